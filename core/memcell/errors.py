@@ -1,0 +1,60 @@
+"""The errors that a person is meant to read.
+
+Every message says what was received, what was expected and what to type instead, and names the
+file, channel, plugin or option. The command line prints the message alone and exits with
+``exit_code``: 2 where the call was wrong, 1 where it was right and the work failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class MemcellError(Exception):
+    """Work that was asked for correctly and could not be done."""
+
+    exit_code = 1
+
+
+class UsageError(MemcellError):
+    """A call that cannot be carried out as it was typed."""
+
+    exit_code = 2
+
+
+class ConfigError(UsageError):
+    """An option or a setting with a value that it cannot take."""
+
+
+class PluginError(MemcellError):
+    """A plugin that failed to load, to build or to keep its contract."""
+
+
+class IncompatibleError(UsageError):
+    """Parts that do not fit each other; found before any training."""
+
+
+class DataError(MemcellError):
+    """A recording, a label file or a data set that cannot be used."""
+
+
+class CheckpointError(MemcellError):
+    """A run folder or checkpoint that is missing, altered, or of another version."""
+
+
+def did_you_mean(received: str, known: Iterable[str]) -> str:
+    """Return ``" Did you mean 'x'?"`` for the nearest known word, or an empty string.
+
+    >>> did_you_mean("lstn", ["lstm", "gru"])
+    " Did you mean 'lstm'?"
+    """
+    near = get_close_matches(received, list(known), n=1, cutoff=0.6)
+    return f" Did you mean '{near[0]}'?" if near else ""
+
+
+def unknown(what: str, received: str, known: Iterable[str]) -> str:
+    """Say that a name is not known, which one is near, and which there are."""
+    names = sorted(known)
+    listed = ", ".join(names) if names else "none"
+    return f"unknown {what} '{received}'.{did_you_mean(received, names)} There are: {listed}."

@@ -1,0 +1,122 @@
+"""The cell contract: one step in plain PyTorch, no loop over time.
+
+The engine owns the loop, the restarts, the detaching, the padding, the layers and the speed. A cell says
+what its state is, which sums inside it may be normalized, what can be computed for all steps at once
+(`Cell.project`) and what one step does (`Cell.step`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from memcell.recurrent.state import State
+
+#: ``norm(site, z [B, W]) -> [B, W]``, handed to a step by the engine.
+Norm = Callable[[str, Tensor], Tensor]
+
+
+class TorchForm(NamedTuple):
+    """A cell that is exactly one of torch's own.
+
+    Args:
+        name: ``"lstm"``, ``"gru"`` or ``"rnn_tanh"``.
+        weights: ``(w_ih, w_hh, b_ih, b_hh)`` in torch's gate order.
+    """
+
+    name: str
+    weights: tuple[Tensor, Tensor, Tensor, Tensor]
+
+
+class Cell(nn.Module):
+    """Base class of cells.
+
+    A subclass sets ``state_type`` (a NamedTuple class) and ``torch_form`` where it applies, makes its
+    parameters in ``__init__``, and writes `state_spec`, `norm_sites`, `project` and `step`.
+
+    Args:
+        input_size: I, features a step.
+        hidden_size: H, width of the output and of most states.
+
+    Shapes: x ``[T, B, I]``; step input(s) ``[B, …]``; states ``[B, …]``; output ``[B, H]``.
+    """
+
+    state_type: ClassVar[type]
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__()
+        self.input_size = input_size
+        self.hidden_size = hidden_size
+
+    @property
+    def output_size(self) -> int:
+        """Width of the output, H unless overridden."""
+        return self.hidden_size
+
+    @property
+    def state_spec(self) -> Mapping[str, tuple[int, ...]]:
+        """Name of each part of the state to its shape without the batch, in order of ``state_type``."""
+        raise TypeError(f"{type(self).__name__} does not define state_spec")
+
+    @property
+    def norm_sites(self) -> Mapping[str, int]:
+        """Name of each sum that may be normalized to its width; empty for a cell without sites."""
+        return {}
+
+    def initial_state(
+        self,
+        batch_size: int,
+        *,
+        device: torch.device | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> State:
+        """Return a state of zeros. Learned and other starts belong to the state policy."""
+        parts = (
+            torch.zeros(batch_size, *shape, device=device, dtype=dtype)
+            for shape in self.state_spec.values()
+        )
+        return self.state_type(*parts)
+
+    def project(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """Compute what does not need the state, for all steps at once.
+
+        Matrix products and random masks belong here; everything else in `step`, which is generated
+        into one pass.
+
+        Args:
+            x: ``[T, B, I]``.
+
+        Returns:
+            A tensor ``[T, B, …]`` or a tuple of them.
+        """
+        raise TypeError(f"{type(self).__name__} does not define project")
+
+    def step(self, p: Any, state: Any, norm: Norm) -> tuple[Tensor, Any]:
+        """Do one step. Pure: no randomness, no buffers, no ``.item()``, no in-place work.
+
+        Args:
+            p: What `project` returned, at this step: ``[B, …]`` or a tuple of them.
+            state: An instance of ``state_type``.
+            norm: ``norm(site, z)`` for the names in `norm_sites`.
+
+        Returns:
+            Output ``[B, H]`` and the next state.
+        """
+        raise TypeError(f"{type(self).__name__} does not define step")
+
+    def reset_parameters(self, initialize: Mapping[str, Callable[[Tensor], None]]) -> None:
+        """Initialize the weights.
+
+        Args:
+            initialize: ``"input"`` and ``"recurrent"``: in-place initializers of weight matrices,
+                chosen by name by the person (`memcell.recurrent.initializers`). Biases are the
+                cell's own business.
+        """
+        raise TypeError(f"{type(self).__name__} does not define reset_parameters")
+
+    def torch_form(self) -> TorchForm | None:
+        """Return torch's own cell that this one is exactly, with its weights, or None."""
+        return None

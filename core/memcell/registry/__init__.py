@@ -1,0 +1,6 @@
+"""Plugins by name: finding them, importing them late, and naming whose fault a failure is."""
+
+from memcell.registry.loader import Failure, load
+from memcell.registry.registry import Entry, Registry, default_registry
+
+__all__ = ["Entry", "Failure", "Registry", "default_registry", "load"]

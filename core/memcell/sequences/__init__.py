@@ -1,0 +1,8 @@
+"""Sequences, their windows, the batches made of them, and the samplers that order them."""
+
+from memcell.sequences.batch import Batch, collate
+from memcell.sequences.sampler import Sampler
+from memcell.sequences.sequence import UNLABELLED, Sequence
+from memcell.sequences.windows import WindowTable, window_table
+
+__all__ = ["UNLABELLED", "Batch", "Sampler", "Sequence", "WindowTable", "collate", "window_table"]

@@ -1,0 +1,112 @@
+"""A batch: B windows, one a lane, as tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence as ListOf
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from memcell.sequences.sequence import UNLABELLED, Sequence
+from memcell.sequences.windows import WindowTable
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """B windows, one a lane.
+
+    Args:
+        x: ``[T, B, F]`` features.
+        y: ``[T, B]`` targets, -1 where there is none.
+        valid: ``[T, B]`` bool; False is padding: memory stands still.
+        weight: ``[T, B]`` loss weights; 0 where a step has no label: memory goes on.
+        starts: ``[T, B]`` bool; a sequence's start or the first step after a gap: a fact.
+        window: ``[B]`` row of the window table, -1 for an empty lane.
+        sequence: ``[B]`` index of the sequence, -1 for an empty lane.
+        offset: ``[B]`` the window's first step in its sequence.
+        continues: ``[B]`` bool: the window begins where the lane's previous one ended.
+    """
+
+    x: Tensor
+    y: Tensor
+    valid: Tensor
+    weight: Tensor
+    starts: Tensor
+    window: Tensor
+    sequence: Tensor
+    offset: Tensor
+    continues: Tensor
+
+    @property
+    def time_steps(self) -> int:
+        """T."""
+        return self.x.shape[0]
+
+    @property
+    def batch_size(self) -> int:
+        """B."""
+        return self.x.shape[1]
+
+    def to(self, device: torch.device) -> Batch:
+        """Return the batch on a device."""
+        return Batch(**{k: v.to(device, non_blocking=True) for k, v in vars(self).items()})
+
+
+def collate(
+    sequences: ListOf[Sequence],
+    windows: WindowTable,
+    rows: NDArray[np.int64],
+    previous: NDArray[np.int64] | None,
+    weights: ListOf[NDArray[np.float32]] | None = None,
+) -> Batch:
+    """Gather windows into a batch of T = ``windows.time_steps``.
+
+    Args:
+        sequences: The sequences the table was made of.
+        windows: The table.
+        rows: ``[B]`` rows of the table, -1 for an empty lane.
+        previous: ``[B]`` the rows of the batch before, or None for the first.
+        weights: Loss weights ``[n_steps]`` of each sequence; None for 1 at each labelled step.
+    """
+    steps, lanes = windows.time_steps, len(rows)
+    width = sequences[0].n_features
+    dtype = torch.from_numpy(np.empty(0, sequences[0].targets.dtype)).dtype
+    x = torch.zeros(steps, lanes, width)
+    y = torch.full((steps, lanes), UNLABELLED, dtype=dtype)
+    valid = torch.zeros(steps, lanes, dtype=torch.bool)
+    weight = torch.zeros(steps, lanes)
+    starts = torch.zeros(steps, lanes, dtype=torch.bool)
+    sequence = torch.full((lanes,), -1, dtype=torch.int64)
+    offset = torch.zeros(lanes, dtype=torch.int64)
+    for lane, row in enumerate(rows):
+        if row < 0:
+            continue
+        source = sequences[windows.sequence[row]]
+        start, n = int(windows.start[row]), int(windows.length[row])
+        cut = slice(start, start + n)
+        # np.array copies: a memory map must not be handed to torch writable
+        x[:n, lane] = torch.from_numpy(np.array(source.features[cut]))
+        y[:n, lane] = torch.from_numpy(np.array(source.targets[cut]))
+        valid[:n, lane] = True
+        known = source.labelled[cut]
+        wanted = known if weights is None else weights[windows.sequence[row]][cut] * known
+        weight[:n, lane] = torch.from_numpy(np.asarray(wanted, dtype=np.float32))
+        starts[:n, lane] = torch.from_numpy(source.starts[cut])
+        sequence[lane], offset[lane] = int(windows.sequence[row]), start
+    joined = (
+        np.zeros(lanes, dtype=np.bool_) if previous is None else windows.follows(rows, previous)
+    )
+    return Batch(
+        x=x,
+        y=y,
+        valid=valid,
+        weight=weight,
+        starts=starts,
+        window=torch.from_numpy(rows.copy()),
+        sequence=sequence,
+        offset=offset,
+        continues=torch.from_numpy(joined),
+    )

@@ -1,0 +1,90 @@
+"""A sequence: one recording after preprocessing, as arrays that may live on disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memcell.errors import DataError
+
+UNLABELLED = -1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sequence:
+    """One recording as steps.
+
+    Args:
+        name: Unique within a task.
+        subject: Whose it is; splits are made by it.
+        features: ``[n_steps, F]`` float32; may be memory-mapped.
+        targets: ``[n_steps]`` int64 class of each step, or float32; `UNLABELLED` (-1) where a step
+            has no label. Memory runs through such a step; the loss does not see it.
+        breaks: Steps before which the recording was interrupted (gaps), ascending, without 0.
+        start_time: Seconds from the recording's start to the first step's start.
+        step_seconds: Length of a step in seconds; 1 where steps are not time.
+        step_times: ``[n_steps]`` start of each step in seconds from the recording's start; None
+            means evenly spaced from ``start_time``. Given where there are gaps.
+
+    Raises:
+        DataError: The arrays do not belong together, or a feature is not finite.
+    """
+
+    name: str
+    subject: str
+    features: NDArray[np.float32]
+    targets: NDArray[np.int64] | NDArray[np.float32]
+    breaks: tuple[int, ...] = ()
+    start_time: float = 0.0
+    step_seconds: float = 1.0
+    step_times: NDArray[np.float64] | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.features.ndim != 2:
+            raise DataError(
+                f"sequence '{self.name}': features must be [n_steps, F], got shape "
+                f"{list(self.features.shape)}"
+            )
+        if len(self.targets) != len(self.features):
+            raise DataError(
+                f"sequence '{self.name}': {len(self.features)} steps of features but "
+                f"{len(self.targets)} targets"
+            )
+        if not np.isfinite(self.features).all():
+            bad = np.argwhere(~np.isfinite(self.features))[0]
+            raise DataError(
+                f"sequence '{self.name}': feature {bad[1]} at step {bad[0]} is not a finite number"
+            )
+        if any(b <= 0 or b >= self.n_steps for b in self.breaks):
+            raise DataError(f"sequence '{self.name}': breaks {self.breaks} lie outside its steps")
+
+    @property
+    def n_steps(self) -> int:
+        """Number of steps."""
+        return len(self.features)
+
+    @property
+    def n_features(self) -> int:
+        """Number of features a step."""
+        return int(self.features.shape[1])
+
+    @property
+    def starts(self) -> NDArray[np.bool_]:
+        """``[n_steps]``: the sequence's first step and the first step after each gap."""
+        marks = np.zeros(self.n_steps, dtype=np.bool_)
+        marks[[0, *self.breaks]] = True
+        return marks
+
+    @property
+    def times(self) -> NDArray[np.float64]:
+        """``[n_steps]`` start of each step, seconds from the recording's start."""
+        if self.step_times is not None:
+            return self.step_times
+        return self.start_time + self.step_seconds * np.arange(self.n_steps, dtype=np.float64)
+
+    @property
+    def labelled(self) -> NDArray[np.bool_]:
+        """``[n_steps]``: the step has a label."""
+        return np.asarray(self.targets != UNLABELLED)

@@ -1,0 +1,94 @@
+"""Options of a run that belong to no plugin."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from memcell.config import option
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkConfig:
+    """The recurrent network."""
+
+    hidden_size: int = option(32, help="Width of each recurrent layer.", low=1, high=65536)
+    layers: int = option(1, help="Recurrent layers on top of each other.", low=1, high=64)
+    dropout: float = option(
+        0.0,
+        help="Share of a layer's outputs dropped on the way to the next layer.",
+        low=0,
+        high=0.95,
+    )
+    input_init: str = option(
+        "glorot",
+        help="Initializer of input weights.",
+        choices=("zeros", "constant", "uniform", "glorot", "he", "orthogonal"),
+    )
+    recurrent_init: str = option(
+        "orthogonal",
+        help="Initializer of recurrent weights, one gate at a time.",
+        choices=("zeros", "constant", "uniform", "glorot", "he", "orthogonal"),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """How the network is trained."""
+
+    time_steps: int = option(
+        50,
+        help="Steps of a window: what one backward pass sees (truncated BPTT).",
+        low=1,
+        high=1000000,
+    )
+    batch_size: int = option(
+        16,
+        help="Lanes: windows that one update sees side by side. Not the same thing as time steps.",
+        low=1,
+        high=1000000,
+    )
+    epochs: int = option(20, help="Most passes over the training windows.", low=1, high=1000000)
+    learning_rate: float = option(0.003, help="Step size of the optimizer.", low=0, high=1000)
+    schedule: str = option(
+        "cosine",
+        help="Learning rate over the run: constant, cosine to a tenth, or linear to a tenth.",
+        choices=("constant", "cosine", "linear"),
+    )
+    warmup: int = option(
+        0, help="Updates over which the learning rate rises.", unit="updates", low=0
+    )
+    clip: float = option(
+        1.0, help="Largest norm of the gradient; 0 for no clipping (Pascanu et al. 2013).", low=0
+    )
+    patience: int = option(
+        6, help="Epochs without a better validation loss before training stops; 0 for never.", low=0
+    )
+    seed: int = option(0, help="Seed of weights, order and dropout.", low=0, high=2**63 - 1)
+    device: str = option("auto", help="Where to train.", choices=("auto", "cpu", "cuda"))
+    mixed_precision: bool = option(
+        False, help="Run the network in bfloat16 where that is safe (GPU only)."
+    )
+    threads: int = option(1, help="Torch threads of this process.", low=1, high=1024)
+    unroll: str = option(
+        "auto",
+        help="How the time loop is run: torch's own kernel where the cell is one, or the eager loop.",
+        choices=("auto", "eager"),
+    )
+    eval_policy: str = option(
+        "auto",
+        help="Memory at inference: carried through a recording, or reset every window; auto is what "
+        "the training policy is used to.",
+        choices=("auto", "carry", "reset"),
+    )
+    against: str = option(
+        "reset",
+        help="Policy of the twin that is trained with the same seed to compare with (none: no twin). "
+        "Where the policy itself is reset, the twin carries.",
+    )
+    recalibrate: bool = option(
+        True,
+        help="Estimate running statistics of normalizers anew over the training data before scoring.",
+    )
+    checkpoint_seconds: float = option(
+        30.0, help="Time between checkpoints within an epoch.", unit="s", low=0
+    )

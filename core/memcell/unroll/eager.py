@@ -1,0 +1,63 @@
+"""The eager unroll: a plain loop over `Cell.step`. The reference that every faster way must equal."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import torch
+from torch import Tensor
+
+from memcell.recurrent.cell import Cell
+from memcell.recurrent.state import State, where
+from memcell.unroll.marks import WindowMarks
+from memcell.unroll.norms import Gathered, SiteNorms
+
+
+def unroll_eager(
+    cell: Cell,
+    norms: SiteNorms,
+    x: Tensor,
+    state: State,
+    fresh: State,
+    marks: WindowMarks,
+    keep: Collection[int],
+    gather: bool,
+) -> tuple[Tensor, dict[int, State]]:
+    """Run a cell over a window.
+
+    Before step t a lane that restarts takes its ``fresh`` state; after it a lane that is padding keeps
+    the state it had.
+
+    Args:
+        cell: The cell.
+        norms: Its normalizers.
+        x: ``[T, B, I]``.
+        state: The state before the first step.
+        fresh: The state of a restarted lane.
+        marks: Restarts, padding, ages.
+        keep: Numbers of steps after which the state is wanted.
+        gather: Training: normalizers use and fold batch statistics.
+
+    Returns:
+        Outputs ``[T, B, H]`` and the states that were wanted.
+    """
+    projected = cell.project(x)
+    single = isinstance(projected, Tensor)
+    parts = (projected,) if isinstance(projected, Tensor) else projected
+    # unbind, not x[t]: indexing a tensor that needs a gradient makes the backward quadratic in T
+    steps = list(zip(*(part.unbind(0) for part in parts), strict=True))
+    windows = norms.windows(marks, gather)
+    outputs, states, gathered = [], {0: state} if 0 in keep else {}, list[Gathered]()
+    for t, p in enumerate(steps):
+        if marks.any_restart[t]:
+            state = where(marks.restarts[t], fresh, state)
+        norm = norms.at(windows, t)
+        output, after = cell.step(p[0] if single else p, state, norm)
+        state = after if marks.all_valid[t] else where(marks.valid[t], after, state)
+        outputs.append(output)
+        gathered.append(norm.gathered)
+        if t + 1 in keep:
+            states[t + 1] = state
+    if gather:
+        norms.fold(windows, gathered)
+    return torch.stack(outputs), states
