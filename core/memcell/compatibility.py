@@ -19,17 +19,20 @@ def misfits(config: RunConfig, registry: Registry) -> list[str]:
     name = {kind: choice.name for kind, choice in config.choices.items()}
     found = []
     policy, sampler, normalizer = can["policy"], can["sampler"], can["normalizer"]
+    streaming = _names(registry, "sampler", "preserves_streams", wanted=True)
+    independent = _names(registry, "policy", "needs_streams", wanted=False)
+    gridless = _names(registry, "policy", "needs_fixed_grid", wanted=False)
     if policy["needs_streams"] and not sampler["preserves_streams"]:
         found.append(
             f"policy '{name['policy']}' needs row i of batch k+1 to continue row i of batch k, and "
-            f"sampler '{name['sampler']}' does not: use sampler {_having(registry, 'sampler', 'preserves_streams')}, "
-            f"or policy {_without(registry, 'policy', 'needs_streams')}."
+            f"sampler '{name['sampler']}' does not: use sampler {streaming}, "
+            f"or policy {independent}."
         )
     if policy["needs_fixed_grid"] and not sampler["fixed_grid"]:
         found.append(
             f"policy '{name['policy']}' needs windows that start at the same steps in every epoch, and "
             f"sampler '{name['sampler']}' with these options moves them: switch its jitter off, or use "
-            f"policy {_without(registry, 'policy', 'needs_fixed_grid')}."
+            f"policy {gridless}."
         )
     lanes, fewest = config.training.batch_size, int(normalizer["min_lanes"])
     if normalizer["reduces_batch"] and lanes < fewest:
@@ -55,14 +58,6 @@ def check(config: RunConfig, registry: Registry) -> None:
     found = misfits(config, registry)
     if found:
         raise IncompatibleError("\n".join(found))
-
-
-def _having(registry: Registry, kind: str, capability: str) -> str:
-    return _names(registry, kind, capability, wanted=True)
-
-
-def _without(registry: Registry, kind: str, capability: str) -> str:
-    return _names(registry, kind, capability, wanted=False)
 
 
 def _names(registry: Registry, kind: str, capability: str, *, wanted: bool) -> str:

@@ -112,12 +112,14 @@ class DatasetSpec(Spec):
         simulated: Made by a program. Every output that stands on it says so.
         recognise: ``"module:function"`` taking a path and saying whether it holds this data set, so
             that ``--data PATH`` finds the loader; None where it cannot tell.
+        fallback: Takes any path that no other data set recognises.
     """
 
     kind: ClassVar[str] = "dataset"
 
     simulated: bool = False
     recognise: str | None = None
+    fallback: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

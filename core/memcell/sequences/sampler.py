@@ -20,7 +20,13 @@ class Sampler:
     A sampler is a function of the table, the epoch and the random numbers it is given, and of what it
     has observed. So a run resumed in the middle of an epoch asks for the same epoch again and skips
     what was done.
+
+    Attributes:
+        seed: The run's seed, set by the engine; what is to stay the same over epochs is drawn from
+            generators made of it.
     """
+
+    seed: int = 0
 
     def phase(self, epoch: int, time_steps: int, rng: np.random.Generator) -> int:
         """Return the length of each sequence's first window, 0 for the fixed grid.
@@ -38,8 +44,7 @@ class Sampler:
             windows: The table.
             batch_size: B, lanes.
             epoch: Number of the epoch, from 0.
-            rng: Seeded from the run's seed and the epoch. An order that is to stay the same over epochs
-                draws from `fixed_rng` instead.
+            rng: Seeded from the run's seed and the epoch.
 
         Returns:
             ``[n_batches, B]`` rows of the table, `EMPTY` (-1) where a lane has none.

@@ -11,7 +11,7 @@ from typing import Any
 from memcell import __version__
 from memcell.config import from_mapping, to_mapping
 from memcell.errors import ConfigError, unknown
-from memcell.registry import Registry
+from memcell.registry import Registry, find_dataset
 from memcell.training.config import NetworkConfig, TrainingConfig
 
 #: Sections that choose a plugin, and what is chosen when nobody says.
@@ -89,7 +89,8 @@ def resolve(app: str, sections: Mapping[str, Any], registry: Registry) -> RunCon
     dataset = None
     if hasattr(app_config, "data"):
         values = dict(sections.get("data", {}))
-        dataset = _chosen(registry, "dataset", values.pop("name", app_config.data), values)
+        name, values = find_dataset(registry, values.pop("name", app_config.data), values)
+        dataset = _chosen(registry, "dataset", name, values)
     choices = {}
     for kind, default in DEFAULTS.items():
         values = dict(sections.get(kind, {}))

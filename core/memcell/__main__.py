@@ -1,0 +1,5 @@
+"""``python -m memcell``."""
+
+from memcell.cli.main import main
+
+main()

@@ -1,0 +1,1 @@
+"""The command line. Importing a command imports no torch; running one does."""

@@ -1,0 +1,184 @@
+"""Commands whose options depend on what was chosen: the app's, training's, and the plugins'.
+
+The choices (``--cell NAME``, ``--data NAME``, a config file) are found in what was typed first, so that
+the options and the help of exactly the chosen plugins stand beside the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import click
+
+from memcell.cli.options import ChoiceOption, config_options, sections
+from memcell.errors import unknown
+from memcell.registry import Registry, default_registry, find_dataset
+from memcell.specs import AppSpec
+from memcell.training.config import NetworkConfig, TrainingConfig
+from memcell.training.run_config import DEFAULTS, RunConfig, read_toml, resolve
+
+
+class AppGroup(click.Group):
+    """A group with one command for each installed app.
+
+    Args:
+        build: Makes the command of an app.
+        help: What the commands do.
+    """
+
+    def __init__(self, name: str, build: Callable[[AppSpec], click.Command], help: str) -> None:
+        super().__init__(name, help=help)
+        self.build = build
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the apps."""
+        return default_registry().names("app")
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
+        """Return the command of an app.
+
+        Raises:
+            click.UsageError: There is no such app.
+        """
+        registry = default_registry()
+        if cmd_name not in registry.names("app"):
+            raise click.UsageError(unknown("app", cmd_name, registry.names("app")), ctx)
+        spec = registry.get("app", cmd_name).spec
+        assert isinstance(spec, AppSpec)
+        return self.build(spec)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of apps."""
+        with formatter.section("Apps"):
+            rows = [(e.spec.name, e.spec.summary) for e in default_registry().entries("app")]
+            formatter.write_dl(rows)
+
+
+class ConfiguredCommand(click.Command):
+    """A command of an app with all options of a run.
+
+    Args:
+        app: The app.
+        run: Called with the resolved config and the other parameters.
+        own: The command's own parameters.
+        help: What it does.
+    """
+
+    def __init__(
+        self,
+        app: AppSpec,
+        run: Callable[..., Any],
+        own: list[click.Parameter],
+        help: str,
+    ) -> None:
+        self.app = app
+        self.groups: list[tuple[str, list[click.Parameter]]] = []
+        config = click.Option(
+            ["--config"],
+            metavar="FILE",
+            help="Begin from this config file (as a run folder has one).",
+        )
+        self.own = [*own, config]
+        super().__init__(app.name, callback=run, params=list(self.own), help=help)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Add the options of what was chosen, then parse."""
+        file = _typed(args, "config")
+        base = read_toml(Path(file)) if file else {}
+        self.groups = option_groups(self.app, args, base, default_registry())
+        self.params = [*self.own, *(p for _, group in self.groups for p in group)]
+        ctx.meta["memcell.base"] = base
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            raise click.UsageError(self._no_such(error.option_name), ctx) from None
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Resolve the config and run."""
+        typed = sections(self.params, ctx.params)
+        merged = dict(ctx.meta["memcell.base"])
+        for name, values in typed.items():
+            merged[name] = {**merged.get(name, {}), **values}
+        app = typed.get(self.app.name, {})
+        if "data" in app:
+            merged["data"] = {**merged.get("data", {}), "name": app.pop("data")}
+            merged[self.app.name] = {k: v for k, v in merged[self.app.name].items() if k != "data"}
+
+        def config(extra: Mapping[str, Any] | None = None) -> RunConfig:
+            return resolve(self.app.name, {**merged, **(extra or {})}, default_registry())
+
+        names = {p.name for p in self.own} - {"config"}
+        own = {name: value for name, value in ctx.params.items() if name in names}
+        assert self.callback is not None
+        return ctx.invoke(self.callback, config=config, typed=typed, **own)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options by section."""
+        own: list[click.Parameter | None] = [*self.own, self.get_help_option(ctx)]
+        titled: list[tuple[str, Sequence[click.Parameter | None]]] = [
+            ("Options", own),
+            *self.groups,
+        ]
+        for title, group in titled:
+            records = [r for p in group if p is not None and (r := p.get_help_record(ctx))]
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records)
+
+    def _no_such(self, option: str) -> str:
+        flags = [o for p in self.params for o in [*p.opts, *p.secondary_opts] if o.startswith("-")]
+        near = get_close_matches(option, flags, n=1, cutoff=0.5)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        section = option.lstrip("-").partition(".")[0]
+        mine = [f for f in flags if f.startswith(f"--{section}.")]
+        if "." in option and section in (*DEFAULTS, "data"):
+            listed = f" Its options are: {', '.join(mine)}." if mine else " It has no options."
+            return f"no such option: {option}; the chosen {section} does not have it.{hint}{listed}"
+        return f"no such option: {option}.{hint}"
+
+
+def option_groups(
+    app: AppSpec, args: list[str], base: Mapping[str, Any], registry: Registry
+) -> list[tuple[str, list[click.Parameter]]]:
+    """Return titles and options: the app's, training's, the network's, and the chosen plugins'."""
+    app_config = registry.get("app", app.name).config_type()
+    groups: list[tuple[str, list[click.Parameter]]] = [
+        (f"{app.name}", config_options(app.name, app_config)),
+        ("Training", config_options("training", TrainingConfig)),
+        ("Network", config_options("network", NetworkConfig)),
+    ]
+    choices: list[click.Parameter] = [
+        ChoiceOption(kind, registry.names(kind), default) for kind, default in DEFAULTS.items()
+    ]
+    groups.insert(1, ("Memory and optimizer (each with options of its own)", choices))
+    default = getattr(app_config, "data", None)
+    if default is not None:
+        word = _typed(args, "data") or base.get("data", {}).get("name", default)
+        name, _ = find_dataset(registry, word, {})
+        groups.append(_plugin_group(registry, "dataset", name, "data"))
+    for kind, fallback in DEFAULTS.items():
+        name = _typed(args, kind) or base.get(kind, {}).get("name", fallback)
+        groups.append(_plugin_group(registry, kind, name, kind))
+    return groups
+
+
+def _plugin_group(
+    registry: Registry, kind: str, name: str, section: str
+) -> tuple[str, list[click.Parameter]]:
+    config = registry.get(kind, name).config_type()
+    title = f"{kind} '{name}'"
+    return title, config_options(section, config, prefix=f"{section}.")
+
+
+def _typed(args: list[str], flag: str) -> str | None:
+    """Return the last value typed for ``--flag``, before anything is parsed."""
+    found = None
+    for i, arg in enumerate(args):
+        if arg == f"--{flag}" and i + 1 < len(args):
+            found = args[i + 1]
+        elif arg.startswith(f"--{flag}="):
+            found = arg.partition("=")[2]
+    return found

@@ -1,0 +1,68 @@
+"""``memcell data``: list, get and make data sets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from memcell.cli.options import config_options, sections
+from memcell.errors import unknown
+from memcell.registry import default_registry
+
+
+class _DatasetGroup(click.Group):
+    """One command for each data set, with that data set's options."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return default_registry().names("dataset")
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
+        registry = default_registry()
+        if cmd_name not in registry.names("dataset"):
+            raise click.UsageError(unknown("data set", cmd_name, registry.names("dataset")), ctx)
+        entry = registry.get("dataset", cmd_name)
+        options = config_options("data", entry.config_type())
+        folder = click.Option(["--to"], metavar="FOLDER", help="Where to put it.")
+
+        def run(to: str | None, **values: Any) -> None:
+            typed = sections(options, values).get("data", {})
+            dataset = entry.build(entry.config(typed))
+            where = dataset.get(Path(to) if to else None)
+            click.echo(f"{dataset.card.title}")
+            if dataset.card.simulated:
+                click.echo("simulated: a score on it is not a result about people")
+            click.echo(f"licence: {dataset.card.licence}")
+            click.echo(f"cite: {dataset.card.citation}")
+            click.echo(f"in: {where}")
+            for problem in getattr(dataset, "problems", ()):
+                click.echo(f"not usable: {problem}")
+
+        return click.Command(
+            cmd_name, params=[folder, *options], callback=run, help=entry.spec.summary
+        )
+
+
+@click.group()
+def data() -> None:
+    """List, get and make data sets."""
+
+
+@data.command("list")
+def list_() -> None:
+    """List the data sets with source and licence."""
+    for entry in default_registry().entries("dataset"):
+        card = entry.build(entry.config({})).card
+        click.echo(f"{card.name}: {card.title}")
+        click.echo(f"  source:  {card.source}")
+        click.echo(f"  licence: {card.licence}")
+        click.echo(f"  cite:    {card.citation}")
+        if card.checksum:
+            click.echo(f"  checked: {card.checksum}")
+        if card.simulated:
+            click.echo("  simulated: a score on it is not a result about people")
+
+
+data.add_command(_DatasetGroup("get", help="Get a data set, or say how to hand over a local copy."))
+data.add_command(_DatasetGroup("make", help="Make a simulated data set."))

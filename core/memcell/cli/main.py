@@ -1,0 +1,100 @@
+"""``memcell``: commands found by name and imported only when they are typed."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from typing import Any
+
+import click
+
+from memcell import __version__
+from memcell.errors import MemcellError, unknown
+
+#: Command to where it is and what it does; the help shows this line without importing the command.
+COMMANDS = {
+    "train": ("memcell.cli.train:train", "Train a network and its twin, and score both."),
+    "evaluate": ("memcell.cli.evaluate:evaluate", "Score a trained run again."),
+    "predict": ("memcell.cli.predict:predict", "Run a trained network over recordings."),
+    "plugins": ("memcell.cli.plugins:plugins", "List and check what is installed."),
+    "data": ("memcell.cli.data:data", "List, get and make data sets."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the commands."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command.
+
+        Raises:
+            click.UsageError: There is none of that name.
+        """
+        if cmd_name not in COMMANDS:
+            raise click.UsageError(unknown("command", cmd_name, COMMANDS), ctx)
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        found: click.Command = getattr(import_module(module), attribute)
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+@click.version_option(__version__, prog_name="memcell")
+@click.option("--traceback", is_flag=True, help="Show where an unexpected error was raised.")
+def cli(traceback: bool) -> None:
+    """Train recurrent networks statefully, and measure what carrying memory did.
+
+    Start with: memcell train microsleep
+    """
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run the command line and exit: 0 done, 1 failed, 2 typed wrongly, 130 interrupted."""
+    sys.exit(run(args))
+
+
+def run(args: list[str] | None = None) -> int:
+    """Run the command line and return its exit code; one clear line for anything that goes wrong."""
+    try:
+        result: Any = cli.main(args=args, prog_name="memcell", standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return _fail("interrupted", 130)
+    except click.ClickException as error:
+        usage = getattr(error, "ctx", None)
+        tail = f"\nTry '{usage.command_path} --help'." if usage is not None else ""
+        return _fail(error.format_message() + tail, error.exit_code)
+    except MemcellError as error:
+        return _fail(str(error), error.exit_code)
+    except BrokenPipeError:
+        # The reader of our output went away; python would complain once more when flushing.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        where = f"'{error.filename}': " if error.filename else ""
+        return _fail(f"{where}{error.strerror or error}", 1)
+    except Exception as error:
+        if "--traceback" in (args if args is not None else sys.argv[1:]):
+            raise
+        reason = " ".join(str(error).split())
+        hint = "this is a fault of memcell or of a plugin; 'memcell --traceback …' shows where"
+        return _fail(f"{type(error).__name__}: {reason} ({hint})", 1)
+    return result if isinstance(result, int) else 0
+
+
+def _fail(message: str, code: int) -> int:
+    click.echo(f"memcell: {message}", err=True)
+    return code

@@ -1,0 +1,102 @@
+"""Command-line options made from config dataclasses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import click
+
+from memcell.config import FieldInfo, fields_of
+
+
+class ConfigOption(click.Option):
+    """An option that stands for one field of one section.
+
+    Args:
+        section: The section of ``config.toml`` that it sets.
+        field: The field.
+        prefix: Put before the flag (``"cell."``), empty for the app's, training's and network's.
+        default: Shown as the default where it differs from the field's.
+    """
+
+    def __init__(
+        self, section: str, field: FieldInfo, prefix: str = "", default: Any = None
+    ) -> None:
+        self.section, self.field = section, field
+        flag = f"--{prefix}{field.flag}"
+        if field.type is bool:
+            flag += f"/--{prefix}no-{field.flag}"
+        shown = field.default if default is None else default
+        super().__init__(
+            [flag, parameter_name(section, field.name)],
+            default=None,
+            type=None if field.type is bool else str,
+            metavar=None if field.type is bool else _metavar(field),
+            help=_help(field, shown),
+        )
+
+
+class ChoiceOption(click.Option):
+    """An option that names the plugin of a section.
+
+    Args:
+        section: ``"cell"``, ``"sampler"``, ...
+        names: What is installed.
+        default: What is taken when nobody says.
+    """
+
+    def __init__(self, section: str, names: Iterable[str], default: str) -> None:
+        self.section = section
+        super().__init__(
+            [f"--{section}", parameter_name(section, "name")],
+            default=None,
+            metavar="NAME",
+            help=f"{', '.join(names)} (default: {default}).",
+        )
+
+
+def parameter_name(section: str, field: str) -> str:
+    """Return click's name of an option, from which `sections` finds its way back."""
+    return f"{section}__{field}".lower()
+
+
+def config_options(
+    section: str, config: type[Any], prefix: str = "", skip: Iterable[str] = ()
+) -> list[click.Parameter]:
+    """Return the options of a config dataclass."""
+    left_out = set(skip)
+    return [
+        ConfigOption(section, field, prefix)
+        for field in fields_of(config)
+        if field.name not in left_out
+    ]
+
+
+def sections(
+    params: Iterable[click.Parameter], values: dict[str, Any]
+) -> dict[str, dict[str, Any]]:
+    """Return what was typed, as the sections of a config file."""
+    found: dict[str, dict[str, Any]] = {}
+    for param in params:
+        if param.name is None or values.get(param.name) is None:
+            continue
+        if isinstance(param, ConfigOption):
+            found.setdefault(param.section, {})[param.field.name] = values[param.name]
+        elif isinstance(param, ChoiceOption):
+            found.setdefault(param.section, {})["name"] = values[param.name]
+    return found
+
+
+def _metavar(field: FieldInfo) -> str:
+    word = {int: "N", float: "X", str: "WORD"}[field.type]
+    return f"{word},…" if field.many else word
+
+
+def _help(field: FieldInfo, default: Any) -> str:
+    shown = ",".join(map(str, default)) if isinstance(default, tuple) else default
+    if isinstance(shown, bool):
+        shown = "yes" if shown else "no"
+    facts = [f for f in (field.unit, field.bounds) if f]
+    facts.append(f"default: {'none' if shown is None or shown == '' else shown}")
+    return f"{field.help} ({'; '.join(facts)})"

@@ -1,0 +1,134 @@
+"""``memcell plugins``: what is installed, where it comes from, and whether it keeps its contract."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from memcell.config import fields_of
+from memcell.errors import MemcellError, UsageError, unknown
+from memcell.registry import Entry, Registry, default_registry
+from memcell.specs import KINDS
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option(
+    "--kind", type=click.Choice([k.kind for k in KINDS]), help="Only plugins of this kind."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for other programs.")
+@click.option("--check", is_flag=True, help="Import every plugin and run its conformance checks.")
+def plugins(name: str | None, kind: str | None, as_json: bool, check: bool) -> int:
+    """List plugins, or show NAME with its options.
+
+    Status is "ok", "duplicate of …" or "failed: …"; with --check, the result of the conformance checks.
+    The exit code is 1 when a plugin could not be loaded or failed a check.
+    """
+    registry = default_registry()
+    chosen = [e for e in registry.entries(kind) if name is None or e.spec.name == name]
+    if name is not None and not chosen:
+        raise UsageError(unknown("plugin", name, {e.spec.name for e in registry.entries(kind)}))
+    rows = [_row(entry, check) for entry in chosen]
+    if name is None:
+        rows += _failures(registry)
+    if as_json:
+        if name is not None:
+            for row, entry in zip(rows, chosen, strict=True):
+                row["options"] = _options(entry)
+        click.echo(json.dumps(rows, indent=2))
+    elif name is not None and not check:
+        for entry in chosen:
+            _show(entry)
+    else:
+        _print(rows, check)
+    return int(any(row["status"] not in ("ok", "") for row in rows))
+
+
+def _row(entry: Entry, check: bool) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "kind": entry.spec.kind,
+        "name": entry.spec.name,
+        "distribution": entry.distribution,
+        "version": entry.version,
+        "status": f"duplicate of {entry.conflict}" if entry.conflict else "ok",
+        "summary": entry.spec.summary,
+        "reference": entry.spec.reference,
+    }
+    if check and not entry.conflict:
+        from memcell.testing import check_plugin
+
+        findings = check_plugin(entry)
+        bad = [f for f in findings if not f.ok]
+        row["checks"] = len(findings)
+        if bad:
+            row["status"] = "failed: " + "; ".join(f"{f.check}: {f.reason}" for f in bad)
+        if entry.spec.kind == "cell":
+            row["runs"] = _way(entry)
+    return row
+
+
+def _way(entry: Entry) -> str:
+    """Say which way a cell's time loop runs, and why."""
+    from memcell.unroll import Layer
+
+    try:
+        return Layer(entry.build(3, 4, entry.config({})), None).way
+    except Exception as error:  # already reported by the checks
+        return f"not at all ({type(error).__name__})"
+
+
+def _failures(registry: Registry) -> list[dict[str, Any]]:
+    return [
+        {
+            "kind": "-",
+            "name": failure.plugin,
+            "distribution": failure.distribution,
+            "version": failure.version,
+            "status": f"failed: {failure.reason}",
+            "summary": "",
+            "reference": "",
+        }
+        for failure in registry.failures
+    ]
+
+
+def _print(rows: list[dict[str, Any]], check: bool) -> None:
+    columns = ["kind", "name", "distribution", "version", "status"]
+    if check:
+        columns.insert(4, "checks")
+    columns.append("runs" if check else "summary")
+    table = [[str(row.get(c, "")) for c in columns] for row in rows]
+    widths = [max(len(line[i]) for line in [columns, *table]) for i in range(len(columns))]
+    # one failed plugin must not push the last column of the others off the screen
+    widths = [min(w, 40) for w in widths]
+    for line in [columns, *table]:
+        cells = [f"{c:<{w}}" for c, w in zip(line, widths, strict=True)]
+        click.echo("  ".join(cells).rstrip())
+
+
+def _options(entry: Entry) -> list[dict[str, Any]]:
+    try:
+        fields = fields_of(entry.config_type())
+    except MemcellError:
+        return []
+    return [
+        {"name": f.flag, "default": f.default, "unit": f.unit, "bounds": f.bounds, "help": f.help}
+        for f in fields
+    ]
+
+
+def _show(entry: Entry) -> None:
+    spec = entry.spec
+    click.echo(f"{spec.kind} {spec.name}, of {entry.distribution} {entry.version}")
+    click.echo(f"  {spec.summary}")
+    if spec.reference:
+        click.echo(f"  {spec.reference}")
+    for key, value in entry.capabilities(entry.config({})).items():
+        click.echo(f"  {key}: {value}")
+    section = "data" if spec.kind == "dataset" else spec.kind
+    for option in _options(entry):
+        facts = ", ".join(x for x in (option["unit"], option["bounds"]) if x)
+        tail = f" ({facts})" if facts else ""
+        click.echo(f"  --{section}.{option['name']} [{option['default']}]  {option['help']}{tail}")

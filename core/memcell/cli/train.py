@@ -1,0 +1,55 @@
+"""``memcell train APP``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from memcell.cli.app_command import AppGroup, ConfiguredCommand
+from memcell.errors import UsageError
+from memcell.registry import default_registry
+from memcell.specs import AppSpec
+
+
+def _train(
+    config: Callable[..., Any], typed: dict[str, Any], out: str | None, resume: str | None, app: str
+) -> None:
+    if resume is not None and (typed or out):
+        raise UsageError(
+            "--resume goes on with a run as it was begun: leave out every other option"
+        )
+    # torch is imported here, not where the help is made
+    from memcell.training.run import train as train_run
+    from memcell.training.run_config import resolve
+    from memcell.training.run_folder import RunFolder, new_path
+
+    registry = default_registry()
+    if resume is not None:
+        folder = RunFolder.open(Path(resume))
+        train_run(
+            resolve(app, folder.sections(), registry), registry, folder.path, click.echo, True
+        )
+        return
+    path = Path(out) if out else new_path(Path("runs"), app)
+    train_run(config(), registry, path, click.echo)
+
+
+def _command(app: AppSpec) -> click.Command:
+    def run(**values: Any) -> None:
+        _train(app=app.name, **values)
+
+    own: list[click.Parameter] = [
+        click.Option(
+            ["--out"], metavar="FOLDER", help="The run folder (default: runs/APP-DATE-TIME)."
+        ),
+        click.Option(
+            ["--resume"], metavar="RUN", help="Go on with an interrupted run, bit for bit."
+        ),
+    ]
+    return ConfiguredCommand(app, run, own, f"Train {app.name}. {app.summary}")
+
+
+train = AppGroup("train", _command, "Train a network and its twin, and score both.")

@@ -1,0 +1,62 @@
+"""Scoring a trained run again, on the split that it was made with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from memcell.errors import UsageError
+from memcell.files import write_atomic
+from memcell.registry import Registry
+from memcell.tables import as_text, as_tsv
+from memcell.training.model import load_model
+from memcell.training.run import EVAL_POLICIES, Say, build_app, device_of, score_row
+from memcell.training.run_config import RunConfig, resolve
+from memcell.training.run_folder import RunFolder
+
+
+def open_run(app: str, path: Path, registry: Registry) -> tuple[RunFolder, RunConfig]:
+    """Return a run folder and its config.
+
+    Raises:
+        UsageError: The run belongs to another app.
+        CheckpointError: It is not a run.
+    """
+    folder = RunFolder.open(path)
+    sections = folder.sections()
+    if sections.get("app") != app:
+        raise UsageError(f"run '{path}' is of app '{sections.get('app')}', not '{app}'")
+    return folder, resolve(app, sections, registry)
+
+
+def evaluate(app: str, path: Path, eval_policy: str, registry: Registry, say: Say) -> None:
+    """Score the network of a run on its test split, beside the baselines, and write a table.
+
+    Args:
+        app: Name of the app.
+        path: The run folder.
+        eval_policy: ``"carry"``, ``"reset"`` or ``"both"``.
+        registry: What is installed.
+        say: Receives lines for the person.
+    """
+    folder, config = open_run(app, path, registry)
+    device = device_of(config)
+    torch.set_num_threads(config.training.threads)
+    built = build_app(config, registry)
+    network, facts = load_model(folder, config, registry, built)
+    network.to(device)
+    task = built.task()
+    label = f"{config.choices['cell'].name}, trained with {config.choices['policy'].name}"
+    rows = []
+    for policy in EVAL_POLICIES if eval_policy == "both" else (eval_policy,):
+        row, _ = score_row(
+            label, network, built, task, policy, config.training.time_steps, facts.decisions[policy]
+        )
+        rows.append(row)
+    rows += built.baselines(task)
+    write_atomic(folder.path / "evaluation.tsv", as_tsv(rows, task.main_score))
+    say(as_text(rows, task.main_score))
+    for note in task.notes:
+        say(f"note: {note}")
+    say(f"table: {folder.path / 'evaluation.tsv'}")

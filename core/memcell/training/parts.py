@@ -1,0 +1,150 @@
+"""The parts of a run, built from its config: network, sampler, policy, optimizer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import torch
+from torch import nn
+
+from memcell.app import App, Task
+from memcell.errors import MemcellError, PluginError
+from memcell.network import Network
+from memcell.recurrent.cell import Cell
+from memcell.recurrent.initializers import initializer
+from memcell.recurrent.normalizer import Normalizer
+from memcell.recurrent.policy import StatePolicy
+from memcell.registry import Registry
+from memcell.sequences.sampler import Sampler
+from memcell.training.run_config import RunConfig
+from memcell.training.seeds import WEIGHTS, torch_seed
+from memcell.unroll import Layer, RecurrentStack
+
+P = TypeVar("P")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """What trains and is trained."""
+
+    network: Network
+    sampler: Sampler
+    policy: StatePolicy
+    optimizer: torch.optim.Optimizer
+    streams: bool
+    observes: bool
+
+
+def build_parts(
+    config: RunConfig, registry: Registry, app: App, task: Task, device: torch.device
+) -> Parts:
+    """Build everything that a run trains with.
+
+    Two runs that differ only in policy or sampler begin with the same weights.
+
+    Raises:
+        PluginError: A plugin failed; names it with its distribution and version.
+    """
+    n_features = task.train[0].n_features
+    # Modules of third parties draw their weights from torch's global generator: it is seeded here and
+    # given back as it was.
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(torch_seed(config.training.seed, WEIGHTS))
+        policy = _build(registry, config, "policy", StatePolicy)
+        network = build_network(config, registry, app.encoder(n_features), task.n_classes, policy)
+    network.to(device)
+    sampler = _build(registry, config, "sampler", Sampler)
+    sampler.seed = config.training.seed
+    optimizer = _build(
+        registry,
+        config,
+        "optimizer",
+        torch.optim.Optimizer,
+        network.parameters(),
+        config.training.learning_rate,
+    )
+    spec = config.choices["sampler"]
+    can = registry.get("sampler", spec.name).capabilities(spec.config)
+    return Parts(
+        network=network,
+        sampler=sampler,
+        policy=policy,
+        optimizer=optimizer,
+        streams=bool(can["preserves_streams"]),
+        observes=bool(can["observes"]),
+    )
+
+
+def build_network(
+    config: RunConfig, registry: Registry, encoder: nn.Module, n_outputs: int, policy: StatePolicy
+) -> Network:
+    """Build the network, its weights drawn from torch's global generator.
+
+    Args:
+        config: The run's config.
+        registry: What is installed.
+        encoder: The app's encoder, with an attribute ``output_size``.
+        n_outputs: Outputs a step.
+        policy: Makes the start.
+    """
+    size = config.network
+    width = int(encoder.output_size)  # type: ignore[arg-type]
+    layers = []
+    for _ in range(size.layers):
+        cell = _cell(config, registry, width)
+        norm = None if config.choices["normalizer"].name == "none" else _Norm(config, registry)
+        layers.append(Layer(cell, norm, config.training.unroll))
+        width = cell.output_size
+    stack = RecurrentStack(layers, size.dropout)
+    network = Network(encoder, stack, n_outputs, policy.make_start(stack.initial_state(1)))
+    nn.init.xavier_uniform_(network.readout.weight)
+    nn.init.zeros_(network.readout.bias)
+    return network
+
+
+def _cell(config: RunConfig, registry: Registry, width: int) -> Cell:
+    choice, size = config.choices["cell"], config.network
+    entry = registry.get("cell", choice.name)
+    cell = entry.build(width, size.hidden_size, choice.config)
+    if not isinstance(cell, Cell):
+        raise PluginError(f"{entry.origin} built a {type(cell).__name__}; expected a Cell")
+    try:
+        cell.reset_parameters(
+            {
+                "input": initializer(size.input_init, size.hidden_size, None),
+                "recurrent": initializer(size.recurrent_init, size.hidden_size, None),
+            }
+        )
+    except MemcellError:
+        raise
+    except Exception as error:
+        raise PluginError(f"{entry.origin}: reset_parameters failed: {error}") from error
+    return cell
+
+
+class _Norm:
+    """Makes the normalizer of a width; a class, so that a network can be copied."""
+
+    def __init__(self, config: RunConfig, registry: Registry) -> None:
+        choice = config.choices["normalizer"]
+        self.entry, self.config = registry.get("normalizer", choice.name), choice.config
+
+    def __call__(self, width: int) -> Normalizer:
+        built = self.entry.build(width, self.config)
+        if not isinstance(built, Normalizer):
+            raise PluginError(
+                f"{self.entry.origin} built a {type(built).__name__}; expected a Normalizer"
+            )
+        return built
+
+
+def _build(registry: Registry, config: RunConfig, kind: str, base: type[P], *args: Any) -> P:
+    choice = config.choices[kind]
+    entry = registry.get(kind, choice.name)
+    built = entry.build(*args, choice.config)
+    if not isinstance(built, base):
+        raise PluginError(
+            f"{entry.origin} built a {type(built).__name__}; expected a {base.__name__}"
+        )
+    return built

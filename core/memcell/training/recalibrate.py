@@ -1,0 +1,56 @@
+"""Running statistics of normalizers, estimated anew over the training data at fixed weights.
+
+A moving average lags behind the weights; population statistics of the finished network are what
+Cooijmans et al. (2016) use for inference.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING
+
+import torch
+
+from memcell.recurrent.normalizer import Normalizer
+from memcell.sequences import collate
+from memcell.training.memory import RunMemory
+from memcell.training.seeds import run_generator
+
+if TYPE_CHECKING:
+    from memcell.training.trainer import Trainer
+
+
+@torch.no_grad()
+def recalibrate(trainer: Trainer) -> bool:
+    """Run one epoch of training windows under the training policy and average the statistics plainly.
+
+    Returns:
+        Whether any normalizer wanted it.
+    """
+    found = [m for _, m in trainer.network.recurrent.normalizers() if isinstance(m, Normalizer)]
+    wanting = [m for m in found if m.needs_recalibration]
+    if not wanting:
+        return False
+    policy, memory = trainer.parts.policy, trainer.memory
+    # The run's own memory and random numbers stay as they are: the pass is a side trip.
+    aside = copy.deepcopy(policy.memory_dict())
+    trainer.memory = RunMemory(
+        trainer.network, trainer.task.train, run_generator(trainer.config.seed)
+    )
+    for module in wanting:
+        module.begin_recalibration()
+    try:
+        table, order = trainer.order(0)
+        policy.begin_epoch(trainer.memory)
+        for k in range(len(order)):
+            previous = order[k - 1] if k else None
+            batch = collate(
+                trainer.task.train, table, order[k], previous, trainer.task.train_weights
+            )
+            trainer.run(batch.to(trainer.network.device))
+    finally:
+        for module in wanting:
+            module.end_recalibration()
+        trainer.memory = memory
+        policy.load_memory_dict(aside, trainer.network.start.template)
+    return True

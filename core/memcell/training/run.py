@@ -1,0 +1,270 @@
+"""A whole run: prepare, train, train the twin, score both, hold baselines beside them, draw."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from memcell.app import App, Row, Task
+from memcell.compatibility import check, misfits
+from memcell.errors import UsageError
+from memcell.files import write_atomic
+from memcell.network import Network
+from memcell.progress import progress
+from memcell.registry import Registry
+from memcell.tables import as_text, as_tsv
+from memcell.training.inference import probabilities
+from memcell.training.interrupt import Interrupted, Interrupts
+from memcell.training.model import ModelFacts, save_model
+from memcell.training.parts import build_parts
+from memcell.training.recalibrate import recalibrate
+from memcell.training.run_config import Choice, RunConfig
+from memcell.training.run_folder import RunFolder
+from memcell.training.trainer import Trainer
+
+Say = Callable[[str], None]
+EVAL_POLICIES = ("carry", "reset")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Scored:
+    """A trained network with its scores.
+
+    Args:
+        label: ``"lstm, trained with carry"``.
+        rows: One for each inference policy.
+        picked: Test probabilities under the network's own inference policy.
+        decision: What the app decided under it.
+    """
+
+    label: str
+    rows: list[Row]
+    picked: list[Any]
+    decision: Mapping[str, float]
+
+
+def build_app(config: RunConfig, registry: Registry) -> App:
+    """Build the app of a run, with its data set where it has one."""
+    dataset = None
+    if config.dataset is not None:
+        entry = registry.get("dataset", config.dataset.name)
+        dataset = entry.build(config.dataset.config)
+    app: App = registry.get("app", config.app).build(config.app_config, dataset)
+    return app
+
+
+def device_of(config: RunConfig) -> torch.device:
+    """Return the device that was asked for.
+
+    Raises:
+        UsageError: CUDA was asked for and there is none; or mixed precision without a GPU.
+    """
+    wanted, there = config.training.device, torch.cuda.is_available()
+    if wanted == "cuda" and not there:
+        raise UsageError(
+            "--device cuda was asked for and torch sees no GPU: use --device cpu or auto"
+        )
+    device = torch.device("cuda" if wanted != "cpu" and there else "cpu")
+    if config.training.mixed_precision and device.type == "cpu":
+        raise UsageError("--mixed-precision needs a GPU, and this run is on the CPU: leave it out")
+    return device
+
+
+def inference_policy(config: RunConfig, registry: Registry) -> str:
+    """Return the inference policy of a run: the one asked for, or what training is used to."""
+    if config.training.eval_policy != "auto":
+        return config.training.eval_policy
+    choice = config.choices["policy"]
+    can = registry.get("policy", choice.name).capabilities(choice.config)
+    return "carry" if can["needs_streams"] else "reset"
+
+
+def twin_of(config: RunConfig, registry: Registry, say: Say) -> RunConfig | None:
+    """Return the config of the twin: the same but for its policy, or None where there is none."""
+    against = config.training.against
+    if against == "none":
+        return None
+    if config.choices["policy"].name == against == "reset":
+        against = "carry"
+    if config.choices["policy"].name == against:
+        raise UsageError(
+            f"--against {against} is the run's own policy: name another, or --against none"
+        )
+    policy = Choice(name=against, config=registry.get("policy", against).config({}))
+    twin = dataclasses.replace(config, choices={**config.choices, "policy": policy})
+    unfit = misfits(twin, registry)
+    if unfit:
+        say(f"no twin: {unfit[0]} Or name another with --against.")
+        return None
+    return twin
+
+
+def train(
+    config: RunConfig, registry: Registry, path: Path, say: Say, resume: bool = False
+) -> None:
+    """Do a whole run, or go on with one.
+
+    Args:
+        config: What to do.
+        registry: What is installed.
+        path: The run folder.
+        say: Receives lines for the person.
+        resume: Go on with the run in ``path``.
+
+    Raises:
+        MemcellError: It cannot be done; what was done is kept.
+    """
+    check(config, registry)
+    device = device_of(config)
+    torch.set_num_threads(config.training.threads)
+    twin = twin_of(config, registry, say)
+    began = time.monotonic()
+    app = build_app(config, registry)
+    task = app.task()
+    _describe(task, say)
+    with Interrupts() as interrupts:
+        try:
+            scored = [
+                _train_one(config, registry, app, task, path, device, interrupts, say, resume)
+            ]
+            if twin is not None:
+                name = twin.choices["policy"].name
+                below = path / f"against-{name}"
+                scored.append(
+                    _train_one(twin, registry, app, task, below, device, interrupts, say, resume)
+                )
+        except Interrupted as stop:
+            raise Interrupted(
+                f"{stop}. Go on with: memcell train {config.app} --resume {path}"
+            ) from None
+    rows = [row for s in scored for row in s.rows] + list(app.baselines(task))
+    write_scores(path, rows, task)
+    pictured = {s.label: s.picked for s in scored}
+    app.picture(task, pictured, scored[0].decision, path / "timeline.png")
+    say("")
+    say(as_text(rows, task.main_score))
+    for note in task.notes:
+        say(f"note: {note}")
+    if twin is not None:
+        say(
+            "note: one seed shows no difference between policies; it is an example, not a comparison"
+        )
+    say(f"picture: {path / 'timeline.png'}")
+    say(f"run: {path}  ({time.monotonic() - began:.0f} s, {config.training.threads} thread(s))")
+
+
+def _describe(task: Task, say: Say) -> None:
+    for name, sequences in (("train", task.train), ("valid", task.valid), ("test", task.test)):
+        subjects = sorted({s.subject for s in sequences})
+        steps = sum(s.n_steps for s in sequences)
+        positive = sum(int((np.asarray(s.targets) == 1).sum()) for s in sequences)
+        known = sum(int(s.labelled.sum()) for s in sequences)
+        share = (
+            f", {100 * positive / known:.1f} % positive" if known and task.n_classes == 2 else ""
+        )
+        shown = ", ".join(subjects[:6]) + (", …" if len(subjects) > 6 else "")
+        say(f"{name}: {len(sequences)} sequences, {steps} steps{share} ({shown or 'none'})")
+
+
+def _train_one(
+    config: RunConfig,
+    registry: Registry,
+    app: App,
+    task: Task,
+    path: Path,
+    device: torch.device,
+    interrupts: Interrupts,
+    say: Say,
+    resume: bool,
+) -> Scored:
+    begun = resume and (path / "config.toml").exists()
+    folder = (
+        RunFolder.open(path) if begun else RunFolder.create(path, config, registry, str(device))
+    )
+    parts = build_parts(config, registry, app, task, device)
+    eval_policy = inference_policy(config, registry)
+    trainer = Trainer(config.training, eval_policy, task, parts, folder)
+    if begun and folder.checkpoint.exists():
+        trainer.restore()
+        say(f"going on after update {trainer.at.update} in '{path}'")
+    elif begun:
+        folder.cut_metrics(0)
+    label = f"{config.choices['cell'].name}, trained with {config.choices['policy'].name}"
+    with progress(label, trainer.total_updates) as shown:
+        trainer.progress = shown
+        trainer.train(interrupts)
+    say(f"{label}: {trainer.at.update} updates, {trainer.at.reason}")
+    if config.training.recalibrate:
+        recalibrate(trainer)
+    return _score(
+        label, trainer.network, app, task, folder, config.training.time_steps, eval_policy
+    )
+
+
+def _score(
+    label: str,
+    network: Network,
+    app: App,
+    task: Task,
+    folder: RunFolder,
+    time_steps: int,
+    eval_policy: str,
+) -> Scored:
+    decisions: dict[str, Mapping[str, float]] = {}
+    rows, picked = [], []
+    for policy in EVAL_POLICIES:
+        valid = probabilities(network, task.valid, policy, time_steps)
+        decisions[policy] = app.fit_decision(task, valid)
+        row, test = score_row(label, network, app, task, policy, time_steps, decisions[policy])
+        rows.append(row)
+        if policy == eval_policy:
+            picked = test
+    rows.sort(key=lambda row: not row.name.endswith(eval_policy))
+    facts = ModelFacts(
+        n_features=task.train[0].n_features,
+        n_classes=task.n_classes,
+        eval_policy=eval_policy,
+        decisions=decisions,
+        task=task.facts,
+        notes=task.notes,
+    )
+    save_model(folder, network, facts)
+    return Scored(label=label, rows=rows, picked=picked, decision=decisions[eval_policy])
+
+
+def score_row(
+    label: str,
+    network: Network,
+    app: App,
+    task: Task,
+    policy: str,
+    time_steps: int,
+    decision: Mapping[str, float],
+) -> tuple[Row, list[Any]]:
+    """Score a network on the test split under an inference policy; the probabilities come with it."""
+    test = probabilities(network, task.test, policy, time_steps)
+    scores = app.scores(task.test, test, decision)
+    return Row(name=f"{label}, inferred with {policy}", scores=scores), test
+
+
+def write_scores(path: Path, rows: Sequence[Row], task: Task) -> None:
+    """Write ``scores.tsv`` and ``scores.json``."""
+    write_atomic(path / "scores.tsv", as_tsv(rows, task.main_score))
+    # JSON has no NaN: a score that is not defined is null
+    table = [
+        {
+            "name": r.name,
+            "kind": r.kind,
+            "scores": {k: None if v != v else v for k, v in r.scores.items()},
+        }
+        for r in rows
+    ]
+    RunFolder(path).write_json(
+        "scores.json", {"main_score": task.main_score, "notes": list(task.notes), "rows": table}
+    )

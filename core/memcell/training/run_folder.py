@@ -1,0 +1,169 @@
+"""The run folder: what a run leaves behind, under names that do not change.
+
+``config.toml`` (resolved, loadable), ``metrics.jsonl``, ``checkpoint.safetensors`` (to go on from),
+``model.safetensors`` (the best weights, to predict with), ``environment.json``, ``scores.tsv`` and
+``scores.json``, ``timeline.png``, and a folder ``against-POLICY`` for the twin.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping
+from datetime import datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from memcell import __version__
+from memcell.errors import CheckpointError, MemcellError, UsageError
+from memcell.files import make_folder, write_atomic
+from memcell.registry import Registry
+from memcell.training.run_config import RunConfig, read_toml, write_toml
+
+#: Version of the folder's layout. A larger one than ours is refused by name.
+FORMAT = 1
+_LIBRARIES = ("torch", "numpy", "scipy", "scikit-learn", "mne", "safetensors", "matplotlib")
+
+
+class RunFolder:
+    """One run on disk.
+
+    Args:
+        path: The folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config = path / "config.toml"
+        self.metrics = path / "metrics.jsonl"
+        self.checkpoint = path / "checkpoint.safetensors"
+        self.model = path / "model.safetensors"
+        self.environment = path / "environment.json"
+
+    @classmethod
+    def create(cls, path: Path, config: RunConfig, registry: Registry, device: str) -> RunFolder:
+        """Make the folder and write what is known before training.
+
+        Raises:
+            UsageError: A run is there already.
+            MemcellError: It cannot be written.
+        """
+        folder = cls(path)
+        if folder.config.exists():
+            raise UsageError(
+                f"'{path}' already holds a run: choose another --out, or go on with --resume {path}"
+            )
+        make_folder(path)
+        write_atomic(
+            folder.environment, json.dumps(_environment(config, registry, device), indent=2)
+        )
+        write_atomic(folder.metrics, "")
+        write_atomic(folder.config, write_toml(config.sections()))
+        return folder
+
+    @classmethod
+    def open(cls, path: Path) -> RunFolder:
+        """Open an existing run.
+
+        Raises:
+            CheckpointError: It is not a run folder, or one of a newer version.
+        """
+        folder = cls(path)
+        if not folder.config.is_file():
+            raise CheckpointError(f"'{path}' is not a run folder: it has no config.toml")
+        try:
+            environment = json.loads(folder.environment.read_text(encoding="utf-8"))
+            found = int(environment["format"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise CheckpointError(f"'{folder.environment}' cannot be read: {error}") from None
+        if found > FORMAT:
+            made_by = environment.get("memcell", "a newer version")
+            raise CheckpointError(
+                f"run '{path}' was made by memcell {made_by} (layout {found}); this is memcell "
+                f"{__version__} (layout {FORMAT}): update memcell to use it"
+            )
+        return folder
+
+    def sections(self) -> dict[str, Any]:
+        """Return the sections of its config."""
+        return read_toml(self.config)
+
+    def append(self, record: Mapping[str, Any]) -> None:
+        """Add a line to ``metrics.jsonl``."""
+        try:
+            with self.metrics.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(record) + "\n")
+        except OSError as error:
+            raise MemcellError(f"cannot write '{self.metrics}': {error.strerror}") from error
+
+    def metrics_size(self) -> int:
+        """Return the bytes of ``metrics.jsonl``, all of them on the disk."""
+        with self.metrics.open("ab") as file:
+            os.fsync(file.fileno())
+            return file.tell()
+
+    def cut_metrics(self, size: int) -> None:
+        """Forget the lines written after a checkpoint, so that a resumed run writes them once."""
+        with self.metrics.open("ab") as file:
+            file.truncate(size)
+
+    def write_json(self, name: str, value: Any) -> None:
+        """Write a JSON file into the folder."""
+        write_atomic(self.path / name, json.dumps(value, indent=2) + "\n")
+
+
+def new_path(base: Path, app: str) -> Path:
+    """Return a folder name that is not taken, from the app's name and the time."""
+    stamp = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
+    path, n = base / f"{app}-{stamp}", 1
+    while path.exists():
+        n += 1
+        path = base / f"{app}-{stamp}-{n}"
+    return path
+
+
+def _environment(config: RunConfig, registry: Registry, device: str) -> dict[str, Any]:
+    plugins = {}
+    for kind, choice in config.choices.items():
+        entry = registry.get(kind, choice.name)
+        plugins[kind] = {
+            "name": choice.name,
+            "distribution": entry.distribution,
+            "version": entry.version,
+        }
+    return {
+        "format": FORMAT,
+        "memcell": __version__,
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "libraries": {name: _version(name) for name in _LIBRARIES},
+        "plugins": plugins,
+        "device": device,
+        "threads": config.training.threads,
+        "seed": config.training.seed,
+        "git": _commit(),
+    }
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _commit() -> str:
+    """Return the commit of the folder that memcell was imported from, empty outside a checkout."""
+    where = Path(sys.modules["memcell"].__file__ or ".").parent
+    try:
+        done = subprocess.run(
+            ["git", "rev-parse", "HEAD"],
+            cwd=where, capture_output=True, text=True, timeout=5, check=False,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

@@ -1,0 +1,27 @@
+"""Random numbers of a run: everything is drawn from generators made of the one seed a person gave."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+#: Purposes, so that two generators of one run never share a stream.
+WEIGHTS, RUN, ORDER = 1, 2, 3
+
+
+def torch_seed(seed: int, purpose: int) -> int:
+    """Return a 63-bit seed mixed from the run's seed and a purpose."""
+    mixed = np.random.SeedSequence([seed, purpose]).generate_state(1, np.uint64)[0]
+    return int(mixed) & (2**63 - 1)
+
+
+def run_generator(seed: int) -> torch.Generator:
+    """Return the generator of a run (dropout, random restarts), on the CPU."""
+    generator = torch.Generator()
+    generator.manual_seed(torch_seed(seed, RUN))
+    return generator
+
+
+def epoch_rng(seed: int, epoch: int) -> np.random.Generator:
+    """Return the generator of an epoch's order: the same whenever the epoch is asked for."""
+    return np.random.default_rng([seed, ORDER, epoch])
