@@ -46,6 +46,7 @@ class Task:
         test: Sequences that are scored and otherwise never seen.
         n_classes: Outputs a step.
         main_score: The score that early stop and tables put first; larger is better.
+        shown_scores: The scores that a screen has room for; files have all of them.
         class_weights: ``[n_classes]`` weights of the loss, or None.
         train_weights: Per training sequence ``[n_steps]`` float32 weights of the loss; None for 1 at
             each labelled step. Unlabelled steps always weigh 0.
@@ -61,6 +62,7 @@ class Task:
     test: tuple[Sequence, ...]
     n_classes: int
     main_score: str
+    shown_scores: tuple[str, ...] = ()
     class_weights: tuple[float, ...] | None = None
     train_weights: tuple[NDArray[np.float32], ...] | None = None
     drop_unweighted: bool = False

@@ -56,7 +56,7 @@ def evaluate(app: str, path: Path, eval_policy: str, registry: Registry, say: Sa
         rows.append(row)
     rows += built.baselines(task)
     write_atomic(folder.path / "evaluation.tsv", as_tsv(rows, task.main_score))
-    say(as_text(rows, task.main_score))
+    say(as_text(rows, task.main_score, task.shown_scores))
     for note in task.notes:
         say(f"note: {note}")
     say(f"table: {folder.path / 'evaluation.tsv'}")

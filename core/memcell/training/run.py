@@ -128,6 +128,7 @@ def train(
     app = build_app(config, registry)
     task = app.task()
     _describe(task, say)
+    _warn_of_few_updates(config, task, say)
     with Interrupts() as interrupts:
         try:
             scored = [
@@ -148,7 +149,7 @@ def train(
     pictured = {s.label: s.picked for s in scored}
     app.picture(task, pictured, scored[0].decision, path / "timeline.png")
     say("")
-    say(as_text(rows, task.main_score))
+    say(as_text(rows, task.main_score, task.shown_scores))
     for note in task.notes:
         say(f"note: {note}")
     if twin is not None:
@@ -170,6 +171,17 @@ def _describe(task: Task, say: Say) -> None:
         )
         shown = ", ".join(subjects[:6]) + (", …" if len(subjects) > 6 else "")
         say(f"{name}: {len(sequences)} sequences, {steps} steps{share} ({shown or 'none'})")
+
+
+def _warn_of_few_updates(config: RunConfig, task: Task, say: Say) -> None:
+    steps, lanes = config.training.time_steps, config.training.batch_size
+    windows = sum(-(-s.n_steps // steps) for s in task.train)
+    if windows < 4 * lanes:
+        say(
+            f"note: {windows} training windows of {steps} steps on {lanes} lanes make only about "
+            f"{-(-windows // lanes)} update(s) an epoch: a smaller --batch-size or --time-steps, or more "
+            f"--epochs, gives the optimizer more to do"
+        )
 
 
 def _train_one(

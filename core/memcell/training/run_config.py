@@ -59,6 +59,8 @@ class RunConfig:
         out: dict[str, Section | str] = {"memcell": __version__, "app": self.app}
         out[self.app] = to_mapping(self.app_config)
         if self.dataset is not None:
+            # one place says which data set: its own section, with its options
+            out[self.app] = {k: v for k, v in to_mapping(self.app_config).items() if k != "data"}
             out["data"] = {"name": self.dataset.name, **to_mapping(self.dataset.config)}
         out["training"] = to_mapping(self.training)
         out["network"] = to_mapping(self.network)
@@ -123,26 +125,3 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"config file '{path}' does not exist") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"config file '{path}' cannot be read: {error}") from None
-
-
-def write_toml(sections: Mapping[str, Section | str]) -> str:
-    """Return sections as TOML text (the subset that configs need: scalars and lists of them)."""
-    top = [f"{name} = {_value(v)}" for name, v in sections.items() if not isinstance(v, dict)]
-    blocks = ["\n".join(top)]
-    for name, section in sections.items():
-        if isinstance(section, dict):
-            lines = [f"{key} = {_value(value)}" for key, value in section.items()]
-            blocks.append("\n".join([f"[{name}]", *lines]))
-    return "\n\n".join(blocks) + "\n"
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, (int, float)):
-        return repr(value)
-    if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(_value(v) for v in value) + "]"
-    text = str(value).replace("\\", "\\\\").replace('"', '\\"')
-    plain = "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)
-    return f'"{plain}"'

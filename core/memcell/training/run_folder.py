@@ -18,11 +18,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import tomli_w
+
 from memcell import __version__
 from memcell.errors import CheckpointError, MemcellError, UsageError
 from memcell.files import make_folder, write_atomic
 from memcell.registry import Registry
-from memcell.training.run_config import RunConfig, read_toml, write_toml
+from memcell.training.run_config import RunConfig, read_toml
 
 #: Version of the folder's layout. A larger one than ours is refused by name.
 FORMAT = 1
@@ -62,7 +64,7 @@ class RunFolder:
             folder.environment, json.dumps(_environment(config, registry, device), indent=2)
         )
         write_atomic(folder.metrics, "")
-        write_atomic(folder.config, write_toml(config.sections()))
+        write_atomic(folder.config, tomli_w.dumps(config.sections()))
         return folder
 
     @classmethod

@@ -175,16 +175,16 @@ class Trainer:
             loss = losses.sum() / weight
             if not bool(torch.isfinite(loss)):
                 raise MemcellError(
-                    f"the loss is {float(loss)} at update {self.at.update + 1} (learning rate {rate:g}); "
+                    f"the loss is {float(loss.detach())} at update {self.at.update + 1} (learning rate {rate:g}); "
                     f"the last checkpoint is kept. Try a smaller --learning-rate or a smaller --clip."
                 )
             self.parts.optimizer.zero_grad(set_to_none=True)
             torch.autograd.backward(loss)
             norm = self._clip()
             self.parts.optimizer.step()
-            self.at.loss += float(losses.sum())
+            self.at.loss += float(losses.detach().sum())
             self.at.weight += weight
-            record = {"update": self.at.update + 1, "epoch": self.at.epoch, "loss": float(loss)}
+            record = {"update": self.at.update + 1, "epoch": self.at.epoch, "loss": float(loss.detach())}
             self.folder.append({**record, "gradient_norm": norm, "learning_rate": rate})
         self.at.update += 1
         self.memory.update = self.at.update

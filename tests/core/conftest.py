@@ -1,0 +1,86 @@
+"""A small task without EEG, and the parts to train on it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from memcell.app import Task
+from memcell.registry import default_registry
+from memcell.sequences import Sequence
+from memcell.training.config import NetworkConfig, TrainingConfig
+from memcell.training.parts import build_parts
+from memcell.training.run_config import DEFAULTS, Choice, RunConfig
+from memcell.training.run_folder import RunFolder
+from memcell.training.trainer import Trainer
+
+
+class Plain(torch.nn.Identity):
+    """An encoder that passes features on."""
+
+    def __init__(self, size):
+        super().__init__()
+        self.output_size = size
+
+
+class ToyApp:
+    """Targets are whether the running sum of the last features is positive."""
+
+    def encoder(self, n_features):
+        return Plain(n_features)
+
+
+def toy_sequence(name, n_steps, seed, breaks=()):
+    rng = np.random.default_rng(seed)
+    features = rng.standard_normal((n_steps, 3)).astype(np.float32)
+    targets = (np.convolve(features[:, 0], np.ones(5), "full")[:n_steps] > 0).astype(np.int64)
+    return Sequence(
+        name=name, subject=name[:2], features=features, targets=targets, breaks=tuple(breaks)
+    )
+
+
+@pytest.fixture
+def toy_task():
+    train = tuple(toy_sequence(f"s{i}", n, i, b) for i, (n, b) in enumerate(
+        [(97, ()), (61, (20, 33)), (40, ()), (83, (50,)), (7, ()), (120, ())]
+    ))
+    valid = (toy_sequence("v0", 70, 50, (31,)),)
+    test = (toy_sequence("t0", 90, 60),)
+    return Task(train=train, valid=valid, test=test, n_classes=2, main_score="accuracy")
+
+
+@pytest.fixture
+def make_config():
+    def make(training=None, network=None, **choices):
+        registry = default_registry()
+        chosen = {}
+        for kind, default in DEFAULTS.items():
+            name, values = default, {}
+            if kind in choices:
+                name, values = choices[kind] if isinstance(choices[kind], tuple) else (choices[kind], {})
+            chosen[kind] = Choice(name=name, config=registry.get(kind, name).config(values))
+        options = {"time_steps": 10, "batch_size": 4, "epochs": 3, **(training or {})}
+        return RunConfig(
+            app="toy",
+            app_config=None,
+            dataset=None,
+            training=TrainingConfig(**options),
+            network=NetworkConfig(**{"hidden_size": 6, **(network or {})}),
+            choices=chosen,
+        )
+
+    return make
+
+
+@pytest.fixture
+def make_trainer(make_config, toy_task, tmp_path):
+    def make(where="run", task=None, eval_policy="carry", **how):
+        config = make_config(**how)
+        path = tmp_path / where
+        path.mkdir(exist_ok=True)
+        task = task or toy_task
+        parts = build_parts(config, default_registry(), ToyApp(), task, torch.device("cpu"))
+        return Trainer(config.training, eval_policy, task, parts, RunFolder(path))
+
+    return make

@@ -1,0 +1,205 @@
+"""Training: memory is really carried, resume is exact, and a run can be stopped anywhere."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from memcell.errors import MemcellError
+from memcell.recurrent.state import leaves
+from memcell.registry import default_registry
+from memcell.sequences import collate
+from memcell.training.inference import probabilities
+from memcell.training.interrupt import Interrupted
+from memcell.training.recalibrate import recalibrate
+
+
+class StopAfter:
+    """Asks to stop when it was asked for the nth time."""
+
+    def __init__(self, n):
+        self.left = n
+
+    @property
+    def requested(self):
+        self.left -= 1
+        return self.left <= 0
+
+
+def result(trainer):
+    files = trainer.folder.metrics.read_bytes()
+    return files, {k: v.clone() for k, v in trainer.network.state_dict().items()}
+
+
+def same(a, b):
+    return a[0] == b[0] and all(torch.equal(a[1][k], b[1][k]) for k in a[1])
+
+
+VARIANTS = [
+    {},
+    {"policy": "reset", "sampler": "reshuffle"},
+    {"policy": ("carry_p", {"p": 0.4}), "network": {"layers": 2, "dropout": 0.3}},
+    {"policy": "learned", "optimizer": "rmsprop", "cell": "lstm97"},
+    {"policy": "decay", "normalizer": ("batch", {"min_lanes": 2}), "cell": "gru"},
+    {"sampler": ("stream", {"jitter": True}), "policy": ("carry", {"reset_each_epoch": False})},
+]
+
+
+@pytest.mark.parametrize("how", VARIANTS, ids=lambda v: str(v)[:60])
+def test_a_resumed_run_is_the_run_that_never_stopped(make_trainer, how):
+    whole = make_trainer("whole", **how)
+    whole.train()
+    for stop in (1, 4, whole.at.update // 2, whole.at.update - 1):
+        first = make_trainer(f"stopped-{stop}", **how)
+        with pytest.raises(Interrupted):
+            first.train(StopAfter(stop))
+        again = make_trainer(f"stopped-{stop}", **how)
+        again.restore()
+        again.train()
+        assert same(result(again), result(whole)), f"stopped after {stop}"
+
+
+def test_a_run_killed_after_its_checkpoint_repeats_no_line(make_trainer):
+    whole = make_trainer("whole")
+    whole.train()
+    first = make_trainer("killed")
+    with pytest.raises(Interrupted):
+        first.train(StopAfter(3))
+    # what a killed process would have written after the checkpoint
+    with first.folder.metrics.open("a") as file:
+        file.write('{"update": 4, "lost": true}\n{"upd')
+    again = make_trainer("killed")
+    again.restore()
+    again.train()
+    assert same(result(again), result(whole))
+
+
+def test_carried_memory_equals_one_long_run(make_trainer, toy_task):
+    """Over a whole epoch without updates, carried states are those of running each sequence at once."""
+    trainer = make_trainer(sampler=("stream", {"shuffle_sequences": False, "split": "never"}))
+    table, order = trainer.order(0)
+    network, policy, memory = trainer.network, trainer.parts.policy, trainer.memory
+    seen = set()
+    for k in range(len(order)):
+        batch = collate(toy_task.train, table, order[k], order[k - 1] if k else None)
+        begin = policy.begin(batch, memory)
+        for lane in range(batch.batch_size):
+            sequence, offset = int(batch.sequence[lane]), int(batch.offset[lane])
+            if sequence < 0:
+                continue
+            source = toy_task.train[sequence]
+            start = max([0, *[b for b in source.breaks if b <= offset]])
+            wanted = memory.replay(sequence, start, offset, policy.afresh(first_lane(batch), memory))
+            if offset not in source.breaks:
+                assert int(begin.age[lane]) == offset - start
+                for a, b in zip(leaves(begin.state), leaves(wanted.state), strict=True):
+                    torch.testing.assert_close(a[lane], b[0], rtol=1e-5, atol=1e-6)
+                seen.add(offset > start)
+        with torch.no_grad():
+            trainer.run(batch)
+    assert seen == {True, False}
+
+
+def first_lane(batch):
+    parts = {k: v[:, :1] if v.dim() > 1 else v[:1] for k, v in vars(batch).items()}
+    return type(batch)(**parts)
+
+
+def test_nothing_crosses_a_gap_or_a_sequence(make_trainer, toy_task):
+    """What stands before a gap, or in another recording, changes no probability after it."""
+    trainer = make_trainer()
+    source = toy_task.train[1]
+    (cut,) = [b for b in source.breaks if b == 33]
+    before = probabilities(trainer.network, [source], "carry", 10)[0]
+    changed = source.features.copy()
+    changed[:cut] += 5.0
+    other = type(source)(**{**vars(source), "features": changed})
+    after = probabilities(trainer.network, [toy_task.train[0], other], "carry", 10)[1]
+    assert not np.allclose(before[:cut], after[:cut])
+    np.testing.assert_array_equal(before[cut:], after[cut:])
+
+
+def test_inference_with_reset_sees_only_its_window(make_trainer, toy_task):
+    trainer = make_trainer()
+    source = toy_task.train[0]
+    whole = probabilities(trainer.network, [source], "reset", 10)[0]
+    window = type(source)(
+        name="w", subject="w", features=source.features[20:30], targets=source.targets[20:30]
+    )
+    alone = probabilities(trainer.network, [window], "reset", 10)[0]
+    np.testing.assert_allclose(whole[20:30], alone, rtol=1e-5, atol=1e-6)
+    carried = probabilities(trainer.network, [source], "carry", 10)[0]
+    assert not np.allclose(carried[20:30], alone)
+
+
+def test_twins_begin_with_the_same_weights(make_trainer):
+    carry, reset = make_trainer("a", policy="carry"), make_trainer("b", policy="reset")
+    states = [t.network.state_dict() for t in (carry, reset)]
+    assert all(torch.equal(states[0][k], states[1][k]) for k in states[0])
+
+
+def test_training_leaves_the_persons_random_numbers_alone(make_trainer):
+    torch.manual_seed(5)
+    np.random.seed(5)  # noqa: NPY002  (the legacy state is what must not be touched)
+    state, legacy = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    make_trainer(network={"layers": 2, "dropout": 0.5}).train()
+    assert torch.equal(torch.get_rng_state(), state)
+    assert (np.random.get_state()[1] == legacy).all()  # noqa: NPY002
+
+
+def test_training_learns(make_trainer):
+    trainer = make_trainer(training={"epochs": 40, "learning_rate": 0.02, "patience": 0})
+    before = trainer.validation_loss()
+    trainer.train()
+    assert trainer.validation_loss() < 0.7 * before
+
+
+def test_early_stop_keeps_the_best_weights(make_trainer):
+    trainer = make_trainer(training={"epochs": 60, "learning_rate": 0.3, "patience": 2})
+    trainer.train()
+    assert "no better validation loss" in trainer.at.reason
+    assert trainer.validation_loss() == pytest.approx(trainer.at.best_loss, rel=1e-5)
+
+
+def test_a_loss_that_is_no_number_stops_with_a_word(make_trainer):
+    trainer = make_trainer()
+    with torch.no_grad():
+        trainer.network.readout.weight.fill_(float("nan"))
+    with pytest.raises(MemcellError, match="learning-rate"):
+        trainer.train()
+
+
+def test_recalibration_leaves_weights_memory_and_random_numbers_as_they_were(make_trainer):
+    trainer = make_trainer(
+        normalizer=("batch", {"min_lanes": 2}), network={"dropout": 0.5, "layers": 2}
+    )
+    trainer.train()
+    weights = {k: v.clone() for k, v in trainer.network.named_parameters()}
+    carried = {k: v.clone() for k, v in trainer.parts.policy.memory_dict().items()}
+    state = trainer.memory.generator.get_state()
+    means = {k: v.clone() for k, v in trainer.network.named_buffers()}
+    assert recalibrate(trainer)
+    assert all(torch.equal(weights[k], v) for k, v in trainer.network.named_parameters())
+    assert all(torch.equal(carried[k], v) for k, v in trainer.parts.policy.memory_dict().items())
+    assert torch.equal(trainer.memory.generator.get_state(), state)
+    assert any(not torch.equal(means[k], v) for k, v in trainer.network.named_buffers())
+    assert not recalibrate(make_trainer("plain"))
+
+
+REGISTRY = default_registry()
+PAIRS = [
+    (sampler, policy)
+    for sampler in REGISTRY.names("sampler")
+    for policy in REGISTRY.names("policy")
+    if REGISTRY.get("sampler", sampler).spec.preserves_streams
+    or not REGISTRY.get("policy", policy).spec.needs_streams
+]
+
+
+@pytest.mark.parametrize(("sampler", "policy"), PAIRS)
+def test_every_sampler_trains_with_every_policy_that_it_can_serve(make_trainer, sampler, policy):
+    trainer = make_trainer(sampler=sampler, policy=policy, training={"epochs": 2})
+    trainer.train()
+    assert trainer.at.finished
+    assert trainer.at.update == trainer.total_updates

@@ -1,0 +1,154 @@
+"""The unroll: torch's own kernels, layers, restarts, padding and gradients against a plain oracle."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from memcell.recurrent.identity import identity_norm
+from memcell.recurrent.state import leaves, where
+from memcell.registry import default_registry
+from memcell.unroll import Layer, RecurrentStack, WindowMarks
+
+CELLS = default_registry().names("cell")
+NORMS = default_registry().names("normalizer")
+T, B, F, H = 9, 5, 3, 4
+
+
+def build(cell, norm="none", unroll="auto", width=F):
+    registry = default_registry()
+    entry = registry.get("cell", cell)
+    torch.manual_seed(0)
+    made = entry.build(width, H, entry.config({})).double()
+    for p in made.parameters():
+        torch.nn.init.normal_(p, std=0.5)
+    if norm == "none":
+        return Layer(made, None, unroll).double()
+    n = registry.get("normalizer", norm)
+    return Layer(made, lambda w: n.build(w, n.config({"min_lanes": 2} if "batch" in norm else {})), unroll).double()
+
+
+def window(seed=0, padding=True, restarts=True):
+    g = torch.Generator().manual_seed(seed)
+    x = torch.randn(T, B, F, generator=g, dtype=torch.float64)
+    r = torch.rand(T, B, generator=g) < 0.15 if restarts else torch.zeros(T, B, dtype=torch.bool)
+    valid = torch.ones(T, B, dtype=torch.bool)
+    if padding:
+        valid[6:, 1] = False
+        valid[3:, 4] = False
+    return x, r, valid, torch.tensor([0, 3, 7, 0, 1])
+
+
+def random_state(layer, seed):
+    g = torch.Generator().manual_seed(seed)
+    zero = layer.cell.initial_state(B, dtype=torch.float64)
+    return type(zero)(*[torch.randn(t.shape, generator=g, dtype=torch.float64) * 0.3 for t in zero])
+
+
+def oracle(layer, x, state, fresh, marks):
+    """One step and one lane-wise choice at a time, projecting each step by itself."""
+    outputs = []
+    for t in range(T):
+        state = where(marks.restarts[t], fresh, state)
+        p = layer.cell.project(x[t : t + 1])
+        p = p[0] if isinstance(p, torch.Tensor) else tuple(q[0] for q in p)
+        out, after = layer.cell.step(p, state, identity_norm)
+        state = where(marks.valid[t], after, state)
+        outputs.append(out)
+    return torch.stack(outputs), state
+
+
+@pytest.mark.parametrize("unroll", ["auto", "eager"])
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_layer_equals_the_oracle_with_every_gradient(cell, unroll):
+    layer = build(cell, unroll=unroll)
+    x, restarts, valid, age = window()
+    marks = WindowMarks.of(restarts, valid, age)
+    results = []
+    for run in ("layer", "oracle"):
+        xi = x.clone().requires_grad_()
+        state = random_state(layer, 1)
+        fresh = random_state(layer, 2)
+        for t in [*leaves(state), *leaves(fresh)]:
+            t.requires_grad_()
+        if run == "layer":
+            out, states = layer(xi, state, fresh, marks, (4, T), gather=True)
+            end = states[T]
+        else:
+            out, end = oracle(layer, xi, state, fresh, marks)
+        # padded outputs mean nothing; the loss must not see them
+        loss = (out * marks.valid.unsqueeze(-1)).pow(2).sum() + sum(e.sin().sum() for e in leaves(end))
+        layer.zero_grad()
+        loss.backward()
+        grads = [p.grad.clone() for p in layer.parameters() if p.grad is not None]
+        grads += [t.grad for t in [xi, *leaves(state), *leaves(fresh)]]
+        results.append(([out * marks.valid.unsqueeze(-1), *leaves(end)], grads))
+    for got, wanted in zip(*[r[0] + r[1] for r in results], strict=True):
+        if got is None or wanted is None:
+            assert got is wanted
+        else:
+            torch.testing.assert_close(got, wanted, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+def test_torchs_own_kernel_is_used_where_the_cell_is_one(cell, monkeypatch):
+    called = []
+    name = {"rnn": "rnn_tanh"}.get(cell, cell)
+    original = getattr(torch, name)
+    monkeypatch.setattr(torch, name, lambda *a: (called.append(1), original(*a))[1])
+    layer = build(cell)
+    x, restarts, valid, age = window(padding=False, restarts=False)
+    marks = WindowMarks.of(restarts, valid, age)
+    state = random_state(layer, 1)
+    layer(x, state, state, marks, (T,), gather=False)
+    assert called
+    assert "torch's own" in layer.way
+    assert "eager" in build(cell, unroll="eager").way
+    assert "normalizer" in build(cell, "layer").way
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("cell", CELLS)
+def test_every_cell_runs_with_every_normalizer(cell, norm):
+    layer = build(cell, norm)
+    x, restarts, valid, age = window()
+    marks = WindowMarks.of(restarts, valid, age)
+    state = random_state(layer, 1)
+    out, states = layer(x.requires_grad_(), state, state, marks, (T,), gather=True)
+    assert out.shape == (T, B, layer.cell.output_size)
+    out.sum().backward()
+    assert all(torch.isfinite(p.grad).all() for p in layer.parameters() if p.grad is not None)
+    layer.eval()
+    again, _ = layer(x, state, state, marks, (T,), gather=False)
+    assert torch.isfinite(again).all()
+
+
+def test_a_stack_is_its_layers_one_after_the_other():
+    first, second = build("lstm"), build("gru", width=H)
+    stack = RecurrentStack([first, second])
+    x, restarts, valid, age = window()
+    marks = WindowMarks.of(restarts, valid, age)
+    state = (random_state(first, 1), random_state(second, 2))
+    fresh = (random_state(first, 3), random_state(second, 4))
+    out, states = stack(x, state, fresh, marks, (0, 4, T))
+    h, below = first(x, state[0], fresh[0], marks, (0, 4, T), False)
+    y, above = second(h, state[1], fresh[1], marks, (0, 4, T), False)
+    torch.testing.assert_close(out, y, rtol=0, atol=0)
+    for step in (0, 4, T):
+        for got, wanted in zip(leaves(states[step]), leaves((below[step], above[step])), strict=True):
+            torch.testing.assert_close(got, wanted, rtol=0, atol=0)
+
+
+def test_dropout_comes_from_the_generator_and_only_in_training():
+    stack = RecurrentStack([build("rnn"), build("rnn", width=H)], dropout=0.5)
+    x, restarts, valid, age = window()
+    marks = WindowMarks.of(restarts, valid, age)
+    zero = stack.initial_state(B, dtype=torch.float64)
+
+    def run(seed):
+        return stack(x, zero, zero, marks, generator=torch.Generator().manual_seed(seed)).outputs
+
+    assert torch.equal(run(1), run(1))
+    assert not torch.equal(run(1), run(2))
+    stack.eval()
+    assert torch.equal(run(1), run(2))
