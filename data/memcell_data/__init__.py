@@ -1,0 +1,50 @@
+"""Data sets by name, and the reading of recordings.
+
+This module only registers the data sets. Recordings are read through `memcell_data.reader`; what a
+recording is stands in `memcell_data.recording`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from memcell import DatasetSpec, hookimpl
+
+__all__ = ["memcell_datasets"]
+
+
+@hookimpl
+def memcell_datasets() -> Iterable[DatasetSpec]:
+    """Return the data sets that come with memcell."""
+    return [
+        DatasetSpec(
+            name="simulated",
+            factory="memcell_data.simulated:Simulated",
+            config="memcell_data.configs:SimulatedConfig",
+            summary="Made here from a seed: EEG and EOG with microsleeps, gaps and artefacts.",
+            reference="memcell_data.simulation",
+            simulated=True,
+        ),
+        DatasetSpec(
+            name="eye-state",
+            factory="memcell_data.eye_state:EyeState",
+            config="memcell_data.configs:EyeStateConfig",
+            summary="One person opening and closing the eyes for 117 s, 14 EEG channels.",
+            reference="Roesler 2013, UCI EEG Eye State",
+            recognise="memcell_data.recognise:is_eye_state",
+        ),
+        DatasetSpec(
+            name="eyes",
+            factory="memcell_data.eyes:Eyes",
+            config="memcell_data.configs:EyesConfig",
+            summary="One minute eyes open and one minute eyes closed a person, 64 EEG channels.",
+            reference="Schalk et al. 2004, PhysioNet EEG Motor Movement/Imagery",
+            recognise="memcell_data.recognise:is_eyes",
+        ),
+        DatasetSpec(
+            name="own",
+            factory="memcell_data.own:Own",
+            config="memcell_data.configs:OwnConfig",
+            summary="Your own recordings: a file, a folder, a glob or a BIDS data set.",
+        ),
+    ]

@@ -1,0 +1,81 @@
+"""The options of the data sets; command line, TOML file and reference docs are made from them.
+
+Nothing heavy is imported here, so that the help of a data set costs nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from memcell.config import option
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimulatedConfig:
+    """Options of ``--data simulated``."""
+
+    subjects: int = option(
+        6, help="Number of simulated subjects, one recording each.", low=1, high=999
+    )
+    minutes: float = option(
+        10.0, help="Length of a recording, gaps included.", unit="min", low=1, high=1440
+    )
+    seed: int = option(0, help="The same seed gives the same files, byte for byte.", low=0)
+    rate: int = option(128, help="Samples a second.", unit="Hz", low=64, high=1024)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EyeStateConfig:
+    """Options of ``--data eye-state``."""
+
+    path: str = option(
+        "", help="A local eeg-eye-state .csv or .arff, or its folder; empty fetches it from OpenML."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class EyesConfig:
+    """Options of ``--data eyes``."""
+
+    path: str = option(
+        "", help="A local folder of S???R??.edf files; empty fetches them from PhysioNet."
+    )
+    subjects: int = option(
+        10,
+        help="How many subjects to fetch, from S001 on; a local folder is used whole.",
+        low=1,
+        high=109,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnConfig:
+    """Options of ``--data own``."""
+
+    path: str = option("", help="A recording, a folder (searched with its subfolders) or a glob.")
+    labels: str = option(
+        "",
+        help="A label file, or a folder of label files named like the recordings; empty looks beside "
+        "each recording (BIDS events.tsv, or .csv with onset,duration,description) and then for the "
+        "annotations inside it.",
+    )
+    positive: tuple[str, ...] = option(
+        (), help="Labels of the class to detect; empty means 'microsleep' where that label occurs."
+    )
+    negative: tuple[str, ...] = option(
+        (),
+        help="Labels of its absence; empty means every other label except those that begin with BAD.",
+    )
+    background: str = option(
+        "wake", help="The label of all time that no label covers; empty leaves it unlabelled."
+    )
+    unit: str = option(
+        "",
+        help="Unit of EDF channels whose own unit is blank or unknown; empty refuses them.",
+        choices=("", "uV", "mV", "V", "nV"),
+    )
+    subject_pattern: str = option(
+        "",
+        help="Regular expression whose first group is the subject, searched in the file's path; empty "
+        "takes BIDS 'sub-', else the file name up to its first '_'.",
+    )

@@ -1,0 +1,222 @@
+"""EDF, EDF+ and BDF: the gate is ours (`edf_header`, `edf_times`, the ranges here), the samples are MNE's.
+
+MNE reads a file with a gap as if there were none, takes an unknown unit for volts, and raises without
+naming the file. So nothing reaches it before the header has been understood, only the wanted channels
+are read, and what it returns is compared with our own decoding of the first data record.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memcell.errors import DataError
+from memcell_data import channels as names_of
+from memcell_data import units
+from memcell_data.edf_header import EdfChannel, EdfHeader, read_header
+from memcell_data.edf_times import EdfTimes, read_times
+from memcell_data.quality import inspect
+from memcell_data.recording import Channel, Interval, Signal, Stretch
+
+_SUFFIX = {2: ".edf", 3: ".bdf"}
+
+
+@dataclass(frozen=True)
+class EdfFile:
+    """An EDF or BDF file; the header is read when first asked for, and nothing is kept open.
+
+    Args:
+        path: The file.
+        unit: The unit of channels whose own is blank or unknown; empty refuses them.
+    """
+
+    path: Path
+    unit: str = ""
+
+    @cached_property
+    def header(self) -> EdfHeader:
+        """The checked header."""
+        return read_header(self.path)
+
+    @cached_property
+    def times(self) -> EdfTimes:
+        """Record times, gaps and annotations."""
+        return read_times(self.header)
+
+    def channels(self) -> tuple[Channel, ...]:
+        """Return the signals; those whose unit is no voltage are of kind ``"misc"``."""
+        return tuple(
+            Channel(name=c.label, kind=self._kind(c), rate=self.header.rate(c))
+            for c in self.header.signals
+        )
+
+    def duration(self) -> float:
+        """Return the seconds from the first sample to the end of the last record, gaps included."""
+        return float(self.times.onsets[-1]) + self.header.seconds
+
+    def declared_duration(self) -> float:
+        """Return the seconds that the recording had before records were lost from the file."""
+        lost = max(0, self.header.declared - self.header.records) * self.header.seconds
+        return self.duration() + lost
+
+    def annotations(self) -> tuple[Interval, ...]:
+        """Return the annotations inside the file."""
+        return self.times.annotations
+
+    def read(self, names: Sequence[str]) -> Signal:
+        """Read channels, in microvolts.
+
+        Args:
+            names: Channels, matched by `memcell_data.channels.find`.
+
+        Returns:
+            The channels in the order asked for, under the names of the file.
+
+        Raises:
+            DataError: A channel is not there, ambiguous, of another rate than the first, or has a
+                range or unit that cannot be trusted; or MNE cannot read the file.
+        """
+        header = self.header
+        wanted = [self._find(name) for name in names]
+        if not wanted:
+            raise DataError(f"{self.path}: no channel was asked for")
+        self._check_rates(wanted)
+        to_microvolts = np.array([self._check_scale(c) for c in wanted])
+        mne_factors = np.array([units.mne_volts_per(c.unit) for c in wanted])
+        values = self._through_mne(wanted)
+        self._check_decoding(wanted, values[:, : wanted[0].samples] / mne_factors[:, None])
+        values *= (to_microvolts / mne_factors)[:, None]  # in place: a night is large
+        return inspect(
+            Signal(
+                values=values,
+                rate=header.rate(wanted[0]),
+                channels=tuple(c.label for c in wanted),
+                stretches=self._stretches(wanted[0].samples),
+                warnings=(*header.warnings, *self.times.warnings),
+            ),
+            self.path,
+            tuple(self._kind(c) for c in wanted),
+        )
+
+    def _kind(self, channel: EdfChannel) -> str:
+        kind = names_of.kind_of(channel.label)
+        voltage = units.microvolts_per(channel.unit) is not None
+        return kind if voltage or not channel.unit.strip() else "misc"
+
+    def _find(self, name: str) -> EdfChannel:
+        signals = self.header.signals
+        return signals[names_of.find(name, [c.label for c in signals], str(self.path))]
+
+    def _check_rates(self, wanted: Sequence[EdfChannel]) -> None:
+        rates = {c.label: self.header.rate(c) for c in wanted}
+        if len(set(rates.values())) > 1:
+            listed = ", ".join(f"{label} {rate:g} Hz" for label, rate in rates.items())
+            raise DataError(
+                f"{self.path}: the wanted channels have different rates ({listed}); choose channels of "
+                "one rate, reading the others apart"
+            )
+        if wanted[0].samples == 0:
+            raise DataError(
+                f"{self.path}: channel '{wanted[0].label}' has no sample in a data record"
+            )
+
+    def _check_scale(self, c: EdfChannel) -> float:
+        where = f"{self.path}: channel '{c.label}'"
+        limit = 2 ** (8 * self.header.sample_bytes - 1)
+        if not all(math.isfinite(v) for v in (*c.physical, *c.digital)):
+            raise DataError(
+                f"{where}: its range is physical {c.physical}, digital {c.digital}; four finite numbers "
+                "are needed to scale it"
+            )
+        if c.physical[0] == c.physical[1]:
+            raise DataError(
+                f"{where}: physical minimum and maximum are both {c.physical[0]:g}: no scale follows"
+            )
+        if not -limit <= c.digital[0] < c.digital[1] < limit:
+            raise DataError(
+                f"{where}: digital range {c.digital[0]:g} to {c.digital[1]:g}, expected a rising one "
+                f"within {-limit} to {limit - 1}"
+            )
+        return units.resolve(c.unit, self.unit, where)
+
+    def _through_mne(self, wanted: Sequence[EdfChannel]) -> NDArray[np.float64]:
+        import mne
+
+        suffix = _SUFFIX[self.header.sample_bytes]
+        if self.path.suffix.lower() != suffix:
+            raise DataError(
+                f"{self.path}: holds {suffix[1:].upper()} data under another extension; rename it to "
+                f"{self.path.stem}{suffix}"
+            )
+        reader: Any = mne.io.read_raw_edf if suffix == ".edf" else mne.io.read_raw_bdf
+        labels = list(dict.fromkeys(c.label for c in wanted))
+        try:
+            raw = reader(
+                self.path,
+                include=labels,
+                stim_channel=False,
+                preload=False,
+                encoding="latin1",
+                verbose="error",
+            )
+            data: NDArray[np.float64] = raw.get_data(picks=labels, verbose="error")
+        except Exception as error:
+            raise DataError(f"{self.path}: MNE cannot read it: {self._reason(error)}") from error
+        n_samples = self.header.records * wanted[0].samples
+        if data.shape != (len(labels), n_samples):
+            raise DataError(
+                f"{self.path}: MNE read {data.shape[1]} samples of {data.shape[0]} channels, and the "
+                f"header makes {n_samples} of {len(labels)}"
+            )
+        order = [labels.index(c.label) for c in wanted]
+        return data if len(order) == len(labels) else data[order]
+
+    def _check_decoding(self, wanted: Sequence[EdfChannel], physical: NDArray[np.float64]) -> None:
+        """Compare the first data record with a decoding of our own, so that no unit slips."""
+        with self.path.open("rb") as file:
+            file.seek(self.header.bytes)
+            record = file.read(self.header.record_bytes)
+        for row, c in enumerate(wanted):
+            at = self.header.offset(c)
+            raw = record[at : at + c.samples * self.header.sample_bytes]
+            gain = (c.physical[1] - c.physical[0]) / (c.digital[1] - c.digital[0])
+            ours = (_integers(raw, self.header.sample_bytes) - c.digital[0]) * gain + c.physical[0]
+            if not np.allclose(ours, physical[row], rtol=1e-6, atol=abs(gain) * 1e-3):
+                raise DataError(
+                    f"{self.path}: channel '{c.label}': MNE's values are not those that the header's "
+                    f"range and unit '{c.unit}' give; the scale cannot be trusted"
+                )
+
+    def _reason(self, error: Exception) -> str:
+        """Return MNE's message, unless it quotes the header's fields about the patient."""
+        text = " ".join(str(error).split()) or "no reason given"
+        with self.path.open("rb") as file:
+            personal = file.read(168)[8:].decode("latin-1").replace("_", " ").split()
+        if any(len(word) > 2 and word in text for word in personal):
+            text = "(its message quotes the patient field)"
+        return f"{type(error).__name__}: {text}"
+
+    def _stretches(self, samples: int) -> tuple[Stretch, ...]:
+        firsts = self.times.first_of_run
+        ends = (*firsts[1:], self.header.records)
+        return tuple(
+            Stretch(
+                start=first * samples, stop=end * samples, onset=float(self.times.onsets[first])
+            )
+            for first, end in zip(firsts, ends, strict=True)
+        )
+
+
+def _integers(raw: bytes, width: int) -> NDArray[np.float64]:
+    if width == 2:
+        return np.frombuffer(raw, dtype="<i2").astype(np.float64)
+    parts = np.frombuffer(raw, dtype=np.uint8).reshape(-1, 3).astype(np.int32)
+    unsigned = parts[:, 0] | parts[:, 1] << 8 | parts[:, 2] << 16
+    return np.where(unsigned >= 2**23, unsigned - 2**24, unsigned).astype(np.float64)

@@ -1,0 +1,237 @@
+"""The data set ``own``: a person's own recordings and labels, from a file, a folder, a glob or a BIDS set."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from memcell.datasets import Card
+from memcell.errors import ConfigError, DataError
+from memcell_data.configs import OwnConfig
+from memcell_data.labels import FileLabels, Rule, read_labels
+from memcell_data.reader import SUFFIXES, is_recording, open_recording, stem
+from memcell_data.recording import Labels, Recording
+
+DEFAULT_POSITIVE = "microsleep"
+_BIDS_SUBJECT = re.compile(r"(?:^|[/\\_])(sub-[A-Za-z0-9]+)")
+_BIDS_SUFFIX = re.compile(r"_(eeg|ieeg)$")
+
+
+@dataclass
+class Own:
+    """A person's own recordings.
+
+    Args:
+        config: Where they are and what their labels mean.
+        problems: Files that could not be used, with the reason; filled by `recordings`.
+    """
+
+    config: OwnConfig
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def card(self) -> Card:
+        """What it is."""
+        return Card(
+            name="own",
+            title="Your own recordings",
+            source="this machine",
+            licence="yours to know",
+            citation="yours to know",
+        )
+
+    def get(self, folder: Path | None = None) -> Path:
+        """Return where the recordings are; there is nothing to fetch.
+
+        Raises:
+            DataError: There is nothing at ``path``.
+        """
+        first = self._paths()[0]
+        given = Path(self.config.path).expanduser()
+        return given if given.is_dir() else first.parent
+
+    def recordings(self) -> Sequence[Recording]:
+        """Return the recordings that can be used; the others are named in ``problems``.
+
+        Raises:
+            ConfigError: No path was given, or the subject pattern is no regular expression.
+            DataError: Nothing was found, or nothing of it can be used.
+        """
+        paths = self._paths()
+        names = _unique_names(paths)
+        pattern = self._pattern()
+        self.problems.clear()
+        found = []
+        for path, name in zip(paths, names, strict=True):
+            try:
+                source = self._label_source(path)
+                found.append(
+                    open_recording(
+                        path,
+                        name=name,
+                        subject=self._subject(path, pattern),
+                        labels=OwnLabels(self, path, source),
+                        unit=self.config.unit,
+                        also=[source] if source else [],
+                    )
+                )
+            except DataError as error:
+                self.problems.append(str(error))
+        if not found:
+            more = f" (and {len(self.problems) - 1} more)" if len(self.problems) > 1 else ""
+            raise DataError(f"no recording can be used: {self.problems[0]}{more}")
+        return found
+
+    @cached_property
+    def rule(self) -> Rule:
+        """Which labels mean what.
+
+        Raises:
+            DataError: No positive label was given and none is called 'microsleep', or one was given
+                that does not occur.
+        """
+        # Looked at once and only when labels are asked for: predicting needs none.
+        vocabulary = self._vocabulary()
+        positive = self.config.positive
+        listed = ", ".join(repr(label) for label in sorted(vocabulary)[:30]) or "none"
+        if not positive:
+            if vocabulary and DEFAULT_POSITIVE not in vocabulary:
+                raise DataError(
+                    f"{self.config.path}: which label is the one to detect? There are: {listed}. Type "
+                    "--data.positive NAME"
+                )
+            positive = (DEFAULT_POSITIVE,)
+        elif vocabulary and not vocabulary & set(positive):
+            raise DataError(
+                f"{self.config.path}: no label is called {' or '.join(map(repr, positive))} "
+                f"(--data.positive). There are: {listed}"
+            )
+        return Rule(
+            positive=positive, negative=self.config.negative, background=self.config.background
+        )
+
+    def _vocabulary(self) -> set[str]:
+        found: set[str] = set()
+        for path in self._paths():
+            try:
+                intervals, _ = read_labels(path, self._label_source(path))
+            except DataError:
+                continue  # said when this recording's own labels are asked for
+            found |= {i.label for i in intervals}
+        return found
+
+    def _paths(self) -> list[Path]:
+        if not self.config.path:
+            raise ConfigError(
+                "'path' is empty: say where your recordings are with --data.path PATH"
+            )
+        given = Path(self.config.path).expanduser()
+        if given.is_file():
+            return [given]
+        if given.is_dir():
+            if given.suffix.lower() == ".mff":
+                return [given]
+            found = [p for p in given.rglob("*") if is_recording(p)]
+        else:
+            found = [p for p in _globbed(given) if is_recording(p)]
+        if not found:
+            what = "there is no recording in it" if given.is_dir() else "nothing is there"
+            raise DataError(
+                f"{given}: {what}; looked for files ending in {', '.join(SUFFIXES)}"
+                + (", in all subfolders" if given.is_dir() else "")
+            )
+        return sorted(found)
+
+    def _label_source(self, path: Path) -> Path | None:
+        """Return the label file of a recording, or None for the annotations inside it."""
+        if not self.config.labels:
+            return _beside(path, path.parent)
+        given = Path(self.config.labels).expanduser()
+        if given.is_dir():
+            return _beside(path, given)
+        if not given.is_file():
+            raise DataError(f"{given}: there is no such label file (--data.labels)")
+        if len(self._paths()) > 1:
+            raise DataError(
+                f"{given}: one label file for {len(self._paths())} recordings; give a folder of label "
+                "files named like the recordings (--data.labels FOLDER)"
+            )
+        return given
+
+    def _pattern(self) -> re.Pattern[str] | None:
+        if not self.config.subject_pattern:
+            return None
+        try:
+            pattern = re.compile(self.config.subject_pattern)
+        except re.error as error:
+            raise ConfigError(
+                f"'subject-pattern' got {self.config.subject_pattern!r}: {error}"
+            ) from error
+        if pattern.groups < 1:
+            raise ConfigError(
+                f"'subject-pattern' got {self.config.subject_pattern!r}; expected a group in brackets "
+                "that is the subject, such as 'night_(.*)_'"
+            )
+        return pattern
+
+    def _subject(self, path: Path, pattern: re.Pattern[str] | None) -> str:
+        if pattern:
+            match = pattern.search(path.as_posix())
+            if match is None or not match[1]:
+                raise DataError(
+                    f"{path}: no subject found by --data.subject-pattern {pattern.pattern!r}"
+                )
+            return match[1]
+        bids = _BIDS_SUBJECT.search(path.name) or _BIDS_SUBJECT.search(path.parent.as_posix())
+        return bids[1] if bids else stem(path).split("_")[0] or stem(path)
+
+
+@dataclass(frozen=True)
+class OwnLabels:
+    """The labels of one recording, under the rule of its data set."""
+
+    dataset: Own
+    path: Path
+    source: Path | None
+
+    def __call__(self) -> Labels | None:
+        """Return the labels, or None where the recording has none."""
+        rule = self.dataset.rule
+        return FileLabels(recording=self.path, rule=rule, source=self.source)()
+
+
+def _globbed(pattern: Path) -> list[Path]:
+    parts = pattern.parts
+    fixed = next((i for i, part in enumerate(parts) if set(part) & set("*?[")), len(parts))
+    if fixed == len(parts):
+        return []
+    return list(Path(*parts[:fixed]).glob(str(Path(*parts[fixed:]))))
+
+
+def _beside(path: Path, folder: Path) -> Path | None:
+    name = stem(path)
+    candidates = [
+        folder / f"{_BIDS_SUFFIX.sub('', name)}_events.tsv",
+        folder / f"{name}.tsv",
+        folder / f"{name}.csv",
+    ]
+    if folder.resolve() != path.parent.resolve():  # beside a recording, .edf is a recording
+        candidates.append(folder / f"{name}.edf")
+    return next((c for c in candidates if c.is_file()), None)
+
+
+def _unique_names(paths: Sequence[Path]) -> list[str]:
+    """Return file names without extension; where two are equal, with the folders below the common one."""
+    names = [stem(p) for p in paths]
+    if len(set(names)) == len(names):
+        return names
+    common = Path(os.path.commonpath([p.parent.resolve() for p in paths]))
+    below = [p.resolve().parent.relative_to(common).parts for p in paths]
+    names = ["_".join([*folders, stem(p)]) for folders, p in zip(below, paths, strict=True)]
+    if len(set(names)) == len(names):
+        return names
+    return ["_".join([*folders, p.name]) for folders, p in zip(below, paths, strict=True)]

@@ -1,0 +1,145 @@
+"""Any recording that MNE reads, as a `memcell_data.recording.Recording`: described now, read when asked.
+
+EDF and BDF go through our own gate (`memcell_data.edf`); everything else through `mne_file`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from memcell_data.content import begins_as_edf, first_bytes
+from memcell_data.edf import EdfFile
+from memcell_data.mne_file import MneFile
+from memcell_data.recording import Channel, Interval, Labels, Recording, Signal
+
+# What is looked for in a folder. A single file may have any extension that MNE knows.
+SUFFIXES = (".edf", ".bdf", ".vhdr", ".set", ".fif", ".fif.gz", ".gdf", ".cnt", ".mff", ".lay")
+_COMPANIONS = (".eeg", ".vmrk", ".dat", ".fdt")
+
+
+class SignalFile(Protocol):
+    """What `EdfFile` and `MneFile` have in common."""
+
+    def channels(self) -> tuple[Channel, ...]:
+        """Return what can be read."""
+
+    def duration(self) -> float:
+        """Return the seconds from the first sample to the last, gaps included."""
+
+    def declared_duration(self) -> float:
+        """Return the seconds that the file once held, where it was cut."""
+
+    def annotations(self) -> tuple[Interval, ...]:
+        """Return the annotations inside the file, seconds from the first sample."""
+
+    def read(self, names: Sequence[str]) -> Signal:
+        """Return channels in microvolts."""
+
+
+@dataclass(frozen=True)
+class NoLabels:
+    """The labels of a recording that has none."""
+
+    def __call__(self) -> Labels | None:
+        """Return None."""
+        return None
+
+
+@dataclass(frozen=True)
+class ReadFile:
+    """Reads a file anew at each call, so that ten thousand described recordings hold nothing open."""
+
+    path: Path
+    unit: str = ""
+
+    def __call__(self, names: Sequence[str]) -> Signal:
+        """Return the channels in microvolts; see `memcell_data.edf.EdfFile.read`."""
+        return signal_file(self.path, unit=self.unit).read(names)
+
+
+def signal_file(path: Path, *, unit: str = "") -> SignalFile:
+    """Return the reader for a file, chosen by its first bytes and its extension.
+
+    Args:
+        path: The recording.
+        unit: The unit of EDF or BDF channels whose own is blank or unknown (``"uV"``, ``"mV"``).
+
+    Raises:
+        DataError: There is no such file, or nothing in it.
+    """
+    if path.is_dir():  # .mff and a few others are folders
+        return MneFile(path)
+    head = first_bytes(path)
+    if begins_as_edf(head) or path.suffix.lower() in (".edf", ".bdf"):
+        return EdfFile(path, unit)
+    return MneFile(path)
+
+
+def is_recording(path: Path) -> bool:
+    """Whether a name ends as a recording's does (hidden files never do)."""
+    name = path.name.lower()
+    return not name.startswith(".") and name.endswith(SUFFIXES)
+
+
+def open_recording(
+    path: Path | str,
+    *,
+    name: str | None = None,
+    subject: str | None = None,
+    dataset: str = "own",
+    simulated: bool = False,
+    labels: Callable[[], Labels | None] | None = None,
+    unit: str = "",
+    also: Sequence[Path] = (),
+) -> Recording:
+    """Describe a recording; its samples are read when ``recording.read`` is called.
+
+    Args:
+        path: The file.
+        name: Unique within the data set; None for the file's name without extension.
+        subject: Who was recorded; None for ``name``.
+        dataset: The data set's name.
+        simulated: Made by a program.
+        labels: Gives the labels; None for a recording without.
+        unit: See `signal_file`.
+        also: Further files whose change changes the fingerprint (label files).
+
+    Raises:
+        DataError: The file is not a recording; names the file and the reason.
+    """
+    path = Path(path)
+    file = signal_file(path, unit=unit)
+    called = name or stem(path)
+    return Recording(
+        name=called,
+        subject=subject or called,
+        dataset=dataset,
+        simulated=simulated,
+        channels=file.channels(),
+        duration=file.duration(),
+        read=ReadFile(path, unit),
+        labels=labels or NoLabels(),
+        path=path,
+        fingerprint=fingerprint([path, *companions(path), *also], unit),
+    )
+
+
+def stem(path: Path) -> str:
+    """Return the name without its extension, ``.fif.gz`` being one."""
+    name = path.name.removesuffix(".gz")
+    return name[: name.rindex(".")] if "." in name[1:] else name
+
+
+def companions(path: Path) -> list[Path]:
+    """Return the files that belong to a header file (``.vhdr``, ``.set``) and hold its samples."""
+    return [c for suffix in _COMPANIONS if (c := path.with_suffix(suffix)) != path and c.is_file()]
+
+
+def fingerprint(paths: Sequence[Path], *more: str) -> str:
+    """Return a digest of the sizes and times of files; no name and no content goes into it."""
+    facts = [f"{(s := p.stat()).st_size}:{s.st_mtime_ns}" for p in paths]
+    return hashlib.sha256("|".join([*facts, *more]).encode()).hexdigest()[:16]

@@ -1,0 +1,86 @@
+"""Small recordings made on the spot, ways to damage them, and the real data where there is any."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from memcell_data.edf_fields import field_at
+from memcell_data.edf_writer import Track, write_edf
+from memcell_data.recording import Interval
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def noise(n, scale=20.0, seed=0):
+    return np.random.default_rng(seed).normal(0, scale, n)
+
+
+@dataclass
+class Damage:
+    """An EDF file that can be altered byte by byte."""
+
+    path: Path
+    n_channels: int
+
+    def field(self, name: str, text: str | bytes, channel: int = 0) -> Damage:
+        at, width = field_at(name, channel, self.n_channels)
+        raw = text if isinstance(text, bytes) else text.encode("latin-1")
+        content = bytearray(self.path.read_bytes())
+        content[at : at + width] = raw.ljust(width)[:width]
+        self.path.write_bytes(bytes(content))
+        return self
+
+    def cut(self, length: int) -> Damage:
+        self.path.write_bytes(self.path.read_bytes()[:length])
+        return self
+
+
+@pytest.fixture
+def make_edf(tmp_path) -> Callable[..., Damage]:
+    def make(
+        name="night.edf",
+        channels=("O1", "O2"),
+        records=10,
+        rate=100,
+        unit="uV",
+        onsets=None,
+        annotations=(),
+        values=None,
+        physical=(-3276.8, 3276.7),
+    ) -> Damage:
+        tracks = [
+            Track(
+                name=c,
+                values=noise(records * rate, seed=i) if values is None else np.asarray(values),
+                rate=rate,
+                unit=unit,
+                physical=physical,
+            )
+            for i, c in enumerate(channels)
+        ]
+        path = tmp_path / name
+        write_edf(path, tracks, onsets=onsets, annotations=annotations)
+        return Damage(path, len(channels) + 1)
+
+    return make
+
+
+@pytest.fixture
+def episode() -> Interval:
+    return Interval(onset=2.5, duration=3.0, label="microsleep")
+
+
+@pytest.fixture
+def real_data() -> Callable[[str], Path]:
+    def folder(name: str) -> Path:
+        path = REPOSITORY.parent / "shared" / "data" / name
+        if not path.is_dir():
+            pytest.skip(f"REAL DATA ABSENT: ../shared/data/{name} is not on this machine")
+        return path
+
+    return folder

@@ -1,0 +1,112 @@
+"""Labels: from tables and annotations, checked against the recording."""
+
+from __future__ import annotations
+
+import pytest
+
+from memcell.errors import DataError
+from memcell_data.labels import FileLabels, Rule, read_labels, read_table
+from memcell_data.recording import Interval
+
+RULE = Rule(positive=("microsleep",), background="wake")
+
+
+def table(tmp_path, text, name="labels.csv"):
+    path = tmp_path / name
+    path.write_text(text)
+    return path
+
+
+def test_annotations_inside(make_edf, episode):
+    labels = FileLabels(recording=make_edf(annotations=[episode]).path, rule=RULE)()
+    assert labels is not None
+    assert labels.intervals == (episode,)
+    assert labels.background == "wake"
+    assert labels.positive == {"microsleep"}
+    assert labels.negative == {"wake"}
+
+
+def test_annotation_after_a_gap_keeps_its_real_time(make_edf):
+    late = Interval(onset=47.5, duration=1.0, label="microsleep")
+    file = make_edf(onsets=[float(i if i < 6 else i + 40) for i in range(10)], annotations=[late])
+    assert read_labels(file.path)[0] == (late,)
+
+
+def test_none_where_there_is_none(make_edf):
+    assert FileLabels(recording=make_edf().path, rule=RULE)() is None
+
+
+def test_bids_and_csv(make_edf, tmp_path):
+    path = make_edf().path
+    tsv = table(
+        tmp_path, "onset\tduration\ttrial_type\n1.5\t2\tmicrosleep\n0\tn/a\tstart\n", "a.tsv"
+    )
+    assert read_labels(path, tsv)[0] == (
+        Interval(onset=0, duration=0, label="start"),
+        Interval(onset=1.5, duration=2, label="microsleep"),
+    )
+    csv = table(tmp_path, "\ufeffOnset,Duration,Description\n\n1,2,drowsy\n")
+    assert read_labels(path, csv)[0] == (Interval(onset=1, duration=2, label="drowsy"),)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("onset,duration,description\n1,1,wake\n-2,1,wake\n", ["line 3", "'wake'", "negative"]),
+        ("onset,duration,description\n1,-1,nap\n", ["line 2", "'nap'", "negative"]),
+        ("onset,duration,description\n9,5,nap\n", ["line 2", "'nap'", "beyond", "10 s"]),
+        ("onset,duration,description\n2000,0,nap\n", ["line 2", "'nap'", "beyond"]),
+        ("onset,duration,description\nsoon,1,nap\n", ["line 2", "onset", "'soon'"]),
+        ("onset,duration,description\nnan,1,nap\n", ["line 2", "onset"]),
+        ("onset,duration,description\n1\n", ["line 2", "columns"]),
+        ("start,end\n1,2\n", ["line 1", "onset, duration", "start, end"]),
+        ("", ["line 1", "nothing"]),
+    ],
+)
+def test_bad_labels_name_file_line_and_label(make_edf, tmp_path, text, words):
+    with pytest.raises(DataError) as caught:
+        read_labels(make_edf().path, table(tmp_path, text))
+    for word in ["labels.csv", *words]:
+        assert word in str(caught.value)
+
+
+def test_slightly_past_the_end_is_clipped(make_edf, tmp_path):
+    source = table(tmp_path, "onset,duration,description\n8,3,nap\n")
+    intervals, warnings = read_labels(make_edf().path, source)
+    assert intervals == (Interval(onset=8, duration=2, label="nap"),)
+    assert len(warnings) == 1
+    assert "line 2" in warnings[0]
+
+
+def test_labels_of_a_lost_part_are_left_out(make_edf, tmp_path):
+    file = make_edf()
+    file.cut(file.path.stat().st_size - 5 * 440)
+    source = table(tmp_path, "onset,duration,description\n1,1,nap\n8,1,nap\n")
+    intervals, warnings = read_labels(file.path, source)
+    assert intervals == (Interval(onset=1, duration=1, label="nap"),)
+    assert any("1 labels lie in the part" in w for w in warnings)
+
+
+def test_rule():
+    marks = [Interval(onset=0, duration=1, label=x) for x in ("microsleep", "drowsy", "BAD_move")]
+    assert RULE.apply(marks).negative == {"drowsy", "wake"}
+    strict = Rule(positive=("microsleep",), negative=("wake",), background="wake")
+    assert strict.apply(marks).negative == {"wake"}
+    assert Rule(positive=("microsleep",)).apply(marks).background is None
+
+
+def test_hypnogram_as_a_label_file(real_data):
+    from memcell_data.edf_header import read_header
+    from memcell_data.edf_times import read_times
+
+    path = sorted(real_data("sleep-edf").glob("*-Hypnogram.edf"))[0]
+    labels = read_times(read_header(path, labels_only=True)).annotations
+    assert labels[0].label == "Sleep stage W"
+    assert labels[0].onset == 0
+    assert labels[0].duration == 30630
+
+
+def test_latin_1_table(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_bytes("onset,duration,description\n1,2,müde\n".encode("latin-1"))
+    assert read_table(path)[0][1].label == "müde"
