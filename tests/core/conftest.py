@@ -42,9 +42,12 @@ def toy_sequence(name, n_steps, seed, breaks=()):
 
 @pytest.fixture
 def toy_task():
-    train = tuple(toy_sequence(f"s{i}", n, i, b) for i, (n, b) in enumerate(
-        [(97, ()), (61, (20, 33)), (40, ()), (83, (50,)), (7, ()), (120, ())]
-    ))
+    train = tuple(
+        toy_sequence(f"s{i}", n, i, b)
+        for i, (n, b) in enumerate(
+            [(97, ()), (61, (20, 33)), (40, ()), (83, (50,)), (7, ()), (120, ())]
+        )
+    )
     valid = (toy_sequence("v0", 70, 50, (31,)),)
     test = (toy_sequence("t0", 90, 60),)
     return Task(train=train, valid=valid, test=test, n_classes=2, main_score="accuracy")
@@ -58,7 +61,9 @@ def make_config():
         for kind, default in DEFAULTS.items():
             name, values = default, {}
             if kind in choices:
-                name, values = choices[kind] if isinstance(choices[kind], tuple) else (choices[kind], {})
+                name, values = (
+                    choices[kind] if isinstance(choices[kind], tuple) else (choices[kind], {})
+                )
             chosen[kind] = Choice(name=name, config=registry.get(kind, name).config(values))
         options = {"time_steps": 10, "batch_size": 4, "epochs": 3, **(training or {})}
         return RunConfig(

@@ -58,7 +58,7 @@ def test_altered_files_are_refused(saved):
         if bytes(data) == whole:
             continue
         path.write_bytes(data)
-        with pytest.raises(CheckpointError, match="c.safetensors"):
+        with pytest.raises(CheckpointError, match=r"c\.safetensors"):
             load_checkpoint(path)
 
 
@@ -70,7 +70,7 @@ def test_a_newer_format_is_named(tmp_path):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(CheckpointError, match="nothing.safetensors"):
+    with pytest.raises(CheckpointError, match=r"nothing\.safetensors"):
         load_checkpoint(tmp_path / "nothing.safetensors")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pytest
+
 from memcell.config import fields_of, from_mapping, option, replace, to_mapping
 from memcell.errors import ConfigError
 from memcell.registry import default_registry
@@ -67,7 +68,7 @@ def test_a_field_without_documentation_is_refused():
 def test_a_broken_config_file_is_named(tmp_path, text):
     path = tmp_path / "broken.toml"
     path.write_bytes(text.encode("latin-1"))
-    with pytest.raises(ConfigError, match="broken.toml"):
+    with pytest.raises(ConfigError, match=r"broken\.toml"):
         read_toml(path)
 
 
@@ -90,4 +91,6 @@ def test_every_option_of_every_plugin_is_documented_and_its_default_is_allowed()
         built = config()
         assert from_mapping(config, to_mapping(built)) == built
         for field in fields_of(config):
-            assert field.help.endswith((".", ")")), f"{config.__name__}.{field.name}: {field.help!r}"
+            assert field.help.endswith((".", ")")), (
+                f"{config.__name__}.{field.name}: {field.help!r}"
+            )

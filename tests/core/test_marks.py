@@ -20,7 +20,9 @@ def ages_by_loop(restarts, valid, age):
 
 @given(st.data(), st.integers(1, 12), st.integers(1, 4))
 def test_ages_equal_a_loop(data, steps, lanes):
-    bools = st.lists(st.lists(st.booleans(), min_size=lanes, max_size=lanes), min_size=steps, max_size=steps)
+    bools = st.lists(
+        st.lists(st.booleans(), min_size=lanes, max_size=lanes), min_size=steps, max_size=steps
+    )
     restarts, valid = data.draw(bools), data.draw(bools)
     age = data.draw(st.lists(st.integers(0, 50), min_size=lanes, max_size=lanes))
     marks = WindowMarks.of(torch.tensor(restarts), torch.tensor(valid), torch.tensor(age))

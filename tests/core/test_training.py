@@ -79,10 +79,11 @@ def test_carried_memory_equals_one_long_run(make_trainer, toy_task):
     """Over a whole epoch without updates, carried states are those of running each sequence at once."""
     trainer = make_trainer(sampler=("stream", {"shuffle_sequences": False, "split": "never"}))
     table, order = trainer.order(0)
-    network, policy, memory = trainer.network, trainer.parts.policy, trainer.memory
+    policy, memory = trainer.parts.policy, trainer.memory
     seen = set()
     for k in range(len(order)):
-        batch = collate(toy_task.train, table, order[k], order[k - 1] if k else None)
+        ends = table.ends(order[k - 1]) if k else None
+        batch = collate(toy_task.train, table, order[k], ends)
         begin = policy.begin(batch, memory)
         for lane in range(batch.batch_size):
             sequence, offset = int(batch.sequence[lane]), int(batch.offset[lane])
@@ -90,7 +91,9 @@ def test_carried_memory_equals_one_long_run(make_trainer, toy_task):
                 continue
             source = toy_task.train[sequence]
             start = max([0, *[b for b in source.breaks if b <= offset]])
-            wanted = memory.replay(sequence, start, offset, policy.afresh(first_lane(batch), memory))
+            wanted = memory.replay(
+                sequence, start, offset, policy.afresh(first_lane(batch), memory)
+            )
             if offset not in source.breaks:
                 assert int(begin.age[lane]) == offset - start
                 for a, b in zip(leaves(begin.state), leaves(wanted.state), strict=True):

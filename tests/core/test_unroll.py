@@ -25,7 +25,9 @@ def build(cell, norm="none", unroll="auto", width=F):
     if norm == "none":
         return Layer(made, None, unroll).double()
     n = registry.get("normalizer", norm)
-    return Layer(made, lambda w: n.build(w, n.config({"min_lanes": 2} if "batch" in norm else {})), unroll).double()
+    return Layer(
+        made, lambda w: n.build(w, n.config({"min_lanes": 2} if "batch" in norm else {})), unroll
+    ).double()
 
 
 def window(seed=0, padding=True, restarts=True):
@@ -77,7 +79,9 @@ def test_a_layer_equals_the_oracle_with_every_gradient(cell, unroll):
         else:
             out, end = oracle(layer, xi, state, fresh, marks)
         # padded outputs mean nothing; the loss must not see them
-        loss = (out * marks.valid.unsqueeze(-1)).pow(2).sum() + sum(e.sin().sum() for e in leaves(end))
+        loss = (out * marks.valid.unsqueeze(-1)).pow(2).sum() + sum(
+            e.sin().sum() for e in leaves(end)
+        )
         layer.zero_grad()
         loss.backward()
         grads = [p.grad.clone() for p in layer.parameters() if p.grad is not None]
@@ -114,7 +118,7 @@ def test_every_cell_runs_with_every_normalizer(cell, norm):
     x, restarts, valid, age = window()
     marks = WindowMarks.of(restarts, valid, age)
     state = random_state(layer, 1)
-    out, states = layer(x.requires_grad_(), state, state, marks, (T,), gather=True)
+    out, _ = layer(x.requires_grad_(), state, state, marks, (T,), gather=True)
     assert out.shape == (T, B, layer.cell.output_size)
     out.sum().backward()
     assert all(torch.isfinite(p.grad).all() for p in layer.parameters() if p.grad is not None)
@@ -135,7 +139,9 @@ def test_a_stack_is_its_layers_one_after_the_other():
     y, above = second(h, state[1], fresh[1], marks, (0, 4, T), False)
     torch.testing.assert_close(out, y, rtol=0, atol=0)
     for step in (0, 4, T):
-        for got, wanted in zip(leaves(states[step]), leaves((below[step], above[step])), strict=True):
+        for got, wanted in zip(
+            leaves(states[step]), leaves((below[step], above[step])), strict=True
+        ):
             torch.testing.assert_close(got, wanted, rtol=0, atol=0)
 
 

@@ -132,11 +132,16 @@ class ConfiguredCommand(click.Command):
         flags = [o for p in self.params for o in [*p.opts, *p.secondary_opts] if o.startswith("-")]
         near = get_close_matches(option, flags, n=1, cutoff=0.5)
         hint = f" Did you mean {near[0]}?" if near else ""
-        section = option.lstrip("-").partition(".")[0]
-        mine = [f for f in flags if f.startswith(f"--{section}.")]
-        if "." in option and section in (*DEFAULTS, "data"):
-            listed = f" Its options are: {', '.join(mine)}." if mine else " It has no options."
-            return f"no such option: {option}; the chosen {section} does not have it.{hint}{listed}"
+        section, _, rest = option.lstrip("-").partition(".")
+        if rest and section in (*DEFAULTS, "data"):
+            mine = [f for f in flags if f.startswith(f"--{section}.")]
+            title = (
+                next(t for t, g in self.groups if any(f in g_.opts for g_ in g for f in mine))
+                if mine
+                else f"the chosen {section}"
+            )
+            listed = f"its options are: {', '.join(mine)}." if mine else "it has no options."
+            return f"no such option: {option}: {title} does not have it; {listed}"
         return f"no such option: {option}.{hint}"
 
 

@@ -13,15 +13,27 @@ from memcell.registry import default_registry
 
 
 class _DatasetGroup(click.Group):
-    """One command for each data set, with that data set's options."""
+    """One command for each data set, with that data set's options.
+
+    Args:
+        simulated_only: Only for data sets that are made here.
+    """
+
+    def __init__(self, name: str, help: str, simulated_only: bool = False) -> None:
+        super().__init__(name, help=help)
+        self.simulated_only = simulated_only
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return default_registry().names("dataset")
+        entries = default_registry().entries("dataset")
+        return [
+            e.spec.name for e in entries if not self.simulated_only or vars(e.spec)["simulated"]
+        ]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
-        registry = default_registry()
-        if cmd_name not in registry.names("dataset"):
-            raise click.UsageError(unknown("data set", cmd_name, registry.names("dataset")), ctx)
+        registry, known = default_registry(), self.list_commands(ctx)
+        if cmd_name not in known:
+            what = "simulated data set" if self.simulated_only else "data set"
+            raise click.UsageError(unknown(what, cmd_name, known), ctx)
         entry = registry.get("dataset", cmd_name)
         options = config_options("data", entry.config_type())
         folder = click.Option(["--to"], metavar="FOLDER", help="Where to put it.")
@@ -64,5 +76,5 @@ def list_() -> None:
             click.echo("  simulated: a score on it is not a result about people")
 
 
-data.add_command(_DatasetGroup("get", help="Get a data set, or say how to hand over a local copy."))
-data.add_command(_DatasetGroup("make", help="Make a simulated data set."))
+data.add_command(_DatasetGroup("get", "Get a data set, or say how to hand over a local copy."))
+data.add_command(_DatasetGroup("make", "Make a simulated data set.", simulated_only=True))

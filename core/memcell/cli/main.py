@@ -73,6 +73,9 @@ def run(args: list[str] | None = None) -> int:
         return stop.exit_code
     except (click.Abort, KeyboardInterrupt):
         return _fail("interrupted", 130)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return error.exit_code
     except click.ClickException as error:
         usage = getattr(error, "ctx", None)
         tail = f"\nTry '{usage.command_path} --help'." if usage is not None else ""

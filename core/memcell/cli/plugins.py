@@ -20,13 +20,19 @@ from memcell.specs import KINDS
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for other programs.")
 @click.option("--check", is_flag=True, help="Import every plugin and run its conformance checks.")
-def plugins(name: str | None, kind: str | None, as_json: bool, check: bool) -> int:
+@click.option("--markdown", is_flag=True, help="Print the reference page of everything installed.")
+def plugins(name: str | None, kind: str | None, as_json: bool, check: bool, markdown: bool) -> int:
     """List plugins, or show NAME with its options.
 
     Status is "ok", "duplicate of …" or "failed: …"; with --check, the result of the conformance checks.
     The exit code is 1 when a plugin could not be loaded or failed a check.
     """
     registry = default_registry()
+    if markdown:
+        from memcell.cli.reference import reference
+
+        click.echo(reference(registry), nl=False)
+        return 0
     chosen = [e for e in registry.entries(kind) if name is None or e.spec.name == name]
     if name is not None and not chosen:
         raise UsageError(unknown("plugin", name, {e.spec.name for e in registry.entries(kind)}))

@@ -52,10 +52,15 @@ class FieldInfo:
         if self.choices:
             return "one of " + ", ".join(self.choices)
         if self.low is not None and self.high is not None:
-            return f"{self.low:g} to {self.high:g}"
+            return f"{_plain(self.low)} to {_plain(self.high)}"
         if self.low is not None:
-            return f"{self.low:g} or more"
-        return f"at most {self.high:g}" if self.high is not None else ""
+            return f"{_plain(self.low)} or more"
+        return f"at most {_plain(self.high)}" if self.high is not None else ""
+
+
+def _plain(number: float) -> str:
+    """Return a bound without an exponent where it is a whole number."""
+    return str(int(number)) if number == int(number) else f"{number:g}"
 
 
 def option(

@@ -3,6 +3,15 @@
 from memcell.sequences.batch import Batch, collate
 from memcell.sequences.sampler import Sampler
 from memcell.sequences.sequence import UNLABELLED, Sequence
-from memcell.sequences.windows import WindowTable, window_table
+from memcell.sequences.windows import Ends, WindowTable, window_table
 
-__all__ = ["UNLABELLED", "Batch", "Sampler", "Sequence", "WindowTable", "collate", "window_table"]
+__all__ = [
+    "UNLABELLED",
+    "Batch",
+    "Ends",
+    "Sampler",
+    "Sequence",
+    "WindowTable",
+    "collate",
+    "window_table",
+]

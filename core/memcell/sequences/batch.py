@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from memcell.sequences.sequence import UNLABELLED, Sequence
-from memcell.sequences.windows import WindowTable
+from memcell.sequences.windows import Ends, WindowTable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +59,7 @@ def collate(
     sequences: ListOf[Sequence],
     windows: WindowTable,
     rows: NDArray[np.int64],
-    previous: NDArray[np.int64] | None,
+    previous: Ends | None,
     weights: ListOf[NDArray[np.float32]] | None = None,
 ) -> Batch:
     """Gather windows into a batch of T = ``windows.time_steps``.
@@ -68,7 +68,7 @@ def collate(
         sequences: The sequences the table was made of.
         windows: The table.
         rows: ``[B]`` rows of the table, -1 for an empty lane.
-        previous: ``[B]`` the rows of the batch before, or None for the first.
+        previous: Where the lanes of the batch before ended, or None for the first.
         weights: Loss weights ``[n_steps]`` of each sequence; None for 1 at each labelled step.
     """
     steps, lanes = windows.time_steps, len(rows)
@@ -96,9 +96,7 @@ def collate(
         weight[:n, lane] = torch.from_numpy(np.asarray(wanted, dtype=np.float32))
         starts[:n, lane] = torch.from_numpy(source.starts[cut])
         sequence[lane], offset[lane] = int(windows.sequence[row]), start
-    joined = (
-        np.zeros(lanes, dtype=np.bool_) if previous is None else windows.follows(rows, previous)
-    )
+    joined = np.zeros(lanes, dtype=np.bool_) if previous is None else windows.follow(rows, previous)
     return Batch(
         x=x,
         y=y,

@@ -5,12 +5,25 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence as ListOf
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from memcell.errors import ConfigError
 from memcell.sequences.sequence import UNLABELLED, Sequence
+
+
+class Ends(NamedTuple):
+    """Where the lanes of a batch end.
+
+    Args:
+        sequence: ``[B]`` index of the sequence, -1 for an empty lane.
+        stop: ``[B]`` one past the last step.
+    """
+
+    sequence: NDArray[np.int64]
+    stop: NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,11 +64,15 @@ class WindowTable:
         top = self.label_counts.argmax(axis=1)
         return np.where(self.label_counts.sum(axis=1) > 0, top, UNLABELLED)
 
-    def follows(self, later: NDArray[np.int64], earlier: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Whether window ``later[i]`` begins where ``earlier[i]`` ends; False where either is -1."""
-        same = self.sequence[later] == self.sequence[earlier]
-        joined = self.start[later] == self.start[earlier] + self.length[earlier]
-        return np.asarray(same & joined & (later >= 0) & (earlier >= 0))
+    def ends(self, rows: NDArray[np.int64]) -> Ends:
+        """Return where windows end, lane by lane; nowhere for an empty lane (-1)."""
+        stop = self.start[rows] + self.length[rows]
+        return Ends(np.where(rows >= 0, self.sequence[rows], -1), np.where(rows >= 0, stop, -1))
+
+    def follow(self, rows: NDArray[np.int64], ends: Ends) -> NDArray[np.bool_]:
+        """Return whether each lane's window begins where the lane's earlier one ended."""
+        joined = (self.sequence[rows] == ends.sequence) & (self.start[rows] == ends.stop)
+        return np.asarray(joined & (rows >= 0))
 
     def keep(self, rows: NDArray[np.bool_]) -> WindowTable:
         """Return the table of the windows where ``rows`` is True."""

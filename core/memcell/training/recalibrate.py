@@ -42,11 +42,10 @@ def recalibrate(trainer: Trainer) -> bool:
     try:
         table, order = trainer.order(0)
         policy.begin_epoch(trainer.memory)
-        for k in range(len(order)):
-            previous = order[k - 1] if k else None
-            batch = collate(
-                trainer.task.train, table, order[k], previous, trainer.task.train_weights
-            )
+        ends = None
+        for rows in order:
+            batch = collate(trainer.task.train, table, rows, ends, trainer.task.train_weights)
+            ends = table.ends(rows)
             trainer.run(batch.to(trainer.network.device))
     finally:
         for module in wanting:

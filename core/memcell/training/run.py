@@ -121,6 +121,8 @@ def train(
         MemcellError: It cannot be done; what was done is kept.
     """
     check(config, registry)
+    if not resume:
+        RunFolder.check_free(path)
     device = device_of(config)
     torch.set_num_threads(config.training.threads)
     twin = twin_of(config, registry, say)

@@ -47,6 +47,24 @@ class RunFolder:
         self.environment = path / "environment.json"
 
     @classmethod
+    def check_free(cls, path: Path) -> None:
+        """Refuse a folder that a new run cannot be written to, before any work is done.
+
+        Raises:
+            UsageError: A run is there already.
+            MemcellError: The folder cannot be written.
+        """
+        if cls(path).config.exists():
+            raise UsageError(
+                f"'{path}' already holds a run: choose another --out, or go on with --resume {path}"
+            )
+        there = path.absolute()
+        while not there.exists():
+            there = there.parent
+        if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+            raise MemcellError(f"cannot write to '{there}': choose another --out")
+
+    @classmethod
     def create(cls, path: Path, config: RunConfig, registry: Registry, device: str) -> RunFolder:
         """Make the folder and write what is known before training.
 
@@ -54,11 +72,8 @@ class RunFolder:
             UsageError: A run is there already.
             MemcellError: It cannot be written.
         """
+        cls.check_free(path)
         folder = cls(path)
-        if folder.config.exists():
-            raise UsageError(
-                f"'{path}' already holds a run: choose another --out, or go on with --resume {path}"
-            )
         make_folder(path)
         write_atomic(
             folder.environment, json.dumps(_environment(config, registry, device), indent=2)

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from memcell.app import Task
 from memcell.errors import MemcellError
 from memcell.progress import SILENT, Progress
-from memcell.sequences import Batch, WindowTable, collate, window_table
+from memcell.sequences import Batch, Ends, WindowTable, collate, window_table
 from memcell.training.checkpoint import (
     join_tensors,
     load_checkpoint,
@@ -143,9 +143,10 @@ class Trainer:
         self.memory.epoch = self.at.epoch
         if self.at.batch == 0:
             self.parts.policy.begin_epoch(self.memory)
+        ends = self._ends_before(table, order)
         for k in range(self.at.batch, len(order)):
-            previous = order[k - 1] if k else None
-            batch = collate(self.task.train, table, order[k], previous, self.task.train_weights)
+            batch = collate(self.task.train, table, order[k], ends, self.task.train_weights)
+            ends = table.ends(order[k])
             self._update(batch.to(self.network.device))
             self.at.batch = k + 1
             self.progress.at(self.at.update, f"epoch {self.at.epoch + 1}/{self.config.epochs}")
@@ -156,6 +157,15 @@ class Trainer:
                 )
             if time.monotonic() - self._saved > self.config.checkpoint_seconds:
                 self.save()
+
+    def _ends_before(self, table: WindowTable, order: NDArray[np.int64]) -> Ends | None:
+        """Return where the lanes ended before the next batch, in the epoch before at an epoch's start."""
+        if self.at.batch:
+            return table.ends(order[self.at.batch - 1])
+        if self.at.epoch == 0:
+            return None
+        table, order = self.order(self.at.epoch - 1)
+        return table.ends(order[-1])
 
     def _update(self, batch: Batch) -> None:
         rate = learning_rate(
@@ -175,8 +185,8 @@ class Trainer:
             loss = losses.sum() / weight
             if not bool(torch.isfinite(loss)):
                 raise MemcellError(
-                    f"the loss is {float(loss.detach())} at update {self.at.update + 1} (learning rate {rate:g}); "
-                    f"the last checkpoint is kept. Try a smaller --learning-rate or a smaller --clip."
+                    f"the loss is {float(loss.detach())} at update {self.at.update + 1} (learning rate "
+                    f"{rate:g}); the last checkpoint is kept. Try a smaller --learning-rate or --clip."
                 )
             self.parts.optimizer.zero_grad(set_to_none=True)
             torch.autograd.backward(loss)
@@ -184,7 +194,11 @@ class Trainer:
             self.parts.optimizer.step()
             self.at.loss += float(losses.detach().sum())
             self.at.weight += weight
-            record = {"update": self.at.update + 1, "epoch": self.at.epoch, "loss": float(loss.detach())}
+            record = {
+                "update": self.at.update + 1,
+                "epoch": self.at.epoch,
+                "loss": float(loss.detach()),
+            }
             self.folder.append({**record, "gradient_norm": norm, "learning_rate": rate})
         self.at.update += 1
         self.memory.update = self.at.update

@@ -1,0 +1,61 @@
+"""The reference page: every plugin and option, from specs and config dataclasses."""
+
+from __future__ import annotations
+
+from memcell.config import FieldInfo, fields_of
+from memcell.registry import Registry
+from memcell.specs import KINDS
+from memcell.training.config import NetworkConfig, TrainingConfig
+
+_TITLES = {
+    "cell": "Cells",
+    "normalizer": "Normalizers",
+    "sampler": "Samplers",
+    "policy": "State policies",
+    "optimizer": "Optimizers",
+    "dataset": "Data sets",
+    "app": "Apps",
+}
+_HIDDEN = ("recognise", "fallback")
+
+
+def reference(registry: Registry) -> str:
+    """Return the page as Markdown."""
+    lines = [
+        "# Reference",
+        "",
+        "Made by `memcell plugins --markdown` from the specs and config dataclasses; do not edit.",
+        "",
+        "## Training",
+        *_table(fields_of(TrainingConfig), ""),
+        "",
+        "## Network",
+        *_table(fields_of(NetworkConfig), ""),
+    ]
+    for kind in KINDS:
+        lines += ["", f"## {_TITLES[kind.kind]}"]
+        for entry in registry.entries(kind.kind):
+            spec = entry.spec
+            lines += ["", f"### {spec.name}", "", spec.summary]
+            if spec.reference:
+                lines += ["", f"Reference: {spec.reference}."]
+            declared = entry.capabilities(entry.config({})).items()
+            said = [f"`{name}` {value}" for name, value in declared if name not in _HIDDEN]
+            if said:
+                lines += ["", "Declares: " + ", ".join(said) + "."]
+            prefix = {"dataset": "data.", "app": ""}.get(spec.kind, f"{spec.kind}.")
+            lines += _table(fields_of(entry.config_type()), prefix)
+    return "\n".join(lines) + "\n"
+
+
+def _table(fields: tuple[FieldInfo, ...], prefix: str) -> list[str]:
+    if not fields:
+        return []
+    rows = ["", "| option | default | allowed | what it does |", "|---|---|---|---|"]
+    for field in fields:
+        default = field.default
+        shown = ",".join(map(str, default)) if isinstance(default, tuple) else default
+        allowed = ", ".join(x for x in (field.bounds, field.unit) if x)
+        cell = f"`{shown}`" if shown not in ("", None) else ""
+        rows.append(f"| `--{prefix}{field.flag}` | {cell} | {allowed} | {field.help} |")
+    return rows

@@ -1,0 +1,269 @@
+"""The built-in plugins, registered like anyone's: through the entry-point group ``memcell``.
+
+Specs only: this module imports no torch, numpy or scikit-learn. The parts are one idea a file in
+`memcell_plugins.cells`, `.normalizers`, `.samplers`, `.policies` and `.optimizers`; the options of each
+kind are in its ``configs`` module.
+"""
+
+from __future__ import annotations
+
+from memcell import (
+    CellSpec,
+    NormalizerSpec,
+    OptimizerSpec,
+    SamplerSpec,
+    StatePolicySpec,
+    hookimpl,
+)
+
+__all__ = [
+    "memcell_cells",
+    "memcell_normalizers",
+    "memcell_optimizers",
+    "memcell_samplers",
+    "memcell_state_policies",
+]
+
+
+@hookimpl
+def memcell_cells() -> list[CellSpec]:
+    """Recurrent cells."""
+    return [
+        CellSpec(
+            name="rnn",
+            factory="memcell_plugins.cells.rnn:RNN",
+            summary="Elman's simple recurrent network: tanh, no gates.",
+            reference="Elman 1990, Cognitive Science 14",
+        ),
+        CellSpec(
+            name="cec",
+            factory="memcell_plugins.cells.cec:CEC",
+            config="memcell_plugins.cells.configs:CECConfig",
+            summary="Naive constant error carousel: a linear unit with self-weight 1, no gates.",
+            reference="Hochreiter & Schmidhuber 1997, Neural Computation 9, section 3",
+        ),
+        CellSpec(
+            name="lstm97",
+            factory="memcell_plugins.cells.lstm97:LSTM97",
+            config="memcell_plugins.cells.configs:LSTM97Config",
+            summary="The first LSTM: input and output gates, no forget gate.",
+            reference="Hochreiter & Schmidhuber 1997, Neural Computation 9",
+        ),
+        CellSpec(
+            name="lstm",
+            factory="memcell_plugins.cells.lstm:LSTM",
+            config="memcell_plugins.cells.configs:LSTMConfig",
+            summary="LSTM with a forget gate, as in today's libraries.",
+            reference="Gers, Schmidhuber & Cummins 2000, Neural Computation 12",
+        ),
+        CellSpec(
+            name="peephole",
+            factory="memcell_plugins.cells.peephole:Peephole",
+            config="memcell_plugins.cells.configs:LSTMConfig",
+            summary="LSTM whose gates see the cell.",
+            reference="Gers & Schmidhuber 2000, IJCNN; Gers et al. 2002, JMLR 3",
+        ),
+        CellSpec(
+            name="cifg",
+            factory="memcell_plugins.cells.cifg:CIFG",
+            config="memcell_plugins.cells.configs:LSTMConfig",
+            summary="LSTM with one gate for forgetting and writing.",
+            reference="Greff et al. 2017, IEEE TNNLS 28",
+        ),
+        CellSpec(
+            name="gru",
+            factory="memcell_plugins.cells.gru:GRU",
+            summary="Gated recurrent unit.",
+            reference="Cho et al. 2014, EMNLP",
+        ),
+    ]
+
+
+@hookimpl
+def memcell_normalizers() -> list[NormalizerSpec]:
+    """Normalizers of the sums inside a cell."""
+    return [
+        NormalizerSpec(
+            name="none",
+            factory="memcell_plugins.normalizers.none:NoNorm",
+            summary="Leaves every sum as it is.",
+        ),
+        NormalizerSpec(
+            name="batch",
+            factory="memcell_plugins.normalizers.batch:BatchNorm",
+            config="memcell_plugins.normalizers.configs:BatchConfig",
+            summary="Batch statistics, separate for every age of the memory (BN-LSTM).",
+            reference="Cooijmans et al. 2016, arXiv:1603.09025",
+            reduces_batch=True,
+            min_lanes=16,
+        ),
+        NormalizerSpec(
+            name="batch_shared",
+            factory="memcell_plugins.normalizers.batch_shared:SharedBatchNorm",
+            config="memcell_plugins.normalizers.configs:BatchSharedConfig",
+            summary="Batch statistics, one for all ages; here to show why 'batch' separates them.",
+            reference="Laurent et al. 2016, arXiv:1510.01378",
+            reduces_batch=True,
+            min_lanes=16,
+        ),
+        NormalizerSpec(
+            name="layer",
+            factory="memcell_plugins.normalizers.layer:LayerNorm",
+            config="memcell_plugins.normalizers.configs:LayerConfig",
+            summary="Mean and variance over the units of a lane (LN-LSTM); lanes do not meet.",
+            reference="Ba, Kiros & Hinton 2016, arXiv:1607.06450",
+        ),
+        NormalizerSpec(
+            name="rms",
+            factory="memcell_plugins.normalizers.rms:RMSNorm",
+            config="memcell_plugins.normalizers.configs:RMSConfig",
+            summary="Root mean square over the units of a lane, no centering.",
+            reference="Zhang & Sennrich 2019, NeurIPS",
+        ),
+    ]
+
+
+@hookimpl
+def memcell_samplers() -> list[SamplerSpec]:
+    """Orders of windows."""
+    return [
+        SamplerSpec(
+            name="stream",
+            factory="memcell_plugins.samplers.stream:Stream",
+            config="memcell_plugins.samplers.configs:StreamConfig",
+            summary="Each lane runs through recordings in their order: what carried memory needs.",
+            preserves_streams=True,
+        ),
+        SamplerSpec(
+            name="sequential",
+            factory="memcell_plugins.samplers.sequential:Sequential",
+            summary="Recording by recording, window by window, the same in every epoch.",
+        ),
+        SamplerSpec(
+            name="shuffle_once",
+            factory="memcell_plugins.samplers.shuffle_once:ShuffleOnce",
+            summary="One random order, the same in every epoch.",
+            reference="Safran & Shamir 2020, COLT",
+        ),
+        SamplerSpec(
+            name="reshuffle",
+            factory="memcell_plugins.samplers.reshuffle:Reshuffle",
+            summary="A new random order in every epoch.",
+            reference="Safran & Shamir 2020, COLT",
+        ),
+        SamplerSpec(
+            name="with_replacement",
+            factory="memcell_plugins.samplers.with_replacement:WithReplacement",
+            summary="Every window drawn at random from all; some come twice, some not at all.",
+            covers_once=False,
+        ),
+        SamplerSpec(
+            name="grouped",
+            factory="memcell_plugins.samplers.grouped:Grouped",
+            config="memcell_plugins.samplers.configs:GroupedConfig",
+            summary="One group after the other: by label, subject or k-means cluster.",
+            reference="B. Badger, Training Memory",
+        ),
+        SamplerSpec(
+            name="blocks",
+            factory="memcell_plugins.samplers.blocks:Blocks",
+            config="memcell_plugins.samplers.configs:BlocksConfig",
+            summary="Blocks of k windows of one label, the labels taking turns.",
+            reference="B. Badger, Training Memory",
+        ),
+        SamplerSpec(
+            name="balanced",
+            factory="memcell_plugins.samplers.balanced:Balanced",
+            summary="Every class equally often, in random order.",
+            covers_once=False,
+        ),
+        SamplerSpec(
+            name="shuffle_buffer",
+            factory="memcell_plugins.samplers.shuffle_buffer:ShuffleBuffer",
+            config="memcell_plugins.samplers.configs:ShuffleBufferConfig",
+            summary="The sequential order, shuffled through a buffer of n windows.",
+        ),
+    ]
+
+
+@hookimpl
+def memcell_state_policies() -> list[StatePolicySpec]:
+    """What memory a batch starts from."""
+    return [
+        StatePolicySpec(
+            name="reset",
+            factory="memcell_plugins.policies.reset:Reset",
+            summary="Every batch starts without memory.",
+            inference=True,
+        ),
+        StatePolicySpec(
+            name="learned",
+            factory="memcell_plugins.policies.learned:Learned",
+            summary="Every batch starts from a trained state.",
+        ),
+        StatePolicySpec(
+            name="carry",
+            factory="memcell_plugins.policies.carry:Carry",
+            config="memcell_plugins.policies.configs:CarryConfig",
+            summary="A lane goes on from its last state, as far as its recording goes on.",
+            needs_streams=True,
+            inference=True,
+        ),
+        StatePolicySpec(
+            name="carry_p",
+            factory="memcell_plugins.policies.carry_p:CarryP",
+            config="memcell_plugins.policies.configs:CarryPConfig",
+            summary="As carry, but each lane forgets with probability p at each batch.",
+            needs_streams=True,
+            random_restarts=True,
+        ),
+        StatePolicySpec(
+            name="decay",
+            factory="memcell_plugins.policies.decay:Decay",
+            config="memcell_plugins.policies.configs:DecayConfig",
+            summary="As carry, with the state shrunk by a factor at each batch.",
+            needs_streams=True,
+        ),
+    ]
+
+
+@hookimpl
+def memcell_optimizers() -> list[OptimizerSpec]:
+    """Optimizers."""
+    return [
+        OptimizerSpec(
+            name="adam",
+            factory="memcell_plugins.optimizers.adam:build",
+            config="memcell_plugins.optimizers.configs:AdamConfig",
+            summary="Adaptive moments.",
+            reference="Kingma & Ba 2015, ICLR",
+        ),
+        OptimizerSpec(
+            name="adamw",
+            factory="memcell_plugins.optimizers.adamw:build",
+            config="memcell_plugins.optimizers.configs:AdamWConfig",
+            summary="Adam with decoupled weight decay.",
+            reference="Loshchilov & Hutter 2019, ICLR",
+        ),
+        OptimizerSpec(
+            name="sgd",
+            factory="memcell_plugins.optimizers.sgd:build",
+            config="memcell_plugins.optimizers.configs:SGDConfig",
+            summary="Stochastic gradient descent, with momentum where wanted.",
+            reference="Robbins & Monro 1951; Polyak 1964; Sutskever et al. 2013",
+        ),
+        OptimizerSpec(
+            name="rmsprop",
+            factory="memcell_plugins.optimizers.rmsprop:build",
+            config="memcell_plugins.optimizers.configs:RMSpropConfig",
+            summary="Gradient divided by its running root mean square.",
+            reference="Tieleman & Hinton 2012, Coursera lecture 6e",
+        ),
+        OptimizerSpec(
+            name="adadelta",
+            factory="memcell_plugins.optimizers.adadelta:build",
+            config="memcell_plugins.optimizers.configs:AdadeltaConfig",
+            summary="Steps in the units of the parameters; the paper's learning rate is 1.",
+            reference="Zeiler 2012, arXiv:1212.5701",
+        ),
+    ]

@@ -1,0 +1,1 @@
+"""Built-in normalizers, one a file. Options live in `memcell_plugins.normalizers.configs`."""

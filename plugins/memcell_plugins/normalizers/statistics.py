@@ -1,0 +1,91 @@
+"""Running mean and variance of every age.
+
+A table of ``t_max`` ages. Statistics of groups of lanes come in with their counts and are merged exactly
+(Chan, Golub & LeVeque 1979): with the share r of what is new,
+
+    d    = mean_new - mean
+    mean = mean + r d
+    var  = (1 - r) var + r var_new + r (1 - r) d^2
+
+The last term is the variance between the groups: without it an age that is only ever seen one lane at a
+time would have the variance 0.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, distributed, nn
+
+
+class RunningStatistics(nn.Module):
+    """Mean, biased variance and count of each age.
+
+    Args:
+        t_max: Number of ages.
+        width: W.
+        trusted: Counts below this are too few to normalize with.
+    """
+
+    mean: Tensor
+    variance: Tensor
+    count: Tensor
+
+    def __init__(self, t_max: int, width: int, trusted: int) -> None:
+        super().__init__()
+        self.trusted = trusted
+        # the extra row at the end stays mean 0 and variance 1: what is used where nothing is known
+        self.register_buffer("mean", torch.zeros(t_max + 1, width))
+        self.register_buffer("variance", torch.ones(t_max + 1, width))
+        self.register_buffer("count", torch.zeros(t_max + 1, dtype=torch.int64))
+
+    def rows(self, age: Tensor) -> Tensor:
+        """Return the row to use for each age ``[…]``.
+
+        Its own where at least ``trusted`` lane-steps were seen at it, else the one of the nearest
+        younger age that has them, else the last row (mean 0, variance 1).
+        """
+        own = torch.arange(len(self.count), device=age.device)
+        nothing = len(self.count) - 1
+        known = torch.where(self.count >= self.trusted, own, -1).cummax(0).values
+        return torch.where(known < 0, nothing, known)[age]
+
+    @torch.no_grad()
+    def fold(
+        self, age: Tensor, count: Tensor, mean: Tensor, variance: Tensor, momentum: float | None
+    ) -> None:
+        """Merge groups of lanes by age, over all processes, and move towards the result.
+
+        The share of what is new is ``momentum * min(1, n / trusted)`` for n lane-steps at an age, and
+        never less than the plain average's ``n / (seen + n)``: an average starts without bias, and
+        few lanes move it little.
+
+        Args:
+            age: ``[N]`` age of each group.
+            count: ``[N]`` lanes in it; 0 for none.
+            mean: ``[N, W]`` their mean.
+            variance: ``[N, W]`` their biased variance.
+            momentum: Rate of the moving average; None for the plain average.
+        """
+        share = count.to(mean.dtype).unsqueeze(-1)
+        new = _over_processes(torch.zeros_like(self.count).index_add(0, age, count))
+        n = new.to(mean.dtype).unsqueeze(-1)
+        total = torch.zeros_like(self.mean).index_add(0, age, share * mean)
+        new_mean = _over_processes(total) / n.clamp(min=1)
+        spread = variance + (mean - new_mean[age]) ** 2
+        total = torch.zeros_like(self.mean).index_add(0, age, share * spread)
+        new_variance = _over_processes(total) / n.clamp(min=1)
+
+        rate = n / (self.count.unsqueeze(-1) + n).clamp(min=1)
+        if momentum is not None:
+            rate = torch.maximum(rate, momentum * (n / self.trusted).clamp(max=1))
+        step = new_mean - self.mean
+        self.variance += rate * (new_variance - self.variance) + rate * (1 - rate) * step**2
+        self.mean += rate * step
+        self.count += new
+
+
+def _over_processes(total: Tensor) -> Tensor:
+    """Sum over the processes of a data-parallel run; every one of them folds every window."""
+    if distributed.is_available() and distributed.is_initialized():
+        distributed.all_reduce(total)
+    return total

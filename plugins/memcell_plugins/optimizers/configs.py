@@ -1,0 +1,67 @@
+"""Options of the built-in optimizers. Imports no torch. The learning rate is the run's own option."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from memcell.config import option
+from memcell.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdamConfig:
+    """Options of ``adam``."""
+
+    beta1: float = option(0.9, help="Decay of the mean gradient.", low=0, high=0.999999)
+    beta2: float = option(0.999, help="Decay of the mean squared gradient.", low=0, high=0.999999)
+    eps: float = option(1e-8, help="Added to the root of the mean squared gradient.", low=0)
+    weight_decay: float = option(0.0, help="L2 penalty, added to the gradient.", low=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdamWConfig:
+    """Options of ``adamw``."""
+
+    beta1: float = option(0.9, help="Decay of the mean gradient.", low=0, high=0.999999)
+    beta2: float = option(0.999, help="Decay of the mean squared gradient.", low=0, high=0.999999)
+    eps: float = option(1e-8, help="Added to the root of the mean squared gradient.", low=0)
+    weight_decay: float = option(
+        0.01, help="Share of a weight taken off at each update, times the learning rate.", low=0
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SGDConfig:
+    """Options of ``sgd``."""
+
+    momentum: float = option(0.0, help="Share of the last step in the next one.", low=0, high=1)
+    nesterov: bool = option(False, help="Nesterov's momentum; wants momentum above 0.")
+    weight_decay: float = option(0.0, help="L2 penalty, added to the gradient.", low=0)
+
+    def validate(self) -> None:
+        """Refuse Nesterov's momentum of 0.
+
+        Raises:
+            ConfigError: ``nesterov`` without ``momentum``.
+        """
+        if self.nesterov and self.momentum == 0:
+            raise ConfigError("sgd: nesterov wants a momentum above 0, such as momentum 0.9")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RMSpropConfig:
+    """Options of ``rmsprop``."""
+
+    alpha: float = option(0.99, help="Decay of the mean squared gradient.", low=0, high=1)
+    momentum: float = option(0.0, help="Share of the last step in the next one.", low=0, high=1)
+    eps: float = option(1e-8, help="Added to the root of the mean squared gradient.", low=0)
+    weight_decay: float = option(0.0, help="L2 penalty, added to the gradient.", low=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdadeltaConfig:
+    """Options of ``adadelta``."""
+
+    rho: float = option(0.9, help="Decay of the mean squares.", low=0, high=1)
+    eps: float = option(1e-6, help="Added inside the roots; sets the first steps' size.", low=0)
+    weight_decay: float = option(0.0, help="L2 penalty, added to the gradient.", low=0)

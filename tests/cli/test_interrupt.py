@@ -1,0 +1,75 @@
+"""Ctrl-C and kill -9 in a real process; a resumed run leaves the same bytes as one that never stopped."""
+
+from __future__ import annotations
+
+import hashlib
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+TRAIN = [
+    *["train", "microsleep", "--data.subjects", "3", "--data.minutes", "4", "--hidden-size", "8"],
+    *["--batch-size", "2", "--time-steps", "10", "--epochs", "4", "--checkpoint-seconds", "0.2"],
+]
+SAME = ["metrics.jsonl", "model.safetensors", "scores.tsv", "config.toml"]
+
+
+def start(*args):
+    return subprocess.Popen(
+        [sys.executable, "-m", "memcell", *args],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def digests(path):
+    files = [path / n for n in SAME] + [
+        path / "against-reset" / n for n in SAME if n != "scores.tsv"
+    ]
+    return {str(f.relative_to(path)): hashlib.sha256(f.read_bytes()).hexdigest() for f in files}
+
+
+def wait_for_updates(path, lines, process):
+    for _ in range(600):
+        if path.exists() and path.read_bytes().count(b"\n") >= lines:
+            return
+        if process.poll() is not None:
+            pytest.fail(f"ended before it could be stopped:\n{process.stdout.read()}")
+        time.sleep(0.02)
+    pytest.fail("did not come to train within 12 s")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    path = tmp_path_factory.mktemp("whole") / "run"
+    process = start(*TRAIN, "--out", str(path))
+    out, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, out
+    return digests(path)
+
+
+@pytest.mark.parametrize("how", ["ctrl-c", "ctrl-c in the twin", "kill"])
+def test_a_stopped_process_goes_on_as_if_it_had_never_stopped(tmp_path, whole, how):
+    path = tmp_path / "run"
+    process = start(*TRAIN, "--out", str(path))
+    twin = path / "against-reset"
+    metrics = (twin if "twin" in how else path) / "metrics.jsonl"
+    wait_for_updates(metrics, 40, process)
+    process.send_signal(signal.SIGKILL if how == "kill" else signal.SIGINT)
+    out, _ = process.communicate(timeout=60)
+    if how == "kill":
+        assert process.returncode == -signal.SIGKILL
+    else:
+        assert process.returncode == 130, out
+        assert f"memcell train microsleep --resume {path}" in out
+        assert "Traceback" not in out
+    assert not (path / "scores.tsv").exists()
+    again = start("train", "microsleep", "--resume", str(path))
+    out, _ = again.communicate(timeout=120)
+    assert again.returncode == 0, out
+    assert "going on after update" in out or how == "kill"
+    assert digests(path) == whole

@@ -1,0 +1,52 @@
+"""The pages say what the code says."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from memcell import hooks
+from memcell.cli.main import COMMANDS
+from memcell.cli.reference import reference
+from memcell.registry import Registry
+from memcell.registry.loader import installed, load
+
+ROOT = Path(__file__).parent.parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def own_registry():
+    """What this project brings, whatever else is installed beside it."""
+    return Registry(*load(p for p in installed() if p.dist and p.dist.name == "memcell-rnn"))
+
+
+def test_the_reference_page_is_the_one_that_the_command_prints():
+    page = (ROOT / "docs/reference.md").read_text(encoding="utf-8")
+    assert page == reference(own_registry()), "run: memcell plugins --markdown > docs/reference.md"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_links_between_pages_lead_somewhere(page):
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_every_command_that_the_readme_types_exists():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    typed = set(re.findall(r"^(?:.*bin/)?memcell (\w+)", text, flags=re.MULTILINE))
+    assert {"train", "evaluate", "predict", "plugins", "data"} <= typed
+    assert typed <= set(COMMANDS)
+
+
+@pytest.mark.parametrize("hook", sorted(hooks.HOOK_OF_KIND.values()))
+def test_every_hook_has_a_runnable_example(hook):
+    import doctest
+
+    finder = doctest.DocTestFinder()
+    tests = finder.find(getattr(hooks, hook), hook, globs={})
+    assert tests
+    assert tests[0].examples
+    result = doctest.DocTestRunner().run(tests[0])
+    assert result.failed == 0

@@ -1,0 +1,226 @@
+"""What each policy starts a batch from, on a state of two layers."""
+
+from typing import NamedTuple
+
+import pytest
+import torch
+
+from memcell.recurrent.policy import Remembered
+from memcell.recurrent.state import leaves, map_state
+from memcell.sequences import Batch
+from memcell_plugins import memcell_state_policies
+from memcell_plugins.policies.learned import LearnedStart
+
+SPECS = {spec.name: spec for spec in memcell_state_policies()}
+T, B = 3, 4
+
+
+class Two(NamedTuple):
+    h: torch.Tensor
+    c: torch.Tensor
+
+
+class One(NamedTuple):
+    h: torch.Tensor
+
+
+def state(lanes, value=None):
+    """A state over two layers of different cells; random, or of one value."""
+    shapes = Two(h=(2,), c=(3,)), One(h=(2,))
+
+    def make(shape):
+        return torch.randn(lanes, *shape) if value is None else torch.full((lanes, *shape), value)
+
+    return tuple(type(layer)(*(make(s) for s in layer)) for layer in shapes)
+
+
+class FakeMemory:
+    """Fresh states are all .25, so that they are told from zeros."""
+
+    def __init__(self, seed=0):
+        self.generator = torch.Generator().manual_seed(seed)
+        self.update = 0
+        self.epoch = 0
+
+    def fresh(self, batch_size):
+        return state(batch_size, 0.25)
+
+
+def batch(continues, starts=None):
+    n = len(continues)
+    return Batch(
+        x=torch.zeros(T, n, 1),
+        y=torch.zeros(T, n, dtype=torch.int64),
+        valid=torch.ones(T, n, dtype=torch.bool),
+        weight=torch.ones(T, n),
+        starts=torch.zeros(T, n, dtype=torch.bool) if starts is None else starts,
+        window=torch.arange(n),
+        sequence=torch.zeros(n, dtype=torch.int64),
+        offset=torch.zeros(n, dtype=torch.int64),
+        continues=torch.tensor(continues),
+    )
+
+
+ON = [True] * B
+OFF = [False] * B
+
+
+def same(a, b):
+    return all(torch.equal(x, y) for x, y in zip(leaves(a), leaves(b), strict=True))
+
+
+def ended(policy, memory, age=T, grad=False):
+    """Let a batch end in a random state; returns it."""
+    last = state(B)
+    if grad:
+        last = map_state(lambda t: t.requires_grad_() * 1, last)
+    now = batch(OFF)
+    assert policy.wants(now) == (T,)
+    policy.end(now, {T: Remembered(last, torch.full((B,), age))}, memory)
+    return last
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_first_batch_starts_afresh_at_age_0(build, name):
+    memory = FakeMemory()
+    policy = build(SPECS[name])
+    policy.begin_epoch(memory)
+    began = policy.begin(batch(OFF), memory)
+    assert same(began.state, memory.fresh(B))
+    assert began.age.tolist() == [0] * B
+    assert began.age.dtype == torch.int64
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_restarts_are_never_less_than_the_starts(build, name):
+    starts = torch.rand(T, B) < 0.5
+    now, memory = batch(ON, starts), FakeMemory()
+    restarts = build(SPECS[name]).restarts(now, memory)
+    assert restarts.shape == (T, B)
+    assert (restarts | ~starts).all()
+
+
+@pytest.mark.parametrize("name", ["reset", "learned"])
+def test_reset_and_learned_remember_nothing(build, name):
+    memory, policy = FakeMemory(), build(SPECS[name])
+    ended(policy, memory)
+    assert same(policy.begin(batch(ON), memory).state, memory.fresh(B))
+    assert policy.memory_dict() == {}
+
+
+def test_carry_goes_on_where_the_lane_does_and_nowhere_else(build):
+    memory, policy = FakeMemory(), build(SPECS["carry"])
+    last = ended(policy, memory, age=7)
+    began = policy.begin(batch([True, False, True, False]), memory)
+    assert began.age.tolist() == [7, 0, 7, 0]
+    for mine, kept in zip(leaves(began.state), leaves(last), strict=True):
+        assert torch.equal(mine[[0, 2]], kept[[0, 2]])
+        assert (mine[[1, 3]] == 0.25).all()
+
+
+def test_carried_states_are_cut_from_their_graph(build):
+    memory, policy = FakeMemory(), build(SPECS["carry"])
+    ended(policy, memory, grad=True)
+    began = policy.begin(batch(ON), memory)
+    assert not any(part.requires_grad for part in leaves(began.state))
+
+
+@pytest.mark.parametrize("name", ["carry", "carry_p", "decay"])
+def test_epochs_reset_unless_told_otherwise(build, name):
+    options = {"carry": {}, "carry_p": {"p": 0.0}, "decay": {"rate": 1.0}}[name]
+    for reset_each_epoch in (True, False):
+        policy = build(SPECS[name], reset_each_epoch=reset_each_epoch, **options)
+        memory = FakeMemory()
+        last = ended(policy, memory)
+        policy.begin_epoch(memory)
+        began = policy.begin(batch(ON), memory)
+        assert same(began.state, memory.fresh(B) if reset_each_epoch else last)
+        # and across epochs too, only a lane that continues goes on
+        assert same(policy.begin(batch(OFF), memory).state, memory.fresh(B))
+
+
+def runs(policy, seed=3, batches=12):
+    """Drive a policy through batches whose final states do not depend on it."""
+    torch.manual_seed(seed)
+    memory, began = FakeMemory(seed), []
+    policy.begin_epoch(memory)
+    for k in range(batches):
+        now = batch((torch.rand(B) < 0.8).tolist() if k else OFF)
+        first = policy.begin(now, memory)
+        began.append(first)
+        policy.end(now, {T: Remembered(state(B), first.age + T)}, memory)
+    return began
+
+
+def alike(a, b):
+    return all(
+        same(x.state, y.state) and torch.equal(x.age, y.age) for x, y in zip(a, b, strict=True)
+    )
+
+
+def test_carry_p_between_carry_and_reset(build):
+    carry, reset = runs(build(SPECS["carry"])), runs(build(SPECS["reset"]))
+    assert alike(runs(build(SPECS["carry_p"], p=0.0)), carry)
+    assert alike(runs(build(SPECS["carry_p"], p=1.0)), reset)
+    half = runs(build(SPECS["carry_p"], p=0.5))
+    assert not alike(half, carry)
+    assert not alike(half, reset)
+
+
+def test_carry_p_forgets_with_probability_p_by_the_runs_generator(build):
+    policy, memory = build(SPECS["carry_p"], p=0.3), FakeMemory()
+    ended(policy, memory)
+    kept = torch.cat([policy.goes_on(batch(ON), memory) for _ in range(500)]).float().mean()
+    assert abs(kept - 0.7) < 0.05
+    memory.generator.manual_seed(5)
+    torch.manual_seed(1)
+    first = [policy.goes_on(batch(ON), memory).tolist() for _ in range(9)]
+    memory.generator.manual_seed(5)
+    torch.manual_seed(2)  # the global generator does not matter
+    assert first == [policy.goes_on(batch(ON), memory).tolist() for _ in range(9)]
+
+
+def test_decay_shrinks_the_state_and_not_the_age(build):
+    policy, memory = build(SPECS["decay"], rate=0.5), FakeMemory()
+    last = ended(policy, memory, age=9)
+    began = policy.begin(batch(ON), memory)
+    assert same(began.state, map_state(lambda t: 0.5 * t, last))
+    assert began.age.tolist() == [9] * B
+    assert same(policy.begin(batch(ON), memory).state, began.state), "begin asked twice"
+    assert alike(runs(build(SPECS["decay"], rate=1.0)), runs(build(SPECS["carry"])))
+
+
+@pytest.mark.parametrize("name", ["carry", "carry_p", "decay"])
+def test_memory_comes_back_from_its_dict(build, name):
+    memory = FakeMemory()
+    policy, resumed = build(SPECS[name]), build(SPECS[name])
+    assert policy.memory_dict() == {}
+    last = ended(policy, memory, age=5)
+    tensors = policy.memory_dict()
+    assert all(isinstance(value, torch.Tensor) for value in tensors.values())
+    resumed.load_memory_dict(tensors, state(1))
+    memory.generator.manual_seed(1)
+    expected = policy.begin(batch(ON), memory)
+    memory.generator.manual_seed(1)
+    began = resumed.begin(batch(ON), memory)
+    assert alike([began], [expected])
+    assert [type(layer) for layer in began.state] == [type(layer) for layer in last]
+    resumed.load_memory_dict({}, state(1))
+    assert resumed.memory_dict() == {}
+
+
+def test_learned_start_is_trained_and_begins_as_zeros(build):
+    start = build(SPECS["learned"]).make_start(state(1))
+    assert isinstance(start, LearnedStart)
+    made = start(B, torch.device("cpu"), torch.float32)
+    assert [tuple(part.shape) for part in leaves(made)] == [(B, 2), (B, 3), (B, 2)]
+    assert [type(layer) for layer in made] == [Two, One]
+    assert all((part == 0).all() for part in leaves(made))
+    sum(part.sum() for part in leaves(made)).backward()
+    assert all((p.grad == B).all() for p in start.parameters())
+    assert len(list(start.parameters())) == 3
+
+
+@pytest.mark.parametrize("name", sorted(set(SPECS) - {"learned"}))
+def test_other_starts_have_nothing_to_train(build, name):
+    assert not list(build(SPECS[name]).make_start(state(1)).parameters())
