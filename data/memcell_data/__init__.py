@@ -46,5 +46,6 @@ def memcell_datasets() -> Iterable[DatasetSpec]:
             factory="memcell_data.own:Own",
             config="memcell_data.configs:OwnConfig",
             summary="Your own recordings: a file, a folder, a glob or a BIDS data set.",
+            fallback=True,
         ),
     ]

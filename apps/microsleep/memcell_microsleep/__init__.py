@@ -1,0 +1,31 @@
+"""The microsleep detector: recordings in, a probability at every step and events out.
+
+This module only registers the application; it imports nothing heavy. The way of the data through the
+room, one idea a file:
+
+- `channels`, `checks`, `outliers`, `resample`, `filters`: from a recording's channels to a clean signal;
+- `windows`, `bandpower`, `correlation`, `normalize`: from a signal to features of each step;
+- `intervals`, `labels`: from an expert's intervals to a target of each step;
+- `pipeline`: the two together, a recording to a `memcell.sequences.Sequence`;
+- `split`, `transitions`, `decision`, `events`, `scores`, `baselines`: what is trained and how it is judged;
+- `notes`, `timeline` (`trace`), `predict` (`sources`, `outputs`): what a person looks at;
+- `app`: all of it behind the engine's `memcell.app.App`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from memcell import AppSpec, hookimpl
+
+
+@hookimpl
+def memcell_apps() -> Iterable[AppSpec]:
+    """Register ``memcell train microsleep`` and the commands beside it."""
+    yield AppSpec(
+        name="microsleep",
+        factory="memcell_microsleep.app:Microsleep",
+        config="memcell_microsleep.config:MicrosleepConfig",
+        summary="Detect microsleeps (1-15 s of sleep-like EEG) at every step of a recording.",
+        reference="Skorucak et al. 2020 (BERN criteria); Malafeev et al. 2021",
+    )

@@ -1,0 +1,166 @@
+"""Which channels a run uses: chosen by name, by type word or automatically, the same in all recordings.
+
+How a typed name meets a file's name (old and new 10-20 names, trailing dots, ``EEG Fpz-Cz``) is the data
+room's business (`memcell_data.channels.find`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from memcell.errors import DataError
+from memcell_data.channels import find
+from memcell_data.recording import Channel, Recording
+
+TYPE_WORDS = ("eeg", "eog", "emg", "ecg", "misc")
+AUTO = "auto"
+MOST = 16
+
+#: What 'auto' takes of a dense cap: occipital first, where alpha is strongest (Skorucak 2020 score
+#: O1 and O2), then what shows the slowing further in front.
+REGIONS = ("O1", "O2", "P3", "P4", "C3", "C4", "F3", "F4")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """The channels of a run.
+
+    Args:
+        names: In the order of the features, trailing dots taken off.
+        eeg: Those that are EEG (what an average reference is made of).
+        reason: How they were chosen, for a person to read.
+    """
+
+    names: tuple[str, ...]
+    eeg: tuple[str, ...]
+    reason: str
+
+    def __str__(self) -> str:
+        return f"channels {', '.join(self.names)} ({self.reason})"
+
+
+def choose(wanted: Sequence[str], recordings: Sequence[Recording]) -> Choice:
+    """Return the channels that the words stand for in all of the recordings.
+
+    Args:
+        wanted: Names, type words, or ``"auto"``.
+        recordings: At least one.
+
+    Raises:
+        DataError: A recording lacks a named channel, or nothing is left; names both, and the
+            nearest names.
+    """
+    first = recordings[0]
+    found: list[Channel] = []
+    reasons = []
+    for word in wanted or (AUTO,):
+        if word.lower() == AUTO:
+            picked, reason = _automatic(recordings)
+        elif word.lower() in TYPE_WORDS:
+            picked = _common([c for c in first.channels if c.kind == word.lower()], recordings)
+            reason = f"every channel of type {word.lower()}"
+            if not picked:
+                raise DataError(
+                    f"no channel of type '{word}' is in all recordings. {_listed(first)}; "
+                    "choose by name with --channels."
+                )
+        else:
+            picked = [first.channels[find(word, _names(first), f"recording '{first.name}'")]]
+            reason = "as named"
+        found += [c for c in picked if c not in found]
+        reasons.append(reason)
+    choice = Choice(
+        names=tuple(_tidy(c.name) for c in found),
+        eeg=tuple(_tidy(c.name) for c in found if c.kind == "eeg"),
+        reason=", ".join(dict.fromkeys(reasons)),
+    )
+    for recording in recordings:
+        native_rate(locate(choice.names, recording), recording)
+    return choice
+
+
+def locate(names: Sequence[str], recording: Recording) -> tuple[Channel, ...]:
+    """Return a recording's own channels for the names of a run, in their order.
+
+    Raises:
+        DataError: The recording has no such channel, or several; names the nearest.
+    """
+    own = _names(recording)
+    return tuple(recording.channels[find(n, own, f"recording '{recording.name}'")] for n in names)
+
+
+def native_rate(channels: Sequence[Channel], recording: Recording) -> float:
+    """Return the one rate of the channels in Hz.
+
+    Raises:
+        DataError: They differ; says which has which.
+    """
+    rates = {c.rate for c in channels}
+    if len(rates) > 1:
+        listed = ", ".join(f"{_tidy(c.name)} {c.rate:g} Hz" for c in channels)
+        raise DataError(
+            f"recording '{recording.name}': the chosen channels differ in rate ({listed}); "
+            "choose channels of one rate with --channels."
+        )
+    return rates.pop()
+
+
+def _automatic(recordings: Sequence[Recording]) -> tuple[list[Channel], str]:
+    first = recordings[0]
+    eeg = [c for c in first.channels if c.kind == "eeg"]
+    if not eeg:
+        raise DataError(
+            f"recording '{first.name}' has no EEG channel. {_listed(first)}; "
+            "choose by name with --channels."
+        )
+    rate = Counter(c.rate for c in eeg).most_common(1)[0][0]
+    wanted = [c for c in first.channels if c.kind in ("eeg", "eog") and c.rate == rate]
+    common = _common(wanted, recordings)
+    if not any(c.kind == "eeg" for c in common):
+        raise DataError(
+            f"no EEG channel is in all {len(recordings)} recordings. {_listed(first)}; "
+            "choose by name with --channels, or leave out the recordings that differ."
+        )
+    if len(common) <= MOST:
+        return common, "auto: all EEG and EOG"
+    regions = [c for r in REGIONS for c in common if c.kind == "eeg" and _same(r, c)]
+    eog = [c for c in common if c.kind == "eog"]
+    if not regions:
+        return common[:MOST], f"auto: the first {MOST} of {len(common)}"
+    which = "regions and EOG" if eog else "regions"
+    return [*regions, *eog], f"auto: {which}, of {len(common)} channels"
+
+
+def _common(channels: Sequence[Channel], recordings: Sequence[Recording]) -> list[Channel]:
+    """Return the channels that every recording has."""
+    return [c for c in channels if all(_has(c, r) for r in recordings)]
+
+
+def _has(channel: Channel, recording: Recording) -> bool:
+    try:
+        find(_tidy(channel.name), _names(recording), recording.name)
+    except DataError:
+        return False
+    return True
+
+
+def _same(wanted: str, channel: Channel) -> bool:
+    try:
+        return find(wanted, [channel.name], "") == 0
+    except DataError:
+        return False
+
+
+def _names(recording: Recording) -> list[str]:
+    return [c.name for c in recording.channels]
+
+
+def _tidy(name: str) -> str:
+    return name.strip().rstrip(".").strip()
+
+
+def _listed(recording: Recording) -> str:
+    listed = ", ".join(f"{_tidy(c.name)} ({c.kind})" for c in recording.channels[:40])
+    return f"Recording '{recording.name}' has {listed or 'no channels'}"

@@ -1,0 +1,177 @@
+"""Every option of the microsleep application: meaning, default, unit and bounds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from memcell.config import option
+from memcell.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True)
+class MicrosleepConfig:
+    """From recordings to sequences, to splits, to decisions.
+
+    The fields are made with `memcell.config.option`; `validate` checks what concerns two at once.
+    """
+
+    data: str = option(
+        "simulated", help="Name of a data set, or the path of a file, folder or BIDS data set."
+    )
+
+    # the signal
+    channels: tuple[str, ...] = option(
+        ("auto",),
+        help="Channel names (old or new 10-20 names), type words (eeg, eog, emg, ecg) or 'auto': all "
+        "EEG and EOG channels where they are at most 16, otherwise a selection of regions.",
+    )
+    reference: str = option(
+        "none",
+        choices=("none", "average"),
+        help="'average' subtracts the mean of the chosen EEG channels from each of them.",
+    )
+    outlier: float = option(
+        500.0,
+        unit="uV",
+        low=0,
+        help="A sample further than this from the median of the last 5 is replaced by it; 0 for never.",
+    )
+    rate: float = option(
+        100.0,
+        unit="Hz",
+        low=40,
+        high=1000,
+        help="Rate after polyphase resampling; recordings slower than this keep the slowest's rate.",
+    )
+    low: float = option(0.5, unit="Hz", low=0.05, high=10, help="Lower edge of the band-pass.")
+    high: float = option(35.0, unit="Hz", low=12, high=200, help="Upper edge of the band-pass.")
+    phase: str = option(
+        "causal",
+        choices=("causal", "zero"),
+        help="'zero' resamples and filters without delay and looks into the future: not for alarms.",
+    )
+
+    # the features of a step
+    step: float = option(0.2, unit="s", low=0.05, high=30, help="Length of a step.")
+    window: float = option(
+        2.0, unit="s", low=0.5, high=60, help="Past signal that a step's features are made of."
+    )
+    features: tuple[str, ...] = option(
+        ("bandpower",),
+        choices=("bandpower", "correlation"),
+        help="Log band powers with two ratios per channel, pairwise correlations, or both.",
+    )
+    normalization: str = option(
+        "causal",
+        choices=("causal", "recording", "none"),
+        help="'causal' uses the running mean and spread of the past; 'recording' the median and spread "
+        "of the whole recording, which looks into the future.",
+    )
+    normalization_memory: float = option(
+        300.0, unit="s", low=10, help="Time constant of the causal normalization."
+    )
+
+    # the labels
+    step_rule: str = option(
+        "majority",
+        choices=("majority", "any"),
+        help="A step is positive when half of it is, or when any of it is.",
+    )
+    blink: float = option(
+        0.45, unit="s", low=0, help="Positive intervals shorter than this become negative."
+    )
+    min_duration: float = option(
+        1.0,
+        unit="s",
+        low=0,
+        help="Positive intervals from blink to this length are left unlabelled; shorter detections "
+        "are no events.",
+    )
+    max_duration: float = option(
+        15.0,
+        unit="s",
+        low=0,
+        help="Longer events are counted in pieces of this length; 0 for never.",
+    )
+    merge: float = option(
+        0.0, unit="s", low=0, help="Positive intervals (events) this close together are one."
+    )
+
+    # training
+    around_transitions: bool = option(
+        False, help="Train only on the steps around a change of the label."
+    )
+    margin: float = option(
+        5.0, unit="s", low=0, help="Seconds on each side of a change under around-transitions."
+    )
+    class_weights: str = option(
+        "balanced",
+        choices=("balanced", "none"),
+        help="'balanced' lets both classes weigh the same in the loss.",
+    )
+    cost_ratio: float = option(
+        1.0,
+        low=0.01,
+        high=100,
+        help="What a missed positive step costs relative to a false one (3: as much as three), each "
+        "counted as a share of its class; the threshold is chosen for it.",
+    )
+    encoder: str = option(
+        "none", choices=("none", "linear"), help="'linear' learns a projection before the cell."
+    )
+    encoder_size: int = option(32, low=1, help="Outputs of the linear encoder.")
+
+    # splits and scores
+    split: str = option(
+        "auto",
+        choices=("auto", "subject", "time"),
+        help="Who is trained on and who tested on: by subject, or by time with a gap; 'auto' is by "
+        "subject where there are at least 3.",
+    )
+    valid_fraction: float = option(0.2, low=0, high=0.8, help="Share of the validation split.")
+    test_fraction: float = option(0.3, low=0.01, high=0.8, help="Share of the test split.")
+    split_gap: float = option(
+        5.0, unit="s", low=0, help="Dropped between the parts of a split by time."
+    )
+    split_seed: int = option(
+        0, low=0, help="Seed of the split by subject, and of the noise baseline."
+    )
+    tolerance: float = option(
+        0.5, unit="s", low=0, help="How far a detected event may lie beside a true one."
+    )
+
+    def validate(self) -> None:
+        """Check what concerns two options at once.
+
+        Raises:
+            ConfigError: Two options contradict each other; says which to change.
+        """
+        if self.window < self.step:
+            raise ConfigError(
+                f"'window' got {self.window:g} s, shorter than 'step' ({self.step:g} s); "
+                f"type a window of {self.step:g} s or more."
+            )
+        if self.low >= self.high:
+            raise ConfigError(
+                f"'low' got {self.low:g} Hz, not below 'high' ({self.high:g} Hz); type a lower 'low'."
+            )
+        if self.valid_fraction + self.test_fraction > 0.9:
+            raise ConfigError(
+                f"'valid-fraction' {self.valid_fraction:g} and 'test-fraction' "
+                f"{self.test_fraction:g} leave less than 0.1 to train on; type smaller ones."
+            )
+        if self.split_gap < self.window:
+            raise ConfigError(
+                f"'split-gap' got {self.split_gap:g} s, shorter than 'window' ({self.window:g} s): "
+                f"windows would reach over the split; type {self.window:g} s or more."
+            )
+        if self.blink > self.min_duration:
+            raise ConfigError(
+                f"'blink' got {self.blink:g} s, longer than 'min-duration' "
+                f"({self.min_duration:g} s); type a shorter 'blink' or a longer 'min-duration'."
+            )
+        if 0 < self.max_duration < self.min_duration:
+            raise ConfigError(
+                f"'max-duration' got {self.max_duration:g} s, shorter than 'min-duration' "
+                f"({self.min_duration:g} s); type a longer one, or 0 for no maximum."
+            )

@@ -1,0 +1,114 @@
+"""An expert's intervals to a target of each step.
+
+In this order: positive intervals at most ``merge`` apart become one (touching ones always do); those
+shorter than ``blink`` become negative (a blink is no microsleep: S. Schumacher's rule, .45 s); those
+from ``blink`` to ``min_duration`` lose their label, for they are neither. Long ones stay (sleep is no
+wake): ``max_duration`` concerns the counting of events (`memcell_microsleep.events`).
+Where intervals overlap, positive wins over every other label, and a label that is neither positive
+nor negative wins over negative.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memcell.sequences.sequence import UNLABELLED
+from memcell_data.recording import Labels
+from memcell_microsleep.config import MicrosleepConfig
+from memcell_microsleep.intervals import SAME, coverage, union
+
+NEGATIVE, POSITIVE = 0, 1
+
+_Pairs = list[tuple[float, float]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelRules:
+    """How intervals become targets.
+
+    Args:
+        any_part: A step is positive when any of it is; otherwise when half of it is.
+        blink: Positive intervals shorter than this are negative, s.
+        min_duration: Positive intervals from ``blink`` to this are unlabelled, s.
+        merge: Positive intervals this close together are one, s.
+    """
+
+    any_part: bool = False
+    blink: float = 0.45
+    min_duration: float = 1.0
+    merge: float = 0.0
+
+    @classmethod
+    def of(cls, config: MicrosleepConfig) -> LabelRules:
+        """Return the rules that the options ask for."""
+        return cls(
+            any_part=config.step_rule == "any",
+            blink=config.blink,
+            min_duration=config.min_duration,
+            merge=config.merge,
+        )
+
+    def __str__(self) -> str:
+        part = "any part" if self.any_part else "half"
+        return (
+            f"a step is positive when {part} of it is; positive under {self.blink:g} s is negative, "
+            f"from there to {self.min_duration:g} s unlabelled; merged within {self.merge:g} s"
+        )
+
+
+def targets(
+    labels: Labels, starts: NDArray[np.float64], step: float, rules: LabelRules
+) -> NDArray[np.int64]:
+    """Return ``[n_steps]``: 1 positive, 0 negative, `UNLABELLED` (-1) neither.
+
+    Args:
+        labels: Intervals in seconds from the recording's start.
+        starts: ``[n_steps]`` start of each step, the same seconds.
+        step: Seconds.
+        rules: As `LabelRules` says.
+    """
+    positive, blinks, other = _judged(labels, rules)
+    # Seconds of each step by class, the strongest first: each hides what lies beneath it.
+    seconds: list[NDArray[np.float64]] = []
+    above: _Pairs = []
+    for spans in (positive, other, [*blinks, *_spans(labels, labels.negative)]):
+        hidden = coverage(union(above), starts, step)
+        above += spans
+        seconds.append(coverage(union(above), starts, step) - hidden)
+    of_positive, of_other, of_negative = seconds
+    rest = step - of_positive - of_other - of_negative
+    if labels.background in labels.positive:
+        of_positive = of_positive + rest
+    elif labels.background in labels.negative:
+        of_negative = of_negative + rest
+    else:
+        of_other = of_other + rest
+    enough = SAME if rules.any_part else step / 2 - SAME
+    out = np.where(of_negative > of_other + SAME, NEGATIVE, UNLABELLED)
+    return np.where(of_positive >= enough, POSITIVE, out).astype(np.int64)
+
+
+def _judged(labels: Labels, rules: LabelRules) -> tuple[_Pairs, _Pairs, _Pairs]:
+    """Return positive spans that stay, those that are blinks, and everything without a class."""
+    words = {i.label for i in labels.intervals} - labels.positive - labels.negative
+    stay: _Pairs = []
+    blinks: _Pairs = []
+    other = _spans(labels, words)
+    for start, stop in union(_spans(labels, labels.positive), rules.merge).tolist():
+        length = stop - start + SAME
+        if length < rules.blink:
+            blinks.append((start, stop))
+        elif length < rules.min_duration:
+            other.append((start, stop))
+        else:
+            stay.append((start, stop))
+    return stay, blinks, other
+
+
+def _spans(labels: Labels, words: Set[str]) -> _Pairs:
+    """Return (from, to) of every interval with one of the labels."""
+    return [(i.onset, i.onset + i.duration) for i in labels.intervals if i.label in words]

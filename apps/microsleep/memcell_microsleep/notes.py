@@ -1,0 +1,73 @@
+"""What must be said with every output of a task: the data, the split, and every rule that shaped a score."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence as ListOf
+
+import numpy as np
+
+from memcell.sequences.sequence import Sequence
+from memcell_microsleep.channels import Choice
+from memcell_microsleep.config import MicrosleepConfig
+from memcell_microsleep.events import EventRules
+from memcell_microsleep.labels import LabelRules
+from memcell_microsleep.pipeline import Pipeline
+from memcell_microsleep.split import Split
+
+MOST_WARNINGS = 5
+
+
+def notes(
+    config: MicrosleepConfig, choice: Choice, pipeline: Pipeline, parts: Split, native: float
+) -> list[str]:
+    """Return the lines, one fact each.
+
+    Args:
+        config: The options.
+        choice: The channels.
+        pipeline: From signal to features.
+        parts: Who is in which split.
+        native: The lowest rate among the recordings, Hz.
+    """
+    lines = [
+        *parts.notes,
+        str(choice),
+        f"steps of {config.step:g} s at {pipeline.rate:g} Hz, {' and '.join(config.features)} over "
+        f"the past {config.window:g} s, normalization: {config.normalization}; the filters hold "
+        f"theta back by {pipeline.delay(native):.2f} s",
+    ]
+    if config.phase == "zero":
+        lines.append("zero-phase filtering looks into the future: not for alarms")
+    if config.normalization == "recording":
+        lines.append("normalization by recording looks into the future: not for alarms")
+    lines.append(f"labels: {LabelRules.of(config)}")
+    lines.append(str(EventRules.of(config)))
+    if parts.valid:
+        lines.append(f"threshold chosen on validation for a cost ratio of {config.cost_ratio:g}")
+    else:
+        lines.append("threshold .5, for there is no validation split")
+    for name, sequences in (("training", parts.train), ("test", parts.test)):
+        lines.append(f"{name} steps: {_counted(sequences)}")
+    if config.normalization != "none" and all(_classes(s) < 2 for s in (*parts.train, *parts.test)):
+        lines.append(
+            "every recording has one class only, and normalization takes away what is constant in a "
+            "recording: type --normalization none"
+        )
+    return lines
+
+
+def few(warnings: ListOf[str]) -> list[str]:
+    """Return the first warnings of reading, and how many more there are."""
+    more = len(warnings) - MOST_WARNINGS
+    return [*warnings[:MOST_WARNINGS], *([f"and {more} more warnings"] if more > 0 else [])]
+
+
+def _counted(sequences: ListOf[Sequence]) -> str:
+    y = np.concatenate([s.targets for s in sequences])
+    known = int(np.sum(y != -1))
+    share = f"{100 * float(np.sum(y == 1)) / known:.1f} % of them positive" if known else "none"
+    return f"{known} labelled, {share}; {len(y) - known} unlabelled"
+
+
+def _classes(sequence: Sequence) -> int:
+    return len(np.unique(sequence.targets[sequence.labelled]))

@@ -1,0 +1,131 @@
+"""The files that a prediction leaves: events, probabilities, a sidecar, and one summary.
+
+``NAME_events.tsv`` has the columns of a BIDS events file (``onset``, ``duration`` in seconds from the
+recording's first sample, ``trial_type``) and each event's largest and mean probability.
+``NAME_probability.tsv`` has a row a step. ``NAME_events.json`` describes the columns, as BIDS does, and
+says which model and which file they come from; it is written last, so where it stands the others are
+whole. Every file is written beside its place and renamed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memcell.errors import DataError
+from memcell.files import write_atomic
+from memcell_microsleep.events import Event
+
+SUMMARY = "summary.tsv"
+COLUMNS = (
+    "recording",
+    "status",
+    "events",
+    "event_seconds",
+    "probability_max",
+    "hours",
+    "file",
+    "reason",
+    "warnings",
+)
+_BIDS = {
+    "onset": {"Description": "Start of the event from the first sample", "Units": "s"},
+    "duration": {"Description": "Length of the event", "Units": "s"},
+    "trial_type": {"Levels": {"microsleep": "Detected at every step of the event"}},
+    "probability_max": {"Description": "Largest probability of a step of the event"},
+    "probability_mean": {"Description": "Mean probability of its steps"},
+}
+
+
+def events_path(out: Path, name: str) -> Path:
+    """Return where a recording's events are written."""
+    return out / f"{name}_events.tsv"
+
+
+def probability_path(out: Path, name: str) -> Path:
+    """Return where a recording's probabilities are written."""
+    return out / f"{name}_probability.tsv"
+
+
+def sidecar_path(out: Path, name: str) -> Path:
+    """Return where it is written what the results come from."""
+    return out / f"{name}_events.json"
+
+
+def write_events(path: Path, events: Sequence[Event], probability: NDArray[np.float64]) -> None:
+    """Write one row an event.
+
+    Args:
+        path: The file.
+        events: In order.
+        probability: ``[n_steps]`` of the recording.
+    """
+    rows = []
+    for e in events:
+        p = probability[e.first : e.stop]
+        numbers = f"{e.onset:.3f}\t{e.duration:.3f}\tmicrosleep\t{p.max():.6f}\t{p.mean():.6f}"
+        rows.append(numbers)
+    _write(path, "\t".join(_BIDS), rows)
+
+
+def write_probability(
+    path: Path, times: NDArray[np.float64], probability: NDArray[np.float64], threshold: float
+) -> None:
+    """Write one row a step: its onset in seconds, probability, and 1 from the threshold on."""
+    state = probability >= threshold
+    rows = [f"{t:.3f}\t{p:.6f}\t{s:d}" for t, p, s in zip(times, probability, state, strict=True)]
+    _write(path, "onset\tprobability\tstate", rows)
+
+
+def write_sidecar(path: Path, origin: Mapping[str, Any], record: Mapping[str, Any]) -> None:
+    """Write what the results come from, and their row of the summary."""
+    content = {**_BIDS, "GeneratedBy": dict(origin), "Summary": dict(record)}
+    write_atomic(path, json.dumps(content, indent=2) + "\n")
+
+
+def read_sidecar(path: Path) -> dict[str, Any] | None:
+    """Return what `write_sidecar` wrote, or None where there is no such file or it is another's."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    known = isinstance(content, dict) and {"GeneratedBy", "Summary"} <= set(content)
+    return content if known else None
+
+
+def write_summary(out: Path, records: Sequence[Mapping[str, Any]]) -> None:
+    """Write one row a recording, failed ones with the reason."""
+    rows = ["\t".join(_cell(r.get(c, "")) for c in COLUMNS) for r in records]
+    _write(out / SUMMARY, "\t".join(COLUMNS), rows)
+
+
+def check_folder(out: Path, model_id: str) -> None:
+    """Refuse a folder that holds the results of another model.
+
+    Raises:
+        DataError: It does, or it is no folder; says what to type.
+    """
+    if out.exists() and not out.is_dir():
+        raise DataError(f"--out '{out}' is a file; type the name of a folder.")
+    for path in sorted(out.glob("*_events.json")):
+        found = read_sidecar(path)
+        other = found and found["GeneratedBy"].get("model_id")
+        if other and other != model_id:
+            raise DataError(
+                f"--out '{out}' holds results of another model ({path.name}: {other}; now "
+                f"{model_id}); type another --out."
+            )
+
+
+def _cell(value: Any) -> str:
+    text = f"{value:.6g}" if isinstance(value, float) else str(value)
+    return " ".join(text.split())
+
+
+def _write(path: Path, header: str, rows: Sequence[str]) -> None:
+    write_atomic(path, "\n".join([header, *rows]) + "\n")

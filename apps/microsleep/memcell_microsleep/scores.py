@@ -1,0 +1,121 @@
+"""Scores by step, pooled over the labelled steps, and by event.
+
+Balanced accuracy comes first: with 7-11 % of positive steps, accuracy is that of doing nothing.
+Brier score and calibration error are of the probabilities as they are, with the class weights of the
+loss undone (``undo_weights``), for a network trained with balanced weights means odds, not chances.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence as ListOf
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn import metrics
+
+from memcell.sequences.sequence import Sequence
+from memcell_microsleep.decision import labelled
+from memcell_microsleep.events import EventRules, event_scores
+
+MAIN = "balanced_accuracy"
+
+#: Every score with what it is; larger is better for the first group.
+MEANING: dict[str, str] = {
+    "balanced_accuracy": "mean of sensitivity and specificity by step; .5 is chance",
+    "kappa": "Cohen's kappa by step: agreement beyond chance",
+    "f1": "F1 of the positive steps",
+    "auc_pr": "average precision by step; chance is the share of positive steps",
+    "mcc": "Matthews correlation by step",
+    "accuracy": "share of steps that are right",
+    "event_sensitivity": "share of true events that were detected",
+    "event_precision": "share of detected events that are true",
+    "event_f1": "F1 of events",
+    "brier": "mean squared error of the probability; smaller is better",
+    "ece": "expected calibration error, 10 bins of equal width; smaller is better",
+    "false_alarms_per_hour": "detected events without a true one, an hour of labelled time",
+    "onset_delay_median": "median seconds from a true onset to the detected one",
+    "onset_delay_p90": "90 % of the detected onsets are not later than this many seconds",
+}
+
+
+def scores(
+    sequences: ListOf[Sequence],
+    probabilities: ListOf[NDArray[np.float32]],
+    threshold: float,
+    rules: EventRules,
+    weight_odds: float = 1.0,
+) -> dict[str, float]:
+    """Return every score of `MEANING`.
+
+    Args:
+        sequences: With targets.
+        probabilities: ``[n_steps, 2]`` for each of them.
+        threshold: A step is positive from this probability on.
+        rules: How events are made and matched.
+        weight_odds: Weight of the positive class in the loss over that of the negative one.
+
+    A score that needs both classes, or an event, is nan where there are none.
+    """
+    y, p = labelled(sequences, probabilities)
+    positive = [np.asarray(q[:, 1], dtype=np.float64) >= threshold for q in probabilities]
+    found = {
+        **step_scores(y, p, threshold, weight_odds),
+        **event_scores(sequences, positive, rules),
+    }
+    return {name: found[name] for name in MEANING}
+
+
+def step_scores(
+    y: NDArray[np.int64], p: NDArray[np.float64], threshold: float, weight_odds: float = 1.0
+) -> dict[str, float]:
+    """Return the scores by step.
+
+    Args:
+        y: ``[n]`` 0 or 1.
+        p: ``[n]`` probability of 1.
+        threshold: From 0 to 1.
+        weight_odds: As in `scores`.
+    """
+    names = ("balanced_accuracy", "kappa", "f1", "auc_pr", "mcc", "accuracy", "brier", "ece")
+    out = dict.fromkeys(names, float("nan"))
+    if len(y) == 0:
+        return out
+    state = (p >= threshold).astype(np.int64)
+    chance = undo_weights(p, weight_odds)
+    out["accuracy"] = float(np.mean(state == y))
+    out["brier"] = float(np.mean((chance - y) ** 2))
+    out["ece"] = calibration_error(y, chance)
+    if len(np.unique(y)) < 2:
+        return out
+    out["balanced_accuracy"] = float(metrics.balanced_accuracy_score(y, state))
+    out["f1"] = float(metrics.f1_score(y, state, zero_division=0.0))
+    out["auc_pr"] = float(metrics.average_precision_score(y, p))
+    with warnings.catch_warnings():
+        # All steps on one side: both are 0 by their definitions, and sklearn says so aloud.
+        warnings.simplefilter("ignore")
+        out["kappa"] = float(metrics.cohen_kappa_score(y, state, labels=[0, 1]))
+        out["mcc"] = float(metrics.matthews_corrcoef(y, state))
+    return out
+
+
+def undo_weights(p: NDArray[np.float64], weight_odds: float) -> NDArray[np.float64]:
+    """Return probabilities as if the loss had not been weighted: odds over ``weight_odds``.
+
+    Elkan 2001, theorem 2: weighting the classes multiplies the odds of a calibrated model by the ratio
+    of the weights.
+    """
+    return np.asarray(p / (p + (1 - p) * weight_odds))
+
+
+def calibration_error(y: NDArray[np.int64], p: NDArray[np.float64], bins: int = 10) -> float:
+    """Return ``sum_b n_b / n |mean(y)_b - mean(p)_b|`` over bins of equal width (Naeini et al. 2015).
+
+    Args:
+        y: ``[n]`` 0 or 1, n > 0.
+        p: ``[n]`` probability of 1.
+        bins: How many.
+    """
+    inside = np.minimum((p * bins).astype(np.int64), bins - 1)
+    gap = np.bincount(inside, weights=y - p, minlength=bins)
+    return float(np.abs(gap).sum() / len(y))

@@ -1,0 +1,96 @@
+"""What a person types after ``predict``, as recordings with names that differ.
+
+The only place that knows how the data room opens a file.
+"""
+
+from __future__ import annotations
+
+import glob
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from memcell.errors import DataError
+from memcell_data.reader import SUFFIXES, is_recording, open_recording, stem
+from memcell_data.recording import Recording
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """One recording to predict.
+
+    Args:
+        path: The file.
+        name: What its results are called; unique among those asked for together.
+    """
+
+    path: Path
+    name: str
+
+    def open(self) -> Recording:
+        """Describe the recording; its samples are read later.
+
+        Raises:
+            DataError: The file is not a recording.
+        """
+        return open_recording(self.path, name=self.name)
+
+
+def find_sources(paths: Sequence[str]) -> list[Source]:
+    """Return the recordings that files, folders (with their subfolders) and globs stand for.
+
+    Two files of the same name in different folders get their folders' names in front, so that no
+    result overwrites another.
+
+    Raises:
+        DataError: A path does not exist, or a folder or glob holds no recording; names it.
+    """
+    files: list[Path] = []
+    for text in paths:
+        files += [p for p in _expand(text) if p not in files]
+    if not files:
+        raise DataError("no recording was given; type the path of a file, a folder or a glob.")
+    return [Source(path=p, name=n) for p, n in zip(files, _names(files), strict=True)]
+
+
+def _expand(text: str) -> list[Path]:
+    path = Path(text).expanduser()
+    if path.is_file() or (path.is_dir() and is_recording(path)):
+        return [path]
+    known = ", ".join(SUFFIXES)
+    if path.is_dir():
+        found = sorted(p for p in path.rglob("*") if is_recording(p))
+        if not found:
+            raise DataError(
+                f"folder '{text}' holds no recording ({known}); type a folder that does, or a file."
+            )
+        return found
+    if glob.has_magic(text):
+        # Path.glob refuses an absolute pattern, so it starts from the root.
+        matches = sorted(Path(path.anchor or ".").glob(str(path.relative_to(path.anchor))))
+        found = [p for p in matches if p.is_file() or is_recording(p)]
+        if not found:
+            raise DataError(f"no file matches '{text}'; check the pattern and its quotes.")
+        return found
+    raise DataError(f"'{text}' does not exist; type the path of a file, a folder or a glob.")
+
+
+def _names(files: Sequence[Path]) -> list[str]:
+    """Return unique names: the stem, behind as many parent folders as it takes, or the whole name."""
+    whole = [p.absolute() for p in files]
+    names = [stem(p) for p in whole]
+    for depth in range(1, max(len(p.parts) for p in whole)):
+        count = Counter(names)
+        if max(count.values()) == 1:
+            return names
+        for i, p in enumerate(whole):
+            if count[names[i]] > 1:
+                folders = [part for part in p.parts[-1 - depth : -1] if part != p.anchor]
+                names[i] = "_".join([*folders, stem(p)])
+    # The same stem in the same folder: the ending tells them apart.
+    count = Counter(names)
+    return [
+        n if count[n] == 1 else f"{n}-{p.suffix.lstrip('.')}"
+        for n, p in zip(names, whole, strict=True)
+    ]

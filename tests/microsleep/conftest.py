@@ -1,0 +1,129 @@
+"""Made-up recordings: small, exact, and without a file behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from memcell.datasets import Card
+from memcell_data.recording import Channel, Interval, Labels, Recording, Signal, Stretch
+
+SHARED = Path(__file__).parents[3] / "shared" / "data"
+
+
+def make_labels(
+    spans: Sequence[tuple[float, float]], background: str | None = "wake", label: str = "microsleep"
+) -> Labels:
+    """Return labels of intervals (onset, duration)."""
+    return Labels(
+        intervals=tuple(Interval(onset=a, duration=d, label=label) for a, d in spans),
+        background=background,
+        positive=frozenset({"microsleep"}),
+        negative=frozenset({"wake"}),
+    )
+
+
+def make_recording(
+    values: NDArray[np.float64],
+    *,
+    rate: float = 100.0,
+    name: str = "r1",
+    subject: str = "s1",
+    channels: Sequence[str] = ("O1", "O2", "C3", "C4"),
+    labels: Labels | None = None,
+    stretches: Sequence[Stretch] | None = None,
+) -> Recording:
+    """Return a recording of ``[C, n]`` uV."""
+    chosen = tuple(
+        Channel(name=c, kind="eog" if c.startswith("E") else "eeg", rate=rate)
+        for c in channels[: len(values)]
+    )
+    n = values.shape[1]
+    parts = tuple(stretches or (Stretch(start=0, stop=n, onset=0.0),))
+    rows = {c.name: i for i, c in enumerate(chosen)}
+
+    def read(names: Sequence[str]) -> Signal:
+        return Signal(
+            values=values[[rows[n] for n in names]].copy(),
+            rate=rate,
+            channels=tuple(names),
+            stretches=parts,
+        )
+
+    return Recording(
+        name=name,
+        subject=subject,
+        dataset="made up",
+        simulated=True,
+        channels=chosen,
+        duration=parts[-1].onset + (parts[-1].stop - parts[-1].start) / rate,
+        read=read,
+        labels=lambda: labels,
+    )
+
+
+class MadeUp:
+    """A data set of recordings that are at hand."""
+
+    def __init__(self, recordings: Sequence[Recording]) -> None:
+        self._recordings = list(recordings)
+        self.card = Card(
+            name="made up", title="", source="", licence="", citation="", simulated=True
+        )
+
+    def get(self, folder: Path | None = None) -> Path:
+        return folder or Path()
+
+    def recordings(self) -> Sequence[Recording]:
+        return self._recordings
+
+
+@pytest.fixture
+def labels_of() -> Callable[..., Labels]:
+    return make_labels
+
+
+@pytest.fixture
+def recording_of() -> Callable[..., Recording]:
+    return make_recording
+
+
+@pytest.fixture
+def dataset_of() -> Callable[[Sequence[Recording]], MadeUp]:
+    return MadeUp
+
+
+@pytest.fixture
+def theta_dataset() -> MadeUp:
+    """Four subjects of 2 min: noise, with 6 Hz waves during the labelled events."""
+    recordings = []
+    for k in range(4):
+        random = np.random.default_rng(k)
+        rate, seconds = 100, 120
+        t = np.arange(rate * seconds) / rate
+        values = random.normal(size=(2, len(t))) * 10
+        spans = [(float(a), 6.0) for a in 12 + 25 * np.arange(4) + random.integers(0, 10, 4)]
+        for onset, duration in spans:
+            inside = (t >= onset) & (t < onset + duration)
+            values[:, inside] += 30 * np.sin(2 * np.pi * 6 * t[inside])
+        recordings.append(
+            make_recording(values, name=f"r{k}", subject=f"s{k}", labels=make_labels(spans))
+        )
+    return MadeUp(recordings)
+
+
+@pytest.fixture
+def shared_data() -> Callable[[str], Path]:
+    """Return the folder of a real data set, or skip the test loudly."""
+
+    def find(name: str) -> Path:
+        folder = SHARED / name
+        if not folder.is_dir():
+            pytest.skip(f"REAL DATA ABSENT: {folder} is not there, so this test says nothing")
+        return folder
+
+    return find

@@ -1,0 +1,107 @@
+"""The choice of channels."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from memcell.errors import DataError
+from memcell_data.recording import Channel
+from memcell_microsleep.channels import choose, locate, native_rate
+
+CAP = [
+    "Fp1",
+    "Fp2",
+    "F7",
+    "F3",
+    "Fz",
+    "F4",
+    "F8",
+    "FC5",
+    "FC6",
+    "T7",
+    "C3",
+    "Cz",
+    "C4",
+    "T8",
+    "CP5",
+    "CP6",
+    "P7",
+    "P3",
+    "Pz",
+    "P4",
+    "P8",
+    "PO3",
+    "PO4",
+    "O1",
+    "Oz",
+    "O2",
+]
+
+
+def recording(recording_of, channels, name="r1"):
+    return recording_of(np.zeros((len(channels), 400)), channels=channels, name=name)
+
+
+def test_auto_takes_all_eeg_and_eog_of_a_small_montage(recording_of) -> None:
+    choice = choose(["auto"], [recording(recording_of, ["O1", "O2", "E1"])])
+    assert choice.names == ("O1", "O2", "E1")
+    assert choice.eeg == ("O1", "O2")
+    assert "O1, O2, E1 (auto" in str(choice)
+
+
+def test_auto_takes_regions_of_a_cap(recording_of) -> None:
+    choice = choose(["auto"], [recording(recording_of, [*CAP, "E1"])])
+    assert choice.names == ("O1", "O2", "P3", "P4", "C3", "C4", "F3", "F4", "E1")
+    assert "regions" in choice.reason
+
+
+def test_auto_takes_what_all_recordings_have(recording_of) -> None:
+    pair = [
+        recording(recording_of, ["O1", "O2", "C3"]),
+        recording(recording_of, ["C3", "O1"], "r2"),
+    ]
+    assert choose(["auto"], pair).names == ("O1", "C3")
+
+
+def test_trailing_dots_and_old_names(recording_of) -> None:
+    one = recording(recording_of, ["Fc5.", "T7..", "O1.."])
+    choice = choose(["t3", "FC5"], [one])
+    assert choice.names == ("T7", "Fc5")
+    other = recording(recording_of, ["EEG O1", "EEG T3", "EEG FC5-REF"], "r2")
+    assert [c.name for c in locate(choice.names, other)] == ["EEG T3", "EEG FC5-REF"]
+
+
+def test_a_type_word_and_a_name_together_and_no_channel_twice(recording_of) -> None:
+    one = recording(recording_of, ["O1", "E1", "O2"])
+    assert choose(["eog", "O2", "eeg"], [one]).names == ("E1", "O2", "O1")
+
+
+def test_an_unknown_name_says_which_are_near(recording_of) -> None:
+    with pytest.raises(DataError, match=r"r1.*no channel 'O11'.*Did you mean 'O1'"):
+        choose(["O11"], [recording(recording_of, ["O1", "C3"])])
+
+
+def test_the_recording_that_lacks_a_named_channel_is_named(recording_of) -> None:
+    pair = [recording(recording_of, ["O1", "O2"]), recording(recording_of, ["O1"], "late")]
+    with pytest.raises(DataError, match=r"late.*O2"):
+        choose(["O2"], pair)
+
+
+def test_a_type_that_nobody_has(recording_of) -> None:
+    with pytest.raises(DataError, match=r"'emg'.*O1 \(eeg\).*--channels"):
+        choose(["emg"], [recording(recording_of, ["O1"])])
+
+
+def test_no_eeg_at_all_and_none_in_common(recording_of) -> None:
+    with pytest.raises(DataError, match=r"no EEG channel.*--channels"):
+        choose(["auto"], [recording(recording_of, ["E1"])])
+    pair = [recording(recording_of, ["O1"]), recording(recording_of, ["C3"], "r2")]
+    with pytest.raises(DataError, match=r"no EEG channel is in all 2 recordings"):
+        choose(["auto"], pair)
+
+
+def test_rates_that_differ_are_listed(recording_of) -> None:
+    mixed = (Channel(name="O1", kind="eeg", rate=100), Channel(name="E1", kind="eog", rate=50))
+    with pytest.raises(DataError, match=r"O1 100 Hz, E1 50 Hz"):
+        native_rate(mixed, recording(recording_of, ["O1", "E1"]))

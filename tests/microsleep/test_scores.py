@@ -1,0 +1,113 @@
+"""Scores, the threshold and the baselines."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn import metrics
+
+from memcell_microsleep.app import Microsleep
+from memcell_microsleep.config import MicrosleepConfig
+from memcell_microsleep.decision import choose_threshold
+from memcell_microsleep.scores import MEANING, calibration_error, step_scores, undo_weights
+
+
+def test_the_scores_by_hand() -> None:
+    y = np.array([1, 1, 1, 0, 0, 0, 0, 0, 0, 0])
+    p = np.array([0.9, 0.8, 0.2, 0.7, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1])
+    out = step_scores(y, p, 0.5)  # 2 hits, 1 miss, 1 false, 6 right
+    assert out["accuracy"] == pytest.approx(0.8)
+    assert out["balanced_accuracy"] == pytest.approx((2 / 3 + 6 / 7) / 2)
+    assert out["f1"] == pytest.approx(2 / 3)
+    chance = 0.3 * 0.3 + 0.7 * 0.7
+    assert out["kappa"] == pytest.approx((0.8 - chance) / (1 - chance))
+    assert out["mcc"] == pytest.approx((2 * 6 - 1 * 1) / np.sqrt(3 * 3 * 7 * 7))
+    assert out["brier"] == pytest.approx((0.01 + 0.04 + 0.64 + 0.49 + 6 * 0.01) / 10)
+    assert out["auc_pr"] == pytest.approx(metrics.average_precision_score(y, p))
+
+
+def test_calibration_error_by_hand() -> None:
+    y = np.array([0, 1, 1, 1])
+    assert calibration_error(y, np.array([0.15, 0.15, 0.95, 1.0])) == pytest.approx(
+        (2 * abs(0.5 - 0.15) + 2 * abs(1 - 0.975)) / 4
+    )
+    assert calibration_error(np.array([0, 1]), np.array([0.0, 1.0])) == 0
+
+
+def test_the_class_weights_are_undone_for_the_calibration() -> None:
+    """A model that knows the chance 1/10 and was trained with weights of 9 to 1 says 1/2."""
+    assert undo_weights(np.array([0.5]), 9.0) == pytest.approx(0.1)
+    y = np.array([1] + [0] * 9)
+    assert step_scores(y, np.full(10, 0.5), 0.5, 9.0)["ece"] == pytest.approx(0)
+    assert step_scores(y, np.full(10, 0.5), 0.5)["ece"] == pytest.approx(0.4)
+
+
+def test_one_class_or_none_is_nan_where_it_must_be() -> None:
+    out = step_scores(np.zeros(5, dtype=int), np.full(5, 0.2), 0.5)
+    assert out["accuracy"] == 1
+    assert np.isnan([out[k] for k in ("balanced_accuracy", "kappa", "f1", "auc_pr", "mcc")]).all()
+    assert np.isnan(list(step_scores(np.zeros(0, dtype=int), np.zeros(0), 0.5).values())).all()
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(st.tuples(st.booleans(), st.integers(0, 20)), min_size=2, max_size=40),
+    st.sampled_from([0.3, 1.0, 3.0]),
+)
+def test_no_threshold_is_better(pairs, ratio) -> None:
+    y = np.array([int(a) for a, _ in pairs])
+    p = np.array([b / 20 for _, b in pairs])
+    chosen = choose_threshold(y, p, ratio)
+    if len(set(y)) < 2:
+        assert chosen.value == 0.5
+        assert "one class" in chosen.note
+        return
+
+    def gain(threshold):
+        state = p >= threshold
+        return ratio * state[y == 1].mean() + (~state[y == 0]).mean()
+
+    assert not chosen.note
+    assert gain(chosen.value) == pytest.approx(max(gain(t) for t in np.arange(-0.01, 1.02, 0.01)))
+
+
+def test_a_dearer_miss_lowers_the_threshold() -> None:
+    random = np.random.default_rng(0)
+    y = random.integers(0, 2, 4000)
+    p = np.clip(random.normal(0.3 + 0.3 * y, 0.2), 0, 1)
+    values = [choose_threshold(y, p, r).value for r in (0.33, 1.0, 3.0)]
+    assert values[0] > values[1] > values[2]
+
+
+def test_without_validation_the_threshold_is_a_half_and_says_why() -> None:
+    chosen = choose_threshold(np.zeros(0, dtype=int), np.zeros(0))
+    assert chosen.value == 0.5
+    assert "no labelled step" in chosen.note
+
+
+def test_the_baselines(theta_dataset) -> None:
+    app = Microsleep(MicrosleepConfig(), theta_dataset)
+    rows = {r.name: r for r in app.baselines(app.task())}
+    assert list(rows) == ["majority class", "clock only", "noise only", "this step alone"]
+    for row in rows.values():
+        assert row.kind == "baseline"
+        assert list(row.scores) == list(MEANING)
+    assert rows["majority class"].scores["balanced_accuracy"] == 0.5
+    assert abs(rows["noise only"].scores["balanced_accuracy"] - 0.5) < 0.1
+    assert rows["this step alone"].scores["balanced_accuracy"] > 0.8
+
+
+def test_the_baselines_cannot_see_the_test_labels(theta_dataset) -> None:
+    """With the test labels turned round, what the baselines call positive stays where it was."""
+    app = Microsleep(MicrosleepConfig(), theta_dataset)
+    task = app.task()
+    turned = replace(task, test=tuple(replace(s, targets=1 - s.targets) for s in task.test))
+    for one, other in zip(app.baselines(task), app.baselines(turned), strict=True):
+        assert one.scores["accuracy"] == pytest.approx(1 - other.scores["accuracy"])
+        assert one.scores["balanced_accuracy"] == pytest.approx(
+            1 - other.scores["balanced_accuracy"]
+        )

@@ -1,0 +1,143 @@
+"""Splits: nobody and nothing on two sides."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from memcell.errors import DataError
+from memcell.sequences.sequence import Sequence
+from memcell_microsleep.config import MicrosleepConfig
+from memcell_microsleep.split import cut, split
+from memcell_microsleep.transitions import transition_weights
+
+
+def sequence(name, subject, targets, breaks=()):
+    n = len(targets)
+    times = 0.2 * np.arange(n) + np.cumsum(np.isin(np.arange(n), breaks)) * 10.0
+    return Sequence(
+        name=name,
+        subject=subject,
+        features=np.arange(n, dtype=np.float32)[:, None],
+        targets=np.asarray(targets, dtype=np.int64),
+        breaks=breaks,
+        step_seconds=0.2,
+        step_times=times,
+    )
+
+
+def people(n, recordings=2, both=None):
+    both = n if both is None else both
+    return [
+        sequence(f"p{i}r{j}", f"p{i}", [0] * 50 + [int(i < both)] * 10)
+        for i in range(n)
+        for j in range(recordings)
+    ]
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.integers(3, 15), st.integers(0, 999), st.floats(0.01, 0.8), st.floats(0.01, 0.8))
+def test_no_subject_on_two_sides_and_none_lost(n, seed, valid, test) -> None:
+    assume(valid + test <= 0.9)
+    config = MicrosleepConfig(split_seed=seed, valid_fraction=valid, test_fraction=test)
+    made = split(people(n), config)
+    parts = [{s.subject for s in made.part(p)} for p in ("train", "valid", "test")]
+    assert all(parts)
+    assert sum(map(len, parts)) == n == len(set.union(*parts))
+    assert len(made.train) + len(made.valid) + len(made.test) == 2 * n
+    again = split(people(n), config)
+    assert [s.name for s in again.test] == [s.name for s in made.test]
+
+
+def test_another_seed_is_another_split() -> None:
+    tests = {
+        tuple(s.name for s in split(people(8), MicrosleepConfig(split_seed=k)).test)
+        for k in range(10)
+    }
+    assert len(tests) > 3
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_every_part_gets_both_classes_where_three_subjects_have_them(seed) -> None:
+    made = split(people(8, both=3), MicrosleepConfig(split_seed=seed))
+    for part in ("train", "valid", "test"):
+        assert {int(c) for s in made.part(part) for c in s.targets} == {0, 1}
+    assert not any("undefined" in note for note in made.notes)
+
+
+def test_a_part_without_a_class_is_said() -> None:
+    made = split(people(8, both=1), MicrosleepConfig())
+    assert any("the test split has no positive step" in note for note in made.notes)
+    assert any("the validation split has no positive step" in note for note in made.notes)
+
+
+def test_one_class_in_training_is_refused() -> None:
+    with pytest.raises(DataError, match=r"only negative steps.*labels"):
+        split(people(5, both=0), MicrosleepConfig())
+    with pytest.raises(DataError, match=r"no labelled step"):
+        split([sequence(f"a{k}", f"a{k}", [-1] * 100) for k in range(4)], MicrosleepConfig())
+
+
+def test_two_subjects_are_split_by_time_and_that_is_said() -> None:
+    made = split([sequence(f"a{k}", f"a{k}", [0, 1] * 300) for k in range(2)], MicrosleepConfig())
+    assert made.kind == "time"
+    assert "same people" in made.notes[0]
+    with pytest.raises(DataError, match=r"3 subjects.*--split time"):
+        split(people(2), MicrosleepConfig(split="subject"))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(200, 900),
+    st.floats(2.0, 10.0),
+    st.one_of(st.just(0.0), st.floats(0.05, 0.4)),
+    st.floats(0.05, 0.4),
+    st.integers(1, 199),
+)
+def test_by_time_the_parts_follow_each_other_with_the_gap(n, gap, valid, test, brk) -> None:
+    config = MicrosleepConfig(split="time", split_gap=gap, valid_fraction=valid, test_fraction=test)
+    whole = sequence("a", "a", [0, 1] * n, breaks=(brk,))
+    made = split([whole], config)
+    last = -np.inf
+    for part in ("train", "valid", "test"):
+        for s in made.part(part):
+            assert s.name == f"a@{part}"
+            rows = s.features[:, 0].astype(int)
+            assert np.array_equal(rows, np.arange(rows[0], rows[-1] + 1))
+            assert np.array_equal(s.times, whole.times[rows])
+            assert np.array_equal(s.targets, whole.targets[rows])
+            assert [rows[b] for b in s.breaks] == [b for b in (brk,) if rows[0] < b <= rows[-1]]
+            assert (rows[0] - last - 1) * 0.2 >= gap - 1e-9
+            last = rows[-1]
+    assert len(made.test) == 1
+
+
+def test_a_recording_too_short_for_the_gaps_is_named() -> None:
+    with pytest.raises(DataError, match=r"'a' has 40 steps.*--split-gap"):
+        split([sequence("a", "a", [0, 1] * 20)], MicrosleepConfig())
+
+
+def test_a_cut_keeps_its_start_time() -> None:
+    s = cut(sequence("a", "a", [0] * 100), 30, 60, "@x")
+    assert s.start_time == pytest.approx(6.0)
+    assert s.n_steps == 30
+
+
+def test_weights_around_a_transition() -> None:
+    s = sequence("a", "a", [0] * 50 + [1] * 50)
+    w = transition_weights(s, margin=1.0)
+    assert np.flatnonzero(w).tolist() == list(range(45, 55))
+
+
+def test_unlabelled_steps_between_do_not_hide_a_transition_and_weigh_nothing() -> None:
+    s = sequence("a", "a", [0] * 50 + [-1] * 10 + [1] * 40)
+    w = transition_weights(s, margin=1.0)
+    assert np.flatnonzero(w).tolist() == [*range(45, 50), *range(60, 65)]
+
+
+def test_a_gap_is_no_transition_and_stops_the_margin() -> None:
+    assert not transition_weights(sequence("a", "a", [0] * 50 + [1] * 50, breaks=(50,)), 1.0).any()
+    s = sequence("a", "a", [0] * 50 + [1] * 50, breaks=(52,))
+    assert np.flatnonzero(transition_weights(s, 1.0)).tolist() == list(range(45, 52))
