@@ -14,7 +14,10 @@ ROOMS = {
     "memcell": (ROOT / "core/memcell", set()),
     "memcell_plugins": (ROOT / "plugins/memcell_plugins", {"memcell"}),
     "memcell_data": (ROOT / "data/memcell_data", {"memcell"}),
-    "memcell_microsleep": (ROOT / "apps/microsleep/memcell_microsleep", {"memcell", "memcell_data"}),
+    "memcell_microsleep": (
+        ROOT / "apps/microsleep/memcell_microsleep",
+        {"memcell", "memcell_data"},
+    ),
 }
 FILES = [
     pytest.param(name, path, id=str(path.relative_to(ROOT)))
@@ -35,7 +38,9 @@ def imported(path):
 def test_imports_run_one_way(room, path):
     allowed = ROOMS[room][1] | {room}
     wrong = (set(imported(path)) & set(ROOMS)) - allowed
-    assert not wrong, f"{path.relative_to(ROOT)} imports {sorted(wrong)}; {room} may import {sorted(allowed)}"
+    assert not wrong, (
+        f"{path.relative_to(ROOT)} imports {sorted(wrong)}; {room} may import {sorted(allowed)}"
+    )
 
 
 HEAVY = ("torch", "mne", "sklearn", "scipy", "numpy", "matplotlib", "pandas", "safetensors")

@@ -54,7 +54,7 @@ def test_every_option_is_declared_in_bounds() -> None:
     [
         ({"window": 0.5, "step": 1.0}, "'window'.*'step'"),
         ({"valid_fraction": 0.6, "test_fraction": 0.6}, "'valid-fraction'"),
-        ({"split_gap": 1.0}, "'split-gap'.*'window'"),
+        ({"split_gap": 1.0, "window": 2.0}, "'split-gap'.*'window'"),
         ({"blink": 2.0}, "'blink'.*'min-duration'"),
         ({"max_duration": 0.5}, "'max-duration'.*'min-duration'"),
         ({"features": ["stft"]}, "'features'.*bandpower"),
@@ -112,7 +112,7 @@ def test_the_decision_and_the_scores_of_a_perfect_network(theta_dataset) -> None
     assert list(scores) == list(MEANING)
     perfect = ("balanced_accuracy", "kappa", "f1", "mcc", "event_sensitivity", "event_f1", "auc_pr")
     assert [scores[k] for k in perfect] == [1.0] * len(perfect)
-    assert scores["onset_delay_p90"] == 0
+    assert scores["onset_delay_p90_s"] == 0
     assert scores["false_alarms_per_hour"] == 0
 
 

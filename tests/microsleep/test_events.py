@@ -132,7 +132,7 @@ def test_the_counts_by_hand() -> None:
     assert scored["event_precision"] == 2 / 4
     assert scored["event_f1"] == 0.5
     assert scored["false_alarms_per_hour"] == pytest.approx(2)
-    assert scored["onset_delay_median"] == pytest.approx((0.8 + 4.4) / 2)
+    assert scored["onset_delay_s"] == pytest.approx((0.8 + 4.4) / 2)
 
 
 def test_a_detection_on_unlabelled_steps_is_not_counted() -> None:

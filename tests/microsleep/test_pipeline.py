@@ -153,7 +153,7 @@ def broken(what):
 def test_a_broken_recording_is_named(recording_of, what, message) -> None:
     recording = recording_of(broken(what))
     with pytest.raises(DataError, match=message):
-        build(recording).sequence(recording)
+        build(recording, window=2.0).sequence(recording)
 
 
 def test_a_recording_slower_than_the_run_is_named(recording_of) -> None:

@@ -22,7 +22,7 @@ from memcell_microsleep.events import EventRules
 from memcell_microsleep.labels import LabelRules
 from memcell_microsleep.notes import few, notes
 from memcell_microsleep.pipeline import Pipeline
-from memcell_microsleep.scores import MAIN, scores
+from memcell_microsleep.scores import MAIN, SHOWN, scores
 from memcell_microsleep.split import PARTS, split
 from memcell_microsleep.transitions import transition_weights
 
@@ -92,6 +92,7 @@ class Microsleep:
             test=parts.test,
             n_classes=2,
             main_score=MAIN,
+            shown_scores=SHOWN,
             class_weights=_class_weights(parts.train, weights) if balanced else None,
             train_weights=weights,
             drop_unweighted=config.around_transitions,

@@ -54,7 +54,7 @@ class MicrosleepConfig:
     # the features of a step
     step: float = option(0.2, unit="s", low=0.05, high=30, help="Length of a step.")
     window: float = option(
-        2.0, unit="s", low=0.5, high=60, help="Past signal that a step's features are made of."
+        1.0, unit="s", low=0.5, high=60, help="Past signal that a step's features are made of."
     )
     features: tuple[str, ...] = option(
         ("bandpower",),

@@ -153,7 +153,7 @@ def event_scores(
 
     Returns:
         ``event_sensitivity``, ``event_precision``, ``event_f1``; ``false_alarms_per_hour`` of labelled
-        time; ``onset_delay_median`` and ``onset_delay_p90`` in seconds from a true onset to the start
+        time; ``onset_delay_s`` and ``onset_delay_p90_s`` in seconds from a true onset to the start
         of the first detected step (the alarm can sound one step later), over the hits that begin an
         event. nan where there is nothing to count. A detection that lies mostly on unlabelled steps and
         hits nothing is not counted at all.
@@ -186,6 +186,6 @@ def event_scores(
         "event_precision": precision,
         "event_f1": 2 * hits / total if total else np.nan,
         "false_alarms_per_hour": (n_detected - hits) / hours if hours else np.nan,
-        "onset_delay_median": float(np.median(delays)) if delays else np.nan,
-        "onset_delay_p90": float(np.quantile(delays, 0.9)) if delays else np.nan,
+        "onset_delay_s": float(np.median(delays)) if delays else np.nan,
+        "onset_delay_p90_s": float(np.quantile(delays, 0.9)) if delays else np.nan,
     }

@@ -34,9 +34,19 @@ MEANING: dict[str, str] = {
     "brier": "mean squared error of the probability; smaller is better",
     "ece": "expected calibration error, 10 bins of equal width; smaller is better",
     "false_alarms_per_hour": "detected events without a true one, an hour of labelled time",
-    "onset_delay_median": "median seconds from a true onset to the detected one",
-    "onset_delay_p90": "90 % of the detected onsets are not later than this many seconds",
+    "onset_delay_s": "median seconds from a true onset to the detected one",
+    "onset_delay_p90_s": "90 % of the detected onsets are not later than this many seconds",
 }
+
+#: What a screen has room for; files have all of `MEANING`.
+SHOWN = (
+    "balanced_accuracy",
+    "kappa",
+    "auc_pr",
+    "event_f1",
+    "false_alarms_per_hour",
+    "onset_delay_s",
+)
 
 
 def scores(

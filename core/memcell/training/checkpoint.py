@@ -37,8 +37,10 @@ def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str
     """
     plain = {name: t.detach().to("cpu").contiguous().clone() for name, t in tensors.items()}
     text = json.dumps({"format": FORMAT, **meta}, sort_keys=True)
-    header = {"meta": text, "sha256": _digest(plain, text)}
-    write_atomic(path, save(plain, metadata=header))
+    # One key only: safetensors writes several in an order that differs from process to process, and
+    # the same content must be the same bytes.
+    seal = json.dumps({"meta": text, "sha256": _digest(plain, text)})
+    write_atomic(path, save(plain, metadata={"memcell": seal}))
 
 
 def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -54,8 +56,8 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise CheckpointError(f"checkpoint '{path}' cannot be read: {reason}") from None
     try:
         length = int.from_bytes(data[:8], "little")
-        header = json.loads(data[8 : 8 + length])["__metadata__"]
-        text, digest = header["meta"], header["sha256"]
+        seal = json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["memcell"])
+        text, digest = seal["meta"], seal["sha256"]
         tensors = load(data)
         meta = json.loads(text)
         version = int(meta["format"])

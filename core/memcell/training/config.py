@@ -47,7 +47,7 @@ class TrainingConfig:
         low=1,
         high=1000000,
     )
-    epochs: int = option(20, help="Most passes over the training windows.", low=1, high=1000000)
+    epochs: int = option(40, help="Most passes over the training windows.", low=1, high=1000000)
     learning_rate: float = option(0.003, help="Step size of the optimizer.", low=0, high=1000)
     schedule: str = option(
         "cosine",
@@ -61,7 +61,7 @@ class TrainingConfig:
         1.0, help="Largest norm of the gradient; 0 for no clipping (Pascanu et al. 2013).", low=0
     )
     patience: int = option(
-        6, help="Epochs without a better validation loss before training stops; 0 for never.", low=0
+        8, help="Epochs without a better validation loss before training stops; 0 for never.", low=0
     )
     seed: int = option(0, help="Seed of weights, order and dropout.", low=0, high=2**63 - 1)
     device: str = option("auto", help="Where to train.", choices=("auto", "cpu", "cuda"))
