@@ -86,7 +86,6 @@ class StatePolicySpec(Spec):
         needs_streams: Row i of batch k+1 must continue row i of batch k.
         needs_fixed_grid: Windows must start at the same steps in every epoch.
         random_restarts: Lanes are restarted at random.
-        inference: May also be used for inference (``--eval-policy``).
     """
 
     kind: ClassVar[str] = "policy"
@@ -94,7 +93,6 @@ class StatePolicySpec(Spec):
     needs_streams: bool = False
     needs_fixed_grid: bool = False
     random_restarts: bool = False
-    inference: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -194,7 +194,6 @@ def memcell_state_policies() -> list[StatePolicySpec]:
             name="reset",
             factory="memcell_plugins.policies.reset:Reset",
             summary="Every batch starts without memory.",
-            inference=True,
         ),
         StatePolicySpec(
             name="learned",
@@ -207,7 +206,6 @@ def memcell_state_policies() -> list[StatePolicySpec]:
             config="memcell_plugins.policies.configs:CarryConfig",
             summary="A lane goes on from its last state, as far as its recording goes on.",
             needs_streams=True,
-            inference=True,
         ),
         StatePolicySpec(
             name="carry_p",
