@@ -8,7 +8,18 @@ import pytest
 
 from memcell.cli.main import run
 
-SMALL = ["--data.subjects", "3", "--data.minutes", "2", "--hidden-size", "4", "--epochs", "1"]
+SMALL = [
+    "--data.subjects",
+    "3",
+    "--data.minutes",
+    "2",
+    "--hidden-size",
+    "4",
+    "--epochs",
+    "1",
+    "--min-updates",
+    "0",
+]
 
 
 def failing(capfd, *args):

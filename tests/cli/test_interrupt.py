@@ -12,7 +12,18 @@ import pytest
 
 TRAIN = [
     *["train", "microsleep", "--data.subjects", "3", "--data.minutes", "4", "--hidden-size", "8"],
-    *["--batch-size", "2", "--time-steps", "10", "--epochs", "4", "--checkpoint-seconds", "0.2"],
+    *[
+        "--batch-size",
+        "2",
+        "--time-steps",
+        "10",
+        "--epochs",
+        "4",
+        "--min-updates",
+        "0",
+        "--checkpoint-seconds",
+        "0.2",
+    ],
 ]
 SAME = ["metrics.jsonl", "model.safetensors", "scores.tsv", "config.toml"]
 

@@ -65,7 +65,13 @@ def make_config():
                     choices[kind] if isinstance(choices[kind], tuple) else (choices[kind], {})
                 )
             chosen[kind] = Choice(name=name, config=registry.get(kind, name).config(values))
-        options = {"time_steps": 10, "batch_size": 4, "epochs": 3, **(training or {})}
+        options = {
+            "time_steps": 10,
+            "batch_size": 4,
+            "epochs": 3,
+            "min_updates": 0,
+            **(training or {}),
+        }
         return RunConfig(
             app="toy",
             app_config=None,

@@ -165,6 +165,15 @@ def test_early_stop_keeps_the_best_weights(make_trainer):
     assert trainer.validation_loss() == pytest.approx(trainer.at.best_loss, rel=1e-5)
 
 
+def test_short_epochs_are_repeated_until_there_were_enough_updates(make_trainer):
+    trainer = make_trainer(
+        training={"epochs": 2, "min_updates": 95, "learning_rate": 0.3, "patience": 1}
+    )
+    trainer.train()
+    assert trainer.at.update >= 95
+    assert trainer.at.epoch > 2
+
+
 def test_a_loss_that_is_no_number_stops_with_a_word(make_trainer):
     trainer = make_trainer()
     with torch.no_grad():

@@ -69,7 +69,8 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         RecursionError,
         OverflowError,
     ) as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = "it lacks " if isinstance(error, KeyError) else ""
+        reason += " ".join(str(error).split())[:200]
         raise CheckpointError(f"checkpoint '{path}' is damaged: {reason}") from None
     if digest != _digest(tensors, text):
         raise CheckpointError(

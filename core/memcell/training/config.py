@@ -48,6 +48,13 @@ class TrainingConfig:
         high=1000000,
     )
     epochs: int = option(40, help="Most passes over the training windows.", low=1, high=1000000)
+    min_updates: int = option(
+        200,
+        help="At least so many updates, over more epochs than that where an epoch is short, and no early "
+        "stop before.",
+        unit="updates",
+        low=0,
+    )
     learning_rate: float = option(0.003, help="Step size of the optimizer.", low=0, high=1000)
     schedule: str = option(
         "cosine",

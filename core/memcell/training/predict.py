@@ -55,8 +55,10 @@ def predict(
         f"{len(records) - len(failed)} of {len(records)} recordings predicted{again} "
         f"(memory: {policy}); results in '{out}'"
     )
-    for note in facts.notes:
-        say(f"note: the model was trained on: {note}")
+    if facts.task.get("simulated"):
+        say(
+            "note: the model was trained on simulated data; what it finds says nothing about people"
+        )
     return 1 if failed else 0
 
 

@@ -181,8 +181,8 @@ def _warn_of_few_updates(config: RunConfig, task: Task, say: Say) -> None:
     if windows < 4 * lanes:
         say(
             f"note: {windows} training windows of {steps} steps on {lanes} lanes make only about "
-            f"{-(-windows // lanes)} update(s) an epoch: a smaller --batch-size or --time-steps, or more "
-            f"--epochs, gives the optimizer more to do"
+            f"{-(-windows // lanes)} update(s) an epoch: a smaller --batch-size or "
+            f"--time-steps gives the optimizer more to do"
         )
 
 

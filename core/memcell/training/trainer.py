@@ -96,7 +96,9 @@ class Trainer:
             if task.class_weights is None
             else torch.tensor(task.class_weights, device=self.network.device)
         )
-        self._total = config.epochs * len(self.order(0)[1])
+        an_epoch = len(self.order(0)[1])
+        self._epochs = max(config.epochs, -(-config.min_updates // an_epoch))
+        self._total = self._epochs * an_epoch
         self._saved = time.monotonic()
 
     @property
@@ -149,7 +151,7 @@ class Trainer:
             ends = table.ends(order[k])
             self._update(batch.to(self.network.device))
             self.at.batch = k + 1
-            self.progress.at(self.at.update, f"epoch {self.at.epoch + 1}/{self.config.epochs}")
+            self.progress.at(self.at.update, f"epoch {self.at.epoch + 1}/{self._epochs}")
             if interrupts is not None and interrupts.requested:
                 self.save()
                 raise Interrupted(
@@ -255,9 +257,10 @@ class Trainer:
         self.folder.append(record)
         at.epoch, at.batch, at.loss, at.weight = at.epoch + 1, 0, 0.0, 0.0
         waited = at.epoch - 1 - at.best_epoch
-        if at.epoch >= self.config.epochs:
-            at.finished, at.reason = True, f"all {self.config.epochs} epochs done"
-        elif self.task.valid and self.config.patience and waited >= self.config.patience:
+        patience = self.config.patience if at.update >= self.config.min_updates else 0
+        if at.epoch >= self._epochs:
+            at.finished, at.reason = True, f"all {self._epochs} epochs done"
+        elif self.task.valid and patience and waited >= patience:
             at.finished = True
             at.reason = f"no better validation loss for {self.config.patience} epochs"
 
