@@ -65,7 +65,10 @@ class Normalizer(nn.Module):
         """Take what the steps gathered, stacked ``[T, …]`` and detached, into running statistics."""
 
     def begin_recalibration(self) -> None:
-        """Forget the running statistics; until `end_recalibration`, `fold` averages plainly."""
+        """Begin new running statistics; until `end_recalibration`, `fold` averages plainly.
+
+        No checkpoint is written in between; after the end, `state_dict` has the names it had before.
+        """
 
     def end_recalibration(self) -> None:
         """Go back to moving averages."""

@@ -52,7 +52,11 @@ class Sampler:
         raise TypeError(f"{type(self).__name__} does not define order")
 
     def observe(self, windows: NDArray[np.int64], losses: NDArray[np.float64]) -> None:
-        """Learn the mean loss of each window of a batch (only where the spec says ``observes``)."""
+        """Learn the mean loss of each window of a batch (only where the spec says ``observes``).
+
+        What is learned may change the epochs to come, never the one in progress: a resumed run asks
+        for the order of its epoch again, with all observations so far loaded.
+        """
 
     def state_dict(self) -> Mapping[str, Any]:
         """Return what was observed, as JSON values and lists (empty for most)."""

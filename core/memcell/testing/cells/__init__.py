@@ -1,0 +1,69 @@
+"""Checks of a cell. Each takes ``build(input_size, hidden_size) -> Cell`` and raises `CheckFailed`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from memcell.testing.cells.gradients import (
+    carried_state_has_no_gradient,
+    every_parameter_learns,
+    extremes_stay_finite,
+    gradients_are_right,
+)
+from memcell.testing.cells.made import BuildCell
+from memcell.testing.cells.parameters import (
+    initialization_repeats,
+    state_dict_round_trips,
+    torch_form_is_exact,
+)
+from memcell.testing.cells.purity import (
+    step_changes_nothing,
+    step_draws_no_random_numbers,
+    step_reads_no_values,
+    step_repeats_itself,
+    step_spares_its_inputs,
+)
+from memcell.testing.cells.shapes import (
+    dtype_is_kept,
+    initial_state_is_zeros,
+    smallest_window_works,
+    state_matches_spec,
+    step_keeps_shapes,
+)
+from memcell.testing.cells.sites import norm_sites_are_as_declared, norm_sites_are_used
+from memcell.testing.cells.time import (
+    chunks_equal_whole,
+    engine_equals_step_loop,
+    lanes_do_not_meet,
+    padding_holds_memory,
+    restart_touches_its_lane,
+)
+
+CELL_CHECKS: tuple[Callable[[BuildCell], None], ...] = (
+    state_matches_spec,
+    initial_state_is_zeros,
+    step_keeps_shapes,
+    dtype_is_kept,
+    smallest_window_works,
+    engine_equals_step_loop,
+    chunks_equal_whole,
+    restart_touches_its_lane,
+    padding_holds_memory,
+    lanes_do_not_meet,
+    step_repeats_itself,
+    step_changes_nothing,
+    step_spares_its_inputs,
+    step_draws_no_random_numbers,
+    step_reads_no_values,
+    norm_sites_are_as_declared,
+    norm_sites_are_used,
+    gradients_are_right,
+    carried_state_has_no_gradient,
+    every_parameter_learns,
+    extremes_stay_finite,
+    initialization_repeats,
+    state_dict_round_trips,
+    torch_form_is_exact,
+)
+
+__all__ = ["CELL_CHECKS", "BuildCell"]

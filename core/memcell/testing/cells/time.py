@@ -1,0 +1,120 @@
+"""A cell over time: chunks, restarts, padding, and lanes that must not see each other."""
+
+from __future__ import annotations
+
+import torch
+
+from memcell.recurrent.state import State, detach, map_state
+from memcell.testing.cells.made import LANES, STEPS, BuildCell, inputs, made, run, step_loop
+from memcell.testing.failure import require
+from memcell.testing.numbers import EXACT, distance, state_distance
+
+_PER_STEP = (
+    "project must treat each step by itself, and step must know nothing but its arguments and the "
+    "parameters."
+)
+
+
+def engine_equals_step_loop(build: BuildCell) -> None:
+    """Looping over `project` and `step` by hand gives what the engine's unroll gives."""
+    cell = made(build)
+    outputs, state = run(cell, inputs(), way="auto")
+    by_hand, last = step_loop(made(build), inputs())
+    gap = max(distance(outputs, by_hand), state_distance(state, last))
+    require(
+        gap <= 1e-10,
+        expected="the engine's unroll to equal a plain loop over step",
+        did=f"they differ by {gap:.3g}",
+        change="Return from step all that the next step needs, in the state; if torch_form is given, "
+        "it must be this very cell.",
+    )
+
+
+def chunks_equal_whole(build: BuildCell) -> None:
+    """A window cut in two, the state carried over the cut, equals the whole window."""
+    x, cut = inputs(), 3
+    whole, last = run(made(build), x)
+    cell = made(build)
+    first, carried = run(cell, x[:cut])
+    second, end = run(cell, x[cut:], detach(carried))
+    gap = max(distance(whole, torch.cat([first, second])), state_distance(last, end))
+    require(
+        gap <= EXACT,
+        expected="two chunks with carried state to equal the whole within 1e-12 (float64)",
+        did=f"they differ by {gap:.3g}",
+        change=f"{_PER_STEP} Put what must survive a step into the state.",
+    )
+
+
+def restart_touches_its_lane(build: BuildCell) -> None:
+    """A restart inside a window equals starting afresh there, and no other lane notices."""
+    x, at, lane = inputs(), 4, 1
+    restarts = torch.zeros(STEPS, LANES, dtype=torch.bool)
+    restarts[at, lane] = True
+    outputs, state = run(made(build), x, restarts=restarts)
+    afresh, end = run(made(build), x[at:])
+    undisturbed, _ = run(made(build), x)
+    others = [i for i in range(LANES) if i != lane]
+    gap = max(
+        distance(outputs[at:, lane], afresh[:, lane]),
+        state_distance(_lane(state, lane), _lane(end, lane)),
+    )
+    require(
+        gap <= EXACT,
+        expected="a lane that restarts to go on as one that starts there",
+        did=f"they differ by {gap:.3g}",
+        change="Keep all memory in the state: what is stored elsewhere survives a restart.",
+    )
+    gap = distance(outputs[:, others], undisturbed[:, others])
+    require(
+        gap <= EXACT,
+        expected="the other lanes not to notice a lane's restart",
+        did=f"they changed by {gap:.3g}",
+        change="Never mix lanes (the first dimension of step's tensors).",
+    )
+
+
+def padding_holds_memory(build: BuildCell) -> None:
+    """Steps of padding leave the lane's memory as it was, whatever stands in them."""
+    x, lane = inputs(), 2
+    padded = torch.tensor([3, 4, 7])
+    valid = torch.ones(STEPS, LANES, dtype=torch.bool)
+    valid[padded, lane] = False
+    disturbed = x.clone()
+    disturbed[padded, lane] = 100.0
+    kept = valid[:, lane]
+    outputs, state = run(made(build), disturbed, valid=valid)
+    without, end = run(made(build), x[kept])
+    gap = max(
+        distance(outputs[kept][:, lane], without[:, lane]),
+        state_distance(_lane(state, lane), _lane(end, lane)),
+    )
+    require(
+        gap <= EXACT,
+        expected="a lane with padded steps to end as one that never had these steps",
+        did=f"they differ by {gap:.3g}",
+        change=_PER_STEP,
+    )
+
+
+def lanes_do_not_meet(build: BuildCell) -> None:
+    """What a lane gives does not depend on its batch mates."""
+    x = inputs()
+    disturbed = x.clone()
+    disturbed[:, 1:] = disturbed[:, 1:].flip(0) * 3.0 + 1.0
+    with_some, _ = run(made(build), x)
+    with_others, _ = run(made(build), disturbed)
+    alone, _ = run(made(build), x[:, :1])
+    mates = distance(with_some[:, 0], with_others[:, 0])
+    # a matrix product of one row may round otherwise than the same row among many
+    gap = max(mates if mates > EXACT else 0.0, distance(with_some[:, :1], alone) - 1e-10)
+    require(
+        gap <= 0,
+        expected="a lane's outputs not to depend on the other lanes",
+        did=f"they changed by {gap:.3g} when the others' inputs did, or when it was alone",
+        change="Reduce over the last dimension only; statistics over lanes are a normalizer's.",
+    )
+
+
+def _lane(state: State, lane: int) -> State:
+    return map_state(lambda part: part[lane], state)

@@ -1,0 +1,47 @@
+"""A normalizer at work in a cell, over a window with restarts, padding and lanes of several ages."""
+
+from __future__ import annotations
+
+import torch
+
+from memcell.specs import NormalizerSpec
+from memcell.testing.failure import must_work, require
+from memcell.testing.normalizers.made import BuildNormalizer, lanes_for, made
+from memcell.testing.numbers import noise, seeded
+from memcell.testing.trace_cell import TraceCell
+from memcell.unroll import Layer, WindowMarks
+
+_STEPS, _INPUT, _HIDDEN = 10, 3, 4
+
+
+def works_inside_a_cell(build: BuildNormalizer, spec: NormalizerSpec) -> None:
+    """Training, inference and their gradients are finite, and its parameters learn."""
+    lanes = lanes_for(spec)
+    restarts = torch.zeros(_STEPS, lanes, dtype=torch.bool)
+    restarts[0, : lanes // 2] = True
+    restarts[4, 0] = restarts[6, lanes - 1] = True
+    valid = torch.ones_like(restarts)
+    valid[7:, 1] = False
+    age = torch.where(torch.arange(lanes) % 3 == 0, 40, 2)
+    marks = WindowMarks.of(restarts, valid, age)
+    with seeded():
+        layer = Layer(TraceCell(_INPUT, _HIDDEN).double(), lambda w: made(build, width=w), "eager")
+    for seed, gather in ((1, True), (2, True), (3, False)):
+        x = noise(_STEPS, lanes, _INPUT, seed=seed)
+        zeros = layer.cell.initial_state(lanes, dtype=x.dtype)
+        change = "See `memcell.recurrent.normalizer` for what window, normalize and fold are given."
+        with must_work(f"a window with restarts and padding to run (gather={gather})", change):
+            out = layer(x, zeros, zeros, marks, (_STEPS,), gather).outputs
+        parameters = dict(layer.named_parameters())
+        loss = (out[valid] * noise(*out[valid].shape, seed=9)).sum()
+        gradients = torch.autograd.grad(loss, list(parameters.values()), allow_unused=True)
+        named = list(zip(parameters, gradients, strict=True))
+        missing = [name for name, g in named if g is None]
+        broken = [name for name, g in named if g is not None and not bool(g.isfinite().all())]
+        require(
+            bool(out.isfinite().all()) and not missing and not broken,
+            expected=f"finite outputs, and a finite gradient for every parameter (gather={gather})",
+            did=f"outputs finite: {bool(out.isfinite().all())}; without gradient: {missing or 'none'}; "
+            f"not finite: {broken or 'none'}",
+            change="Use every parameter in every mode, and guard counts of 0.",
+        )

@@ -1,0 +1,154 @@
+"""All checks of one installed plugin, with its default options; what it raises is a finding."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from memcell.config import from_mapping, to_mapping
+from memcell.datasets import Card
+from memcell.errors import MemcellError
+from memcell.registry import Entry
+from memcell.registry.loader import installed
+from memcell.specs import CellSpec, DatasetSpec, NormalizerSpec, SamplerSpec, StatePolicySpec
+from memcell.testing.building import entry_builder, entry_declared
+from memcell.testing.cells import CELL_CHECKS
+from memcell.testing.failure import CheckFailed, line_of, require
+from memcell.testing.finding import Finding
+from memcell.testing.listing import check_config_import, check_listing
+from memcell.testing.normalizers import NORMALIZER_CHECKS
+from memcell.testing.optimizers import OPTIMIZER_CHECKS
+from memcell.testing.policies import POLICY_CHECKS
+from memcell.testing.samplers import SAMPLER_CHECKS
+
+Check = tuple[str, Callable[[], None]]
+
+
+def check_plugin(entry: Entry) -> list[Finding]:
+    """Check one plugin.
+
+    Args:
+        entry: The plugin, as the registry has it.
+
+    Returns:
+        One finding a check; nothing that the plugin raises comes out of here.
+    """
+    findings = [_found(entry, name, check) for name, check in _first_checks(entry)]
+    if all(finding.ok for finding in findings):
+        findings += [_found(entry, name, check) for name, check in _checks_of_kind(entry)]
+    return findings
+
+
+def _found(entry: Entry, name: str, check: Callable[[], None]) -> Finding:
+    try:
+        check()
+    except CheckFailed as failed:
+        return Finding(check=name, ok=False, reason=f"{entry.origin}: {failed}")
+    # Third-party code may raise anything, and must not end the check of the others.
+    except (Exception, SystemExit) as error:
+        return Finding(check=name, ok=False, reason=f"{entry.origin} raised {line_of(error)}")
+    return Finding(check=name, ok=True)
+
+
+def _first_checks(entry: Entry) -> Iterator[Check]:
+    """Yield what has to hold before a plugin can be built."""
+    for module in _hook_modules(entry.distribution):
+        yield "listing_is_light", partial(check_listing, module)
+    if entry.spec.config is not None:
+        yield "config_import_is_light", partial(check_config_import, entry.spec.config)
+    yield "config_is_declared", partial(_config_is_declared, entry)
+    yield "factory_imports", partial(_factory_imports, entry)
+
+
+def _hook_modules(distribution: str) -> list[str]:
+    return sorted(
+        {point.module for point in installed() if point.dist and point.dist.name == distribution}
+    )
+
+
+def _config_is_declared(entry: Entry) -> None:
+    """Its options have help, types, bounds and defaults that survive being written and read."""
+    config = entry.config({})
+    again = from_mapping(entry.config_type(), to_mapping(config))
+    require(
+        again == config,
+        expected="the default config to survive being written to a file and read back",
+        did=f"{config} became {again}",
+        change="Make the config a frozen dataclass whose fields come from memcell.config.option.",
+    )
+    overridden: dict[str, Any] = getattr(config, "capabilities", dict)()
+    unknown = sorted(set(overridden) - set(entry.spec.__dataclass_fields__))
+    require(
+        not unknown,
+        expected=f"capabilities() to name capabilities of a {entry.spec.kind}",
+        did=f"it names {', '.join(unknown)}",
+        change="Use the names of the spec's own arguments.",
+    )
+
+
+def _factory_imports(entry: Entry) -> None:
+    """Its factory can be imported and called."""
+    module, _, attribute = entry.spec.factory.partition(":")
+    factory = getattr(import_module(module), attribute)
+    require(
+        callable(factory),
+        expected=f"factory '{entry.spec.factory}' to be a class or a function",
+        did=f"it is a {type(factory).__name__}",
+        change="Name the class, or a function that builds the plugin.",
+    )
+
+
+def _checks_of_kind(entry: Entry) -> Iterator[Check]:
+    build, spec = entry_builder(entry), entry.spec
+    if isinstance(spec, CellSpec):
+        yield from ((c.__name__, partial(c, build)) for c in CELL_CHECKS)
+    elif isinstance(spec, NormalizerSpec):
+        norm = entry_declared(entry, spec)
+        yield from ((c.__name__, partial(c, build, norm)) for c in NORMALIZER_CHECKS)
+    elif isinstance(spec, SamplerSpec):
+        sampler = entry_declared(entry, spec)
+        yield from ((c.__name__, partial(c, build, sampler)) for c in SAMPLER_CHECKS)
+    elif isinstance(spec, StatePolicySpec):
+        policy = entry_declared(entry, spec)
+        yield from ((c.__name__, partial(c, build, policy)) for c in POLICY_CHECKS)
+    elif spec.kind == "optimizer":
+        yield from ((c.__name__, partial(c, build)) for c in OPTIMIZER_CHECKS)
+    elif isinstance(spec, DatasetSpec):
+        yield "card_is_given", partial(_card_is_given, build, spec)
+        if spec.recognise is not None:
+            yield "recognise_says_no", partial(_recognise_says_no, spec.recognise)
+
+
+def _card_is_given(build: Callable[..., Any], spec: DatasetSpec) -> None:
+    """The data set has a card that says what the spec says. Nothing is fetched."""
+    try:
+        card = build().card
+    except MemcellError:
+        return  # needs an option, such as a path, and says so
+    require(
+        isinstance(card, Card),
+        expected="card to be a memcell.datasets.Card",
+        did=f"it is a {type(card).__name__}",
+        change="Return a Card with source, licence and citation.",
+    )
+    require(
+        (card.name, card.simulated) == (spec.name, spec.simulated),
+        expected=f"the card to say name '{spec.name}' and simulated {spec.simulated}, as the spec",
+        did=f"it says '{card.name}' and {card.simulated}",
+        change="Say the same in the spec and on the card.",
+    )
+
+
+def _recognise_says_no(reference: str) -> None:
+    """``recognise`` answers False for a path that is not there, without raising."""
+    module, _, attribute = reference.partition(":")
+    answer = getattr(import_module(module), attribute)(Path("/nowhere/at all"))
+    require(
+        answer is False,
+        expected="recognise to answer False for a path that does not exist",
+        did=f"it answered {answer!r}",
+        change="Return a bool, and look before reading.",
+    )

@@ -1,0 +1,80 @@
+"""Whether a policy is what its spec declares: random or not, in need of streams or not."""
+
+from __future__ import annotations
+
+import torch
+
+from memcell.specs import StatePolicySpec
+from memcell.testing.failure import require
+from memcell.testing.numbers import distance, seeded, state_distance
+from memcell.testing.policies.world import (
+    BuildPolicy,
+    Moment,
+    World,
+    lived,
+    made,
+    orders,
+    recordings,
+)
+
+
+def chance_is_as_declared(build: BuildPolicy, spec: StatePolicySpec) -> None:
+    """Restarts depend on the run's generator only where ``random_restarts`` says so, on no other ever."""
+    for order in orders(spec):
+        with seeded(1):
+            one = lived(build, recordings(), order, seed=1)
+        with seeded(2):
+            same = lived(build, recordings(), order, seed=1)
+        require(
+            _differing(one, same, states=True) is None,
+            expected="the same run's generator to give the same memory",
+            did=f"batch {_differing(one, same, states=True)} began otherwise ({order} order)",
+            change="Draw from memory.generator, never from torch's or numpy's global generators.",
+        )
+        if spec.random_restarts:
+            continue
+        other = lived(build, recordings(), order, seed=2)
+        require(
+            _differing(one, other, states=False) is None,
+            expected="the same restarts and ages for any random numbers (random_restarts=False)",
+            did=f"batch {_differing(one, other, states=False)} differs ({order} order)",
+            change="Declare random_restarts=True.",
+        )
+
+
+def streams_are_needed_as_declared(build: BuildPolicy, spec: StatePolicySpec) -> None:
+    """Without ``needs_streams`` and ``needs_fixed_grid``, earlier batches change nothing."""
+    if spec.needs_streams or spec.needs_fixed_grid:
+        return
+    for order in orders(spec):
+        world = World(made(build), recordings(), order)
+        for moment in world.live():
+            alone = World(made(build), recordings(), order)
+            alone.memory.update, alone.memory.epoch = world.memory.update - 1, world.memory.epoch
+            alone.memory.generator.set_state(moment.random)
+            alone.policy.begin_epoch(alone.memory)
+            alone.memory.generator.set_state(moment.random)
+            begin = alone.policy.begin(moment.batch, alone.memory)
+            gap = max(
+                state_distance(begin.state, moment.begin.state),
+                distance(begin.age, moment.begin.age),
+            )
+            require(
+                gap == 0,
+                expected="a batch to begin the same whatever came before it (needs_streams=False, "
+                "needs_fixed_grid=False)",
+                did=f"update {world.memory.update} began otherwise than in a new policy, by {gap:.3g}",
+                change="Declare needs_streams=True where states go from batch to batch, or "
+                "needs_fixed_grid=True where they are stored by window.",
+            )
+
+
+def _differing(a: list[Moment], b: list[Moment], states: bool) -> int | None:
+    """Return the first batch with other restarts or ages (or states), None where all agree."""
+    for k, (p, q) in enumerate(zip(a, b, strict=True)):
+        agree = torch.equal(p.restarts, q.restarts) and torch.equal(p.begin.age, q.begin.age)
+        if states:
+            agree = agree and state_distance(p.begin.state, q.begin.state) == 0
+        if not agree:
+            return k
+    return None

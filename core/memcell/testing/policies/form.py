@@ -1,0 +1,126 @@
+"""The form of what a policy answers: restarts, states, ages, wanted steps."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from memcell.recurrent.state import State, leaves
+from memcell.specs import StatePolicySpec
+from memcell.testing.failure import require
+from memcell.testing.policies.world import (
+    LANES,
+    BuildPolicy,
+    World,
+    lived,
+    made,
+    orders,
+    recordings,
+)
+
+
+def restarts_include_starts(build: BuildPolicy, spec: StatePolicySpec) -> None:
+    """`restarts` is ``[T, B]`` bool, and True wherever ``batch.starts`` is."""
+    for order in orders(spec):
+        world = World(made(build), recordings(), order)
+        for k in range(world.n_batches):
+            batch = world.batch(k)
+            got = world.policy.restarts(batch, world.memory)
+            form = isinstance(got, Tensor) and got.dtype == torch.bool
+            require(
+                form and got.shape == batch.starts.shape,
+                expected=f"restarts to be [T, B] bool, {list(batch.starts.shape)}",
+                did=f"it is {_form(got)}",
+                change="Return batch.starts, or batch.starts | more.",
+            )
+            missing = int((batch.starts & ~got).sum())
+            require(
+                missing == 0,
+                expected="a restart at every start of a recording and after every gap",
+                did=f"{missing} of batch.starts were left out in batch {k}",
+                change="Return batch.starts | more: what lies before a gap is no memory of what follows.",
+            )
+            world.run(batch)
+
+
+def begin_has_the_form_of_a_state(build: BuildPolicy, spec: StatePolicySpec) -> None:
+    """`begin` and `fresh` give states like the model's start, and ages ``[B]`` int64 of 0 or more."""
+    for order in orders(spec):
+        world = World(made(build), recordings(), order)
+        like = world.memory.fresh(LANES)
+        world.policy.begin_epoch(world.memory)
+        for k in range(world.n_batches):
+            batch = world.batch(k)
+            fresh = world.policy.fresh(batch, world.memory)
+            begin = world.policy.begin(batch, world.memory)
+            for name, state in (("begin", begin.state), ("fresh", fresh)):
+                require(
+                    _same_form(state, like),
+                    expected=f"{name} to give a state of the form {_form(like)}",
+                    did=f"it gave {_form(state)} in batch {k}",
+                    change="Make states with memory.fresh, and change them with memcell.recurrent.where "
+                    "and map_state, which keep their types.",
+                )
+            age = begin.age
+            require(
+                age.shape == (LANES,) and age.dtype == torch.int64 and bool((age >= 0).all()),
+                expected=f"begin to give ages [{LANES}] int64, 0 or more",
+                did=f"it gave {_form(age)} {age.tolist()} in batch {k}",
+                change="Give the steps since the lane's state was last reset; 0 for a fresh one.",
+            )
+            world.run(batch)
+
+
+def age_is_possible(build: BuildPolicy, spec: StatePolicySpec) -> None:
+    """A state is no older than its recording: its age is at most the steps since the last start."""
+    for order in orders(spec):
+        sequences = recordings()
+        for moment in lived(build, sequences, order):
+            batch = moment.batch
+            for lane in range(LANES):
+                if batch.sequence[lane] < 0 or batch.starts[0, lane]:
+                    continue
+                offset = int(batch.offset[lane])
+                source = sequences[int(batch.sequence[lane])]
+                oldest = offset - max(b for b in (0, *source.breaks) if b <= offset)
+                age = int(moment.begin.age[lane])
+                require(
+                    age <= oldest,
+                    expected=f"an age of at most {oldest} at step {offset} of {source.name}, whose last "
+                    f"start was {oldest} steps before",
+                    did=f"begin gave {age}",
+                    change="Carry the age with the state it belongs to, and restart both together.",
+                )
+
+
+def wanted_steps_exist(build: BuildPolicy, spec: StatePolicySpec) -> None:
+    """`wants` names numbers of steps from 0 to T, and `end` is given exactly these."""
+    world = World(made(build), recordings(), "stream")
+    for k in range(world.n_batches):
+        batch = world.batch(k)
+        wanted = world.policy.wants(batch)
+        wrong = [w for w in wanted if not isinstance(w, int) or not 0 <= w <= batch.time_steps]
+        require(
+            not wrong,
+            expected=f"wants to give whole numbers from 0 to T = {batch.time_steps}",
+            did=f"it gave {tuple(wanted)} in batch {k}",
+            change="Count steps done: batch.time_steps is the state after the last one.",
+        )
+
+
+def _same_form(a: State, b: State) -> bool:
+    if isinstance(a, Tensor) or isinstance(b, Tensor):
+        both = isinstance(a, Tensor) and isinstance(b, Tensor)
+        return both and a.shape == b.shape and a.dtype == b.dtype
+    return type(a) is type(b) and len(a) == len(b) and all(map(_same_form, a, b))
+
+
+def _form(value: State) -> str:
+    if isinstance(value, Tensor):
+        return f"{list(value.shape)} {str(value.dtype).removeprefix('torch.')}"
+    if isinstance(value, tuple):
+        return f"{type(value).__name__}({', '.join(_form(part) for part in value)})"
+    try:
+        return f"{type(value).__name__} of {len(list(leaves(value)))} tensors"
+    except TypeError:
+        return type(value).__name__

@@ -1,0 +1,19 @@
+"""Options. Imports no torch: the help of a command shows them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from memcell.config import option
+
+
+@dataclass(frozen=True, kw_only=True)
+class MGUConfig:
+    """Options of ``mgu``."""
+
+    forget_bias: float = option(
+        0.0,
+        help="Bias that the gate starts with; negative remembers longer, since the gate also writes.",
+        low=-20,
+        high=20,
+    )
