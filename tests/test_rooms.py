@@ -18,6 +18,7 @@ ROOMS = {
         ROOT / "apps/microsleep/memcell_microsleep",
         {"memcell", "memcell_data"},
     ),
+    "memcell_benchmarks": (ROOT / "apps/benchmarks/memcell_benchmarks", {"memcell"}),
 }
 FILES = [
     pytest.param(name, path, id=str(path.relative_to(ROOT)))

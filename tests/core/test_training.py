@@ -215,3 +215,15 @@ def test_every_sampler_trains_with_every_policy_that_it_can_serve(make_trainer, 
     trainer.train()
     assert trainer.at.finished
     assert trainer.at.update == trainer.total_updates
+
+
+@pytest.mark.parametrize("cell", REGISTRY.names("cell"))
+def test_mixed_precision_trains_and_carries(make_trainer, cell):
+    """In bfloat16 on the CPU, for want of a GPU: dtypes of states, losses and memory fit together."""
+    trainer = make_trainer(
+        cell=cell, training={"mixed_precision": True, "epochs": 2}, network={"layers": 2}
+    )
+    trainer.train()
+    assert trainer.at.finished
+    assert all(torch.isfinite(p).all() for p in trainer.network.parameters())
+    assert all(p.dtype == torch.float32 for p in trainer.network.parameters())

@@ -19,6 +19,7 @@ COMMANDS = {
     "predict": ("memcell.cli.predict:predict", "Run a trained network over recordings."),
     "plugins": ("memcell.cli.plugins:plugins", "List and check what is installed."),
     "data": ("memcell.cli.data:data", "List, get and make data sets."),
+    "bench": ("memcell.cli.bench:bench", "Measure speed."),
 }
 
 
