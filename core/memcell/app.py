@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from memcell.progress import SILENT, Progress
 from memcell.sequences.sequence import Sequence
 
 if TYPE_CHECKING:
@@ -77,8 +78,11 @@ Probabilities = NDArray[np.float32]
 class App(Protocol):
     """An application, built from its config."""
 
-    def task(self) -> Task:
+    def task(self, progress: Progress = SILENT) -> Task:
         """Prepare the sequences.
+
+        Args:
+            progress: Told how many recordings there are, and of each that is done.
 
         Raises:
             DataError: The recordings cannot be used as asked.
@@ -121,7 +125,7 @@ class App(Protocol):
         decision: Mapping[str, float],
         infer: Infer,
         out: Path,
-        progress: Any,
+        progress: Progress,
     ) -> ListOf[Mapping[str, Any]]:
         """Run a trained network over recordings and write results; one record for each recording."""
 

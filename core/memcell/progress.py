@@ -11,6 +11,9 @@ from typing import Protocol
 class Progress(Protocol):
     """A line that shows how far something is."""
 
+    def expect(self, total: float) -> None:
+        """Say how much there is in all, where it was not known before."""
+
     def advance(self, amount: float = 1, note: str = "") -> None:
         """Go on by an amount, with a word on how it goes."""
 
@@ -19,6 +22,9 @@ class Progress(Protocol):
 
 
 class _Silent:
+    def expect(self, total: float) -> None:
+        pass
+
     def advance(self, amount: float = 1, note: str = "") -> None:
         pass
 
@@ -65,6 +71,9 @@ def progress(what: str, total: float | None) -> Iterator[Progress]:
         task = bars.add_task(what, total=total, note="")
 
         class Shown:
+            def expect(self, total: float) -> None:
+                bars.update(task, total=total)
+
             def advance(self, amount: float = 1, note: str = "") -> None:
                 bars.update(task, advance=amount, note=note)
 

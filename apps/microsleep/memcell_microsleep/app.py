@@ -43,8 +43,11 @@ class Microsleep:
         self.config = config
         self.dataset = dataset
 
-    def task(self) -> Task:
+    def task(self, progress: Progress = SILENT) -> Task:
         """Read the recordings and prepare the sequences.
+
+        Args:
+            progress: Told how many recordings there are, and of each that is done.
 
         Raises:
             DataError: There is no data set or no labelled recording, or a recording, a channel or
@@ -61,7 +64,11 @@ class Microsleep:
         pipeline = Pipeline.of(config, choice, native)
         rules = LabelRules.of(config)
         warnings: list[str] = []
-        made = [pipeline.sequence(r, rules, warnings.append) for r in recordings]
+        progress.expect(len(recordings))
+        made = []
+        for recording in recordings:
+            made.append(pipeline.sequence(recording, rules, warnings.append))
+            progress.advance(1, recording.name)
         sequences = [s for s in made if s.labelled.any()]
         if not sequences:
             raise DataError(

@@ -63,6 +63,7 @@ def predict(
     outputs.check_folder(out, model.model_id)
     make_folder(out)
     records: list[Record] = []
+    progress.expect(len(sources))
     for source in sources:
         record = _one(source, model, infer, out)
         records.append(record)

@@ -8,6 +8,7 @@ import torch
 
 from memcell.errors import UsageError
 from memcell.files import write_atomic
+from memcell.progress import progress
 from memcell.registry import Registry
 from memcell.tables import as_text, as_tsv
 from memcell.training.model import load_model
@@ -46,7 +47,8 @@ def evaluate(app: str, path: Path, eval_policy: str, registry: Registry, say: Sa
     built = build_app(config, registry)
     network, facts = load_model(folder, config, registry, built)
     network.to(device)
-    task = built.task()
+    with progress("reading recordings", None) as shown:
+        task = built.task(shown)
     label = f"{config.choices['cell'].name}, trained with {config.choices['policy'].name}"
     rows = []
     for policy in EVAL_POLICIES if eval_policy == "both" else (eval_policy,):

@@ -128,7 +128,8 @@ def train(
     twin = twin_of(config, registry, say)
     began = time.monotonic()
     app = build_app(config, registry)
-    task = app.task()
+    with progress("reading recordings", None) as shown:
+        task = app.task(shown)
     _describe(task, say)
     _warn_of_few_updates(config, task, say)
     with Interrupts() as interrupts:
