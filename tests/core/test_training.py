@@ -38,6 +38,7 @@ def same(a, b):
 
 VARIANTS = [
     {},
+    {"training": {"unroll": "auto"}},
     {"policy": "reset", "sampler": "reshuffle"},
     {"policy": ("carry_p", {"p": 0.4}), "network": {"layers": 2, "dropout": 0.3}},
     {"policy": "learned", "optimizer": "rmsprop", "cell": "lstm97"},

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
+
 import pytest
 import torch
 
 from memcell.recurrent.identity import identity_norm
 from memcell.recurrent.state import leaves, where
 from memcell.registry import default_registry
-from memcell.unroll import Layer, RecurrentStack, WindowMarks
+from memcell.unroll import Layer, RecurrentStack, WindowMarks, ways
+from memcell.unroll.native.unsupported import Unsupported
+from memcell.unroll.ways import CHOICES, UnrollWarning, candidates
 
 CELLS = default_registry().names("cell")
 NORMS = default_registry().names("normalizer")
@@ -60,13 +64,15 @@ def oracle(layer, x, state, fresh, marks):
     return torch.stack(outputs), state
 
 
-@pytest.mark.parametrize("unroll", ["auto", "eager"])
+@pytest.mark.parametrize("unroll", ["auto", "torch", "eager"])
 @pytest.mark.parametrize("cell", CELLS)
-def test_a_layer_equals_the_oracle_with_every_gradient(cell, unroll):
-    layer = build(cell, unroll=unroll)
+def test_a_layer_equals_the_oracle_with_every_gradient(cell, unroll, monkeypatch):
+    layer = build(cell, unroll="auto" if unroll == "torch" else unroll)
     x, restarts, valid, age = window()
     marks = WindowMarks.of(restarts, valid, age)
     results = []
+    if unroll == "torch" and layer.cell.torch_form() is None:
+        pytest.skip("not one of torch's own cells")
     for run in ("layer", "oracle"):
         xi = x.clone().requires_grad_()
         state = random_state(layer, 1)
@@ -74,7 +80,11 @@ def test_a_layer_equals_the_oracle_with_every_gradient(cell, unroll):
         for t in [*leaves(state), *leaves(fresh)]:
             t.requires_grad_()
         if run == "layer":
-            out, states = layer(xi, state, fresh, marks, (4, T), gather=True)
+            if unroll == "torch":
+                monkeypatch.setattr("memcell.unroll.ways.MIN_MEAN_CUT", 0)
+                out, states = ways.run("torch", layer, xi, state, fresh, marks, (4, T), True)
+            else:
+                out, states = layer(xi, state, fresh, marks, (4, T), gather=True)
             end = states[T]
         else:
             out, end = oracle(layer, xi, state, fresh, marks)
@@ -94,21 +104,40 @@ def test_a_layer_equals_the_oracle_with_every_gradient(cell, unroll):
             torch.testing.assert_close(got, wanted, rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
-def test_torchs_own_kernel_is_used_where_the_cell_is_one(cell, monkeypatch):
-    called = []
-    name = {"rnn": "rnn_tanh"}.get(cell, cell)
-    original = getattr(torch, name)
-    monkeypatch.setattr(torch, name, lambda *a: (called.append(1), original(*a))[1])
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_ways_are_tried_in_order_and_said(cell, monkeypatch):
+    """Without a compiler a cell runs on torch's own kernel or the eager loop, which is said once."""
+
+    def refuse(*_):
+        raise Unsupported("no C compiler was found")
+
+    monkeypatch.setattr("memcell.unroll.native.unroll_native", refuse)
     layer = build(cell)
     x, restarts, valid, age = window(padding=False, restarts=False)
     marks = WindowMarks.of(restarts, valid, age)
     state = random_state(layer, 1)
-    layer(x, state, state, marks, (T,), gather=False)
-    assert called
-    assert "torch's own" in layer.way
-    assert "eager" in build(cell, unroll="eager").way
-    assert "normalizer" in build(cell, "layer").way
+    own = layer.cell.torch_form() is not None
+    with pytest.warns(UnrollWarning, match="no C compiler") as said:
+        out, states = layer(x, state, state, marks, (T,), gather=False)
+    assert len(said) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        layer(x, state, state, marks, (T,), gather=False)
+    assert ("torch's own" if own else "eager loop") in str(said[0].message)
+    wanted, end = build(cell, unroll="eager")(x, state, state, marks, (T,), gather=False)
+    torch.testing.assert_close(out, wanted, rtol=1e-10, atol=1e-12)
+    for a, b in zip(leaves(states[T]), leaves(end[T]), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-12)
+
+
+def test_the_way_is_told_without_running():
+    assert "generated C" in build("lstm").way
+    assert build("lstm", unroll="eager").way == "on the eager loop"
+    assert candidates("auto", "cpu") == ("native", "torch", "eager")
+    assert candidates("auto", "cuda") == ("torch", "compiled", "eager")
+    for choice in CHOICES:
+        for device in ("cpu", "cuda"):
+            assert candidates(choice, device)[-1] == "eager"
 
 
 @pytest.mark.parametrize("norm", NORMS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from importlib import import_module
 from typing import Any
 
@@ -69,7 +70,9 @@ def main(args: list[str] | None = None) -> None:
 def run(args: list[str] | None = None) -> int:
     """Run the command line and return its exit code; one clear line for anything that goes wrong."""
     try:
-        result: Any = cli.main(args=args, prog_name="memcell", standalone_mode=False)
+        with warnings.catch_warnings():
+            warnings.showwarning = _note
+            result: Any = cli.main(args=args, prog_name="memcell", standalone_mode=False)
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except (click.Abort, KeyboardInterrupt):
@@ -97,6 +100,11 @@ def run(args: list[str] | None = None) -> int:
         hint = "this is a fault of memcell or of a plugin; 'memcell --traceback …' shows where"
         return _fail(f"{type(error).__name__}: {reason} ({hint})", 1)
     return result if isinstance(result, int) else 0
+
+
+def _note(message: Warning | str, *_: Any, **__: Any) -> None:
+    """Show a warning as a person reads it: without the place in the code that gave it."""
+    click.echo(f"note: {message}", err=True)
 
 
 def _fail(message: str, code: int) -> int:

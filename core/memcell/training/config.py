@@ -78,8 +78,9 @@ class TrainingConfig:
     threads: int = option(1, help="Torch threads of this process.", low=1, high=1024)
     unroll: str = option(
         "auto",
-        help="How the time loop is run: torch's own kernel where the cell is one, or the eager loop.",
-        choices=("auto", "eager"),
+        help="How the time loop is run: generated C, chunks through Inductor, or the eager loop; auto "
+        "takes the fastest that can run the cell.",
+        choices=("auto", "native", "compiled", "eager"),
     )
     eval_policy: str = option(
         "auto",

@@ -211,6 +211,7 @@ def _train_one(
     elif begun:
         folder.cut_metrics(0)
     label = f"{config.choices['cell'].name}, trained with {config.choices['policy'].name}"
+    say(f"{label}: time loop {trainer.network.recurrent.way}")
     with progress(label, trainer.total_updates) as shown:
         trainer.progress = shown
         trainer.train(interrupts)

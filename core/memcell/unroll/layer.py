@@ -1,4 +1,4 @@
-"""One recurrent layer: a cell, its normalizers, and the choice of how it is run."""
+"""One recurrent layer: a cell, its normalizers, and the way it is run."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from memcell.recurrent.cell import Cell
 from memcell.recurrent.normalizer import Normalizer
 from memcell.recurrent.state import State
-from memcell.unroll.eager import unroll_eager
+from memcell.unroll import ways
 from memcell.unroll.marks import WindowMarks
+from memcell.unroll.native.unsupported import Unsupported
 from memcell.unroll.norms import SiteNorms
-from memcell.unroll.torch_own import MIN_MEAN_CUT, cuts, unroll_torch
 
 
 class Unrolled(NamedTuple):
@@ -34,8 +34,8 @@ class Layer(nn.Module):
     Args:
         cell: The cell.
         normalizer: Makes the normalizer of a site of a given width, or None.
-        unroll: ``"auto"`` uses torch's own kernel where the cell is exactly that; ``"eager"`` always
-            loops over the cell's step.
+        unroll: ``"auto"``, ``"native"``, ``"compiled"`` or ``"eager"`` (`memcell.unroll.ways`). What
+            cannot run as asked runs on the eager loop, and an `UnrollWarning` says why, once.
     """
 
     def __init__(
@@ -45,18 +45,20 @@ class Layer(nn.Module):
         self.cell = cell
         self.norms = SiteNorms(cell.norm_sites, normalizer)
         self.unroll = unroll
+        self._refused: dict[str, str] = {}
 
     @property
     def way(self) -> str:
-        """Which way it runs and why, in words."""
-        if self.unroll == "eager":
-            return "eager loop (asked for)"
-        form = self.cell.torch_form()
-        if form is None:
-            return "eager loop (not one of torch's own cells)"
-        if len(self.norms):
-            return "eager loop (a normalizer is set)"
-        return f"torch's own {form.name}"
+        """Which way it runs where its weights are, and why not a faster one, in words."""
+        device = next((p.device.type for p in self.cell.parameters()), "cpu")
+        reasons = []
+        for way in ways.candidates(self.unroll, device):
+            reason = ways.refusal(way, self)
+            if reason is None:
+                tail = f" ({'; '.join(reasons)})" if reasons else ""
+                return ways.NAMES[way] + tail
+            reasons.append(f"not {ways.NAMES[way]}: {reason}")
+        raise AssertionError("the eager loop runs anything")
 
     def forward(
         self,
@@ -68,9 +70,20 @@ class Layer(nn.Module):
         gather: bool,
     ) -> Unrolled:
         """Run a window; see `memcell.unroll.eager.unroll_eager` for the arguments."""
-        form = None if self.unroll == "eager" or len(self.norms) else self.cell.torch_form()
-        if form is not None:
-            pieces = len(cuts(marks, keep)) - 1
-            if marks.time_steps >= MIN_MEAN_CUT * pieces or pieces == 1:
-                return Unrolled(*unroll_torch(form, self.cell, x, state, fresh, marks, keep))
-        return Unrolled(*unroll_eager(self.cell, self.norms, x, state, fresh, marks, keep, gather))
+        said: dict[str, str] = {}
+        for way in ways.candidates(self.unroll, x.device.type):
+            if way in self._refused:
+                continue
+            try:
+                result = ways.run(way, self, x, state, fresh, marks, keep, gather)
+            except ways.Seldom:
+                continue
+            except Unsupported as reason:
+                self._refused[way] = str(reason)
+                if way != "torch":  # not being one of torch's own cells is no fault
+                    said[way] = str(reason)
+                continue
+            for refused, reason_why in said.items():
+                ways.warn_once(self, refused, reason_why, way)
+            return Unrolled(*result)
+        raise AssertionError("the eager loop runs anything")

@@ -31,6 +31,11 @@ class RecurrentStack(nn.Module):
         """Width of the last layer's output."""
         return self._layer(-1).cell.output_size
 
+    @property
+    def way(self) -> str:
+        """How the layers run, in words (they differ at most in width)."""
+        return self._layer(0).way
+
     def _layer(self, i: int) -> Layer:
         layer = self.layers[i]
         assert isinstance(layer, Layer)

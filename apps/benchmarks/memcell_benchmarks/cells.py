@@ -1,0 +1,151 @@
+"""``memcell bench cells``: every registered cell against torch.nn.LSTM. Imports torch only to run."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import click
+
+from memcell.errors import UsageError, unknown
+from memcell.registry import Registry, default_registry
+from memcell_benchmarks.options import (
+    DEFAULT_WAYS,
+    DTYPES,
+    KINDS,
+    WAYS,
+    Options,
+    Size,
+    Subject,
+    each,
+    numbers,
+    words,
+)
+
+
+def _described(known: dict[str, str]) -> str:
+    return "; ".join(f"{name}: {text}" for name, text in known.items())
+
+
+@click.command("cells")
+@click.option("--cell", "cells", metavar="NAME", multiple=True, help="Only this cell; repeatable.")
+@click.option(
+    "--normalizer",
+    "normalizers",
+    metavar="NAME",
+    multiple=True,
+    help="With this normalizer (or 'none'); repeatable. By default every cell without one, and lstm "
+    "with each.",
+)
+@click.option("--hidden-size", default="64,128,256", show_default=True, metavar="N,…", help="H.")
+@click.option("--batch-size", default="32,128", show_default=True, metavar="N,…", help="B, lanes.")
+@click.option("--time-steps", default="128", show_default=True, metavar="N,…", help="T.")
+@click.option("--input-size", default="16", show_default=True, metavar="N,…", help="I.")
+@click.option("--threads", default=1, show_default=True, type=click.IntRange(1), help="Of torch.")
+@click.option(
+    "--dtype", default="float32", show_default=True, metavar="NAME", help=", ".join(DTYPES)
+)
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
+@click.option(
+    "--ways",
+    default=None,
+    metavar="NAME,…",
+    help=f"{_described(WAYS)}. Default: {','.join(DEFAULT_WAYS['cpu'])}, on a GPU "
+    f"{','.join(DEFAULT_WAYS['cuda'])}.",
+)
+@click.option(
+    "--what",
+    default=",".join(KINDS),
+    show_default=True,
+    metavar="NAME,…",
+    help=f"{_described(KINDS)}.",
+)
+@click.option(
+    "--rounds",
+    default=7,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Samples of each contender, taken in turn with the others.",
+)
+@click.option(
+    "--sample",
+    default=0.1,
+    show_default=True,
+    metavar="SECONDS",
+    type=click.FloatRange(0, min_open=True),
+    help="How long a sample should last.",
+)
+@click.option(
+    "--check/--no-check",
+    default=True,
+    show_default=True,
+    help="Verify each way against the eager loop in float64 before it is timed.",
+)
+@click.option("--json", "json_file", metavar="FILE", help="Also write all numbers there.")
+def command(
+    cells: tuple[str, ...],
+    normalizers: tuple[str, ...],
+    hidden_size: str,
+    batch_size: str,
+    time_steps: str,
+    input_size: str,
+    threads: int,
+    dtype: str,
+    device: str,
+    ways: str | None,
+    what: str,
+    rounds: int,
+    sample: float,
+    check: bool,
+    json_file: str | None,
+) -> int:
+    """Compare the speed of cells with torch.nn.LSTM of the same sizes.
+
+    Every way of running every cell is timed in turn with torch.nn.LSTM (oneDNN; cuDNN on a GPU), in one
+    process. A way that cannot run is listed with the reason. The exit code is 1 where a way gave wrong
+    numbers or failed.
+    """
+    registry = default_registry()
+    sizes = itertools.product(
+        numbers("--hidden-size", hidden_size),
+        numbers("--batch-size", batch_size),
+        numbers("--time-steps", time_steps),
+        numbers("--input-size", input_size),
+    )
+    if dtype not in DTYPES:
+        raise UsageError(unknown("dtype", dtype, DTYPES))
+    options = Options(
+        subjects=_subjects(cells, normalizers, registry),
+        sizes=tuple(
+            Size(hidden_size=h, batch_size=b, time_steps=t, input_size=i) for h, b, t, i in sizes
+        ),
+        ways=DEFAULT_WAYS[device] if ways is None else words("way", ways, WAYS),
+        kinds=words("measurement", what, KINDS),
+        device=device,
+        dtype=dtype,
+        threads=threads,
+        rounds=rounds,
+        sample=sample,
+        check=check,
+    )
+    from memcell_benchmarks.run import compare
+
+    return compare(options, registry, click.echo, None if json_file is None else Path(json_file))
+
+
+def _subjects(
+    cells: tuple[str, ...], normalizers: tuple[str, ...], registry: Registry
+) -> tuple[Subject, ...]:
+    known_cells = registry.names("cell")
+    known_normalizers = registry.names("normalizer")
+    each("cell", cells, known_cells)
+    each("normalizer", normalizers, {*known_normalizers, "none"})
+    if cells or normalizers:
+        pairs = itertools.product(cells or known_cells, normalizers or ("none",))
+        return tuple(Subject(cell=c, normalizer=n) for c, n in dict.fromkeys(pairs))
+    plain = tuple(Subject(cell=name) for name in known_cells)
+    if "lstm" not in known_cells:
+        return plain
+    return plain + tuple(
+        Subject(cell="lstm", normalizer=n) for n in known_normalizers if n != "none"
+    )

@@ -1,0 +1,183 @@
+"""Contenders: one cell, run one way, at one size. What each must be able to do, and the shared problem."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Collection, Mapping
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from memcell.recurrent.cell import Cell
+from memcell.recurrent.state import State
+from memcell.registry import Registry
+from memcell.unroll import WindowMarks
+from memcell.unroll.norms import SiteNorms
+from memcell_benchmarks.options import Size, Subject
+
+#: The signature of `memcell.unroll.eager.unroll_eager`.
+Unroll = Callable[
+    [Cell, SiteNorms, Tensor, State, State, WindowMarks, Collection[int], bool],
+    tuple[Tensor, dict[int, State]],
+]
+
+
+class CannotRun(Exception):
+    """This way cannot do this; the message is the reason that the table gives."""
+
+
+class Trained(NamedTuple):
+    """What a forward and backward gave.
+
+    Args:
+        outputs: ``[T, B, H]``.
+        gradients: By the name of the parameter.
+    """
+
+    outputs: Tensor
+    gradients: Mapping[str, Tensor]
+
+
+class Contender(Protocol):
+    """Something to measure. Each call does the whole work once; `CannotRun` where it cannot."""
+
+    def train(self) -> Trained:
+        """Run a window and its backward."""
+
+    def infer(self) -> Tensor:
+        """Run a window without gradient and return the outputs."""
+
+    def step(self) -> Tensor:
+        """Go on by one step of one lane and return the output."""
+
+
+class Problem(NamedTuple):
+    """What all contenders of a size share.
+
+    Args:
+        size: The sizes.
+        x: ``[T, B, I]``; as for torch's own LSTM no gradient is taken to it.
+        cotangent: ``[T, B, H]`` the gradient of the outputs.
+    """
+
+    size: Size
+    x: Tensor
+    cotangent: Tensor
+
+    @classmethod
+    def of(cls, size: Size, device: str, dtype: torch.dtype) -> Problem:
+        """Draw one, the same for the same size."""
+        g = torch.Generator().manual_seed(0)
+        shape = (size.time_steps, size.batch_size)
+        x = torch.randn(*shape, size.input_size, generator=g)
+        cotangent = torch.randn(*shape, size.hidden_size, generator=g) / size.batch_size
+        return cls(size, x.to(device, dtype), cotangent.to(device, dtype))
+
+    def first(self, steps: int) -> Problem:
+        """Return its first steps."""
+        return Problem(self.size, self.x[:steps], self.cotangent[:steps])
+
+    def in_float64(self) -> Problem:
+        """Return the same numbers in float64 on the CPU."""
+        return Problem(self.size, self.x.cpu().double(), self.cotangent.cpu().double())
+
+
+class Parts(NamedTuple):
+    """A cell with its normalizers, built."""
+
+    cell: Cell
+    norms: SiteNorms
+
+    @classmethod
+    def of(cls, subject: Subject, problem: Problem, registry: Registry) -> Parts:
+        """Build them and fill the weights as torch fills its own, the same at every call.
+
+        Raises:
+            CannotRun: The normalizer needs more lanes than there are.
+        """
+        entry = registry.get("cell", subject.cell)
+        size = problem.size
+        cell: Cell = entry.build(size.input_size, size.hidden_size, entry.config({}))
+        g, bound = torch.Generator().manual_seed(1), size.hidden_size**-0.5
+        with torch.no_grad():
+            for parameter in cell.parameters():
+                values = torch.rand(parameter.shape, generator=g) * 2 - 1
+                parameter.copy_(values * bound)
+        if subject.normalizer == "none":
+            norms = SiteNorms(cell.norm_sites, None)
+        else:
+            normalizer = registry.get("normalizer", subject.normalizer)
+            config = normalizer.config({})
+            least = normalizer.capabilities(config)["min_lanes"]
+            if size.batch_size < least:
+                raise CannotRun(f"'{subject.normalizer}' needs {least} lanes")
+            norms = SiteNorms(cell.norm_sites, lambda width: normalizer.build(width, config))
+        return cls(cell.to(problem.x), norms.to(problem.x))
+
+    def parameters(self) -> dict[str, Tensor]:
+        """Return the parameters of both by name."""
+        found: dict[str, Tensor] = {f"cell.{n}": p for n, p in self.cell.named_parameters()}
+        return found | {f"norms.{n}": p for n, p in self.norms.named_parameters()}
+
+
+class Unrolled:
+    """A cell run by a function that has the signature of the eager unroll.
+
+    Args:
+        parts: Cell and normalizers.
+        problem: The problem.
+        unroll: The way.
+    """
+
+    def __init__(self, parts: Parts, problem: Problem, unroll: Unroll) -> None:
+        self.parts, self.problem, self.unroll = parts, problem, unroll
+        self.parameters = parts.parameters()
+        steps, lanes, _ = problem.x.shape
+        self._window = self._from_nothing(steps, lanes)
+        state, self._one = self._from_nothing(1, 1)
+        self._carried = state
+        self._x = problem.x[:1, :1].contiguous()
+
+    def _from_nothing(self, steps: int, lanes: int) -> tuple[State, WindowMarks]:
+        x = self.problem.x
+        state = self.parts.cell.initial_state(lanes, device=x.device, dtype=x.dtype)
+        no = torch.zeros(steps, lanes, dtype=torch.bool, device=x.device)
+        return state, WindowMarks.of(no, ~no, no[0].to(torch.int64))
+
+    def _run(self, gather: bool) -> Tensor:
+        state, marks = self._window
+        end = (marks.time_steps,)
+        out, _ = self.unroll(*self.parts, self.problem.x, state, state, marks, end, gather)
+        return out
+
+    def train(self) -> Trained:
+        """Run a window and its backward, statistics folded."""
+        out = self._run(gather=True)
+        wanted = list(self.parameters.values())
+        found = torch.autograd.grad(out, wanted, self.problem.cotangent, allow_unused=True)
+        pairs = zip(self.parameters, found, strict=True)
+        return Trained(out.detach(), {name: g for name, g in pairs if g is not None})
+
+    def infer(self) -> Tensor:
+        """Run a window without gradient."""
+        with torch.no_grad():
+            return self._run(gather=False)
+
+    def step(self) -> Tensor:
+        """Go on by one step of one lane."""
+        with torch.no_grad():
+            state = self._carried
+            out, states = self.unroll(*self.parts, self._x, state, state, self._one, (1,), False)
+        self._carried = states[1]
+        return out
+
+    def statistics(self) -> list[Tensor]:
+        """Return the buffers of the normalizers."""
+        return list(self.parts.norms.buffers())
+
+    def oracle(self, unroll: Unroll) -> Unrolled:
+        """Return the same cell, weights and problem in float64 on the CPU, run another way."""
+        parts = copy.deepcopy(self.parts)
+        same = Parts(parts.cell.cpu().double(), parts.norms.cpu().double())
+        return Unrolled(same, self.problem.in_float64(), unroll)

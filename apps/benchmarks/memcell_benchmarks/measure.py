@@ -1,0 +1,157 @@
+"""One size: build the contenders, verify them, and measure all of them in turn."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+
+from memcell.errors import MemcellError
+from memcell.progress import progress
+from memcell.registry import Registry
+from memcell.unroll.eager import unroll_eager
+from memcell_benchmarks import ways
+from memcell_benchmarks.check import CHECKED_STEPS, LIMITS, verify
+from memcell_benchmarks.contenders import CannotRun, Contender, Parts, Problem, Unrolled
+from memcell_benchmarks.floor import MachineRates, Products, products
+from memcell_benchmarks.memory import peak_growth
+from memcell_benchmarks.options import Options, Size, Subject
+from memcell_benchmarks.peers.torch_lstm import TorchLSTM
+from memcell_benchmarks.rows import Row
+from memcell_benchmarks.timing import Clock, interleaved
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class _Entrant:
+    """A contender that runs, and what is written down of it."""
+
+    row: Row
+    contender: Contender
+    trains: bool = True
+
+
+def measure(
+    size: Size, options: Options, registry: Registry, rates: MachineRates, clock: Clock
+) -> list[Row]:
+    """Return a row for each contender of a size, torch.nn.LSTM first.
+
+    Args:
+        size: The sizes.
+        options: What to measure.
+        registry: Where cells and normalizers come from.
+        rates: Rates of matrix products.
+        clock: The clock.
+    """
+    problem = Problem.of(size, options.device, getattr(torch, options.dtype))
+    entrants = [_peer(problem, options)]
+    rows = [entrants[0].row]
+    pairs = [(subject, way) for subject in options.subjects for way in options.ways]
+    with progress(f"{size}: build and verify", len(pairs)) as shown:
+        for subject, way in pairs:
+            row = Row(size=size, subject=subject, way=way)
+            rows.append(row)
+            entrant = _enter(row, problem, options, registry)
+            entrants += [entrant] if entrant else []
+            shown.advance(note=row.label)
+    # no bar from here on: drawing it would be part of the CPU time
+    _time(entrants, options, clock)
+    _weigh(entrants, options)
+    if "train" in options.kinds:
+        for row in (e.row for e in entrants if e.trains and e.row.product):
+            assert row.product is not None
+            row.product_gflops = rates.torch_mm(row.product)
+            row.packed_gflops = rates.packed(row.product)
+    return rows
+
+
+def _peer(problem: Problem, options: Options) -> _Entrant:
+    size = problem.size
+    lstm = TorchLSTM(problem)
+    row = Row(size=size, subject=None, way="nn.LSTM", flops=lstm.flops())
+    row.product = (size.batch_size, size.hidden_size, 4 * size.hidden_size)
+    _, row.first_use = _first(lstm.train, options.device)
+    lstm.infer(), lstm.step()
+    return _Entrant(row, lstm)
+
+
+def _needed(subject: Subject, problem: Problem, registry: Registry) -> Products:
+    """Count the matrix products on short windows: they grow evenly with T."""
+    counted = []
+    for steps in (2, 4):
+        short = problem.first(steps)
+        eager = Unrolled(Parts.of(subject, short, registry), short, unroll_eager)
+        counted.append(products(eager.train, len(short.x)))
+    few, more = counted
+    # the first step is another: nothing goes back to the state before it
+    each = (more.flops - few.flops) / 2
+    return more._replace(flops=more.flops + each * max(problem.size.time_steps - 4, 0))
+
+
+def _enter(row: Row, problem: Problem, options: Options, registry: Registry) -> _Entrant | None:
+    """Build a contender, run it for the first time and verify it; the row says what went wrong."""
+    assert row.subject is not None
+    try:
+        parts = Parts.of(row.subject, problem, registry)
+        row.flops, row.product = _needed(row.subject, problem, registry)
+        contender = ways.build(row.way, parts, problem, options.threads)
+        trains = True
+        try:
+            _, row.first_use = _first(contender.train, options.device)
+        except CannotRun as reason:
+            trains, row.reason = False, str(reason)
+            _, row.first_use = _first(contender.infer, options.device)
+        if options.check:
+            row.error = _error(contender, row.way, parts, problem.first(CHECKED_STEPS), options)
+            # "not at most", so that NaN is wrong too
+            row.wrong = not row.error <= LIMITS[options.dtype]
+        contender.infer(), contender.step()
+    except (CannotRun, MemcellError) as error:
+        row.reason = str(error)
+        return None
+    except Exception as error:  # a peer of another project may raise anything
+        row.reason = f"failed: {type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        row.wrong = True
+        return None
+    return None if row.wrong else _Entrant(row, contender, trains)
+
+
+def _error(contender: Contender, way: str, parts: Parts, short: Problem, options: Options) -> float:
+    """Verify what will be timed, the same compiled code on a shorter window."""
+    if isinstance(contender, Unrolled):
+        checked: Contender = Unrolled(parts, short, contender.unroll)
+    else:
+        checked = ways.build(way, parts, short, options.threads)
+    return verify(checked, Unrolled(parts, short, unroll_eager).oracle(unroll_eager))
+
+
+def _first(work: Callable[[], _T], device: str) -> tuple[_T, float]:
+    start = time.perf_counter()
+    found = work()
+    if device == "cuda":
+        torch.cuda.synchronize()
+    return found, time.perf_counter() - start
+
+
+def _time(entrants: Sequence[_Entrant], options: Options, clock: Clock) -> None:
+    for kind in ("train", "infer", "step"):
+        if kind not in options.kinds:
+            continue
+        able = [e for e in entrants if e.trains or kind != "train"]
+        works = {e.row.label: getattr(e.contender, kind) for e in able}
+        samples = interleaved(works, clock, options.rounds, options.sample)
+        for entrant in able:
+            entrant.row.times[kind] = samples[entrant.row.label]
+
+
+def _weigh(entrants: Sequence[_Entrant], options: Options) -> None:
+    if "memory" not in options.kinds:
+        return
+    for entrant in entrants:
+        # a peer with an allocator of its own (JAX) keeps what it had: its growth says nothing
+        if entrant.trains and isinstance(entrant.contender, Unrolled | TorchLSTM):
+            entrant.row.memory = peak_growth(entrant.contender.train, options.device)

@@ -1,0 +1,119 @@
+"""What a person asked to be measured. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from memcell.errors import UsageError, unknown
+
+#: The ways to run a cell, and what each is; the first three are measured unless others are asked for.
+WAYS = {
+    "naive": "a loop that projects inside the step, as public code does",
+    "eager": "memcell's reference loop, input projection hoisted",
+    "native": "memcell's generated C loop",
+    "compiled": "memcell's chunks of steps through torch.compile",
+    "torch.compile": "torch.compile of one step, in a loop",
+    "jax": "the same LSTM as JAX lax.scan",
+    "onnx": "the same LSTM in ONNX Runtime (inference only)",
+}
+DEFAULT_WAYS = {"cpu": ("naive", "eager", "native"), "cuda": ("naive", "eager", "compiled")}
+#: What can be measured.
+KINDS = {
+    "train": "forward and backward of a window",
+    "infer": "forward of a window without gradient",
+    "step": "one step of one lane, state carried",
+    "memory": "growth of resident memory at its peak, forward and backward",
+    "first-use": "the first forward and backward, caches of generated code empty",
+}
+DTYPES = ("float32", "float64")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Size:
+    """Sizes of one comparison."""
+
+    hidden_size: int
+    batch_size: int
+    time_steps: int
+    input_size: int
+
+    def __str__(self) -> str:
+        """As speed tables write it."""
+        return f"B{self.batch_size} H{self.hidden_size} T{self.time_steps} I{self.input_size}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """A cell with a normalizer at its sites."""
+
+    cell: str
+    normalizer: str = "none"
+
+    def __str__(self) -> str:
+        """Both names, or the cell's alone."""
+        return self.cell if self.normalizer == "none" else f"{self.cell}+{self.normalizer}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """All of it.
+
+    Args:
+        subjects: Which cells with which normalizers.
+        sizes: At which sizes, one comparison each.
+        ways: How they are run.
+        kinds: What is measured.
+        device: ``"cpu"`` or ``"cuda"``.
+        dtype: ``"float32"`` or ``"float64"``.
+        threads: Of torch.
+        rounds: How often each contender is sampled, in turn with the others.
+        sample: Seconds that a sample should last.
+        check: Verify against the eager loop in float64 first.
+    """
+
+    subjects: tuple[Subject, ...]
+    sizes: tuple[Size, ...]
+    ways: tuple[str, ...]
+    kinds: tuple[str, ...]
+    device: str
+    dtype: str
+    threads: int
+    rounds: int
+    sample: float
+    check: bool
+
+
+def words(what: str, text: str, known: Collection[str]) -> tuple[str, ...]:
+    """Split ``a,b`` and check each word.
+
+    Raises:
+        UsageError: One is not known; says which is near.
+    """
+    found = tuple(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
+    return each(what, found, known)
+
+
+def each(what: str, names: Iterable[str], known: Collection[str]) -> tuple[str, ...]:
+    """Check each name.
+
+    Raises:
+        UsageError: One is not known; says which is near.
+    """
+    names = tuple(names)
+    for name in names:
+        if name not in known:
+            raise UsageError(unknown(what, name, known))
+    return names
+
+
+def numbers(flag: str, text: str) -> tuple[int, ...]:
+    """Split ``32,128``.
+
+    Raises:
+        UsageError: A word is no whole number of at least 1, or there is none.
+    """
+    found = [word.strip() for word in text.split(",") if word.strip()]
+    if not found or not all(word.isdecimal() and int(word) > 0 for word in found):
+        raise UsageError(f"{flag} got '{text}'; whole numbers of at least 1 expected, as in 64,128")
+    return tuple(dict.fromkeys(int(word) for word in found))

@@ -1,0 +1,1 @@
+"""Others' ways to run a recurrent network, measured beside memcell's."""

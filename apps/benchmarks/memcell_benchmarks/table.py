@@ -1,0 +1,103 @@
+"""The table on the screen: one block a size, every ratio to torch.nn.LSTM of that size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from memcell_benchmarks.rows import Row
+
+#: How the columns are read, printed once.
+LEGEND = (
+    "xLSTM: time / torch.nn.LSTM's of the same size in the same rounds, fastest against fastest; then the "
+    "median of the ratios round by round. Below 1 is faster.",
+    "GFLOP/s: the cell's own matrix products / time of forward and backward; %mm: of torch.mm's rate at the "
+    "step's largest product (%packed: of memcell's packed kernel's).",
+    "error: largest relative error of outputs, gradients, statistics, inference and steps against the eager "
+    "loop in float64, over at most 40 steps.",
+)
+Column = tuple[str, Callable[[Row, Row], str]]
+
+
+def block(rows: Sequence[Row], peer: Row, kinds: Iterable[str]) -> str:
+    """Return the table of one size; ``peer`` is the first row, torch.nn.LSTM."""
+    ran = [row for row in rows if row.times or row.error is not None or not row.reason]
+    columns = [c for c in _columns(tuple(kinds)) if any(c[1](row, peer) for row in ran)]
+    lines = [[title for title, _ in columns]]
+    lines += [[show(row, peer) for _, show in columns] for row in ran]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(columns))]
+    text = [
+        "  ".join(
+            # names to the left, numbers to the right
+            cell.ljust(width) if i < 3 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    ]
+    return "\n".join([str(peer.size), *(f"  {line}" for line in text), *_not_run(rows)])
+
+
+def _not_run(rows: Sequence[Row]) -> list[str]:
+    """Name what did not run, or not wholly, with the reason: a line for the same of several cells."""
+    cells: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        if row.reason:
+            cells.setdefault((row.way, row.reason), []).append(str(row.subject))
+    return [f"  {way}: {why} ({', '.join(c)})" for (way, why), c in cells.items()]
+
+
+def _columns(kinds: tuple[str, ...]) -> list[Column]:
+    found: list[Column] = [
+        ("cell", lambda row, _: row.subject.cell if row.subject else "nn.LSTM"),
+        ("norm", lambda row, _: row.subject.normalizer if row.subject else "-"),
+        ("way", lambda row, _: row.way if row.subject else "torch"),
+    ]
+    if "train" in kinds:
+        found += _timed("train", "train ms", 1e3)
+    if "infer" in kinds:
+        found += _timed("infer", "infer ms", 1e3)
+    if "step" in kinds:
+        found += _timed("step", "step us", 1e6)
+    if "memory" in kinds:
+        found.append(("MiB", lambda row, _: _number(row.memory)))
+        found.append(("xLSTM", lambda row, peer: _over(row.memory, peer.memory)))
+    if "first-use" in kinds:
+        found.append(("first s", lambda row, _: _number(row.first_use)))
+    if "train" in kinds:
+        found.append(("GFLOP/s", lambda row, _: _number(row.gflops)))
+        found.append(("%mm", lambda row, _: _percent(row.gflops, row.product_gflops)))
+        found.append(("%packed", lambda row, _: _percent(row.gflops, row.packed_gflops)))
+    found.append(("error", _error))
+    return found
+
+
+def _timed(kind: str, title: str, unit: float) -> list[Column]:
+    def least(row: Row, _: Row) -> str:
+        return _number(row.times[kind].least * unit) if kind in row.times else ""
+
+    def ratio(row: Row, peer: Row) -> str:
+        return f"{row.times[kind].ratio(peer.times[kind]):.2f}" if kind in row.times else ""
+
+    def median(row: Row, peer: Row) -> str:
+        return f"{row.times[kind].median_ratio(peer.times[kind]):.2f}" if kind in row.times else ""
+
+    return [(title, least), ("xLSTM", ratio), ("median", median)]
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def _over(mine: float | None, theirs: float | None) -> str:
+    return "" if mine is None or not theirs else f"{mine / theirs:.2f}"
+
+
+def _percent(mine: float | None, most: float | None) -> str:
+    return "" if mine is None or not most else f"{100 * mine / most:.0f}"
+
+
+def _error(row: Row, _: Row) -> str:
+    if row.error is None:
+        return ""
+    return f"{row.error:.0e}{' WRONG' if row.wrong else ''}"

@@ -1,0 +1,78 @@
+"""From the name of a way to a contender, or to the reason why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+
+from memcell.unroll.eager import unroll_eager
+from memcell_benchmarks.contenders import CannotRun, Contender, Parts, Problem, Unroll, Unrolled
+from memcell_benchmarks.naive import unroll_naive
+
+
+def build(way: str, parts: Parts, problem: Problem, threads: int) -> Contender:
+    """Build a contender.
+
+    Args:
+        way: One of `memcell_benchmarks.options.WAYS`.
+        parts: Cell and normalizers; the contender's own.
+        problem: The problem.
+        threads: Of torch, for peers that count their own.
+
+    Raises:
+        CannotRun: This cell does not run this way here; says why.
+    """
+    return BUILD[way](parts, problem, threads)
+
+
+def _naive(parts: Parts, problem: Problem, threads: int) -> Contender:
+    return Unrolled(parts, problem, unroll_naive)
+
+
+def _eager(parts: Parts, problem: Problem, threads: int) -> Contender:
+    return Unrolled(parts, problem, unroll_eager)
+
+
+def _native(parts: Parts, problem: Problem, threads: int) -> Contender:
+    return Unrolled(parts, problem, _of_core("memcell.unroll.native", "unroll_native"))
+
+
+def _compiled(parts: Parts, problem: Problem, threads: int) -> Contender:
+    return Unrolled(parts, problem, _of_core("memcell.unroll.compiled", "unroll_compiled"))
+
+
+def _torch_compile(parts: Parts, problem: Problem, threads: int) -> Contender:
+    from memcell_benchmarks.peers.torch_compile import CompiledStep
+
+    return Unrolled(parts, problem, CompiledStep())
+
+
+def _jax(parts: Parts, problem: Problem, threads: int) -> Contender:
+    from memcell_benchmarks.peers.jax_scan import JaxScan
+
+    return JaxScan(parts, problem, threads)
+
+
+def _onnx(parts: Parts, problem: Problem, threads: int) -> Contender:
+    from memcell_benchmarks.peers.onnx_runtime import OnnxRuntime
+
+    return OnnxRuntime(parts, problem, threads)
+
+
+def _of_core(module: str, name: str) -> Unroll:
+    try:
+        found: Unroll = getattr(import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise CannotRun(f"not in this memcell ({error})") from error
+    return found
+
+
+BUILD: dict[str, Callable[[Parts, Problem, int], Contender]] = {
+    "naive": _naive,
+    "eager": _eager,
+    "native": _native,
+    "compiled": _compiled,
+    "torch.compile": _torch_compile,
+    "jax": _jax,
+    "onnx": _onnx,
+}

@@ -1,0 +1,14 @@
+"""The fast unroll on a CPU: a cell's step, traced once and run as generated C for the whole window.
+
+Stages, a module each: `trace` (one step and its gradient as a graph), `lower` (to rows and pieces),
+`partition` (what forward saves), `schedule` (in which pass), `emit` (C), `unit` (compiled, cached),
+`function` (autograd). What cannot be expressed raises `Unsupported` with the operation's name.
+
+Process caches: plans by cell (`plan`), buffers (`pool`), threads (`threads`), loaded kernels (`unit`).
+"""
+
+from memcell.unroll.native.stepper import NativeStepper
+from memcell.unroll.native.unroll import native_reason, unroll_native
+from memcell.unroll.native.unsupported import Unsupported
+
+__all__ = ["NativeStepper", "Unsupported", "native_reason", "unroll_native"]

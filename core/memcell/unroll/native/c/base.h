@@ -1,0 +1,82 @@
+/* What every generated program and the kernels share: the number type, vectors, and a window's description. */
+#ifndef MEMCELL_BASE_H
+#define MEMCELL_BASE_H
+#include <math.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <string.h>
+
+#ifdef MEMCELL_DOUBLE
+typedef double real;
+#else
+typedef float real;
+#endif
+
+/* Bytes of a vector, and how many of them and how many rows a tile of the matrix product has. */
+#if defined(__AVX512F__)
+#define VECTOR_BYTES 64
+#elif defined(__AVX2__)
+#define VECTOR_BYTES 32
+#else
+#define VECTOR_BYTES 16
+#endif
+#define LANES ((long)(VECTOR_BYTES / sizeof(real)))
+#define ALIGNMENT 64
+/* Numbers, rounded up to whole lines of the cache. */
+#define ALIGNED(n) (((n) + 15) / 16 * 16)
+#define INLINE static inline __attribute__((always_inline))
+
+typedef real vector __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(real)), may_alias));
+
+/* The matrix kernels, compiled once a machine and handed to programs as pointers. */
+struct kernels {
+  long (*packed_size)(long depth, long columns);
+  /* rows start … start + depth of a right factor of `total` rows */
+  void (*pack)(long depth, long columns, const real *w, long ld, long transposed, real *packed,
+               long start, long total);
+  void (*multiply)(long rows, long columns, long depth, const real *a, long lda, const real *packed,
+                   real *c, long ldc, long add);
+  void (*outer)(long rows, long columns, long depth, const real *a, long lda, const real *packed,
+                real *c, long ldc);
+};
+
+/* Where all threads of a window meet; only programs that mix lanes do. */
+struct meeting {
+  atomic_long arrived, round;
+};
+
+/* One call: sizes, marks, and how the work is cut. Flags are bytes, 0 or 1. */
+struct window {
+  long steps, lanes, threads;
+  long block;                 /* rows that run through all steps together */
+  long chunk;                 /* steps whose input and parameter products are done together */
+  long ring;                  /* states: 1 keeps two steps, 0 keeps all */
+  long phase;                 /* of the ring: which of the two step 0 finds */
+  const uint8_t *restarts;    /* [steps, lanes], or null where no lane restarts */
+  const uint8_t *any_restart; /* [steps] */
+  const uint8_t *valid;       /* [steps, lanes], or null where every lane is valid */
+  const uint8_t *all_valid;   /* [steps] */
+  const long *keep;           /* [steps + 1]: which kept state is the one after so many steps, or -1 */
+  const struct kernels *kernels;
+  struct meeting *meeting;
+  real *shared;
+};
+
+/* Where the state before step t lies. */
+INLINE long entry(const struct window *w, long t) { return w->ring ? (t + w->phase) & 1 : t; }
+
+INLINE long least(long a, long b) { return a < b ? a : b; }
+
+INLINE void meet(const struct window *w) {
+  if (w->threads == 1) return;
+  long round = atomic_load(&w->meeting->round);
+  if (atomic_fetch_add(&w->meeting->arrived, 1) == w->threads - 1) {
+    atomic_store(&w->meeting->arrived, 0);
+    atomic_store(&w->meeting->round, round + 1);
+    return;
+  }
+  for (long spins = 0; atomic_load(&w->meeting->round) == round; spins++)
+    if (spins > 2000) sched_yield();
+}
+#endif

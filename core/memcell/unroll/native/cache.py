@@ -1,0 +1,90 @@
+"""Compiled objects on disk, safe for several processes and against damage.
+
+``KEY.json`` names an object file and its SHA-256; the object's own name holds its digest, so that an entry
+is never half of one build and half of another. Both are written beside and moved into place. What does not
+match its digest, or does not belong to this user, is built again and never loaded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+_DIGITS = 16
+
+
+def folder() -> Path:
+    """Return where compiled objects are kept: ``$XDG_CACHE_HOME/memcell/native``."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    root = Path(base) if base else Path.home() / ".cache"
+    return root / "memcell" / "native"
+
+
+def fetch(key: str, build: Callable[[Path], None], where: Path | None = None) -> Path:
+    """Return the object of a key, built where there is no sound one.
+
+    Args:
+        key: Hash of all that the object depends on.
+        build: Writes the object to a path.
+        where: The folder.
+    """
+    place = _writable(where or folder())
+    found = lookup(key, place)
+    return found if found is not None else store(key, build, place)
+
+
+def lookup(key: str, where: Path) -> Path | None:
+    """Return the object of a key, or None where there is no sound one."""
+    entry = where / f"{key}.json"
+    try:
+        digest = json.loads(entry.read_text())["sha256"]
+        path = where / f"{key}-{digest[:_DIGITS]}.so"
+        if not (_ours(entry) and _ours(path)):
+            return None
+        return path if _digest(path) == digest else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def store(key: str, build: Callable[[Path], None], where: Path) -> Path:
+    """Build an object, put it into the folder, and return its path."""
+    with tempfile.TemporaryDirectory(dir=where, prefix="build-") as work:
+        made = Path(work) / "unit.so"
+        build(made)
+        digest = _digest(made)
+        path = where / f"{key}-{digest[:_DIGITS]}.so"
+        made.replace(path)
+        entry = Path(work) / "entry.json"
+        entry.write_text(json.dumps({"sha256": digest}))
+        entry.replace(where / f"{key}.json")
+    return path
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _ours(path: Path) -> bool:
+    status = path.stat(follow_symlinks=False)
+    return not hasattr(os, "getuid") or status.st_uid == os.getuid()
+
+
+_own_folder: Path | None = None
+
+
+def _writable(where: Path) -> Path:
+    """Return the folder, made where it is missing; one of this process's own where it cannot be used."""
+    global _own_folder
+    try:
+        where.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if os.access(where, os.W_OK) and _ours(where):
+            return where
+    except OSError:
+        pass
+    if _own_folder is None:
+        _own_folder = Path(tempfile.mkdtemp(prefix="memcell-native-"))
+    return _own_folder

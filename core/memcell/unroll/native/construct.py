@@ -1,0 +1,245 @@
+"""From a traced step to the programs that run it: forward with what is saved, backward, inference."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import fx
+
+from memcell.unroll.native.gradients import ParameterGradients, Sum
+from memcell.unroll.native.ir import Number, Op, Piece, Tiles, Value, ancestors
+from memcell.unroll.native.lanes import LaneNumbers
+from memcell.unroll.native.lower import Lowering
+from memcell.unroll.native.merge import merge_products
+from memcell.unroll.native.partition import to_save
+from memcell.unroll.native.program import Added, Array, Place, Program, State
+from memcell.unroll.native.shapes import layout_of, shape_of
+from memcell.unroll.native.trace import Traced
+from memcell.unroll.native.unsupported import Unsupported
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What gradients are wanted.
+
+    Args:
+        parameters: Names.
+        inputs: For each step input.
+    """
+
+    parameters: frozenset[str]
+    inputs: tuple[bool, ...]
+
+
+@dataclass(frozen=True)
+class Programs:
+    """A step's programs and what their arrays are.
+
+    Args:
+        forward: With what is saved.
+        backward: Of it.
+        inference: Saves nothing.
+        gradients: Of the parameters.
+        saved: Columns saved for each lane and step, and for each step.
+        output: Width.
+        states: Widths.
+        gathered: Shape of each gathered tensor without time; ``None`` for the lanes.
+        parameters: Names of the parameters that are read, by their C names.
+        buffers: Likewise.
+        input_gradients: Whether each step input gets one.
+        output_state: The part of the state that is the output, where one is.
+    """
+
+    forward: Program
+    backward: Program
+    inference: Program
+    gradients: ParameterGradients
+    saved: tuple[int, int]
+    output: int
+    states: tuple[int, ...]
+    gathered: tuple[tuple[int | None, ...], ...]
+    parameters: dict[str, str]
+    buffers: dict[str, str]
+    input_gradients: tuple[bool, ...]
+    output_state: int | None
+
+
+class _Construction:
+    def __init__(self, traced: Traced, numbers: LaneNumbers, wanted: Wanted) -> None:
+        self.traced, self.wanted = traced, wanted
+        self.lowering = Lowering(traced.graph, traced.lanes, numbers)
+        self.given: dict[Value, Place] = {}
+        self.parameters: dict[str, str] = {}
+        self.buffers: dict[str, str] = {}
+
+    def programs(self) -> Programs:
+        traced, lowering = self.traced, self.lowering
+        self._constants("P", traced.parameters, self.parameters, True)
+        self._constants("Q", traced.buffers, self.buffers, True)
+        for i, node in enumerate(traced.inputs):
+            self._steps(node, f"x{i}")
+        for i, node in enumerate(traced.norm_inputs):
+            self._steps(node, f"m{i}")
+        before = [self._steps(n, f"s{i}_in", True) for i, n in enumerate(traced.state)]
+        dy = self._steps(traced.output_cotangent, "dy", True)
+        after = [self._steps(n, f"d{i}_in", True) for i, n in enumerate(traced.state_cotangents)]
+        assert dy is not None
+        for value, node in zip(before, traced.state, strict=True):
+            if len(shape_of(node)) != 2 or value is None or not value.rows:
+                raise Unsupported(f"a state of sizes [B, …] is needed, here is {shape_of(node)}")
+
+        states = [lowering.tiles(n) for n in traced.after]
+        output = lowering.tiles(traced.output)
+        gathered = [lowering.tiles(n) for n in traced.gathered]
+        cotangents = {v for v in (dy, *after) if v is not None}
+        state_gradients = [
+            self._gradient(g, n) for g, n in zip(traced.state_gradients, traced.state, strict=True)
+        ]
+        input_gradients = [
+            self._gradient(g, n) if w else None
+            for g, n, w in zip(
+                traced.input_gradients, traced.inputs, self.wanted.inputs, strict=True
+            )
+        ]
+        gradients = ParameterGradients(traced, lowering, self.wanted.parameters)
+        added = [self._added(i, s) for i, s in enumerate(gradients.sums)]
+        backward_tiles = [*state_gradients, *(g for g in input_gradients if g)]
+        roots = _values([*states, output, *gathered, *backward_tiles])
+        sums = _values([a.tiles for a in added]) + [a.outer for a in added if a.outer]
+        merge_products([*roots, *sums])
+        saved = to_save(_values(backward_tiles) + sums, cotangents)
+
+        places, saved_rows, saved_vector = _saved_places(saved)
+        widths = [layout_of(n, traced.lanes).width for n in traced.state]
+        forward_states = [
+            State(f"s{i}", w, v, tiles)
+            for i, (w, v, tiles) in enumerate(zip(widths, before, states, strict=True))
+            if v is not None
+        ]
+        y = Array("y", layout_of(traced.output, traced.lanes).width, True)
+        stores = [(output, Place(y))]
+        for i, (tiles, node) in enumerate(zip(gathered, traced.gathered, strict=True)):
+            found = layout_of(node, traced.lanes)
+            stores.append((tiles, Place(Array(f"g{i}", found.width, found.rows))))
+        keeps = [((Piece(v, 0, v.width),), place) for v, place in places.items()]
+        only_forward = {v: p for v, p in self.given.items() if v not in cotangents}
+        given = dict(self.given)
+        given.update(places)
+        for i, value in enumerate(before):
+            if value is not None:
+                given[value] = Place(Array(f"s{i}_before", value.width, True))
+        return Programs(
+            forward=Program("forward", False, only_forward, [*stores, *keeps], forward_states),
+            inference=Program("inference", False, only_forward, stores, forward_states),
+            backward=Program(
+                "backward",
+                True,
+                given,
+                [
+                    (g, Place(Array(f"dx{i}", sum(t.width for t in g), True)))
+                    for i, g in enumerate(input_gradients)
+                    if g
+                ],
+                [
+                    State(f"d{i}", w, v, tiles)
+                    for i, (w, v, tiles) in enumerate(
+                        zip(widths, after, state_gradients, strict=True)
+                    )
+                    if v is not None
+                ],
+                added,
+            ),
+            gradients=gradients,
+            saved=(saved_rows, saved_vector),
+            output=y.width,
+            states=tuple(widths),
+            gathered=tuple(
+                tuple(None if s == traced.lanes else s for s in shape_of(n))
+                for n in traced.gathered
+            ),
+            parameters=self.parameters,
+            buffers=self.buffers,
+            input_gradients=tuple(g is not None for g in input_gradients),
+            output_state=states.index(output) if output in states else None,
+        )
+
+    def _constants(
+        self, letter: str, nodes: dict[str, fx.Node], names: dict[str, str], matrices: bool
+    ) -> None:
+        for i, (name, node) in enumerate(nodes.items()):
+            if not node.users:
+                continue
+            value = self.lowering.leaf(node, f"{letter}{i}", matrices)
+            self.given[value] = Place(Array(value.name, value.width, False, steps=False))
+            names[value.name] = name
+
+    def _steps(self, node: fx.Node, name: str, always: bool = False) -> Value | None:
+        if not node.users and not always:
+            return None
+        value = self.lowering.leaf(node, name, False)
+        self.given[value] = Place(Array(name, value.width, value.rows))
+        return value
+
+    def _gradient(self, gradient: fx.Node | None, of: fx.Node) -> Tiles:
+        width = layout_of(of, self.traced.lanes).width
+        if gradient is None:
+            return (Number(0.0, width=width),)
+        return self.lowering.tiles(gradient)
+
+    def _added(self, i: int, entry: Sum) -> Added:
+        name = f"a{i}"
+        if entry.outer is None:
+            for tile in entry.tiles:
+                if isinstance(tile, Number) and tile.value != 0:
+                    raise Unsupported("a weight's gradient that is a constant")
+            return Added(name, entry.width, tiles=entry.tiles)
+        outer = entry.outer
+        if self._lies(outer.args) and not self._lies(outer.right):
+            flipped = self.lowering.build.outer(outer.right, outer.args)
+            return Added(name, flipped.width, outer=flipped, swapped=True)
+        return Added(name, outer.width, outer=outer)
+
+    def _lies(self, tiles: Tiles) -> bool:
+        first = tiles[0]
+        return len(tiles) == 1 and isinstance(first, Piece) and first.value in self.given
+
+
+def _saved_places(saved: list[Value]) -> tuple[dict[Value, Place], int, int]:
+    rows = sum(v.width for v in saved if v.rows)
+    vector = sum(v.width for v in saved if not v.rows)
+    arrays = {True: Array("saved", rows, True), False: Array("saved_vector", vector, False)}
+    at = {True: 0, False: 0}
+    places = {}
+    for value in saved:
+        places[value] = Place(arrays[value.rows], at[value.rows])
+        at[value.rows] += value.width
+    return places, rows, vector
+
+
+def _values(tiles: list[Tiles]) -> list[Value]:
+    return [t.value for several in tiles for t in several if isinstance(t, Piece)]
+
+
+def construct(traced: Traced, numbers: LaneNumbers, wanted: Wanted) -> Programs:
+    """Lower a traced step and split it into programs.
+
+    Raises:
+        Unsupported: It cannot be expressed.
+    """
+    return _Construction(traced, numbers, wanted).programs()
+
+
+def flops(program: Program) -> int:
+    """Return the multiplications and additions of a program's matrix products, for a lane and step."""
+    roots = _values([t for t, _ in program.stores] + [s.after for s in program.states])
+    roots += [a.outer for a in program.added if a.outer]
+    roots += _values([a.tiles for a in program.added])
+    total = 0
+    for value in ancestors(roots, set(program.given)):
+        if value in program.given:
+            continue
+        if value.op is Op.MATMUL and value.matrix is not None:
+            total += 2 * value.matrix.shape[0] * value.matrix.shape[1]
+        elif value.op is Op.OUTER:
+            total += 2 * value.width * sum(t.width for t in value.args)
+    return total

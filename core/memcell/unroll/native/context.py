@@ -1,0 +1,103 @@
+"""What the writers of a program share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from memcell.unroll.native.ir import Matrix, Op, Piece, Value
+from memcell.unroll.native.keeping import Keeping
+from memcell.unroll.native.memory import Memory, padded
+from memcell.unroll.native.program import Added, Program
+from memcell.unroll.native.schedule import Schedule
+
+
+@dataclass
+class Context:
+    """A program while it is written.
+
+    Args:
+        program: What is computed.
+        schedule: In which order.
+        keeping: What lies in memory between loops.
+        memory: Where.
+        matrices: Packed weights and their C names.
+        buffers: Scratch of a thread: name, and how many numbers, in C.
+        shared: Memory of all threads: likewise; there are two of each, by turns.
+        chunked: Buffers with an entry for each step of a chunk, and the distance between rows.
+        added: Vectors that are added up, by the piece of them, with their first column.
+    """
+
+    program: Program
+    schedule: Schedule
+    keeping: Keeping
+    memory: Memory
+    matrices: dict[Matrix, str] = field(default_factory=dict)
+    buffers: list[tuple[str, str]] = field(default_factory=list)
+    shared: list[tuple[str, str]] = field(default_factory=list)
+    chunked: dict[str, int] = field(default_factory=dict)
+    added: dict[Piece, list[tuple[Added, int]]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, program: Program) -> Context:
+        """Order a program and name its memory."""
+        schedule = Schedule(program)
+        keeping = Keeping(schedule)
+        made = cls(program, schedule, keeping, Memory(program, schedule, keeping))
+        for added in program.added:
+            offset = 0
+            for tile in added.tiles:
+                if isinstance(tile, Piece):
+                    made.added.setdefault(tile, []).append((added, offset))
+                offset += tile.width
+        made._declare()
+        return made
+
+    def matrix(self, value: Value) -> str:
+        """Return the name of a product's packed weight."""
+        assert value.matrix is not None
+        return self.matrices.setdefault(value.matrix, f"w{len(self.matrices)}")
+
+    def _declare(self) -> None:
+        schedule = self.schedule
+        for join in dict.fromkeys(schedule.joins.values()):
+            if join.keep == "shared":
+                self.shared.append((join.name, f"B * {join.width}"))
+            elif join.keep == "chunk":
+                self._chunk_buffer(join.name, padded(join.width))
+            else:
+                self.buffers.append((join.name, f"most * {padded(join.width)}"))
+        for value in schedule.values:
+            self._declare_value(value)
+        if self.program.backward:
+            for state in self.program.states:
+                for what in ("in", "out", "hold"):
+                    self.buffers.append((f"{state.name}_{what}", f"most * {padded(state.width)}"))
+
+    def _declare_value(self, value: Value) -> None:
+        schedule, name = self.schedule, f"v{value.order}"
+        if value.op is Op.MATMUL and value.onto is None and value not in schedule.late:
+            buffer, ld = self.memory.buffer(value)
+            if value in schedule.early:
+                self._chunk_buffer(buffer, ld)
+            elif not buffer.endswith("_out"):  # that of a state is declared with it
+                self.buffers.append((buffer, f"most * {ld}"))
+        elif value in self.keeping.block_memory:
+            self.buffers.append((f"{name}_at", f"most * {padded(value.width)}"))
+        elif value.op is Op.SCATTER:
+            self.shared.append((f"{name}_at", f"B * {value.width}"))
+        elif value.op is Op.BATCHSUM and value not in schedule.onward:
+            self.shared.append((f"{name}_parts", f"w->threads * {padded(value.width)}"))
+
+    def _chunk_buffer(self, name: str, ld: int) -> None:
+        self.chunked[name] = ld
+        self.buffers.append((name, f"chunk * most * {ld}"))
+
+
+def is_vector(value: Value) -> bool:
+    """Whether a value is computed once a step for all lanes."""
+    return not value.rows and value.op in (Op.POINT, Op.ROWSUM)
+
+
+def indented(lines: list[str], depth: int = 1) -> list[str]:
+    """Indent lines of C."""
+    return ["  " * depth + line if not line.startswith("#") else line for line in lines]

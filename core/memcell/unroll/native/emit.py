@@ -1,0 +1,126 @@
+"""Stage 5, write: one C function that runs a program's whole loop over time.
+
+Lanes do not meet (unless the program mixes them), so a block of rows runs through all steps before the
+next block begins: its activations stay in the nearest cache and the packed weights in the next. Products
+of inputs, and those that only leave the loop, are done for a chunk of steps at a time, where a product is
+long enough to be fast and what it reads is still in the cache.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from memcell.unroll.native.context import Context, indented, is_vector
+from memcell.unroll.native.emit_frame import (
+    close_block,
+    head,
+    open_block,
+    pack_function,
+    pointers,
+    sizes_function,
+)
+from memcell.unroll.native.emit_marks import after_step, before_step
+from memcell.unroll.native.emit_products import early, late, product, scatter
+from memcell.unroll.native.emit_rows import RowLoop
+from memcell.unroll.native.emit_vectors import vector_sums, vectors
+from memcell.unroll.native.ir import Op
+from memcell.unroll.native.memory import padded
+from memcell.unroll.native.program import Program
+
+
+@dataclass(frozen=True)
+class Written:
+    """A program in C.
+
+    Args:
+        source: The functions ``NAME``, ``NAME_pack`` and ``NAME_sizes``.
+        arrays: Names of the arrays that it is handed, in order.
+        mixes: Lanes meet: all threads take part in every step.
+    """
+
+    source: str
+    arrays: tuple[str, ...]
+    mixes: bool
+
+
+def write(program: Program) -> Written:
+    """Write a program."""
+    c = Context.of(program)
+    backward, name = program.backward, program.name
+    inner, before, behind = step(c), early(c), late(c)
+    opening, addresses = head(c), pointers(c)
+    body = [
+        *opening,
+        "for (long block = 0; block < blocks; block++) {",
+        "  const long b0 = first + (last - first) * block / blocks;",
+        "  const long n = first + (last - first) * (block + 1) / blocks - b0;",
+        *indented(open_block(c)),
+        "  for (long s = 0; s < T; s += chunk) {",
+        "    const long steps = least(chunk, T - s);",
+        f"    const long low = {'T - s - steps' if backward else 's'};",
+        *indented(before, 2),
+        "    for (long k = 0; k < steps; k++) {",
+        f"      const long slot = {'steps - 1 - k' if backward else 'k'};",
+        "      const long t = low + slot;",
+        *indented(addresses, 3),
+        *indented(inner, 3),
+        "    }",
+        *indented(behind, 2),
+        "  }",
+        *indented(close_block(c)),
+        "}",
+    ]
+    source = "\n".join(
+        [
+            f"void {name}(const struct window *w, real *const *p, const real *packed, "
+            "real *scratch, long tid) {",
+            *indented(body),
+            "}",
+            "",
+            *pack_function(c, name),
+            "",
+            *sizes_function(c, name),
+        ]
+    )
+    return Written(source, tuple(c.memory.arrays), c.schedule.mixes)
+
+
+def step(c: Context) -> list[str]:
+    """Write one step: its stages, between what marks do."""
+    body: list[str] = []
+    for number in range(max([*c.schedule.stage.values(), 0]) + 1):
+        body += stage(c, number)
+    body += vector_sums(c)
+    return [*before_step(c), *body, *after_step(c)]
+
+
+def stage(c: Context, number: int) -> list[str]:
+    """Write a stage: products, what is done once for all lanes, the loop over rows."""
+    schedule = c.schedule
+    here = [v for v in schedule.values if schedule.stage.get(v) == number]
+    lines = [product(c, v) for v in here if v.op is Op.MATMUL and v not in schedule.early]
+    if any(v.op in (Op.SCATTER, Op.LOOKUP) for v in here):
+        lines.append("meet(w);")
+    for value in here:
+        if value.op is Op.SCATTER:
+            lines += scatter(c, value)
+    lines += vectors(c, [v for v in here if is_vector(v)])
+    sums = [v for v in here if v.op is Op.BATCHSUM and v not in schedule.onward]
+    for value in sums:
+        size = padded(value.width)
+        lines += [
+            f"real *const v{value.order}_part = v{value.order}_parts + tid * {size};",
+            f"memset(v{value.order}_part, 0, sizeof(real) * {value.width});",
+        ]
+    lines += RowLoop(c.memory, schedule, number, c.added).write()
+    if sums:
+        lines.append("meet(w);")
+    for value in sums:
+        name, size = f"v{value.order}", padded(value.width)
+        lines += [
+            f"memcpy({name}_at, {name}_parts, sizeof(real) * {value.width});",
+            "for (long i = 1; i < w->threads; i++)",
+            f"  for (long j = 0; j < {value.width}; j++) {name}_at[j] += "
+            f"{name}_parts[i * {size} + j];",
+        ]
+    return lines

@@ -1,0 +1,235 @@
+"""Stage 5b, write: the loop over the rows of a block, and in it the loops over columns."""
+
+from __future__ import annotations
+
+from memcell.unroll.native.elementwise import C_SOURCE
+from memcell.unroll.native.ir import Number, Op, Operand, Piece, Value
+from memcell.unroll.native.memory import Memory, literal
+from memcell.unroll.native.program import Added
+from memcell.unroll.native.schedule import Schedule
+from memcell.unroll.native.unsupported import Unsupported
+
+#: Functions that the compiler leaves as calls: the loop around them is not vector code.
+_START = {"sum": "0", "max": "-INFINITY", "min": "INFINITY"}
+_STEP = {"sum": "{0} += {1};", "max": "{0} = m_max({0}, {1});", "min": "{0} = m_min({0}, {1});"}
+
+
+class RowLoop:
+    """The loop over rows of one stage.
+
+    Args:
+        memory: Where values lie.
+        schedule: The order.
+        stage: Which stage.
+        added: Vectors that are added up over the loop, by the piece of them.
+    """
+
+    def __init__(
+        self,
+        memory: Memory,
+        schedule: Schedule,
+        stage: int,
+        added: dict[Piece, list[tuple[Added, int]]],
+    ) -> None:
+        self.memory, self.schedule, self.stage, self.added = memory, schedule, stage, added
+        self.lines: list[str] = []
+        self._scalars: dict[object, str] = {}
+        self._defined: set[str] = set()
+
+    def write(self) -> list[str]:
+        """Return the loop's lines, or none where the stage has nothing to do for rows."""
+        schedule = self.schedule
+        mine = [
+            v
+            for v in schedule.values
+            if schedule.stage.get(v) == self.stage and v in schedule.level
+        ]
+        mine = [v for v in mine if v.rows or v.op is Op.BATCHSUM]
+        if not mine:
+            return []
+        sums = [v for v in mine if v.op is Op.ROWSUM]
+        for value in sums:
+            self.lines.append(f"real v{value.order} = {_START[value.name]};")
+        last = max(self._last_level(v) for v in mine)
+        for level in range(last + 1):
+            self._level(level, mine)
+        lines = [*self._prefetch(), *self.lines]
+        return ["for (long r = 0; r < n; r++) {", *(f"  {line}" for line in lines), "}"]
+
+    def _prefetch(self) -> list[str]:
+        """Ask for what the row after next has saved: records are long, and streams end at pages."""
+        program = self.memory.program
+        places = [*program.given.values(), *(place for _, place in program.stores)]
+        width = next((p.array.width for p in places if p.array.name == "saved"), 0)
+        if self.stage or not width:
+            return []
+        back = int(program.backward)
+        return [f"fetch_row(saved, r + 2, n, {'-B' if back else 'B'}, {width}, {1 - back});"]
+
+    def _last_level(self, value: Value) -> int:
+        level = self.schedule.level[value]
+        return level + 1 if value.op is Op.ROWSUM else level
+
+    def _level(self, level: int, mine: list[Value]) -> None:
+        schedule = self.schedule
+        for value in mine:
+            if value.op is Op.ROWSUM and schedule.level[value] == level - 1:
+                self._keep_scalar(value)
+        for value in mine:
+            if value.op is Op.POINT and value.width == 1 and schedule.level[value] == level:
+                self.lines.append(f"const real v{value.order} = {self._point(value, None)};")
+                self._keep_scalar(value)
+        reductions = [
+            (value, piece)
+            for value in mine
+            if value.op in (Op.ROWSUM, Op.BATCHSUM)
+            for piece in value.args
+            if isinstance(piece, Number)
+            or schedule.level_read(piece, self.stage, piece.width) == level
+        ]
+        points = [
+            v for v in mine if v.op is Op.POINT and v.width > 1 and schedule.level[v] == level
+        ]
+        widths = {v.width for v in points} | {p.width for _, p in reductions}
+        for width in sorted(widths):
+            self._columns(
+                width,
+                [v for v in points if v.width == width],
+                [(v, p) for v, p in reductions if p.width == width],
+            )
+
+    def _keep_scalar(self, value: Value) -> None:
+        for target in self.schedule.targets.get(value, []):
+            self.lines.append(f"{self.memory.target(target, value, '0')} = v{value.order};")
+        if value in self.memory.keeping.block_memory:
+            self.lines.append(f"{self.memory.element(Piece(value, 0, 1), '0')} = v{value.order};")
+
+    def _columns(
+        self, width: int, points: list[Value], reductions: list[tuple[Value, Operand]]
+    ) -> None:
+        loop = _Columns(self, width)
+        for value in points:
+            name = loop.name(value)
+            for target in self.schedule.targets.get(value, []):
+                loop.lines.append(f"{self.memory.target(target, value, 'j')} = {name};")
+            if value in self.memory.keeping.row_memory or value in self.memory.keeping.block_memory:
+                place = self.memory.element(Piece(value, 0, width), "j")
+                loop.lines.append(f"{place} = {name};")
+        plain: list[str] = []
+        for value, piece in reductions:
+            expression = self.operand(piece, loop)
+            if value.op is Op.ROWSUM:
+                loop.lines.append(_STEP[value.name].format(f"v{value.order}", expression))
+                plain += [f"v{value.order}"] if value.name == "sum" else []
+                loop.vector &= value.name == "sum"
+                continue
+            if value not in self.schedule.onward:
+                loop.lines.append(f"v{value.order}_part[j] += {expression};")
+            for added, offset in self.added.get(Piece(value, 0, value.width), []):
+                loop.lines.append(f"{added.name}_sum[{offset} + j] += {expression};")
+        names = ",".join(dict.fromkeys(plain))
+        pragma = f"#pragma omp simd{f' reduction(+:{names})' if names else ''}"
+        self.lines += [pragma] if loop.vector else []
+        self.lines.append(f"for (long j = 0; j < {width}; j++) {{")
+        self.lines += [f"  {line}" for line in loop.lines]
+        self.lines.append("}")
+
+    # --- expressions ----------------------------------------------------------------------------
+
+    def operand(self, operand: Operand, loop: _Columns | None) -> str:
+        """Return the C of an operand in a loop over columns, or None's: in the row itself."""
+        if isinstance(operand, Number):
+            return literal(operand)
+        if operand.width == 1:
+            return self._scalar(operand)
+        assert loop is not None
+        return loop.operand(operand)
+
+    def _scalar(self, piece: Piece) -> str:
+        value = piece.value
+        schedule = self.schedule
+        here = schedule.stage.get(value) == self.stage
+        if here and value.width == 1 and value.op in (Op.POINT, Op.ROWSUM) and value.rows:
+            return f"v{value.order}"
+        key = (value, piece.offset)
+        if key not in self._scalars:
+            name = f"s{len(self._scalars)}_{self.stage}"
+            self._scalars[key] = name
+            if value in schedule.free and value.op is Op.POINT:
+                code = self._point(value, None)
+            elif value.op in (Op.GATHER, Op.LOOKUP) and value not in self.memory.program.given:
+                code = self.picked(piece, "0")
+            else:
+                code = self.memory.element(piece, "0")
+            self.lines.append(f"const real {name} = {code};")
+        return self._scalars[key]
+
+    def _point(self, value: Value, loop: _Columns | None) -> str:
+        if value.name not in C_SOURCE:
+            raise Unsupported(f"no C for {value.name}")
+        return C_SOURCE[value.name].format(*(self.operand(a, loop) for a in value.args))
+
+    def picked(self, piece: Piece, j: str) -> str:
+        """Return the C of a column of the row that an index names."""
+        value = piece.value
+        index = value.args[0]
+        assert isinstance(index, Piece)
+        key = ("index", value.args)
+        if key not in self._scalars:
+            self._scalars[key] = f"i{len(self._scalars)}_{self.stage}"
+            self.lines.append(f"const long {self._scalars[key]} = (long){self._scalar(index)};")
+        row = self._scalars[key]
+        if value.op is Op.GATHER:
+            assert value.table is not None
+            table = self.memory.program.given[value.table].array.name
+            return f"{table}[{row} * {value.name} + {value.offset + piece.offset} + {j}]"
+        join = self.schedule.join(value.right, "shared")
+        if join is not None:
+            return f"{join.name}[{row} * {join.width} + {piece.offset} + {j}]"
+        source = value.right[0]
+        assert isinstance(source, Piece)
+        return f"v{source.value.order}_at[{row} * {source.value.width} + {piece.offset} + {j}]"
+
+
+class _Columns:
+    """One loop over columns: every value in it is computed once."""
+
+    def __init__(self, rows: RowLoop, width: int) -> None:
+        self.rows, self.width = rows, width
+        self.lines: list[str] = []
+        self.vector = True
+        self._names: dict[object, str] = {}
+
+    def name(self, value: Value) -> str:
+        """Return the variable of a value computed in this loop."""
+        if value not in self._names:
+            code = self.rows._point(value, self)
+            self._names[value] = f"v{value.order}"
+            self.lines.append(f"const real v{value.order} = {code};")
+        return self._names[value]
+
+    def operand(self, piece: Piece) -> str:
+        """Return the variable of a piece: computed here, or read here once."""
+        value, schedule = piece.value, self.rows.schedule
+        if value in schedule.free and value.op is Op.POINT and piece.whole:
+            return self.name(value)
+        here = (
+            value.op is Op.POINT
+            and value.rows
+            and schedule.stage.get(value) == self.rows.stage
+            and piece.whole
+            and value in self._names
+        )
+        if here:
+            return self._names[value]
+        if value in self.rows.memory.keeping.again and piece.whole:
+            return self.name(value)
+        key = (value, piece.offset, piece.width)
+        if key not in self._names:
+            if value.op in (Op.GATHER, Op.LOOKUP) and value not in self.rows.memory.program.given:
+                code = self.rows.picked(piece, "j")
+            else:
+                code = self.rows.memory.element(piece, "j")
+            self._names[key] = f"e{len(self._names)}"
+            self.lines.append(f"const real {self._names[key]} = {code};")
+        return self._names[key]

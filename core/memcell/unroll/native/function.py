@@ -1,0 +1,156 @@
+"""The autograd function around a plan's forward and backward loops."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from memcell.unroll.native.plan import Plan
+from memcell.unroll.native.pool import Lease
+from memcell.unroll.native.window import Marks
+
+
+@dataclass
+class Call:
+    """One call, without the tensors that gradients flow to.
+
+    Args:
+        plan: The plan.
+        marks: Restarts, padding, states to keep.
+        kept: How many states are kept.
+        steps: T.
+        lanes: B.
+        threads: Threads to use.
+        names: C name of each differentiable tensor, in order: inputs, parameters, states, fresh.
+        fixed: Buffers and normalizers' inputs by C name.
+        gathered: What the normalizers gathered ``[T, …]``, after the forward loop.
+    """
+
+    plan: Plan
+    marks: Marks
+    kept: int
+    steps: int
+    lanes: int
+    threads: int
+    names: Sequence[str]
+    fixed: dict[str, Tensor]
+    gathered: list[Tensor] = field(default_factory=list)
+
+
+def run_forward(call: Call, tensors: Sequence[Tensor], lease: Lease | None) -> tuple[Any, ...]:
+    """Run the forward loop, the saving one where there is a lease.
+
+    Returns:
+        Arrays by name, the outputs, and the kept states ``[kept, B, width]`` of each part.
+    """
+    programs, t, b = call.plan.programs, call.steps, call.lanes
+    dtype = call.plan.dtype
+    runner = call.plan.inference if lease is None else call.plan.forward
+    arrays = {**call.fixed, **dict(zip(call.names, tensors, strict=True))}
+    aliased = None if lease is None or not call.marks.plain else programs.output_state
+    for i, width in enumerate(programs.states):
+        if lease is None:
+            history = torch.empty(2, b, width, dtype=dtype)
+        elif i == aliased:
+            history = torch.empty(t + 1, b, width, dtype=dtype)
+        else:
+            history = lease.take((t + 1, b, width), dtype)
+        history[0] = arrays[f"s{i}"]
+        arrays[f"s{i}_history"] = history
+        arrays[f"s{i}_kept"] = torch.empty(call.kept, b, width, dtype=dtype)
+    if aliased is None:
+        arrays["y"] = torch.empty(t, b, programs.output, dtype=dtype)
+    else:
+        arrays["y"] = arrays[f"s{aliased}_history"][1:]
+    for i, shape in enumerate(programs.gathered):
+        sizes = (b if s is None else s for s in shape)
+        arrays[f"g{i}"] = torch.empty(t, *sizes, dtype=dtype)
+        call.gathered.append(arrays[f"g{i}"])
+    if lease is not None:
+        rows, vector = programs.saved
+        arrays["saved"] = lease.take((t, b, rows), dtype)
+        arrays["saved_vector"] = lease.take((t, vector), dtype)
+    window = runner.window(t, b, call.threads, ring=lease is None)
+    runner(window, call.marks, arrays)
+    kept = [arrays[f"s{i}_kept"] for i in range(len(programs.states))]
+    return arrays, arrays["y"], kept
+
+
+class Unroll(torch.autograd.Function):
+    """Outputs and kept states of a window, differentiable once."""
+
+    @staticmethod
+    def forward(ctx: Any, call: Call, *tensors: Tensor) -> tuple[Tensor, ...]:
+        """Run forward and keep what backward needs."""
+        lease = Lease()
+        arrays, y, kept = run_forward(call, tensors, lease)
+        ctx.save_for_backward(*tensors)
+        ctx.call, ctx.lease = call, lease
+        names = [f"s{i}_history" for i in range(len(kept))]
+        ctx.arrays = {n: arrays[n] for n in (*names, "saved", "saved_vector")}
+        return (y, *kept)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, dy: Tensor, *d_kept: Tensor) -> tuple[Tensor | None, ...]:
+        """Run backward; what was saved is given back, so it runs once."""
+        call: Call = ctx.call
+        if ctx.arrays is None:
+            raise RuntimeError(
+                "the fast unroll frees what it saved after one backward pass: run the window again, "
+                "or choose the eager loop where retain_graph is needed"
+            )
+        tensors = ctx.saved_tensors
+        plan, b = call.plan, call.lanes
+        programs, dtype = plan.programs, plan.dtype
+        arrays = {**call.fixed, **ctx.arrays, **dict(zip(call.names, tensors, strict=True))}
+        arrays["dy"] = dy.contiguous()
+        for i, width in enumerate(programs.states):
+            arrays[f"s{i}_before"] = arrays[f"s{i}_history"]
+            arrays[f"d{i}_kept"] = d_kept[i].contiguous()
+            arrays[f"d{i}_first"] = torch.empty(b, width, dtype=dtype)
+            arrays[f"d{i}_fresh"] = torch.zeros(b, width, dtype=dtype)
+        n_inputs = len(programs.input_gradients)
+        for i, given in enumerate(programs.input_gradients):
+            if given:
+                arrays[f"dx{i}"] = torch.empty_like(
+                    tensors[i], memory_format=torch.contiguous_format
+                )
+        window = plan.backward.window(call.steps, b, call.threads, ring=False)
+        for added, entry in zip(programs.backward.added, programs.gradients.sums, strict=True):
+            shape = entry.shape[::-1] if added.swapped else entry.shape
+            arrays[added.name] = torch.zeros(window.threads, *shape, dtype=dtype)
+        plan.backward(window, call.marks, arrays)
+        sums = []
+        for added in programs.backward.added:
+            total = arrays[added.name]
+            total = total[0] if window.threads == 1 else total.sum(0)
+            sums.append(total.t() if added.swapped else total)
+        parameters = {
+            n: tensors[call.names.index(c)]
+            for c, n in programs.parameters.items()
+            if c in call.names
+        }
+        gradients = programs.gradients.finish(sums, parameters)
+        by_name: dict[str, Tensor] = {
+            c: gradients[n] for c, n in programs.parameters.items() if n in gradients
+        }
+        for i in range(n_inputs):
+            if programs.input_gradients[i]:
+                by_name[f"x{i}"] = arrays[f"dx{i}"]
+        for i in range(len(programs.states)):
+            by_name[f"s{i}"] = arrays[f"d{i}_first"]
+            if call.marks.restarts is not None:
+                by_name[f"s{i}_fresh"] = arrays[f"d{i}_fresh"]
+        ctx.arrays = None
+        ctx.lease.end()
+        needed = ctx.needs_input_grad[1:]
+        return (
+            None,
+            *(by_name.get(n) if need else None for n, need in zip(call.names, needed, strict=True)),
+        )

@@ -1,0 +1,181 @@
+"""Parameter gradients: what is added up over time inside the loop, and what is done once after it.
+
+A parameter's gradient is a sum over time of sums over lanes. Going back from it through what is linear
+(transposing, cutting, adding, scaling by what does not change with time) one comes to those sums: products
+of two row values, or sums of one over the lanes. They are added up in the loop; the linear rest is a small
+graph that torch runs once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+
+from memcell.unroll.native.cuts import VIEWS
+from memcell.unroll.native.ir import Tiles, Value, width_of
+from memcell.unroll.native.lower import Lowering
+from memcell.unroll.native.shapes import shape_of
+from memcell.unroll.native.trace import Traced
+from memcell.unroll.native.unsupported import Unsupported
+
+aten = torch.ops.aten
+_LINEAR = VIEWS | {
+    aten.permute.default,
+    aten.t.default,
+    aten.transpose.int,
+    aten.neg.default,
+    aten.clone.default,
+    aten.slice.Tensor,
+    aten.slice_scatter.default,
+    aten.constant_pad_nd.default,
+    aten.add.Tensor,
+    aten.sub.Tensor,
+    aten.mul.Tensor,
+    aten.mul.Scalar,
+    aten.div.Tensor,
+    aten.div.Scalar,
+    aten.sum.dim_IntList,
+    aten.cat.default,
+}
+_TRANSPOSES = (aten.permute.default, aten.t.default, aten.transpose.int)
+
+
+@dataclass(frozen=True)
+class Sum:
+    """Something that is added up over the loop.
+
+    Args:
+        shape: Its shape where torch takes it up.
+        outer: A sum of products of row values; or
+        tiles: a vector (one value, or a sum over the lanes, a piece).
+    """
+
+    shape: tuple[int, ...]
+    outer: Value | None = None
+    tiles: Tiles = ()
+
+    @property
+    def width(self) -> int:
+        """Columns of a vector."""
+        return width_of(self.tiles)
+
+
+class ParameterGradients:
+    """The gradients of the parameters of a traced step.
+
+    Args:
+        traced: The step.
+        lowering: Its lowering, with every leaf made.
+        wanted: Names of the parameters whose gradient is wanted.
+
+    Attributes:
+        sums: What the loop adds up.
+        names: Parameters that get a gradient.
+    """
+
+    def __init__(self, traced: Traced, lowering: Lowering, wanted: frozenset[str]) -> None:
+        self._lowering = lowering
+        self._lanes = traced.lanes
+        self._parameters = {node: name for name, node in traced.parameters.items()}
+        gradients = {
+            name: node
+            for name, node in traced.parameter_gradients.items()
+            if node is not None and name in wanted
+        }
+        self._timed = _depending_on_time(traced)
+        gradients = {n: g for n, g in gradients.items() if g in self._timed}
+        ends: dict[fx.Node, None] = {}
+        for node in gradients.values():
+            self._ends(node, ends)
+        self.sums = [self._sum(node) for node in ends]
+        self.names = list(gradients)
+        self._after, self._needs = self._graph(list(ends), list(gradients.values()))
+
+    def finish(self, sums: list[Tensor], parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return the gradients by parameter from what the loop added up.
+
+        No two are the same tensor: they may be added to in place.
+        """
+        found = self._after(*sums, *(parameters[name] for name in self._needs))
+        taken: set[int] = set()
+        result: dict[str, Tensor] = {}
+        for name, gradient in zip(self.names, found, strict=True):
+            if gradient.data_ptr() in taken:
+                gradient = gradient.clone()
+            taken.add(gradient.data_ptr())
+            result[name] = gradient
+        return result
+
+    def _ends(self, node: fx.Node, ends: dict[fx.Node, None]) -> None:
+        if node not in self._timed or node in ends:
+            return
+        timed = [a for a in node.all_input_nodes if a in self._timed]
+        linear = node.target in _LINEAR and not any(self._lanes in shape_of(a) for a in timed)
+        if linear and node.target in (aten.mul.Tensor, aten.div.Tensor):
+            linear = len(timed) == 1 and (
+                node.target is aten.mul.Tensor or node.args[0] in self._timed
+            )
+        if not linear or not timed:
+            ends[node] = None
+            return
+        for argument in timed:
+            self._ends(argument, ends)
+
+    def _sum(self, node: fx.Node) -> Sum:
+        shape = shape_of(node)
+        left: Any = node.args[0] if node.args else None
+        if node.target is aten.mm.default and left.target in _TRANSPOSES:
+            right: Any = node.args[1]
+            lowering = self._lowering
+            value = lowering.build.outer(lowering.tiles(left.args[0]), lowering.tiles(right))
+            return Sum(shape, outer=value)
+        if len([s for s in shape if s != 1]) > 1:
+            raise Unsupported(f"a weight's gradient through {node.target}")
+        return Sum(shape, tiles=self._lowering.tiles(node))
+
+    def _graph(
+        self, ends: list[fx.Node], results: list[fx.Node]
+    ) -> tuple[fx.GraphModule, list[str]]:
+        graph = fx.Graph()
+        made = {n: graph.placeholder(f"sum_{i}") for i, n in enumerate(ends)}
+        needed: dict[fx.Node, None] = {}
+        order: list[fx.Node] = []
+        seen = set(ends)
+
+        def visit(node: fx.Node) -> None:
+            if node in seen:
+                return
+            seen.add(node)
+            if node.op == "placeholder":
+                if node not in self._parameters:
+                    raise Unsupported("a weight's gradient needs more than sums over time")
+                needed[node] = None
+                return
+            for argument in node.all_input_nodes:
+                visit(argument)
+            order.append(node)
+
+        for node in results:
+            visit(node)
+        for node in needed:
+            made[node] = graph.placeholder(f"parameter_{len(made)}")
+        for node in order:
+            made[node] = graph.node_copy(node, lambda n: made[n])
+        graph.output(tuple(made[n] for n in results))
+        return fx.GraphModule({}, graph), [self._parameters[n] for n in needed]
+
+
+def _depending_on_time(traced: Traced) -> set[fx.Node]:
+    still = {*traced.parameters.values()}
+    found: set[fx.Node] = set()
+    for node in traced.graph.nodes:
+        if node.op == "placeholder":
+            if node not in still:
+                found.add(node)
+        elif any(a in found for a in node.all_input_nodes):
+            found.add(node)
+    return found

@@ -1,0 +1,59 @@
+"""Constants that follow the batch size, found by tracing with two batch sizes.
+
+A mean over the lanes leaves the constant 1/B in the graph, and nothing says where it came from. The same
+step traced with another B has another constant there; ``c * B`` or ``c / B`` being equal in both says how it
+follows. So one compiled program serves every B.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from torch import fx
+
+from memcell.unroll.native.ir import Number
+from memcell.unroll.native.unsupported import Unsupported
+
+
+class LaneNumbers:
+    """Constants of a graph.
+
+    Args:
+        graph: A trace with ``lanes`` lanes.
+        lanes: Its batch size.
+        other: A trace of the same step with ``other_lanes``.
+        other_lanes: Its batch size.
+
+    Raises:
+        Unsupported: The step does something else with another batch size.
+    """
+
+    def __init__(self, graph: fx.Graph, lanes: int, other: fx.Graph, other_lanes: int) -> None:
+        self._powers: dict[tuple[fx.Node, int], int] = {}
+        self._lanes = lanes
+        nodes, others = list(graph.nodes), list(other.nodes)
+        if [n.target for n in nodes if n.op == "call_function"] != [
+            n.target for n in others if n.op == "call_function"
+        ]:
+            raise Unsupported("the step does something else with another number of lanes")
+        for a, b in zip(nodes, others, strict=True):
+            for position, (x, y) in enumerate(zip(a.args, b.args, strict=False)):
+                if not isinstance(x, int | float) or not isinstance(y, int | float) or x == y:
+                    continue
+                power = _power(float(x), lanes, float(y), other_lanes)
+                if power is None:
+                    raise Unsupported(f"{a.target} depends on the number of lanes")
+                self._powers[a, position] = power
+
+    def number(self, node: fx.Node, position: int, value: float) -> Number:
+        """Return a constant argument."""
+        power = self._powers.get((node, position), 0)
+        return Number(value / self._lanes**power, power)
+
+
+def _power(x: float, lanes: int, y: float, other_lanes: int) -> Any:
+    for power in (-1, 1):
+        if math.isclose(x / lanes**power, y / other_lanes**power, rel_tol=1e-12):
+            return power
+    return None

@@ -1,0 +1,250 @@
+"""Stage 2, lower: from a traced graph to values of the intermediate form."""
+
+from __future__ import annotations
+
+import operator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import fx
+
+from memcell.unroll.native import lower_columns, lower_rows
+from memcell.unroll.native.builder import Builder
+from memcell.unroll.native.cuts import VIEWS, find_cuts
+from memcell.unroll.native.elementwise import ELEMENTWISE
+from memcell.unroll.native.ir import Matrix, Number, Piece, Tiles, Value
+from memcell.unroll.native.lanes import LaneNumbers
+from memcell.unroll.native.shapes import dtype_of, layout_of, shape_of
+from memcell.unroll.native.unsupported import Unsupported
+from memcell.unroll.native.weights import weight_of
+
+aten = torch.ops.aten
+_CONSTANTS: dict[Any, float] = {
+    aten.full.default: 1,
+    aten.full_like.default: 1,
+    aten.scalar_tensor.default: 0,
+    aten.zeros.default: 0.0,
+    aten.ones.default: 1.0,
+    aten.zeros_like.default: 0.0,
+    aten.ones_like.default: 1.0,
+}
+_REDUCTIONS = {
+    aten.sum.dim_IntList: "sum",
+    aten.sum.default: "sum",
+    aten.amax.default: "max",
+    aten.amin.default: "min",
+}
+
+
+@dataclass(frozen=True)
+class Split:
+    """The parts of a split, before one is picked."""
+
+    parts: list[Tiles]
+
+
+class Lowering:
+    """Lowers the nodes of a graph, once every leaf is made.
+
+    Args:
+        graph: Core ATen operations.
+        lanes: The batch size that it was traced with.
+        numbers: Constants that follow the batch size.
+    """
+
+    def __init__(self, graph: fx.Graph, lanes: int, numbers: LaneNumbers) -> None:
+        self.lanes, self.numbers = lanes, numbers
+        self.build = Builder()
+        self.cuts = find_cuts(graph, lanes)
+        self.matrices: dict[fx.Node, Matrix] = {}
+        self.transposed: dict[fx.Node, fx.Node] = {}
+        self._graph = graph
+        self._done = False
+        self._tiles: dict[fx.Node, Tiles | Split] = {}
+        self._failed: dict[fx.Node, Unsupported] = {}
+
+    def leaf(self, node: fx.Node, name: str, parameter: bool) -> Value:
+        """Make a placeholder a leaf."""
+        shape = shape_of(node)
+        if parameter and len(shape) == 2:
+            rows, columns = shape
+            value = self.build.leaf(name, rows * columns, False)
+            self.matrices[node] = Matrix(value, columns, 0, False, shape)
+            if 1 in shape:
+                self._tiles[node] = (Piece(value, 0, value.width),)
+            return value
+        found = layout_of(node, self.lanes)
+        value = self.build.leaf(name, found.width, found.rows)
+        self._tiles[node] = (Piece(value, 0, found.width),)
+        return value
+
+    def tiles(self, node: fx.Node) -> Tiles:
+        """Return the pieces of a node.
+
+        Raises:
+            Unsupported: It, or what it is computed from, cannot be expressed.
+        """
+        if not self._done:
+            self._done = True
+            for each in self._graph.nodes:  # in order, so that no recursion goes deep
+                self._try(each)
+        found = self._tiles.get(node)
+        if node in self._failed:
+            raise self._failed[node]
+        if found is None:
+            raise Unsupported(f"a weight matrix ({node}) is used other than in a matrix product")
+        if isinstance(found, Split):
+            raise Unsupported(f"{node.target} is used without picking a part")
+        return found
+
+    def _try(self, node: fx.Node) -> None:
+        if node in self._tiles or node.op != "call_function" or self.matrix(node) is not None:
+            return
+        try:
+            self._tiles[node] = self._lowered(node)
+        except Unsupported as e:  # said when something that is wanted needs it
+            self._failed[node] = e
+
+    def _lowered(self, node: fx.Node) -> Tiles | Split:
+        target, args = node.target, node.args
+        source: Any = args[0] if args else None
+        if target in _CONSTANTS:
+            return self._constant(node)
+        if target is operator.getitem:
+            split = self._tiles.get(source)
+            if not isinstance(split, Split) or not isinstance(args[1], int):
+                raise self._failed.get(source, Unsupported(f"a part of {source.target}"))
+            return split.parts[args[1]]
+        if target in (aten.split.Tensor, aten.split_with_sizes.default):
+            return Split(lower_columns.split(self, node))
+        layout_of(node, self.lanes)
+        if target in ELEMENTWISE:
+            return self._elementwise(node, ELEMENTWISE[target])
+        if target in VIEWS:
+            return self._view(node)
+        if target in _REDUCTIONS:
+            return self._reduction(node, _REDUCTIONS[target])
+        if target is aten.slice.Tensor:
+            return lower_columns.slice_columns(self, node)
+        if target is aten.slice_scatter.default:
+            return lower_columns.put_columns(self, node)
+        if target is aten.cat.default:
+            return lower_columns.join(self, node)
+        if target in (aten.permute.default, aten.t.default, aten.transpose.int):
+            found = [s for s in shape_of(node) if s != 1]
+            if found == [s for s in shape_of(source) if s != 1]:
+                return self.tiles(source)
+        if target is aten.repeat.default:
+            return lower_columns.repeat(self, node)
+        if target is aten.mm.default:
+            return self._product(node)
+        if target in (aten.clamp.default, aten.clamp_min.default, aten.clamp_max.default):
+            return self._clamp(node)
+        if target is aten.index.Tensor:
+            return lower_rows.index(self, node)
+        if target in (aten.index_put.default, aten.index_add.default):
+            return lower_rows.scatter(self, node)
+        if target is aten.index_select.default and args[1] == 0:
+            return lower_rows.take(self, node, source, args[2])  # type: ignore[arg-type]
+        raise Unsupported(f"operation {target} is not known to the fast unroll")
+
+    def _constant(self, node: fx.Node) -> Tiles:
+        which = _CONSTANTS[node.target]
+        value = node.args[which] if isinstance(which, int) else which
+        if not isinstance(value, bool | int | float):
+            raise Unsupported(f"{node.target} of something that is not a number")
+        found = layout_of(node, self.lanes)
+        return (Number(float(value), width=found.width),)
+
+    def _operand(self, node: fx.Node, position: int) -> Tiles:
+        argument = node.args[position]
+        if isinstance(argument, fx.Node):
+            return self.tiles(argument)
+        if isinstance(argument, bool | int | float):
+            return (self.numbers.number(node, position, float(argument)),)
+        raise Unsupported(f"{node.target} of {argument!r}")
+
+    def _elementwise(self, node: fx.Node, name: str) -> Tiles:
+        self._check_types(node, name)
+        operands = [self._operand(node, i) for i in range(len(node.args))]
+        alpha = node.kwargs.get("alpha", 1)
+        if alpha != 1:
+            assert isinstance(alpha, int | float)
+            operands[1] = self.build.pointwise("mul", [operands[1], (Number(float(alpha)),)], set())
+        return self.build.pointwise(
+            name, operands, self.cuts[node], layout_of(node, self.lanes).width
+        )
+
+    def _check_types(self, node: fx.Node, name: str) -> None:
+        made, taken = dtype_of(node), [dtype_of(a) for a in node.all_input_nodes]
+        if (
+            name == "copy"
+            and not made.is_floating_point
+            and any(t.is_floating_point for t in taken)
+        ):
+            raise Unsupported(f"{node.target} from {taken[0]} to {made}")
+        floats = {t for t in (made, *taken) if t.is_floating_point}
+        if len(floats) > 1 or any(t.is_complex for t in (made, *taken)):
+            raise Unsupported(f"{node.target} mixes {', '.join(sorted(map(str, floats)))}")
+        if name in ("and", "or", "not") and made != torch.bool:
+            raise Unsupported(f"{node.target} on {made}")
+
+    def _view(self, node: fx.Node) -> Tiles:
+        source: Any = node.args[0]
+        tiles, before = self.tiles(source), layout_of(source, self.lanes)
+        after = layout_of(node, self.lanes)
+        if before.width != after.width and before.width != 1:
+            raise Unsupported(f"{node.target} mixes lanes and columns")
+        if len(tiles) == 1 and isinstance(tiles[0], Number):
+            return (Number(tiles[0].value, tiles[0].lanes_power, after.width),)
+        if before.width == after.width:
+            return tiles
+        number = (Number(0.0, width=after.width),)
+        return self.build.pointwise("add", [tiles, number], self.cuts[node], after.width)
+
+    def _reduction(self, node: fx.Node, name: str) -> Tiles:
+        source: Any = node.args[0]
+        shape, before = shape_of(source), layout_of(source, self.lanes)
+        dims: Any = node.args[1] if len(node.args) > 1 and node.args[1] else range(len(shape))
+        sizes = [shape[d] for d in dims]
+        tiles = self.tiles(source)
+        if any(s not in (1, self.lanes) for s in sizes):
+            tiles = self.build.row_reduction(name, tiles, before)
+        if self.lanes in sizes:
+            if name != "sum":
+                raise Unsupported(f"{node.target} over the lanes")
+            tiles = self.build.batch_sum(tiles, self.cuts[node])
+        return tiles
+
+    def _product(self, node: fx.Node) -> Tiles:
+        left, right = node.args[0], node.args[1]
+        assert isinstance(left, fx.Node)
+        assert isinstance(right, fx.Node)
+        matrix = self.matrix(right)
+        if matrix is None:
+            raise Unsupported(f"{node.target}: the right factor is not a weight")
+        return self.build.matmul(self.tiles(left), matrix)
+
+    def matrix(self, node: fx.Node) -> Matrix | None:
+        """Return the weight that a node is, transposed or cut out, or None."""
+        return weight_of(node, self.matrices)
+
+    def _clamp(self, node: fx.Node) -> Tiles:
+        tiles = self.tiles(node.args[0])  # type: ignore[arg-type]
+        low = (
+            node.args[1]
+            if len(node.args) > 1 and node.target is not aten.clamp_max.default
+            else None
+        )
+        high = node.args[-1] if node.target is aten.clamp_max.default else None
+        if node.target is aten.clamp.default and len(node.args) > 2:
+            high = node.args[2]
+        for name, limit in (("maximum", low), ("minimum", high)):
+            if limit is not None:
+                if not isinstance(limit, int | float):
+                    raise Unsupported(f"{node.target} between tensors")
+                tiles = self.build.pointwise(
+                    name, [tiles, (Number(float(limit)),)], self.cuts[node]
+                )
+        return tiles

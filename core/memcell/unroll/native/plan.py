@@ -1,0 +1,165 @@
+"""A cell with its normalizers, compiled for one way to be called; and the search for it."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+from collections.abc import Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor
+
+from memcell.recurrent.cell import Cell
+from memcell.recurrent.normalizer import NormWindow
+from memcell.recurrent.state import leaves
+from memcell.unroll.native.construct import Programs, Wanted, construct
+from memcell.unroll.native.emit import write
+from memcell.unroll.native.inputs import Inputs
+from memcell.unroll.native.lanes import LaneNumbers
+from memcell.unroll.native.purity import fingerprint
+from memcell.unroll.native.runner import INPUT_ROWS, SUM_ROWS, Runner
+from memcell.unroll.native.target import Target, chosen
+from memcell.unroll.native.trace import Step, trace, unused_lanes
+from memcell.unroll.native.unit import kernels, program_unit
+from memcell.unroll.native.unsupported import Unsupported
+from memcell.unroll.norms import SiteNorms
+
+
+class Plan:
+    """Programs, compiled when they are first run.
+
+    Args:
+        programs: What is computed.
+        gathered_sites: How many tensors each site gathers.
+        dtype: Of all numbers.
+        target: The instruction set.
+    """
+
+    def __init__(
+        self, programs: Programs, gathered_sites: dict[str, int], dtype: torch.dtype, target: Target
+    ) -> None:
+        self.programs, self.gathered_sites = programs, gathered_sites
+        self.dtype, self.target = dtype, target
+
+    @functools.cached_property
+    def forward(self) -> Runner:
+        """The forward loop that saves."""
+        return self._training[0]
+
+    @functools.cached_property
+    def backward(self) -> Runner:
+        """The backward loop."""
+        return self._training[1]
+
+    @functools.cached_property
+    def inference(self) -> Runner:
+        """The forward loop that saves nothing."""
+        written = write(self.programs.inference)
+        unit = program_unit((written.source,), self.dtype, self.target)
+        return self._runner(unit, "inference", written, INPUT_ROWS)
+
+    @functools.cached_property
+    def _training(self) -> tuple[Runner, Runner]:
+        forward, backward = write(self.programs.forward), write(self.programs.backward)
+        unit = program_unit((forward.source, backward.source), self.dtype, self.target)
+        return (
+            self._runner(unit, "forward", forward, INPUT_ROWS),
+            self._runner(unit, "backward", backward, SUM_ROWS),
+        )
+
+    def _runner(self, unit: ctypes.CDLL, name: str, written: Any, rows: int) -> Runner:
+        return Runner(unit, name, written, kernels(self.dtype, self.target), self.dtype, rows)
+
+
+#: Plans of each cell with its normalizers, for as long as they live; a reason where there is none.
+_Known = WeakKeyDictionary[SiteNorms, dict[Any, "Plan | str"]]
+_plans: WeakKeyDictionary[Cell, _Known] = WeakKeyDictionary()
+
+
+def find_plan(
+    cell: Cell,
+    norms: SiteNorms,
+    windows: dict[str, NormWindow],
+    inputs: Inputs,
+    state: Any,
+    wanted: Wanted,
+) -> Plan:
+    """Return the plan for a call, made where it is the first of its kind.
+
+    Raises:
+        Unsupported: There can be none.
+    """
+    target = chosen()
+    parts = list(leaves(state))
+    lanes = parts[0].shape[0]
+    key = (
+        target,
+        tuple(
+            (site, window.mode, tuple(_kind(i, lanes) for i in window.inputs))
+            for site, window in windows.items()
+        ),
+        inputs.projects,
+        inputs.single,
+        tuple(t.shape[2:] for t in inputs.tensors),
+        tuple(t.shape[1:] for t in parts),
+        parts[0].dtype,
+        wanted,
+        fingerprint(cell),
+        fingerprint(norms),
+    )
+    known = _plans.setdefault(cell, WeakKeyDictionary()).setdefault(norms, {})
+    if key not in known:
+        try:
+            known[key] = _made(cell, norms, windows, inputs, state, wanted, target)
+        except Unsupported as e:
+            known[key] = str(e)
+    found = known[key]
+    if isinstance(found, str):
+        raise Unsupported(found)
+    return found
+
+
+def _made(
+    cell: Cell,
+    norms: SiteNorms,
+    windows: dict[str, NormWindow],
+    inputs: Inputs,
+    state: Any,
+    wanted: Wanted,
+    target: Target,
+) -> Plan:
+    modes = {site: window.mode for site, window in windows.items()}
+    step = Step(cell, norms, modes, state, inputs.projects, inputs.single)
+    parts = list(leaves(state))
+    sizes = {s for t in (*step.parameters(), *step.buffers(), *parts) for s in t.shape}
+    sizes |= {s for t in inputs.tensors for s in t.shape[2:]}
+    batch = parts[0].shape[0]
+    sizes.discard(batch)
+    sizes |= {s for t in parts for s in t.shape[1:]}
+    lanes = unused_lanes(sizes)
+    other = unused_lanes(sizes | {lanes})
+
+    def traced(count: int) -> Any:
+        norm = [[_example(i, batch, count) for i in w.inputs] for w in windows.values()]
+        return trace(
+            step,
+            [t.new_zeros(count, *t.shape[2:]) for t in inputs.tensors],
+            norm,
+            [t.new_zeros(count, *t.shape[1:]) for t in parts],
+        )
+
+    with torch.random.fork_rng(devices=[]):
+        first, second = traced(lanes), traced(other)
+    numbers = LaneNumbers(first.graph, lanes, second.graph, other)
+    return Plan(construct(first, numbers, wanted), step.gathered_count, parts[0].dtype, target)
+
+
+def _kind(tensor: Tensor, batch: int) -> tuple[Any, ...]:
+    return (tensor.dtype, tuple(None if s == batch else s for s in tensor.shape[1:]))
+
+
+def _example(tensor: Tensor, batch: int, lanes: int) -> Tensor:
+    shape: Sequence[int] = [lanes if s == batch else s for s in tensor.shape[1:]]
+    return tensor.new_zeros(shape)

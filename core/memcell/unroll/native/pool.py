@@ -1,0 +1,51 @@
+"""Buffers that are used again: memory fresh from the system costs more than what is computed in it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from math import prod
+
+import torch
+from torch import Tensor
+
+#: Buffers of one size that are kept when nobody uses them.
+_KEPT = 4
+_free: dict[tuple[int, torch.dtype], list[Tensor]] = {}
+_lock = threading.Lock()
+
+
+class Lease:
+    """Buffers that go back when they are no longer needed, at the latest with this object."""
+
+    def __init__(self) -> None:
+        self._held: list[Tensor] = []
+
+    def take(self, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+        """Return a buffer of any contents."""
+        size = prod(shape)
+        with _lock:
+            kept = _free.get((size, dtype))
+            flat = kept.pop() if kept else None
+        if flat is None:
+            flat = torch.empty(size, dtype=dtype)
+        self._held.append(flat)
+        return flat.view(*shape)
+
+    def end(self) -> None:
+        """Give everything back."""
+        held, self._held = self._held, []
+        with _lock:
+            for flat in held:
+                kept = _free.setdefault((flat.numel(), flat.dtype), [])
+                if len(kept) < _KEPT:
+                    kept.append(flat)
+
+    def __del__(self) -> None:
+        self.end()
+
+
+def clear_pool() -> None:
+    """Give all unused buffers back to the system."""
+    with _lock:
+        _free.clear()

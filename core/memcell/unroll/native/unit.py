@@ -1,0 +1,75 @@
+"""Compiled units: the matrix kernels, once a machine, and the programs of a step."""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import tempfile
+from functools import cache
+from importlib import resources
+from pathlib import Path
+
+import torch
+
+from memcell.unroll.native import cache as disk
+from memcell.unroll.native.compiler import FLAGS, find_compiler
+from memcell.unroll.native.target import Target
+
+_HEADERS = ("base.h", "functions.h", "rows.h")
+_PREAMBLE = '#include "base.h"\n#include "functions.h"\n#include "rows.h"\n\n'
+
+
+@cache
+def _file(name: str) -> str:
+    return (resources.files("memcell.unroll.native") / "c" / name).read_text()
+
+
+def load(
+    source: str, dtype: torch.dtype, target: Target, extra: tuple[str, ...] = ()
+) -> ctypes.CDLL:
+    """Compile a C source (or take it from the cache) and load it.
+
+    Args:
+        source: After the runtime's headers.
+        dtype: float32 or float64: what ``real`` is.
+        target: The instruction set.
+        extra: Further flags.
+
+    Raises:
+        Unsupported: There is no compiler, or it failed.
+    """
+    compiler = find_compiler()
+    flags = (*target.flags, *extra)
+    if dtype == torch.float64:
+        flags = (*flags, "-DMEMCELL_DOUBLE")
+    known = [compiler.version, *compiler.command, *FLAGS, *flags, *map(_file, _HEADERS), source]
+    key = hashlib.sha256("\0".join(known).encode()).hexdigest()[:32]
+
+    def build(output: Path) -> None:
+        with tempfile.TemporaryDirectory(prefix="memcell-") as work:
+            for name in _HEADERS:
+                (Path(work) / name).write_text(_file(name))
+            unit = Path(work) / "unit.c"
+            unit.write_text(source)
+            compiler.compile(unit, output, flags)
+
+    path = disk.fetch(key, build)
+    try:
+        return ctypes.CDLL(str(path))
+    except OSError:  # an object of the right digest that this system does not load
+        return ctypes.CDLL(str(disk.store(key, build, path.parent)))
+
+
+@cache
+def kernels(dtype: torch.dtype, target: Target) -> int:
+    """Return the address of the matrix kernels (kept for the process)."""
+    library = load(_file("kernels.c"), dtype, target)
+    library.kernels.restype = ctypes.c_void_p
+    return int(library.kernels())
+
+
+def program_unit(
+    sources: tuple[str, ...], dtype: torch.dtype, target: Target, extra: tuple[str, ...] = ()
+) -> ctypes.CDLL:
+    """Compile programs into one unit."""
+    return load(_PREAMBLE + "\n\n".join(sources), dtype, target, extra)

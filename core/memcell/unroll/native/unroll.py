@@ -1,0 +1,182 @@
+"""The entry: a window through the fast unroll, with the meaning of `memcell.unroll.eager.unroll_eager`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import torch
+from torch import Tensor
+
+from memcell.recurrent.cell import Cell
+from memcell.recurrent.normalizer import NormWindow
+from memcell.recurrent.state import State, leaves, rebuild
+from memcell.unroll.marks import WindowMarks
+from memcell.unroll.native.construct import Wanted
+from memcell.unroll.native.function import Call, Unroll, run_forward
+from memcell.unroll.native.inputs import Inputs, is_separable, projected
+from memcell.unroll.native.plan import Plan, find_plan
+from memcell.unroll.native.unsupported import Unsupported
+from memcell.unroll.native.window import Marks
+from memcell.unroll.norms import SiteNorms
+
+
+def unroll_native(
+    cell: Cell,
+    norms: SiteNorms,
+    x: Tensor,
+    state: State,
+    fresh: State,
+    marks: WindowMarks,
+    keep: Collection[int],
+    gather: bool,
+) -> tuple[Tensor, dict[int, State]]:
+    """Run a cell over a window. Arguments and result as `memcell.unroll.eager.unroll_eager`.
+
+    Raises:
+        Unsupported: It cannot run natively; nothing has happened yet, and the eager loop can run it.
+    """
+    parts = checked(cell, norms, x, state, fresh)
+    windows = norms.windows(marks, gather)
+    plan, inputs = planned(cell, norms, windows, x, state)
+    programs = plan.programs
+    wanted = sorted(k for k in keep if k > 0)
+    fresh_parts = [t.contiguous() for t in leaves(fresh)]
+    owners = named_parameters(cell, norms)
+    named = {f"x{i}": t for i, t in enumerate(inputs.tensors)}
+    named.update({c: owners[n] for c, n in programs.parameters.items()})
+    named.update({f"s{i}": t for i, t in enumerate(parts)})
+    named.update({f"s{i}_fresh": t for i, t in enumerate(fresh_parts)})
+    tensors = [t.contiguous() for t in named.values()]
+    grad = torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
+    call = Call(
+        plan=plan,
+        marks=Marks(marks, wanted),
+        kept=len(wanted),
+        steps=x.shape[0],
+        lanes=x.shape[1],
+        threads=torch.get_num_threads(),
+        names=list(named),
+        fixed=fixed_arrays(plan, cell, norms, windows, grad and gather),
+    )
+    if grad:
+        output, *kept = Unroll.apply(call, *tensors)  # type: ignore[no-untyped-call]
+    else:
+        with torch.no_grad():
+            _, output, kept = run_forward(call, tensors, None)
+    if gather:
+        _fold(plan, norms, windows, call.gathered)
+    states = {0: state} if 0 in keep else {}
+    columns = [k.unbind(0) for k in kept] if wanted else []
+    for i, step in enumerate(wanted):
+        states[step] = rebuild(state, iter(c[i] for c in columns))
+    return output, states
+
+
+def native_reason(cell: Cell, norms: SiteNorms) -> str | None:
+    """Return why a cell with its normalizers cannot run natively here, or None where it can.
+
+    It is traced and its programs are written (not compiled) for training and inference, with few lanes.
+    """
+    like = next(cell.parameters(), torch.zeros(()))
+    x = torch.zeros(2, 3, cell.input_size, dtype=like.dtype)
+    state = cell.initial_state(3, dtype=like.dtype)
+    no = torch.zeros(2, 3, dtype=torch.bool)
+    marks = WindowMarks.of(no, ~no, torch.zeros(3, dtype=torch.int64))
+    try:
+        from memcell.unroll.native.compiler import find_compiler
+
+        find_compiler()
+        checked(cell, norms, x, state, state)
+        for gather in (True, False):
+            planned(cell, norms, norms.windows(marks, gather), x, state)
+    except Unsupported as e:
+        return str(e)
+    return None
+
+
+def named_parameters(cell: Cell, norms: SiteNorms) -> dict[str, torch.nn.Parameter]:
+    """Return the parameters by their names in a traced step."""
+    return {
+        **{f"cell.{n}": p for n, p in cell.named_parameters()},
+        **{f"norms.{n}": p for n, p in norms.named_parameters()},
+    }
+
+
+def checked(cell: Cell, norms: SiteNorms, x: Tensor, state: State, fresh: State) -> list[Tensor]:
+    """Return the parts of the state.
+
+    Raises:
+        Unsupported: Tensors are of a kind or type that generated code does not take.
+    """
+    parts = list(leaves(state))
+    tensors = [x, *parts, *leaves(fresh), *cell.parameters(), *norms.parameters()]
+    for tensor in tensors:
+        if tensor.device.type != "cpu":
+            raise Unsupported(f"tensors on {tensor.device}: the fast unroll runs on the CPU")
+        if tensor.dtype not in (torch.float32, torch.float64) or tensor.dtype != x.dtype:
+            kinds = sorted({str(t.dtype) for t in tensors})
+            raise Unsupported(
+                f"numbers of type {', '.join(kinds)}: one of float32, float64 is needed"
+            )
+        if type(tensor) not in (Tensor, torch.nn.Parameter) or tensor.layout != torch.strided:
+            raise Unsupported(f"a tensor of type {type(tensor).__name__}")
+    if torch.is_autocast_enabled("cpu"):
+        raise Unsupported("mixed precision (autocast)")
+    if not parts or x.dim() != 3 or 0 in x.shape[:2]:
+        raise Unsupported(f"x of sizes {tuple(x.shape)}")
+    return parts
+
+
+def planned(
+    cell: Cell, norms: SiteNorms, windows: dict[str, NormWindow], x: Tensor, state: State
+) -> tuple[Plan, Inputs]:
+    """Return the plan of a call and its step inputs.
+
+    Raises:
+        Unsupported: There is none.
+    """
+    parameters = frozenset(
+        name for name, p in named_parameters(cell, norms).items() if p.requires_grad
+    )
+
+    def plan(inputs: Inputs) -> Plan:
+        wanted = Wanted(parameters, tuple(t.requires_grad for t in inputs.tensors))
+        return find_plan(cell, norms, windows, inputs, state, wanted)
+
+    if is_separable(cell, x):
+        try:
+            inputs = Inputs((x,), True, True)
+            return plan(inputs), inputs
+        except Unsupported:
+            pass  # with what project returned it may still be possible
+    inputs = projected(cell, x)
+    return plan(inputs), inputs
+
+
+def fixed_arrays(
+    plan: Plan, cell: Cell, norms: SiteNorms, windows: dict[str, NormWindow], copy: bool
+) -> dict[str, Tensor]:
+    """Return buffers and normalizers' inputs; buffers are copied where folding will change them."""
+    buffers = {
+        **{f"cell.{n}": b for n, b in cell.named_buffers()},
+        **{f"norms.{n}": b for n, b in norms.named_buffers()},
+    }
+    fixed = {}
+    for c, name in plan.programs.buffers.items():
+        buffer = buffers[name].detach().to(plan.dtype).contiguous()
+        fixed[c] = buffer.clone() if copy else buffer
+    flat = [i for w in windows.values() for i in w.inputs]
+    for i, tensor in enumerate(flat):
+        fixed[f"m{i}"] = tensor.detach().to(plan.dtype).contiguous()
+    return fixed
+
+
+def _fold(
+    plan: Plan, norms: SiteNorms, windows: dict[str, NormWindow], gathered: Sequence[Tensor]
+) -> None:
+    rest = list(gathered)
+    for site, window in windows.items():
+        count = plan.gathered_sites.get(site, 0)
+        mine, rest = rest[:count], rest[count:]
+        if mine:
+            norms.site(site).fold(tuple(mine), window.mode, window.inputs)

@@ -1,0 +1,115 @@
+"""The ways to run a layer over a window, and in which order they are tried.
+
+``native``: generated C for the whole window (`memcell.unroll.native`, CPU). ``torch``: torch's own kernel,
+where the cell is exactly one of torch's and no normalizer is set. ``compiled``: chunks of steps through
+Inductor, CUDA graphs on a GPU (`memcell.unroll.compiled`). ``eager``: the loop over the cell's step, which
+every other way must equal and which runs anything.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from memcell.recurrent.state import State
+from memcell.unroll.eager import unroll_eager
+from memcell.unroll.marks import WindowMarks
+from memcell.unroll.native.unsupported import Unsupported
+from memcell.unroll.torch_own import MIN_MEAN_CUT, cuts, unroll_torch
+
+if TYPE_CHECKING:
+    from memcell.unroll.layer import Layer
+
+#: What ``--unroll`` takes.
+CHOICES = ("auto", "native", "compiled", "eager")
+
+
+class UnrollWarning(UserWarning):
+    """A layer runs in another way than the fastest, or the one asked for; says why."""
+
+
+def candidates(choice: str, device: str) -> tuple[str, ...]:
+    """Return the ways to try, the last of which always works.
+
+    Args:
+        choice: One of `CHOICES`.
+        device: ``"cpu"`` or ``"cuda"``.
+    """
+    if choice != "auto":
+        return (choice,) if choice == "eager" else (choice, "eager")
+    return ("native", "torch", "eager") if device == "cpu" else ("torch", "compiled", "eager")
+
+
+def run(
+    way: str,
+    layer: Layer,
+    x: Tensor,
+    state: State,
+    fresh: State,
+    marks: WindowMarks,
+    keep: Collection[int],
+    gather: bool,
+) -> tuple[Tensor, dict[int, State]]:
+    """Run a window in one way; see `memcell.unroll.eager.unroll_eager` for the arguments.
+
+    Raises:
+        Unsupported: This way cannot; nothing has happened yet.
+    """
+    cell, norms = layer.cell, layer.norms
+    if way == "native":
+        from memcell.unroll.native import unroll_native
+
+        return unroll_native(cell, norms, x, state, fresh, marks, keep, gather)
+    if way == "compiled":
+        from memcell.unroll.compiled import unroll_compiled
+
+        return unroll_compiled(cell, norms, x, state, fresh, marks, keep, gather)
+    if way == "torch":
+        form = None if len(norms) else cell.torch_form()
+        if form is None:
+            raise Unsupported("it is not one of torch's own cells, or a normalizer is set")
+        pieces = len(cuts(marks, keep)) - 1
+        if pieces > 1 and marks.time_steps < MIN_MEAN_CUT * pieces:
+            raise Seldom("the window is cut too often")
+        return unroll_torch(form, cell, x, state, fresh, marks, keep)
+    return unroll_eager(cell, norms, x, state, fresh, marks, keep, gather)
+
+
+class Seldom(Unsupported):
+    """A refusal of one window only: the next may run this way."""
+
+
+def refusal(way: str, layer: Layer) -> str | None:
+    """Return why a layer cannot run in a way, or None where it can; without running it."""
+    if way == "native":
+        from memcell.unroll.native import native_reason
+
+        return native_reason(layer.cell, layer.norms)
+    if way == "compiled":
+        from memcell.unroll.compiled import compiled_reason
+
+        return compiled_reason(layer.cell, layer.norms)
+    if way == "torch":
+        if len(layer.norms):
+            return "a normalizer is set"
+        return None if layer.cell.torch_form() else "not one of torch's own cells"
+    return None
+
+
+def warn_once(layer: Layer, refused: str, reason: str, instead: str) -> None:
+    """Say that a way was refused; python shows the same words once."""
+    cell = type(layer.cell).__name__
+    message = f"{cell} does not run {NAMES[refused]} ({reason}); it runs {NAMES[instead]}"
+    warnings.warn(message, UnrollWarning, stacklevel=2)
+
+
+#: Ways in words.
+NAMES = {
+    "native": "as generated C",
+    "compiled": "through Inductor",
+    "torch": "on torch's own kernel",
+    "eager": "on the eager loop",
+}

@@ -1,0 +1,235 @@
+"""``memcell bench cells`` at sizes of a few numbers. No test looks at how long anything took."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+import torch
+
+from memcell.cli.main import run
+from memcell.registry import default_registry
+from memcell.unroll.eager import unroll_eager
+from memcell.unroll.native.unsupported import Unsupported
+from memcell_benchmarks import memory, ways
+from memcell_benchmarks.contenders import Unrolled
+from memcell_benchmarks.peers import lstm_weights
+
+TINY = [
+    *["bench", "cells", "--hidden-size", "4", "--batch-size", "3", "--time-steps", "5"],
+    *["--input-size", "2", "--rounds", "1", "--sample", "0.001"],
+]
+
+
+@pytest.fixture
+def bench(capfd, tmp_path):
+    """``bench(*args)``: exit code, what was printed, and the JSON."""
+
+    def call(*args):
+        file = tmp_path / "numbers.json"
+        code = run([*TINY, *args, "--json", str(file)])
+        out, err = capfd.readouterr()
+        return code, out + err, json.loads(file.read_text()) if file.exists() else None
+
+    return call
+
+
+def results(record, way):
+    return [r for r in record["results"] if r["way"] == way]
+
+
+def test_ratios_to_torchs_lstm_are_printed_and_written(bench):
+    code, said, record = bench("--cell", "lstm", "--cell", "rnn", "--ways", "naive,eager")
+    assert code == 0, said
+    assert "xLSTM" in said
+    assert "B3 H4 T5 I2" in said
+    (peer,) = results(record, "nn.LSTM")
+    assert peer["train"]["ratio_of_least"] == peer["train"]["median_ratio"] == 1
+    assert [(r["cell"], r["way"]) for r in record["results"][1:]] == [
+        (c, w) for c in ("lstm", "rnn") for w in ("naive", "eager")
+    ]
+    for row in record["results"][1:]:
+        assert row["relative_error"] < 1e-5
+        assert not row["reason"]
+        for kind in ("train", "infer", "step"):
+            assert row[kind]["least"] > 0
+            assert row[kind]["ratio_of_least"] == row[kind]["least"] / peer[kind]["least"]
+        assert row["first_use_seconds"] > 0
+        assert row["gflops"] > 0
+        assert row["torch_mm_gflops"] > 0
+    assert {"cpu", "isa", "torch", "threads", "clock", "malloc"} <= set(record["machine"])
+
+
+def test_by_default_every_cell_and_lstm_with_every_normalizer(bench):
+    # the last --batch-size typed counts: batch statistics want 16 lanes
+    code, said, record = bench("--ways", "eager", "--what", "train", "--batch-size", "16")
+    assert code == 0, said
+    got = [(r["cell"], r["normalizer"]) for r in results(record, "eager")]
+    registry = default_registry()
+    with_norms = [("lstm", n) for n in registry.names("normalizer") if n != "none"]
+    assert got == [(c, "none") for c in registry.names("cell")] + with_norms
+    assert not any(r["reason"] for r in record["results"])
+    assert "infer" not in record["results"][1]
+
+
+def test_several_sizes_in_float64(bench):
+    code, said, record = bench(
+        *["--cell", "gru", "--normalizer", "layer", "--hidden-size", "3,5", "--time-steps", "1,4"],
+        *["--dtype", "float64", "--ways", "naive,eager", "--what", "train,memory"],
+    )
+    assert code == 0, said
+    sizes = [(r["hidden_size"], r["time_steps"]) for r in results(record, "nn.LSTM")]
+    assert sizes == [(3, 1), (3, 4), (5, 1), (5, 4)]
+    assert all(r["relative_error"] < 1e-12 for r in record["results"] if r["cell"])
+
+
+def test_two_threads_are_set_and_put_back(bench):
+    before = torch.get_num_threads()
+    code, said, record = bench("--cell", "rnn", "--ways", "eager", "--threads", "2")
+    assert code == 0
+    assert "2 threads, wall time" in said
+    assert record["machine"]["threads"] == 2
+    assert torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["--cell", "lstn"], "Did you mean 'lstm'?"),
+        (["--normalizer", "layr"], "Did you mean 'layer'?"),
+        (["--ways", "eagre"], "Did you mean 'eager'?"),
+        (["--what", "trian"], "Did you mean 'train'?"),
+        (["--dtype", "float23"], "Did you mean 'float32'?"),
+        (["--hidden-size", "64,x"], "--hidden-size got '64,x'"),
+        (["--batch-size", "0"], "at least 1"),
+        (["--hiden-size", "4"], "--hidden-size"),
+    ],
+)
+def test_a_wrong_call_says_what_to_type(bench, args, said):
+    code, printed, record = bench(*args)
+    assert code == 2
+    assert said in printed
+    assert record is None
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_no_gpu_is_said(bench):
+    code, said, _ = bench("--device", "cuda")
+    assert code == 2
+    assert "--device cpu" in said
+
+
+def _wrong(*arguments):
+    out, states = unroll_eager(*arguments)
+    return out * 1.01, states
+
+
+def test_a_wrong_way_is_found_not_timed_and_fails_the_command(bench, monkeypatch):
+    monkeypatch.setitem(ways.BUILD, "native", lambda parts, p, n: Unrolled(parts, p, _wrong))
+    code, said, record = bench("--cell", "lstm", "--ways", "eager,native")
+    assert code == 1
+    assert "WRONG: lstm native at B3 H4 T5 I2" in said
+    (row,) = results(record, "native")
+    assert row["wrong"]
+    assert row["relative_error"] == pytest.approx(0.01, rel=0.01)
+    assert "train" not in row
+    assert "train" in results(record, "eager")[0]
+    code, said, record = bench("--cell", "lstm", "--ways", "eager,native", "--no-check")
+    assert code == 0
+    assert "nothing verified" in said
+    assert "train" in results(record, "native")[0]
+
+
+@pytest.mark.parametrize("what", ["gradient", "statistics", "step", "nan"])
+def test_the_check_sees_every_part(bench, monkeypatch, what):
+    def wrong(cell, norms, x, state, fresh, marks, keep, gather):
+        if what == "gradient":
+            state = type(state)(*(s.detach() for s in state))
+            x = x * 1.0
+            out, states = unroll_eager(cell, norms, x, state, fresh, marks, keep, gather)
+            return out + 0.1 * (out - out.detach()), states
+        arguments = (cell, norms, x, state, fresh, marks, keep)
+        if what == "statistics":
+            out, states = unroll_eager(*arguments, gather)
+            if gather:
+                for buffer in norms.buffers():
+                    buffer.mul_(2)
+            return out, states
+        out, states = unroll_eager(*arguments, gather)
+        if what == "nan":
+            return out * float("nan"), states
+        return out, {k: type(s)(*(t * 0 for t in s)) for k, s in states.items()}
+
+    monkeypatch.setitem(ways.BUILD, "native", lambda parts, p, n: Unrolled(parts, p, wrong))
+    size = ["--batch-size", "16", "--normalizer", "batch", "--cell", "lstm"]
+    code, said, record = bench(*size, "--ways", "native")
+    assert code == 1, said
+    assert record["results"][1]["wrong"]
+
+
+@pytest.mark.parametrize(("error", "code"), [(Unsupported("it has a loop"), 0), (OSError("?"), 1)])
+def test_a_way_that_cannot_run_is_listed_with_the_reason(bench, monkeypatch, error, code):
+    def broken(*_):
+        raise error
+
+    monkeypatch.setitem(ways.BUILD, "native", lambda parts, p, n: Unrolled(parts, p, broken))
+    got, said, record = bench("--cell", "lstm", "--ways", "eager,native")
+    assert got == code
+    assert str(error) in said
+    assert str(error) in results(record, "native")[0]["reason"]
+
+
+def test_a_normalizer_that_wants_more_lanes_is_listed(bench):
+    code, said, record = bench("--cell", "lstm", "--normalizer", "batch", "--ways", "eager")
+    assert code == 0
+    assert "needs 16 lanes" in said
+    assert "16" in record["results"][1]["reason"]
+
+
+@pytest.mark.parametrize("peer", ["jax", "onnx"])
+def test_a_peer_that_is_not_installed_is_listed(bench, monkeypatch, peer):
+    def absent(name):
+        raise ImportError(f"No module named '{name}'")
+
+    monkeypatch.setattr(lstm_weights, "import_module", absent)
+    code, said, _ = bench("--cell", "lstm", "--cell", "gru", "--ways", peer)
+    assert code == 0
+    assert "is not installed" in said
+    assert "only the plain LSTM" in said
+
+
+@pytest.mark.parametrize("peer", ["jax", "onnx"])
+def test_peers_that_are_installed_give_the_same_numbers(bench, peer):
+    pytest.importorskip({"jax": "jax", "onnx": "onnxruntime"}[peer])
+    pytest.importorskip(peer)
+    code, said, record = bench("--cell", "lstm", "--ways", peer)
+    assert code == 0, said
+    (row,) = results(record, peer)
+    assert row["relative_error"] < 1e-5
+    assert "infer" in row
+    assert ("train" in row) == (peer == "jax")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["compiled", "torch.compile", "native"])
+def test_compiled_ways_give_the_same_numbers(bench, way):
+    size = ["--time-steps", "17", "--batch-size", "16", "--normalizer", "batch"]
+    code, said, record = bench("--cell", "lstm", "--normalizer", "none", *size, "--ways", way)
+    assert code == 0, said
+    for row in results(record, way):
+        assert not row["reason"], row["reason"]
+        assert row["relative_error"] < 1e-4
+
+
+def test_memory_is_left_out_where_nobody_counts_it(bench, monkeypatch, tmp_path):
+    monkeypatch.setattr(memory, "_STATUS", tmp_path / "nothing")
+    code, _, record = bench("--cell", "rnn", "--ways", "eager", "--what", "memory")
+    assert code == 0
+    assert all(r["memory_mebibytes"] is None for r in record["results"])
+
+
+def test_the_persons_environment_stays_as_it_was(bench):
+    before = dict(os.environ)
+    bench("--cell", "rnn", "--ways", "eager")
+    assert dict(os.environ) == before

@@ -1,0 +1,157 @@
+"""A cache folder of the session's own, and one comparison that all tests of correctness use."""
+
+from __future__ import annotations
+
+import copy
+import os
+from dataclasses import dataclass
+
+import pytest
+import torch
+
+from memcell.recurrent.state import leaves
+from memcell.registry import default_registry
+from memcell.unroll import WindowMarks
+from memcell.unroll.eager import unroll_eager
+from memcell.unroll.native import unroll_native
+from memcell.unroll.norms import SiteNorms
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory):
+    """Nothing compiled before is used, and nothing is left behind."""
+    before = os.environ.get("XDG_CACHE_HOME")
+    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+    yield
+    if before is None:
+        del os.environ["XDG_CACHE_HOME"]
+    else:
+        os.environ["XDG_CACHE_HOME"] = before
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@dataclass
+class Window:
+    steps: int = 9
+    lanes: int = 7
+    restarts: bool = False
+    padding: bool = False
+    gather: bool = True
+    seed: int = 0
+
+    def marks(self):
+        g = torch.Generator().manual_seed(self.seed)
+        restarts = torch.rand(self.steps, self.lanes, generator=g) < 0.15
+        valid = torch.ones(self.steps, self.lanes, dtype=torch.bool)
+        age = torch.zeros(self.lanes, dtype=torch.int64)
+        if self.padding:
+            valid[self.steps // 2 :, self.lanes // 2] = False
+            valid[self.steps // 3 :, self.lanes - 1] = False
+        if self.restarts:
+            age = torch.arange(self.lanes) % 5
+        else:
+            restarts[:] = False
+        return WindowMarks.of(restarts, valid, age)
+
+    def keep(self):
+        return (min(4, self.steps), self.steps)
+
+
+def build_cell(cell, features=3, hidden=4, dtype=torch.float64, **options):
+    entry = default_registry().get("cell", cell)
+    torch.manual_seed(0)
+    made = entry.build(features, hidden, entry.config(options)).to(dtype)
+    for p in made.parameters():
+        torch.nn.init.normal_(p, std=0.5 if hidden < 20 else hidden**-0.5)
+    return made
+
+
+def build_norms(cell, norm, dtype=torch.float64, **options):
+    if norm == "none":
+        return SiteNorms(cell.norm_sites, None)
+    entry = default_registry().get("normalizer", norm)
+    if "batch" in norm:
+        options = {"min_lanes": 2, **options}
+    config = entry.config(options)
+    norms = SiteNorms(cell.norm_sites, lambda width: entry.build(width, config)).to(dtype)
+    for p in norms.parameters():
+        torch.nn.init.normal_(p, mean=0.5, std=0.2)
+    return norms
+
+
+def run(unroll, cell, norms, window, x_grad=True):
+    """Return every number that a window gives: outputs, states, gradients, statistics."""
+    saved = copy.deepcopy(norms.state_dict())
+    cell.zero_grad()
+    norms.zero_grad()
+    dtype = next(cell.parameters()).dtype
+    g = torch.Generator().manual_seed(5)
+
+    def draw(*shape, scale=1.0):
+        values = torch.randn(*shape, generator=g, dtype=torch.float64) * scale
+        return values.to(dtype)
+
+    x = draw(window.steps, window.lanes, cell.input_size).requires_grad_(x_grad)
+    zero = cell.initial_state(window.lanes, dtype=dtype)
+    state, fresh = (
+        type(zero)(*(draw(*t.shape, scale=0.3).requires_grad_() for t in zero)) for _ in range(2)
+    )
+    out, states = unroll(cell, norms, x, state, fresh, window.marks(), window.keep(), window.gather)
+    loss = out.pow(2).sum()
+    for k, kept in states.items():
+        loss = loss + sum(((e * k).sin()).sum() for e in leaves(kept))
+    loss.backward()
+    found = {"output": out.detach(), "dx": x.grad}
+    for k, kept in states.items():
+        found.update({f"state {k}.{i}": e.detach() for i, e in enumerate(leaves(kept))})
+    found.update({f"d state {i}": t.grad for i, t in enumerate(state)})
+    found.update({f"d fresh {i}": t.grad for i, t in enumerate(fresh)})
+    for owner in (cell, norms):
+        found.update({f"d {n}": p.grad for n, p in owner.named_parameters()})
+        found.update({n: b.clone() for n, b in owner.named_buffers()})
+    norms.load_state_dict(saved)  # folding has changed it; the next run begins from the same
+    return found
+
+
+def worst(wanted, got):
+    """Return (name, relative error) of what differs most; a missing gradient is one of zeros."""
+    found = ("", 0.0)
+    for name, a in wanted.items():
+        b = got[name]
+        if a is None and b is None:
+            continue
+        a, b = (torch.zeros_like(u) if t is None else t for t, u in ((a, b), (b, a)))
+        a, b = a.double(), b.double()
+        error = float((a - b).abs().max() / a.abs().max().clamp(min=1e-6)) if a.numel() else 0.0
+        if not error <= found[1]:
+            found = (name, error)
+    return found
+
+
+class Agreement:
+    """Compares a window through both unrolls."""
+
+    Window = Window
+    cell = staticmethod(build_cell)
+    norms = staticmethod(build_norms)
+    run = staticmethod(run)
+
+    def __call__(self, cell, norms, window, limit=1e-10, threads=1, x_grad=True):
+        wanted = run(unroll_eager, cell, norms, window, x_grad)
+        torch.set_num_threads(threads)
+        got = run(unroll_native, cell, norms, window, x_grad)
+        torch.set_num_threads(1)
+        name, error = worst(wanted, got)
+        assert error < limit, f"{name} differs by {error:.1e}"
+
+
+@pytest.fixture
+def agree():
+    return Agreement()

@@ -1,0 +1,151 @@
+"""The compiler, the cache and the instruction sets: missing, damaged, shared, and each by itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import textwrap
+
+import pytest
+import torch
+
+from memcell.unroll.eager import unroll_eager
+from memcell.unroll.native import Unsupported, cache, native_reason, unroll_native
+from memcell.unroll.native.compiler import find_compiler
+from memcell.unroll.native.target import TARGETS, available, chosen
+
+
+def built(path):
+    path.write_bytes(b"an object")
+
+
+def broken(path):
+    raise AssertionError("built again")
+
+
+def test_a_sound_entry_is_not_built_again(tmp_path):
+    path = cache.fetch("k", built, tmp_path)
+    assert cache.fetch("k", broken, tmp_path) == path
+    assert path.read_bytes() == b"an object"
+
+
+@pytest.mark.parametrize("damage", ["object", "shorter", "entry", "not json", "gone", "foreign"])
+def test_a_damaged_entry_is_built_again(tmp_path, damage, monkeypatch):
+    path = cache.fetch("k", built, tmp_path)
+    entry = tmp_path / "k.json"
+    if damage == "object":
+        path.write_bytes(b"an objecT")
+    elif damage == "shorter":
+        path.write_bytes(b"an")
+    elif damage == "entry":
+        entry.write_text(json.dumps({"sha256": "0" * 64}))
+    elif damage == "not json":
+        entry.write_text("{")
+    elif damage == "gone":
+        path.unlink()
+    else:
+        original = cache._ours
+        monkeypatch.setattr(cache, "_ours", lambda p: p.suffix not in (".so",) and original(p))
+    assert cache.lookup("k", tmp_path) is None
+    monkeypatch.undo()
+    assert cache.fetch("k", built, tmp_path).read_bytes() == b"an object"
+    assert cache.lookup("k", tmp_path) is not None
+
+
+def test_a_failed_build_leaves_nothing(tmp_path):
+    with pytest.raises(AssertionError):
+        cache.fetch("k", broken, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_used_is_replaced(tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    path = cache.fetch("k", built, blocked / "native")
+    assert path.read_bytes() == b"an object"
+    shutil.rmtree(path.parent)
+    cache._own_folder = None
+
+
+PROGRAM = textwrap.dedent(
+    """
+    import torch
+    from memcell.registry import default_registry
+    from memcell.unroll import WindowMarks
+    from memcell.unroll.native import unroll_native
+    from memcell.unroll.norms import SiteNorms
+    entry = default_registry().get("cell", "rnn")
+    cell = entry.build(2, 3, entry.config({}))
+    torch.nn.init.ones_(cell.weight_input)
+    no = torch.zeros(4, 2, dtype=torch.bool)
+    marks = WindowMarks.of(no, ~no, torch.zeros(2, dtype=torch.int64))
+    state = cell.initial_state(2)
+    norms = SiteNorms(cell.norm_sites, None)
+    out, _ = unroll_native(cell, norms, torch.ones(4, 2, 2), state, state, marks, (), True)
+    print(float(out.sum()))
+    """
+)
+
+
+def test_several_processes_want_the_same(tmp_path):
+    env = {**os.environ, "XDG_CACHE_HOME": str(tmp_path)}
+    runs = [
+        subprocess.Popen(
+            [sys.executable, "-c", PROGRAM], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        for _ in range(3)
+    ]
+    results = [run.communicate(timeout=240) for run in runs]
+    assert [run.returncode for run in runs] == [0, 0, 0], results
+    assert len({out for out, _ in results}) == 1
+    left = list((tmp_path / "memcell" / "native").iterdir())
+    assert all(p.suffix in (".so", ".json") for p in left)
+
+
+def test_without_a_compiler_the_reason_is_said(agree, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv("CC", raising=False)
+    cell = agree.cell("rnn")
+    norms = agree.norms(cell, "none")
+    assert "no C compiler" in str(native_reason(cell, norms))
+    with pytest.raises(Unsupported, match="no C compiler"):
+        agree.run(unroll_native, cell, norms, agree.Window())
+    agree.run(unroll_eager, cell, norms, agree.Window())
+
+
+def test_a_compiler_that_fails_is_said(agree, monkeypatch, tmp_path):
+    false = tmp_path / "cc"
+    false.write_text(
+        "#!/bin/sh\ncase $1 in --version) echo 1;; *) echo 'error: no' >&2; exit 1;; esac\n"
+    )
+    false.chmod(0o755)
+    monkeypatch.setenv("CC", str(false))
+    cell = agree.cell("cec")
+    with pytest.raises(Unsupported, match="error: no"):
+        agree.run(unroll_native, cell, agree.norms(cell, "none"), agree.Window())
+
+
+@pytest.mark.parametrize("name", list(TARGETS))
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_every_instruction_set(agree, monkeypatch, name, dtype):
+    if name not in available():
+        pytest.skip(f"this machine does not run {name}")
+    monkeypatch.setenv("MEMCELL_NATIVE_ISA", name)
+    assert chosen() is TARGETS[name]
+    cell = agree.cell("lstm", features=5, hidden=21, dtype=dtype)
+    norms = agree.norms(cell, "none", dtype=dtype)
+    window = agree.Window(steps=6, lanes=37, restarts=True, padding=True)
+    agree(cell, norms, window, limit=1e-10 if dtype == torch.float64 else 1e-4)
+
+
+def test_an_instruction_set_that_is_not_there_is_refused(monkeypatch):
+    monkeypatch.setenv("MEMCELL_NATIVE_ISA", "avx4096")
+    with pytest.raises(Unsupported, match="avx4096"):
+        chosen()
+
+
+def test_the_compiler_is_found():
+    assert find_compiler().version
