@@ -10,7 +10,7 @@ import torch
 from memcell.recurrent.identity import identity_norm
 from memcell.recurrent.state import leaves, where
 from memcell.registry import default_registry
-from memcell.unroll import Layer, RecurrentStack, WindowMarks, ways
+from memcell.unroll import Layer, RecurrentStack, Stepper, WindowMarks, ways
 from memcell.unroll.native.unsupported import Unsupported
 from memcell.unroll.ways import CHOICES, UnrollWarning, candidates
 
@@ -187,3 +187,25 @@ def test_dropout_comes_from_the_generator_and_only_in_training():
     assert not torch.equal(run(1), run(2))
     stack.eval()
     assert torch.equal(run(1), run(2))
+
+
+@pytest.mark.parametrize("unroll", ["auto", "eager"])
+@pytest.mark.parametrize(
+    ("cell", "norm"), [("lstm", "none"), ("gru", "layer"), ("lstm97", "batch")]
+)
+def test_step_by_step_equals_a_window(cell, norm, unroll):
+    layer = build(cell, norm, unroll).eval()
+    x, restarts, valid, age = window(padding=False, restarts=False)
+    marks = WindowMarks.of(restarts, valid, age)
+    state = random_state(layer, 1)
+    with torch.no_grad():
+        wanted, ends = layer(x, state, state, marks, (T,), gather=False)
+    # generated C promises the same bits; the eager loop projects a window as one product
+    exact = {"rtol": 0, "atol": 0} if unroll == "auto" else {"rtol": 1e-12, "atol": 1e-14}
+    stepper = Stepper(layer, lanes=B)
+    assert bool(stepper.reason) == (unroll == "eager")
+    stepper.load(state, age)
+    for t in range(T):
+        torch.testing.assert_close(stepper.step(x[t]), wanted[t], **exact)
+    for a, b in zip(leaves(stepper.state), leaves(ends[T]), strict=True):
+        torch.testing.assert_close(a, b, **exact)

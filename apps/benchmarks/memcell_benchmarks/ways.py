@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import import_module
 
 from memcell.unroll.eager import unroll_eager
-from memcell_benchmarks.contenders import CannotRun, Contender, Parts, Problem, Unroll, Unrolled
+from memcell_benchmarks.contenders import Contender, Parts, Problem, Unrolled
 from memcell_benchmarks.naive import unroll_naive
 
 
@@ -34,11 +33,15 @@ def _eager(parts: Parts, problem: Problem, threads: int) -> Contender:
 
 
 def _native(parts: Parts, problem: Problem, threads: int) -> Contender:
-    return Unrolled(parts, problem, _of_core("memcell.unroll.native", "unroll_native"))
+    from memcell_benchmarks.native import Native
+
+    return Native(parts, problem)
 
 
 def _compiled(parts: Parts, problem: Problem, threads: int) -> Contender:
-    return Unrolled(parts, problem, _of_core("memcell.unroll.compiled", "unroll_compiled"))
+    from memcell.unroll.compiled import unroll_compiled
+
+    return Unrolled(parts, problem, unroll_compiled)
 
 
 def _torch_compile(parts: Parts, problem: Problem, threads: int) -> Contender:
@@ -57,14 +60,6 @@ def _onnx(parts: Parts, problem: Problem, threads: int) -> Contender:
     from memcell_benchmarks.peers.onnx_runtime import OnnxRuntime
 
     return OnnxRuntime(parts, problem, threads)
-
-
-def _of_core(module: str, name: str) -> Unroll:
-    try:
-        found: Unroll = getattr(import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise CannotRun(f"not in this memcell ({error})") from error
-    return found
 
 
 BUILD: dict[str, Callable[[Parts, Problem, int], Contender]] = {

@@ -3,5 +3,6 @@
 from memcell.unroll.layer import Layer, Unrolled
 from memcell.unroll.marks import WindowMarks
 from memcell.unroll.stack import RecurrentStack
+from memcell.unroll.stepper import Stepper
 
-__all__ = ["Layer", "RecurrentStack", "Unrolled", "WindowMarks"]
+__all__ = ["Layer", "RecurrentStack", "Stepper", "Unrolled", "WindowMarks"]

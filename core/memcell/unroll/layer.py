@@ -51,7 +51,7 @@ class Layer(nn.Module):
     def way(self) -> str:
         """Which way it runs where its weights are, and why not a faster one, in words."""
         device = next((p.device.type for p in self.cell.parameters()), "cpu")
-        reasons = []
+        reasons: list[str] = []
         for way in ways.candidates(self.unroll, device):
             reason = ways.refusal(way, self)
             if reason is None:

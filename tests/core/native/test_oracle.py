@@ -132,6 +132,20 @@ def test_chunks_and_single_steps_are_the_whole_bit_for_bit(agree, norm, lanes):
     torch.testing.assert_close(whole, eager, rtol=1e-5, atol=1e-6)
 
 
+def test_inference_mode_and_training_share_what_is_kept(agree):
+    cell = agree.cell("gru", features=3, hidden=9)
+    norms = agree.norms(cell, "none")
+    x = torch.randn(9, 7, 3, dtype=torch.float64)
+    state = cell.initial_state(7, dtype=torch.float64)
+    marks = agree.Window().marks()
+    with torch.inference_mode():
+        out, _ = unroll_native(cell, norms, x, state, state, marks, (9,), False)
+    torch.testing.assert_close(
+        out.clone(), unroll_eager(cell, norms, x, state, state, marks, (), False)[0].detach()
+    )
+    agree(cell, norms, agree.Window())
+
+
 def test_a_stepper_sees_changed_weights_and_loads_states(agree):
     cell = agree.cell("gru", dtype=torch.float32).eval()
     norms = agree.norms(cell, "none")

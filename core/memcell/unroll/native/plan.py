@@ -150,7 +150,7 @@ def _made(
             [t.new_zeros(count, *t.shape[1:]) for t in parts],
         )
 
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), torch.inference_mode(False):
         first, second = traced(lanes), traced(other)
     numbers = LaneNumbers(first.graph, lanes, second.graph, other)
     return Plan(construct(first, numbers, wanted), step.gathered_count, parts[0].dtype, target)

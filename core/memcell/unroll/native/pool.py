@@ -28,7 +28,8 @@ class Lease:
             kept = _free.get((size, dtype))
             flat = kept.pop() if kept else None
         if flat is None:
-            flat = torch.empty(size, dtype=dtype)
+            with torch.inference_mode(False):  # it may be written outside that mode later
+                flat = torch.empty(size, dtype=dtype)
         self._held.append(flat)
         return flat.view(*shape)
 

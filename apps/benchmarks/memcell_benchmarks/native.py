@@ -1,0 +1,28 @@
+"""The generated C loop, with its own way to go step by step."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from memcell.unroll.native import NativeStepper, unroll_native
+from memcell_benchmarks.contenders import Parts, Problem, Unrolled
+
+
+class Native(Unrolled):
+    """A cell as generated C; single steps through what `memcell.unroll.Stepper` hands out.
+
+    Args:
+        parts: Cell and normalizers.
+        problem: The problem.
+    """
+
+    def __init__(self, parts: Parts, problem: Problem) -> None:
+        super().__init__(parts, problem, unroll_native)
+        self._stepper: NativeStepper | None = None
+        self._lane = self._x[0]
+
+    def step(self) -> Tensor:
+        """Go on by one step of one lane."""
+        if self._stepper is None:
+            self._stepper = NativeStepper(self.parts.cell, self.parts.norms, lanes=1)
+        return self._stepper.step(self._lane)
