@@ -222,7 +222,9 @@ def test_every_sampler_trains_with_every_policy_that_it_can_serve(make_trainer, 
 def test_mixed_precision_trains_and_carries(make_trainer, cell):
     """In bfloat16 on the CPU, for want of a GPU: dtypes of states, losses and memory fit together."""
     trainer = make_trainer(
-        cell=cell, training={"mixed_precision": True, "epochs": 2}, network={"layers": 2}
+        cell=cell,
+        training={"mixed_precision": True, "epochs": 2, "unroll": "eager"},
+        network={"layers": 2},
     )
     trainer.train()
     assert trainer.at.finished
