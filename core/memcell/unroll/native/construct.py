@@ -17,6 +17,7 @@ from memcell.unroll.native.program import Added, Array, Place, Program, State
 from memcell.unroll.native.shapes import layout_of, shape_of
 from memcell.unroll.native.trace import Traced
 from memcell.unroll.native.unsupported import Unsupported
+from memcell.unroll.native.wants import fills_panels
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,7 @@ class _Construction:
         before = [self._steps(n, f"s{i}_in", True) for i, n in enumerate(traced.state)]
         dy = self._steps(traced.output_cotangent, "dy", True)
         after = [self._steps(n, f"d{i}_in", True) for i, n in enumerate(traced.state_cotangents)]
+        self.carried = {v for v in after if v is not None}
         assert dy is not None
         for value, node in zip(before, traced.state, strict=True):
             if len(shape_of(node)) != 2 or value is None or not value.rows:
@@ -196,14 +198,20 @@ class _Construction:
                     raise Unsupported("a weight's gradient that is a constant")
             return Added(name, entry.width, tiles=entry.tiles)
         outer = entry.outer
-        if self._lies(outer.args) and not self._lies(outer.right):
+        # the right factor is packed, and what the loop computes can be written so
+        turn = fills_panels(outer.args) and not self._lies(outer.args)
+        if not fills_panels(outer.right):
+            turn = turn or (self._lies(outer.args) and not self._lies(outer.right))
+        if turn:
             flipped = self.lowering.build.outer(outer.right, outer.args)
             return Added(name, flipped.width, outer=flipped, swapped=True)
         return Added(name, outer.width, outer=outer)
 
     def _lies(self, tiles: Tiles) -> bool:
         first = tiles[0]
-        return len(tiles) == 1 and isinstance(first, Piece) and first.value in self.given
+        if len(tiles) != 1 or not isinstance(first, Piece) or first.value not in self.given:
+            return False
+        return first.value not in self.carried  # that is there for a step only
 
 
 def _saved_places(saved: list[Value]) -> tuple[dict[Value, Place], int, int]:

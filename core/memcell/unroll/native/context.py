@@ -23,7 +23,7 @@ class Context:
         matrices: Packed weights and their C names.
         buffers: Scratch of a thread: name, and how many numbers, in C.
         shared: Memory of all threads: likewise; there are two of each, by turns.
-        chunked: Buffers with an entry for each step of a chunk, and the distance between rows.
+        chunked: Buffers with an entry for each step of a chunk, and the distance between rows, in C.
         added: Vectors that are added up, by the piece of them, with their first column.
     """
 
@@ -34,7 +34,7 @@ class Context:
     matrices: dict[Matrix, str] = field(default_factory=dict)
     buffers: list[tuple[str, str]] = field(default_factory=list)
     shared: list[tuple[str, str]] = field(default_factory=list)
-    chunked: dict[str, int] = field(default_factory=dict)
+    chunked: dict[str, str] = field(default_factory=dict)
     added: dict[Piece, list[tuple[Added, int]]] = field(default_factory=dict)
 
     @classmethod
@@ -62,6 +62,9 @@ class Context:
         for join in dict.fromkeys(schedule.joins.values()):
             if join.keep == "shared":
                 self.shared.append((join.name, f"B * {join.width}"))
+            elif join.panels:
+                self.chunked[join.name] = "PANEL"
+                self.buffers.append((join.name, f"chunk * most * {join.width}"))
             elif join.keep == "chunk":
                 self._chunk_buffer(join.name, padded(join.width))
             else:
@@ -89,7 +92,7 @@ class Context:
             self.shared.append((f"{name}_parts", f"w->threads * {padded(value.width)}"))
 
     def _chunk_buffer(self, name: str, ld: int) -> None:
-        self.chunked[name] = ld
+        self.chunked[name] = str(ld)
         self.buffers.append((name, f"chunk * most * {ld}"))
 
 

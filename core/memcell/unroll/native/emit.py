@@ -54,6 +54,8 @@ def write(program: Program) -> Written:
         "for (long block = 0; block < blocks; block++) {",
         "  const long b0 = first + (last - first) * block / blocks;",
         "  const long n = first + (last - first) * (block + 1) / blocks - b0;",
+        "  const long rows_ = chunk * n; /* of a panel */",
+        "  (void)rows_;",
         *indented(open_block(c)),
         "  for (long s = 0; s < T; s += chunk) {",
         "    const long steps = least(chunk, T - s);",
@@ -98,7 +100,10 @@ def stage(c: Context, number: int) -> list[str]:
     """Write a stage: products, what is done once for all lanes, the loop over rows."""
     schedule = c.schedule
     here = [v for v in schedule.values if schedule.stage.get(v) == number]
-    lines = [product(c, v) for v in here if v.op is Op.MATMUL and v not in schedule.early]
+    lines: list[str] = []
+    for value in here:
+        if value.op is Op.MATMUL and value not in schedule.early and value not in schedule.bases:
+            lines += product(c, value)
     if any(v.op in (Op.SCATTER, Op.LOOKUP) for v in here):
         lines.append("meet(w);")
     for value in here:

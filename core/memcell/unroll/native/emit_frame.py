@@ -131,12 +131,11 @@ def pointers(c: Context) -> list[str]:
         if not name.endswith(("_in", "_out", "_hold", "_packing")):
             at = f" + slot * n * {c.chunked[name]}" if name in c.chunked else ""
             lines.append(f"real *const {name} = {name}_base{at};")
-    offset = "0"
+    if c.shared:
+        lines.append("real *shared_ = w->shared;")
     for name, size in c.shared:
-        lines.append(
-            f"real *const {name} = w->shared + ({offset}) * 2 + (t & 1) * ALIGNED({size});"
-        )
-        offset += f" + ALIGNED({size})"
+        lines.append(f"real *const {name} = shared_ + (t & 1) * ALIGNED({size});")
+        lines.append(f"shared_ += 2 * ALIGNED({size});")
     return lines
 
 

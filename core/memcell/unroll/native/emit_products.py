@@ -3,22 +3,59 @@
 from __future__ import annotations
 
 from memcell.unroll.native.context import Context
-from memcell.unroll.native.ir import Op, Piece, Value
+from memcell.unroll.native.ir import Op, Piece, Tiles, Value
 from memcell.unroll.native.memory import padded
 from memcell.unroll.native.program import Added
 
 
-def product(c: Context, value: Value) -> str:
-    """Write a product of the step."""
-    assert value.matrix is not None
-    depth, columns = value.matrix.shape
-    left, lda = c.memory.rows_of(value.args, "block")
+def product(c: Context, value: Value) -> list[str]:
+    """Write a product of the step, and that which it is added onto: one sum over the depth of both."""
+    chain = [value] if value.onto is None else [value.onto, value]
     to, ldc = c.memory.buffer(value)
-    add = int(value.onto is not None)
-    return (
-        f"k_->multiply(n, {columns}, {depth}, {left}, {lda}, {c.matrix(value)}, "
-        f"{to}, {ldc}, {add});"
-    )
+    lines, count, add = [], [], "0"
+    for each in chain:
+        assert each.matrix is not None
+        line, parts = segments(c, each.args, each.matrix.shape[0], c.matrix(each), "")
+        if each in c.schedule.early:  # with a chunk it has been done
+            line, add = f"if (chunk == 1) {line}", "chunk > 1"
+        lines.append(line)
+        count.append(parts)
+    return combined(lines, count, f"n, {value.width}", to, ldc, add)
+
+
+def segments(c: Context, tiles: Tiles, depth: int, packed: str, at: str) -> tuple[str, str]:
+    """Write the parts of a product's left factor, and how many there are.
+
+    Args:
+        c: The program.
+        tiles: The left factor.
+        depth: Its columns.
+        packed: The right factor.
+        at: What is added to a row's address, where it is kept for a chunk.
+    """
+    join = c.schedule.join(tiles, "chunk" if at else "block")
+    if join is not None and join.panels:
+        name = f"{join.name}_base{at}" if at else join.name
+        return (
+            f"for (long q_ = 0; q_ < {depth} / PANEL; q_++) e_[z_++] = (struct segment)"
+            f"{{PANEL, {name} + q_ * rows_ * PANEL, PANEL, {packed}, q_ * PANEL, {depth}}};",
+            f"{depth} / PANEL",
+        )
+    left, lda = c.memory.rows_of(tiles, "block")
+    return f"e_[z_++] = (struct segment){{{depth}, {left}, {lda}, {packed}, 0, {depth}}};", "1"
+
+
+def combined(
+    lines: list[str], count: list[str], sizes: str, to: str, ldc: int, add: str
+) -> list[str]:
+    """Write a product of the parts that lines list."""
+    return [
+        "{",
+        f"  struct segment e_[{' + '.join(count)}]; long z_ = 0;",
+        *(f"  {line}" for line in lines),
+        f"  k_->combine({sizes}, z_, e_, 0, {to}, {ldc}, {add});",
+        "}",
+    ]
 
 
 def early(c: Context) -> list[str]:
@@ -34,12 +71,16 @@ def early(c: Context) -> list[str]:
         source = f"{c.memory.handed(place.array.name)} + (low * B + b0) * {width} + {offset}"
         name, ld = c.memory.buffer(value)
         w = c.matrix(value)
+        if value in c.schedule.bases:  # else it is a part of the step's product
+            lines.append("if (chunk > 1) {")
         lines += [
             f"if (n == B) k_->multiply(steps * n, {columns}, {depth}, {source}, {width}, {w}, "
             f"{name}_base, {ld}, 0);",
             f"else for (long q = 0; q < steps; q++) k_->multiply(n, {columns}, {depth}, "
             f"{source} + q * B * {width}, {width}, {w}, {name}_base + q * n * {ld}, {ld}, 0);",
         ]
+        if value in c.schedule.bases:
+            lines.append("}")
     return lines
 
 
@@ -63,6 +104,10 @@ def late_product(c: Context, value: Value) -> list[str]:
     width = place.array.width
     to = f"{c.memory.handed(place.array.name)} + (low * B + b0) * {width} + {place.offset}"
     join = c.schedule.join(value.args, "chunk")
+    if join is not None and join.panels:
+        part, count = segments(c, value.args, depth, c.matrix(value), " + q * n * PANEL")
+        done = combined([part], [count], f"n, {columns}", f"{to} + q * B * {width}", width, "0")
+        return ["for (long q = 0; q < steps; q++)", *done]
     if join is not None:
         source, ld, step = f"{join.name}_base", padded(join.width), f"n * {padded(join.width)}"
     else:
@@ -86,36 +131,61 @@ def late_product(c: Context, value: Value) -> list[str]:
 
 def outer(c: Context, added: Added, value: Value) -> list[str]:
     """Write a sum of products of two row values, for a chunk of steps."""
+    packing, rows, lines = _packed(c, added, value)
     left = c.schedule.join(value.args, "chunk")
-    right = c.schedule.join(value.right, "chunk")
-    assert left is not None
-    area = f"{added.name}_packing"
-    columns = value.width
-    c.buffers.append((area, f"chunk * most * {-(-columns // 16) * 16}"))
-    packing = f"{area}_base"
-    if right is not None:
-        ld = padded(right.width)
-        lines = [
-            f"k_->pack(steps * n, {columns}, {right.name}_base, {ld}, 0, {packing}, 0, steps * n);"
+    depth, columns = sum(t.width for t in value.args), value.width
+    if left is not None:
+        source, ld = f"{left.name}_base", padded(left.width)
+        parts = [
+            "struct segment e_[1]; const long z_ = 1;",
+            f"e_[0] = (struct segment){{steps * n, {source}, {ld}, {packing}, 0, {rows}}};",
         ]
     else:
-        piece = value.right[0]
-        assert isinstance(piece, Piece)
-        given = c.program.given[piece.value]
-        width = given.array.width
-        source = (
-            f"{c.memory.handed(given.array.name)} + (low * B + b0) * {width} "
-            f"+ {given.offset + piece.offset}"
-        )
-        lines = [
-            f"for (long q = 0; q < steps; q++) k_->pack(n, {columns}, {source} + q * B * {width}, "
-            f"{width}, 0, {packing}, q * n, steps * n);"
+        source, ld = _given(c, value.args)
+        parts = [
+            "struct segment e_[chunk]; const long z_ = steps;",
+            "for (long q = 0; q < steps; q++) e_[q] = (struct segment)"
+            f"{{n, {source} + q * B * {ld}, {ld}, {packing}, q * n, {rows}}};",
         ]
     return [
         *lines,
-        f"k_->outer({left.width}, {columns}, steps * n, {left.name}_base, {padded(left.width)}, "
-        f"{packing}, {added.name}_sum, {added.width});",
+        "{",
+        *(f"  {line}" for line in parts),
+        f"  k_->combine({depth}, {columns}, z_, e_, 1, {added.name}_sum, {added.width}, 1);",
+        "}",
     ]
+
+
+def _packed(c: Context, added: Added, value: Value) -> tuple[str, str, list[str]]:
+    """Return a sum's packed right factor, its rows, and what packs it: nothing where it lies so."""
+    right = c.schedule.join(value.right, "chunk")
+    if right is not None and right.panels:
+        return f"{right.name}_base", "rows_", []
+    area, columns = f"{added.name}_packing", value.width
+    c.buffers.append((area, f"chunk * most * {-(-columns // 16) * 16}"))
+    packing = f"{area}_base"
+    if right is not None:
+        line = (
+            f"k_->pack(steps * n, {columns}, {right.name}_base, {padded(right.width)}, 0, "
+            f"{packing}, 0, steps * n);"
+        )
+    else:
+        source, width = _given(c, value.right)
+        line = (
+            f"for (long q = 0; q < steps; q++) k_->pack(n, {columns}, {source} + q * B * {width}, "
+            f"{width}, 0, {packing}, q * n, steps * n);"
+        )
+    return packing, "steps * n", [line]
+
+
+def _given(c: Context, tiles: Tiles) -> tuple[str, int]:
+    """Return where a chunk's first row of something handed to the program lies, and its width."""
+    piece = tiles[0]
+    assert isinstance(piece, Piece)
+    place = c.program.given[piece.value]
+    width = place.array.width
+    at = f"(low * B + b0) * {width} + {place.offset + piece.offset}"
+    return f"{c.memory.handed(place.array.name)} + {at}", width
 
 
 def scatter(c: Context, value: Value) -> list[str]:

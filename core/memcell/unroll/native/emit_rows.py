@@ -131,9 +131,14 @@ class RowLoop:
         names = ",".join(dict.fromkeys(plain))
         pragma = f"#pragma omp simd{f' reduction(+:{names})' if names else ''}"
         self.lines += [pragma] if loop.vector else []
-        self.lines.append(f"for (long j = 0; j < {width}; j++) {{")
-        self.lines += [f"  {line}" for line in loop.lines]
-        self.lines.append("}")
+        if any(map(self.memory.in_panels, points)):
+            head = ["for (long i = 0; i < PANEL; i++) {", "  const long j = q * PANEL + i;"]
+            self.lines.insert(
+                len(self.lines) - loop.vector, f"for (long q = 0; q < {width} / PANEL; q++)"
+            )
+        else:
+            head = [f"for (long j = 0; j < {width}; j++) {{"]
+        self.lines += [*head, *(f"  {line}" for line in loop.lines), "}"]
 
     # --- expressions ----------------------------------------------------------------------------
 

@@ -130,7 +130,7 @@ class Unroll(torch.autograd.Function):
         for added in programs.backward.added:
             total = arrays[added.name]
             total = total[0] if window.threads == 1 else total.sum(0)
-            sums.append(total.t() if added.swapped else total)
+            sums.append(total.t().contiguous() if added.swapped else total)
         parameters = {
             n: tensors[call.names.index(c)]
             for c, n in programs.parameters.items()

@@ -66,8 +66,8 @@ class Keeping:
     def _can_be_read(self, target: Target) -> bool:
         if not isinstance(target, Place):
             return isinstance(target, tuple)
-        shared = {j.name for j in self._s.joins.values() if j.keep == "shared"}
-        return target.array.rows and target.array.name not in shared
+        apart = {j.name for j in self._s.joins.values() if j.keep == "shared" or j.panels}
+        return target.array.rows and target.array.name not in apart
 
     def _is_light(self, value: Value, depth: int) -> bool:
         """Whether a value is computed again, from what is in memory, rather than kept."""

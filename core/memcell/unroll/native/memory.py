@@ -6,7 +6,7 @@ import math
 
 from memcell.unroll.native.ir import Number, Op, Piece, Tiles, Value
 from memcell.unroll.native.keeping import Keeping
-from memcell.unroll.native.program import Array, Program
+from memcell.unroll.native.program import Array, Place, Program
 from memcell.unroll.native.schedule import Schedule
 from memcell.unroll.native.wants import Target
 
@@ -109,6 +109,11 @@ class Memory:
         name, ld = self.buffer(value)
         return f"{name}[r * {ld} + {column}]"
 
+    def in_panels(self, value: Value) -> bool:
+        """Whether a value is stored in panels: the loop over its columns runs panel by panel."""
+        named = {p.array.name for p in self.schedule.targets.get(value, []) if isinstance(p, Place)}
+        return any(j.panels and j.name in named for j in self.schedule.joins.values())
+
     def target(self, target: Target, value: Value, j: str) -> str:
         """Return the C expression of where column j of a value is stored."""
         if isinstance(target, tuple):
@@ -120,6 +125,8 @@ class Memory:
             join = next((k for k in self.schedule.joins.values() if k.name == name), None)
             if join is not None and join.keep == "shared":
                 return f"{name}[(b0 + r) * {join.width} + {offset} + {j}]"
+            if join is not None and join.panels:
+                return f"{name}[({offset} / PANEL + q) * rows_ * PANEL + r * PANEL + i]"
             if not target.array.rows:
                 return f"{name}[{offset} + {j}]"
             distance = target.array.width if join is None else padded(join.width)

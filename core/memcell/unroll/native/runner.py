@@ -18,6 +18,8 @@ from memcell.unroll.native.window import Marks, Meeting, Window
 BLOCK = 32
 #: Rows of a product over a chunk of steps.
 INPUT_ROWS, SUM_ROWS = 64, 256
+#: With as many, products of inputs are fast within the step, and no pass of their own.
+FEW_ROWS = 16
 
 
 class Runner:
@@ -58,7 +60,7 @@ class Runner:
         block = rows if self.mixes else min(BLOCK, rows)
         whole = block >= lanes
         chunk = max(1, self._chunk_rows // block)
-        if self._chunk_rows == INPUT_ROWS and not whole:
+        if self._chunk_rows == INPUT_ROWS and not (whole and block < FEW_ROWS):
             chunk = 1
         window = Window()
         window.steps, window.lanes, window.threads = steps, lanes, threads

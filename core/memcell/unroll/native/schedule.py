@@ -31,6 +31,7 @@ class Schedule:
         level: Of each row value.
         free: Values that are computed again wherever they are read.
         early: Products of inputs, done for a chunk of steps before them.
+        bases: Products that another one is added onto: done with it.
         late: Products that nothing in the loop reads, done for a chunk of steps after them.
         onward: Sums over the lanes that only leave the loop added up.
         mixes: Lanes meet.
@@ -52,6 +53,7 @@ class Schedule:
             if isinstance(a, Piece) and not a.whole
         }
         self.late = [v for v in self.values if v.op is Op.OUTER or v in self.late_stores]
+        self.bases = {v.onto for v in self.values if v.onto is not None}
         self.early = [] if program.backward else [v for v in self.values if self._is_early(v)]
         self.free: set[Value] = set()
         for v in self.values:

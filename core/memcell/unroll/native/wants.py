@@ -24,11 +24,13 @@ class Join:
         name: In C.
         width: Columns.
         keep: ``"block"``: for a step; ``"chunk"``: for a chunk of steps; ``"shared"``: for all threads.
+        panels: It lies as a packed right factor: all rows of a panel of columns, then the next panel.
     """
 
     name: str
     width: int
     keep: str
+    panels: bool = False
 
 
 #: Where a value is stored: columns of an array or of a join, or of the next state by name.
@@ -156,12 +158,15 @@ class Wants:
         return self.joins.get((tiles, keep))
 
     def _add_joins(self, values: list[Value]) -> None:
+        outers = [v for v in values if v.op is Op.OUTER]
+        self._paneled = {v.right for v in outers if fills_panels(v.right)}
+        self._paneled -= {v.args for v in outers}
         for value in values:
             late = value.op is Op.OUTER or value in self.late_stores
             if value.op is Op.MATMUL:
                 self._join(value.args, "chunk" if late else "block")
             elif value.op is Op.OUTER:
-                self._join(value.args, "chunk", always=True)
+                self._join(value.args, "chunk")
                 self._join(value.right, "chunk")
             elif value.op is Op.SCATTER:
                 self._join(value.args, "shared")
@@ -180,17 +185,19 @@ class Wants:
                     ]
                 self.joins[tiles, "block"] = self.joins[tiles, "chunk"]
 
-    def _join(self, tiles: Tiles, keep: str, always: bool = False) -> None:
+    def _join(self, tiles: Tiles, keep: str) -> None:
         if (tiles, keep) in self.joins:
             return
         first = tiles[0]
-        if len(tiles) == 1 and isinstance(first, Piece) and not always:
+        if len(tiles) == 1 and isinstance(first, Piece):
             if keep == "block" and self.lies(first):
                 return
-            if keep == "chunk" and first.value in self.given and first.value.rows:
+            carried = {s.before for s in self.program.states}
+            if keep == "chunk" and first.value.rows and first.value in {*self.given} - carried:
                 return
         width = sum(t.width for t in tiles)
-        join = Join(f"join{len(self.joins)}", width, keep)
+        panels = keep == "chunk" and tiles in self._paneled
+        join = Join(f"join{len(self.joins)}", width, keep, panels)
         self.joins[tiles, keep] = join
         self._store(tiles, Place(Array(join.name, width, True)))
 
@@ -198,6 +205,11 @@ class Wants:
         """Whether a piece is read from memory as it is, row by row."""
         value = piece.value
         return value.rows and (value in self.given or value.op is Op.MATMUL)
+
+
+def fills_panels(tiles: Tiles) -> bool:
+    """Whether tiles can lie in panels on every target: a panel is at most 64 columns."""
+    return all(t.width % 64 == 0 for t in tiles)
 
 
 def _is_scatter(tiles: Tiles) -> bool:

@@ -22,12 +22,29 @@ typedef float real;
 #define VECTOR_BYTES 16
 #endif
 #define LANES ((long)(VECTOR_BYTES / sizeof(real)))
+/* Vectors and columns of a panel: what a packed right factor is cut into. */
+#if VECTOR_BYTES == 64
+#define WIDE 4
+#else
+#define WIDE 2
+#endif
+#define PANEL (WIDE * LANES)
 #define ALIGNMENT 64
 /* Numbers, rounded up to whole lines of the cache. */
 #define ALIGNED(n) (((n) + 15) / 16 * 16)
 #define INLINE static inline __attribute__((always_inline))
 
 typedef real vector __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(real)), may_alias));
+
+/* A part of the depth of a product: `depth` columns of the left factor (rows, where it is turned) and the
+   rows of the right one from `start`, of `total` that are packed. */
+struct segment {
+  long depth;
+  const real *a;
+  long lda;
+  const real *packed;
+  long start, total;
+};
 
 /* The matrix kernels, compiled once a machine and handed to programs as pointers. */
 struct kernels {
@@ -37,8 +54,9 @@ struct kernels {
                long start, long total);
   void (*multiply)(long rows, long columns, long depth, const real *a, long lda, const real *packed,
                    real *c, long ldc, long add);
-  void (*outer)(long rows, long columns, long depth, const real *a, long lda, const real *packed,
-                real *c, long ldc);
+  /* C (+)= A1 W1 + A2 W2 + …, each element one sum; turned: the left factors lie transposed */
+  void (*combine)(long rows, long columns, long count, const struct segment *parts, long turned,
+                  real *c, long ldc, long add);
 };
 
 /* Where all threads of a window meet; only programs that mix lanes do. */

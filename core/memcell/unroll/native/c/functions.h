@@ -115,7 +115,7 @@ INLINE float m_tanh(float x) {
   q = q * z + 1.18534705686654e-04f;
   q = q * z + 2.26843463243900e-03f;
   q = q * z + 4.89352518554385e-03f;
-  return x * p / q;
+  return p / q * x; /* x * p would be denormal, and lose digits, long before x is */
 }
 #endif
 

@@ -5,57 +5,62 @@
    over k in rising order whatever the tile, so a row's result does not depend on the rows beside it. */
 #include "base.h"
 
-/* WIDE: most vectors of a panel. The heights of tiles: as many sums as there are registers for. */
-#if VECTOR_BYTES == 64
-#define WIDE 4
-#else
-#define WIDE 2
-#endif
 #define UNROLL _Pragma("GCC unroll 16")
 
-static void part_of_tile(long rows, long columns, const real *whole, long ld, real *c, long ldc, long add) {
-  for (long i = 0; i < rows; i++)
-    for (long j = 0; j < columns; j++)
-      c[i * ldc + j] = add ? c[i * ldc + j] + whole[i * ld + j] : whole[i * ld + j];
-}
-
-/* One tile. Elements of A: a[i * by_row + k * by_depth]. */
-INLINE void tile(const long rows, const long vectors, long depth, const real *a, long by_row,
-                 long by_depth, const real *b, real *c, long ldc, long add, long columns) {
+/* One tile: rows r … of C, the panel that begins at column j. */
+INLINE void tile(const long rows, const long vectors, const long turned, long count,
+                 const struct segment *parts, long r, long j, real *c, long ldc, long add, long columns) {
   vector sum[14][4]; /* what is used of it stays in registers */
-  UNROLL for (long i = 0; i < rows; i++) UNROLL for (long v = 0; v < vectors; v++) sum[i][v] = (vector){0};
-  for (long k = 0; k < depth; k++) {
-    vector w[4];
-    UNROLL for (long v = 0; v < vectors; v++) w[v] = *(const vector *)(b + (k * vectors + v) * LANES);
-    UNROLL for (long i = 0; i < rows; i++) {
-      real x = a[i * by_row + k * by_depth];
-      UNROLL for (long v = 0; v < vectors; v++) sum[i][v] += x * w[v];
+  real whole[14 * 4 * 16]; /* `sum` itself is only indexed by constants, or it would lie in memory */
+  const long full = columns == vectors * LANES;
+  const real *from = c;
+  long ld = ldc;
+  if (add && !full) {
+    for (long i = 0; i < rows; i++)
+      for (long k = 0; k < vectors * LANES; k++) whole[i * vectors * LANES + k] = k < columns ? c[i * ldc + k] : 0;
+    from = whole, ld = vectors * LANES;
+  }
+  if (add) {
+    UNROLL for (long i = 0; i < rows; i++) UNROLL for (long v = 0; v < vectors; v++)
+        sum[i][v] = *(const vector *)(from + i * ld + v * LANES);
+  } else {
+    UNROLL for (long i = 0; i < rows; i++) UNROLL for (long v = 0; v < vectors; v++) sum[i][v] = (vector){0};
+  }
+  for (const struct segment *part = parts; part < parts + count; part++) {
+    const long depth = part->depth, lda = part->lda;
+    const long by_row = turned ? 1 : lda, by_depth = turned ? lda : 1;
+    const real *a = part->a + r * by_row;
+    const real *b = part->packed + j * part->total + part->start * vectors * LANES;
+    for (long k = 0; k < depth; k++) {
+      vector w[4];
+      UNROLL for (long v = 0; v < vectors; v++) w[v] = *(const vector *)(b + (k * vectors + v) * LANES);
+      UNROLL for (long i = 0; i < rows; i++) {
+        real x = a[i * by_row + k * by_depth];
+        UNROLL for (long v = 0; v < vectors; v++) sum[i][v] += x * w[v];
+      }
     }
   }
-  if (columns == vectors * LANES) {
-    UNROLL for (long i = 0; i < rows; i++) UNROLL for (long v = 0; v < vectors; v++) {
-      vector *out = (vector *)(c + i * ldc + v * LANES);
-      if (add) sum[i][v] += *out;
-      *out = sum[i][v];
-    }
+  if (full) {
+    UNROLL for (long i = 0; i < rows; i++) UNROLL for (long v = 0; v < vectors; v++)
+        *(vector *)(c + i * ldc + v * LANES) = sum[i][v];
     return;
   }
-  real whole[14 * 4 * 16]; /* `sum` itself is only indexed by constants, or it would lie in memory */
   UNROLL for (long i = 0; i < rows; i++) UNROLL for (long v = 0; v < vectors; v++)
       *(vector *)(whole + (i * vectors + v) * LANES) = sum[i][v];
-  part_of_tile(rows, columns, whole, vectors * LANES, c, ldc, add);
+  for (long i = 0; i < rows; i++)
+    for (long k = 0; k < columns; k++) c[i * ldc + k] = whole[i * vectors * LANES + k];
 }
 
 #define TILE(M, V)                                                                                     \
-  static void rows_##M##_##V(long depth, const real *a, long ld, const real *b, real *c, long ldc,     \
-                             long add, long columns) {                                                 \
-    tile(M, V, depth, a, ld, 1, b, c, ldc, add, columns);                                              \
+  static void rows_##M##_##V(long count, const struct segment *parts, long r, long j, real *c,         \
+                             long ldc, long add, long columns) {                                       \
+    tile(M, V, 0, count, parts, r, j, c, ldc, add, columns);                                           \
   }                                                                                                    \
-  static void columns_##M##_##V(long depth, const real *a, long ld, const real *b, real *c, long ldc,  \
-                                long add, long columns) {                                              \
-    tile(M, V, depth, a, 1, ld, b, c, ldc, add, columns);                                              \
+  static void columns_##M##_##V(long count, const struct segment *parts, long r, long j, real *c,      \
+                                long ldc, long add, long columns) {                                    \
+    tile(M, V, 1, count, parts, r, j, c, ldc, add, columns);                                           \
   }
-typedef void tile_function(long, const real *, long, const real *, real *, long, long, long);
+typedef void tile_function(long, const struct segment *, long, long, real *, long, long, long);
 
 #define ENTRY(M, V) {M, rows_##M##_##V, columns_##M##_##V}
 struct height {
@@ -114,34 +119,23 @@ INLINE const struct height *height_for(long vectors, long rows) {
   return h;
 }
 
+void combine(long rows, long columns, long count, const struct segment *parts, long turned, real *c,
+             long ldc, long add) {
+  for (long j = 0; j < columns; j += PANEL) {
+    long vectors = panel(columns - j), used = least(vectors * LANES, columns - j);
+    for (long r = 0; r < rows;) {
+      const struct height *h = height_for(vectors, rows - r);
+      (turned ? h->by_columns : h->by_rows)(count, parts, r, j, c + r * ldc + j, ldc, add, used);
+      r += h->rows;
+    }
+  }
+}
+
 void multiply(long rows, long columns, long depth, const real *a, long lda, const real *packed, real *c,
               long ldc, long add) {
-  for (long j = 0; j < columns;) {
-    long vectors = panel(columns - j), used = least(vectors * LANES, columns - j);
-    for (long r = 0; r < rows;) {
-      const struct height *h = height_for(vectors, rows - r);
-      h->by_rows(depth, a + r * lda, lda, packed, c + r * ldc + j, ldc, add, used);
-      r += h->rows;
-    }
-    packed += vectors * LANES * depth;
-    j += used;
-  }
+  const struct segment whole = {depth, a, lda, packed, 0, depth};
+  combine(rows, columns, 1, &whole, 0, c, ldc, add);
 }
 
-/* C[M, N] += A^T B: A[K, M] as it lies, B[K, N] packed. */
-void outer(long rows, long columns, long depth, const real *a, long lda, const real *packed, real *c,
-           long ldc) {
-  for (long j = 0; j < columns;) {
-    long vectors = panel(columns - j), used = least(vectors * LANES, columns - j);
-    for (long r = 0; r < rows;) {
-      const struct height *h = height_for(vectors, rows - r);
-      h->by_columns(depth, a + r, lda, packed, c + r * ldc + j, ldc, 1, used);
-      r += h->rows;
-    }
-    packed += vectors * LANES * depth;
-    j += used;
-  }
-}
-
-const struct kernels all = {packed_size, pack, multiply, outer};
+const struct kernels all = {packed_size, pack, multiply, combine};
 const struct kernels *kernels(void) { return &all; }
