@@ -149,3 +149,10 @@ def test_an_instruction_set_that_is_not_there_is_refused(monkeypatch):
 
 def test_the_compiler_is_found():
     assert find_compiler().version
+
+
+def test_the_kernels_rate_is_a_rate():
+    """Twice the work takes longer: what is timed is the product."""
+    from memcell.unroll.native.rate import packed_gflops
+
+    assert 0.05 < packed_gflops(32, 64, 256, torch.float32) < 1000

@@ -7,8 +7,9 @@ Stages, a module each: `trace` (one step and its gradient as a graph), `lower` (
 Process caches: plans by cell (`plan`), buffers (`pool`), threads (`threads`), loaded kernels (`unit`).
 """
 
+from memcell.unroll.native.rate import packed_gflops
 from memcell.unroll.native.stepper import NativeStepper
 from memcell.unroll.native.unroll import native_reason, unroll_native
 from memcell.unroll.native.unsupported import Unsupported
 
-__all__ = ["NativeStepper", "Unsupported", "native_reason", "unroll_native"]
+__all__ = ["NativeStepper", "Unsupported", "native_reason", "packed_gflops", "unroll_native"]

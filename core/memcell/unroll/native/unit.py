@@ -61,9 +61,15 @@ def load(
 
 
 @cache
+def kernel_library(dtype: torch.dtype, target: Target) -> ctypes.CDLL:
+    """Return the matrix kernels, compiled once a machine and loaded once a process."""
+    return load(_file("kernels.c"), dtype, target)
+
+
+@cache
 def kernels(dtype: torch.dtype, target: Target) -> int:
     """Return the address of the matrix kernels (kept for the process)."""
-    library = load(_file("kernels.c"), dtype, target)
+    library = kernel_library(dtype, target)
     library.kernels.restype = ctypes.c_void_p
     return int(library.kernels())
 
