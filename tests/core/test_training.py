@@ -51,7 +51,7 @@ VARIANTS = [
 def test_a_resumed_run_is_the_run_that_never_stopped(make_trainer, how):
     whole = make_trainer("whole", **how)
     whole.train()
-    for stop in (1, 4, whole.at.update // 2, whole.at.update - 1):
+    for stop in (1, whole.at.update // 2, whole.at.update - 1):
         first = make_trainer(f"stopped-{stop}", **how)
         with pytest.raises(Interrupted):
             first.train(StopAfter(stop))
@@ -185,7 +185,9 @@ def test_a_loss_that_is_no_number_stops_with_a_word(make_trainer):
 
 def test_recalibration_leaves_weights_memory_and_random_numbers_as_they_were(make_trainer):
     trainer = make_trainer(
-        normalizer=("batch", {"min_lanes": 2}), network={"dropout": 0.5, "layers": 2}
+        normalizer=("batch", {"min_lanes": 2}),
+        network={"dropout": 0.5, "layers": 2},
+        training={"epochs": 1},
     )
     trainer.train()
     weights = {k: v.clone() for k, v in trainer.network.named_parameters()}
@@ -222,7 +224,9 @@ def test_every_sampler_trains_with_every_policy_that_it_can_serve(make_trainer, 
 def test_mixed_precision_trains_and_carries(make_trainer, cell):
     """In bfloat16 on the CPU, for want of a GPU: dtypes of states, losses and memory fit together."""
     trainer = make_trainer(
-        cell=cell, training={"mixed_precision": True, "epochs": 2}, network={"layers": 2}
+        cell=cell,
+        training={"mixed_precision": True, "epochs": 2, "unroll": "eager"},
+        network={"layers": 2},
     )
     trainer.train()
     assert trainer.at.finished

@@ -41,6 +41,14 @@ def test_every_command_that_the_readme_types_exists():
     assert typed <= set(COMMANDS)
 
 
+def test_the_cell_in_the_readme_is_the_templates():
+    (shown,) = re.findall(
+        r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL
+    )
+    template = ROOT / "tests/template/memcell_template/mgu.py"
+    assert shown in template.read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("hook", sorted(hooks.HOOK_OF_KIND.values()))
 def test_every_hook_has_a_runnable_example(hook):
     import doctest

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from memcell.recurrent.normalizer import Normalizer, NormWindow
 from memcell_plugins.normalizers.configs import BatchConfig
-from memcell_plugins.normalizers.statistics import RunningStatistics
+from memcell_plugins.normalizers.statistics import RunningStatistics, alone
 
 
 class BatchNorm(Normalizer):
@@ -112,14 +112,21 @@ class BatchNorm(Normalizer):
         if mode == "running":
             return
         mean, variance = gathered
+        momentum = self.config.momentum if self.recalibrated is None else None
+        statistics = self.recalibrated or self.statistics
         if mode == "uniform":
             age, count = inputs
+            line = (age[0] + torch.arange(len(age), device=age.device)).clamp(
+                max=self.config.t_max - 1
+            )
+            if alone() and torch.equal(age, line):
+                statistics.fold_line(int(age[0]), int(count[0]), mean, variance, momentum)
+                return
         else:
             age, _, group, size, _ = inputs
             lane = torch.arange(group.shape[1], device=group.device)
             count = torch.where(group == lane, size, 0)
-        momentum = self.config.momentum if self.recalibrated is None else None
-        (self.recalibrated or self.statistics).fold(
+        statistics.fold(
             age.reshape(-1),
             count.reshape(-1),
             mean.reshape(-1, self.width),

@@ -14,7 +14,7 @@ from memcell.recurrent.initializers import initializer
 from memcell.recurrent.state import State, detach
 from memcell.testing.failure import require
 from memcell.testing.numbers import noise, seeded
-from memcell.unroll import Layer, WindowMarks
+from memcell.unroll import Layer, WindowMarks, ways
 
 BuildCell = Callable[[int, int], Cell]
 
@@ -90,7 +90,7 @@ def run(
     valid: Tensor | None = None,
     way: str = "eager",
 ) -> tuple[Tensor, State]:
-    """Run a window through the engine and return outputs ``[T, B, H]`` and the last state."""
+    """Run a window in one of the engine's ways and return outputs ``[T, B, H]`` and the last state."""
     steps, lanes = x.shape[:2]
     fresh = zero_state(cell, lanes, x.dtype)
     no = torch.zeros(steps, lanes, dtype=torch.bool)
@@ -100,8 +100,9 @@ def run(
         torch.zeros(lanes, dtype=torch.int64),
     )
     begin = fresh if state is None else state
-    ran = Layer(cell, None, way)(x, begin, fresh, marks, (steps,), False)
-    return ran.outputs, ran.states[steps]
+    layer = Layer(cell, None, "eager")
+    outputs, states = ways.run(way, layer, x, begin, fresh, marks, (steps,), False)
+    return outputs, states[steps]
 
 
 def step_loop(cell: Cell, x: Tensor, norm: Norm = identity_norm) -> tuple[Tensor, State]:

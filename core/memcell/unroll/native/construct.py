@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from torch import fx
 
+from memcell.unroll.native.factors import pull_factors
 from memcell.unroll.native.gradients import ParameterGradients, Sum
 from memcell.unroll.native.ir import Number, Op, Piece, Tiles, Value, ancestors
 from memcell.unroll.native.lanes import LaneNumbers
@@ -109,6 +110,7 @@ class _Construction:
         roots = _values([*states, output, *gathered, *backward_tiles])
         sums = _values([a.tiles for a in added]) + [a.outer for a in added if a.outer]
         merge_products([*roots, *sums])
+        pull_factors([*roots, *sums], lowering.build)
         saved = to_save(_values(backward_tiles) + sums, cotangents)
 
         places, saved_rows, saved_vector = _saved_places(saved)

@@ -125,6 +125,7 @@ class RowLoop:
                 continue
             if value not in self.schedule.onward:
                 loop.lines.append(f"v{value.order}_part[j] += {expression};")
+                continue
             for added, offset in self.added.get(Piece(value, 0, value.width), []):
                 loop.lines.append(f"{added.name}_sum[{offset} + j] += {expression};")
         names = ",".join(dict.fromkeys(plain))

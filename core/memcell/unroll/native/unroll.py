@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
@@ -15,6 +17,7 @@ from memcell.unroll.native.construct import Wanted
 from memcell.unroll.native.function import Call, Unroll, run_forward
 from memcell.unroll.native.inputs import Inputs, is_separable, projected
 from memcell.unroll.native.plan import Plan, find_plan
+from memcell.unroll.native.purity import fingerprint
 from memcell.unroll.native.unsupported import Unsupported
 from memcell.unroll.native.window import Marks
 from memcell.unroll.norms import SiteNorms
@@ -143,6 +146,11 @@ def planned(
         wanted = Wanted(parameters, tuple(t.requires_grad for t in inputs.tensors))
         return find_plan(cell, norms, windows, inputs, state, wanted)
 
+    refused = _refused.setdefault(cell, {})
+    modes = tuple((site, window.mode) for site, window in windows.items())
+    key = (x.shape[2:], x.dtype, x.requires_grad, modes, parameters, fingerprint(cell))
+    if key in refused:  # before project runs for nothing
+        raise Unsupported(refused[key])
     if is_separable(cell, x):
         try:
             inputs = Inputs((x,), True, True)
@@ -150,7 +158,15 @@ def planned(
         except Unsupported:
             pass  # with what project returned it may still be possible
     inputs = projected(cell, x)
-    return plan(inputs), inputs
+    try:
+        return plan(inputs), inputs
+    except Unsupported as e:
+        refused[key] = str(e)
+        raise
+
+
+#: Why a cell cannot run, for each way it was called.
+_refused: WeakKeyDictionary[Cell, dict[Any, str]] = WeakKeyDictionary()
 
 
 def fixed_arrays(
