@@ -13,7 +13,7 @@ from memcell.unroll.native import unroll_native
 def test_wide_cells_agree(agree, name, norm):
     cell = agree.cell(name, features=5, hidden=64)
     norms = agree.norms(cell, norm)
-    agree(cell, norms, agree.Window(lanes=37, steps=11, restarts=True, padding=True))
+    agree(cell, norms, agree.Window(lanes=37, steps=6, restarts=True, padding=True))
 
 
 @pytest.mark.parametrize("name", ["lstm", "lstm97"])

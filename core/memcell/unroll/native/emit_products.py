@@ -9,8 +9,10 @@ from memcell.unroll.native.program import Added
 
 
 def product(c: Context, value: Value) -> list[str]:
-    """Write a product of the step, and that which it is added onto: one sum over the depth of both."""
-    chain = [value] if value.onto is None else [value.onto, value]
+    """Write a product of the step with those that it is added onto: one sum over all their depths."""
+    chain = [value]
+    while chain[0].onto is not None:
+        chain.insert(0, chain[0].onto)
     to, ldc = c.memory.buffer(value)
     lines, count, add = [], [], "0"
     for each in chain:

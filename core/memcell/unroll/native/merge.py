@@ -1,6 +1,8 @@
-"""Sums of matrix products become one product added onto the other, without a pass of its own."""
+"""Sums of matrix products become one product, each added onto the one before, without passes of their own."""
 
 from __future__ import annotations
+
+import itertools
 
 from memcell.unroll.native.ir import Op, Piece, Value, ancestors
 
@@ -8,7 +10,7 @@ from memcell.unroll.native.ir import Op, Piece, Value, ancestors
 def merge_products(roots: list[Value]) -> None:
     """Let a product be added onto another where all that reads either is their sum.
 
-    The sums become copies of the second product, in place.
+    The sums become copies of the last product, in place.
 
     Args:
         roots: All that is wanted of the step.
@@ -19,11 +21,16 @@ def merge_products(roots: list[Value]) -> None:
 
 def _merge_one(roots: list[Value]) -> bool:
     values = ancestors(roots)
+    outside = set(roots)
     readers: dict[Value, set[Value]] = {}
     for value in values:
+        if value not in outside and _copied(value) is not None:
+            continue  # what reads it reads the product
         for operand in value.operands():
             readers.setdefault(operand, set()).add(value)
-    outside = set(roots)
+        for piece in value.args:
+            if isinstance(piece, Piece):
+                readers.setdefault(_through(piece).value, set()).add(value)
     for value in values:
         pair = _pair(value)
         if pair is None or outside & {*pair}:
@@ -32,18 +39,43 @@ def _merge_one(roots: list[Value]) -> bool:
         sums = readers[first]
         if sums != readers[second] or not all(_is_sum(s, first, second) for s in sums):
             continue
-        base, top = _ordered(first, second)
-        top.onto = base
+        top = _chained(first, second)
         for total in sums:
-            piece = next(a for a in total.args if isinstance(a, Piece) and a.value is top)
-            total.name, total.args = "copy", (piece,)
+            piece = total.args[0]
+            assert isinstance(piece, Piece)
+            total.name = "copy"
+            total.args = (Piece(top, _through(piece).offset, piece.width),)
         return True
     return False
 
 
-def _product(value: Value) -> Value | None:
-    """Return the product that a value is or is a copy of."""
-    return value if value.op is Op.MATMUL and value.onto is None else None
+def _chained(first: Value, second: Value) -> Value:
+    """Add the products of two sums onto each other, in order, and return the last."""
+    chain = []
+    for end in (first, second):
+        value: Value | None = end
+        while value is not None:
+            chain.append(value)
+            value = value.onto
+    chain.sort(key=lambda v: v.order)
+    chain[0].onto = None
+    for below, value in itertools.pairwise(chain):
+        value.onto = below
+    return chain[-1]
+
+
+def _copied(value: Value) -> Piece | None:
+    """Return the columns of a product that a value is a copy of."""
+    if value.op is not Op.POINT or value.name != "copy" or not isinstance(value.args[0], Piece):
+        return None
+    piece = _through(value.args[0])
+    return piece if piece.width == value.width and piece.value.op is Op.MATMUL else None
+
+
+def _through(piece: Piece) -> Piece:
+    """Return the columns of a product that a piece is, through copies, or the piece."""
+    found = _copied(piece.value)
+    return Piece(found.value, found.offset + piece.offset, piece.width) if found else piece
 
 
 def _pair(value: Value) -> tuple[Value, Value] | None:
@@ -52,8 +84,8 @@ def _pair(value: Value) -> tuple[Value, Value] | None:
     a, b = value.args
     if not isinstance(a, Piece) or not isinstance(b, Piece):
         return None
-    first, second = _product(a.value), _product(b.value)
-    if first is None or second is None or first is second or first.width != second.width:
+    first, second = _through(a).value, _through(b).value
+    if not first.op is second.op is Op.MATMUL or first is second or first.width != second.width:
         return None
     return first, second
 
@@ -63,10 +95,6 @@ def _is_sum(value: Value, first: Value, second: Value) -> bool:
     if pair is None or {*pair} != {first, second}:
         return False
     a, b = value.args
-    return isinstance(a, Piece) and isinstance(b, Piece) and a.offset == b.offset
-
-
-def _ordered(first: Value, second: Value) -> tuple[Value, Value]:
-    """Return (the one that is done first, the other)."""
-    low, high = sorted((first, second), key=lambda v: v.order)
-    return low, high
+    if not isinstance(a, Piece) or not isinstance(b, Piece) or a.width != b.width:
+        return False
+    return _through(a).offset == _through(b).offset

@@ -61,7 +61,9 @@ def _fresh(size: int, dtype: torch.dtype) -> Tensor:
     count = size * dtype.itemsize
     if count >= 2 * _PAGE and hasattr(mmap, "MADV_HUGEPAGE"):
         try:
-            area = mmap.mmap(-1, count + _PAGE)
+            # private: a fork must not share what it computes in
+            private = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+            area = mmap.mmap(-1, count + _PAGE, flags=private)
             area.madvise(mmap.MADV_HUGEPAGE)
         except OSError:  # too little memory in one piece, or a system without large pages
             return torch.empty(size, dtype=dtype)

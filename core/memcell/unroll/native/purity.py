@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,6 +12,8 @@ from torch import Tensor, nn
 from memcell.unroll.native.unsupported import Unsupported
 
 _PLAIN = (int, float, bool, str, bytes, type(None))
+#: Types of most attributes of a module, which say nothing of what a step does.
+_PASSED = frozenset((dict, OrderedDict, set, list))
 
 
 @contextmanager
@@ -43,6 +46,8 @@ def fingerprint(module: nn.Module) -> tuple[Any, ...]:
     found: list[Any] = []
     for part in module.modules():
         for key, value in vars(part).items():
+            if type(value) in _PASSED:
+                continue
             if (
                 isinstance(value, _PLAIN)
                 or hasattr(value, "__dataclass_fields__")
