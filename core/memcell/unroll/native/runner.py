@@ -11,7 +11,7 @@ from torch import Tensor
 
 from memcell.unroll.native.emit import Written
 from memcell.unroll.native.pool import Lease
-from memcell.unroll.native.threads import run
+from memcell.unroll.native.threads import run_program
 from memcell.unroll.native.window import Marks, Meeting, Window
 
 #: Rows that run through all steps together: their activations stay in the nearest cache.
@@ -103,10 +103,7 @@ class Runner:
         window.shared = shared.data_ptr()
         scratch = lease.take((window.threads, self.scratch(window) + 64), self._dtype)
         addresses = [_aligned(row.data_ptr()) for row in scratch.unbind(0)]
-        run(
-            lambda i: self._run(reference, pointers, packed.data_ptr(), addresses[i], i),
-            window.threads,
-        )
+        run_program(self._run, reference, pointers, packed.data_ptr(), addresses)
         lease.end()
 
 

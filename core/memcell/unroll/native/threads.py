@@ -2,15 +2,92 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import Any
+
+import torch
+
+from memcell.unroll.native.target import TARGETS
+from memcell.unroll.native.unit import load, source_file
 
 _lock = threading.Lock()
 _pools: dict[
     tuple[int, int], ThreadPoolExecutor
 ] = {}  # by process (a fork has no threads) and size
+_process = os.getpid()
+
+
+def run_program(
+    program: Any, window: int, arrays: Any, packed: int, scratch: Sequence[int]
+) -> None:
+    """Run a program on as many threads as there are addresses of scratch.
+
+    On a team of the OpenMP runtime that torch uses, so that its waiting workers do not take the cores that
+    the program needs; where that runtime is not known, or gives fewer threads, on threads of our own.
+
+    Args:
+        program: The C function.
+        window: Address of the window.
+        arrays: C array of addresses.
+        packed: Address of the packed weights.
+        scratch: Addresses, one for each thread.
+    """
+    threads = len(scratch)
+    if threads == 1:
+        program(window, arrays, packed, scratch[0], 0)
+        return
+    entries = openmp()
+    if entries is not None:
+        address = ctypes.cast(program, ctypes.c_void_p)
+        rooms = (ctypes.c_void_p * threads)(*scratch)
+        if _together()(ctypes.addressof(entries), address, window, arrays, packed, rooms) == 0:
+            return
+    run(lambda i: program(window, arrays, packed, scratch[i], i), threads)
+
+
+class OpenMP(ctypes.Structure):
+    """``struct openmp`` of c/team.c: entries of the OpenMP runtime that torch has loaded."""
+
+    _fields_ = (
+        ("parallel", ctypes.c_void_p),
+        ("number", ctypes.c_void_p),
+        ("count", ctypes.c_void_p),
+    )
+
+
+def openmp() -> OpenMP | None:
+    """Return the runtime's entries; None where torch has none that is known, and in a forked process.
+
+    Its workers do not live on in a fork, and a team of them would wait for ever there.
+    """
+    return _openmp() if os.getpid() == _process else None
+
+
+@cache
+def _openmp() -> OpenMP | None:
+    try:
+        process = ctypes.CDLL(None)
+        names = ("GOMP_parallel", "omp_get_thread_num", "omp_get_num_threads")
+        found = [ctypes.cast(getattr(process, name), ctypes.c_void_p).value for name in names]
+    except (
+        AttributeError,
+        OSError,
+        TypeError,
+    ):  # TypeError: systems without a name for the process
+        return None
+    return OpenMP(*found)
+
+
+@cache
+def _together() -> Any:
+    function = load(source_file("team.c"), torch.float32, TARGETS["baseline"]).together
+    function.argtypes, function.restype = (ctypes.c_void_p,) * 6, ctypes.c_long
+    return function
 
 
 def run(work: Callable[[int], None], threads: int) -> None:
