@@ -7,8 +7,11 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
-from memcell.unroll.native import threads
+from memcell.recurrent.state import leaves
+from memcell.unroll import WindowMarks
+from memcell.unroll.native import runner, threads, unroll_native
 
 RUN = """
 import os, sys, torch
@@ -92,3 +95,26 @@ def _python(script, **environment):
         timeout=120,
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "lstm97", "peephole"])
+@pytest.mark.parametrize("own", [True, False])
+def test_one_lane_on_two_threads_is_bit_for_bit_the_one_of_one(monkeypatch, agree, cell, own):
+    """Few lanes: the threads share the columns of each product."""
+    if own:
+        monkeypatch.setattr(threads, "openmp", lambda: None)
+    monkeypatch.setattr(runner, "SHARED_WEIGHTS", 0)
+    made = agree.cell(cell, features=3, hidden=75, dtype=torch.float32)
+    norms = agree.norms(made, "none")
+    x = torch.randn(40, 1, 3)
+    restarts = torch.zeros(40, 1, dtype=torch.bool)
+    restarts[17] = True
+    marks = WindowMarks.of(restarts, torch.ones_like(restarts), torch.zeros(1, dtype=torch.int64))
+    start = made.initial_state(1)
+    found = []
+    for count in (1, 2):
+        torch.set_num_threads(count)
+        with torch.no_grad():
+            out, states = unroll_native(made, norms, x, start, start, marks, (9, 40), False)
+        found.append([out, *leaves(states[9]), *leaves(states[40])])
+    assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))

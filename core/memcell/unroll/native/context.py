@@ -23,6 +23,7 @@ class Context:
         matrices: Packed weights and their C names.
         buffers: Scratch of a thread: name, and how many numbers, in C.
         shared: Memory of all threads: likewise; there are two of each, by turns.
+        swaps: Of these, what products are handed round in, where threads may share their columns.
         chunked: Buffers with an entry for each step of a chunk, and the distance between rows, in C.
         added: Vectors that are added up, by the piece of them, with their first column.
     """
@@ -34,6 +35,7 @@ class Context:
     matrices: dict[Matrix, str] = field(default_factory=dict)
     buffers: list[tuple[str, str]] = field(default_factory=list)
     shared: list[tuple[str, str]] = field(default_factory=list)
+    swaps: dict[Value, str] = field(default_factory=dict)
     chunked: dict[str, str] = field(default_factory=dict)
     added: dict[Piece, list[tuple[Added, int]]] = field(default_factory=dict)
 
@@ -71,10 +73,23 @@ class Context:
                 self.buffers.append((join.name, f"most * {padded(join.width)}"))
         for value in schedule.values:
             self._declare_value(value)
+        if not self.program.backward and not schedule.mixes:
+            for value in self.products():
+                self.swaps[value] = f"v{value.order}_swap"
+                self.shared.append((self.swaps[value], f"w->split * B * {value.width}"))
         if self.program.backward:
             for state in self.program.states:
                 for what in ("in", "out", "hold"):
                     self.buffers.append((f"{state.name}_{what}", f"most * {padded(state.width)}"))
+
+    def products(self) -> list[Value]:
+        """Return the products that are done at each step."""
+        early, bases, late = self.schedule.early, self.schedule.bases, self.schedule.late
+        return [
+            v
+            for v in self.schedule.values
+            if v.op is Op.MATMUL and v not in early and v not in bases and v not in late
+        ]
 
     def _declare_value(self, value: Value) -> None:
         schedule, name = self.schedule, f"v{value.order}"

@@ -36,11 +36,13 @@ class Written:
         source: The functions ``NAME``, ``NAME_pack`` and ``NAME_sizes``.
         arrays: Names of the arrays that it is handed, in order.
         mixes: Lanes meet: all threads take part in every step.
+        weights: Numbers of the weights of each step's products, where threads may share their columns.
     """
 
     source: str
     arrays: tuple[str, ...]
     mixes: bool
+    weights: int = 0
 
 
 def write(program: Program) -> Written:
@@ -84,7 +86,9 @@ def write(program: Program) -> Written:
             *sizes_function(c, name),
         ]
     )
-    return Written(source, tuple(c.memory.arrays), c.schedule.mixes)
+    shapes = [v.matrix.shape for v in c.swaps if v.matrix is not None]
+    weights = sum(depth * columns for depth, columns in shapes)
+    return Written(source, tuple(c.memory.arrays), c.schedule.mixes, weights)
 
 
 def step(c: Context) -> list[str]:

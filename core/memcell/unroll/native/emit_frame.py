@@ -13,7 +13,8 @@ def head(c: Context) -> list[str]:
     lines = [
         "const long T = w->steps, B = w->lanes, chunk = w->chunk;",
         "const struct kernels *const k_ = w->kernels;",
-        "const long first = B * tid / w->threads, last = B * (tid + 1) / w->threads;",
+        "const long first = w->split ? 0 : B * tid / w->threads;",
+        "const long last = w->split ? B : B * (tid + 1) / w->threads;",
     ]
     if c.schedule.mixes:
         lines.append("const long blocks = 1, most = last - first;")

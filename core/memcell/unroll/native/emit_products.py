@@ -22,7 +22,8 @@ def product(c: Context, value: Value) -> list[str]:
             line, add = f"if (chunk == 1) {line}", "chunk > 1"
         lines.append(line)
         count.append(parts)
-    return combined(lines, count, f"n, {value.width}", to, ldc, add)
+    swap = c.swaps.get(value)
+    return combined(lines, count, f"n, {value.width}", to, ldc, add, swap)
 
 
 def segments(c: Context, tiles: Tiles, depth: int, packed: str, at: str) -> tuple[str, str]:
@@ -48,13 +49,21 @@ def segments(c: Context, tiles: Tiles, depth: int, packed: str, at: str) -> tupl
 
 
 def combined(
-    lines: list[str], count: list[str], sizes: str, to: str, ldc: int, add: str
+    lines: list[str],
+    count: list[str],
+    sizes: str,
+    to: str,
+    ldc: int,
+    add: str,
+    swap: str | None = None,
 ) -> list[str]:
-    """Write a product of the parts that lines list."""
+    """Write a product of the parts that lines list; with ``swap``, where threads may share its columns."""
+    shared = f"if (w->split) combine_shared(w, tid, {swap}, {sizes}, z_, e_, {to}, {ldc}, {add});"
     return [
         "{",
         f"  struct segment e_[{' + '.join(count)}]; long z_ = 0;",
         *(f"  {line}" for line in lines),
+        *([f"  {shared}", "  else"] if swap else []),
         f"  k_->combine({sizes}, z_, e_, 0, {to}, {ldc}, {add});",
         "}",
     ]

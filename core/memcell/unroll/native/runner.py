@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +19,8 @@ from memcell.unroll.native.window import Marks, Meeting, Window
 BLOCK = 32
 #: Rows of a product over a chunk of steps.
 INPUT_ROWS, SUM_ROWS = 64, 256
+#: Weights that are worth a meeting of threads at each step: where there are fewer lanes than threads.
+SHARED_WEIGHTS = 48_000
 #: With as many, products of inputs are fast within the step, and no pass of their own.
 FEW_ROWS = 16
 
@@ -44,6 +47,7 @@ class Runner:
         chunk_rows: int,
     ) -> None:
         self.arrays, self.mixes = written.arrays, written.mixes
+        self._shares = written.weights >= SHARED_WEIGHTS
         self._kernels, self._dtype, self._chunk_rows = kernels, dtype, chunk_rows
         pointer, long = ctypes.c_void_p, ctypes.c_long
         self._run = getattr(unit, name)
@@ -55,8 +59,9 @@ class Runner:
 
     def window(self, steps: int, lanes: int, threads: int, ring: bool) -> Window:
         """Describe a call."""
-        threads = max(1, min(threads, lanes))
-        rows = -(-lanes // threads)
+        split = ring and lanes < threads and self._shares
+        threads = threads if split else max(1, min(threads, lanes))
+        rows = lanes if split else -(-lanes // threads)
         block = rows if self.mixes else min(BLOCK, rows)
         whole = block >= lanes
         chunk = max(1, self._chunk_rows // block)
@@ -65,6 +70,7 @@ class Runner:
         window = Window()
         window.steps, window.lanes, window.threads = steps, lanes, threads
         window.block, window.chunk, window.ring = block, min(chunk, steps), int(ring)
+        window.split = int(split)
         window.kernels = self._kernels
         return window
 
@@ -103,8 +109,21 @@ class Runner:
         window.shared = shared.data_ptr()
         scratch = lease.take((window.threads, self.scratch(window) + 64), self._dtype)
         addresses = [_aligned(row.data_ptr()) for row in scratch.unbind(0)]
-        run_program(self._run, reference, pointers, packed.data_ptr(), addresses)
+        each = [pointers] * window.threads
+        if window.split:  # all compute every number: what they write is each one's own
+            own = [_copied(arrays) for _ in each[1:]]
+            each[1:] = [self.pointers(a) for a in own]
+        run_program(self._run, reference, each, packed.data_ptr(), addresses)
         lease.end()
+
+
+def _copied(arrays: Mapping[str, Tensor | None]) -> dict[str, Tensor | None]:
+    """Return arrays with copies of those that a forward loop writes."""
+    written = (re.compile(r"y|g\d+|s\d+_(history|kept)").fullmatch(name) for name in arrays)
+    return {
+        name: array.clone() if match and array is not None else array
+        for (name, array), match in zip(arrays.items(), written, strict=True)
+    }
 
 
 def _aligned(address: int) -> int:

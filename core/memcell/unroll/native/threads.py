@@ -23,7 +23,7 @@ _process = os.getpid()
 
 
 def run_program(
-    program: Any, window: int, arrays: Any, packed: int, scratch: Sequence[int]
+    program: Any, window: int, arrays: Sequence[Any], packed: int, scratch: Sequence[int]
 ) -> None:
     """Run a program on as many threads as there are addresses of scratch.
 
@@ -33,21 +33,22 @@ def run_program(
     Args:
         program: The C function.
         window: Address of the window.
-        arrays: C array of addresses.
+        arrays: C array of addresses, one for each thread.
         packed: Address of the packed weights.
         scratch: Addresses, one for each thread.
     """
     threads = len(scratch)
     if threads == 1:
-        program(window, arrays, packed, scratch[0], 0)
+        program(window, arrays[0], packed, scratch[0], 0)
         return
     entries = openmp()
     if entries is not None:
         address = ctypes.cast(program, ctypes.c_void_p)
         rooms = (ctypes.c_void_p * threads)(*scratch)
-        if _together()(ctypes.addressof(entries), address, window, arrays, packed, rooms) == 0:
+        each = (ctypes.c_void_p * threads)(*(ctypes.addressof(a) for a in arrays))
+        if _together()(ctypes.addressof(entries), address, window, each, packed, rooms) == 0:
             return
-    run(lambda i: program(window, arrays, packed, scratch[i], i), threads)
+    run(lambda i: program(window, arrays[i], packed, scratch[i], i), threads)
 
 
 class OpenMP(ctypes.Structure):

@@ -15,12 +15,13 @@ from memcell.unroll.native import cache as disk
 from memcell.unroll.native.compiler import FLAGS, find_compiler
 from memcell.unroll.native.target import Target
 
-_HEADERS = ("base.h", "functions.h", "rows.h")
-_PREAMBLE = '#include "base.h"\n#include "functions.h"\n#include "rows.h"\n\n'
+_HEADERS = ("base.h", "functions.h", "rows.h", "share.h")
+_PREAMBLE = '#include "base.h"\n#include "functions.h"\n#include "rows.h"\n#include "share.h"\n\n'
 
 
 @cache
-def _file(name: str) -> str:
+def source_file(name: str) -> str:
+    """Return a file of the C runtime."""
     return (resources.files("memcell.unroll.native") / "c" / name).read_text()
 
 
@@ -42,13 +43,20 @@ def load(
     flags = (*target.flags, *extra)
     if dtype == torch.float64:
         flags = (*flags, "-DMEMCELL_DOUBLE")
-    known = [compiler.version, *compiler.command, *FLAGS, *flags, *map(_file, _HEADERS), source]
+    known = [
+        compiler.version,
+        *compiler.command,
+        *FLAGS,
+        *flags,
+        *map(source_file, _HEADERS),
+        source,
+    ]
     key = hashlib.sha256("\0".join(known).encode()).hexdigest()[:32]
 
     def build(output: Path) -> None:
         with tempfile.TemporaryDirectory(prefix="memcell-") as work:
             for name in _HEADERS:
-                (Path(work) / name).write_text(_file(name))
+                (Path(work) / name).write_text(source_file(name))
             unit = Path(work) / "unit.c"
             unit.write_text(source)
             compiler.compile(unit, output, flags)
@@ -63,7 +71,7 @@ def load(
 @cache
 def kernel_library(dtype: torch.dtype, target: Target) -> ctypes.CDLL:
     """Return the matrix kernels, compiled once a machine and loaded once a process."""
-    return load(_file("kernels.c"), dtype, target)
+    return load(source_file("kernels.c"), dtype, target)
 
 
 @cache

@@ -28,6 +28,7 @@ class Window(ctypes.Structure):
         ("chunk", ctypes.c_long),
         ("ring", ctypes.c_long),
         ("phase", ctypes.c_long),
+        ("split", ctypes.c_long),
         ("restarts", ctypes.c_void_p),
         ("any_restart", ctypes.c_void_p),
         ("valid", ctypes.c_void_p),

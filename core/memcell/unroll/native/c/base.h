@@ -71,6 +71,7 @@ struct window {
   long chunk;                 /* steps whose input and parameter products are done together */
   long ring;                  /* states: 1 keeps two steps, 0 keeps all */
   long phase;                 /* of the ring: which of the two step 0 finds */
+  long split;                 /* 1: threads share the columns of each product, 0: the lanes */
   const uint8_t *restarts;    /* [steps, lanes], or null where no lane restarts */
   const uint8_t *any_restart; /* [steps] */
   const uint8_t *valid;       /* [steps, lanes], or null where every lane is valid */

@@ -18,7 +18,7 @@ struct work {
   const struct openmp *openmp;
   program *run;
   const struct window *window;
-  real *const *arrays;
+  real *const *const *arrays; /* of each thread */
   const real *packed;
   real *const *scratch;
   atomic_long missing;
@@ -32,12 +32,12 @@ static void member(void *data) {
     return;
   }
   const long i = work->openmp->number();
-  if (i < threads) work->run(work->window, work->arrays, work->packed, work->scratch[i], i);
+  if (i < threads) work->run(work->window, work->arrays[i], work->packed, work->scratch[i], i);
 }
 
 /* Run a program on w->threads threads; 0, or 1 where there were too few and nothing has run. */
-long together(const struct openmp *openmp, program *run, const struct window *w, real *const *arrays,
-              const real *packed, real *const *scratch) {
+long together(const struct openmp *openmp, program *run, const struct window *w,
+              real *const *const *arrays, const real *packed, real *const *scratch) {
   struct work work = {openmp, run, w, arrays, packed, scratch, 0};
   openmp->parallel(member, &work, (unsigned)w->threads, 0);
   return atomic_load(&work.missing);
