@@ -1,0 +1,1 @@
+"""Comparing settings honestly: paired runs, their records, statistics and report."""

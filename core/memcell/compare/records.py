@@ -1,0 +1,95 @@
+"""What a comparison keeps of each run: one JSON file, all that statistics and report read."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from memcell.errors import DataError
+from memcell.files import write_atomic
+
+#: How a run ended: it trained to the end; its loss was no longer a number; it could not be run.
+STATUSES = ("done", "diverged", "failed")
+FORMAT = 1
+
+#: Score name to value; NaN where it is not defined.
+Scores = Mapping[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRecord:
+    """One run of a comparison.
+
+    Args:
+        id: Name of its folder under ``runs/``.
+        setting: Axis name (``"policy"``, ``"learning_rate"``) to its value as written.
+        seed: Seed of weights, order and dropout; runs of one seed are paired.
+        status: One of `STATUSES`.
+        reason: Why it was not done.
+        updates: Optimizer steps done.
+        training: ``(update, loss)`` of each epoch on the training windows, nats.
+        validation: ``(update, loss)`` of each epoch on the validation split, nats.
+        scores: Inference policy to test scores.
+        subjects: Inference policy to test subject to scores.
+        cpu_seconds: CPU time of the run, all its beginnings together.
+        notes: What every output on this task must carry.
+    """
+
+    id: str
+    setting: Mapping[str, str]
+    seed: int
+    status: str
+    reason: str = ""
+    updates: int = 0
+    training: tuple[tuple[int, float], ...] = ()
+    validation: tuple[tuple[int, float], ...] = ()
+    scores: Mapping[str, Scores] = field(default_factory=dict)
+    subjects: Mapping[str, Mapping[str, Scores]] = field(default_factory=dict)
+    cpu_seconds: float = 0.0
+    notes: tuple[str, ...] = ()
+
+    def write(self, path: Path) -> None:
+        """Write it as JSON; numbers that are not defined become null."""
+        values = {"format": FORMAT, **dataclasses.asdict(self)}
+        write_atomic(path, json.dumps(_without_nan(values), indent=1, sort_keys=True) + "\n")
+
+    @classmethod
+    def read(cls, path: Path) -> RunRecord:
+        """Read it back.
+
+        Raises:
+            DataError: The file is missing, damaged, or of a newer format; says which.
+        """
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+            if values.pop("format") != FORMAT:
+                raise DataError(f"'{path}' was written by another version of memcell")
+            pairs = {k: tuple((int(u), float(v)) for u, v in values.pop(k)) for k in _CURVES}
+            scores = {p: _with_nan(s) for p, s in values.pop("scores").items()}
+            subjects = {
+                p: {name: _with_nan(s) for name, s in each.items()}
+                for p, each in values.pop("subjects").items()
+            }
+            notes = tuple(values.pop("notes"))
+            return cls(**pairs, scores=scores, subjects=subjects, notes=notes, **values)
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+            raise DataError(f"'{path}' is no record of a run: {error}") from None
+
+
+_CURVES = ("training", "validation")
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {k: _without_nan(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(v) for v in value]
+    return None if isinstance(value, float) and value != value else value
+
+
+def _with_nan(scores: Mapping[str, Any]) -> dict[str, float]:
+    return {k: float("nan") if v is None else float(v) for k, v in scores.items()}
