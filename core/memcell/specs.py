@@ -68,6 +68,7 @@ class SamplerSpec(Spec):
         covers_once: Every window appears exactly once an epoch.
         fixed_grid: Windows start at the same steps in every epoch.
         observes: Wants `Sampler.observe` called with losses after each update.
+        observes_gradients: Wants each window's gradient of the readout with them.
     """
 
     kind: ClassVar[str] = "sampler"
@@ -76,6 +77,7 @@ class SamplerSpec(Spec):
     covers_once: bool = True
     fixed_grid: bool = True
     observes: bool = False
+    observes_gradients: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -183,6 +183,23 @@ def memcell_samplers() -> list[SamplerSpec]:
             config="memcell_plugins.samplers.configs:ShuffleBufferConfig",
             summary="The sequential order, shuffled through a buffer of n windows.",
         ),
+        SamplerSpec(
+            name="curriculum",
+            factory="memcell_plugins.samplers.curriculum:Curriculum",
+            config="memcell_plugins.samplers.configs:CurriculumConfig",
+            summary="Easy windows first, the rest little by little.",
+            reference="Bengio et al. 2009, ICML",
+            covers_once=False,
+            observes=True,
+        ),
+        SamplerSpec(
+            name="grab",
+            factory="memcell_plugins.samplers.grab:GraB",
+            summary="An order in which the gradients seen so far balance each other.",
+            reference="Lu, Guo & De Sa 2022, NeurIPS",
+            observes=True,
+            observes_gradients=True,
+        ),
     ]
 
 
@@ -263,5 +280,26 @@ def memcell_optimizers() -> list[OptimizerSpec]:
             config="memcell_plugins.optimizers.configs:AdadeltaConfig",
             summary="Steps in the units of the parameters; the paper's learning rate is 1.",
             reference="Zeiler 2012, arXiv:1212.5701",
+        ),
+        OptimizerSpec(
+            name="gated_memory",
+            factory="memcell_plugins.optimizers.gated_memory:build",
+            config="memcell_plugins.optimizers.configs:GatedMemoryConfig",
+            summary="Each step mixed through a gate with where training stood one update earlier.",
+            reference="B. Badger, Training Memory",
+        ),
+        OptimizerSpec(
+            name="lookahead",
+            factory="memcell_plugins.optimizers.lookahead:build",
+            config="memcell_plugins.optimizers.configs:LookaheadConfig",
+            summary="Slow weights that go part of the way after every k fast steps.",
+            reference="Zhang et al. 2019, NeurIPS",
+        ),
+        OptimizerSpec(
+            name="averaged",
+            factory="memcell_plugins.optimizers.averaged:build",
+            config="memcell_plugins.optimizers.configs:AveragedConfig",
+            summary="Judges and keeps the mean of the weights over training.",
+            reference="Polyak & Juditsky 1992, SIAM J. Control Optim. 30",
         ),
     ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -44,6 +46,9 @@ VARIANTS = [
     {"policy": "learned", "optimizer": "rmsprop", "cell": "lstm97"},
     {"policy": "decay", "normalizer": ("batch", {"min_lanes": 2}), "cell": "gru"},
     {"sampler": ("stream", {"jitter": True}), "policy": ("carry", {"reset_each_epoch": False})},
+    {"policy": "reset", "sampler": "grab", "optimizer": ("gated_memory", {"mode": "learned"})},
+    {"policy": "reset", "sampler": "curriculum", "optimizer": "averaged"},
+    {"optimizer": "lookahead"},
 ]
 
 
@@ -232,3 +237,38 @@ def test_mixed_precision_trains_and_carries(make_trainer, cell):
     assert trainer.at.finished
     assert all(torch.isfinite(p).all() for p in trainer.network.parameters())
     assert all(p.dtype == torch.float32 for p in trainer.network.parameters())
+
+
+def test_the_readouts_gradient_of_each_window_is_autograds(make_trainer, toy_task):
+    trainer = make_trainer(policy="reset", sampler="grab")
+    told = []
+    trainer.parts.sampler.observe = lambda *seen: told.append(seen)
+    table, order = trainer.order(0)
+    batch = collate(toy_task.train, table, order[0], None)
+    _, losses = trainer.forward(batch, gather=False)
+    readout = trainer.network.readout
+    wanted = []
+    for lane in range(batch.batch_size):
+        mean = losses[:, lane].sum() / batch.weight[:, lane].sum()
+        w, b = torch.autograd.grad(mean, (readout.weight, readout.bias), retain_graph=True)
+        wanted.append(torch.cat([w, b[:, None]], 1).flatten())
+    trainer._update(batch)
+    (windows, _, gradients), *_ = told
+    assert windows.tolist() == order[0].tolist()
+    torch.testing.assert_close(torch.from_numpy(gradients), torch.stack(wanted))
+
+
+def test_averaged_weights_are_judged_and_kept_while_training_goes_on(make_trainer, toy_task):
+    plain = make_trainer("plain", training={"patience": 0})
+    mean = make_trainer("mean", optimizer=("averaged", {"decay": 0.9}), training={"patience": 0})
+    plain.train()
+    mean.train()
+    losses = [[r["loss"] for r in _records(t) if "loss" in r] for t in (plain, mean)]
+    assert losses[0] == losses[1]
+    judged = [[r["valid_loss"] for r in _records(t) if "valid_loss" in r] for t in (plain, mean)]
+    assert judged[0] != judged[1]
+    assert mean.validation_loss() == min(judged[1])
+
+
+def _records(trainer):
+    return [json.loads(line) for line in trainer.folder.metrics.read_text().splitlines()]

@@ -51,8 +51,19 @@ class Sampler:
         """
         raise TypeError(f"{type(self).__name__} does not define order")
 
-    def observe(self, windows: NDArray[np.int64], losses: NDArray[np.float64]) -> None:
+    def observe(
+        self,
+        windows: NDArray[np.int64],
+        losses: NDArray[np.float64],
+        gradients: NDArray[np.float32] | None = None,
+    ) -> None:
         """Learn the mean loss of each window of a batch (only where the spec says ``observes``).
+
+        Args:
+            windows: ``[B]`` rows of the table, `EMPTY` (-1) for an empty lane.
+            losses: ``[B]`` mean loss, nats.
+            gradients: ``[B, D]`` gradient of each window's mean loss to weights and biases of the readout,
+                flat; only where the spec says ``observes_gradients``.
 
         What is learned may change the epochs to come, never the one in progress: a resumed run asks
         for the order of its epoch again, with all observations so far loaded.

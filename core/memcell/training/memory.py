@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence as ListOf
+from typing import NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from memcell.network import Network
 from memcell.recurrent.policy import Remembered
-from memcell.recurrent.state import State
+from memcell.recurrent.state import State, leaves, map_state, rebuild
 from memcell.sequences.sequence import Sequence
+
+#: Steps of a replay that are run at once: what bounds its memory.
+CHUNK = 256
 
 
 class RunMemory:
@@ -36,21 +42,87 @@ class RunMemory:
         return self.network.fresh(batch_size)
 
     @torch.no_grad()
-    def replay(self, sequence: int, start: int, stop: int, remembered: Remembered) -> Remembered:
-        """Run over steps ``[start, stop)`` of one sequence; see the protocol."""
-        if stop <= start:
-            return remembered
-        source, device = self.sequences[sequence], self.network.device
-        x = torch.from_numpy(np.array(source.features[start:stop])).unsqueeze(1).to(device)
-        restarts = torch.from_numpy(source.starts[start:stop]).unsqueeze(1).to(device)
+    def replay(
+        self, sequence: Tensor, start: Tensor, stop: Tensor, remembered: Remembered
+    ) -> Remembered:
+        """Run over steps ``[start, stop)`` of each lane's sequence; see the protocol.
+
+        The steps are taken in chunks of `CHUNK`. A lane that is done drops out at the next chunk, so
+        that one long lane is not paid for by all.
+        """
+        spans = self._spans(sequence, start, stop)
+        parts = [part.detach().clone() for part in leaves(remembered.state)]
+        age = remembered.age.clone()
+        if not spans:
+            return Remembered(rebuild(remembered.state, iter(parts)), age)
+        device, template = self.network.device, remembered.state
+        lanes = torch.tensor([span.lane for span in spans], device=device)
+        state = rebuild(template, (part[lanes] for part in parts))
+        running = Remembered(state, age[lanes])
         was_training = self.network.training
         self.network.eval()
         try:
-            steps = stop - start
-            ran = self.network(
-                x, remembered, self.fresh(1), restarts, torch.ones_like(restarts), keep=(steps,)
-            )
+            for first in range(0, spans[0].steps, CHUNK):
+                active = sum(span.steps > first for span in spans)
+                running = self._chunk(spans[:active], first, _first(running, active))
+                for whole, part in zip(parts, leaves(running.state), strict=True):
+                    whole[lanes[:active]] = part.to(whole.dtype)
+                age[lanes[:active]] = running.age
         finally:
             self.network.train(was_training)
+        return Remembered(rebuild(template, iter(parts)), age)
+
+    def _spans(self, sequence: Tensor, start: Tensor, stop: Tensor) -> list[_Span]:
+        """Return what there is to run, longest first."""
+        spans = []
+        asked = zip(sequence.tolist(), start.tolist(), stop.tolist(), strict=True)
+        for lane, (which, begin, end) in enumerate(asked):
+            if which < 0 or end <= begin:
+                continue
+            breaks = self.sequences[which].breaks
+            before = bisect_left(breaks, end)
+            restart = breaks[before - 1] if before else 0
+            first = max(begin, restart)
+            spans.append(_Span(lane, which, first, end - first, first == restart))
+        return sorted(spans, key=lambda span: (-span.steps, span.lane))
+
+    def _chunk(self, spans: list[_Span], first: int, remembered: Remembered) -> Remembered:
+        """Run steps ``[first, first + CHUNK)`` of each span; lanes that end before are padded."""
+        device = self.network.device
+        steps = min(CHUNK, spans[0].steps - first)
+        x = torch.zeros(steps, len(spans), self.sequences[0].n_features)
+        valid = torch.zeros(steps, len(spans), dtype=torch.bool)
+        restarts = torch.zeros_like(valid)
+        for lane, span in enumerate(spans):
+            here = span.start + first
+            n = min(steps, span.steps - first)
+            # np.array copies: a memory map must not be handed to torch writable
+            features = np.array(self.sequences[span.sequence].features[here : here + n])
+            x[:n, lane] = torch.from_numpy(features)
+            valid[:n, lane] = True
+            # a span begins at its last restart or after it, so no other step can be one
+            restarts[0, lane] = span.restarts and first == 0
+        ran = self.network(
+            x.to(device),
+            remembered,
+            self.fresh(len(spans)),
+            restarts.to(device),
+            valid.to(device),
+            keep=(steps,),
+        )
         after: Remembered = ran.states[steps]
         return after
+
+
+class _Span(NamedTuple):
+    """Steps of one lane to run: ``restarts`` where its first step is a sequence's start or follows a gap."""
+
+    lane: int
+    sequence: int
+    start: int
+    steps: int
+    restarts: bool
+
+
+def _first(remembered: Remembered, n: int) -> Remembered:
+    return Remembered(map_state(lambda t: t[:n], remembered.state), remembered.age[:n])

@@ -34,6 +34,7 @@ class Parts:
     optimizer: torch.optim.Optimizer
     streams: bool
     observes: bool
+    observes_gradients: bool
 
 
 def build_parts(
@@ -73,6 +74,7 @@ def build_parts(
         optimizer=optimizer,
         streams=bool(can["preserves_streams"]),
         observes=bool(can["observes"]),
+        observes_gradients=bool(can["observes_gradients"]),
     )
 
 

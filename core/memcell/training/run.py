@@ -39,12 +39,16 @@ class Scored:
     Args:
         label: ``"lstm, trained with carry"``.
         rows: One for each inference policy.
+        scores: Inference policy to test scores.
+        subjects: Inference policy to test subject to scores; empty where nobody asked for them.
         picked: Test probabilities under the network's own inference policy.
         decision: What the app decided under it.
     """
 
     label: str
     rows: list[Row]
+    scores: Mapping[str, Mapping[str, float]]
+    subjects: Mapping[str, Mapping[str, Mapping[str, float]]]
     picked: list[Any]
     decision: Mapping[str, float]
 
@@ -198,47 +202,80 @@ def _train_one(
     say: Say,
     resume: bool,
 ) -> Scored:
-    begun = resume and (path / "config.toml").exists()
-    folder = (
-        RunFolder.open(path) if begun else RunFolder.create(path, config, registry, str(device))
-    )
-    parts = build_parts(config, registry, app, task, device)
-    eval_policy = inference_policy(config, registry)
-    trainer = Trainer(config.training, eval_policy, task, parts, folder)
-    if begun and folder.checkpoint.exists():
-        trainer.restore()
+    trainer = make_trainer(config, registry, app, task, path, device, resume)
+    if resume and trainer.at.update:
         say(f"going on after update {trainer.at.update} in '{path}'")
-    elif begun:
-        folder.cut_metrics(0)
-    label = f"{config.choices['cell'].name}, trained with {config.choices['policy'].name}"
+    label = label_of(config)
     say(f"{label}: time loop {trainer.network.recurrent.way}")
     with progress(label, trainer.total_updates) as shown:
         trainer.progress = shown
         trainer.train(interrupts)
     say(f"{label}: {trainer.at.update} updates, {trainer.at.reason}")
-    if config.training.recalibrate:
-        recalibrate(trainer)
-    return _score(
-        label, trainer.network, app, task, folder, config.training.time_steps, eval_policy
-    )
+    return score(trainer, config, app)
 
 
-def _score(
-    label: str,
-    network: Network,
+def label_of(config: RunConfig) -> str:
+    """Return what tables call a run's network."""
+    return f"{config.choices['cell'].name}, trained with {config.choices['policy'].name}"
+
+
+def make_trainer(
+    config: RunConfig,
+    registry: Registry,
     app: App,
     task: Task,
-    folder: RunFolder,
-    time_steps: int,
-    eval_policy: str,
-) -> Scored:
+    path: Path,
+    device: torch.device,
+    resume: bool,
+) -> Trainer:
+    """Return the trainer of one run, where its folder left it.
+
+    Args:
+        config: What to do.
+        registry: What is installed.
+        app: The app.
+        task: Its data.
+        path: The run folder; made where it is not there.
+        device: Where to train.
+        resume: Go on with the run in ``path`` where there is one.
+    """
+    begun = resume and (path / "config.toml").exists()
+    folder = (
+        RunFolder.open(path) if begun else RunFolder.create(path, config, registry, str(device))
+    )
+    parts = build_parts(config, registry, app, task, device)
+    trainer = Trainer(config.training, inference_policy(config, registry), task, parts, folder)
+    if begun and folder.checkpoint.exists():
+        trainer.restore()
+    elif begun:
+        folder.cut_metrics(0)
+    return trainer
+
+
+def score(trainer: Trainer, config: RunConfig, app: App, by_subject: bool = False) -> Scored:
+    """Score a trained network on the test split under both inference policies, and store the model.
+
+    Args:
+        trainer: Done with training.
+        config: The run's.
+        app: The app.
+        by_subject: Also score the sequences of each test subject by themselves.
+    """
+    if config.training.recalibrate:
+        recalibrate(trainer)
+    network, task, label = trainer.network, trainer.task, label_of(config)
+    time_steps, eval_policy = config.training.time_steps, trainer.eval_policy
     decisions: dict[str, Mapping[str, float]] = {}
+    scores, subjects = {}, {}
     rows, picked = [], []
     for policy in EVAL_POLICIES:
         valid = probabilities(network, task.valid, policy, time_steps)
         decisions[policy] = app.fit_decision(task, valid)
         row, test = score_row(label, network, app, task, policy, time_steps, decisions[policy])
         rows.append(row)
+        scores[policy] = row.scores
+        if by_subject:
+            subjects[policy] = _subject_scores(app, task, test, decisions[policy])
         if policy == eval_policy:
             picked = test
     rows.sort(key=lambda row: not row.name.endswith(eval_policy))
@@ -250,8 +287,27 @@ def _score(
         task=task.facts,
         notes=task.notes,
     )
-    save_model(folder, network, facts)
-    return Scored(label=label, rows=rows, picked=picked, decision=decisions[eval_policy])
+    save_model(trainer.folder, network, facts)
+    return Scored(
+        label=label,
+        rows=rows,
+        scores=scores,
+        subjects=subjects,
+        picked=picked,
+        decision=decisions[eval_policy],
+    )
+
+
+def _subject_scores(
+    app: App, task: Task, test: Sequence[Any], decision: Mapping[str, float]
+) -> dict[str, Mapping[str, float]]:
+    of: dict[str, list[int]] = {}
+    for i, sequence in enumerate(task.test):
+        of.setdefault(sequence.subject, []).append(i)
+    return {
+        subject: app.scores([task.test[i] for i in rows], [test[i] for i in rows], decision)
+        for subject, rows in sorted(of.items())
+    }
 
 
 def score_row(

@@ -19,8 +19,10 @@ from torch import Tensor, nn
 
 from memcell.app import Task
 from memcell.errors import MemcellError
+from memcell.network import Ran
 from memcell.progress import SILENT, Progress
 from memcell.sequences import Batch, Ends, WindowTable, collate, window_table
+from memcell.training.averaging import averaged, take_averages
 from memcell.training.checkpoint import (
     join_tensors,
     load_checkpoint,
@@ -32,6 +34,7 @@ from memcell.training.inference import mean_loss, probabilities
 from memcell.training.interrupt import Interrupted, Interrupts
 from memcell.training.memory import RunMemory
 from memcell.training.parts import Parts
+from memcell.training.readout_gradients import readout_gradients
 from memcell.training.run_folder import RunFolder
 from memcell.training.schedule import learning_rate
 from memcell.training.seeds import epoch_rng, run_generator
@@ -120,6 +123,8 @@ class Trainer:
             self.save()
         if self.best:
             self.network.load_state_dict(self.best)
+        else:
+            take_averages(self.parts.optimizer)
 
     def order(self, epoch: int) -> tuple[WindowTable, NDArray[np.int64]]:
         """Return the windows of an epoch and their order ``[n_batches, B]``: always the same."""
@@ -182,7 +187,7 @@ class Trainer:
         weight = float(batch.weight.sum())
         # A batch without a label still runs: memory must be carried through it.
         with torch.set_grad_enabled(weight > 0):
-            losses = self.run(batch)
+            ran, losses = self.forward(batch)
         if weight > 0:
             loss = losses.sum() / weight
             if not bool(torch.isfinite(loss)):
@@ -207,10 +212,18 @@ class Trainer:
         if self.parts.observes:
             lane_weight = batch.weight.sum(0).clamp_min(1e-12)
             mean = (losses.detach().sum(0) / lane_weight).double().cpu().numpy()
-            self.parts.sampler.observe(batch.window.cpu().numpy(), mean)
+            seen = [batch.window.cpu().numpy(), mean]
+            if self.parts.observes_gradients:
+                found = readout_gradients(ran.logits, ran.hidden, batch, self._class_weights)
+                seen.append(found.cpu().numpy())
+            self.parts.sampler.observe(*seen)
 
     def run(self, batch: Batch, gather: bool = True) -> Tensor:
         """Run a batch under the training policy and return weighted losses ``[T, B]``, nats."""
+        return self.forward(batch, gather)[1]
+
+    def forward(self, batch: Batch, gather: bool = True) -> tuple[Ran, Tensor]:
+        """Run a batch under the training policy; what it gave, and weighted losses ``[T, B]``, nats."""
         policy, memory, network = self.parts.policy, self.memory, self.network
         network.train()
         with torch.autocast(
@@ -234,7 +247,7 @@ class Trainer:
             weight=self._class_weights,
             reduction="none",
         )
-        return losses.view_as(batch.weight) * batch.weight
+        return ran, losses.view_as(batch.weight) * batch.weight
 
     def _clip(self) -> float:
         limit = self.config.clip or math.inf
@@ -249,11 +262,12 @@ class Trainer:
             "train_loss": at.loss / at.weight if at.weight else None,
         }
         if self.task.valid:
-            valid = self.validation_loss()
-            record["valid_loss"] = valid
-            if valid < at.best_loss:
-                at.best_loss, at.best_epoch = valid, at.epoch
-                self.best = {k: v.clone() for k, v in self.network.state_dict().items()}
+            with averaged(self.parts.optimizer):
+                valid = self.validation_loss()
+                record["valid_loss"] = valid
+                if valid < at.best_loss:
+                    at.best_loss, at.best_epoch = valid, at.epoch
+                    self.best = {k: v.clone() for k, v in self.network.state_dict().items()}
         self.folder.append(record)
         at.epoch, at.batch, at.loss, at.weight = at.epoch + 1, 0, 0.0, 0.0
         waited = at.epoch - 1 - at.best_epoch

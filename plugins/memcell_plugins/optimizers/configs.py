@@ -65,3 +65,57 @@ class AdadeltaConfig:
     rho: float = option(0.9, help="Decay of the mean squares.", low=0, high=1)
     eps: float = option(1e-6, help="Added inside the roots; sets the first steps' size.", low=0)
     weight_decay: float = option(0.0, help="L2 penalty, added to the gradient.", low=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GatedMemoryConfig:
+    """Options of ``gated_memory``."""
+
+    gate: float = option(
+        0.8, help="Share g of the new step; 1 is plain gradient descent.", low=0.01, high=1
+    )
+    mode: str = option(
+        "fixed",
+        help="The gate stays as it is, is learned, or is learned for each parameter.",
+        choices=("fixed", "learned", "per_parameter"),
+    )
+    gate_rate: float = option(0.1, help="Step size of a learned gate's logit.", low=0, high=100)
+
+    def validate(self) -> None:
+        """Refuse to learn a gate that cannot move.
+
+        Raises:
+            ConfigError: A learned gate begins at 1.
+        """
+        if self.mode != "fixed" and self.gate == 1:
+            raise ConfigError(
+                "gated_memory: a learned gate cannot begin at 1 (its logit is infinite); try gate 0.9"
+            )
+
+
+_INNER = ("adam", "sgd")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LookaheadConfig:
+    """Options of ``lookahead``."""
+
+    inner: str = option("sgd", help="The optimizer that makes the fast steps.", choices=_INNER)
+    momentum: float = option(0.9, help="Momentum of inner=sgd.", low=0, high=1)
+    k: int = option(5, help="Fast steps before the slow weights move.", unit="updates", low=1)
+    alpha: float = option(0.5, help="Share of the way that the slow weights go.", low=0, high=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AveragedConfig:
+    """Options of ``averaged``."""
+
+    inner: str = option("adam", help="The optimizer that makes the steps.", choices=_INNER)
+    momentum: float = option(0.0, help="Momentum of inner=sgd.", low=0, high=1)
+    kind: str = option(
+        "exponential",
+        help="Means that forget, or that weigh every update the same.",
+        choices=("exponential", "uniform"),
+    )
+    decay: float = option(0.999, help="What an exponential mean keeps at an update.", low=0, high=1)
+    start: int = option(0, help="Updates before averaging begins.", unit="updates", low=0)

@@ -62,3 +62,16 @@ class ShuffleBufferConfig:
     """Options of ``shuffle_buffer``."""
 
     n: int = option(256, help="Windows that the buffer holds.", unit="windows", low=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurriculumConfig:
+    """Options of ``curriculum``."""
+
+    by: str = option(
+        "loss",
+        help="What makes a window hard: its loss when it was last seen, or its changes of label.",
+        choices=("loss", "transitions"),
+    )
+    start: float = option(0.3, help="Share of the windows to begin with.", low=0.000001, high=1)
+    grow: int = option(10, help="Epochs until all windows are trained on.", unit="epochs", low=1)

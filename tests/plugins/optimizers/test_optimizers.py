@@ -4,7 +4,7 @@ import torch
 from memcell.config import from_mapping
 from memcell.errors import ConfigError
 from memcell_plugins import memcell_optimizers
-from memcell_plugins.optimizers.configs import SGDConfig
+from memcell_plugins.optimizers.configs import GatedMemoryConfig, SGDConfig
 
 SPECS = {spec.name: spec for spec in memcell_optimizers()}
 
@@ -58,3 +58,75 @@ def test_sgd_is_heavy_ball(build):
 def test_nesterov_without_momentum_says_what_to_type():
     with pytest.raises(ConfigError, match=r"momentum 0\.9"):
         from_mapping(SGDConfig, {"nesterov": True})
+
+
+def _trained(optimizer, weight, steps=6):
+    way = [weight.detach().clone()]
+    for _ in range(steps):
+        optimizer.zero_grad()
+        (weight.square() * torch.tensor([1.0, 3.0]).double()).sum().backward()
+        optimizer.step()
+        way.append(weight.detach().clone())
+    return way
+
+
+def _start():
+    return torch.nn.Parameter(torch.tensor([1.0, -2.0]).double())
+
+
+SLOPE = torch.tensor([2.0, 6.0]).double()
+
+
+def test_gated_memory_is_its_equation(build):
+    weight = _start()
+    way = _trained(build(SPECS["gated_memory"], [weight], 0.05, gate=0.7), weight)
+    before, now = way[0], way[0]
+    for got in way[1:]:
+        before, now = now, 0.7 * (now - 0.05 * SLOPE * now) + 0.3 * before
+        torch.testing.assert_close(got, now, rtol=1e-12, atol=0)
+
+
+def test_an_open_gate_is_gradient_descent_and_a_fixed_one_negative_momentum(build):
+    first, second = _start(), _start()
+    open_gate = _trained(build(SPECS["gated_memory"], [first], 0.05, gate=1.0), first)
+    sgd = _trained(build(SPECS["sgd"], [second], 0.05), second)
+    torch.testing.assert_close(open_gate[-1], sgd[-1], rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("mode", ["learned", "per_parameter"])
+def test_a_learned_gate_opens_where_that_lowers_the_loss(build, mode):
+    """Downhill all the way: the new step is always better than the place before."""
+    weight = _start()
+    optimizer = build(SPECS["gated_memory"], [weight], 0.01, gate=0.5, mode=mode)
+    _trained(optimizer, weight, 30)
+    if mode == "learned":
+        assert optimizer.param_groups[0]["logit"] > 0
+    else:
+        assert (optimizer.state[weight]["logit"] > 0).all()
+
+
+def test_lookahead_is_its_equation(build):
+    weight, fast, slow = _start(), _start().detach(), _start().detach()
+    way = _trained(build(SPECS["lookahead"], [weight], 0.05, momentum=0.0, k=2, alpha=0.3), weight)
+    for step, got in enumerate(way[1:], 1):
+        fast = fast - 0.05 * SLOPE * fast
+        if step % 2 == 0:
+            slow = slow + 0.3 * (fast - slow)
+            fast = slow
+        torch.testing.assert_close(got, fast, rtol=1e-12, atol=0)
+
+
+def test_a_uniform_mean_is_the_mean_of_the_way(build):
+    weight = _start()
+    options = {"inner": "sgd", "kind": "uniform", "start": 2}
+    optimizer = build(SPECS["averaged"], [weight], 0.05, **options)
+    way = _trained(optimizer, weight)
+    optimizer.swap()
+    torch.testing.assert_close(weight.detach(), torch.stack(way[3:]).mean(0), rtol=1e-12, atol=0)
+    optimizer.swap()
+    assert torch.equal(weight.detach(), way[-1])
+
+
+def test_a_learned_gate_that_cannot_move_is_refused():
+    with pytest.raises(ConfigError, match=r"gate 0\.9"):
+        from_mapping(GatedMemoryConfig, {"mode": "learned", "gate": 1})

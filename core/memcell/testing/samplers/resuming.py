@@ -30,9 +30,9 @@ def order_repeats(build: BuildSampler, spec: SamplerSpec) -> None:
         half = len(first) // 2
         _compare(build, sampler, windows, epoch, phase, first)
         if spec.observes:
-            _observe(sampler, first[:half])
+            _observe(sampler, spec, first[:half])
             _compare(build, sampler, windows, epoch, phase, first)
-            _observe(sampler, first[half:])
+            _observe(sampler, spec, first[half:])
 
 
 def _compare(
@@ -79,11 +79,14 @@ def observing_is_declared(build: BuildSampler, spec: SamplerSpec) -> None:
             "observe to take a batch with empty lanes",
             "Skip the lanes whose window is -1; their loss says nothing.",
         ):
-            _observe(told, order)
+            _observe(told, spec, order)
 
 
-def _observe(sampler: Sampler, order: NDArray[np.int64]) -> None:
-    for k, rows in enumerate(order):
+def _observe(sampler: Sampler, spec: SamplerSpec, order: NDArray[np.int64]) -> None:
+    nothing = np.full((1, order.shape[1]), -1, dtype=np.int64)
+    for k, rows in enumerate(np.concatenate([order, nothing])):
         losses = np.where(rows >= 0, 1.0 + (rows * 7 % 5) + 0.1 * k, 0.0)
-        sampler.observe(rows.copy(), losses)
-    sampler.observe(np.full(order.shape[1], -1, dtype=np.int64), np.zeros(order.shape[1]))
+        told = [rows.copy(), losses]
+        if spec.observes_gradients:
+            told.append(np.stack([losses, rows % 3 - 1.0, rows % 2 - 0.5], 1).astype(np.float32))
+        sampler.observe(*told)
