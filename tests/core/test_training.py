@@ -222,7 +222,10 @@ def test_every_sampler_trains_with_every_policy_that_it_can_serve(make_trainer, 
     trainer = make_trainer(sampler=sampler, policy=policy, training={"epochs": 2})
     trainer.train()
     assert trainer.at.finished
-    assert trainer.at.update == trainer.total_updates
+    if sampler == "curriculum":  # its first epochs are short, so there are more of them
+        assert trainer.total_updates <= trainer.at.update < trainer.total_updates + 11
+    else:
+        assert trainer.at.update == trainer.total_updates
 
 
 @pytest.mark.parametrize("cell", REGISTRY.names("cell"))

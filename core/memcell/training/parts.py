@@ -35,6 +35,7 @@ class Parts:
     streams: bool
     observes: bool
     observes_gradients: bool
+    covers_once: bool
 
 
 def build_parts(
@@ -75,6 +76,7 @@ def build_parts(
         streams=bool(can["preserves_streams"]),
         observes=bool(can["observes"]),
         observes_gradients=bool(can["observes_gradients"]),
+        covers_once=bool(can["covers_once"]),
     )
 
 

@@ -272,8 +272,10 @@ class Trainer:
         at.epoch, at.batch, at.loss, at.weight = at.epoch + 1, 0, 0.0, 0.0
         waited = at.epoch - 1 - at.best_epoch
         patience = self.config.patience if at.update >= self.config.min_updates else 0
-        if at.epoch >= self._epochs:
-            at.finished, at.reason = True, f"all {self._epochs} epochs done"
+        # a sampler that leaves windows out has short epochs: it gets its updates all the same
+        enough = self.parts.covers_once or at.update >= self._total
+        if at.epoch >= self._epochs and enough:
+            at.finished, at.reason = True, f"all {at.epoch} epochs done"
         elif self.task.valid and patience and waited >= patience:
             at.finished = True
             at.reason = f"no better validation loss for {self.config.patience} epochs"
