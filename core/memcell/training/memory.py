@@ -70,6 +70,8 @@ class RunMemory:
                 age[lanes[:active]] = running.age
         finally:
             self.network.train(was_training)
+            # Weights cast to bfloat16 here are cut from their graph; training must not find them.
+            torch.clear_autocast_cache()
         return Remembered(rebuild(template, iter(parts)), age)
 
     def _spans(self, sequence: Tensor, start: Tensor, stop: Tensor) -> list[_Span]:

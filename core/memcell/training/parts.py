@@ -17,6 +17,7 @@ from memcell.recurrent.normalizer import Normalizer
 from memcell.recurrent.policy import StatePolicy
 from memcell.registry import Registry
 from memcell.sequences.sampler import Sampler
+from memcell.training.gradients import gradient_mode
 from memcell.training.run_config import RunConfig
 from memcell.training.seeds import WEIGHTS, torch_seed
 from memcell.unroll import Layer, RecurrentStack
@@ -96,7 +97,7 @@ def build_network(
     width = int(encoder.output_size)  # type: ignore[arg-type]
     layers = []
     for _ in range(size.layers):
-        cell = _cell(config, registry, width)
+        cell = gradient_mode(config.training).cell(_cell(config, registry, width))
         norm = None if config.choices["normalizer"].name == "none" else _Norm(config, registry)
         layers.append(Layer(cell, norm, config.training.unroll))
         width = cell.output_size

@@ -34,8 +34,9 @@ def recalibrate(trainer: Trainer) -> bool:
     policy, memory = trainer.parts.policy, trainer.memory
     # The run's own memory and random numbers stay as they are: the pass is a side trip.
     aside = copy.deepcopy(policy.memory_dict())
+    rank = trainer.processes.rank
     trainer.memory = RunMemory(
-        trainer.network, trainer.task.train, run_generator(trainer.config.seed)
+        trainer.network, trainer.task.train, run_generator(trainer.config.seed, rank)
     )
     for module in wanting:
         module.begin_recalibration()
@@ -43,7 +44,8 @@ def recalibrate(trainer: Trainer) -> bool:
         table, order = trainer.order(0)
         policy.begin_epoch(trainer.memory)
         ends = None
-        for rows in order:
+        for all_lanes in order:
+            rows = trainer.processes.share(all_lanes)
             batch = collate(trainer.task.train, table, rows, ends, trainer.task.train_weights)
             ends = table.ends(rows)
             trainer.run(batch.to(trainer.network.device))

@@ -16,13 +16,14 @@ from memcell.compatibility import check, misfits
 from memcell.errors import UsageError
 from memcell.files import write_atomic
 from memcell.network import Network
-from memcell.progress import progress
+from memcell.progress import SILENT, progress
 from memcell.registry import Registry
 from memcell.tables import as_text, as_tsv
 from memcell.training.inference import probabilities
 from memcell.training.interrupt import Interrupted, Interrupts
 from memcell.training.model import ModelFacts, save_model
 from memcell.training.parts import build_parts
+from memcell.training.processes import ALONE, Processes
 from memcell.training.recalibrate import recalibrate
 from memcell.training.run_config import Choice, RunConfig
 from memcell.training.run_folder import RunFolder
@@ -86,7 +87,7 @@ def inference_policy(config: RunConfig, registry: Registry) -> str:
         return config.training.eval_policy
     choice = config.choices["policy"]
     can = registry.get("policy", choice.name).capabilities(choice.config)
-    return "carry" if can["needs_streams"] else "reset"
+    return "carry" if can["needs_streams"] or can["uses_context"] else "reset"
 
 
 def twin_of(config: RunConfig, registry: Registry, say: Say) -> RunConfig | None:
@@ -125,9 +126,15 @@ def train(
         MemcellError: It cannot be done; what was done is kept.
     """
     check(config, registry)
-    if not resume:
-        RunFolder.check_free(path)
     device = device_of(config)
+    processes = Processes.started(device)
+    if not processes.main:
+        say = _silent
+    elif not resume:
+        RunFolder.check_free(path)
+    if processes.count > 1:
+        say(f"{processes.count} processes, each with its share of the lanes")
+        config = spread(config, registry, say)
     torch.set_num_threads(config.training.threads)
     twin = twin_of(config, registry, say)
     began = time.monotonic()
@@ -139,18 +146,25 @@ def train(
     with Interrupts() as interrupts:
         try:
             scored = [
-                _train_one(config, registry, app, task, path, device, interrupts, say, resume)
+                _train_one(
+                    config, registry, app, task, path, device, interrupts, say, resume, processes
+                )
             ]
             if twin is not None:
                 name = twin.choices["policy"].name
                 below = path / f"against-{name}"
                 scored.append(
-                    _train_one(twin, registry, app, task, below, device, interrupts, say, resume)
+                    _train_one(
+                        twin, registry, app, task, below, device, interrupts, say, resume, processes
+                    )
                 )
         except Interrupted as stop:
             raise Interrupted(
                 f"{stop}. Go on with: memcell train {config.app} --resume {path}"
             ) from None
+    processes.end()
+    if not processes.main:
+        return
     rows = [row for s in scored for row in s.rows] + list(app.baselines(task))
     write_scores(path, rows, task)
     pictured = {s.label: s.picked for s in scored}
@@ -165,6 +179,25 @@ def train(
         )
     say(f"picture: {path / 'timeline.png'}")
     say(f"run: {path}  ({time.monotonic() - began:.0f} s, {config.training.threads} thread(s))")
+
+
+def spread(config: RunConfig, registry: Registry, say: Say) -> RunConfig:
+    """Return the config as several processes can run it.
+
+    Statistics over a batch are taken over the lanes of all processes at every step, which only the eager loop
+    can do.
+    """
+    choice = config.choices["normalizer"]
+    if not registry.get("normalizer", choice.name).capabilities(choice.config)["reduces_batch"]:
+        return config
+    say("time loop eager: batch statistics are shared with the other processes at every step")
+    return dataclasses.replace(
+        config, training=dataclasses.replace(config.training, unroll="eager")
+    )
+
+
+def _silent(line: str) -> None:
+    """Say nothing: another process speaks."""
 
 
 def _describe(task: Task, say: Say) -> None:
@@ -201,16 +234,23 @@ def _train_one(
     interrupts: Interrupts,
     say: Say,
     resume: bool,
+    processes: Processes,
 ) -> Scored:
-    trainer = make_trainer(config, registry, app, task, path, device, resume)
+    trainer = make_trainer(config, registry, app, task, path, device, resume, processes)
     if resume and trainer.at.update:
         say(f"going on after update {trainer.at.update} in '{path}'")
     label = label_of(config)
     say(f"{label}: time loop {trainer.network.recurrent.way}")
     with progress(label, trainer.total_updates) as shown:
-        trainer.progress = shown
+        trainer.progress = shown if processes.main else SILENT
         trainer.train(interrupts)
     say(f"{label}: {trainer.at.update} updates, {trainer.at.reason}")
+    counts = [f"{name} {value:g}" for name, value in trainer.parts.policy.counts().items()]
+    if counts:
+        say(f"{label}: in the last epoch {', '.join(counts)}")
+    if trainer.probes is not None:
+        for line in trainer.probes.end():
+            say(f"{label}: {line}")
     return score(trainer, config, app)
 
 
@@ -227,6 +267,7 @@ def make_trainer(
     path: Path,
     device: torch.device,
     resume: bool,
+    processes: Processes = ALONE,
 ) -> Trainer:
     """Return the trainer of one run, where its folder left it.
 
@@ -238,17 +279,29 @@ def make_trainer(
         path: The run folder; made where it is not there.
         device: Where to train.
         resume: Go on with the run in ``path`` where there is one.
+        processes: Those that train together; only the main one makes the folder.
     """
-    begun = resume and (path / "config.toml").exists()
-    folder = (
-        RunFolder.open(path) if begun else RunFolder.create(path, config, registry, str(device))
-    )
+    begun = processes.any(processes.main and resume and (path / "config.toml").exists())
+    if begun:
+        folder = RunFolder.open(path)
+    elif processes.main:
+        folder = RunFolder.create(path, config, registry, str(device))
+    else:
+        folder = RunFolder(path)
     parts = build_parts(config, registry, app, task, device)
-    trainer = Trainer(config.training, inference_policy(config, registry), task, parts, folder)
+    trainer = Trainer(
+        config.training,
+        inference_policy(config, registry),
+        task,
+        parts,
+        folder,
+        processes=processes,
+    )
     if begun and folder.checkpoint.exists():
         trainer.restore()
-    elif begun:
+    elif begun and processes.main:
         folder.cut_metrics(0)
+        folder.cut_probes(0)
     return trainer
 
 
@@ -287,7 +340,8 @@ def score(trainer: Trainer, config: RunConfig, app: App, by_subject: bool = Fals
         task=task.facts,
         notes=task.notes,
     )
-    save_model(trainer.folder, network, facts)
+    if trainer.processes.main:
+        save_model(trainer.folder, network, facts)
     return Scored(
         label=label,
         rows=rows,

@@ -42,6 +42,7 @@ class RunFolder:
         self.path = path
         self.config = path / "config.toml"
         self.metrics = path / "metrics.jsonl"
+        self.probes = path / "probes.jsonl"
         self.checkpoint = path / "checkpoint.safetensors"
         self.model = path / "model.safetensors"
         self.environment = path / "environment.json"
@@ -127,6 +128,26 @@ class RunFolder:
         """Forget the lines written after a checkpoint, so that a resumed run writes them once."""
         with self.metrics.open("ab") as file:
             file.truncate(size)
+
+    def append_probe(self, record: Mapping[str, Any]) -> None:
+        """Add a line to ``probes.jsonl``."""
+        try:
+            with self.probes.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(record, allow_nan=False) + "\n")
+        except OSError as error:
+            raise MemcellError(f"cannot write '{self.probes}': {error.strerror}") from error
+
+    def probes_size(self) -> int:
+        """Return the bytes of ``probes.jsonl``, all of them on the disk."""
+        with self.probes.open("ab") as file:
+            os.fsync(file.fileno())
+            return file.tell()
+
+    def cut_probes(self, size: int) -> None:
+        """Forget the probes' lines written after a checkpoint; makes no file where there is none."""
+        if size or self.probes.exists():
+            with self.probes.open("ab") as file:
+                file.truncate(size)
 
     def write_json(self, name: str, value: Any) -> None:
         """Write a JSON file into the folder."""

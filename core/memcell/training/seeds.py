@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 #: Purposes, so that two generators of one run never share a stream.
-WEIGHTS, RUN, ORDER = 1, 2, 3
+WEIGHTS, RUN, ORDER, LENGTHS = 1, 2, 3, 4
 
 
 def torch_seed(seed: int, purpose: int) -> int:
@@ -15,13 +15,18 @@ def torch_seed(seed: int, purpose: int) -> int:
     return int(mixed) & (2**63 - 1)
 
 
-def run_generator(seed: int) -> torch.Generator:
-    """Return the generator of a run (dropout, random restarts), on the CPU."""
+def run_generator(seed: int, rank: int = 0) -> torch.Generator:
+    """Return the generator of a run (dropout, random restarts), on the CPU; each process has its own."""
     generator = torch.Generator()
-    generator.manual_seed(torch_seed(seed, RUN))
+    generator.manual_seed(torch_seed(seed, RUN) ^ rank)
     return generator
 
 
 def epoch_rng(seed: int, epoch: int) -> np.random.Generator:
     """Return the generator of an epoch's order: the same whenever the epoch is asked for."""
     return np.random.default_rng([seed, ORDER, epoch])
+
+
+def lengths_rng(seed: int, epoch: int) -> np.random.Generator:
+    """Return the generator of an epoch's window lengths, apart from that of its order."""
+    return np.random.default_rng([seed, LENGTHS, epoch])

@@ -18,10 +18,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from memcell.app import Task
-from memcell.errors import MemcellError
+from memcell.errors import CheckpointError, MemcellError
 from memcell.network import Ran
+from memcell.probes.conductor import Probes
 from memcell.progress import SILENT, Progress
-from memcell.sequences import Batch, Ends, WindowTable, collate, window_table
+from memcell.recurrent.policy import Remembered
+from memcell.sequences import Batch, Ends, WindowTable, collate
 from memcell.training.averaging import averaged, take_averages
 from memcell.training.checkpoint import (
     join_tensors,
@@ -30,14 +32,16 @@ from memcell.training.checkpoint import (
     split_tensors,
 )
 from memcell.training.config import TrainingConfig
+from memcell.training.gradients import gradient_mode
 from memcell.training.inference import mean_loss, probabilities
 from memcell.training.interrupt import Interrupted, Interrupts
 from memcell.training.memory import RunMemory
 from memcell.training.parts import Parts
+from memcell.training.processes import ALONE, Processes
 from memcell.training.readout_gradients import readout_gradients
 from memcell.training.run_folder import RunFolder
 from memcell.training.schedule import learning_rate
-from memcell.training.seeds import epoch_rng, run_generator
+from memcell.training.seeds import epoch_rng, lengths_rng, run_generator
 
 
 @dataclass(kw_only=True)
@@ -77,6 +81,7 @@ class Trainer:
         parts: Network, sampler, policy, optimizer.
         folder: Where checkpoints and metrics go.
         progress: Told of each update.
+        processes: Those that train together; only the main one writes.
     """
 
     def __init__(
@@ -87,11 +92,18 @@ class Trainer:
         parts: Parts,
         folder: RunFolder,
         progress: Progress = SILENT,
+        processes: Processes = ALONE,
     ) -> None:
+        processes.check(config.batch_size)
+        self.processes = processes
         self.config, self.eval_policy, self.task = config, eval_policy, task
         self.parts, self.folder, self.progress = parts, folder, progress
         self.network = parts.network
-        self.memory = RunMemory(self.network, task.train, run_generator(config.seed))
+        self.gradients = gradient_mode(config)
+        self._training = processes.wrapped(parts.network)
+        self.memory = RunMemory(
+            self.network, task.train, run_generator(config.seed, processes.rank)
+        )
         self.at = Position()
         self.best: dict[str, Tensor] = {}
         self._class_weights = (
@@ -103,6 +115,8 @@ class Trainer:
         self._epochs = max(config.epochs, -(-config.min_updates // an_epoch))
         self._total = self._epochs * an_epoch
         self._saved = time.monotonic()
+        self._began: Remembered | None = None
+        self.probes = Probes(self) if config.probe and processes.main else None
 
     @property
     def total_updates(self) -> int:
@@ -129,13 +143,13 @@ class Trainer:
     def order(self, epoch: int) -> tuple[WindowTable, NDArray[np.int64]]:
         """Return the windows of an epoch and their order ``[n_batches, B]``: always the same."""
         rng = epoch_rng(self.config.seed, epoch)
-        sampler, steps = self.parts.sampler, self.config.time_steps
-        table = window_table(
+        sampler = self.parts.sampler
+        table = self.gradients.table(
             self.task.train,
-            steps,
             self.task.n_classes,
             self.task.train_weights,
-            sampler.phase(epoch, steps, rng),
+            sampler.phase(epoch, self.config.time_steps, rng),
+            lengths_rng(self.config.seed, epoch),
         )
         if self.task.drop_unweighted and not self.parts.streams:
             table = table.keep(table.weight > 0)
@@ -148,31 +162,34 @@ class Trainer:
     def _epoch(self, interrupts: Interrupts | None) -> None:
         table, order = self.order(self.at.epoch)
         self.memory.epoch = self.at.epoch
+        self.gradients.begin_epoch(table, order)
         if self.at.batch == 0:
             self.parts.policy.begin_epoch(self.memory)
         ends = self._ends_before(table, order)
         for k in range(self.at.batch, len(order)):
-            batch = collate(self.task.train, table, order[k], ends, self.task.train_weights)
-            ends = table.ends(order[k])
+            rows = self.processes.share(order[k])
+            batch = collate(self.task.train, table, rows, ends, self.task.train_weights)
+            ends = table.ends(rows)
             self._update(batch.to(self.network.device))
             self.at.batch = k + 1
             self.progress.at(self.at.update, f"epoch {self.at.epoch + 1}/{self._epochs}")
-            if interrupts is not None and interrupts.requested:
+            if interrupts is not None and self.processes.any(interrupts.requested):
                 self.save()
                 raise Interrupted(
                     f"stopped after update {self.at.update} of {self._total}; the checkpoint is written"
                 )
-            if time.monotonic() - self._saved > self.config.checkpoint_seconds:
+            waited = time.monotonic() - self._saved > self.config.checkpoint_seconds
+            if self.processes.any(waited and self.processes.main):
                 self.save()
 
     def _ends_before(self, table: WindowTable, order: NDArray[np.int64]) -> Ends | None:
         """Return where the lanes ended before the next batch, in the epoch before at an epoch's start."""
         if self.at.batch:
-            return table.ends(order[self.at.batch - 1])
+            return table.ends(self.processes.share(order[self.at.batch - 1]))
         if self.at.epoch == 0:
             return None
         table, order = self.order(self.at.epoch - 1)
-        return table.ends(order[-1])
+        return table.ends(self.processes.share(order[-1]))
 
     def _update(self, batch: Batch) -> None:
         rate = learning_rate(
@@ -182,41 +199,47 @@ class Trainer:
             self._total,
             self.config.warmup,
         )
+        rate *= self.gradients.rate(batch, self.processes.total)
         for group in self.parts.optimizer.param_groups:
             group["lr"] = rate
-        weight = float(batch.weight.sum())
+        weight = self.processes.total(float(batch.weight.sum()))
         # A batch without a label still runs: memory must be carried through it.
         with torch.set_grad_enabled(weight > 0):
             ran, losses = self.forward(batch)
+        if self.probes is not None and self._began is not None:
+            self.probes.before_update(self.at.update + 1, self.at.epoch, batch, self._began)
         if weight > 0:
-            loss = losses.sum() / weight
-            if not bool(torch.isfinite(loss)):
+            total = self.processes.total(float(losses.detach().sum()))
+            if not math.isfinite(total):
                 raise MemcellError(
-                    f"the loss is {float(loss.detach())} at update {self.at.update + 1} (learning rate "
+                    f"the loss is {total} at update {self.at.update + 1} (learning rate "
                     f"{rate:g}); the last checkpoint is kept. Try a smaller --learning-rate or --clip."
                 )
             self.parts.optimizer.zero_grad(set_to_none=True)
-            torch.autograd.backward(loss)
+            # averaged over the processes, so each one's share counts as often as there are
+            share = self.gradients.share(weight) * self.processes.count / weight
+            torch.autograd.backward(losses.sum() * share)
             norm = self._clip()
             self.parts.optimizer.step()
-            self.at.loss += float(losses.detach().sum())
+            self.at.loss += total
             self.at.weight += weight
             record = {
                 "update": self.at.update + 1,
                 "epoch": self.at.epoch,
-                "loss": float(loss.detach()),
+                "loss": total / weight,
             }
-            self.folder.append({**record, "gradient_norm": norm, "learning_rate": rate})
+            self._note({**record, "gradient_norm": norm, "learning_rate": rate})
         self.at.update += 1
         self.memory.update = self.at.update
+        if self.probes is not None:
+            self.probes.after_update()
         if self.parts.observes:
             lane_weight = batch.weight.sum(0).clamp_min(1e-12)
-            mean = (losses.detach().sum(0) / lane_weight).double().cpu().numpy()
-            seen = [batch.window.cpu().numpy(), mean]
+            seen = [batch.window, (losses.detach().sum(0) / lane_weight).double()]
             if self.parts.observes_gradients:
-                found = readout_gradients(ran.logits, ran.hidden, batch, self._class_weights)
-                seen.append(found.cpu().numpy())
-            self.parts.sampler.observe(*seen)
+                seen.append(readout_gradients(ran.logits, ran.hidden, batch, self._class_weights))
+            lanes = [self.processes.lanes(values).cpu().numpy() for values in seen]
+            self.parts.sampler.observe(*lanes)
 
     def run(self, batch: Batch, gather: bool = True) -> Tensor:
         """Run a batch under the training policy and return weighted losses ``[T, B]``, nats."""
@@ -229,9 +252,12 @@ class Trainer:
         with torch.autocast(
             network.device.type, torch.bfloat16, enabled=self.config.mixed_precision
         ):
-            ran = network(
+            began = policy.begin(batch, memory)
+            self._began = began if self.probes is not None else None
+            call = self._training if torch.is_grad_enabled() else network
+            ran = call(
                 batch.x,
-                policy.begin(batch, memory),
+                began,
                 policy.fresh(batch, memory),
                 policy.restarts(batch, memory) | batch.starts,
                 batch.valid,
@@ -249,6 +275,10 @@ class Trainer:
         )
         return ran, losses.view_as(batch.weight) * batch.weight
 
+    def _note(self, record: dict[str, Any]) -> None:
+        if self.processes.main:
+            self.folder.append(record)
+
     def _clip(self) -> float:
         limit = self.config.clip or math.inf
         parameters = [p for p in self.network.parameters() if p.grad is not None]
@@ -260,15 +290,20 @@ class Trainer:
             "update": at.update,
             "epoch": at.epoch,
             "train_loss": at.loss / at.weight if at.weight else None,
+            **self.parts.policy.counts(),
         }
         if self.task.valid:
             with averaged(self.parts.optimizer):
-                valid = self.validation_loss()
+                valid = self.processes.from_main(
+                    self.validation_loss() if self.processes.main else 0.0
+                )
                 record["valid_loss"] = valid
                 if valid < at.best_loss:
                     at.best_loss, at.best_epoch = valid, at.epoch
                     self.best = {k: v.clone() for k, v in self.network.state_dict().items()}
-        self.folder.append(record)
+        self._note(record)
+        if self.probes is not None:
+            self.probes.end_of_epoch(at.epoch)
         at.epoch, at.batch, at.loss, at.weight = at.epoch + 1, 0, 0.0, 0.0
         waited = at.epoch - 1 - at.best_epoch
         patience = self.config.patience if at.update >= self.config.min_updates else 0
@@ -288,7 +323,12 @@ class Trainer:
         return mean_loss(found, self.task.valid, self.task.class_weights)
 
     def save(self) -> None:
-        """Write the checkpoint."""
+        """Write the checkpoint: the main process, with what each of them carries."""
+        mine = (self.parts.policy.memory_dict(), self.memory.generator.get_state())
+        memories = self.processes.each(mine)
+        self._saved = time.monotonic()
+        if not self.processes.main:
+            return
         tensors: dict[str, Tensor] = {}
         meta = {
             "position": dataclasses.asdict(self.at),
@@ -296,12 +336,19 @@ class Trainer:
             "network": split_tensors(self.network.state_dict(), "network", tensors),
             "best": split_tensors(self.best, "best", tensors),
             "optimizer": split_tensors(self.parts.optimizer.state_dict(), "optimizer", tensors),
-            "memory": split_tensors(self.parts.policy.memory_dict(), "memory", tensors),
-            "generator": split_tensors(self.memory.generator.get_state(), "generator", tensors),
+            "memory": [
+                split_tensors(carried, f"memory.{rank}", tensors)
+                for rank, (carried, _) in enumerate(memories)
+            ],
+            "generator": [
+                split_tensors(state, f"generator.{rank}", tensors)
+                for rank, (_, state) in enumerate(memories)
+            ],
             "sampler": self.parts.sampler.state_dict(),
         }
+        if self.probes is not None:
+            meta["probes"] = self.probes.state_dict()
         save_checkpoint(self.folder.checkpoint, tensors, meta)
-        self._saved = time.monotonic()
 
     def restore(self) -> None:
         """Go back to the checkpoint of the folder.
@@ -310,14 +357,24 @@ class Trainer:
             CheckpointError: It cannot be used.
         """
         tensors, meta = load_checkpoint(self.folder.checkpoint)
+        began_with = len(meta["memory"])
+        if began_with != self.processes.count:
+            raise CheckpointError(
+                f"'{self.folder.checkpoint}' holds the memory of {began_with} process(es), and "
+                f"{self.processes.count} go on with it: start as many as it began with"
+            )
+        rank = self.processes.rank
         device = self.network.device
         self.at = Position(**meta["position"])
         self.network.load_state_dict(join_tensors(meta["network"], tensors))
         self.best = {k: v.to(device) for k, v in join_tensors(meta["best"], tensors).items()}
         self.parts.optimizer.load_state_dict(join_tensors(meta["optimizer"], tensors))
-        carried = {k: v.to(device) for k, v in join_tensors(meta["memory"], tensors).items()}
+        carried = {k: v.to(device) for k, v in join_tensors(meta["memory"][rank], tensors).items()}
         self.parts.policy.load_memory_dict(carried, self.network.start.template)
-        self.memory.generator.set_state(join_tensors(meta["generator"], tensors))
+        self.memory.generator.set_state(join_tensors(meta["generator"][rank], tensors))
         self.memory.update, self.memory.epoch = self.at.update, self.at.epoch
         self.parts.sampler.load_state_dict(meta["sampler"])
-        self.folder.cut_metrics(meta["metrics_size"])
+        if self.processes.main:
+            self.folder.cut_metrics(meta["metrics_size"])
+        if self.probes is not None and "probes" in meta:
+            self.probes.load_state_dict(meta["probes"], self.at.update)

@@ -25,14 +25,19 @@ from torch import Tensor, nn
 
 from memcell.recurrent.normalizer import Normalizer, NormWindow
 from memcell_plugins.normalizers.configs import BatchConfig
-from memcell_plugins.normalizers.statistics import RunningStatistics, alone
+from memcell_plugins.normalizers.processes import all_lanes, alone, own_lanes
+from memcell_plugins.normalizers.statistics import RunningStatistics
+
+#: Begins the name of a mode whose batch is that of all processes.
+_ALL = "all "
 
 
 class BatchNorm(Normalizer):
     """Batch normalization by age.
 
     Modes of a window: ``running`` (inference), ``uniform`` (training, all lanes valid and of one age at
-    each step: plain batch statistics), ``mixed`` (training, otherwise).
+    each step: plain batch statistics), ``mixed`` (training, otherwise). With several processes the lanes of
+    all of them are one batch: ``all uniform``, ``all mixed``.
 
     Args:
         width: W.
@@ -58,8 +63,19 @@ class BatchNorm(Normalizer):
         age = ages.clamp(max=self.config.t_max - 1)
         if not gather:
             return NormWindow("running", (self.statistics.rows(age),))
-        lanes = age.shape[1]
-        if lanes >= self.config.min_lanes and bool((valid & (age == age[:, :1])).all()):
+        if not alone():
+            age, valid = all_lanes(age.t()).t(), all_lanes(valid.t()).t()
+            window = self._batch(age, valid)
+            return NormWindow(f"{_ALL}{window.mode}", window.inputs)
+        return self._batch(age, valid)
+
+    def _batch(self, age: Tensor, valid: Tensor) -> NormWindow:
+        lanes, first = age.shape[1], age[:, :1]
+        if (
+            lanes >= self.config.min_lanes
+            and torch.equal(age, first.expand_as(age))
+            and bool(valid.all())
+        ):
             return NormWindow("uniform", (age[:, 0], torch.full_like(age[:, 0], lanes)))
         return NormWindow("mixed", self._groups(age, valid))
 
@@ -87,6 +103,9 @@ class BatchNorm(Normalizer):
         self, z: Tensor, mode: str, inputs: tuple[Tensor, ...]
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Normalize one step; in training the batch's mean and variance are gathered."""
+        if mode.startswith(_ALL):
+            out, gathered = self.normalize(all_lanes(z), mode.removeprefix(_ALL), inputs)
+            return own_lanes(out), gathered
         if mode == "running":
             (row,) = inputs
             running = self.statistics
@@ -111,16 +130,16 @@ class BatchNorm(Normalizer):
         """Take a window's statistics, each group once, into those of its age."""
         if mode == "running":
             return
+        mode = mode.removeprefix(_ALL)  # every process has the statistics of all lanes
         mean, variance = gathered
         momentum = self.config.momentum if self.recalibrated is None else None
         statistics = self.recalibrated or self.statistics
         if mode == "uniform":
             age, count = inputs
-            line = (age[0] + torch.arange(len(age), device=age.device)).clamp(
-                max=self.config.t_max - 1
-            )
-            if alone() and torch.equal(age, line):
-                statistics.fold_line(int(age[0]), int(count[0]), mean, variance, momentum)
+            first = int(age[0])
+            line = torch.arange(first, first + len(age), device=age.device)
+            if torch.equal(age, line.clamp_(max=self.config.t_max - 1)):
+                statistics.fold_line(first, int(count[0]), mean, variance, momentum)
                 return
         else:
             age, _, group, size, _ = inputs
@@ -146,6 +165,11 @@ class BatchNorm(Normalizer):
         if self.recalibrated is not None:
             self.statistics.load_state_dict(self.recalibrated.state_dict())
             self.recalibrated = None
+
+    @property
+    def inference_ages(self) -> int:
+        """``t_max``: older memory shares the statistics of age t_max - 1."""
+        return self.config.t_max
 
     @property
     def needs_recalibration(self) -> bool:

@@ -14,7 +14,7 @@ time would have the variance 0.
 from __future__ import annotations
 
 import torch
-from torch import Tensor, distributed, nn
+from torch import Tensor, nn
 
 
 class RunningStatistics(nn.Module):
@@ -53,7 +53,7 @@ class RunningStatistics(nn.Module):
     def fold(
         self, age: Tensor, count: Tensor, mean: Tensor, variance: Tensor, momentum: float | None
     ) -> None:
-        """Merge groups of lanes by age, over all processes, and move towards the result.
+        """Merge groups of lanes by age, and move towards the result.
 
         The share of what is new is ``momentum * min(1, n / trusted)`` for n lane-steps at an age, and
         never less than the plain average's ``n / (seen + n)``: an average starts without bias, and
@@ -67,13 +67,13 @@ class RunningStatistics(nn.Module):
             momentum: Rate of the moving average; None for the plain average.
         """
         share = count.to(mean.dtype).unsqueeze(-1)
-        new = _over_processes(torch.zeros_like(self.count).index_add(0, age, count))
+        new = torch.zeros_like(self.count).index_add(0, age, count)
         n = new.to(mean.dtype).unsqueeze(-1)
         total = torch.zeros_like(self.mean).index_add(0, age, share * mean)
-        new_mean = _over_processes(total) / n.clamp(min=1)
+        new_mean = total / n.clamp(min=1)
         spread = variance + (mean - new_mean[age]) ** 2
         total = torch.zeros_like(self.mean).index_add(0, age, share * spread)
-        new_variance = _over_processes(total) / n.clamp(min=1)
+        new_variance = total / n.clamp(min=1)
 
         rate = n / (self.count.unsqueeze(-1) + n).clamp(min=1)
         if momentum is not None:
@@ -99,38 +99,35 @@ class RunningStatistics(nn.Module):
             variance: ``[T, W]`` each step's biased variance.
             momentum: As for `fold`.
         """
-        last = len(self.count) - 2
-        alone = max(0, min(len(mean), last - first))
-        if alone:
-            rows = slice(first, first + alone)
-            self._move(rows, lanes, mean[:alone], variance[:alone], momentum)
-        if alone < len(mean):
-            together = mean[alone:].mean(0, keepdim=True)
-            spread = variance[alone:] + (mean[alone:] - together) ** 2
-            steps = len(mean) - alone
-            rows = slice(last, last + 1)
-            self._move(rows, steps * lanes, together, spread.mean(0, keepdim=True), momentum)
+        alone = max(0, min(len(mean), len(self.count) - 2 - first))
+        steps = len(mean) - alone
+        if steps > 1:
+            late = mean[alone:]
+            together = late.mean(0, keepdim=True)
+            spread = (late - together).square_().add_(variance[alone:])
+            mean = torch.cat((mean[:alone], together))
+            variance = torch.cat((variance[:alone], spread.mean(0, keepdim=True)))
+        n = self.count.new_full((len(mean), 1), lanes)
+        if steps > 1:
+            n[-1] = steps * lanes
+        self._move(first, n, mean, variance, momentum)
 
     def _move(
-        self, rows: slice, n: int, mean: Tensor, variance: Tensor, momentum: float | None
+        self, first: int, n: Tensor, mean: Tensor, variance: Tensor, momentum: float | None
     ) -> None:
-        """Move rows of the table towards new statistics of ``n`` lane-steps each."""
-        rate = (n / (self.count[rows].to(mean.dtype) + n)).unsqueeze(-1)
+        """Move rows of the table towards new statistics of ``n [rows, 1]`` lane-steps each."""
+        # few operations, in place: beside small tables a call of torch is what costs
+        rows = slice(first, first + len(mean))
+        old_mean, old_variance = self.mean[rows], self.variance[rows]
+        seen = self.count[rows].unsqueeze(-1)
+        seen += n
+        share = n.to(mean.dtype)
+        rate = share / seen
         if momentum is not None:
-            rate = rate.clamp(min=momentum * min(1.0, n / self.trusted))
-        step = mean - self.mean[rows]
-        self.variance[rows] += rate * (variance - self.variance[rows] + (1 - rate) * step**2)
-        self.mean[rows] += rate * step
-        self.count[rows] += n
-
-
-def alone() -> bool:
-    """Whether this process trains by itself: only then may it fold in a way of its own."""
-    return not (distributed.is_available() and distributed.is_initialized())
-
-
-def _over_processes(total: Tensor) -> Tensor:
-    """Sum over the processes of a data-parallel run; every one of them folds every window."""
-    if not alone():
-        distributed.all_reduce(total)
-    return total
+            floor = share.div_(self.trusted).clamp_(max=1).mul_(momentum)
+            rate = torch.maximum(rate, floor)
+        step = mean - old_mean
+        old_mean.addcmul_(step, rate)
+        # (1 - r) var + r var_new + r (1 - r) d^2
+        old_variance.lerp_(variance, rate)
+        old_variance.addcmul_(step.square_(), torch.addcmul(rate, rate, rate, value=-1))

@@ -1,47 +1,74 @@
-"""Statistics of several processes merge when they are folded."""
+"""Lanes spread over two processes are normalized, and fold, as the lanes of one process."""
 
 import subprocess
 import sys
 
+import pytest
 import torch
 from torch import distributed
 
-from memcell_plugins.normalizers.statistics import RunningStatistics
+from memcell_plugins.normalizers.batch import BatchNorm
+from memcell_plugins.normalizers.batch_shared import SharedBatchNorm
+from memcell_plugins.normalizers.configs import BatchConfig, BatchSharedConfig
 
-AGES = torch.tensor([0, 1, 1, 2])
-COUNTS = torch.tensor([4, 2, 3, 5])
+STEPS, LANES, WIDTH = 5, 8, 3
+KINDS = {
+    "batch": lambda: BatchNorm(WIDTH, BatchConfig(t_max=4, min_lanes=2)),
+    "batch_shared": lambda: SharedBatchNorm(WIDTH, BatchSharedConfig(min_lanes=2)),
+}
 
 
-def groups():
-    generator = torch.Generator().manual_seed(0)
-    mean, variance = torch.rand(2, 4, 2, generator=generator, dtype=torch.float64)
-    return mean, variance
+def run(kind, mixed, own):
+    """A window of lanes of several ages, with padding; all that it gives for some of the lanes."""
+    g = torch.Generator().manual_seed(0)
+    z = torch.randn(STEPS, LANES, WIDTH, generator=g, dtype=torch.float64)
+    ages = torch.arange(STEPS).unsqueeze(1) + (torch.arange(LANES) % 3 if mixed else 0)
+    ages = ages.expand(STEPS, LANES)
+    valid = torch.ones(STEPS, LANES, dtype=torch.bool)
+    valid[3:, 5] = not mixed
+    norm = KINDS[kind]().double()
+    mine = z[:, own].clone().requires_grad_()
+    window = norm.window(ages[:, own].contiguous(), valid[:, own].contiguous(), True)
+    outputs, gathered = [], []
+    for t in range(STEPS):
+        out, found = norm.normalize(mine[t], window.mode, tuple(i[t] for i in window.inputs))
+        outputs.append(out)
+        gathered.append(found)
+    stacked = torch.stack(outputs)
+    weight = torch.linspace(0, 1, LANES, dtype=torch.float64)[own].unsqueeze(-1)
+    (stacked.sin() * weight).sum().backward()
+    columns = tuple(torch.stack([f.detach() for f in c]) for c in zip(*gathered, strict=True))
+    norm.fold(columns, window.mode, window.inputs)
+    gradient = norm.gamma.grad
+    return stacked.detach(), mine.grad, gradient, dict(norm.statistics.state_dict())
 
 
-def process(rank, folder):
+def process(rank, kind, mixed, folder):
     """What each of the two processes does; this file is also the program that they run."""
     distributed.init_process_group(
         "gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2
     )
-    mean, variance = groups()
-    mine = slice(2 * rank, 2 * rank + 2)
-    statistics = RunningStatistics(3, 2, trusted=2).double()
-    statistics.fold(AGES[mine], COUNTS[mine], mean[mine], variance[mine], momentum=None)
-    torch.save(statistics.state_dict(), f"{folder}/statistics.{rank}")
+    half = LANES // 2
+    found = run(kind, mixed, slice(rank * half, (rank + 1) * half))
+    torch.save(found, f"{folder}/found.{rank}")
     distributed.destroy_process_group()
 
 
-def test_two_processes_fold_to_what_one_folds_to(tmp_path):
-    both = [
-        subprocess.Popen([sys.executable, __file__, str(rank), str(tmp_path)]) for rank in range(2)
-    ]
+@pytest.mark.parametrize(
+    ("kind", "mixed"), [("batch", True), ("batch", False), ("batch_shared", True)]
+)
+def test_two_processes_are_one_batch(tmp_path, kind, mixed):
+    words = [kind, str(int(mixed)), str(tmp_path)]
+    both = [subprocess.Popen([sys.executable, __file__, str(rank), *words]) for rank in range(2)]
     assert [p.wait(timeout=60) for p in both] == [0, 0]
-    alone = RunningStatistics(3, 2, trusted=2).double()
-    alone.fold(AGES, COUNTS, *groups(), momentum=None)
-    for rank in range(2):
-        for name, values in torch.load(tmp_path / f"statistics.{rank}").items():
-            torch.testing.assert_close(values, alone.state_dict()[name])
+    outputs, gradient, gamma, statistics = run(kind, mixed, slice(None))
+    first, second = (torch.load(tmp_path / f"found.{rank}") for rank in range(2))
+    assert torch.equal(outputs, torch.cat([first[0], second[0]], 1))
+    torch.testing.assert_close(torch.cat([first[1], second[1]], 1), gradient)
+    torch.testing.assert_close(first[2] + second[2], gamma)
+    for theirs in (first[3], second[3]):
+        assert all(torch.equal(statistics[name], theirs[name]) for name in statistics)
 
 
 if __name__ == "__main__":
-    process(int(sys.argv[1]), sys.argv[2])
+    process(int(sys.argv[1]), sys.argv[2], bool(int(sys.argv[3])), sys.argv[4])

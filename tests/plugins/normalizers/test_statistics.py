@@ -1,12 +1,13 @@
 """The quick way to fold a window of one age gives what the general way gives."""
 
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memcell_plugins.normalizers.statistics import RunningStatistics
 
 
+@settings(deadline=None)
 @given(
     st.integers(1, 6),
     st.integers(1, 12),
