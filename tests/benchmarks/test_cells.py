@@ -222,6 +222,36 @@ def test_compiled_ways_give_the_same_numbers(bench, way):
         assert row["relative_error"] < 1e-4
 
 
+def test_a_second_process_finds_what_the_first_left(bench):
+    args = ["--ways", "eager,native", "--what", "first-use", "--no-check", "--batch-size", "16"]
+    code, said, record = bench("--cell", "rnn", "--normalizer", "layer", *args)
+    assert code == 0, said
+    assert "again s" in said
+    (native,), (eager,) = results(record, "native"), results(record, "eager")
+    assert native["again_seconds"] > 0
+    assert eager["again_seconds"] is None  # it leaves nothing
+
+
+def test_a_second_process_that_fails_leaves_the_number_out():
+    from memcell_benchmarks.again import again
+    from memcell_benchmarks.options import Options, Size, Subject
+
+    size = Size(hidden_size=4, batch_size=3, time_steps=5, input_size=2)
+    options = Options(
+        subjects=(),
+        sizes=(size,),
+        ways=("native",),
+        kinds=("first-use",),
+        device="cpu",
+        dtype="float32",
+        threads=1,
+        rounds=1,
+        sample=0.1,
+        check=False,
+    )
+    assert again(Subject(cell="no such cell"), "native", size, options) is None
+
+
 def test_memory_is_left_out_where_nobody_counts_it(bench, monkeypatch, tmp_path):
     monkeypatch.setattr(memory, "_STATUS", tmp_path / "nothing")
     code, _, record = bench("--cell", "rnn", "--ways", "eager", "--what", "memory")

@@ -14,6 +14,7 @@ from memcell.progress import progress
 from memcell.registry import Registry
 from memcell.unroll.eager import unroll_eager
 from memcell_benchmarks import ways
+from memcell_benchmarks.again import again
 from memcell_benchmarks.check import CHECKED_STEPS, LIMITS, verify
 from memcell_benchmarks.contenders import CannotRun, Contender, Parts, Problem, Unrolled
 from memcell_benchmarks.floor import MachineRates, Products, products
@@ -24,6 +25,8 @@ from memcell_benchmarks.rows import Row
 from memcell_benchmarks.timing import Clock, interleaved
 
 _T = TypeVar("_T")
+#: Ways that leave generated code in a cache.
+_GENERATES = ("native", "compiled", "torch.compile")
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,8 @@ def _enter(row: Row, problem: Problem, options: Options, registry: Registry) -> 
         except CannotRun as reason:
             trains, row.reason = False, str(reason)
             _, row.first_use = _first(contender.infer, options.device)
+        if "first-use" in options.kinds and trains and row.way in _GENERATES:
+            row.again = again(row.subject, row.way, problem.size, options)
         if options.check:
             row.error = _error(contender, row.way, parts, problem.first(CHECKED_STEPS), options)
             # "not at most", so that NaN is wrong too

@@ -24,7 +24,8 @@ KINDS = {
     "infer": "forward of a window without gradient",
     "step": "one step of one lane, state carried",
     "memory": "growth of resident memory at its peak, forward and backward",
-    "first-use": "the first forward and backward, caches of generated code empty",
+    "first-use": "the first forward and backward, caches of generated code empty, and again in a second "
+    "process",
 }
 DTYPES = ("float32", "float64")
 

@@ -21,6 +21,7 @@ class Row:
         error: Largest relative error against the eager loop in float64; None where not checked.
         wrong: The error is more than rounding.
         first_use: Seconds of the first forward and backward (of the first forward, for inference only).
+        again: Seconds of the first forward and backward in a second process, what is generated in the cache.
         times: Samples by kind: ``train``, ``infer``, ``step``.
         memory: MiB.
         flops: Of the cell's matrix products, forward and backward.
@@ -36,6 +37,7 @@ class Row:
     error: float | None = None
     wrong: bool = False
     first_use: float | None = None
+    again: float | None = None
     times: dict[str, Samples] = field(default_factory=dict)
     memory: float | None = None
     flops: float | None = None
@@ -69,6 +71,7 @@ class Row:
             "relative_error": self.error,
             "wrong": self.wrong,
             "first_use_seconds": self.first_use,
+            "again_seconds": self.again,
             "memory_mebibytes": self.memory,
             "gflops": self.gflops,
             "product": self.product,

@@ -101,6 +101,10 @@ def _heading(facts: dict[str, Any], options: Options) -> list[str]:
             "first s: wall time of the first forward and backward, caches of generated code empty; the "
             "first that needs a compiler also pays its import."
         )
+        lines.append(
+            "again s: the same in a fresh process that finds the generated code in the cache; torch's import "
+            "and an eager step are not counted."
+        )
     return lines
 
 

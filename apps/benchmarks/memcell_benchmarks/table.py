@@ -62,6 +62,7 @@ def _columns(kinds: tuple[str, ...]) -> list[Column]:
         found.append(("xLSTM", lambda row, peer: _over(row.memory, peer.memory)))
     if "first-use" in kinds:
         found.append(("first s", lambda row, _: _number(row.first_use)))
+        found.append(("again s", lambda row, _: _number(row.again)))
     if "train" in kinds:
         found.append(("GFLOP/s", lambda row, _: _number(row.gflops)))
         found.append(("%mm", lambda row, _: _percent(row.gflops, row.product_gflops)))

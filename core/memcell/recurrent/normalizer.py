@@ -74,6 +74,18 @@ class Normalizer(nn.Module):
         """Go back to moving averages."""
 
     @property
+    def inference_ages(self) -> int | None:
+        """How many ages inference tells apart: makes single steps quick; None is always right.
+
+        With n, a lane of age a is given, at inference and without padding, the `NormWindow.inputs` of age
+        ``min(a, n - 1)``, whatever the ages of other lanes, and in one mode for all ages; and they change
+        only when a buffer of this module is written in place. Then one question for all ages
+        (`window` of n steps) serves until a buffer changes. None: `window` is asked at every step, which
+        costs tens of microseconds. What takes no inputs need not say anything.
+        """
+        return None
+
+    @property
     def needs_recalibration(self) -> bool:
         """Whether inference is better after a pass over training data (running statistics)."""
         return False

@@ -12,6 +12,7 @@ import textwrap
 import pytest
 import torch
 
+from memcell.registry import default_registry
 from memcell.unroll.eager import unroll_eager
 from memcell.unroll.native import Unsupported, cache, native_reason, unroll_native
 from memcell.unroll.native.compiler import find_compiler
@@ -139,6 +140,22 @@ def test_every_instruction_set(agree, monkeypatch, name, dtype):
     norms = agree.norms(cell, "none", dtype=dtype)
     window = agree.Window(steps=6, lanes=37, restarts=True, padding=True)
     agree(cell, norms, window, limit=1e-10 if dtype == torch.float64 else 1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("norm", ["none", "layer", "batch"])
+@pytest.mark.parametrize("cell", default_registry().names("cell"))
+@pytest.mark.parametrize("name", list(TARGETS))
+def test_every_cell_on_every_instruction_set(agree, monkeypatch, name, cell, norm):
+    """Each normalizer that works in a way of its own: none, over units, over lanes."""
+    if name not in available():
+        pytest.skip(f"this machine does not run {name}")
+    monkeypatch.setenv("MEMCELL_NATIVE_ISA", name)
+    made = agree.cell(cell, features=5, hidden=21)
+    norms = agree.norms(made, norm)
+    agree(made, norms, agree.Window(steps=6, lanes=37, restarts=True, padding=True))
+    agree(made, norms, agree.Window(steps=6, lanes=37), threads=2)
+    agree(made, norms, agree.Window(steps=3, lanes=1), threads=2)
 
 
 def test_an_instruction_set_that_is_not_there_is_refused(monkeypatch):

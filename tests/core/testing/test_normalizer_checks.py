@@ -180,6 +180,23 @@ class OneAgeOnly(RightLane):
         return super().window(ages, valid, gather)
 
 
+class ByAge(RightLane):
+    """Is given the age, of which it declares too few: the older ones differ."""
+
+    inference_ages = 3
+
+    def window(self, ages, valid, gather):
+        return NormWindow("plain", (ages.clamp(max=5),))
+
+
+class AgesBelowOne(RightLane):
+    inference_ages = 0
+
+
+class SixAges(ByAge):
+    inference_ages = 6
+
+
 MUTANTS = {
     checks.keeps_shape_and_dtype: [(DropsDimension, ALONE), (Promotes, ALONE)],
     checks.normalize_is_pure: [(FoldsAtOnce, TOGETHER), (AddsNoise, ALONE), (WritesToZ, ALONE)],
@@ -190,6 +207,7 @@ MUTANTS = {
     checks.training_ignores_batch_mates: [(RightBatch, ALONE)],
     checks.padding_changes_nothing: [(CountsPadding, TOGETHER)],
     checks.inference_changes_nothing: [(CountsWindows, ALONE)],
+    checks.inference_ages_are_told_apart: [(ByAge, ALONE), (AgesBelowOne, ALONE)],
     checks.gathers_the_same_number: [(GathersSometimes, TOGETHER)],
     checks.state_dict_round_trips: [(ForgetsStatistics, TOGETHER), (UnregisteredGain, ALONE)],
     checks.recalibration_ends_as_it_began: [
@@ -199,7 +217,7 @@ MUTANTS = {
     checks.works_inside_a_cell: [(GainInTrainingOnly, TOGETHER), (OneAgeOnly, ALONE)],
 }
 CASES = [(check, *mutant) for check, mutants in MUTANTS.items() for mutant in mutants]
-RIGHT = [(RightLane, ALONE), (RightBatch, TOGETHER)]
+RIGHT = [(RightLane, ALONE), (RightBatch, TOGETHER), (SixAges, ALONE)]
 
 
 def name_of(value):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from memcell.testing.cells.chosen import chosen_way_equals_eager
 from memcell.testing.cells.gradients import (
     carried_state_has_no_gradient,
     every_parameter_learns,
@@ -64,6 +65,7 @@ CELL_CHECKS: tuple[Callable[[BuildCell], None], ...] = (
     initialization_repeats,
     state_dict_round_trips,
     torch_form_is_exact,
+    chosen_way_equals_eager,
 )
 
 __all__ = ["CELL_CHECKS", "BuildCell"]

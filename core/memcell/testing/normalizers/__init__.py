@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from memcell.specs import NormalizerSpec
+from memcell.testing.normalizers.ages import inference_ages_are_told_apart
 from memcell.testing.normalizers.function import (
     constant_input_is_finite,
     gradients_are_right,
@@ -36,6 +37,7 @@ NORMALIZER_CHECKS: tuple[Callable[[BuildNormalizer, NormalizerSpec], None], ...]
     training_ignores_batch_mates,
     padding_changes_nothing,
     inference_changes_nothing,
+    inference_ages_are_told_apart,
     gathers_the_same_number,
     state_dict_round_trips,
     recalibration_ends_as_it_began,

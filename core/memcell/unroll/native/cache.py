@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import tempfile
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -74,6 +75,7 @@ def _ours(path: Path) -> bool:
 
 
 _own_folder: Path | None = None
+_lock = threading.Lock()
 
 
 def _writable(where: Path) -> Path:
@@ -85,6 +87,7 @@ def _writable(where: Path) -> Path:
             return where
     except OSError:
         pass
-    if _own_folder is None:
-        _own_folder = Path(tempfile.mkdtemp(prefix="memcell-native-"))
-    return _own_folder
+    with _lock:
+        if _own_folder is None:
+            _own_folder = Path(tempfile.mkdtemp(prefix="memcell-native-"))
+        return _own_folder

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
-from functools import cache
 from typing import Any
 
 import torch
@@ -25,7 +25,7 @@ _MORE = (
 )
 
 
-@cache
+@functools.cache
 def decompositions() -> dict[Any, Callable[..., Any]]:
     """Return torch's table for core ATen, with simpler ways for what stands in normalizers.
 
@@ -33,15 +33,47 @@ def decompositions() -> dict[Any, Callable[..., Any]]:
         Unsupported: This torch has no such table where it is looked for (it is not public).
     """
     try:
-        from torch._decomp import core_aten_decompositions, get_decompositions
+        from torch import _decomp
     except ImportError as e:
         raise Unsupported(f"torch {torch.__version__} has no decomposition tables") from e
-    table: dict[Any, Callable[..., Any]] = dict(core_aten_decompositions())
-    table.update(get_decompositions([getattr(aten, n) for n in _MORE.split() if hasattr(aten, n)]))
+    # without what is only composed of other operations, where torch has it apart: collecting those takes
+    # longer than all else, and whoever records takes them apart anyway
+    core = getattr(_decomp, "_core_aten_decompositions_post_autograd", None)
+    table: dict[Any, Callable[..., Any]] = dict((core or _decomp.core_aten_decompositions)())
+    table.update(
+        _decomp.get_decompositions([getattr(aten, n) for n in _MORE.split() if hasattr(aten, n)])
+    )
     table[aten.native_layer_norm.default] = _layer_norm
+    # torch's own rules for these import a computer algebra system to look at their arguments
+    table[aten.split.Tensor] = _split
+    table[aten.sigmoid_backward.default] = _sigmoid_backward
+    table[aten.tanh_backward.default] = _tanh_backward
+    table[aten.index_add.default] = functools.partial(_index_add, table.get(aten.index_add.default))
     table[aten.mean.dim] = _mean
     table[aten.pow.Tensor_Scalar] = _power
     return table
+
+
+def _split(x: Tensor, size: int, dim: int = 0) -> Any:
+    whole = x.shape[dim]
+    sizes = [min(size, whole - start) for start in range(0, whole, size)] if size else [whole]
+    return aten.split_with_sizes.default(x, sizes, dim)
+
+
+def _sigmoid_backward(cotangent: Tensor, y: Tensor) -> Tensor:
+    return cotangent * (y * (1 - y))
+
+
+def _tanh_backward(cotangent: Tensor, y: Tensor) -> Tensor:
+    return cotangent * (1 - y * y)
+
+
+def _index_add(
+    rule: Any, x: Tensor, dim: int, index: Tensor, added: Tensor, *, alpha: float = 1
+) -> Any:
+    if dim == 0 and alpha == 1 and index.dim() == 1:
+        return aten.index_put.default(x, [index], added, True)
+    return NotImplemented if rule is None else rule(x, dim, index, added, alpha=alpha)
 
 
 def _mean(

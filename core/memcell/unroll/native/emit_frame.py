@@ -36,7 +36,10 @@ def head(c: Context) -> list[str]:
     schedule = c.schedule
     once = [v for v in (*schedule.setup, *schedule.values) if is_vector(v)]
     once += [v for v in schedule.values if v.op is Op.BATCHSUM and v not in schedule.onward]
-    kept = [v for v in (*once, *c.keeping.row_memory) if v not in c.keeping.block_memory]
+    rows = sorted(
+        c.keeping.row_memory, key=lambda v: v.order
+    )  # else no two processes write the same
+    kept = [v for v in (*once, *rows) if v not in c.keeping.block_memory]
     lines += [f"real v{v.order}_at[{v.width}] __attribute__((aligned(ALIGNMENT)));" for v in kept]
     lines += write_vectors(c, schedule.setup)
     lines += ["(void)k_; (void)packed; (void)scratch; (void)most;"]

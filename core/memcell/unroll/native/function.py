@@ -114,7 +114,8 @@ class Unroll(torch.autograd.Function):
             arrays[f"s{i}_before"] = arrays[f"s{i}_history"]
             arrays[f"d{i}_kept"] = d_kept[i].contiguous()
             arrays[f"d{i}_first"] = torch.empty(b, width, dtype=dtype)
-            arrays[f"d{i}_fresh"] = torch.zeros(b, width, dtype=dtype)
+            if call.marks.restarts is not None:
+                arrays[f"d{i}_fresh"] = torch.zeros(b, width, dtype=dtype)
         n_inputs = len(programs.input_gradients)
         for i, given in enumerate(programs.input_gradients):
             if given:

@@ -100,7 +100,7 @@ class ParameterGradients:
 
         No two are the same tensor: they may be added to in place.
         """
-        found = self._after(*sums, *(parameters[name] for name in self._needs))
+        found = self._after.forward(*sums, *(parameters[name] for name in self._needs))
         taken: set[int] = set()
         result: dict[str, Tensor] = {}
         for name, gradient in zip(self.names, found, strict=True):

@@ -53,15 +53,30 @@ class Keeping:
                 elif operand.width > 1 and self._read_at(value, arg) != self._s.level[operand]:
                     self.row_memory.add(operand)
         for value in self.block_memory | self.row_memory:
-            found = [t for t in self._s.targets.get(value, []) if self._can_be_read(t)]
-            if found and value.width > 1:
-                self.home[value] = found[0]
+            if self._is_stored(value):
+                self.home[value] = self._stored_at(value)[0]
         for value in sorted(self.block_memory | self.row_memory, key=lambda v: v.order):
             if value not in self.home and self._is_light(value, 2):
                 self.again.add(value)
+                self._take_from_home(value)
         for value in (*self.home, *self.again):
             self.block_memory.discard(value)
             self.row_memory.discard(value)
+
+    def _take_from_home(self, value: Value) -> None:
+        """Read the operands of what is computed again where they are stored."""
+        for operand in value.operands():
+            if self._is_stored(operand) and operand not in self.home:
+                self.home[operand] = self._stored_at(operand)[0]
+
+    def _is_stored(self, value: Value) -> bool:
+        """Whether it is in memory anyway from the loop that computes it to the step's end."""
+        return (
+            value.op is Op.POINT and value.rows and value.width > 1 and bool(self._stored_at(value))
+        )
+
+    def _stored_at(self, value: Value) -> list[Target]:
+        return [t for t in self._s.targets.get(value, []) if self._can_be_read(t)]
 
     def _can_be_read(self, target: Target) -> bool:
         if not isinstance(target, Place):
@@ -80,6 +95,8 @@ class Keeping:
     def _at_hand(self, piece: Piece, value: Value, depth: int) -> bool:
         operand = piece.value
         if operand in self._s.ready or operand in self._s.free or operand in self.home:
+            return True
+        if self._is_stored(operand):
             return True
         if not operand.rows or operand.op is Op.MATMUL:
             return True

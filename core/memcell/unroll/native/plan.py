@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import functools
 from collections.abc import Sequence
 from typing import Any
@@ -15,14 +14,14 @@ from memcell.recurrent.cell import Cell
 from memcell.recurrent.normalizer import NormWindow
 from memcell.recurrent.state import leaves
 from memcell.unroll.native.construct import Programs, Wanted, construct
-from memcell.unroll.native.emit import write
+from memcell.unroll.native.emit import Written, write
 from memcell.unroll.native.inputs import Inputs
 from memcell.unroll.native.lanes import LaneNumbers
 from memcell.unroll.native.purity import fingerprint
 from memcell.unroll.native.runner import INPUT_ROWS, SUM_ROWS, Runner
 from memcell.unroll.native.target import Target, chosen
 from memcell.unroll.native.trace import Step, trace, unused_lanes
-from memcell.unroll.native.unit import kernels, program_unit
+from memcell.unroll.native.unit import begin_kernels, begin_program, kernels, program_unit
 from memcell.unroll.native.unsupported import Unsupported
 from memcell.unroll.norms import SiteNorms
 
@@ -45,31 +44,26 @@ class Plan:
 
     @functools.cached_property
     def forward(self) -> Runner:
-        """The forward loop that saves."""
-        return self._training[0]
+        """The forward loop that saves. Compiling the backward loop begins with it."""
+        begin_program((self._backward.source,), self.dtype, self.target)
+        return self._runner("forward", write(self.programs.forward), INPUT_ROWS)
 
     @functools.cached_property
     def backward(self) -> Runner:
         """The backward loop."""
-        return self._training[1]
+        return self._runner("backward", self._backward, SUM_ROWS)
 
     @functools.cached_property
     def inference(self) -> Runner:
         """The forward loop that saves nothing."""
-        written = write(self.programs.inference)
-        unit = program_unit((written.source,), self.dtype, self.target)
-        return self._runner(unit, "inference", written, INPUT_ROWS)
+        return self._runner("inference", write(self.programs.inference), INPUT_ROWS)
 
     @functools.cached_property
-    def _training(self) -> tuple[Runner, Runner]:
-        forward, backward = write(self.programs.forward), write(self.programs.backward)
-        unit = program_unit((forward.source, backward.source), self.dtype, self.target)
-        return (
-            self._runner(unit, "forward", forward, INPUT_ROWS),
-            self._runner(unit, "backward", backward, SUM_ROWS),
-        )
+    def _backward(self) -> Written:
+        return write(self.programs.backward)
 
-    def _runner(self, unit: ctypes.CDLL, name: str, written: Any, rows: int) -> Runner:
+    def _runner(self, name: str, written: Written, rows: int) -> Runner:
+        unit = program_unit((written.source,), self.dtype, self.target)
         return Runner(unit, name, written, kernels(self.dtype, self.target), self.dtype, rows)
 
 
@@ -111,6 +105,7 @@ def find_plan(
     )
     known = _plans.setdefault(cell, WeakKeyDictionary()).setdefault(norms, {})
     if key not in known:
+        begin_kernels(parts[0].dtype, target)  # while it is traced
         try:
             known[key] = _made(cell, norms, windows, inputs, state, wanted, target)
         except Unsupported as e:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -48,15 +49,27 @@ def fingerprint(module: nn.Module) -> tuple[Any, ...]:
         for key, value in vars(part).items():
             if type(value) in _PASSED:
                 continue
-            if (
-                isinstance(value, _PLAIN)
-                or hasattr(value, "__dataclass_fields__")
-                or (isinstance(value, tuple | frozenset) and not _has_tensor(value))
+            if isinstance(value, _PLAIN) or (
+                isinstance(value, tuple | frozenset) and not _has_tensor(value)
             ):
                 found.append((key, value))
+            elif dataclasses.is_dataclass(value):
+                found.append((key, _settings(value)))
             elif isinstance(value, Tensor):
                 found.append((key, id(value)))
     return tuple(found)
+
+
+def _settings(value: Any) -> Any:
+    """Return the fields of a dataclass as something to compare: it may be changed in place."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        parts = [(f.name, _settings(getattr(value, f.name))) for f in dataclasses.fields(value)]
+        return (type(value), *parts)
+    try:
+        hash(value)
+    except TypeError:
+        return (type(value), repr(value))
+    return value
 
 
 def _contents(module: nn.Module) -> dict[str, Any]:

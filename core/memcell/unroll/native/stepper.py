@@ -7,20 +7,28 @@ are made once. What a step computes is what `unroll_native` computes, bit for bi
 from __future__ import annotations
 
 import ctypes
+from operator import attrgetter
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from memcell.recurrent.cell import Cell
-from memcell.recurrent.normalizer import NormWindow
 from memcell.recurrent.state import State, leaves, rebuild
 from memcell.unroll.marks import WindowMarks
+from memcell.unroll.native.ages import AgeInputs
 from memcell.unroll.native.pool import Lease
-from memcell.unroll.native.unroll import checked, fixed_arrays, named_parameters, planned
+from memcell.unroll.native.unroll import (
+    checked,
+    fixed_buffers,
+    named_parameters,
+    planned,
+)
 from memcell.unroll.native.unsupported import Unsupported
 from memcell.unroll.native.window import Marks, Window
 from memcell.unroll.norms import SiteNorms
+
+_version = attrgetter("_version")
 
 
 class NativeStepper:
@@ -28,8 +36,9 @@ class NativeStepper:
 
     Args:
         cell: The cell. Its parameters may change in place (the next step sees it), not be replaced.
-        norms: Its normalizers; where their inputs follow the age, a step costs some tens of
-            microseconds more.
+        norms: Its normalizers, likewise with their buffers. Those that want to know the lanes' ages and
+            do not say how many they tell apart (`Normalizer.inference_ages`) are asked at each step,
+            which costs tens of microseconds; so are they while the lanes are of several ages.
         lanes: B.
 
     Raises:
@@ -39,29 +48,33 @@ class NativeStepper:
     def __init__(self, cell: Cell, norms: SiteNorms, lanes: int = 1) -> None:
         dtype = next((p.dtype for p in cell.parameters()), torch.float32)
         self._cell, self._norms, self._lanes = cell, norms, lanes
-        self._age = torch.zeros(lanes, dtype=torch.int64)
         self._structure = cell.initial_state(lanes, dtype=dtype)
         self._x = torch.zeros(1, lanes, cell.input_size, dtype=dtype)
-        checked(cell, norms, self._x, self._structure, self._structure)
-        marks, windows = self._now()
-        plan, inputs = planned(cell, norms, windows, self._x, self._structure)
+        owners = named_parameters(cell, norms)
+        checked(owners, self._x, self._structure, self._structure)
+        self._ages = AgeInputs(norms, lanes, dtype)
+        plan, inputs = planned(cell, norms, owners, self._ages.windows, self._x, self._structure)
         if not inputs.projects:
             raise Unsupported("project does not work step by step")
         programs = plan.programs
-        self._programs, self._runner = programs, plan.inference
-        self._fixed = fixed_arrays(plan, cell, norms, windows, False)
-        self._aging = any(w.inputs for w in windows.values())
+        self._plan, self._runner = plan, plan.inference
+        if self._runner.mixes:
+            raise Unsupported("its lanes meet at inference")
+        self._aging = self._ages.any
         self._y = torch.zeros(1, lanes, programs.output, dtype=dtype)
+        self._x0, self._y0 = self._x[0], self._y[0]
         self._history = [torch.zeros(2, lanes, w, dtype=dtype) for w in programs.states]
         self._phase = 0
-        self._marks = Marks(marks, ())
+        no = torch.zeros(1, lanes, dtype=torch.bool)
+        self._marks = Marks(WindowMarks.of(no, ~no, torch.zeros(lanes, dtype=torch.int64)), ())
         self._windows = [self._described(phase) for phase in (0, 1)]
         self._addresses = [ctypes.addressof(w) for w in self._windows]
-        self._lease = Lease()
+        self._lease, self._packing = Lease(), Lease()
         scratch = self._lease.take((self._runner.scratch(self._windows[0]) + 64,), dtype)
         self._scratch = -(-scratch.data_ptr() // 64) * 64
-        owners = named_parameters(cell, norms)
         self._parameters = {c: owners[n] for c, n in programs.parameters.items()}
+        buffers = [*(cell.buffers() if programs.buffers else ()), *norms.buffers()]
+        self._watched = [*self._parameters.values(), *buffers]
         self._take_parameters()
 
     @property
@@ -72,48 +85,38 @@ class NativeStepper:
     @property
     def output(self) -> Tensor:
         """``[B, H]``: the last step's output, overwritten by the next."""
-        return self._y[0]
+        return self._y0
 
     def load(self, state: State, age: Tensor | None = None) -> None:
         """Set the memory and its age (0 by default)."""
         for history, part in zip(self._history, leaves(state), strict=True):
             history[self._phase] = part.detach()
-        self._age = torch.zeros_like(self._age) if age is None else age.clone()
+        self._ages.load(age)
 
     def step(self, x: Tensor) -> Tensor:
         """Take ``[B, I]`` and return ``[B, H]``: the same memory every time, copy what is kept."""
-        self._x[0] = x.detach()
-        if self._versions != [p._version for p in self._parameters.values()]:
+        self._x0.copy_(x.detach())
+        if self._versions != list(map(_version, self._watched)):
             self._take_parameters()
         if self._aging:
-            self._take_age()
+            self._ages.put(self._pointers)
         self._runner.call(
             self._addresses[self._phase], self._pointers, self._packed_at, self._scratch
         )
         self._phase ^= 1
-        return self._y[0]
-
-    def _now(self) -> tuple[WindowMarks, dict[str, NormWindow]]:
-        no = torch.zeros(1, self._lanes, dtype=torch.bool)
-        marks = WindowMarks.of(no, ~no, self._age)
-        return marks, self._norms.windows(marks, False)
-
-    def _take_age(self) -> None:
-        _, windows = self._now()
-        inputs = [i for w in windows.values() for i in w.inputs]
-        for i, tensor in enumerate(inputs):
-            self._fixed[f"m{i}"].copy_(tensor)
-        self._age += 1
+        return self._y0
 
     def _take_parameters(self) -> None:
-        self._versions = [p._version for p in self._parameters.values()]
+        self._versions = list(map(_version, self._watched))
+        self._fixed = fixed_buffers(self._plan, self._cell, self._norms, False)
         self._weights = {c: p.detach().contiguous() for c, p in self._parameters.items()}
         arrays: dict[str, Tensor | None] = {**self._fixed, **self._weights}
         arrays.update({"x0": self._x, "y": self._y})
         arrays.update({f"s{i}_history": h for i, h in enumerate(self._history)})
         self._pointers: Any = self._runner.pointers(arrays)
-        self._packed = self._runner.pack(self._pointers, self._lease)
-        self._packed_at = self._packed.data_ptr()
+        self._packing.end()
+        self._packed_at = self._runner.pack(self._pointers, self._packing).data_ptr()
+        self._ages.renew(self._runner.arrays)
 
     def _described(self, phase: int) -> Window:
         window = self._runner.window(1, self._lanes, 1, ring=True)

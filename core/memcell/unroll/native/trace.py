@@ -7,18 +7,18 @@ lanes that no other size has, so that later stages know the batch dimension when
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
-from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils import _pytree as pytree
 
 from memcell.recurrent.state import leaves, rebuild
 from memcell.unroll.native.decompositions import decompositions
 from memcell.unroll.native.purity import watched
+from memcell.unroll.native.recorder import record
 from memcell.unroll.native.unsupported import Unsupported
 from memcell.unroll.norms import SiteNorms, StepNorm
 
@@ -129,8 +129,11 @@ def trace(
     Raises:
         Unsupported: The step cannot be traced, or it is not pure.
     """
-    parameters = {n: p.detach() for n, p in step.named_parameters()}
-    buffers = {n: b.detach() for n, b in step.named_buffers()}
+    # numbers of their own: a step that writes to them is caught by it, and has changed nothing
+    parameters = {n: _standing_in(p) for n, p in step.named_parameters()}
+    buffers = {n: _standing_in(b) for n, b in step.named_buffers()}
+    unwritten = [t.clone() for t in (*parameters.values(), *buffers.values())]
+    slots = _slots(step)
     flat_norm = [t for site in norm for t in site]
     n_p, n_i, n_s = len(parameters), len(inputs), len(state)
 
@@ -139,14 +142,8 @@ def trace(
         b, flat = fixed[: len(buffers)], list(fixed[len(buffers) :])
         sites = [[flat.pop(0) for _ in site] for site in norm]
         named = {**dict(zip(parameters, p, strict=True)), **dict(zip(buffers, b, strict=True))}
-        return torch.func.functional_call(step, named, (i, s, sites))
-
-    def joint(
-        differentiable: list[Tensor], fixed: list[Tensor], cotangents: list[Tensor]
-    ) -> tuple[Any, ...]:
-        found: Any = torch.func.vjp(lambda *d: call(d, fixed), *differentiable, has_aux=True)
-        outputs, vjp, gathered = found
-        return outputs, gathered, vjp(tuple(cotangents))
+        each = {slot: named[name] for slot, name in slots.items()}
+        return torch.func.functional_call(step, each, (i, s, sites), tie_weights=False)
 
     differentiable = [*parameters.values(), *inputs, *state]
     fixed = [*buffers.values(), *flat_norm]
@@ -154,18 +151,89 @@ def trace(
         try:
             outputs, _ = call(differentiable, fixed)
             cotangents = [torch.zeros_like(t) for t in outputs]
-            # functionalized: in-place work on what the step itself made is only a way of writing
-            module = make_fx(torch.func.functionalize(joint), decomposition_table=decompositions())(
-                differentiable, fixed, cotangents
-            )
+            graph = _joint_graph(call, (differentiable, fixed, cotangents))
         except Unsupported:
             raise
         except Exception as e:
             reason = str(e).strip().splitlines()[0] if str(e).strip() else type(e).__name__
             raise Unsupported(f"the step could not be traced: {reason}") from e
+    standing = (*parameters.values(), *buffers.values())
+    for name, now, before in zip((*parameters, *buffers), standing, unwritten, strict=True):
+        if not torch.equal(now, before):
+            raise Unsupported(f"the step writes to {name}; a step must be pure")
     if len(outputs) != 1 + n_s:
         raise Unsupported(f"the step returns {len(outputs) - 1} states for {n_s}")
-    return _by_role(module.graph, int(inputs[0].shape[0]), parameters, buffers, n_i, n_s)
+    return _by_role(graph, int(inputs[0].shape[0]), parameters, buffers, n_i, n_s)
+
+
+def _standing_in(tensor: Tensor) -> Tensor:
+    """Return what to trace with for a weight or buffer: no number that writing to it would leave alone."""
+    if not tensor.is_floating_point():
+        return tensor.detach().clone()
+    numbers = torch.linspace(0.5, 1.5, tensor.numel(), dtype=tensor.dtype, device=tensor.device)
+    return numbers.view(tensor.shape)
+
+
+def _slots(step: nn.Module) -> dict[str, str]:
+    """Return the name of every place that holds a parameter or buffer, and that of the tensor in it.
+
+    A module that is registered twice is one place, and tensors that modules share are several: what
+    `torch.func.functional_call` finds by names alone it does not put back as it was.
+    """
+    names = {id(t): n for n, t in (*step.named_parameters(), *step.named_buffers())}
+    found = {}
+    for prefix, module in step.named_modules():
+        held = {**module._parameters, **module._buffers}
+        for key, tensor in held.items():
+            if tensor is not None:
+                found[f"{prefix}.{key}" if prefix else key] = names[id(tensor)]
+    return found
+
+
+class _End(torch.autograd.Function):
+    """Hands cotangents to outputs: torch.autograd.grad imports a computer algebra system to take them."""
+
+    @staticmethod
+    def forward(ctx: Any, count: int, *tensors: Tensor) -> Tensor:
+        """Return a number, from which backward goes to the first ``count`` tensors with the others."""
+        ctx.given = tensors[count:]
+        return torch.zeros((), dtype=tensors[0].dtype)
+
+    @staticmethod
+    def backward(ctx: Any, _: Tensor) -> tuple[Tensor | None, ...]:
+        """Return the cotangents."""
+        return (None, *ctx.given, *(None for _ in ctx.given))
+
+
+def _joint_graph(call: Callable[..., Any], arguments: tuple[list[Tensor], ...]) -> fx.Graph:
+    """Return the graph of a call and of its gradient: (outputs, gathered, gradients)."""
+
+    def direct(
+        differentiable: list[Tensor], fixed: list[Tensor], cotangents: list[Tensor]
+    ) -> tuple[Any, ...]:
+        outputs, gathered = call(differentiable, fixed)
+        ends = [(o, c) for o, c in zip(outputs, cotangents, strict=True) if o.requires_grad]
+        end = _End.apply(len(ends), *(o for o, _ in ends), *(c for _, c in ends))  # type: ignore[no-untyped-call]
+        return outputs, gathered, torch.autograd.grad(end, differentiable, allow_unused=True)
+
+    def through_functions(
+        differentiable: list[Tensor], fixed: list[Tensor], cotangents: list[Tensor]
+    ) -> tuple[Any, ...]:
+        found: Any = torch.func.vjp(lambda *d: call(d, fixed), *differentiable, has_aux=True)
+        outputs, vjp, gathered = found
+        return outputs, gathered, vjp(tuple(cotangents))
+
+    table = decompositions()
+    try:
+        with torch.enable_grad():
+            needing = [t.detach().requires_grad_() for t in arguments[0]]
+            return record(direct, (needing, *arguments[1:]), table)
+    except Exception:
+        # functionalized: in-place work on what the step itself made is only a way of writing. The same
+        # graph, and the reason where there is none, at the price of importing torch's compiler
+        from torch.fx.experimental.proxy_tensor import make_fx
+
+        return make_fx(torch.func.functionalize(through_functions), table)(*arguments).graph
 
 
 def _cut(values: Sequence[Tensor], *lengths: int) -> list[Sequence[Tensor]]:

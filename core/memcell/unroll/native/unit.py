@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import tempfile
+from collections.abc import Callable
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -12,8 +13,10 @@ from pathlib import Path
 import torch
 
 from memcell.unroll.native import cache as disk
+from memcell.unroll.native.ahead import begin, finished
 from memcell.unroll.native.compiler import FLAGS, find_compiler
 from memcell.unroll.native.target import Target
+from memcell.unroll.native.unsupported import Unsupported
 
 _HEADERS = ("base.h", "functions.h", "rows.h", "share.h")
 _PREAMBLE = '#include "base.h"\n#include "functions.h"\n#include "rows.h"\n#include "share.h"\n\n'
@@ -39,6 +42,38 @@ def load(
     Raises:
         Unsupported: There is no compiler, or it failed.
     """
+    key, build = _recipe(source, dtype, target, extra)
+    finished(key)
+    path = disk.fetch(key, build)
+    try:
+        return ctypes.CDLL(str(path))
+    except OSError:  # an object of the right digest that this system does not load
+        return ctypes.CDLL(str(disk.store(key, build, path.parent)))
+
+
+@cache
+def begin_kernels(dtype: torch.dtype, target: Target) -> None:
+    """Begin to compile the matrix kernels, unless they are in the cache; once a process."""
+    _begin(source_file("kernels.c"), dtype, target)
+
+
+def begin_program(sources: tuple[str, ...], dtype: torch.dtype, target: Target) -> None:
+    """Begin to compile what `program_unit` will load."""
+    _begin(_PREAMBLE + "\n\n".join(sources), dtype, target)
+
+
+def _begin(source: str, dtype: torch.dtype, target: Target) -> None:
+    try:
+        key, build = _recipe(source, dtype, target, ())
+    except Unsupported:  # said when the unit is loaded
+        return
+    begin(key, lambda: disk.fetch(key, build))
+
+
+def _recipe(
+    source: str, dtype: torch.dtype, target: Target, extra: tuple[str, ...]
+) -> tuple[str, Callable[[Path], None]]:
+    """Return the key of a unit, and what writes its object."""
     compiler = find_compiler()
     flags = (*target.flags, *extra)
     if dtype == torch.float64:
@@ -51,7 +86,6 @@ def load(
         *map(source_file, _HEADERS),
         source,
     ]
-    key = hashlib.sha256("\0".join(known).encode()).hexdigest()[:32]
 
     def build(output: Path) -> None:
         with tempfile.TemporaryDirectory(prefix="memcell-") as work:
@@ -61,11 +95,7 @@ def load(
             unit.write_text(source)
             compiler.compile(unit, output, flags)
 
-    path = disk.fetch(key, build)
-    try:
-        return ctypes.CDLL(str(path))
-    except OSError:  # an object of the right digest that this system does not load
-        return ctypes.CDLL(str(disk.store(key, build, path.parent)))
+    return hashlib.sha256("\0".join(known).encode()).hexdigest()[:32], build
 
 
 @cache

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -38,13 +38,13 @@ def unroll_native(
     Raises:
         Unsupported: It cannot run natively; nothing has happened yet, and the eager loop can run it.
     """
-    parts = checked(cell, norms, x, state, fresh)
+    owners = named_parameters(cell, norms)
+    parts = checked(owners, x, state, fresh)
     windows = norms.windows(marks, gather)
-    plan, inputs = planned(cell, norms, windows, x, state)
+    plan, inputs = planned(cell, norms, owners, windows, x, state)
     programs = plan.programs
     wanted = sorted(k for k in keep if k > 0)
     fresh_parts = [t.contiguous() for t in leaves(fresh)]
-    owners = named_parameters(cell, norms)
     named = {f"x{i}": t for i, t in enumerate(inputs.tensors)}
     named.update({c: owners[n] for c, n in programs.parameters.items()})
     named.update({f"s{i}": t for i, t in enumerate(parts)})
@@ -59,7 +59,10 @@ def unroll_native(
         lanes=x.shape[1],
         threads=torch.get_num_threads(),
         names=list(named),
-        fixed=fixed_arrays(plan, cell, norms, windows, grad and gather),
+        fixed={
+            **fixed_buffers(plan, cell, norms, grad and gather),
+            **_norm_inputs(plan, windows),
+        },
     )
     if grad:
         output, *kept = Unroll.apply(call, *tensors)  # type: ignore[no-untyped-call]
@@ -89,9 +92,10 @@ def native_reason(cell: Cell, norms: SiteNorms) -> str | None:
         from memcell.unroll.native.compiler import find_compiler
 
         find_compiler()
-        checked(cell, norms, x, state, state)
+        owners = named_parameters(cell, norms)
+        checked(owners, x, state, state)
         for gather in (True, False):
-            planned(cell, norms, norms.windows(marks, gather), x, state)
+            planned(cell, norms, owners, norms.windows(marks, gather), x, state)
     except Unsupported as e:
         return str(e)
     return None
@@ -105,18 +109,25 @@ def named_parameters(cell: Cell, norms: SiteNorms) -> dict[str, torch.nn.Paramet
     }
 
 
-def checked(cell: Cell, norms: SiteNorms, x: Tensor, state: State, fresh: State) -> list[Tensor]:
+def checked(owners: Mapping[str, Tensor], x: Tensor, state: State, fresh: State) -> list[Tensor]:
     """Return the parts of the state.
+
+    Args:
+        owners: The parameters, as `named_parameters` returns them.
+        x: ``[T, B, I]``.
+        state: Before the first step.
+        fresh: That of restarted lanes.
 
     Raises:
         Unsupported: Tensors are of a kind or type that generated code does not take.
     """
     parts = list(leaves(state))
-    tensors = [x, *parts, *leaves(fresh), *cell.parameters(), *norms.parameters()]
+    tensors = [x, *parts, *leaves(fresh), *owners.values()]
+    dtype = x.dtype if x.dtype in (torch.float32, torch.float64) else None
     for tensor in tensors:
-        if tensor.device.type != "cpu":
+        if not tensor.is_cpu:
             raise Unsupported(f"tensors on {tensor.device}: the fast unroll runs on the CPU")
-        if tensor.dtype not in (torch.float32, torch.float64) or tensor.dtype != x.dtype:
+        if tensor.dtype is not dtype:
             kinds = sorted({str(t.dtype) for t in tensors})
             raise Unsupported(
                 f"numbers of type {', '.join(kinds)}: one of float32, float64 is needed"
@@ -131,16 +142,19 @@ def checked(cell: Cell, norms: SiteNorms, x: Tensor, state: State, fresh: State)
 
 
 def planned(
-    cell: Cell, norms: SiteNorms, windows: dict[str, NormWindow], x: Tensor, state: State
+    cell: Cell,
+    norms: SiteNorms,
+    owners: Mapping[str, Tensor],
+    windows: dict[str, NormWindow],
+    x: Tensor,
+    state: State,
 ) -> tuple[Plan, Inputs]:
-    """Return the plan of a call and its step inputs.
+    """Return the plan of a call and its step inputs; ``owners`` are the parameters by name.
 
     Raises:
         Unsupported: There is none.
     """
-    parameters = frozenset(
-        name for name, p in named_parameters(cell, norms).items() if p.requires_grad
-    )
+    parameters = frozenset(name for name, p in owners.items() if p.requires_grad)
 
     def plan(inputs: Inputs) -> Plan:
         wanted = Wanted(parameters, tuple(t.requires_grad for t in inputs.tensors))
@@ -169,10 +183,10 @@ def planned(
 _refused: WeakKeyDictionary[Cell, dict[Any, str]] = WeakKeyDictionary()
 
 
-def fixed_arrays(
-    plan: Plan, cell: Cell, norms: SiteNorms, windows: dict[str, NormWindow], copy: bool
-) -> dict[str, Tensor]:
-    """Return buffers and normalizers' inputs; buffers are copied where folding will change them."""
+def fixed_buffers(plan: Plan, cell: Cell, norms: SiteNorms, copy: bool) -> dict[str, Tensor]:
+    """Return the buffers that programs read by their C names; copied where folding will change them."""
+    if not plan.programs.buffers:
+        return {}
     buffers = {
         **{f"cell.{n}": b for n, b in cell.named_buffers()},
         **{f"norms.{n}": b for n, b in norms.named_buffers()},
@@ -181,10 +195,15 @@ def fixed_arrays(
     for c, name in plan.programs.buffers.items():
         buffer = buffers[name].detach().to(plan.dtype).contiguous()
         fixed[c] = buffer.clone() if copy else buffer
-    flat = [i for w in windows.values() for i in w.inputs]
-    for i, tensor in enumerate(flat):
-        fixed[f"m{i}"] = tensor.detach().to(plan.dtype).contiguous()
     return fixed
+
+
+def _norm_inputs(plan: Plan, windows: dict[str, NormWindow]) -> dict[str, Tensor]:
+    """Return those of the normalizers' inputs that programs read."""
+    read = {place.array.name for place in plan.programs.forward.given.values()}
+    flat = [i for w in windows.values() for i in w.inputs]
+    named = {f"m{i}": tensor for i, tensor in enumerate(flat)}
+    return {n: t.detach().to(plan.dtype).contiguous() for n, t in named.items() if n in read}
 
 
 def _fold(

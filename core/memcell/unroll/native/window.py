@@ -53,9 +53,10 @@ class Marks:
         self.valid = None if all(marks.all_valid) else marks.valid.contiguous()
         steps = marks.time_steps
         flags = ctypes.c_uint8 * steps
-        self.any_restart = flags(*marks.any_restart)
-        self.all_valid = flags(*marks.all_valid)
-        self.keep = (ctypes.c_long * (steps + 1))(*([-1] * (steps + 1)))
+        self.any_restart = flags.from_buffer_copy(bytes(marks.any_restart))
+        self.all_valid = flags.from_buffer_copy(bytes(marks.all_valid))
+        longs = ctypes.c_long * (steps + 1)
+        self.keep = longs.from_buffer_copy(b"\xff" * ctypes.sizeof(longs))  # each -1
         for i, step in enumerate(keep):
             self.keep[step] = i
 
