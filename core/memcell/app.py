@@ -30,11 +30,17 @@ class Row:
         name: ``"lstm, carry"``, ``"majority class"``, ...
         scores: Name of a score to its value; NaN where it is not defined (said in ``notes``).
         kind: ``"network"`` or ``"baseline"``.
+        subjects: Test subject to the scores on that subject's sequences alone, under the same decision;
+            empty where nobody made them.
+        note: What must be known to read the row (how it was fitted, why it cannot be used); may be
+            empty.
     """
 
     name: str
     scores: Mapping[str, float]
     kind: str = "network"
+    subjects: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    note: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,8 +112,13 @@ class App(Protocol):
     ) -> Mapping[str, float]:
         """Score probabilities against the sequences' targets."""
 
-    def baselines(self, task: Task) -> ListOf[Row]:
-        """Score what needs no network on the test split: the majority class, the clock alone ..."""
+    def baselines(self, task: Task, every: bool = False) -> ListOf[Row]:
+        """Score what needs no network on the test split: the majority class, the clock alone ...
+
+        Args:
+            task: What `task` gave.
+            every: All that there are; otherwise an app may leave out those that take long.
+        """
 
     def picture(
         self,

@@ -42,6 +42,14 @@ def memcell_datasets() -> Iterable[DatasetSpec]:
             recognise="memcell_data.recognise:is_eyes",
         ),
         DatasetSpec(
+            name="sleep-edf-powers",
+            factory="memcell_data.sleep_powers:SleepPowers",
+            config="memcell_data.configs:SleepPowersConfig",
+            summary="Wake against sleep: band powers of each 30 s of a day and night, 8 people.",
+            reference="Kemp et al. 2000, PhysioNet Sleep-EDF Expanded",
+            recognise="memcell_data.recognise:is_sleep_powers",
+        ),
+        DatasetSpec(
             name="own",
             factory="memcell_data.own:Own",
             config="memcell_data.configs:OwnConfig",

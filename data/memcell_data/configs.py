@@ -49,6 +49,24 @@ class EyesConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SleepPowersConfig:
+    """Options of ``--data sleep-edf-powers``."""
+
+    path: str = option(
+        "", help="A folder of SC4???E0.npz, each with its SC4???E?-Hypnogram.edf, or one such file."
+    )
+    wake_margin: float = option(
+        1440.0,
+        help="Wake kept before the first and after the last epoch of sleep. The default keeps the "
+        "whole day (about 30 % of it sleep): a recording that begins shortly before sleep would say "
+        "by its beginning what is to be found. 30 is what sleep staging often uses (82 % sleep at 30).",
+        unit="min",
+        low=0,
+        high=1440,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class OwnConfig:
     """Options of ``--data own``."""
 

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 EYES_FILE = re.compile(r"^S(\d{3})R(0[12])\.edf$", re.IGNORECASE)
+SLEEP_POWERS_FILE = re.compile(r"^(SC4\d{2})\d\w0\.npz$", re.IGNORECASE)
 EYE_STATE_NAMES = ("eeg-eye-state.csv", "eeg-eye-state.arff", "EEG Eye State.arff")
 _FIRST_CHANNELS = ("af3", "f7", "f3", "fc5")
 
@@ -32,3 +33,14 @@ def is_eyes(path: Path) -> bool:
     if path.is_dir():
         return any(EYES_FILE.match(p.name) for p in (*path.glob("*.edf"), *path.glob("S*/*.edf")))
     return bool(EYES_FILE.match(path.name)) and path.is_file()
+
+
+def sleep_power_files(path: Path) -> list[Path]:
+    """Return the nights of ``sleep-edf-powers`` that a path stands for: itself, or those in its folder."""
+    found = [path] if path.is_file() else sorted(path.glob("*.npz"), key=lambda p: p.name)
+    return [p for p in found if SLEEP_POWERS_FILE.match(p.name)]
+
+
+def is_sleep_powers(path: Path) -> bool:
+    """Whether a path is a night of Sleep-EDF as band powers, or a folder with some."""
+    return bool(sleep_power_files(Path(path)))

@@ -62,6 +62,27 @@ class Signal:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Features:
+    """Features that come ready-made, where a recording has no signal to make them from.
+
+    Args:
+        names: One a column.
+        values: ``[n_steps, F]`` float64, as the data set has them: not normalized.
+        times: ``[n_steps]`` start of each step, seconds from the recording's start.
+        breaks: Steps before which the recording was interrupted, ascending, without 0.
+        step_seconds: Length of a step, s.
+        warnings: What is odd about it, one line each, each naming the file.
+    """
+
+    names: tuple[str, ...]
+    values: NDArray[np.float64]
+    times: NDArray[np.float64]
+    breaks: tuple[int, ...]
+    step_seconds: float
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Interval:
     """A labelled interval ``[onset, onset + duration)``, seconds from the recording's start."""
 
@@ -103,6 +124,8 @@ class Recording:
         duration: Seconds from the first sample to the last, gaps included.
         read: ``read(names) -> Signal`` with just those channels, in that order, all of one rate.
         labels: ``labels() -> Labels`` or None where the recording has none.
+        features: ``features() -> Features`` where they come ready-made and there is no signal to read;
+            None for a recording with a signal.
         path: The file, where there is one.
         fingerprint: Changes when the content changes (for caches); made of sizes and times, no names.
     """
@@ -115,5 +138,6 @@ class Recording:
     duration: float
     read: Callable[[Sequence[str]], Signal] = field(repr=False)
     labels: Callable[[], Labels | None] = field(repr=False)
+    features: Callable[[], Features] | None = field(default=None, repr=False)
     path: Path | None = None
     fingerprint: str = ""

@@ -23,7 +23,7 @@ def load(reference):
 
 
 def test_names():
-    assert [s.name for s in SPECS] == ["simulated", "eye-state", "eyes", "own"]
+    assert [s.name for s in SPECS] == ["simulated", "eye-state", "eyes", "sleep-edf-powers", "own"]
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda s: s.name)

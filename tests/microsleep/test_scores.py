@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics
 
-from memcell_microsleep.app import Microsleep
-from memcell_microsleep.config import MicrosleepConfig
 from memcell_microsleep.decision import choose_threshold
-from memcell_microsleep.scores import MEANING, calibration_error, step_scores, undo_weights
+from memcell_microsleep.scores import calibration_error, step_scores, undo_weights
 
 
 def test_the_scores_by_hand() -> None:
@@ -87,27 +83,3 @@ def test_without_validation_the_threshold_is_a_half_and_says_why() -> None:
     chosen = choose_threshold(np.zeros(0, dtype=int), np.zeros(0))
     assert chosen.value == 0.5
     assert "no labelled step" in chosen.note
-
-
-def test_the_baselines(theta_dataset) -> None:
-    app = Microsleep(MicrosleepConfig(), theta_dataset)
-    rows = {r.name: r for r in app.baselines(app.task())}
-    assert list(rows) == ["majority class", "clock only", "noise only", "this step alone"]
-    for row in rows.values():
-        assert row.kind == "baseline"
-        assert list(row.scores) == list(MEANING)
-    assert rows["majority class"].scores["balanced_accuracy"] == 0.5
-    assert abs(rows["noise only"].scores["balanced_accuracy"] - 0.5) < 0.1
-    assert rows["this step alone"].scores["balanced_accuracy"] > 0.8
-
-
-def test_the_baselines_cannot_see_the_test_labels(theta_dataset) -> None:
-    """With the test labels turned round, what the baselines call positive stays where it was."""
-    app = Microsleep(MicrosleepConfig(), theta_dataset)
-    task = app.task()
-    turned = replace(task, test=tuple(replace(s, targets=1 - s.targets) for s in task.test))
-    for one, other in zip(app.baselines(task), app.baselines(turned), strict=True):
-        assert one.scores["accuracy"] == pytest.approx(1 - other.scores["accuracy"])
-        assert one.scores["balanced_accuracy"] == pytest.approx(
-            1 - other.scores["balanced_accuracy"]
-        )

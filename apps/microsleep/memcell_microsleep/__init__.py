@@ -6,7 +6,8 @@ room, one idea a file:
 - `channels`, `checks`, `outliers`, `resample`, `filters`: from a recording's channels to a clean signal;
 - `windows`, `bandpower`, `correlation`, `normalize`: from a signal to features of each step;
 - `intervals`, `labels`: from an expert's intervals to a target of each step;
-- `pipeline`: the two together, a recording to a `memcell.sequences.Sequence`;
+- `pipeline`: the two together, a recording to a `memcell.sequences.Sequence`; `ready`: the same for
+  recordings whose features come ready-made;
 - `split`, `transitions`, `decision`, `events`, `scores`, `baselines`: what is trained and how it is judged;
 - `notes`, `timeline` (`trace`), `predict` (`sources`, `outputs`): what a person looks at;
 - `app`: all of it behind the engine's `memcell.app.App`.

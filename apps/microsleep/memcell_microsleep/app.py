@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from collections.abc import Sequence as ListOf
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,19 +16,30 @@ from memcell.datasets import DataSet
 from memcell.errors import DataError
 from memcell.progress import SILENT, Progress
 from memcell.sequences.sequence import Sequence
+from memcell_data.recording import Recording
 from memcell_microsleep.channels import choose, locate, native_rate
 from memcell_microsleep.config import MicrosleepConfig
 from memcell_microsleep.decision import choose_threshold, labelled
 from memcell_microsleep.events import EventRules
 from memcell_microsleep.labels import LabelRules
-from memcell_microsleep.notes import few, notes
+from memcell_microsleep.notes import few, notes, ready_notes
 from memcell_microsleep.pipeline import Pipeline
+from memcell_microsleep.ready import ReadyFeatures
 from memcell_microsleep.scores import MAIN, SHOWN, scores
-from memcell_microsleep.split import PARTS, split
+from memcell_microsleep.split import PARTS, Split, split
 from memcell_microsleep.transitions import transition_weights
 
 if TYPE_CHECKING:
     from torch import nn
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Made:
+    """Sequences before they are split, and what must be said of how they were read."""
+
+    sequences: list[Sequence]
+    simulated: bool
+    notes: list[str]
 
 
 class Microsleep:
@@ -59,10 +71,52 @@ class Microsleep:
         recordings = list(self.dataset.recordings())
         if not recordings:
             raise DataError(f"data set '{card.name}' has no recording.")
+        if any(r.features is not None for r in recordings):
+            return self._ready_task(self.dataset, recordings, progress)
         choice = choose(config.channels, recordings)
         native = min(native_rate(locate(choice.names, r), r) for r in recordings)
         pipeline = Pipeline.of(config, choice, native)
-        rules = LabelRules.of(config)
+        made = self._sequences(pipeline, recordings, progress)
+        parts = split(made.sequences, config)
+        return self._task(
+            self.dataset,
+            made,
+            parts,
+            notes(config, choice, pipeline, parts, native),
+            {
+                "pipeline": pipeline.facts(),
+                "feature_names": list(pipeline.feature_names),
+                "channels": list(pipeline.channels),
+                "rate": pipeline.rate,
+                "delay_seconds": pipeline.delay(native),
+            },
+        )
+
+    def _ready_task(
+        self, dataset: DataSet, recordings: ListOf[Recording], progress: Progress
+    ) -> Task:
+        """Prepare recordings whose features come ready-made."""
+        config = self.config
+        ready = ReadyFeatures.of(config, recordings)
+        made = self._sequences(ready, recordings, progress)
+        parts = split(made.sequences, config)
+        ready = ready.fitted(parts.train)
+        parts = ready.scale(parts)
+        facts = {
+            "pipeline": {"ready": True, **ready.facts()},
+            "feature_names": list(ready.feature_names),
+            "channels": [],
+            "delay_seconds": 0.0,
+        }
+        return self._task(dataset, made, parts, ready_notes(config, ready, parts), facts)
+
+    def _sequences(
+        self,
+        pipeline: Pipeline | ReadyFeatures,
+        recordings: ListOf[Recording],
+        progress: Progress,
+    ) -> _Made:
+        rules = LabelRules.of(self.config)
         warnings: list[str] = []
         progress.expect(len(recordings))
         made = []
@@ -72,10 +126,26 @@ class Microsleep:
         sequences = [s for s in made if s.labelled.any()]
         if not sequences:
             raise DataError(
-                f"none of the {len(recordings)} recordings of '{card.name}' has a labelled step; "
-                "check the names of the labels."
+                f"none of the {len(recordings)} recordings of '{recordings[0].dataset}' has a labelled "
+                "step; check the names of the labels."
             )
-        parts = split(sequences, config)
+        lines = few(warnings)
+        if len(sequences) < len(made):
+            lines.append(
+                f"{len(made) - len(sequences)} recordings without a labelled step left out"
+            )
+        simulated = any(r.simulated for r in recordings)
+        return _Made(sequences=sequences, simulated=simulated, notes=lines)
+
+    def _task(
+        self,
+        dataset: DataSet,
+        made: _Made,
+        parts: Split,
+        lines: ListOf[str],
+        facts: Mapping[str, Any],
+    ) -> Task:
+        config, card = self.config, dataset.card
         weights = None
         if config.around_transitions:
             weights = tuple(transition_weights(s, config.margin) for s in parts.train)
@@ -84,14 +154,8 @@ class Microsleep:
                     "no training sequence has a change of label to train around; leave out "
                     "--around-transitions."
                 )
-        simulated = card.simulated or any(r.simulated for r in recordings)
-        lines = notes(config, choice, pipeline, parts, native) + few(warnings)
-        if simulated:
-            lines.insert(0, f"simulated data ('{card.name}'): no result about people")
-        if len(sequences) < len(made):
-            lines.append(
-                f"{len(made) - len(sequences)} recordings without a labelled step left out"
-            )
+        simulated = card.simulated or made.simulated
+        said = [f"simulated data ('{card.name}'): no result about people"] if simulated else []
         balanced = config.class_weights == "balanced"
         return Task(
             train=parts.train,
@@ -103,18 +167,14 @@ class Microsleep:
             class_weights=_class_weights(parts.train, weights) if balanced else None,
             train_weights=weights,
             drop_unweighted=config.around_transitions,
-            notes=tuple(lines),
+            notes=(*said, *lines, *made.notes),
             facts={
                 "app": "microsleep",
                 "dataset": card.name,
                 "simulated": simulated,
-                "pipeline": pipeline.facts(),
-                "feature_names": list(pipeline.feature_names),
-                "channels": list(pipeline.channels),
-                "rate": pipeline.rate,
+                **facts,
                 "split": parts.kind,
                 "subjects": {p: sorted({s.subject for s in parts.part(p)}) for p in PARTS},
-                "delay_seconds": pipeline.delay(native),
                 "config": to_mapping(config),
             },
         )
@@ -158,12 +218,18 @@ class Microsleep:
             decision.get("weight_odds", 1.0),
         )
 
-    def baselines(self, task: Task) -> list[Row]:
-        """Score the majority class, the clock, noise and this step's features on the test split."""
+    def baselines(self, task: Task, every: bool = False) -> list[Row]:
+        """Score on the test split what needs no network; see `memcell_microsleep.baselines`.
+
+        Args:
+            task: What `task` gave.
+            every: The slower ones too, as with ``--baselines all``.
+        """
         from memcell_microsleep.baselines import baselines
 
         config = self.config
-        return baselines(task, config.cost_ratio, EventRules.of(config), config.split_seed)
+        every = every or config.baselines == "all"
+        return baselines(task, config.cost_ratio, EventRules.of(config), config.split_seed, every)
 
     def picture(
         self,

@@ -62,10 +62,11 @@ class MicrosleepConfig:
         help="Log band powers with two ratios per channel, pairwise correlations, or both.",
     )
     normalization: str = option(
-        "causal",
-        choices=("causal", "recording", "none"),
-        help="'causal' uses the running mean and spread of the past; 'recording' the median and spread "
-        "of the whole recording, which looks into the future.",
+        "auto",
+        choices=("auto", "causal", "training", "recording", "none"),
+        help="'causal' uses the running mean and spread of the past; 'training' those of the training "
+        "split, where features come ready-made; 'recording' the median and spread of the whole "
+        "recording, which looks into the future; 'auto' is causal for a signal, else training.",
     )
     normalization_memory: float = option(
         300.0, unit="s", low=10, help="Time constant of the causal normalization."
@@ -135,6 +136,12 @@ class MicrosleepConfig:
     )
     split_seed: int = option(
         0, low=0, help="Seed of the split by subject, and of the noise baseline."
+    )
+    baselines: str = option(
+        "few",
+        choices=("few", "all"),
+        help="What stands beside the networks: 'few' is quick; 'all' adds past steps, lasso-probit and "
+        "partial least squares, which a comparison always has.",
     )
     tolerance: float = option(
         0.5, unit="s", low=0, help="How far a detected event may lie beside a true one."

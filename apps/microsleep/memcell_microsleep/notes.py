@@ -12,6 +12,7 @@ from memcell_microsleep.config import MicrosleepConfig
 from memcell_microsleep.events import EventRules
 from memcell_microsleep.labels import LabelRules
 from memcell_microsleep.pipeline import Pipeline
+from memcell_microsleep.ready import ReadyFeatures, ignored
 from memcell_microsleep.split import Split
 
 MOST_WARNINGS = 5
@@ -33,12 +34,40 @@ def notes(
         *parts.notes,
         str(choice),
         f"steps of {config.step:g} s at {pipeline.rate:g} Hz, {' and '.join(config.features)} over "
-        f"the past {config.window:g} s, normalization: {config.normalization}; the filters hold "
+        f"the past {config.window:g} s, normalization: {pipeline.normalization}; the filters hold "
         f"theta back by {pipeline.delay(native):.2f} s",
     ]
     if config.phase == "zero":
         lines.append("zero-phase filtering looks into the future: not for alarms")
-    if config.normalization == "recording":
+    return lines + _shared(config, pipeline.normalization, parts)
+
+
+def ready_notes(config: MicrosleepConfig, ready: ReadyFeatures, parts: Split) -> list[str]:
+    """Return the lines of a task whose features come ready-made.
+
+    Args:
+        config: The options.
+        ready: What is done with the features.
+        parts: Who is in which split.
+    """
+    lines = [
+        *parts.notes,
+        f"{len(ready.feature_names)} ready-made features ({', '.join(ready.feature_names[:3])}, …) in "
+        f"steps of {ready.step:g} s, normalization: {ready.normalization}",
+    ]
+    if vain := ignored(config):
+        lines.append(f"there is no signal, so these options do nothing: {', '.join(vain)}")
+    if 0 < config.max_duration <= ready.step:
+        lines.append(
+            f"a step is as long as --max-duration ({config.max_duration:g} s) or longer, so every "
+            "positive step counts as an event of its own"
+        )
+    return lines + _shared(config, ready.normalization, parts)
+
+
+def _shared(config: MicrosleepConfig, normalization: str, parts: Split) -> list[str]:
+    lines = []
+    if normalization == "recording":
         lines.append("normalization by recording looks into the future: not for alarms")
     lines.append(f"labels: {LabelRules.of(config)}")
     lines.append(str(EventRules.of(config)))
@@ -48,7 +77,8 @@ def notes(
         lines.append("threshold .5, for there is no validation split")
     for name, sequences in (("training", parts.train), ("test", parts.test)):
         lines.append(f"{name} steps: {_counted(sequences)}")
-    if config.normalization != "none" and all(_classes(s) < 2 for s in (*parts.train, *parts.test)):
+    own_scale = normalization in ("causal", "recording")
+    if own_scale and all(_classes(s) < 2 for s in (*parts.train, *parts.test)):
         lines.append(
             "every recording has one class only, and normalization takes away what is constant in a "
             "recording: type --normalization none"

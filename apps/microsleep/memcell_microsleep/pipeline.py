@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from memcell.errors import DataError
+from memcell.errors import ConfigError, DataError
 from memcell.sequences.sequence import UNLABELLED, Sequence
 from memcell_data.recording import Recording, Signal
 from memcell_microsleep import bandpower, correlation, filters, normalize, resample
@@ -62,13 +62,19 @@ class Pipeline:
             config: The options.
             choice: The channels.
             native: The lowest rate among the recordings, Hz.
+
+        Raises:
+            ConfigError: The normalization is for ready-made features.
         """
-        return cls(
-            channels=choice.names,
-            eeg=choice.eeg,
-            rate=min(config.rate, native),
-            **{name: getattr(config, name) for name in _SHARED},
-        )
+        if config.normalization == "training":
+            raise ConfigError(
+                "'normalization' got 'training', which is for data sets whose features come ready-made; "
+                "for a signal type causal, recording or none."
+            )
+        shared = {name: getattr(config, name) for name in _SHARED}
+        if config.normalization == "auto":
+            shared["normalization"] = "causal"
+        return cls(channels=choice.names, eeg=choice.eeg, rate=min(config.rate, native), **shared)
 
     @classmethod
     def from_facts(cls, facts: Mapping[str, Any]) -> Pipeline:

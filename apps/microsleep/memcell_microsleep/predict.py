@@ -25,6 +25,7 @@ from memcell_microsleep.channels import locate
 from memcell_microsleep.config import MicrosleepConfig
 from memcell_microsleep.events import EventRules, runs
 from memcell_microsleep.pipeline import Pipeline
+from memcell_microsleep.ready import ReadyFeatures, pipeline_of
 from memcell_microsleep.sources import Source, find_sources
 
 Record = Mapping[str, Any]
@@ -77,7 +78,7 @@ class _Model:
     """What a prediction needs of a run besides the network."""
 
     model_id: str
-    pipeline: Pipeline
+    pipeline: Pipeline | ReadyFeatures
     rules: EventRules
     threshold: float
     simulated: bool
@@ -94,7 +95,7 @@ class _Model:
         config = from_mapping(MicrosleepConfig, facts["config"], "the run's config")
         return cls(
             model_id=str(facts["model_id"]),
-            pipeline=Pipeline.from_facts(facts["pipeline"]),
+            pipeline=pipeline_of(facts["pipeline"]),
             rules=EventRules.of(config),
             threshold=float(decision["threshold"]),
             simulated=bool(facts.get("simulated", False)),
@@ -154,6 +155,8 @@ def _run(
 ) -> dict[str, Any]:
     pipeline = model.pipeline
     try:
+        if recording.features is not None and isinstance(pipeline, Pipeline):
+            raise DataError(f"recording '{recording.name}' has ready-made features and no signal.")
         locate(pipeline.channels, recording)
     except DataError as error:
         raise DataError(

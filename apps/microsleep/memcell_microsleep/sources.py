@@ -8,12 +8,14 @@ from __future__ import annotations
 import glob
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from memcell.errors import DataError
 from memcell_data.reader import SUFFIXES, is_recording, open_recording, stem
+from memcell_data.recognise import is_sleep_powers
 from memcell_data.recording import Recording
+from memcell_data.sleep_powers import open_night
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +36,8 @@ class Source:
         Raises:
             DataError: The file is not a recording.
         """
+        if is_sleep_powers(self.path):
+            return replace(open_night(self.path), name=self.name)
         return open_recording(self.path, name=self.name)
 
 
@@ -60,7 +64,7 @@ def _expand(text: str) -> list[Path]:
         return [path]
     known = ", ".join(SUFFIXES)
     if path.is_dir():
-        found = sorted(p for p in path.rglob("*") if is_recording(p))
+        found = sorted(p for p in path.rglob("*") if _is_one(p))
         if not found:
             raise DataError(
                 f"folder '{text}' holds no recording ({known}); type a folder that does, or a file."
@@ -69,11 +73,18 @@ def _expand(text: str) -> list[Path]:
     if glob.has_magic(text):
         # Path.glob refuses an absolute pattern, so it starts from the root.
         matches = sorted(Path(path.anchor or ".").glob(str(path.relative_to(path.anchor))))
-        found = [p for p in matches if p.is_file() or is_recording(p)]
+        found = [p for p in matches if p.is_file() or _is_one(p)]
         if not found:
             raise DataError(f"no file matches '{text}'; check the pattern and its quotes.")
         return found
     raise DataError(f"'{text}' does not exist; type the path of a file, a folder or a glob.")
+
+
+def _is_one(path: Path) -> bool:
+    """Whether a file in a folder is a recording; a hypnogram is the label file of one."""
+    if path.suffix.lower() == ".npz":
+        return is_sleep_powers(path)
+    return is_recording(path) and not path.name.endswith("-Hypnogram.edf")
 
 
 def _names(files: Sequence[Path]) -> list[str]:

@@ -24,12 +24,14 @@ from memcell.errors import DataError
 from memcell.sequences.sequence import Sequence
 from memcell_data.recording import Recording
 from memcell_microsleep.events import EventRules, runs
-from memcell_microsleep.pipeline import Pipeline
+from memcell_microsleep.ready import ReadyFeatures, pipeline_of
 from memcell_microsleep.trace import Trace, envelope, read_trace
 
 LINES = (("#0072B2", "-"), ("#D55E00", "--"), ("#009E73", "-."), ("#CC79A7", ":"))
 TRUTH, UNKNOWN, GAP, INK = "#E69F00", "#BBBBBB", "#555555", "#333333"
 ZOOM = 60.0
+#: Where steps are long the minute is longer: so many of them.
+ZOOM_STEPS = 100
 MOST_CHANNELS = 3
 POINTS = 6000
 
@@ -64,9 +66,13 @@ def draw(
     # A split by time has put the part behind the recording's name.
     names = (sequence.name, sequence.name.removesuffix("@test"))
     recording = next((r for r in recordings if r.name in names), None)
-    pipeline = Pipeline.from_facts(task.facts["pipeline"])
+    pipeline = pipeline_of(task.facts["pipeline"])
     channels = (pipeline.eeg or pipeline.channels)[:MOST_CHANNELS]
-    trace = None if recording is None else read_trace(recording, pipeline, channels)
+    trace = None
+    if isinstance(pipeline, ReadyFeatures):
+        channels = pipeline.feature_names[:MOST_CHANNELS]
+    elif recording is not None:
+        trace = read_trace(recording, pipeline, channels)
 
     figure = Figure(figsize=(16, 9), dpi=100, layout="constrained")
     FigureCanvasAgg(figure)
@@ -76,7 +82,10 @@ def draw(
     whole = (float(sequence.times[0]), float(sequence.times[-1]) + sequence.step_seconds)
     spans = ((axes[0], axes[1], whole, channels[:1]), (axes[2], axes[3], zoom, channels))
     for eeg, below, span, shown in spans:
-        _eeg(eeg, trace, shown, span)
+        if isinstance(pipeline, ReadyFeatures):
+            _features(eeg, sequence, pipeline.feature_names[: max(1, len(shown))])
+        else:
+            _eeg(eeg, trace, shown, span)
         _probability(below, sequence, lines, threshold, rules)
         for axis in (eeg, below):
             _shade(axis, sequence)
@@ -100,19 +109,33 @@ def _busiest(sequence: Sequence) -> tuple[float, float]:
     """Return the minute (or all, where there is less) that holds the most true onsets."""
     first = float(sequence.times[0])
     last = float(sequence.times[-1]) + sequence.step_seconds
-    if last - first <= ZOOM:
+    length = max(ZOOM, ZOOM_STEPS * sequence.step_seconds)
+    if last - first <= length:
         return first, last
     onsets = np.array([a for a, _ in _true(sequence)])
-    starts = np.clip(onsets - 5.0, first, last - ZOOM) if len(onsets) else np.array([first])
-    held = [int(np.sum((onsets >= s) & (onsets < s + ZOOM))) for s in starts]
+    starts = (
+        np.clip(onsets - length / 12, first, last - length) if len(onsets) else np.array([first])
+    )
+    held = [int(np.sum((onsets >= s) & (onsets < s + length))) for s in starts]
     start = float(starts[int(np.argmax(held))])
-    return start, start + ZOOM
+    return start, start + length
 
 
 def _title(task: Task, sequence: Sequence) -> str:
     where = f"recording {sequence.name}, subject {sequence.subject}"
     simulated = "SIMULATED DATA, " if task.facts.get("simulated") else ""
     return f"{simulated}{where}, test split by {task.facts.get('split', 'subject')}"
+
+
+def _features(axis: Axes, sequence: Sequence, names: ListOf[str]) -> None:
+    """Draw the first features as the network gets them, where there is no EEG to draw."""
+    apart = 2 * max(1.0, float(np.abs(sequence.features[:, : len(names)]).max()))
+    for start, stop in pairwise([0, *sequence.breaks, sequence.n_steps]):
+        for row in range(len(names)):
+            values = sequence.features[start:stop, row] - row * apart
+            axis.plot(sequence.times[start:stop], values, color=INK, lw=0.6)
+    axis.set_yticks([-row * apart for row in range(len(names))], names)
+    axis.set_ylabel(f"features\n({apart:.1f} apart)" if len(names) > 1 else "feature")
 
 
 def _eeg(axis: Axes, trace: Trace | None, channels: ListOf[str], span: tuple[float, float]) -> None:

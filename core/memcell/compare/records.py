@@ -68,7 +68,9 @@ class RunRecord:
             values = json.loads(path.read_text(encoding="utf-8"))
             if values.pop("format") != FORMAT:
                 raise DataError(f"'{path}' was written by another version of memcell")
-            pairs = {k: tuple((int(u), float(v)) for u, v in values.pop(k)) for k in _CURVES}
+            pairs: dict[str, Any] = {
+                k: tuple((int(u), float(v)) for u, v in values.pop(k)) for k in _CURVES
+            }
             scores = {p: _with_nan(s) for p, s in values.pop("scores").items()}
             subjects = {
                 p: {name: _with_nan(s) for name, s in each.items()}

@@ -387,10 +387,16 @@ def write_scores(path: Path, rows: Sequence[Row], task: Task) -> None:
         {
             "name": r.name,
             "kind": r.kind,
-            "scores": {k: None if v != v else v for k, v in r.scores.items()},
+            "note": r.note,
+            "scores": _defined(r.scores),
+            "subjects": {subject: _defined(scores) for subject, scores in r.subjects.items()},
         }
         for r in rows
     ]
     RunFolder(path).write_json(
         "scores.json", {"main_score": task.main_score, "notes": list(task.notes), "rows": table}
     )
+
+
+def _defined(scores: Mapping[str, float]) -> dict[str, float | None]:
+    return {k: None if v != v else v for k, v in scores.items()}

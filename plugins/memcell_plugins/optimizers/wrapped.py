@@ -42,7 +42,7 @@ class Wrapped(torch.optim.Optimizer):
         loss = self.inner.step(closure) if closure is not None else self.inner.step()
         self.steps += 1
         self.after(self.parameters())
-        return loss  # type: ignore[no-any-return]
+        return loss
 
     def state_dict(self) -> dict[str, Any]:
         """Return the inner optimizer's state, the copies and the count."""

@@ -1,0 +1,118 @@
+"""Every option of the memory tasks: meaning, default, unit and bounds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from memcell.config import option
+from memcell.errors import ConfigError
+
+TASKS = ("recall", "temporal_order", "reber", "order_digits", "sequential_digits")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemoryConfig:
+    """Which task, how long, how much of it. An option of another task than the chosen one does nothing."""
+
+    task: str = option("recall", choices=TASKS, help="Which task.")
+    data_seed: int = option(
+        0, low=0, help="Seed of the data: streams, distractors, splits. Not the seed of training."
+    )
+    window: int = option(
+        50,
+        low=1,
+        high=1000000,
+        unit="steps",
+        help="The --time-steps that the row 'no memory beyond a window' is worked out for; give both "
+        "the same.",
+    )
+
+    # streams of trials: recall, temporal_order, reber
+    streams: int = option(32, low=1, high=10000, help="Training sequences.")
+    test_streams: int = option(
+        8, low=1, high=10000, help="Sequences of the validation split, and of the test split."
+    )
+    trials: int = option(
+        40, low=1, high=100000, help="Trials of a stream, one after the other without a mark."
+    )
+
+    # recall
+    symbols: int = option(
+        4, low=2, high=100, help="recall: different cues; chance is 1 in so many."
+    )
+    distractors: int = option(4, low=1, high=100, help="recall: different symbols without meaning.")
+    lag: int = option(
+        60,
+        low=1,
+        high=100000,
+        unit="steps",
+        help="recall: most distractors between a cue and its question.",
+    )
+    lag_from: int = option(
+        5,
+        low=1,
+        high=100000,
+        unit="steps",
+        help="recall: fewest of them; each trial draws its own number. Where it is --time-steps or "
+        "more, no backward pass ever sees a cue together with its question.",
+    )
+
+    # temporal_order
+    length: int = option(
+        30,
+        low=10,
+        high=100000,
+        unit="steps",
+        help="temporal_order: shortest trial; the longest is a tenth longer (published: 100).",
+    )
+
+    # reber
+    strings: int = option(
+        256,
+        low=8,
+        high=1000,
+        help="reber: different strings of each split; no two splits share one.",
+    )
+
+    # digits
+    rows: bool = option(
+        True, help="order_digits: a digit is 8 steps, one a row; off, it is a single step."
+    )
+    mnist: str = option(
+        "",
+        help="sequential_digits: folder of mnist_train.npz and mnist_test.npz (x [n, 28, 28], y [n]); "
+        "empty takes scikit-learn's digits of 8 x 8.",
+    )
+    pool: int = option(
+        4,
+        low=1,
+        high=14,
+        unit="pixels",
+        help="sequential_digits: MNIST is averaged over squares of this side (4: 49 steps, 1: 784).",
+    )
+    images: int = option(
+        5000,
+        low=100,
+        high=50000,
+        help="sequential_digits: training images of MNIST; a fifth of it each validates and tests.",
+    )
+    permutation: str = option(
+        "none",
+        choices=("none", "shuffled", "authors"),
+        help="sequential_digits: order of the pixels. 'shuffled' is one random order for all images; "
+        "'authors' draws with replacement, as the code of Cooijmans et al. does (seed 1 uses 501 "
+        "of 784 pixels).",
+    )
+    permutation_seed: int = option(1, low=0, high=2**31, help="Seed of the order of the pixels.")
+
+    def validate(self) -> None:
+        """Check what concerns two options at once.
+
+        Raises:
+            ConfigError: Two options contradict each other; says which to change.
+        """
+        if self.lag_from > self.lag:
+            raise ConfigError(
+                f"'lag-from' got {self.lag_from}, more than 'lag' ({self.lag}); type a smaller "
+                "--lag-from or a larger --lag."
+            )

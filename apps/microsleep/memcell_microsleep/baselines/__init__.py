@@ -1,0 +1,64 @@
+"""What needs no network: to be shown beside every network, for a score means nothing alone.
+
+Quick, and beside every run:
+
+- majority class: the more frequent class of the training steps, everywhere;
+- clock only: logistic regression on the time of day of the recording, without any signal;
+- noise only: logistic regression on random numbers;
+- previous true label: what was true one step ago. No detector has it, so it cannot be used; it shows what a
+  score is worth on labels that seldom change;
+- this step alone: logistic regression on the features of the step, without any memory;
+- the same, smoothed by a hidden Markov model of two states: the smallest memory there is.
+
+Slower, beside a comparison (``--baselines all``):
+
+- logistic regression on this step and the past ones, also smoothed;
+- lasso-probit and a partial-least-squares discriminant, on this step.
+
+All are fitted on the training steps, scaled by their mean and spread, get what there is to choose and their
+threshold from the validation steps, exactly as a network does, and see no label of the test steps but the
+one that is said to. Nothing is random but the noise, which comes from a seed.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from memcell.app import Row, Task
+from memcell_microsleep.baselines import partial_least_squares, plain, probit, regression, smoothed
+from memcell_microsleep.baselines.fitted import Fitted, row
+from memcell_microsleep.events import EventRules
+
+__all__ = ["baselines"]
+
+
+def baselines(
+    task: Task, cost_ratio: float, rules: EventRules, seed: int, every: bool = False
+) -> list[Row]:
+    """Return a row of test scores for each baseline, pooled and by subject.
+
+    Args:
+        task: Its training part has both classes.
+        cost_ratio: For the threshold, as for a network.
+        rules: How events are made and matched.
+        seed: Of the noise.
+        every: The slower ones too.
+    """
+    this = regression.this_step(task)
+    models: list[Fitted] = [
+        plain.majority(task),
+        plain.clock_only(task),
+        plain.noise_only(task, np.random.default_rng(seed)),
+        plain.previous_label(task),
+        this,
+        smoothed.smoothed(task, this),
+    ]
+    if every:
+        past = regression.past_steps(task)
+        models += [
+            past,
+            smoothed.smoothed(task, past),
+            probit.lasso_probit(task),
+            partial_least_squares.discriminant(task),
+        ]
+    return [row(model, task, cost_ratio, rules) for model in models]

@@ -1,0 +1,82 @@
+"""What stands beside every network of a comparison: the app's baselines, pooled and by subject."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from memcell.app import App, Task
+from memcell.compare.prepared import one_thread, prepared
+from memcell.files import write_atomic
+from memcell.jobs import Working
+from memcell.registry import default_registry
+from memcell.training.run_config import resolve
+
+FILE = "baselines.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaselinesTask:
+    """The baselines of a comparison, and what its data says about it.
+
+    Args:
+        folder: The comparison's.
+        app: Name of the app.
+        sections: The config of any run.
+    """
+
+    folder: str
+    app: str
+    sections: Mapping[str, Any]
+    id: str = "baselines"
+
+
+def do_baselines(task: BaselinesTask, working: Working) -> dict[str, Any]:
+    """Write ``baselines.json`` and return what the comparison has to know about its data.
+
+    Raises:
+        CannotPrepare: The data cannot be used.
+    """
+    found = prepared(resolve(task.app, task.sections, default_registry()), working.progress)
+    path = Path(task.folder) / FILE
+    with one_thread():
+        rows = _rows(found.app, found.task)
+    write_atomic(path, json.dumps(rows, indent=1) + "\n")
+    return {
+        "main_score": found.task.main_score,
+        "shown_scores": list(found.task.shown_scores),
+        "n_classes": found.task.n_classes,
+        "notes": list(found.task.notes),
+        "splits": {
+            part: {
+                "sequences": len(sequences),
+                "steps": sum(s.n_steps for s in sequences),
+                "subjects": sorted({s.subject for s in sequences}),
+            }
+            for part, sequences in _parts(found.task).items()
+        },
+    }
+
+
+def _parts(task: Task) -> dict[str, tuple[Any, ...]]:
+    return {"train": task.train, "valid": task.valid, "test": task.test}
+
+
+def _rows(app: App, task: Task) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": row.name,
+            "kind": row.kind,
+            "note": row.note,
+            "scores": _plain(row.scores),
+            "subjects": {name: _plain(scores) for name, scores in row.subjects.items()},
+        }
+        for row in app.baselines(task, every=True)
+    ]
+
+
+def _plain(scores: Mapping[str, float]) -> dict[str, float | None]:
+    return {k: None if v != v else float(v) for k, v in scores.items()}

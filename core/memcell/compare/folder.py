@@ -1,0 +1,147 @@
+"""A comparison's folder: what it is, what is done, and whether it may be gone on with."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from memcell import __version__
+from memcell.compare.axes import Axis
+from memcell.compare.plan import Plan
+from memcell.errors import DataError, MemcellError, UsageError
+from memcell.files import make_folder, write_atomic
+
+#: Version of the folder's layout.
+FORMAT = 1
+
+
+class ComparisonFolder:
+    """A comparison on disk.
+
+    Args:
+        path: The folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.plan = path / "comparison.json"
+        self.base = path / "comparison.toml"
+        self.runs = path / "runs"
+        self.baselines = path / "baselines.json"
+        self.lock = path / ".lock"
+
+    def check_free(self) -> None:
+        """Refuse a place that cannot be written or holds something else, before any work.
+
+        Raises:
+            UsageError: There is something else in it.
+            MemcellError: It cannot be written.
+        """
+        there = self.path.absolute()
+        while not there.exists():
+            there = there.parent
+        if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+            raise MemcellError(f"cannot write to '{there}': choose another --out")
+        if self.path.is_dir() and not self.plan.exists():
+            other = sorted(p.name for p in self.path.iterdir() if not p.name.startswith("."))
+            if other:
+                raise UsageError(
+                    f"'{self.path}' holds something else ({other[0]}): choose another --out"
+                )
+
+    def read(self) -> dict[str, Any] | None:
+        """Return ``comparison.json``, None where there is none.
+
+        Raises:
+            DataError: It is damaged, or of a newer version.
+        """
+        if not self.plan.is_file():
+            return None
+        try:
+            found = json.loads(self.plan.read_text(encoding="utf-8"))
+            layout, _ = int(found["format"]), (found["axes"], found["seeds"], found["base"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise DataError(f"'{self.plan}' cannot be read: {error}") from None
+        if layout > FORMAT:
+            raise DataError(
+                f"'{self.path}' was made by memcell {found.get('memcell')} (layout {layout}); this is "
+                f"memcell {__version__} (layout {FORMAT}): update memcell to use it"
+            )
+        return dict(found)
+
+    def write(self, plan: Plan, command: str) -> None:
+        """Write the plan, keeping what is known of the data."""
+        make_folder(self.path)
+        old = self.read() or {}
+        commands = [c for c in old.get("commands", []) if c != command]
+        values = {
+            **old,
+            "format": FORMAT,
+            "memcell": old.get("memcell", __version__),
+            "app": plan.app,
+            "base": plan.base,
+            "axes": [{"name": a.name, "values": list(a.values)} for a in plan.axes],
+            "seeds": list(plan.seeds),
+            "reference": plan.reference,
+            "target_loss": old.get("target_loss") if plan.target_loss is None else plan.target_loss,
+            "command": command,
+            "commands": [*commands, command],
+        }
+        write_atomic(self.base, tomli_w.dumps(plan.configs[0].sections()))
+        write_atomic(self.plan, json.dumps(values, indent=1) + "\n")
+
+    def note_data(self, facts: Mapping[str, Any]) -> None:
+        """Add what only the data can say: main score, classes, notes."""
+        write_atomic(self.plan, json.dumps({**(self.read() or {}), **facts}, indent=1) + "\n")
+
+
+def merged(plan: Plan, old: Mapping[str, Any], path: Path) -> tuple[tuple[Axis, ...], list[int]]:
+    """Return the axes and seeds of a folder's comparison with those of a plan added.
+
+    Raises:
+        UsageError: It is another comparison; says what differs.
+    """
+    before = [Axis(a["name"], tuple(a["values"])) for a in old["axes"]]
+    differ = []
+    if old.get("app") != plan.app:
+        differ.append(f"its app is {old.get('app')}, not {plan.app}")
+    names = {a.name for a in before}
+    for what, more, less in (
+        ("it varies", names, {a.name for a in plan.axes}),
+        ("it does not vary", {a.name for a in plan.axes}, names),
+    ):
+        if more - less:
+            differ.append(f"{what} {', '.join(sorted(more - less))}")
+    differ += _differences(old["base"], plan.base, names | {a.name for a in plan.axes})
+    if differ:
+        raise UsageError(
+            f"'{path}' holds another comparison: {'; '.join(differ)}. Choose another --out, or type the "
+            f"same options to go on with it or to add seeds and values."
+        )
+    new = {a.name: a.values for a in plan.axes}
+    axes = tuple(Axis(a.name, tuple(dict.fromkeys([*a.values, *new[a.name]]))) for a in before)
+    return axes, list(dict.fromkeys([*old["seeds"], *plan.seeds]))
+
+
+#: Options that change how long a run takes and not what comes out.
+_NO_MATTER = {("training", "checkpoint_seconds")}
+
+
+def _differences(old: Mapping[str, Any], new: Mapping[str, Any], varied: set[str]) -> list[str]:
+    found = []
+    # through JSON and back, as the old one went
+    new = json.loads(json.dumps(new))
+    for section in sorted(set(old) | set(new)):
+        a, b = old.get(section, {}), new.get(section, {})
+        for key in sorted(set(a) | set(b)):
+            if a.get(key) == b.get(key) or (section, key) in _NO_MATTER:
+                continue
+            # what is varied in one and fixed in the other is said once, by its name
+            if not varied & {key, f"{section}.{key}", section if key == "name" else key}:
+                found.append(f"[{section}] {key} is {a.get(key)!r} there and {b.get(key)!r} here")
+    return found

@@ -1,0 +1,189 @@
+"""One run of a comparison, as a task: begun, gone on with, or found done; it leaves a record."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from memcell.app import Task
+from memcell.compare.prepared import prepared
+from memcell.compare.records import RunRecord
+from memcell.compare.work import Work
+from memcell.errors import CheckpointError, MemcellError
+from memcell.files import make_folder, write_atomic
+from memcell.jobs import Working
+from memcell.jobs.lock import locked
+from memcell.registry import default_registry
+from memcell.training.interrupt import Interrupted
+from memcell.training.run import Scored, device_of, make_trainer, score, write_scores
+from memcell.training.run_config import RunConfig, resolve
+from memcell.training.run_folder import RunFolder
+from memcell.training.trainer import Trainer
+
+RECORD = "record.json"
+#: What `Trainer` says of a loss that is no number.
+_NO_NUMBER = ("the loss is nan", "the loss is inf", "the loss is -inf")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunTask:
+    """One run.
+
+    Args:
+        id: Name of its folder.
+        path: The folder.
+        app: Name of the app.
+        sections: Its config, as in ``config.toml``.
+        setting: Axis name to value.
+        seed: Its seed, also in ``sections``.
+    """
+
+    id: str
+    path: str
+    app: str
+    sections: Mapping[str, Any]
+    setting: Mapping[str, str]
+    seed: int
+
+
+def finished(path: Path) -> RunRecord | None:
+    """Return the record of a run that is not to be repeated: done or diverged."""
+    try:
+        record = RunRecord.read(path / RECORD)
+    except MemcellError:
+        return None
+    return record if record.status in ("done", "diverged") else None
+
+
+def do_run(task: RunTask, working: Working) -> RunRecord:
+    """Do a run, or what is left of it, and write its record.
+
+    Raises:
+        Interrupted: The person asked to stop; the checkpoint is written.
+        CannotPrepare: The data cannot be used; no record is written.
+    """
+    path = Path(task.path)
+    make_folder(path)
+    # a worker that was given up as dead may still be at it
+    with locked(path / ".lock"):
+        record = finished(path)
+        if record is None:
+            record = _run(task, path, working)
+            record.write(path / RECORD)
+    return record
+
+
+def _run(task: RunTask, path: Path, working: Working) -> RunRecord:
+    registry = default_registry()
+    config = resolve(task.app, task.sections, registry)
+    data = prepared(config)
+    torch.set_num_threads(config.training.threads)
+    work = Work(path, working.progress)
+    facts: dict[str, Any] = {
+        "id": task.id,
+        "setting": dict(task.setting),
+        "seed": task.seed,
+        "notes": data.task.notes,
+    }
+    try:
+        trainer = _trainer(config, path, data.app, data.task)
+        reason = _train(trainer, work, working)
+        facts["updates"] = trainer.at.update
+        if not reason:
+            scored = score(trainer, config, data.app, by_subject=True)
+            write_scores(path, scored.rows, data.task)
+            facts |= {"scores": _numbers(scored), "subjects": scored.subjects}
+        status = "diverged" if reason else "done"
+    except Interrupted:
+        work.write()
+        raise
+    except Exception as error:
+        # one run that cannot be done must not end the others
+        told = "" if isinstance(error, MemcellError) else f"{type(error).__name__}: "
+        write_atomic(path / "failure.txt", traceback.format_exc())
+        status, reason = "failed", told + " ".join(str(error).split())
+    work.write()
+    facts |= read_curves(path)
+    return RunRecord(**facts, status=status, reason=reason, cpu_seconds=work.cpu_seconds)
+
+
+def _numbers(scored: Scored) -> dict[str, dict[str, float]]:
+    return {policy: dict(scores) for policy, scores in scored.scores.items()}
+
+
+def _trainer(config: RunConfig, path: Path, app: Any, task: Task) -> Trainer:
+    registry = default_registry()
+    begun = (path / "config.toml").exists()
+    try:
+        if begun and _without_version(RunFolder.open(path).sections()) != _without_version(
+            config.sections()
+        ):
+            raise CheckpointError("it was begun with other options")
+        return make_trainer(config, registry, app, task, path, device_of(config), resume=True)
+    except CheckpointError:
+        # what cannot be gone on with is begun again
+        for entry in path.iterdir():
+            if entry.name != ".lock":
+                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+        return make_trainer(config, registry, app, task, path, device_of(config), resume=False)
+
+
+def _without_version(sections: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in sections.items() if k != "memcell"}
+
+
+def _train(trainer: Trainer, work: Work, working: Working) -> str:
+    """Train to the end; return why the run diverged, or nothing where it did not."""
+    trainer.progress = work
+    work.expect(trainer.total_updates)
+    work.begin_training(trainer.at.update)
+    try:
+        trainer.train(working.stop)
+    except Interrupted:
+        raise
+    except MemcellError as error:
+        if not str(error).startswith(_NO_NUMBER):
+            raise
+        return str(error)
+    finally:
+        work.end_training()
+    return _not_finite(trainer)
+
+
+def _not_finite(trainer: Trainer) -> str:
+    """Say why a run that came to its end diverged all the same: the last update broke its weights."""
+    judged = any(s.labelled.any() for s in trainer.task.valid)
+    broken = not all(bool(torch.isfinite(p).all()) for p in trainer.network.parameters())
+    epochs = [r for r in _metrics(trainer.folder.path) if "train_loss" in r]
+    last = epochs[-1].get("valid_loss") if epochs and judged else None
+    if last is not None and not math.isfinite(last):
+        return f"the validation loss is {last} at the end (update {trainer.at.update})"
+    return f"weights are not finite at the end (update {trainer.at.update})" if broken else ""
+
+
+def read_curves(path: Path) -> dict[str, tuple[tuple[int, float], ...]]:
+    """Return the losses of each epoch from ``metrics.jsonl``; what is no finite number is left out."""
+    epochs = [r for r in _metrics(path) if "train_loss" in r]
+
+    def curve(name: str) -> tuple[tuple[int, float], ...]:
+        pairs = [(int(r["update"]), r.get(name)) for r in epochs]
+        return tuple((u, float(v)) for u, v in pairs if v is not None and np.isfinite(v))
+
+    return {"training": curve("train_loss"), "validation": curve("valid_loss")}
+
+
+def _metrics(path: Path) -> list[dict[str, Any]]:
+    try:
+        lines = (path / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+        return [json.loads(line) for line in lines]
+    except (OSError, ValueError):
+        return []

@@ -1,0 +1,268 @@
+"""Each setting against the reference, paired by seed, and for the main score by test subject too."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from memcell.compare.report.folder import Comparison, Key
+from memcell.compare.report.measured import BEST, LOSSES, UPDATES, Measured, Run
+from memcell.compare.statistics.bootstrap import interval
+from memcell.compare.statistics.effects import cohens_dz, superiority
+from memcell.compare.statistics.holm import holm
+from memcell.compare.statistics.signflip import ALPHA, sign_flip
+from memcell.compare.statistics.targets import NEVER
+
+SEEDS, SUBJECTS = "seeds", "subjects"
+ROUNDING = 1e-12
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two settings that differ on one axis alone, or, where tuned, each at its best on the others."""
+
+    axis: str
+    setting: Key
+    reference: Key
+    tuned: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """One measure of one setting against the reference.
+
+    Args:
+        axis: What differs.
+        setting: Its value here.
+        reference: Its value in the reference.
+        within: The other axes, equal in both; where tuned, each setting's own.
+        tuned: Each setting stands at those values of the other axes that suit it best.
+        measure: Name of a score, or one of `LOSSES`.
+        inference: Inference policy of a score; empty for a loss.
+        unit: What is paired: ``"seeds"``, or ``"subjects"`` after averaging over seeds.
+        main: Named beforehand as a measure that decides; the others are description.
+        n: Pairs.
+        undefined: Pairs left out because a value is not defined.
+        mean: Of the setting.
+        reference_mean: Of the reference.
+        difference: Setting less reference.
+        low: Lower end of its 95 % bootstrap interval.
+        high: Upper end.
+        d_z: Mean difference over its standard deviation.
+        superiority: Share of pairs in which the setting is higher.
+        p: Two-sided sign-flip test.
+        exact: Of p.
+        smallest_p: That n pairs can give.
+        family: Tests that Holm's correction spans.
+        p_holm: Corrected p.
+        reached: Share of the setting's runs that reached the target (updates only).
+        reference_reached: The same of the reference.
+        verdict: ``better``, ``worse`` (where it is known which way is better), ``higher``, ``lower``, or
+            ``undecided``.
+    """
+
+    axis: str
+    setting: str
+    reference: str
+    within: str
+    tuned: bool
+    measure: str
+    inference: str
+    unit: str
+    main: bool
+    n: int
+    undefined: int
+    mean: float
+    reference_mean: float
+    difference: float
+    low: float
+    high: float
+    d_z: float
+    superiority: float
+    p: float
+    exact: bool
+    smallest_p: float
+    family: int = 1
+    p_holm: float = float("nan")
+    reached: float = float("nan")
+    reference_reached: float = float("nan")
+    verdict: str = "undecided"
+
+    @property
+    def can_decide(self) -> bool:
+        """Whether this many pairs can reach .05 after the correction."""
+        return self.smallest_p * self.family <= ALPHA
+
+
+def pairs(comparison: Comparison) -> list[Pair]:
+    """Return what is compared: every value of an axis against its first, all else equal.
+
+    Where one axis has both ``carry`` and ``oracle`` and neither is the reference, carry is held against
+    oracle as well: what staleness costs.
+    """
+    found = []
+    for i, axis in enumerate(comparison.axes):
+        others = [a.values for k, a in enumerate(comparison.axes) if k != i]
+        against = [(value, axis.values[0]) for value in axis.values[1:]]
+        if {"carry", "oracle"} <= set(axis.values[1:]):
+            against.append(("carry", "oracle"))
+        for (value, reference), rest in itertools.product(against, itertools.product(*others)):
+            keys = [(*rest[:i], v, *rest[i:]) for v in (value, reference)]
+            found.append(Pair(axis.name, keys[0], keys[1]))
+    return found
+
+
+def tuned_pairs(comparison: Comparison, measured: Measured) -> list[Pair]:
+    """Return the pairs of the first axis with each setting at its best on the other axes.
+
+    Best is the lowest median best validation loss over seeds, so the test recordings choose nothing. A
+    policy that needs another learning rate is then not held against one at that of the reference.
+    """
+    first, rests = comparison.axes[0], {key[1:] for key in comparison.settings}
+    if len(rests) < 2:
+        return []
+    losses: dict[Key, list[float]] = {}
+    for (key, _), loss in measured.values[BEST, ""].items():
+        if not math.isnan(loss):
+            losses.setdefault(key, []).append(loss)
+    best: dict[str, Key] = {}
+    for value in first.values:
+        keys = [key for key in comparison.settings if key[0] == value and key in losses]
+        if keys:
+            best[value] = min(keys, key=lambda key: float(np.median(losses[key])))
+    against = [(value, first.values[0]) for value in first.values[1:]]
+    if {"carry", "oracle"} <= set(first.values[1:]):
+        against.append(("carry", "oracle"))
+    return [
+        Pair(first.name, best[a], best[b], tuned=True)
+        for a, b in against
+        if a in best and b in best
+    ]
+
+
+def differences(comparison: Comparison, measured: Measured) -> list[Difference]:
+    """Return every difference, corrected by Holm within its family.
+
+    A family is one measure, one axis (tuned or not), and one unit: all settings on that axis under both
+    inference policies share one chance of a false alarm.
+    """
+    compared = pairs(comparison) + tuned_pairs(comparison, measured)
+    rows = [row for pair in compared for row in _rows(comparison, measured, pair)]
+    families: dict[tuple[str, str, str, bool], list[int]] = {}
+    for i, row in enumerate(rows):
+        families.setdefault((row.measure, row.axis, row.unit, row.tuned), []).append(i)
+    for places in families.values():
+        size = sum(rows[i].n > 0 for i in places)
+        for i, p in zip(places, holm([rows[i].p for i in places]), strict=True):
+            row = dataclasses.replace(rows[i], p_holm=float(p), family=max(1, size))
+            verdict = _verdict(row, comparison.main_score)
+            rows[i] = dataclasses.replace(row, verdict=verdict)
+    return rows
+
+
+def of_subjects(measured: Measured, inference: str, pair: Pair) -> dict[str, float]:
+    """Return each subject's mean difference over the paired seeds, in the main score.
+
+    The seeds are averaged first: they measure the noise of training, and are no more subjects.
+    """
+    found = {}
+    for subject in measured.subjects:
+        both = paired(measured.by_subject[inference, subject], pair)
+        d = [a - b for a, b in both.values() if not math.isnan(a - b)]
+        if d:
+            found[subject] = float(np.mean(d))
+    return found
+
+
+def paired(values: Mapping[Run, float], pair: Pair) -> dict[int, tuple[float, float]]:
+    """Return seed to the values of setting and reference, for the seeds that both have."""
+    seeds = [seed for key, seed in values if key == pair.setting]
+    return {
+        seed: (values[pair.setting, seed], values[pair.reference, seed])
+        for seed in sorted(seeds)
+        if (pair.reference, seed) in values
+    }
+
+
+def _rows(comparison: Comparison, measured: Measured, pair: Pair) -> Iterator[Difference]:
+    axis = next(i for i, a in enumerate(comparison.axes) if a.name == pair.axis)
+    within = _others(comparison, pair.setting, axis)
+    if pair.tuned:
+        theirs = _others(comparison, pair.reference, axis)
+        within = f"each at its best: {within}" + (f" and {theirs}" if theirs != within else "")
+    names = (pair.axis, pair.setting[axis], pair.reference[axis], within)
+    for (measure, inference), values in measured.values.items():
+        both = paired(values, pair)
+        main = measure in (comparison.main_score, BEST, UPDATES)
+        row = _row(names, pair.tuned, measure, inference, SEEDS, main, list(both.values()))
+        if measure == UPDATES:
+            a, b = ([measured.updates[k, seed] < NEVER for seed in both]
+                    for k in (pair.setting, pair.reference))  # fmt: skip
+            reached = [float(np.mean(each)) if each else float("nan") for each in (a, b)]
+            row = dataclasses.replace(row, reached=reached[0], reference_reached=reached[1])
+        yield row
+        if measure == comparison.main_score and measured.subjects:
+            yield _row(names, pair.tuned, measure, inference, SUBJECTS, True,
+                       _subject_pairs(measured, inference, pair))  # fmt: skip
+
+
+def _others(comparison: Comparison, key: Key, axis: int) -> str:
+    """Return the values of the axes but one."""
+    pairs = enumerate(zip(comparison.axes, key, strict=True))
+    return ", ".join(f"{a.name}={value}" for i, (a, value) in pairs if i != axis)
+
+
+def _subject_pairs(measured: Measured, inference: str, pair: Pair) -> list[tuple[float, float]]:
+    found = []
+    for subject in measured.subjects:
+        both = list(paired(measured.by_subject[inference, subject], pair).values())
+        known = [(a, b) for a, b in both if not math.isnan(a - b)]
+        if known:
+            a, b = np.mean(known, axis=0)
+            found.append((float(a), float(b)))
+        elif both:
+            found.append((float("nan"), float("nan")))
+    return found
+
+
+def _row(
+    names: tuple[str, str, str, str],
+    tuned: bool,
+    measure: str,
+    inference: str,
+    unit: str,
+    main: bool,
+    both: list[tuple[float, float]],
+) -> Difference:
+    known = np.array([p for p in both if not math.isnan(p[0] - p[1])]).reshape(-1, 2)
+    d = known[:, 0] - known[:, 1]
+    # What only the order of adding makes is a tie.
+    d[np.abs(d) <= ROUNDING * np.abs(known).max(axis=1, initial=0.0)] = 0.0
+    test = sign_flip(d)
+    low, high = interval(d)
+    means = known.mean(axis=0) if len(d) else (math.nan, math.nan)
+    return Difference(
+        axis=names[0], setting=names[1], reference=names[2], within=names[3], tuned=tuned,
+        measure=measure, inference=inference, unit=unit, main=main,
+        n=len(d), undefined=len(both) - len(d),
+        mean=float(means[0]), reference_mean=float(means[1]),
+        difference=float(d.mean()) if len(d) else math.nan, low=low, high=high,
+        d_z=cohens_dz(d), superiority=superiority(d),
+        p=test.p, exact=test.exact, smallest_p=test.smallest_p,
+    )  # fmt: skip
+
+
+def _verdict(row: Difference, main_score: str) -> str:
+    if not row.p_holm <= ALPHA or row.difference == 0:
+        return "undecided"
+    up = row.difference > 0
+    if row.measure == main_score:
+        return "better" if up else "worse"
+    if row.measure in LOSSES:
+        return "worse" if up else "better"
+    return "higher" if up else "lower"

@@ -1,0 +1,1 @@
+"""The pictures of a comparison; each module draws one kind."""

@@ -1,0 +1,119 @@
+"""What a comparison's records tell: all numbers, before any is drawn or worded."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from memcell.compare.report import tsv
+from memcell.compare.report.caveats import caveats, missing_line
+from memcell.compare.report.curves import Curve, difference_curves, loss_curves
+from memcell.compare.report.differences import Difference, differences
+from memcell.compare.report.folder import Comparison, read_comparison
+from memcell.compare.report.measured import Measured, measure
+from memcell.compare.report.memory import MemoryShare, memory_shares
+from memcell.compare.report.staleness import Seen, read_staleness, staleness_by_setting
+from memcell.compare.report.summary import Summary, summaries
+from memcell.compare.report.words import sentence_text, title
+from memcell.files import write_atomic
+
+#: So many comparisons are said on a screen.
+MOST_LINES = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    """Everything that was found.
+
+    Args:
+        comparison: What was planned, and the records.
+        measured: What each run counts with.
+        summaries: Each setting by itself.
+        differences: Each setting against the reference.
+        shares: What staleness cost of what memory gave.
+        losses: Learning curves.
+        apart: Their differences to the reference.
+        seen: What probes of staleness saw.
+        doubts: What speaks against believing it.
+    """
+
+    comparison: Comparison
+    measured: Measured
+    summaries: Sequence[Summary]
+    differences: Sequence[Difference]
+    shares: Sequence[MemoryShare]
+    losses: Sequence[Curve]
+    apart: Sequence[Curve]
+    seen: Sequence[Seen]
+    doubts: Sequence[str]
+
+
+def find(folder: Path) -> Findings:
+    """Read a comparison's folder and compute everything.
+
+    Raises:
+        DataError: It is no folder of a comparison.
+    """
+    comparison = read_comparison(folder)
+    measured = measure(comparison)
+    found = differences(comparison, measured)
+    return Findings(
+        comparison=comparison,
+        measured=measured,
+        summaries=summaries(comparison, measured),
+        differences=found,
+        shares=memory_shares(comparison, measured),
+        losses=loss_curves(comparison, measured),
+        apart=difference_curves(comparison, measured),
+        seen=read_staleness(comparison),
+        doubts=caveats(comparison, measured, found),
+    )
+
+
+def write_numbers(found: Findings) -> None:
+    """Write the tables and ``results.json`` into the comparison's folder."""
+    comparison, measured = found.comparison, found.measured
+    rows: dict[str, list[dict[str, Any]]] = {
+        "runs": tsv.run_rows(comparison, measured),
+        "subjects": tsv.subject_rows(comparison, measured),
+        "summary": tsv.summary_rows(comparison, found.summaries),
+        "comparisons": tsv.difference_rows(found.differences),
+        "curves": tsv.curve_rows(comparison, found.losses, found.apart),
+    }
+    for name, table in rows.items():
+        write_atomic(comparison.folder / f"{name}.tsv", tsv.tsv(table, tsv.HEADS[name]))
+    results = {
+        "format": 1,
+        "app": comparison.app,
+        "axes": {a.name: a.values for a in comparison.axes},
+        "seeds": comparison.seeds,
+        "commands": comparison.commands,
+        "main_score": comparison.main_score,
+        "target_loss": measured.target,
+        "target_given": measured.given,
+        "missing": [{"setting": key, "seed": seed} for key, seed in comparison.missing],
+        "caveats": found.doubts,
+        "memory": found.shares,
+        "staleness": staleness_by_setting(found.seen),
+        "baselines": comparison.baselines,
+        **rows,
+    }
+    text = json.dumps(tsv.plain(results), indent=1, allow_nan=False)
+    write_atomic(comparison.folder / "results.json", text + "\n")
+
+
+def told(found: Findings) -> Iterator[str]:
+    """Yield the lines for a screen: what is missing, what was found, what to keep in mind."""
+    yield missing_line(found.comparison)
+    shown = [row for row in found.differences if row.main and row.n]
+    if len(shown) > MOST_LINES:
+        decided = [row for row in shown if row.verdict != "undecided"]
+        yield f"{len(decided)} of {len(shown)} comparisons are decided; the report has all of them"
+        shown = decided[:MOST_LINES]
+    for row in shown:
+        yield f"{title(row)}: {sentence_text(row)}"
+    for doubt in found.doubts:
+        yield f"note: {doubt}"

@@ -1,0 +1,204 @@
+"""Reading a comparison's folder, whole or not: what was planned, what is there, what is not."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from memcell.compare.records import RunRecord, Scores
+from memcell.errors import DataError
+
+#: The only value of the only axis, where nothing is varied.
+ONLY = "only"
+
+#: One value for each axis, in the order of the axes.
+Key = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """What is varied (``"policy"``) and its values; the first is the reference."""
+
+    name: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Baseline:
+    """Scores of what needs no network, as ``baselines.json`` has them; see `memcell.app.Row`."""
+
+    name: str
+    scores: Scores
+    note: str = ""
+    subjects: Mapping[str, Scores] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """A comparison as it lies in its folder.
+
+    Args:
+        folder: Where.
+        app: Name of the app.
+        axes: In order.
+        seeds: As planned.
+        commands: What to type to do it again, one after the other.
+        main_score: Larger is better.
+        shown_scores: Those that a screen has room for.
+        n_classes: Outputs of the network; a diverged run counts with the loss of guessing among them.
+        target_loss: What ``--target-loss`` said, or None.
+        notes: What every output must carry.
+        records: Of the runs that ended, one for each setting and seed.
+        begun: Folders under ``runs/`` without a record.
+        damaged: What cannot be read, and why.
+        splits: ``train``, ``valid``, ``test`` to what is in them.
+        baselines: As the app gave them.
+        environments: Run id to the ``environment.json`` of its folder.
+    """
+
+    folder: Path
+    app: str
+    axes: tuple[Axis, ...]
+    seeds: tuple[int, ...]
+    commands: tuple[str, ...]
+    main_score: str
+    n_classes: int
+    shown_scores: tuple[str, ...] = ()
+    target_loss: float | None = None
+    notes: tuple[str, ...] = ()
+    records: tuple[RunRecord, ...] = ()
+    begun: tuple[str, ...] = ()
+    damaged: tuple[str, ...] = ()
+    splits: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    baselines: tuple[Baseline, ...] = ()
+    environments: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @property
+    def settings(self) -> list[Key]:
+        """Every combination of the axes' values, the first axis slowest."""
+        return list(itertools.product(*(axis.values for axis in self.axes)))
+
+    def key(self, record: RunRecord) -> Key:
+        """Return the setting of a run."""
+        return tuple(
+            str(record.setting.get(axis.name, ONLY if axis.values == (ONLY,) else ""))
+            for axis in self.axes
+        )
+
+    @property
+    def counted(self) -> dict[tuple[Key, int], RunRecord]:
+        """The runs that count, by setting and seed: those that trained to their end or diverged."""
+        return {(self.key(r), r.seed): r for r in self.records if r.status in ("done", "diverged")}
+
+    @property
+    def missing(self) -> list[tuple[Key, int]]:
+        """Settings and seeds that were planned and do not count."""
+        there = self.counted
+        pairs = itertools.product(self.settings, self.seeds)
+        return [pair for pair in pairs if pair not in there]
+
+
+def read_comparison(folder: Path) -> Comparison:
+    """Read a comparison's folder.
+
+    Raises:
+        DataError: It is none: ``comparison.json`` is missing or damaged; says which.
+    """
+    plan = _plan(folder / "comparison.json")
+    damaged: list[str] = []
+    records, begun, environments = [], [], {}
+    for run in sorted(p for p in (folder / "runs").glob("*") if p.is_dir()):
+        try:
+            if (run / "record.json").is_file():
+                records.append(RunRecord.read(run / "record.json"))
+                environments[run.name] = _json(run / "environment.json", {})
+            else:
+                begun.append(run.name)
+        except DataError as error:
+            damaged.append(str(error))
+    try:
+        baselines = _baselines(folder / "baselines.json")
+    except DataError as error:
+        baselines = ()
+        damaged.append(str(error))
+    notes = [*plan.get("notes", ()), *(note for r in records for note in r.notes)]
+    return Comparison(
+        folder=folder,
+        app=str(plan.get("app", "")),
+        axes=_axes(plan, folder),
+        seeds=tuple(int(seed) for seed in plan["seeds"]),
+        commands=tuple(map(str, plan.get("commands") or [plan.get("command", "")])),
+        main_score=str(plan.get("main_score") or _first_score(records)),
+        n_classes=int(plan.get("n_classes") or 2),
+        shown_scores=tuple(map(str, plan.get("shown_scores", ()))),
+        splits=plan.get("splits", {}),
+        target_loss=_target_loss(plan),
+        notes=tuple(dict.fromkeys(notes)),
+        records=tuple(records),
+        begun=tuple(begun),
+        damaged=tuple(damaged),
+        baselines=baselines,
+        environments=environments,
+    )
+
+
+def _plan(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise DataError(
+            f"'{path.parent}' is no folder of a comparison: it has no {path.name}. "
+            f"Make one with: memcell compare APP --out {path.parent}"
+        )
+    plan = _json(path, None)
+    if not isinstance(plan, dict) or "axes" not in plan or "seeds" not in plan:
+        raise DataError(f"'{path}' does not say axes and seeds: it is no plan of a comparison")
+    return plan
+
+
+def _axes(plan: Mapping[str, Any], folder: Path) -> tuple[Axis, ...]:
+    try:
+        axes = tuple(Axis(str(a["name"]), tuple(map(str, a["values"]))) for a in plan["axes"])
+        return axes or (Axis("setting", (ONLY,)),)
+    except (TypeError, KeyError) as error:
+        raise DataError(f"'{folder / 'comparison.json'}': axes cannot be read: {error}") from None
+
+
+def _target_loss(plan: Mapping[str, Any]) -> float | None:
+    found = plan.get("target_loss")
+    return float(found) if isinstance(found, int | float) else None
+
+
+def _first_score(records: Sequence[RunRecord]) -> str:
+    return next((name for r in records for scores in r.scores.values() for name in scores), "score")
+
+
+def _baselines(path: Path) -> tuple[Baseline, ...]:
+    found = _json(path, [])
+    try:
+        return tuple(
+            Baseline(
+                name=str(row["name"]),
+                scores=_numbers(row.get("scores", {})),
+                note=str(row.get("note") or ""),
+                subjects={k: _numbers(v) for k, v in (row.get("subjects") or {}).items()},
+            )
+            for row in found
+        )
+    except (TypeError, KeyError, AttributeError, ValueError) as error:
+        raise DataError(f"'{path}' holds no baselines: {error}") from None
+
+
+def _numbers(scores: Mapping[str, Any]) -> dict[str, float]:
+    return {k: float("nan") if v is None else float(v) for k, v in scores.items()}
+
+
+def _json(path: Path, missing: Any) -> Any:
+    if not path.is_file():
+        return missing
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"'{path}' cannot be read: {error}") from None

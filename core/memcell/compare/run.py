@@ -1,0 +1,267 @@
+"""A whole comparison: every run once, wherever it runs; then the report."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from memcell.compare.baselines import BaselinesTask, do_baselines
+from memcell.compare.folder import ComparisonFolder, merged
+from memcell.compare.one_run import RECORD, RunTask, do_run, finished
+from memcell.compare.plan import Plan, Planned, plan_of
+from memcell.compare.prepared import forget_prepared
+from memcell.compare.records import RunRecord
+from memcell.errors import MemcellError
+from memcell.files import make_folder
+from memcell.jobs import Mode, Outcome, Working, run_tasks
+from memcell.jobs.lock import locked
+from memcell.progress import Progress, progress
+from memcell.registry import Registry
+from memcell.training.interrupt import Interrupted
+from memcell.training.run import device_of
+
+Say = Callable[[str], None]
+AnyTask = RunTask | BaselinesTask
+
+
+def compare(
+    plan: Plan,
+    out: Path,
+    registry: Registry,
+    mode: Mode,
+    say: Say,
+    *,
+    command: str,
+    verbose: bool = False,
+) -> int:
+    """Do every run of a comparison that is not done yet, and make its report.
+
+    Args:
+        plan: What to compare.
+        out: The comparison's folder; one of the same base is extended.
+        registry: What is installed.
+        mode: Where runs run. The records do not depend on it.
+        say: Receives lines for the person.
+        command: What to type to go on.
+        verbose: Say a line for each run that ends.
+
+    Returns:
+        0, or 1 where runs failed.
+
+    Raises:
+        Interrupted: The person asked to stop; what was begun goes on with the same command.
+        MemcellError: It cannot be done; what was done is kept.
+    """
+    folder = ComparisonFolder(out)
+    folder.check_free()
+    for config in plan.configs:
+        device_of(config)
+    old = folder.read()
+    if old is not None:
+        axes, seeds = merged(plan, old, out)
+        plan = plan_of(plan.app, plan.base, axes, seeds, registry, plan.target_loss)
+    make_folder(out)
+    with locked(folder.lock, f"another process is at work in '{out}': wait for it, or stop it"):
+        folder.write(plan, command)
+        counted = _Comparing(plan, folder, say, verbose).run(mode, command)
+        report(out, say)
+    return int(counted["failed"] > 0)
+
+
+def report(out: Path, say: Say) -> None:
+    """Make the report of a comparison, whole or half-finished."""
+    try:
+        from memcell.compare.report import build_report
+    except ImportError as error:
+        say(f"no report: {error}")
+        return
+    build_report(out, say)
+
+
+def perform(task: AnyTask, working: Working) -> Any:
+    """Do a task of a comparison."""
+    return do_run(task, working) if isinstance(task, RunTask) else do_baselines(task, working)
+
+
+class _Comparing:
+    def __init__(self, plan: Plan, folder: ComparisonFolder, say: Say, verbose: bool) -> None:
+        self.plan, self.folder, self.say, self.verbose = plan, folder, say, verbose
+        self.runs = {run.id: run for run in plan.runs()}
+        self.counted: Counter[str] = Counter()
+        self.failures: list[RunRecord] = []
+        self.warned: set[str] = set()
+        self.estimate = Estimate(0, 1)
+        self.shown: Progress | None = None
+
+    def run(self, mode: Mode, command: str) -> Counter[str]:
+        done = {r.id: r for run in self.runs.values() if (r := finished(self._path(run)))}
+        left = [run for run in self.runs.values() if run.id not in done]
+        self.counted.update(record.status for record in done.values())
+        self._say_grid(len(done))
+        self.estimate = Estimate(len(left), mode.jobs or 1)
+        tasks: list[AnyTask] = [self._task(run) for run in left]
+        if not self.folder.baselines.exists() or "main_score" not in (self.folder.read() or {}):
+            tasks.insert(0, self._baselines())
+        try:
+            with progress("comparing", len(tasks)) as shown:
+                self.shown = shown
+                run_tasks(perform, tasks, mode, self._ended, shown)
+        except Interrupted as stop:
+            n = sum(self.counted[s] for s in ("done", "diverged"))
+            raise Interrupted(
+                f"{stop}; {n} of {len(self.runs)} runs are done. Go on with: {command}"
+            ) from None
+        finally:
+            forget_prepared()
+        self._say_ends()
+        return self.counted
+
+    def _path(self, run: Planned) -> Path:
+        return self.folder.runs / run.id
+
+    def _task(self, run: Planned) -> RunTask:
+        return RunTask(
+            id=run.id,
+            path=str(self._path(run).absolute()),
+            app=self.plan.app,
+            sections=run.config.sections(),
+            setting=run.setting,
+            seed=run.seed,
+        )
+
+    def _baselines(self) -> BaselinesTask:
+        return BaselinesTask(
+            folder=str(self.folder.path.absolute()),
+            app=self.plan.app,
+            sections=self.plan.configs[0].sections(),
+        )
+
+    def _ended(self, task: AnyTask, outcome: Outcome[Any]) -> None:
+        for text in outcome.warnings:
+            if text not in self.warned:
+                self.warned.add(text)
+                self.say(f"note: {text}")
+        if isinstance(task, BaselinesTask):
+            if outcome.error is not None:
+                raise outcome.error
+            self.folder.note_data(outcome.result or {})
+            return
+        if outcome.error is not None and not outcome.lost:
+            # what a run itself cannot do is in its record; this is the data, the disk or the cluster
+            raise outcome.error
+        record = self._lost(task, outcome.error) if outcome.error else outcome.result
+        assert isinstance(record, RunRecord)
+        self._see(task)
+        self.counted[record.status] += 1
+        if record.status == "failed":
+            self.failures.append(record)
+        if self.verbose:
+            self.say(_line(record))
+        estimate = self.estimate.one_more()
+        if self.shown is not None:
+            n = sum(self.counted.values())
+            self.shown.advance(0, f"{n}/{len(self.runs)} runs{estimate and f', {estimate} left'}")
+        if estimate and self.estimate.first:
+            self.say(f"{estimate} for the {self.estimate.left} runs that are left")
+
+    def _lost(self, task: RunTask, error: MemcellError) -> RunRecord:
+        record = RunRecord(
+            id=task.id, setting=task.setting, seed=task.seed, status="failed", reason=str(error)
+        )
+        record.write(Path(task.path) / RECORD)
+        return record
+
+    def _see(self, task: RunTask) -> None:
+        """Check that a worker's files are here; a shared disk may take a moment."""
+        path = Path(task.path) / RECORD
+        for _ in range(50):
+            if path.exists():
+                return
+            time.sleep(0.1)
+        raise MemcellError(
+            f"a worker finished {task.id}, and '{path}' is not here: with --scheduler, --out has to be on "
+            f"a disk that all workers share, under the same path"
+        )
+
+    def _say_grid(self, done: int) -> None:
+        plan, n = self.plan, len(self.runs)
+        for axis in plan.axes:
+            self.say(f"{axis.name}: {', '.join(axis.values)}")
+        seeds = plan.seeds
+        run = list(range(seeds[0], seeds[0] + len(seeds))) == list(seeds)
+        shown = (
+            f"{seeds[0]} to {seeds[-1]}" if run and len(seeds) > 1 else ", ".join(map(str, seeds))
+        )
+        before = f"; {done} of them are done" if done else ""
+        settings = len(plan.configs)
+        self.say(
+            f"{settings} setting{_s(settings)} x {len(seeds)} seed{_s(len(seeds))} ({shown}) = "
+            f"{n} run{_s(n)}{before}"
+        )
+
+    def _say_ends(self) -> None:
+        c = self.counted
+        self.say(
+            f"{len(self.runs)} run{_s(len(self.runs))}: {c['done']} done, {c['diverged']} diverged, "
+            f"{c['failed']} failed"
+        )
+        if self.failures:
+            first = self.failures[0]
+            self.say(f"failed, such as {first.id}: {first.reason}")
+            self.say("the same command tries the failed ones again")
+
+
+class Estimate:
+    """How long the rest takes, from the time between ends of runs.
+
+    Args:
+        left: Runs to do.
+        side_by_side: Runs at one time.
+    """
+
+    def __init__(self, left: int, side_by_side: int) -> None:
+        self.left, self.side_by_side = left, side_by_side
+        self.ends: list[float] = []
+
+    @property
+    def first(self) -> bool:
+        """Whether this is the first estimate."""
+        return len(self.ends) == 2 * self.side_by_side
+
+    def one_more(self) -> str:
+        """Count a run that ended; say how long the rest takes, empty while nobody knows or none is left.
+
+        The first run of each process is not looked at: it waits for the data and for generated code.
+        """
+        self.ends.append(time.monotonic())
+        self.left -= 1
+        first = self.side_by_side - 1
+        measured = len(self.ends) - 1 - first
+        if measured < self.side_by_side or self.left <= 0:
+            return ""
+        seconds = (self.ends[-1] - self.ends[first]) / measured * self.left
+        return f"about {duration(seconds)}"
+
+
+def duration(seconds: float) -> str:
+    """Return a rough time in words: ``"40 s"``, ``"12 min"``, ``"3.5 h"``."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _line(record: RunRecord) -> str:
+    tail = f": {record.reason}" if record.reason else ""
+    best = min((loss for _, loss in record.validation), default=None)
+    loss = "" if best is None else f", best validation loss {best:.4f}"
+    return (
+        f"{record.id}: {record.status}, {record.updates} updates{loss}, "
+        f"{record.cpu_seconds:.1f} CPU s{tail}"
+    )
+
+
+def _s(n: int) -> str:
+    return "" if n == 1 else "s"

@@ -1,0 +1,108 @@
+"""The paired sign-flip permutation test: which differences would chance alone have made?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+#: Up to this many pairs every one of the 2^n flips is counted.
+MOST_EXACT = 20
+#: Random flips beyond that, and the seed that they are drawn with.
+FLIPS = 100_000
+SEED = 20260101
+ALPHA = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignFlip:
+    """Result of `sign_flip`.
+
+    Args:
+        n: Pairs.
+        p: Two-sided; NaN without pairs.
+        smallest_p: The smallest p that this many pairs can give at all, ``2 / 2^n``.
+        exact: All flips were counted; otherwise `FLIPS` random ones.
+    """
+
+    n: int
+    p: float
+    smallest_p: float
+    exact: bool
+
+    @property
+    def can_decide(self) -> bool:
+        """Whether .05 is within reach at all; with fewer than 6 pairs it is not."""
+        return self.smallest_p <= ALPHA
+
+
+def sign_flip(differences: ArrayLike) -> SignFlip:
+    """Test whether paired differences are symmetric around 0.
+
+    Under the null hypothesis the sign of each difference is a fair coin. p is the share of the 2^n
+    sign patterns whose absolute sum is at least the observed one (Fisher 1935, "The Design of
+    Experiments", section 21). Beyond `MOST_EXACT` pairs: ``(1 + hits) / (1 + FLIPS)`` over random
+    patterns (Phipson & Smyth 2010), drawn with `SEED`.
+
+    Args:
+        differences: ``[n]`` finite numbers, one for each pair.
+
+    Raises:
+        ValueError: A difference is not finite, or they are not one row of numbers.
+    """
+    d = _checked(differences)
+    n = len(d)
+    if n == 0:
+        return SignFlip(n=0, p=float("nan"), smallest_p=1.0, exact=True)
+    # A difference of 0 is the same after a flip, so it neither adds nor takes a pattern.
+    moved = d[d != 0]
+    smallest = min(1.0, 2.0 ** (1 - n))
+    if len(moved) <= MOST_EXACT:
+        return SignFlip(n=n, p=_exact(moved), smallest_p=smallest, exact=True)
+    smallest = max(smallest, 1 / (1 + FLIPS))
+    return SignFlip(n=n, p=_drawn(moved), smallest_p=smallest, exact=False)
+
+
+def _checked(values: ArrayLike) -> NDArray[np.float64]:
+    d = np.asarray(values, dtype=np.float64)
+    if d.ndim != 1 or not np.isfinite(d).all():
+        raise ValueError(f"expected one row of finite differences, received {d!r}")
+    return d
+
+
+def _exact(d: NDArray[np.float64]) -> float:
+    """Count the patterns by halves: 2^(n/2) sums on either side, and a search instead of a product."""
+    if len(d) == 0:
+        return 1.0
+    bound = _bound(d)
+    half = len(d) // 2
+    left, right = _sums(d[:half]), np.sort(_sums(d[half:]))
+    above = len(right) - np.searchsorted(right, bound - left, side="left")
+    below = np.searchsorted(right, -bound - left, side="right")
+    # Where the bound is 0 or less, a pattern may lie on both sides: then it counts once.
+    hits = int(above.sum() + below.sum()) if bound > 0 else 2 ** len(d)
+    return float(min(1.0, hits / 2 ** len(d)))
+
+
+def _drawn(d: NDArray[np.float64]) -> float:
+    random = np.random.default_rng(SEED)
+    bound, hits, left = _bound(d), 0, FLIPS
+    while left:
+        rows = min(left, 10_000)
+        signs = random.integers(0, 2, size=(rows, len(d)), dtype=np.int8) * 2 - 1
+        hits += int((np.abs(signs @ d) >= bound).sum())
+        left -= rows
+    return (1 + hits) / (1 + FLIPS)
+
+
+def _bound(d: NDArray[np.float64]) -> float:
+    """Return the observed sum, less what adding in another order may change of it."""
+    return float(abs(d.sum()) - 1e-12 * np.abs(d).sum())
+
+
+def _sums(d: NDArray[np.float64]) -> NDArray[np.float64]:
+    sums = np.zeros(1)
+    for value in d:
+        sums = np.concatenate([sums + value, sums - value])
+    return sums

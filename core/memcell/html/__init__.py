@@ -1,0 +1,17 @@
+"""A page that stands alone: one file, no network, readable on a phone, on paper and by a screen reader."""
+
+from memcell.html.parts import Html, code, figure, listing, paragraph, section, strong, table, text
+from memcell.html.skeleton import document
+
+__all__ = [
+    "Html",
+    "code",
+    "document",
+    "figure",
+    "listing",
+    "paragraph",
+    "section",
+    "strong",
+    "table",
+    "text",
+]

@@ -1,0 +1,291 @@
+"""What the report says of simulated records: the numbers, the rule for diverged runs, what is missing."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import math
+
+import numpy as np
+import pytest
+from statsmodels.stats.multitest import multipletests
+
+from memcell.compare.records import RunRecord
+from memcell.compare.report import build_report
+from memcell.compare.report.findings import find, told, write_numbers
+from memcell.compare.report.words import memory_sentence
+from memcell.errors import DataError
+
+
+def table(folder, name):
+    with (folder / f"{name}.tsv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file, delimiter="\t"))
+
+
+def pick(rows, **wanted):
+    (row,) = [r for r in rows if all(r[k] == v for k, v in wanted.items())]
+    return row
+
+
+def said_of(folder):
+    found = find(folder)
+    write_numbers(found)
+    return list(told(found))
+
+
+@pytest.fixture(scope="module")
+def whole(write_comparison, tmp_path_factory):
+    """Twenty seeds of four policies, of which one has no effect; every run done."""
+    axes = {"policy": ["reset", "carry", "oracle", "decay(rate=0.9)"]}
+    folder = tmp_path_factory.mktemp("compared")
+    write_comparison(folder, axes, seeds=range(20), subjects=12)
+    said_of(folder)
+    return folder
+
+
+def test_a_planted_effect_is_found_and_none_where_there_is_none(whole):
+    rows = table(whole, "comparisons")
+
+    def verdict(setting, measure, inference, unit="seeds"):
+        return pick(rows, setting=setting, reference="reset", measure=measure, inference=inference,
+                    unit=unit)["verdict"]  # fmt: skip
+
+    assert verdict("carry", "kappa", "carry") == "better"
+    assert verdict("carry", "kappa", "carry", "subjects") == "better"
+    assert verdict("carry", "best_validation_loss", "n/a") == "better"
+    assert verdict("carry", "log_updates_to_target", "n/a") == "better"
+    assert verdict("oracle", "false_alarms_per_hour", "carry") == "lower"
+    for measure, inference in (("kappa", "carry"), ("best_validation_loss", "n/a")):
+        assert verdict("decay(rate=0.9)", measure, inference) == "undecided"
+
+
+def test_differences_are_those_of_the_records(whole):
+    records = [RunRecord.read(p) for p in whole.glob("runs/*/record.json")]
+    kappa = {(r.setting["policy"], r.seed): r.scores["reset"]["kappa"] for r in records}
+    d = [kappa["oracle", s] - kappa["reset", s] for s in range(20)]
+    row = pick(table(whole, "comparisons"), setting="oracle", measure="kappa", inference="reset",
+               unit="seeds")  # fmt: skip
+    assert float(row["difference"]) == pytest.approx(np.mean(d))
+    assert float(row["d_z"]) == pytest.approx(np.mean(d) / np.std(d, ddof=1))
+    assert float(row["superiority"]) == pytest.approx(np.mean(np.array(d) > 0))
+    assert float(row["low"]) < np.mean(d) < float(row["high"])
+    assert row["n"] == "20"
+
+
+def test_subjects_are_averaged_over_seeds_first(whole):
+    records = [RunRecord.read(p) for p in whole.glob("runs/*/record.json")]
+    each = {
+        policy: np.mean(
+            [[s["kappa"] for _, s in sorted(r.subjects["carry"].items())]
+             for r in records if r.setting["policy"] == policy], axis=0,
+        )
+        for policy in ("carry", "reset")
+    }  # fmt: skip
+    row = pick(table(whole, "comparisons"), setting="carry", reference="reset", measure="kappa",
+               inference="carry", unit="subjects")  # fmt: skip
+    d = each["carry"] - each["reset"]
+    assert row["n"] == "12"
+    assert float(row["difference"]) == pytest.approx(d.mean())
+    assert float(row["d_z"]) == pytest.approx(d.mean() / d.std(ddof=1))
+
+
+def test_holm_spans_an_axis_in_one_measure_under_both_inference_policies(whole):
+    rows = [
+        r for r in table(whole, "comparisons") if r["measure"] == "kappa" and r["unit"] == "seeds"
+    ]
+    assert len(rows) == 8  # three against reset and carry against oracle, twice
+    expected = multipletests([float(r["p"]) for r in rows], method="holm")[1]
+    assert [float(r["p_holm"]) for r in rows] == pytest.approx(expected)
+    assert {r["family"] for r in rows} == {"8"}
+
+
+def test_the_target_is_by_the_rule_and_half_of_every_setting_reaches_it(whole):
+    found = json.loads((whole / "results.json").read_text(encoding="utf-8"))
+    best = {}
+    for path in whole.glob("runs/*/record.json"):
+        r = RunRecord.read(path)
+        best.setdefault(r.setting["policy"], []).append(min(v for _, v in r.validation))
+    assert found["target_loss"] == pytest.approx(max(map(np.median, best.values())))
+    assert all(float(r["reached"]) >= 0.5 for r in table(whole, "summary"))
+
+
+def test_a_given_target_is_taken(write_comparison, tmp_path):
+    write_comparison(tmp_path, seeds=range(6), target_loss=0.28)
+    lines = said_of(tmp_path)
+    assert any("--target-loss asked" in line for line in lines)
+    reset = [r for r in table(tmp_path, "summary") if r["policy"] == "reset"]
+    assert {r["reached"] for r in reset} == {"0.0"}
+    assert {r["updates"] for r in reset} == {"never"}
+
+
+def test_diverged_runs_count_by_the_rule(write_comparison, tmp_path):
+    write_comparison(tmp_path, seeds=range(8), diverged=[(("carry",), 2), (("carry",), 5)])
+    lines = said_of(tmp_path)
+    runs = table(tmp_path, "runs")
+    row = pick(runs, policy="carry", seed="2", inference="carry")
+    assert row["status"] == "diverged"
+    assert float(row["kappa"]) == 0.0  # the majority class
+    assert float(row["best_validation_loss"]) == float(row["final_training_loss"]) == math.log(2)
+    assert row["updates_to_target"] == "never"
+    assert pick(table(tmp_path, "summary"), policy="carry", inference="carry")["diverged"] == "2"
+    rows = [r for r in table(tmp_path, "comparisons") if r["measure"] == "kappa"]
+    assert {r["n"] for r in rows if r["unit"] == "seeds"} == {"8"}
+    assert any("2 run(s) diverged" in line and "policy=carry: 2" in line for line in lines)
+
+
+def test_without_a_majority_baseline_it_says_that_diverged_runs_have_no_score(
+    write_comparison, tmp_path
+):
+    write_comparison(tmp_path, seeds=range(6), diverged=[(("carry",), 2)], baselines=False)
+    assert any("flatters" in line for line in said_of(tmp_path))
+
+
+def test_missing_runs_are_said_first_and_only_whole_pairs_compared(write_comparison, tmp_path):
+    write_comparison(
+        tmp_path, seeds=range(8), missing=[(("reset",), 0), (("reset",), 7)],
+        begun=[(("carry",), 3)], failed=[(("oracle",), 4)],
+    )  # fmt: skip
+    lines = said_of(tmp_path)
+    assert lines[0].startswith(
+        "4 of 24 runs are missing: 1 begun and not finished, 1 could not be run, 2 not begun"
+    )
+    assert "policy=reset seed 0" in lines[0]
+    assert any("the disk was full" in line for line in lines)
+    row = pick(table(tmp_path, "comparisons"), setting="carry", reference="reset", measure="kappa",
+               inference="carry", unit="seeds")  # fmt: skip
+    assert row["n"] == "5"
+
+
+@pytest.mark.parametrize("seeds", [1, 3, 5])
+def test_few_seeds_decide_nothing_and_it_says_so(write_comparison, tmp_path, seeds):
+    write_comparison(tmp_path, {"policy": ["reset", "carry"]}, seeds=range(seeds), noise=0.0001)
+    lines = said_of(tmp_path)
+    rows = [r for r in table(tmp_path, "comparisons") if r["unit"] == "seeds"]
+    assert {r["verdict"] for r in rows} == {"undecided"}
+    assert any("too few seeds to decide anything" in line for line in lines)
+
+
+def test_one_subject_says_nothing_about_others(write_comparison, tmp_path):
+    write_comparison(tmp_path, seeds=range(6), subjects=1)
+    assert any("one test subject" in line for line in said_of(tmp_path))
+
+
+def test_settings_are_compared_with_all_else_equal(write_comparison, tmp_path):
+    axes = {"policy": ["reset", "carry"], "learning_rate": ["0.001", "0.01", "0.1"]}
+    write_comparison(tmp_path, axes, seeds=range(6))
+    said_of(tmp_path)
+    rows = [r for r in table(tmp_path, "comparisons")
+            if r["measure"] == "best_validation_loss" and r["tuned"] == "false"]  # fmt: skip
+    found = {(r["axis"], r["setting"], r["reference"], r["within"]) for r in rows}
+    rates = {("policy", "carry", "reset", f"learning_rate={x}") for x in axes["learning_rate"]}
+    policies = {
+        ("learning_rate", x, "0.001", f"policy={p}")
+        for x in ("0.01", "0.1")
+        for p in axes["policy"]
+    }
+    assert found == rates | policies
+    assert {(r["axis"], r["family"]) for r in rows} == {("policy", "3"), ("learning_rate", "4")}
+
+
+def test_each_policy_is_held_at_the_rate_that_suits_it(write_comparison, tmp_path):
+    axes = {"policy": ["reset", "carry"], "learning_rate": ["0.001", "0.01"]}
+    write_comparison(tmp_path, axes, seeds=range(6))
+    for path in tmp_path.glob("runs/*/record.json"):
+        record = RunRecord.read(path)
+        # reset learns well at the small rate, carry at the large one
+        good = (record.setting["policy"] == "reset") == (record.setting["learning_rate"] == "0.001")
+        loss = (0.3 if good else 0.5) + 0.001 * record.seed
+        dataclasses.replace(record, validation=((240, loss),)).write(path)
+    said_of(tmp_path)
+    row = pick(table(tmp_path, "comparisons"), measure="best_validation_loss", tuned="true")
+    assert (row["setting"], row["reference"], row["family"]) == ("carry", "reset", "1")
+    assert row["within"] == "each at its best: learning_rate=0.01 and learning_rate=0.001"
+    assert float(row["difference"]) == 0.0
+
+
+def test_what_staleness_cost_is_held_against_what_memory_gave(whole):
+    shares = json.loads((whole / "results.json").read_text(encoding="utf-8"))["memory"]
+    share = next(s for s in shares if s["measure"] == "kappa" and s["inference"] == "carry")
+    assert share["gain"] == pytest.approx(0.06, abs=0.01)
+    assert share["cost"] == pytest.approx(0.01, abs=0.01)
+    assert share["ratio"] == pytest.approx(share["cost"] / share["gain"])
+    assert share["low"] < share["ratio"] < share["high"]
+
+
+def test_no_share_is_given_of_a_gain_that_is_not_clear(write_comparison, tmp_path):
+    write_comparison(tmp_path, seeds=range(4), noise=0.2)
+    found = find(tmp_path)
+    unclear = [s for s in found.shares if not s.gain_low > 0]
+    assert unclear
+    assert all(math.isnan(s.ratio) and math.isnan(s.low) for s in unclear)
+    assert "so no share of it is given" in memory_sentence(unclear[0])
+
+
+def test_what_only_rounding_makes_is_a_tie(write_comparison, tmp_path):
+    write_comparison(tmp_path, {"policy": ["reset", "carry"]}, seeds=range(6), subjects=1)
+    for path in tmp_path.glob("runs/*/record.json"):
+        record = RunRecord.read(path)
+        alike = {"kappa": 0.1 + 0.2 if record.setting["policy"] == "carry" else 0.3}
+        dataclasses.replace(record, scores={"carry": alike}).write(path)
+    row = next(d for d in find(tmp_path).differences if d.measure == "kappa" and d.unit == "seeds")
+    assert (row.difference, row.superiority, row.p) == (0.0, 0.5, 1.0)
+
+
+def test_probes_of_staleness_are_averaged_by_run(whole):
+    found = json.loads((whole / "results.json").read_text(encoding="utf-8"))["staleness"]
+    assert [s["setting"] for s in found] == [["carry"], ["oracle"]]
+    assert found[0]["seeds"] == 20
+    assert found[0]["gain"] == pytest.approx(0.04, abs=0.002)
+    assert found[0]["ratio"] == pytest.approx(0.006 / 0.04, abs=0.02)
+
+
+def test_curves_end_where_the_records_do(whole):
+    rows = [r for r in table(whole, "curves") if r["policy"] == "oracle"]
+    last = [RunRecord.read(p).validation[-1] for p in whole.glob("runs/policy=oracle*/record.json")]
+    assert int(rows[-1]["update"]) == last[0][0]
+    assert float(rows[-1]["validation_loss"]) == pytest.approx(np.mean([v for _, v in last]))
+    assert float(rows[-1]["difference_high"]) < 0
+
+
+def test_nothing_varied_nothing_compared(write_comparison, tmp_path):
+    folder = write_comparison(tmp_path, {"policy": ["carry"]}, seeds=range(3))
+    plan = json.loads((folder / "comparison.json").read_text(encoding="utf-8"))
+    (folder / "comparison.json").write_text(json.dumps({**plan, "axes": []}), encoding="utf-8")
+    lines = []
+    build_report(folder, lines.append)
+    assert lines[0] == "All 3 runs are here."
+    assert table(folder, "comparisons") == []
+
+
+def test_an_empty_comparison_has_a_report(write_comparison, tmp_path):
+    every = [((p,), s) for p in ("reset", "carry", "oracle") for s in range(3)]
+    write_comparison(tmp_path, seeds=range(3), missing=every, baselines=False,
+                     main_score="absent", n_classes="absent")  # fmt: skip
+    lines = []
+    build_report(tmp_path, lines.append)
+    assert lines[0].startswith("9 of 9 runs are missing")
+    assert (tmp_path / "report.html").is_file()
+
+
+def test_a_damaged_record_is_named_and_the_others_count(write_comparison, tmp_path):
+    write_comparison(tmp_path, seeds=range(6))
+    (tmp_path / "runs/policy=carry,seed=2/record.json").write_text("{", encoding="utf-8")
+    lines = said_of(tmp_path)
+    assert lines[0].startswith("1 of 18 runs are missing")
+    assert any("policy=carry,seed=2/record.json" in line for line in lines[1:])
+
+
+@pytest.mark.parametrize("content", [None, "{", "[]", '{"axes": [1], "seeds": [1]}'])
+def test_what_is_no_comparison_is_refused_by_name(tmp_path, content):
+    if content is not None:
+        (tmp_path / "comparison.json").write_text(content, encoding="utf-8")
+    with pytest.raises(DataError, match=r"comparison\.json"):
+        build_report(tmp_path, print)
+
+
+def test_mixed_environments_are_said(write_comparison, tmp_path):
+    write_comparison(tmp_path, seeds=range(6))
+    path = tmp_path / "runs/policy=carry,seed=2/environment.json"
+    path.write_text(json.dumps({"memcell": "0.2.0", "device": "cuda"}), encoding="utf-8")
+    assert any("2 different environments" in line for line in said_of(tmp_path))
