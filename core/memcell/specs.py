@@ -88,6 +88,10 @@ class StatePolicySpec(Spec):
         needs_streams: Row i of batch k+1 must continue row i of batch k.
         needs_fixed_grid: Windows must start at the same steps in every epoch.
         random_restarts: Lanes are restarted at random.
+        uses_context: A window begins with what came before it in its sequence, so at inference memory
+            is carried unless a person says otherwise. So it is where ``needs_streams``.
+        borrows: A window begins with something made of states that *other* windows ended in, also those
+            of other sequences. Such a state is a random start, not the lane's own memory: its age is 0.
     """
 
     kind: ClassVar[str] = "policy"
@@ -95,6 +99,8 @@ class StatePolicySpec(Spec):
     needs_streams: bool = False
     needs_fixed_grid: bool = False
     random_restarts: bool = False
+    uses_context: bool = False
+    borrows: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -46,6 +46,18 @@ VARIANTS = [
     {"policy": "learned", "optimizer": "rmsprop", "cell": "lstm97"},
     {"policy": "decay", "normalizer": ("batch", {"min_lanes": 2}), "cell": "gru"},
     {"sampler": ("stream", {"jitter": True}), "policy": ("carry", {"reset_each_epoch": False})},
+    {"policy": "stored", "sampler": "reshuffle", "training": {"unroll": "eager"}},
+    {
+        "policy": ("stored_burn_in", {"steps": 7}),
+        "training": {"unroll": "eager", "gradient": "tbptt", "k1": 6},
+    },
+    {
+        "policy": ("refresh", {"reset_each_epoch": False}),
+        "training": {"unroll": "eager", "gradient": "random_length"},
+    },
+    {"policy": ("fitted_noise", {"least": 5, "pool": 9}), "training": {"unroll": "eager"}},
+    {"policy": "random_pass", "sampler": "reshuffle", "training": {"unroll": "eager"}},
+    {"training": {"unroll": "eager", "gradient": "artbp"}, "optimizer": "sgd"},
     {"policy": "reset", "sampler": "grab", "optimizer": ("gated_memory", {"mode": "learned"})},
     {"policy": "reset", "sampler": "curriculum", "optimizer": "averaged"},
     {"optimizer": "lookahead"},
@@ -98,7 +110,10 @@ def test_carried_memory_equals_one_long_run(make_trainer, toy_task):
             source = toy_task.train[sequence]
             start = max([0, *[b for b in source.breaks if b <= offset]])
             wanted = memory.replay(
-                sequence, start, offset, policy.afresh(first_lane(batch), memory)
+                torch.tensor([sequence]),
+                torch.tensor([start]),
+                torch.tensor([offset]),
+                policy.afresh(first_lane(batch), memory),
             )
             if offset not in source.breaks:
                 assert int(begin.age[lane]) == offset - start
@@ -111,8 +126,9 @@ def test_carried_memory_equals_one_long_run(make_trainer, toy_task):
 
 
 def first_lane(batch):
-    parts = {k: v[:, :1] if v.dim() > 1 else v[:1] for k, v in vars(batch).items()}
-    return type(batch)(**parts)
+    parts = {k: v for k, v in vars(batch).items() if isinstance(v, torch.Tensor)}
+    first = {k: v[:, :1] if v.dim() > 1 else v[:1] for k, v in parts.items()}
+    return type(batch)(**first, stride=batch.stride)
 
 
 def test_nothing_crosses_a_gap_or_a_sequence(make_trainer, toy_task):

@@ -43,17 +43,23 @@ class Memory(Protocol):
     def fresh(self, batch_size: int) -> State:
         """Return the model's start: zeros, or what the model has learned to start from."""
 
-    def replay(self, sequence: int, start: int, stop: int, remembered: Remembered) -> Remembered:
-        """Run encoder and all layers over earlier steps of one sequence.
+    def replay(
+        self, sequence: Tensor, start: Tensor, stop: Tensor, remembered: Remembered
+    ) -> Remembered:
+        """Run encoder and all layers over earlier steps, all lanes at once.
 
-        Under today's parameters, without gradient and without folding statistics; restarts at the
-        sequence's own breaks.
+        Under today's parameters, without gradient, without dropout, and as in inference: normalizers
+        use their running statistics and fold nothing. Memory restarts at a sequence's start and at
+        its gaps; what lies before the last of these is not run, since nothing of it is left.
 
         Args:
-            sequence: Index of the sequence.
-            start: First step.
-            stop: One past the last step.
-            remembered: State and age of one lane, ``[1, …]``, before ``start``.
+            sequence: ``[B]`` index of the sequence; a lane of -1 is left as it is.
+            start: ``[B]`` first step.
+            stop: ``[B]`` one past the last step; a lane with nothing to run is left as it is.
+            remembered: State and age of each lane before ``start``.
+
+        Returns:
+            State and age of each lane before ``stop``, detached.
         """
 
 
@@ -84,11 +90,21 @@ class StatePolicy:
         return memory.fresh(batch.batch_size)
 
     def wants(self, batch: Batch) -> tuple[int, ...]:
-        """Return the numbers of steps after which `end` is to see the states (default: all T)."""
-        return (batch.time_steps,)
+        """Return the numbers of steps after which `end` is to see the states.
+
+        The default is ``batch.advance``, where the lane goes on: all T, unless windows overlap.
+        """
+        return (batch.advance,)
 
     def end(self, batch: Batch, states: Mapping[int, Remembered], memory: Memory) -> None:
         """Take the states after the steps that were wanted; they are detached."""
+
+    def counts(self) -> dict[str, float]:
+        """Return what was counted since the epoch began, for its line in ``metrics.jsonl``.
+
+        What is counted is part of `memory_dict`, so that a resumed epoch counts on.
+        """
+        return {}
 
     def memory_dict(self) -> dict[str, Tensor]:
         """Return what is carried, as tensors by name (empty when nothing is)."""

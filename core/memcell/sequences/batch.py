@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence as ListOf
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,6 +29,7 @@ class Batch:
         sequence: ``[B]`` index of the sequence, -1 for an empty lane.
         offset: ``[B]`` the window's first step in its sequence.
         continues: ``[B]`` bool: the window begins where the lane's previous one ended.
+        stride: Steps after which the lane's next window begins, None for all T.
     """
 
     x: Tensor
@@ -39,6 +41,12 @@ class Batch:
     sequence: Tensor
     offset: Tensor
     continues: Tensor
+    stride: int | None = None
+
+    @property
+    def advance(self) -> int:
+        """Steps after which the lane goes on: where its next window begins. T, unless windows overlap."""
+        return self.time_steps if self.stride is None else min(self.stride, self.time_steps)
 
     @property
     def time_steps(self) -> int:
@@ -52,7 +60,11 @@ class Batch:
 
     def to(self, device: torch.device) -> Batch:
         """Return the batch on a device."""
-        return Batch(**{k: v.to(device, non_blocking=True) for k, v in vars(self).items()})
+        moved: dict[str, Any] = {
+            k: v.to(device, non_blocking=True) if isinstance(v, Tensor) else v
+            for k, v in vars(self).items()
+        }
+        return Batch(**moved)
 
 
 def collate(
@@ -62,7 +74,7 @@ def collate(
     previous: Ends | None,
     weights: ListOf[NDArray[np.float32]] | None = None,
 ) -> Batch:
-    """Gather windows into a batch of T = ``windows.time_steps``.
+    """Gather windows into a batch of T = ``windows.time_steps``, or where lengths are drawn, of the longest.
 
     Args:
         sequences: The sequences the table was made of.
@@ -72,6 +84,8 @@ def collate(
         weights: Loss weights ``[n_steps]`` of each sequence; None for 1 at each labelled step.
     """
     steps, lanes = windows.time_steps, len(rows)
+    if windows.ragged:
+        steps = int(windows.length[rows[rows >= 0]].max(initial=1))
     width = sequences[0].n_features
     dtype = torch.from_numpy(np.empty(0, sequences[0].targets.dtype)).dtype
     x = torch.zeros(steps, lanes, width)
@@ -93,7 +107,8 @@ def collate(
         valid[:n, lane] = True
         known = source.labelled[cut]
         wanted = known if weights is None else weights[windows.sequence[row]][cut] * known
-        weight[:n, lane] = torch.from_numpy(np.asarray(wanted, dtype=np.float32))
+        counted = int(windows.counted_from[row])
+        weight[counted:n, lane] = torch.from_numpy(np.asarray(wanted[counted:], dtype=np.float32))
         starts[:n, lane] = torch.from_numpy(source.starts[cut])
         sequence[lane], offset[lane] = int(windows.sequence[row]), start
     joined = np.zeros(lanes, dtype=np.bool_) if previous is None else windows.follow(rows, previous)
@@ -107,4 +122,5 @@ def collate(
         sequence=sequence,
         offset=offset,
         continues=torch.from_numpy(joined),
+        stride=windows.stride,
     )

@@ -19,7 +19,7 @@ class Ends(NamedTuple):
 
     Args:
         sequence: ``[B]`` index of the sequence, -1 for an empty lane.
-        stop: ``[B]`` one past the last step.
+        stop: ``[B]`` the step at which the lane goes on: one past the last, unless windows overlap.
     """
 
     sequence: NDArray[np.int64]
@@ -36,11 +36,16 @@ class WindowTable:
         length: ``[n]`` steps, at most ``time_steps``; shorter at a sequence's end.
         subject: ``[n]`` index into ``subjects``.
         subjects: Names.
-        label_counts: ``[n, n_classes]`` labelled steps of each class.
-        transitions: ``[n]`` changes of label inside the window.
-        weight: ``[n]`` sum of the loss weights of its steps.
+        label_counts: ``[n, n_classes]`` labelled steps of each class, among those that count.
+        transitions: ``[n]`` changes of label among them.
+        weight: ``[n]`` sum of their loss weights.
         embedding: ``[n, D]`` what clusters are made from: the mean feature vector of each window.
-        time_steps: T.
+        counted_from: ``[n]`` the first step of the window that counts in the loss: 0, unless windows
+            overlap, where an earlier window counts the steps before.
+        time_steps: T, of the longest where lengths are drawn.
+        stride: Steps from a window's start to the next one's, where they overlap; None where a window
+            begins at the other's end.
+        ragged: Lengths are drawn, so a batch is as long as its longest window.
     """
 
     sequence: NDArray[np.int64]
@@ -52,7 +57,10 @@ class WindowTable:
     transitions: NDArray[np.int64]
     weight: NDArray[np.float64]
     embedding: NDArray[np.float64]
+    counted_from: NDArray[np.int64]
     time_steps: int
+    stride: int | None = None
+    ragged: bool = False
 
     def __len__(self) -> int:
         """Number of windows."""
@@ -65,8 +73,9 @@ class WindowTable:
         return np.where(self.label_counts.sum(axis=1) > 0, top, UNLABELLED)
 
     def ends(self, rows: NDArray[np.int64]) -> Ends:
-        """Return where windows end, lane by lane; nowhere for an empty lane (-1)."""
-        stop = self.start[rows] + self.length[rows]
+        """Return where lanes go on after windows; nowhere for an empty lane (-1)."""
+        length = self.length[rows]
+        stop = self.start[rows] + (length if self.stride is None else length.clip(max=self.stride))
         return Ends(np.where(rows >= 0, self.sequence[rows], -1), np.where(rows >= 0, stop, -1))
 
     def follow(self, rows: NDArray[np.int64], ends: Ends) -> NDArray[np.bool_]:
@@ -86,7 +95,10 @@ class WindowTable:
             transitions=self.transitions[rows],
             weight=self.weight[rows],
             embedding=self.embedding[rows],
+            counted_from=self.counted_from[rows],
             time_steps=self.time_steps,
+            stride=self.stride,
+            ragged=self.ragged,
         )
 
 
@@ -96,8 +108,15 @@ def window_table(
     n_classes: int,
     weights: ListOf[NDArray[np.float32]] | None = None,
     phase: int = 0,
+    *,
+    stride: int | None = None,
+    lengths: NDArray[np.int64] | None = None,
 ) -> WindowTable:
     """Cut sequences into windows.
+
+    Without ``stride`` and ``lengths`` windows of T steps lie end to end. With a stride they overlap, and
+    each step counts in the first window that holds it: all of a sequence's first window, and of the
+    others what is new (at most ``stride`` steps, at the window's end).
 
     Args:
         sequences: The sequences.
@@ -105,41 +124,76 @@ def window_table(
         n_classes: Number of classes.
         weights: Loss weights ``[n_steps]`` of each sequence; None for 1 at each labelled step.
         phase: Length of each sequence's first window, 0 for a full one: shifts the grid.
+        stride: Steps from a window's start to the next one's, 1 to ``time_steps``; None for T.
+        lengths: Lengths of the windows of every sequence, first to last, each 1 or more, and enough of
+            them for the longest sequence; None for T each. Not together with ``stride``.
 
     Raises:
-        ConfigError: ``time_steps`` is not positive, or ``phase`` is not in 0 to ``time_steps - 1``.
+        ConfigError: ``time_steps`` is not positive, ``phase`` is not in 0 to ``time_steps - 1``,
+            ``stride`` not in 1 to ``time_steps``, ``stride`` is combined with a phase or with
+            lengths, or the lengths are too few.
     """
     if time_steps < 1:
         raise ConfigError(f"time_steps must be 1 or more, got {time_steps}")
     if not 0 <= phase < time_steps:
         raise ConfigError(f"phase must be 0 to {time_steps - 1}, got {phase}")
+    if stride is not None and not 1 <= stride <= time_steps:
+        raise ConfigError(f"stride must be 1 to {time_steps}, got {stride}")
+    if stride is not None and (phase or lengths is not None):
+        raise ConfigError("windows that overlap have a fixed grid: no phase, and no drawn lengths")
+    overlap = 0 if stride is None else time_steps - stride
     subjects = tuple(sorted({s.subject for s in sequences}))
     index = {name: i for i, name in enumerate(subjects)}
-    rows: list[tuple[int, int, int, int, int, float]] = []
+    rows: list[tuple[int, int, int, int, int, int, float]] = []
     counts, embedding = [], []
     for i, sequence in enumerate(sequences):
         weight = sequence.labelled.astype(np.float32) if weights is None else weights[i]
-        edges = [0, *range(phase or time_steps, sequence.n_steps, time_steps), sequence.n_steps]
-        for start, stop in itertools.pairwise(edges):
-            labels = np.asarray(sequence.targets[start:stop])
+        for start, stop in _spans(sequence.n_steps, time_steps, phase, stride, lengths):
+            counted = overlap if start else 0
+            labels = np.asarray(sequence.targets[start + counted : stop])
             known = labels[labels != UNLABELLED].astype(np.int64)
             changes = int(np.count_nonzero(known[1:] != known[:-1]))
-            total = float(weight[start:stop].sum())
-            rows.append((i, start, stop - start, index[sequence.subject], changes, total))
+            total = float(weight[start + counted : stop].sum())
+            rows.append((i, start, stop - start, index[sequence.subject], changes, counted, total))
             counts.append(np.bincount(known, minlength=n_classes)[:n_classes])
             embedding.append(
                 np.asarray(sequence.features[start:stop], dtype=np.float64).mean(axis=0)
             )
-    columns = np.array([r[:5] for r in rows], dtype=np.int64).reshape(len(rows), 5).T
+    columns = np.array([r[:6] for r in rows], dtype=np.int64).reshape(len(rows), 6).T
     return WindowTable(
         sequence=columns[0],
         start=columns[1],
         length=columns[2],
         subject=columns[3],
         transitions=columns[4],
+        counted_from=columns[5],
         subjects=subjects,
         label_counts=np.array(counts, dtype=np.int64).reshape(len(rows), n_classes),
-        weight=np.array([r[5] for r in rows], dtype=np.float64),
+        weight=np.array([r[6] for r in rows], dtype=np.float64),
         embedding=np.array(embedding, dtype=np.float64).reshape(len(rows), -1),
-        time_steps=time_steps,
+        time_steps=time_steps if lengths is None else int(columns[2].max(initial=1)),
+        stride=stride,
+        ragged=lengths is not None,
     )
+
+
+def _spans(
+    n_steps: int,
+    time_steps: int,
+    phase: int,
+    stride: int | None,
+    lengths: NDArray[np.int64] | None,
+) -> list[tuple[int, int]]:
+    """Return first step and one past the last of each window of a sequence."""
+    if stride is not None:
+        last = max(0, n_steps - time_steps)
+        starts = range(0, last + stride, stride) if last else range(1)
+        return [(s, min(s + time_steps, n_steps)) for s in starts]
+    if lengths is None:
+        edges = list(range(phase or time_steps, n_steps, time_steps))
+    else:
+        ends = (np.concatenate([[phase], lengths]) if phase else lengths).cumsum()
+        if not len(ends) or ends[-1] < n_steps:
+            raise ConfigError(f"lengths end at step {ends[-1:]} of a sequence of {n_steps}")
+        edges = ends[ends < n_steps].tolist()
+    return list(itertools.pairwise([0, *edges, n_steps]))

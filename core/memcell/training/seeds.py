@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 #: Purposes, so that two generators of one run never share a stream.
-WEIGHTS, RUN, ORDER, LENGTHS = 1, 2, 3, 4
+WEIGHTS, RUN, ORDER, LENGTHS, PROBE = 1, 2, 3, 4, 5
 
 
 def torch_seed(seed: int, purpose: int) -> int:

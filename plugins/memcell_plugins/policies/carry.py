@@ -54,8 +54,8 @@ class Carry(StatePolicy):
         return state
 
     def end(self, batch: Batch, states: Mapping[int, Remembered], memory: Memory) -> None:
-        """Keep the states at the window's end."""
-        self._carried = self.detached(states[batch.time_steps])
+        """Keep the states at which the lanes go on."""
+        self._carried = self.detached(states[batch.advance])
 
     def memory_dict(self) -> dict[str, Tensor]:
         """Return ``age`` and ``state.0``, ``state.1``, ...; nothing where nothing is carried."""

@@ -37,3 +37,47 @@ class DecayConfig(CarryConfig):
         low=0,
         high=1,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoiseConfig:
+    """Options of ``noise``."""
+
+    sigma: float = option(0.1, help="Standard deviation of each number of the state.", low=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RandomPassConfig:
+    """Options of ``random_pass``."""
+
+    pool: int = option(512, help="Newest final states to draw from.", unit="states", low=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FittedNoiseConfig:
+    """Options of ``fitted_noise``."""
+
+    pool: int = option(512, help="Newest final states that are fitted to.", unit="states", low=2)
+    least: int = option(
+        32, help="Begin afresh until so many were seen, or the pool is full.", unit="states", low=2
+    )
+    shrinkage: float = option(
+        0.1,
+        help="Weight of the diagonal against the full covariance; 1 draws each number by itself.",
+        low=0,
+        high=1,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class BurnInConfig:
+    """Options of ``burn_in`` and ``stored_burn_in``."""
+
+    steps: int = option(50, help="l, steps run before the window.", unit="steps", low=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefreshConfig(CarryConfig):
+    """Options of ``refresh``."""
+
+    windows: int = option(2, help="K, windows run again.", unit="windows", low=1)

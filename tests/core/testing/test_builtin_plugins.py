@@ -27,6 +27,11 @@ OPTIONS = {
     "grouped": [{"by": "subject"}],
     "carry": [{"reset_each_epoch": False}],
     "carry_p": [{"p": 0.5}],
+    "fitted_noise": [{"least": 2, "pool": 5}],
+    "random_pass": [{"pool": 4}],
+    "burn_in": [{"steps": 3}],
+    "stored_burn_in": [{"steps": 7}],
+    "refresh": [{"windows": 3, "reset_each_epoch": False}],
 }
 
 

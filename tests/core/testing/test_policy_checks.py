@@ -18,6 +18,7 @@ RESET = StatePolicySpec(name="p", factory="m:a")
 CARRY = dataclasses.replace(RESET, needs_streams=True)
 CHANCE = dataclasses.replace(CARRY, random_restarts=True)
 GRID = dataclasses.replace(RESET, needs_fixed_grid=True)
+BORROWS = dataclasses.replace(RESET, borrows=True)
 
 
 class Carry(StatePolicy):
@@ -39,7 +40,7 @@ class Carry(StatePolicy):
         )
 
     def end(self, batch, states, memory):
-        self.kept = self.detached(states[batch.time_steps])
+        self.kept = self.detached(states[batch.advance])
 
     def memory_dict(self):
         if self.kept is None:
@@ -79,17 +80,35 @@ class BurnIn(StatePolicy):
     """Replays the steps before the window."""
 
     def begin(self, batch, memory):
-        lanes = [self.lane(batch, memory, i) for i in range(batch.batch_size)]
-        parts = zip(*(list(leaves(lane.state)) for lane in lanes), strict=True)
-        state = rebuild(lanes[0].state, iter([torch.cat(p) for p in parts]))
-        return Remembered(state, torch.cat([lane.age for lane in lanes]))
+        start = (batch.offset - 5).clamp_min(0)
+        return memory.replay(batch.sequence, start, batch.offset, self.afresh(batch, memory))
 
-    def lane(self, batch, memory, i):
-        fresh = Remembered(memory.fresh(1), torch.zeros(1, dtype=torch.int64))
-        sequence, stop = int(batch.sequence[i]), int(batch.offset[i])
-        if sequence < 0:
-            return fresh
-        return memory.replay(sequence, max(0, stop - 5), stop, fresh)
+
+class Borrowed(StatePolicy):
+    """Begins with what the lane beside it ended in."""
+
+    def __init__(self):
+        self.kept = None
+
+    def begin(self, batch, memory):
+        afresh = self.afresh(batch, memory)
+        return Remembered(afresh.state if self.kept is None else self.kept, afresh.age)
+
+    def end(self, batch, states, memory):
+        self.kept = map_state(lambda t: t.roll(1, 0), self.detached(states[batch.advance]).state)
+
+    def memory_dict(self):
+        return {} if self.kept is None else {f"{i}": t for i, t in enumerate(leaves(self.kept))}
+
+    def load_memory_dict(self, tensors, template):
+        if tensors:
+            self.kept = rebuild(template, iter(tensors.values()))
+
+
+class BorrowedWithAge(Borrowed):
+    def begin(self, batch, memory):
+        begun = super().begin(batch, memory)
+        return Remembered(begun.state, (~batch.starts[0]).long())
 
 
 class Stored(StatePolicy):
@@ -111,9 +130,9 @@ class Stored(StatePolicy):
         return Remembered(state, age)
 
     def end(self, batch, states, memory):
-        state, age = self.detached(states[batch.time_steps])
+        state, age = self.detached(states[batch.advance])
         for i in range(batch.batch_size):
-            stop = int(batch.offset[i]) + batch.time_steps
+            stop = int(batch.offset[i]) + batch.advance
             self.store[f"{int(batch.sequence[i])}.{stop}"] = [
                 *(p[i] for p in leaves(state)),
                 age[i],
@@ -163,6 +182,16 @@ class CarriesAgeOnly(Carry):
         return begun if self.kept is None else Remembered(begun.state, self.kept.age)
 
 
+class TakesTheWindowsEnd(Carry):
+    """Right until windows overlap."""
+
+    def wants(self, batch):
+        return (batch.time_steps,)
+
+    def end(self, batch, states, memory):
+        self.kept = self.detached(states[batch.time_steps])
+
+
 class WantsTooMuch(StatePolicy):
     def wants(self, batch):
         return (batch.time_steps + 1,)
@@ -181,17 +210,14 @@ class SwapsLanes(Carry):
         )
 
 
-class Foresees(BurnIn):
+class Foresees(StatePolicy):
     """Replays the window itself."""
 
-    def lane(self, batch, memory, i):
-        fresh = Remembered(memory.fresh(1), torch.zeros(1, dtype=torch.int64))
-        sequence, start = int(batch.sequence[i]), int(batch.offset[i])
-        if sequence < 0:
-            return fresh
-        steps = int(batch.valid[:, i].sum())
-        after = memory.replay(sequence, start, start + steps, fresh)
-        return Remembered(after.state, fresh.age)
+    def begin(self, batch, memory):
+        afresh = self.afresh(batch, memory)
+        stop = batch.offset + batch.valid.sum(0)
+        after = memory.replay(batch.sequence, batch.offset, stop, afresh)
+        return Remembered(after.state, afresh.age)
 
 
 class ReachesWeights(Carry):
@@ -251,13 +277,25 @@ MUTANTS = {
         (BareTuples, RESET),
         (OneLaneFresh, RESET),
     ],
-    checks.age_is_possible: [(CarriesAgeOnly, CARRY)],
+    checks.age_is_possible: [
+        (CarriesAgeOnly, CARRY),
+        (TakesTheWindowsEnd, CARRY),
+        (BorrowedWithAge, BORROWS),
+    ],
     checks.wanted_steps_exist: [(WantsTooMuch, RESET)],
-    checks.memory_stays_in_its_sequence: [(CarriesAlways, CARRY), (SwapsLanes, CARRY)],
+    checks.memory_stays_in_its_sequence: [
+        (CarriesAlways, CARRY),
+        (SwapsLanes, CARRY),
+        (Borrowed, CARRY),
+    ],
     checks.state_knows_only_the_past: [(Foresees, RESET)],
     checks.begin_has_no_gradient_to_the_past: [(ReachesWeights, CARRY)],
     checks.chance_is_as_declared: [(Forgetful, CARRY), (GlobalChance, CHANCE)],
-    checks.streams_are_needed_as_declared: [(Carry, RESET), (Stored, RESET)],
+    checks.streams_are_needed_as_declared: [
+        (Carry, RESET),
+        (Stored, RESET),
+        (Borrowed, RESET),
+    ],
     checks.memory_dict_resumes: [
         (SavesNothing, CARRY),
         (ForgetsAge, CARRY),
@@ -274,6 +312,7 @@ RIGHT = [
     (Forgetful, CHANCE),
     (BurnIn, RESET),
     (Stored, GRID),
+    (Borrowed, BORROWS),
 ]
 
 

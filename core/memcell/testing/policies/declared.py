@@ -43,8 +43,8 @@ def chance_is_as_declared(build: BuildPolicy, spec: StatePolicySpec) -> None:
 
 
 def streams_are_needed_as_declared(build: BuildPolicy, spec: StatePolicySpec) -> None:
-    """Without ``needs_streams`` and ``needs_fixed_grid``, earlier batches change nothing."""
-    if spec.needs_streams or spec.needs_fixed_grid:
+    """Without ``needs_streams``, ``needs_fixed_grid`` and ``borrows``, earlier batches change nothing."""
+    if spec.needs_streams or spec.needs_fixed_grid or spec.borrows:
         return
     for order in orders(spec):
         world = World(made(build), recordings(), order)
@@ -62,10 +62,11 @@ def streams_are_needed_as_declared(build: BuildPolicy, spec: StatePolicySpec) ->
             require(
                 gap == 0,
                 expected="a batch to begin the same whatever came before it (needs_streams=False, "
-                "needs_fixed_grid=False)",
+                "needs_fixed_grid=False, borrows=False)",
                 did=f"update {world.memory.update} began otherwise than in a new policy, by {gap:.3g}",
                 change="Declare needs_streams=True where states go from batch to batch, or "
-                "needs_fixed_grid=True where they are stored by window.",
+                "needs_fixed_grid=True where they are stored by window, or borrows=True where they are "
+                "taken from any window.",
             )
 
 

@@ -45,7 +45,7 @@ def restarts_include_starts(build: BuildPolicy, spec: StatePolicySpec) -> None:
 
 def begin_has_the_form_of_a_state(build: BuildPolicy, spec: StatePolicySpec) -> None:
     """`begin` and `fresh` give states like the model's start, and ages ``[B]`` int64 of 0 or more."""
-    for order in orders(spec):
+    for order in orders(spec, overlapping=True):
         world = World(made(build), recordings(), order)
         like = world.memory.fresh(LANES)
         world.policy.begin_epoch(world.memory)
@@ -72,8 +72,11 @@ def begin_has_the_form_of_a_state(build: BuildPolicy, spec: StatePolicySpec) -> 
 
 
 def age_is_possible(build: BuildPolicy, spec: StatePolicySpec) -> None:
-    """A state is no older than its recording: its age is at most the steps since the last start."""
-    for order in orders(spec):
+    """A state is no older than its recording: its age is at most the steps since the last start.
+
+    One that is borrowed from other windows is a random start, of age 0.
+    """
+    for order in orders(spec, overlapping=True):
         sequences = recordings()
         for moment in lived(build, sequences, order):
             batch = moment.batch
@@ -91,21 +94,28 @@ def age_is_possible(build: BuildPolicy, spec: StatePolicySpec) -> None:
                     did=f"begin gave {age}",
                     change="Carry the age with the state it belongs to, and restart both together.",
                 )
+                require(
+                    age == 0 or not spec.borrows,
+                    expected="a state made of other windows' states to have the age 0 (borrows=True)",
+                    did=f"begin gave {age} at step {offset} of {source.name}",
+                    change="Give the age of StatePolicy.afresh: such a state is a random start.",
+                )
 
 
 def wanted_steps_exist(build: BuildPolicy, spec: StatePolicySpec) -> None:
     """`wants` names numbers of steps from 0 to T, and `end` is given exactly these."""
-    world = World(made(build), recordings(), "stream")
-    for k in range(world.n_batches):
-        batch = world.batch(k)
-        wanted = world.policy.wants(batch)
-        wrong = [w for w in wanted if not isinstance(w, int) or not 0 <= w <= batch.time_steps]
-        require(
-            not wrong,
-            expected=f"wants to give whole numbers from 0 to T = {batch.time_steps}",
-            did=f"it gave {tuple(wanted)} in batch {k}",
-            change="Count steps done: batch.time_steps is the state after the last one.",
-        )
+    for order in orders(spec, overlapping=True):
+        world = World(made(build), recordings(), order)
+        for k in range(world.n_batches):
+            batch = world.batch(k)
+            wanted = world.policy.wants(batch)
+            wrong = [w for w in wanted if not isinstance(w, int) or not 0 <= w <= batch.time_steps]
+            require(
+                not wrong,
+                expected=f"wants to give whole numbers from 0 to T = {batch.time_steps}",
+                did=f"it gave {tuple(wanted)} in batch {k}",
+                change="Count steps done: batch.advance is the state at which the lane goes on.",
+            )
 
 
 def _same_form(a: State, b: State) -> bool:

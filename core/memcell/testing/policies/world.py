@@ -90,16 +90,28 @@ def shuffled_order(table: WindowTable, epoch: int) -> NDArray[np.int64]:
     return flat.reshape(-1, LANES)
 
 
+#: Steps from window to window in the "overlapping" order.
+STRIDE = 3
+
 ORDERS: dict[str, Callable[[WindowTable, int], NDArray[np.int64]]] = {
     "stream": stream_order,
     "cut": cut_order,
+    "overlapping": stream_order,
     "shuffled": shuffled_order,
 }
 
 
-def orders(spec: StatePolicySpec) -> list[str]:
-    """Return the names of the orders that a policy must work with."""
-    return list(ORDERS)[: 2 if spec.needs_streams else 3]
+def orders(spec: StatePolicySpec, overlapping: bool = False) -> list[str]:
+    """Return the names of the orders that a policy must work with.
+
+    Args:
+        spec: What the policy declares.
+        overlapping: Also streams of windows that overlap: for checks that see a state of the wrong step.
+    """
+    left_out = {"shuffled"} if spec.needs_streams else set()
+    if not overlapping:
+        left_out.add("overlapping")
+    return [name for name in ORDERS if name not in left_out]
 
 
 def made(build: BuildPolicy) -> StatePolicy:
@@ -165,7 +177,8 @@ class World:
         self.policy, self.sequences = policy, sequences
         self.network = network_of(policy)
         self.memory = RunMemory(self.network, sequences, torch.Generator().manual_seed(seed))
-        self.table = window_table(sequences, TIME_STEPS, 2)
+        stride = STRIDE if order == "overlapping" else None
+        self.table = window_table(sequences, TIME_STEPS, 2, stride=stride)
         self.orders = [ORDERS[order](self.table, epoch) for epoch in range(EPOCHS)]
 
     @property

@@ -57,7 +57,12 @@ class GradientMode:
             rng: Seeded from the run's seed and the epoch, the mode's own.
         """
         return window_table(
-            sequences, self.config.time_steps, n_classes, weights, phase, **self.cuts(sequences, rng)
+            sequences,
+            self.config.time_steps,
+            n_classes,
+            weights,
+            phase,
+            **self.cuts(sequences, rng),
         )
 
     def cuts(self, sequences: ListOf[Sequence], rng: np.random.Generator) -> dict[str, Any]:
