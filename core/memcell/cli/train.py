@@ -10,6 +10,7 @@ import click
 
 from memcell.cli.app_command import AppGroup, ConfiguredCommand
 from memcell.errors import UsageError
+from memcell.probes.catalogue import PROBES
 from memcell.registry import default_registry
 from memcell.specs import AppSpec
 
@@ -52,4 +53,14 @@ def _command(app: AppSpec) -> click.Command:
     return ConfiguredCommand(app, run, own, f"Train {app.name}. {app.summary}")
 
 
-train = AppGroup("train", _command, "Train a network and its twin, and score both.")
+class TrainGroup(AppGroup):
+    """Lists the probes beside the apps: they can be switched on in a run of any."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the apps, then the probes."""
+        super().format_commands(ctx, formatter)
+        with formatter.section("Probes of any app (--probe NAMES; they never change the training)"):
+            formatter.write_dl([(spec.name, spec.summary) for spec in PROBES])
+
+
+train = TrainGroup("train", _command, "Train a network and its twin, and score both.")

@@ -1,0 +1,209 @@
+"""What the state looks like: its directions, its norms by age, and how saturated the gates are.
+
+Over the steps of the windows of some lanes, for each part of each layer's state (h, c, ...):
+
+- ``variance``: the shares of the first five principal components; ``participation``: the participation ratio
+  ``(sum lambda)^2 / sum lambda^2`` of the eigenvalues of the covariance, which is between 1 (a line) and the
+  width (a ball): how many directions are in use;
+- ``norm``: the mean norm by age, ages in bins that double.
+
+Gates are found without knowing the cell: every ``sigmoid`` that a step computes is watched, in the order in
+which the cell's code does. ``low`` and ``high`` are the shares of its values below .1 and above .9
+(A. Karpathy et al., "Visualizing and understanding recurrent networks", 2015). A cell may name them in an
+attribute ``gate_names``; otherwise they are ``sigmoid 0``, ``sigmoid 1``, ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from memcell.probes import cost, estimate
+from memcell.probes.base import Moment, Probe, Values
+from memcell.probes.scene import Scene
+from memcell.probes.states import keep_states, layers, part_names
+from memcell.recurrent.policy import Remembered
+from memcell.recurrent.state import leaves, map_state
+
+#: Principal components that are listed.
+COMPONENTS = 5
+_SIGMOIDS = (torch.sigmoid, Tensor.sigmoid, torch.special.expit, torch.nn.functional.sigmoid)
+
+
+class CellState(Probe):
+    """Looks at states and gates.
+
+    Values of a line, by ``layer.part``: ``variance``, ``participation``, ``norm`` (by age: a list of
+    ``[first age of the bin, mean norm, steps]``); by ``layer.gate``: ``low``, ``high``; and ``steps``, how
+    many there were.
+    """
+
+    name = "cell_state"
+    sizes = (16, 8, 4, 2, 1)
+    wanted = 4
+
+    def __init__(self, scene: Scene, size: int) -> None:
+        super().__init__(scene, size)
+        self._found: Values | None = None
+
+    @classmethod
+    def cost(cls, scene: Scene, size: int) -> float:
+        """One window on the eager loop, watched, and the decompositions."""
+        return 2 * cost.forward(scene.config.time_steps, size, eager=True)
+
+    def before_update(self, moment: Moment, due: bool) -> None:
+        """Look at the window of some lanes."""
+        if not due:
+            return
+        scene, batch = self.scene, moment.batch
+        usable = (batch.sequence >= 0).tolist()
+        lanes = [i for i, ok in enumerate(usable) if ok]
+        drawn = scene.rng(7, moment.update).permutation(len(lanes))[: self.size]
+        lanes = sorted(lanes[i] for i in drawn)
+        index = torch.tensor(lanes, device=batch.x.device)
+        windows = scene.lanes(batch, lanes)
+        began = Remembered(
+            map_state(lambda part: part.detach()[index], moment.began.state),
+            moment.began.age[index],
+        )
+        scene.spent += self.cost(scene, len(lanes))
+        with torch.no_grad(), scene.looking(False, eager=True) as (network, _), Gates() as gates:
+            for i, layer in enumerate(layers(network)):
+                gates.watch(i, layer.cell)
+            kept = keep_states(network, windows, began)
+        values: Values = {
+            "steps": int(windows.valid.sum()),
+            "variance": {},
+            "participation": {},
+            "norm": {},
+        }
+        ages = kept.ages[windows.valid].cpu()
+        for i, states in enumerate(kept.states):
+            for k, part in enumerate(part_names(states[0])):
+                stacked = torch.stack([list(leaves(s))[k].flatten(1) for s in states])
+                found = stacked[windows.valid].double().cpu()
+                name = f"{i}.{part}"
+                values["variance"][name], values["participation"][name] = directions(found)
+                values["norm"][name] = by_age(found.norm(dim=1), ages)
+        self._found = {**values, **gates.shares(windows.valid)}
+
+    def after_update(self, moment: Moment, due: bool) -> Values | None:
+        """Return what was seen before."""
+        found, self._found = self._found, None
+        return found
+
+    def end(self) -> Values:
+        """Return the last look, and how participation went from the first to the last."""
+        if not self.past:
+            return {"measurements": 0, "reason": "the budget was too small"}
+        return {
+            "measurements": len(self.past),
+            "last": self.past[-1],
+            "participation": {
+                n: [v["participation"][n] for v in self.past]
+                for n in self.past[-1]["participation"]
+            },
+        }
+
+    def said(self, summary: Values) -> str:
+        """Return directions in use and saturation."""
+        if not summary["measurements"]:
+            return str(summary["reason"])
+        last = summary["last"]
+        used = ", ".join(f"{n} {estimate.shown(v)}" for n, v in last["participation"].items())
+        gates = ", ".join(f"{n} {last['low'][n]:.2f}/{last['high'][n]:.2f}" for n in last["low"])
+        return f"directions in use: {used}" + (
+            f"; gates below .1 / above .9: {gates}" if gates else ""
+        )
+
+
+class Gates(TorchFunctionMode):
+    """Watches the sigmoids of cells' steps while it is entered."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: dict[str, list[Tensor]] = {}
+        self._step: tuple[int, tuple[str, ...]] | None = None
+        self._count = 0
+        self._undo: list[Callable[[], None]] = []
+
+    def watch(self, layer: int, cell: torch.nn.Module) -> None:
+        """Watch the steps of a cell, until the end."""
+        own: Callable[..., Any] = cell.step  # type: ignore[assignment]
+        names = tuple(getattr(cell, "gate_names", ()))
+
+        def step(*args: Any) -> Any:
+            self._step, self._count = (layer, names), 0
+            try:
+                return own(*args)
+            finally:
+                self._step = None
+
+        vars(cell)["step"] = step
+        self._undo.append(lambda: vars(cell).pop("step"))
+
+    def __torch_function__(
+        self,
+        func: Any,
+        types: Any,
+        args: Iterable[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Keep what a sigmoid gives."""
+        result = func(*args, **(kwargs or {}))
+        if self._step is not None and func in _SIGMOIDS:
+            (layer, names), k = self._step, self._count
+            name = names[k] if k < len(names) else f"sigmoid {k}"
+            self.seen.setdefault(f"{layer}.{name}", []).append(result.detach())
+            self._count += 1
+        return result
+
+    def __exit__(self, *args: object) -> None:
+        """Stop watching."""
+        for undo in self._undo:
+            undo()
+        self._undo.clear()
+        super().__exit__(*args)  # type: ignore[no-untyped-call]
+
+    def shares(self, valid: Tensor) -> Values:
+        """Return the shares of values below .1 and above .9 of each gate, over valid steps."""
+        low, high = {}, {}
+        for name, steps in self.seen.items():
+            if len(steps) != len(valid) or any(s.shape[0] != valid.shape[1] for s in steps):
+                continue  # not once a step and lane: no gate
+            values = torch.stack(steps)[valid].double()
+            low[name] = float((values < 0.1).double().mean())
+            high[name] = float((values > 0.9).double().mean())
+        return {"low": low, "high": high}
+
+
+def directions(states: Tensor) -> tuple[list[float] | None, float | None]:
+    """Return the shares of the first principal components, and the participation ratio.
+
+    Args:
+        states: ``[n, W]`` float64.
+
+    Returns:
+        None and None where nothing varies.
+    """
+    centred = states - states.mean(0)
+    values = (
+        torch.linalg.eigvalsh(centred.T @ centred / max(1, len(states) - 1)).flip(0).clamp_min(0)
+    )
+    total = float(values.sum())
+    if not total > 0:
+        return None, None
+    return (values[:COMPONENTS] / total).tolist(), total**2 / float((values**2).sum())
+
+
+def by_age(norms: Tensor, ages: Tensor) -> list[list[float]]:
+    """Return ``[first age, mean norm, steps]`` of each bin; the bins are 0, 1, 2-3, 4-7, 8-15, ..."""
+    bins = torch.where(ages > 0, 2 ** (ages.clamp_min(1).double().log2() + 1e-9).floor(), 0.0)
+    return [
+        [float(first), float(norms[bins == first].mean()), float((bins == first).sum())]
+        for first in sorted(set(bins.tolist()))
+    ]

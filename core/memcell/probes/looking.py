@@ -1,0 +1,54 @@
+"""A network put into a state for looking, and back as it was."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import torch
+
+from memcell.network import Network
+
+
+@contextlib.contextmanager
+def modes(network: Network, grad: bool, dropout: bool, eager: bool) -> Iterator[None]:
+    """Set the modes of all modules for a run of a probe, and put them back.
+
+    Args:
+        network: The network.
+        grad: A gradient is wanted. The layers are then in the mode of training, otherwise in that of
+            inference: each is what their compiled programs are known with.
+        dropout: Layers drop out.
+        eager: Run on the eager loop.
+    """
+    flags = [(module, module.training) for module in network.modules()]
+    ways = [(layer, layer.unroll) for layer in network.recurrent.layers]
+    network.eval()
+    try:
+        network.recurrent.layers.train(grad)
+        network.recurrent.training = dropout
+        for layer, _ in ways:
+            layer.unroll = "eager" if eager else layer.unroll  # type: ignore[assignment]
+        yield
+    finally:
+        for layer, way in ways:
+            layer.unroll = way
+        for module, training in flags:
+            module.training = training
+
+
+@contextlib.contextmanager
+def seeded(device: torch.device, seed: int) -> Iterator[None]:
+    """Seed torch's own generators for what a cell may draw, and give them back as they were."""
+    if device.type == "cuda":
+        with torch.random.fork_rng(devices=[device]):
+            torch.manual_seed(seed)
+            yield
+        return
+    # fork_rng and manual_seed ask for every kind of device, at half a millisecond a call
+    before = torch.get_rng_state()
+    torch.default_generator.manual_seed(seed)
+    try:
+        yield
+    finally:
+        torch.set_rng_state(before)

@@ -1,0 +1,230 @@
+"""Staleness: carried memory was made by older parameters. How far off is it, and what does that cost?
+
+With C~ what the policy began the window with, C* the same steps recomputed from the lane's last restart
+under today's parameters (without gradient, dropout, or batch statistics), and theta_i the parameters after
+update i::
+
+    S         = |C~ - C*| / |C*|                     over all parts and layers of the state, by lane
+    D         = |C*(theta_i) - C*(theta_i-1)| / |C*(theta_i)|
+    KL        = KL(p(C*) || p(C~))                   at the window's first and last step, nats
+    dL_stale  = L(C~) - L(C*)                        mean loss of the window, nats
+    dL_zero   = L(0) - L(C*)
+    1 - cos(grad L(C~), grad L(C*))                  L over the probed lanes together
+
+All L of an update have the same dropout masks. D is the inequality of the claim itself (state made in two
+epochs differs); drift is not harm: dL_stale is, and dL_zero is what memory gives at all. KL after the
+delta-Q of R2D2 (Kapturowski et al., ICLR 2019).
+
+The last restart is `age` steps back, at most to the sequence's start or the last gap. A lane of age 0
+carries nothing and is not probed; the lanes are drawn evenly from the others. Where layers are dropped out
+or normalizers use batch statistics in training, C~ was made with them and C* without: S is then not 0 even
+where no parameter ever changed.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from memcell.probes import cost, estimate
+from memcell.probes.base import Moment, Probe, Values
+from memcell.probes.scene import Scene, Span, Windows, flat
+from memcell.recurrent.policy import Remembered
+from memcell.recurrent.state import map_state, zeros
+
+
+class Staleness(Probe):
+    """Compares carried memory with memory made anew.
+
+    Values of a line, lists by lane: ``lane``, ``sequence``, ``offset``, ``age``, ``lag`` (updates since the
+    restart), ``S``, ``D``, ``kl_first``, ``kl_last``, ``dL_stale``, ``dL_zero``, ``transitions`` (changes
+    of label in the window), ``distance`` (between the mean feature vectors of this window and of as many
+    steps before it); and ``transitions_batch`` (in all lanes of the batch) and ``gradient_distance``.
+    """
+
+    name = "staleness"
+    sizes = (16, 8, 4, 2, 1)
+
+    def __init__(self, scene: Scene, size: int) -> None:
+        super().__init__(scene, size)
+        self.born: list[int] = []
+        self._waiting: tuple[list[Span], Tensor, Values] | None = None
+
+    @classmethod
+    def cost(cls, scene: Scene, size: int) -> float:
+        """Two replays of the longest memory, two windows with gradient and one without."""
+        steps = scene.config.time_steps
+        eager = scene.config.unroll == "eager"
+        return (
+            2 * cost.forward(scene.longest, size, eager)
+            + 2 * cost.both(steps, size, eager)
+            + cost.forward(steps, size, eager)
+        )
+
+    def before_update(self, moment: Moment, due: bool) -> None:
+        """Measure all but D."""
+        batch, age = moment.batch, moment.began.age.tolist()
+        if len(self.born) != batch.batch_size:
+            self.born = [moment.update] * batch.batch_size
+        self.born = [moment.update if a == 0 else b for a, b in zip(age, self.born, strict=True)]
+        if due:
+            self._measure(moment, age)
+        within = batch.starts.any(0).tolist()
+        self.born = [moment.update if w else b for w, b in zip(within, self.born, strict=True)]
+
+    def _measure(self, moment: Moment, age: list[int]) -> None:
+        scene, batch = self.scene, moment.batch
+        usable = (batch.valid[0] & ~batch.starts[0]).tolist()
+        lanes = [i for i, ok in enumerate(usable) if ok and age[i] > 0]
+        if not lanes:
+            return
+        drawn = scene.rng(2, moment.update).permutation(len(lanes))[: self.size]
+        lanes = sorted(lanes[i] for i in drawn)
+        sequence, offset = batch.sequence.tolist(), batch.offset.tolist()
+        spans = [
+            (sequence[i], scene.restart(sequence[i], offset[i], age[i]), offset[i]) for i in lanes
+        ]
+        windows = scene.lanes(batch, lanes)
+        index = torch.tensor(lanes, device=batch.x.device)
+        carried = Remembered(
+            map_state(lambda part: part.detach()[index], moment.began.state),
+            moment.began.age[index],
+        )
+        anew = scene.replay(spans)
+        nothing = Remembered(zeros(anew.state), torch.zeros_like(anew.age))
+        logits_carried, grad_carried = self._graded(windows, carried)
+        logits_anew, grad_anew = self._graded(windows, anew)
+        with torch.no_grad():
+            logits_zero = scene.run(windows, nothing, dropout=True).logits
+        stale, new, zero = (
+            scene.lane_losses(windows, logits)
+            for logits in (logits_carried, logits_anew, logits_zero)
+        )
+        kl = _kl(logits_anew, logits_carried)
+        last = windows.valid.sum(0) - 1
+        values: Values = {
+            "lane": lanes,
+            "sequence": [sequence[i] for i in lanes],
+            "offset": [offset[i] for i in lanes],
+            "age": [age[i] for i in lanes],
+            "lag": [moment.update - self.born[i] for i in lanes],
+            "S": _relative(flat(carried.state), flat(anew.state)),
+            "kl_first": kl[0].tolist(),
+            "kl_last": kl.gather(0, last.unsqueeze(0))[0].tolist(),
+            "loss": new,
+            "dL_stale": [estimate.minus(a, b) for a, b in zip(stale, new, strict=True)],
+            "dL_zero": [estimate.minus(a, b) for a, b in zip(zero, new, strict=True)],
+            "transitions": _transitions(windows),
+            "transitions_batch": sum(_transitions(scene.lanes(batch, range(batch.batch_size)))),
+            "distance": [self._distance(i, r, o, windows.shape[0]) for i, r, o in spans],
+            "gradient_distance": _angle(grad_carried, grad_anew),
+        }
+        self._waiting = spans, flat(anew.state), values
+
+    def after_update(self, moment: Moment, due: bool) -> Values | None:
+        """Recompute C* once more, for D."""
+        if self._waiting is None:
+            return None
+        (spans, before, values), self._waiting = self._waiting, None
+        after = flat(self.scene.replay(spans).state)
+        return {**values, "D": _relative(before, after)}
+
+    def _graded(self, windows: Windows, began: Remembered) -> tuple[Tensor, Tensor | None]:
+        weight = windows.weight.sum()
+        with torch.enable_grad():
+            logits = self.scene.run(windows, began, dropout=True).logits
+            if not weight > 0:
+                return logits.detach(), None
+            loss = self.scene.losses(windows, logits).sum() / weight
+            return logits.detach(), self.scene.gradient(loss)
+
+    def _distance(self, sequence: int, restart: int, offset: int, steps: int) -> float | None:
+        features = self.scene.task.train[sequence].features
+        before = features[max(restart, offset - steps) : offset].astype("float64")
+        now = features[offset : offset + steps].astype("float64")
+        return float(((now.mean(0) - before.mean(0)) ** 2).sum() ** 0.5)
+
+    def end(self) -> Values:
+        """Return means over measurements, the ratio of means, and rank correlations with dL_stale."""
+        if not self.past:
+            return {
+                "measurements": 0,
+                "reason": "no lane carried memory, or the budget was too small",
+            }
+        names = ("S", "D", "kl_first", "kl_last", "dL_stale", "dL_zero", "lag", "age")
+        by_update = {n: [estimate.mean(v[n]) for v in self.past] for n in names}
+        pooled = {
+            n: [x for v in self.past for x in v[n]] for n in (*names, "transitions", "distance")
+        }
+        pooled["transitions_batch"] = [
+            v["transitions_batch"] for v in self.past for _ in v["dL_stale"]
+        ]
+        ratio, reason = estimate.ratio_of_means(by_update["dL_stale"], by_update["dL_zero"])
+        turned = [v["gradient_distance"] for v in self.past]
+        return {
+            "measurements": len(self.past),
+            "lane_measurements": len(pooled["S"]),
+            **{n: estimate.mean(by_update[n]) for n in names},
+            "dL_stale_error": estimate.error(by_update["dL_stale"]),
+            "dL_zero_error": estimate.error(by_update["dL_zero"]),
+            "ratio": ratio,
+            **({"ratio_reason": reason} if reason else {}),
+            "gradient_distance": estimate.mean(turned),
+            "rank_correlation_with_dL_stale": {
+                n: estimate.rank_correlation(pooled["dL_stale"], pooled[n])[0]
+                for n in ("lag", "age", "S", "transitions", "transitions_batch", "distance")
+            },
+        }
+
+    def said(self, summary: Values) -> str:
+        """Return the means."""
+        if not summary["measurements"]:
+            return str(summary["reason"])
+        show = {
+            k: estimate.shown(summary[k]) for k in ("S", "D", "dL_stale", "dL_zero", "ratio", "lag")
+        }
+        return (
+            f"S {show['S']} at a lag of {show['lag']} updates, D {show['D']}, dL_stale {show['dL_stale']}, "
+            f"dL_zero {show['dL_zero']} nats, ratio {show['ratio']}"
+        )
+
+    def state_dict(self) -> Mapping[str, Any]:
+        """Return when each lane restarted."""
+        return {"born": self.born}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take back what `state_dict` gave."""
+        self.born = list(state["born"])
+
+
+def _relative(found: Tensor, true: Tensor) -> list[float | None]:
+    """Return ``|found - true| / |true|`` of each row; None where the truth is 0."""
+    off, size = (found - true).norm(dim=1).tolist(), true.norm(dim=1).tolist()
+    return [o / s if s > 0 else None for o, s in zip(off, size, strict=True)]
+
+
+def _kl(p: Tensor, q: Tensor) -> Tensor:
+    """Return ``KL(p || q)`` ``[T, B]`` of two sets of logits, nats."""
+    a, b = (F.log_softmax(logits.double(), dim=-1) for logits in (p, q))
+    return (a.exp() * (a - b)).sum(-1)
+
+
+def _angle(a: Tensor | None, b: Tensor | None) -> float | None:
+    """Return 1 - cos of two vectors, as half the squared distance of their directions (no cancellation)."""
+    if a is None or b is None or not float(a.norm()) > 0 or not float(b.norm()) > 0:
+        return None
+    return 0.5 * float((a / a.norm() - b / b.norm()).square().sum())
+
+
+def _transitions(windows: Windows) -> list[int]:
+    """Return the changes of label in each window, among labelled steps."""
+    found = []
+    for column, valid in zip(windows.y.T.tolist(), windows.valid.T.tolist(), strict=True):
+        labels = [y for y, v in zip(column, valid, strict=True) if v and y != -1]
+        found.append(sum(a != b for a, b in itertools.pairwise(labels)))
+    return found

@@ -1,0 +1,62 @@
+"""Runs of a network that keep the state after every step, attached to the graph, on the eager loop."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from torch import Tensor
+
+from memcell.network import Network
+from memcell.probes.scene import Windows
+from memcell.recurrent.policy import Remembered
+from memcell.recurrent.state import State, leaves
+from memcell.unroll import Layer, WindowMarks
+
+
+class Kept(NamedTuple):
+    """What a run gave.
+
+    Args:
+        logits: ``[T, B, n_outputs]``.
+        states: ``states[layer][t]``: the layer's state after step t, t from 0 to T - 1.
+        ages: ``[T, B]`` steps since the last restart.
+    """
+
+    logits: Tensor
+    states: list[list[State]]
+    ages: Tensor
+
+
+def keep_states(network: Network, windows: Windows, began: Remembered) -> Kept:
+    """Run windows layer by layer, without dropout, normalizers as in inference.
+
+    Args:
+        network: On the eager loop (`Scene.looking`).
+        windows: The windows.
+        began: State and age of each lane.
+    """
+    steps, lanes = windows.shape
+    fresh = network.fresh(lanes)
+    marks = WindowMarks.of(windows.starts, windows.valid, began.age)
+    x, states = network.encoder(windows.x), []
+    for i, layer in enumerate(layers(network)):
+        x, kept = layer(x, began.state[i], fresh[i], marks, range(1, steps + 1), False)
+        states.append([kept[t] for t in range(1, steps + 1)])
+    return Kept(network.readout(x), states, marks.ages)
+
+
+def layers(network: Network) -> list[Layer]:
+    """Return the recurrent layers, from the input upwards."""
+    return [layer for layer in network.recurrent.layers if isinstance(layer, Layer)]
+
+
+def part_names(state: State) -> list[str]:
+    """Return a name for each tensor of one layer's state: its field where it has one."""
+    count = len(list(leaves(state)))
+    fields = list(getattr(state, "_fields", ()))
+    return fields if len(fields) == count else [str(i) for i in range(count)]
+
+
+def width(network: Network) -> int:
+    """Return how many numbers a lane of the top layer remembers."""
+    return sum(t[0].numel() for t in leaves(network.start.template[-1]))

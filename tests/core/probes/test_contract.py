@@ -1,0 +1,194 @@
+"""Probes change nothing, cost what they may, and go on where a run was stopped."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+from click.testing import CliRunner
+
+from memcell.cli.main import cli, run
+from memcell.config import from_mapping
+from memcell.errors import ConfigError
+from memcell.probes.catalogue import NAMES
+from memcell.recurrent.state import leaves
+from memcell.training.config import TrainingConfig
+from memcell.training.interrupt import Interrupted
+
+ALL = {"probe": NAMES, "probe_budget": 30.0, "epochs": 2}
+VARIANTS = [
+    {},
+    {"policy": ("carry_p", {"p": 0.4}), "network": {"layers": 2, "dropout": 0.3}},
+    {"policy": "decay", "normalizer": ("batch", {"min_lanes": 2}), "cell": "gru"},
+    {"policy": "reset", "sampler": "reshuffle", "cell": "lstm97"},
+    {"policy": "learned", "sampler": ("stream", {"jitter": True}), "cell": "cec"},
+]
+
+
+class StopAfter:
+    """Asks to stop when it was asked for the nth time."""
+
+    def __init__(self, n):
+        self.left = n
+
+    @property
+    def requested(self):
+        self.left -= 1
+        return self.left <= 0
+
+
+def lines(trainer):
+    text = trainer.folder.probes.read_text()
+    return [json.loads(line) for line in text.splitlines()]
+
+
+@pytest.mark.parametrize("how", VARIANTS, ids=lambda v: str(v)[:60])
+def test_probes_change_neither_metrics_nor_weights_nor_random_numbers(make_trainer, how):
+    plain = make_trainer("plain", training={"epochs": 2}, **how)
+    plain.train()
+    torch.manual_seed(3)
+    person = torch.get_rng_state()
+    probed = make_trainer("probed", training=ALL, **how)
+    probed.train()
+    probed.probes.end()
+    assert not probed.probes.off
+    assert {record["probe"] for record in lines(probed)} == set(NAMES)
+    assert probed.folder.metrics.read_bytes() == plain.folder.metrics.read_bytes()
+    one, other = plain.network.state_dict(), probed.network.state_dict()
+    assert all(torch.equal(one[k], other[k]) for k in one)
+    assert torch.equal(plain.memory.generator.get_state(), probed.memory.generator.get_state())
+    assert torch.equal(torch.get_rng_state(), person)
+    for a, b in zip(
+        leaves(plain.parts.policy.memory_dict().get("state.0", torch.zeros(1))),
+        leaves(probed.parts.policy.memory_dict().get("state.0", torch.zeros(1))),
+        strict=True,
+    ):
+        assert torch.equal(a, b)
+    assert probed.network.training == plain.network.training
+    assert [layer.unroll for layer in probed.network.recurrent.layers] == [
+        layer.unroll for layer in plain.network.recurrent.layers
+    ]
+
+
+@pytest.mark.parametrize(("budget", "stop"), [(12.0, 17), (3.0, 2)])
+def test_a_resumed_run_writes_the_same_lines(make_trainer, budget, stop):
+    options = {**ALL, "probe_budget": budget, "epochs": 3}
+    whole = make_trainer("whole", training=options)
+    whole.train()
+    whole.probes.end()
+    first = make_trainer("stopped", training=options)
+    with pytest.raises(Interrupted):
+        first.train(StopAfter(stop))
+    with first.folder.probes.open("a") as file:
+        file.write('{"probe": "order", "lost')  # what a killed process would have left
+    again = make_trainer("stopped", training=options)
+    again.restore()
+    again.train()
+    again.probes.end()
+    assert again.folder.probes.read_bytes() == whole.folder.probes.read_bytes()
+
+
+def test_a_finished_run_that_is_opened_again_says_the_same(make_trainer):
+    whole = make_trainer("whole", training=ALL)
+    whole.train()
+    whole.probes.end()
+    before = whole.folder.probes.read_bytes()
+    again = make_trainer("whole", training=ALL)
+    again.restore()
+    again.train()
+    again.probes.end()
+    assert again.folder.probes.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("names", "budget"),
+    [(("staleness",), 0.5), (("order", "cell_state"), 5.0), (NAMES, 0.5), (NAMES, 5.0)],
+)
+def test_the_counted_cost_stays_within_the_budget(make_trainer, names, budget):
+    trainer = make_trainer(
+        training={
+            "probe": names,
+            "probe_budget": budget,
+            "epochs": 8,
+            "patience": 0,
+            "unroll": "eager",
+        }
+    )
+    trainer.train()
+    said = "\n".join(trainer.probes.end())
+    spent, worked = sum(trainer.probes.spent.values()), trainer.probes.worked
+    assert spent <= budget * worked * (1 + 1e-9)
+    for name in names:
+        if name in trainer.probes.off:
+            assert "--probe-budget" in trainer.probes.off[name]
+        else:
+            assert trainer.probes.times[name] >= 1
+        assert f"probe {name}: " in said
+    if budget == 5.0 and len(names) < 3:
+        assert spent >= 0.5 * budget * worked  # and it is made use of
+
+
+def test_a_budget_of_nothing_measures_nothing_and_says_what_would_do(make_trainer):
+    trainer = make_trainer(training={"probe": ("staleness",), "probe_budget": 0.0})
+    trainer.train()
+    (line,) = trainer.probes.end()
+    assert "off" in line
+    assert "--probe-budget" in line
+    assert lines(trainer) == []
+
+
+def test_without_probes_there_is_no_file(make_trainer):
+    trainer = make_trainer()
+    trainer.train()
+    assert trainer.probes is None
+    assert not trainer.folder.probes.exists()
+
+
+class Once(torch.autograd.Function):
+    """A square that cannot be differentiated twice."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x.square()
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, gradient):
+        return 2 * ctx.saved_tensors[0] * gradient
+
+
+class OnceEncoder(torch.nn.Module):
+    output_size = 3
+
+    def __init__(self):
+        super().__init__()
+        self.scale = torch.nn.Parameter(torch.ones(3))
+
+    def forward(self, x):
+        return Once.apply(x * self.scale)
+
+
+def test_what_a_probe_cannot_do_ends_the_probe_and_not_the_training(make_trainer):
+    trainer = make_trainer(training={**ALL, "unroll": "eager"})
+    trainer.network.encoder = OnceEncoder()
+    trainer.train()
+    assert trainer.at.finished
+    assert list(trainer.probes.off) == ["stuck"]
+    assert any("off" in line and "stuck" in line for line in trainer.probes.end())
+    stopped = [r for r in lines(trainer) if "stopped" in r]
+    assert [r["probe"] for r in stopped] == ["stuck"]
+    assert "differentiated only once" in stopped[0]["stopped"]["reason"]
+
+
+def test_a_misspelt_probe_is_named_with_the_nearest():
+    with pytest.raises(ConfigError, match=r"stalenes.*Did you mean 'staleness'"):
+        from_mapping(TrainingConfig, {"probe": "order,stalenes"})
+    assert run(["train", "microsleep", "--probe", "gradientflow"]) == 2
+
+
+def test_help_lists_the_probes_with_what_they_measure():
+    text = " ".join(CliRunner().invoke(cli, ["train", "--help"]).output.split())
+    assert all(name in text for name in NAMES)
+    assert "never change the training" in text
