@@ -18,6 +18,7 @@ ROOMS = {
         ROOT / "apps/microsleep/memcell_microsleep",
         {"memcell", "memcell_data"},
     ),
+    "memcell_memory_tasks": (ROOT / "apps/memory_tasks/memcell_memory_tasks", {"memcell"}),
     "memcell_benchmarks": (ROOT / "apps/benchmarks/memcell_benchmarks", {"memcell"}),
 }
 FILES = [

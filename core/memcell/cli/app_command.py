@@ -70,7 +70,7 @@ class ConfiguredCommand(click.Command):
     def __init__(
         self,
         app: AppSpec,
-        run: Callable[..., Any],
+        run: Callable[..., Any] | None,
         own: list[click.Parameter],
         help: str,
     ) -> None:
@@ -88,7 +88,7 @@ class ConfiguredCommand(click.Command):
         """Add the options of what was chosen, then parse."""
         file = _typed(args, "config")
         base = read_toml(Path(file)) if file else {}
-        self.groups = option_groups(self.app, args, base, default_registry())
+        self.groups = self.option_groups(args, base)
         self.params = [*self.own, *(p for _, group in self.groups for p in group)]
         ctx.meta["memcell.base"] = base
         try:
@@ -96,16 +96,25 @@ class ConfiguredCommand(click.Command):
         except click.NoSuchOption as error:
             raise click.UsageError(self._no_such(error.option_name), ctx) from None
 
-    def invoke(self, ctx: click.Context) -> Any:
-        """Resolve the config and run."""
+    def option_groups(
+        self, args: list[str], base: Mapping[str, Any]
+    ) -> list[tuple[str, list[click.Parameter]]]:
+        """Return titles and options of what was chosen."""
+        return option_groups(self.app, args, base, default_registry())
+
+    def given(self, ctx: click.Context) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+        """Return the sections of the config file, and those that were typed."""
         typed = sections(self.params, ctx.params)
-        merged = dict(ctx.meta["memcell.base"])
-        for name, values in typed.items():
-            merged[name] = {**merged.get(name, {}), **values}
         app = typed.get(self.app.name, {})
         if "data" in app:
-            merged["data"] = {**merged.get("data", {}), "name": app.pop("data")}
-            merged[self.app.name] = {k: v for k, v in merged[self.app.name].items() if k != "data"}
+            typed["data"] = {**typed.get("data", {}), "name": app.pop("data")}
+        return dict(ctx.meta["memcell.base"]), typed
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Resolve the config and run."""
+        merged, typed = self.given(ctx)
+        for name, values in typed.items():
+            merged[name] = {**merged.get(name, {}), **values}
 
         def config(extra: Mapping[str, Any] | None = None) -> RunConfig:
             return resolve(self.app.name, {**merged, **(extra or {})}, default_registry())
@@ -145,10 +154,34 @@ class ConfiguredCommand(click.Command):
         return f"no such option: {option}.{hint}"
 
 
+#: Titles and options.
+Groups = list[tuple[str, list[click.Parameter]]]
+
+
+def chosen_plugin(
+    kind: str, args: list[str], base: Mapping[str, Any], registry: Registry
+) -> Groups:
+    """Return the option group of the plugin that ``--kind NAME`` names."""
+    name = _typed(args, kind) or base.get(kind, {}).get("name", DEFAULTS[kind])
+    return [_plugin_group(registry, kind, name, kind)]
+
+
 def option_groups(
-    app: AppSpec, args: list[str], base: Mapping[str, Any], registry: Registry
-) -> list[tuple[str, list[click.Parameter]]]:
-    """Return titles and options: the app's, training's, the network's, and the chosen plugins'."""
+    app: AppSpec,
+    args: list[str],
+    base: Mapping[str, Any],
+    registry: Registry,
+    chosen: Callable[[str, list[str], Mapping[str, Any], Registry], Groups] = chosen_plugin,
+) -> Groups:
+    """Return titles and options: the app's, training's, the network's, and the chosen plugins'.
+
+    Args:
+        app: The app.
+        args: What was typed.
+        base: Sections of the config file.
+        registry: What is installed.
+        chosen: Returns the groups of the plugins of a kind that were chosen.
+    """
     app_config = registry.get("app", app.name).config_type()
     groups: list[tuple[str, list[click.Parameter]]] = [
         (f"{app.name}", config_options(app.name, app_config)),
@@ -164,9 +197,8 @@ def option_groups(
         word = _typed(args, "data") or base.get("data", {}).get("name", default)
         name, _ = find_dataset(registry, word, {})
         groups.append(_plugin_group(registry, "dataset", name, "data"))
-    for kind, fallback in DEFAULTS.items():
-        name = _typed(args, kind) or base.get(kind, {}).get("name", fallback)
-        groups.append(_plugin_group(registry, kind, name, kind))
+    for kind in DEFAULTS:
+        groups += chosen(kind, args, base, registry)
     return groups
 
 
@@ -178,12 +210,17 @@ def _plugin_group(
     return title, config_options(section, config, prefix=f"{section}.")
 
 
-def _typed(args: list[str], flag: str) -> str | None:
-    """Return the last value typed for ``--flag``, before anything is parsed."""
-    found = None
+def typed_values(args: list[str], flag: str) -> list[str]:
+    """Return every value typed for ``--flag``, before anything is parsed."""
+    found = []
     for i, arg in enumerate(args):
         if arg == f"--{flag}" and i + 1 < len(args):
-            found = args[i + 1]
+            found.append(args[i + 1])
         elif arg.startswith(f"--{flag}="):
-            found = arg.partition("=")[2]
+            found.append(arg.partition("=")[2])
     return found
+
+
+def _typed(args: list[str], flag: str) -> str | None:
+    found = typed_values(args, flag)
+    return found[-1] if found else None

@@ -16,6 +16,11 @@ from memcell.errors import MemcellError, unknown
 #: Command to where it is and what it does; the help shows this line without importing the command.
 COMMANDS = {
     "train": ("memcell.cli.train:train", "Train a network and its twin, and score both."),
+    "compare": (
+        "memcell.cli.compare:compare",
+        "Compare settings with paired seeds and statistics.",
+    ),
+    "report": ("memcell.cli.report:report", "Make the report of a comparison again."),
     "evaluate": ("memcell.cli.evaluate:evaluate", "Score a trained run again."),
     "predict": ("memcell.cli.predict:predict", "Run a trained network over recordings."),
     "plugins": ("memcell.cli.plugins:plugins", "List and check what is installed."),

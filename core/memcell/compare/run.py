@@ -36,6 +36,7 @@ def compare(
     *,
     command: str,
     verbose: bool = False,
+    reported: bool = True,
 ) -> int:
     """Do every run of a comparison that is not done yet, and make its report.
 
@@ -47,6 +48,7 @@ def compare(
         say: Receives lines for the person.
         command: What to type to go on.
         verbose: Say a line for each run that ends.
+        reported: Make the report at the end.
 
     Returns:
         0, or 1 where runs failed.
@@ -67,7 +69,8 @@ def compare(
     with locked(folder.lock, f"another process is at work in '{out}': wait for it, or stop it"):
         folder.write(plan, command)
         counted = _Comparing(plan, folder, say, verbose).run(mode, command)
-        report(out, say)
+        if reported:
+            report(out, say)
     return int(counted["failed"] > 0)
 
 

@@ -1,0 +1,123 @@
+"""A Dask client: of processes started here, or of a cluster that runs already."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing import resource_tracker
+
+import dask
+from distributed import Client, LocalCluster
+from distributed.comm.addressing import get_address_host_port
+
+from memcell import __version__
+from memcell.errors import UsageError
+from memcell.jobs.contract import Mode
+
+#: A task may kill so many workers before it is given up; after each it runs once more.
+ALLOWED_FAILURES = 2
+#: How long a scheduler has to answer, and to have a worker, seconds.
+ANSWER = 10.0
+
+
+@contextmanager
+def client_of(mode: Mode) -> Iterator[Client]:
+    """Return a client while entered; processes started for it end with it.
+
+    Raises:
+        UsageError: No scheduler answers, it has no worker, or its workers cannot run this memcell.
+    """
+    if mode.scheduler:
+        with _running(mode.scheduler) as client:
+            yield client
+        return
+    settings = {
+        # with infinity a worker's queue is lost with it, and its tasks are blamed for each other
+        "distributed.scheduler.worker-saturation": 1.1,
+        "distributed.scheduler.allowed-failures": ALLOWED_FAILURES,
+        # a worker is here for us alone: it may use the memory that there is
+        "distributed.worker.memory.terminate": False,
+    }
+    with dask.config.set(settings):
+        with _interrupts_kept_out():
+            cluster = LocalCluster(
+                n_workers=mode.jobs,
+                threads_per_worker=1,
+                processes=True,
+                host="127.0.0.1",
+                dashboard_address=None,
+                memory_limit=0,
+                silence_logs=logging.CRITICAL,
+            )
+        with cluster, Client(cluster, set_as_default=False) as client:
+            yield client
+
+
+@contextmanager
+def _interrupts_kept_out() -> Iterator[None]:
+    """Let processes and threads that are started while entered never see Ctrl-C.
+
+    A terminal sends it to all processes at once; workers would die of it before they could save. They
+    inherit what is blocked, and so do those that take the place of dead ones.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    # it unblocks the signal where it is started in between
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _running(address: str) -> Iterator[Client]:
+    try:
+        # before any client is made: one that could not connect hangs the next one when it is collected
+        host, port = get_address_host_port(address, strict=True)
+        socket.create_connection((host, port), timeout=ANSWER).close()
+        client = Client(address, timeout=ANSWER, set_as_default=False)
+    except (OSError, TimeoutError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise UsageError(
+            f"--scheduler {address}: no scheduler answers there within {ANSWER:.0f} s ({reason}); "
+            f"start one with 'dask scheduler', or use --jobs N for processes of this machine"
+        ) from None
+    with client:
+        try:
+            client.wait_for_workers(1, timeout=ANSWER)
+        except TimeoutError:
+            raise UsageError(
+                f"--scheduler {address}: it has no worker; start some with: "
+                f"dask worker {address} --nthreads 1"
+            ) from None
+        _check_workers(client, address)
+        yield client
+
+
+def version() -> str:
+    """Return the memcell of the process that is asked."""
+    return __version__
+
+
+def _check_workers(client: Client, address: str) -> None:
+    try:
+        found = client.run(version)
+    except Exception as error:  # whatever a foreign worker says to our code
+        reason = " ".join(str(error).split())
+        raise UsageError(
+            f"--scheduler {address}: its workers cannot run memcell ({reason}); install memcell "
+            f"{__version__} where they run"
+        ) from None
+    other = {worker: v for worker, v in found.items() if v != __version__}
+    if other:
+        worker, v = next(iter(other.items()))
+        raise UsageError(
+            f"--scheduler {address}: worker {worker} has memcell {v}, this is {__version__}: "
+            f"install the same one everywhere"
+        )

@@ -1,0 +1,115 @@
+"""From what is typed to settings."""
+
+from __future__ import annotations
+
+import pytest
+
+from memcell.compare.axes import Axis, listed, named, split, sweeps
+from memcell.compare.grid import grid_of
+from memcell.compare.plan import plan_of, run_id
+from memcell.errors import UsageError
+from memcell.registry import default_registry
+
+
+def grid(base=None, **axes):
+    typed = [Axis(name.replace("__", "."), tuple(values)) for name, values in axes.items()]
+    return grid_of("microsleep", base or {}, typed, default_registry())
+
+
+def test_commas_inside_parentheses_do_not_part():
+    assert split("carry,carry_p(p=0.2, reset_each_epoch=yes),reset", ",") == [
+        "carry", "carry_p(p=0.2, reset_each_epoch=yes)", "reset",
+    ]  # fmt: skip
+    assert listed(["a,b", "c"], "--cell") == ("a", "b", "c")
+    assert str(named("carry_p( p = 0.2 )", "--policy")) == "carry_p(p=0.2)"
+    assert sweeps(["batch-size=8, 32; layers=1,2"]) == [
+        Axis("batch_size", ("8", "32")),
+        Axis("layers", ("1", "2")),
+    ]
+
+
+def test_the_settings_are_the_product_the_first_axis_slowest():
+    found = grid(policy=["carry", "reset"], batch_size=["8", "32"])
+    assert [tuple(s.values()) for s in found.settings] == [
+        ("carry", "8"), ("carry", "32"), ("reset", "8"), ("reset", "32"),
+    ]  # fmt: skip
+    sections = found.of({"policy": "reset", "batch_size": "32"})
+    assert sections["policy"] == {"name": "reset"}
+    assert sections["training"] == {"batch_size": 32}
+
+
+def test_an_option_goes_to_the_values_that_have_it():
+    found = grid({"policy": {"p": "0.3"}}, policy=["carry", "carry_p"])
+    assert found.of({"policy": "carry"})["policy"] == {"name": "carry"}
+    assert found.of({"policy": "carry_p"})["policy"] == {"name": "carry_p", "p": "0.3"}
+    with pytest.raises(UsageError, match=r"policy\.p: none of policy 'carry', 'reset'"):
+        grid({"policy": {"p": "0.3"}}, policy=["carry", "reset"])
+
+
+def test_a_swept_option_that_only_some_have_becomes_part_of_those():
+    found = grid(policy=["carry", "carry_p"], policy__p=["0.10", "0.5"])
+    (axis,) = found.axes
+    assert axis == Axis("policy", ("carry", "carry_p(p=0.1)", "carry_p(p=0.5)"))
+    assert found.of({"policy": "carry_p(p=0.5)"})["policy"] == {"name": "carry_p", "p": 0.5}
+    # written out it is the same
+    same = grid(policy=["carry", "carry_p(p=0.1)", "carry_p(p=0.5)"])
+    assert same.axes == found.axes
+    assert same.settings == found.settings
+
+
+def test_a_swept_option_that_all_have_is_an_axis():
+    found = grid({"policy": {"name": "carry_p"}}, policy__p=["0.1", "0.5"])
+    assert found.axes == (Axis("policy.p", ("0.1", "0.5")),)
+    assert found.of({"policy.p": "0.5"})["policy"] == {"name": "carry_p", "p": 0.5}
+
+
+def test_an_axis_of_one_value_is_none():
+    found = grid(policy=["reset"], batch_size=["8", "32"])
+    assert [a.name for a in found.axes] == ["batch_size"]
+    assert found.of({"batch_size": "8"})["policy"] == {"name": "reset"}
+
+
+def test_what_is_varied_wins_over_the_base():
+    found = grid({"training": {"batch_size": 4, "epochs": 3}}, batch_size=["8", "32"])
+    assert found.of({"batch_size": "8"})["training"] == {"batch_size": 8, "epochs": 3}
+    assert found.base["training"] == {"epochs": 3}
+
+
+def test_all_misfits_of_all_settings_are_said_at_once():
+    axes = [
+        Axis("policy", ("carry", "reset")),
+        Axis("sampler", ("stream", "reshuffle")),
+        Axis("normalizer", ("none", "batch")),
+    ]
+    with pytest.raises(UsageError) as refused:
+        plan_of("microsleep", {"training": {"batch_size": 4}}, axes, [0], default_registry())
+    said = str(refused.value)
+    assert "sampler=reshuffle" in said
+    assert "use sampler 'stream'" in said
+    assert "needs at least 16 lanes" in said
+    assert said.count("needs at least 16 lanes") == 1, (
+        "the same misfit of many settings is one line"
+    )
+
+
+def test_runs_go_seed_by_seed_and_differ_in_nothing_else():
+    axes = [Axis("policy", ("carry", "reset"))]
+    plan = plan_of("microsleep", {"training": {"seed": 9}}, axes, [3, 4], default_registry())
+    runs = plan.runs()
+    assert [(r.setting["policy"], r.seed) for r in runs] == [
+        ("carry", 3), ("reset", 3), ("carry", 4), ("reset", 4),
+    ]  # fmt: skip
+    assert [r.config.training.seed for r in runs] == [3, 3, 4, 4]
+    assert {r.config.training.against for r in runs} == {"none"}
+    assert len({r.config.dataset for r in runs}) == 1
+    assert len({str(r.config.app_config) for r in runs}) == 1, "the split is the same for all"
+    assert plan.reference == {"policy": "carry"}
+
+
+def test_ids_are_readable_short_enough_and_different():
+    assert run_id({"policy": "carry", "batch_size": "8"}, 3) == "policy=carry,batch_size=8,seed=3"
+    assert run_id({}, 3) == "seed=3"
+    assert run_id({"policy": "carry_p(p=0.5)"}, 0) == "policy=carry_p-p=0.5,seed=0"
+    long = [run_id({"cell": "x" * 300 + end}, 0) for end in "ab"]
+    assert long[0] != long[1]
+    assert max(map(len, long)) < 255

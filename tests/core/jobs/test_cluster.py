@@ -1,0 +1,97 @@
+"""Tasks on Dask: dying workers, poison, stopping, and schedulers that are not there."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+
+import pytest
+
+from memcell.errors import UsageError
+from memcell.jobs import Mode, clients, run_tasks
+from memcell.training.interrupt import Interrupted
+
+
+@pytest.fixture
+def running(cluster):
+    return Mode(scheduler=cluster.scheduler_address)
+
+
+def test_results_errors_and_warnings_come_back(doing, collected, running):
+    tasks = [doing.Doing(f"plain {i}", "plain") for i in range(5)]
+    tasks += [doing.Doing("r", "refuse"), doing.Doing("b", "break"), doing.Doing("w", "warn")]
+    found = collected(tasks, running)
+    serial = collected(tasks, Mode())
+    assert set(found) == set(serial)
+    for name, outcome in found.items():
+        assert outcome.result == serial[name].result
+        assert str(outcome.error) == str(serial[name].error)
+    assert found["w"].warnings == ("a slow way was taken",)
+
+
+def test_a_worker_that_dies_costs_its_task_one_more_try(doing, collected, running, tmp_path):
+    tasks = [doing.Doing(f"plain {i}", "plain") for i in range(4)]
+    tasks.insert(1, doing.Doing("falls", "kill once", str(tmp_path)))
+    found = collected(tasks, running)
+    assert {o.result for o in found.values()} == {f"{t.id} done" for t in tasks}
+
+
+def test_a_task_that_kills_its_workers_is_named_and_the_rest_goes_on(
+    doing, collected, running, tmp_path
+):
+    tasks = [doing.Doing(f"plain {i}", "plain") for i in range(6)]
+    tasks.insert(0, doing.Doing("poison", "kill", str(tmp_path)))
+    found = collected(tasks, running)
+    assert found.pop("poison").lost
+    assert all(o.error is None for o in found.values())
+    assert len(found) == 6
+    assert len((tmp_path / "poison").read_text()) == clients.ALLOWED_FAILURES + 1
+
+
+def test_a_signal_lets_begun_tasks_save_and_begins_no_other(doing, running, tmp_path):
+    tasks = [doing.Doing(f"long {i}", "wait to be stopped", str(tmp_path)) for i in range(4)]
+    tasks.insert(0, doing.Doing("first", "plain"))
+    done = []
+
+    def on_result(task, outcome):
+        done.append(task.id)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(Interrupted, match="saved"):
+        run_tasks(doing.do, tasks, running, on_result)
+    assert done == ["first"]
+    marks = [p.read_text() for p in tmp_path.iterdir()]
+    assert 1 <= len(marks) <= 2, "no more than there are workers"
+    assert set(marks) == {"saved"}
+
+
+def test_a_stopped_cluster_takes_other_tasks_again(doing, collected, running):
+    assert collected([doing.Doing("a", "plain")], running)["a"].result == "a done"
+
+
+def test_a_scheduler_that_does_not_answer_is_named(doing, collected, monkeypatch):
+    monkeypatch.setattr(clients, "ANSWER", 1.0)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
+        with pytest.raises(UsageError, match=f"--scheduler {address}: no scheduler answers"):
+            collected([doing.Doing("a", "plain")], Mode(scheduler=address))
+
+
+@pytest.mark.parametrize("address", ["nonsense", "tcp://", "127.0.0.1", "carrier-pigeon://x:1"])
+def test_what_is_no_address_is_named(doing, collected, monkeypatch, address):
+    monkeypatch.setattr(clients, "ANSWER", 1.0)
+    with pytest.raises(UsageError, match="--scheduler"):
+        collected([doing.Doing("a", "plain")], Mode(scheduler=address))
+
+
+def test_a_scheduler_without_workers_is_named(doing, collected, monkeypatch):
+    from distributed import LocalCluster
+
+    monkeypatch.setattr(clients, "ANSWER", 1.0)
+    with (
+        LocalCluster(n_workers=0, host="127.0.0.1", dashboard_address=None) as empty,
+        pytest.raises(UsageError, match="no worker"),
+    ):
+        collected([doing.Doing("a", "plain")], Mode(scheduler=empty.scheduler_address))
