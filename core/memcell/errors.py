@@ -39,6 +39,10 @@ class DataError(MemcellError):
     """A recording, a label file or a data set that cannot be used."""
 
 
+class Diverged(MemcellError):
+    """Training whose loss is no longer a number."""
+
+
 class CheckpointError(MemcellError):
     """A run folder or checkpoint that is missing, altered, or of another version."""
 

@@ -18,7 +18,7 @@ from memcell.app import Task
 from memcell.compare.prepared import prepared
 from memcell.compare.records import RunRecord
 from memcell.compare.work import Work
-from memcell.errors import CheckpointError, MemcellError
+from memcell.errors import CheckpointError, Diverged, MemcellError
 from memcell.files import make_folder, write_atomic
 from memcell.jobs import Working
 from memcell.jobs.lock import locked
@@ -30,8 +30,6 @@ from memcell.training.run_folder import RunFolder
 from memcell.training.trainer import Trainer
 
 RECORD = "record.json"
-#: What `Trainer` says of a loss that is no number.
-_NO_NUMBER = ("the loss is nan", "the loss is inf", "the loss is -inf")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,11 +146,7 @@ def _train(trainer: Trainer, work: Work, working: Working) -> str:
     work.begin_training(trainer.at.update)
     try:
         trainer.train(working.stop)
-    except Interrupted:
-        raise
-    except MemcellError as error:
-        if not str(error).startswith(_NO_NUMBER):
-            raise
+    except Diverged as error:
         return str(error)
     finally:
         work.end_training()

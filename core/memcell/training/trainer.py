@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from memcell.app import Task
-from memcell.errors import CheckpointError, MemcellError
+from memcell.errors import CheckpointError, Diverged, MemcellError
 from memcell.network import Ran
 from memcell.probes.conductor import Probes
 from memcell.progress import SILENT, Progress
@@ -211,7 +211,7 @@ class Trainer:
         if weight > 0:
             total = self.processes.total(float(losses.detach().sum()))
             if not math.isfinite(total):
-                raise MemcellError(
+                raise Diverged(
                     f"the loss is {total} at update {self.at.update + 1} (learning rate "
                     f"{rate:g}); the last checkpoint is kept. Try a smaller --learning-rate or --clip."
                 )

@@ -76,7 +76,11 @@ def _write_comparison(
         if probes and key[0] in ("carry", "oracle"):
             _write_probes(run / "probes.jsonl", seed)
     if baselines:
-        rows = [("majority class", 0.0), ("clock only", 0.02), ("last label persistence", 0.97)]
+        rows = [
+            ("majority class", 0.0),
+            ("clock only", 0.02),
+            ("previous true label (not deployable)", 0.97),
+        ]
         table = [
             {"name": n, "kind": "baseline", "scores": {"kappa": k, "false_alarms_per_hour": None},
              "subjects": {f"S{i:02d}": {"kappa": k} for i in range(subjects)}}
