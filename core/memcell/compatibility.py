@@ -75,6 +75,12 @@ def _gradient_misfits(
             f"'{name['sampler']}' with these options moves them: switch its jitter off, or use "
             f"--gradient window or random_length."
         )
+    if sampler["observes"] and not mode.fixed_grid:
+        found.append(
+            f"sampler '{name['sampler']}' remembers what it observed of each window, and gradient "
+            f"'{training.gradient}' cuts other windows in every epoch: use --gradient window or tbptt, or "
+            f"sampler 'reshuffle'."
+        )
     if training.gradient == "artbp" and not (policy["needs_streams"] or policy["uses_context"]):
         found.append(
             f"gradient 'artbp' is unbiased where memory goes on over a truncation, and policy "

@@ -196,6 +196,16 @@ def test_short_epochs_are_repeated_until_there_were_enough_updates(make_trainer)
     assert trainer.at.epoch > 2
 
 
+def test_epochs_shorter_than_the_first_are_repeated_as_well(make_trainer):
+    trainer = make_trainer(
+        training={"epochs": 1, "min_updates": 51, "seed": 5, "patience": 0, "unroll": "eager"}
+    )
+    batches = [len(trainer.order(epoch)[1]) for epoch in range(3)]
+    assert sum(batches) < 51 == 3 * batches[0]
+    trainer.train()
+    assert trainer.at.update >= 51
+
+
 def test_a_loss_that_is_no_number_stops_with_a_word(make_trainer):
     trainer = make_trainer()
     with torch.no_grad():
@@ -221,6 +231,20 @@ def test_recalibration_leaves_weights_memory_and_random_numbers_as_they_were(mak
     assert torch.equal(trainer.memory.generator.get_state(), state)
     assert any(not torch.equal(means[k], v) for k, v in trainer.network.named_buffers())
     assert not recalibrate(make_trainer("plain"))
+
+
+def test_recalibration_takes_the_windows_of_the_last_epoch_where_easy_ones_came_first(make_trainer):
+    trainer = make_trainer(
+        sampler=("curriculum", {"start": 0.3, "grow": 1}),
+        policy="reset",
+        normalizer=("batch", {"min_lanes": 2}),
+        training={"epochs": 3, "patience": 0, "unroll": "eager"},
+    )
+    trainer.train()
+    table, seen, run = trainer.order(trainer.at.epoch - 1)[0], [], trainer.run
+    trainer.run = lambda batch: (seen.extend(batch.window.tolist()), run(batch))
+    assert recalibrate(trainer)
+    assert sorted(row for row in seen if row >= 0) == list(range(len(table)))
 
 
 REGISTRY = default_registry()

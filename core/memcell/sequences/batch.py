@@ -73,6 +73,7 @@ def collate(
     rows: NDArray[np.int64],
     previous: Ends | None,
     weights: ListOf[NDArray[np.float32]] | None = None,
+    among: NDArray[np.int64] | None = None,
 ) -> Batch:
     """Gather windows into a batch of T = ``windows.time_steps``, or where lengths are drawn, of the longest.
 
@@ -82,10 +83,13 @@ def collate(
         rows: ``[B]`` rows of the table, -1 for an empty lane.
         previous: Where the lanes of the batch before ended, or None for the first.
         weights: Loss weights ``[n_steps]`` of each sequence; None for 1 at each labelled step.
+        among: Rows of all processes' lanes, where ``rows`` are the share of one: T is the same in each of
+            them. None where these are all.
     """
     steps, lanes = windows.time_steps, len(rows)
     if windows.ragged:
-        steps = int(windows.length[rows[rows >= 0]].max(initial=1))
+        every = rows if among is None else among
+        steps = int(windows.length[every[every >= 0]].max(initial=1))
     width = sequences[0].n_features
     dtype = torch.from_numpy(np.empty(0, sequences[0].targets.dtype)).dtype
     x = torch.zeros(steps, lanes, width)

@@ -10,6 +10,7 @@ order of sums.
 from __future__ import annotations
 
 import datetime
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -42,7 +43,12 @@ class Processes:
         if not distributed.is_available() or not distributed.is_torchelastic_launched():
             return cls()
         if not distributed.is_initialized():
-            backend = "nccl" if device.type == "cuda" else "gloo"
+            backend = "gloo"
+            if device.type == "cuda":
+                gpus, here = torch.cuda.device_count(), int(os.environ["LOCAL_WORLD_SIZE"])
+                # "cuda" is the current one from here on: each process has its own, as far as they go
+                torch.cuda.set_device(int(os.environ["LOCAL_RANK"]) % gpus)
+                backend = gpu_backend(gpus, here)
             distributed.init_process_group(backend, timeout=datetime.timedelta(minutes=30))
         return cls(distributed.get_rank(), distributed.get_world_size())
 
@@ -113,6 +119,18 @@ class Processes:
         if self.count > 1:
             distributed.barrier()
             distributed.destroy_process_group()
+
+
+def gpu_backend(gpus: int, processes: int) -> str:
+    """Return what processes on one machine speak through where they train on its GPUs.
+
+    Numbers and memory go from CPU to CPU, which NCCL cannot do, and NCCL wants a GPU for each process.
+
+    Args:
+        gpus: GPUs of the machine.
+        processes: Those that train on it.
+    """
+    return "cpu:gloo,cuda:nccl" if processes <= gpus else "gloo"
 
 
 ALONE = Processes()

@@ -41,12 +41,16 @@ def recalibrate(trainer: Trainer) -> bool:
     for module in wanting:
         module.begin_recalibration()
     try:
-        table, order = trainer.order(0)
+        # an observing sampler's last order stands as it was; asked for an old one, it would decide anew
+        last = max(0, trainer.at.epoch - 1) if trainer.parts.observes else 0
+        table, order = trainer.order(last)
         policy.begin_epoch(trainer.memory)
         ends = None
         for all_lanes in order:
             rows = trainer.processes.share(all_lanes)
-            batch = collate(trainer.task.train, table, rows, ends, trainer.task.train_weights)
+            batch = collate(
+                trainer.task.train, table, rows, ends, trainer.task.train_weights, all_lanes
+            )
             ends = table.ends(rows)
             trainer.run(batch.to(trainer.network.device))
     finally:

@@ -168,7 +168,7 @@ class Trainer:
         ends = self._ends_before(table, order)
         for k in range(self.at.batch, len(order)):
             rows = self.processes.share(order[k])
-            batch = collate(self.task.train, table, rows, ends, self.task.train_weights)
+            batch = collate(self.task.train, table, rows, ends, self.task.train_weights, order[k])
             ends = table.ends(rows)
             self._update(batch.to(self.network.device))
             self.at.batch = k + 1
@@ -307,8 +307,10 @@ class Trainer:
         at.epoch, at.batch, at.loss, at.weight = at.epoch + 1, 0, 0.0, 0.0
         waited = at.epoch - 1 - at.best_epoch
         patience = self.config.patience if at.update >= self.config.min_updates else 0
-        # a sampler that leaves windows out has short epochs: it gets its updates all the same
-        enough = self.parts.covers_once or at.update >= self._total
+        # a sampler that leaves windows out has short epochs: it gets its updates all the same; and epochs
+        # of streams or of drawn lengths may be shorter than the first, by which they were counted
+        least = self.config.min_updates if self.parts.covers_once else self._total
+        enough = at.update >= least
         if at.epoch >= self._epochs and enough:
             at.finished, at.reason = True, f"all {at.epoch} epochs done"
         elif self.task.valid and patience and waited >= patience:

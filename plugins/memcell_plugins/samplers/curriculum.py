@@ -6,7 +6,8 @@ Y. Bengio, J. Louradour, R. Collobert and J. Weston, ICML 2009. At epoch e the e
 
 of the windows is trained on, in random order. What is easy is what the network last found easy (a window's
 mean loss when it was last seen; windows not seen yet come after those that were, by the order of the
-table, and the first epoch takes all of them), or what has few changes of label.
+table, and the first epoch takes all of them), or what has few changes of label. Windows without a labelled
+step have no loss and no label that could change, and come last.
 """
 
 from __future__ import annotations
@@ -48,6 +49,8 @@ class Curriculum(Decided):
             if c.by == "transitions"
             else np.array([self._losses.get(i, math.inf) for i in range(n)])
         )
+        # nothing is learned from these, so they are not easy: their loss of 0 says nothing
+        hardness[windows.weight <= 0] = math.inf
         easiest = np.argsort(hardness, kind="stable")[: max(1, math.ceil(share * n))]
         return rng.permutation(easiest)
 

@@ -64,6 +64,17 @@ def test_modes_that_do_not_fit_are_refused_with_what_to_do(make_config):
         from_mapping(TrainingConfig, {"gradient": "tbpt"}, "[training]")
 
 
+@pytest.mark.parametrize("sampler", ["grab", "curriculum"])
+def test_what_was_observed_of_a_window_wants_windows_that_stay(make_config, sampler):
+    drawn = make_config(training={"gradient": "random_length"}, policy="reset", sampler=sampler)
+    (found,) = misfits(drawn, REGISTRY)
+    assert f"sampler '{sampler}'" in found
+    assert "--gradient window" in found
+    assert "sampler 'reshuffle'" in found
+    overlapping = {"gradient": "tbptt", "time_steps": 10}
+    assert not misfits(make_config(training=overlapping, policy="reset", sampler=sampler), REGISTRY)
+
+
 def test_overlapping_lanes_go_on_from_the_state_at_the_stride(make_trainer, toy_task):
     """Without updates, each window begins with what running its sequence to its first step gives."""
     trainer = make_trainer(

@@ -128,6 +128,8 @@ def test_a_batch_of_drawn_lengths_is_as_long_as_its_longest_and_scales_the_rate(
     chosen = mode(gradient="random_length", time_steps=10)
     batch = collate(data, table, np.array([0, 2, -1]), None)
     assert batch.time_steps == 6
+    shared = collate(data, table, np.array([0, 2]), None, among=np.array([0, 2, -1, 1]))
+    assert shared.time_steps == 12, "as long as in the other process"
     assert chosen.rate(batch, lambda x: x) == pytest.approx(4.5 / 10)
     assert mode(time_steps=10).rate(batch, lambda x: x) == 1
 
@@ -136,6 +138,14 @@ def test_geometric_lengths_have_the_mean_that_was_asked_for():
     table = lay(mode(gradient="artbp", time_steps=20), [sequence(20000)])
     assert abs(table.length[:-1].mean() - 20) < 4 * 20 / len(table) ** 0.5
     assert table.length.min() == 1
+
+
+def test_a_shift_of_the_grid_is_no_truncation():
+    chosen, data = mode(gradient="artbp", time_steps=20), [sequence(200)]
+    plain, shifted = (
+        chosen.table(data, 2, None, phase, np.random.default_rng(1)) for phase in (0, 7)
+    )
+    assert shifted.start.tolist() == plain.start.tolist()
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,18 @@ def test_windows_without_a_change_of_label_are_easy(build, windows):
     assert not windows.transitions[rows(sampler, windows, 0)].any()
 
 
+@pytest.mark.parametrize("by", ["loss", "transitions"])
+def test_windows_without_a_label_are_not_easy(build, by):
+    targets = np.array([0, 1] * 10 + [-1] * 20, dtype=np.int64)
+    features = np.zeros((40, 1), dtype=np.float32)
+    windows = window_table(
+        [Sequence(name="s", subject="p", features=features, targets=targets)], 5, 2
+    )
+    sampler = build(SPECS["curriculum"], by=by, start=0.5, grow=1000)
+    sampler.observe(np.arange(8), np.where(windows.weight > 0, 0.7, 0.0))
+    assert sorted(rows(sampler, windows, 0)) == [0, 1, 2, 3]
+
+
 def herding(gradients, order):
     """Largest norm of a partial sum of centered gradients: what GraB keeps small."""
     centered = gradients - gradients.mean(0)

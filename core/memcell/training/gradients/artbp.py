@@ -9,7 +9,8 @@ flows back over that step is multiplied by 1/(1 - c):
 so the expected gradient is that of the whole sequence (at parameters that stay, with memory carried over
 truncations). The price is variance, which grows with the length of what is learned. Truncations cut a
 sequence into windows of geometric length with mean T (``--time-steps``). Series of lengths are drawn anew
-each epoch from the run's seed, the same for every sequence.
+each epoch from the run's seed, the same for every sequence. A sampler's shift of the grid is left out: it
+would be one more truncation, in no proportion to c.
 
 So that each step weighs the same whatever window it is in, a batch's summed loss is divided by the mean
 weight of the epoch's batches, not its own. Clipping, dropout and an adaptive optimizer come after the
@@ -45,6 +46,17 @@ class ARTBP(GradientMode):
     def __init__(self, config: TrainingConfig) -> None:
         super().__init__(config)
         self._mean_weight = 1.0
+
+    def table(
+        self,
+        sequences: ListOf[Sequence],
+        n_classes: int,
+        weights: ListOf[NDArray[np.float32]] | None,
+        phase: int,
+        rng: np.random.Generator,
+    ) -> WindowTable:
+        """Cut sequences into the windows of an epoch, from their first step on whatever the phase."""
+        return super().table(sequences, n_classes, weights, 0, rng)
 
     def cuts(self, sequences: ListOf[Sequence], rng: np.random.Generator) -> dict[str, Any]:
         """Return the series of lengths."""
