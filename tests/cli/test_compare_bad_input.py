@@ -16,6 +16,7 @@ TYPED = [
     (["--policy", "carry,reset", "--seeds", "0"], ["--seeds got 0"]),
     (["--policy", "carry,reset", "--first-seed", "-1"], ["--first-seed"]),
     (["--policy", "carry,reset", "--seed", "1"], ["--seeds"]),
+    (["--policy", "carry,reset", "--target-loss", "nan"], ["--target-loss got nan"]),
     (["--policy", "carry,reset", "--policy.p", "1"], ["policy 'carry'", "policy 'reset'"]),
     (["--policy", "carry,carry_p", "--policy.p", "7"], ["carry_p", "0 to 1"]),
     (["--policy", "carry,carry_p(q=1)"], ["unknown option 'q'", "p"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -89,6 +90,8 @@ def _compare(
         raise UsageError(f"--seeds got {seeds}; 1 or more expected (20 is what a decision needs)")
     if first_seed < 0 or first_seed + seeds > 2**63:
         raise UsageError(f"--first-seed got {first_seed}; expected 0 or more, below 2^63")
+    if target_loss is not None and not math.isfinite(target_loss):
+        raise UsageError(f"--target-loss got {target_loss}; expected a number of nats, such as 0.5")
     # torch is imported here, not where the help is made
     from memcell.compare.plan import plan_of
     from memcell.compare.run import compare as run_comparison

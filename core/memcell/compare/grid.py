@@ -88,6 +88,7 @@ class _Resolving:
             if axis.name in DEFAULTS:
                 self.kinds[axis.name] = [n for v in axis.values if (n := self._plugin(axis, v))]
         self._raise()
+        self._no_option_twice(axes)
         options = [a for a in axes if self._kind(a) is not None and not self._fold(a)]
         out = []
         for axis in axes:
@@ -170,6 +171,17 @@ class _Resolving:
         self.kinds[kind] = out
         return True
 
+    def _no_option_twice(self, axes: Sequence[Axis]) -> None:
+        """Note an option that stands in parentheses and is swept as well."""
+        for axis in axes:
+            kind, _, option = axis.name.partition(".")
+            for one in self.kinds.get(kind, []) if option else []:
+                if option in dict(one.options):
+                    self._note(
+                        UsageError(f"--{kind} {one} and --sweep {axis.name}: type one of them")
+                    )
+        self._raise()
+
     def _option_axis(self, axis: Axis) -> Axis:
         kind, _, option = axis.name.partition(".")
         self.base.get(kind, {}).pop(option, None)
@@ -210,6 +222,10 @@ class _Resolving:
         for axis in sorted(axes, key=lambda a: "." in a.name):
             for name, values in self.sections.pop((axis.name, axis.values[0])).items():
                 self.base[name] = {**self.base.get(name, {}), **values}
+                # the sections of a kind that is varied are its values' own
+                for one in self.kinds.get(name, []):
+                    if made := self.sections.get((name, str(one))):
+                        made[name] = {**made[name], **values}
 
     def _try(self, read: Callable[[], T]) -> T | None:
         try:

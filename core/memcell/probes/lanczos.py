@@ -52,8 +52,8 @@ def lanczos(
         tolerance: Stop where the residual is below this share of the spectrum's spread.
 
     Raises:
-        RuntimeError: A is not symmetric. Torch drops what it cannot differentiate twice without a word
-            (``once_differentiable``), and this is how it shows.
+        RuntimeError: A is not finite, or not symmetric. Torch drops what it cannot differentiate twice
+            without a word (``once_differentiable``), and this is how it shows.
     """
     vector = torch.from_numpy(rng.standard_normal(size))
     basis = [vector / vector.norm()]
@@ -61,6 +61,10 @@ def lanczos(
     beta: list[float] = []
     while True:
         found = product(basis[-1]).double().cpu()
+        if not bool(torch.isfinite(found).all()):
+            raise RuntimeError(
+                "the product is not finite: the network's loss is no longer a number"
+            )
         if beta and abs(float(found @ basis[-2]) - beta[-1]) > SYMMETRIC * (
             1e-30 + float(found.norm())
         ):

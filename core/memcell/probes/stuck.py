@@ -127,7 +127,9 @@ class Stuck(Probe):
         return {
             "measurements": len(self.past),
             "last": self.past[-1],
-            "smallest_gradient_ratio": min(v["gradient_ratio"] for v in self.past),
+            "smallest_gradient_ratio": min(
+                estimate.known(v["gradient_ratio"] for v in self.past), default=None
+            ),
             "smallest_eigenvalue": min(
                 (v["smallest"] for v in self.past if "smallest" in v), default=None
             ),

@@ -69,6 +69,23 @@ def test_an_axis_of_one_value_is_none():
     assert found.of({"batch_size": "8"})["policy"] == {"name": "reset"}
 
 
+def test_a_swept_option_of_one_value_reaches_every_value_of_its_kind():
+    registry = default_registry()
+    axes = [Axis("policy", ("burn_in", "stored_burn_in")), Axis("policy.steps", ("7",))]
+    for typed in (axes, axes[::-1]):
+        plan = plan_of("microsleep", {"policy": {"steps": 9}}, typed, [0], registry)
+        assert [a.name for a in plan.axes] == ["policy"]
+        assert [c.sections()["policy"]["steps"] for c in plan.configs] == [7, 7]
+        # going on with the folder resolves its base again
+        again = plan_of("microsleep", plan.base, plan.axes, [0], registry)
+        assert [c.sections() for c in again.configs] == [c.sections() for c in plan.configs]
+
+
+def test_an_option_in_parentheses_is_not_swept_as_well():
+    with pytest.raises(UsageError, match=r"burn_in\(steps=5\) and --sweep policy\.steps"):
+        grid(policy=["burn_in(steps=5)", "stored_burn_in"], policy__steps=["7", "9"])
+
+
 def test_what_is_varied_wins_over_the_base():
     found = grid({"training": {"batch_size": 4, "epochs": 3}}, batch_size=["8", "32"])
     assert found.of({"batch_size": "8"})["training"] == {"batch_size": 8, "epochs": 3}

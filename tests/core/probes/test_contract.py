@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from memcell.cli.main import cli, run
 from memcell.config import from_mapping
-from memcell.errors import ConfigError
+from memcell.errors import ConfigError, Diverged
 from memcell.probes.catalogue import NAMES
 from memcell.recurrent.state import leaves
 from memcell.training.config import TrainingConfig
@@ -69,6 +69,16 @@ def test_probes_change_neither_metrics_nor_weights_nor_random_numbers(make_train
     assert [layer.unroll for layer in probed.network.recurrent.layers] == [
         layer.unroll for layer in plain.network.recurrent.layers
     ]
+
+
+def test_a_run_that_diverges_says_so_whatever_its_probe_makes_of_it(make_trainer):
+    # alone it can afford the Hessian, whose eigenvalues are those of no number
+    trainer = make_trainer(training={**ALL, "probe": ("stuck",)})
+    with torch.no_grad():
+        next(trainer.network.recurrent.parameters()).fill_(torch.nan)
+    with pytest.raises(Diverged):
+        trainer.train()
+    assert "not finite" in trainer.probes.off["stuck"]
 
 
 @pytest.mark.parametrize(("budget", "stop"), [(12.0, 17), (3.0, 2)])

@@ -40,6 +40,18 @@ def test_lanczos_stops_where_the_space_is_used_up_and_refuses_what_is_not_symmet
         lanczos(lambda v: a @ v, 6, 6, np.random.default_rng(1))
 
 
+def test_a_loss_that_is_no_number_is_an_error_that_stops_the_probe_alone():
+    # what the conductor lets a probe raise, so that the training can say that it diverged
+    with pytest.raises(RuntimeError, match="not finite"):
+        lanczos(lambda v: v * np.nan, 24, 24, np.random.default_rng(1))
+
+
+def test_a_measurement_that_was_not_defined_is_left_out_of_the_smallest(make_trainer, make_scene):
+    probe = Stuck(make_scene(make_trainer(policy="reset", sampler="sequential")), (4, 0, 0))
+    probe.past = [{"gradient_ratio": v} for v in (1.0, 0.5, None)]
+    assert probe.end()["smallest_gradient_ratio"] == 0.5
+
+
 @pytest.mark.parametrize("cell", ["lstm", "rnn"])
 def test_products_and_eigenvalues_are_those_of_the_dense_hessian(make_trainer, make_scene, cell):
     trainer = make_trainer(cell=cell, network={"hidden_size": 2}, training={"time_steps": 7})

@@ -10,6 +10,7 @@ from memcell.compare.report.differences import SEEDS, SUBJECTS, Difference
 from memcell.compare.report.folder import Comparison, Key
 from memcell.compare.report.measured import UPDATES, Measured
 from memcell.compare.report.words import listed, measure_name, number
+from memcell.compare.statistics.targets import NEVER
 
 MANY_SEEDS = 20
 FEW_SUBJECTS = 6
@@ -48,7 +49,8 @@ def caveats(
     """Return every reason for doubt, the weightiest first."""
     lines = [note[:1].upper() + note[1:].rstrip(".") + "." for note in comparison.notes]
     lines += [*_seeds(comparison, differences), *_subjects(measured, differences)]
-    lines += [*_diverged(comparison, measured), *_failed(comparison), *_target(measured)]
+    lines += [*_diverged(comparison, measured), *_failed(comparison)]
+    lines += _target(comparison, measured)
     if any(d.tuned for d in differences):
         lines.append(
             "“Each at its best” holds every setting at those values of the other axes where its median "
@@ -146,7 +148,7 @@ def _failed(comparison: Comparison) -> list[str]:
     ]  # fmt: skip
 
 
-def _target(measured: Measured) -> list[str]:
+def _target(comparison: Comparison, measured: Measured) -> list[str]:
     if math.isnan(measured.target):
         return ["No run has a validation loss, so there is no target and no time to reach it."]
     rule = (
@@ -155,11 +157,17 @@ def _target(measured: Measured) -> list[str]:
         else "the largest, over settings, of the median best validation loss, so that at least half of the "
         "runs of every setting get there"
     )
+    runs = comparison.counted
+    ended_before = any(
+        u == NEVER and runs[run].status == "done" and runs[run].updates < measured.budget
+        for run, u in measured.updates.items()
+    )
+    smaller = ", or smaller, since some of these runs ended before it was used up" * ended_before
     lines = [
         f"The target is a validation loss of {number(measured.target, 4)}: {rule}. A run that never got "
         f"there counts with the whole budget of {measured.budget:.0f} updates in the comparison of times "
-        f"({measure_name(UPDATES)}), so the true difference may be larger; the share that got there stands "
-        f"beside it."
+        f"({measure_name(UPDATES)}), so the true difference may be larger{smaller}; the share that got "
+        f"there stands beside it."
     ]
     if measured.target >= measured.chance:
         lines.append(

@@ -108,7 +108,13 @@ def read_comparison(folder: Path) -> Comparison:
     Raises:
         DataError: It is none: ``comparison.json`` is missing or damaged; says which.
     """
-    plan = _plan(folder / "comparison.json")
+    try:
+        return _read(folder, _plan(folder / "comparison.json"))
+    except (TypeError, ValueError, AttributeError) as error:
+        raise DataError(f"'{folder / 'comparison.json'}' cannot be read: {error}") from None
+
+
+def _read(folder: Path, plan: Mapping[str, Any]) -> Comparison:
     damaged: list[str] = []
     records, begun, environments = [], [], {}
     for run in sorted(p for p in (folder / "runs").glob("*") if p.is_dir()):
@@ -135,7 +141,7 @@ def read_comparison(folder: Path) -> Comparison:
         main_score=str(plan.get("main_score") or _first_score(records)),
         n_classes=int(plan.get("n_classes") or 2),
         shown_scores=tuple(map(str, plan.get("shown_scores", ()))),
-        splits=plan.get("splits", {}),
+        splits={k: dict(v) for k, v in plan.get("splits", {}).items()},
         target_loss=_target_loss(plan),
         notes=tuple(dict.fromkeys(notes)),
         records=tuple(records),
@@ -161,6 +167,8 @@ def _plan(path: Path) -> dict[str, Any]:
 def _axes(plan: Mapping[str, Any], folder: Path) -> tuple[Axis, ...]:
     try:
         axes = tuple(Axis(str(a["name"]), tuple(map(str, a["values"]))) for a in plan["axes"])
+        if not all(axis.values for axis in axes):
+            raise TypeError("an axis has no values")
         return axes or (Axis("setting", (ONLY,)),)
     except (TypeError, KeyError) as error:
         raise DataError(f"'{folder / 'comparison.json'}': axes cannot be read: {error}") from None

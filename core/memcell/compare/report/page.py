@@ -72,7 +72,8 @@ def _what(comparison: Comparison) -> Html:
     return text(
         f"Compared: {axes or 'one setting'}, each with {len(comparison.seeds)} seeds. The reference is ",
         strong(reference or "the only setting"),
-        ". Runs with the same seed begin with the same weights, so they are compared in pairs. ",
+        ". Runs with the same seed begin with the same weights where their networks are alike, so they are "
+        "compared in pairs. ",
         _recordings(comparison),
     )
 

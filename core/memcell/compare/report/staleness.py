@@ -101,7 +101,7 @@ class Staleness:
         distance: S, the distance of carried memory from today's as a share of its size.
         cost: dL_stale, nats.
         gain: dL_zero, nats.
-        ratio: Mean cost over mean gain; NaN where there is no gain.
+        ratio: Mean cost over mean gain; NaN where there is no gain, or, of several runs, no clear one.
         low: Of its 95 % interval, runs resampled; NaN unless the gain is positive in every resample.
         high: Of its interval.
         turned: 1 - cosine of the gradients.
@@ -144,6 +144,8 @@ def _of_setting(key: Key, seen: Sequence[Seen]) -> Staleness:
     pairs = zip(means("dL_stale"), means("dL_zero"), strict=True)
     known = np.array([p for p in pairs if p[0] == p[0] and p[1] == p[1]]).reshape(-1, 2)
     ratio, low, high = ratio_interval(known[:, 0], known[:, 1])
+    if len(known) > 1 and math.isnan(low):
+        ratio = math.nan  # a gain that is not clear has no share
     return Staleness(
         setting=key, seeds=len(runs), measured=len(seen), lag=mean("lag"), distance=mean("S"),
         cost=mean("dL_stale"), gain=mean("dL_zero"), ratio=ratio, low=low, high=high,

@@ -136,12 +136,18 @@ def memory_sentence(share: MemoryShare) -> Html:
         f"anew by today’s parameters, against reset, which has none from before. Staleness cost "
         f"{_with(share.cost, share.cost_low, share.cost_high)}: carry against oracle."
     )
+    unclear = ", which cannot be told from nothing" if share.low <= 0 <= share.high else ""
     if math.isnan(share.low):
-        last = " Memory’s own gain is not clear, so no share of it is given."
+        why = (
+            "Resampled, memory at times gives nothing"
+            if share.gain_low > 0
+            else ("Memory’s own gain is not clear")
+        )
+        last = f" {why}, so no share of it is given."
     else:
         last = (
             f" That is {_percent(share.ratio)} of what memory gave (95 % interval {_percent(share.low)} to "
-            f"{_percent(share.high)})."
+            f"{_percent(share.high)}){unclear}."
         )
     named = f"{head}, {where}." if where else f"{head}."
     return text(

@@ -37,7 +37,8 @@ def log_updates(updates: float, budget: float) -> float:
     """Return ``ln(min(updates, budget))``: a run that never got there counts as the whole budget.
 
     That is no estimate of when it would have: a difference between a run that got there and one that
-    did not is *at least* this large. At least one update is counted, for the logarithm.
+    did not is *at least* this large, unless that one ended before the budget was used up.
+    At least one update is counted, for the logarithm.
 
     Args:
         updates: From `updates_to_target`.

@@ -14,6 +14,7 @@ from statsmodels.stats.multitest import multipletests
 from memcell.compare.records import RunRecord
 from memcell.compare.report import build_report
 from memcell.compare.report.findings import find, told, write_numbers
+from memcell.compare.report.staleness import Seen, staleness_by_setting
 from memcell.compare.report.words import memory_sentence
 from memcell.errors import DataError
 
@@ -222,6 +223,41 @@ def test_no_share_is_given_of_a_gain_that_is_not_clear(write_comparison, tmp_pat
     assert "so no share of it is given" in memory_sentence(unclear[0])
 
 
+def test_no_share_is_given_of_what_probes_saw_where_the_gain_is_not_clear():
+    def seen(gains):
+        values = [{"dL_stale": 0.01, "dL_zero": gain} for gain in gains]
+        return [Seen(setting=("carry",), seed=i, update=1, values=v) for i, v in enumerate(values)]
+
+    (unclear,) = staleness_by_setting(seen([0.05, -0.049, 0.002, 0.0]))
+    assert unclear.gain > 0
+    assert math.isnan(unclear.ratio)
+    (clear,) = staleness_by_setting(seen([0.05, 0.05, 0.04, 0.06]))
+    assert clear.ratio == pytest.approx(0.2)
+
+
+def test_a_share_whose_interval_spans_0_is_said_to_be_unclear(whole):
+    share = next(s for s in find(whole).shares if s.inference == "carry")
+    unclear = dataclasses.replace(share, ratio=-0.1, low=-0.6, high=0.1)
+    assert "which cannot be told from nothing" in memory_sentence(unclear)
+    at_times = dataclasses.replace(share, gain_low=0.01, ratio=math.nan, low=math.nan)
+    assert "at times gives nothing, so no share of it is given" in memory_sentence(at_times)
+    clear = dataclasses.replace(share, ratio=0.2, low=0.1, high=0.3)
+    assert "told from nothing" not in memory_sentence(clear)
+
+
+def test_a_run_that_ended_before_the_budget_makes_times_less_sure(write_comparison, tmp_path):
+    write_comparison(tmp_path, seeds=range(6))
+    assert not any("or smaller" in doubt for doubt in find(tmp_path).doubts)
+    for path in tmp_path.glob("runs/policy=reset*/record.json"):
+        record = RunRecord.read(path)
+        dataclasses.replace(record, updates=60, validation=record.validation[:3]).write(path)
+    plan = json.loads((tmp_path / "comparison.json").read_text(encoding="utf-8"))
+    plan["target_loss"] = 0.35
+    (tmp_path / "comparison.json").write_text(json.dumps(plan), encoding="utf-8")
+    (said,) = [doubt for doubt in find(tmp_path).doubts if doubt.startswith("The target is")]
+    assert "may be larger, or smaller, since some of these runs ended before" in said
+
+
 def test_what_only_rounding_makes_is_a_tie(write_comparison, tmp_path):
     write_comparison(tmp_path, {"policy": ["reset", "carry"]}, seeds=range(6), subjects=1)
     for path in tmp_path.glob("runs/*/record.json"):
@@ -276,7 +312,11 @@ def test_a_damaged_record_is_named_and_the_others_count(write_comparison, tmp_pa
     assert any("policy=carry,seed=2/record.json" in line for line in lines[1:])
 
 
-@pytest.mark.parametrize("content", [None, "{", "[]", '{"axes": [1], "seeds": [1]}'])
+@pytest.mark.parametrize("content", [
+    None, "{", "[]", '{"axes": [1], "seeds": [1]}', '{"axes": [], "seeds": ["x"]}',
+    '{"axes": [{"name": "p", "values": []}], "seeds": [1]}',
+    '{"axes": [{"name": "p", "values": ["a"]}], "seeds": [1], "splits": 5}',
+])  # fmt: skip
 def test_what_is_no_comparison_is_refused_by_name(tmp_path, content):
     if content is not None:
         (tmp_path / "comparison.json").write_text(content, encoding="utf-8")

@@ -31,7 +31,7 @@ PANELS = (
     ("Does the gradient still point the same way?", "update", "cosine",
      "updates", "cosine of the two gradients"),
     ("Cost where the labels change", "transitions", "dL_stale",
-     "transitions in the batch", "loss that staleness costs (nats)"),
+     "changes of label in the window", "loss that staleness costs (nats)"),
     ("Cost where neighbouring windows differ", "distance", "dL_stale",
      "distance to the window before", "loss that staleness costs (nats)"),
 )  # fmt: skip
