@@ -10,13 +10,14 @@ compare() { local name=$1; shift; echo "== $name"; memcell compare "$@" --jobs "
 
 night=(microsleep --data sleep-edf-powers --data.path "$sleep" --epochs 15 --min-updates 0)
 recall=(memory --task recall --symbols 2 --distractors 2 --streams 16 --trials 20 --lag 40 --time-steps 20
-        --window 20 --epochs 30 --patience 0 --learning-rate 0.01)
+        --window 20 --epochs 30 --patience 0)
+recall_01=("${recall[@]}" --learning-rate 0.01)
 digits=(memory --task order_digits --no-rows --policy reset --time-steps 1 --window 1 --epochs 10 --patience 0)
 
 # carried memory: which policy, on what data
 compare policies-sleep "${night[@]}" --policy reset,carry,oracle,burn_in,stored,refresh,learned,noise,decay
-compare policies-recall "${recall[@]}" --policy reset,carry,oracle,burn_in,stored,refresh,learned --policy.steps 40
-compare policies-recall-1997 "${recall[@]}" --policy reset,carry,oracle --cell lstm97 --seeds 12
+compare policies-recall "${recall_01[@]}" --policy reset,carry,oracle,burn_in,stored,refresh,learned --policy.steps 40
+compare policies-recall-1997 "${recall_01[@]}" --policy reset,carry,oracle --cell lstm97 --seeds 12
 compare policies-simulated microsleep --policy reset,carry,oracle,burn_in
 compare policies-eyes microsleep --data "$eyes" --policy reset,carry,oracle
 # when staleness matters: learning rate, with and without a forget gate, measured beside
@@ -25,8 +26,6 @@ compare staleness-sleep "${night[@]}" --policy carry --cell lstm,lstm97 \
   --sweep learning_rate=0.001,0.003,0.01,0.03 --seeds 4 --probe staleness --probe-budget 1
 compare staleness-recall "${recall[@]}" --policy carry --cell lstm,lstm97 \
   --sweep learning_rate=0.003,0.01,0.03 --seeds 4 --probe staleness --probe-budget 1
-# batch size is not time steps
-compare sizes-sleep "${night[@]}" --policy carry --sweep "batch_size=2,8,32;time_steps=15,60" --epochs 6 --seeds 12
 # order
 compare order-digits "${digits[@]}" --sampler reshuffle,shuffle_once,sequential,grouped,blocks,grab \
   --probe order --probe-budget 0.3
@@ -35,9 +34,9 @@ compare optimizers-digits "${digits[@]}" --sampler reshuffle --optimizer sgd,gat
 compare starts-digits "${digits[@]}" --sampler reshuffle --sweep input_init=glorot,zeros,constant,uniform,he,orthogonal \
   --seeds 12
 # 1997
-compare cells-1997 "${recall[@]}" --policy carry --cell lstm97,cec,rnn,lstm --time-steps 50 --window 50 \
+compare cells-1997 "${recall_01[@]}" --policy carry --cell lstm97,cec,rnn,lstm --time-steps 50 --window 50 \
   --seeds 12 --probe gradient_flow --probe-budget 0.3
-compare bias-1997 "${recall[@]}" --policy carry --cell lstm97 --time-steps 50 --window 50 \
+compare bias-1997 "${recall_01[@]}" --policy carry --cell lstm97 --time-steps 50 --window 50 \
   --sweep cell.output_gate_bias=-1,0,-3 --seeds 12
 # batch normalization
 compare norms-digits memory --task sequential_digits --policy reset --sampler reshuffle --time-steps 64 --window 64 \
@@ -45,3 +44,5 @@ compare norms-digits memory --task sequential_digits --policy reset --sampler re
 compare gamma-digits memory --task sequential_digits --policy reset --sampler reshuffle --time-steps 64 --window 64 \
   --epochs 15 --patience 0 --normalizer batch --sweep normalizer.gamma=0.1,1 --seeds 12
 compare norms-sleep "${night[@]}" --policy reset,carry --normalizer none,batch,layer --batch-size 16 --seeds 12
+# batch size is not time steps
+compare sizes-sleep "${night[@]}" --policy carry --sweep "batch_size=2,8,32;time_steps=15,60" --epochs 6 --seeds 12

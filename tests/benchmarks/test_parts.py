@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
@@ -77,6 +79,8 @@ def test_an_error_is_relative_to_what_should_be_there():
     # b is 0 up to rounding: as an absolute error it is judged by the largest
     assert relative_error({**wanted, "b": torch.tensor([2e-9])}, wanted) < 1e-6
     assert relative_error({"b": wanted["b"]}, wanted) == pytest.approx(1)
+    infinite = {"a": torch.tensor([float("inf"), 1.0])}
+    assert math.isnan(relative_error({"a": torch.ones(2)}, infinite))
     nan = relative_error({**wanted, "a": torch.tensor([3.0, float("nan")])}, wanted)
     assert nan != nan
 

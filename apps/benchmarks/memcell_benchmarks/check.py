@@ -38,7 +38,8 @@ def relative_error(got: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> f
             return float("nan")
         if difference:
             errors.append(difference / max(norms.get(name, 0.0), floor, 1e-30))
-    return max(errors)
+    # an infinite number that is missing is infinity by infinity, which max would pass over
+    return float("nan") if any(e != e for e in errors) else max(errors)
 
 
 def verify(contender: Contender, oracle: Unrolled) -> float:

@@ -130,3 +130,16 @@ def test_where_all_refuse_there_is_nothing_to_compare():
     double = Double(wrong_gradient, refuses=("native", "torch"))
     chosen_way_equals_eager(TraceCell, double)
     assert double.asked == {"native", "torch", "eager"}
+
+
+class Masked(TraceCell):
+    """Buffers that have no difference: bools, and one without numbers."""
+
+    def __init__(self, *sizes):
+        super().__init__(*sizes)
+        self.register_buffer("mask", torch.ones(3, dtype=torch.bool))
+        self.register_buffer("none", torch.zeros(0))
+
+
+def test_masks_are_compared():
+    chosen_way_equals_eager(Masked, Double())

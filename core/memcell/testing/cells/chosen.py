@@ -169,7 +169,8 @@ def _numbers(way: str, layers: _Layers, window: _Window, run: Run) -> Numbers:
         found.update(_named(f"the state after step {step}", states[step]))
     if window.training:
         found.update(_gradients(found, {**given, **layers.learned[way]}))
-    found.update((name, buffer.clone()) for name, buffer in layer.named_buffers())
+    for name, buffer in layer.named_buffers():  # masks too: bools have no difference
+        found[name] = buffer.clone() if buffer.is_complex() else buffer.to(torch.float64, copy=True)
     return {name: None if t is None else t.detach() for name, t in found.items()}
 
 
@@ -189,17 +190,21 @@ def _gradients(found: Numbers, wanted: dict[str, Tensor]) -> Numbers:
     return {f"the gradient of {n}": g for n, g in zip(wanted, gradients, strict=True)}
 
 
+def _size(tensor: Tensor) -> float:
+    return float(tensor.abs().max()) if tensor.numel() else 0.0
+
+
 def _worst(wanted: Numbers, got: Numbers) -> tuple[str, float]:
     """Return what differs most, and by how much of its largest number; infinite where one has a NaN."""
-    largest = max((float(t.abs().max()) for t in wanted.values() if t is not None), default=0.0)
+    largest = max((_size(t) for t in wanted.values() if t is not None), default=0.0)
     worst = ("outputs", 0.0)
     for name, a in wanted.items():
         b = got.get(name)
         if a is None and b is None:
             continue
         a, b = (torch.zeros_like(u) if t is None else t for t, u in ((a, b), (b, a)))  # type: ignore[arg-type]
-        gap = float((a - b).abs().max()) if a.shape == b.shape else float("inf")
-        error = gap / max(float(a.abs().max()), _FLOOR * largest, 1e-300)
+        gap = _size(a - b) if a.shape == b.shape else float("inf")
+        error = gap / max(_size(a), _FLOOR * largest, 1e-300)
         if not error <= worst[1]:
             worst = (name, error if error == error else float("inf"))
     return worst

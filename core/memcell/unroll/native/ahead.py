@@ -28,8 +28,11 @@ def begin(key: Hashable, work: Callable[[], object]) -> None:
     with _lock:
         if (os.getpid(), key) not in _under_way:
             thread = threading.Thread(target=quietly, name="memcell-native-ahead")
+            try:
+                thread.start()
+            except RuntimeError:  # no more threads: whoever wants the result does the work
+                return
             _under_way[os.getpid(), key] = thread
-            thread.start()
 
 
 def finished(key: Hashable) -> None:

@@ -33,7 +33,7 @@ def fetch(key: str, build: Callable[[Path], None], where: Path | None = None) ->
         build: Writes the object to a path.
         where: The folder.
     """
-    place = _writable(where or folder())
+    place = _writable(where)
     found = lookup(key, place)
     return found if found is not None else store(key, build, place)
 
@@ -78,14 +78,15 @@ _own_folder: Path | None = None
 _lock = threading.Lock()
 
 
-def _writable(where: Path) -> Path:
+def _writable(where: Path | None) -> Path:
     """Return the folder, made where it is missing; one of this process's own where it cannot be used."""
     global _own_folder
     try:
+        where = where or folder()
         where.mkdir(parents=True, exist_ok=True, mode=0o700)
         if os.access(where, os.W_OK) and _ours(where):
             return where
-    except OSError:
+    except (OSError, RuntimeError):  # RuntimeError: this user has no home
         pass
     with _lock:
         if _own_folder is None:

@@ -115,6 +115,7 @@ class ParameterGradients:
             return
         timed = [a for a in node.all_input_nodes if a in self._timed]
         linear = node.target in _LINEAR and not any(self._lanes in shape_of(a) for a in timed)
+        linear = linear and not self._lowering.numbers.varies(node)  # the loop knows how many
         if linear and node.target in (aten.mul.Tensor, aten.div.Tensor):
             linear = len(timed) == 1 and (
                 node.target is aten.mul.Tensor or node.args[0] in self._timed
@@ -155,6 +156,10 @@ class ParameterGradients:
                     raise Unsupported("a weight's gradient needs more than sums over time")
                 needed[node] = None
                 return
+            if self._lowering.numbers.varies(node):
+                raise Unsupported(
+                    f"a weight's gradient depends on the number of lanes ({node.target})"
+                )
             for argument in node.all_input_nodes:
                 visit(argument)
             order.append(node)

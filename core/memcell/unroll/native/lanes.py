@@ -31,6 +31,7 @@ class LaneNumbers:
 
     def __init__(self, graph: fx.Graph, lanes: int, other: fx.Graph, other_lanes: int) -> None:
         self._powers: dict[tuple[fx.Node, int], int] = {}
+        self._varying: set[fx.Node] = set()
         self._lanes = lanes
         nodes, others = list(graph.nodes), list(other.nodes)
         if [n.target for n in nodes if n.op == "call_function"] != [
@@ -45,6 +46,13 @@ class LaneNumbers:
                 if power is None:
                     raise Unsupported(f"{a.target} depends on the number of lanes")
                 self._powers[a, position] = power
+                self._varying.add(a)
+            if any(x != b.kwargs.get(k) for k, x in a.kwargs.items() if isinstance(x, int | float)):
+                raise Unsupported(f"{a.target} depends on the number of lanes")
+
+    def varies(self, node: fx.Node) -> bool:
+        """Whether a constant argument of a node follows the batch size."""
+        return node in self._varying
 
     def number(self, node: fx.Node, position: int, value: float) -> Number:
         """Return a constant argument."""

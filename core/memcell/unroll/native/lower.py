@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -154,8 +154,10 @@ class Lowering:
         value = node.args[which] if isinstance(which, int) else which
         if not isinstance(value, bool | int | float):
             raise Unsupported(f"{node.target} of something that is not a number")
-        found = layout_of(node, self.lanes)
-        return (Number(float(value), width=found.width),)
+        number = Number(float(value))
+        if isinstance(which, int):
+            number = self.numbers.number(node, which, float(value))
+        return (replace(number, width=layout_of(node, self.lanes).width),)
 
     def _operand(self, node: fx.Node, position: int) -> Tiles:
         argument = node.args[position]
@@ -240,11 +242,12 @@ class Lowering:
         high = node.args[-1] if node.target is aten.clamp_max.default else None
         if node.target is aten.clamp.default and len(node.args) > 2:
             high = node.args[2]
-        for name, limit in (("maximum", low), ("minimum", high)):
+        last = len(node.args) - 1
+        for name, limit, at in (("maximum", low, 1), ("minimum", high, last)):
             if limit is not None:
                 if not isinstance(limit, int | float):
                     raise Unsupported(f"{node.target} between tensors")
                 tiles = self.build.pointwise(
-                    name, [tiles, (Number(float(limit)),)], self.cuts[node]
+                    name, [tiles, (self.numbers.number(node, at, float(limit)),)], self.cuts[node]
                 )
         return tiles

@@ -44,9 +44,15 @@ class Plan:
 
     @functools.cached_property
     def forward(self) -> Runner:
-        """The forward loop that saves. Compiling the backward loop begins with it."""
+        """The forward loop that saves. The backward loop is compiled beside it.
+
+        Raises:
+            Unsupported: Either cannot be had: said now, for in backward nothing else can run instead.
+        """
         begin_program((self._backward.source,), self.dtype, self.target)
-        return self._runner("forward", write(self.programs.forward), INPUT_ROWS)
+        made = self._runner("forward", write(self.programs.forward), INPUT_ROWS)
+        _ = self.backward
+        return made
 
     @functools.cached_property
     def backward(self) -> Runner:

@@ -16,7 +16,8 @@ _KEPT = 4
 #: Bytes of a large page, on the systems that have them.
 _PAGE = 1 << 21
 _free: dict[tuple[int, torch.dtype], list[Tensor]] = {}
-_lock = threading.Lock()
+#: Taken again within itself: the collector may end a lease while another one is taken or ended.
+_lock = threading.RLock()
 
 
 class Lease:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections import OrderedDict
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,9 +12,11 @@ from torch import Tensor, nn
 
 from memcell.unroll.native.unsupported import Unsupported
 
-_PLAIN = (int, float, bool, str, bytes, type(None))
-#: Types of most attributes of a module, which say nothing of what a step does.
-_PASSED = frozenset((dict, OrderedDict, set, list))
+_PLAIN = frozenset((int, float, bool, str, bytes, type(None)))
+#: What every module has; what of it says what a step does is looked at by itself.
+_OWN = frozenset(vars(nn.Module())) - {"training"}
+#: Entries of a list, dict or set that is looked into: a longer one is a record, not a setting.
+_ENTRIES = 16
 
 
 @contextmanager
@@ -25,46 +27,82 @@ def watched(step: nn.Module) -> Iterator[None]:
         Unsupported: An attribute was set, replaced or (a list, dict or set) changed.
     """
     modules = [(name, m, dict(vars(m)), _contents(m)) for name, m in step.named_modules() if name]
-    yield
+    try:
+        yield
+    except BaseException:  # the eager loop runs it now, and must find what was there
+        for _, module, before, _ in modules:
+            for key in {**before, **vars(module)}:
+                _put_back(module, before, key)
+        raise
     for name, module, before, contents in modules:
         now = dict(vars(module))
         changed = [k for k in {**before, **now} if before.get(k, module) is not now.get(k, module)]
         grown = [k for k, v in _contents(module).items() if contents.get(k) != v]
         if changed or grown:
             for key in changed:
-                if key in before:
-                    vars(module)[key] = before[key]
-                else:
-                    del vars(module)[key]
+                _put_back(module, before, key)
             what = (changed or grown)[0]
             raise Unsupported(
                 f"the step keeps something on itself ({name}.{what}); a step must be pure"
             )
 
 
+def _put_back(module: nn.Module, before: dict[str, Any], key: str) -> None:
+    if key in before:
+        vars(module)[key] = before[key]
+    else:
+        del vars(module)[key]
+
+
 def fingerprint(module: nn.Module) -> tuple[Any, ...]:
-    """Return the plain values on a module and its parts: a trace holds as long as they are the same."""
+    """Return what a trace of a module and its parts holds for: as long as it is the same.
+
+    Types of the parts, settings, functions and hooks on them, sizes of parameters and buffers and which of
+    them are one tensor. (Not what a step finds elsewhere: globals, attributes of classes, closures.)
+    """
     found: list[Any] = []
+    tensors: dict[int, int] = {}
     for part in module.modules():
-        for key, value in vars(part).items():
-            if type(value) in _PASSED:
-                continue
-            if isinstance(value, _PLAIN) or (
-                isinstance(value, tuple | frozenset) and not _has_tensor(value)
-            ):
-                found.append((key, value))
-            elif dataclasses.is_dataclass(value):
-                found.append((key, _settings(value)))
-            elif isinstance(value, Tensor):
-                found.append((key, id(value)))
+        found.append(type(part))
+        own = vars(part)
+        for key, value in own.items():
+            if key not in _OWN:
+                found.append((key, value if type(value) in _PLAIN else _settings(value)))
+        for held in (own["_parameters"], own["_buffers"]):
+            for key, tensor in held.items():
+                if tensor is not None:
+                    first = tensors.setdefault(id(tensor), len(tensors))
+                    found.append((key, first, tensor.shape, tensor.dtype))
+        for hooks in (own["_forward_pre_hooks"], own["_forward_hooks"]):
+            found += [_settings(hook) for hook in hooks.values()]
     return tuple(found)
 
 
-def _settings(value: Any) -> Any:
-    """Return the fields of a dataclass as something to compare: it may be changed in place."""
+def _settings(value: Any, depth: int = 4) -> Any:
+    """Return something to compare: what holds settings may be changed in place."""
+    if type(value) in _PLAIN:
+        return value
+    if isinstance(value, Tensor) or depth == 0:
+        return id(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        parts = [(f.name, _settings(getattr(value, f.name))) for f in dataclasses.fields(value)]
-        return (type(value), *parts)
+        fields = dataclasses.fields(value)
+        return (type(value), *(_settings(getattr(value, f.name), depth - 1) for f in fields))
+    if isinstance(value, tuple):
+        return (type(value), *(_settings(item, depth - 1) for item in value))
+    if isinstance(value, list | dict | set):
+        if len(value) > _ENTRIES:
+            return (type(value), id(value))
+        items = value.items() if isinstance(value, dict) else value
+        return (type(value), *(_settings(item, depth - 1) for item in items))
+    try:  # by a weak reference: a cell must not live on in what is known of it
+        found = weakref.ref(value)
+        hash(found)
+    except TypeError:
+        return _hashable(value)
+    return found
+
+
+def _hashable(value: Any) -> Any:
     try:
         hash(value)
     except TypeError:
@@ -79,11 +117,11 @@ def _contents(module: nn.Module) -> dict[str, Any]:
         for k, v in own.items()
         if isinstance(v, list | dict | set)
     }
-    found.update({k: v._version for k, v in own.items() if isinstance(v, Tensor)})
+    found.update(
+        {
+            k: v._version
+            for k, v in own.items()
+            if isinstance(v, Tensor) and not v.is_inference()  # those keep no count
+        }
+    )
     return found
-
-
-def _has_tensor(value: Any) -> bool:
-    if isinstance(value, Tensor):
-        return True
-    return isinstance(value, tuple | frozenset) and any(_has_tensor(v) for v in value)

@@ -23,6 +23,7 @@ from memcell.unroll.native.unroll import (
     fixed_buffers,
     named_parameters,
     planned,
+    preparing,
 )
 from memcell.unroll.native.unsupported import Unsupported
 from memcell.unroll.native.window import Marks, Window
@@ -45,15 +46,22 @@ class NativeStepper:
         Unsupported: It cannot run natively.
     """
 
+    @torch.inference_mode(False)  # what is made here may be written outside that mode later
+    @torch.no_grad()
     def __init__(self, cell: Cell, norms: SiteNorms, lanes: int = 1) -> None:
+        held = (m for module in (cell, norms) for m in (*module.parameters(), *module.buffers()))
+        if any(tensor.is_inference() for tensor in held):
+            raise Unsupported("weights made in inference mode: when they change is not known")
         dtype = next((p.dtype for p in cell.parameters()), torch.float32)
         self._cell, self._norms, self._lanes = cell, norms, lanes
         self._structure = cell.initial_state(lanes, dtype=dtype)
         self._x = torch.zeros(1, lanes, cell.input_size, dtype=dtype)
-        owners = named_parameters(cell, norms)
-        checked(owners, self._x, self._structure, self._structure)
-        self._ages = AgeInputs(norms, lanes, dtype)
-        plan, inputs = planned(cell, norms, owners, self._ages.windows, self._x, self._structure)
+        with preparing:
+            owners = named_parameters(cell, norms)
+            checked(owners, self._x, self._structure, self._structure)
+            self._ages = AgeInputs(norms, lanes, dtype)
+            windows = self._ages.windows
+            plan, inputs = planned(cell, norms, owners, windows, self._x, self._structure)
         if not inputs.projects:
             raise Unsupported("project does not work step by step")
         programs = plan.programs
@@ -87,6 +95,7 @@ class NativeStepper:
         """``[B, H]``: the last step's output, overwritten by the next."""
         return self._y0
 
+    @torch.inference_mode(False)
     def load(self, state: State, age: Tensor | None = None) -> None:
         """Set the memory and its age (0 by default)."""
         for history, part in zip(self._history, leaves(state), strict=True):

@@ -40,15 +40,18 @@ def load(
         extra: Further flags.
 
     Raises:
-        Unsupported: There is no compiler, or it failed.
+        Unsupported: There is no compiler, it failed, or there is no place for what it makes.
     """
     key, build = _recipe(source, dtype, target, extra)
     finished(key)
-    path = disk.fetch(key, build)
     try:
-        return ctypes.CDLL(str(path))
-    except OSError:  # an object of the right digest that this system does not load
-        return ctypes.CDLL(str(disk.store(key, build, path.parent)))
+        path = disk.fetch(key, build)
+        try:
+            return ctypes.CDLL(str(path))
+        except OSError:  # an object of the right digest that this system does not load
+            return ctypes.CDLL(str(disk.store(key, build, path.parent)))
+    except OSError as e:  # a full disk, a folder from which nothing may run
+        raise Unsupported(f"compiled code could not be kept or loaded: {e}") from e
 
 
 @cache

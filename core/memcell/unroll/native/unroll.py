@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -22,6 +23,10 @@ from memcell.unroll.native.unsupported import Unsupported
 from memcell.unroll.native.window import Marks
 from memcell.unroll.norms import SiteNorms
 
+#: Tracing puts other numbers into a cell for a moment: meanwhile no other thread may take its weights, nor
+#: trace it and leave those numbers in it.
+preparing = threading.RLock()
+
 
 def unroll_native(
     cell: Cell,
@@ -38,32 +43,33 @@ def unroll_native(
     Raises:
         Unsupported: It cannot run natively; nothing has happened yet, and the eager loop can run it.
     """
-    owners = named_parameters(cell, norms)
-    parts = checked(owners, x, state, fresh)
-    windows = norms.windows(marks, gather)
-    plan, inputs = planned(cell, norms, owners, windows, x, state)
-    programs = plan.programs
-    wanted = sorted(k for k in keep if k > 0)
-    fresh_parts = [t.contiguous() for t in leaves(fresh)]
-    named = {f"x{i}": t for i, t in enumerate(inputs.tensors)}
-    named.update({c: owners[n] for c, n in programs.parameters.items()})
-    named.update({f"s{i}": t for i, t in enumerate(parts)})
-    named.update({f"s{i}_fresh": t for i, t in enumerate(fresh_parts)})
-    tensors = [t.contiguous() for t in named.values()]
-    grad = torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
-    call = Call(
-        plan=plan,
-        marks=Marks(marks, wanted),
-        kept=len(wanted),
-        steps=x.shape[0],
-        lanes=x.shape[1],
-        threads=torch.get_num_threads(),
-        names=list(named),
-        fixed={
-            **fixed_buffers(plan, cell, norms, grad and gather),
-            **_norm_inputs(plan, windows),
-        },
-    )
+    with preparing:
+        owners = named_parameters(cell, norms)
+        parts = checked(owners, x, state, fresh)
+        windows = norms.windows(marks, gather)
+        plan, inputs = planned(cell, norms, owners, windows, x, state)
+        programs = plan.programs
+        wanted = sorted(k for k in keep if k > 0)
+        fresh_parts = [t.contiguous() for t in leaves(fresh)]
+        named = {f"x{i}": t for i, t in enumerate(inputs.tensors)}
+        named.update({c: owners[n] for c, n in programs.parameters.items()})
+        named.update({f"s{i}": t for i, t in enumerate(parts)})
+        named.update({f"s{i}_fresh": t for i, t in enumerate(fresh_parts)})
+        tensors = [t.contiguous() for t in named.values()]
+        grad = torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
+        call = Call(
+            plan=plan,
+            marks=Marks(marks, wanted),
+            kept=len(wanted),
+            steps=x.shape[0],
+            lanes=x.shape[1],
+            threads=torch.get_num_threads(),
+            names=list(named),
+            fixed={
+                **fixed_buffers(plan, cell, norms, grad),
+                **_norm_inputs(plan, windows),
+            },
+        )
     if grad:
         output, *kept = Unroll.apply(call, *tensors)  # type: ignore[no-untyped-call]
     else:
@@ -95,7 +101,8 @@ def native_reason(cell: Cell, norms: SiteNorms) -> str | None:
         owners = named_parameters(cell, norms)
         checked(owners, x, state, state)
         for gather in (True, False):
-            planned(cell, norms, owners, norms.windows(marks, gather), x, state)
+            with preparing:
+                planned(cell, norms, owners, norms.windows(marks, gather), x, state)
     except Unsupported as e:
         return str(e)
     return None
@@ -184,7 +191,7 @@ _refused: WeakKeyDictionary[Cell, dict[Any, str]] = WeakKeyDictionary()
 
 
 def fixed_buffers(plan: Plan, cell: Cell, norms: SiteNorms, copy: bool) -> dict[str, Tensor]:
-    """Return the buffers that programs read by their C names; copied where folding will change them."""
+    """Return the buffers that programs read by their C names; copied where backward reads them again."""
     if not plan.programs.buffers:
         return {}
     buffers = {
