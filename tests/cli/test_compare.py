@@ -248,3 +248,14 @@ def test_a_cluster_one_of_whose_workers_is_killed_gives_the_same_bytes(tmp_path,
     assert code == 0
     assert killed
     same(out, whole)
+
+
+def test_probes_leave_their_summaries_in_each_run(tmp_path):
+    out = tmp_path / "probed"
+    probed = ["--no-report", "--probe", "cell_state", "--probe-budget", "1", "--out", str(out)]
+    assert run([*BASE, "--policy", "carry,reset", "--seeds", "1", *probed]) == 0
+    for name in ("carry", "reset"):
+        lines = (out / "runs" / f"policy={name},seed=0" / "probes.jsonl").read_text().splitlines()
+        assert [json.loads(x)["probe"] for x in lines if "summary" in json.loads(x)] == [
+            "cell_state"
+        ]

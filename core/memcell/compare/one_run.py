@@ -96,6 +96,8 @@ def _run(task: RunTask, path: Path, working: Working) -> RunRecord:
         trainer = _trainer(config, path, data.app, data.task)
         reason = _train(trainer, work, working)
         facts["updates"] = trainer.at.update
+        if trainer.probes is not None:
+            trainer.probes.end()  # writes the summaries
         if not reason:
             scored = score(trainer, config, data.app, by_subject=True)
             write_scores(path, scored.rows, data.task)
