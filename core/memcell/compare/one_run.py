@@ -24,9 +24,10 @@ from memcell.jobs import Working
 from memcell.jobs.lock import locked
 from memcell.registry import default_registry
 from memcell.training.interrupt import Interrupted
-from memcell.training.run import Scored, device_of, make_trainer, score, write_scores
+from memcell.training.run import device_of, make_trainer
 from memcell.training.run_config import RunConfig, resolve
 from memcell.training.run_folder import RunFolder
+from memcell.training.scoring import Scored, score, write_scores
 from memcell.training.trainer import Trainer
 
 RECORD = "record.json"

@@ -12,9 +12,10 @@ from memcell.progress import progress
 from memcell.registry import Registry
 from memcell.tables import as_text, as_tsv
 from memcell.training.model import load_model
-from memcell.training.run import EVAL_POLICIES, Say, build_app, device_of, score_row
+from memcell.training.run import Say, build_app, device_of
 from memcell.training.run_config import RunConfig, resolve
 from memcell.training.run_folder import RunFolder
+from memcell.training.scoring import EVAL_POLICIES, score_row
 
 
 def open_run(app: str, path: Path, registry: Registry) -> tuple[RunFolder, RunConfig]:

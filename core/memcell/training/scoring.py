@@ -1,0 +1,144 @@
+"""Scores of a trained network under both inference policies, and the files that hold them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from memcell.app import App, Row, Task
+from memcell.files import write_atomic
+from memcell.network import Network
+from memcell.tables import as_tsv
+from memcell.training.inference import probabilities
+from memcell.training.model import ModelFacts, save_model
+from memcell.training.recalibrate import recalibrate
+from memcell.training.run_config import RunConfig
+from memcell.training.run_folder import RunFolder
+from memcell.training.trainer import Trainer
+
+EVAL_POLICIES = ("carry", "reset")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Scored:
+    """A trained network with its scores.
+
+    Args:
+        label: ``"lstm, trained with carry"``.
+        rows: One for each inference policy.
+        scores: Inference policy to test scores.
+        subjects: Inference policy to test subject to scores; empty where nobody asked for them.
+        picked: Test probabilities under the network's own inference policy.
+        decision: What the app decided under it.
+    """
+
+    label: str
+    rows: list[Row]
+    scores: Mapping[str, Mapping[str, float]]
+    subjects: Mapping[str, Mapping[str, Mapping[str, float]]]
+    picked: list[Any]
+    decision: Mapping[str, float]
+
+
+def label_of(config: RunConfig) -> str:
+    """Return what tables call a run's network."""
+    return f"{config.choices['cell'].name}, trained with {config.choices['policy'].name}"
+
+
+def score(trainer: Trainer, config: RunConfig, app: App, by_subject: bool = False) -> Scored:
+    """Score a trained network on the test split under both inference policies, and store the model.
+
+    Args:
+        trainer: Done with training.
+        config: The run's.
+        app: The app.
+        by_subject: Also score the sequences of each test subject by themselves.
+    """
+    if config.training.recalibrate:
+        recalibrate(trainer)
+    network, task, label = trainer.network, trainer.task, label_of(config)
+    time_steps, eval_policy = config.training.time_steps, trainer.eval_policy
+    decisions: dict[str, Mapping[str, float]] = {}
+    scores, subjects = {}, {}
+    rows, picked = [], []
+    for policy in EVAL_POLICIES:
+        valid = probabilities(network, task.valid, policy, time_steps)
+        decisions[policy] = app.fit_decision(task, valid)
+        row, test = score_row(label, network, app, task, policy, time_steps, decisions[policy])
+        rows.append(row)
+        scores[policy] = row.scores
+        if by_subject:
+            subjects[policy] = _subject_scores(app, task, test, decisions[policy])
+        if policy == eval_policy:
+            picked = test
+    rows.sort(key=lambda row: not row.name.endswith(eval_policy))
+    facts = ModelFacts(
+        n_features=task.train[0].n_features,
+        n_classes=task.n_classes,
+        eval_policy=eval_policy,
+        decisions=decisions,
+        task=task.facts,
+        notes=task.notes,
+    )
+    if trainer.processes.main:
+        save_model(trainer.folder, network, facts)
+    return Scored(
+        label=label,
+        rows=rows,
+        scores=scores,
+        subjects=subjects,
+        picked=picked,
+        decision=decisions[eval_policy],
+    )
+
+
+def _subject_scores(
+    app: App, task: Task, test: Sequence[Any], decision: Mapping[str, float]
+) -> dict[str, Mapping[str, float]]:
+    of: dict[str, list[int]] = {}
+    for i, sequence in enumerate(task.test):
+        of.setdefault(sequence.subject, []).append(i)
+    return {
+        subject: app.scores([task.test[i] for i in rows], [test[i] for i in rows], decision)
+        for subject, rows in sorted(of.items())
+    }
+
+
+def score_row(
+    label: str,
+    network: Network,
+    app: App,
+    task: Task,
+    policy: str,
+    time_steps: int,
+    decision: Mapping[str, float],
+) -> tuple[Row, list[Any]]:
+    """Score a network on the test split under an inference policy; the probabilities come with it."""
+    test = probabilities(network, task.test, policy, time_steps)
+    scores = app.scores(task.test, test, decision)
+    return Row(name=f"{label}, inferred with {policy}", scores=scores), test
+
+
+def write_scores(path: Path, rows: Sequence[Row], task: Task) -> None:
+    """Write ``scores.tsv`` and ``scores.json``."""
+    write_atomic(path / "scores.tsv", as_tsv(rows, task.main_score))
+    # JSON has no NaN: a score that is not defined is null
+    table = [
+        {
+            "name": r.name,
+            "kind": r.kind,
+            "note": r.note,
+            "scores": _defined(r.scores),
+            "subjects": {subject: _defined(scores) for subject, scores in r.subjects.items()},
+        }
+        for r in rows
+    ]
+    RunFolder(path).write_json(
+        "scores.json", {"main_score": task.main_score, "notes": list(task.notes), "rows": table}
+    )
+
+
+def _defined(scores: Mapping[str, float]) -> dict[str, float | None]:
+    return {k: None if v != v else v for k, v in scores.items()}
