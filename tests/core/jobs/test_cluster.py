@@ -15,6 +15,8 @@ from memcell.training.interrupt import Interrupted
 
 @pytest.fixture
 def running(cluster):
+    # the test before may have killed a worker, and another one takes a moment to come
+    cluster.wait_for_workers(2, timeout=60)
     return Mode(scheduler=cluster.scheduler_address)
 
 
