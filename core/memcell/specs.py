@@ -119,6 +119,9 @@ class DatasetSpec(Spec):
         recognise: ``"module:function"`` taking a path and saying whether it holds this data set, so
             that ``--data PATH`` finds the loader; None where it cannot tell.
         fallback: Takes any path that no other data set recognises.
+        checker: ``"module:factory"`` that builds a `memcell.checking.Checker`: what ``memcell data check``
+            asks about the paths that this data set recognises (or takes as the fallback); None where the
+            fallback's can look into its files as well.
     """
 
     kind: ClassVar[str] = "dataset"
@@ -126,6 +129,7 @@ class DatasetSpec(Spec):
     simulated: bool = False
     recognise: str | None = None
     fallback: bool = False
+    checker: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,9 +138,17 @@ class AppSpec(Spec):
 
     Where the config has an option ``data`` (the name of a data set, or a path that one recognises) the
     engine builds that data set and hands it in; otherwise ``dataset`` is None.
+
+    Args:
+        predict_config: ``"module:Dataclass"`` of the options that ``memcell predict`` has for this app, or
+            None where it has none of its own.
+        stream_config: Likewise of ``memcell stream``; None where the app cannot run live.
     """
 
     kind: ClassVar[str] = "app"
+
+    predict_config: str | None = None
+    stream_config: str | None = None
 
 
 KINDS: tuple[type[Spec], ...] = (

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
 
-from memcell.errors import DataError, did_you_mean
+from memcell.errors import DataError
 
 _PREFIX = re.compile(r"^(eeg|eog|emg|ecg)[\s:_-]+(?=\S)")
 _REFERENCE = re.compile(r"[\s_-]+(ref|le|avg|av)$")
@@ -13,7 +15,7 @@ _REFERENCE = re.compile(r"[\s_-]+(ref|le|avg|av)$")
 _RENAMED = {"t3": "t7", "t4": "t8", "t5": "p7", "t6": "p8"}
 
 _KINDS: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("eog", re.compile(r"eog|^e[12]\b|^(loc|roc)\b|^eye")),
+    ("eog", re.compile(r"eog|^e[12](?![0-9a-z])|^(loc|roc)\b|^eye")),
     ("emg", re.compile(r"emg|chin|^leg|tibialis")),
     ("ecg", re.compile(r"ecg|ekg")),
     (
@@ -73,6 +75,33 @@ def find(wanted: str, names: Sequence[str], where: str) -> int:
                 "or choose another channel."
             )
     listed = ", ".join(name.strip() for name in names[:40]) + (", ..." if len(names) > 40 else "")
-    raise DataError(
-        f"{where} has no channel '{wanted}'.{did_you_mean(wanted, names)} It has: {listed or 'none'}."
-    )
+    near = nearest(wanted, names)
+    meant = ""
+    if near:
+        *most, last = [f"'{name.strip()}'" for name in near]
+        meant = f" Did you mean {', '.join(most) + ' or ' if most else ''}{last}?"
+    raise DataError(f"{where} has no channel '{wanted}'.{meant} It has: {listed or 'none'}.")
+
+
+def nearest(wanted: str, names: Sequence[str]) -> list[str]:
+    """Return up to three names that are written much as ``wanted``, the nearest first.
+
+    >>> nearest("O3", ["EEG O1-REF", "EEG Cz-REF", "EEG O2-REF"])
+    ['EEG O2-REF', 'EEG O1-REF']
+    """
+    by_bare = {_bare(name): name for name in reversed(names)}
+    return [by_bare[bare] for bare in get_close_matches(_bare(wanted), by_bare, n=3, cutoff=0.5)]
+
+
+def matching(pattern: str, names: Sequence[str]) -> list[int]:
+    """Return which names a pattern such as ``EEG*`` or ``O?`` stands for.
+
+    ``*`` is any text, ``?`` one character, ``[12]`` one of these. Compared without case, with the name as it
+    stands and with what `find` makes of it (``O*`` finds ``EEG O1-REF``).
+    """
+    word = pattern.strip().casefold()
+    return [
+        i
+        for i, name in enumerate(names)
+        if fnmatchcase(plain(name), word) or fnmatchcase(_bare(name), word)
+    ]

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from memcell.config import option
 
+_STAGES = ("W", "N1", "N2", "N3", "REM")
+
 
 @dataclass(frozen=True, kw_only=True)
 class SimulatedConfig:
@@ -63,6 +65,79 @@ class SleepPowersConfig:
         unit="min",
         low=0,
         high=1440,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SleepEdfConfig:
+    """Options of ``--data sleep-edf``."""
+
+    path: str = option(
+        "",
+        help="A folder of SC4???E0-PSG.edf, each with its SC4???E?-Hypnogram.edf, or one such file; empty "
+        "fetches them from PhysioNet.",
+    )
+    subjects: int = option(
+        10,
+        help="How many people to fetch, from SC400 on; a local folder is used whole.",
+        low=1,
+        high=78,
+    )
+    positive: tuple[str, ...] = option(
+        ("N1", "N2", "N3", "REM"), choices=_STAGES, help="Stages to detect."
+    )
+    negative: tuple[str, ...] = option(
+        ("W",), choices=_STAGES, help="Stages that are its absence; the others have no label."
+    )
+    wake_margin: float = option(
+        1440.0,
+        help="Wake that counts before the first and after the last sleep; what lies further away has no "
+        "label. The default counts the whole day.",
+        unit="min",
+        low=0,
+        high=1440,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class MwtConfig:
+    """Options of ``--data mwt``."""
+
+    path: str = option(
+        "", help="A local folder of the .mat files, or one of them; empty fetches them from Zenodo."
+    )
+    published_split: str = option(
+        "malafeev",
+        choices=("malafeev", "skorucak"),
+        help="Which published split the recordings are marked with: 53/12/11 (from the folder's "
+        "file_sets.mat where it is there) or 53/23.",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class BidsConfig:
+    """Options of ``--data bids``."""
+
+    path: str = option("", help="A folder with dataset_description.json.")
+    tasks: tuple[str, ...] = option((), help="Only recordings of these tasks; empty for all.")
+    sessions: tuple[str, ...] = option((), help="Only these sessions; empty for all.")
+    runs: tuple[str, ...] = option((), help="Only these runs; empty for all.")
+    acquisitions: tuple[str, ...] = option((), help="Only these acquisitions; empty for all.")
+    positive: tuple[str, ...] = option(
+        (), help="Labels of the class to detect; empty means 'microsleep' where that label occurs."
+    )
+    negative: tuple[str, ...] = option(
+        (),
+        help="Labels of its absence; empty means every other label except those that begin with BAD.",
+    )
+    background: str = option(
+        "wake", help="The label of all time that no label covers; empty leaves it unlabelled."
+    )
+    unit: str = option(
+        "",
+        help="Unit of EDF channels whose own is blank or unknown; empty takes that of channels.tsv, or "
+        "refuses them.",
+        choices=("", "uV", "mV", "V", "nV"),
     )
 
 

@@ -33,6 +33,11 @@ def first_bytes(path: Path, count: int = 256) -> bytes:
     return head[:count]
 
 
+def says_simulated(head: bytes) -> bool:
+    """Whether an EDF header says that memcell simulated the recording; nothing else of that field is read."""
+    return b" memcell simulated" in head[88:168]
+
+
 def begins_as_edf(head: bytes) -> bool:
     """Whether a file's first bytes are those of EDF or BDF."""
     return head.startswith((*_EDF, BIOSEMI))

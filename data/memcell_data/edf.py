@@ -8,7 +8,7 @@ are read, and what it returns is compared with our own decoding of the first dat
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,8 +22,8 @@ from memcell_data import channels as names_of
 from memcell_data import units
 from memcell_data.edf_header import EdfChannel, EdfHeader, read_header
 from memcell_data.edf_times import EdfTimes, read_times
-from memcell_data.quality import inspect
-from memcell_data.recording import Channel, Interval, Signal, Stretch
+from memcell_data.quality import Quality, checked, inspect
+from memcell_data.recording import Block, Channel, Interval, Signal, Stretch, block_length, split
 
 _SUFFIX = {2: ".edf", 3: ".bdf"}
 
@@ -53,7 +53,7 @@ class EdfFile:
     def channels(self) -> tuple[Channel, ...]:
         """Return the signals; those whose unit is no voltage are of kind ``"misc"``."""
         return tuple(
-            Channel(name=c.label, kind=self._kind(c), rate=self.header.rate(c))
+            Channel(name=c.label, kind=self._kind(c), rate=self.header.rate(c), unit=c.unit)
             for c in self.header.signals
         )
 
@@ -70,6 +70,37 @@ class EdfFile:
         """Return the annotations inside the file."""
         return self.times.annotations
 
+    def format(self) -> str:
+        """Return ``"EDF"``, ``"BDF"``, and ``"+C"`` or ``"+D"`` behind it where the file says so."""
+        return ("EDF" if self.header.sample_bytes == 2 else "BDF") + (
+            f"+{self.header.plus}" if self.header.plus else ""
+        )
+
+    def gaps(self) -> tuple[tuple[float, float], ...]:
+        """Return onset and length of each interruption, s."""
+        ends = [
+            float(self.times.onsets[i - 1]) + self.header.seconds
+            for i in self.times.first_of_run[1:]
+        ]
+        firsts = [float(self.times.onsets[i]) for i in self.times.first_of_run[1:]]
+        return tuple((end, first - end) for end, first in zip(ends, firsts, strict=True))
+
+    def remarks(self) -> tuple[str, ...]:
+        """Return what header and time stamps say is odd, one line each."""
+        return (*self.header.warnings, *self.times.warnings)
+
+    def problems(self) -> dict[str, str]:
+        """Return why a channel of a body's voltage cannot be read, by name, as far as the header tells."""
+        found = {}
+        for c in self.header.signals:
+            try:
+                self._find(c.label)
+                if self._kind(c) != "misc":
+                    self._check_scale(c)
+            except DataError as error:
+                found[c.label] = str(error)
+        return found
+
     def read(self, names: Sequence[str]) -> Signal:
         """Read channels, in microvolts.
 
@@ -83,6 +114,43 @@ class EdfFile:
             DataError: A channel is not there, ambiguous, of another rate than the first, or has a
                 range or unit that cannot be trusted; or MNE cannot read the file.
         """
+        opened = self._opened(names)
+        return inspect(
+            Signal(
+                values=opened.samples(0, self.header.records * opened.per_record),
+                rate=opened.rate,
+                channels=opened.names,
+                stretches=self._stretches(opened.per_record),
+                warnings=self.remarks(),
+            ),
+            self.path,
+            opened.kinds,
+        )
+
+    def blocks(
+        self, names: Sequence[str], seconds: float, warn: Callable[[str], object]
+    ) -> Iterator[Block]:
+        """Yield channels in microvolts block by block; memory does not grow with the recording.
+
+        Args:
+            names: As for `read`.
+            seconds: Most that a block lasts.
+            warn: Told each line about the file, some after the last block.
+
+        Raises:
+            DataError: As `read`; what only the whole recording shows is raised after the last block.
+        """
+        opened = self._opened(names)
+        for line in self.remarks():
+            warn(line)
+        most = block_length(seconds, opened.rate, len(opened.names))
+        # Whole data records where they are short enough, for MNE reads no less.
+        most = max(most // opened.per_record * opened.per_record, min(most, opened.per_record))
+        parts = split(self._stretches(opened.per_record), most, opened.samples, opened.rate)
+        quality = Quality(opened.names, opened.kinds, opened.rate, self.path)
+        yield from checked(parts, quality, opened.rate, warn)
+
+    def _opened(self, names: Sequence[str]) -> _Opened:
         header = self.header
         wanted = [self._find(name) for name in names]
         if not wanted:
@@ -90,20 +158,18 @@ class EdfFile:
         self._check_rates(wanted)
         to_microvolts = np.array([self._check_scale(c) for c in wanted])
         mne_factors = np.array([units.mne_volts_per(c.unit) for c in wanted])
-        values = self._through_mne(wanted)
-        self._check_decoding(wanted, values[:, : wanted[0].samples] / mne_factors[:, None])
-        values *= (to_microvolts / mne_factors)[:, None]  # in place: a night is large
-        return inspect(
-            Signal(
-                values=values,
-                rate=header.rate(wanted[0]),
-                channels=tuple(c.label for c in wanted),
-                stretches=self._stretches(wanted[0].samples),
-                warnings=(*header.warnings, *self.times.warnings),
-            ),
-            self.path,
-            tuple(self._kind(c) for c in wanted),
+        opened = _Opened(
+            file=self,
+            raw=self._through_mne(wanted),
+            names=tuple(c.label for c in wanted),
+            kinds=tuple(self._kind(c) for c in wanted),
+            rate=header.rate(wanted[0]),
+            per_record=wanted[0].samples,
+            factors=(to_microvolts / mne_factors)[:, None],
         )
+        record = opened.volts(0, wanted[0].samples)
+        self._check_decoding(wanted, record / mne_factors[:, None])
+        return opened
 
     def _kind(self, channel: EdfChannel) -> str:
         kind = names_of.kind_of(channel.label)
@@ -146,7 +212,7 @@ class EdfFile:
             )
         return units.resolve(c.unit, self.unit, where)
 
-    def _through_mne(self, wanted: Sequence[EdfChannel]) -> NDArray[np.float64]:
+    def _through_mne(self, wanted: Sequence[EdfChannel]) -> Any:
         import mne
 
         suffix = _SUFFIX[self.header.sample_bytes]
@@ -156,27 +222,23 @@ class EdfFile:
                 f"{self.path.stem}{suffix}"
             )
         reader: Any = mne.io.read_raw_edf if suffix == ".edf" else mne.io.read_raw_bdf
-        labels = list(dict.fromkeys(c.label for c in wanted))
         try:
             raw = reader(
                 self.path,
-                include=labels,
+                include=list(dict.fromkeys(c.label for c in wanted)),
                 stim_channel=False,
                 preload=False,
                 encoding="latin1",
                 verbose="error",
             )
-            data: NDArray[np.float64] = raw.get_data(picks=labels, verbose="error")
         except Exception as error:
-            raise DataError(f"{self.path}: MNE cannot read it: {self._reason(error)}") from error
+            raise self.refused(error) from error
         n_samples = self.header.records * wanted[0].samples
-        if data.shape != (len(labels), n_samples):
+        if raw.n_times != n_samples:
             raise DataError(
-                f"{self.path}: MNE read {data.shape[1]} samples of {data.shape[0]} channels, and the "
-                f"header makes {n_samples} of {len(labels)}"
+                f"{self.path}: MNE finds {raw.n_times} samples, and the header makes {n_samples}"
             )
-        order = [labels.index(c.label) for c in wanted]
-        return data if len(order) == len(labels) else data[order]
+        return raw
 
     def _check_decoding(self, wanted: Sequence[EdfChannel], physical: NDArray[np.float64]) -> None:
         """Compare the first data record with a decoding of our own, so that no unit slips."""
@@ -193,6 +255,10 @@ class EdfFile:
                     f"{self.path}: channel '{c.label}': MNE's values are not those that the header's "
                     f"range and unit '{c.unit}' give; the scale cannot be trusted"
                 )
+
+    def refused(self, error: Exception) -> DataError:
+        """Return the error for one of MNE's."""
+        return DataError(f"{self.path}: MNE cannot read it: {self._reason(error)}")
 
     def _reason(self, error: Exception) -> str:
         """Return MNE's message, unless it quotes the header's fields about the patient."""
@@ -212,6 +278,52 @@ class EdfFile:
             )
             for first, end in zip(firsts, ends, strict=True)
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Opened:
+    """Channels of a file that MNE has opened and no sample of which is held.
+
+    Args:
+        file: The file.
+        raw: MNE's, with just the wanted channels.
+        names: The wanted channels; one may stand there twice.
+        kinds: Of each.
+        rate: Hz.
+        per_record: Samples in a data record.
+        factors: ``[C, 1]`` microvolts for each of MNE's volts.
+    """
+
+    file: EdfFile
+    raw: Any
+    names: tuple[str, ...]
+    kinds: tuple[str, ...]
+    rate: float
+    per_record: int
+    factors: NDArray[np.float64]
+
+    def volts(self, start: int, stop: int) -> NDArray[np.float64]:
+        """Return samples ``[C, stop - start]`` as MNE gives them."""
+        labels = list(dict.fromkeys(self.names))
+        try:
+            data: NDArray[np.float64] = self.raw.get_data(
+                picks=labels, start=start, stop=stop, verbose="error"
+            )
+        except Exception as error:
+            raise self.file.refused(error) from error
+        if data.shape != (len(labels), stop - start):
+            raise DataError(
+                f"{self.file.path}: MNE read {data.shape[1]} samples of {data.shape[0]} channels from "
+                f"sample {start} on, and the header makes {stop - start} of {len(labels)}"
+            )
+        order = [labels.index(name) for name in self.names]
+        return data if len(order) == len(labels) else data[order]
+
+    def samples(self, start: int, stop: int) -> NDArray[np.float64]:
+        """Return samples ``[C, stop - start]`` in microvolts."""
+        values = self.volts(start, stop)
+        values *= self.factors  # in place: a night is large
+        return values
 
 
 def _integers(raw: bytes, width: int) -> NDArray[np.float64]:

@@ -21,6 +21,8 @@ _TAL = re.compile(rb"([+-]\d+(?:\.\d*)?)(?:\x15(\d+(?:\.\d*)?))?((?:\x14[^\x14\x
 # Where the header does not say EDF+D, stamps are redundant and often rounded or jittered: only a jump that
 # no rounding explains is believed against the header, in seconds.
 _CONTINUOUS_TOLERANCE = 0.1
+# Bytes of a file that are mapped at once.
+_MAPPED = 1 << 24
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,16 +117,22 @@ def _bytes_of(header: EdfHeader, channel: EdfChannel) -> list[bytes]:
     length = channel.samples * header.sample_bytes
     if length == 0:
         return [b""] * header.records
-    table = np.memmap(
-        header.path,
-        dtype=np.uint8,
-        mode="r",
-        offset=header.bytes,
-        shape=(header.records, header.record_bytes),
-    )
     at = header.offset(channel)
-    flat = np.ascontiguousarray(table[:, at : at + length]).tobytes()
-    return [flat[i : i + length] for i in range(0, len(flat), length)]
+    # Mapped a part at a time: pages that were looked at count as memory while they are mapped.
+    most = max(1, _MAPPED // header.record_bytes)
+    found: list[bytes] = []
+    for first in range(0, header.records, most):
+        table = np.memmap(
+            header.path,
+            dtype=np.uint8,
+            mode="r",
+            offset=header.bytes + first * header.record_bytes,
+            shape=(min(most, header.records - first), header.record_bytes),
+        )
+        flat = np.ascontiguousarray(table[:, at : at + length]).tobytes()
+        found += [flat[i : i + length] for i in range(0, len(flat), length)]
+        del table
+    return found
 
 
 def _stamp(block: bytes) -> float | None:

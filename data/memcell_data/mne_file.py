@@ -7,8 +7,9 @@ follow each other and the time between them is not told; such a break has a gap 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,24 @@ from numpy.typing import NDArray
 
 from memcell.errors import DataError
 from memcell_data import channels as names_of
-from memcell_data.quality import inspect, keep
-from memcell_data.recording import Channel, Interval, Signal, Stretch
+from memcell_data.mne_open import Opened, open_raw, refused
+from memcell_data.quality import Quality, checked, inspect, kept
+from memcell_data.recording import Block, Channel, Interval, Signal, Stretch, block_length, split
 
 _SKIP = "bad_acq_skip"
 _BREAKS = ("boundary", "new segment", "edge boundary", "bad boundary")
+_COMMENT = "Comment/"  # what MNE puts before the words that a person typed into a BrainVision file
+_UNITS = {"FIF": "V", "EEGLAB": "uV"}  # formats that hold all voltages in one unit
+_FORMATS = {
+    ".vhdr": "BrainVision",
+    ".set": "EEGLAB",
+    ".fif": "FIF",
+    ".fif.gz": "FIF",
+    ".gdf": "GDF",
+    ".cnt": "CNT",
+    ".mff": "EGI",
+    ".lay": "Persyst",
+}
 _KINDS = {"eeg": "eeg", "eog": "eog", "emg": "emg", "ecg": "ecg", "seeg": "eeg", "ecog": "eeg"}
 _MICRO = 1e6
 
@@ -38,22 +52,25 @@ class MneFile:
     path: Path
 
     @cached_property
-    def _raw(self) -> Any:
-        import mne
+    def _opened(self) -> Opened:
+        return open_raw(self.path)
 
-        try:
-            raw = mne.io.read_raw(self.path, preload=False, verbose="error")
-        except Exception as error:
-            raise self._refused(error) from error
-        if raw.n_times == 0 or not raw.ch_names:
-            raise DataError(f"{self.path}: holds no signal")
-        return raw
+    @property
+    def _raw(self) -> Any:
+        return self._opened.raw
 
     def channels(self) -> tuple[Channel, ...]:
         """Return its channels; those that are no voltage are of kind ``"misc"``."""
         rate = float(self._raw.info["sfreq"])
+        units = {n: str(u) for n, u in self._opened.units.items() if u != "n/a"}
+        always = _UNITS.get(self.format(), "")
         return tuple(
-            Channel(name=name, kind=self._kind(name, kind), rate=rate)
+            Channel(
+                name=name,
+                kind=self._kind(name, kind),
+                rate=rate,
+                unit=units.get(name) or (always if kind in _KINDS else ""),
+            )
             for name, kind in self._types().items()
         )
 
@@ -65,11 +82,37 @@ class MneFile:
         """Return the same as `duration`: these formats do not say what was lost."""
         return self.duration()
 
+    def measured(self) -> datetime | None:
+        """Return when the first sample was taken, where the file says so."""
+        found: datetime | None = self._raw.info["meas_date"]
+        return found
+
     def annotations(self) -> tuple[Interval, ...]:
         """Return the annotations, without those by which MNE marks breaks."""
         return tuple(
             interval for interval in self._all_annotations() if not _is_break(interval.label)
         )
+
+    def format(self) -> str:
+        """Return the format that the file's name stands for."""
+        name = self.path.name.lower()
+        return next((f for ending, f in _FORMATS.items() if name.endswith(ending)), "read by MNE")
+
+    def gaps(self) -> tuple[tuple[float, float], ...]:
+        """Return onset and length of each interruption, s; 0 where the file does not tell how long."""
+        return tuple(
+            (i.onset, i.duration if i.label.casefold().startswith(_SKIP) else 0.0)
+            for i in self._all_annotations()
+            if _is_break(i.label) and 0 < i.onset < self.duration()
+        )
+
+    def remarks(self) -> tuple[str, ...]:
+        """Return what opening it showed, one line each."""
+        return self._opened.remarks
+
+    def problems(self) -> dict[str, str]:
+        """Return what the header of a GDF file tells; MNE finds a name and a scale for all others."""
+        return dict(self._opened.problems)
 
     def read(self, names: Sequence[str]) -> Signal:
         """Read channels, in microvolts.
@@ -77,6 +120,45 @@ class MneFile:
         Raises:
             DataError: A channel is not there, ambiguous, or no voltage; or MNE cannot read it.
         """
+        wanted, kinds = self._wanted(names)
+        stretches, rate = self._stretches(), self._rate
+        whole = self._samples(wanted, 0, int(self._raw.n_times))
+        parts = [whole[:, s.start : s.stop] for s in stretches]
+        at = np.cumsum([0, *(p.shape[1] for p in parts)]).tolist()
+        signal = Signal(
+            values=parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1),
+            rate=rate,
+            channels=wanted,
+            stretches=tuple(
+                Stretch(start=first, stop=stop, onset=s.onset)
+                for s, first, stop in zip(stretches, at[:-1], at[1:], strict=True)
+            ),
+            warnings=self.remarks(),
+        )
+        return inspect(signal, self.path, kinds)
+
+    def blocks(
+        self, names: Sequence[str], seconds: float, warn: Callable[[str], object]
+    ) -> Iterator[Block]:
+        """Yield channels in microvolts block by block; see `memcell_data.edf.EdfFile.blocks`."""
+        wanted, kinds = self._wanted(names)
+        rate = self._rate
+        for line in self.remarks():
+            warn(line)
+
+        def samples(start: int, stop: int) -> NDArray[np.float64]:
+            return self._samples(wanted, start, stop)
+
+        most = block_length(seconds, rate, len(wanted))
+        parts = split(self._stretches(), most, samples, rate)
+        yield from checked(parts, Quality(wanted, kinds, rate, self.path), rate, warn)
+
+    @property
+    def _rate(self) -> float:
+        return float(self._raw.info["sfreq"])
+
+    def _wanted(self, names: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return the channels that are asked for and their kinds."""
         if not names:
             raise DataError(f"{self.path}: no channel was asked for")
         types = self._types()
@@ -88,16 +170,21 @@ class MneFile:
                     f"{self.path}: channel '{name}' is of type '{types[name]}', expected a voltage "
                     f"({', '.join(_KINDS)})"
                 )
-        try:
-            rows = self._raw.get_data(picks=list(dict.fromkeys(wanted)), verbose="error")
-        except Exception as error:
-            raise self._refused(error) from error
+            if name in self._opened.problems:
+                raise DataError(self._opened.problems[name])
+        return tuple(wanted), tuple(self._kind(n, types[n]) for n in wanted)
+
+    def _samples(self, wanted: Sequence[str], start: int, stop: int) -> NDArray[np.float64]:
+        """Return samples ``[C, stop - start]`` in microvolts."""
         order = list(dict.fromkeys(wanted))
-        values = rows[[order.index(name) for name in wanted]] * _MICRO
-        rate = float(self._raw.info["sfreq"])
-        values, stretches = self._cut(values, rate)
-        signal = Signal(values=values, rate=rate, channels=tuple(wanted), stretches=stretches)
-        return inspect(signal, self.path, tuple(self._kind(n, types[n]) for n in wanted))
+        try:
+            rows: NDArray[np.float64] = self._raw.get_data(
+                picks=order, start=start, stop=stop, verbose="error"
+            )
+        except Exception as error:
+            raise refused(self.path, error) from error
+        rows *= _MICRO
+        return rows if len(order) == len(wanted) else rows[[order.index(name) for name in wanted]]
 
     def _types(self) -> dict[str, str]:
         return dict(zip(self._raw.ch_names, self._raw.get_channel_types(), strict=True))
@@ -114,16 +201,15 @@ class MneFile:
             Interval(
                 onset=float(a["onset"]) - zero,
                 duration=float(np.nan_to_num(a["duration"])),
-                label=str(a["description"]).strip(),
+                label=str(a["description"]).strip().removeprefix(_COMMENT),
             )
             for a in zip_annotations(raw.annotations)
         ]
         return tuple(sorted(found, key=lambda interval: interval.onset))
 
-    def _cut(
-        self, values: NDArray[np.float64], rate: float
-    ) -> tuple[NDArray[np.float64], tuple[Stretch, ...]]:
-        n_samples = values.shape[1]
+    def _stretches(self) -> list[Stretch]:
+        """Return where the file has samples without a break, as its own sample numbers."""
+        n_samples, rate = int(self._raw.n_times), self._rate
         good = np.ones(n_samples, dtype=np.bool_)
         cuts = {0}
         for interval in self._all_annotations():
@@ -139,11 +225,7 @@ class MneFile:
         ]
         if not good.any():
             raise DataError(f"{self.path}: all of it is marked as not recorded (BAD_ACQ_SKIP)")
-        return keep(values, stretches, good, rate)
-
-    def _refused(self, error: Exception) -> DataError:
-        reason = " ".join(str(error).split()) or "no reason given"
-        return DataError(f"{self.path}: MNE cannot read it: {type(error).__name__}: {reason}")
+        return kept(stretches, good, rate)
 
 
 def zip_annotations(annotations: Any) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,13 +13,13 @@ from pathlib import Path
 from memcell.datasets import Card
 from memcell.errors import ConfigError, DataError
 from memcell_data.configs import OwnConfig
+from memcell_data.finding import label_file_beside, recordings_in, what_was_sought
 from memcell_data.labels import FileLabels, Rule, read_labels
-from memcell_data.reader import SUFFIXES, is_recording, open_recording, stem
+from memcell_data.reader import open_recording, stem
 from memcell_data.recording import Labels, Recording
+from memcell_data.vocabulary import rule_for
 
-DEFAULT_POSITIVE = "microsleep"
 _BIDS_SUBJECT = re.compile(r"(?:^|[/\\_])(sub-[A-Za-z0-9]+)")
-_BIDS_SUFFIX = re.compile(r"_(eeg|ieeg)$")
 
 
 @dataclass
@@ -95,33 +96,17 @@ class Own:
                 that does not occur.
         """
         # Looked at once and only when labels are asked for: predicting needs none.
-        vocabulary = self._vocabulary()
-        positive = self.config.positive
-        listed = ", ".join(repr(label) for label in sorted(vocabulary)[:30]) or "none"
-        if not positive:
-            if vocabulary and DEFAULT_POSITIVE not in vocabulary:
-                raise DataError(
-                    f"{self.config.path}: which label is the one to detect? There are: {listed}. Type "
-                    "--data.positive NAME"
-                )
-            positive = (DEFAULT_POSITIVE,)
-        elif vocabulary and not vocabulary & set(positive):
-            raise DataError(
-                f"{self.config.path}: no label is called {' or '.join(map(repr, positive))} "
-                f"(--data.positive). There are: {listed}"
-            )
-        return Rule(
-            positive=positive, negative=self.config.negative, background=self.config.background
-        )
+        c = self.config
+        return rule_for(c.path, self._vocabulary(), c.positive, c.negative, c.background)
 
-    def _vocabulary(self) -> set[str]:
-        found: set[str] = set()
+    def _vocabulary(self) -> Counter[str]:
+        found: Counter[str] = Counter()
         for path in self._paths():
             try:
                 intervals, _ = read_labels(path, self._label_source(path))
             except DataError:
                 continue  # said when this recording's own labels are asked for
-            found |= {i.label for i in intervals}
+            found.update(i.label for i in intervals)
         return found
 
     def _paths(self) -> list[Path]:
@@ -130,29 +115,18 @@ class Own:
                 "'path' is empty: say where your recordings are with --data.path PATH"
             )
         given = Path(self.config.path).expanduser()
-        if given.is_file():
-            return [given]
-        if given.is_dir():
-            if given.suffix.lower() == ".mff":
-                return [given]
-            found = [p for p in given.rglob("*") if is_recording(p)]
-        else:
-            found = [p for p in _globbed(given) if is_recording(p)]
+        found = recordings_in(given)
         if not found:
-            what = "there is no recording in it" if given.is_dir() else "nothing is there"
-            raise DataError(
-                f"{given}: {what}; looked for files ending in {', '.join(SUFFIXES)}"
-                + (", in all subfolders" if given.is_dir() else "")
-            )
-        return sorted(found)
+            raise DataError(what_was_sought(given))
+        return found
 
     def _label_source(self, path: Path) -> Path | None:
         """Return the label file of a recording, or None for the annotations inside it."""
         if not self.config.labels:
-            return _beside(path, path.parent)
+            return label_file_beside(path, path.parent)
         given = Path(self.config.labels).expanduser()
         if given.is_dir():
-            return _beside(path, given)
+            return label_file_beside(path, given)
         if not given.is_file():
             raise DataError(f"{given}: there is no such label file (--data.labels)")
         if len(self._paths()) > 1:
@@ -202,26 +176,6 @@ class OwnLabels:
         """Return the labels, or None where the recording has none."""
         rule = self.dataset.rule
         return FileLabels(recording=self.path, rule=rule, source=self.source)()
-
-
-def _globbed(pattern: Path) -> list[Path]:
-    parts = pattern.parts
-    fixed = next((i for i, part in enumerate(parts) if set(part) & set("*?[")), len(parts))
-    if fixed == len(parts):
-        return []
-    return list(Path(*parts[:fixed]).glob(str(Path(*parts[fixed:]))))
-
-
-def _beside(path: Path, folder: Path) -> Path | None:
-    name = stem(path)
-    candidates = [
-        folder / f"{_BIDS_SUFFIX.sub('', name)}_events.tsv",
-        folder / f"{name}.tsv",
-        folder / f"{name}.csv",
-    ]
-    if folder.resolve() != path.parent.resolve():  # beside a recording, .edf is a recording
-        candidates.append(folder / f"{name}.edf")
-    return next((c for c in candidates if c.is_file()), None)
 
 
 def _unique_names(paths: Sequence[Path]) -> list[str]:

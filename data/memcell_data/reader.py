@@ -6,15 +6,16 @@ EDF and BDF go through our own gate (`memcell_data.edf`); everything else throug
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from memcell_data.content import begins_as_edf, first_bytes
+from memcell_data.content import begins_as_edf, first_bytes, says_simulated
 from memcell_data.edf import EdfFile
 from memcell_data.mne_file import MneFile
-from memcell_data.recording import Channel, Interval, Labels, Recording, Signal
+from memcell_data.mwt_file import MwtFile
+from memcell_data.recording import Block, Channel, Interval, Labels, Recording, Signal
 
 # What is looked for in a folder. A single file may have any extension that MNE knows.
 SUFFIXES = (".edf", ".bdf", ".vhdr", ".set", ".fif", ".fif.gz", ".gdf", ".cnt", ".mff", ".lay")
@@ -36,8 +37,25 @@ class SignalFile(Protocol):
     def annotations(self) -> tuple[Interval, ...]:
         """Return the annotations inside the file, seconds from the first sample."""
 
+    def format(self) -> str:
+        """Return what kind of file it is, in a word or two."""
+
+    def gaps(self) -> tuple[tuple[float, float], ...]:
+        """Return onset and length of each interruption, s; a length of 0 where it is not known."""
+
+    def remarks(self) -> tuple[str, ...]:
+        """Return what is odd as far as the header tells, one line each, naming the file."""
+
+    def problems(self) -> dict[str, str]:
+        """Return why a channel cannot be read, by name, as far as the header tells."""
+
     def read(self, names: Sequence[str]) -> Signal:
         """Return channels in microvolts."""
+
+    def blocks(
+        self, names: Sequence[str], seconds: float, warn: Callable[[str], object]
+    ) -> Iterator[Block]:
+        """Yield channels in microvolts in blocks of at most ``seconds``."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +78,12 @@ class ReadFile:
         """Return the channels in microvolts; see `memcell_data.edf.EdfFile.read`."""
         return signal_file(self.path, unit=self.unit).read(names)
 
+    def blocks(
+        self, names: Sequence[str], seconds: float, warn: Callable[[str], object]
+    ) -> Iterator[Block]:
+        """Yield the channels in microvolts; see `memcell_data.edf.EdfFile.blocks`."""
+        return signal_file(self.path, unit=self.unit).blocks(names, seconds, warn)
+
 
 def signal_file(path: Path, *, unit: str = "") -> SignalFile:
     """Return the reader for a file, chosen by its first bytes and its extension.
@@ -76,6 +100,8 @@ def signal_file(path: Path, *, unit: str = "") -> SignalFile:
     head = first_bytes(path)
     if begins_as_edf(head) or path.suffix.lower() in (".edf", ".bdf"):
         return EdfFile(path, unit)
+    if path.suffix.lower() == ".mat":
+        return MwtFile(path)
     return MneFile(path)
 
 
@@ -103,7 +129,7 @@ def open_recording(
         name: Unique within the data set; None for the file's name without extension.
         subject: Who was recorded; None for ``name``.
         dataset: The data set's name.
-        simulated: Made by a program.
+        simulated: Made by a program; also where the file itself says so.
         labels: Gives the labels; None for a recording without.
         unit: See `signal_file`.
         also: Further files whose change changes the fingerprint (label files).
@@ -118,7 +144,7 @@ def open_recording(
         name=called,
         subject=subject or called,
         dataset=dataset,
-        simulated=simulated,
+        simulated=simulated or _simulated(path),
         channels=file.channels(),
         duration=file.duration(),
         read=ReadFile(path, unit),
@@ -126,6 +152,13 @@ def open_recording(
         path=path,
         fingerprint=fingerprint([path, *companions(path), *also], unit),
     )
+
+
+def _simulated(path: Path) -> bool:
+    if path.is_dir():
+        return False
+    head = first_bytes(path)
+    return begins_as_edf(head) and says_simulated(head)
 
 
 def stem(path: Path) -> str:

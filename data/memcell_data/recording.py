@@ -6,9 +6,10 @@ file format.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,11 +23,13 @@ class Channel:
         name: As the file has it, without padding.
         kind: ``"eeg"``, ``"eog"``, ``"emg"``, ``"ecg"`` or ``"misc"``.
         rate: Samples a second, Hz.
+        unit: As the file has it, or that in which the format holds all samples; empty where there is none.
     """
 
     name: str
     kind: str
     rate: float
+    unit: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +62,82 @@ class Signal:
     channels: tuple[str, ...]
     stretches: tuple[Stretch, ...]
     warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block:
+    """Samples that follow each other without a break.
+
+    Args:
+        values: ``[n_channels, n]`` float64, microvolts, n at least 1.
+        onset: Seconds from the recording's start to the first of them.
+        begins: The first of them is the first of a stretch: the recording's start, or after a gap.
+    """
+
+    values: NDArray[np.float64]
+    onset: float
+    begins: bool
+
+
+#: Most samples of all channels in a block, 32 MB: a cap of 128 channels at 2 kHz comes in shorter blocks.
+MOST_VALUES = 1 << 22
+
+
+def block_length(seconds: float, rate: float, n_channels: int) -> int:
+    """Return the samples of a block that lasts ``seconds`` at most, at least 1."""
+    return max(1, int(min(seconds * rate, MOST_VALUES // n_channels)))
+
+
+def split(
+    stretches: Sequence[Stretch],
+    most: int,
+    samples: Callable[[int, int], NDArray[np.float64]],
+    rate: float,
+) -> Iterator[Block]:
+    """Yield stretches in blocks of at most ``most`` samples.
+
+    Short stretches that follow each other are asked for together, for a file with a gap every second
+    would take a call each.
+
+    Args:
+        stretches: In order.
+        most: At least 1.
+        samples: Returns ``[C, stop - start]`` for (start, stop), both of one call within ``most``.
+        rate: Samples a second, Hz.
+    """
+    had, first = np.empty((0, 0)), 0  # what was asked for last, and where it begins
+    last = stretches[-1].stop if stretches else 0
+    for stretch in stretches:
+        start = stretch.start
+        while start < stretch.stop:
+            if not first <= start < first + had.shape[1]:
+                had, first = samples(start, min(start + most, last)), start
+            stop = min(stretch.stop, first + had.shape[1])
+            yield Block(
+                values=had[:, start - first : stop - first],
+                onset=stretch.onset + (start - stretch.start) / rate,
+                begins=start == stretch.start,
+            )
+            start = stop
+
+
+def blocks_of(signal: Signal, seconds: float, warn: Callable[[str], object]) -> Iterator[Block]:
+    """Yield a signal that is at hand in blocks of at most ``seconds``, and tell its warnings."""
+    for line in signal.warnings:
+        warn(line)
+    n = signal.values.shape[1]
+    most = max(1, int(min(seconds * signal.rate, n)))
+    yield from split(signal.stretches, most, lambda a, b: signal.values[:, a:b], signal.rate)
+
+
+@runtime_checkable
+class ByBlocks(Protocol):
+    """What `Recording.read` may be, beside a plain function: it reads block by block too."""
+
+    def blocks(
+        self, names: Sequence[str], seconds: float, warn: Callable[[str], object]
+    ) -> Iterator[Block]:
+        """Yield channels as `Recording.blocks` says."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,11 +201,14 @@ class Recording:
         simulated: Made by a program.
         channels: What can be read.
         duration: Seconds from the first sample to the last, gaps included.
-        read: ``read(names) -> Signal`` with just those channels, in that order, all of one rate.
+        read: ``read(names) -> Signal`` with just those channels, in that order, all of one rate. Where it has
+            a method ``blocks`` (`ByBlocks`) long recordings need not be held whole.
         labels: ``labels() -> Labels`` or None where the recording has none.
         features: ``features() -> Features`` where they come ready-made and there is no signal to read;
             None for a recording with a signal.
         path: The file, where there is one.
+        part: Where a published split of the data set puts it: ``"train"``, ``"valid"`` or ``"test"``; empty
+            where there is none.
         fingerprint: Changes when the content changes (for caches); made of sizes and times, no names.
     """
 
@@ -140,4 +222,29 @@ class Recording:
     labels: Callable[[], Labels | None] = field(repr=False)
     features: Callable[[], Features] | None = field(default=None, repr=False)
     path: Path | None = None
+    part: str = ""
     fingerprint: str = ""
+
+    def blocks(
+        self,
+        names: Sequence[str],
+        seconds: float = 300.0,
+        warn: Callable[[str], object] = str,
+        whole: bool = False,
+    ) -> Iterator[Block]:
+        """Yield channels block by block, so that memory does not grow with the recording.
+
+        Args:
+            names: Channels, all of one rate; as for `read`.
+            seconds: Most that a block lasts; many channels come in shorter ones (`MOST_VALUES`).
+            warn: Told what is odd about the recording, one line each, by the end of the last block.
+            whole: Each stretch in one block, held in memory whole.
+
+        Raises:
+            DataError: As `read`. What only the whole recording shows (a unit that is wrong, a flat
+                channel) is raised after the last block.
+        """
+        if isinstance(self.read, ByBlocks) and not whole:
+            yield from self.read.blocks(names, seconds, warn)
+            return
+        yield from blocks_of(self.read(names), float("inf") if whole else seconds, warn)

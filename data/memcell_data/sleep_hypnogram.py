@@ -33,6 +33,12 @@ NAMES = ("W", "N1", "N2", "N3", "REM")
 WAKE = tuple(word for word, stage in STAGES.items() if stage == 0)
 SLEEP = tuple(word for word, stage in STAGES.items() if stage > 0)
 
+#: Stage to its annotations.
+STAGE_WORDS = {
+    name: tuple(word for word, stage in STAGES.items() if stage == number)
+    for number, name in enumerate(NAMES)
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Hypnogram:
@@ -56,17 +62,20 @@ class Hypnogram:
         return max(i.onset + i.duration for i in self.intervals)
 
 
-def hypnogram_of(powers: Path) -> Path:
+def hypnogram_of(night: Path) -> Path:
     """Return the hypnogram beside a night: the one whose name shares the first six characters.
+
+    Args:
+        night: Its recording or its powers.
 
     Raises:
         DataError: There is none, or more than one.
     """
-    found = sorted(powers.parent.glob(f"{powers.name[:6]}*-Hypnogram.edf"))
+    found = sorted(night.parent.glob(f"{night.name[:6]}*-Hypnogram.edf"))
     if len(found) != 1:
         names = ", ".join(p.name for p in found) or "none"
         raise DataError(
-            f"{powers}: expected one hypnogram beside it, {powers.name[:6]}??-Hypnogram.edf; found {names}"
+            f"{night}: expected one hypnogram beside it, {night.name[:6]}??-Hypnogram.edf; found {names}"
         )
     return found[0]
 

@@ -71,6 +71,33 @@ def make_edf(tmp_path) -> Callable[..., Damage]:
 
 
 @pytest.fixture
+def mwt_file(tmp_path):
+    """Write a file in the layout of Zenodo 3251716: 60 s, all five classes; fields can be replaced."""
+    from scipy.io import savemat
+
+    def write(name, seconds=60, seed=0, **changed):
+        n = 200 * seconds
+        made = {
+            key: noise(n, seed=seed + i) for i, key in enumerate(("eeg_O1", "eeg_O2", "E1", "E2"))
+        }
+        codes = np.zeros((2, n))
+        for row, first, stop, code in (
+            (0, 10, 15, 3), (1, 15, 17, 2), (0, 17, 18, 1), (0, 18, 24, 1), (1, 18, 24, 1),
+        ):  # fmt: skip
+            codes[row, 200 * first : 200 * stop] = code
+        made |= {"labels_O1": codes[0], "labels_O2": codes[1], "fs": 200.0, "num_Labels": float(n)}
+        made |= changed
+        folder = tmp_path / "files"
+        folder.mkdir(exist_ok=True)
+        path = folder / f"{name}.mat"
+        kept = {k: v for k, v in made.items() if v is not None}
+        savemat(path, {"Data": kept}, oned_as="column")
+        return path, made
+
+    return write
+
+
+@pytest.fixture
 def episode() -> Interval:
     return Interval(onset=2.5, duration=3.0, label="microsleep")
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pickle
 
+import numpy as np
 import pytest
 
 from memcell.errors import ConfigError, DataError
 from memcell_data.configs import OwnConfig
 from memcell_data.own import Own
+from memcell_microsleep.app import Microsleep
+from memcell_microsleep.config import MicrosleepConfig
 
 
 def own(path, **options):
@@ -113,11 +116,31 @@ def test_the_positive_label_is_not_guessed(make_edf, tmp_path):
     (tmp_path / "night.csv").write_text("onset,duration,description\n1,2,nap\n4,1,blink\n")
     (recording,) = own(tmp_path).recordings()
     recording.read(["O1"])  # predicting needs no labels
-    with pytest.raises(DataError, match=r"'blink', 'nap'.*--data\.positive NAME"):
+    with pytest.raises(DataError, match=r"'blink' \(1\), 'nap' \(1\)\. Type --data\.positive NAME"):
         recording.labels()
     (recording,) = own(tmp_path, positive=("sleepy",)).recordings()
-    with pytest.raises(DataError, match=r"no label is called 'sleepy'.*'blink', 'nap'"):
+    with pytest.raises(DataError, match=r"no label is called 'sleepy'.*'blink' \(1\), 'nap' \(1\)"):
         recording.labels()
+
+
+def test_a_vocabulary_that_nobody_knows_is_listed_with_its_counts(make_edf, tmp_path):
+    make_edf(name="a.edf")
+    make_edf(name="b.edf")
+    rows = "onset,duration,description\n"
+    (tmp_path / "a.csv").write_text(rows + "1,1,Schlaf\n3,1,Schlaf\n5,1,blink\n")
+    (tmp_path / "b.csv").write_text(rows + "1,1,Schlaf\n")
+    with pytest.raises(DataError) as caught:
+        own(tmp_path).recordings()[0].labels()
+    assert "There are: 'Schlaf' (3), 'blink' (1). Type --data.positive NAME" in str(caught.value)
+    with pytest.raises(DataError, match=r"no label is called 'Schalf'.*Did you mean 'Schlaf'\?"):
+        own(tmp_path, positive=("Schalf",)).recordings()[0].labels()
+    with pytest.raises(DataError, match=r"'wach' \(--data\.negative\)\. There are: 'Schlaf' \(3\)"):
+        own(tmp_path, positive=("Schlaf",), negative=("wach",)).recordings()[0].labels()
+    mapped = (
+        own(tmp_path, positive=("Schlaf",), negative=("blink", "wach")).recordings()[0].labels()
+    )
+    assert mapped.positive == {"Schlaf"}
+    assert "blink" in mapped.negative
 
 
 def test_a_night_without_microsleep_among_others(make_edf, tmp_path, episode):
@@ -137,3 +160,13 @@ def test_subject_pattern(make_edf, tmp_path):
         own(tmp_path, subject_pattern="(").recordings()
     with pytest.raises(DataError, match="no subject found"):
         own(tmp_path, subject_pattern="(q)").recordings()
+
+
+def test_a_task_says_which_files_are_left_out(make_edf, tmp_path, episode):
+    for seed, name in enumerate("abc"):
+        values = np.random.default_rng(seed).normal(0, 20, 6000)
+        make_edf(name=f"{name}_1.edf", records=60, annotations=[episode], values=values)
+    make_edf(name="d_1.edf").cut(100)
+    task = Microsleep(MicrosleepConfig(), own(tmp_path)).task()
+    assert len(task.train + task.valid + task.test) == 3
+    assert any("d_1.edf: the header is cut" in note for note in task.notes)

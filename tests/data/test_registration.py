@@ -23,7 +23,16 @@ def load(reference):
 
 
 def test_names():
-    assert [s.name for s in SPECS] == ["simulated", "eye-state", "eyes", "sleep-edf-powers", "own"]
+    assert [s.name for s in SPECS] == [
+        "simulated",
+        "eye-state",
+        "eyes",
+        "sleep-edf-powers",
+        "sleep-edf",
+        "mwt",
+        "bids",
+        "own",
+    ]
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda s: s.name)
@@ -51,6 +60,10 @@ def test_every_spec_resolves(spec):
         (
             "memcell_data.own, memcell_data.eyes, memcell_data.eye_state, memcell_data.simulated",
             HEAVY,
+        ),
+        (
+            "memcell_data.mwt, memcell_data.sleep_edf, memcell_data.bids, memcell_data.check",
+            (*HEAVY, "mne_bids"),
         ),
     ],
 )

@@ -7,7 +7,9 @@ import time
 import numpy as np
 import pytest
 
-from memcell_data.configs import SimulatedConfig
+from memcell_data.configs import OwnConfig, SimulatedConfig
+from memcell_data.own import Own
+from memcell_data.reader import open_recording
 from memcell_data.simulated import Simulated
 
 
@@ -115,3 +117,14 @@ def test_short_sets_have_labels(tmp_path, minutes):
     for recording in data.recordings():
         assert recording.labels() is not None
         assert recording.duration == minutes * 60
+
+
+def test_a_simulated_file_is_called_simulated_wherever_it_is_handed_in(tmp_path):
+    home = Simulated(SimulatedConfig(subjects=1, minutes=1)).get(tmp_path)
+    found = Own(OwnConfig(path=str(home))).recordings()
+    assert found
+    assert all(r.simulated for r in found)
+
+
+def test_a_recording_of_a_person_is_not(make_edf):
+    assert not open_recording(make_edf().path).simulated

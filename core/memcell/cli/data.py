@@ -1,4 +1,4 @@
-"""``memcell data``: list, get and make data sets."""
+"""``memcell data``: list, get and make data sets, and check recordings."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from memcell.cli.check import check
 from memcell.cli.options import config_options, sections
 from memcell.errors import unknown
 from memcell.registry import default_registry
@@ -58,7 +59,7 @@ class _DatasetGroup(click.Group):
 
 @click.group()
 def data() -> None:
-    """List, get and make data sets."""
+    """List, get and make data sets, and check recordings."""
 
 
 @data.command("list")
@@ -78,3 +79,4 @@ def list_() -> None:
 
 data.add_command(_DatasetGroup("get", "Get a data set, or say how to hand over a local copy."))
 data.add_command(_DatasetGroup("make", "Make a simulated data set.", simulated_only=True))
+data.add_command(check)

@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from memcell.checking import Checker
 from memcell.errors import UsageError, unknown
 from memcell.registry.registry import Registry
 from memcell.specs import DatasetSpec
@@ -30,14 +31,42 @@ def find_dataset(
         return str(word), dict(values)
     if not isinstance(word, str) or not (Path(word).exists() or any(c in word for c in "*?[")):
         raise UsageError(f"{unknown('data set', str(word), names)} Nor is it a path that exists.")
-    specs = [e.spec for e in registry.entries("dataset") if isinstance(e.spec, DatasetSpec)]
-    chosen = [s for s in specs if s.recognise and _recognises(s.recognise, Path(word))]
-    chosen = chosen or [s for s in specs if s.fallback]
+    chosen = _by_path(registry, Path(word))
     if not chosen:
         raise UsageError(
             f"no installed data set recognises '{word}'; name one: {', '.join(names)}."
         )
-    return chosen[0].name, {"path": word, **values}
+    return chosen[0], {"path": word, **values}
+
+
+def find_checker(registry: Registry, typed: str) -> Checker:
+    """Return what looks into a path: the checker of the data set that recognises it, else the fallback's.
+
+    Args:
+        registry: What is installed.
+        typed: A file, a folder or a glob.
+
+    Raises:
+        UsageError: Nothing installed looks into files.
+        PluginError: The checker cannot be built; names the plugin.
+    """
+    fallbacks = [s.name for s in _specs(registry) if s.fallback]
+    for name in [*_by_path(registry, Path(typed)), *fallbacks]:
+        found: Checker | None = registry.get("dataset", name).build_checker()
+        if found is not None:
+            return found
+    raise UsageError(f"no installed data set looks into files, so '{typed}' cannot be checked.")
+
+
+def _by_path(registry: Registry, path: Path) -> list[str]:
+    """Return the data sets that recognise a path, or where none does those that take any."""
+    specs = _specs(registry)
+    chosen = [s.name for s in specs if s.recognise and _recognises(s.recognise, path)]
+    return chosen or [s.name for s in specs if s.fallback]
+
+
+def _specs(registry: Registry) -> list[DatasetSpec]:
+    return [e.spec for e in registry.entries("dataset") if isinstance(e.spec, DatasetSpec)]
 
 
 def _recognises(reference: str, path: Path) -> bool:

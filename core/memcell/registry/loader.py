@@ -128,7 +128,8 @@ def _problem(item: Any, kind: str) -> str:
         return f"{item!r}; expected a {wanted.__name__}"
     if not item.name or not all(c.isalnum() or c in "_-" for c in item.name):
         return f"a spec named {item.name!r}; letters, digits, '-' and '_' expected"
-    for role, reference in (("factory", item.factory), ("config", item.config)):
+    roles = (("factory", item.factory), ("config", item.config))
+    for role, reference in (*roles, ("checker", getattr(item, "checker", None))):
         if reference is not None and reference.count(":") != 1:
             return f"'{item.name}' with {role} {reference!r}; expected 'module:attribute'"
     return ""

@@ -49,6 +49,39 @@ class Entry:
             raise PluginError(f"{self.origin}: config '{self.spec.config}' is not a dataclass")
         return found
 
+    def predict_config_type(self) -> type[Any] | None:
+        """Import and return the dataclass of an app's options of prediction, None where it has none."""
+        reference: str | None = getattr(self.spec, "predict_config", None)
+        if reference is None:
+            return None
+        found = self._import(reference)
+        if not isinstance(found, type):
+            raise PluginError(f"{self.origin}: predict_config '{reference}' is not a dataclass")
+        return found
+
+    def stream_config_type(self) -> type[Any] | None:
+        """Import and return the dataclass of an app's options of a live stream, None where it has none."""
+        reference: str | None = getattr(self.spec, "stream_config", None)
+        if reference is None:
+            return None
+        found = self._import(reference)
+        if not isinstance(found, type):
+            raise PluginError(f"{self.origin}: stream_config '{reference}' is not a dataclass")
+        return found
+
+    def build_checker(self) -> Any:
+        """Import and build what looks into a data set's files, None where it has nothing that does."""
+        reference: str | None = getattr(self.spec, "checker", None)
+        if reference is None:
+            return None
+        factory = self._import(reference)
+        try:
+            return factory()
+        except Exception as error:
+            raise PluginError(
+                f"{self.origin}: checker '{reference}' could not be built: {_line(error)}"
+            ) from error
+
     def config(self, values: Mapping[str, Any]) -> Any:
         """Return its config with the given values, checked."""
         return from_mapping(self.config_type(), values, f"{self.spec.kind} '{self.spec.name}':")

@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+from memcell.checking import FileReport
 from memcell.config import from_mapping, to_mapping
 from memcell.datasets import Card
 from memcell.errors import MemcellError
@@ -120,6 +122,8 @@ def _checks_of_kind(entry: Entry) -> Iterator[Check]:
         yield "card_is_given", partial(_card_is_given, build, spec)
         if spec.recognise is not None:
             yield "recognise_says_no", partial(_recognise_says_no, spec.recognise)
+        if spec.checker is not None:
+            yield "checker_reports", partial(_checker_reports, entry)
 
 
 def _card_is_given(build: Callable[..., Any], spec: DatasetSpec) -> None:
@@ -139,6 +143,31 @@ def _card_is_given(build: Callable[..., Any], spec: DatasetSpec) -> None:
         expected=f"the card to say name '{spec.name}' and simulated {spec.simulated}, as the spec",
         did=f"it says '{card.name}' and {card.simulated}",
         change="Say the same in the spec and on the card.",
+    )
+
+
+def _checker_reports(entry: Entry) -> None:
+    """Its checker reports an empty file as refused, and says which path is wrong."""
+    checker = entry.build_checker()
+    with TemporaryDirectory() as folder:
+        empty = Path(folder) / "empty"
+        empty.write_bytes(b"")
+        report = checker.check(empty, samples=True, channels=())
+    require(
+        isinstance(report, FileReport) and report.path == empty and bool(report.refused),
+        expected="check to return a memcell.checking.FileReport that refuses an empty file",
+        did=f"it returned {report!r}",
+        change="Return FileReport(path=path, refused='why').",
+    )
+    try:
+        found = checker.files("/nowhere/at all")
+    except MemcellError:
+        return
+    require(
+        False,
+        expected="files to raise memcell.errors.UsageError for a path that does not exist",
+        did=f"it returned {found!r}",
+        change="Raise UsageError and say what was looked for.",
     )
 
 

@@ -1,0 +1,154 @@
+"""``memcell data check PATHS…``: what each file is, what is wrong with it, and whether it can be used."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+
+import click
+
+from memcell.checking import CheckedChannel, Checker, FileReport
+from memcell.errors import MemcellError, PluginError
+from memcell.files import write_atomic
+from memcell.progress import progress
+from memcell.registry import default_registry
+from memcell.registry.datasets import find_checker
+
+#: Columns of ``--out``; ``n/a`` where nothing is known (BIDS).
+COLUMNS = (
+    "path",
+    "status",
+    "format",
+    "seconds",
+    "n_channels",
+    "channels",
+    "n_gaps",
+    "gap_seconds",
+    "annotations",
+    "reason",
+    "findings",
+)
+MOST_DESCRIPTIONS = 12
+
+
+@click.command()
+@click.argument("paths", metavar="PATHS…", nargs=-1, required=True)
+@click.option(
+    "--channels",
+    default="",
+    metavar="NAMES",
+    help="Names or type words (eeg, eog, …) with commas: a file in which one of them cannot be used is "
+    "refused. Without it a file is refused where none can.",
+)
+@click.option(
+    "--read/--headers-only",
+    "samples",
+    default=True,
+    help="Look at the samples too (flat, clipped, missing, amplitude), or only at headers and labels.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a file.")
+@click.option("--out", metavar="FILE", help="Write a tab-separated table as well.")
+def check(
+    paths: tuple[str, ...], channels: str, samples: bool, as_json: bool, out: str | None
+) -> int:
+    """Say of recordings what they are, what is wrong with them, and whether they can be used.
+
+    PATHS are files, folders (searched with their subfolders), globs and BIDS data sets. A broken file is
+    reported and the others go on. Names and birth dates in headers are never shown.
+
+    The exit code is 0 when all files can be used, 1 when some are refused, and 2 for a path that does not
+    exist or holds no recording.
+    """
+    registry = default_registry()
+    todo: dict[Path, Checker] = {}
+    for typed in paths:
+        checker = find_checker(registry, typed)
+        todo |= {p: checker for p in checker.files(typed) if p not in todo}
+    wanted = tuple(word.strip() for word in channels.split(",") if word.strip())
+    counted: Counter[str] = Counter()
+    rows = ["\t".join(COLUMNS)]
+    with progress("checking", len(todo)) as shown:
+        for report in _reports(todo, samples, wanted):
+            counted[report.status] += 1
+            rows.append("\t".join(_row(report)))
+            click.echo(json.dumps(report.facts()) if as_json else "\n".join(_block(report)))
+            shown.advance(1, report.path.name)
+    if out:
+        write_atomic(Path(out), "\n".join(rows) + "\n")
+    total = f"{len(todo)} file{'s' if len(todo) != 1 else ''}"
+    listed = ", ".join(f"{n} {status}" for status, n in sorted(counted.items(), reverse=True))
+    click.echo(f"{total}: {listed}", err=as_json)
+    return int(counted["refused"] > 0)
+
+
+def _reports(
+    todo: dict[Path, Checker], samples: bool, channels: tuple[str, ...]
+) -> Iterator[FileReport]:
+    for path, checker in todo.items():
+        try:
+            yield checker.check(path, samples=samples, channels=channels)
+        except MemcellError as error:
+            yield FileReport(path=path, refused=str(error))
+        except Exception as error:
+            # Somebody's checker that fails on one strange file must not lose the others.
+            what = f"the checker itself failed with {type(error).__name__}"
+            yield FileReport(path=path, refused=str(PluginError(what)))
+
+
+def _block(report: FileReport) -> list[str]:
+    """Return a report as a person reads it."""
+    head = [str(report.path), report.format, _length(report.seconds), report.status]
+    lines = ["  ".join(part for part in head if part)]
+    if report.refused:
+        lines.append(f"    refused: {report.refused}")
+    if report.channels:
+        lines.append(f"    channels: {'; '.join(_channels(report.channels))}")
+    if report.annotations:
+        lines.append(f"    labels: {_counted(report)}")
+    lines += [f"    - {finding}" for finding in report.findings if finding != report.refused]
+    return lines
+
+
+def _channels(channels: tuple[CheckedChannel, ...]) -> list[str]:
+    """Return channels that follow each other and are alike as one part each."""
+    parts = []
+    for (kind, unit, rate), same in groupby(channels, key=lambda c: (c.kind, c.unit, c.rate)):
+        names = ", ".join(c.name for c in same)
+        parts.append(f"{names} ({kind}, {unit or 'unit not told'}, {rate:g} Hz)")
+    return parts
+
+
+def _counted(report: FileReport) -> str:
+    ordered = sorted(report.annotations.items(), key=lambda item: (-item[1], item[0]))
+    shown = [f"{n} x '{description}'" for description, n in ordered[:MOST_DESCRIPTIONS]]
+    more = len(ordered) - len(shown)
+    return ", ".join([*shown, *([f"and {more} more descriptions"] if more > 0 else [])])
+
+
+def _length(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(int(minutes), 60)
+    return f"{hours}:{minutes:02d}:{rest:04.1f}"
+
+
+def _row(report: FileReport) -> list[str]:
+    known = sum(length for _, length in report.gaps)
+    cells = [
+        str(report.path),
+        report.status,
+        report.format,
+        "" if report.seconds is None else f"{report.seconds:g}",
+        str(len(report.channels)),
+        "; ".join(_channels(report.channels)),
+        str(len(report.gaps)),
+        f"{known:g}",
+        "; ".join(f"{d}: {n}" for d, n in sorted(report.annotations.items())),
+        report.refused,
+        " | ".join(report.findings),
+    ]
+    return [" ".join(cell.split()) or "n/a" for cell in cells]

@@ -1,0 +1,238 @@
+"""The data set ``bids``: EEG recordings in a folder organised as BIDS, found and paired through mne-bids.
+
+mne-bids knows the entities in the names and finds the tables that belong to a recording wherever the standard
+lets them lie (labels in ``events.tsv``, channels in ``channels.tsv``, inherited from folders above). The
+samples are read and checked as everybody's. Without mne-bids the folder is read as the data set ``own``
+reads it: tables beside each recording, no entities to choose by.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from memcell.datasets import Card
+from memcell.errors import ConfigError, DataError
+from memcell_data.bids_tables import ChannelTable, read_channels, read_participants
+from memcell_data.configs import BidsConfig, OwnConfig
+from memcell_data.labels import FileLabels, Rule, read_labels
+from memcell_data.own import Own
+from memcell_data.reader import ReadFile, is_recording, open_recording, stem
+from memcell_data.recording import Block, Labels, Recording, Signal
+from memcell_data.vocabulary import rule_for
+
+_DESCRIPTION = "dataset_description.json"
+_INSTALL = "pip install 'memcell-rnn[bids]'"
+_ENTITIES = ("tasks", "sessions", "runs", "acquisitions")
+
+
+@dataclass
+class Bids:
+    """EEG recordings of a BIDS folder.
+
+    Args:
+        config: Where it is, which of its recordings, and what their labels mean.
+        problems: What could not be used or is missing, with the reason; filled by `recordings`.
+    """
+
+    config: BidsConfig
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def card(self) -> Card:
+        """What it is."""
+        return Card(
+            name="bids",
+            title="A BIDS data set of EEG",
+            source="a folder on this machine",
+            licence=f"as its {_DESCRIPTION} says",
+            citation=f"as its {_DESCRIPTION} says; Pernet et al. 2019, doi:10.1038/s41597-019-0104-8",
+        )
+
+    def get(self, folder: Path | None = None) -> Path:
+        """Return the folder; there is nothing to fetch.
+
+        Raises:
+            ConfigError: No path was given.
+            DataError: It is no BIDS folder.
+        """
+        if not self.config.path:
+            raise ConfigError(
+                "'path' is empty: say where the BIDS folder is with --data.path FOLDER"
+            )
+        root = Path(self.config.path).expanduser()
+        if not (root / _DESCRIPTION).is_file():
+            raise DataError(
+                f"{root}: has no {_DESCRIPTION}, so it is no BIDS folder; type --data own"
+            )
+        return root
+
+    def recordings(self) -> Sequence[Recording]:
+        """Return the recordings that can be used; the others are named in ``problems``.
+
+        Raises:
+            DataError: There is none, or entities were asked for and mne-bids is not installed.
+        """
+        root = self.get()
+        self.problems.clear()
+        if find_spec("mne_bids") is None:
+            return self._without_mne_bids()
+        found = []
+        for bids_path, path in self._paths:
+            try:
+                found.append(self._open(bids_path, path))
+            except DataError as error:
+                self.problems.append(str(error))
+        if not found:
+            more = f" (and {len(self.problems) - 1} more)" if len(self.problems) > 1 else ""
+            raise DataError(f"no recording can be used: {self.problems[0]}{more}")
+        self._compare(read_participants(root), {r.subject for r in found})
+        return found
+
+    @cached_property
+    def rule(self) -> Rule:
+        """Which labels mean what; see `memcell_data.vocabulary.rule_for`."""
+        vocabulary: Counter[str] = Counter()
+        for bids_path, path in self._paths:
+            try:
+                intervals, _ = read_labels(path, _sidecar(bids_path, "events"))
+            except DataError:
+                continue  # said when this recording's own labels are asked for
+            vocabulary.update(i.label for i in intervals)
+        c = self.config
+        return rule_for(c.path, vocabulary, c.positive, c.negative, c.background)
+
+    @cached_property
+    def _paths(self) -> list[tuple[Any, Path]]:
+        """All recordings that are asked for, each as mne-bids knows it and as a path."""
+        from mne_bids import find_matching_paths
+
+        root, c = self.get(), self.config
+        asked: dict[str, list[str]] = {
+            name: list(value) for name in _ENTITIES if (value := getattr(c, name))
+        }
+        try:
+            matching = find_matching_paths(root, datatypes="eeg", suffixes="eeg", **asked)
+        except Exception as error:
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise DataError(f"{root}: mne-bids cannot find its way in it: {reason}") from error
+        found = [(b, Path(b.fpath)) for b in matching if is_recording(Path(b.fpath))]
+        if not found:
+            said = ", ".join(f"{name} {' '.join(words)}" for name, words in asked.items())
+            raise DataError(
+                f"{root}: there is no EEG recording in it{f' of {said}' if said else ''}; looked for "
+                "sub-*/[ses-*/]eeg/*_eeg.edf, .bdf, .vhdr or .set"
+            )
+        return sorted(found, key=lambda pair: pair[1])
+
+    def _open(self, bids_path: Any, path: Path) -> Recording:
+        events, table = _sidecar(bids_path, "events"), _sidecar(bids_path, "channels")
+        described = read_channels(table) if table else None
+        unit = self.config.unit or _one_unit(described)
+        recording = open_recording(
+            path,
+            name=stem(path).removesuffix("_eeg"),
+            subject=f"sub-{bids_path.subject}",
+            dataset="bids",
+            labels=BidsLabels(self, path, events),
+            unit=unit,
+            also=[p for p in (events, table) if p],
+        )
+        if described is None:
+            return recording
+        told = {**vars(recording), "channels": described.apply(recording.channels)}
+        return Recording(**told | {"read": ReadDescribed(ReadFile(path, unit), path, described)})
+
+    def _without_mne_bids(self) -> Sequence[Recording]:
+        c = self.config
+        asked = [name for name in _ENTITIES if getattr(c, name)]
+        if asked:
+            raise DataError(
+                f"--data.{asked[0]} chooses by BIDS entities, which needs mne-bids: {_INSTALL}"
+            )
+        own = Own(
+            OwnConfig(
+                path=c.path,
+                positive=c.positive,
+                negative=c.negative,
+                background=c.background,
+                unit=c.unit,
+            )
+        )
+        found = own.recordings()
+        self.problems += own.problems
+        self.problems.append(
+            f"{c.path}: read without mne-bids, so only tables beside a recording are used; {_INSTALL}"
+        )
+        return found
+
+    def _compare(self, listed: Sequence[str], found: set[str]) -> None:
+        """Say who is listed and was not recorded, and the other way round."""
+        if not listed:
+            return
+        for subject in sorted(set(listed) - found):
+            self.problems.append(f"participants.tsv lists {subject}, of whom nothing is used")
+        for subject in sorted(found - set(listed)):
+            self.problems.append(f"{subject} is not in participants.tsv; used all the same")
+
+
+@dataclass(frozen=True)
+class BidsLabels:
+    """The labels of one recording, under the rule of its data set."""
+
+    dataset: Bids
+    path: Path
+    events: Path | None
+
+    def __call__(self) -> Labels | None:
+        """Return the labels, or None where the recording has none."""
+        return FileLabels(recording=self.path, rule=self.dataset.rule, source=self.events)()
+
+
+@dataclass(frozen=True)
+class ReadDescribed:
+    """Reads a file, and says which of the channels its ``channels.tsv`` calls bad."""
+
+    reader: ReadFile
+    path: Path
+    table: ChannelTable
+
+    def __call__(self, names: Sequence[str]) -> Signal:
+        """Return the channels in microvolts."""
+        signal = self.reader(names)
+        told = {**vars(signal), "warnings": (*signal.warnings, *self._bad(signal.channels))}
+        return Signal(**told)
+
+    def blocks(
+        self, names: Sequence[str], seconds: float, warn: Callable[[str], object]
+    ) -> Iterator[Block]:
+        """Yield the channels in microvolts; see `memcell_data.edf.EdfFile.blocks`."""
+        for line in self._bad(names):
+            warn(line)
+        yield from self.reader.blocks(names, seconds, warn)
+
+    def _bad(self, names: Sequence[str]) -> list[str]:
+        return [
+            f"{self.path.name}: channel '{name}' is marked bad in {self.table.path.name}"
+            for name in names
+            if name.strip() in self.table.bad
+        ]
+
+
+def _sidecar(bids_path: Any, suffix: str) -> Path | None:
+    found = bids_path.find_matching_sidecar(suffix=suffix, extension=".tsv", on_error="ignore")
+    return None if found is None else Path(found.fpath if hasattr(found, "fpath") else found)
+
+
+def _one_unit(table: ChannelTable | None) -> str:
+    """Return the unit that the table gives to all voltages, for a file that itself has none."""
+    if table is None:
+        return ""
+    units = {u for name, u in table.units.items() if table.kinds.get(name, "misc") != "misc"}
+    only = units.pop() if len(units) == 1 else ""
+    return "uV" if only in ("µV", "μV", "uV") else only if only in ("mV", "V", "nV") else ""

@@ -1,0 +1,73 @@
+"""A BrainVision recording is three files: whether they are all there, and as long as the header says."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+from memcell.errors import DataError
+
+_WIDTHS = {"INT_16": 2, "UINT_16": 2, "INT_32": 4, "IEEE_FLOAT_32": 4}
+_WANTED = ("DataFile", "MarkerFile", "NumberOfChannels", "DataPoints", "BinaryFormat")
+
+
+def check_companions(header: Path) -> tuple[str, ...]:
+    """Look for the files that a ``.vhdr`` names.
+
+    Returns:
+        What is odd, one line each: no marker file, or a data file that is cut.
+
+    Raises:
+        DataError: The file with the samples is not there; names both.
+    """
+    said = _entries(header)
+    data, markers = (_beside(header, said.get(key, "")) for key in ("DataFile", "MarkerFile"))
+    if data is not None and not data.is_file():
+        raise DataError(f"{header}: its samples are in '{data.name}', which is not beside it")
+    remarks = []
+    if markers is not None and not markers.is_file():
+        remarks.append(
+            f"{header.name}: its marker file '{markers.name}' is not beside it: no label and no break of the "
+            "recording is known"
+        )
+    width = _WIDTHS.get(said.get("BinaryFormat", ""), 0)
+    n_channels = said.get("NumberOfChannels", "")
+    if (
+        data is not None
+        and width
+        and n_channels.isascii()
+        and n_channels.isdigit()
+        and int(n_channels)
+    ):
+        samples, rest = divmod(data.stat().st_size, width * int(n_channels))
+        if rest:
+            remarks.append(
+                f"{header.name}: '{data.name}' ends in the middle of a sample: it was cut"
+            )
+        points = said.get("DataPoints", "")
+        if points.isascii() and points.isdigit() and int(points) > samples:
+            remarks.append(
+                f"{header.name}: the header says {points} samples and '{data.name}' holds {samples}; the "
+                "rest is missing"
+            )
+    return tuple(remarks)
+
+
+def _entries(header: Path) -> dict[str, str]:
+    """Return the entries of the header that tell of other files, as far as they can be found."""
+    found: dict[str, str] = {}
+    for line in header.read_text(encoding="latin-1").splitlines():
+        if line.strip().casefold() == "[comment]":
+            break
+        key, _, value = line.partition("=")
+        if key.strip() in _WANTED:
+            found.setdefault(key.strip(), value.strip())
+    return found
+
+
+def _beside(header: Path, name: str) -> Path | None:
+    # "$b" stands for the header's own name, and names are in the header's encoding
+    name = name.replace("$b", header.stem)
+    with suppress(UnicodeDecodeError):
+        name = name.encode("latin-1").decode("utf-8")
+    return header.with_name(name) if name and "/" not in name and "\0" not in name else None

@@ -1,0 +1,61 @@
+"""The labels of a recording looked into: how many of each description, and whether they can be used."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from memcell.errors import DataError
+from memcell_data.finding import label_file_beside
+from memcell_data.labels import read_labels
+from memcell_data.reader import SignalFile
+from memcell_data.recording import Interval
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelsSeen:
+    """What the labels of a recording are.
+
+    Args:
+        descriptions: One a label, as read.
+        findings: What is wrong, one line each, with its consequence.
+    """
+
+    descriptions: tuple[str, ...]
+    findings: tuple[str, ...]
+
+
+def labels_of(path: Path, file: SignalFile) -> LabelsSeen:
+    """Look into the label file beside a recording, or the annotations inside it."""
+    source = label_file_beside(path, path.parent)
+    try:
+        intervals, warnings = read_labels(path, source)
+    except DataError as error:
+        held = file.annotations() if source is None else ()
+        line = str(error).removeprefix(f"{path}: ")
+        return LabelsSeen(
+            descriptions=tuple(i.label for i in held),
+            findings=(f"the labels cannot be used (it can be predicted all the same): {line}",),
+        )
+    findings = [line.removeprefix(f"{path.name}: ") for line in warnings]
+    findings += _overlaps(intervals)
+    return LabelsSeen(descriptions=tuple(i.label for i in intervals), findings=tuple(findings))
+
+
+def _overlaps(intervals: Sequence[Interval]) -> list[str]:
+    """Say how many labels begin before an earlier one of another description has ended."""
+    count, first = 0, ""
+    latest: Interval | None = None
+    for i in intervals:
+        if latest and i.label != latest.label and i.onset < latest.onset + latest.duration - 1e-9:
+            count += 1
+            first = first or f"'{latest.label}' and '{i.label}' at {i.onset:g} s"
+        if latest is None or i.onset + i.duration > latest.onset + latest.duration:
+            latest = i
+    if not count:
+        return []
+    return [
+        f"{count} label{'s overlap' if count > 1 else ' overlaps'} another ({first}): there the positive "
+        "label counts, then one that has no class"
+    ]
