@@ -134,6 +134,22 @@ def test_another_comparison_is_not_written_over(copied, capfd, args, words):
     assert (copied / "comparison.json").read_bytes() == before
 
 
+def test_a_comparison_of_a_memcell_that_knew_fewer_options_goes_on(copied, whole, capfd):
+    plan = json.loads((copied / "comparison.json").read_text())
+    del plan["base"]["training"]["order_seed"]
+    (copied / "comparison.json").write_text(json.dumps(plan))
+    begun = copied / "runs" / RUNS[0]
+    (begun / "record.json").unlink()
+    config = (begun / "config.toml").read_text().splitlines(keepends=True)
+    (begun / "config.toml").write_text("".join(x for x in config if "order_seed" not in x))
+    assert run([*SMALL, "--out", str(copied)]) == 0
+    assert "3 of them are done" in capfd.readouterr().out
+    same(copied, whole)
+    # it went on from its checkpoint, where there was nothing left to train
+    last = json.loads((begun / "work.json").read_text())[-1]
+    assert last["from_update"] == last["to_update"] > 0
+
+
 def test_a_diverged_run_is_recorded_and_not_repeated(tmp_path, capfd):
     args = [
         *[*BASE, "--optimizer", "adam,sgd", "--optimizer.weight-decay", "1", "--clip", "0"],

@@ -1,0 +1,84 @@
+"""What is counted along a live stream, and what is said of it at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+#: Latencies that are kept, the last ones: half a day of steps, and no more memory after that.
+_KEPT = 1 << 18
+
+
+@dataclass(kw_only=True)
+class Counts:
+    """Counts of one stream.
+
+    Args:
+        rate: Samples a second, Hz.
+        steps: That were done.
+        alarms: That were raised.
+        gaps: Stretches that began after another one.
+        losses: How often nothing came.
+        stretches: All of them.
+        samples: That came.
+        cpu: Seconds of this thread on what came, writing included, waiting not.
+        latency: Seconds from the arrival of a step's last sample to its line, one for each arrival that
+            completed steps.
+    """
+
+    rate: float
+    steps: int = 0
+    alarms: int = 0
+    gaps: int = 0
+    losses: int = 0
+    stretches: int = 0
+    samples: int = 0
+    cpu: float = 0.0
+    latency: list[float] = field(default_factory=list)
+
+    @property
+    def seconds(self) -> float:
+        """Signal so far, gaps not counted."""
+        return self.samples / self.rate
+
+    def late(self, seconds: float) -> None:
+        """Keep a latency."""
+        if len(self.latency) >= _KEPT:
+            del self.latency[: _KEPT // 2]
+        self.latency.append(seconds)
+
+    def summary(self, jitter: float) -> dict[str, Any]:
+        """Return the counts as JSON holds them.
+
+        Args:
+            jitter: Largest deviation of a stamp that was no gap, s.
+        """
+        late = 1e3 * np.array(self.latency)
+        return {
+            "steps": self.steps,
+            "alarms": self.alarms,
+            "gaps": self.gaps,
+            "losses": self.losses,
+            "signal_seconds": self.seconds,
+            "latency_median_ms": float(np.median(late)) if len(late) else None,
+            "latency_max_ms": float(late.max()) if len(late) else None,
+            "cpu_per_step_ms": 1e3 * self.cpu / self.steps if self.steps else None,
+            "largest_jitter_ms": 1e3 * jitter,
+        }
+
+    def said(self) -> Iterator[str]:
+        """Yield the counts as lines for the person."""
+        lost = f", lost {self.losses} times" if self.losses else ""
+        yield (
+            f"{self.seconds:.1f} s of signal, {self.steps} steps, {self.alarms} alarms, {self.gaps} "
+            f"gaps{lost}"
+        )
+        if self.latency:
+            late = 1e3 * np.array(self.latency)
+            yield (
+                f"from the last sample of a step to its line: median {np.median(late):.2f} ms, at most "
+                f"{late.max():.2f} ms; {1e3 * self.cpu / self.steps:.3f} ms of CPU a step"
+            )

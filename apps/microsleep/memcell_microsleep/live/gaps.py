@@ -1,0 +1,132 @@
+"""Where a live signal is interrupted, found from its time stamps alone.
+
+Nobody marks a gap in a stream: samples are simply missing. With the stretch's first stamp t_0, sample i is
+due at ``e_i = t_0 + i / rate + o``, where o follows the mean deviation of the stamps with a time constant of
+10 s (two clocks never run alike). Then
+
+- ``|t_i - e_i| <= gap``: jitter. Stamps that come in bursts or were made when a packet arrived lie a few
+  hundredths of a second off, and nothing follows from it; lost samples that shift the stamps by no more
+  than this are not told from it, and o takes them up.
+- ``|t_i - e_i| > gap``: a gap (or a clock that was set). Sample i begins a new stretch.
+- a sample that is not a number in any channel is cut out, and what follows it begins a new stretch, as in a
+  recording that is read from a file.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: Time constant of the clocks' offset, s.
+FOLLOWS = 10.0
+#: Rounding of stamps that were computed, s: no offset.
+_ROUNDING = 1e-6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """Samples that follow each other.
+
+    Args:
+        values: ``[C, n]`` uV.
+        onset: Seconds of the first of them, by the source's clock, as it is due.
+        begins: It is the first of a stretch.
+        missing: Seconds between the end of what came before and this stretch; 0 where none begins.
+    """
+
+    values: NDArray[np.float64]
+    onset: float
+    begins: bool
+    missing: float = 0.0
+
+
+class GapFinder:
+    """Cuts the samples of a source into stretches.
+
+    Args:
+        rate: Samples a second, Hz.
+        gap: Largest deviation that is jitter, s.
+
+    Attributes:
+        jitter: Largest deviation that was taken for jitter, s.
+    """
+
+    def __init__(self, rate: float, gap: float) -> None:
+        self.rate, self.gap = rate, gap
+        self.jitter = 0.0
+        self._first: float | None = None  # t_0; None where the next sample begins a stretch
+        self._n = 0  # samples of the stretch so far
+        self._offset = 0.0
+        self._end: float | None = None  # of all that came so far
+
+    @property
+    def offset(self) -> float:
+        """Seconds by which the source's clock has moved since the stretch began."""
+        return self._offset
+
+    def cut(self) -> None:
+        """Let the next sample begin a stretch, whatever its stamp says."""
+        self._first = None
+
+    def push(self, values: NDArray[np.float64], stamps: NDArray[np.float64]) -> Iterator[Part]:
+        """Yield the samples in parts of one stretch each.
+
+        Args:
+            values: ``[C, n]`` uV; NaN where a sample is missing.
+            stamps: ``[n]`` seconds, by the source's clock.
+        """
+        if self._first is not None and math.isfinite(values.sum()):
+            deviation = self._deviation(stamps)
+            if -self.gap <= deviation.min() and deviation.max() <= self.gap:
+                yield self._part(values, stamps, deviation)  # by far the most of them
+                return
+        good: NDArray[np.bool_] = np.logical_and.reduce(np.isfinite(values), axis=0)
+        at, total = 0, values.shape[1]
+        while at < total:
+            if not good[at]:
+                self.cut()
+                at += 1
+                continue
+            run = good[at:]
+            length = total - at if run.all() else int(run.argmin())
+            deviation = self._deviation(stamps[at : at + length])
+            far = np.abs(deviation) > self.gap
+            if far.any():
+                length = int(far.argmax())
+                if length == 0:  # never twice: the first stamp of a stretch is where it is due
+                    self.cut()
+                    continue
+            part = slice(at, at + length)
+            yield self._part(values[:, part], stamps[part], deviation[:length])
+            at += length
+
+    def _deviation(self, stamps: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return how far stamps lie from where they are due; where a stretch begins, from the first."""
+        begins = self._first is None
+        first = float(stamps[0]) if self._first is None else self._first
+        n, offset = (0, 0.0) if begins else (self._n, self._offset)
+        due: NDArray[np.float64] = first + np.arange(n, n + len(stamps)) / self.rate
+        return stamps - due - offset
+
+    def _part(
+        self,
+        values: NDArray[np.float64],
+        stamps: NDArray[np.float64],
+        deviation: NDArray[np.float64],
+    ) -> Part:
+        begins = self._first is None
+        if self._first is None:
+            self._first, self._n, self._offset = float(stamps[0]), 0, 0.0
+        onset = self._first + self._n / self.rate + self._offset
+        missing = onset - self._end if begins and self._end is not None else 0.0
+        self.jitter = max(self.jitter, float(np.abs(deviation).max()))
+        mean = float(deviation.sum()) / len(stamps)
+        if abs(mean) > _ROUNDING:
+            self._offset += mean * -math.expm1(-len(stamps) / self.rate / FOLLOWS)
+        self._n += len(stamps)
+        self._end = self._first + self._n / self.rate + self._offset
+        return Part(values=values, onset=onset, begins=begins, missing=missing)

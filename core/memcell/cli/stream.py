@@ -1,0 +1,49 @@
+"""``memcell stream APP --model RUN``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from memcell.cli.app_command import AppGroup
+from memcell.cli.options import config_options, sections
+from memcell.errors import UsageError
+from memcell.registry import default_registry
+from memcell.specs import AppSpec
+
+#: The section under which an app's own options are collected.
+_OWN = "stream"
+
+
+def _command(app: AppSpec) -> click.Command:
+    config = default_registry().get("app", app.name).stream_config_type()
+    of_app = config_options(_OWN, config) if config is not None else []
+
+    def run(model: str | None, out: str | None, **typed: Any) -> int:
+        if config is None:
+            raise UsageError(f"app '{app.name}' has no live signal to stream")
+        if model is None:
+            raise UsageError("which trained network? Type --model RUN, a run folder")
+        from memcell.training.stream import stream as stream_run
+
+        return stream_run(
+            app.name,
+            Path(model),
+            Path(out) if out else None,
+            sections(of_app, typed).get(_OWN, {}),
+            default_registry(),
+            lambda line: click.echo(line, err=True),
+        )
+
+    own: list[click.Parameter] = [
+        click.Option(["--model"], metavar="RUN", help="The run folder of the trained network."),
+        click.Option(["--out"], metavar="FOLDER", help="Where results are kept; nowhere without."),
+        *of_app,
+    ]
+    help = f"Run a trained network live, step by step, until Ctrl-C. {app.summary}"
+    return click.Command(app.name, params=own, callback=run, help=help)
+
+
+stream: Any = AppGroup("stream", _command, "Run a trained network live, step by step.")

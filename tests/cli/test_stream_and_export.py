@@ -1,0 +1,192 @@
+"""A small run streamed, predicted and exported from the command line: the same numbers each way."""
+
+from __future__ import annotations
+
+import csv
+import json
+import signal
+import subprocess
+import sys
+import time
+from itertools import pairwise
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from memcell.cli.main import run
+from memcell_data.edf_writer import Track, write_edf
+from memcell_data.reader import open_recording
+from memcell_microsleep.pipeline import Pipeline
+
+RATE = 128
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    path = tmp_path_factory.mktemp("model") / "run"
+    args = ["--data.subjects", "3", "--data.minutes", "2", "--channels", "O1,O2", "--epochs", "1"]
+    args += ["--hidden-size", "6", "--encoder", "linear", "--normalizer", "layer"]
+    args += ["--min-updates", "0", "--against", "none", "--out", str(path)]
+    assert run(["train", "microsleep", *args]) == 0
+    return path
+
+
+@pytest.fixture(scope="module")
+def night(tmp_path_factory):
+    """25 s with two gaps (EDF+D)."""
+    path = tmp_path_factory.mktemp("night") / "night.edf"
+    values = np.random.default_rng(0).normal(size=(2, 25 * RATE)) * 20
+    tracks = [
+        Track(name=c, values=v, rate=RATE, physical=(-200.0, 200.0))
+        for c, v in zip(("O2", "O1"), values, strict=True)
+    ]
+    write_edf(path, tracks, onsets=[k + 5.5 * (k >= 10) + 0.05 * (k >= 17) for k in range(25)])
+    return path
+
+
+def failing(capfd, *args):
+    code = run(list(args))
+    said = capfd.readouterr()
+    assert "Traceback" not in said.err
+    return code, said.err
+
+
+def test_a_stream_writes_the_bytes_of_a_causal_prediction(model, night, tmp_path, capfd):
+    common = ["--model", str(model), "--out"]
+    assert run(["predict", "microsleep", str(night), "--causal", *common, str(tmp_path / "p")]) == 0
+    for k, chunk in enumerate(["0.05", "0.011"]):
+        options = ["--file", str(night), "--speed", "max", "--chunk", chunk, "--lines", "none"]
+        out = tmp_path / f"s{k}"
+        assert run(["stream", "microsleep", *options, *common, str(out)]) == 0
+        streamed = (out / "night_probability.tsv").read_bytes()
+        assert streamed == (tmp_path / "p" / "night_probability.tsv").read_bytes()
+    assert streamed.count(b"\n") > 120
+    said = capfd.readouterr().err
+    assert "2 gaps" in said
+    assert "simulated" in said
+
+
+def test_ctrl_c_ends_it_with_a_summary(model, night, tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "memcell", "stream", "microsleep", "--model", str(model), "--file",
+         str(night), "--out", str(tmp_path / "out")],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    lines = [process.stdout.readline() for _ in range(5)]
+    time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 0, err
+    assert "Traceback" not in err
+    found = [json.loads(line) for line in [*lines, *out.splitlines()]]
+    assert [found[0]["kind"], found[-1]["kind"]] == ["begin", "end"]
+    steps = sum(f["kind"] == "step" for f in found)
+    assert 0 < steps == found[-1]["steps"] < 120
+    rows = (tmp_path / "out" / "night_probability.tsv").read_text().splitlines()
+    assert len(rows) == 1 + steps
+    summary = json.loads((tmp_path / "out" / "night_live.json").read_text())["summary"]
+    assert summary["steps"] == steps
+    assert f"{steps} steps" in err
+
+
+def test_the_exported_file_gives_the_numbers_of_a_prediction(model, night, tmp_path, capfd):
+    path = tmp_path / "model.onnx"
+    assert run(["export", str(model), "--to", "onnx", "--out", str(path)]) == 0
+    said = capfd.readouterr().out
+    assert "differ by at most" in said
+    assert "session.run" in said
+    out = tmp_path / "p"
+    args = ["--model", str(model), "--out", str(out)]
+    assert run(["predict", "microsleep", str(night), *args, "--causal"]) == 0
+    with (out / "night_probability.tsv").open() as file:
+        expected = np.array([float(r["probability"]) for r in csv.DictReader(file, delimiter="\t")])
+    session = onnxruntime.InferenceSession(path)
+    facts = session.get_modelmeta().custom_metadata_map
+    facts = {k: json.loads(v) for k, v in facts.items()}
+    assert facts["memcell.classes"] == ["wake", "microsleep"]
+    assert facts["memcell.step_seconds"] == 0.2
+    assert facts["memcell.simulated"] is True
+    assert 0 < facts["memcell.decision"]["carry"]["threshold"] < 1
+    pipeline = Pipeline.from_facts(facts["memcell.preparation"])
+    assert facts["memcell.features"] == list(pipeline.feature_names)
+    assert "subjects" not in json.dumps(facts)
+    sequence = pipeline.sequence(open_recording(night))
+    edges = sorted({0, *sequence.breaks, 5, 30, 31, sequence.n_steps})
+    start = {k: np.float32(v)[None] for k, v in facts["memcell.start"].items()}
+    found, memory = [], start
+    for a, b in pairwise(edges):
+        if a in sequence.breaks:
+            memory = start
+        p, _, *after = session.run(None, {"x": sequence.features[a:b, None], **memory})
+        memory = dict(zip(memory, after, strict=True))
+        found += p[:, 0, 1].tolist()
+    np.testing.assert_allclose(found, expected, atol=2e-6)
+
+
+BAD = [
+    (["stream", "microsleep"], 2, ["--model RUN"]),
+    (["stream", "memory", "--model", "x"], 2, ["'memory'", "no live signal"]),
+    (["stream", "microsleep", "--model", "MODEL"], 2, ["neither --lsl nor --file"]),
+    (["stream", "microsleep", "--model", "nowhere", "--file", "x"], 1, ["'nowhere'", "run folder"]),
+    (["stream", "microsleep", "--model", "MODEL", "--file", "x.edf"], 1, ["'x.edf'", "not exist"]),
+    (["stream", "microsleep", "--model", "MODEL", "--speed", "fast", "--file", "x"], 2, ["'fast'"]),
+    (
+        ["stream", "microsleep", "--model", "MODEL", "--thresh", "2", "--file", "x"],
+        2,
+        ["--threshold"],
+    ),
+    (
+        ["stream", "microsleep", "--model", "MODEL", "--threshold", "2", "--file", "x"],
+        2,
+        ["0 to 1"],
+    ),
+    (["export", "nowhere", "--to", "onnx"], 1, ["'nowhere'", "run folder"]),
+    (["export", "MODEL"], 2, ["--to", "onnx"]),
+    (["export", "MODEL", "--to", "tflite"], 2, ["tflite", "onnx"]),
+    (["export", "MODEL", "--to", "onnx", "--out", "MODEL"], 2, ["is a folder", "model.onnx"]),
+]
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "words"),
+    BAD,
+    ids=lambda v: " ".join(map(str, v))[:60] if isinstance(v, list) else "",
+)
+def test_what_is_typed_wrongly_gets_one_clear_line(model, capfd, args, code, words):
+    found, said = failing(capfd, *(str(model) if a == "MODEL" else a for a in args))
+    assert found == code, said
+    for word in words:
+        assert word in said
+
+
+@pytest.mark.parametrize(
+    ("command", "place", "words"),
+    [
+        (["export", "MODEL", "--to", "onnx"], "memcell.export.run", "memcell-rnn[onnx]"),
+        (
+            ["stream", "microsleep", "--model", "MODEL", "--lsl", "x"],
+            "memcell_microsleep.live.lsl_source",
+            "memcell-rnn[live]",
+        ),
+    ],
+)
+def test_an_extra_that_is_not_installed_is_one_line(
+    model, capfd, monkeypatch, command, place, words
+):
+    monkeypatch.setattr(f"{place}.find_spec", lambda name: None)
+    code, said = failing(capfd, *(str(model) if a == "MODEL" else a for a in command))
+    assert code == 1
+    assert f"pip install '{words}'" in said
+
+
+def test_a_run_that_is_not_finished_is_not_exported(model, capfd, tmp_path):
+    import shutil
+
+    half = tmp_path / "half"
+    shutil.copytree(model, half)
+    (half / "model.safetensors").unlink()
+    code, said = failing(capfd, "export", str(half), "--to", "onnx")
+    assert code == 1
+    assert "--resume" in said
+    assert not (half / "model.onnx").exists()

@@ -1,0 +1,206 @@
+"""Streams of the lab streaming layer on this machine: real outlets and inlets, over the loopback."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from memcell.errors import DataError
+from memcell_microsleep.live.lsl_source import LSLSource
+from memcell_microsleep.live.run import stream
+
+lsl = pytest.importorskip("mne_lsl.lsl", reason="the extra 'live' is not installed")
+RATE = 128.0
+NAMES = ["Fz", "O1", "O2"]
+
+
+class Sender:
+    """An outlet that sends what it is told, with stamps of its own."""
+
+    def __init__(self, name, rate=RATE, labels=NAMES, unit="microvolts"):
+        info = lsl.StreamInfo(name, "EEG", len(NAMES), rate, "float64", f"{name}-{id(self)}")
+        if labels:
+            info.set_channel_names(labels)
+        if unit:
+            info.set_channel_units([unit] * len(NAMES))
+        self.outlet = lsl.StreamOutlet(info, chunk_size=8, max_buffered=360)
+
+    def send(self, values, stamps):
+        """Send ``[2, n]`` for the last two channels, in packets, from a thread of its own."""
+        rows = np.ascontiguousarray(np.vstack([np.zeros(values.shape[1]), values]).T)
+
+        def work():
+            self.outlet.wait_for_consumers(10)
+            for i in range(0, len(rows), 16):
+                part = slice(i, i + 16)
+                self.outlet.push_chunk(rows[part], np.ascontiguousarray(stamps[part]))
+
+        self.thread = threading.Thread(target=work, daemon=True)
+        self.thread.start()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _streams_are_found():
+    sender = Sender("memcell-probe")
+    if not lsl.resolve_streams(timeout=5, name="memcell-probe", minimum=1):
+        pytest.skip(
+            "LSL finds no stream on this machine, not even its own; these tests say nothing"
+        )
+    del sender
+
+
+def lines_of(capsys):
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_a_stream_with_gaps_gives_the_bits_of_the_recording(asked_of, capsys, gapped):
+    sender = Sender("memcell-gaps")
+    per = round(gapped.seconds * RATE)
+    within = np.arange(per) / RATE
+    began = lsl.local_clock()
+    # the gap of .1 s is within what counts as jitter: here it is none, so it is left out of the stamps
+    onsets = np.array(gapped.onsets)
+    onsets[70:] += 1.0
+    stamps = began + (onsets[:, None] + within).ravel()
+    jitter = np.random.default_rng(0).uniform(-0.02, 0.02, len(stamps))
+    sender.send(gapped.values, stamps + jitter)
+    made = asked_of(
+        lsl="memcell-gaps", lines="steps", duration=gapped.values.shape[1] / RATE, timeout=5.0
+    )
+    assert stream(made.asked) == 0
+    lines = lines_of(capsys)
+    steps = [line for line in lines if line["kind"] == "step"]
+    assert [s["probability"] for s in steps] == gapped.expected.p.astype(float).tolist()
+    onsets = gapped.expected.times + np.where(gapped.expected.times > 41.05, 1.0, 0.0)
+    assert [s["onset"] for s in steps] == pytest.approx(onsets.tolist(), abs=0.06)
+    gaps = [line["seconds"] for line in lines if line["kind"] == "gap"]
+    assert gaps == pytest.approx([6.0, 1.1, 2.0], abs=0.06)
+    assert 10 < lines[-1]["largest_jitter_ms"] < 100
+    assert "channels O1, O2" in lines[0]["source"]
+    assert made.said[0] == "looking for stream 'memcell-gaps' ..."
+
+
+def test_volts_are_microvolts(asked_of, capsys, gapped):
+    sender = Sender("memcell-volts", unit="0")
+    values = gapped.values[:, :1280]
+    sender.send(values * 1e-6, lsl.local_clock() + np.arange(1280) / RATE)
+    assert stream(asked_of(lsl="memcell-volts", lines="steps", duration=10.0).asked) == 0
+    steps = [line["probability"] for line in lines_of(capsys) if line["kind"] == "step"]
+    assert steps == pytest.approx(gapped.expected.p[: len(steps)].tolist(), abs=1e-4)
+    assert len(steps) > 40
+
+
+def test_no_such_stream_lists_those_that_there_are(asked_of):
+    sender = Sender("memcell-other")
+    with pytest.raises(DataError) as raised:
+        stream(asked_of(lsl="memcell-othr", timeout=1.0).asked)
+    for word in (
+        "no stream 'memcell-othr'",
+        "1 s",
+        "'memcell-other' (3 channels, 128 Hz)",
+        "--timeout",
+    ):
+        assert word in str(raised.value)
+    del sender
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"rate": 64.0}, ["64 Hz", "100 Hz"]),
+        ({"labels": ["C3", "O1", "C4"]}, ["'O2'", "It has: C3, O1, C4", "trained on"]),
+        ({"labels": None}, ["does not name its channels"]),
+        ({"unit": None}, ["no unit", "--unit uV"]),
+    ],
+)
+def test_a_stream_that_does_not_fit_is_named(pipeline, options, words):
+    name = f"memcell-bad-{len(str(options))}"
+    sender = Sender(name, **options)
+    with pytest.raises(DataError) as raised:
+        LSLSource(name, pipeline, 5.0, 2.0)
+    for word in (f"'{name}'", *words):
+        assert word in str(raised.value)
+    del sender
+
+
+def test_two_streams_of_a_name_are_refused(pipeline):
+    senders = [Sender("memcell-twice"), Sender("memcell-twice")]
+    time.sleep(0.5)
+    with pytest.raises(DataError, match="2 streams 'memcell-twice'"):
+        LSLSource("memcell-twice", pipeline, 2.0, 2.0)
+    del senders
+
+
+def test_a_dropped_connection_is_said_and_waited_for(asked_of, capsys, gapped):
+    first, back = gapped.values[:, :640], gapped.values[:, 640:1920]
+    senders = [Sender("memcell-drop")]
+    began = lsl.local_clock()
+    senders[0].send(first, began + np.arange(640) / RATE)
+
+    def come_back(line):
+        if "waiting" in line:
+            senders[0].thread.join()
+            senders.pop()  # the device is gone, and another one comes
+            senders.append(Sender("memcell-drop"))
+            # its stamps would fit without a gap: that it is a new connection is enough
+            senders[0].send(back, began + 5 + np.arange(1280) / RATE)
+
+    made = asked_of(lsl="memcell-drop", lines="steps", duration=15.0, silence=0.5)
+    said = made.asked.say
+    object.__setattr__(made.asked, "say", lambda line: (said(line), come_back(line)))
+    assert stream(made.asked) == 0
+    lines = lines_of(capsys)
+    kinds = [line["kind"] for line in lines if line["kind"] in ("silent", "gap")]
+    assert kinds == ["silent", "gap"]
+    assert lines[-1]["losses"] == 1
+    assert lines[-1]["signal_seconds"] == 15.0
+    assert any(
+        "nothing from stream 'memcell-drop' for 0.5 s; waiting" in line for line in made.said
+    )
+
+
+PLAYER = """
+import sys, time
+import mne
+from mne_lsl.player import PlayerLSL
+
+raw = mne.io.read_raw_fif(sys.argv[1], preload=True, verbose="error")
+player = PlayerLSL(raw, chunk_size=13, n_repeat=1, name="memcell-player")
+with player:
+    print("playing", flush=True)
+    sys.stdin.readline()
+"""
+
+
+@pytest.mark.slow
+def test_mne_lsls_own_player_in_another_process(asked_of, capsys, gapped, tmp_path):
+    import mne
+
+    values = np.vstack([gapped.values[:1] * 0, gapped.values]) * 1e-6
+    raw = mne.io.RawArray(values, mne.create_info(NAMES, RATE, "eeg"), verbose="error")
+    path = Path(tmp_path) / "play_raw.fif"
+    raw.save(path, fmt="double", verbose="error")
+    player = subprocess.Popen(
+        [sys.executable, "-c", PLAYER, str(path)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        assert player.stdout.readline() == "playing\n"
+        made = asked_of(lsl="memcell-player", lines="steps", duration=12.0, timeout=20.0)
+        assert stream(made.asked) == 0
+    finally:
+        player.communicate("\n", timeout=20)
+    lines = lines_of(capsys)
+    assert lines[-1]["gaps"] == 0
+    assert lines[-1]["steps"] == pytest.approx(60, abs=2)
+    # from the last sample of a step to its line; the goal is an alarm within a second
+    assert lines[-1]["latency_max_ms"] < 500
+    with capsys.disabled():
+        print("\n".join(["", *made.said, json.dumps(lines[-1])]))
