@@ -1,4 +1,4 @@
-"""``memcell report FOLDER``: the report of a comparison, made anew from its records."""
+"""``memcell report FOLDER``: the report of a comparison, a run or a prediction, made anew from its files."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import click
 @click.command()
 @click.argument("folder", metavar="FOLDER")
 def report(folder: str) -> None:
-    """Make the report of a comparison again, also of a half-finished one.
+    """Make the report of a comparison, a training run or a prediction again, also of a half-finished one.
 
-    FOLDER is what was given to 'memcell compare' as --out.
+    FOLDER is what was given to 'memcell compare', 'memcell train' or 'memcell predict' as --out.
     """
-    # matplotlib is imported here, not where the help is made
-    from memcell.compare.report import build_report
+    # matplotlib is imported there, not where the help is made
+    from memcell.registry import default_registry
+    from memcell.reporting import make_report
 
-    build_report(Path(folder), click.echo)
+    make_report(Path(folder), default_registry(), click.echo)

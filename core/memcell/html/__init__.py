@@ -1,5 +1,6 @@
 """A page that stands alone: one file, no network, readable on a phone, on paper and by a screen reader."""
 
+from memcell.html.drawing import drawing, folded, legend, panels
 from memcell.html.parts import Html, code, figure, listing, paragraph, section, strong, table, text
 from memcell.html.skeleton import document
 
@@ -7,8 +8,12 @@ __all__ = [
     "Html",
     "code",
     "document",
+    "drawing",
     "figure",
+    "folded",
+    "legend",
     "listing",
+    "panels",
     "paragraph",
     "section",
     "strong",

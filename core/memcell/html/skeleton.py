@@ -6,6 +6,7 @@ from html import escape
 
 from memcell.html.parts import Html, text
 
+# The gradients of .scroll are a shadow at an edge that something lies beyond.
 # Colours reach a contrast of at least 4.5 to 1 (WCAG 2.2, AA); a verdict is a word, never a colour alone.
 STYLE = """
 :root { color-scheme: light; --ink: #1d1d1f; --soft: #55555c; --line: #c9c9d1; --back: #ffffff; }
@@ -24,7 +25,11 @@ li { margin: .3rem 0; }
 .verdict { border-left: .35rem solid #77777f; padding: .3rem 0 .3rem .9rem; max-width: none; }
 .verdict.better { border-color: #0072b2; }
 .verdict.worse { border-color: #d55e00; }
-.scroll { overflow-x: auto; margin: 1rem 0; }
+.scroll { overflow-x: auto; margin: 1rem 0; background-repeat: no-repeat;
+  background-size: 2.5rem 100%, 2.5rem 100%, .7rem 100%, .7rem 100%;
+  background-position: 0 0, 100% 0, 0 0, 100% 0; background-attachment: local, local, scroll, scroll;
+  background-image: linear-gradient(to right, #fff 30%, #fff0), linear-gradient(to left, #fff 30%, #fff0),
+    linear-gradient(to right, #0003, #0000), linear-gradient(to left, #0003, #0000); }
 table { border-collapse: collapse; font-size: .88rem; line-height: 1.35; }
 caption { text-align: left; font-weight: 600; padding: 0 0 .4rem; }
 caption span { display: inline-block; position: sticky; left: 0; max-width: calc(100vw - 2.2rem); }
@@ -38,9 +43,18 @@ td:not(.number), tbody th { min-width: 5.5rem; }
 figure { margin: 1.2rem 0; }
 img { display: block; max-width: 100%; height: auto; }
 figcaption { color: var(--soft); font-size: .9rem; max-width: 46rem; margin-top: .4rem; }
+.drawing { display: block; width: 100%; height: auto; font-family: inherit; }
+.panels { display: grid; gap: 0 1.6rem;
+  grid-template-columns: repeat(auto-fit, minmax(min(100%, 20rem), 1fr)); }
+.panels figure { margin: .8rem 0; min-width: 0; }
+ul.legend { list-style: none; padding: 0; margin: .4rem 0; max-width: none; display: flex; flex-wrap: wrap;
+  gap: .1rem 1.1rem; font-size: .85rem; }
+ul.legend li { margin: 0; }
+summary { cursor: pointer; padding: .3rem 0; }
 pre { background: #f3f3f6; padding: .7rem .9rem; overflow-x: auto; font-size: .85rem; }
 pre code { white-space: pre-wrap; overflow-wrap: anywhere; }
 :focus-visible { outline: 3px solid #0072b2; outline-offset: 2px; }
+@media (max-width: 44rem) { .drawing.wide { min-width: 40rem; } }
 @media (max-width: 30rem) { h1 { font-size: 1.4rem; } table { font-size: .82rem; } }
 @page { margin: 16mm 14mm; }
 @media print {
@@ -48,12 +62,15 @@ pre code { white-space: pre-wrap; overflow-wrap: anywhere; }
   h2, h3, caption { break-after: avoid; }
   figure, tr, .verdict, .warning { break-inside: avoid; }
   thead { display: table-header-group; }
-  .scroll { overflow: visible; }
+  .scroll { overflow: visible; background: none; }
   table { font-size: 7pt; width: 100%; }
   th, td { padding-right: .3rem; }
   td:not(.number), tbody th { min-width: 0; }
   caption span { position: static; max-width: none; }
   img { max-width: 80%; max-height: 225mm; }
+  .drawing.wide { min-width: 0; }
+  details::details-content { content-visibility: visible; height: auto; }
+  .panels { grid-template-columns: 1fr 1fr; }
   .warning { border: 1px solid #b3540a; background: none; }
 }
 """

@@ -1,0 +1,1 @@
+"""Inline drawings of a report: along time, and small ones beside each other."""
