@@ -20,6 +20,17 @@ class NetworkConfig:
         low=0,
         high=0.95,
     )
+    input_shift: float = option(
+        0.0,
+        help="Training noise: standard deviation of a shift of each feature, drawn for each window and lane.",
+        low=0,
+    )
+    input_dropout: float = option(
+        0.0,
+        help="Training noise: share of the features left out of a window, drawn for each window and lane.",
+        low=0,
+        high=0.95,
+    )
     input_init: str = option(
         "glorot",
         help="Initializer of input weights.",
@@ -97,6 +108,13 @@ class TrainingConfig:
         8, help="Epochs without a better validation loss before training stops; 0 for never.", low=0
     )
     seed: int = option(0, help="Seed of weights, order and dropout.", low=0, high=2**63 - 1)
+    order_seed: int = option(
+        -1,
+        help="Seed of the order of windows and of drawn lengths, where it is to be another than that of "
+        "weights and dropout; -1: --seed.",
+        low=-1,
+        high=2**63 - 1,
+    )
     device: str = option("auto", help="Where to train.", choices=("auto", "cpu", "cuda"))
     mixed_precision: bool = option(
         False, help="Run the network in bfloat16 where that is safe (GPU only)."
@@ -139,3 +157,8 @@ class TrainingConfig:
     checkpoint_seconds: float = option(
         30.0, help="Time between checkpoints within an epoch.", unit="s", low=0
     )
+
+    @property
+    def seed_of_order(self) -> int:
+        """The seed that orders of windows are drawn with."""
+        return self.seed if self.order_seed < 0 else self.order_seed

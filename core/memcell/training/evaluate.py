@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 
+from memcell.app import Relabelling
 from memcell.errors import UsageError
 from memcell.files import write_atomic
 from memcell.progress import progress
@@ -22,17 +25,25 @@ def open_run(app: str, path: Path, registry: Registry) -> tuple[RunFolder, RunCo
     """Return a run folder and its config.
 
     Raises:
-        UsageError: The run belongs to another app.
+        UsageError: The run belongs to another app, or has a network for each fold.
         CheckpointError: It is not a run.
     """
     folder = RunFolder.open(path)
     sections = folder.sections()
     if sections.get("app") != app:
         raise UsageError(f"run '{path}' is of app '{sections.get('app')}', not '{app}'")
+    folder.check_one_network()
     return folder, resolve(app, sections, registry)
 
 
-def evaluate(app: str, path: Path, eval_policy: str, registry: Registry, say: Say) -> None:
+def evaluate(
+    app: str,
+    path: Path,
+    eval_policy: str,
+    registry: Registry,
+    say: Say,
+    options: Mapping[str, Any] | None = None,
+) -> None:
     """Score the network of a run on its test split, beside the baselines, and write a table.
 
     Args:
@@ -41,6 +52,10 @@ def evaluate(app: str, path: Path, eval_policy: str, registry: Registry, say: Sa
         eval_policy: ``"carry"``, ``"reset"`` or ``"both"``.
         registry: What is installed.
         say: Receives lines for the person.
+        options: Options of the app to score under instead of the run's (`memcell.app.Relabelling`).
+
+    Raises:
+        UsageError: The app scores under no other options, or one has a value that it cannot take.
     """
     folder, config = open_run(app, path, registry)
     device = device_of(config)
@@ -50,6 +65,16 @@ def evaluate(app: str, path: Path, eval_policy: str, registry: Registry, say: Sa
     network.to(device)
     with progress("reading recordings", None) as shown:
         task = built.task(shown)
+    for line in task.remarks:
+        say(line)
+    name = "evaluation.tsv"
+    if options:
+        typed = registry.get("app", app).config(options)
+        values = {key: getattr(typed, key) for key in options}
+        if not isinstance(built, Relabelling):
+            raise UsageError(f"app '{app}' scores a run under its own options only")
+        task = built.under(task, values)
+        name = f"evaluation-{'-'.join(str(v) for v in values.values())}.tsv"
     label = f"{config.choices['cell'].name}, trained with {config.choices['policy'].name}"
     rows = []
     for policy in EVAL_POLICIES if eval_policy == "both" else (eval_policy,):
@@ -58,8 +83,11 @@ def evaluate(app: str, path: Path, eval_policy: str, registry: Registry, say: Sa
         )
         rows.append(row)
     rows += built.baselines(task)
-    write_atomic(folder.path / "evaluation.tsv", as_tsv(rows, task.main_score))
+    write_atomic(folder.path / name, as_tsv(rows, task.main_score))
     say(as_text(rows, task.main_score, task.shown_scores))
     for note in task.notes:
         say(f"note: {note}")
-    say(f"table: {folder.path / 'evaluation.tsv'}")
+    for row in rows:
+        if row.kind == "network" and row.note:
+            say(f"note: {row.name}: {row.note}")
+    say(f"table: {folder.path / name}")

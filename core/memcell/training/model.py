@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from memcell.app import App
+from memcell.app import App, encoder_of
 from memcell.errors import CheckpointError
 from memcell.network import Network
 from memcell.recurrent.policy import StatePolicy
@@ -71,7 +71,11 @@ def load_model(
     # The weights drawn here are overwritten; the person's random numbers are left as they were.
     with torch.random.fork_rng(devices=[]):
         network = build_network(
-            config, registry, app.encoder(facts.n_features), facts.n_classes, policy
+            config,
+            registry,
+            encoder_of(app, facts.n_features, facts.task),
+            facts.n_classes,
+            policy,
         )
     try:
         network.load_state_dict(tensors)

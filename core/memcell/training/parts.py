@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
-from memcell.app import App, Task
+from memcell.app import App, Task, encoder_of
 from memcell.errors import MemcellError, PluginError
+from memcell.input_noise import InputNoise
 from memcell.network import Network
 from memcell.recurrent.cell import Cell
 from memcell.recurrent.initializers import initializer
@@ -55,10 +56,12 @@ def build_parts(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(torch_seed(config.training.seed, WEIGHTS))
         policy = _build(registry, config, "policy", StatePolicy)
-        network = build_network(config, registry, app.encoder(n_features), task.n_classes, policy)
+        network = build_network(
+            config, registry, encoder_of(app, n_features, task.facts), task.n_classes, policy
+        )
     network.to(device)
     sampler = _build(registry, config, "sampler", Sampler)
-    sampler.seed = config.training.seed
+    sampler.seed = config.training.seed_of_order
     optimizer = _build(
         registry,
         config,
@@ -102,7 +105,9 @@ def build_network(
         layers.append(Layer(cell, norm, config.training.unroll))
         width = cell.output_size
     stack = RecurrentStack(layers, size.dropout)
-    network = Network(encoder, stack, n_outputs, policy.make_start(stack.initial_state(1)))
+    noise = InputNoise(shift=size.input_shift, dropout=size.input_dropout)
+    start = policy.make_start(stack.initial_state(1))
+    network = Network(encoder, stack, n_outputs, start, noise)
     nn.init.xavier_uniform_(network.readout.weight)
     nn.init.zeros_(network.readout.bias)
     return network

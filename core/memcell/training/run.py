@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from memcell.app import App, Task
+from memcell.app import App, Explaining, Row, Task
 from memcell.compatibility import check, misfits
 from memcell.errors import UsageError
+from memcell.files import write_atomic
 from memcell.progress import SILENT, progress
 from memcell.registry import Registry
+from memcell.reporting import try_report
 from memcell.tables import as_text
 from memcell.training.interrupt import Interrupted, Interrupts
+from memcell.training.intervals_text import with_intervals
 from memcell.training.parts import build_parts
 from memcell.training.processes import ALONE, Processes
 from memcell.training.run_config import Choice, RunConfig
 from memcell.training.run_folder import RunFolder
-from memcell.training.scoring import Scored, label_of, score, write_scores
+from memcell.training.scoring import Scored, label_of, pooled_intervals, score, write_scores
 from memcell.training.trainer import Trainer
 
 Say = Callable[[str], None]
@@ -114,23 +117,23 @@ def train(
     app = build_app(config, registry)
     with progress("reading recordings", None) as shown:
         task = app.task(shown)
-    _describe(task, say)
-    _warn_of_few_updates(config, task, say)
+    describe(task, say)
+    warn_of_few_updates(config, task, say)
     with Interrupts() as interrupts:
+        job = Job(
+            config=config,
+            registry=registry,
+            app=app,
+            task=task,
+            path=path,
+            device=device,
+            interrupts=interrupts,
+            say=say,
+            resume=resume,
+            processes=processes,
+        )
         try:
-            scored = [
-                _train_one(
-                    config, registry, app, task, path, device, interrupts, say, resume, processes
-                )
-            ]
-            if twin is not None:
-                name = twin.choices["policy"].name
-                below = path / f"against-{name}"
-                scored.append(
-                    _train_one(
-                        twin, registry, app, task, below, device, interrupts, say, resume, processes
-                    )
-                )
+            scored = train_networks(job, twin)
         except Interrupted as stop:
             raise Interrupted(
                 f"{stop}. Go on with: memcell train {config.app} --resume {path}"
@@ -138,20 +141,96 @@ def train(
     processes.end()
     if not processes.main:
         return
-    rows = [row for s in scored for row in s.rows] + list(app.baselines(task))
-    write_scores(path, rows, task)
-    pictured = {s.label: s.picked for s in scored}
-    app.picture(task, pictured, scored[0].decision, path / "timeline.png")
+    rows = write_results(job, scored)
+    lines = inspect(job)
     say("")
     say(as_text(rows, task.main_score, task.shown_scores))
+    between = pooled_intervals(rows, app)
+    if between:
+        say(f"\n95 % intervals over {len(rows[0].subjects)} test subjects")
+        say(with_intervals(rows, task.shown_scores, between))
     for note in task.notes:
         say(f"note: {note}")
+    for one in scored:
+        if one.rows[0].note:
+            say(f"note: {one.rows[0].name}: {one.rows[0].note}")
+    for line in lines:
+        say(f"note: {line}")
     if twin is not None:
         say(
             "note: one seed shows no difference between policies; it is an example, not a comparison"
         )
     say(f"picture: {path / 'timeline.png'}")
+    try_report(path, config.app, registry, say)
     say(f"run: {path}  ({time.monotonic() - began:.0f} s, {config.training.threads} thread(s))")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Job:
+    """One network to train, and what it takes.
+
+    Args:
+        config: What to do.
+        registry: What is installed.
+        app: The app.
+        task: Its data.
+        path: The run folder.
+        device: Where to train.
+        interrupts: Asked after each update.
+        say: Receives lines for the person.
+        resume: Go on with the run in ``path`` where there is one.
+        processes: Those that train together.
+    """
+
+    config: RunConfig
+    registry: Registry
+    app: App
+    task: Task
+    path: Path
+    device: torch.device
+    interrupts: Interrupts
+    say: Say
+    resume: bool = False
+    processes: Processes = ALONE
+
+
+def train_networks(job: Job, twin: RunConfig | None) -> list[Scored]:
+    """Train and score a network and its twin; what is trained already is scored only.
+
+    Raises:
+        Interrupted: The person asked to stop; the checkpoint is written.
+    """
+    jobs = [job]
+    if twin is not None:
+        below = job.path / f"against-{twin.choices['policy'].name}"
+        jobs.append(dataclasses.replace(job, config=twin, path=below))
+    return [_train_one(each) for each in jobs]
+
+
+def write_results(job: Job, scored: Sequence[Scored], beside: bool = True) -> list[Row]:
+    """Hold the baselines beside the networks, and write tables and picture; return the rows.
+
+    Args:
+        job: The run.
+        scored: Its networks.
+        beside: False where the baselines of the same task stand elsewhere already.
+    """
+    rows = [row for s in scored for row in s.rows]
+    rows += job.app.baselines(job.task) if beside else []
+    pictured = {s.label: s.picked for s in scored}
+    job.app.picture(job.task, pictured, scored[0].decision, job.path / "timeline.png")
+    write_scores(job.path, rows, job.task.main_score, job.task.notes, job.app, job.task.protocol)
+    return rows
+
+
+def inspect(job: Job) -> list[str]:
+    """Write what an app finds in the data of a task beside its scores, and return lines on it."""
+    if not isinstance(job.app, Explaining):
+        return []
+    files, lines = job.app.inspected(job.task)
+    for name, content in files.items():
+        write_atomic(job.path / name, content)
+    return list(lines)
 
 
 def spread(config: RunConfig, registry: Registry, say: Say) -> RunConfig:
@@ -173,7 +252,8 @@ def _silent(line: str) -> None:
     """Say nothing: another process speaks."""
 
 
-def _describe(task: Task, say: Say) -> None:
+def describe(task: Task, say: Say) -> None:
+    """Say who is in which part of a task."""
     for name, sequences in (("train", task.train), ("valid", task.valid), ("test", task.test)):
         subjects = sorted({s.subject for s in sequences})
         steps = sum(s.n_steps for s in sequences)
@@ -184,9 +264,12 @@ def _describe(task: Task, say: Say) -> None:
         )
         shown = ", ".join(subjects[:6]) + (", …" if len(subjects) > 6 else "")
         say(f"{name}: {len(sequences)} sequences, {steps} steps{share} ({shown or 'none'})")
+    for line in task.remarks:
+        say(line)
 
 
-def _warn_of_few_updates(config: RunConfig, task: Task, say: Say) -> None:
+def warn_of_few_updates(config: RunConfig, task: Task, say: Say) -> None:
+    """Say so where an epoch has hardly any update."""
     steps, lanes = config.training.time_steps, config.training.batch_size
     windows = sum(-(-s.n_steps // steps) for s in task.train)
     if windows < 4 * lanes:
@@ -197,26 +280,18 @@ def _warn_of_few_updates(config: RunConfig, task: Task, say: Say) -> None:
         )
 
 
-def _train_one(
-    config: RunConfig,
-    registry: Registry,
-    app: App,
-    task: Task,
-    path: Path,
-    device: torch.device,
-    interrupts: Interrupts,
-    say: Say,
-    resume: bool,
-    processes: Processes,
-) -> Scored:
-    trainer = make_trainer(config, registry, app, task, path, device, resume, processes)
-    if resume and trainer.at.update:
-        say(f"going on after update {trainer.at.update} in '{path}'")
+def _train_one(job: Job) -> Scored:
+    config, say = job.config, job.say
+    trainer = make_trainer(
+        config, job.registry, job.app, job.task, job.path, job.device, job.resume, job.processes
+    )
+    if job.resume and trainer.at.update:
+        say(f"going on after update {trainer.at.update} in '{job.path}'")
     label = label_of(config)
     say(f"{label}: time loop {trainer.network.recurrent.way}")
     with progress(label, trainer.total_updates) as shown:
-        trainer.progress = shown if processes.main else SILENT
-        trainer.train(interrupts)
+        trainer.progress = shown if job.processes.main else SILENT
+        trainer.train(job.interrupts)
     say(f"{label}: {trainer.at.update} updates, {trainer.at.reason}")
     counts = [f"{name} {value:g}" for name, value in trainer.parts.policy.counts().items()]
     if counts:
@@ -224,7 +299,7 @@ def _train_one(
     if trainer.probes is not None:
         for line in trainer.probes.end():
             say(f"{label}: {line}")
-    return score(trainer, config, app)
+    return score(trainer, config, job.app)
 
 
 def make_trainer(

@@ -28,6 +28,8 @@ from memcell.training.run_config import RunConfig, read_toml
 
 #: Version of the folder's layout. A larger one than ours is refused by name.
 FORMAT = 1
+#: Where the folds of a run that holds each subject out once lie.
+FOLDS = "folds"
 _LIBRARIES = ("torch", "numpy", "scipy", "scikit-learn", "mne", "safetensors", "matplotlib")
 
 
@@ -46,6 +48,7 @@ class RunFolder:
         self.checkpoint = path / "checkpoint.safetensors"
         self.model = path / "model.safetensors"
         self.environment = path / "environment.json"
+        self.folds = path / f"{FOLDS}.json"
 
     @classmethod
     def check_free(cls, path: Path) -> None:
@@ -105,6 +108,23 @@ class RunFolder:
                 f"{__version__} (layout {FORMAT}): update memcell to use it"
             )
         return folder
+
+    def check_one_network(self) -> None:
+        """Refuse a run that has a network for each fold where one is wanted.
+
+        Raises:
+            UsageError: Names the folds' folders.
+        """
+        if not self.folds.exists():
+            return
+        try:
+            folders = json.loads(self.folds.read_text(encoding="utf-8"))["folders"]
+        except (OSError, ValueError, KeyError) as error:
+            raise CheckpointError(f"'{self.folds}' cannot be read: {error}") from None
+        raise UsageError(
+            f"run '{self.path}' leaves one subject out and has a network for each; name one of them: "
+            f"{', '.join(str(self.path / name) for name in folders)}"
+        )
 
     def sections(self) -> dict[str, Any]:
         """Return the sections of its config."""

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from memcell.app import App, Row, Task
+from memcell.app import App, Explaining, Judged, Pooling, Row, Task
 from memcell.files import write_atomic
 from memcell.network import Network
 from memcell.tables import as_tsv
+from memcell.training.by_subject import (
+    ENOUGH,
+    differences,
+    differences_tsv,
+    intervals_tsv,
+    subjects_tsv,
+)
 from memcell.training.inference import probabilities
+from memcell.training.judged import write_judged
 from memcell.training.model import ModelFacts, save_model
 from memcell.training.recalibrate import recalibrate
 from memcell.training.run_config import RunConfig
@@ -29,7 +38,7 @@ class Scored:
         label: ``"lstm, trained with carry"``.
         rows: One for each inference policy.
         scores: Inference policy to test scores.
-        subjects: Inference policy to test subject to scores; empty where nobody asked for them.
+        subjects: Inference policy to test subject to scores.
         picked: Test probabilities under the network's own inference policy.
         decision: What the app decided under it.
     """
@@ -47,14 +56,13 @@ def label_of(config: RunConfig) -> str:
     return f"{config.choices['cell'].name}, trained with {config.choices['policy'].name}"
 
 
-def score(trainer: Trainer, config: RunConfig, app: App, by_subject: bool = False) -> Scored:
+def score(trainer: Trainer, config: RunConfig, app: App) -> Scored:
     """Score a trained network on the test split under both inference policies, and store the model.
 
     Args:
         trainer: Done with training.
         config: The run's.
         app: The app.
-        by_subject: Also score the sequences of each test subject by themselves.
     """
     if config.training.recalibrate:
         recalibrate(trainer)
@@ -68,9 +76,7 @@ def score(trainer: Trainer, config: RunConfig, app: App, by_subject: bool = Fals
         decisions[policy] = app.fit_decision(task, valid)
         row, test = score_row(label, network, app, task, policy, time_steps, decisions[policy])
         rows.append(row)
-        scores[policy] = row.scores
-        if by_subject:
-            subjects[policy] = _subject_scores(app, task, test, decisions[policy])
+        scores[policy], subjects[policy] = row.scores, row.subjects
         if policy == eval_policy:
             picked = test
     rows.sort(key=lambda row: not row.name.endswith(eval_policy))
@@ -117,13 +123,46 @@ def score_row(
 ) -> tuple[Row, list[Any]]:
     """Score a network on the test split under an inference policy; the probabilities come with it."""
     test = probabilities(network, task.test, policy, time_steps)
-    scores = app.scores(task.test, test, decision)
-    return Row(name=f"{label}, inferred with {policy}", scores=scores), test
+    row = Row(
+        name=f"{label}, inferred with {policy}",
+        scores=app.scores(task.test, test, decision),
+        subjects=_subject_scores(app, task, test, decision),
+        note=app.decided(decision) if isinstance(app, Explaining) else "",
+        judged=(Judged(sequences=task.test, probabilities=tuple(test), decision=decision),),
+    )
+    return row, test
 
 
-def write_scores(path: Path, rows: Sequence[Row], task: Task) -> None:
-    """Write ``scores.tsv`` and ``scores.json``."""
-    write_atomic(path / "scores.tsv", as_tsv(rows, task.main_score))
+def write_scores(
+    path: Path,
+    rows: Sequence[Row],
+    main: str,
+    notes: Sequence[str],
+    app: object,
+    protocol: str = "",
+) -> None:
+    """Write everything that is said of some rows; ``scores.json`` last, so that it says that all is there.
+
+    ``scores.tsv``, ``subjects.tsv``, ``intervals.tsv``, ``differences.tsv``; of an app that pools also
+    ``judged.npz`` and its own tables.
+
+    Args:
+        path: The folder.
+        rows: The first is the run's own network.
+        main: The score that comes first.
+        notes: Lines that must be said with every score.
+        app: The app.
+        protocol: Name of what counts as which class; empty where there is only one way.
+    """
+    write_atomic(path / "scores.tsv", as_tsv(rows, main))
+    write_atomic(path / "subjects.tsv", subjects_tsv(rows, main))
+    between = pooled_intervals(rows, app)
+    write_atomic(path / "intervals.tsv", intervals_tsv(rows, main, between))
+    write_atomic(path / "differences.tsv", differences_tsv(differences(rows, main)))
+    if isinstance(app, Pooling):
+        write_judged(path, rows)
+        for name, content in app.details([r for r in rows if r.judged]).items():
+            write_atomic(path / name, content)
     # JSON has no NaN: a score that is not defined is null
     table = [
         {
@@ -132,12 +171,29 @@ def write_scores(path: Path, rows: Sequence[Row], task: Task) -> None:
             "note": r.note,
             "scores": _defined(r.scores),
             "subjects": {subject: _defined(scores) for subject, scores in r.subjects.items()},
+            "intervals": {
+                name: list(ends)
+                for name, ends in between.get(r.name, {}).items()
+                if not any(math.isnan(end) for end in ends)
+            },
         }
         for r in rows
     ]
-    RunFolder(path).write_json(
-        "scores.json", {"main_score": task.main_score, "notes": list(task.notes), "rows": table}
-    )
+    said = {"main_score": main, "protocol": protocol, "notes": list(notes), "rows": table}
+    RunFolder(path).write_json("scores.json", said)
+
+
+def pooled_intervals(
+    rows: Sequence[Row], app: object
+) -> dict[str, Mapping[str, tuple[float, float]]]:
+    """Return row name to score to its interval over subjects; empty with fewer than `ENOUGH`."""
+    if not isinstance(app, Pooling):
+        return {}
+    return {
+        row.name: app.intervals(row.judged)
+        for row in rows
+        if row.judged and len(row.subjects) >= ENOUGH
+    }
 
 
 def _defined(scores: Mapping[str, float]) -> dict[str, float | None]:

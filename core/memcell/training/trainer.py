@@ -6,10 +6,9 @@ checkpoint holds all of it, so a resumed run goes on bit for bit as if it had ne
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import time
-from dataclasses import dataclass
+import warnings
 from typing import Any
 
 import numpy as np
@@ -18,57 +17,26 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from memcell.app import Task
-from memcell.errors import CheckpointError, Diverged, MemcellError
+from memcell.errors import Diverged, MemcellError
 from memcell.network import Ran
 from memcell.probes.conductor import Probes
 from memcell.progress import SILENT, Progress
 from memcell.recurrent.policy import Remembered
 from memcell.sequences import Batch, Ends, WindowTable, collate
+from memcell.training import snapshot
 from memcell.training.averaging import averaged, take_averages
-from memcell.training.checkpoint import (
-    join_tensors,
-    load_checkpoint,
-    save_checkpoint,
-    split_tensors,
-)
 from memcell.training.config import TrainingConfig
 from memcell.training.gradients import gradient_mode
 from memcell.training.inference import mean_loss, probabilities
 from memcell.training.interrupt import Interrupted, Interrupts
 from memcell.training.memory import RunMemory
 from memcell.training.parts import Parts
+from memcell.training.position import Position
 from memcell.training.processes import ALONE, Processes
 from memcell.training.readout_gradients import readout_gradients
 from memcell.training.run_folder import RunFolder
 from memcell.training.schedule import learning_rate
 from memcell.training.seeds import epoch_rng, lengths_rng, run_generator
-
-
-@dataclass(kw_only=True)
-class Position:
-    """Where a run is.
-
-    Args:
-        update: Optimizer steps done.
-        epoch: Number of the epoch in progress, from 0.
-        batch: Batches done in it.
-        loss: Sum of weighted losses in it, nats.
-        weight: Sum of weights in it.
-        best_loss: Best validation loss so far.
-        best_epoch: The epoch that gave it, -1 before the first.
-        finished: Training is over.
-        reason: Why it is over.
-    """
-
-    update: int = 0
-    epoch: int = 0
-    batch: int = 0
-    loss: float = 0.0
-    weight: float = 0.0
-    best_loss: float = math.inf
-    best_epoch: int = -1
-    finished: bool = False
-    reason: str = ""
 
 
 class Trainer:
@@ -104,6 +72,14 @@ class Trainer:
         self.memory = RunMemory(
             self.network, task.train, run_generator(config.seed, processes.rank)
         )
+        #: Whether validation has a label: without one no epoch is the best, and none is waited for.
+        self.judged = any(bool(s.labelled.any()) for s in task.valid)
+        if task.valid and not self.judged:
+            warnings.warn(
+                "no step of the validation split is labelled, so that no epoch is chosen as the best and "
+                "training goes on to its end; give labels to it, or split another way",
+                stacklevel=2,
+            )
         self.at = Position()
         self.best: dict[str, Tensor] = {}
         self._class_weights = (
@@ -142,14 +118,14 @@ class Trainer:
 
     def order(self, epoch: int) -> tuple[WindowTable, NDArray[np.int64]]:
         """Return the windows of an epoch and their order ``[n_batches, B]``: always the same."""
-        rng = epoch_rng(self.config.seed, epoch)
+        rng = epoch_rng(self.config.seed_of_order, epoch)
         sampler = self.parts.sampler
         table = self.gradients.table(
             self.task.train,
             self.task.n_classes,
             self.task.train_weights,
             sampler.phase(epoch, self.config.time_steps, rng),
-            lengths_rng(self.config.seed, epoch),
+            lengths_rng(self.config.seed_of_order, epoch),
         )
         if self.task.drop_unweighted and not self.parts.streams:
             table = table.keep(table.weight > 0)
@@ -211,15 +187,14 @@ class Trainer:
         if weight > 0:
             total = self.processes.total(float(losses.detach().sum()))
             if not math.isfinite(total):
-                raise Diverged(
-                    f"the loss is {total} at update {self.at.update + 1} (learning rate "
-                    f"{rate:g}); the last checkpoint is kept. Try a smaller --learning-rate or --clip."
-                )
+                raise self._diverged(f"the loss is {total}", rate)
             self.parts.optimizer.zero_grad(set_to_none=True)
             # averaged over the processes, so each one's share counts as often as there are
             share = self.gradients.share(weight) * self.processes.count / weight
             torch.autograd.backward(losses.sum() * share)
             norm = self._clip()
+            if not math.isfinite(norm):
+                raise self._diverged(f"the gradient's norm is {norm}", rate)
             self.parts.optimizer.step()
             self.at.loss += total
             self.at.weight += weight
@@ -275,6 +250,12 @@ class Trainer:
         )
         return ran, losses.view_as(batch.weight) * batch.weight
 
+    def _diverged(self, what: str, rate: float) -> Diverged:
+        return Diverged(
+            f"{what} at update {self.at.update + 1} (learning rate {rate:g}); the last checkpoint is kept. "
+            f"Try a smaller --learning-rate or --clip."
+        )
+
     def _note(self, record: dict[str, Any]) -> None:
         if self.processes.main:
             self.folder.append(record)
@@ -292,7 +273,7 @@ class Trainer:
             "train_loss": at.loss / at.weight if at.weight else None,
             **self.parts.policy.counts(),
         }
-        if self.task.valid:
+        if self.judged:
             with averaged(self.parts.optimizer):
                 valid = self.processes.from_main(
                     self.validation_loss() if self.processes.main else 0.0
@@ -313,7 +294,7 @@ class Trainer:
         enough = at.update >= least
         if at.epoch >= self._epochs and enough:
             at.finished, at.reason = True, f"all {at.epoch} epochs done"
-        elif self.task.valid and patience and waited >= patience:
+        elif self.judged and patience and waited >= patience:
             at.finished = True
             at.reason = f"no better validation loss for {self.config.patience} epochs"
 
@@ -326,31 +307,8 @@ class Trainer:
 
     def save(self) -> None:
         """Write the checkpoint: the main process, with what each of them carries."""
-        mine = (self.parts.policy.memory_dict(), self.memory.generator.get_state())
-        memories = self.processes.each(mine)
         self._saved = time.monotonic()
-        if not self.processes.main:
-            return
-        tensors: dict[str, Tensor] = {}
-        meta = {
-            "position": dataclasses.asdict(self.at),
-            "metrics_size": self.folder.metrics_size(),
-            "network": split_tensors(self.network.state_dict(), "network", tensors),
-            "best": split_tensors(self.best, "best", tensors),
-            "optimizer": split_tensors(self.parts.optimizer.state_dict(), "optimizer", tensors),
-            "memory": [
-                split_tensors(carried, f"memory.{rank}", tensors)
-                for rank, (carried, _) in enumerate(memories)
-            ],
-            "generator": [
-                split_tensors(state, f"generator.{rank}", tensors)
-                for rank, (_, state) in enumerate(memories)
-            ],
-            "sampler": self.parts.sampler.state_dict(),
-        }
-        if self.probes is not None:
-            meta["probes"] = self.probes.state_dict()
-        save_checkpoint(self.folder.checkpoint, tensors, meta)
+        snapshot.write(self)
 
     def restore(self) -> None:
         """Go back to the checkpoint of the folder.
@@ -358,25 +316,4 @@ class Trainer:
         Raises:
             CheckpointError: It cannot be used.
         """
-        tensors, meta = load_checkpoint(self.folder.checkpoint)
-        began_with = len(meta["memory"])
-        if began_with != self.processes.count:
-            raise CheckpointError(
-                f"'{self.folder.checkpoint}' holds the memory of {began_with} process(es), and "
-                f"{self.processes.count} go on with it: start as many as it began with"
-            )
-        rank = self.processes.rank
-        device = self.network.device
-        self.at = Position(**meta["position"])
-        self.network.load_state_dict(join_tensors(meta["network"], tensors))
-        self.best = {k: v.to(device) for k, v in join_tensors(meta["best"], tensors).items()}
-        self.parts.optimizer.load_state_dict(join_tensors(meta["optimizer"], tensors))
-        carried = {k: v.to(device) for k, v in join_tensors(meta["memory"][rank], tensors).items()}
-        self.parts.policy.load_memory_dict(carried, self.network.start.template)
-        self.memory.generator.set_state(join_tensors(meta["generator"][rank], tensors))
-        self.memory.update, self.memory.epoch = self.at.update, self.at.epoch
-        self.parts.sampler.load_state_dict(meta["sampler"])
-        if self.processes.main:
-            self.folder.cut_metrics(meta["metrics_size"])
-        if self.probes is not None and "probes" in meta:
-            self.probes.load_state_dict(meta["probes"], self.at.update)
+        snapshot.take_back(self)
