@@ -35,6 +35,10 @@ class IncompatibleError(UsageError):
     """Parts that do not fit each other; found before any training."""
 
 
+class DiskError(MemcellError):
+    """A disk that takes nothing more: full, over its quota, or not to be written."""
+
+
 class DataError(MemcellError):
     """A recording, a label file or a data set that cannot be used."""
 

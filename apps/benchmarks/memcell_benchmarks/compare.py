@@ -6,7 +6,10 @@ data are counted. Imports no torch.
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -26,6 +29,10 @@ SETTINGS = [
     *["--policy", "carry,reset", "--data.subjects", "6", "--data.minutes", "10"],
     *["--batch-size", "4", "--patience", "0", "--device", "cpu", "--no-report"],
 ]
+
+
+#: Of Linux, <sys/prctl.h>.
+PR_SET_CHILD_SUBREAPER = 36
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,12 +98,15 @@ def _say(name: str, cost: Cost) -> None:
 
 
 def _cost(args: Sequence[str], out: Path) -> Cost:
+    _adopt()
     before, began = _cpu(), time.monotonic()
     done = subprocess.run(
         [sys.executable, "-m", "memcell", "compare", "microsleep", *args],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
-    seconds, cpu = time.monotonic() - began, _cpu() - before
+    seconds = time.monotonic() - began
+    _wait_for_all()
+    cpu = _cpu() - before
     if done.returncode:
         raise MemcellError(f"the comparison failed: {done.stderr.strip() or done.stdout.strip()}")
     records: dict[str, Any] = {}
@@ -114,6 +124,22 @@ def _cost(args: Sequence[str], out: Path) -> Cost:
         runs=len(records), seconds=seconds, cpu=cpu, training=training, repeated=repeated,
         records=records,
     )  # fmt: skip
+
+
+def _adopt() -> None:
+    """Become the parent of processes whose own parent ended before them, so that their time is counted too.
+
+    Workers are forked from a process that may outlive the command by a moment. Linux alone has this.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _wait_for_all() -> None:
+    """Wait for every process that was begun here, or adopted: only then is its time in `_cpu`."""
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            os.wait()
 
 
 def _cpu() -> float:

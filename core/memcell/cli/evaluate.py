@@ -8,15 +8,23 @@ from typing import Any
 import click
 
 from memcell.cli.app_command import AppGroup
+from memcell.cli.options import config_options, sections
+from memcell.config import fields_of
 from memcell.registry import default_registry
 from memcell.specs import AppSpec
 
 
 def _command(app: AppSpec) -> click.Command:
-    def run(run: str, eval_policy: str) -> None:
+    config = default_registry().get("app", app.name).config_type()
+    rescoring = getattr(config, "RESCORING", ())
+    others = [f.name for f in fields_of(config) if f.name not in rescoring]
+    options = config_options(app.name, config, skip=others) if rescoring else []
+
+    def run(run: str, eval_policy: str, **values: Any) -> None:
         from memcell.training.evaluate import evaluate as evaluate_run
 
-        evaluate_run(app.name, Path(run), eval_policy, default_registry(), click.echo)
+        typed = sections(options, values).get(app.name, {})
+        evaluate_run(app.name, Path(run), eval_policy, default_registry(), click.echo, typed)
 
     own: list[click.Parameter] = [
         click.Argument(["run"], metavar="RUN"),
@@ -27,6 +35,7 @@ def _command(app: AppSpec) -> click.Command:
             show_default=True,
             help="Memory at inference: carried through a recording, or reset every window.",
         ),
+        *options,
     ]
     help = f"Score the trained network of a run on its test split. {app.summary}"
     return click.Command(app.name, params=own, callback=run, help=help)

@@ -20,11 +20,16 @@ COMMANDS = {
         "memcell.cli.compare:compare",
         "Compare settings with paired seeds and statistics.",
     ),
-    "report": ("memcell.cli.report:report", "Make the report of a comparison again."),
+    "report": (
+        "memcell.cli.report:report",
+        "Make the report of a comparison, a run or a prediction again.",
+    ),
     "evaluate": ("memcell.cli.evaluate:evaluate", "Score a trained run again."),
     "predict": ("memcell.cli.predict:predict", "Run a trained network over recordings."),
+    "stream": ("memcell.cli.stream:stream", "Run a trained network live, step by step."),
+    "export": ("memcell.cli.export:export", "Write a trained network as an ONNX file."),
     "plugins": ("memcell.cli.plugins:plugins", "List and check what is installed."),
-    "data": ("memcell.cli.data:data", "List, get and make data sets."),
+    "data": ("memcell.cli.data:data", "List, get, make and check data."),
     "bench": ("memcell.cli.bench:bench", "Measure speed."),
 }
 

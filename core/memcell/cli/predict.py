@@ -8,12 +8,29 @@ from typing import Any
 import click
 
 from memcell.cli.app_command import AppGroup
+from memcell.cli.options import config_options, sections
 from memcell.registry import default_registry
 from memcell.specs import AppSpec
 
+#: The section under which an app's own options are collected.
+_OWN = "predict"
+
 
 def _command(app: AppSpec) -> click.Command:
-    def run(recordings: tuple[str, ...], model: str, out: str, eval_policy: str) -> int:
+    config = default_registry().get("app", app.name).predict_config_type()
+    of_app = config_options(_OWN, config) if config is not None else []
+
+    def run(
+        recordings: tuple[str, ...],
+        model: str,
+        out: str,
+        eval_policy: str,
+        causal: bool,
+        jobs: int,
+        scheduler: str | None,
+        **typed: Any,
+    ) -> int:
+        from memcell.jobs import Mode
         from memcell.training.predict import predict as predict_run
 
         return predict_run(
@@ -21,9 +38,11 @@ def _command(app: AppSpec) -> click.Command:
             list(recordings),
             Path(model),
             Path(out),
-            eval_policy,
-            default_registry(),
             click.echo,
+            eval_policy=eval_policy,
+            causal=causal,
+            options=sections(of_app, typed).get(_OWN, {}),
+            mode=Mode(jobs=jobs, scheduler=scheduler or ""),
         )
 
     own: list[click.Parameter] = [
@@ -31,7 +50,12 @@ def _command(app: AppSpec) -> click.Command:
         click.Option(
             ["--model"], metavar="RUN", required=True, help="The run folder to predict with."
         ),
-        click.Option(["--out"], metavar="FOLDER", required=True, help="Where results go."),
+        click.Option(
+            ["--out"],
+            metavar="FOLDER",
+            required=True,
+            help="Where results go; the same command goes on with what is missing there.",
+        ),
         click.Option(
             ["--eval-policy"],
             type=click.Choice(["auto", "carry", "reset"]),
@@ -39,6 +63,25 @@ def _command(app: AppSpec) -> click.Command:
             show_default=True,
             help="Memory at inference; auto is what the run was trained for.",
         ),
+        click.Option(
+            ["--causal"],
+            is_flag=True,
+            help="Only what a live stream would give: memory is carried, and nothing looks into the "
+            "future; refused where the run's features do.",
+        ),
+        click.Option(
+            ["--jobs"],
+            type=int,
+            default=0,
+            metavar="N",
+            help="Run on N processes of this machine (Dask); serially when left out.",
+        ),
+        click.Option(
+            ["--scheduler"],
+            metavar="ADDRESS",
+            help="Run on a Dask cluster that is running already.",
+        ),
+        *of_app,
     ]
     help = f"Run a trained network over files, folders or globs. {app.summary}"
     return click.Command(app.name, params=own, callback=run, help=help)

@@ -16,7 +16,7 @@ _TITLES = {
     "dataset": "Data sets",
     "app": "Apps",
 }
-_HIDDEN = ("recognise", "fallback")
+_HIDDEN = ("recognise", "fallback", "checker", "predict_config", "stream_config")
 
 
 def reference(registry: Registry) -> str:
@@ -45,6 +45,13 @@ def reference(registry: Registry) -> str:
                 lines += ["", "Declares: " + ", ".join(said) + "."]
             prefix = {"dataset": "data.", "app": ""}.get(spec.kind, f"{spec.kind}.")
             lines += _table(fields_of(entry.config_type()), prefix)
+            for command, config in (
+                ("predict", entry.predict_config_type()),
+                ("stream", entry.stream_config_type()),
+            ):
+                if config is not None:
+                    lines += ["", f"With `memcell {command} {spec.name}`:"]
+                    lines += _table(fields_of(config), "")
     return "\n".join(lines) + "\n"
 
 

@@ -16,26 +16,34 @@ from memcell.specs import AppSpec
 
 
 def _train(
-    config: Callable[..., Any], typed: dict[str, Any], out: str | None, resume: str | None, app: str
+    config: Callable[..., Any],
+    typed: dict[str, Any],
+    out: str | None,
+    resume: str | None,
+    jobs: int,
+    scheduler: str | None,
+    repeats: int,
+    app: str,
 ) -> None:
     if resume is not None and (typed or out):
         raise UsageError(
             "--resume goes on with a run as it was begun: leave out every other option"
         )
     # torch is imported here, not where the help is made
-    from memcell.training.run import train as train_run
+    from memcell.folds.run import How, train_any
+    from memcell.jobs import Mode
     from memcell.training.run_config import resolve
     from memcell.training.run_folder import RunFolder, new_path
 
     registry = default_registry()
+    how = How(mode=Mode(jobs=jobs, scheduler=scheduler or ""), repeats=repeats)
     if resume is not None:
         folder = RunFolder.open(Path(resume))
-        train_run(
-            resolve(app, folder.sections(), registry), registry, folder.path, click.echo, True
-        )
+        begun = resolve(app, folder.sections(), registry)
+        train_any(begun, registry, folder.path, click.echo, resume=True, how=how)
         return
     path = Path(out) if out else new_path(Path("runs"), app)
-    train_run(config(), registry, path, click.echo)
+    train_any(config(), registry, path, click.echo, how=how)
 
 
 def _command(app: AppSpec) -> click.Command:
@@ -48,6 +56,25 @@ def _command(app: AppSpec) -> click.Command:
         ),
         click.Option(
             ["--resume"], metavar="RUN", help="Go on with an interrupted run, bit for bit."
+        ),
+        click.Option(
+            ["--repeats"],
+            type=click.IntRange(min=0),
+            default=0,
+            metavar="N",
+            help="Train each fold of a run with N seeds, --seed and those after it; with --resume, add more.",
+        ),
+        click.Option(
+            ["--jobs"],
+            type=int,
+            default=0,
+            metavar="N",
+            help="Train the folds of a run on N processes of this machine (Dask); serially when left out.",
+        ),
+        click.Option(
+            ["--scheduler"],
+            metavar="ADDRESS",
+            help="Train the folds on a Dask cluster that is running already.",
         ),
     ]
     return ConfiguredCommand(app, run, own, f"Train {app.name}. {app.summary}")

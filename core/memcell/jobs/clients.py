@@ -8,14 +8,16 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
+from typing import Any
 
 import dask
-from distributed import Client, LocalCluster
+from distributed import Client, LocalCluster, Security
 from distributed.comm.addressing import get_address_host_port
 
 from memcell import __version__
 from memcell.errors import UsageError
 from memcell.jobs.contract import Mode
+from memcell.jobs.server import METHOD, start_server
 
 #: A task may kill so many workers before it is given up; after each it runs once more.
 ALLOWED_FAILURES = 2
@@ -34,13 +36,21 @@ def client_of(mode: Mode) -> Iterator[Client]:
         with _running(mode.scheduler) as client:
             yield client
         return
-    settings = {
+    settings: dict[str, Any] = {
         # with infinity a worker's queue is lost with it, and its tasks are blamed for each other
         "distributed.scheduler.worker-saturation": 1.1,
         "distributed.scheduler.allowed-failures": ALLOWED_FAILURES,
         # a worker is here for us alone: it may use the memory that there is
         "distributed.worker.memory.terminate": False,
+        # looking after themselves, Dask's processes take 3 % of a core each: at their stacks a hundred times
+        # a second, at their loops fifty times
+        "distributed.worker.profile.enabled": False,
+        "distributed.admin.tick.interval": "1s",
+        "distributed.admin.system-monitor.interval": "5s",
     }
+    with _interrupts_kept_out():
+        if start_server(("distributed.nanny", *mode.imports), _usual_environment()):
+            settings["distributed.worker.multiprocessing-method"] = METHOD
     with dask.config.set(settings):
         with _interrupts_kept_out():
             cluster = LocalCluster(
@@ -54,6 +64,12 @@ def client_of(mode: Mode) -> Iterator[Client]:
             )
         with cluster, Client(cluster, set_as_default=False) as client:
             yield client
+
+
+def _usual_environment() -> dict[str, str]:
+    """Return what Dask sets for its workers before they begin: threads of linear algebra, above all."""
+    usual = dask.config.get("distributed.nanny.pre-spawn-environ")
+    return {name: str(value) for name, value in usual.items() if value is not None}
 
 
 @contextmanager
@@ -77,6 +93,7 @@ def _interrupts_kept_out() -> Iterator[None]:
 
 @contextmanager
 def _running(address: str) -> Iterator[Client]:
+    _check_certificate(address)
     try:
         # before any client is made: one that could not connect hangs the next one when it is collected
         host, port = get_address_host_port(address, strict=True)
@@ -98,6 +115,24 @@ def _running(address: str) -> Iterator[Client]:
             ) from None
         _check_workers(client, address)
         yield client
+
+
+def _check_certificate(address: str) -> None:
+    """Refuse an encrypted address where Dask knows no certificate: it would fail with a traceback."""
+    if not address.startswith("tls://"):
+        return
+    try:
+        known = Security().get_connection_args("client")["ssl_context"] is not None
+    except (OSError, TypeError) as error:
+        raise UsageError(
+            f"--scheduler {address}: Dask's certificate cannot be read ({error}); see "
+            f"distributed.comm.tls in its configuration"
+        ) from None
+    if not known:
+        raise UsageError(
+            f"--scheduler {address}: Dask has no certificate to show there; name its files in Dask's "
+            f"configuration: distributed.comm.tls.ca-file, .client.cert and .client.key"
+        )
 
 
 def version() -> str:

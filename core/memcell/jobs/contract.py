@@ -58,6 +58,7 @@ class Mode:
     Args:
         jobs: Processes on this machine; 0 for none: one task after the other in this process.
         scheduler: Address of a running Dask scheduler (``tcp://…``, ``tls://…``), empty for none.
+        imports: Modules that tasks need; with ``jobs`` they are imported once for all processes.
 
     Raises:
         UsageError: Both, or a number that cannot be.
@@ -65,6 +66,7 @@ class Mode:
 
     jobs: int = 0
     scheduler: str = ""
+    imports: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.jobs < 0:

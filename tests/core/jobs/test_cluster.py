@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
+import subprocess
 
 import pytest
 
@@ -79,6 +81,50 @@ def test_a_scheduler_that_does_not_answer_is_named(doing, collected, monkeypatch
         address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
         with pytest.raises(UsageError, match=f"--scheduler {address}: no scheduler answers"):
             collected([doing.Doing("a", "plain")], Mode(scheduler=address))
+
+
+@pytest.fixture
+def certificate(tmp_path):
+    """A certificate made by itself, as a cluster of one's own machines has."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("openssl, which makes the certificate, is not installed")
+    key, made = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    subprocess.run(
+        [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj",
+         "/CN=127.0.0.1", "-keyout", str(key), "-out", str(made)],
+        capture_output=True, check=True,
+    )  # fmt: skip
+    names = {"ca-file": made}
+    for role in ("client", "scheduler", "worker"):
+        names |= {f"{role}.cert": made, f"{role}.key": key}
+    return {f"distributed.comm.tls.{name}": str(path) for name, path in names.items()}
+
+
+def test_a_cluster_behind_tls_runs_tasks_and_says_when_a_certificate_is_missing(
+    doing, collected, certificate, monkeypatch
+):
+    import dask
+    from distributed import LocalCluster, Security
+
+    monkeypatch.setattr(clients, "ANSWER", 5.0)
+    tasks = [doing.Doing("a", "plain"), doing.Doing("r", "refuse")]
+    with dask.config.set(certificate):
+        security = Security(require_encryption=True)
+        with LocalCluster(
+            n_workers=1, threads_per_worker=1, processes=False, protocol="tls", security=security,
+            host="tls://127.0.0.1", dashboard_address=None, silence_logs=60,
+        ) as made:  # fmt: skip
+            mode = Mode(scheduler=made.scheduler_address)
+            assert mode.scheduler.startswith("tls://127.0.0.1:")
+            found = collected(tasks, mode)
+            assert found["a"].result == "a done"
+            assert str(found["r"].error) == "no such recording"
+            with (
+                dask.config.set(dict.fromkeys(certificate)),
+                pytest.raises(UsageError, match=r"--scheduler tls://.*certificate"),
+            ):
+                collected(tasks, mode)
 
 
 @pytest.mark.parametrize("address", ["nonsense", "tcp://", "127.0.0.1", "carrier-pigeon://x:1"])

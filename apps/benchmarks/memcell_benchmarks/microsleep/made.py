@@ -1,0 +1,103 @@
+"""Recordings and a model made on the spot: what is measured depends on their sizes alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from memcell.prediction import Infer
+from memcell_data.edf_export import EdfSignal, edf_plus
+
+CHANNELS = ("O1", "O2", "E1", "E2")
+RATE = 200
+CELL, HIDDEN, LAYERS = "lstm", 64, 2
+
+
+def make_recording(path: Path, hours: float, seed: int = 0) -> Path:
+    """Write an EDF of `CHANNELS` at `RATE` Hz: noise whose power falls with frequency."""
+    random = np.random.default_rng(seed)
+    seconds = max(30, round(hours * 3600))
+    signals = [
+        EdfSignal(label=name, unit="uV", physical=(-3276.8, 3276.7), samples=RATE)
+        for name in CHANNELS
+    ]
+    with edf_plus(path, signals, []) as writer:
+        writer.begin(np.arange(seconds, dtype=np.float64), 1.0)
+        for first in range(0, seconds, 60):
+            n = min(60, seconds - first)
+            noise = random.normal(0, 20, (len(CHANNELS), n * RATE))
+            values = noise + np.cumsum(noise / 8, axis=1) % 150
+            stored = [
+                s.stored(row).reshape(n, RATE) for s, row in zip(signals, values, strict=True)
+            ]
+            for record in range(n):
+                writer.record([rows[record] for rows in stored])
+    return path
+
+
+def make_model(path: Path) -> Path:
+    """Write a run folder with a network that was never trained."""
+    import torch
+
+    from memcell.config import to_mapping
+    from memcell.registry import default_registry
+    from memcell.training.model import ModelFacts, save_model
+    from memcell.training.parts import build_network
+    from memcell.training.run_config import resolve
+    from memcell.training.run_folder import RunFolder
+    from memcell_microsleep.channels import Choice
+    from memcell_microsleep.pipeline import Pipeline
+
+    registry = default_registry()
+    sections: dict[str, Any] = {
+        "microsleep": {"channels": list(CHANNELS)},
+        "network": {"hidden_size": HIDDEN, "layers": LAYERS},
+        "training": {"device": "cpu", "threads": 1},
+    }
+    config = resolve("microsleep", sections, registry)
+    choice = Choice(names=CHANNELS, eeg=CHANNELS[:2], reason="as named")
+    pipeline = Pipeline.of(config.app_config, choice, RATE)
+    app: Any = registry.get("app", "microsleep").build(config.app_config, None)
+    policy_of = config.choices["policy"]
+    policy: Any = registry.get("policy", policy_of.name).build(policy_of.config)
+    n_features = len(pipeline.feature_names)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = build_network(config, registry, app.encoder(n_features), 2, policy)
+    facts = ModelFacts(
+        n_features=n_features,
+        n_classes=2,
+        eval_policy="carry",
+        decisions={p: {"threshold": 0.5} for p in ("carry", "reset")},
+        task={
+            "pipeline": pipeline.facts(),
+            "config": to_mapping(config.app_config),
+            "simulated": True,
+        },
+        notes=(),
+    )
+    save_model(RunFolder.create(path, config, registry, "cpu"), network, facts)
+    return path
+
+
+class Opened:
+    """The model in this process, as prediction has it."""
+
+    def __init__(self, model: Path, out: Path) -> None:
+        from memcell.training.predict_task import Wanted, model_id, opened_model
+        from memcell.training.run_folder import RunFolder
+        from memcell_microsleep.ready import pipeline_of
+
+        self.wanted = Wanted(
+            app="microsleep",
+            run=str(model.absolute()),
+            digest=model_id(RunFolder(model).model),
+            out=str(out.absolute()),
+        )
+        self.opened = opened = opened_model(self.wanted)
+        self.network: Any = opened.network
+        self.predictor: Any = opened.predictor
+        self.infer: Infer = opened.infer()
+        self.pipeline: Any = pipeline_of(opened.facts.task["pipeline"])

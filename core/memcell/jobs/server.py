@@ -1,0 +1,50 @@
+"""The process that workers are forked from, where the system has such: what they import is imported once.
+
+Importing torch and an app takes seconds of CPU time, which every worker started afresh would spend again. The
+server runs one thread and has computed nothing when it forks.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from multiprocessing import forkserver
+
+from memcell.jobs.warm import NAMES
+
+METHOD = "forkserver"
+
+
+def start_server(imports: Sequence[str], environment: Mapping[str, str]) -> bool:
+    """Start it, unless one of this process runs already.
+
+    Args:
+        imports: Modules, imported in this order; what cannot be imported is left to the workers.
+        environment: Set there before anything is imported, where this process has nothing under the name.
+
+    Returns:
+        Whether workers can be forked here.
+    """
+    if METHOD not in multiprocessing.get_all_start_methods():
+        return False
+    multiprocessing.get_context(METHOD).set_forkserver_preload(["memcell.jobs.warm"])
+    inner = {k: v for k, v in environment.items() if k not in os.environ}
+    with _set({**inner, NAMES: ",".join(imports)}):
+        forkserver.ensure_running()
+    return True
+
+
+@contextmanager
+def _set(values: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
