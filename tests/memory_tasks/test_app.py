@@ -15,6 +15,7 @@ from sklearn.metrics import cohen_kappa_score
 
 from memcell.cli.main import run
 from memcell.errors import UsageError
+from memcell.prediction import Asked
 from memcell_memory_tasks.app import Memory
 from memcell_memory_tasks.config import TASKS, MemoryConfig
 from memcell_memory_tasks.scores import labelled
@@ -112,7 +113,7 @@ def test_one_step_tells_nothing_of_the_cue():
 
 def test_there_is_nothing_to_predict():
     with pytest.raises(UsageError, match="memcell evaluate memory"):
-        small().predict(["x"], {}, {}, lambda s: s, Path())
+        small().predictor(Asked(facts={}, decision={}, out=Path()))
 
 
 def test_carried_memory_does_what_no_window_can(tmp_path, capsys):

@@ -10,7 +10,11 @@ import pytest
 from numpy.typing import NDArray
 
 from memcell.datasets import Card
+from memcell.prediction import Asked
 from memcell_data.recording import Channel, Interval, Labels, Recording, Signal, Stretch
+from memcell_microsleep.app import Microsleep
+from memcell_microsleep.config import MicrosleepConfig
+from memcell_microsleep.predict_config import PredictConfig
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 
@@ -127,3 +131,66 @@ def shared_data() -> Callable[[str], Path]:
         return folder
 
     return find
+
+
+class Net:
+    """A network made of one function of a step's features, that answers late as a network in chunks does."""
+
+    def __init__(self, of=None, late=7):
+        self.of = of or (lambda x: 1 / (1 + np.exp(-x[:, 5])))
+        self.late, self.calls = late, 0
+
+    def __call__(self, sequence):
+        p = self.of(sequence.features)
+        return np.stack([1 - p, p], axis=1).astype(np.float32)
+
+    def begin(self):
+        self.calls += 1
+        return Owing(self)
+
+
+class Owing:
+    def __init__(self, net):
+        self.net, self.x = net, []
+
+    def push(self, features, starts=None):
+        self.x += list(features)
+        return self._answer(len(self.x) - len(self.x) % self.net.late)
+
+    def end(self):
+        return self._answer(len(self.x))
+
+    def _answer(self, n):
+        x, self.x = self.x[:n], self.x[n:]
+        if not x:
+            return np.empty((0, 2), dtype=np.float32)
+        p = self.net.of(np.array(x))
+        return np.stack([1 - p, p], axis=1).astype(np.float32)
+
+
+def predict_with(
+    paths, facts, out, net=None, threshold=0.6, config=None, export=(), causal=False, items=None
+):
+    """Do what the engine does with an app: find, do one after the other, finish."""
+    asked = Asked(
+        facts=facts,
+        decision={"threshold": threshold},
+        out=out.absolute(),
+        causal=causal,
+        options=PredictConfig(export=tuple(export)),
+    )
+    predictor = Microsleep(config or MicrosleepConfig()).predictor(asked)
+    found = predictor.find([str(p) for p in paths])
+    records = [predictor.one(item, net or Net()) for item in found]
+    predictor.finish(records)
+    return records
+
+
+@pytest.fixture
+def net() -> type[Net]:
+    return Net
+
+
+@pytest.fixture
+def predicted() -> Callable[..., list]:
+    return predict_with

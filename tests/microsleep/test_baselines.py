@@ -28,6 +28,8 @@ FEW = [
 MORE = [
     "this and 10 past steps",
     "this and 10 past steps, HMM-smoothed",
+    "this step alone, penalty chosen",
+    "this step alone, penalty chosen, HMM-smoothed",
     "lasso-probit",
     "PLS discriminant",
 ]

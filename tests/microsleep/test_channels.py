@@ -105,3 +105,37 @@ def test_rates_that_differ_are_listed(recording_of) -> None:
     mixed = (Channel(name="O1", kind="eeg", rate=100), Channel(name="E1", kind="eog", rate=50))
     with pytest.raises(DataError, match=r"O1 100 Hz, E1 50 Hz"):
         native_rate(mixed, recording(recording_of, ["O1", "E1"]))
+
+
+def test_a_pattern_takes_what_matches_in_all_recordings(recording_of) -> None:
+    pair = [
+        recording(recording_of, ["EEG O1", "EEG O2", "EEG C3-REF", "EOG left"]),
+        recording(recording_of, ["O1", "C3", "EEG O2", "EOG left"], "r2"),
+    ]
+    assert choose(["EEG*"], pair[:1]).names == ("EEG O1", "EEG O2", "EEG C3-REF")
+    choice = choose(["o?", "EOG*"], pair)
+    assert choice.names == ("EEG O1", "EEG O2", "EOG left")
+    assert "EEG O1, EEG O2, EOG left (all that match o?, all that match EOG*)" in str(choice)
+    # A name that looks like a pattern is a name.
+    assert choose(["O1*"], [recording(recording_of, ["O1*", "O12"])]).names == ("O1*",)
+
+
+def test_a_pattern_that_matches_nothing_or_nothing_common(recording_of) -> None:
+    one = recording(recording_of, ["O1", "O2"])
+    with pytest.raises(DataError, match=r"'r1' matches 'EEG\*'.*O1 \(eeg\).*--channels"):
+        choose(["EEG*"], [one])
+    other = recording(recording_of, ["C3"], "r2")
+    with pytest.raises(DataError, match=r"'O\*' matches O1, O2 .*none|not one of them"):
+        choose(["O*"], [one, other])
+
+
+def test_eog_goes_with_a_cap_whose_names_say_no_region(recording_of) -> None:
+    names = [f"Ch{i}" for i in range(40)]
+    choice = choose(["auto"], [recording(recording_of, [*names, "E1", "E2"])])
+    assert choice.names == (*names[:14], "E1", "E2")
+    assert "EEG and EOG" in str(choice)
+
+
+def test_several_near_names_are_suggested(recording_of) -> None:
+    with pytest.raises(DataError, match=r"Did you mean 'EEG O2-REF' or 'EEG O1-REF'\?"):
+        choose(["O3"], [recording(recording_of, ["EEG O1-REF", "EEG Cz-REF", "EEG O2-REF"])])

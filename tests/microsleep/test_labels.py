@@ -8,6 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memcell_data.recording import Interval, Labels
+from memcell_microsleep.app import Microsleep
+from memcell_microsleep.config import MicrosleepConfig
 from memcell_microsleep.intervals import coverage, union
 from memcell_microsleep.labels import LabelRules, targets
 
@@ -117,3 +119,29 @@ def test_coverage_adds_up_to_the_union(found) -> None:
     assert (joined[1:, 0] > joined[:-1, 1]).all()
     total = coverage(joined, starts(20), STEP).sum()
     assert total == pytest.approx(np.sum(joined[:, 1] - joined[:, 0]), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("blink", 0.3, "0.3 s"),
+        ("min_duration", 2.5, "2.5 s"),
+        ("max_duration", 12.0, "12 s"),
+        ("merge", 0.7, "0.7 s"),
+        ("step_rule", "any", "any part"),
+        ("tolerance", 0.9, "0.9 s"),
+        ("cost_ratio", 3.5, "3.5"),
+        ("decision", "intercept", "intercept"),
+    ],
+)
+def test_every_rule_that_shapes_a_score_is_printed(theta_dataset, option, value, said) -> None:
+    plain = Microsleep(MicrosleepConfig(), theta_dataset).task().notes
+    notes = Microsleep(MicrosleepConfig(**{option: value}), theta_dataset).task().notes
+    new = [note for note in notes if note not in plain]
+    assert any(said in note for note in new), new
+
+
+def test_a_scale_made_of_the_test_part_is_said(theta_dataset) -> None:
+    config = MicrosleepConfig(split="time", normalization="recording")
+    notes = Microsleep(config, theta_dataset).task().notes
+    assert "the scale of each recording is made of its test part too" in notes

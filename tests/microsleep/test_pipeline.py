@@ -98,8 +98,8 @@ def test_the_size_of_a_chunk_changes_no_bit(recording_of, monkeypatch, options) 
     x[0, 333] += 5000
     pipeline = build(recording_of(x, rate=128), 128, **options)
     whole = pipeline.signal_of(x, 128)
-    for size in (5, 77, 1024):
-        monkeypatch.setattr("memcell_microsleep.pipeline.CHUNK", size)
+    for size in (1, 5, 77, 1024):
+        monkeypatch.setattr("memcell_microsleep.flow.CHUNK", size)
         assert np.array_equal(pipeline.signal_of(x, 128), whole)
 
 
@@ -160,6 +160,11 @@ def test_a_recording_slower_than_the_run_is_named(recording_of) -> None:
     recording = recording_of(noise(rate=64), rate=64)
     with pytest.raises(DataError, match=r"'r1' has 64 Hz.*100 Hz.*--rate 64"):
         build(recording).sequence(recording)
+
+
+def test_a_recording_too_slow_for_the_bands_is_refused(recording_of) -> None:
+    with pytest.raises(DataError, match=r"30 Hz.*40 Hz.*--channels"):
+        build(recording_of(noise(rate=30), rate=30), 30.0)
 
 
 def test_the_slowest_recording_sets_the_rate(recording_of) -> None:

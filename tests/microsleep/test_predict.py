@@ -7,11 +7,13 @@ import json
 import os
 import shutil
 
+import mne
 import numpy as np
 import pytest
 
-from memcell.errors import DataError, UsageError
+from memcell.errors import DataError, DiskError, UsageError
 from memcell_data.configs import SimulatedConfig
+from memcell_data.edf_writer import Track, write_edf
 from memcell_data.simulated import Simulated
 from memcell_microsleep.app import Microsleep
 from memcell_microsleep.config import MicrosleepConfig
@@ -33,31 +35,14 @@ def facts(edf):
     return {**Microsleep(config, dataset).task().facts, "model_id": "m1"}
 
 
-class Net:
-    """Says that theta against alpha is the probability, and counts how often it is asked."""
-
-    def __init__(self) -> None:
-        self.calls = 0
-
-    def __call__(self, sequence):
-        self.calls += 1
-        p = 1 / (1 + np.exp(-sequence.features[:, 5]))
-        return np.stack([1 - p, p], axis=1).astype(np.float32)
-
-
-def run(paths, facts, out, net=None, threshold=0.6):
-    app = Microsleep(MicrosleepConfig())
-    return app.predict([str(p) for p in paths], facts, {"threshold": threshold}, net or Net(), out)
-
-
 def table(path):
     with path.open(encoding="utf-8") as file:
         return list(csv.DictReader(file, delimiter="\t"))
 
 
-def test_what_is_written(edf, facts, tmp_path) -> None:
+def test_what_is_written(edf, facts, predicted, tmp_path) -> None:
     folder = edf[1]
-    records = run([folder], facts, tmp_path)
+    records = predicted([folder], facts, tmp_path)
     assert [r["status"] for r in records] == ["done"] * 3
     summary = table(tmp_path / "summary.tsv")
     assert [r["recording"] for r in summary] == ["sim01", "sim02", "sim03"]
@@ -67,10 +52,12 @@ def test_what_is_written(edf, facts, tmp_path) -> None:
         assert list(events[0])[:3] == ["onset", "duration", "trial_type"]
         assert len(events) == int(row["events"]) > 0
         assert len(steps) == pytest.approx(float(row["hours"]) * 3600 / 0.2, abs=1)
+        assert (row["channels"], row["rate"]) == ("O1,O2", "128")
         onset = np.array([float(s["onset"]) for s in steps])
         p = np.array([float(s["probability"]) for s in steps])
         state = np.array([int(s["state"]) for s in steps])
         assert (np.diff(onset) > 0.19).all()
+        assert int(row["gaps"]) == np.sum(np.diff(onset) > 0.21)
         for e in events:
             start, stop = float(e["onset"]), float(e["onset"]) + float(e["duration"])
             inside = (onset >= start - 1e-6) & (onset < stop - 1e-6)
@@ -81,34 +68,43 @@ def test_what_is_written(edf, facts, tmp_path) -> None:
         sidecar = json.loads((tmp_path / f"{row['recording']}_events.json").read_text())
         assert sidecar["GeneratedBy"]["model_id"] == "m1"
         assert sidecar["GeneratedBy"]["trained_on_simulated_data"] is True
+        shown = mne.read_annotations(tmp_path / f"{row['recording']}_annot.txt")
+        assert shown.onset.tolist() == [float(e["onset"]) for e in events]
+        assert shown.duration.tolist() == [float(e["duration"]) for e in events]
+        assert set(shown.description) == {"microsleep"}
     assert not [p for p in tmp_path.iterdir() if p.name.startswith(".")]
 
 
-def test_a_rerun_does_only_what_is_missing_or_changed(edf, facts, tmp_path) -> None:
-    mine = tmp_path / "in"
+def test_annotations_without_an_event_are_read_by_mne(edf, facts, predicted, tmp_path) -> None:
+    predicted([edf[1] / "sim01.edf"], facts, tmp_path, threshold=1.1)
+    assert len(mne.read_annotations(tmp_path / "sim01_annot.txt")) == 0
+
+
+def test_a_rerun_does_only_what_is_missing_or_changed(edf, facts, predicted, net, tmp_path) -> None:
+    mine, out, again = tmp_path / "in", tmp_path / "out", net()
     shutil.copytree(edf[1], mine)
-    out = tmp_path / "out"
-    run([mine], facts, out)
-    first = (out / "summary.tsv").read_text()
-    net = Net()
-    assert [r["status"] for r in run([mine], facts, out, net)] == ["done before"] * 3
-    assert net.calls == 0
-    assert (out / "summary.tsv").read_text() == first.replace("\tdone\t", "\tdone before\t")
+    predicted([mine], facts, out)
+    first = (out / "summary.tsv").read_bytes()
+    statuses = [r["status"] for r in predicted([mine], facts, out, again)]
+    assert statuses == ["done before"] * 3
+    assert again.calls == 0
+    assert (out / "summary.tsv").read_bytes() == first
 
     (out / "sim02_events.tsv").unlink()
     os.utime(mine / "sim03.edf", ns=(1, 1))
-    statuses = [r["status"] for r in run([mine], facts, out, net)]
+    statuses = [r["status"] for r in predicted([mine], facts, out, again)]
     assert statuses == ["done before", "done", "done"]
-    assert net.calls == 2
-    assert [r["status"] for r in run([mine], facts, out, net, threshold=0.7)] == ["done"] * 3
+    assert again.calls == 2
+    records = predicted([mine], facts, out, threshold=0.7)
+    assert [r["status"] for r in records] == ["done"] * 3
 
 
-def test_a_broken_file_is_named_and_the_others_go_on(edf, facts, tmp_path) -> None:
+def test_a_broken_file_is_named_and_the_others_go_on(edf, facts, predicted, tmp_path) -> None:
     mine = tmp_path / "in"
     shutil.copytree(edf[1], mine)
     (mine / "broken.edf").write_bytes(b"no EDF at all")
     (mine / "empty.edf").touch()
-    records = {r["recording"]: r for r in run([mine], facts, tmp_path / "out")}
+    records = {r["recording"]: r for r in predicted([mine], facts, tmp_path / "out")}
     assert [r["status"] for r in records.values()] == ["failed", "failed", "done", "done", "done"]
     assert "broken.edf" in records["broken"]["reason"]
     reasons = {r["recording"]: r["reason"] for r in table(tmp_path / "out" / "summary.tsv")}
@@ -117,88 +113,142 @@ def test_a_broken_file_is_named_and_the_others_go_on(edf, facts, tmp_path) -> No
     assert not (tmp_path / "out" / "broken_events.tsv").exists()
 
 
-def test_a_network_that_fails_on_one_file_does_not_stop_the_others(edf, facts, tmp_path) -> None:
-    class Sometimes(Net):
-        def __call__(self, sequence):
-            p = super().__call__(sequence)
-            if self.calls == 1:
-                raise ZeroDivisionError("once")
-            return p * np.nan if self.calls == 2 else p
+def test_a_network_that_fails_on_one_file_does_not_stop_the_others(
+    edf, facts, predicted, net, tmp_path
+) -> None:
+    asked = []
 
-    records = run([edf[1]], facts, tmp_path, Sometimes())
+    def sometimes(x):
+        asked.append(len(x))
+        if len(asked) == 1:
+            raise ZeroDivisionError("once")
+        return np.full(len(x), np.nan if len(asked) == 2 else 0.5)
+
+    records = predicted([edf[1]], facts, tmp_path, net(sometimes))
     assert [r["status"] for r in records] == ["failed", "failed", "done"]
     assert records[0]["reason"] == "ZeroDivisionError: once"
     assert "not numbers" in records[1]["reason"]
+    names = {p.name.partition("_")[0] for p in tmp_path.iterdir()}
+    assert names == {"sim03", "summary.tsv"}, "of what failed nothing is left"
 
 
-def test_other_channels_than_the_model_has_are_named(edf, facts, tmp_path) -> None:
+def test_other_channels_than_the_model_has_are_named(edf, facts, predicted, tmp_path) -> None:
     wanted = {**facts["pipeline"], "channels": ["O1", "Fz"], "eeg": ["O1", "Fz"]}
-    (record,) = run([edf[1] / "sim01.edf"], {**facts, "pipeline": wanted}, tmp_path)
+    (record,) = predicted([edf[1] / "sim01.edf"], {**facts, "pipeline": wanted}, tmp_path)
     assert record["status"] == "failed"
     assert "'Fz'" in record["reason"]
     assert "trained on the channels O1, Fz" in record["reason"]
 
 
-def test_a_lower_rate_than_the_models_is_named(edf, facts, tmp_path) -> None:
+def test_a_lower_rate_than_the_models_is_named(edf, facts, predicted, tmp_path) -> None:
     faster = {**facts, "pipeline": {**facts["pipeline"], "rate": 400.0}}
-    (record,) = run([edf[1] / "sim01.edf"], faster, tmp_path)
+    (record,) = predicted([edf[1] / "sim01.edf"], faster, tmp_path)
     assert "128 Hz" in record["reason"]
     assert "400 Hz" in record["reason"]
 
 
-def test_another_models_folder_is_refused(edf, facts, tmp_path) -> None:
-    run([edf[1] / "sim01.edf"], facts, tmp_path)
+def test_another_models_folder_is_refused(edf, facts, predicted, tmp_path) -> None:
+    predicted([edf[1] / "sim01.edf"], facts, tmp_path)
     with pytest.raises(DataError, match=r"another model.*another --out"):
-        run([edf[1] / "sim01.edf"], {**facts, "model_id": "m2"}, tmp_path)
+        predicted([edf[1] / "sim01.edf"], {**facts, "model_id": "m2"}, tmp_path)
 
 
-def test_another_file_of_the_same_name_does_not_overwrite(edf, facts, tmp_path) -> None:
+def test_another_file_of_the_same_name_does_not_overwrite(edf, facts, predicted, tmp_path) -> None:
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         shutil.copy(edf[1] / "sim01.edf", tmp_path / name / "night.edf")
     out = tmp_path / "out"
-    run([tmp_path / "a"], facts, out)
+    predicted([tmp_path / "a"], facts, out)
     before = (out / "night_events.json").read_text()
-    (record,) = run([tmp_path / "b"], facts, out)
+    (record,) = predicted([tmp_path / "b"], facts, out)
     assert record["status"] == "failed"
     assert "another --out" in record["reason"]
     assert (out / "night_events.json").read_text() == before
-    both = run([tmp_path / "a", tmp_path / "b"], facts, tmp_path / "both")
+    both = predicted([tmp_path / "a", tmp_path / "b"], facts, tmp_path / "both")
     assert [r["recording"] for r in both] == ["a_night", "b_night"]
 
 
-def test_results_do_not_depend_on_the_options_of_today(edf, facts, tmp_path) -> None:
+def test_results_do_not_depend_on_the_options_of_today(edf, facts, predicted, tmp_path) -> None:
     path = str(edf[1] / "sim01.edf")
-    for name, config in (
-        ("one", MicrosleepConfig()),
-        ("other", MicrosleepConfig(step=0.5, min_duration=5.0)),
-    ):
-        Microsleep(config).predict([path], facts, {"threshold": 0.6}, Net(), tmp_path / name)
-    one, other = ((tmp_path / n / "sim01_events.tsv").read_text() for n in ("one", "other"))
-    assert one == other
+    other = MicrosleepConfig(step=0.5, min_duration=5.0)
+    for name, config in (("one", MicrosleepConfig()), ("other", other)):
+        predicted([path], facts, tmp_path / name, config=config)
+    for file in ("sim01_events.tsv", "sim01_probability.tsv", "sim01_annot.txt"):
+        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "other" / file).read_bytes()
 
 
-def test_paths_that_hold_nothing(facts, tmp_path) -> None:
+def test_the_order_of_files_changes_no_result(edf, facts, predicted, tmp_path) -> None:
+    paths = sorted(edf[1].glob("*.edf"))
+    predicted(paths, facts, tmp_path / "one")
+    predicted(paths[::-1], facts, tmp_path / "other")
+    for file in (tmp_path / "one").glob("sim*"):
+        assert file.read_bytes() == (tmp_path / "other" / file.name).read_bytes()
+
+
+def test_what_the_features_look_ahead_for_is_no_live_result(
+    edf, facts, predicted, tmp_path
+) -> None:
+    path = edf[1] / "sim01.edf"
+    assert predicted([path], facts, tmp_path / "live", causal=True)[0]["status"] == "done"
+    for name, value in (("phase", "zero"), ("normalization", "recording")):
+        ahead = {**facts, "pipeline": {**facts["pipeline"], name: value}}
+        with pytest.raises(UsageError, match=rf"--causal: .* --{name} {value}.*--{name} causal"):
+            predicted([path], ahead, tmp_path / "out", causal=True)
+        (record,) = predicted([path], ahead, tmp_path / name)
+        assert record["status"] == "done"
+
+
+def test_paths_that_hold_nothing(facts, predicted, tmp_path) -> None:
     with pytest.raises(DataError, match=r"does not exist"):
-        run([tmp_path / "nowhere.edf"], facts, tmp_path / "out")
+        predicted([tmp_path / "nowhere.edf"], facts, tmp_path / "out")
     with pytest.raises(DataError, match=r"holds no recording"):
-        run([tmp_path], facts, tmp_path / "out")
+        predicted([tmp_path], facts, tmp_path / "out")
     with pytest.raises(DataError, match=r"no file matches"):
-        run([tmp_path / "*.edf"], facts, tmp_path / "out")
+        predicted([tmp_path / "*.edf"], facts, tmp_path / "out")
     with pytest.raises(DataError, match=r"no recording was given"):
-        run([], facts, tmp_path / "out")
+        predicted([], facts, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
-def test_facts_of_no_microsleep_run(edf, tmp_path) -> None:
+def test_what_was_exported_is_no_recording_of_the_folder(edf, facts, predicted, tmp_path) -> None:
+    shutil.copytree(edf[1], tmp_path, dirs_exist_ok=True)
+    out = tmp_path / "out"
+    for _ in range(2):
+        records = predicted([tmp_path, tmp_path / "**/*.edf"], facts, out, export=["edf"])
+        assert [r["recording"] for r in records] == ["sim01", "sim02", "sim03"]
+    with pytest.raises(DataError, match="nothing but the results"):
+        predicted([out], facts, out)
+
+
+def test_a_recording_shorter_than_a_step(facts, predicted, tmp_path) -> None:
+    tracks = [Track(name=n, values=np.arange(20.0), rate=200) for n in ("O1", "O2")]
+    write_edf(tmp_path / "short.edf", tracks, seconds=0.1)
+    (record,) = predicted([tmp_path / "short.edf"], facts, tmp_path / "out")
+    assert record["status"] == "failed"
+    assert "short" in record["reason"]
+
+
+def test_a_full_disk_is_no_fault_of_the_recording(edf, facts, predicted, tmp_path, monkeypatch):
+    """What no other recording could be written to ends everything; the disk itself: tests/cli."""
+
+    def full(handle):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(DiskError, match=r"sim01.*No space left"):
+        predicted([edf[1]], facts, tmp_path / "out")
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_facts_of_no_microsleep_run(edf, predicted, tmp_path) -> None:
     with pytest.raises(UsageError, match=r"model_id, pipeline, config.*--model"):
-        run([edf[1]], {}, tmp_path)
+        predicted([edf[1]], {}, tmp_path)
 
 
-def test_out_that_is_a_file(edf, facts, tmp_path) -> None:
+def test_out_that_is_a_file(edf, facts, predicted, tmp_path) -> None:
     (tmp_path / "out").touch()
     with pytest.raises(DataError, match=r"is a file"):
-        run([edf[1]], facts, tmp_path / "out")
+        predicted([edf[1]], facts, tmp_path / "out")
 
 
 def test_files_folders_and_globs_give_each_file_once(tmp_path) -> None:

@@ -97,18 +97,10 @@ def test_what_is_stored_makes_the_same_sequence(four) -> None:
         assert (again.targets == -1).all()
 
 
-def test_prediction_of_nights(four, tmp_path) -> None:
-    it = app_of(four.folder)
-    task = it.task()
-    facts = {**task.facts, "model_id": "m"}
-
-    def infer(sequence):
-        p = (sequence.features[:, 0] > 0).astype(np.float32)
-        return np.stack([1 - p, p], axis=1)
-
-    records = Microsleep(it.config).predict(
-        [str(four.folder)], facts, {"threshold": 0.5}, infer, tmp_path / "out"
-    )
+def test_prediction_of_nights(four, net, predicted, tmp_path) -> None:
+    facts = {**app_of(four.folder).task().facts, "model_id": "m"}
+    by_first = net(lambda x: (x[:, 0] > 0).astype(np.float32))
+    records = predicted([four.folder], facts, tmp_path / "out", by_first, threshold=0.5)
     # A hypnogram in the folder is the label file of a night and no recording of its own.
     assert [(r["recording"], r["status"]) for r in records] == [
         (f"SC40{k}{n}E0", "done") for k in range(4) for n in (1, 2)
@@ -116,15 +108,13 @@ def test_prediction_of_nights(four, tmp_path) -> None:
     assert (tmp_path / "out" / "SC4001E0_events.tsv").is_file()
 
 
-def test_a_signal_is_no_input_of_a_model_of_ready_features(four, tmp_path) -> None:
+def test_a_signal_is_no_input_of_a_model_of_ready_features(four, predicted, tmp_path) -> None:
     from memcell_data.edf_writer import Track, write_edf
 
     values = np.random.default_rng(0).normal(0, 20, 4000)
     write_edf(tmp_path / "a.edf", [Track(name="O1", values=values, rate=100)])
     facts = {**app_of(four.folder).task().facts, "model_id": "m"}
-    (record,) = Microsleep(MicrosleepConfig()).predict(
-        [str(tmp_path / "a.edf")], facts, {"threshold": 0.5}, lambda s: s, tmp_path / "out"
-    )
+    (record,) = predicted([tmp_path / "a.edf"], facts, tmp_path / "out")
     assert record["status"] == "failed"
     assert "trained on ready-made features" in record["reason"]
 

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics
 
-from memcell_microsleep.decision import choose_threshold
 from memcell_microsleep.scores import calibration_error, step_scores, undo_weights
+from memcell_microsleep.thresholds import choose_threshold
 
 
 def test_the_scores_by_hand() -> None:

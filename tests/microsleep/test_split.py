@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
@@ -141,3 +143,40 @@ def test_a_gap_is_no_transition_and_stops_the_margin() -> None:
     assert not transition_weights(sequence("a", "a", [0] * 50 + [1] * 50, breaks=(50,)), 1.0).any()
     s = sequence("a", "a", [0] * 50 + [1] * 50, breaks=(52,))
     assert np.flatnonzero(transition_weights(s, 1.0)).tolist() == list(range(45, 52))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(3, 12), st.integers(0, 99), st.floats(0.01, 0.6))
+def test_leaving_one_out_tests_everybody_once_and_lets_all_validate_equally_often(
+    n, seed, valid
+) -> None:
+    validated = Counter()
+    for k in range(n):
+        config = MicrosleepConfig(
+            split="loso",
+            held_out=f"p{k}",
+            split_seed=seed,
+            valid_fraction=valid,
+            test_fraction=0.01,
+        )
+        made = split(people(n), config)
+        parts = [{s.subject for s in made.part(p)} for p in ("train", "valid", "test")]
+        assert all(parts)
+        assert parts[2] == {f"p{k}"}
+        assert sum(map(len, parts)) == n == len(set.union(*parts))
+        validated.update(parts[1])
+        assert made.kind == "loso"
+    assert len(set(validated.values())) == 1
+    assert len(validated) == n
+
+
+def test_leaving_one_out_without_validation() -> None:
+    config = MicrosleepConfig(split="loso", held_out="p0", valid_fraction=0)
+    made = split(people(2), config)
+    assert {s.subject for s in made.train} == {"p1"}
+    assert made.valid == ()
+
+
+def test_leaving_one_out_is_no_single_split() -> None:
+    with pytest.raises(DataError, match="--held-out SUBJECT: p0, p1, p2"):
+        split(people(3), MicrosleepConfig(split="loso"))

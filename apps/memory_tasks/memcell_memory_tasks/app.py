@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from collections.abc import Sequence as ListOf
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from memcell.app import Infer, Probabilities, Row, Task
+from memcell.app import Probabilities, Row, Task
 from memcell.config import to_mapping
 from memcell.datasets import DataSet
 from memcell.errors import UsageError
+from memcell.prediction import Asked, Predictor
 from memcell.progress import SILENT, Progress
 from memcell.sequences.sequence import Sequence
 from memcell_memory_tasks.config import MemoryConfig
@@ -113,15 +114,7 @@ class Memory:
 
         draw(task.test, probabilities, "; ".join(task.notes[:2]), path)
 
-    def predict(
-        self,
-        paths: ListOf[str],
-        facts: Mapping[str, Any],
-        decision: Mapping[str, float],
-        infer: Infer,
-        out: Path,
-        progress: Progress = SILENT,
-    ) -> list[Mapping[str, Any]]:
+    def predictor(self, asked: Asked) -> Predictor:
         """Refuse: there are no recordings of a memory task.
 
         Raises:

@@ -2,44 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from collections.abc import Sequence as ListOf
-from dataclasses import dataclass
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from memcell.app import Infer, Probabilities, Row, Task
+from memcell.app import Fold, Judged, Probabilities, Row, Task
 from memcell.config import to_mapping
 from memcell.datasets import DataSet
 from memcell.errors import DataError
+from memcell.prediction import Asked, Predictor
 from memcell.progress import SILENT, Progress
 from memcell.sequences.sequence import Sequence
+from memcell.streaming import StreamAsked
 from memcell_data.recording import Recording
 from memcell_microsleep.channels import choose, locate, native_rate
 from memcell_microsleep.config import MicrosleepConfig
-from memcell_microsleep.decision import choose_threshold, labelled
+from memcell_microsleep.costs import loss_weights
+from memcell_microsleep.decision import class_totals, decide, in_words
 from memcell_microsleep.events import EventRules
-from memcell_microsleep.labels import LabelRules
+from memcell_microsleep.leaks import Reach, check
 from memcell_microsleep.notes import few, notes, ready_notes
 from memcell_microsleep.pipeline import Pipeline
+from memcell_microsleep.prepare import Made, make_sequences
 from memcell_microsleep.ready import ReadyFeatures
-from memcell_microsleep.scores import MAIN, SHOWN, scores
-from memcell_microsleep.split import PARTS, Split, split
+from memcell_microsleep.scores import MAIN, SHOWN, pooled_scores, scores
+from memcell_microsleep.split import PARTS, Split, check_loso, split
 from memcell_microsleep.transitions import transition_weights
 
 if TYPE_CHECKING:
     from torch import nn
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Made:
-    """Sequences before they are split, and what must be said of how they were read."""
-
-    sequences: list[Sequence]
-    simulated: bool
-    notes: list[str]
 
 
 class Microsleep:
@@ -65,87 +59,97 @@ class Microsleep:
             DataError: There is no data set or no labelled recording, or a recording, a channel or
                 the split cannot be used as asked.
         """
+        return self._prepared(progress)[1](self.config)
+
+    @property
+    def folded(self) -> bool:
+        """Whether a run for each subject is asked for."""
+        return self.config.split == "loso" and not self.config.held_out
+
+    def folds(self, progress: Progress = SILENT) -> list[Fold]:
+        """Read the recordings once and return a fold for each subject; see `task`."""
+        sequences, finish = self._prepared(progress)
+        subjects = sorted({s.subject for s in sequences})
+        check_loso(subjects, self.config)
+        made = []
+        for subject in subjects:
+            config = replace(self.config, held_out=subject)
+            options = {"held_out": subject}
+            made.append(Fold(name=subject, options=options, task=partial(finish, config)))
+        return made
+
+    def _prepared(
+        self, progress: Progress
+    ) -> tuple[list[Sequence], Callable[[MicrosleepConfig], Task]]:
+        """Return the sequences before they are split, and what makes a task of them."""
         if self.dataset is None:
             raise DataError("no data set was given; type --data NAME or --data PATH.")
-        config, card = self.config, self.dataset.card
-        recordings = list(self.dataset.recordings())
+        config, card, dataset = self.config, self.dataset.card, self.dataset
+        recordings = list(dataset.recordings())
         if not recordings:
             raise DataError(f"data set '{card.name}' has no recording.")
         if any(r.features is not None for r in recordings):
-            return self._ready_task(self.dataset, recordings, progress)
+            return self._ready(dataset, recordings, progress)
         choice = choose(config.channels, recordings)
         native = min(native_rate(locate(choice.names, r), r) for r in recordings)
         pipeline = Pipeline.of(config, choice, native)
-        made = self._sequences(pipeline, recordings, progress)
-        parts = split(made.sequences, config)
-        return self._task(
-            self.dataset,
-            made,
-            parts,
-            notes(config, choice, pipeline, parts, native),
-            {
-                "pipeline": pipeline.facts(),
-                "feature_names": list(pipeline.feature_names),
-                "channels": list(pipeline.channels),
-                "rate": pipeline.rate,
-                "delay_seconds": pipeline.delay(native),
-            },
-        )
+        made = make_sequences(config, pipeline, recordings, progress)
+        reach = Reach.of(pipeline, native)
 
-    def _ready_task(
+        def finish(config: MicrosleepConfig) -> Task:
+            parts = split(made.sequences, config, made.published)
+            return self._task(
+                config,
+                dataset,
+                made,
+                parts,
+                reach,
+                notes(config, choice, pipeline, parts, native),
+                {
+                    "pipeline": pipeline.facts(),
+                    "feature_names": list(pipeline.feature_names),
+                    "channels": list(pipeline.channels),
+                    "rate": pipeline.rate,
+                    "delay_seconds": pipeline.delay(native),
+                },
+            )
+
+        return made.sequences, finish
+
+    def _ready(
         self, dataset: DataSet, recordings: ListOf[Recording], progress: Progress
-    ) -> Task:
+    ) -> tuple[list[Sequence], Callable[[MicrosleepConfig], Task]]:
         """Prepare recordings whose features come ready-made."""
-        config = self.config
-        ready = ReadyFeatures.of(config, recordings)
-        made = self._sequences(ready, recordings, progress)
-        parts = split(made.sequences, config)
-        ready = ready.fitted(parts.train)
-        parts = ready.scale(parts)
-        facts = {
-            "pipeline": {"ready": True, **ready.facts()},
-            "feature_names": list(ready.feature_names),
-            "channels": [],
-            "delay_seconds": 0.0,
-        }
-        return self._task(dataset, made, parts, ready_notes(config, ready, parts), facts)
+        unfitted = ReadyFeatures.of(self.config, recordings)
+        made = make_sequences(self.config, unfitted, recordings, progress)
 
-    def _sequences(
-        self,
-        pipeline: Pipeline | ReadyFeatures,
-        recordings: ListOf[Recording],
-        progress: Progress,
-    ) -> _Made:
-        rules = LabelRules.of(self.config)
-        warnings: list[str] = []
-        progress.expect(len(recordings))
-        made = []
-        for recording in recordings:
-            made.append(pipeline.sequence(recording, rules, warnings.append))
-            progress.advance(1, recording.name)
-        sequences = [s for s in made if s.labelled.any()]
-        if not sequences:
-            raise DataError(
-                f"none of the {len(recordings)} recordings of '{recordings[0].dataset}' has a labelled "
-                "step; check the names of the labels."
-            )
-        lines = few(warnings)
-        if len(sequences) < len(made):
-            lines.append(
-                f"{len(made) - len(sequences)} recordings without a labelled step left out"
-            )
-        simulated = any(r.simulated for r in recordings)
-        return _Made(sequences=sequences, simulated=simulated, notes=lines)
+        def finish(config: MicrosleepConfig) -> Task:
+            parts = split(made.sequences, config, made.published)
+            ready = unfitted.fitted(parts.train)
+            parts = ready.scale(parts)
+            facts = {
+                "pipeline": {"ready": True, **ready.facts()},
+                "feature_names": list(ready.feature_names),
+                "channels": [],
+                "delay_seconds": 0.0,
+            }
+            lines = ready_notes(config, ready, parts)
+            return self._task(config, dataset, made, parts, Reach(), lines, facts)
+
+        return made.sequences, finish
 
     def _task(
         self,
+        config: MicrosleepConfig,
         dataset: DataSet,
-        made: _Made,
+        made: Made,
         parts: Split,
+        reach: Reach,
         lines: ListOf[str],
         facts: Mapping[str, Any],
     ) -> Task:
-        config, card = self.config, dataset.card
+        card = dataset.card
+        checked = check(parts, made.recordings, reach)
         weights = None
         if config.around_transitions:
             weights = tuple(transition_weights(s, config.margin) for s in parts.train)
@@ -156,7 +160,8 @@ class Microsleep:
                 )
         simulated = card.simulated or made.simulated
         said = [f"simulated data ('{card.name}'): no result about people"] if simulated else []
-        balanced = config.class_weights == "balanced"
+        ratio = config.cost_ratio if config.decision == "cost" else 1.0
+        totals = class_totals(parts.train, weights)
         return Task(
             train=parts.train,
             valid=parts.valid,
@@ -164,16 +169,29 @@ class Microsleep:
             n_classes=2,
             main_score=MAIN,
             shown_scores=SHOWN,
-            class_weights=_class_weights(parts.train, weights) if balanced else None,
+            class_weights=(
+                None if config.class_weights == "none" else loss_weights(*totals, ratio)
+            ),
             train_weights=weights,
             drop_unweighted=config.around_transitions,
-            notes=(*said, *lines, *made.notes),
+            protocol=made.protocol.name,
+            notes=(
+                *said,
+                *few(getattr(dataset, "problems", ())),
+                *lines,
+                str(made.protocol),
+                *checked,
+                *made.notes,
+            ),
+            remarks=made.remarks,
             facts={
                 "app": "microsleep",
                 "dataset": card.name,
                 "simulated": simulated,
+                "protocol": made.protocol.facts(),
                 **facts,
                 "split": parts.kind,
+                "recordings": list(made.quality),
                 "subjects": {p: sorted({s.subject for s in parts.part(p)}) for p in PARTS},
                 "config": to_mapping(config),
             },
@@ -181,27 +199,34 @@ class Microsleep:
 
     def encoder(self, n_features: int) -> nn.Module:
         """Return the module from a step's ``n_features`` to the cell's input."""
-        from memcell_microsleep.encoder import LinearEncoder, NoEncoder
+        return self.encoder_for(n_features, {})
 
-        if self.config.encoder == "linear":
-            return LinearEncoder(n_features, self.config.encoder_size)
-        return NoEncoder(n_features)
+    def encoder_for(self, n_features: int, facts: Mapping[str, Any]) -> nn.Module:
+        """Return what `encoder` does; the facts say where raw samples stand among the features."""
+        from memcell_microsleep.encoder import build
+
+        return build(self.config, n_features, facts)
 
     def fit_decision(self, task: Task, valid: ListOf[Probabilities]) -> Mapping[str, float]:
-        """Choose the threshold on the validation split for the cost ratio.
+        """Choose for the cost ratio what `memcell_microsleep.decision.decide` returns."""
+        return decide(self.config.decision, task, valid, self.config.cost_ratio)
 
-        Returns:
-            ``threshold``; ``threshold_chosen``, 0 where it is .5 for want of both classes; and
-            ``weight_odds``, what the class weights multiplied the odds by.
-        """
-        y, p = labelled(task.valid, valid)
-        threshold = choose_threshold(y, p, self.config.cost_ratio)
-        weights = task.class_weights
-        return {
-            "threshold": threshold.value,
-            "threshold_chosen": float(not threshold.note),
-            "weight_odds": 1.0 if weights is None else weights[1] / weights[0],
-        }
+    def decided(self, decision: Mapping[str, float]) -> str:
+        """Return in one line what was decided, and what it costs on validation."""
+        return in_words(self.config.decision, decision, self.config.cost_ratio)
+
+    def inspected(self, task: Task) -> tuple[Mapping[str, str], list[str]]:
+        """Return how features differ between the classes; see `memcell_microsleep.feature_tests`."""
+        from memcell_microsleep.feature_tests import inspected
+
+        return inspected(task.train, task.facts["feature_names"])
+
+    def under(self, task: Task, options: Mapping[str, Any]) -> Task:
+        """Return the task scored under another ``protocol``; see `memcell_microsleep.relabel`."""
+        from memcell_microsleep.relabel import under
+
+        assert self.dataset is not None
+        return under(task, str(options["protocol"]), self.dataset.recordings(), self.config)
 
     def scores(
         self,
@@ -218,6 +243,22 @@ class Microsleep:
             decision.get("weight_odds", 1.0),
         )
 
+    def pooled(self, judged: ListOf[Judged]) -> Mapping[str, float]:
+        """Return the scores of `scores` over parts that have each its own threshold."""
+        return pooled_scores(judged, EventRules.of(self.config))
+
+    def intervals(self, judged: ListOf[Judged]) -> Mapping[str, tuple[float, float]]:
+        """Return intervals of the pooled scores; see `memcell_microsleep.resampled`."""
+        from memcell_microsleep.resampled import intervals
+
+        return intervals(judged, EventRules.of(self.config))
+
+    def details(self, rows: ListOf[Row]) -> Mapping[str, str]:
+        """Return the tables of `memcell_microsleep.tables`: file name to content."""
+        from memcell_microsleep.tables import tables
+
+        return tables(rows, EventRules.of(self.config))
+
     def baselines(self, task: Task, every: bool = False) -> list[Row]:
         """Score on the test split what needs no network; see `memcell_microsleep.baselines`.
 
@@ -229,7 +270,8 @@ class Microsleep:
 
         config = self.config
         every = every or config.baselines == "all"
-        return baselines(task, config.cost_ratio, EventRules.of(config), config.split_seed, every)
+        rules, way = EventRules.of(config), config.decision
+        return baselines(task, config.cost_ratio, rules, config.split_seed, every, way)
 
     def picture(
         self,
@@ -239,36 +281,38 @@ class Microsleep:
         path: Path,
     ) -> None:
         """Draw the test recording with the most events: EEG, truth and probabilities over time."""
+        from memcell_microsleep.report.excerpts import keep_excerpts
         from memcell_microsleep.timeline import draw
 
         recordings = () if self.dataset is None else self.dataset.recordings()
         rules = EventRules.of(self.config)
         draw(task, probabilities, decision["threshold"], rules, recordings, path)
+        own = next(iter(probabilities.values()))
+        keep_excerpts(path.parent, task, own, decision["threshold"], recordings)
 
-    def predict(
-        self,
-        paths: ListOf[str],
-        facts: Mapping[str, Any],
-        decision: Mapping[str, float],
-        infer: Infer,
-        out: Path,
-        progress: Progress = SILENT,
-    ) -> list[Mapping[str, Any]]:
-        """Write events and probabilities of recordings; see `memcell_microsleep.predict.predict`."""
-        from memcell_microsleep.predict import predict
+    def report(self, folder: Path) -> Path:
+        """Write ``report.html`` of a run or a prediction; see `memcell_microsleep.report.build`."""
+        from memcell_microsleep.report import build
 
-        return predict(paths, facts, decision, infer, out, progress)
+        return build(folder)
 
+    def predictor(self, asked: Asked) -> Predictor:
+        """Return what writes events and probabilities of recordings."""
+        from memcell_microsleep import predict
 
-def _class_weights(
-    train: ListOf[Sequence], weights: ListOf[np.ndarray[Any, Any]] | None
-) -> tuple[float, float]:
-    """Return weights that let both classes weigh the same, of mean 1 over the training steps."""
-    y = np.concatenate([s.targets[s.labelled] for s in train])
-    if weights is None:
-        w = np.ones(len(y))
-    else:
-        w = np.concatenate([v[s.labelled] for s, v in zip(train, weights, strict=True)])
-    negative, positive = float(w[y == 0].sum()), float(w[y == 1].sum())
-    total = negative + positive
-    return total / (2 * negative), total / (2 * positive)
+        return predict.Predictor(asked)
+
+    def stream(self, asked: StreamAsked) -> int:
+        """Detect live; see `memcell_microsleep.live.run.stream`."""
+        from memcell_microsleep.live.run import stream
+
+        return stream(asked)
+
+    def exported(self, facts: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return what an exported file says of its inputs and outputs (`memcell.export.facts`)."""
+        pipeline = facts["pipeline"]
+        return {
+            "classes": ["wake", "microsleep"],
+            "step_seconds": pipeline["step"],
+            "preparation": dict(pipeline),
+        }

@@ -1,10 +1,8 @@
 """Log band powers of each channel over the window behind each step, and two ratios.
 
-The window's power spectral density is that of one Hann-tapered segment (Welch 1967, one segment):
-``P(f) = 2 |sum_n w[n] x[n] e^{-2 pi i f n / rate}|^2 / (rate sum_n w[n]^2)`` in uV^2/Hz, a band's power
-the mean of ``P`` over ``[from, to)`` Hz, and the feature its natural logarithm. The ratios are
-``theta - alpha`` (the mark of a microsleep: theta without alpha) and slow against fast,
-``ln((delta + theta) / (alpha + beta))``.
+A band's power is the mean of the power spectral density (`memcell_microsleep.spectra`) over ``[from, to)`` Hz
+and the feature its natural logarithm. The ratios are ``theta - alpha`` (the mark of a microsleep: theta
+without alpha) and slow against fast, ``ln((delta + theta) / (alpha + beta))``.
 """
 
 from __future__ import annotations
@@ -13,9 +11,9 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft
 
-from memcell_microsleep.windows import windows
+from memcell_microsleep.spectra import Spectra
+from memcell_microsleep.windows import width_of
 
 #: Edges in Hz. Above half the rate a band ends there.
 BANDS: dict[str, tuple[float, float]] = {
@@ -36,32 +34,35 @@ def names(channels: Sequence[str]) -> tuple[str, ...]:
     return tuple(f"{channel} {what}" for channel in channels for what in (*BANDS, *RATIOS))
 
 
-def band_powers(
-    values: NDArray[np.float64], ends: NDArray[np.int64], rate: float, window: float
-) -> NDArray[np.float64]:
-    """Return ``[n_steps, C * 7]``, in the order of `names`.
+class BandPowers:
+    """Makes ``[k, C * 7]`` of ``[k, C, w]`` uV, band-passed; see `memcell_microsleep.windows.Maker`.
 
     Args:
-        values: ``[C, n]`` uV of one stretch, band-passed.
-        ends: ``[n_steps]`` as `memcell_microsleep.windows.edges` gives them.
+        channels: Names.
         rate: Samples a second, Hz.
         window: Seconds of past signal behind a step.
     """
-    width = max(2, round(window * rate))
-    # Zero-padded to 2 s at least: every band has bins, also behind the first steps of a stretch.
-    n_fft = int(fft.next_fast_len(max(width, round(2 * rate)), real=True))
-    frequencies = np.fft.rfftfreq(n_fft, 1 / rate)
-    bins = [(frequencies >= low) & (frequencies < high) for low, high in BANDS.values()]
-    power = np.empty((len(ends), len(values), len(BANDS)))
-    for steps, samples in windows(values, ends, width):
-        taper = np.hanning(samples.shape[2] + 2)[1:-1]
-        density = np.abs(fft.rfft(samples * taper, n_fft, axis=2)) ** 2
-        density *= 2 / (rate * np.sum(taper**2))
-        for b, inside in enumerate(bins):
-            power[steps, :, b] = density[:, :, inside].mean(axis=2)
-    power += FLOOR
-    delta, theta, alpha, _, beta = np.moveaxis(power, 2, 0)
-    logs = np.log(power)
-    slow = np.log((delta + theta) / (alpha + beta))
-    ratios = np.stack([logs[:, :, 1] - logs[:, :, 2], slow], axis=2)
-    return np.concatenate([logs, ratios], axis=2).reshape(len(ends), -1)
+
+    normalized = True
+
+    def __init__(self, channels: Sequence[str], rate: float, window: float) -> None:
+        self.names = names(channels)
+        low, high = BANDS["delta"][0], BANDS["beta"][1]
+        # Zero-padded to 2 s at least: every band has bins, also behind the first steps of a stretch.
+        self._spectra = Spectra(rate, max(width_of(window, rate), round(2 * rate)), low, high)
+        # The bands follow each other, so each begins where the one before it ends.
+        starts = np.searchsorted(self._spectra.frequencies, [a for a, _ in BANDS.values()])
+        self._starts = 2 * starts
+        self._bins = np.diff(starts, append=len(self._spectra.frequencies))
+
+    def __call__(self, samples: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return the features."""
+        squares, scale = self._spectra.parts(samples)
+        sums = np.add.reduceat(squares, self._starts, axis=2)
+        power = sums * (scale / self._bins) + FLOOR  # [k, C, bands] float64
+        delta, theta, alpha, _, beta = np.moveaxis(power, 2, 0)
+        out = np.empty((*power.shape[:2], len(BANDS) + len(RATIOS)))
+        np.log(power, out=out[:, :, : len(BANDS)])
+        out[:, :, -2] = out[:, :, 1] - out[:, :, 2]
+        out[:, :, -1] = np.log((delta + theta) / (alpha + beta))
+        return out.reshape(len(samples), -1)

@@ -1,4 +1,4 @@
-"""Which channels a run uses: chosen by name, by type word or automatically, the same in all recordings.
+"""Which channels a run uses: by name, pattern, type word or automatically, the same in all recordings.
 
 How a typed name meets a file's name (old and new 10-20 names, trailing dots, ``EEG Fpz-Cz``) is the data
 room's business (`memcell_data.channels.find`).
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from memcell.errors import DataError
-from memcell_data.channels import find
+from memcell_data.channels import find, matching
 from memcell_data.recording import Channel, Recording
 
 TYPE_WORDS = ("eeg", "eog", "emg", "ecg", "misc")
@@ -45,7 +45,7 @@ def choose(wanted: Sequence[str], recordings: Sequence[Recording]) -> Choice:
     """Return the channels that the words stand for in all of the recordings.
 
     Args:
-        wanted: Names, type words, or ``"auto"``.
+        wanted: Names, patterns (``EEG*``), type words, or ``"auto"``.
         recordings: At least one.
 
     Raises:
@@ -66,6 +66,9 @@ def choose(wanted: Sequence[str], recordings: Sequence[Recording]) -> Choice:
                     f"no channel of type '{word}' is in all recordings. {_listed(first)}; "
                     "choose by name with --channels."
                 )
+        elif is_pattern(word) and not any(_tidy(n) == word.strip() for n in _names(first)):
+            picked = _matching(word, recordings)
+            reason = f"all that match {word}"
         else:
             picked = [first.channels[find(word, _names(first), f"recording '{first.name}'")]]
             reason = "as named"
@@ -79,6 +82,30 @@ def choose(wanted: Sequence[str], recordings: Sequence[Recording]) -> Choice:
     for recording in recordings:
         native_rate(locate(choice.names, recording), recording)
     return choice
+
+
+def is_pattern(word: str) -> bool:
+    """Whether a word stands for several names."""
+    return any(sign in word for sign in "*?[")
+
+
+def _matching(pattern: str, recordings: Sequence[Recording]) -> list[Channel]:
+    first = recordings[0]
+    found = [first.channels[i] for i in matching(pattern, _names(first))]
+    found = [c for c in found if c.kind != "misc"]
+    if not found:
+        raise DataError(
+            f"no channel of recording '{first.name}' matches '{pattern}'. {_listed(first)}; type other "
+            "--channels, a pattern in quotes."
+        )
+    common = _common(found, recordings)
+    if not common:
+        raise DataError(
+            f"'{pattern}' matches {', '.join(_tidy(c.name) for c in found)} of recording '{first.name}', and "
+            f"not one of them is in all {len(recordings)} recordings; type other --channels, or leave out "
+            "the recordings that differ."
+        )
+    return common
 
 
 def locate(names: Sequence[str], recording: Recording) -> tuple[Channel, ...]:
@@ -128,7 +155,9 @@ def _automatic(recordings: Sequence[Recording]) -> tuple[list[Channel], str]:
     regions = [c for r in REGIONS for c in common if c.kind == "eeg" and _same(r, c)]
     eog = [c for c in common if c.kind == "eog"]
     if not regions:
-        return common[:MOST], f"auto: the first {MOST} of {len(common)}"
+        rest = [c for c in common if c.kind == "eeg"][: max(1, MOST - len(eog))]
+        which = "EEG and EOG" if eog else "EEG"
+        return [*rest, *eog], f"auto: {which}, the first {len(rest)} of {len(common)} channels"
     which = "regions and EOG" if eog else "regions"
     return [*regions, *eog], f"auto: {which}, of {len(common)} channels"
 

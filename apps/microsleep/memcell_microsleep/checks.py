@@ -8,48 +8,76 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memcell.errors import DataError
-from memcell_data.recording import Signal
 
 
-def check_signal(signal: Signal, channels: Sequence[str], name: str, window: float) -> None:
-    """Refuse a recording that is too short, or has a flat channel or one that is not all numbers.
+class SignalCheck:
+    """Refuses a recording that is too short, or has a flat channel or one that is not all numbers.
 
     Args:
-        signal: As it was read.
         channels: What a person calls its rows.
         name: The recording's.
         window: Seconds that the features of a step look back.
-
-    Raises:
-        DataError: Names recording and channel.
+        rate: Samples a second, Hz.
     """
-    seconds = signal.values.shape[1] / signal.rate
-    if seconds < window:
-        raise DataError(
-            f"recording '{name}' has {seconds:.3g} s of signal, less than the window of "
-            f"{window:g} s; leave it out, or train with a shorter --window."
-        )
-    for channel, row in zip(channels, signal.values, strict=True):
-        if not np.isfinite(row).all():
-            first = int(np.argmin(np.isfinite(row)))
+
+    def __init__(self, channels: Sequence[str], name: str, window: float, rate: float) -> None:
+        self.channels = channels
+        self.name = name
+        self.window = window
+        self.rate = rate
+        self._n = 0
+        self._low = np.full(len(channels), np.inf)
+        self._high = np.full(len(channels), -np.inf)
+
+    def push(self, values: NDArray[np.float64]) -> None:
+        """Look at the next ``[C, n]`` samples.
+
+        Raises:
+            DataError: One is not a number; names recording, channel and sample.
+        """
+        if values.shape[1] == 0:
+            return
+        low, high = values.min(axis=1), values.max(axis=1)
+        for channel, row, odd in zip(self.channels, values, ~np.isfinite(high - low), strict=True):
+            if odd:
+                first = self._n + int(np.argmin(np.isfinite(row)))
+                raise DataError(
+                    f"recording '{self.name}': channel '{channel}' is not a number at sample {first}; "
+                    "repair the file, or choose other channels with --channels."
+                )
+        self._low, self._high = np.minimum(self._low, low), np.maximum(self._high, high)
+        self._n += values.shape[1]
+
+    def finish(self) -> None:
+        """Judge the whole, after the last sample.
+
+        Raises:
+            DataError: It is too short, or a channel is flat; names recording and channel.
+        """
+        seconds = self._n / self.rate
+        if seconds < self.window:
             raise DataError(
-                f"recording '{name}': channel '{channel}' is not a number at sample {first}; "
-                "repair the file, or choose other channels with --channels."
+                f"recording '{self.name}' has {seconds:.3g} s of signal, less than the window of "
+                f"{self.window:g} s; leave it out, or train with a shorter --window."
             )
-        if np.ptp(row) == 0:
-            raise DataError(
-                f"recording '{name}': channel '{channel}' is flat ({row[0]:g} uV throughout); "
-                "choose other channels with --channels, or leave the recording out."
-            )
+        for channel, low, high in zip(self.channels, self._low, self._high, strict=True):
+            if low == high:
+                raise DataError(
+                    f"recording '{self.name}': channel '{channel}' is flat ({low:g} uV throughout); "
+                    "choose other channels with --channels, or leave the recording out."
+                )
 
 
-def check_features(values: NDArray[np.float64], names: Sequence[str], name: str) -> None:
+def check_features(
+    values: NDArray[np.floating], names: Sequence[str], name: str, first: int = 0
+) -> None:
     """Refuse features that are not numbers.
 
     Args:
         values: ``[n_steps, F]``.
         names: Of the features.
         name: The recording's.
+        first: Steps of the recording before these.
 
     Raises:
         DataError: Names recording, feature and step.
@@ -58,6 +86,6 @@ def check_features(values: NDArray[np.float64], names: Sequence[str], name: str)
     if len(bad):
         step, feature = bad[0]
         raise DataError(
-            f"recording '{name}': feature '{names[feature]}' is not a number at step {step}; its "
+            f"recording '{name}': feature '{names[feature]}' is not a number at step {first + step}; its "
             "channel may be out of range there."
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from memcell.config import option
 from memcell.errors import ConfigError
@@ -15,6 +16,9 @@ class MicrosleepConfig:
     The fields are made with `memcell.config.option`; `validate` checks what concerns two at once.
     """
 
+    #: What ``memcell evaluate`` may ask for instead of what the run was made with.
+    RESCORING: ClassVar[tuple[str, ...]] = ("protocol",)
+
     data: str = option(
         "simulated", help="Name of a data set, or the path of a file, folder or BIDS data set."
     )
@@ -22,8 +26,9 @@ class MicrosleepConfig:
     # the signal
     channels: tuple[str, ...] = option(
         ("auto",),
-        help="Channel names (old or new 10-20 names), type words (eeg, eog, emg, ecg) or 'auto': all "
-        "EEG and EOG channels where they are at most 16, otherwise a selection of regions.",
+        help="Channel names (old or new 10-20 names), patterns such as 'EEG*', type words (eeg, eog, emg, "
+        "ecg) or 'auto': all EEG and EOG channels where they are at most 16, otherwise a selection of "
+        "regions and the EOG.",
     )
     reference: str = option(
         "none",
@@ -51,15 +56,24 @@ class MicrosleepConfig:
         help="'zero' resamples and filters without delay and looks into the future: not for alarms.",
     )
 
+    cache: str = option(
+        "default",
+        help="Folder where features are kept from one run to the next; 'default' is the user's cache "
+        "folder, 'off' keeps none.",
+    )
+
     # the features of a step
     step: float = option(0.2, unit="s", low=0.05, high=30, help="Length of a step.")
     window: float = option(
         1.0, unit="s", low=0.5, high=60, help="Past signal that a step's features are made of."
     )
     features: tuple[str, ...] = option(
-        ("bandpower",),
-        choices=("bandpower", "correlation"),
-        help="Log band powers with two ratios per channel, pairwise correlations, or both.",
+        ("auto",),
+        choices=("auto", "bandpower", "correlation", "stft", "raw"),
+        help="What a step is described by, one or several: log band powers with two ratios per channel, "
+        "correlations of all pairs of channels, log magnitudes of a short-time Fourier transform up to "
+        "'high', or the raw samples of the window; 'auto' is what the encoder reads: raw for raw_cnn, else "
+        "bandpower.",
     )
     normalization: str = option(
         "auto",
@@ -73,6 +87,12 @@ class MicrosleepConfig:
     )
 
     # the labels
+    protocol: str = option(
+        "auto",
+        choices=("auto", "as_labelled", "sure", "one_vs_rest", "wake_drowsy_vs_ms", "wake_vs_all"),
+        help="Which labels count as which class, where they are graded (wake, drowsy, candidate, "
+        "one-sided, microsleep); 'auto' is wake_drowsy_vs_ms there, and what the data set says elsewhere.",
+    )
     step_rule: str = option(
         "majority",
         choices=("majority", "any"),
@@ -110,24 +130,40 @@ class MicrosleepConfig:
         choices=("balanced", "none"),
         help="'balanced' lets both classes weigh the same in the loss.",
     )
+    decision: str = option(
+        "threshold",
+        choices=("threshold", "intercept", "cost", "kappa", "likelier"),
+        help="How the cost ratio is minded: by the threshold of least cost on validation, by an intercept "
+        "(a shift of the logit, fitted on validation), or by a loss weighted by the costs. Or not at all: "
+        "'kappa' takes the threshold of the largest kappa on validation, 'likelier' the likelier class.",
+    )
     cost_ratio: float = option(
         1.0,
         low=0.01,
         high=100,
         help="What a missed positive step costs relative to a false one (3: as much as three), each "
-        "counted as a share of its class; the threshold is chosen for it.",
+        "counted as a share of its class; what --decision says minds it.",
     )
     encoder: str = option(
-        "none", choices=("none", "linear"), help="'linear' learns a projection before the cell."
+        "none",
+        choices=("none", "linear", "raw_cnn"),
+        help="What stands between features and cell: 'linear' learns a projection, 'raw_cnn' a small "
+        "convolutional network over the raw samples; other features pass by it.",
     )
-    encoder_size: int = option(32, low=1, help="Outputs of the linear encoder.")
+    encoder_size: int = option(32, low=1, help="Outputs of the encoder.")
 
     # splits and scores
     split: str = option(
         "auto",
-        choices=("auto", "subject", "time"),
+        choices=("auto", "subject", "time", "loso", "published"),
         help="Who is trained on and who tested on: by subject, or by time with a gap; 'auto' is by "
-        "subject where there are at least 3.",
+        "subject where there are at least 3. 'loso' leaves one subject out: a run for each subject, "
+        "tested on this one alone, and scores over all of them. 'published' takes the split that the data "
+        "set brings (mwt: --data.published-split).",
+    )
+    held_out: str = option(
+        "",
+        help="Under split loso: the subject to test on, for the run of this one alone; empty for all.",
     )
     valid_fraction: float = option(0.2, low=0, high=0.8, help="Share of the validation split.")
     test_fraction: float = option(0.3, low=0.01, high=0.8, help="Share of the test split.")
@@ -135,7 +171,9 @@ class MicrosleepConfig:
         5.0, unit="s", low=0, help="Dropped between the parts of a split by time."
     )
     split_seed: int = option(
-        0, low=0, help="Seed of the split by subject, and of the noise baseline."
+        0,
+        low=0,
+        help="Seed of the split by subject, of who validates under loso, and of the noise baseline.",
     )
     baselines: str = option(
         "few",
@@ -146,6 +184,12 @@ class MicrosleepConfig:
     tolerance: float = option(
         0.5, unit="s", low=0, help="How far a detected event may lie beside a true one."
     )
+
+    @property
+    def feature_kinds(self) -> tuple[str, ...]:
+        """The features that are meant, each once."""
+        auto = "raw" if self.encoder == "raw_cnn" else "bandpower"
+        return tuple(dict.fromkeys(auto if name == "auto" else name for name in self.features))
 
     def validate(self) -> None:
         """Check what concerns two options at once.
@@ -158,6 +202,12 @@ class MicrosleepConfig:
                 f"'window' got {self.window:g} s, shorter than 'step' ({self.step:g} s); "
                 f"type a window of {self.step:g} s or more."
             )
+        if self.encoder == "raw_cnn" and "raw" not in self.feature_kinds:
+            raise ConfigError(
+                f"'encoder' got 'raw_cnn' and 'features' got {', '.join(self.features)}, without the raw "
+                "samples that it reads; leave out --features, or type --features raw,"
+                f"{','.join(self.features)}."
+            )
         if self.low >= self.high:
             raise ConfigError(
                 f"'low' got {self.low:g} Hz, not below 'high' ({self.high:g} Hz); type a lower 'low'."
@@ -166,6 +216,15 @@ class MicrosleepConfig:
             raise ConfigError(
                 f"'valid-fraction' {self.valid_fraction:g} and 'test-fraction' "
                 f"{self.test_fraction:g} leave less than 0.1 to train on; type smaller ones."
+            )
+        if self.decision == "cost" and self.class_weights == "none":
+            raise ConfigError(
+                "'decision' got 'cost', which is weights of the classes in the loss, and 'class-weights' is "
+                "'none'; type --class-weights balanced, or --decision threshold."
+            )
+        if self.held_out and self.split != "loso":
+            raise ConfigError(
+                f"'held-out' got {self.held_out!r} and 'split' is '{self.split}'; type --split loso."
             )
         if self.split_gap < self.window:
             raise ConfigError(

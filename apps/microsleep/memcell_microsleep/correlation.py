@@ -13,9 +13,9 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from memcell_microsleep.windows import windows
-
 LARGEST = 0.999
+#: A channel whose samples over a window have a root of the sum of squares below this stands still, uV.
+SMALLEST = 1e-6
 
 
 def names(channels: Sequence[str]) -> tuple[str, ...]:
@@ -23,22 +23,24 @@ def names(channels: Sequence[str]) -> tuple[str, ...]:
     return tuple(f"{a}~{b}" for a, b in combinations(channels, 2))
 
 
-def correlations(
-    values: NDArray[np.float64], ends: NDArray[np.int64], rate: float, window: float
-) -> NDArray[np.float64]:
-    """Return ``[n_steps, C (C - 1) / 2]``, in the order of `names`.
+class Correlations:
+    """Makes ``[k, C (C - 1) / 2]`` of ``[k, C, w]`` uV; see `memcell_microsleep.windows.Maker`.
 
     Args:
-        values: ``[C, n]`` of one stretch.
-        ends: ``[n_steps]`` as `memcell_microsleep.windows.edges` gives them.
-        rate: Samples a second, Hz.
-        window: Seconds of past signal behind a step.
+        channels: Names.
     """
-    first, second = np.triu_indices(len(values), 1)
-    out = np.empty((len(ends), len(first)))
-    for steps, samples in windows(values, ends, max(2, round(window * rate))):
-        centred = samples - samples.mean(axis=2, keepdims=True)
-        length = np.sqrt(np.sum(centred**2, axis=2, keepdims=True))
-        unit = np.divide(centred, length, out=np.zeros_like(centred), where=length > 1e-9)
-        out[steps] = np.matmul(unit, unit.swapaxes(1, 2))[:, first, second]
-    return np.arctanh(np.clip(out, -LARGEST, LARGEST))
+
+    normalized = True
+
+    def __init__(self, channels: Sequence[str]) -> None:
+        self.names = names(channels)
+        self._first, self._second = np.triu_indices(len(channels), 1)
+
+    def __call__(self, samples: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return the features."""
+        x = samples.astype(np.float64)
+        x -= x.mean(axis=2, keepdims=True)
+        length = np.sqrt(np.sum(x**2, axis=2, keepdims=True))
+        unit = np.divide(x, length, out=np.zeros_like(x), where=length > SMALLEST)
+        r = np.matmul(unit, unit.swapaxes(1, 2))[:, self._first, self._second]
+        return np.asarray(np.arctanh(np.clip(r, -LARGEST, LARGEST)))

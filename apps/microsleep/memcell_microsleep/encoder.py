@@ -1,9 +1,53 @@
-"""From a step's features to the cell's input, each step by itself."""
+"""From a step's features to the cell's input, each step by itself; `build` chooses."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import nn
+
+from memcell.errors import ConfigError
+from memcell_microsleep.config import MicrosleepConfig
+from memcell_microsleep.makers import makers
+from memcell_microsleep.pipeline import Pipeline
+from memcell_microsleep.raw import Raw
+from memcell_microsleep.raw_cnn import RawCnn
+
+
+def build(config: MicrosleepConfig, n_features: int, facts: Mapping[str, Any]) -> nn.Module:
+    """Return the encoder that the options ask for.
+
+    Args:
+        config: The options.
+        n_features: F.
+        facts: Of the task: ``pipeline``, which says where raw samples stand among the features.
+
+    Raises:
+        ConfigError: Raw samples are needed, and the features have none.
+    """
+    if config.encoder == "linear":
+        return LinearEncoder(n_features, config.encoder_size)
+    if config.encoder == "none":
+        return NoEncoder(n_features)
+    pipeline = facts.get("pipeline") or {"ready": True}
+    if pipeline.get("ready"):
+        raise ConfigError(
+            "'encoder' got 'raw_cnn', which learns from the samples of a signal, and the data set's features "
+            "come ready-made; type --encoder linear or none."
+        )
+    first = 0
+    made = Pipeline.from_facts(pipeline)
+    for maker in makers(made):
+        if isinstance(maker, Raw):
+            width = len(maker.names) // len(made.channels)
+            return RawCnn(n_features, len(made.channels), width, first, config.encoder_size)
+        first += len(maker.names)
+    raise ConfigError(
+        f"'encoder' got 'raw_cnn' and the features are {', '.join(made.features)}; type --features raw, or "
+        "raw beside others."
+    )
 
 
 class NoEncoder(nn.Module):

@@ -6,6 +6,10 @@ in pieces, so that one endless detection is not one hit (the SzCORE method, Dan 
 microsleep's parameters instead of a seizure's). A detected event hits a true one when it overlaps it
 after both its ends were moved out by ``tolerance``, or touches it; every event is matched at most once,
 in order of time.
+
+The package ``timescoring`` of SzCORE agrees wherever events stand against each other one to one. It also lets
+one detection hit several true events, and several detections one: there it counts more hits and fewer
+false alarms than this.
 """
 
 from __future__ import annotations
@@ -141,49 +145,76 @@ def match(
     return pairs
 
 
+@dataclass(frozen=True, kw_only=True)
+class Counted:
+    """The events of one sequence.
+
+    Args:
+        true: True events.
+        detected: Detected ones; one that lies mostly on unlabelled steps and hits nothing does not count.
+        hits: Pairs of both.
+        hours: Of labelled time.
+        delays: True onset and seconds from it to the start of the first detected step (the alarm can
+            sound one step later), of each hit that begins an event.
+    """
+
+    true: int
+    detected: int
+    hits: int
+    hours: float
+    delays: tuple[tuple[float, float], ...]
+
+
+def count_events(sequence: Sequence, positive: NDArray[np.bool_], rules: EventRules) -> Counted:
+    """Match the events of a sequence.
+
+    Args:
+        sequence: With targets; true events are the runs of positive targets.
+        positive: ``[n_steps]`` decisions.
+        rules: As `EventRules` says.
+    """
+    step = sequence.step_seconds
+    true = pieces(runs(sequence.targets == 1, sequence), rules.max_duration, step)
+    found = runs(positive, sequence, rules.merge, rules.min_duration)
+    detected = pieces(found, rules.max_duration, step)
+    pairs = match(true, detected, rules.tolerance)
+    matched = {id(d) for _, d in pairs}
+    counted = [
+        d for d in detected if id(d) in matched or sequence.labelled[d.first : d.stop].mean() >= 0.5
+    ]
+    begun = [(t, d) for t, d in pairs if not (t.continues or d.continues)]
+    return Counted(
+        true=len(true),
+        detected=len(counted),
+        hits=len(pairs),
+        hours=float(np.sum(sequence.labelled)) * step / 3600,
+        delays=tuple((t.onset, d.onset - t.onset) for t, d in begun),
+    )
+
+
 def event_scores(
     sequences: ListOf[Sequence], positive: ListOf[NDArray[np.bool_]], rules: EventRules
 ) -> dict[str, float]:
-    """Score decisions by event.
+    """Score decisions by event, pooled over sequences; see `count_events` and `scores_of`."""
+    pairs = zip(sequences, positive, strict=True)
+    return scores_of([count_events(s, state, rules) for s, state in pairs])
 
-    Args:
-        sequences: With targets; true events are the runs of positive targets.
-        positive: ``[n_steps]`` decisions for each of them.
-        rules: As `EventRules` says.
+
+def scores_of(counts: ListOf[Counted]) -> dict[str, float]:
+    """Score counted events, pooled.
 
     Returns:
         ``event_sensitivity``, ``event_precision``, ``event_f1``; ``false_alarms_per_hour`` of labelled
-        time; ``onset_delay_s`` and ``onset_delay_p90_s`` in seconds from a true onset to the start
-        of the first detected step (the alarm can sound one step later), over the hits that begin an
-        event. nan where there is nothing to count. A detection that lies mostly on unlabelled steps and
-        hits nothing is not counted at all.
+        time; ``onset_delay_s`` and ``onset_delay_p90_s``, median and 90 % quantile of the delays. nan
+        where there is nothing to count.
     """
-    n_true = n_detected = hits = 0
-    delays: list[float] = []
-    hours = 0.0
-    for sequence, state in zip(sequences, positive, strict=True):
-        step = sequence.step_seconds
-        hours += float(np.sum(sequence.labelled)) * step / 3600
-        true = pieces(runs(sequence.targets == 1, sequence), rules.max_duration, step)
-        found = runs(state, sequence, rules.merge, rules.min_duration)
-        detected = pieces(found, rules.max_duration, step)
-        pairs = match(true, detected, rules.tolerance)
-        matched = {id(d) for _, d in pairs}
-        counted = [
-            d
-            for d in detected
-            if id(d) in matched or sequence.labelled[d.first : d.stop].mean() >= 0.5
-        ]
-        n_true += len(true)
-        n_detected += len(counted)
-        hits += len(pairs)
-        delays += [d.onset - t.onset for t, d in pairs if not (t.continues or d.continues)]
-    sensitivity = hits / n_true if n_true else np.nan
-    precision = hits / n_detected if n_detected else np.nan
+    n_true, n_detected = sum(c.true for c in counts), sum(c.detected for c in counts)
+    hits, hours = sum(c.hits for c in counts), sum(c.hours for c in counts)
+    delays = [delay for c in counts for _, delay in c.delays]
     total = n_true + n_detected
     return {
-        "event_sensitivity": sensitivity,
-        "event_precision": precision,
+        "event_sensitivity": hits / n_true if n_true else np.nan,
+        "event_precision": hits / n_detected if n_detected else np.nan,
         "event_f1": 2 * hits / total if total else np.nan,
         "false_alarms_per_hour": (n_detected - hits) / hours if hours else np.nan,
         "onset_delay_s": float(np.median(delays)) if delays else np.nan,

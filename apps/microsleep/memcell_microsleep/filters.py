@@ -7,6 +7,8 @@ carried ``zi`` makes chunked equal to whole, bit for bit.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import signal
@@ -21,6 +23,11 @@ def band_pass(low: float, high: float, rate: float) -> NDArray[np.float64]:
             (the resampler has taken the rest away).
         rate: Samples a second, Hz.
     """
+    return _designed(low, high, rate).copy()
+
+
+@lru_cache(maxsize=64)  # a recording may have thousands of stretches
+def _designed(low: float, high: float, rate: float) -> NDArray[np.float64]:
     if high >= 0.45 * rate:
         sections = signal.butter(2, low, "highpass", fs=rate, output="sos")
     else:

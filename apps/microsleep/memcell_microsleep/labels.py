@@ -2,8 +2,11 @@
 
 In this order: positive intervals at most ``merge`` apart become one (touching ones always do); those
 shorter than ``blink`` become negative (a blink is no microsleep: S. Schumacher's rule, .45 s); those
-from ``blink`` to ``min_duration`` lose their label, for they are neither. Long ones stay (sleep is no
-wake): ``max_duration`` concerns the counting of events (`memcell_microsleep.events`).
+from ``blink`` to ``min_duration`` lose their label, for they are neither, and so do short ones that touch
+time without a class, for nobody knows how long they are (a microsleep that both sides show for .3 s and one
+side for 2 s is no blink). Long ones stay (sleep is no wake): ``max_duration`` concerns the counting of events
+(`memcell_microsleep.events`). Which labels are positive and negative says the protocol
+(`memcell_microsleep.protocols`), before all this.
 Where intervals overlap, positive wins over every other label, and a label that is neither positive
 nor negative wins over negative.
 """
@@ -20,6 +23,7 @@ from memcell.sequences.sequence import UNLABELLED
 from memcell_data.recording import Labels
 from memcell_microsleep.config import MicrosleepConfig
 from memcell_microsleep.intervals import SAME, coverage, union
+from memcell_microsleep.protocols import LabelProtocol
 
 NEGATIVE, POSITIVE = 0, 1
 
@@ -35,16 +39,18 @@ class LabelRules:
         blink: Positive intervals shorter than this are negative, s.
         min_duration: Positive intervals from ``blink`` to this are unlabelled, s.
         merge: Positive intervals this close together are one, s.
+        protocol: Which labels are positive and negative; None for what the labels say themselves.
     """
 
     any_part: bool = False
     blink: float = 0.45
     min_duration: float = 1.0
     merge: float = 0.0
+    protocol: LabelProtocol | None = None
 
     @classmethod
     def of(cls, config: MicrosleepConfig) -> LabelRules:
-        """Return the rules that the options ask for."""
+        """Return the rules that the options ask for; the protocol depends on the data set's labels."""
         return cls(
             any_part=config.step_rule == "any",
             blink=config.blink,
@@ -55,8 +61,9 @@ class LabelRules:
     def __str__(self) -> str:
         part = "any part" if self.any_part else "half"
         return (
-            f"a step is positive when {part} of it is; positive under {self.blink:g} s is negative, "
-            f"from there to {self.min_duration:g} s unlabelled; merged within {self.merge:g} s"
+            f"a step is positive when {part} of it is; positive under {self.blink:g} s is negative "
+            f"(beside time without a class unlabelled), from there to {self.min_duration:g} s unlabelled; "
+            f"merged within {self.merge:g} s"
         )
 
 
@@ -71,6 +78,8 @@ def targets(
         step: Seconds.
         rules: As `LabelRules` says.
     """
+    if rules.protocol is not None:
+        labels = rules.protocol.apply(labels)
     positive, blinks, other = _judged(labels, rules)
     # Seconds of each step by class, the strongest first: each hides what lies beneath it.
     seconds: list[NDArray[np.float64]] = []
@@ -97,16 +106,21 @@ def _judged(labels: Labels, rules: LabelRules) -> tuple[_Pairs, _Pairs, _Pairs]:
     words = {i.label for i in labels.intervals} - labels.positive - labels.negative
     stay: _Pairs = []
     blinks: _Pairs = []
-    other = _spans(labels, words)
+    unknown = _spans(labels, words)
+    other = list(unknown)
     for start, stop in union(_spans(labels, labels.positive), rules.merge).tolist():
         length = stop - start + SAME
-        if length < rules.blink:
+        if length < rules.blink and not _touches(start, stop, unknown):
             blinks.append((start, stop))
         elif length < rules.min_duration:
             other.append((start, stop))
         else:
             stay.append((start, stop))
     return stay, blinks, other
+
+
+def _touches(start: float, stop: float, spans: _Pairs) -> bool:
+    return any(a <= stop + SAME and b >= start - SAME for a, b in spans)
 
 
 def _spans(labels: Labels, words: Set[str]) -> _Pairs:

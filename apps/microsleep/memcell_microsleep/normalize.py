@@ -1,16 +1,20 @@
 """Features on a common scale: by the running mean and spread of the past, or of the whole recording.
 
-Causal, for each feature by itself, with ``x_0`` the stretch's first value::
+Causal, for each feature by itself. Mean and spread stand still over a block of n steps that begins at step
+t of the stretch and are renewed at its end, with ``x_0`` the stretch's first value::
 
-    z_t     = clip((x_t - m_{t-1}) / s_{t-1}, -5, 5)
-    d_t     = clip(x_t - m_{t-1}, -3 s_{t-1}, 3 s_{t-1})
-    m_t     = m_{t-1} + d_t / min(t + 1, tau)                       m_{-1} = x_0
-    s_t     = s_{t-1} + (1.2533 |d_t| - s_{t-1}) / min(t + p, tau)  s_{-1} = 1
+    z_i = clip((x_i - m) / s, -5, 5)                   i = t .. t + n - 1
+    d_i = clip(x_i - m, -3 s, 3 s)
+    m  += sum_i d_i / min(t + n, tau)                               m = x_0 at first
+    s  += (1.2533 sum_i |d_i| - n s) / min(t + n - 1 + p, tau)      s = 1 at first
 
 so that ``z_0 = 0``, both are plain averages until ``tau`` steps have passed and forget exponentially
 from then on, and a value beyond three spreads pulls no harder than one at three (Huber 1964). 1.2533
 is sqrt(pi / 2): of a normal variable, s is its standard deviation. The spread starts at 1, the order
 of magnitude of a log power, as if p = 25 steps had shown it.
+
+A block is a tenth of the steps before it, at least 1 and at most ``tau / 60`` steps (5 s of 5 min): long
+enough to be quick, short enough that it makes no difference to the scale.
 """
 
 from __future__ import annotations
@@ -34,29 +38,49 @@ class CausalNormalizer:
 
     def __init__(self, memory: float) -> None:
         self.memory = max(memory, 2.0)
+        self._longest = max(1, int(self.memory / 60))
         self._mean: NDArray[np.float64] | None = None
-        self._spread: NDArray[np.float64] | None = None
-        self._t = 0
+        self._t = 0  # steps before the block
+        self._n = 1  # steps of the block
+        self._at = 0  # of which are done
 
     def push(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return ``[n, F]`` normalized, for the next ``[n, F]`` steps of the stretch."""
         out = np.empty_like(values)
         if len(values) == 0:
             return out
-        mean = values[0].copy() if self._mean is None else self._mean
-        spread = np.ones_like(mean) if self._spread is None else self._spread
-        for n, x in enumerate(values):
-            scaled = (x - mean) / spread
-            out[n] = scaled
-            pull = np.clip(scaled, -HUBER, HUBER) * spread
-            mean = mean + pull / min(self._t + 1, self.memory)
-            spread = spread + (TO_SIGMA * np.abs(pull) - spread) / min(
-                self._t + PRIOR_STEPS, self.memory
-            )
-            spread = np.maximum(spread, SMALLEST)
-            self._t += 1
-        self._mean, self._spread = mean, spread
-        return np.clip(out, -LIMIT, LIMIT)
+        if self._mean is None:
+            self._mean = values[0].copy()
+            self._spread = np.ones_like(self._mean)
+            self._block = np.empty((self._longest, values.shape[1]))
+        first = 0
+        while first < len(values):
+            stop = min(len(values), first + self._n - self._at)
+            here = out[first:stop]
+            np.subtract(values[first:stop], self._mean, out=here)
+            # The block's own array: its sums have the same bits however its steps came.
+            self._block[self._at : self._at + len(here)] = here
+            here /= self._spread
+            self._at += len(here)
+            first = stop
+            if self._at == self._n:
+                self._renew()
+        return np.clip(out, -LIMIT, LIMIT, out=out)
+
+    def _renew(self) -> None:
+        """Renew mean and spread from a whole block, and begin the next one."""
+        mean, spread, n, past = self._mean, self._spread, self._n, self._t + self._n
+        assert mean is not None
+        block = self._block[:n]
+        farthest = HUBER * spread
+        np.minimum(np.maximum(block, -farthest, out=block), farthest, out=block)
+        mean += block.sum(axis=0) / min(past, self.memory)
+        np.abs(block, out=block)
+        size = TO_SIGMA * block.sum(axis=0)
+        spread += (size - n * spread) / min(past - 1 + PRIOR_STEPS, self.memory)
+        np.maximum(spread, SMALLEST, out=spread)
+        self._t, self._at = past, 0
+        self._n = min(max(1, past // 10), self._longest)
 
 
 def by_recording(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -33,7 +33,7 @@ def notes(
     lines = [
         *parts.notes,
         str(choice),
-        f"steps of {config.step:g} s at {pipeline.rate:g} Hz, {' and '.join(config.features)} over "
+        f"steps of {config.step:g} s at {pipeline.rate:g} Hz, {' and '.join(pipeline.features)} over "
         f"the past {config.window:g} s, normalization: {pipeline.normalization}; the filters hold "
         f"theta back by {pipeline.delay(native):.2f} s",
     ]
@@ -69,14 +69,12 @@ def _shared(config: MicrosleepConfig, normalization: str, parts: Split) -> list[
     lines = []
     if normalization == "recording":
         lines.append("normalization by recording looks into the future: not for alarms")
+        if parts.kind == "time":
+            lines.append("the scale of each recording is made of its test part too")
     lines.append(f"labels: {LabelRules.of(config)}")
     lines.append(str(EventRules.of(config)))
-    if parts.valid:
-        lines.append(f"threshold chosen on validation for a cost ratio of {config.cost_ratio:g}")
-    else:
-        lines.append("threshold .5, for there is no validation split")
-    for name, sequences in (("training", parts.train), ("test", parts.test)):
-        lines.append(f"{name} steps: {_counted(sequences)}")
+    lines.append(_decision(config, bool(parts.valid)))
+    lines += counts(parts.train, parts.test)
     own_scale = normalization in ("causal", "recording")
     if own_scale and all(_classes(s) < 2 for s in (*parts.train, *parts.test)):
         lines.append(
@@ -84,6 +82,29 @@ def _shared(config: MicrosleepConfig, normalization: str, parts: Split) -> list[
             "recording: type --normalization none"
         )
     return lines
+
+
+def _decision(config: MicrosleepConfig, validated: bool) -> str:
+    ratio = f"for a cost ratio of {config.cost_ratio:g}"
+    if config.decision == "cost":
+        return (
+            f"loss weighted by the costs {ratio}, threshold .5; baselines: threshold of validation"
+        )
+    if config.decision == "likelier" or (config.decision == "kappa" and not validated):
+        return "a step has the likelier class, class weights of the loss undone"
+    if config.decision == "kappa":
+        return "threshold of the largest kappa on validation"
+    if not validated:
+        return f"threshold of theory (Elkan 2001) {ratio}, for there is no validation split"
+    if config.decision == "intercept":
+        return f"intercept fitted on validation {ratio}; baselines: threshold of validation"
+    return f"threshold chosen on validation {ratio}"
+
+
+def counts(train: ListOf[Sequence], test: ListOf[Sequence]) -> list[str]:
+    """Return how many steps there are to train on and to test on, and how many are positive."""
+    pairs = (("training", train), ("test", test))
+    return [f"{name} steps: {_counted(sequences)}" for name, sequences in pairs]
 
 
 def few(warnings: ListOf[str]) -> list[str]:

@@ -1,10 +1,11 @@
-"""The files that a prediction leaves: events, probabilities, a sidecar, and one summary.
+"""The files that a prediction leaves: events, probabilities, annotations, a sidecar, and one summary.
 
 ``NAME_events.tsv`` has the columns of a BIDS events file (``onset``, ``duration`` in seconds from the
 recording's first sample, ``trial_type``) and each event's largest and mean probability.
-``NAME_probability.tsv`` has a row a step. ``NAME_events.json`` describes the columns, as BIDS does, and
-says which model and which file they come from; it is written last, so where it stands the others are
-whole. Every file is written beside its place and renamed.
+``NAME_probability.tsv`` has a row a step. ``NAME_annot.txt`` is what ``mne.read_annotations`` reads.
+``NAME_events.json`` describes the columns, as BIDS does, and says which model and which file they come
+from; it is written last, so where it stands the others are whole. Every file is written beside its place
+and renamed, and its bytes depend on the recording and the model alone.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memcell.errors import DataError
-from memcell.files import write_atomic
-from memcell_microsleep.events import Event
+from memcell.files import Growing, write_atomic
+from memcell_microsleep.finder import Found
+from memcell_microsleep.rows import probability_rows
 
 SUMMARY = "summary.tsv"
 COLUMNS = (
@@ -29,8 +31,12 @@ COLUMNS = (
     "event_seconds",
     "probability_max",
     "hours",
+    "channels",
+    "rate",
+    "gaps",
     "file",
     "reason",
+    "note",
     "warnings",
 )
 _BIDS = {
@@ -40,6 +46,7 @@ _BIDS = {
     "probability_max": {"Description": "Largest probability of a step of the event"},
     "probability_mean": {"Description": "Mean probability of its steps"},
 }
+PROBABILITY_HEADER = "onset\tprobability\tstate\n"
 
 
 def events_path(out: Path, name: str) -> Path:
@@ -52,34 +59,42 @@ def probability_path(out: Path, name: str) -> Path:
     return out / f"{name}_probability.tsv"
 
 
+def annotations_path(out: Path, name: str) -> Path:
+    """Return where a recording's events are written for MNE."""
+    return out / f"{name}_annot.txt"
+
+
+def edf_path(out: Path, name: str) -> Path:
+    """Return where a recording is exported with its events."""
+    return out / f"{name}_detected.edf"
+
+
 def sidecar_path(out: Path, name: str) -> Path:
     """Return where it is written what the results come from."""
     return out / f"{name}_events.json"
 
 
-def write_events(path: Path, events: Sequence[Event], probability: NDArray[np.float64]) -> None:
-    """Write one row an event.
-
-    Args:
-        path: The file.
-        events: In order.
-        probability: ``[n_steps]`` of the recording.
-    """
-    rows = []
-    for e in events:
-        p = probability[e.first : e.stop]
-        numbers = f"{e.onset:.3f}\t{e.duration:.3f}\tmicrosleep\t{p.max():.6f}\t{p.mean():.6f}"
-        rows.append(numbers)
+def write_events(path: Path, events: Sequence[Found]) -> None:
+    """Write one row an event."""
+    rows = [
+        f"{e.onset:.3f}\t{e.duration:.3f}\tmicrosleep\t{e.highest:.6f}\t{e.mean:.6f}"
+        for e in events
+    ]
     _write(path, "\t".join(_BIDS), rows)
 
 
-def write_probability(
-    path: Path, times: NDArray[np.float64], probability: NDArray[np.float64], threshold: float
+def write_annotations(path: Path, events: Sequence[Found]) -> None:
+    """Write the events as MNE writes annotations; onsets count from the first sample."""
+    rows = [f"{e.onset:.3f},{e.duration:.3f},microsleep" for e in events]
+    _write(path, "# MNE-Annotations\n# onset, duration, description", rows)
+
+
+def add_probabilities(
+    file: Growing, times: NDArray[np.float64], p: NDArray[np.float64], threshold: float
 ) -> None:
-    """Write one row a step: its onset in seconds, probability, and 1 from the threshold on."""
-    state = probability >= threshold
-    rows = [f"{t:.3f}\t{p:.6f}\t{s:d}" for t, p, s in zip(times, probability, state, strict=True)]
-    _write(path, "onset\tprobability\tstate", rows)
+    """Add one row a step: its onset in seconds, probability, and 1 from the threshold on."""
+    if len(p):
+        file.write(probability_rows(times, p, p >= threshold))
 
 
 def write_sidecar(path: Path, origin: Mapping[str, Any], record: Mapping[str, Any]) -> None:
@@ -99,8 +114,8 @@ def read_sidecar(path: Path) -> dict[str, Any] | None:
 
 
 def write_summary(out: Path, records: Sequence[Mapping[str, Any]]) -> None:
-    """Write one row a recording, failed ones with the reason."""
-    rows = ["\t".join(_cell(r.get(c, "")) for c in COLUMNS) for r in records]
+    """Write one row a recording, failed ones with the reason; a rerun leaves the same bytes."""
+    rows = ["\t".join(_cell(_shown(r, c)) for c in COLUMNS) for r in records]
     _write(out / SUMMARY, "\t".join(COLUMNS), rows)
 
 
@@ -120,6 +135,11 @@ def check_folder(out: Path, model_id: str) -> None:
                 f"--out '{out}' holds results of another model ({path.name}: {other}; now "
                 f"{model_id}); type another --out."
             )
+
+
+def _shown(record: Mapping[str, Any], column: str) -> Any:
+    value = record.get(column, "")
+    return "done" if column == "status" and value == "done before" else value
 
 
 def _cell(value: Any) -> str:

@@ -2,7 +2,8 @@
 
 Nothing crosses a gap: filters, windows and the normalization start anew after it, and the sequence's
 ``breaks`` say where it is. With ``phase`` "causal" the features of a step need no sample after the
-step's end; the signal in them is late by `Pipeline.delay`.
+step's end, the signal in them is late by `Pipeline.delay`, and a recording is read by blocks, so that memory
+does not grow with its signal. With ``phase`` "zero" a stretch is held whole.
 """
 
 from __future__ import annotations
@@ -16,17 +17,19 @@ from numpy.typing import NDArray
 
 from memcell.errors import ConfigError, DataError
 from memcell.sequences.sequence import UNLABELLED, Sequence
-from memcell_data.recording import Recording, Signal
-from memcell_microsleep import bandpower, correlation, filters, normalize, resample
+from memcell_data.recording import Channel, Recording
+from memcell_microsleep import filters, normalize, resample
 from memcell_microsleep.channels import Choice, locate, native_rate
-from memcell_microsleep.checks import check_features, check_signal
 from memcell_microsleep.config import MicrosleepConfig
+from memcell_microsleep.flow import CleanSignal
 from memcell_microsleep.labels import LabelRules, targets
+from memcell_microsleep.makers import makers
 from memcell_microsleep.outliers import OutlierFilter
-from memcell_microsleep.windows import edges
+from memcell_microsleep.pieces import joined, pieces
+from memcell_microsleep.windows import Windows
 
-#: Samples that are filtered at once; changes no result.
-CHUNK = 1 << 14
+#: Hz; beta ends at 30 Hz, and half of the rate must lie within it.
+SLOWEST = 40.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,13 +68,20 @@ class Pipeline:
 
         Raises:
             ConfigError: The normalization is for ready-made features.
+            DataError: A recording is too slow for the bands of the EEG.
         """
+        if native < SLOWEST:
+            raise DataError(
+                f"a recording has {native:g} Hz, and the bands of the EEG need {SLOWEST:g} Hz at least; "
+                "leave it out, or choose faster channels with --channels."
+            )
         if config.normalization == "training":
             raise ConfigError(
                 "'normalization' got 'training', which is for data sets whose features come ready-made; "
                 "for a signal type causal, recording or none."
             )
         shared = {name: getattr(config, name) for name in _SHARED}
+        shared["features"] = config.feature_kinds
         if config.normalization == "auto":
             shared["normalization"] = "causal"
         return cls(channels=choice.names, eeg=choice.eeg, rate=min(config.rate, native), **shared)
@@ -101,8 +111,16 @@ class Pipeline:
     @property
     def feature_names(self) -> tuple[str, ...]:
         """Names of the features of a step, in order."""
-        makers = {"bandpower": bandpower.names, "correlation": correlation.names}
-        return tuple(name for f in self.features for name in makers[f](self.channels))
+        return tuple(name for make in makers(self) for name in make.names)
+
+    @property
+    def normalized(self) -> NDArray[np.bool_]:
+        """``[F]``: the normalization applies to the feature."""
+        return np.array([make.normalized for make in makers(self) for _ in make.names])
+
+    def windows(self) -> Windows:
+        """Return what makes the features of one stretch from its clean signal, not normalized."""
+        return Windows(makers(self), len(self.channels), self.rate, self.step, self.window)
 
     def delay(self, native: float) -> float:
         """Return by how many seconds the causal filters hold back a rhythm of 6 Hz (theta).
@@ -132,6 +150,37 @@ class Pipeline:
             DataError: It lacks a channel, is slower than the pipeline's rate, shorter than a
                 window, flat, or holds values that are not numbers; names recording and channel.
         """
+        made = joined(pieces(self, recording, warn))
+        if made is None:
+            raise DataError(
+                f"recording '{recording.name}' has no stretch as long as a step ({self.step:g} s)."
+            )
+        values, times, breaks = made
+        if self.normalization == "recording":
+            columns = self.normalized
+            values[:, columns] = normalize.by_recording(values[:, columns].astype(np.float64))
+        labels = recording.labels() if rules is not None else None
+        if labels is None or rules is None:
+            y = np.full(len(values), UNLABELLED, dtype=np.int64)
+        else:
+            y = targets(labels, times, self.step, rules)
+        return Sequence(
+            name=recording.name,
+            subject=recording.subject,
+            features=values,
+            targets=y,
+            breaks=breaks,
+            start_time=float(times[0]),
+            step_seconds=self.step,
+            step_times=times,
+        )
+
+    def located(self, recording: Recording) -> tuple[Channel, ...]:
+        """Return a recording's own channels for the pipeline's, in their order.
+
+        Raises:
+            DataError: It lacks one, or is slower than the pipeline's rate; names both.
+        """
         own = locate(self.channels, recording)
         native = native_rate(own, recording)
         if native < self.rate:
@@ -140,31 +189,7 @@ class Pipeline:
                 f"{self.rate:g} Hz; use recordings of {self.rate:g} Hz or more, or train with "
                 f"--rate {native:g}."
             )
-        signal = recording.read([c.name for c in own])
-        for line in signal.warnings:
-            warn(line)
-        check_signal(signal, self.channels, recording.name, self.window)
-        values, times, starts = self._stretches(signal)
-        if len(values) == 0:
-            raise DataError(
-                f"recording '{recording.name}' has no stretch as long as a step ({self.step:g} s)."
-            )
-        labels = recording.labels() if rules is not None else None
-        if labels is None or rules is None:
-            y = np.full(len(values), UNLABELLED, dtype=np.int64)
-        else:
-            y = targets(labels, times, self.step, rules)
-        check_features(values, self.feature_names, recording.name)
-        return Sequence(
-            name=recording.name,
-            subject=recording.subject,
-            features=values.astype(np.float32),
-            targets=y,
-            breaks=tuple(starts[1:]),
-            start_time=float(times[0]),
-            step_seconds=self.step,
-            step_times=times,
-        )
+        return own
 
     def signal_of(self, values: NDArray[np.float64], native: float) -> NDArray[np.float64]:
         """Return one stretch ``[C, n]`` uV cleaned, referenced, resampled and band-passed.
@@ -173,60 +198,25 @@ class Pipeline:
             values: ``[C, m]`` uV at the native rate.
             native: Hz.
         """
-        sections = filters.band_pass(self.low, self.high, self.rate)
-        outliers = OutlierFilter(self.outlier)
-        if self.phase == "zero":
-            values = self._referenced(outliers.push(values))
-            values = resample.zero_phase(values, native, self.rate)
-            return filters.zero_phase(sections, values)
-        # In chunks: the same bits as at once, and a night needs no copies of itself.
-        resampler = resample.CausalResampler(native, self.rate)
-        causal = filters.CausalFilter(sections)
-        parts = []
-        for start in range(0, values.shape[1], CHUNK):
-            part = self._referenced(outliers.push(values[:, start : start + CHUNK]))
-            parts.append(causal.push(resampler.push(part)))
-        return np.concatenate(parts, axis=1)
+        if self.phase == "causal":
+            return CleanSignal(self, native).push(values)
+        values = self.referenced(OutlierFilter(self.outlier).push(values))
+        values = resample.zero_phase(values, native, self.rate)
+        return filters.zero_phase(filters.band_pass(self.low, self.high, self.rate), values)
 
-    def _referenced(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        eeg = np.array([c in self.eeg for c in self.channels])
-        if self.reference == "none" or not eeg.any():
+    def referenced(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return ``[C, n]`` uV against the reference; each sample by itself."""
+        eeg = [i for i, c in enumerate(self.channels) if c in self.eeg]
+        if self.reference == "none" or not eeg:
             return values
-        return np.where(eeg[:, None], values - values[eeg].mean(axis=0), values)
-
-    def _stretches(
-        self, signal: Signal
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64], list[int]]:
-        """Return features ``[n, F]``, step starts ``[n]`` and each stretch's first step."""
-        blocks, times, starts, n = [], [], [], 0
-        for stretch in signal.stretches:
-            raw = signal.values[:, stretch.start : stretch.stop]
-            if raw.shape[1] < self.step * signal.rate:
-                continue
-            values = self.signal_of(raw, signal.rate)
-            ends = edges(values.shape[1], self.rate, self.step)
-            if len(ends) == 0:
-                continue
-            parts = []
-            if "bandpower" in self.features:
-                parts.append(bandpower.band_powers(values, ends, self.rate, self.window))
-            if "correlation" in self.features:
-                parts.append(correlation.correlations(values, ends, self.rate, self.window))
-            block = np.concatenate(parts, axis=1)
-            if self.normalization == "causal":
-                block = normalize.CausalNormalizer(self.normalization_memory / self.step).push(
-                    block
-                )
-            blocks.append(block)
-            times.append(stretch.onset + self.step * np.arange(len(ends)))
-            starts.append(n)
-            n += len(ends)
-        if not blocks:
-            return np.empty((0, len(self.feature_names))), np.empty(0), []
-        features = np.concatenate(blocks)
-        if self.normalization == "recording":
-            features = normalize.by_recording(features)
-        return features, np.concatenate(times), starts
+        # Added in this order whatever n is, which numpy's own mean does not promise.
+        mean = values[eeg[0]].copy()
+        for i in eeg[1:]:
+            mean += values[i]
+        mean /= len(eeg)
+        out = values.copy()
+        out[eeg] -= mean
+        return out
 
 
 _SHARED = tuple(f.name for f in fields(Pipeline) if f.name not in ("channels", "eeg", "rate"))

@@ -1,187 +1,142 @@
-"""A trained network over any number of recordings.
+"""A trained network over any number of recordings, each by itself.
 
-Each is read, run and written by itself: a broken one is named with its reason and the others go on, and
-a rerun does only what is missing, changed or failed. What is needed of the run comes from its facts, so
-that a prediction never depends on today's options.
+A broken recording is named with its reason and the others go on; a rerun does only what is missing,
+changed or failed. Everything streams: blocks of signal, features, probabilities, rows of a file; so memory
+grows neither with the number of recordings nor with the length of one. What is needed of the run comes
+from its facts, so that a prediction never depends on today's options.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from memcell.app import Infer
-from memcell.config import from_mapping
-from memcell.errors import DataError, MemcellError, UsageError
-from memcell.files import make_folder
-from memcell.progress import SILENT, Progress
+from memcell.errors import DataError, DiskError, MemcellError
+from memcell.files import growing
+from memcell.prediction import Asked, Infer, Record
+from memcell.training.interrupt import Interrupted
 from memcell_data.recording import Recording
 from memcell_microsleep import outputs
-from memcell_microsleep.channels import locate
-from memcell_microsleep.config import MicrosleepConfig
-from memcell_microsleep.events import EventRules, runs
-from memcell_microsleep.pipeline import Pipeline
-from memcell_microsleep.ready import ReadyFeatures, pipeline_of
+from memcell_microsleep.export_edf import Told, export_edf
+from memcell_microsleep.predict_config import PredictConfig
+from memcell_microsleep.predict_model import Model
+from memcell_microsleep.predict_run import Run
 from memcell_microsleep.sources import Source, find_sources
 
-Record = Mapping[str, Any]
+#: What the person is told of an export with gaps.
+GAPS = (
+    "it has gaps, so the EDF is EDF+D: EDFbrowser wants it through its converter first, and MNE joins what "
+    "lies before and after a gap"
+)
 
 
-def predict(
-    paths: Sequence[str],
-    facts: Mapping[str, Any],
-    decision: Mapping[str, float],
-    infer: Infer,
-    out: Path,
-    progress: Progress = SILENT,
-) -> list[Record]:
-    """Write ``*_events.tsv``, ``*_probability.tsv``, ``*_events.json`` and ``summary.tsv``.
+class Predictor:
+    """Writes ``*_events.tsv``, ``*_probability.tsv``, ``*_annot.txt``, ``*_events.json`` and ``summary.tsv``.
 
     Args:
-        paths: Files, folders and globs.
-        facts: Of the run, as `memcell_microsleep.app.Microsleep.task` gave them, and ``model_id``: what
-            tells one trained model from another.
-        decision: Its ``threshold``.
-        infer: The network.
-        out: Folder for the results; made where it is not there.
-        progress: Advanced by 1 a recording, with its name and how it went.
-
-    Returns:
-        A record for each recording, with ``status`` ``"done"``, ``"done before"`` or
-        ``"failed"`` (with ``reason``).
+        asked: What is asked for.
 
     Raises:
-        DataError: A path does not exist or holds no recording, or ``out`` holds the results of
-            another model.
-        UsageError: The facts are not of a microsleep run, or lack ``model_id``.
+        UsageError: The facts are not of a microsleep run, or ``causal`` is asked for and its features look
+            into the future.
     """
-    model = _Model.of(facts, decision)
-    sources = find_sources(paths)
-    outputs.check_folder(out, model.model_id)
-    make_folder(out)
-    records: list[Record] = []
-    progress.expect(len(sources))
-    for source in sources:
-        record = _one(source, model, infer, out)
-        records.append(record)
-        progress.advance(1, f"{len(records)} of {len(sources)}: {source.name} {record['status']}")
-    outputs.write_summary(out, records)
-    return records
 
+    imports: tuple[str, ...] = ("mne.io", "mne.io.edf.edf")
 
-@dataclass(frozen=True, kw_only=True)
-class _Model:
-    """What a prediction needs of a run besides the network."""
+    def __init__(self, asked: Asked) -> None:
+        self._model = Model.of(asked)
+        self._out = asked.out
+        self._export = (asked.options or PredictConfig()).export
+        if asked.causal:
+            self._model.check_causal()
 
-    model_id: str
-    pipeline: Pipeline | ReadyFeatures
-    rules: EventRules
-    threshold: float
-    simulated: bool
+    def find(self, paths: Sequence[str]) -> list[Source]:
+        """Return the recordings; see `memcell_microsleep.sources.find_sources`.
 
-    @classmethod
-    def of(cls, facts: Mapping[str, Any], decision: Mapping[str, float]) -> _Model:
-        wanted = ("model_id", "pipeline", "config")
-        missing = [name for name in wanted if not facts.get(name)]
-        if missing:
-            raise UsageError(
-                f"the run's facts lack {', '.join(missing)}; type the --model of a finished "
-                "'memcell train microsleep'."
+        Raises:
+            DataError: A path does not exist or holds no recording, or the folder holds the results of
+                another model.
+        """
+        sources = find_sources(paths, but_not_in=self._out)
+        outputs.check_folder(self._out, self._model.model_id)
+        return sources
+
+    def one(self, item: Source, infer: Infer) -> Record:
+        """Do one recording, or return the record of what is there already."""
+        base = {"recording": item.name, "file": str(item.path)}
+        try:
+            recording = item.open()
+            origin = self._model.origin(item, recording)
+            kept = self._kept(item, origin)
+            if kept is not None:
+                return {**kept, **base, "status": "done before"}
+            record = {**base, **self._run(item, recording, infer), "status": "done"}
+            outputs.write_sidecar(outputs.sidecar_path(self._out, item.name), origin, record)
+        except (DiskError, Interrupted):
+            raise
+        except (MemcellError, OSError) as error:
+            return {**base, "status": "failed", "reason": str(error)}
+        except Exception as error:
+            # One strange file among ten thousand must not lose the others; its kind of error is named.
+            return {**base, "status": "failed", "reason": f"{type(error).__name__}: {error}"}
+        return record
+
+    def finish(self, records: Sequence[Record]) -> None:
+        """Write the summary."""
+        outputs.write_summary(self._out, records)
+
+    def _kept(self, item: Source, origin: Mapping[str, Any]) -> Record | None:
+        """Return the record of results that are there already, or None where they are to be made.
+
+        Raises:
+            DataError: The name is taken by the results of another file.
+        """
+        found = outputs.read_sidecar(outputs.sidecar_path(self._out, item.name))
+        if found is None:
+            return None
+        before = found["GeneratedBy"]
+        if before.get("file") != origin["file"]:
+            raise DataError(
+                f"{self._out} already holds the results '{item.name}' of another file "
+                f"({before.get('file')}); type another --out, or give both files at once."
             )
-        config = from_mapping(MicrosleepConfig, facts["config"], "the run's config")
-        return cls(
-            model_id=str(facts["model_id"]),
-            pipeline=pipeline_of(facts["pipeline"]),
-            rules=EventRules.of(config),
-            threshold=float(decision["threshold"]),
-            simulated=bool(facts.get("simulated", False)),
-        )
+        places = [outputs.events_path, outputs.probability_path, outputs.annotations_path]
+        if "edf" in self._export:
+            places.append(outputs.edf_path)
+        whole = all(place(self._out, item.name).is_file() for place in places)
+        return dict(found["Summary"]) if whole and before == origin else None
 
-    def origin(self, source: Source, recording: Recording) -> dict[str, Any]:
-        return {
-            "Name": "memcell microsleep",
-            "model_id": self.model_id,
-            "threshold": self.threshold,
-            "trained_on_simulated_data": self.simulated,
-            "file": str(source.path.absolute()),
-            "fingerprint": recording.fingerprint,
+    def _run(self, item: Source, recording: Recording, infer: Infer) -> dict[str, Any]:
+        model, out, name = self._model, self._out, item.name
+        own = model.channels_of(recording)
+        warnings: list[str] = []
+        told = Told() if "edf" in self._export else None
+        with growing(outputs.probability_path(out, name)) as file:
+            run = Run(model=model, file=file, told=told)
+            run.through(recording, infer, warnings)
+            # A sidecar that speaks of older results must not stand beside newer ones.
+            outputs.sidecar_path(out, name).unlink(missing_ok=True)
+        events = run.finder.end()
+        outputs.write_events(outputs.events_path(out, name), events)
+        outputs.write_annotations(outputs.annotations_path(out, name), events)
+        record = {
+            "events": len(events),
+            "event_seconds": round(sum(e.duration for e in events), 3),
+            "probability_max": run.highest,
+            "hours": run.steps * model.pipeline.step / 3600,
+            "channels": ",".join(c.name for c in own),
+            "rate": own[0].rate if own else "",
+            "gaps": run.stretches - 1,
+            "warnings": "; ".join(warnings),
         }
-
-
-def _one(source: Source, model: _Model, infer: Infer, out: Path) -> Record:
-    base = {"recording": source.name, "file": str(source.path)}
-    try:
-        recording = source.open()
-        origin = model.origin(source, recording)
-        kept = _kept(source, origin, out)
-        if kept is not None:
-            return {**kept, **base, "status": "done before"}
-        record = {**base, **_run(source, recording, model, infer, out), "status": "done"}
-        outputs.write_sidecar(outputs.sidecar_path(out, source.name), origin, record)
-    except (MemcellError, OSError) as error:
-        return {**base, "status": "failed", "reason": str(error)}
-    except Exception as error:
-        # One strange file among ten thousand must not lose the others; its kind of error is named.
-        return {**base, "status": "failed", "reason": f"{type(error).__name__}: {error}"}
-    return record
-
-
-def _kept(source: Source, origin: Mapping[str, Any], out: Path) -> Record | None:
-    """Return the record of results that are there already, or None where they are to be made.
-
-    Raises:
-        DataError: The name is taken by the results of another file.
-    """
-    found = outputs.read_sidecar(outputs.sidecar_path(out, source.name))
-    if found is None:
-        return None
-    before = found["GeneratedBy"]
-    if before.get("file") != origin["file"]:
-        raise DataError(
-            f"{out} already holds the results '{source.name}' of another file "
-            f"({before.get('file')}); type another --out, or give both files at once."
-        )
-    whole = outputs.events_path(out, source.name).is_file()
-    whole = whole and outputs.probability_path(out, source.name).is_file()
-    return dict(found["Summary"]) if whole and before == origin else None
-
-
-def _run(
-    source: Source, recording: Recording, model: _Model, infer: Infer, out: Path
-) -> dict[str, Any]:
-    pipeline = model.pipeline
-    try:
-        if recording.features is not None and isinstance(pipeline, Pipeline):
-            raise DataError(f"recording '{recording.name}' has ready-made features and no signal.")
-        locate(pipeline.channels, recording)
-    except DataError as error:
-        raise DataError(
-            f"{error} The model was trained on the channels {', '.join(pipeline.channels)}."
-        ) from error
-    warnings: list[str] = []
-    sequence = pipeline.sequence(recording, warn=warnings.append)
-    p = np.asarray(infer(sequence)[:, 1], dtype=np.float64)
-    if p.shape != (sequence.n_steps,) or not np.isfinite(p).all():
-        raise DataError(
-            f"the network gave {p.shape[0]} probabilities for {sequence.n_steps} steps, or some "
-            "that are not numbers; train it again."
-        )
-    positive = p >= model.threshold
-    events = runs(positive, sequence, model.rules.merge, model.rules.min_duration)
-    # A sidecar that speaks of older results must not stand beside newer ones.
-    outputs.sidecar_path(out, source.name).unlink(missing_ok=True)
-    outputs.write_probability(
-        outputs.probability_path(out, source.name), sequence.times, p, model.threshold
-    )
-    outputs.write_events(outputs.events_path(out, source.name), events, p)
-    return {
-        "events": len(events),
-        "event_seconds": round(sum(e.duration for e in events), 3),
-        "probability_max": float(p.max()),
-        "warnings": "; ".join(warnings),
-        "hours": sequence.n_steps * sequence.step_seconds / 3600,
-    }
+        if told is not None:
+            names = [c.name for c in own]
+            try:
+                path = outputs.edf_path(out, name)
+                export_edf(path, recording, names, events, told, model.pipeline.step)
+                if run.stretches > 1:
+                    record["note"] = GAPS
+            except DataError as error:
+                # the detection stands; what cannot be shown in EDF is said
+                record["note"] = f"no EDF was exported: {error}"
+        return record

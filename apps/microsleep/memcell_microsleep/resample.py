@@ -9,6 +9,7 @@ seconds late; the zero-phase form takes that delay away by looking as far ahead.
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,11 @@ def taps(up: int, down: int) -> NDArray[np.float64]:
     Each of its ``up`` polyphase branches sums to 1, so that a constant stays exactly constant: without
     it an electrode's offset of 4000 uV leaves a ripple of .4 uV in the pass-band.
     """
+    return _designed(up, down).copy()
+
+
+@lru_cache(maxsize=64)
+def _designed(up: int, down: int) -> NDArray[np.float64]:
     wide = max(up, down)
     low_pass = signal.firwin(20 * wide + 1, 1 / wide, window=("kaiser", 5.0))
     for branch in range(up):

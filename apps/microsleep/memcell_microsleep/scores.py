@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence as ListOf
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn import metrics
 
+from memcell.app import Judged
 from memcell.sequences.sequence import Sequence
+from memcell_microsleep import events
 from memcell_microsleep.decision import labelled
-from memcell_microsleep.events import EventRules, event_scores
+from memcell_microsleep.events import EventRules, count_events
 
 MAIN = "balanced_accuracy"
 
@@ -49,6 +52,56 @@ SHOWN = (
 )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Steps:
+    """Labelled steps with what was said and decided of each.
+
+    Args:
+        y: ``[n]`` 0 or 1.
+        p: ``[n]`` probability of 1.
+        state: ``[n]`` decision, 0 or 1.
+        chance: ``[n]`` the probability with the class weights of the loss undone.
+    """
+
+    y: NDArray[np.int64]
+    p: NDArray[np.float64]
+    state: NDArray[np.int64]
+    chance: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, judged: ListOf[Judged], subject: str | None = None) -> Steps:
+        """Return the labelled steps of some parts, each under its own threshold.
+
+        Args:
+            judged: The parts.
+            subject: Only the sequences of this one.
+        """
+        made = []
+        for part in judged:
+            pairs = zip(part.sequences, part.probabilities, strict=True)
+            own = [(s, q) for s, q in pairs if subject is None or s.subject == subject]
+            y, p = labelled([s for s, _ in own], [q for _, q in own])
+            made.append(
+                cls.decided(y, p, part.decision["threshold"], part.decision.get("weight_odds", 1.0))
+            )
+        if not made:
+            return cls.decided(np.empty(0, dtype=np.int64), np.empty(0), 0.5)
+        names = ("y", "p", "state", "chance")
+        return cls(**{n: np.concatenate([getattr(m, n) for m in made]) for n in names})
+
+    @classmethod
+    def decided(
+        cls,
+        y: NDArray[np.int64],
+        p: NDArray[np.float64],
+        threshold: float,
+        weight_odds: float = 1.0,
+    ) -> Steps:
+        """Return steps that are positive from a probability on."""
+        state = (p >= threshold).astype(np.int64)
+        return cls(y=y, p=p, state=state, chance=undo_weights(p, weight_odds))
+
+
 def scores(
     sequences: ListOf[Sequence],
     probabilities: ListOf[NDArray[np.float32]],
@@ -67,12 +120,19 @@ def scores(
 
     A score that needs both classes, or an event, is nan where there are none.
     """
-    y, p = labelled(sequences, probabilities)
-    positive = [np.asarray(q[:, 1], dtype=np.float64) >= threshold for q in probabilities]
-    found = {
-        **step_scores(y, p, threshold, weight_odds),
-        **event_scores(sequences, positive, rules),
-    }
+    decision = {"threshold": threshold, "weight_odds": weight_odds}
+    part = Judged(sequences=tuple(sequences), probabilities=tuple(probabilities), decision=decision)
+    return pooled_scores([part], rules)
+
+
+def pooled_scores(judged: ListOf[Judged], rules: EventRules) -> dict[str, float]:
+    """Return every score of `MEANING` over parts that have each its own threshold."""
+    counted = [
+        count_events(s, np.asarray(q[:, 1], dtype=np.float64) >= part.decision["threshold"], rules)
+        for part in judged
+        for s, q in zip(part.sequences, part.probabilities, strict=True)
+    ]
+    found = {**scores_of(Steps.of(judged)), **events.scores_of(counted)}
     return {name: found[name] for name in MEANING}
 
 
@@ -87,12 +147,16 @@ def step_scores(
         threshold: From 0 to 1.
         weight_odds: As in `scores`.
     """
+    return scores_of(Steps.decided(y, p, threshold, weight_odds))
+
+
+def scores_of(steps: Steps) -> dict[str, float]:
+    """Return the scores of decided steps."""
+    y, p, state, chance = steps.y, steps.p, steps.state, steps.chance
     names = ("balanced_accuracy", "kappa", "f1", "auc_pr", "mcc", "accuracy", "brier", "ece")
     out = dict.fromkeys(names, float("nan"))
     if len(y) == 0:
         return out
-    state = (p >= threshold).astype(np.int64)
-    chance = undo_weights(p, weight_odds)
     out["accuracy"] = float(np.mean(state == y))
     out["brier"] = float(np.mean((chance - y) ** 2))
     out["ece"] = calibration_error(y, chance)

@@ -41,21 +41,32 @@ class Source:
         return open_recording(self.path, name=self.name)
 
 
-def find_sources(paths: Sequence[str]) -> list[Source]:
+def find_sources(paths: Sequence[str], but_not_in: Path | None = None) -> list[Source]:
     """Return the recordings that files, folders (with their subfolders) and globs stand for.
 
     Two files of the same name in different folders get their folders' names in front, so that no
     result overwrites another.
 
+    Args:
+        paths: What was typed.
+        but_not_in: A folder of results: what was exported there is no recording that a folder or glob
+            stands for. Paths are absolute, for whoever does the work may stand elsewhere.
+
     Raises:
         DataError: A path does not exist, or a folder or glob holds no recording; names it.
     """
-    files: list[Path] = []
+    files: dict[Path, None] = {}
     for text in paths:
-        files += [p for p in _expand(text) if p not in files]
+        found = [p.absolute() for p in _expand(text)]
+        if but_not_in is not None and not Path(text).expanduser().is_file():
+            found = [p for p in found if but_not_in not in p.parents]
+            if not found:
+                raise DataError(f"'{text}' holds nothing but the results of a prediction.")
+        files.update(dict.fromkeys(found))
     if not files:
         raise DataError("no recording was given; type the path of a file, a folder or a glob.")
-    return [Source(path=p, name=n) for p, n in zip(files, _names(files), strict=True)]
+    listed = list(files)
+    return [Source(path=p, name=n) for p, n in zip(listed, _names(listed), strict=True)]
 
 
 def _expand(text: str) -> list[Path]:

@@ -1,5 +1,8 @@
 """Who is trained on, who is validated and who is tested: by subject, or by time with a gap.
 
+Leaving one subject out (``loso``) is a split by subject for each of them: this one is tested on, of the
+others some validate, drawn by the seed so that everybody validates equally often, and the rest is trained on.
+
 By subject, every sequence of a subject lies in one part: a subject on two sides is impossible. By time,
 every sequence is cut into train, validation and test in this order, with `gap` seconds dropped between
 them; cut this way the same person is on all sides, and the notes say so. Splits by rows do not exist
@@ -8,13 +11,13 @@ here: neighbouring rows are nearly equal, and a model that has seen one knows th
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from collections.abc import Sequence as ListOf
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from memcell.errors import DataError
+from memcell.errors import DataError, unknown
 from memcell.sequences.sequence import Sequence
 from memcell_microsleep.config import MicrosleepConfig
 from memcell_microsleep.labels import NEGATIVE, POSITIVE
@@ -29,7 +32,7 @@ class Split:
 
     Args:
         train, valid, test: The sequences; ``valid`` may be empty.
-        kind: ``"subject"`` or ``"time"``.
+        kind: ``"subject"``, ``"time"``, ``"loso"`` or ``"published"``.
         notes: What must be said with every score on this split.
     """
 
@@ -44,8 +47,17 @@ class Split:
         return {"train": self.train, "valid": self.valid, "test": self.test}[name]
 
 
-def split(sequences: ListOf[Sequence], config: MicrosleepConfig) -> Split:
+def split(
+    sequences: ListOf[Sequence],
+    config: MicrosleepConfig,
+    published: Mapping[str, str] | None = None,
+) -> Split:
     """Split the sequences as the options ask.
+
+    Args:
+        sequences: All of them.
+        config: How to split.
+        published: Part of each subject in a split that the data set brings (``--split published``).
 
     Raises:
         DataError: There are too few subjects, a recording is too short to be cut, or the training
@@ -55,7 +67,11 @@ def split(sequences: ListOf[Sequence], config: MicrosleepConfig) -> Split:
     kind = config.split
     if kind == "auto":
         kind = "subject" if len(subjects) >= ENOUGH_SUBJECTS else "time"
-    made = (_by_subject if kind == "subject" else _by_time)(sequences, config)
+    if kind == "published":
+        made = _as_published(sequences, published or {})
+    else:
+        by = {"subject": _by_subject, "time": _by_time, "loso": _without_one}[kind]
+        made = by(sequences, config)
     _check_classes(made)
     return replace(made, notes=(*made.notes, *_missing(made)))
 
@@ -73,23 +89,99 @@ def _by_subject(sequences: ListOf[Sequence], config: MicrosleepConfig) -> Split:
     n_valid = min(max(1, round(config.valid_fraction * n)), n - n_test - 1) if validate else 0
     room = {"train": n - n_test - n_valid, "test": n_test, "valid": n_valid}
 
-    # Every part gets a subject with both classes while there are any, then what comes.
     order = np.random.default_rng(config.split_seed).permutation(n)
-    shuffled = [subjects[i] for i in order]
-    both = [s for s in shuffled if len(_classes(q for q in sequences if q.subject == s)) == 2]
-    part_of: dict[str, str] = {}
-    for part, subject in zip((p for p in room if room[p]), both, strict=False):
-        part_of[subject] = part
-        room[part] -= 1
-    rest = [part for part in room for _ in range(room[part])]
-    part_of |= dict(zip((s for s in shuffled if s not in part_of), rest, strict=True))
-    parts = {p: tuple(s for s in sequences if part_of[s.subject] == p) for p in PARTS}
-    counted = {p: sum(v == p for v in part_of.values()) for p in PARTS}
+    parts = _shared_out(sequences, [subjects[i] for i in order], room)
+    counted = {p: len({s.subject for s in parts[p]}) for p in PARTS}
     note = (
         f"split by subject: {counted['train']} train, {counted['valid']} validation, "
         f"{counted['test']} test (seed {config.split_seed})"
     )
     return Split(**parts, kind="subject", notes=(note,))
+
+
+def _as_published(sequences: ListOf[Sequence], part_of: Mapping[str, str]) -> Split:
+    without = sorted({s.subject for s in sequences if part_of.get(s.subject) not in PARTS})
+    if without:
+        raise DataError(
+            f"the data set brings no published split for {', '.join(without[:5])}"
+            f"{f' and {len(without) - 5} more' if len(without) > 5 else ''}; type --split subject."
+        )
+    parts = {p: tuple(s for s in sequences if part_of[s.subject] == p) for p in PARTS}
+    counted = {p: len({s.subject for s in parts[p]}) for p in PARTS}
+    if not parts["train"] or not parts["test"]:
+        raise DataError(
+            f"of the published split there are {counted['train']} subjects to train on and "
+            f"{counted['test']} to test on; both are needed. Get the other files, or type --split subject."
+        )
+    note = (
+        f"published split by subject: {counted['train']} train, {counted['valid']} validation, "
+        f"{counted['test']} test"
+    )
+    return Split(**parts, kind="published", notes=(note,))
+
+
+def _without_one(sequences: ListOf[Sequence], config: MicrosleepConfig) -> Split:
+    subjects = sorted({s.subject for s in sequences})
+    left_out = config.held_out
+    if not left_out:
+        raise DataError(
+            "--split loso is a run for each subject, which only 'memcell train' does; for one of them "
+            f"type --held-out SUBJECT: {', '.join(subjects)}."
+        )
+    check_loso(subjects, config)
+    if left_out not in subjects:
+        raise DataError(unknown("subject", left_out, subjects))
+    validate = config.valid_fraction > 0
+    # All subjects in a circle, shuffled by the seed; those who come next validate. So everybody
+    # validates equally often.
+    circle = np.random.default_rng(config.split_seed).permutation(len(subjects))
+    ordered = [subjects[i] for i in circle]
+    after = ordered.index(left_out) + 1
+    others = [*ordered[after:], *ordered[: after - 1]]
+    n_valid = min(max(1, round(config.valid_fraction * len(others))), len(others) - 1)
+    room = {"valid": n_valid * validate, "train": len(others) - n_valid * validate}
+    parts = _shared_out([s for s in sequences if s.subject != left_out], others, room)
+    validating = sorted({s.subject for s in parts["valid"]})
+    note = (
+        f"one subject left out: {left_out} tested on, {room['train']} trained on, "
+        f"{', '.join(validating) or 'nobody'} validating (seed {config.split_seed})"
+    )
+    tested = tuple(s for s in sequences if s.subject == left_out)
+    return Split(
+        train=parts["train"], valid=parts["valid"], test=tested, kind="loso", notes=(note,)
+    )
+
+
+def check_loso(subjects: ListOf[str], config: MicrosleepConfig) -> None:
+    """Refuse too few subjects to leave one out.
+
+    Raises:
+        DataError: Says how many it takes.
+    """
+    least = ENOUGH_SUBJECTS if config.valid_fraction > 0 else 2
+    if len(subjects) < least:
+        raise DataError(
+            f"leaving one subject out takes {ENOUGH_SUBJECTS} subjects (2 with --valid-fraction 0), got "
+            f"{len(subjects)} ({', '.join(subjects)}); type --split time."
+        )
+
+
+def _shared_out(
+    sequences: ListOf[Sequence], shuffled: ListOf[str], room: Mapping[str, int]
+) -> dict[str, tuple[Sequence, ...]]:
+    """Return the sequences by part, so many subjects in each.
+
+    Every part gets a subject with both classes while there are any, then what comes.
+    """
+    left = dict(room)
+    both = [s for s in shuffled if len(_classes(q for q in sequences if q.subject == s)) == 2]
+    part_of: dict[str, str] = {}
+    for part, subject in zip((p for p in room if room[p]), both, strict=False):
+        part_of[subject] = part
+        left[part] -= 1
+    rest = [part for part in left for _ in range(left[part])]
+    part_of |= dict(zip((s for s in shuffled if s not in part_of), rest, strict=True))
+    return {p: tuple(s for s in sequences if part_of[s.subject] == p) for p in PARTS}
 
 
 def _by_time(sequences: ListOf[Sequence], config: MicrosleepConfig) -> Split:

@@ -24,12 +24,21 @@ def transition_weights(sequence: Sequence, margin: float) -> NDArray[np.float32]
     reach = max(1, round(margin / sequence.step_seconds))
     weights = np.zeros(sequence.n_steps, dtype=np.float32)
     stretch = np.cumsum(sequence.starts)
-    known = np.flatnonzero(sequence.labelled)
-    before, after = known[:-1], known[1:]
-    changed = sequence.targets[before] != sequence.targets[after]
-    changed &= stretch[before] == stretch[after]
-    for last, first in zip(before[changed], after[changed], strict=True):
+    for last, first in zip(*changes(sequence), strict=True):
         around = slice(max(0, last + 1 - reach), first + reach)
         weights[around][stretch[around] == stretch[first]] = 1.0
     weights[~sequence.labelled] = 0.0
     return weights
+
+
+def changes(sequence: Sequence) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return for each change of label the last step before it and the first one after it.
+
+    They are neighbours unless unlabelled steps lie between; both are of one stretch.
+    """
+    stretch = np.cumsum(sequence.starts)
+    known = np.flatnonzero(sequence.labelled)
+    before, after = known[:-1], known[1:]
+    changed = sequence.targets[before] != sequence.targets[after]
+    changed &= stretch[before] == stretch[after]
+    return before[changed], after[changed]

@@ -13,6 +13,7 @@ Quick, and beside every run:
 Slower, beside a comparison (``--baselines all``):
 
 - logistic regression on this step and the past ones, also smoothed;
+- logistic regression on this step with a penalty chosen on validation, also smoothed;
 - lasso-probit and a partial-least-squares discriminant, on this step.
 
 All are fitted on the training steps, scaled by their mean and spread, get what there is to choose and their
@@ -33,7 +34,12 @@ __all__ = ["baselines"]
 
 
 def baselines(
-    task: Task, cost_ratio: float, rules: EventRules, seed: int, every: bool = False
+    task: Task,
+    cost_ratio: float,
+    rules: EventRules,
+    seed: int,
+    every: bool = False,
+    way: str = "threshold",
 ) -> list[Row]:
     """Return a row of test scores for each baseline, pooled and by subject.
 
@@ -43,6 +49,7 @@ def baselines(
         rules: How events are made and matched.
         seed: Of the noise.
         every: The slower ones too.
+        way: How thresholds are chosen, as for a network.
     """
     this = regression.this_step(task)
     models: list[Fitted] = [
@@ -54,11 +61,13 @@ def baselines(
         smoothed.smoothed(task, this),
     ]
     if every:
-        past = regression.past_steps(task)
+        past, chosen = regression.past_steps(task), regression.chosen_penalty(task)
         models += [
             past,
             smoothed.smoothed(task, past),
+            chosen,
+            smoothed.smoothed(task, chosen),
             probit.lasso_probit(task),
             partial_least_squares.discriminant(task),
         ]
-    return [row(model, task, cost_ratio, rules) for model in models]
+    return [row(model, task, cost_ratio, rules, way) for model in models]

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from memcell.app import Row, Task
+from memcell.app import Judged, Row, Task
 from memcell.sequences.sequence import Sequence
-from memcell_microsleep.decision import choose_threshold, labelled
+from memcell_microsleep.decision import labelled
 from memcell_microsleep.events import EventRules
 from memcell_microsleep.scores import scores
+from memcell_microsleep.thresholds import choose_by_kappa, choose_threshold, likelier
 
 #: Most training steps that a regression is fitted on; of more, so many evenly spaced ones are taken.
 MOST = 20_000
@@ -106,12 +107,29 @@ def log_loss(y: NDArray[np.int64], p: NDArray[np.float64]) -> float:
     return float(-np.log(chosen).mean())
 
 
-def row(fitted: Fitted, task: Task, cost_ratio: float, rules: EventRules) -> Row:
-    """Return its scores on the test split, under a threshold chosen on validation."""
+def threshold_of(fitted: Fitted, task: Task, cost_ratio: float, way: str) -> float:
+    """Return a baseline's threshold: chosen on validation, or what makes the likelier class.
+
+    Args:
+        fitted: The baseline.
+        task: Its validation split decides.
+        cost_ratio: For the ways that mind it.
+        way: As a network's decision; ``"intercept"`` and ``"cost"`` are ``"threshold"`` here.
+    """
+    if way == "likelier":
+        return likelier(fitted.odds)
     y, p = labelled(task.valid, [fitted.model(s) for s in task.valid])
-    constant = len(np.unique(p)) < 2
     # A constant has no threshold to choose: every one calls all steps alike, so it stays itself.
-    threshold = 0.5 if constant else choose_threshold(y, p, cost_ratio).value
+    if len(np.unique(p)) < 2:
+        return 0.5
+    return (choose_by_kappa(y, p) if way == "kappa" else choose_threshold(y, p, cost_ratio)).value
+
+
+def row(
+    fitted: Fitted, task: Task, cost_ratio: float, rules: EventRules, way: str = "threshold"
+) -> Row:
+    """Return its scores on the test split, under the threshold of `threshold_of`."""
+    threshold = threshold_of(fitted, task, cost_ratio, way)
     made = [(s, fitted.model(s)) for s in task.test]
 
     def of(pairs: ListOf[tuple[Sequence, NDArray[np.float32]]]) -> dict[str, float]:
@@ -125,4 +143,11 @@ def row(fitted: Fitted, task: Task, cost_ratio: float, rules: EventRules) -> Row
         scores=of(made),
         subjects={u: of([(s, q) for s, q in made if s.subject == u]) for u in subjects},
         note=fitted.note,
+        judged=(
+            Judged(
+                sequences=task.test,
+                probabilities=tuple(q for _, q in made),
+                decision={"threshold": threshold, "weight_odds": fitted.odds},
+            ),
+        ),
     )

@@ -1,0 +1,153 @@
+"""Sequences of recordings, their features taken from the cache where they were made before.
+
+What comes from the cache equals what is made anew, bit for bit; targets never come from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from memcell.errors import MemcellError, UsageError
+from memcell.files import make_folder
+from memcell.sequences.sequence import Sequence
+from memcell_data.folders import cache_folder
+from memcell_data.recording import Recording
+from memcell_microsleep.cache import store
+from memcell_microsleep.cache.key import key_of
+from memcell_microsleep.cache.store import Entry
+from memcell_microsleep.labels import LabelRules, targets
+from memcell_microsleep.pipeline import Pipeline
+
+OFF, DEFAULT = ("off", "none"), "default"
+#: Entries that are mapped into memory at once: each holds a file open, and a process may open only so many.
+MOST_MAPPED = 256
+#: Stand in stored warnings for the path, the file's name, and the names of recording and subject.
+_STAND_INS = ("\ue000", "\ue001", "\ue002", "\ue003")
+
+
+class FeatureCache:
+    """Makes sequences, and keeps their features.
+
+    Args:
+        folder: Where; None keeps none.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self.folder = folder
+        self.taken = self.made = self.mapped = 0
+        self._problem = ""
+        self._swept = False
+
+    @classmethod
+    def of(cls, option: str) -> FeatureCache:
+        """Return the cache that ``--cache`` asks for: ``"off"``, ``"default"`` or a folder.
+
+        Raises:
+            UsageError: An empty name was typed.
+            MemcellError: The folder that was typed cannot be made.
+        """
+        if not option.strip():
+            raise UsageError("--cache got an empty name; type a folder, 'default' or 'off'.")
+        if option.lower() in OFF:
+            return cls(None)
+        if option == DEFAULT:
+            return cls(cache_folder() / "features")
+        folder = Path(option).expanduser()
+        make_folder(folder)
+        return cls(folder)
+
+    def sequence(
+        self,
+        pipeline: Pipeline,
+        recording: Recording,
+        rules: LabelRules | None = None,
+        warn: Callable[[str], object] = str,
+    ) -> Sequence:
+        """Return `Pipeline.sequence` of a recording; arguments and errors as there."""
+        key = None if self.folder is None else key_of(recording, pipeline.facts())
+        if key is None or self.folder is None:
+            return pipeline.sequence(recording, rules, warn)
+        entry = self._read(self.folder, key)
+        if entry is None:
+            entry = self._make(self.folder, key, pipeline, recording)
+            self.made += 1
+        else:
+            self.taken += 1
+        for line in entry.warnings:
+            warn(_named(line, recording))
+        unlabelled = Sequence(
+            name=recording.name,
+            subject=recording.subject,
+            features=entry.features,
+            targets=np.full(len(entry.times), -1, dtype=np.int64),
+            breaks=entry.breaks,
+            start_time=float(entry.times[0]),
+            step_seconds=entry.step_seconds,
+            step_times=entry.times,
+        )
+        labels = recording.labels() if rules is not None else None
+        if labels is None or rules is None:
+            return unlabelled
+        return replace(unlabelled, targets=targets(labels, entry.times, entry.step_seconds, rules))
+
+    def told(self) -> str:
+        """Return in one line what was kept where; empty where there is nothing to say."""
+        if self.folder is None or self.taken + self.made == 0:
+            return ""
+        if self._problem:
+            return f"features are not kept: {self._problem}; --cache FOLDER keeps them elsewhere"
+        return (
+            f"features: {self.taken} recordings from the cache, {self.made} made anew and kept in "
+            f"'{self.folder}' ({store.size(self.folder) / 1e6:.1f} MB in all; --cache off keeps none)"
+        )
+
+    def _read(self, folder: Path, key: str) -> Entry | None:
+        entry = store.read(folder, key, mapped=self.mapped < MOST_MAPPED)
+        self.mapped += entry is not None
+        return entry
+
+    def _make(self, folder: Path, key: str, pipeline: Pipeline, recording: Recording) -> Entry:
+        lines: list[str] = []
+        made = pipeline.sequence(recording, None, lines.append)
+        entry = Entry(
+            features=made.features,
+            times=made.times,
+            breaks=made.breaks,
+            step_seconds=made.step_seconds,
+            warnings=tuple(_nameless(line, recording) for line in lines),
+        )
+        if self._problem:
+            return entry
+        try:
+            if not self._swept:
+                store.sweep(folder)
+                self._swept = True
+            store.write(folder, key, entry)
+        except MemcellError as error:
+            # A run does not fail for want of a cache; it says so once and goes on without.
+            self._problem = str(error)
+            return entry
+        return self._read(folder, key) or entry
+
+
+def _names(recording: Recording) -> tuple[str, ...]:
+    path = recording.path
+    file = ("", "") if path is None else (str(path), path.name)
+    return (*file, recording.name, recording.subject)
+
+
+def _nameless(line: str, recording: Recording) -> str:
+    """Return a line without the names of file, recording and subject: a cache copies none."""
+    for name, stand_in in zip(_names(recording), _STAND_INS, strict=True):
+        line = line.replace(name, stand_in) if name else line
+    return line
+
+
+def _named(line: str, recording: Recording) -> str:
+    for name, stand_in in zip(_names(recording), _STAND_INS, strict=True):
+        line = line.replace(stand_in, name)
+    return line

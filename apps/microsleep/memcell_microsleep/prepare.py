@@ -1,0 +1,122 @@
+"""Recordings to sequences: labels first, then features, from the cache where they were made before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from collections.abc import Sequence as ListOf
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from memcell.errors import DataError
+from memcell.progress import Progress
+from memcell.sequences.sequence import Sequence
+from memcell_data.recording import Recording
+from memcell_microsleep.cache import FeatureCache
+from memcell_microsleep.config import MicrosleepConfig
+from memcell_microsleep.graded import read_labels
+from memcell_microsleep.labels import LabelRules
+from memcell_microsleep.notes import few
+from memcell_microsleep.pipeline import Pipeline
+from memcell_microsleep.protocols import LabelProtocol
+from memcell_microsleep.quality import quality
+from memcell_microsleep.ready import ReadyFeatures
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """Sequences before they are split, and what must be said of how they were made.
+
+    Args:
+        sequences: Those that have a labelled step.
+        recordings: What they were made of.
+        protocol: What counts as which class.
+        simulated: A recording was made by a program.
+        notes: What every output must carry.
+        remarks: What only the person at the screen wants to know (where features are kept).
+        quality: What each recording was like, as `memcell_microsleep.quality` says.
+    """
+
+    sequences: list[Sequence]
+    recordings: tuple[Recording, ...]
+    protocol: LabelProtocol
+    simulated: bool
+    notes: tuple[str, ...]
+    remarks: tuple[str, ...]
+    quality: tuple[dict[str, Any], ...]
+
+    @property
+    def published(self) -> dict[str, str]:
+        """Return the part of each subject in the split that the data set brings."""
+        return {r.subject: r.part for r in self.recordings}
+
+
+def make_sequences(
+    config: MicrosleepConfig,
+    pipeline: Pipeline | ReadyFeatures,
+    recordings: ListOf[Recording],
+    progress: Progress,
+) -> Made:
+    """Return the sequences of all recordings.
+
+    Args:
+        config: Its label rules, protocol and cache.
+        pipeline: Makes the features.
+        recordings: At least one.
+        progress: Told of each that is done.
+
+    Raises:
+        DataError: Labels or a recording cannot be used, or no recording has a labelled step.
+    """
+    warnings: list[str] = []
+    graded = read_labels(recordings, config.protocol, warnings.append)
+    rules = replace(LabelRules.of(config), protocol=graded.protocol)
+    cache = FeatureCache.of(config.cache)
+    progress.expect(len(recordings))
+    made, described = [], []
+    with _one_thread():
+        for recording in graded.recordings:
+            before = len(warnings)
+            made.append(_sequence(pipeline, cache, recording, rules, warnings.append))
+            described.append(quality(recording, made[-1], warnings[before:]))
+            progress.advance(1, recording.name)
+    sequences = [s for s in made if s.labelled.any()]
+    if not sequences:
+        raise DataError(
+            f"none of the {len(recordings)} recordings of '{recordings[0].dataset}' has a labelled "
+            f"step under {graded.protocol}; check the names of the labels."
+        )
+    lines = [*graded.notes, *few(warnings)]
+    if len(sequences) < len(made):
+        lines.append(f"{len(made) - len(sequences)} recordings without a labelled step left out")
+    told = cache.told()
+    return Made(
+        sequences=sequences,
+        recordings=graded.recordings,
+        protocol=graded.protocol,
+        simulated=any(r.simulated for r in recordings),
+        notes=tuple(lines),
+        remarks=(told,) if told else (),
+        quality=tuple(described),
+    )
+
+
+def _sequence(
+    pipeline: Pipeline | ReadyFeatures,
+    cache: FeatureCache,
+    recording: Recording,
+    rules: LabelRules,
+    warn: Callable[[str], object],
+) -> Sequence:
+    if isinstance(pipeline, Pipeline):
+        return cache.sequence(pipeline, recording, rules, warn)
+    return pipeline.sequence(recording, rules, warn)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let linear algebra use one thread: how sums are split decides last bits, and a cache keeps them."""
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    with threadpool_limits(limits=1):
+        yield

@@ -1,0 +1,74 @@
+"""A task under another protocol: the same recordings, features and split, other targets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence as ListOf
+from dataclasses import replace
+
+from memcell.app import Task
+from memcell.errors import DataError
+from memcell.sequences.sequence import Sequence
+from memcell_data.recording import Recording
+from memcell_microsleep.config import MicrosleepConfig
+from memcell_microsleep.costs import loss_weights
+from memcell_microsleep.decision import class_totals
+from memcell_microsleep.graded import read_labels
+from memcell_microsleep.labels import LabelRules, targets
+from memcell_microsleep.notes import counts
+
+
+def under(
+    task: Task, protocol: str, recordings: ListOf[Recording], config: MicrosleepConfig
+) -> Task:
+    """Return a task whose targets are those of another protocol.
+
+    Who is trained on and who is tested on stays as it was, or the network would meet people again.
+
+    Args:
+        task: As the run's options make it.
+        protocol: Option ``protocol``.
+        recordings: What the task was made of.
+        config: The run's options.
+
+    Raises:
+        DataError: Nothing is left to score.
+    """
+    graded = read_labels(recordings, protocol, str)
+    rules = replace(LabelRules.of(config), protocol=graded.protocol)
+    known = {r.name: r for r in graded.recordings}
+
+    def relabelled(sequences: ListOf[Sequence]) -> tuple[Sequence, ...]:
+        out = []
+        for s in sequences:
+            recording = known.get(s.name) or known[s.name.rpartition("@")[0]]
+            labels = recording.labels()
+            if labels is not None:
+                s = replace(s, targets=targets(labels, s.times, s.step_seconds, rules))
+            out.append(s)
+        return tuple(out)
+
+    made = {part: relabelled(getattr(task, part)) for part in ("train", "valid", "test")}
+    if not any(s.labelled.any() for s in made["test"]):
+        raise DataError(
+            f"the test split has no labelled step under {graded.protocol}; type another --protocol."
+        )
+    before = str(task.facts["protocol"]["name"])
+    said = (
+        f"the network, its split and its decision are of the protocol {before}; baselines are fitted under "
+        f"{graded.protocol.name}"
+    )
+    replaced = ("protocol: ", "training steps: ", "test steps: ")
+    notes = [n for n in task.notes if not n.startswith(replaced)]
+    notes += [str(graded.protocol), said, *graded.notes, *counts(made["train"], made["test"])]
+    weights = task.class_weights
+    totals = class_totals(made["train"], None)
+    return replace(
+        task,
+        train=made["train"],
+        valid=made["valid"],
+        test=made["test"],
+        class_weights=loss_weights(*totals, 1.0) if weights and all(totals) else weights,
+        protocol=graded.protocol.name,
+        notes=tuple(notes),
+        facts={**task.facts, "protocol": graded.protocol.facts()},
+    )

@@ -1,0 +1,84 @@
+"""A threshold on probabilities: the best on a validation split by cost or kappa, or the likelier class's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+HALF = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Threshold:
+    """A step is positive when its probability is at least ``value``.
+
+    Args:
+        value: From 0 to 1.
+        note: Why it is .5 where it could not be chosen; empty otherwise.
+    """
+
+    value: float
+    note: str = ""
+
+
+def choose_threshold(
+    targets: NDArray[np.int64], probabilities: NDArray[np.float64], cost_ratio: float = 1.0
+) -> Threshold:
+    """Return the best threshold.
+
+    Args:
+        targets: ``[n]`` 0 or 1.
+        probabilities: ``[n]`` of class 1.
+        cost_ratio: r of the equation above.
+
+    Where several are best the one nearest to .5 is taken; it lies midway between two probabilities,
+    so that rounding moves no step across it.
+    """
+    positives = int(np.sum(targets == 1))
+    negatives = len(targets) - positives
+    if positives == 0 or negatives == 0:
+        lacks = "no labelled step" if len(targets) == 0 else "one class only"
+        return Threshold(value=HALF, note=f"threshold .5: the validation split has {lacks}")
+    levels, level_of = np.unique(probabilities, return_inverse=True)
+    hits = np.bincount(level_of, weights=targets == 1, minlength=len(levels))
+    alarms = np.bincount(level_of, weights=targets == 0, minlength=len(levels))
+    # Candidate k calls levels[k:] positive: 0 everything, the last nothing.
+    sensitivity = 1 - np.concatenate([[0], np.cumsum(hits)]) / positives
+    specificity = np.concatenate([[0], np.cumsum(alarms)]) / negatives
+    gain = cost_ratio * sensitivity + specificity
+    above = max((levels[-1] + 1) / 2, np.nextafter(levels[-1], 2))
+    values = np.concatenate([levels[:1], (levels[:-1] + levels[1:]) / 2, [above]])
+    best = np.flatnonzero(gain >= gain.max() - 1e-12)
+    return Threshold(value=float(values[best[np.argmin(np.abs(values[best] - HALF))]]))
+
+
+def choose_by_kappa(targets: NDArray[np.int64], probabilities: NDArray[np.float64]) -> Threshold:
+    """Return the threshold with the largest kappa (Cohen 1960); as `choose_threshold` otherwise.
+
+    Args:
+        targets: ``[n]`` 0 or 1.
+        probabilities: ``[n]`` of class 1.
+    """
+    n, positives = len(targets), int(np.sum(targets == 1))
+    if positives in (0, n):
+        return choose_threshold(targets, probabilities)
+    levels, level_of = np.unique(probabilities, return_inverse=True)
+    hits = np.bincount(level_of, weights=targets == 1, minlength=len(levels))
+    every = np.bincount(level_of, minlength=len(levels)).astype(np.float64)
+    # Candidate k calls levels[k:] positive: 0 everything, the last nothing.
+    hit = positives - np.concatenate([[0], np.cumsum(hits)])
+    called = n - np.concatenate([[0], np.cumsum(every)])
+    right = (2 * hit - called - positives + n) / n
+    chance = (called * positives + (n - called) * (n - positives)) / n**2
+    kappa = (right - chance) / (1 - chance)
+    above = max((levels[-1] + 1) / 2, np.nextafter(levels[-1], 2))
+    values = np.concatenate([levels[:1], (levels[:-1] + levels[1:]) / 2, [above]])
+    best = np.flatnonzero(kappa >= kappa.max() - 1e-12)
+    return Threshold(value=float(values[best[np.argmin(np.abs(values[best] - HALF))]]))
+
+
+def likelier(weight_odds: float) -> float:
+    """Return the threshold from which the positive class is the likelier one, class weights undone."""
+    return weight_odds / (1 + weight_odds)
