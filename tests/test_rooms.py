@@ -19,7 +19,10 @@ ROOMS = {
         {"memcell", "memcell_data"},
     ),
     "memcell_memory_tasks": (ROOT / "apps/memory_tasks/memcell_memory_tasks", {"memcell"}),
-    "memcell_benchmarks": (ROOT / "apps/benchmarks/memcell_benchmarks", {"memcell"}),
+    "memcell_benchmarks": (
+        ROOT / "apps/benchmarks/memcell_benchmarks",
+        {"memcell", "memcell_data", "memcell_microsleep"},
+    ),
 }
 FILES = [
     pytest.param(name, path, id=str(path.relative_to(ROOT)))
