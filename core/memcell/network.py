@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from memcell.input_noise import InputNoise
 from memcell.recurrent.policy import Remembered
 from memcell.recurrent.start import Start
 from memcell.recurrent.state import State, detach
@@ -28,6 +29,9 @@ class Ran(NamedTuple):
     states: dict[int, Remembered]
 
 
+NO_NOISE = InputNoise()
+
+
 class Network(nn.Module):
     """Encoder, recurrent layers, readout.
 
@@ -37,12 +41,19 @@ class Network(nn.Module):
         recurrent: The recurrent layers.
         n_outputs: Outputs a step.
         start: What a restarted lane starts from.
+        noise: On the features, in training.
     """
 
     def __init__(
-        self, encoder: nn.Module, recurrent: RecurrentStack, n_outputs: int, start: Start
+        self,
+        encoder: nn.Module,
+        recurrent: RecurrentStack,
+        n_outputs: int,
+        start: Start,
+        noise: InputNoise = NO_NOISE,
     ) -> None:
         super().__init__()
+        self.noise = noise
         self.encoder = encoder
         self.recurrent = recurrent
         self.readout = nn.Linear(recurrent.output_size, n_outputs)
@@ -79,8 +90,10 @@ class Network(nn.Module):
             valid: ``[T, B]`` bool, False where memory stands still.
             keep: Numbers of steps after which states are wanted.
             gather: Training: normalizers use and fold batch statistics.
-            generator: Random numbers of dropout; None for none.
+            generator: Random numbers of dropout and noise; None for none.
         """
+        if self.training and generator is not None:
+            x = self.noise(x, generator)
         marks = WindowMarks.of(restarts, valid, remembered.age)
         hidden, states = self.recurrent(
             self.encoder(x), remembered.state, fresh, marks, keep, gather, generator

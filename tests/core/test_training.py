@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
 import pytest
 import torch
 
-from memcell.errors import MemcellError
+from memcell.errors import Diverged, MemcellError
 from memcell.recurrent.state import leaves
 from memcell.registry import default_registry
 from memcell.sequences import collate
@@ -315,3 +316,59 @@ def test_averaged_weights_are_judged_and_kept_while_training_goes_on(make_traine
 
 def _records(trainer):
     return [json.loads(line) for line in trainer.folder.metrics.read_text().splitlines()]
+
+
+class Cornered(torch.nn.Module):
+    """An encoder whose value is a number and whose gradient is none: a root at 0."""
+
+    output_size = 3
+
+    def __init__(self):
+        super().__init__()
+        self.scale = torch.nn.Parameter(torch.ones(3))
+
+    def forward(self, x):
+        return x + torch.sqrt((self.scale - self.scale.detach()).clamp_min(0))
+
+
+def test_a_gradient_that_is_no_number_is_a_divergence_and_leaves_the_weights_as_they_were(
+    make_trainer,
+):
+    trainer = make_trainer(training={"unroll": "eager", "clip": 1.0})
+    trainer.network.encoder = Cornered()
+    before = {k: v.clone() for k, v in trainer.network.state_dict().items()}
+    with pytest.raises(Diverged, match=r"the gradient's norm is (inf|nan) at update 1 "):
+        trainer.train()
+    assert all(torch.equal(v, before[k]) for k, v in trainer.network.state_dict().items())
+
+
+def test_a_validation_split_without_labels_chooses_nothing_and_is_said(make_trainer, toy_task):
+    (valid,) = toy_task.valid
+    bare = dataclasses.replace(valid, targets=np.full(valid.n_steps, -1, dtype=np.int64))
+    task = dataclasses.replace(toy_task, valid=(bare,))
+    with pytest.warns(UserWarning, match="no step of the validation split is labelled"):
+        trainer = make_trainer(task=task, training={"epochs": 4, "patience": 1})
+    trainer.train()
+    assert trainer.at.reason == "all 4 epochs done"
+    lines = [json.loads(line) for line in trainer.folder.metrics.read_text().splitlines()]
+    assert not any("valid_loss" in line for line in lines)
+
+
+def test_orders_may_have_a_seed_of_their_own(make_trainer):
+    how = {"policy": "reset", "sampler": "reshuffle"}
+    one, two, other = (
+        make_trainer(f"{seed}-{order}", training={"seed": seed, "order_seed": order}, **how)
+        for seed, order in ((1, -1), (2, 1), (2, -1))
+    )
+    assert np.array_equal(one.order(2)[1], two.order(2)[1])
+    assert not np.array_equal(two.order(2)[1], other.order(2)[1])
+    weights = [t.network.state_dict() for t in (one, two, other)]
+    assert all(torch.equal(weights[1][k], weights[2][k]) for k in weights[1])
+    assert not all(torch.equal(weights[0][k], weights[1][k]) for k in weights[0])
+
+
+def test_a_sampler_that_shuffles_once_takes_the_order_seed(make_trainer):
+    how = {"policy": "reset", "sampler": "shuffle_once"}
+    one = make_trainer("a", training={"seed": 1}, **how)
+    two = make_trainer("b", training={"seed": 2, "order_seed": 1}, **how)
+    assert np.array_equal(one.order(0)[1], two.order(3)[1])

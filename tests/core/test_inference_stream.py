@@ -1,0 +1,71 @@
+"""A sequence in pieces gives the bits of the whole, under either inference policy, over gaps."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from memcell.network import Network
+from memcell.registry import default_registry
+from memcell.sequences import Sequence
+from memcell.training import inference
+from memcell.training.inference import InferenceStream, probabilities
+from memcell.unroll import Layer, RecurrentStack
+
+
+class Same(torch.nn.Module):
+    output_size = 3
+
+    def forward(self, x):
+        return x
+
+
+@pytest.fixture(scope="module")
+def network():
+    registry = default_registry()
+    torch.manual_seed(0)
+    entry = registry.get("cell", "lstm")
+    layers = [Layer(entry.build(size, 6, entry.config({})), None) for size in (3, 6)]
+    stack = RecurrentStack(layers)
+    policy = registry.get("policy", "carry").build(registry.get("policy", "carry").config({}))
+    made = Network(Same(), stack, 2, policy.make_start(stack.initial_state(1)))
+    for weight in made.parameters():
+        torch.nn.init.normal_(weight, std=0.5)
+    return made.eval()
+
+
+@pytest.mark.parametrize("policy", ["carry", "reset"])
+def test_any_cutting_gives_the_bits_of_the_whole(network, policy, monkeypatch):
+    monkeypatch.setattr(inference, "CHUNK", 64)
+    random = np.random.default_rng(0)
+    for n in (1, 63, 64, 65, 300):
+        x = random.normal(size=(n, 3)).astype(np.float32)
+        breaks = tuple(b for b in (40, 64, 200) if b < n)
+        sequence = Sequence(
+            name="s", subject="s", features=x, targets=np.zeros(n, dtype=np.int64), breaks=breaks
+        )
+        (whole,) = probabilities(network, [sequence], policy, 7)
+        assert whole.shape == (n, 2)
+        cuts = np.unique(random.integers(0, n + 1, 12))
+        stream = InferenceStream(network, policy, 7)
+        parts = [
+            stream.push(x[part], sequence.starts[part]) for part in np.split(np.arange(n), cuts)
+        ]
+        assert np.array_equal(np.concatenate([*parts, stream.end()]), whole)
+        assert stream.end().shape == (0, 2)
+
+
+def test_memory_restarts_at_a_gap_and_nowhere_else(network):
+    x = np.random.default_rng(1).normal(size=(90, 3)).astype(np.float32)
+    sequence = Sequence(
+        name="s", subject="s", features=x, targets=np.zeros(90, dtype=np.int64), breaks=(40,)
+    )
+    (p,) = probabilities(network, [sequence], "carry", 7)
+    stream = InferenceStream(network, "carry", 7)
+    alone = np.concatenate([stream.push(x[40:]), stream.end()])
+    assert np.array_equal(p[40:], alone)
+    carried = InferenceStream(network, "carry", 7)
+    through = np.concatenate([carried.push(x), carried.end()])
+    assert np.array_equal(p[:40], through[:40])
+    assert not np.array_equal(p[40:], through[40:])
