@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Every run behind docs/results/microsleep.md, in order. What is finished is not repeated, so the script may be
+# stopped and started again.
+#   bash docs/results/microsleep.sh [OUT] [FOLDER OF sleep-edf] [FOLDER OF eeg-eye-state] [FOLDER OF eegmmidb-eyes]
+set -euo pipefail
+out=${1:-runs/microsleep} sleep=${2:-../shared/data/sleep-edf} state=${3:-../shared/data/eeg-eye-state}
+eyes=${4:-../shared/data/eegmmidb-eyes}
+export OMP_NUM_THREADS=1
+train() {
+  local name=$1; shift
+  echo "== $name"
+  if [ -e "$out/$name/scores.json" ]; then return; fi
+  if [ -e "$out/$name/config.toml" ]; then set -- --resume "$out/$name"; else set -- "$@" --out "$out/$name"; fi
+  memcell train microsleep "$@" 2>&1 | tee "$out/$name.txt"
+}
+mkdir -p "$out"
+
+night=(--data sleep-edf-powers --data.path "$sleep" --split loso --class-weights none --decision likelier)
+train sleep "${night[@]}" --input-shift 0.5 --baselines all --repeats 5
+train sleep-no-shift "${night[@]}" --repeats 3
+python "$(dirname "$0")/microsleep_choice.py" "$out/sleep" "$out/sleep-no-shift" | tee "$out/sleep-choice.txt"
+
+train eyes --data eyes --data.path "$eyes" --split loso --normalization none --baselines all --repeats 5
+for seed in 0 1 2 3 4; do
+  train "eye-state-$seed" --data eye-state --data.path "$state" --split time --baselines all --seed "$seed"
+done
