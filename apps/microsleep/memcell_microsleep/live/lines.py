@@ -110,6 +110,11 @@ class Lines:
 
     def _line(self, kind: str, **values: Any) -> None:
         self._status.clear()
+        # seconds to the microsecond; a probability with all of its bits
+        values = {
+            k: round(v, 6) if isinstance(v, float) and k != "probability" else v
+            for k, v in values.items()
+        }
         if self._form == "jsonl":
             self._write(json.dumps({"kind": kind, **values}) + "\n")
             return
