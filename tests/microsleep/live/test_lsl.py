@@ -121,7 +121,7 @@ def test_no_such_stream_lists_those_that_there_are(asked_of):
     ],
 )
 def test_a_stream_that_does_not_fit_is_named(pipeline, options, words):
-    name = f"memcell-bad-{len(str(options))}"
+    name = "memcell-bad-" + "-".join(f"{k}-{v}" for k, v in options.items()).replace(" ", "")
     sender = Sender(name, **options)
     with pytest.raises(DataError) as raised:
         LSLSource(name, pipeline, 5.0, 2.0)

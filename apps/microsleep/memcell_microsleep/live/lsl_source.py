@@ -178,6 +178,8 @@ class LSLSource:
 def _find(name: str, timeout: float, minimum: int = 1) -> list[Any]:
     from mne_lsl.lsl import resolve_streams
 
+    if "'" in name:  # it would end the query that LSL makes of it
+        return [s for s in resolve_streams(timeout=timeout) if s.name == name]
     return list(resolve_streams(timeout=timeout, name=name, minimum=minimum))
 
 
