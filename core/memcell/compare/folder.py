@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,9 @@ import tomli_w
 
 from memcell import __version__
 from memcell.compare.axes import Axis
+from memcell.compare.fields import SECTIONS
 from memcell.compare.plan import Plan
+from memcell.config import fields_of
 from memcell.errors import DataError, MemcellError, UsageError
 from memcell.files import make_folder, write_atomic
 
@@ -137,7 +139,8 @@ def _differences(old: Mapping[str, Any], new: Mapping[str, Any], varied: set[str
     # through JSON and back, as the old one went
     new = json.loads(json.dumps(new))
     for section in sorted(set(old) | set(new)):
-        a, b = old.get(section, {}), new.get(section, {})
+        b = new.get(section, {})
+        a = {**_defaults(section, b), **old.get(section, {})}
         for key in sorted(set(a) | set(b)):
             if a.get(key) == b.get(key) or (section, key) in _NO_MATTER:
                 continue
@@ -145,3 +148,10 @@ def _differences(old: Mapping[str, Any], new: Mapping[str, Any], varied: set[str
             if not varied & {key, f"{section}.{key}", section if key == "name" else key}:
                 found.append(f"[{section}] {key} is {a.get(key)!r} there and {b.get(key)!r} here")
     return found
+
+
+def _defaults(section: str, names: Iterable[str]) -> dict[str, Any]:
+    """Return the defaults of options of training or network: what an older memcell without them did."""
+    known = fields_of(SECTIONS[section]) if section in SECTIONS else ()
+    defaults = {f.name: f.default for f in known if f.name in names}
+    return dict(json.loads(json.dumps(defaults)))

@@ -18,7 +18,7 @@ from memcell.app import Task
 from memcell.compare.prepared import prepared
 from memcell.compare.records import RunRecord
 from memcell.compare.work import Work
-from memcell.errors import CheckpointError, Diverged, MemcellError
+from memcell.errors import CheckpointError, Diverged, MemcellError, UsageError
 from memcell.files import make_folder, write_atomic
 from memcell.jobs import Working
 from memcell.jobs.lock import locked
@@ -100,8 +100,15 @@ def _run(task: RunTask, path: Path, working: Working) -> RunRecord:
         if trainer.probes is not None:
             trainer.probes.end()  # writes the summaries
         if not reason:
-            scored = score(trainer, config, data.app, by_subject=True)
-            write_scores(path, scored.rows, data.task)
+            scored = score(trainer, config, data.app)
+            write_scores(
+                path,
+                scored.rows,
+                data.task.main_score,
+                data.task.notes,
+                data.app,
+                data.task.protocol,
+            )
             facts |= {"scores": _numbers(scored), "subjects": scored.subjects}
         status = "diverged" if reason else "done"
     except Interrupted:
@@ -125,9 +132,7 @@ def _trainer(config: RunConfig, path: Path, app: Any, task: Task) -> Trainer:
     registry = default_registry()
     begun = (path / "config.toml").exists()
     try:
-        if begun and _without_version(RunFolder.open(path).sections()) != _without_version(
-            config.sections()
-        ):
+        if begun and _begun_with(path, config.app) != _without_version(config.sections()):
             raise CheckpointError("it was begun with other options")
         return make_trainer(config, registry, app, task, path, device_of(config), resume=True)
     except CheckpointError:
@@ -136,6 +141,15 @@ def _trainer(config: RunConfig, path: Path, app: Any, task: Task) -> Trainer:
             if entry.name != ".lock":
                 shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
         return make_trainer(config, registry, app, task, path, device_of(config), resume=False)
+
+
+def _begun_with(path: Path, app: str) -> dict[str, Any]:
+    """Return the options of a begun run, with today's defaults for those that it did not know."""
+    try:
+        begun = resolve(app, RunFolder.open(path).sections(), default_registry())
+    except UsageError as error:
+        raise CheckpointError(f"it was begun with options that are not known: {error}") from None
+    return _without_version(begun.sections())
 
 
 def _without_version(sections: Mapping[str, Any]) -> dict[str, Any]:
@@ -158,10 +172,9 @@ def _train(trainer: Trainer, work: Work, working: Working) -> str:
 
 def _not_finite(trainer: Trainer) -> str:
     """Say why a run that came to its end diverged all the same: the last update broke its weights."""
-    judged = any(s.labelled.any() for s in trainer.task.valid)
     broken = not all(bool(torch.isfinite(p).all()) for p in trainer.network.parameters())
     epochs = [r for r in _metrics(trainer.folder.path) if "train_loss" in r]
-    last = epochs[-1].get("valid_loss") if epochs and judged else None
+    last = epochs[-1].get("valid_loss") if epochs and trainer.judged else None
     if last is not None and not math.isfinite(last):
         return f"the validation loss is {last} at the end (update {trainer.at.update})"
     return f"weights are not finite at the end (update {trainer.at.update})" if broken else ""

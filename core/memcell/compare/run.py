@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -68,6 +69,7 @@ def compare(
     make_folder(out)
     with locked(folder.lock, f"another process is at work in '{out}': wait for it, or stop it"):
         folder.write(plan, command)
+        mode = dataclasses.replace(mode, imports=imports_of(plan, registry))
         counted = _Comparing(plan, folder, say, verbose).run(mode, command)
         if reported:
             report(out, say)
@@ -82,6 +84,19 @@ def report(out: Path, say: Say) -> None:
         say(f"no report: {error}")
         return
     build_report(out, say)
+
+
+def imports_of(plan: Plan, registry: Registry) -> tuple[str, ...]:
+    """Return the modules that every run of a comparison needs."""
+    found = ["memcell.compare.run", "memcell.unroll.native"]
+    # torch's own optimizers import its compiler when they are made
+    found.append("torch._dynamo")
+    for config in plan.configs:
+        chosen = [("app", config.app), *((kind, c.name) for kind, c in config.choices.items())]
+        if config.dataset is not None:
+            chosen.append(("dataset", config.dataset.name))
+        found += [registry.get(*one).spec.factory.partition(":")[0] for one in chosen]
+    return tuple(dict.fromkeys(found))
 
 
 def perform(task: AnyTask, working: Working) -> Any:

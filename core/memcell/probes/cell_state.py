@@ -11,6 +11,10 @@ Gates are found without knowing the cell: every ``sigmoid`` that a step computes
 which the cell's code does. ``low`` and ``high`` are the shares of its values below .1 and above .9
 (A. Karpathy et al., "Visualizing and understanding recurrent networks", 2015). A cell may name them in an
 attribute ``gate_names``; otherwise they are ``sigmoid 0``, ``sigmoid 1``, ...
+
+Every ``tanh`` is watched likewise: ``slope`` is the mean of its derivative ``1 - tanh(z)^2``, which is what
+it lets through of an error (1 at the origin, 0 where it is saturated), after Cooijmans et al. (2016),
+figure 1b.
 """
 
 from __future__ import annotations
@@ -32,14 +36,15 @@ from memcell.recurrent.state import leaves, map_state
 #: Principal components that are listed.
 COMPONENTS = 5
 _SIGMOIDS = (torch.sigmoid, Tensor.sigmoid, torch.special.expit, torch.nn.functional.sigmoid)
+_TANHS = (torch.tanh, Tensor.tanh, torch.nn.functional.tanh)
 
 
 class CellState(Probe):
     """Looks at states and gates.
 
     Values of a line, by ``layer.part``: ``variance``, ``participation``, ``norm`` (by age: a list of
-    ``[first age of the bin, mean norm, steps]``); by ``layer.gate``: ``low``, ``high``; and ``steps``, how
-    many there were.
+    ``[first age of the bin, mean norm, steps]``); by ``layer.gate``: ``low``, ``high``; by ``layer.tanh k``:
+    ``slope``; and ``steps``, how many there were.
     """
 
     name = "cell_state"
@@ -122,13 +127,14 @@ class CellState(Probe):
 
 
 class Gates(TorchFunctionMode):
-    """Watches the sigmoids of cells' steps while it is entered."""
+    """Watches the sigmoids and the tanhs of cells' steps while it is entered."""
 
     def __init__(self) -> None:
         super().__init__()
         self.seen: dict[str, list[Tensor]] = {}
+        self.bent: dict[str, list[Tensor]] = {}
         self._step: tuple[int, tuple[str, ...]] | None = None
-        self._count = 0
+        self._count = self._tanhs = 0
         self._undo: list[Callable[[], None]] = []
 
     def watch(self, layer: int, cell: torch.nn.Module) -> None:
@@ -137,7 +143,7 @@ class Gates(TorchFunctionMode):
         names = tuple(getattr(cell, "gate_names", ()))
 
         def step(*args: Any) -> Any:
-            self._step, self._count = (layer, names), 0
+            self._step, self._count, self._tanhs = (layer, names), 0, 0
             try:
                 return own(*args)
             finally:
@@ -153,13 +159,17 @@ class Gates(TorchFunctionMode):
         args: Iterable[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        """Keep what a sigmoid gives."""
+        """Keep what a sigmoid or a tanh gives."""
         result = func(*args, **(kwargs or {}))
         if self._step is not None and func in _SIGMOIDS:
             (layer, names), k = self._step, self._count
             name = names[k] if k < len(names) else f"sigmoid {k}"
             self.seen.setdefault(f"{layer}.{name}", []).append(result.detach())
             self._count += 1
+        elif self._step is not None and func in _TANHS:
+            name = f"{self._step[0]}.tanh {self._tanhs}"
+            self.bent.setdefault(name, []).append(result.detach())
+            self._tanhs += 1
         return result
 
     def __exit__(self, *args: object) -> None:
@@ -170,15 +180,27 @@ class Gates(TorchFunctionMode):
         super().__exit__(*args)  # type: ignore[no-untyped-call]
 
     def shares(self, valid: Tensor) -> Values:
-        """Return the shares of values below .1 and above .9 of each gate, over valid steps."""
-        low, high = {}, {}
-        for name, steps in self.seen.items():
-            if len(steps) != len(valid) or any(s.shape[0] != valid.shape[1] for s in steps):
-                continue  # not once a step and lane: no gate
-            values = torch.stack(steps)[valid].double()
-            low[name] = float((values < 0.1).double().mean())
-            high[name] = float((values > 0.9).double().mean())
-        return {"low": low, "high": high}
+        """Return ``low`` and ``high`` of each gate, and ``slope`` of each tanh, over valid steps."""
+        gates = _over(self.seen, valid)
+        return {
+            "low": {name: _mean(v < 0.1) for name, v in gates.items()},
+            "high": {name: _mean(v > 0.9) for name, v in gates.items()},
+            "slope": {name: _mean(1 - v.square()) for name, v in _over(self.bent, valid).items()},
+        }
+
+
+def _over(seen: Mapping[str, list[Tensor]], valid: Tensor) -> dict[str, Tensor]:
+    """Return values at valid steps, float64, of what was seen once a step and for each lane."""
+    lengths, lanes = valid.shape
+    return {
+        name: torch.stack(steps)[valid].double()
+        for name, steps in seen.items()
+        if len(steps) == lengths and all(s.shape[0] == lanes for s in steps)
+    }
+
+
+def _mean(values: Tensor) -> float:
+    return float(values.double().mean())
 
 
 def directions(states: Tensor) -> tuple[list[float] | None, float | None]:

@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from memcell.errors import MemcellError
 from memcell.probes import cost
 from memcell.probes.base import Moment, Probe, Values
 from memcell.probes.catalogue import PROBES
 from memcell.probes.scene import Scene
 from memcell.recurrent.policy import Remembered
 from memcell.sequences import Batch
+from memcell.training.interrupt import Interrupted
 
 if TYPE_CHECKING:
     from memcell.training.trainer import Trainer
@@ -96,7 +98,10 @@ class Probes:
         chosen = {}
         for name, probe in types.items():
             fits = [s for s in probe.sizes if probe.cost(self.scene, s) * probe.wanted <= each]
-            chosen[name] = probe(self.scene, fits[0] if fits else probe.sizes[-1])
+            try:
+                chosen[name] = probe(self.scene, fits[0] if fits else probe.sizes[-1])
+            except Exception as error:
+                self.off[name] = f"it could not begin: {_told(error)}"
         return chosen
 
     def before_update(self, update: int, epoch: int, batch: Batch, began: Remembered) -> None:
@@ -150,16 +155,20 @@ class Probes:
         before, began = self.scene.spent, time.process_time()
         try:
             return getattr(self.on[name], method)(*args)
-        except (RuntimeError, NotImplementedError) as error:
-            # the network is someone's own: what a probe cannot do with it must not end the training
-            reason = f"stopped at update {self.scene.update}: {' '.join(str(error).split())[:200]}"
-            self.off[name] = reason
-            self._write(name, "stopped", {"reason": reason})
-            del self.on[name]
+        except Interrupted:
+            raise
+        except Exception as error:
+            # the network is someone's own: whatever a probe cannot do with it must not end the training
+            self._stop(name, error)
             return None
         finally:
             self.spent[name] += self.scene.spent - before
             self.seconds[name] += time.process_time() - began
+
+    def _stop(self, name: str, error: Exception) -> None:
+        self.off[name] = reason = f"stopped at update {self.scene.update}: {_told(error)}"
+        self._write(name, "stopped", {"reason": reason})
+        del self.on[name]
 
     def _write(self, name: str, kind: str, values: Values) -> None:
         plain = _plain(values)
@@ -172,11 +181,11 @@ class Probes:
         training = time.process_time() - self._began - sum(self.seconds.values())
         lines = []
         for name in list(self.on):
-            probe, began = self.on[name], time.process_time()
-            summary = probe.end()
-            self.seconds[name] += time.process_time() - began
-            self._write(name, "summary", summary)
-            lines.append(f"probe {name}: {probe.said(_plain(summary))}")
+            probe, said = self.on[name], self._call(name, "end")
+            if said is None:
+                continue  # it stopped
+            self._write(name, "summary", said)
+            lines.append(f"probe {name}: {probe.said(_plain(said))}")
             measured, counted = self.times[name], self.spent[name] / max(1.0, self.worked)
             every = (
                 f"about every {self.scene.update / measured:.0f} updates" if measured else "never"
@@ -215,6 +224,12 @@ class Probes:
             record = json.loads(line)
             if record["probe"] in self.on and "values" in record:
                 self.on[record["probe"]].past.append(record["values"])
+
+
+def _told(error: Exception) -> str:
+    """Return an error in a line; the words of those below are said without their type."""
+    kind = "" if isinstance(error, RuntimeError | MemcellError) else f"{type(error).__name__}: "
+    return kind + " ".join(str(error).split())[:200]
 
 
 def _plain(value: Any) -> Any:

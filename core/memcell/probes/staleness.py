@@ -15,10 +15,12 @@ All L of an update have the same dropout masks. D is the inequality of the claim
 epochs differs); drift is not harm: dL_stale is, and dL_zero is what memory gives at all. KL after the
 delta-Q of R2D2 (Kapturowski et al., ICLR 2019).
 
-The last restart is `age` steps back, at most to the sequence's start or the last gap. A lane of age 0
-carries nothing and is not probed; the lanes are drawn evenly from the others. Where layers are dropped out
-or normalizers use batch statistics in training, C~ was made with them and C* without: S is then not 0 even
-where no parameter ever changed.
+The last restart is `age` steps back, at most to the sequence's start or the last gap; ``lag`` is how many
+updates ago that was. It is handed on from place to place in a sequence: where windows come shuffled and begin
+with what was stored at their place (`stored`), memory has passed through the updates of several epochs, and
+its lag is that of its oldest part. A lane of age 0 carries nothing and is not probed; the lanes are drawn
+evenly from the others. Where layers are dropped out or normalizers use batch statistics in training, C~ was
+made with them and C* without: S is then not 0 even where no parameter ever changed.
 """
 
 from __future__ import annotations
@@ -52,7 +54,8 @@ class Staleness(Probe):
 
     def __init__(self, scene: Scene, size: int) -> None:
         super().__init__(scene, size)
-        self.born: list[int] = []
+        #: Sequence and step to the update in which the memory that was left there had begun.
+        self.born: dict[tuple[int, int], int] = {}
         self._waiting: tuple[list[Span], Tensor, Values] | None = None
 
     @classmethod
@@ -68,16 +71,22 @@ class Staleness(Probe):
 
     def before_update(self, moment: Moment, due: bool) -> None:
         """Measure all but D."""
-        batch, age = moment.batch, moment.began.age.tolist()
-        if len(self.born) != batch.batch_size:
-            self.born = [moment.update] * batch.batch_size
-        self.born = [moment.update if a == 0 else b for a, b in zip(age, self.born, strict=True)]
+        batch, age, now = moment.batch, moment.began.age.tolist(), moment.update
+        begins = list(zip(batch.sequence.tolist(), batch.offset.tolist(), strict=True))
+        born = [
+            now if a == 0 else self.born.get(place, now)
+            for place, a in zip(begins, age, strict=True)
+        ]
         if due:
-            self._measure(moment, age)
-        within = batch.starts.any(0).tolist()
-        self.born = [moment.update if w else b for w, b in zip(within, self.born, strict=True)]
+            self._measure(moment, age, born)
+        on = batch.advance
+        within = batch.starts[:on].any(0).tolist()
+        lengths = batch.valid[:on].sum(0).tolist()
+        for (i, offset), b, n, restarted in zip(begins, born, lengths, within, strict=True):
+            if i >= 0:
+                self.born[i, offset + n] = now if restarted else b
 
-    def _measure(self, moment: Moment, age: list[int]) -> None:
+    def _measure(self, moment: Moment, age: list[int], born: list[int]) -> None:
         scene, batch = self.scene, moment.batch
         usable = (batch.valid[0] & ~batch.starts[0]).tolist()
         lanes = [i for i, ok in enumerate(usable) if ok and age[i] > 0]
@@ -112,7 +121,7 @@ class Staleness(Probe):
             "sequence": [sequence[i] for i in lanes],
             "offset": [offset[i] for i in lanes],
             "age": [age[i] for i in lanes],
-            "lag": [moment.update - self.born[i] for i in lanes],
+            "lag": [moment.update - born[i] for i in lanes],
             "S": _relative(flat(carried.state), flat(anew.state)),
             "kl_first": kl[0].tolist(),
             "kl_last": kl.gather(0, last.unsqueeze(0))[0].tolist(),
@@ -194,12 +203,12 @@ class Staleness(Probe):
         )
 
     def state_dict(self) -> Mapping[str, Any]:
-        """Return when each lane restarted."""
-        return {"born": self.born}
+        """Return when the memory at each place had begun."""
+        return {"born": [[*place, update] for place, update in self.born.items()]}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take back what `state_dict` gave."""
-        self.born = list(state["born"])
+        """Take back what `state_dict` gave; of an older layout nothing."""
+        self.born = {(b[0], b[1]): b[2] for b in state["born"] if isinstance(b, list)}
 
 
 def _relative(found: Tensor, true: Tensor) -> list[float | None]:

@@ -59,6 +59,14 @@ def test_it_says_when_pairs_are_too_few(n, can):
     assert (found.p <= 0.05) is can
 
 
+def test_pairs_without_a_difference_do_not_help_to_decide():
+    found = sign_flip([0.0, 1.0, 0.0, 2.0, 3.0, 0.0, 1.0, 0.0])
+    assert (found.n, found.ties) == (8, 4)
+    assert found.p == found.smallest_p == 2 / 2**4
+    assert not found.can_decide
+    assert sign_flip(np.zeros(8)).smallest_p == 1.0
+
+
 def test_no_pairs_have_no_p():
     found = sign_flip([])
     assert math.isnan(found.p)

@@ -51,6 +51,24 @@ def test_the_gates_of_any_cell_are_found(make_trainer, make_scene, moment_after)
     assert all("step" not in vars(layer.cell) for layer in trainer.network.recurrent.layers)
 
 
+def test_the_slope_of_a_tanh_is_1_where_it_is_at_0_and_0_where_it_is_full(
+    make_trainer, make_scene, moment_after
+):
+    trainer = make_trainer()
+    moment = moment_after(trainer, 1)
+    cell = trainer.network.recurrent.layers[0].cell
+    slopes = []
+    for bias in (0.0, 50.0):
+        with torch.no_grad():
+            cell.weight_input.chunk(4)[2].zero_()
+            cell.weight_recurrent.chunk(4)[2].zero_()
+            cell.bias.chunk(4)[2].fill_(bias)
+        slopes.append(look(trainer, make_scene, moment)["slope"])
+    # of the candidate; what is remembered is squashed by the second one
+    assert [s["0.tanh 0"] for s in slopes] == [1.0, 0.0]
+    assert 0 < slopes[1]["0.tanh 1"] < slopes[0]["0.tanh 1"] <= 1
+
+
 def test_a_cell_may_name_its_gates(make_trainer, make_scene, moment_after):
     trainer = make_trainer()
     trainer.network.recurrent.layers[0].cell.gate_names = ("forget", "input")

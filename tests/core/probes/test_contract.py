@@ -192,6 +192,38 @@ def test_what_a_probe_cannot_do_ends_the_probe_and_not_the_training(make_trainer
     assert "differentiated only once" in stopped[0]["stopped"]["reason"]
 
 
+class SinglePrecision(torch.nn.Identity):
+    """An encoder that refuses what only a probe hands it."""
+
+    output_size = 3
+
+    def __init__(self, refusal):
+        super().__init__()
+        self.refusal = refusal
+
+    def forward(self, x):
+        if x.dtype == torch.float64:
+            raise self.refusal
+        return x
+
+
+def test_whatever_a_network_raises_ends_the_probe_alone(make_trainer):
+    trainer = make_trainer(training={**ALL, "probe": ("stuck", "order"), "unroll": "eager"})
+    trainer.network.encoder = SinglePrecision(KeyError("float64"))
+    trainer.train()
+    assert trainer.at.finished
+    assert list(trainer.probes.off) == ["stuck"]
+    assert "KeyError: 'float64'" in trainer.probes.off["stuck"]
+    assert list(trainer.probes.on) == ["order"]
+
+
+def test_a_request_to_stop_passes_through_a_probe(make_trainer):
+    trainer = make_trainer(training={**ALL, "probe": ("stuck",), "unroll": "eager"})
+    trainer.network.encoder = SinglePrecision(Interrupted("stopped"))
+    with pytest.raises(Interrupted):
+        trainer.train()
+
+
 def test_a_misspelt_probe_is_named_with_the_nearest():
     with pytest.raises(ConfigError, match=r"stalenes.*Did you mean 'staleness'"):
         from_mapping(TrainingConfig, {"probe": "order,stalenes"})

@@ -12,12 +12,12 @@ from memcell.probes.staleness import Staleness
 from memcell.recurrent.state import leaves
 
 
-def trained(make_trainer, where, rate, **how):
+def trained(make_trainer, where, rate, more=None, **how):
     trainer = make_trainer(
         where,
         training={
             "probe": ("staleness",), "probe_budget": 30.0, "learning_rate": rate, "epochs": 2,
-            "schedule": "constant",
+            "schedule": "constant", **(more or {}),
         },
         **how,
     )  # fmt: skip
@@ -107,3 +107,15 @@ def test_the_lag_counts_updates_since_the_restart(make_trainer):
     pairs = [p for v in values for p in zip(v["age"], v["lag"], strict=True)]
     assert all(lag == -(-age // 10) for age, lag in pairs if age % 10 == 0)
     assert {lag for _, lag in pairs} >= {1, 2, 3}
+
+
+def test_under_a_shuffled_order_the_lag_is_that_of_the_places_and_does_not_grow(make_trainer):
+    """Memory stored at a place passes one epoch a window at most, however long the training."""
+    values, _ = trained(
+        make_trainer, "stored", 1e-3, policy="stored", sampler="reshuffle",
+        more={"epochs": 12, "patience": 0},
+    )  # fmt: skip
+    an_epoch = 12  # updates
+    pairs = [p for v in values for p in zip(v["age"], v["lag"], strict=True)]
+    assert max(lag for _, lag in pairs) > an_epoch
+    assert all(1 <= lag <= 2 * an_epoch * -(-age // 10) for age, lag in pairs)

@@ -10,6 +10,7 @@ from memcell.compare.report.differences import SEEDS, SUBJECTS, Difference
 from memcell.compare.report.folder import Comparison, Key
 from memcell.compare.report.measured import UPDATES, Measured
 from memcell.compare.report.words import listed, measure_name, number
+from memcell.compare.statistics.signflip import ALPHA, smallest_p
 from memcell.compare.statistics.targets import NEVER
 
 MANY_SEEDS = 20
@@ -80,8 +81,9 @@ def caveats(
 def _seeds(comparison: Comparison, differences: Sequence[Difference]) -> list[str]:
     rows = [d for d in differences if d.main and d.unit == SEEDS and d.n]
     lines = []
-    least = min((min(1.0, d.smallest_p * d.family) for d in rows), default=1.0)
-    if rows and not any(d.can_decide for d in rows):
+    # ties are no lack of seeds: what this many could have decided
+    least = min((min(1.0, smallest_p(d.n) * d.family) for d in rows), default=1.0)
+    if rows and least > ALPHA:
         lines.append(
             f"There are too few seeds to decide anything: with {max(d.n for d in rows)} pairs the smallest "
             f"possible p is {number(least)} after correction, and .05 is needed. Without correction, 6 seeds "
@@ -108,7 +110,7 @@ def _subjects(measured: Measured, differences: Sequence[Difference]) -> list[str
     rows = [d for d in differences if d.unit == SUBJECTS and d.n]
     if n and n < FEW_SUBJECTS:
         return [f"There are {n} test subjects: too few for any test over subjects to reach .05."]
-    if rows and not any(d.can_decide for d in rows):
+    if rows and not any(smallest_p(d.n) * d.family <= ALPHA for d in rows):
         return [
             f"There are {n} test subjects: too few to decide so many comparisons over subjects."
         ]

@@ -57,7 +57,8 @@ class Difference:
         superiority: Share of pairs in which the setting is higher.
         p: Two-sided sign-flip test.
         exact: Of p.
-        smallest_p: That n pairs can give.
+        ties: Pairs without a difference.
+        smallest_p: That the other pairs can give.
         family: Tests that Holm's correction spans.
         p_holm: Corrected p.
         reached: Share of the setting's runs that reached the target (updates only).
@@ -86,6 +87,7 @@ class Difference:
     superiority: float
     p: float
     exact: bool
+    ties: int = 0
     smallest_p: float
     family: int = 1
     p_holm: float = float("nan")
@@ -95,7 +97,7 @@ class Difference:
 
     @property
     def can_decide(self) -> bool:
-        """Whether this many pairs can reach .05 after the correction."""
+        """Whether the pairs that differ can reach .05 after the correction."""
         return self.smallest_p * self.family <= ALPHA
 
 
@@ -253,7 +255,7 @@ def _row(
         mean=float(means[0]), reference_mean=float(means[1]),
         difference=float(d.mean()) if len(d) else math.nan, low=low, high=high,
         d_z=cohens_dz(d), superiority=superiority(d),
-        p=test.p, exact=test.exact, smallest_p=test.smallest_p,
+        p=test.p, exact=test.exact, ties=test.ties, smallest_p=test.smallest_p,
     )  # fmt: skip
 
 

@@ -98,7 +98,8 @@ def too_few(row: Difference) -> str:
     pairs = "subjects" if row.unit == SUBJECTS else "pairs"
     tests = f" over {row.family} tests" if row.family > 1 else ""
     least = min(1.0, row.smallest_p * row.family)
-    return f"{row.n} {pairs} cannot decide it: the smallest p that they can give{tests} is {least:.2g}."
+    tied = f", {row.ties} of them without a difference," if row.ties else ""
+    return f"{row.n} {pairs}{tied} cannot decide it: the smallest p that they can give{tests} is {least:.2g}."
 
 
 def signed(value: float) -> str:

@@ -22,7 +22,8 @@ class SignFlip:
     Args:
         n: Pairs.
         p: Two-sided; NaN without pairs.
-        smallest_p: The smallest p that this many pairs can give at all, ``2 / 2^n``.
+        ties: Pairs without a difference. They say nothing of its direction.
+        smallest_p: The smallest p that the other pairs can give at all, ``2 / 2^(n - ties)``.
         exact: All flips were counted; otherwise `FLIPS` random ones.
     """
 
@@ -30,10 +31,11 @@ class SignFlip:
     p: float
     smallest_p: float
     exact: bool
+    ties: int = 0
 
     @property
     def can_decide(self) -> bool:
-        """Whether .05 is within reach at all; with fewer than 6 pairs it is not."""
+        """Whether .05 is within reach at all; with fewer than 6 pairs that differ it is not."""
         return self.smallest_p <= ALPHA
 
 
@@ -57,11 +59,16 @@ def sign_flip(differences: ArrayLike) -> SignFlip:
         return SignFlip(n=0, p=float("nan"), smallest_p=1.0, exact=True)
     # A difference of 0 is the same after a flip, so it neither adds nor takes a pattern.
     moved = d[d != 0]
-    smallest = min(1.0, 2.0 ** (1 - n))
-    if len(moved) <= MOST_EXACT:
-        return SignFlip(n=n, p=_exact(moved), smallest_p=smallest, exact=True)
-    smallest = max(smallest, 1 / (1 + FLIPS))
-    return SignFlip(n=n, p=_drawn(moved), smallest_p=smallest, exact=False)
+    smallest, ties = smallest_p(len(moved)), n - len(moved)
+    exact = len(moved) <= MOST_EXACT
+    p = _exact(moved) if exact else _drawn(moved)
+    return SignFlip(n=n, p=p, smallest_p=smallest, exact=exact, ties=ties)
+
+
+def smallest_p(n: int) -> float:
+    """Return the smallest p that n pairs that differ can give: two patterns of 2^n, or 1 draw of all."""
+    least = min(1.0, 2.0 ** (1 - n))
+    return least if n <= MOST_EXACT else max(least, 1 / (1 + FLIPS))
 
 
 def _checked(values: ArrayLike) -> NDArray[np.float64]:
