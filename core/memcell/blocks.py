@@ -20,9 +20,10 @@ def by_blocks(module: nn.Module, x: Tensor) -> Tensor:
 
     Args:
         module: Treats each step by itself.
-        x: On the CPU; elsewhere the module is called once, for there are no streams.
+        x: On the CPU; elsewhere the module is called once, for there are no streams. So is a module without
+            weights, which has no sum to make.
     """
-    if x.device.type != "cpu":
+    if x.device.type != "cpu" or next(module.parameters(), None) is None:
         whole: Tensor = module(x)
         return whole
     steps = len(x)
