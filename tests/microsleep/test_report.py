@@ -120,6 +120,28 @@ def test_the_scores_are_those_of_the_files(trained) -> None:
     assert f"Balanced accuracy {number(float(own['balanced_accuracy']))}" in words.text
 
 
+def test_what_the_interval_leaves_open_is_not_called_better(copied) -> None:
+    path = copied / "differences.tsv"
+    head, *rows = list(csv.reader(path.open(), delimiter="\t"))
+    at = {name: i for i, name in enumerate(head)}
+
+    def page(low: str, high: str) -> str:
+        for row in rows:
+            row[at["low"]], row[at["high"]], row[at["subjects"]] = low, high, "8"
+        with path.open("w", newline="") as file:
+            csv.writer(file, delimiter="\t", lineterminator="\n").writerows([head, *rows])
+        make_report(copied, default_registry(), print)
+        return Words((copied / "report.html").read_text(encoding="utf-8")).text
+
+    open_ = page("-0.01", "0.03")
+    assert "It is not told apart from the best baseline" in open_
+    assert "made no difference that shows in the score" in open_
+    decided = page("0.01", "0.03")
+    assert "the best baseline" in decided
+    assert "not told apart" not in decided
+    assert "no difference that shows" not in decided
+
+
 def test_the_confusion_matrix_and_events_are_those_of_the_files(trained) -> None:
     words = Words(page_of(trained))
     rows = [r for r in table(trained / "confusion.tsv") if r["subject"] == "all"]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from memcell.html import Html, paragraph, strong
 from memcell.html.numbers import count, number, percent
 from memcell_microsleep.report.run.held import Run, Scored
-from memcell_microsleep.report.run.words import confusion_of, name_of, paired, short
+from memcell_microsleep.report.run.words import confusion_of, name_of, open_question, paired, short
 from memcell_microsleep.report.tables_in import value
 
 _FOUR = ("true_negative", "false_positive", "false_negative", "true_positive")
@@ -90,8 +90,10 @@ def _against(run: Run, own: Scored) -> Iterator[str]:
     if math.isnan(a):
         yield f"The best of what needs no network ({best.name}) has {number(b)}, the network no score."
         return
-    word = "above" if a > b else "not above"
-    yield strong(f"It lies {word} the best baseline")
+    if open_question(run, best):
+        yield strong("It is not told apart from the best baseline")
+    else:
+        yield strong(f"It lies {'above' if a > b else 'not above'} the best baseline")
     yield f" ({best.name}: {number(b)}, {number(abs(a - b))} {'lower' if b < a else 'higher'})."
     yield paired(run, best)
 
@@ -103,9 +105,11 @@ def _memory(run: Run, own: Scored, other: Scored) -> Iterator[str]:
         return
     carry, reset = (a, b) if own.inference == "carry" else (b, a)
     way = "raised" if carry > reset else "lowered" if carry < reset else "did not change"
+    if open_question(run, other):
+        way = "made no difference that shows in"
     yield strong(f"Carrying memory through a recording {way} the score")
     whose = "these networks" if run.folds else "this one network"
-    yield f" of {whose} from {number(reset)} to {number(carry)}." if carry != reset else "."
+    yield f" of {whose}: {number(carry)} carried, {number(reset)} reset."
     yield paired(run, other)
     if run.seeds == 1:
         yield " One run with one seed is an example, not a comparison: memcell compare makes one."

@@ -28,22 +28,34 @@ def confusion_of(run: Run, row: Scored, subject: str = "all") -> TableRow | None
     return next((r for r in rows if r.get("subject") == subject), None)
 
 
-def paired(run: Run, other: Scored) -> str:
-    """Return what the paired difference over subjects says."""
-    rows = [
+def _difference(run: Run, other: Scored) -> TableRow | None:
+    """Return the row of the run's own network minus another model, in the main score."""
+    rows = (
         r for r in run.table("differences")
         if r.get("score") == run.main_score and r.get("minus") == other.name
-    ]  # fmt: skip
-    if not rows:
+    )  # fmt: skip
+    return next(rows, None)
+
+
+def open_question(run: Run, other: Scored) -> bool:
+    """Whether the interval over subjects leaves open which of the two is better."""
+    row = _difference(run, other)
+    return row is not None and value(row, "low") <= 0 <= value(row, "high")
+
+
+def paired(run: Run, other: Scored) -> str:
+    """Return what the paired difference over subjects says."""
+    row = _difference(run, other)
+    if row is None:
         return ""
-    n, low, high, p = (value(rows[0], k) for k in ("subjects", "low", "high", "p"))
+    n, low, high, p = (value(row, k) for k in ("subjects", "low", "high", "p"))
     if math.isnan(low) or n < 3:
         few = f"{count(n)} test subject{'' if n == 1 else 's'}"
         return f" With {few} nothing can be said about other people."
-    least = value(rows[0], "smallest_p")
+    least = value(row, "smallest_p")
     doubt = f"; with so few subjects p cannot be below {number(least, 3)}" if least > 0.05 else ""
     return (
-        f" Subject by subject (n = {count(n)}) the difference is {number(value(rows[0], 'mean'))} on average "
+        f" Subject by subject (n = {count(n)}) the difference is {number(value(row, 'mean'))} on average "
         f"(95 % interval {number(low)} to {number(high)}; p = {number(p, 3)}{doubt})."
     )
 
