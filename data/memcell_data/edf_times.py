@@ -18,6 +18,8 @@ from memcell_data.edf_header import EdfChannel, EdfHeader
 from memcell_data.recording import Interval
 
 _TAL = re.compile(rb"([+-]\d+(?:\.\d*)?)(?:\x15(\d+(?:\.\d*)?))?((?:\x14[^\x14\x00]*)*)\x14\x00")
+# What nearly every record of a night holds: its time stamp and nothing else.
+_BARE = re.compile(rb"([+-]\d+(?:\.\d*)?)\x14\x14\x00+")
 # Where the header does not say EDF+D, stamps are redundant and often rounded or jittered: only a jump that
 # no rounding explains is believed against the header, in seconds.
 _CONTINUOUS_TOLERANCE = 0.1
@@ -136,6 +138,9 @@ def _bytes_of(header: EdfHeader, channel: EdfChannel) -> list[bytes]:
 
 
 def _stamp(block: bytes) -> float | None:
+    bare = _BARE.match(block)
+    if bare is not None:
+        return float(bare[1])
     match = _TAL.match(block)
     if match is None:
         return None
@@ -147,6 +152,8 @@ def _annotations(blocks: list[list[bytes]], zero: float) -> tuple[Interval, ...]
     found = []
     for records in blocks:
         for block in records:
+            if _BARE.fullmatch(block):
+                continue
             for match in _TAL.finditer(block):
                 for text in match[3].split(b"\x14"):
                     if text:
