@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from collections.abc import Sequence as ListOf
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
 from memcell.errors import DataError
 from memcell.progress import Progress
 from memcell.sequences.sequence import Sequence
+from memcell.threads import one_thread
 from memcell_data.recording import Recording
 from memcell_microsleep.cache import FeatureCache
 from memcell_microsleep.config import MicrosleepConfig
@@ -74,7 +74,7 @@ def make_sequences(
     cache = FeatureCache.of(config.cache)
     progress.expect(len(recordings))
     made, described = [], []
-    with _one_thread():
+    with one_thread():
         for recording in graded.recordings:
             before = len(warnings)
             made.append(_sequence(pipeline, cache, recording, rules, warnings.append))
@@ -111,12 +111,3 @@ def _sequence(
     if isinstance(pipeline, Pipeline):
         return cache.sequence(pipeline, recording, rules, warn)
     return pipeline.sequence(recording, rules, warn)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Let linear algebra use one thread: how sums are split decides last bits, and a cache keeps them."""
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-
-    with threadpool_limits(limits=1):
-        yield

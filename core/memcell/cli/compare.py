@@ -17,6 +17,7 @@ from memcell.cli.compare_options import (
     fixed_and_varied,
     with_whole_paths,
 )
+from memcell.cli.where import where_options
 from memcell.compare.axes import Axis, listed, sweeps
 from memcell.errors import UsageError
 from memcell.registry import default_registry
@@ -149,18 +150,7 @@ def _own() -> Iterable[click.Parameter]:
             help="The comparison's folder (default: runs/compare-APP-DATE-TIME); the same command goes on "
             "with it, more seeds or values extend it.",
         ),
-        click.Option(
-            ["--jobs"],
-            type=int,
-            default=0,
-            metavar="N",
-            help="Run on N processes of this machine (Dask); serially when left out.",
-        ),
-        click.Option(
-            ["--scheduler"],
-            metavar="ADDRESS",
-            help="Run on a Dask cluster that is running already.",
-        ),
+        *where_options(),
         click.Option(
             ["--report/--no-report"],
             default=True,

@@ -9,6 +9,7 @@ import click
 
 from memcell.cli.app_command import AppGroup
 from memcell.cli.options import config_options, sections
+from memcell.cli.where import where_options
 from memcell.registry import default_registry
 from memcell.specs import AppSpec
 
@@ -69,18 +70,7 @@ def _command(app: AppSpec) -> click.Command:
             help="Only what a live stream would give: memory is carried, and nothing looks into the "
             "future; refused where the run's features do.",
         ),
-        click.Option(
-            ["--jobs"],
-            type=int,
-            default=0,
-            metavar="N",
-            help="Run on N processes of this machine (Dask); serially when left out.",
-        ),
-        click.Option(
-            ["--scheduler"],
-            metavar="ADDRESS",
-            help="Run on a Dask cluster that is running already.",
-        ),
+        *where_options(),
         *of_app,
     ]
     help = f"Run a trained network over files, folders or globs. {app.summary}"

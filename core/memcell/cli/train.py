@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from memcell.cli.app_command import AppGroup, ConfiguredCommand
+from memcell.cli.where import where_options
 from memcell.errors import UsageError
 from memcell.probes.catalogue import PROBES
 from memcell.registry import default_registry
@@ -64,18 +65,7 @@ def _command(app: AppSpec) -> click.Command:
             metavar="N",
             help="Train each fold of a run with N seeds, --seed and those after it; with --resume, add more.",
         ),
-        click.Option(
-            ["--jobs"],
-            type=int,
-            default=0,
-            metavar="N",
-            help="Train the folds of a run on N processes of this machine (Dask); serially when left out.",
-        ),
-        click.Option(
-            ["--scheduler"],
-            metavar="ADDRESS",
-            help="Train the folds on a Dask cluster that is running already.",
-        ),
+        *where_options("Train the folds of a run"),
     ]
     return ConfiguredCommand(app, run, own, f"Train {app.name}. {app.summary}")
 

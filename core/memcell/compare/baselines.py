@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from memcell.app import App, Task
-from memcell.compare.prepared import one_thread, prepared
+from memcell.compare.prepared import prepared
 from memcell.files import write_atomic
 from memcell.jobs import Working
 from memcell.registry import default_registry
+from memcell.threads import one_thread
 from memcell.training.run_config import resolve
 
 FILE = "baselines.json"

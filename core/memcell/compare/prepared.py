@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -12,6 +10,7 @@ from memcell.app import App, Task
 from memcell.errors import DataError
 from memcell.progress import SILENT, Progress
 from memcell.registry import default_registry
+from memcell.threads import one_thread
 from memcell.training.run import build_app
 from memcell.training.run_config import RunConfig, resolve
 
@@ -71,12 +70,3 @@ def _prepared(app: str, data: str, shown: _Shown) -> Prepared:
             return Prepared(app=built, task=built.task(shown.progress))
     except DataError as error:
         raise CannotPrepare(str(error)) from error
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Let linear algebra use one thread: how sums are split decides their last bits."""
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-
-    with threadpool_limits(limits=1):
-        yield

@@ -12,13 +12,13 @@ from typing import Any
 
 import torch
 
-from memcell.compare.prepared import one_thread
 from memcell.errors import CheckpointError
 from memcell.files import make_folder
 from memcell.folds.prepared import prepared_folds
 from memcell.jobs import Working
 from memcell.jobs.lock import locked
 from memcell.registry import default_registry
+from memcell.threads import one_thread
 from memcell.training.judged import FILE as JUDGED
 from memcell.training.run import (
     Job,

@@ -6,9 +6,9 @@ import json
 from dataclasses import dataclass
 
 from memcell.app import Fold, Folding
-from memcell.compare.prepared import one_thread
 from memcell.progress import SILENT, Progress
 from memcell.registry import default_registry
+from memcell.threads import one_thread
 from memcell.training.run import build_app
 from memcell.training.run_config import RunConfig
 

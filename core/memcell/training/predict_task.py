@@ -22,6 +22,7 @@ from memcell.prediction import Asked, Item, Predictor, Record
 from memcell.registry import default_registry
 from memcell.sequences import Sequence
 from memcell.specs import AppSpec
+from memcell.threads import one_thread
 from memcell.training.evaluate import open_run
 from memcell.training.inference import InferenceStream, probabilities
 from memcell.training.interrupt import Interrupted
@@ -105,11 +106,8 @@ def do_recording(task: PredictTask, working: Working) -> Record:
             f"a worker does not see '{wanted.out}' as it is here: with --scheduler, recordings, model and "
             "--out have to be on a disk that all workers share, under the same paths"
         )
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-
     opened = opened_model(wanted)
-    # how sums are split over threads decides their last bits, and a worker has one
-    with threadpool_limits(limits=1):
+    with one_thread():
         return opened.predictor.one(task.item, opened.infer(lambda: working.stop.requested))
 
 

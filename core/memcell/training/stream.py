@@ -11,6 +11,7 @@ from memcell.errors import UsageError
 from memcell.registry import Registry
 from memcell.stepping import NetworkStepper
 from memcell.streaming import StreamAsked, Streaming
+from memcell.threads import one_thread
 from memcell.training.evaluate import open_run
 from memcell.training.interrupt import Interrupts
 from memcell.training.model import load_model
@@ -53,10 +54,7 @@ def stream(
     network, facts = load_model(folder, config, registry, built)
     if not isinstance(built, Streaming):
         raise UsageError(f"{entry.origin} names stream options and cannot stream")
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-
-    # how sums are split over threads decides their last bits, and one is quickest for a single step
-    with threadpool_limits(limits=1), Interrupts() as interrupts:
+    with one_thread(), Interrupts() as interrupts:
         asked = StreamAsked(
             facts={**facts.task, "model_id": f"{model_id(folder.model)}-carry"},
             decision=facts.decisions["carry"],
