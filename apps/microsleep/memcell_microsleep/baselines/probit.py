@@ -83,6 +83,7 @@ def _fit(
     """Return ``[1 + F]`` coefficients, the constant first and not penalized; None where it fails."""
     from statsmodels.discrete.discrete_model import Probit
 
+    # statsmodels ships no types, so its class is Any
     class WithoutErrors(Probit):  # type: ignore[misc]
         """Nobody wants standard errors here, and two features alike have none."""
 

@@ -109,6 +109,7 @@ def write_excerpts(
         told.append(one)
     arrays["about"] = np.frombuffer(json.dumps(told).encode(), dtype=np.uint8)
     buffer = io.BytesIO()
+    # names of arrays are keywords here, and the type checker takes one of them for 'allow_pickle'
     np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
     write_atomic(path / FILE, buffer.getvalue())
 
