@@ -103,7 +103,7 @@ def test_several_processes_want_the_same(tmp_path):
     assert [run.returncode for run in runs] == [0, 0, 0], results
     assert len({out for out, _ in results}) == 1
     left = list((tmp_path / "memcell" / "native").iterdir())
-    assert all(p.suffix in (".so", ".json") for p in left)
+    assert all(p.suffix in (".so", ".plan", ".json") for p in left)
 
 
 def test_without_a_compiler_the_reason_is_said(agree, monkeypatch):

@@ -187,7 +187,7 @@ def test_a_person_without_a_home_has_a_folder_of_the_process(monkeypatch):
 
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setattr(cache.Path, "home", homeless)
-    assert cache._writable(None).is_dir()
+    assert cache.writable_folder().is_dir()
 
 
 @pytest.mark.parametrize("made_within", [False, True])

@@ -1,4 +1,4 @@
-"""Compiled objects on disk, safe for several processes and against damage.
+"""Compiled objects and plans on disk, safe for several processes and against damage.
 
 ``KEY.json`` names an object file and its SHA-256; the object's own name holds its digest, so that an entry
 is never half of one build and half of another. Both are written beside and moved into place. What does not
@@ -33,17 +33,23 @@ def fetch(key: str, build: Callable[[Path], None], where: Path | None = None) ->
         build: Writes the object to a path.
         where: The folder.
     """
-    place = _writable(where)
+    place = writable_folder(where)
     found = lookup(key, place)
     return found if found is not None else store(key, build, place)
 
 
-def lookup(key: str, where: Path) -> Path | None:
-    """Return the object of a key, or None where there is no sound one."""
+def lookup(key: str, where: Path, kind: str = "so") -> Path | None:
+    """Return the object of a key, or None where there is no sound one.
+
+    Args:
+        key: As in `fetch`.
+        where: The folder.
+        kind: Ending of the object's name.
+    """
     entry = where / f"{key}.json"
     try:
         digest = json.loads(entry.read_text())["sha256"]
-        path = where / f"{key}-{digest[:_DIGITS]}.so"
+        path = where / f"{key}-{digest[:_DIGITS]}.{kind}"
         if not (_ours(entry) and _ours(path)):
             return None
         return path if _digest(path) == digest else None
@@ -51,13 +57,13 @@ def lookup(key: str, where: Path) -> Path | None:
         return None
 
 
-def store(key: str, build: Callable[[Path], None], where: Path) -> Path:
+def store(key: str, build: Callable[[Path], None], where: Path, kind: str = "so") -> Path:
     """Build an object, put it into the folder, and return its path."""
     with tempfile.TemporaryDirectory(dir=where, prefix="build-") as work:
-        made = Path(work) / "unit.so"
+        made = Path(work) / f"unit.{kind}"
         build(made)
         digest = _digest(made)
-        path = where / f"{key}-{digest[:_DIGITS]}.so"
+        path = where / f"{key}-{digest[:_DIGITS]}.{kind}"
         made.replace(path)
         entry = Path(work) / "entry.json"
         entry.write_text(json.dumps({"sha256": digest}))
@@ -78,7 +84,7 @@ _own_folder: Path | None = None
 _lock = threading.Lock()
 
 
-def _writable(where: Path | None) -> Path:
+def writable_folder(where: Path | None = None) -> Path:
     """Return the folder, made where it is missing; one of this process's own where it cannot be used."""
     global _own_folder
     try:

@@ -8,8 +8,9 @@ from torch import fx
 
 from memcell.unroll.native.factors import pull_factors
 from memcell.unroll.native.gradients import ParameterGradients, Sum
-from memcell.unroll.native.ir import Number, Op, Piece, Tiles, Value, ancestors
+from memcell.unroll.native.ir import Number, Piece, Tiles, Value
 from memcell.unroll.native.lanes import LaneNumbers
+from memcell.unroll.native.layout import Layout, SumArray
 from memcell.unroll.native.lower import Lowering
 from memcell.unroll.native.merge import merge_products
 from memcell.unroll.native.partition import to_save
@@ -35,35 +36,19 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Programs:
-    """A step's programs and what their arrays are.
+    """A step's programs.
 
     Args:
         forward: With what is saved.
         backward: Of it.
         inference: Saves nothing.
-        gradients: Of the parameters.
-        saved: Columns saved for each lane and step, and for each step.
-        output: Width.
-        states: Widths.
-        gathered: Shape of each gathered tensor without time; ``None`` for the lanes.
-        parameters: Names of the parameters that are read, by their C names.
-        buffers: Likewise.
-        input_gradients: Whether each step input gets one.
-        output_state: The part of the state that is the output, where one is.
+        layout: What their arrays are.
     """
 
     forward: Program
     backward: Program
     inference: Program
-    gradients: ParameterGradients
-    saved: tuple[int, int]
-    output: int
-    states: tuple[int, ...]
-    gathered: tuple[tuple[int | None, ...], ...]
-    parameters: dict[str, str]
-    buffers: dict[str, str]
-    input_gradients: tuple[bool, ...]
-    output_state: int | None
+    layout: Layout
 
 
 class _Construction:
@@ -74,7 +59,7 @@ class _Construction:
         self.parameters: dict[str, str] = {}
         self.buffers: dict[str, str] = {}
 
-    def programs(self) -> Programs:
+    def programs(self, gathered_sites: dict[str, int]) -> Programs:
         traced, lowering = self.traced, self.lowering
         self._constants("P", traced.parameters, self.parameters, True)
         self._constants("Q", traced.buffers, self.buffers, True)
@@ -153,18 +138,26 @@ class _Construction:
                 ],
                 added,
             ),
-            gradients=gradients,
-            saved=(saved_rows, saved_vector),
-            output=y.width,
-            states=tuple(widths),
-            gathered=tuple(
-                tuple(None if s == traced.lanes else s for s in shape_of(n))
-                for n in traced.gathered
+            layout=Layout(
+                saved=(saved_rows, saved_vector),
+                output=y.width,
+                states=tuple(widths),
+                gathered=tuple(
+                    tuple(None if s == traced.lanes else s for s in shape_of(n))
+                    for n in traced.gathered
+                ),
+                parameters=self.parameters,
+                buffers=self.buffers,
+                read=tuple(dict.fromkeys(p.array.name for p in only_forward.values())),
+                input_gradients=tuple(g is not None for g in input_gradients),
+                output_state=states.index(output) if output in states else None,
+                sums=tuple(
+                    SumArray(a.name, s.shape[::-1] if a.swapped else s.shape, a.swapped)
+                    for a, s in zip(added, gradients.sums, strict=True)
+                ),
+                finish=gradients.finish,
+                gathered_sites=gathered_sites,
             ),
-            parameters=self.parameters,
-            buffers=self.buffers,
-            input_gradients=tuple(g is not None for g in input_gradients),
-            output_state=states.index(output) if output in states else None,
         )
 
     def _constants(
@@ -230,26 +223,18 @@ def _values(tiles: list[Tiles]) -> list[Value]:
     return [t.value for several in tiles for t in several if isinstance(t, Piece)]
 
 
-def construct(traced: Traced, numbers: LaneNumbers, wanted: Wanted) -> Programs:
+def construct(
+    traced: Traced, numbers: LaneNumbers, wanted: Wanted, gathered_sites: dict[str, int]
+) -> Programs:
     """Lower a traced step and split it into programs.
+
+    Args:
+        traced: The step.
+        numbers: Its constants that follow the number of lanes.
+        wanted: Which gradients.
+        gathered_sites: How many tensors each site gathers.
 
     Raises:
         Unsupported: It cannot be expressed.
     """
-    return _Construction(traced, numbers, wanted).programs()
-
-
-def flops(program: Program) -> int:
-    """Return the multiplications and additions of a program's matrix products, for a lane and step."""
-    roots = _values([t for t, _ in program.stores] + [s.after for s in program.states])
-    roots += [a.outer for a in program.added if a.outer]
-    roots += _values([a.tiles for a in program.added])
-    total = 0
-    for value in ancestors(roots, set(program.given)):
-        if value in program.given:
-            continue
-        if value.op is Op.MATMUL and value.matrix is not None:
-            total += 2 * value.matrix.shape[0] * value.matrix.shape[1]
-        elif value.op is Op.OUTER:
-            total += 2 * value.width * sum(t.width for t in value.args)
-    return total
+    return _Construction(traced, numbers, wanted).programs(gathered_sites)

@@ -48,12 +48,12 @@ def run_forward(call: Call, tensors: Sequence[Tensor], lease: Lease | None) -> t
     Returns:
         Arrays by name, the outputs, and the kept states ``[kept, B, width]`` of each part.
     """
-    programs, t, b = call.plan.programs, call.steps, call.lanes
+    layout, t, b = call.plan.layout, call.steps, call.lanes
     dtype = call.plan.dtype
     runner = call.plan.inference if lease is None else call.plan.forward
     arrays = {**call.fixed, **dict(zip(call.names, tensors, strict=True))}
-    aliased = None if lease is None or not call.marks.plain else programs.output_state
-    for i, width in enumerate(programs.states):
+    aliased = None if lease is None or not call.marks.plain else layout.output_state
+    for i, width in enumerate(layout.states):
         if lease is None:
             history = torch.empty(2, b, width, dtype=dtype)
         elif i == aliased:
@@ -64,20 +64,20 @@ def run_forward(call: Call, tensors: Sequence[Tensor], lease: Lease | None) -> t
         arrays[f"s{i}_history"] = history
         arrays[f"s{i}_kept"] = torch.empty(call.kept, b, width, dtype=dtype)
     if aliased is None:
-        arrays["y"] = torch.empty(t, b, programs.output, dtype=dtype)
+        arrays["y"] = torch.empty(t, b, layout.output, dtype=dtype)
     else:
         arrays["y"] = arrays[f"s{aliased}_history"][1:]
-    for i, shape in enumerate(programs.gathered):
+    for i, shape in enumerate(layout.gathered):
         sizes = (b if s is None else s for s in shape)
         arrays[f"g{i}"] = torch.empty(t, *sizes, dtype=dtype)
         call.gathered.append(arrays[f"g{i}"])
     if lease is not None:
-        rows, vector = programs.saved
+        rows, vector = layout.saved
         arrays["saved"] = lease.take((t, b, rows), dtype)
         arrays["saved_vector"] = lease.take((t, vector), dtype)
     window = runner.window(t, b, call.threads, ring=lease is None)
     runner(window, call.marks, arrays)
-    kept = [arrays[f"s{i}_kept"] for i in range(len(programs.states))]
+    kept = [arrays[f"s{i}_kept"] for i in range(len(layout.states))]
     return arrays, arrays["y"], kept
 
 
@@ -107,44 +107,41 @@ class Unroll(torch.autograd.Function):
             )
         tensors = ctx.saved_tensors
         plan, b = call.plan, call.lanes
-        programs, dtype = plan.programs, plan.dtype
+        layout, dtype = plan.layout, plan.dtype
         arrays = {**call.fixed, **ctx.arrays, **dict(zip(call.names, tensors, strict=True))}
         arrays["dy"] = dy.contiguous()
-        for i, width in enumerate(programs.states):
+        for i, width in enumerate(layout.states):
             arrays[f"s{i}_before"] = arrays[f"s{i}_history"]
             arrays[f"d{i}_kept"] = d_kept[i].contiguous()
             arrays[f"d{i}_first"] = torch.empty(b, width, dtype=dtype)
             if call.marks.restarts is not None:
                 arrays[f"d{i}_fresh"] = torch.zeros(b, width, dtype=dtype)
-        n_inputs = len(programs.input_gradients)
-        for i, given in enumerate(programs.input_gradients):
+        n_inputs = len(layout.input_gradients)
+        for i, given in enumerate(layout.input_gradients):
             if given:
                 arrays[f"dx{i}"] = torch.empty_like(
                     tensors[i], memory_format=torch.contiguous_format
                 )
         window = plan.backward.window(call.steps, b, call.threads, ring=False)
-        for added, entry in zip(programs.backward.added, programs.gradients.sums, strict=True):
-            shape = entry.shape[::-1] if added.swapped else entry.shape
-            arrays[added.name] = torch.zeros(window.threads, *shape, dtype=dtype)
+        for added in layout.sums:
+            arrays[added.name] = torch.zeros(window.threads, *added.shape, dtype=dtype)
         plan.backward(window, call.marks, arrays)
         sums = []
-        for added in programs.backward.added:
+        for added in layout.sums:
             total = arrays[added.name]
             total = total[0] if window.threads == 1 else total.sum(0)
             sums.append(total.t().contiguous() if added.swapped else total)
         parameters = {
-            n: tensors[call.names.index(c)]
-            for c, n in programs.parameters.items()
-            if c in call.names
+            n: tensors[call.names.index(c)] for c, n in layout.parameters.items() if c in call.names
         }
-        gradients = programs.gradients.finish(sums, parameters)
+        gradients = layout.finish(sums, parameters)
         by_name: dict[str, Tensor] = {
-            c: gradients[n] for c, n in programs.parameters.items() if n in gradients
+            c: gradients[n] for c, n in layout.parameters.items() if n in gradients
         }
         for i in range(n_inputs):
-            if programs.input_gradients[i]:
+            if layout.input_gradients[i]:
                 by_name[f"x{i}"] = arrays[f"dx{i}"]
-        for i in range(len(programs.states)):
+        for i in range(len(layout.states)):
             by_name[f"s{i}"] = arrays[f"d{i}_first"]
             if call.marks.restarts is not None:
                 by_name[f"s{i}_fresh"] = arrays[f"d{i}_fresh"]

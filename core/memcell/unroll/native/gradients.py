@@ -8,14 +8,14 @@ graph that torch runs once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, fx
+from torch import fx
 
 from memcell.unroll.native.cuts import VIEWS
+from memcell.unroll.native.finish import Finish
 from memcell.unroll.native.ir import Tiles, Value, width_of
 from memcell.unroll.native.lower import Lowering
 from memcell.unroll.native.shapes import shape_of
@@ -74,7 +74,7 @@ class ParameterGradients:
 
     Attributes:
         sums: What the loop adds up.
-        names: Parameters that get a gradient.
+        finish: The linear rest.
     """
 
     def __init__(self, traced: Traced, lowering: Lowering, wanted: frozenset[str]) -> None:
@@ -92,23 +92,7 @@ class ParameterGradients:
         for node in gradients.values():
             self._ends(node, ends)
         self.sums = [self._sum(node) for node in ends]
-        self.names = list(gradients)
-        self._after, self._needs = self._graph(list(ends), list(gradients.values()))
-
-    def finish(self, sums: list[Tensor], parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return the gradients by parameter from what the loop added up.
-
-        No two are the same tensor: they may be added to in place.
-        """
-        found = self._after.forward(*sums, *(parameters[name] for name in self._needs))
-        taken: set[int] = set()
-        result: dict[str, Tensor] = {}
-        for name, gradient in zip(self.names, found, strict=True):
-            if gradient.data_ptr() in taken:
-                gradient = gradient.clone()
-            taken.add(gradient.data_ptr())
-            result[name] = gradient
-        return result
+        self.finish = self._finish(list(ends), gradients)
 
     def _ends(self, node: fx.Node, ends: dict[fx.Node, None]) -> None:
         if node not in self._timed or node in ends:
@@ -138,11 +122,7 @@ class ParameterGradients:
             raise Unsupported(f"a weight's gradient through {node.target}")
         return Sum(shape, tiles=self._lowering.tiles(node))
 
-    def _graph(
-        self, ends: list[fx.Node], results: list[fx.Node]
-    ) -> tuple[fx.GraphModule, list[str]]:
-        graph = fx.Graph()
-        made = {n: graph.placeholder(f"sum_{i}") for i, n in enumerate(ends)}
+    def _finish(self, ends: list[fx.Node], results: dict[str, fx.Node]) -> Finish:
         needed: dict[fx.Node, None] = {}
         order: list[fx.Node] = []
         seen = set(ends)
@@ -164,14 +144,9 @@ class ParameterGradients:
                 visit(argument)
             order.append(node)
 
-        for node in results:
+        for node in results.values():
             visit(node)
-        for node in needed:
-            made[node] = graph.placeholder(f"parameter_{len(made)}")
-        for node in order:
-            made[node] = graph.node_copy(node, lambda n: made[n])
-        graph.output(tuple(made[n] for n in results))
-        return fx.GraphModule({}, graph), [self._parameters[n] for n in needed]
+        return Finish.of(ends, {n: self._parameters[n] for n in needed}, order, results)
 
 
 def _depending_on_time(traced: Traced) -> set[fx.Node]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -17,8 +17,10 @@ from memcell.unroll.native.construct import Programs, Wanted, construct
 from memcell.unroll.native.emit import Written, write
 from memcell.unroll.native.inputs import Inputs
 from memcell.unroll.native.lanes import LaneNumbers
+from memcell.unroll.native.layout import Layout
 from memcell.unroll.native.purity import fingerprint
 from memcell.unroll.native.runner import INPUT_ROWS, SUM_ROWS, Runner
+from memcell.unroll.native.stored_plan import PROGRAMS, load_plan, store_plan, stored_key
 from memcell.unroll.native.target import Target, chosen
 from memcell.unroll.native.trace import Step, trace, unused_lanes
 from memcell.unroll.native.unit import begin_kernels, begin_program, kernels, program_unit
@@ -30,17 +32,37 @@ class Plan:
     """Programs, compiled when they are first run.
 
     Args:
-        programs: What is computed.
-        gathered_sites: How many tensors each site gathers.
+        layout: What their arrays are.
+        written: The programs in C, by name.
         dtype: Of all numbers.
         target: The instruction set.
+        traced: What they were written from; None where they were found on disk.
     """
 
     def __init__(
-        self, programs: Programs, gathered_sites: dict[str, int], dtype: torch.dtype, target: Target
+        self,
+        layout: Layout,
+        written: Mapping[str, Written],
+        dtype: torch.dtype,
+        target: Target,
+        traced: Programs | None,
     ) -> None:
-        self.programs, self.gathered_sites = programs, gathered_sites
+        self.layout, self.written = layout, written
         self.dtype, self.target = dtype, target
+        self._traced = traced
+
+    @property
+    def programs(self) -> Programs:
+        """What the programs were written from.
+
+        Raises:
+            LookupError: They were found on disk.
+        """
+        if self._traced is None:
+            raise LookupError(
+                "found on disk, not traced: use another cache folder (XDG_CACHE_HOME)"
+            )
+        return self._traced
 
     @functools.cached_property
     def forward(self) -> Runner:
@@ -49,26 +71,23 @@ class Plan:
         Raises:
             Unsupported: Either cannot be had: said now, for in backward nothing else can run instead.
         """
-        begin_program((self._backward.source,), self.dtype, self.target)
-        made = self._runner("forward", write(self.programs.forward), INPUT_ROWS)
+        begin_program((self.written["backward"].source,), self.dtype, self.target)
+        made = self._runner("forward", INPUT_ROWS)
         _ = self.backward
         return made
 
     @functools.cached_property
     def backward(self) -> Runner:
         """The backward loop."""
-        return self._runner("backward", self._backward, SUM_ROWS)
+        return self._runner("backward", SUM_ROWS)
 
     @functools.cached_property
     def inference(self) -> Runner:
         """The forward loop that saves nothing."""
-        return self._runner("inference", write(self.programs.inference), INPUT_ROWS)
+        return self._runner("inference", INPUT_ROWS)
 
-    @functools.cached_property
-    def _backward(self) -> Written:
-        return write(self.programs.backward)
-
-    def _runner(self, name: str, written: Written, rows: int) -> Runner:
+    def _runner(self, name: str, rows: int) -> Runner:
+        written = self.written[name]
         unit = program_unit((written.source,), self.dtype, self.target)
         return Runner(unit, name, written, kernels(self.dtype, self.target), self.dtype, rows)
 
@@ -94,7 +113,7 @@ def find_plan(
     target = chosen()
     parts = list(leaves(state))
     lanes = parts[0].shape[0]
-    key = (
+    call = (
         target,
         tuple(
             (site, window.mode, tuple(_kind(i, lanes) for i in window.inputs))
@@ -105,15 +124,14 @@ def find_plan(
         tuple(t.shape[2:] for t in inputs.tensors),
         tuple(t.shape[1:] for t in parts),
         parts[0].dtype,
-        wanted,
-        fingerprint(cell),
-        fingerprint(norms),
     )
+    key = (call, wanted, fingerprint(cell), fingerprint(norms))
     known = _plans.setdefault(cell, WeakKeyDictionary()).setdefault(norms, {})
     if key not in known:
         begin_kernels(parts[0].dtype, target)  # while it is traced
         try:
-            known[key] = _made(cell, norms, windows, inputs, state, wanted, target)
+            layout, written, traced = _planned(cell, norms, windows, inputs, state, wanted, call)
+            known[key] = Plan(layout, written, parts[0].dtype, target, traced)
         except Unsupported as e:
             known[key] = str(e)
     found = known[key]
@@ -122,15 +140,49 @@ def find_plan(
     return found
 
 
-def _made(
+def _planned(
     cell: Cell,
     norms: SiteNorms,
     windows: dict[str, NormWindow],
     inputs: Inputs,
     state: Any,
     wanted: Wanted,
-    target: Target,
-) -> Plan:
+    call: object,
+) -> tuple[Layout, dict[str, Written], Programs | None]:
+    """Find a plan on disk, or trace the step and leave it there."""
+    call = (call, sorted(wanted.parameters), wanted.inputs)
+    modes = {site: window.mode for site, window in windows.items()}
+    key = stored_key(call, (Step.forward, cell, norms, modes, *_types(state)))
+    found = None if key is None else load_plan(key)
+    if found is not None:
+        return *found, None
+    programs = trace_programs(cell, norms, windows, inputs, state, wanted)
+    written = {name: write(getattr(programs, name)) for name in PROGRAMS}
+    if key is not None:
+        store_plan(key, programs.layout, written)
+    return programs.layout, written, programs
+
+
+def _types(state: Any) -> list[type]:
+    """Return the types of a state and its parts."""
+    if isinstance(state, Tensor):
+        return []
+    return [type(state), *(t for part in state for t in _types(part))]
+
+
+def trace_programs(
+    cell: Cell,
+    norms: SiteNorms,
+    windows: dict[str, NormWindow],
+    inputs: Inputs,
+    state: Any,
+    wanted: Wanted,
+) -> Programs:
+    """Trace a step and split it into programs.
+
+    Raises:
+        Unsupported: It cannot be expressed.
+    """
     modes = {site: window.mode for site, window in windows.items()}
     step = Step(cell, norms, modes, state, inputs.projects, inputs.single)
     parts = list(leaves(state))
@@ -154,7 +206,7 @@ def _made(
     with torch.random.fork_rng(devices=[]), torch.inference_mode(False):
         first, second = traced(lanes), traced(other)
     numbers = LaneNumbers(first.graph, lanes, second.graph, other)
-    return Plan(construct(first, numbers, wanted), step.gathered_count, parts[0].dtype, target)
+    return construct(first, numbers, wanted, step.gathered_count)
 
 
 def _kind(tensor: Tensor, batch: int) -> tuple[Any, ...]:

@@ -64,14 +64,14 @@ class NativeStepper:
             plan, inputs = planned(cell, norms, owners, windows, self._x, self._structure)
         if not inputs.projects:
             raise Unsupported("project does not work step by step")
-        programs = plan.programs
+        layout = plan.layout
         self._plan, self._runner = plan, plan.inference
         if self._runner.mixes:
             raise Unsupported("its lanes meet at inference")
         self._aging = self._ages.any
-        self._y = torch.zeros(1, lanes, programs.output, dtype=dtype)
+        self._y = torch.zeros(1, lanes, layout.output, dtype=dtype)
         self._x0, self._y0 = self._x[0], self._y[0]
-        self._history = [torch.zeros(2, lanes, w, dtype=dtype) for w in programs.states]
+        self._history = [torch.zeros(2, lanes, w, dtype=dtype) for w in layout.states]
         self._phase = 0
         no = torch.zeros(1, lanes, dtype=torch.bool)
         self._marks = Marks(WindowMarks.of(no, ~no, torch.zeros(lanes, dtype=torch.int64)), ())
@@ -80,8 +80,8 @@ class NativeStepper:
         self._lease, self._packing = Lease(), Lease()
         scratch = self._lease.take((self._runner.scratch(self._windows[0]) + 64,), dtype)
         self._scratch = -(-scratch.data_ptr() // 64) * 64
-        self._parameters = {c: owners[n] for c, n in programs.parameters.items()}
-        buffers = [*(cell.buffers() if programs.buffers else ()), *norms.buffers()]
+        self._parameters = {c: owners[n] for c, n in layout.parameters.items()}
+        buffers = [*(cell.buffers() if layout.buffers else ()), *norms.buffers()]
         self._watched = [*self._parameters.values(), *buffers]
         self._take_parameters()
 

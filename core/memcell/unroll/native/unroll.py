@@ -48,11 +48,11 @@ def unroll_native(
         parts = checked(owners, x, state, fresh)
         windows = norms.windows(marks, gather)
         plan, inputs = planned(cell, norms, owners, windows, x, state)
-        programs = plan.programs
+        layout = plan.layout
         wanted = sorted(k for k in keep if k > 0)
         fresh_parts = [t.contiguous() for t in leaves(fresh)]
         named = {f"x{i}": t for i, t in enumerate(inputs.tensors)}
-        named.update({c: owners[n] for c, n in programs.parameters.items()})
+        named.update({c: owners[n] for c, n in layout.parameters.items()})
         named.update({f"s{i}": t for i, t in enumerate(parts)})
         named.update({f"s{i}_fresh": t for i, t in enumerate(fresh_parts)})
         tensors = [t.contiguous() for t in named.values()]
@@ -192,14 +192,14 @@ _refused: WeakKeyDictionary[Cell, dict[Any, str]] = WeakKeyDictionary()
 
 def fixed_buffers(plan: Plan, cell: Cell, norms: SiteNorms, copy: bool) -> dict[str, Tensor]:
     """Return the buffers that programs read by their C names; copied where backward reads them again."""
-    if not plan.programs.buffers:
+    if not plan.layout.buffers:
         return {}
     buffers = {
         **{f"cell.{n}": b for n, b in cell.named_buffers()},
         **{f"norms.{n}": b for n, b in norms.named_buffers()},
     }
     fixed = {}
-    for c, name in plan.programs.buffers.items():
+    for c, name in plan.layout.buffers.items():
         buffer = buffers[name].detach().to(plan.dtype).contiguous()
         fixed[c] = buffer.clone() if copy else buffer
     return fixed
@@ -207,10 +207,11 @@ def fixed_buffers(plan: Plan, cell: Cell, norms: SiteNorms, copy: bool) -> dict[
 
 def _norm_inputs(plan: Plan, windows: dict[str, NormWindow]) -> dict[str, Tensor]:
     """Return those of the normalizers' inputs that programs read."""
-    read = {place.array.name for place in plan.programs.forward.given.values()}
     flat = [i for w in windows.values() for i in w.inputs]
     named = {f"m{i}": tensor for i, tensor in enumerate(flat)}
-    return {n: t.detach().to(plan.dtype).contiguous() for n, t in named.items() if n in read}
+    return {
+        n: t.detach().to(plan.dtype).contiguous() for n, t in named.items() if n in plan.layout.read
+    }
 
 
 def _fold(
@@ -218,7 +219,7 @@ def _fold(
 ) -> None:
     rest = list(gathered)
     for site, window in windows.items():
-        count = plan.gathered_sites.get(site, 0)
+        count = plan.layout.gathered_sites.get(site, 0)
         mine, rest = rest[:count], rest[count:]
         if mine:
             norms.site(site).fold(tuple(mine), window.mode, window.inputs)

@@ -1,0 +1,115 @@
+"""The linear rest of parameter gradients: a few operations that torch runs once after the loop."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+
+
+@dataclass(frozen=True)
+class Ref:
+    """The tensor of this number: what is given, then the results of the operations, in order."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class Operation:
+    """An operation of torch.
+
+    Args:
+        name: As in ``aten.slice.Tensor``.
+        args: Numbers, words, `Ref`, torch's own words (types, layouts), and sequences of them.
+        kwargs: Likewise.
+    """
+
+    name: str
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Finish:
+    """From what the loop added up to the gradients.
+
+    Args:
+        parameters: Names of the parameters that are given beside the sums.
+        operations: In order.
+        results: Tensor of each parameter's gradient.
+    """
+
+    parameters: tuple[str, ...]
+    operations: tuple[Operation, ...]
+    results: dict[str, Ref]
+
+    @classmethod
+    def of(
+        cls,
+        sums: Sequence[fx.Node],
+        parameters: Mapping[fx.Node, str],
+        order: Sequence[fx.Node],
+        results: Mapping[str, fx.Node],
+    ) -> Finish:
+        """Take nodes of a graph, in the order in which they are computed."""
+        known = {node: Ref(i) for i, node in enumerate((*sums, *parameters, *order))}
+
+        def plain(value: Any) -> Any:
+            if isinstance(value, fx.Node):
+                return known[value]
+            if isinstance(value, list | tuple):
+                return [plain(v) for v in value]
+            return value
+
+        return cls(
+            tuple(parameters.values()),
+            tuple(
+                Operation(
+                    str(node.target),
+                    tuple(plain(a) for a in node.args),
+                    {k: plain(v) for k, v in node.kwargs.items()},
+                )
+                for node in order
+            ),
+            {name: known[node] for name, node in results.items()},
+        )
+
+    def __call__(
+        self, sums: Sequence[Tensor], parameters: Mapping[str, Tensor]
+    ) -> dict[str, Tensor]:
+        """Return the gradients by parameter.
+
+        No two are the same tensor: they may be added to in place.
+        """
+        tensors = [*sums, *(parameters[name] for name in self.parameters)]
+
+        def filled(value: Any) -> Any:
+            if isinstance(value, Ref):
+                return tensors[value.number]
+            return [filled(v) for v in value] if isinstance(value, list) else value
+
+        for call, operation in zip(self._calls, self.operations, strict=True):
+            kwargs = {k: filled(v) for k, v in operation.kwargs.items()}
+            tensors.append(call(*map(filled, operation.args), **kwargs))
+        taken: set[int] = set()
+        result: dict[str, Tensor] = {}
+        for name, ref in self.results.items():
+            gradient = tensors[ref.number]
+            if gradient.data_ptr() in taken:
+                gradient = gradient.clone()
+            taken.add(gradient.data_ptr())
+            result[name] = gradient
+        return result
+
+    @cached_property
+    def _calls(self) -> list[Any]:
+        return [_resolved(operation.name) for operation in self.operations]
+
+
+def _resolved(name: str) -> Any:
+    namespace, packet, overload = name.split(".")
+    return getattr(getattr(getattr(torch.ops, namespace), packet), overload)
