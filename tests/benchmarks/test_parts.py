@@ -49,6 +49,7 @@ def test_the_median_ratio_is_of_rounds():
     mine, theirs = Samples((2.0, 8.0, 3.0)), Samples((1.0, 2.0, 1.0))
     assert mine.ratio(theirs) == 2
     assert mine.median_ratio(theirs) == 3
+    assert mine.ratio_spread(theirs) == (2, 4)
 
 
 def test_products_are_those_of_the_cells_equations():

@@ -9,7 +9,7 @@ from memcell_benchmarks.rows import Row
 #: How the columns are read, printed once.
 LEGEND = (
     "xLSTM: time / torch.nn.LSTM's of the same size in the same rounds, fastest against fastest; then the "
-    "median of the ratios round by round. Below 1 is faster.",
+    "median of the ratios round by round, and their range. Below 1 is faster.",
     "GFLOP/s: the cell's own matrix products / time of forward and backward; %mm: of torch.mm's rate at the "
     "step's largest product (%packed: of memcell's packed kernel's).",
     "error: largest relative error of outputs, gradients, statistics, inference and steps against the eager "
@@ -81,7 +81,13 @@ def _timed(kind: str, title: str, unit: float) -> list[Column]:
     def median(row: Row, peer: Row) -> str:
         return f"{row.times[kind].median_ratio(peer.times[kind]):.2f}" if kind in row.times else ""
 
-    return [(title, least), ("xLSTM", ratio), ("median", median)]
+    def spread(row: Row, peer: Row) -> str:
+        if kind not in row.times or row is peer:
+            return ""
+        low, high = row.times[kind].ratio_spread(peer.times[kind])
+        return f"{low:.2f}-{high:.2f}"
+
+    return [(title, least), ("xLSTM", ratio), ("median", median), ("range", spread)]
 
 
 def _number(value: float | None) -> str:

@@ -77,8 +77,16 @@ class Samples:
 
     def median_ratio(self, peer: Samples) -> float:
         """Median of the ratios within each round: both saw the same machine."""
+        return statistics.median(self._ratios(peer))
+
+    def ratio_spread(self, peer: Samples) -> tuple[float, float]:
+        """Smallest and largest of the ratios within each round."""
+        ratios = self._ratios(peer)
+        return min(ratios), max(ratios)
+
+    def _ratios(self, peer: Samples) -> list[float]:
         pairs = zip(self.seconds, peer.seconds, strict=True)
-        return statistics.median(mine / theirs for mine, theirs in pairs)
+        return [mine / theirs for mine, theirs in pairs]
 
 
 def interleaved(

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import textwrap
+import time
 
 import pytest
 import torch
@@ -60,6 +61,28 @@ def test_a_failed_build_leaves_nothing(tmp_path):
     with pytest.raises(AssertionError):
         cache.fetch("k", broken, tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def age(path, days):
+    then = time.time() - days * 24 * 60 * 60
+    os.utime(path, (then, then))
+
+
+def test_what_nobody_asks_for_is_deleted_in_the_end(tmp_path):
+    for key in ("forgotten", "asked for", "young"):
+        cache.fetch(key, built, tmp_path)
+    (tmp_path / "notes.txt").write_text("not ours")
+    for name in ("build-killed", "build-running"):
+        (tmp_path / name).mkdir()
+    for path in tmp_path.iterdir():
+        age(path, 1 if path.name.startswith("young") else cache.KEPT_DAYS + 1)
+    (tmp_path / "build-running").touch()
+    assert cache.lookup("asked for", tmp_path) is not None
+    cache.fetch("new", built, tmp_path)
+    left = {path.name.split("-")[0].removesuffix(".json") for path in tmp_path.glob("*.[js]*")}
+    assert left == {"asked for", "young", "new"}
+    assert (tmp_path / "notes.txt").exists()
+    assert [p.name for p in tmp_path.glob("build-*")] == ["build-running"]
 
 
 def test_a_folder_that_cannot_be_used_is_replaced(tmp_path):

@@ -2,7 +2,8 @@
 
 ``KEY.json`` names an object file and its SHA-256; the object's own name holds its digest, so that an entry
 is never half of one build and half of another. Both are written beside and moved into place. What does not
-match its digest, or does not belong to this user, is built again and never loaded.
+match its digest, or does not belong to this user, is built again and never loaded. What nobody has asked for
+in `KEPT_DAYS` is deleted when something new is stored.
 """
 
 from __future__ import annotations
@@ -10,12 +11,19 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
+#: Versions of torch, of the compiler and of this package leave behind what no later one asks for.
+KEPT_DAYS = 60
+_DAY = 24 * 60 * 60
 _DIGITS = 16
+_KINDS = (".json", ".plan", ".so")
 
 
 def folder() -> Path:
@@ -52,7 +60,10 @@ def lookup(key: str, where: Path, kind: str = "so") -> Path | None:
         path = where / f"{key}-{digest[:_DIGITS]}.{kind}"
         if not (_ours(entry) and _ours(path)):
             return None
-        return path if _digest(path) == digest else None
+        if _digest(path) != digest:
+            return None
+        _used(entry, path)
+        return path
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -68,7 +79,27 @@ def store(key: str, build: Callable[[Path], None], where: Path, kind: str = "so"
         entry = Path(work) / "entry.json"
         entry.write_text(json.dumps({"sha256": digest}))
         entry.replace(where / f"{key}.json")
+    _forget(where)
     return path
+
+
+def _used(*paths: Path) -> None:
+    """Note that files were asked for, to the day."""
+    with suppress(OSError):  # another user's folder, a disk that is only read
+        for path in paths:
+            if time.time() - path.stat().st_mtime > _DAY:
+                path.touch()
+
+
+def _forget(where: Path) -> None:
+    """Delete what nobody has asked for in a long time, and what builds that were killed left."""
+    with suppress(OSError):  # another process may be at it too
+        for path in list(where.iterdir()):
+            days = (time.time() - path.stat(follow_symlinks=False).st_mtime) / _DAY
+            if path.is_dir() and path.name.startswith("build-") and days > 1:
+                shutil.rmtree(path, ignore_errors=True)
+            elif path.suffix in _KINDS and days > KEPT_DAYS:
+                path.unlink(missing_ok=True)
 
 
 def _digest(path: Path) -> str:
