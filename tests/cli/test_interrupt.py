@@ -45,13 +45,14 @@ def digests(path):
 
 
 def wait_for_updates(path, lines, process):
-    for _ in range(600):
+    begun = time.monotonic()
+    while time.monotonic() - begun < 120:  # on a machine that is busy with other work
         if path.exists() and path.read_bytes().count(b"\n") >= lines:
             return
         if process.poll() is not None:
             pytest.fail(f"ended before it could be stopped:\n{process.stdout.read()}")
         time.sleep(0.02)
-    pytest.fail("did not come to train within 12 s")
+    pytest.fail("did not come to train within 120 s")
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ import click
 from memcell.errors import UsageError, unknown
 from memcell.registry import Registry, default_registry
 from memcell_benchmarks.options import (
+    DEFAULT_KINDS,
     DEFAULT_WAYS,
     DTYPES,
     KINDS,
@@ -55,7 +56,7 @@ def _described(known: dict[str, str]) -> str:
 )
 @click.option(
     "--what",
-    default=",".join(KINDS),
+    default=",".join(DEFAULT_KINDS),
     show_default=True,
     metavar="NAME,…",
     help=f"{_described(KINDS)}.",

@@ -134,7 +134,7 @@ class Unrolled:
         self.parts, self.problem, self.unroll = parts, problem, unroll
         self.parameters = parts.parameters()
         steps, lanes, _ = problem.x.shape
-        self._window = self._from_nothing(steps, lanes)
+        self.window = self._from_nothing(steps, lanes)
         state, self._one = self._from_nothing(1, 1)
         self._carried = state
         self._x = problem.x[:1, :1].contiguous()
@@ -146,7 +146,7 @@ class Unrolled:
         return state, WindowMarks.of(no, ~no, no[0].to(torch.int64))
 
     def _run(self, gather: bool) -> Tensor:
-        state, marks = self._window
+        state, marks = self.window
         end = (marks.time_steps,)
         out, _ = self.unroll(*self.parts, self.problem.x, state, state, marks, end, gather)
         return out

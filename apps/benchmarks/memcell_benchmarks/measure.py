@@ -64,6 +64,7 @@ def measure(
     # no bar from here on: drawing it would be part of the CPU time
     _time(entrants, options, clock)
     _weigh(entrants, options)
+    _profile(entrants, options, clock)
     if "train" in options.kinds:
         for row in (e.row for e in entrants if e.trains and e.row.product):
             assert row.product is not None
@@ -157,6 +158,19 @@ def _weigh(entrants: Sequence[_Entrant], options: Options) -> None:
     if "memory" not in options.kinds:
         return
     for entrant in entrants:
+        if options.device == "cuda" and entrant.row.way == "compiled":
+            continue  # a CUDA graph has had its memory since it was recorded: it grows by nothing
         # a peer with an allocator of its own (JAX) keeps what it had: its growth says nothing
         if entrant.trains and isinstance(entrant.contender, Unrolled | TorchLSTM):
             entrant.row.memory = peak_growth(entrant.contender.train, options.device)
+
+
+def _profile(entrants: Sequence[_Entrant], options: Options, clock: Clock) -> None:
+    if "profile" not in options.kinds:
+        return
+    from memcell_benchmarks.native import Native
+    from memcell_benchmarks.profiling import profile
+
+    for entrant in entrants:
+        if entrant.trains and isinstance(entrant.contender, Native):
+            entrant.row.profile = profile(entrant.contender, clock, options.rounds, options.sample)

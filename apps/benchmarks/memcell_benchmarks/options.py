@@ -12,12 +12,16 @@ WAYS = {
     "naive": "a loop that projects inside the step, as public code does",
     "eager": "memcell's reference loop, input projection hoisted",
     "native": "memcell's generated C loop",
-    "compiled": "memcell's chunks of steps through torch.compile",
+    "torch": "torch's own kernel with the cell's weights, where it is one of torch's (cuDNN on a GPU)",
+    "compiled": "memcell's chunks of steps through torch.compile, as CUDA graphs on a GPU",
     "torch.compile": "torch.compile of one step, in a loop",
     "jax": "the same LSTM as JAX lax.scan",
     "onnx": "the same LSTM in ONNX Runtime (inference only)",
 }
-DEFAULT_WAYS = {"cpu": ("naive", "eager", "native"), "cuda": ("naive", "eager", "compiled")}
+DEFAULT_WAYS = {
+    "cpu": ("naive", "eager", "native"),
+    "cuda": ("naive", "eager", "torch", "compiled"),
+}
 #: What can be measured.
 KINDS = {
     "train": "forward and backward of a window",
@@ -26,7 +30,9 @@ KINDS = {
     "memory": "growth of resident memory at its peak, forward and backward",
     "first-use": "the first forward and backward, caches of generated code empty, and again in a second "
     "process",
+    "profile": "where the time of forward and backward goes, of the native way",
 }
+DEFAULT_KINDS = ("train", "infer", "step", "memory", "first-use")
 DTYPES = ("float32", "float64")
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from memcell_benchmarks.options import Size, Subject
+from memcell_benchmarks.profile import Profile
 from memcell_benchmarks.timing import Samples
 
 
@@ -28,6 +29,7 @@ class Row:
         product: The step's largest matrix product: rows, inner size, columns.
         product_gflops: The machine's rate at it, by ``torch.mm``.
         packed_gflops: The machine's rate at it, by the native room's packed kernel.
+        profile: Where its time goes.
     """
 
     size: Size
@@ -44,6 +46,7 @@ class Row:
     product: tuple[int, int, int] | None = None
     product_gflops: float | None = None
     packed_gflops: float | None = None
+    profile: Profile | None = None
 
     @property
     def label(self) -> str:
@@ -78,6 +81,8 @@ class Row:
             "torch_mm_gflops": self.product_gflops,
             "packed_gflops": self.packed_gflops,
         }
+        if self.profile is not None:
+            found["profile"] = self.profile.as_json()
         for kind, samples in self.times.items():
             theirs = peer.times[kind]
             found[kind] = {

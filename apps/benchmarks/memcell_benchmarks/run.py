@@ -19,6 +19,7 @@ from memcell_benchmarks.floor import MachineRates
 from memcell_benchmarks.machine import machine, tune_malloc
 from memcell_benchmarks.measure import measure
 from memcell_benchmarks.options import Options
+from memcell_benchmarks.profile import LEGEND as LEGEND_OF_PROFILES
 from memcell_benchmarks.rows import Row
 from memcell_benchmarks.table import LEGEND, block
 from memcell_benchmarks.timing import clock_for
@@ -73,6 +74,9 @@ def _compare(
         rows = measure(size, options, registry, rates, clock)
         say("")
         say(block(rows, rows[0], options.kinds))
+        for row in rows:
+            if row.profile is not None:
+                say("\n".join(f"  {line}" for line in row.profile.lines(row.label)))
         results += [row.as_json(rows[0]) for row in rows]
         bad += [row for row in rows if row.wrong]
         if json_file is not None:
@@ -96,6 +100,8 @@ def _heading(facts: dict[str, Any], options: Options) -> list[str]:
         f"{facts['malloc']}; {checked}; no gradient to x{tf32}",
         *LEGEND,
     ]
+    if "profile" in options.kinds:
+        lines.append(LEGEND_OF_PROFILES)
     if "first-use" in options.kinds:
         lines.append(
             "first s: wall time of the first forward and backward, caches of generated code empty; the "

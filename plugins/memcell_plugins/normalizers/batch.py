@@ -136,9 +136,9 @@ class BatchNorm(Normalizer):
         statistics = self.recalibrated or self.statistics
         if mode == "uniform":
             age, count = inputs
-            first = int(age[0])
-            line = torch.arange(first, first + len(age), device=age.device)
-            if torch.equal(age, line.clamp_(max=self.config.t_max - 1)):
+            first, *rest = age.tolist()
+            last = self.config.t_max - 1
+            if rest == [min(first + i + 1, last) for i in range(len(rest))]:
                 statistics.fold_line(first, int(count[0]), mean, variance, momentum)
                 return
         else:

@@ -13,6 +13,8 @@ time would have the variance 0.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -107,27 +109,36 @@ class RunningStatistics(nn.Module):
             spread = (late - together).square_().add_(variance[alone:])
             mean = torch.cat((mean[:alone], together))
             variance = torch.cat((variance[:alone], spread.mean(0, keepdim=True)))
-        n = self.count.new_full((len(mean), 1), lanes)
-        if steps > 1:
-            n[-1] = steps * lanes
-        self._move(first, n, mean, variance, momentum)
-
-    def _move(
-        self, first: int, n: Tensor, mean: Tensor, variance: Tensor, momentum: float | None
-    ) -> None:
-        """Move rows of the table towards new statistics of ``n [rows, 1]`` lane-steps each."""
         # few operations, in place: beside small tables a call of torch is what costs
         rows = slice(first, first + len(mean))
-        old_mean, old_variance = self.mean[rows], self.variance[rows]
-        seen = self.count[rows].unsqueeze(-1)
-        seen += n
-        share = n.to(mean.dtype)
-        rate = share / seen
-        if momentum is not None:
-            floor = share.div_(self.trusted).clamp_(max=1).mul_(momentum)
-            rate = torch.maximum(rate, floor)
+        old_mean, old_variance, seen = self.mean[rows], self.variance[rows], self.count[rows]
+        seen += lanes
+        if steps > 1:
+            seen[-1] += (steps - 1) * lanes
+        rate = self._rate(seen, lanes, max(steps, 1), momentum)
         step = mean - old_mean
-        old_mean.addcmul_(step, rate)
+        old_mean.lerp_(mean, rate)
         # (1 - r) var + r var_new + r (1 - r) d^2
-        old_variance.lerp_(variance, rate)
-        old_variance.addcmul_(step.square_(), torch.addcmul(rate, rate, rate, value=-1))
+        step.square_().mul_(1 - rate).add_(variance)
+        old_variance.lerp_(step, rate)
+
+    def _rate(self, seen: Tensor, lanes: int, last: int, momentum: float | None) -> Any:
+        """Return how far each row moves ``[rows, 1]``, or one number where that is the momentum for all.
+
+        Args:
+            seen: ``[rows]`` lane-steps seen at each age, the new ones among them.
+            lanes: New ones of each row but the last.
+            last: How many times as many the last one has.
+            momentum: As for `fold`.
+        """
+        if momentum is not None and lanes >= self.trusted:
+            *counts, final = seen.tolist()
+            least = min(counts, default=final)
+            if lanes <= momentum * least and last * lanes <= momentum * final:
+                return momentum
+        n = seen.new_full((len(seen), 1), lanes, dtype=self.mean.dtype)
+        n[-1] *= last
+        rate = n / seen.unsqueeze(-1)
+        if momentum is not None:
+            rate = torch.maximum(rate, n.div_(self.trusted).clamp_(max=1).mul_(momentum))
+        return rate

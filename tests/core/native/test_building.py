@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -185,6 +186,36 @@ def test_an_instruction_set_that_is_not_there_is_refused(monkeypatch):
     monkeypatch.setenv("MEMCELL_NATIVE_ISA", "avx4096")
     with pytest.raises(Unsupported, match="avx4096"):
         chosen()
+
+
+AGREES = textwrap.dedent(
+    """
+    import sys
+    sys.path.insert(0, sys.argv[1])
+    import conftest
+    agree = conftest.Agreement()
+    cell = agree.cell("lstm", features=5, hidden=21)
+    for norm in ("none", "layer", "batch"):
+        window = agree.Window(steps=6, lanes=37, restarts=True, padding=True)
+        agree(cell, agree.norms(cell, norm), window)
+    """
+)
+
+
+@pytest.mark.parametrize("name", ["gcc", "clang"])
+def test_each_compiler(tmp_path, name):
+    """In a process of its own: one process loads the kernels once, whatever ``CC`` says later."""
+    if shutil.which(name) is None:
+        pytest.skip(f"{name} is not on this machine")
+    done = subprocess.run(
+        [sys.executable, "-c", AGREES, str(Path(__file__).parent)],
+        env={**os.environ, "XDG_CACHE_HOME": str(tmp_path), "CC": name},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stderr
+    assert list((tmp_path / "memcell" / "native").glob("*.so"))
 
 
 def test_the_compiler_is_found():

@@ -97,7 +97,7 @@ def test_any_batch_and_any_length_without_compiling_again(agree, monkeypatch):
         return unroll_native(cell, norms, x, state, state, marks, (steps,), True)
 
     run(3, 4)
-    monkeypatch.setattr(plan, "_made", no)
+    monkeypatch.setattr(plan, "_planned", no)
     for steps, lanes in ((7, 4), (7, 33), (1, 2)):
         run(steps, lanes)
 

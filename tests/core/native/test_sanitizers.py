@@ -9,6 +9,7 @@ access to memory is left out, and a cell with all normalizers compiles in half a
 from __future__ import annotations
 
 import os
+import platform
 import subprocess
 import sys
 import textwrap
@@ -29,6 +30,7 @@ SANITIZED = textwrap.dedent(
     compiler.FLAGS = unit.FLAGS = (
         *(f for f in compiler.FLAGS if not f.startswith("-O")), "-O0", "-g",
         "-fsanitize=address,undefined", "-fno-sanitize-recover=all",
+        *(["-shared-libasan"] if "clang" in compiler.find_compiler().version else []),
     )
     sys.path.insert(0, sys.argv[1])
     import conftest
@@ -60,7 +62,9 @@ SANITIZED = textwrap.dedent(
 def environment(tmp_path_factory):
     """The sanitizer before all other libraries, and one cache of sanitized objects for all cells."""
     compiler = find_compiler()
-    asked = [*compiler.command, "-print-file-name=libasan.so"]
+    own = f"libclang_rt.asan-{platform.machine()}.so"
+    name = own if "clang" in compiler.version else "libasan.so"
+    asked = [*compiler.command, f"-print-file-name={name}"]
     library = subprocess.run(asked, capture_output=True, text=True).stdout.strip()
     if not Path(library).is_absolute():
         pytest.skip("this compiler has no address sanitizer")

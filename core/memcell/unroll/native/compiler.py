@@ -22,6 +22,7 @@ FLAGS = (
     "-fopenmp-simd",
     "-fno-math-errno",
     "-fno-trapping-math",
+    "-ffp-contract=fast",  # gcc's own default; clang's differs from version to version
     "-fvisibility=default",
     "-w",
 )

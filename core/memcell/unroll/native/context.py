@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from memcell.unroll.native.emit_laps import lap
 from memcell.unroll.native.ir import Matrix, Op, Piece, Value
 from memcell.unroll.native.keeping import Keeping
 from memcell.unroll.native.memory import Memory, padded
 from memcell.unroll.native.program import Added, Program
-from memcell.unroll.native.schedule import Schedule
+from memcell.unroll.native.schedule import LANE_SUMS, Schedule
 
 
 @dataclass
@@ -26,6 +27,7 @@ class Context:
         swaps: Of these, what products are handed round in, where threads may share their columns.
         chunked: Buffers with an entry for each step of a chunk, and the distance between rows, in C.
         added: Vectors that are added up, by the piece of them, with their first column.
+        timed: It says where its time goes.
     """
 
     program: Program
@@ -38,13 +40,14 @@ class Context:
     swaps: dict[Value, str] = field(default_factory=dict)
     chunked: dict[str, str] = field(default_factory=dict)
     added: dict[Piece, list[tuple[Added, int]]] = field(default_factory=dict)
+    timed: bool = False
 
     @classmethod
-    def of(cls, program: Program) -> Context:
+    def of(cls, program: Program, timed: bool = False) -> Context:
         """Order a program and name its memory."""
         schedule = Schedule(program)
         keeping = Keeping(schedule)
-        made = cls(program, schedule, keeping, Memory(program, schedule, keeping))
+        made = cls(program, schedule, keeping, Memory(program, schedule, keeping), timed=timed)
         for added in program.added:
             offset = 0
             for tile in added.tiles:
@@ -58,6 +61,10 @@ class Context:
         """Return the name of a product's packed weight."""
         assert value.matrix is not None
         return self.matrices.setdefault(value.matrix, f"w{len(self.matrices)}")
+
+    def lap(self, section: str) -> list[str]:
+        """Write the end of a section's time, where the program is timed."""
+        return lap(section) if self.timed else []
 
     def _declare(self) -> None:
         schedule = self.schedule
@@ -103,7 +110,7 @@ class Context:
             self.buffers.append((f"{name}_at", f"most * {padded(value.width)}"))
         elif value.op is Op.SCATTER:
             self.shared.append((f"{name}_at", f"B * {value.width}"))
-        elif value.op is Op.BATCHSUM and value not in schedule.onward:
+        elif value.op in LANE_SUMS and value not in schedule.onward:
             self.shared.append((f"{name}_parts", f"w->threads * {padded(value.width)}"))
 
     def _chunk_buffer(self, name: str, ld: int) -> None:

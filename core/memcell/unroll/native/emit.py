@@ -19,13 +19,15 @@ from memcell.unroll.native.emit_frame import (
     pointers,
     sizes_function,
 )
+from memcell.unroll.native.emit_laps import timed_source
 from memcell.unroll.native.emit_marks import after_step, before_step
 from memcell.unroll.native.emit_products import early, late, product, scatter
 from memcell.unroll.native.emit_rows import RowLoop
+from memcell.unroll.native.emit_sums import begin_sums, merged_sums, own_spreads
 from memcell.unroll.native.emit_vectors import vector_sums, vectors
 from memcell.unroll.native.ir import Op
-from memcell.unroll.native.memory import padded
 from memcell.unroll.native.program import Program
+from memcell.unroll.native.schedule import LANE_SUMS
 
 
 @dataclass(frozen=True)
@@ -45,14 +47,22 @@ class Written:
     weights: int = 0
 
 
-def write(program: Program) -> Written:
-    """Write a program."""
-    c = Context.of(program)
+def write(program: Program, timed: bool = False) -> Written:
+    """Write a program.
+
+    Args:
+        program: What is computed.
+        timed: It also says where its time goes, through a function ``NAME_laps``.
+    """
+    c = Context.of(program, timed)
     backward, name = program.backward, program.name
     inner, before, behind = step(c), early(c), late(c)
     opening, addresses = head(c), pointers(c)
+    total = f"{name}_total"
     body = [
+        *(["struct laps laps_; laps_begin(&laps_);"] if timed else []),
         *opening,
+        *c.lap("rest"),
         "for (long block = 0; block < blocks; block++) {",
         "  const long b0 = first + (last - first) * block / blocks;",
         "  const long n = first + (last - first) * (block + 1) / blocks - b0;",
@@ -62,17 +72,19 @@ def write(program: Program) -> Written:
         "  for (long s = 0; s < T; s += chunk) {",
         "    const long steps = least(chunk, T - s);",
         f"    const long low = {'T - s - steps' if backward else 's'};",
-        *indented(before, 2),
+        *indented([*before, *c.lap("early")] if before else [], 2),
         "    for (long k = 0; k < steps; k++) {",
         f"      const long slot = {'steps - 1 - k' if backward else 'k'};",
         "      const long t = low + slot;",
         *indented(addresses, 3),
         *indented(inner, 3),
         "    }",
-        *indented(behind, 2),
+        *indented([*behind, *c.lap("late")] if behind else [], 2),
         "  }",
         *indented(close_block(c)),
         "}",
+        *c.lap("rest"),
+        *([f"laps_end(&laps_, {total});"] if timed else []),
     ]
     source = "\n".join(
         [
@@ -88,6 +100,7 @@ def write(program: Program) -> Written:
     )
     shapes = [v.matrix.shape for v in c.swaps if v.matrix is not None]
     weights = sum(depth * columns for depth, columns in shapes)
+    source = timed_source(name, source) if timed else source
     return Written(source, tuple(c.memory.arrays), c.schedule.mixes, weights)
 
 
@@ -97,7 +110,8 @@ def step(c: Context) -> list[str]:
     for number in range(max([*c.schedule.stage.values(), 0]) + 1):
         body += stage(c, number)
     body += vector_sums(c)
-    return [*before_step(c), *body, *after_step(c)]
+    before, after = before_step(c), after_step(c)
+    return [*before, *c.lap("rest"), *body, *c.lap("sums"), *after, *c.lap("rest")]
 
 
 def stage(c: Context, number: int) -> list[str]:
@@ -107,29 +121,17 @@ def stage(c: Context, number: int) -> list[str]:
     lines: list[str] = []
     for value in here:
         if value.op is Op.MATMUL and value not in schedule.early and value not in schedule.bases:
-            lines += product(c, value)
+            lines += product(c, value) + c.lap("products")
     if any(v.op in (Op.SCATTER, Op.LOOKUP) for v in here):
-        lines.append("meet(w);")
+        lines += ["meet(w);", *c.lap("waiting")]
     for value in here:
         if value.op is Op.SCATTER:
-            lines += scatter(c, value)
+            lines += [*scatter(c, value), *c.lap("sums"), "meet(w);", *c.lap("waiting")]
     lines += vectors(c, [v for v in here if is_vector(v)])
-    sums = [v for v in here if v.op is Op.BATCHSUM and v not in schedule.onward]
-    for value in sums:
-        size = padded(value.width)
-        lines += [
-            f"real *const v{value.order}_part = v{value.order}_parts + tid * {size};",
-            f"memset(v{value.order}_part, 0, sizeof(real) * {value.width});",
-        ]
-    lines += RowLoop(c.memory, schedule, number, c.added).write()
+    sums = [v for v in here if v.op in LANE_SUMS and v not in schedule.onward]
+    lines += begin_sums(c.memory, sums) + c.lap("sums")
+    lines += RowLoop(c.memory, schedule, number, c.added).write() + c.lap("rows")
+    lines += own_spreads(sums) + c.lap("sums")
     if sums:
-        lines.append("meet(w);")
-    for value in sums:
-        name, size = f"v{value.order}", padded(value.width)
-        lines += [
-            f"memcpy({name}_at, {name}_parts, sizeof(real) * {value.width});",
-            "for (long i = 1; i < w->threads; i++)",
-            f"  for (long j = 0; j < {value.width}; j++) {name}_at[j] += "
-            f"{name}_parts[i * {size} + j];",
-        ]
-    return lines
+        lines += ["meet(w);", *c.lap("waiting")]
+    return lines + merged_sums(sums) + c.lap("sums")

@@ -6,6 +6,7 @@ from memcell.unroll.native.context import Context, is_vector
 from memcell.unroll.native.emit_vectors import vectors as write_vectors
 from memcell.unroll.native.ir import Op, Value
 from memcell.unroll.native.memory import padded
+from memcell.unroll.native.schedule import LANE_SUMS
 
 
 def head(c: Context) -> list[str]:
@@ -35,12 +36,17 @@ def head(c: Context) -> list[str]:
         lines.append(f"real *const {added.name}_sum = {at};")
     schedule = c.schedule
     once = [v for v in (*schedule.setup, *schedule.values) if is_vector(v)]
-    once += [v for v in schedule.values if v.op is Op.BATCHSUM and v not in schedule.onward]
+    once += [v for v in schedule.values if v.op in LANE_SUMS and v not in schedule.onward]
     rows = sorted(
         c.keeping.row_memory, key=lambda v: v.order
     )  # else no two processes write the same
     kept = [v for v in (*once, *rows) if v not in c.keeping.block_memory]
     lines += [f"real v{v.order}_at[{v.width}] __attribute__((aligned(ALIGNMENT)));" for v in kept]
+    lines += [
+        f"real v{v.order}_pivot[{v.width}] __attribute__((aligned(ALIGNMENT)));"
+        for v in schedule.values
+        if v.op is Op.SPREAD
+    ]
     lines += write_vectors(c, schedule.setup)
     lines += ["(void)k_; (void)packed; (void)scratch; (void)most;"]
     return lines
@@ -81,7 +87,7 @@ def pack_function(c: Context, name: str) -> list[str]:
     """Write what packs the weights, and returns how many numbers that takes."""
     lines = [
         f"long {name}_pack(const struct kernels *k, real *const *p, real *packed) {{",
-        "  real *to = packed;",
+        "  long size = 0;",
     ]
     for matrix in c.matrices:
         place = c.program.given[matrix.leaf]
@@ -89,10 +95,10 @@ def pack_function(c: Context, name: str) -> list[str]:
         source = f"{c.memory.handed(place.array.name)} + {matrix.start}"
         lines += [
             f"  if (packed) k->pack({depth}, {columns}, {source}, {matrix.columns}, "
-            f"{int(matrix.transposed)}, to, 0, {depth});",
-            f"  to += k->packed_size({depth}, {columns});",
+            f"{int(matrix.transposed)}, packed + size, 0, {depth});",
+            f"  size += k->packed_size({depth}, {columns});",
         ]
-    return [*lines, "  (void)p;", "  return to - packed;", "}"]
+    return [*lines, "  (void)p;", "  return size;", "}"]
 
 
 def sizes_function(c: Context, name: str) -> list[str]:

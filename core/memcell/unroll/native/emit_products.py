@@ -215,5 +215,4 @@ def scatter(c: Context, value: Value) -> list[str]:
         f"    for (long j = j0; j < j1; j++) {name}[i * {width} + j] += "
         f"{source.name}[b * {width} + j]; }}",
         "}",
-        "meet(w);",
     ]

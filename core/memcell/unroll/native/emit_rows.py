@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from memcell.unroll.native.elementwise import C_SOURCE
-from memcell.unroll.native.ir import Number, Op, Operand, Piece, Value
+from memcell.unroll.native.emit_sums import spread_row
+from memcell.unroll.native.ir import Number, Op, Operand, Piece, Value, pieces
 from memcell.unroll.native.memory import Memory, literal
-from memcell.unroll.native.program import Added
-from memcell.unroll.native.schedule import Schedule
+from memcell.unroll.native.program import Added, Place
+from memcell.unroll.native.schedule import LANE_SUMS, Schedule
 from memcell.unroll.native.unsupported import Unsupported
 
 #: Functions that the compiler leaves as calls: the loop around them is not vector code.
@@ -44,7 +45,7 @@ class RowLoop:
             for v in schedule.values
             if schedule.stage.get(v) == self.stage and v in schedule.level
         ]
-        mine = [v for v in mine if v.rows or v.op is Op.BATCHSUM]
+        mine = [v for v in mine if v.rows or v.op in LANE_SUMS]
         if not mine:
             return []
         sums = [v for v in mine if v.op is Op.ROWSUM]
@@ -61,10 +62,21 @@ class RowLoop:
         program = self.memory.program
         places = [*program.given.values(), *(place for _, place in program.stores)]
         width = next((p.array.width for p in places if p.array.name == "saved"), 0)
-        if self.stage or not width:
-            return []
         back = int(program.backward)
+        if not width or self.stage != (0 if back else self._saving()):
+            return []
         return [f"fetch_row(saved, r + 2, n, {'-B' if back else 'B'}, {width}, {1 - back});"]
+
+    def _saving(self) -> int:
+        """Return the stage that stores most of what is saved."""
+        schedule = self.schedule
+        columns: dict[int, int] = {0: 0}
+        for value, places in schedule.targets.items():
+            named = {p.array.name for p in places if isinstance(p, Place)}
+            if "saved" in named and value in schedule.stage:
+                stage = schedule.stage[value]
+                columns[stage] = columns.get(stage, 0) + value.width
+        return max(columns, key=lambda stage: columns[stage])
 
     def _last_level(self, value: Value) -> int:
         level = self.schedule.level[value]
@@ -79,10 +91,11 @@ class RowLoop:
             if value.op is Op.POINT and value.width == 1 and schedule.level[value] == level:
                 self.lines.append(f"const real v{value.order} = {self._point(value, None)};")
                 self._keep_scalar(value)
+        paired = {s.value for v in mine if v.op is Op.SPREAD for s in pieces(v.right)}
         reductions = [
             (value, piece)
             for value in mine
-            if value.op in (Op.ROWSUM, Op.BATCHSUM)
+            if value.op in (Op.ROWSUM, *LANE_SUMS) and value not in paired
             for piece in value.args
             if isinstance(piece, Number)
             or schedule.level_read(piece, self.stage, piece.width) == level
@@ -122,6 +135,9 @@ class RowLoop:
                 loop.lines.append(_STEP[value.name].format(f"v{value.order}", expression))
                 plain += [f"v{value.order}"] if value.name == "sum" else []
                 loop.vector &= value.name == "sum"
+                continue
+            if value.op is Op.SPREAD:
+                loop.lines += spread_row(self.memory, value, expression)
                 continue
             if value not in self.schedule.onward:
                 loop.lines.append(f"v{value.order}_part[j] += {expression};")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from memcell.unroll.native.builder import Builder
 from memcell.unroll.native.ir import Number, Op, Operand, Piece, Tiles, Value, ancestors
+from memcell.unroll.native.spread import find_spreads
 
 
 def pull_factors(roots: list[Value], build: Builder) -> None:
@@ -32,6 +33,7 @@ def pull_factors(roots: list[Value], build: Builder) -> None:
         outside = _product(vectors, build, piece.width)
         value.op, value.name = Op.POINT, "mul"
         value.args = (total[0], outside)
+    find_spreads(roots)
     _renumber(roots)
 
 

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from memcell.recurrent.cell import Cell
-from memcell.unroll.native.purity import fingerprint
 from memcell.unroll.native.unsupported import Unsupported
 
 
@@ -43,14 +42,19 @@ def projected(cell: Cell, x: Tensor) -> Inputs:
 _separable: WeakKeyDictionary[Cell, dict[Any, bool]] = WeakKeyDictionary()
 
 
-def is_separable(cell: Cell, x: Tensor) -> bool:
+def is_separable(cell: Cell, x: Tensor, made_of: object) -> bool:
     """Whether ``project`` does the same at each step, by itself, and draws nothing at random.
 
     Tried once a cell, on random numbers: steps and lanes put in another order come out in that order.
     (What it is made of is looked at when it is traced; this is about what a trace does not show.)
+
+    Args:
+        cell: The cell.
+        x: ``[T, B, I]``.
+        made_of: The cell's `fingerprint`.
     """
     known = _separable.setdefault(cell, {})
-    key = (x.shape[2:], x.dtype, fingerprint(cell))
+    key = (x.shape[2:], x.dtype, made_of)
     if key not in known:
         known[key] = _tried(cell, x)
     return known[key]

@@ -19,6 +19,7 @@ class Op(enum.Enum):
     MATMUL: rows times a matrix parameter, added to ``onto`` where given.
     ROWSUM: sum over the columns of each row; width 1.
     BATCHSUM: sum over the rows; not a row value.
+    SPREAD: sum over the rows of the squares of what they differ from their mean; not a row value.
     GATHER: row ``index`` of a table (a buffer) for each row.
     LOOKUP: row ``index`` of a row value for each row.
     SCATTER: rows added up where ``index`` says.
@@ -30,6 +31,7 @@ class Op(enum.Enum):
     MATMUL = enum.auto()
     ROWSUM = enum.auto()
     BATCHSUM = enum.auto()
+    SPREAD = enum.auto()
     GATHER = enum.auto()
     LOOKUP = enum.auto()
     SCATTER = enum.auto()
@@ -92,9 +94,9 @@ class Value:
         width: Columns.
         rows: It has a row for each lane.
         name: Elementwise function, or name of the leaf.
-        args: Operands. MATMUL: the tiles of the left factor. ROWSUM: tiles. BATCHSUM: one piece.
+        args: Operands. MATMUL: the tiles of the left factor. ROWSUM: tiles. BATCHSUM, SPREAD: one piece.
             GATHER, LOOKUP, SCATTER: index, then table or source tiles. OUTER: left tiles.
-        right: OUTER: the right factor's tiles.
+        right: OUTER: the right factor's tiles. SPREAD: the sum of the same piece.
         matrix: MATMUL: the right factor.
         onto: MATMUL: what it is added to.
         table: GATHER: the buffer's leaf.
@@ -117,6 +119,11 @@ class Value:
         """Return the values that it is computed from, matrices and tables excepted."""
         found = [a.value for a in (*self.args, *self.right) if isinstance(a, Piece)]
         return found if self.onto is None else [*found, self.onto]
+
+
+def pieces(tiles: Tiles) -> list[Piece]:
+    """Return the pieces among tiles."""
+    return [t for t in tiles if isinstance(t, Piece)]
 
 
 def width_of(tiles: Tiles) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from memcell.unroll.native.elementwise import CHEAP
 from memcell.unroll.native.ir import Op, Piece, Value
 from memcell.unroll.native.program import Place
-from memcell.unroll.native.schedule import Schedule
+from memcell.unroll.native.schedule import LANE_SUMS, Schedule
 from memcell.unroll.native.wants import Target
 
 
@@ -110,6 +110,6 @@ class Keeping:
 
     def _read_at(self, value: Value, piece: Piece) -> int:
         """Return the level of the loop that reads a piece for a value."""
-        if value.op in (Op.ROWSUM, Op.BATCHSUM):
+        if value.op in (Op.ROWSUM, *LANE_SUMS):
             return self._s.level_read(piece, self._s.stage[value], piece.width)
         return self._s.level[value]

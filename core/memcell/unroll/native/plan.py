@@ -104,8 +104,18 @@ def find_plan(
     inputs: Inputs,
     state: Any,
     wanted: Wanted,
+    made_of: object,
 ) -> Plan:
     """Return the plan for a call, made where it is the first of its kind.
+
+    Args:
+        cell: The cell.
+        norms: Its normalizers.
+        windows: Theirs.
+        inputs: Of the steps.
+        state: Before the first step.
+        wanted: Which gradients.
+        made_of: The cell's `fingerprint`.
 
     Raises:
         Unsupported: There can be none.
@@ -125,7 +135,7 @@ def find_plan(
         tuple(t.shape[1:] for t in parts),
         parts[0].dtype,
     )
-    key = (call, wanted, fingerprint(cell), fingerprint(norms))
+    key = (call, wanted, made_of, fingerprint(norms))
     known = _plans.setdefault(cell, WeakKeyDictionary()).setdefault(norms, {})
     if key not in known:
         begin_kernels(parts[0].dtype, target)  # while it is traced

@@ -13,6 +13,8 @@ from memcell.unroll.native.partition import is_given
 from memcell.unroll.native.program import Program
 from memcell.unroll.native.wants import Join, Wants
 
+#: Sums over the lanes: there when all threads have met.
+LANE_SUMS = (Op.BATCHSUM, Op.SPREAD)
 _ROW_OPS = (Op.POINT, Op.ROWSUM, Op.GATHER, Op.LOOKUP)
 
 
@@ -64,7 +66,8 @@ class Schedule:
         self._place()
         self.onward = self._only_added()
         self.mixes = any(
-            v.op in (Op.SCATTER, Op.LOOKUP) or (v.op is Op.BATCHSUM and v not in self.onward)
+            v.op in (Op.SCATTER, Op.LOOKUP, Op.SPREAD)
+            or (v.op is Op.BATCHSUM and v not in self.onward)
             for v in self.values
         )
 
@@ -94,7 +97,7 @@ class Schedule:
                 if operand in self.stage:
                     stage = max(stage, self.stage[operand] + _apart(operand, value))
             self.stage[value] = stage
-            if value.op in _ROW_OPS or value.op is Op.BATCHSUM:
+            if value.op in _ROW_OPS or value.op in LANE_SUMS:
                 self.level[value] = self._level(value, stage)
 
     def _level(self, value: Value, stage: int) -> int:
@@ -134,8 +137,8 @@ def _apart(operand: Value, value: Value) -> int:
         if value.op is Op.SCATTER or (value.op is Op.LOOKUP and operand.op is Op.MATMUL):
             return 1
         return 0
-    if operand.op is Op.BATCHSUM:
-        return 1
+    if operand.op in LANE_SUMS:
+        return 0 if value.op is Op.SPREAD else 1
     if value.op in (Op.MATMUL, Op.SCATTER):
         return 1 if operand.rows else 0
     if value.op is Op.LOOKUP:

@@ -162,17 +162,18 @@ def planned(
         Unsupported: There is none.
     """
     parameters = frozenset(name for name, p in owners.items() if p.requires_grad)
+    made_of = fingerprint(cell)
 
     def plan(inputs: Inputs) -> Plan:
         wanted = Wanted(parameters, tuple(t.requires_grad for t in inputs.tensors))
-        return find_plan(cell, norms, windows, inputs, state, wanted)
+        return find_plan(cell, norms, windows, inputs, state, wanted, made_of)
 
     refused = _refused.setdefault(cell, {})
     modes = tuple((site, window.mode) for site, window in windows.items())
-    key = (x.shape[2:], x.dtype, x.requires_grad, modes, parameters, fingerprint(cell))
+    key = (x.shape[2:], x.dtype, x.requires_grad, modes, parameters, made_of)
     if key in refused:  # before project runs for nothing
         raise Unsupported(refused[key])
-    if is_separable(cell, x):
+    if is_separable(cell, x, made_of):
         try:
             inputs = Inputs((x,), True, True)
             return plan(inputs), inputs

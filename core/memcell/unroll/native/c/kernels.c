@@ -5,7 +5,12 @@
    over k in rising order whatever the tile, so a row's result does not depend on the rows beside it. */
 #include "base.h"
 
+/* All loops of a tile wholly, or its sums lie in memory. Clang takes gcc's number for a part of a loop. */
+#ifdef __clang__
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
 #define UNROLL _Pragma("GCC unroll 16")
+#endif
 
 /* One tile: rows r … of C, the panel that begins at column j. */
 INLINE void tile(const long rows, const long vectors, const long turned, long count,
