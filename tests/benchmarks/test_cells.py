@@ -113,6 +113,15 @@ def test_a_wrong_call_says_what_to_type(bench, args, said):
     assert record is None
 
 
+def test_torchs_own_kernel_runs_with_the_cells_weights(bench):
+    code, said, record = bench("--cell", "gru", "--cell", "cifg", "--ways", "torch")
+    assert code == 0, said
+    gru, cifg = results(record, "torch")
+    assert gru["relative_error"] < 1e-5
+    assert {"train", "infer", "step"} <= gru.keys()
+    assert "not one of torch's own cells" in cifg["reason"]
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_no_gpu_is_said(bench):
     code, said, _ = bench("--device", "cuda")

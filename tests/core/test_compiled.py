@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import pytest
 import torch
+from torch._dynamo.utils import counters
 
 from memcell.errors import PluginError
 from memcell.recurrent.cell import Cell
@@ -267,6 +268,33 @@ def test_a_norm_site_that_is_asked_for_twice_is_the_cells_error_not_the_compiler
     zero = layer.cell.initial_state(B, dtype=torch.float64)
     with pytest.raises(PluginError, match="asked twice"):
         unroll_compiled(layer.cell, layer.norms, x, zero, zero, marks, (), True, chunk=K)
+
+
+def test_the_backward_is_compiled_with_the_forward(monkeypatch):
+    """What the compiler refuses comes out before anything has happened, not in the middle of an update."""
+    layer = build("cec")
+    x, marks = window(K)
+    state = random_state(layer, 1)
+    out, _ = unroll_compiled(layer.cell, layer.norms, x, state, state, marks, (), True, chunk=K)
+
+    def fail(*_):
+        raise AssertionError("it is compiled only now")
+
+    monkeypatch.setattr(torch._inductor.compile_fx, "_compile_fx_inner", fail)
+    out.square().sum().backward()
+    assert layer.cell.weight_recurrent.grad.abs().sum() > 0
+
+
+def test_a_window_that_begins_afresh_is_compiled_once():
+    """Its first chunk is given one tensor as state and as fresh, the next ones two."""
+    layer = build("rnn")
+    x, marks = window(3 * K, marked=False)
+    zero = layer.cell.initial_state(B, dtype=torch.float64)
+    before = counters["stats"]["unique_graphs"]
+    with torch.no_grad():
+        args = (layer.cell, layer.norms, x, zero, zero, marks, (), False)
+        unroll_compiled(*args, chunk=K)
+    assert counters["stats"]["unique_graphs"] == before + 1
 
 
 def test_what_leaves_the_pool_of_a_cuda_graph_is_a_copy_with_its_gradient():

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
+from torch import Tensor
+
+from memcell.recurrent.cell import Cell
+from memcell.recurrent.state import State
+from memcell.unroll import WindowMarks
 from memcell.unroll.eager import unroll_eager
-from memcell_benchmarks.contenders import Contender, Parts, Problem, Unrolled
+from memcell.unroll.norms import SiteNorms
+from memcell_benchmarks.contenders import CannotRun, Contender, Parts, Problem, Unrolled
 from memcell_benchmarks.naive import unroll_naive
 
 
@@ -38,6 +44,30 @@ def _native(parts: Parts, problem: Problem, threads: int) -> Contender:
     return Native(parts, problem)
 
 
+def _torch(parts: Parts, problem: Problem, threads: int) -> Contender:
+    from memcell.unroll.torch_own import unroll_torch
+
+    form = None if len(parts.norms) else parts.cell.torch_form()
+    if form is None:
+        raise CannotRun("it is not one of torch's own cells, or a normalizer is set")
+
+    def unroll(
+        cell: Cell,
+        norms: SiteNorms,
+        x: Tensor,
+        state: State,
+        fresh: State,
+        marks: WindowMarks,
+        keep: Collection[int],
+        gather: bool,
+    ) -> tuple[Tensor, dict[int, State]]:
+        own = cell.torch_form()
+        assert own is not None
+        return unroll_torch(own, cell, x, state, fresh, marks, keep)
+
+    return Unrolled(parts, problem, unroll)
+
+
 def _compiled(parts: Parts, problem: Problem, threads: int) -> Contender:
     from memcell.unroll.compiled import unroll_compiled
 
@@ -66,6 +96,7 @@ BUILD: dict[str, Callable[[Parts, Problem, int], Contender]] = {
     "naive": _naive,
     "eager": _eager,
     "native": _native,
+    "torch": _torch,
     "compiled": _compiled,
     "torch.compile": _torch_compile,
     "jax": _jax,

@@ -27,14 +27,25 @@ def modes(network: Network, grad: bool, dropout: bool, eager: bool) -> Iterator[
     try:
         network.recurrent.layers.train(grad)
         network.recurrent.training = dropout
-        for layer, _ in ways:
-            layer.unroll = "eager" if eager else layer.unroll  # type: ignore[assignment]
+        for layer, way in ways:
+            layer.unroll = _way(str(way), eager, network.device)  # type: ignore[assignment]
         yield
     finally:
         for layer, way in ways:
             layer.unroll = way
         for module, training in flags:
             module.training = training
+
+
+def _way(way: str, eager: bool, device: torch.device) -> str:
+    """Return how a layer runs for a probe.
+
+    On a GPU a probe looks between training's forward and its backward. CUDA graphs that are replayed then
+    would write over what the backward needs, so the way through Inductor is left out.
+    """
+    if eager or way == "eager":
+        return "eager"
+    return "torch" if device.type == "cuda" else way
 
 
 @contextlib.contextmanager

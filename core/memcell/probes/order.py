@@ -64,7 +64,7 @@ class Order(Probe):
     @classmethod
     def cost(cls, scene: Scene, size: int) -> float:
         """The sample before, held-out windows, and a trial with its own windows and the sample."""
-        steps, eager = scene.config.time_steps, scene.config.unroll == "eager"
+        steps, eager = scene.config.time_steps, scene.eager
         own = cls._own(scene, size)
         return (
             2 * cost.forward(steps, size, eager)
@@ -78,7 +78,7 @@ class Order(Probe):
 
     def owed(self) -> float:
         """Return the price of the looks that trials still want."""
-        steps, eager = self.scene.config.time_steps, self.scene.config.unroll == "eager"
+        steps, eager = self.scene.config.time_steps, self.scene.eager
         left = sum(len(LAGS) - len(t["later"]) for t in self.trials)
         return left * cost.forward(steps, self.size + self._own(self.scene, self.size), eager)
 

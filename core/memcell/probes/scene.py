@@ -80,6 +80,11 @@ class Scene:
         )
         self._double: Network | None = None
 
+    @property
+    def eager(self) -> bool:
+        """Whether a probe's runs pay for each operation of a step: where training does, and on a GPU."""
+        return self.config.unroll == "eager" or self.network.device.type == "cuda"
+
     def rng(self, *purpose: int) -> np.random.Generator:
         """Return a generator of this run and these numbers alone."""
         return np.random.default_rng([self.config.seed, PROBE, *purpose])
@@ -182,9 +187,8 @@ class Scene:
             network: A copy to run instead (`doubled`).
         """
         steps, lanes = windows.shape
-        eager = eager or self.config.unroll == "eager"
         grad = torch.is_grad_enabled()
-        self.spent += (cost.both if grad else cost.forward)(steps, lanes, eager)
+        self.spent += (cost.both if grad else cost.forward)(steps, lanes, eager or self.eager)
         with self.looking(grad, dropout, eager, network) as (net, generator):
             ran: Ran = net(
                 windows.x,

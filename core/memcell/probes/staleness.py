@@ -62,7 +62,7 @@ class Staleness(Probe):
     def cost(cls, scene: Scene, size: int) -> float:
         """Two replays of the longest memory, two windows with gradient and one without."""
         steps = scene.config.time_steps
-        eager = scene.config.unroll == "eager"
+        eager = scene.eager
         return (
             2 * cost.forward(scene.longest, size, eager)
             + 2 * cost.both(steps, size, eager)

@@ -62,7 +62,7 @@ class Stuck(Probe):
     def cost(cls, scene: Scene, size: tuple[int, int, int]) -> float:
         """One gradient over the windows, and the products."""
         windows, (few, steps) = min(size[0], scene.window_count), size[1:]
-        time, eager = scene.config.time_steps, scene.config.unroll == "eager"
+        time, eager = scene.config.time_steps, scene.eager
         whole = -(-windows // CHUNK) * cost.both(time, min(windows, CHUNK), eager)
         return whole + (cls._products(time, few, steps) if steps else 0.0)
 

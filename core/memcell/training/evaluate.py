@@ -15,7 +15,7 @@ from memcell.progress import progress
 from memcell.registry import Registry
 from memcell.tables import as_text, as_tsv
 from memcell.training.model import load_model
-from memcell.training.run import Say, build_app, device_of
+from memcell.training.run import Say, build_app, inference_device
 from memcell.training.run_config import RunConfig, resolve
 from memcell.training.run_folder import RunFolder
 from memcell.training.scoring import EVAL_POLICIES, score_row
@@ -58,7 +58,7 @@ def evaluate(
         UsageError: The app scores under no other options, or one has a value that it cannot take.
     """
     folder, config = open_run(app, path, registry)
-    device = device_of(config)
+    device = inference_device(config)
     torch.set_num_threads(config.training.threads)
     built = build_app(config, registry)
     network, facts = load_model(folder, config, registry, built)

@@ -47,8 +47,8 @@ class RunMemory:
     ) -> Remembered:
         """Run over steps ``[start, stop)`` of each lane's sequence; see the protocol.
 
-        The steps are taken in chunks of `CHUNK`. A lane that is done drops out at the next chunk, so
-        that one long lane is not paid for by all.
+        The steps are taken in chunks of `CHUNK`. On a CPU a lane that is done drops out at the next
+        chunk, so that one long lane is not paid for by all.
         """
         spans = self._spans(sequence, start, stop)
         parts = [part.detach().clone() for part in leaves(remembered.state)]
@@ -56,6 +56,10 @@ class RunMemory:
         if not spans:
             return Remembered(rebuild(remembered.state, iter(parts)), age)
         device, template = self.network.device, remembered.state
+        # code for a GPU is made for a number of lanes: there all stay, as padding where they have no steps
+        fixed = device.type != "cpu"
+        if fixed:
+            spans += _idle(len(age), {span.lane for span in spans})
         lanes = torch.tensor([span.lane for span in spans], device=device)
         state = rebuild(template, (part[lanes] for part in parts))
         running = Remembered(state, age[lanes])
@@ -63,7 +67,7 @@ class RunMemory:
         self.network.eval()
         try:
             for first in range(0, spans[0].steps, CHUNK):
-                active = sum(span.steps > first for span in spans)
+                active = len(spans) if fixed else sum(span.steps > first for span in spans)
                 running = self._chunk(spans[:active], first, _first(running, active))
                 for whole, part in zip(parts, leaves(running.state), strict=True):
                     whole[lanes[:active]] = part.to(whole.dtype)
@@ -98,6 +102,8 @@ class RunMemory:
         for lane, span in enumerate(spans):
             here = span.start + first
             n = min(steps, span.steps - first)
+            if n <= 0:
+                continue
             # np.array copies: a memory map must not be handed to torch writable
             features = np.array(self.sequences[span.sequence].features[here : here + n])
             x[:n, lane] = torch.from_numpy(features)
@@ -124,6 +130,11 @@ class _Span(NamedTuple):
     start: int
     steps: int
     restarts: bool
+
+
+def _idle(lanes: int, busy: set[int]) -> list[_Span]:
+    """Return spans without a step for the other lanes."""
+    return [_Span(lane, -1, 0, 0, False) for lane in range(lanes) if lane not in busy]
 
 
 def _first(remembered: Remembered, n: int) -> Remembered:

@@ -27,7 +27,7 @@ from memcell.training.evaluate import open_run
 from memcell.training.inference import InferenceStream, probabilities
 from memcell.training.interrupt import Interrupted
 from memcell.training.model import ModelFacts, load_model
-from memcell.training.run import device_of
+from memcell.training.run import inference_device
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,7 +121,7 @@ def opened_model(wanted: Wanted) -> Opened:
     """
     registry = default_registry()
     folder, config = open_run(wanted.app, Path(wanted.run), registry)
-    device = device_of(config)
+    device = inference_device(config)
     torch.set_num_threads(config.training.threads)
     entry = registry.get("app", wanted.app)
     built: Any = entry.build(config.app_config, None)

@@ -10,6 +10,7 @@ order of sums.
 from __future__ import annotations
 
 import datetime
+import inspect
 import os
 from collections.abc import Callable
 from typing import Any
@@ -79,8 +80,13 @@ class Processes:
         """Return what to call in training, so that gradients are averaged."""
         if self.count == 1:
             return network
-        made: Any = nn.parallel.DistributedDataParallel(network, broadcast_buffers=False)
-        return made  # type: ignore[no-any-return]
+        ddp: Any = nn.parallel.DistributedDataParallel
+        # statistics are each process's own from here on; torch 2.13 has another word for it
+        new = "forward_sync_buffers" in inspect.signature(ddp.__init__).parameters
+        made: Callable[..., Any] = ddp(
+            network, **{"forward_sync_buffers" if new else "broadcast_buffers": False}
+        )
+        return made
 
     def total(self, value: float) -> float:
         """Return the sum over the processes."""

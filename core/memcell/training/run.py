@@ -41,7 +41,7 @@ def build_app(config: RunConfig, registry: Registry) -> App:
 
 
 def device_of(config: RunConfig) -> torch.device:
-    """Return the device that was asked for.
+    """Return the device to train on; on a GPU, cuDNN then computes as precisely as the rest of torch.
 
     Raises:
         UsageError: CUDA was asked for and there is none; or mixed precision without a GPU.
@@ -49,12 +49,33 @@ def device_of(config: RunConfig) -> torch.device:
     wanted, there = config.training.device, torch.cuda.is_available()
     if wanted == "cuda" and not there:
         raise UsageError(
-            "--device cuda was asked for and torch sees no GPU: use --device cpu or auto"
+            "--device cuda was asked for and torch sees no GPU: use --device cpu or auto (in its config.toml "
+            "where a run goes on)"
         )
     device = torch.device("cuda" if wanted != "cpu" and there else "cpu")
     if config.training.mixed_precision and device.type == "cpu":
         raise UsageError("--mixed-precision needs a GPU, and this run is on the CPU: leave it out")
+    _same_precision(device)
     return device
+
+
+def inference_device(config: RunConfig) -> torch.device:
+    """Return where a trained network runs: as in training where that can be, else on the CPU.
+
+    A network that was trained on a GPU is used on machines without one.
+    """
+    device = torch.device(
+        "cuda" if config.training.device != "cpu" and torch.cuda.is_available() else "cpu"
+    )
+    _same_precision(device)
+    return device
+
+
+def _same_precision(device: torch.device) -> None:
+    if device.type == "cuda":
+        # by default cuDNN rounds its products to TF32 and torch's others do not: a cell's numbers would
+        # depend on the way it is run
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32
 
 
 def inference_policy(config: RunConfig, registry: Registry) -> str:
@@ -288,7 +309,9 @@ def _train_one(job: Job) -> Scored:
     if job.resume and trainer.at.update:
         say(f"going on after update {trainer.at.update} in '{job.path}'")
     label = label_of(config)
-    say(f"{label}: time loop {trainer.network.recurrent.way}")
+    mixed = config.training.mixed_precision
+    with torch.autocast(job.device.type, torch.bfloat16, enabled=mixed):
+        say(f"{label}: time loop {trainer.network.recurrent.way}")
     with progress(label, trainer.total_updates) as shown:
         trainer.progress = shown if job.processes.main else SILENT
         trainer.train(job.interrupts)

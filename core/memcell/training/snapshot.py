@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 def write(trainer: Trainer) -> None:
     """Write the checkpoint: the main process, with what each of them carries."""
     parts, folder = trainer.parts, trainer.folder
-    mine = (parts.policy.memory_dict(), trainer.memory.generator.get_state())
+    # on the CPU, for another process need not see this one's GPU
+    carried = {name: t.cpu() for name, t in parts.policy.memory_dict().items()}
+    mine = (carried, trainer.memory.generator.get_state())
     memories = trainer.processes.each(mine)
     if not trainer.processes.main:
         return
@@ -35,8 +37,8 @@ def write(trainer: Trainer) -> None:
         "best": split_tensors(trainer.best, "best", tensors),
         "optimizer": split_tensors(parts.optimizer.state_dict(), "optimizer", tensors),
         "memory": [
-            split_tensors(carried, f"memory.{rank}", tensors)
-            for rank, (carried, _) in enumerate(memories)
+            split_tensors(theirs, f"memory.{rank}", tensors)
+            for rank, (theirs, _) in enumerate(memories)
         ],
         "generator": [
             split_tensors(state, f"generator.{rank}", tensors)

@@ -15,10 +15,10 @@ from memcell.unroll.native.unsupported import Unsupported
 
 
 class Stepper:
-    """Runs a layer step by step without gradient, on the CPU.
+    """Runs a layer step by step without gradient, where its weights are.
 
-    As generated C where the cell can be (bit for bit what a window of the same way gives), else on the
-    eager loop; ``reason`` says why not.
+    As generated C where the cell can be, on a CPU (bit for bit what a window of the same way gives), else on
+    the eager loop; ``reason`` says why not.
 
     Args:
         layer: The layer; its parameters may change in place, the next step sees it.
@@ -56,10 +56,10 @@ class Stepper:
 class _EagerStepper:
     def __init__(self, layer: Layer, lanes: int) -> None:
         self._layer = layer
-        dtype = next((p.dtype for p in layer.cell.parameters()), torch.float32)
-        self.state: State = layer.cell.initial_state(lanes, dtype=dtype)
-        self._age = torch.zeros(lanes, dtype=torch.int64)
-        self._no = torch.zeros(1, lanes, dtype=torch.bool)
+        like = next(layer.cell.parameters(), torch.zeros(()))
+        self.state: State = layer.cell.initial_state(lanes, device=like.device, dtype=like.dtype)
+        self._age = torch.zeros(lanes, dtype=torch.int64, device=like.device)
+        self._no = torch.zeros(1, lanes, dtype=torch.bool, device=like.device)
 
     def load(self, state: State, age: Tensor | None = None) -> None:
         self.state = state

@@ -10,8 +10,10 @@ import torch
 from torch import Tensor
 
 from memcell.recurrent.cell import Cell, TorchForm
-from memcell.recurrent.state import State, where
+from memcell.recurrent.state import State, leaves, where
 from memcell.unroll.marks import WindowMarks
+
+Weights = tuple[Tensor, Tensor, Tensor, Tensor]
 
 #: Cut more often than this, a window is better run step by step.
 MIN_MEAN_CUT = 4
@@ -41,12 +43,18 @@ def unroll_torch(
     keep: Collection[int],
 ) -> tuple[Tensor, dict[int, State]]:
     """Run a window through torch's own kernel. Arguments and result as `unroll_eager`."""
-    edges = cuts(marks, keep)
+    edges = list(itertools.pairwise(cuts(marks, keep)))
     outputs, states = [], {0: state} if 0 in keep else {}
-    for start, stop in itertools.pairwise(edges):
+    form = form._replace(weights=_flat(form.weights)) if x.is_cuda else form
+    train = torch.is_grad_enabled() and any(
+        t.requires_grad for t in (x, *leaves(state), *leaves(fresh), *form.weights)
+    )
+    # split once: slicing a tensor that needs a gradient makes the backward quadratic in the cuts
+    pieces = torch.split(x, [stop - start for start, stop in edges])
+    for (start, stop), piece in zip(edges, pieces, strict=True):
         if marks.any_restart[start]:
             state = where(marks.restarts[start], fresh, state)
-        output, after = _segment(form, x[start:stop], state)
+        output, after = _segment(form, piece, state, train)
         state = after if marks.all_valid[start] else where(marks.valid[start], after, state)
         outputs.append(output)
         if stop in keep:
@@ -54,19 +62,26 @@ def unroll_torch(
     return torch.cat(outputs), states
 
 
-def _segment(form: TorchForm, x: Tensor, state: Any) -> tuple[Tensor, Any]:
-    h = state[0].unsqueeze(0)
-    options = (
-        True,
-        1,
-        0.0,
-        False,
-        False,
-        False,
-    )  # biases, layers, dropout, train, both ways, batch first
+def _segment(form: TorchForm, x: Tensor, state: Any, train: bool) -> tuple[Tensor, Any]:
+    # cuDNN takes no other states (a start that is the same for all lanes is expanded, not copied)
+    h = state[0].unsqueeze(0).contiguous()
+    # biases, layers, dropout, train (without it cuDNN has no backward), both ways, batch first
+    options = (True, 1, 0.0, train, False, False)
     if form.name == "lstm":
-        output, hn, cn = torch.lstm(x, (h, state[1].unsqueeze(0)), form.weights, *options)
+        c = state[1].unsqueeze(0).contiguous()
+        output, hn, cn = torch.lstm(x, (h, c), form.weights, *options)
         return output, type(state)(hn[0], cn[0])
     kernel = torch.gru if form.name == "gru" else torch.rnn_tanh
     output, hn = kernel(x, h, form.weights, *options)
     return output, type(state)(hn[0])
+
+
+def _flat(weights: Weights) -> Weights:
+    """Return the weights as views of one buffer, in the order in which cuDNN has them.
+
+    Otherwise it copies them together at every call, and warns of it.
+    """
+    buffer = torch.cat([w.reshape(-1) for w in weights])
+    pieces = torch.split(buffer, [w.numel() for w in weights])
+    first, second, third, fourth = (p.view(w.shape) for p, w in zip(pieces, weights, strict=True))
+    return first, second, third, fourth

@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor
 
 from memcell.recurrent.state import State
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 
 #: What ``--unroll`` takes.
 CHOICES = ("auto", "native", "compiled", "eager")
+
+
+#: Autocast runs cuDNN in float16, whatever type was asked for: small gradients would vanish.
+HALF = "under mixed precision it would run in float16, not in bfloat16"
 
 
 class UnrollWarning(UserWarning):
@@ -71,6 +76,8 @@ def run(
         form = None if len(norms) else cell.torch_form()
         if form is None:
             raise Unsupported("it is not one of torch's own cells, or a normalizer is set")
+        if x.is_cuda and torch.is_autocast_enabled("cuda"):
+            raise Seldom(HALF)
         pieces = len(cuts(marks, keep)) - 1
         if pieces > 1 and marks.time_steps < MIN_MEAN_CUT * pieces:
             raise Seldom("the window is cut too often")
@@ -95,6 +102,9 @@ def refusal(way: str, layer: Layer) -> str | None:
     if way == "torch":
         if len(layer.norms):
             return "a normalizer is set"
+        on_gpu = any(p.is_cuda for p in layer.cell.parameters())
+        if on_gpu and torch.is_autocast_enabled("cuda"):
+            return HALF
         return None if layer.cell.torch_form() else "not one of torch's own cells"
     return None
 

@@ -6,6 +6,7 @@ import itertools
 import types
 import weakref
 from collections.abc import Callable, Hashable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -47,7 +48,8 @@ def run_compiled(
         if found is None:
             probe(cell, norms, form, piece, state, fresh)
             found = _compile(piece.parts[0].device)
-        done = found(cell, norms, form, piece, state, fresh)
+        with _backward_compiled_too() if first else nullcontext():
+            done = found(cell, norms, form, piece, state, fresh)
     except Unsupported as error:
         known[key] = error
         raise
@@ -84,13 +86,29 @@ def _compile(device: torch.device) -> Run:
     own = types.FunctionType(
         code.replace(co_name=f"run_chunk_{next(_numbers)}"), run_chunk.__globals__
     )
-    # reduce-overhead records the chunk as a CUDA graph, one for each place in the window
+    # reduce-overhead records the chunk as a CUDA graph, one for each place in the window: several forwards
+    # in flight before the first backward each keep what theirs needs. Once a backward has begun, the next
+    # call of any of them may write over it: nothing else may run between a window and its backward that
+    # has a backward of its own (`memcell.probes.looking`).
     mode = "reduce-overhead" if device.type == "cuda" else None
     return torch.compile(own, fullgraph=True, dynamic=False, mode=mode)
 
 
+def _backward_compiled_too() -> AbstractContextManager[None]:
+    """Let the backward be compiled with the forward, where a refusal still leaves the eager loop.
+
+    Torch would compile it when the gradient is asked for, in the middle of an update.
+    """
+    config: Any = torch._functorch.config
+    found: AbstractContextManager[None] = config.patch(force_non_lazy_backward_lowering=True)
+    return found
+
+
 def _out_of_the_pool(done: Done) -> Done:
-    """Return copies: the next replay of a CUDA graph may write over what this one returned."""
+    """Return copies: the next replay of a CUDA graph may write over what this one returned.
+
+    Gradients stay in the pool until they are added up; they are to be used up before the next window runs.
+    """
     copied: Done = torch.utils._pytree.tree_map_only(torch.Tensor, torch.clone, done)
     return copied
 

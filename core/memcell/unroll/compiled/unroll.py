@@ -59,11 +59,16 @@ def unroll_compiled(
     training = _needs_gradient(cell, norms, parts, state, fresh)
     outputs, gathered = list[Tensor](), list[tuple[tuple[Tensor, ...], ...]]()
     states = {0: state} if 0 in keep else {}
+    # a state that is the very tensor of fresh would be compiled as such, and the next chunk's anew
+    state = map_state(lambda t: t.view_as(t), state)
     with torch.set_grad_enabled(training):
         for cut in cuts(parts, inputs, marks, chunk):
             last = cut.start + cut.steps
             every = any(cut.start < step < last for step in keep)
-            form = Form(modes, isinstance(projected, Tensor), cut.marked, every)
+            # CUDA graphs are recorded along the way through a window: with and without marks, chunk by
+            # chunk, there would be as many ways as windows, each recorded anew. One form, one way.
+            marked = cut.marked or x.is_cuda
+            form = Form(modes, isinstance(projected, Tensor), marked, every)
             run = run_compiled if cut.compiled else run_chunk
             before = _alike(state) if training and cut.compiled else state
             done = run(cell, norms, form, cut.piece, before, fresh)
