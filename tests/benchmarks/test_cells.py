@@ -272,3 +272,41 @@ def test_the_persons_environment_stays_as_it_was(bench):
     before = dict(os.environ)
     bench("--cell", "rnn", "--ways", "eager")
     assert dict(os.environ) == before
+
+
+def test_a_cell_is_measured_with_options_of_its_own(bench):
+    code, said, record = bench(
+        *["--cell", "lstm97:gate_recurrence=false,block_size=2", "--cell", "lstm97"],
+        *["--ways", "native", "--what", "train,first-use"],
+    )
+    assert code == 0, said
+    assert "lstm97:gate_recurrence=false,block_size=2" in said
+    without, whole = results(record, "native")
+    assert without["options"] == {"gate_recurrence": False, "block_size": "2"}
+    assert whole["options"] == {}
+    assert without["again_seconds"] > 0
+    assert without["product"] != whole["product"] or without["gflops"] != whole["gflops"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "why"),
+    [
+        ("lstm97:gate_recurrence", "options with values are expected"),
+        ("lstm97:", "options with values are expected"),
+        ("lstm97:gate=1", "gate_recurrence"),
+        ("lstm97:block_size=many", "a whole number"),
+        ("lstm79:block_size=2", "lstm97"),
+    ],
+)
+def test_a_wrong_option_of_a_cell_is_one_line(bench, cell, why):
+    code, said, _ = bench("--cell", cell, "--ways", "eager", "--what", "train")
+    assert code == 2
+    assert why in said
+    assert "Traceback" not in said
+
+
+def test_an_option_that_does_not_fit_the_size_is_listed_with_the_reason(bench):
+    _, said, record = bench("--cell", "lstm97:block_size=3", "--ways", "eager", "--what", "train")
+    assert "block_size 3 does not divide hidden_size 4" in said
+    (row,) = results(record, "eager")
+    assert "does not divide" in row["reason"]

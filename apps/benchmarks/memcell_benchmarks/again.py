@@ -19,6 +19,8 @@ _SECONDS = 300
 def again(subject: Subject, way: str, size: Size, options: Options) -> float | None:
     """Return the seconds of the first forward and backward in a fresh process, or None where it fails.
 
+    The quicker of two processes: the first to touch a page of a virtual machine's memory waits for it.
+
     Args:
         subject: Cell and normalizer, among those that are installed.
         way: How it runs.
@@ -35,10 +37,14 @@ def again(subject: Subject, way: str, size: Size, options: Options) -> float | N
     }
     call = [sys.executable, "-m", "memcell_benchmarks.again", json.dumps(request)]
     try:
-        done = subprocess.run(call, capture_output=True, text=True, timeout=_SECONDS, check=True)
-        return float(json.loads(done.stdout.splitlines()[-1])["seconds"])
+        return min(_seconds(call) for _ in range(2))
     except (OSError, subprocess.SubprocessError, ValueError, LookupError):
         return None
+
+
+def _seconds(call: list[str]) -> float:
+    done = subprocess.run(call, capture_output=True, text=True, timeout=_SECONDS, check=True)
+    return float(json.loads(done.stdout.splitlines()[-1])["seconds"])
 
 
 def main(request: str) -> str:

@@ -18,6 +18,7 @@ from memcell_benchmarks.options import (
     Options,
     Size,
     Subject,
+    cell_with_options,
     each,
     numbers,
     words,
@@ -29,7 +30,13 @@ def _described(known: dict[str, str]) -> str:
 
 
 @click.command("cells")
-@click.option("--cell", "cells", metavar="NAME", multiple=True, help="Only this cell; repeatable.")
+@click.option(
+    "--cell",
+    "cells",
+    metavar="NAME[:OPTION=VALUE,…]",
+    multiple=True,
+    help="Only this cell, with options of it as in lstm97:gate_recurrence=false; repeatable.",
+)
 @click.option(
     "--normalizer",
     "normalizers",
@@ -139,11 +146,15 @@ def _subjects(
 ) -> tuple[Subject, ...]:
     known_cells = registry.names("cell")
     known_normalizers = registry.names("normalizer")
-    each("cell", cells, known_cells)
+    typed = [cell_with_options(cell) for cell in cells]
+    each("cell", (name for name, _ in typed), known_cells)
+    for name, values in typed:
+        registry.get("cell", name).config(dict(values))  # a wrong one is said before anything runs
     each("normalizer", normalizers, {*known_normalizers, "none"})
     if cells or normalizers:
-        pairs = itertools.product(cells or known_cells, normalizers or ("none",))
-        return tuple(Subject(cell=c, normalizer=n) for c, n in dict.fromkeys(pairs))
+        chosen = typed or [(name, ()) for name in known_cells]
+        pairs = itertools.product(chosen, normalizers or ("none",))
+        return tuple(Subject(cell=c, normalizer=n, options=o) for (c, o), n in dict.fromkeys(pairs))
     plain = tuple(Subject(cell=name) for name in known_cells)
     if "lstm" not in known_cells:
         return plain

@@ -98,7 +98,9 @@ class Parts(NamedTuple):
         """
         entry = registry.get("cell", subject.cell)
         size = problem.size
-        cell: Cell = entry.build(size.input_size, size.hidden_size, entry.config({}))
+        cell: Cell = entry.build(
+            size.input_size, size.hidden_size, entry.config(dict(subject.options))
+        )
         g, bound = torch.Generator().manual_seed(1), size.hidden_size**-0.5
         with torch.no_grad():
             for parameter in cell.parameters():

@@ -52,14 +52,28 @@ class Size:
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """A cell with a normalizer at its sites."""
+    """A cell with a normalizer at its sites.
+
+    Args:
+        cell: Name of the cell.
+        normalizer: Name of the normalizer, or ``"none"``.
+        options: Options of the cell that are not the default, with their values.
+    """
 
     cell: str
     normalizer: str = "none"
+    options: tuple[tuple[str, str | bool], ...] = ()
+
+    @property
+    def cell_label(self) -> str:
+        """The cell, with its options as they are typed."""
+        typed = ",".join(f"{k}={str(v).lower()}" for k, v in self.options)
+        return f"{self.cell}:{typed}" if typed else self.cell
 
     def __str__(self) -> str:
         """Both names, or the cell's alone."""
-        return self.cell if self.normalizer == "none" else f"{self.cell}+{self.normalizer}"
+        cell = self.cell_label
+        return cell if self.normalizer == "none" else f"{cell}+{self.normalizer}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +126,25 @@ def each(what: str, names: Iterable[str], known: Collection[str]) -> tuple[str, 
         if name not in known:
             raise UsageError(unknown(what, name, known))
     return names
+
+
+def cell_with_options(text: str) -> tuple[str, tuple[tuple[str, str | bool], ...]]:
+    """Split ``lstm97:gate_recurrence=false,block_size=2``.
+
+    Raises:
+        UsageError: Something after the colon is no option with a value.
+    """
+    name, colon, rest = text.partition(":")
+    found = []
+    for word in rest.split(",") if colon else ():
+        option, equals, value = (part.strip() for part in word.partition("="))
+        if not (option and equals and value):
+            raise UsageError(
+                f"--cell got '{text}'; after the colon options with values are expected, as in "
+                "lstm97:gate_recurrence=false"
+            )
+        found.append((option, {"true": True, "false": False}.get(value.lower(), value)))
+    return name, tuple(found)
 
 
 def numbers(flag: str, text: str) -> tuple[int, ...]:

@@ -68,6 +68,7 @@ class Row:
             "time_steps": self.size.time_steps,
             "input_size": self.size.input_size,
             "cell": self.subject.cell if self.subject else None,
+            "options": dict(self.subject.options) if self.subject else {},
             "normalizer": self.subject.normalizer if self.subject else None,
             "way": self.way,
             "reason": self.reason,

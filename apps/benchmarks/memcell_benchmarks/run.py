@@ -108,8 +108,8 @@ def _heading(facts: dict[str, Any], options: Options) -> list[str]:
             "first that needs a compiler also pays its import."
         )
         lines.append(
-            "again s: the same in a fresh process that finds the generated code in the cache; torch's import "
-            "and an eager step are not counted."
+            "again s: the same in a fresh process (the quicker of two) that finds the generated code in the "
+            "cache; torch's import and an eager step are not counted."
         )
     return lines
 

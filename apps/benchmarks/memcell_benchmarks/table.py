@@ -47,7 +47,7 @@ def _not_run(rows: Sequence[Row]) -> list[str]:
 
 def _columns(kinds: tuple[str, ...]) -> list[Column]:
     found: list[Column] = [
-        ("cell", lambda row, _: row.subject.cell if row.subject else "nn.LSTM"),
+        ("cell", lambda row, _: row.subject.cell_label if row.subject else "nn.LSTM"),
         ("norm", lambda row, _: row.subject.normalizer if row.subject else "-"),
         ("way", lambda row, _: row.way if row.subject else "torch"),
     ]
