@@ -310,3 +310,19 @@ def test_an_option_that_does_not_fit_the_size_is_listed_with_the_reason(bench):
     assert "block_size 3 does not divide hidden_size 4" in said
     (row,) = results(record, "eager")
     assert "does not divide" in row["reason"]
+
+
+def test_without_a_compiler_the_other_ways_are_measured(bench, monkeypatch):
+    monkeypatch.setenv("CC", "no-such-compiler")
+    args = ["--cell", "lstm", "--normalizer", "none", "--ways", "eager,native", "--what", "train"]
+    _, said, record = bench(*args)
+    (eager,), (native,) = results(record, "eager"), results(record, "native")
+    assert eager["train"]["least"] > 0
+    assert "no C compiler" in native["reason"]
+    assert "no C compiler here (CC=no-such-compiler)" in said
+
+
+def test_a_profile_is_of_the_native_way(bench):
+    code, said, _ = bench("--cell", "lstm", "--ways", "eager", "--what", "profile")
+    assert code == 2
+    assert "add native to --ways" in said

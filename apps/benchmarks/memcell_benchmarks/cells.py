@@ -136,6 +136,8 @@ def command(
         sample=sample,
         check=check,
     )
+    if "profile" in options.kinds and "native" not in options.ways:
+        raise UsageError("--what profile: only the native way has one; add native to --ways")
     from memcell_benchmarks.run import compare
 
     return compare(options, registry, click.echo, None if json_file is None else Path(json_file))

@@ -89,10 +89,12 @@ class MachineRates:
         return self._known[shape]
 
     def packed(self, shape: Shape) -> float | None:
-        """Return the rate of the native room's own packed kernel, where it offers to measure one."""
-        try:
-            import memcell.unroll.native as native
-        except ImportError:
+        """Return the rate of the native room's own packed kernel, None where it cannot be had."""
+        from memcell.unroll.native import Unsupported, packed_gflops
+
+        if self.device != "cpu":
             return None
-        measure: Callable[..., float] | None = getattr(native, "packed_gflops", None)
-        return None if measure is None or self.device != "cpu" else measure(*shape, self.dtype)
+        try:
+            return packed_gflops(*shape, self.dtype)
+        except Unsupported:  # without a C compiler, say; the native way's rows give the reason
+            return None

@@ -14,7 +14,6 @@ import torch
 
 from memcell.unroll.native import plan as plan_module
 from memcell.unroll.native.ahead import begin, finished
-from memcell.unroll.native.emit import write
 from memcell.unroll.native.recorder import record
 from memcell.unroll.native.unroll import named_parameters, planned
 
@@ -235,8 +234,7 @@ def test_the_same_cell_is_written_in_the_same_words(agree, monkeypatch, name, no
             cell.initial_state(7, dtype=torch.float64),
         )
         plan, _ = planned(cell, norms, named_parameters(cell, norms), windows, x, state)
-        programs = plan.programs
-        return [write(p).source for p in (programs.forward, programs.backward, programs.inference)]
+        return dict(plan.written)
 
     first = written()
     assert all(written() == first for _ in range(4))

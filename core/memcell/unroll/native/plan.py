@@ -36,33 +36,13 @@ class Plan:
         written: The programs in C, by name.
         dtype: Of all numbers.
         target: The instruction set.
-        traced: What they were written from; None where they were found on disk.
     """
 
     def __init__(
-        self,
-        layout: Layout,
-        written: Mapping[str, Written],
-        dtype: torch.dtype,
-        target: Target,
-        traced: Programs | None,
+        self, layout: Layout, written: Mapping[str, Written], dtype: torch.dtype, target: Target
     ) -> None:
         self.layout, self.written = layout, written
         self.dtype, self.target = dtype, target
-        self._traced = traced
-
-    @property
-    def programs(self) -> Programs:
-        """What the programs were written from.
-
-        Raises:
-            LookupError: They were found on disk.
-        """
-        if self._traced is None:
-            raise LookupError(
-                "found on disk, not traced: use another cache folder (XDG_CACHE_HOME)"
-            )
-        return self._traced
 
     @functools.cached_property
     def forward(self) -> Runner:
@@ -140,8 +120,8 @@ def find_plan(
     if key not in known:
         begin_kernels(parts[0].dtype, target)  # while it is traced
         try:
-            layout, written, traced = _planned(cell, norms, windows, inputs, state, wanted, call)
-            known[key] = Plan(layout, written, parts[0].dtype, target, traced)
+            layout, written = _planned(cell, norms, windows, inputs, state, wanted, call)
+            known[key] = Plan(layout, written, parts[0].dtype, target)
         except Unsupported as e:
             known[key] = str(e)
     found = known[key]
@@ -158,19 +138,19 @@ def _planned(
     state: Any,
     wanted: Wanted,
     call: object,
-) -> tuple[Layout, dict[str, Written], Programs | None]:
+) -> tuple[Layout, dict[str, Written]]:
     """Find a plan on disk, or trace the step and leave it there."""
     call = (call, sorted(wanted.parameters), wanted.inputs)
     modes = {site: window.mode for site, window in windows.items()}
     key = stored_key(call, (Step.forward, cell, norms, modes, *_types(state)))
     found = None if key is None else load_plan(key)
     if found is not None:
-        return *found, None
+        return found
     programs = trace_programs(cell, norms, windows, inputs, state, wanted)
     written = {name: write(getattr(programs, name)) for name in PROGRAMS}
     if key is not None:
         store_plan(key, programs.layout, written)
-    return programs.layout, written, programs
+    return programs.layout, written
 
 
 def _types(state: Any) -> list[type]:
