@@ -275,6 +275,10 @@ REFUSED = {
     "an import inside": ("from . import something", "globals or defines"),
     "a module handed around": ("h = (lambda m: m.sqrt(2.0))(math) * h", "module math"),
     "a class defined inside": ("class X:\n            pass", "globals or defines"),
+    "a match of attributes": (
+        "match self.settings:\n            case Settings(factor=f):\n                h = h * f",
+        "globals or defines",
+    ),
     "a global written": ("global SCALE; SCALE = SCALE + 1", "globals or defines"),
     "an iterator kept outside": ("h = h * next(COUNT)", "itertools.count"),
     "a cached function": ("h = h * CACHED(1.0)", "lru_cache"),

@@ -22,6 +22,7 @@ _OPAQUE = frozenset(
         "LOAD_LOCALS",
         "LOAD_FROM_DICT_OR_GLOBALS",
         "LOAD_FROM_DICT_OR_DEREF",
+        "MATCH_CLASS",  # takes attributes by words
     )
 )
 

@@ -46,7 +46,7 @@ def read_function(walk: Walk, function: FunctionType) -> None:
     walk.attributes(vars(function))
     found = lookups(function.__code__)
     if found.opaque:
-        raise Unknown(f"{function.__qualname__} writes globals or defines classes")
+        raise Unknown(f"{function.__qualname__} writes globals or defines classes, or matches them")
     walk.found |= found.attributes
     walk.whole = walk.whole or not found.attributes.isdisjoint(BY_WORD)
     for chain in found.chains:
