@@ -26,6 +26,8 @@ PROJECT = "memcell"
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 
+# pluggy's specs have no body, though they say what an implementation returns: hence "empty-body"
+
 
 @hookspec
 def memcell_cells() -> Iterable[CellSpec]:  # type: ignore[empty-body]

@@ -282,7 +282,7 @@ def test_a_cell_is_measured_with_options_of_its_own(bench):
     assert code == 0, said
     assert "lstm97:gate_recurrence=false,block_size=2" in said
     without, whole = results(record, "native")
-    assert without["options"] == {"gate_recurrence": False, "block_size": "2"}
+    assert without["options"] == {"gate_recurrence": False, "block_size": 2}
     assert whole["options"] == {}
     assert without["again_seconds"] > 0
     assert without["product"] != whole["product"] or without["gflops"] != whole["gflops"]

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
+from typing import Any
 
 import click
 
+from memcell.config import fields_of
+from memcell.config.values import from_text
 from memcell.errors import UsageError, unknown
 from memcell.registry import Registry, default_registry
 from memcell_benchmarks.options import (
@@ -150,12 +153,11 @@ def _subjects(
     known_normalizers = registry.names("normalizer")
     typed = [cell_with_options(cell) for cell in cells]
     each("cell", (name for name, _ in typed), known_cells)
-    for name, values in typed:
-        registry.get("cell", name).config(dict(values))  # a wrong one is said before anything runs
+    chosen = [(name, _options(name, texts, registry)) for name, texts in typed]
     each("normalizer", normalizers, {*known_normalizers, "none"})
     if cells or normalizers:
-        chosen = typed or [(name, ()) for name in known_cells]
-        pairs = itertools.product(chosen, normalizers or ("none",))
+        every = [(name, ()) for name in known_cells]
+        pairs = itertools.product(chosen or every, normalizers or ("none",))
         return tuple(Subject(cell=c, normalizer=n, options=o) for (c, o), n in dict.fromkeys(pairs))
     plain = tuple(Subject(cell=name) for name in known_cells)
     if "lstm" not in known_cells:
@@ -163,3 +165,14 @@ def _subjects(
     return plain + tuple(
         Subject(cell="lstm", normalizer=n) for n in known_normalizers if n != "none"
     )
+
+
+def _options(
+    name: str, texts: tuple[tuple[str, str], ...], registry: Registry
+) -> tuple[tuple[str, Any], ...]:
+    """Return a cell's options as values; a wrong one is said before anything runs."""
+    entry = registry.get("cell", name)
+    known = {f.name: f for f in fields_of(entry.config_type())}
+    found = {o: from_text(known[o], t, f"cell '{name}':") if o in known else t for o, t in texts}
+    entry.config(found)
+    return tuple(found.items())

@@ -27,6 +27,7 @@ class Products(NamedTuple):
     shape: Shape | None
 
 
+# torch has no types for this class, here and where its __init__ is called
 class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from memcell.errors import UsageError, unknown
 
@@ -62,7 +63,7 @@ class Subject:
 
     cell: str
     normalizer: str = "none"
-    options: tuple[tuple[str, str | bool], ...] = ()
+    options: tuple[tuple[str, Any], ...] = ()
 
     @property
     def cell_label(self) -> str:
@@ -128,7 +129,7 @@ def each(what: str, names: Iterable[str], known: Collection[str]) -> tuple[str, 
     return names
 
 
-def cell_with_options(text: str) -> tuple[str, tuple[tuple[str, str | bool], ...]]:
+def cell_with_options(text: str) -> tuple[str, tuple[tuple[str, str], ...]]:
     """Split ``lstm97:gate_recurrence=false,block_size=2``.
 
     Raises:
@@ -143,7 +144,7 @@ def cell_with_options(text: str) -> tuple[str, tuple[tuple[str, str | bool], ...
                 f"--cell got '{text}'; after the colon options with values are expected, as in "
                 "lstm97:gate_recurrence=false"
             )
-        found.append((option, {"true": True, "false": False}.get(value.lower(), value)))
+        found.append((option, value))
     return name, tuple(found)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 from memcell.unroll.native.emit_laps import SECTIONS
 from memcell.unroll.native.timed import Call, Timed
@@ -65,11 +66,15 @@ def _parts(runs: Sequence[_Run]) -> tuple[Part, ...]:
         there = _undisturbed([of(r.forward) for r in runs])
         return Part(name, what, there, _undisturbed([of(r.backward) for r in runs]))
 
-    parts = [part(name, what, lambda c, n=name: c.sections[n]) for name, what in SECTIONS.items()]  # type: ignore[misc]
-    parts += [part(name, what, lambda c, n=name: getattr(c, n)) for name, what in _AROUND.items()]  # type: ignore[misc]
+    parts = [part(name, what, _section(name)) for name, what in SECTIONS.items()]
+    parts += [part(name, what, attrgetter(name)) for name, what in _AROUND.items()]
     # between them it is forward's: statistics are folded there
     before = _undisturbed(
         [r.forward.began - r.began + r.backward.began - r.forward.ended for r in runs]
     )
     after = _undisturbed([r.ended - r.backward.ended for r in runs])
     return (*parts, Part("outside", _OUTSIDE, before, after))
+
+
+def _section(name: str) -> Callable[[Call], float]:
+    return lambda call: call.sections[name]

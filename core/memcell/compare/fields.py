@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from memcell.config import FieldInfo, fields_of
-from memcell.config.values import check
+from memcell.config.values import from_text
 from memcell.errors import UsageError, unknown
 from memcell.registry import Registry
 from memcell.training.config import NetworkConfig, TrainingConfig
@@ -17,7 +17,6 @@ _NOT_SWEPT = {
     "against": "the runs of a comparison have no twin: compare policies with --policy a,b",
     "checkpoint_seconds": "it changes no result",
 }
-_WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
 def section_of(name: str, app: str, registry: Registry) -> tuple[str, FieldInfo]:
@@ -60,10 +59,7 @@ def canonical(field: FieldInfo, text: str, where: str) -> tuple[Any, str]:
     Raises:
         ConfigError: It is of the wrong type or out of bounds.
     """
-    value: Any = text
-    if field.type is bool:
-        value = _WORDS.get(text.lower(), text)
-    value = check(field, value, where)
+    value = from_text(field, text, where)
     if isinstance(value, bool):
         return value, "yes" if value else "no"
     if isinstance(value, float):

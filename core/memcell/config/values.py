@@ -69,6 +69,19 @@ def check(field: FieldInfo, value: Any, where: str = "") -> Any:
     return _scalar(field, value, where)
 
 
+_WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+
+
+def from_text(field: FieldInfo, text: str, where: str = "") -> Any:
+    """Return what a person typed for a field, converted: `check`, and words for true and false.
+
+    Raises:
+        ConfigError: It cannot be.
+    """
+    word = _WORDS.get(text.lower(), text) if field.type is bool else text
+    return check(field, word, where)
+
+
 def _scalar(field: FieldInfo, value: Any, where: str) -> Any:
     if field.type is str and isinstance(value, str):
         if field.choices and value not in field.choices:

@@ -1,8 +1,11 @@
 """The fast unroll on a CPU: a cell's step, traced once and run as generated C for the whole window.
 
 Stages, a module each: `trace` (one step and its gradient as a graph), `lower` (to rows and pieces),
-`partition` (what forward saves), `schedule` (in which pass), `emit` (C), `unit` (compiled, cached),
-`function` (autograd). What cannot be expressed raises `Unsupported` with the operation's name.
+`spread` (variances in one pass), `partition` (what forward saves), `schedule` (in which pass), `emit` (C),
+`unit` (compiled), `function` (autograd, with the arrays of `layout` and the gradients of `finish`). What cannot be expressed raises `Unsupported` with the operation's name.
+
+Kept on disk (`cache`): compiled units, and what tracing gives (`stored_plan`), under what the step is made of
+(`identity`). `timed` runs programs with clocks in them, for a profile.
 
 Process caches: plans by cell (`plan`), buffers (`pool`), threads (`threads`), loaded kernels (`unit`).
 """

@@ -21,8 +21,8 @@ from memcell.unroll.native.identity.trust import (
 )
 from memcell.unroll.native.identity.walk import Unknown, Walk
 
-#: What finds attributes by a word that is computed.
-BY_WORD = frozenset(("__dict__", "__getattr__", "__getattribute__", "attrgetter", "methodcaller"))
+#: Attributes through which others are found by a word that is computed.
+_BY_WORD = frozenset(("__dict__", "__getattr__", "__getattribute__"))
 
 
 def read_function(walk: Walk, function: FunctionType) -> None:
@@ -48,7 +48,7 @@ def read_function(walk: Walk, function: FunctionType) -> None:
     if found.opaque:
         raise Unknown(f"{function.__qualname__} writes globals or defines classes, or matches them")
     walk.found |= found.attributes
-    walk.whole = walk.whole or not found.attributes.isdisjoint(BY_WORD)
+    walk.whole = walk.whole or not found.attributes.isdisjoint(_BY_WORD)
     for chain in found.chains:
         _looked_up(walk, function, chain, found)
     for module, taken in found.imports:
