@@ -2,7 +2,8 @@
 
 Stages, a module each: `trace` (one step and its gradient as a graph), `lower` (to rows and pieces),
 `spread` (variances in one pass), `partition` (what forward saves), `schedule` (in which pass), `emit` (C),
-`unit` (compiled), `function` (autograd, with the arrays of `layout` and the gradients of `finish`). What cannot be expressed raises `Unsupported` with the operation's name.
+`unit` (compiled), `function` (autograd, with the arrays of `layout` and the gradients of `finish`).
+What cannot be expressed raises `Unsupported` with the operation's name.
 
 Kept on disk (`cache`): compiled units, and what tracing gives (`stored_plan`), under what the step is made of
 (`identity`). `timed` runs programs with clocks in them, for a profile.
