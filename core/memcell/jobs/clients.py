@@ -5,10 +5,13 @@ from __future__ import annotations
 import logging
 import signal
 import socket
+import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
 from typing import Any
+from urllib.parse import urlsplit
 
 import dask
 from distributed import Client, LocalCluster, Security
@@ -23,6 +26,7 @@ from memcell.jobs.server import METHOD, start_server
 ALLOWED_FAILURES = 2
 #: How long a scheduler has to answer, and to have a worker, seconds.
 ANSWER = 10.0
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 @contextmanager
@@ -47,23 +51,58 @@ def client_of(mode: Mode) -> Iterator[Client]:
         "distributed.worker.profile.enabled": False,
         "distributed.admin.tick.interval": "1s",
         "distributed.admin.system-monitor.interval": "5s",
+        # Dask's processes answer over HTTP even without a dashboard, unencrypted and to every user of the
+        # machine; without routes there is nothing to ask or to order there
+        "distributed.scheduler.http.routes": [],
+        "distributed.worker.http.routes": [],
     }
+    security = own_security()
     with _interrupts_kept_out():
         if start_server(("distributed.nanny", *mode.imports), _usual_environment()):
             settings["distributed.worker.multiprocessing-method"] = METHOD
-    with dask.config.set(settings):
+    with dask.config.set(settings), _private_folder() as scratch:
         with _interrupts_kept_out():
             cluster = LocalCluster(
                 n_workers=mode.jobs,
                 threads_per_worker=1,
                 processes=True,
-                host="127.0.0.1",
-                dashboard_address=None,
+                protocol="tls",
+                security=security,
+                host="tls://127.0.0.1",
+                # any free port: a fixed one tells who runs what, and two runs at once would warn
+                dashboard_address="127.0.0.1:0",
                 memory_limit=0,
                 silence_logs=logging.CRITICAL,
+                local_directory=scratch,
             )
         with cluster, Client(cluster, set_as_default=False) as client:
             yield client
+
+
+def own_security() -> Security:
+    """Return a certificate and key made for one run, without which nobody connects to its processes.
+
+    A loopback port is open to every user of the machine, and whoever may speak to a scheduler runs code as
+    the person who started it. The key is handed to the workers through the pipes they are started with: it
+    is never on a command line nor in an environment. Where OpenSSL wants a file, it lies for a moment in a
+    folder that only this user can enter.
+
+    Raises:
+        UsageError: The package that makes keys is not installed.
+    """
+    try:
+        made: Security = Security.temporary()
+    except ImportError:
+        raise UsageError(
+            "--jobs encrypts what its processes say to each other, which needs the package cryptography: "
+            "pip install 'memcell-rnn[cluster]', or leave --jobs out"
+        ) from None
+    return made
+
+
+def _private_folder() -> tempfile.TemporaryDirectory[str]:
+    """Return a folder that only this user can enter, for what workers spill; Dask's own is shared."""
+    return tempfile.TemporaryDirectory(prefix="memcell-workers-", ignore_cleanup_errors=True)
 
 
 def _usual_environment() -> dict[str, str]:
@@ -105,6 +144,7 @@ def _running(address: str) -> Iterator[Client]:
             f"--scheduler {address}: no scheduler answers there within {ANSWER:.0f} s ({reason}); "
             f"start one with 'dask scheduler', or use --jobs N for processes of this machine"
         ) from None
+    _warn_of_open(address)
     with client:
         try:
             client.wait_for_workers(1, timeout=ANSWER)
@@ -133,6 +173,20 @@ def _check_certificate(address: str) -> None:
             f"--scheduler {address}: Dask has no certificate to show there; name its files in Dask's "
             f"configuration: distributed.comm.tls.ca-file, .client.cert and .client.key"
         )
+
+
+def _warn_of_open(address: str) -> None:
+    """Warn of a scheduler that takes orders from whoever reaches its port."""
+    if address.startswith("tls://"):
+        return
+    host = urlsplit(address if "://" in address else f"//{address}").hostname or ""
+    who = "every user of this machine" if host in _LOOPBACK else f"everybody who reaches {host}"
+    warnings.warn(
+        f"--scheduler {address} is not encrypted and asks nobody who they are: {who} can run code as you "
+        f"there. Start it with 'dask scheduler --protocol tls --tls-ca-file CA --tls-cert CERT --tls-key "
+        f"KEY' and give --scheduler tls://… (docs/design.md, Tasks)",
+        stacklevel=2,
+    )
 
 
 def version() -> str:
