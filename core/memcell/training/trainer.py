@@ -37,6 +37,7 @@ from memcell.training.readout_gradients import readout_gradients
 from memcell.training.run_folder import RunFolder
 from memcell.training.schedule import learning_rate
 from memcell.training.seeds import epoch_rng, lengths_rng, run_generator
+from memcell.unroll.subnormal import flushed
 
 
 class Trainer:
@@ -191,7 +192,8 @@ class Trainer:
             self.parts.optimizer.zero_grad(set_to_none=True)
             # averaged over the processes, so each one's share counts as often as there are
             share = self.gradients.share(weight) * self.processes.count / weight
-            torch.autograd.backward(losses.sum() * share)
+            with flushed():  # as the eager loop forward and the generated loop both ways
+                torch.autograd.backward(losses.sum() * share)
             norm = self._clip()
             if not math.isfinite(norm):
                 raise self._diverged(f"the gradient's norm is {norm}", rate)

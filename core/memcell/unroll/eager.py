@@ -11,6 +11,7 @@ from memcell.recurrent.cell import Cell
 from memcell.recurrent.state import State, where
 from memcell.unroll.marks import WindowMarks
 from memcell.unroll.norms import Gathered, SiteNorms
+from memcell.unroll.subnormal import flushed
 
 
 def unroll_eager(
@@ -39,8 +40,23 @@ def unroll_eager(
         gather: Training: normalizers use and fold batch statistics.
 
     Returns:
-        Outputs ``[T, B, H]`` and the states that were wanted.
+        Outputs ``[T, B, H]`` and the states that were wanted. On the calling thread subnormal numbers
+        count as zero meanwhile, as in the generated loop.
     """
+    with flushed():
+        return _unrolled(cell, norms, x, state, fresh, marks, keep, gather)
+
+
+def _unrolled(
+    cell: Cell,
+    norms: SiteNorms,
+    x: Tensor,
+    state: State,
+    fresh: State,
+    marks: WindowMarks,
+    keep: Collection[int],
+    gather: bool,
+) -> tuple[Tensor, dict[int, State]]:
     projected = cell.project(x)
     single = isinstance(projected, Tensor)
     parts = (projected,) if isinstance(projected, Tensor) else projected

@@ -47,6 +47,9 @@ class Written:
     weights: int = 0
 
 
+_ARGUMENTS = "const struct window *w, real *const *p, const real *packed, real *scratch, long tid"
+
+
 def write(program: Program, timed: bool = False) -> Written:
     """Write a program.
 
@@ -88,9 +91,15 @@ def write(program: Program, timed: bool = False) -> Written:
     ]
     source = "\n".join(
         [
-            f"void {name}(const struct window *w, real *const *p, const real *packed, "
-            "real *scratch, long tid) {",
+            # a function of its own, which is called: no arithmetic can move out of the flushed part
+            f"static __attribute__((noinline)) void {name}_loop({_ARGUMENTS}) {{",
             *indented(body),
+            "}",
+            "",
+            f"void {name}({_ARGUMENTS}) {{",
+            "  const uint64_t flags_ = flush_begin();",
+            f"  {name}_loop(w, p, packed, scratch, tid);",
+            "  flush_end(flags_);",
             "}",
             "",
             *pack_function(c, name),

@@ -18,8 +18,8 @@ from memcell.unroll.native.compiler import FLAGS, find_compiler
 from memcell.unroll.native.target import Target
 from memcell.unroll.native.unsupported import Unsupported
 
-_HEADERS = ("base.h", "functions.h", "rows.h", "share.h")
-_PREAMBLE = '#include "base.h"\n#include "functions.h"\n#include "rows.h"\n#include "share.h"\n\n'
+_HEADERS = ("base.h", "flush.h", "functions.h", "rows.h", "share.h")
+_PREAMBLE = "".join(f'#include "{name}"\n' for name in _HEADERS) + "\n"
 
 
 @cache
