@@ -226,6 +226,8 @@ class Lowering:
         matrix = self.matrix(right)
         if matrix is None:
             raise Unsupported(f"{node.target}: the right factor is not a weight")
+        if not layout_of(left, self.lanes).rows:
+            raise Unsupported(f"{node.target}: the left factor has no row for each lane")
         return self.build.matmul(self.tiles(left), matrix)
 
     def matrix(self, node: fx.Node) -> Matrix | None:

@@ -47,7 +47,7 @@ class Schedule:
         everything = self.wants.values
         self.setup = [v for v in everything if is_given(v) and v.op is not Op.LEAF]
         self.ready = {*self.setup, *(v for v in everything if v.op is Op.LEAF), *self.given}
-        self.values = [v for v in everything if v not in self.ready]
+        self.values = self._in_order([v for v in everything if v not in self.ready])
         self.in_parts = {
             a.value
             for v in everything
@@ -75,6 +75,30 @@ class Schedule:
         """Return where tiles lie side by side, or None where they are read as they lie."""
         return self.wants.join(tiles, keep)
 
+    def needs(self, value: Value) -> list[Value]:
+        """Return what must be computed before a value: its operands, and what fills the joins it reads."""
+        return [*value.operands(), *self.wants.fills(value)]
+
+    def _in_order(self, values: list[Value]) -> list[Value]:
+        """Put values behind all that they need, otherwise as they were made.
+
+        What fills a join may be a copy that was made after the product that reads it.
+        """
+        inside, done = set(values), set[Value]()
+        ordered: list[Value] = []
+        pending = [(v, False) for v in reversed(values)]
+        while pending:
+            value, is_ready = pending.pop()
+            if value in done:
+                continue
+            if is_ready:
+                done.add(value)
+                ordered.append(value)
+                continue
+            pending.append((value, True))
+            pending += [(v, False) for v in self.needs(value) if v in inside and v not in done]
+        return ordered
+
     def _is_early(self, value: Value) -> bool:
         if value.op is not Op.MATMUL or value.onto is not None or len(value.args) != 1:
             return False
@@ -93,7 +117,7 @@ class Schedule:
             if value in self.free or value in self.late:
                 continue
             stage = 0
-            for operand in value.operands():
+            for operand in self.needs(value):
                 if operand in self.stage:
                     stage = max(stage, self.stage[operand] + _apart(operand, value))
             self.stage[value] = stage

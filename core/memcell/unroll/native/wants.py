@@ -14,6 +14,8 @@ from memcell.unroll.native.program import Array, Place, Program
 
 #: Copies come after everything else that is computed.
 _LAST = 1_000_000
+#: What reads tiles that lie side by side.
+_JOINING = (Op.MATMUL, Op.OUTER, Op.SCATTER, Op.LOOKUP)
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,12 @@ class Wants:
         self.roots: list[Value] = []
         self._made: list[Value] = []
         self._gather_roots()
+        self._filled: dict[str, list[Value]] = {}
         self._add_joins(self._computed())
+        for value, places in self.targets.items():
+            for at in places:
+                if isinstance(at, Place):
+                    self._filled.setdefault(at.array.name, []).append(value)
         self.values = self._computed()
 
     def _computed(self) -> list[Value]:
@@ -152,6 +159,17 @@ class Wants:
         self._made.append(value)
         self.roots.append(value)
         return value
+
+    def fills(self, value: Value) -> list[Value]:
+        """Return what is written into the joins that a value reads."""
+        factors = [value.args, value.right] if value.op in _JOINING else []
+        names = {
+            join.name
+            for tiles in factors
+            for keep in ("block", "chunk", "shared")
+            if (join := self.joins.get((tiles, keep))) is not None
+        }
+        return [v for name in sorted(names) for v in self._filled[name]]
 
     def join(self, tiles: Tiles, keep: str) -> Join | None:
         """Return where tiles lie side by side, or None where they are read as they lie."""
