@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from memcell.files import beside, remove_leftovers
 
 
 def data_folder() -> Path:
@@ -46,19 +47,11 @@ def whole_file(path: Path) -> Iterator[Path]:
     Two processes may write the same file at once: each writes its own, and the last rename stays.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    remove_leftovers(path.parent)
+    temporary, handle = beside(path, path.suffix)
     try:
         yield temporary
-        temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    # There is no way to read it without setting it.
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+        os.close(handle)

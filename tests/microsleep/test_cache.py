@@ -278,6 +278,18 @@ def test_a_task_with_and_without_the_cache(tmp_path, dataset_of) -> None:
     assert "3 recordings from the cache" in second.remarks[0]
     for kept in (first, second):
         assert kept.notes == plain.notes
+        assert kept.facts == plain.facts, "a model's id is a digest of these too"
         for part in ("train", "valid", "test"):
             pairs = zip(getattr(plain, part), getattr(kept, part), strict=True)
             assert all(same(a, b) for a, b in pairs)
+
+
+@pytest.mark.parametrize("option", [{"cache": "off"}, {"baselines": "all"}])
+def test_options_that_change_no_model_change_no_facts(tmp_path, dataset_of, option) -> None:
+    paths = [write(tmp_path / f"{k}.edf", seed=k) for k in range(3)]
+    recordings = [replace(opened(p), subject=p.stem) for p in paths]
+    plain, other = (
+        Microsleep(MicrosleepConfig(**how), dataset_of(recordings)).task()
+        for how in ({"cache": str(tmp_path / "c")}, {"cache": str(tmp_path / "c"), **option})
+    )
+    assert other.facts == plain.facts

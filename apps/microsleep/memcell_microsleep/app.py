@@ -193,7 +193,7 @@ class Microsleep:
                 "split": parts.kind,
                 "recordings": list(made.quality),
                 "subjects": {p: sorted({s.subject for s in parts.part(p)}) for p in PARTS},
-                "config": to_mapping(config),
+                "config": _decisive(config),
             },
         )
 
@@ -316,3 +316,13 @@ class Microsleep:
             "step_seconds": pipeline["step"],
             "preparation": dict(pipeline),
         }
+
+
+def _decisive(config: MicrosleepConfig) -> dict[str, Any]:
+    """Return the options as JSON holds them; those that change no model as if they were left out.
+
+    A model's id is the digest of its file, and must not depend on where features are kept, or on what its
+    scores were held against.
+    """
+    usual = MicrosleepConfig()
+    return to_mapping(replace(config, cache=usual.cache, baselines=usual.baselines))

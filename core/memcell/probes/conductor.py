@@ -64,7 +64,6 @@ class Probes:
         self.seconds = dict.fromkeys(self.on, 0.0)
         # the program for inference is made here: validation needs it as well
         self.scene.replay([(0, 0, min(2, trainer.task.train[0].n_steps))])
-        self.scene.spent = 0.0
         self._began = time.process_time()
         self._moment: Moment | None = None
         self._due: set[str] = set()
@@ -152,7 +151,8 @@ class Probes:
                 self._write(name, "values", found)
 
     def _call(self, name: str, method: str, *args: Any) -> Any:
-        before, began = self.scene.spent, time.process_time()
+        # counted from zero at each call: a sum that went on would round another way after a resume
+        self.scene.spent, began = 0.0, time.process_time()
         try:
             return getattr(self.on[name], method)(*args)
         except Interrupted:
@@ -162,7 +162,7 @@ class Probes:
             self._stop(name, error)
             return None
         finally:
-            self.spent[name] += self.scene.spent - before
+            self.spent[name] += self.scene.spent
             self.seconds[name] += time.process_time() - began
 
     def _stop(self, name: str, error: Exception) -> None:

@@ -99,6 +99,25 @@ def test_a_resumed_run_writes_the_same_lines(make_trainer, budget, stop):
     assert again.folder.probes.read_bytes() == whole.folder.probes.read_bytes()
 
 
+def test_a_chain_of_resumes_leaves_the_checkpoint_of_the_whole_run_bit_for_bit(make_trainer):
+    # the eager loop's prices are no round numbers, so that the order of a sum shows in its last bit
+    options = {**ALL, "probe_budget": 12.0, "epochs": 3, "unroll": "eager"}
+    whole = make_trainer("whole", training=options)
+    whole.train()
+    for stop in (3, 4, 5, 4, 3, 7):
+        part = make_trainer("stopped", training=options)
+        if part.folder.checkpoint.exists():
+            part.restore()
+        with pytest.raises(Interrupted):
+            part.train(StopAfter(stop))
+    last = make_trainer("stopped", training=options)
+    last.restore()
+    last.train()
+    assert any(spent % 1 for spent in whole.probes.spent.values())
+    assert last.probes.spent == whole.probes.spent
+    assert last.folder.checkpoint.read_bytes() == whole.folder.checkpoint.read_bytes()
+
+
 def test_a_finished_run_that_is_opened_again_says_the_same(make_trainer):
     whole = make_trainer("whole", training=ALL)
     whole.train()
