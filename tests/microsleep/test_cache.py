@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from campaigns import other_user
 from memcell.errors import MemcellError
 from memcell_data.edf_writer import Track, write_edf
 from memcell_data.labels import FileLabels, Rule
@@ -293,3 +294,20 @@ def test_options_that_change_no_model_change_no_facts(tmp_path, dataset_of, opti
         for how in ({"cache": str(tmp_path / "c")}, {"cache": str(tmp_path / "c"), **option})
     )
     assert other.facts == plain.facts
+
+
+@pytest.mark.skipif(not other_user.can_act(), reason="only root may give files to another user")
+@pytest.mark.parametrize("theirs", ["the folder above", "the folder", "an entry"])
+def test_what_another_user_could_have_written_is_not_read(tmp_path, file, pipeline, theirs):
+    folder = tmp_path / "above" / "kept"
+    kept = FeatureCache.of(str(folder))
+    kept.sequence(pipeline, opened(file))
+    assert FeatureCache.of(str(folder)).folder == folder
+    (entry,) = folder.glob("*.npy")
+    place = {"the folder above": folder.parent, "the folder": folder, "an entry": entry}[theirs]
+    os.chown(place, other_user.nobody(), -1)
+    again = FeatureCache.of(str(folder))
+    again.sequence(pipeline, opened(file))
+    assert (again.taken, again.made) == (0, 1)
+    if theirs != "an entry":
+        assert "belongs to user nobody" in again.told()

@@ -9,11 +9,13 @@ import subprocess
 import sys
 import textwrap
 import time
+import warnings
 from pathlib import Path
 
 import pytest
 import torch
 
+from campaigns import other_user
 from memcell.registry import default_registry
 from memcell.unroll.eager import unroll_eager
 from memcell.unroll.native import Unsupported, cache, native_reason, unroll_native
@@ -35,8 +37,13 @@ def test_a_sound_entry_is_not_built_again(tmp_path):
     assert path.read_bytes() == b"an object"
 
 
-@pytest.mark.parametrize("damage", ["object", "shorter", "entry", "not json", "gone", "foreign"])
-def test_a_damaged_entry_is_built_again(tmp_path, damage, monkeypatch):
+@pytest.mark.parametrize(
+    "damage",
+    ["object", "shorter", "entry", "not json", "gone", "writable", "link", "pipe", "foreign"],
+)
+def test_a_damaged_entry_is_built_again(tmp_path, damage):
+    if damage == "foreign" and not other_user.can_act():
+        pytest.skip("only root may give a file to another user")
     path = cache.fetch("k", built, tmp_path)
     entry = tmp_path / "k.json"
     if damage == "object":
@@ -49,11 +56,18 @@ def test_a_damaged_entry_is_built_again(tmp_path, damage, monkeypatch):
         entry.write_text("{")
     elif damage == "gone":
         path.unlink()
+    elif damage == "writable":
+        path.chmod(0o666)
+    elif damage == "link":
+        path.rename(tmp_path / "elsewhere")
+        path.symlink_to(tmp_path / "elsewhere")
+    elif damage == "pipe":
+        path.unlink()
+        os.mkfifo(path)
     else:
-        original = cache._ours
-        monkeypatch.setattr(cache, "_ours", lambda p: p.suffix not in (".so",) and original(p))
+        path.chmod(0o600)
+        os.chown(path, other_user.nobody(), -1)
     assert cache.lookup("k", tmp_path) is None
-    monkeypatch.undo()
     assert cache.fetch("k", built, tmp_path).read_bytes() == b"an object"
     assert cache.lookup("k", tmp_path) is not None
 
@@ -89,8 +103,12 @@ def test_what_nobody_asks_for_is_deleted_in_the_end(tmp_path):
 def test_a_folder_that_cannot_be_used_is_replaced(tmp_path):
     blocked = tmp_path / "file"
     blocked.write_text("")
-    path = cache.fetch("k", built, blocked / "native")
+    with pytest.warns(UserWarning, match="compiled code is not kept"):
+        path = cache.fetch("k", built, blocked / "native")
     assert path.read_bytes() == b"an object"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # said once
+        assert cache.fetch("k", broken, blocked / "native") == path
     shutil.rmtree(path.parent)
     cache._own_folder = None
 

@@ -6,6 +6,7 @@ What comes from the cache equals what is made anew, bit for bit; targets never c
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import numpy as np
 from memcell.errors import MemcellError, UsageError
 from memcell.files import make_folder
 from memcell.sequences.sequence import Sequence
+from memcell.trusted import make_private, reason_against
 from memcell_data.folders import cache_folder
 from memcell_data.recording import Recording
 from memcell_microsleep.cache import store
@@ -39,7 +41,7 @@ class FeatureCache:
     def __init__(self, folder: Path | None) -> None:
         self.folder = folder
         self.taken = self.made = self.mapped = 0
-        self._problem = ""
+        self._problem = "" if folder is None else reason_against(folder)
         self._swept = False
 
     @classmethod
@@ -55,9 +57,15 @@ class FeatureCache:
         if option.lower() in OFF:
             return cls(None)
         if option == DEFAULT:
-            return cls(cache_folder() / "features")
+            folder = cache_folder() / "features"
+            with suppress(OSError):  # said when something is to be kept there
+                make_private(folder)
+            return cls(folder)
         folder = Path(option).expanduser()
-        make_folder(folder)
+        try:
+            make_private(folder)
+        except OSError:
+            make_folder(folder)  # says why it cannot be made
         return cls(folder)
 
     def sequence(

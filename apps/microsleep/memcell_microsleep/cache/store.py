@@ -3,7 +3,7 @@
 ``KEY.npy`` holds the features ``[n_steps, F]`` float32 and is mapped into memory, ``KEY.json`` the rest and
 the digests of both. Each is written under another name, flushed and renamed, the .json last; two processes
 that make the same entry write the same bytes, and a reader sees an entry whole or not at all. One that does
-not hold what its digests say counts as not there.
+not hold what its digests say, or that another user could have written, counts as not there.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memcell.files import write_atomic
+from memcell.trusted import open_file, open_folder
 
 _OURS = re.compile(r"\.?[0-9a-f]{64}\.(npy|json)")
 #: Entries that nobody used for so long are removed.
@@ -80,6 +81,7 @@ def read(folder: Path, key: str, mapped: bool = True) -> Entry | None:
     """
     about = folder / f"{key}.json"
     try:
+        _check_whose(folder, about.name, f"{key}.npy")
         found = json.loads(about.read_text(encoding="utf-8"))
         body = found["body"]
         if found["digest"] != _digest_json(body):
@@ -105,6 +107,18 @@ def read(folder: Path, key: str, mapped: bool = True) -> Entry | None:
     with suppress(OSError):  # a cache that may only be read has no last use
         os.utime(about)
     return entry
+
+
+def _check_whose(folder: Path, *names: str) -> None:
+    """Raise an OSError where a file is missing, a link, or could have been written by another user."""
+    if not hasattr(os, "getuid"):
+        return
+    handle = open_folder(folder)
+    try:
+        for name in names:
+            os.close(open_file(name, handle))
+    finally:
+        os.close(handle)
 
 
 def size(folder: Path) -> int:

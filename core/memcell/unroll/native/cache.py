@@ -2,12 +2,15 @@
 
 ``KEY.json`` names an object file and its SHA-256; the object's own name holds its digest, so that an entry
 is never half of one build and half of another. Both are written beside and moved into place. What does not
-match its digest, or does not belong to this user, is built again and never loaded. What nobody has asked for
-in `KEPT_DAYS` is deleted when something new is stored.
+match its digest, or could have been written by another user, is built again and never loaded; a folder that
+somebody else owns, or could replace by way of a folder above it, is not used at all (`memcell.trusted`). What
+nobody has asked for in `KEPT_DAYS` is deleted when something new is stored.
 """
 
 from __future__ import annotations
 
+import atexit
+import ctypes
 import hashlib
 import json
 import os
@@ -15,9 +18,12 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from memcell.trusted import Distrusted, make_private, open_file, open_folder, reason_against
 
 #: Versions of torch, of the compiler and of this package leave behind what no later one asks for.
 KEPT_DAYS = 60
@@ -54,18 +60,40 @@ def lookup(key: str, where: Path, kind: str = "so") -> Path | None:
         where: The folder.
         kind: Ending of the object's name.
     """
-    entry = where / f"{key}.json"
     try:
-        digest = json.loads(entry.read_text())["sha256"]
-        path = where / f"{key}-{digest[:_DIGITS]}.{kind}"
-        if not (_ours(entry) and _ours(path)):
-            return None
-        if _digest(path) != digest:
-            return None
-        _used(entry, path)
-        return path
+        with _opened(where) as folder:
+            digest = json.loads(_content(f"{key}.json", folder))["sha256"]
+            name = f"{key}-{digest[:_DIGITS]}.{kind}"
+            if _digest(_content(name, folder)) != digest:
+                return None
+        _used(where / f"{key}.json", where / name)
+        return where / name
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def read(path: Path) -> bytes:
+    """Return the content of an object that `fetch` or `lookup` named, checked against its name.
+
+    Raises:
+        OSError: It is not what it was, or somebody else could have changed it.
+    """
+    with _opened(path.parent) as folder:
+        return _checked(path.name, folder)
+
+
+def load(path: Path) -> ctypes.CDLL:
+    """Load an object that `fetch` or `lookup` named, by way of the folder that was checked.
+
+    Raises:
+        OSError: As `read`; or the system does not load it.
+    """
+    with _opened(path.parent) as folder:
+        _checked(path.name, folder)
+        # not by its path, which leads through folders again; the name, which holds the digest, has to be
+        # part of it: the loader takes two objects of one name for the same
+        held = Path(f"/proc/self/fd/{folder}/{path.name}")
+        return ctypes.CDLL(str(held if held.exists() else path))
 
 
 def store(key: str, build: Callable[[Path], None], where: Path, kind: str = "so") -> Path:
@@ -73,11 +101,13 @@ def store(key: str, build: Callable[[Path], None], where: Path, kind: str = "so"
     with tempfile.TemporaryDirectory(dir=where, prefix="build-") as work:
         made = Path(work) / f"unit.{kind}"
         build(made)
-        digest = _digest(made)
+        made.chmod(0o700)
+        digest = _digest(made.read_bytes())
         path = where / f"{key}-{digest[:_DIGITS]}.{kind}"
         made.replace(path)
         entry = Path(work) / "entry.json"
         entry.write_text(json.dumps({"sha256": digest}))
+        entry.chmod(0o600)
         entry.replace(where / f"{key}.json")
     _forget(where)
     return path
@@ -102,13 +132,29 @@ def _forget(where: Path) -> None:
                 path.unlink(missing_ok=True)
 
 
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+@contextmanager
+def _opened(where: Path) -> Iterator[int]:
+    handle = open_folder(where)
+    try:
+        yield handle
+    finally:
+        os.close(handle)
 
 
-def _ours(path: Path) -> bool:
-    status = path.stat(follow_symlinks=False)
-    return not hasattr(os, "getuid") or status.st_uid == os.getuid()
+def _content(name: str, folder: int) -> bytes:
+    with os.fdopen(open_file(name, folder), "rb") as file:
+        return file.read()
+
+
+def _checked(name: str, folder: int) -> bytes:
+    content = _content(name, folder)
+    if Path(name).stem.rpartition("-")[2] != _digest(content)[:_DIGITS]:
+        raise OSError(f"'{name}' is not what it was when it was built")
+    return content
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 _own_folder: Path | None = None
@@ -116,16 +162,47 @@ _lock = threading.Lock()
 
 
 def writable_folder(where: Path | None = None) -> Path:
-    """Return the folder, made where it is missing; one of this process's own where it cannot be used."""
-    global _own_folder
+    """Return the folder, made where it is missing; one of this process's own where it cannot be used.
+
+    It cannot where this user may not write to it, and where somebody else could put something into it. The
+    person is told once which of them it is.
+
+    Raises:
+        Distrusted: Somebody else could change what is in the folder for temporary files, too.
+    """
     try:
         where = where or folder()
-        where.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if os.access(where, os.W_OK) and _ours(where):
+        make_private(where)
+        os.close(open_folder(where))
+        if os.access(where, os.W_OK):
             return where
-    except (OSError, RuntimeError):  # RuntimeError: this user has no home
-        pass
+        reason = f"'{where}' is not to be written"
+    except OSError as error:
+        reason = str(error)
+    except RuntimeError:
+        reason = "this user has no home"
+    return _folder_of_process(reason)
+
+
+def _folder_of_process(reason: str) -> Path:
+    """Return a folder that ends with this process."""
+    global _own_folder
     with _lock:
         if _own_folder is None:
-            _own_folder = Path(tempfile.mkdtemp(prefix="memcell-native-"))
+            made = Path(tempfile.mkdtemp(prefix="memcell-native-"))
+            atexit.register(_remove, made, os.getpid())
+            against = reason_against(made)
+            if against:
+                raise Distrusted(f"{reason}; nor is there a safe temporary folder: {against}")
+            _own_folder = made
+            warnings.warn(
+                f"compiled code is not kept, and made anew by each process: {reason}. Set XDG_CACHE_HOME to "
+                "a folder that you alone can write to, below folders of yours or of the system",
+                stacklevel=3,
+            )
         return _own_folder
+
+
+def _remove(path: Path, pid: int) -> None:
+    if os.getpid() == pid:  # not in a process that was forked from the one that uses it
+        shutil.rmtree(path, ignore_errors=True)

@@ -53,7 +53,7 @@ def load_plan(key: str) -> tuple[Layout, dict[str, Written]] | None:
     """Return what is stored under a key, or None."""
     try:
         path = disk.lookup(key, disk.writable_folder(), _KIND)
-        return None if path is None else decoded(json.loads(path.read_text()))
+        return None if path is None else decoded(json.loads(disk.read(path)))
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return None
 

@@ -47,9 +47,9 @@ def load(
     try:
         path = disk.fetch(key, build)
         try:
-            return ctypes.CDLL(str(path))
+            return disk.load(path)
         except OSError:  # an object of the right digest that this system does not load
-            return ctypes.CDLL(str(disk.store(key, build, path.parent)))
+            return disk.load(disk.store(key, build, path.parent))
     except OSError as e:  # a full disk, a folder from which nothing may run
         raise Unsupported(f"compiled code could not be kept or loaded: {e}") from e
 
