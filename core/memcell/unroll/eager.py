@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from memcell.recurrent.cell import Cell
+from memcell.recurrent.normalizer import NormWindow
 from memcell.recurrent.state import State, where
 from memcell.unroll.marks import WindowMarks
 from memcell.unroll.norms import Gathered, SiteNorms
@@ -57,12 +58,50 @@ def _unrolled(
     keep: Collection[int],
     gather: bool,
 ) -> tuple[Tensor, dict[int, State]]:
+    if not marks.time_steps:
+        return _no_steps(cell, x), {0: state} if 0 in keep else {}
+    gather = gather and x.shape[1] > 0  # no lanes have no statistics
     projected = cell.project(x)
     single = isinstance(projected, Tensor)
     parts = (projected,) if isinstance(projected, Tensor) else projected
+    windows = norms.windows(marks, gather)
+    outputs, states, gathered = unroll_parts(
+        cell, norms, parts, single, state, fresh, marks, keep, windows
+    )
+    if gather:
+        norms.fold(windows, gathered)
+    return outputs, states
+
+
+def unroll_parts(
+    cell: Cell,
+    norms: SiteNorms,
+    parts: Sequence[Tensor],
+    single: bool,
+    state: State,
+    fresh: State,
+    marks: WindowMarks,
+    keep: Collection[int],
+    windows: Mapping[str, NormWindow],
+) -> tuple[Tensor, dict[int, State], list[Gathered]]:
+    """Run a cell's steps over what `Cell.project` returned; nothing is folded.
+
+    Args:
+        cell: The cell.
+        norms: Its normalizers.
+        parts: What ``project`` returned, each ``[T, B, …]``.
+        single: It returned a tensor rather than a tuple.
+        state: The state before the first step.
+        fresh: The state of a restarted lane.
+        marks: Restarts, padding, ages.
+        keep: Numbers of steps after which the state is wanted.
+        windows: What the normalizers said of this window.
+
+    Returns:
+        Outputs, the states that were wanted, and what the normalizers gathered at each step.
+    """
     # unbind, not x[t]: indexing a tensor that needs a gradient makes the backward quadratic in T
     steps = list(zip(*(part.unbind(0) for part in parts), strict=True))
-    windows = norms.windows(marks, gather)
     outputs, states, gathered = [], {0: state} if 0 in keep else {}, list[Gathered]()
     for t, p in enumerate(steps):
         if marks.any_restart[t]:
@@ -74,6 +113,9 @@ def _unrolled(
         gathered.append(norm.gathered)
         if t + 1 in keep:
             states[t + 1] = state
-    if gather:
-        norms.fold(windows, gathered)
-    return torch.stack(outputs), states
+    return torch.stack(outputs), states, gathered
+
+
+def _no_steps(cell: Cell, x: Tensor) -> Tensor:
+    """Return the outputs ``[0, B, H]`` of a window without steps; the gradient of x is as empty as x."""
+    return x.sum(-1, keepdim=True).expand(0, x.shape[1], cell.output_size)

@@ -12,8 +12,9 @@ from memcell.recurrent.normalizer import Normalizer
 from memcell.recurrent.state import State
 from memcell.unroll import ways
 from memcell.unroll.marks import WindowMarks
-from memcell.unroll.native.unsupported import Unsupported
+from memcell.unroll.native.unsupported import Seldom, Unsupported
 from memcell.unroll.norms import SiteNorms
+from memcell.unroll.transforms import transforming
 
 
 class Unrolled(NamedTuple):
@@ -71,12 +72,16 @@ class Layer(nn.Module):
     ) -> Unrolled:
         """Run a window; see `memcell.unroll.eager.unroll_eager` for the arguments."""
         said: dict[str, str] = {}
-        for way in ways.candidates(self.unroll, x.device.type):
+        # no steps, no lanes, or transformed by torch: this window only, and nothing to warn of
+        plain = 0 in x.shape[:2] or transforming()
+        for way in ("eager",) if plain else ways.candidates(self.unroll, x.device.type):
             if way in self._refused:
                 continue
             try:
                 result = ways.run(way, self, x, state, fresh, marks, keep, gather)
-            except ways.Seldom:
+            except Seldom as reason:
+                if way != "torch":
+                    said[way] = str(reason)
                 continue
             except Unsupported as reason:
                 self._refused[way] = str(reason)

@@ -18,7 +18,7 @@ from torch import Tensor
 from memcell.recurrent.state import State
 from memcell.unroll.eager import unroll_eager
 from memcell.unroll.marks import WindowMarks
-from memcell.unroll.native.unsupported import Unsupported
+from memcell.unroll.native.unsupported import Seldom, Unsupported
 from memcell.unroll.torch_own import MIN_MEAN_CUT, cuts, unroll_torch
 
 if TYPE_CHECKING:
@@ -83,10 +83,6 @@ def run(
             raise Seldom("the window is cut too often")
         return unroll_torch(form, cell, x, state, fresh, marks, keep)
     return unroll_eager(cell, norms, x, state, fresh, marks, keep, gather)
-
-
-class Seldom(Unsupported):
-    """A refusal of one window only: the next may run this way."""
 
 
 def refusal(way: str, layer: Layer) -> str | None:

@@ -218,21 +218,6 @@ def test_a_number_changed_on_the_cell_is_seen(agree):
         agree(cell, SiteNorms({}, None), agree.Window(lanes=3))
 
 
-def test_a_second_backward_is_refused(agree):
-    cell = Base()
-    marks = agree.Window().marks()
-    state = Memory(torch.zeros(7, 4, dtype=torch.float64))
-    x = torch.randn(9, 7, 3, dtype=torch.float64, requires_grad=True)
-    out, _ = unroll_native(cell, SiteNorms({}, None), x, state, state, marks, (), True)
-    out.sum().backward(retain_graph=True)
-    with pytest.raises(RuntimeError, match="one backward"):
-        out.sum().backward()
-    out, _ = unroll_native(cell, SiteNorms({}, None), x, state, state, marks, (), True)
-    (grad,) = torch.autograd.grad(out.pow(2).sum(), x, create_graph=True)
-    with pytest.raises(RuntimeError, match="once_differentiable"):
-        grad.sum().backward()
-
-
 def test_weights_changed_before_backward_are_refused(agree):
     cell = Base()
     marks = agree.Window().marks()

@@ -292,17 +292,6 @@ def test_no_result_shares_memory_with_the_next_call(agree):
     assert torch.equal(states[T].h, before[1])
 
 
-def test_a_retained_graph_and_a_second_derivative_run_on_the_eager_loop(agree):
-    cell = Base()
-    layer = Layer(cell, None, "eager").double()
-    x = inputs(requires_grad=True)
-    state = cell.initial_state(B, dtype=torch.float64)
-    out = layer(x, state, state, agree.Window().marks(), (), True).outputs
-    out.sum().backward(retain_graph=True)
-    (grad,) = torch.autograd.grad(out.pow(2).sum(), x, create_graph=True)
-    grad.sum().backward()
-
-
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_precision_runs_on_the_eager_loop_and_says_so(agree, dtype):
     layer = Layer(Base(), None).to(dtype)

@@ -8,11 +8,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
+from memcell.unroll.native.again import Again
 from memcell.unroll.native.plan import Plan
 from memcell.unroll.native.pool import Lease
 from memcell.unroll.native.window import Marks
+from memcell.unroll.transforms import transforming
 
 
 @dataclass
@@ -28,6 +29,7 @@ class Call:
         threads: Threads to use.
         names: C name of each differentiable tensor, in order: inputs, parameters, states, fresh.
         fixed: Buffers and normalizers' inputs by C name.
+        again: The window on the eager loop, where gradients flow.
         gathered: What the normalizers gathered ``[T, …]``, after the forward loop.
     """
 
@@ -39,6 +41,7 @@ class Call:
     threads: int
     names: Sequence[str]
     fixed: dict[str, Tensor]
+    again: Again | None = None
     gathered: list[Tensor] = field(default_factory=list)
 
 
@@ -82,7 +85,11 @@ def run_forward(call: Call, tensors: Sequence[Tensor], lease: Lease | None) -> t
 
 
 class Unroll(torch.autograd.Function):
-    """Outputs and kept states of a window, differentiable once."""
+    """Outputs and kept states of a window.
+
+    The generated backward loop runs once. Whatever more is asked of backward comes from the eager loop
+    (`memcell.unroll.native.again`).
+    """
 
     @staticmethod
     def forward(ctx: Any, call: Call, *tensors: Tensor) -> tuple[Tensor, ...]:
@@ -96,15 +103,16 @@ class Unroll(torch.autograd.Function):
         return (y, *kept)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, dy: Tensor, *d_kept: Tensor) -> tuple[Tensor | None, ...]:
-        """Run backward; what was saved is given back, so it runs once."""
+        """Run backward; what was saved is given back, so the generated loop runs once."""
         call: Call = ctx.call
-        if ctx.arrays is None:
-            raise RuntimeError(
-                "the fast unroll frees what it saved after one backward pass: run the window again, "
-                "or choose the eager loop where retain_graph is needed"
-            )
+        needed = ctx.needs_input_grad[1:]
+        if ctx.arrays is None or torch.is_grad_enabled() or transforming(dy, *d_kept):
+            assert call.again is not None
+            given = dict(zip(call.names, ctx.saved_tensors, strict=True))
+            wanted = [n for n, need in zip(call.names, needed, strict=True) if need]
+            found = call.again.gradients(given, wanted, dy, d_kept)
+            return (None, *(found.get(n) for n in call.names))
         tensors = ctx.saved_tensors
         plan, b = call.plan, call.lanes
         layout, dtype = plan.layout, plan.dtype
@@ -147,7 +155,6 @@ class Unroll(torch.autograd.Function):
                 by_name[f"s{i}_fresh"] = arrays[f"d{i}_fresh"]
         ctx.arrays = None
         ctx.lease.end()
-        needed = ctx.needs_input_grad[1:]
         return (
             None,
             *(by_name.get(n) if need else None for n, need in zip(call.names, needed, strict=True)),

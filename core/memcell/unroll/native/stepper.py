@@ -16,6 +16,7 @@ from torch import Tensor
 from memcell.recurrent.cell import Cell
 from memcell.recurrent.state import State, leaves, rebuild
 from memcell.unroll.marks import WindowMarks
+from memcell.unroll.native.again import preparing
 from memcell.unroll.native.ages import AgeInputs
 from memcell.unroll.native.pool import Lease
 from memcell.unroll.native.unroll import (
@@ -23,7 +24,6 @@ from memcell.unroll.native.unroll import (
     fixed_buffers,
     named_parameters,
     planned,
-    preparing,
 )
 from memcell.unroll.native.unsupported import Unsupported
 from memcell.unroll.native.window import Marks, Window
@@ -117,7 +117,7 @@ class NativeStepper:
 
     def _take_parameters(self) -> None:
         self._versions = list(map(_version, self._watched))
-        self._fixed = fixed_buffers(self._plan, self._cell, self._norms, False)
+        self._fixed = fixed_buffers(self._plan, self._cell, self._norms)
         self._weights = {c: p.detach().contiguous() for c, p in self._parameters.items()}
         arrays: dict[str, Tensor | None] = {**self._fixed, **self._weights}
         arrays.update({"x0": self._x, "y": self._y})

@@ -14,6 +14,7 @@ from torch import Tensor
 from memcell.recurrent.cell import Cell
 from memcell.recurrent.state import State
 from memcell.unroll.marks import WindowMarks
+from memcell.unroll.native.again import preparing
 from memcell.unroll.native.construct import Wanted
 from memcell.unroll.native.emit import write
 from memcell.unroll.native.emit_laps import SECTIONS
@@ -22,7 +23,7 @@ from memcell.unroll.native.pool import Lease
 from memcell.unroll.native.program import Program
 from memcell.unroll.native.runner import INPUT_ROWS, SUM_ROWS, Runner
 from memcell.unroll.native.unit import kernels, program_unit
-from memcell.unroll.native.unroll import named_parameters, planned, preparing
+from memcell.unroll.native.unroll import named_parameters, planned
 from memcell.unroll.native.window import Marks, Window
 from memcell.unroll.norms import SiteNorms
 

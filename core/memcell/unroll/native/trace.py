@@ -19,6 +19,7 @@ from memcell.recurrent.state import leaves, rebuild
 from memcell.unroll.native.decompositions import decompositions
 from memcell.unroll.native.purity import watched
 from memcell.unroll.native.recorder import record
+from memcell.unroll.native.slots import slots
 from memcell.unroll.native.unsupported import Unsupported
 from memcell.unroll.norms import SiteNorms, StepNorm
 
@@ -133,7 +134,7 @@ def trace(
     parameters = {n: _standing_in(p) for n, p in step.named_parameters()}
     buffers = {n: _standing_in(b) for n, b in step.named_buffers()}
     unwritten = [t.clone() for t in (*parameters.values(), *buffers.values())]
-    slots = _slots(step)
+    places = slots(step)
     flat_norm = [t for site in norm for t in site]
     n_p, n_i, n_s = len(parameters), len(inputs), len(state)
 
@@ -142,7 +143,7 @@ def trace(
         b, flat = fixed[: len(buffers)], list(fixed[len(buffers) :])
         sites = [[flat.pop(0) for _ in site] for site in norm]
         named = {**dict(zip(parameters, p, strict=True)), **dict(zip(buffers, b, strict=True))}
-        each = {slot: named[name] for slot, name in slots.items()}
+        each = {slot: named[name] for slot, name in places.items()}
         return torch.func.functional_call(step, each, (i, s, sites), tie_weights=False)
 
     differentiable = [*parameters.values(), *inputs, *state]
@@ -172,22 +173,6 @@ def _standing_in(tensor: Tensor) -> Tensor:
         return tensor.detach().clone()
     numbers = torch.linspace(0.5, 1.5, tensor.numel(), dtype=tensor.dtype, device=tensor.device)
     return numbers.view(tensor.shape)
-
-
-def _slots(step: nn.Module) -> dict[str, str]:
-    """Return the name of every place that holds a parameter or buffer, and that of the tensor in it.
-
-    A module that is registered twice is one place, and tensors that modules share are several: what
-    `torch.func.functional_call` finds by names alone it does not put back as it was.
-    """
-    names = {id(t): n for n, t in (*step.named_parameters(), *step.named_buffers())}
-    found = {}
-    for prefix, module in step.named_modules():
-        held = {**module._parameters, **module._buffers}
-        for key, tensor in held.items():
-            if tensor is not None:
-                found[f"{prefix}.{key}" if prefix else key] = names[id(tensor)]
-    return found
 
 
 class _End(torch.autograd.Function):

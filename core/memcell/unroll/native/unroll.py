@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -14,18 +13,16 @@ from memcell.recurrent.cell import Cell
 from memcell.recurrent.normalizer import NormWindow
 from memcell.recurrent.state import State, leaves, rebuild
 from memcell.unroll.marks import WindowMarks
+from memcell.unroll.native.again import Again, preparing
 from memcell.unroll.native.construct import Wanted
 from memcell.unroll.native.function import Call, Unroll, run_forward
 from memcell.unroll.native.inputs import Inputs, is_separable, projected
 from memcell.unroll.native.plan import Plan, find_plan
 from memcell.unroll.native.purity import fingerprint
-from memcell.unroll.native.unsupported import Unsupported
+from memcell.unroll.native.unsupported import Seldom, Unsupported
 from memcell.unroll.native.window import Marks
 from memcell.unroll.norms import SiteNorms
-
-#: Tracing puts other numbers into a cell for a moment: meanwhile no other thread may take its weights, nor
-#: trace it and leave those numbers in it.
-preparing = threading.RLock()
+from memcell.unroll.transforms import transforming
 
 
 def unroll_native(
@@ -57,6 +54,20 @@ def unroll_native(
         named.update({f"s{i}_fresh": t for i, t in enumerate(fresh_parts)})
         tensors = [t.contiguous() for t in named.values()]
         grad = torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
+        again = None
+        if grad:
+            again = Again(
+                cell=cell,
+                norms=norms,
+                windows=windows,
+                marks=marks,
+                wanted=wanted,
+                state=state,
+                projects=inputs.projects,
+                single=inputs.single,
+                parameters=layout.parameters,
+                buffers={n: b.detach().clone() for n, b in _read_buffers(plan, cell, norms)},
+            )
         call = Call(
             plan=plan,
             marks=Marks(marks, wanted),
@@ -66,9 +77,10 @@ def unroll_native(
             threads=torch.get_num_threads(),
             names=list(named),
             fixed={
-                **fixed_buffers(plan, cell, norms, grad),
+                **fixed_buffers(plan, cell, norms, again),
                 **_norm_inputs(plan, windows),
             },
+            again=again,
         )
     if grad:
         output, *kept = Unroll.apply(call, *tensors)  # type: ignore[no-untyped-call]
@@ -133,18 +145,18 @@ def checked(owners: Mapping[str, Tensor], x: Tensor, state: State, fresh: State)
     dtype = x.dtype if x.dtype in (torch.float32, torch.float64) else None
     for tensor in tensors:
         if not tensor.is_cpu:
-            raise Unsupported(f"tensors on {tensor.device}: the fast unroll runs on the CPU")
+            raise Seldom(f"tensors on {tensor.device}: generated C runs on the CPU")
         if tensor.dtype is not dtype:
             kinds = sorted({str(t.dtype) for t in tensors})
-            raise Unsupported(
-                f"numbers of type {', '.join(kinds)}: one of float32, float64 is needed"
-            )
+            raise Seldom(f"numbers of type {', '.join(kinds)}: one of float32, float64 is needed")
         if type(tensor) not in (Tensor, torch.nn.Parameter) or tensor.layout != torch.strided:
-            raise Unsupported(f"a tensor of type {type(tensor).__name__}")
+            raise Seldom(f"a tensor of type {type(tensor).__name__}")
     if torch.is_autocast_enabled("cpu"):
-        raise Unsupported("mixed precision (autocast)")
+        raise Seldom("mixed precision (autocast)")
     if not parts or x.dim() != 3 or 0 in x.shape[:2]:
-        raise Unsupported(f"x of sizes {tuple(x.shape)}")
+        raise Seldom(f"x of sizes {tuple(x.shape)}")
+    if transforming():
+        raise Seldom("under a transform of torch.func")
     return parts
 
 
@@ -191,19 +203,23 @@ def planned(
 _refused: WeakKeyDictionary[Cell, dict[Any, str]] = WeakKeyDictionary()
 
 
-def fixed_buffers(plan: Plan, cell: Cell, norms: SiteNorms, copy: bool) -> dict[str, Tensor]:
-    """Return the buffers that programs read by their C names; copied where backward reads them again."""
-    if not plan.layout.buffers:
-        return {}
-    buffers = {
-        **{f"cell.{n}": b for n, b in cell.named_buffers()},
-        **{f"norms.{n}": b for n, b in norms.named_buffers()},
+def fixed_buffers(
+    plan: Plan, cell: Cell, norms: SiteNorms, kept: Again | None = None
+) -> dict[str, Tensor]:
+    """Return the buffers that programs read by their C names: as they were kept, where they were."""
+    buffers = dict(_read_buffers(plan, cell, norms) if kept is None else kept.buffers)
+    return {
+        c: buffers[name].detach().to(plan.dtype).contiguous()
+        for c, name in plan.layout.buffers.items()
     }
-    fixed = {}
-    for c, name in plan.layout.buffers.items():
-        buffer = buffers[name].detach().to(plan.dtype).contiguous()
-        fixed[c] = buffer.clone() if copy else buffer
-    return fixed
+
+
+def _read_buffers(plan: Plan, cell: Cell, norms: SiteNorms) -> Iterator[tuple[str, Tensor]]:
+    read = set(plan.layout.buffers.values())
+    for prefix, owner in (("cell", cell), ("norms", norms)) if read else ():
+        for name, buffer in owner.named_buffers():
+            if f"{prefix}.{name}" in read:
+                yield f"{prefix}.{name}", buffer
 
 
 def _norm_inputs(plan: Plan, windows: dict[str, NormWindow]) -> dict[str, Tensor]:

@@ -10,3 +10,7 @@ class Unsupported(MemcellError):
 
     The message names the operation or the circumstance.
     """
+
+
+class Seldom(Unsupported):
+    """A refusal of one window only: the next may run this way."""
