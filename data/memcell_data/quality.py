@@ -1,39 +1,80 @@
-"""What the samples themselves say: amplitudes that no scalp makes, missing values, flat and clipped parts.
+"""What the samples themselves say: amplitudes that no scalp makes; missing, flat and saturated parts.
 
-Limits, for each wanted channel:
+For each wanted channel:
 
-- *amplitude*: more than 1 % of the samples beyond 10 mV of the channel's median: the unit is wrong, and
-  the channel is refused; fewer are electrode pops and get a line. The median is taken away first
-  because DC-coupled amplifiers sit tens of millivolts off zero; an offset beyond 10 mV gets a line, and
-  so does a spread (median absolute deviation) under .5 or over 500 uV.
-- *missing* (NaN or infinite): more than 1 % refuses the channel; fewer are cut out, and what is cut out
-  is a gap like any other.
-- *flat* (the same value for 1 s or more): a line from 10 % on, refused from 90 % on.
-- *clipped* (staying at the channel's own extreme value): a line from 1 % on.
+- *missing* (NaN or infinite): more than 1 % refuses the channel;
+- *flat* and *saturated*, for voltages of a body, as `memcell_data.still` says: refused from 90 % on;
+- all three are cut out of the recording, and what is cut out is a gap like any other. A reader of several
+  channels gets the samples at which all of them are signal; a line names each channel and its times.
+- *amplitude*: more than 1 % of the samples beyond 10 mV of the median of their second: the unit is wrong, and
+  the channel is refused; fewer are electrode pops and get a line. Seconds are judged by themselves because
+  DC-coupled amplifiers sit tens of millivolts off zero and drift; an offset or a drift beyond 10 mV gets a
+  line, and so does a spread (median absolute deviation) under .5 or over 500 uV.
+- *clipped* (staying at the channel's own extreme value, too shortly to be cut out): a line from 1 % on.
 
-All of it is found in one pass over blocks of samples (`Quality`), in memory that does not grow with the
+All of it is found in one pass over blocks of samples (`checked`), in memory that does not grow with the
 recording; how the counts are made of blocks is `memcell_data.counts`' business.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from memcell.errors import DataError
-from memcell_data.counts import Amplitudes, Clips, Runs
-from memcell_data.recording import Block, Signal, Stretch
+from memcell_data.counts import Amplitudes, Clips
+from memcell_data.recording import Block, Signal, Stretch, split
+from memcell_data.still import GOOD, IS_FLAT, IS_SATURATED, NeverStill, StillSamples, runs
 
 LARGEST = 10_000.0
 SMALLEST_SPREAD, LARGEST_SPREAD = 0.5, 500.0
 MOST_OUTSIDE = 0.01
 MOST_MISSING = 0.01
-FLAT_NAMED, FLAT_REFUSED = 0.10, 0.90
+STILL_REFUSED = 0.90
 CLIPPED_NAMED = 0.01
 _VOLTAGES = ("eeg", "eog", "emg", "ecg")
+#: Channels that always move, so that one that dithers is dead.
+_RESTLESS = ("eeg", "eog")
+_MOST_TIMES = 5
+
+
+@dataclass
+class CutOut:
+    """Where one channel was cut out for one reason.
+
+    Attributes:
+        samples: How many.
+        parts: How many stretches of time.
+        times: Onset and end of the first ones, s.
+    """
+
+    samples: int = 0
+    parts: int = 0
+    times: list[tuple[float, float]] = field(default_factory=list)
+    _end: float = -np.inf
+
+    def add(self, onset: float, seconds: float, samples: int) -> None:
+        """Add a stretch that begins no earlier than the last one ended."""
+        self.samples += samples
+        if onset - self._end < 0.5 * seconds / samples:  # it goes on
+            if len(self.times) == self.parts:
+                self.times[-1] = (self.times[-1][0], onset + seconds)
+        else:
+            self.parts += 1
+            if self.parts <= _MOST_TIMES:
+                self.times.append((onset, onset + seconds))
+        self._end = onset + seconds
+
+    def __str__(self) -> str:
+        # A little more, so that how the same time was added up changes no digit.
+        listed = ", ".join(f"{a + 1e-6:.2f}-{b + 1e-6:.2f}" for a, b in self.times)
+        more = self.parts - len(self.times)
+        return f"{listed} s" + (f" and {more} more" if more else "")
 
 
 class Quality:
@@ -41,7 +82,7 @@ class Quality:
 
     Args:
         channels: Names.
-        kinds: Kind of each; the amplitude limit holds for voltages of a body.
+        kinds: Kind of each; the amplitude limit, flat and saturated hold for voltages of a body.
         rate: Samples a second, Hz.
         path: The file, for messages.
     """
@@ -52,32 +93,81 @@ class Quality:
         self.channels = channels
         self.path = path
         self._kinds = kinds
+        self._rate = rate
         self._n = 0
-        self._missing = np.zeros(len(channels), dtype=np.int64)
-        self._amplitudes = [Amplitudes(LARGEST) for _ in channels]
-        self._runs = [Runs(max(2, round(rate))) for _ in channels]
+        self._missing = [CutOut() for _ in channels]
+        self._flat = [CutOut() for _ in channels]
+        self._saturated = [CutOut() for _ in channels]
+        self._still = [
+            StillSamples(rate, dither=kind in _RESTLESS) if kind in _VOLTAGES else NeverStill()
+            for kind in kinds
+        ]
+        self._amplitudes = [Amplitudes(LARGEST, round(rate)) for _ in channels]
         self._clips = [Clips() for _ in channels]
 
-    def push(self, values: NDArray[np.float64]) -> NDArray[np.bool_] | None:
-        """Look at the next ``[C, n]`` samples, gaps left out.
+    def decided(self, blocks: Iterable[Block]) -> Iterator[tuple[Block, NDArray[np.bool_] | None]]:
+        """Yield the samples again, later by what it takes to see that a channel stands still.
 
-        Returns:
-            ``[n]``: the samples that no channel misses, or None where none is missed.
+        Args:
+            blocks: As read.
+
+        Yields:
+            The same blocks, and which of their samples are signal in all channels; None for all.
         """
-        finite = np.isfinite(values)
-        good: NDArray[np.bool_] | None = None
+        waiting: deque[Block] = (
+            deque()
+        )  # blocks of one stretch, the first of them not quite decided
+        marks: list[NDArray[np.int8]] = [np.empty(0, dtype=np.int8) for _ in self._still]
+
+        def ready(last: bool = False) -> Iterator[tuple[Block, NDArray[np.bool_] | None]]:
+            while waiting:
+                n = waiting[0].values.shape[1]
+                if not last and any(len(m) < n for m in marks):
+                    return
+                yield self._judged(waiting.popleft(), [m[:n] for m in marks])
+                marks[:] = [m[n:] for m in marks]
+
+        for block in blocks:
+            if block.begins:
+                marks[:] = [_joined(m, s.end()) for m, s in zip(marks, self._still, strict=True)]
+                yield from ready(last=True)
+            waiting.append(block)
+            for i, (still, row) in enumerate(zip(self._still, block.values, strict=True)):
+                marks[i] = _joined(marks[i], still.push(row))
+            yield from ready()
+        marks[:] = [_joined(m, s.end()) for m, s in zip(marks, self._still, strict=True)]
+        yield from ready(last=True)
+
+    def _judged(
+        self, block: Block, marks: Sequence[NDArray[np.int8]]
+    ) -> tuple[Block, NDArray[np.bool_] | None]:
+        """Count samples that are decided, and return them with those that are signal."""
+        values = block.values
         self._n += values.shape[1]
-        if not finite.all():
-            self._missing += np.sum(~finite, axis=1)
-            good = np.logical_and.reduce(finite, axis=0)
+        good = np.ones(values.shape[1], dtype=np.bool_)
+        for i, (row, mark) in enumerate(zip(values, marks, strict=True)):
+            if not np.isfinite(row.sum()):
+                missing = ~np.isfinite(row)
+                good &= ~missing
+                self._note(self._missing[i], missing, block.onset)
+                mark = np.where(missing, GOOD, mark)
+            if mark.any():
+                good &= mark == GOOD
+                self._note(self._flat[i], mark == IS_FLAT, block.onset)
+                self._note(self._saturated[i], mark == IS_SATURATED, block.onset)
+        whole = bool(good.all())
+        if not whole:
             values = values[:, good]
         if values.shape[1]:
             for i, row in enumerate(values):
                 low, high = float(row.min()), float(row.max())
                 self._amplitudes[i].push(row, low, high)
                 self._clips[i].push(row, low, high)
-                self._runs[i].push(row)
-        return good
+        return block, None if whole else good
+
+    def _note(self, found: CutOut, bad: NDArray[np.bool_], onset: float) -> None:
+        for first, stop in runs(bad):
+            found.add(onset + first / self._rate, (stop - first) / self._rate, stop - first)
 
     def finish(self) -> list[str]:
         """Judge the whole, after the last sample.
@@ -89,16 +179,16 @@ class Quality:
             DataError: A channel is beyond one of the limits of this module.
         """
         lines = []
-        for name, missing in zip(self.channels, self._missing.tolist(), strict=True):
-            if missing > MOST_MISSING * self._n:
+        for name, found in zip(self.channels, self._missing, strict=True):
+            if found.samples > MOST_MISSING * self._n:
                 raise DataError(
-                    f"{self.path}: channel '{name}' has {missing} of {self._n} samples missing (NaN or "
-                    f"infinite, {missing / self._n:.1%}); at most {MOST_MISSING:.0%} can be cut out"
+                    f"{self.path}: channel '{name}' has {found.samples} of {self._n} samples missing (NaN or "
+                    f"infinite, {found.samples / self._n:.1%}); at most {MOST_MISSING:.0%} can be cut out"
                 )
-            if missing:
+            if found.samples:
                 lines.append(
-                    f"{self.path.name}: channel '{name}': {missing} samples are missing (NaN); they are "
-                    "cut out as gaps"
+                    f"{self.path.name}: channel '{name}': {found.samples} samples are missing (NaN); they "
+                    f"are cut out as gaps: {found}"
                 )
         for i, name in enumerate(self.channels):
             lines += [f"{self.path.name}: {line}" for line in self._of_channel(i, name)]
@@ -106,48 +196,74 @@ class Quality:
 
     def _of_channel(self, i: int, name: str) -> list[str]:
         where = f"channel '{name}'"
-        flat, clipped = self._runs[i].share(), self._clips[i].share()
-        voltage = self._kinds[i] in _VOLTAGES
-        lines = self._of_amplitude(self._amplitudes[i], where, flat) if voltage else []
-        if flat >= FLAT_REFUSED:
+        flat, saturated = self._flat[i], self._saturated[i]
+        still = (flat.samples + saturated.samples) / max(1, self._n)
+        if still >= STILL_REFUSED:
+            what = "flat" if flat.samples >= saturated.samples else "at its limit"
             raise DataError(
-                f"{self.path}: {where} is flat (the same value for 1 s or more) {flat:.0%} of the time; "
+                f"{self.path}: {where} is {what} (it stands still for 1 s or more) {still:.0%} of the time; "
                 "leave it out"
             )
-        if flat >= FLAT_NAMED:
-            lines.append(f"{where} is flat {flat:.0%} of the time")
-        elif clipped >= CLIPPED_NAMED:
+        lines = (
+            self._of_amplitude(self._amplitudes[i], where) if self._kinds[i] in _VOLTAGES else []
+        )
+        for found, what in ((flat, "flat"), (saturated, "at its limit (saturated)")):
+            if found.samples:
+                lines.append(
+                    f"{where} is {what} {_share(found.samples / self._n)} of the time; cut out as gaps: "
+                    f"{found}"
+                )
+        clipped = self._clips[i].share()
+        if clipped >= CLIPPED_NAMED:
             lines.append(f"{where} is clipped {clipped:.1%} of the time")
         return lines
 
-    def _of_amplitude(self, found: Amplitudes, where: str, flat: float) -> list[str]:
+    def _of_amplitude(self, found: Amplitudes, where: str) -> list[str]:
+        found.finish()
         if found.n == 0:
             return []
-        middle, spread = found.middle_and_spread()
-        outside = found.outside(middle)
-        if (share := outside / found.n) > MOST_OUTSIDE:
-            farthest = max(found.high - middle, middle - found.low)
+        if (share := found.outside / found.n) > MOST_OUTSIDE:
             raise DataError(
                 f"{self.path}: {where} is beyond 10 mV for {share:.0%} of the samples (up to "
-                f"{farthest / 1e3:.3g} mV): its unit is wrong in the file, or it is no EEG"
+                f"{found.farthest / 1e3:.3g} mV): its unit is wrong in the file, or it is no EEG"
             )
         lines = []
-        if outside:
-            lines.append(f"{where}: {outside} samples are beyond 10 mV (artefacts)")
-        if abs(middle) > LARGEST:
+        if found.outside:
+            lines.append(f"{where}: {found.outside} samples are beyond 10 mV (artefacts)")
+        if found.drift > LARGEST:
             lines.append(
-                f"{where} sits {middle / 1e3:.3g} mV off zero: a DC amplifier, or a wrong range"
+                f"{where} drifts by {found.drift / 1e3:.3g} mV: a DC amplifier; amplitudes are judged second "
+                "by second"
             )
-        small = spread < SMALLEST_SPREAD and flat < FLAT_NAMED
-        if small or spread > LARGEST_SPREAD:
-            lines.append(f"{where}: half of it lies within {spread:.2g} uV: its unit may be wrong")
+        elif abs(found.middle) > LARGEST:
+            lines.append(
+                f"{where} sits {found.middle / 1e3:.3g} mV off zero: a DC amplifier, or a wrong range"
+            )
+        if found.spread < SMALLEST_SPREAD or found.spread > LARGEST_SPREAD:
+            lines.append(
+                f"{where}: half of it lies within {found.spread:.2g} uV: its unit may be wrong"
+            )
         return lines
+
+
+def _joined(first: NDArray[np.int8], second: NDArray[np.int8]) -> NDArray[np.int8]:
+    return (
+        np.concatenate([first, second])
+        if len(first) and len(second)
+        else first
+        if len(first)
+        else second
+    )
+
+
+def _share(share: float) -> str:
+    return f"{share:.0%}" if share >= 0.1 else f"{share:.2%}"
 
 
 def checked(
     blocks: Iterable[Block], quality: Quality, rate: float, warn: Callable[[str], object]
 ) -> Iterator[Block]:
-    """Yield blocks without their missing samples, which become gaps.
+    """Yield blocks without the samples that are no signal, which become gaps.
 
     Args:
         blocks: As read.
@@ -158,9 +274,8 @@ def checked(
     Raises:
         DataError: As `Quality.finish`, after the last block.
     """
-    broken = False  # a missing sample is the last that was seen
-    for block in blocks:
-        good = quality.push(block.values)
+    broken = False  # the last sample that was seen is cut out
+    for block, good in quality.decided(blocks):
         whole = Stretch(start=0, stop=block.values.shape[1], onset=block.onset)
         for part in (whole,) if good is None else kept((whole,), good, rate):
             yield Block(
@@ -175,21 +290,27 @@ def checked(
 
 
 def inspect(signal: Signal, path: Path, kinds: Sequence[str]) -> Signal:
-    """Return the signal without missing samples and with a warning for everything odd.
+    """Return the signal without what is no signal, and with a warning for everything odd.
 
     Args:
         signal: As read.
         path: The file, for messages.
-        kinds: Kind of each channel; the amplitude limit holds for voltages of a body.
+        kinds: Kind of each channel; see `Quality`.
 
     Raises:
         DataError: A channel is beyond one of the limits of this module.
     """
     quality = Quality(signal.channels, kinds, signal.rate, path)
-    good = quality.push(signal.values)
+    whole = split(
+        signal.stretches, signal.values.shape[1], lambda a, b: signal.values[:, a:b], signal.rate
+    )
+    goods: list[NDArray[np.bool_]] = []
+    for block, good in quality.decided(whole):
+        goods.append(np.ones(block.values.shape[1], dtype=np.bool_) if good is None else good)
     warnings = (*signal.warnings, *quality.finish())
     values, stretches = signal.values, signal.stretches
-    if good is not None:
+    good = np.concatenate(goods) if goods else np.ones(0, dtype=np.bool_)
+    if not good.all():
         values, stretches = keep(values, stretches, good, signal.rate)
     return Signal(
         values=values,

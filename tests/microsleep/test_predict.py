@@ -261,3 +261,27 @@ def test_files_folders_and_globs_give_each_file_once(tmp_path) -> None:
     assert found["a/deep/y.edf"] == "y"
     assert (found["b/x.edf"], found["c/x.edf"]) == ("b_x", "c_x")
     assert len(set(found.values())) == len(found)
+
+
+def test_no_event_lies_where_an_electrode_was_dead(edf, facts, predicted, net, tmp_path) -> None:
+    """One of the model's channels is flat, the other one at its limit: neither is a microsleep."""
+    noise = np.random.default_rng(0).normal(0, 20, (2, 128 * 120))
+    noise[0, 128 * 40 : 128 * 60] = 0.0
+    noise[1, 128 * 80 : 128 * 83] = 900.0
+    tracks = [
+        Track(name=name, values=row, rate=128, physical=(-300, 300))
+        for name, row in zip(("O1", "O2"), noise, strict=True)
+    ]
+    write_edf(tmp_path / "dead.edf", tracks)
+    always = net(of=lambda x: np.ones(len(x)))
+    (record,) = predicted([tmp_path / "dead.edf"], facts, tmp_path / "out", net=always)
+    assert (record["status"], record["gaps"]) == ("done", 2)
+    assert "'O1' is flat 17% of the time; cut out as gaps: 40.00-60.00 s" in record["warnings"]
+    assert "'O2' is at its limit (saturated) 2.50% of the time" in record["warnings"]
+    rows = table(tmp_path / "out" / "dead_events.tsv")
+    spans = [(float(r["onset"]), float(r["onset"]) + float(r["duration"])) for r in rows]
+    assert len(spans) == 3
+    for gap in ((40, 60), (80, 83)):
+        assert all(b <= gap[0] or a >= gap[1] for a, b in spans)
+    steps = [float(r["onset"]) for r in table(tmp_path / "out" / "dead_probability.tsv")]
+    assert not [s for s in steps if 39.81 < s < 59.99 or 79.81 < s < 82.99]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from memcell_data.edf_fields import field_at
 from memcell_data.edf_writer import Track, write_edf
@@ -101,6 +102,16 @@ def _changed(change: Callable[[Values], None]) -> Values:
 
 def _flat(seconds: float) -> Values:
     return _changed(lambda rows: rows[0].__setitem__(slice(0, round(seconds * RATE)), 7.0))
+
+
+def _from(start: float, stop: float, made: Callable[[int], NDArray[np.float64]]) -> Values:
+    first, last = round(start * RATE), round(stop * RATE)
+    return _changed(lambda rows: rows[0].__setitem__(slice(first, last), made(last - first)))
+
+
+def _dither(n: int) -> NDArray[np.float64]:
+    step = 6553.5 / 65535  # of the converter; see `edf`
+    return 50.0 + step * np.random.default_rng(1).integers(-1, 2, n).astype(np.float64)
 
 
 def _content(name: str, content: bytes) -> Maker:
@@ -258,7 +269,45 @@ DEFECTS: tuple[Defect, ...] = (
     ),
     Defect(name="wrong extension", make=edf(name="night.rec"), refused=("rename it to night.edf",)),
     Defect(name="flat channel", make=edf(rows=_flat(19)), refused=("'O1'", "flat", "95%")),
-    Defect(name="partly flat channel", make=edf(rows=_flat(5)), said=("flat 25%",), apart=None),
+    Defect(
+        name="partly flat channel",
+        make=edf(rows=_flat(5)),
+        samples=_N - 500,
+        said=("flat 25%", "0.00-5.00 s"),
+        apart=None,
+    ),
+    Defect(
+        name="zeros in the middle",
+        make=edf(rows=_from(8, 12, np.zeros)),
+        samples=_N - 400,
+        stretches=2,
+        said=("flat 20%", "8.00-12.00 s"),
+        apart=None,
+    ),
+    Defect(
+        name="a stuck value that dithers",
+        make=edf(rows=_from(8, 12, _dither)),
+        samples=_N - 400,
+        stretches=2,
+        said=("flat 20%", "8.00-12.00 s"),
+        apart=None,
+    ),
+    Defect(
+        name="interpolated samples",
+        make=edf(rows=_from(8, 12, lambda n: np.linspace(-40.0, 30.0, n))),
+        samples=_N - 400,
+        stretches=2,
+        said=("flat 20%", "8.00-12.00 s"),
+        apart=None,
+    ),
+    Defect(
+        name="amplifier at its limit",
+        make=edf(rows=_from(8, 8.5, lambda n: np.full(n, 150.0)), physical=(-100, 100)),
+        samples=_N - 50,
+        stretches=2,
+        said=("at its limit", "8.00-8.50 s"),
+        apart=None,
+    ),
     Defect(name="clipped channel", make=edf(physical=(-25, 25)), said=("clipped",), apart=None),
     Defect(name="NaN channel", make=_missing(0.5), refused=("'O1'", "1000 of 2000", "NaN")),
     Defect(

@@ -1,0 +1,233 @@
+"""Samples of a channel that are no signal: a dead electrode, an unplugged box, an amplifier at its limit.
+
+With x the channel in uV and d its differences from sample to sample, a sample is
+
+- *flat* where it lies in a window of `FLAT` s in which nothing moves (the values span at most 1 pV), or the
+  values are at most three neighbouring steps of the converter that span at most `DITHER` uV (a stuck value
+  that dithers), or d takes at most two neighbouring steps (a ramp: interpolated samples, an open input);
+- *saturated* where it lies in a run of equal values of `SATURATED` s at the highest or lowest value that the
+  channel has had so far (a limit of the converter or of the file), while its steps are too fine for a signal
+  to rest there by chance.
+
+An EEG has a few equal samples in a row, and more where it is stored in coarse steps; a window in which steps
+of more than `DITHER` uV are crossed, be it a single bit's, is never flat.
+
+Whether a sample lies in such a window is known `FLAT` s later at most, and so long are samples held back.
+What is found does not depend on how the samples are cut.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter1d, minimum_filter1d
+
+Row = NDArray[np.float64]
+Marks = NDArray[np.int8]
+
+FLAT = 1.0  # s
+SATURATED = 0.1  # s
+DITHER = 2.5  # uV
+#: Steps between the lowest and the highest value from which on a rest at one of them is no chance.
+LEVELS = 512
+#: Samples that a saturated run has at least, however slow the channel.
+FEWEST = 5
+GOOD, IS_FLAT, IS_SATURATED = 0, 1, 2
+#: What computing leaves of samples that do not move, uV; of a straight line, relative to its size.
+_NOTHING, _ROUNDING = 1e-6, 1e-6
+
+
+class StillSamples:
+    """Marks the flat and the saturated samples of one channel.
+
+    Args:
+        rate: Samples a second, Hz.
+        dither: Look for values that dither and for ramps too; False for channels that are nearly still
+            between two beats or contractions (ECG, EMG).
+
+    Attributes:
+        window: Samples within which a flat stretch is told from signal.
+    """
+
+    def __init__(self, rate: float, dither: bool = True) -> None:
+        self.window = max(2 * FEWEST, round(FLAT * rate))
+        self._short = min(self.window, max(FEWEST, round(SATURATED * rate)))
+        self._dither = dither
+        # Of the samples before those that are held:
+        self._low, self._high, self._step = np.inf, -np.inf, np.inf
+        self._fine = False
+        # Held, for a window may begin with them:
+        self._row: Row = np.empty(0)
+        self._marks: Marks = np.empty(0, dtype=np.int8)
+
+    def push(self, row: Row) -> Marks:
+        """Take the next samples of a stretch and return the marks of those that are decided, in order.
+
+        Args:
+            row: ``[n]`` uV; a sample that is not finite is neither flat nor saturated.
+
+        Returns:
+            `GOOD`, `IS_FLAT` or `IS_SATURATED` for all but the last ``window - 1`` samples of the stretch.
+        """
+        whole = bool(np.isfinite(row.sum()))
+        x = np.concatenate([self._row, row if whole else np.where(np.isfinite(row), row, np.inf)])
+        marks = np.concatenate([self._marks, np.zeros(len(row), dtype=np.int8)])
+        with np.errstate(invalid="ignore"):
+            d = np.diff(x)
+            d[np.isnan(d)] = np.inf
+            self._find_flat(x, d, marks)
+            self._find_saturated(x, d, marks)
+        decided = max(0, len(x) - self.window + 1)
+        self._learn(x[:decided], d[:decided])
+        self._row, self._marks = x[decided:].copy(), marks[decided:].copy()
+        return marks[:decided]
+
+    def end(self) -> Marks:
+        """Return the marks of the samples that are held; the stretch is over."""
+        marks = self._marks
+        with np.errstate(invalid="ignore"):
+            self._learn(self._row, np.diff(self._row))
+        self._row, self._marks = np.empty(0), np.empty(0, dtype=np.int8)
+        return marks
+
+    def _find_flat(self, x: Row, d: Row, marks: Marks) -> None:
+        n = self.window
+        if len(x) < n:
+            return
+        # A window holds a whole half of one wherever it begins, and only where a half hardly moves is it
+        # worth looking closer.
+        half = n // 2
+        parts = len(x) // half
+        values = x[: parts * half].reshape(parts, half)
+        near = values.max(axis=1) - values.min(axis=1) <= (DITHER if self._dither else _NOTHING)
+        if self._dither:
+            steps = np.append(d, 0.0)[: parts * half].reshape(parts, half)[:, : half - 1]
+            near |= steps.max(axis=1) - steps.min(axis=1) <= DITHER
+            near[near] = _still_in_itself(values[near], steps[near])
+        for first, stop in runs(near):
+            a, b = max(0, first * half - n), min(len(x), stop * half + n)
+            if b - a < n:
+                continue
+            for i, j in runs(still_windows(x[a:b], d[a : b - 1], n, self._dither)):
+                part = marks[a + i : a + j + n - 1]
+                part[part == GOOD] = IS_FLAT
+
+    def _find_saturated(self, x: Row, d: Row, marks: Marks) -> None:
+        n = self._short
+        same = d == 0
+        half = max(1, (n - 1) // 2)
+        parts = len(same) // half
+        if not parts or not same[: parts * half].reshape(parts, half).all(axis=1).any():
+            return
+        for first, stop in runs(same):
+            if stop - first + 1 >= n and self._at_limit(x, d, first):
+                marks[first : stop + 1] = IS_SATURATED
+
+    def _at_limit(self, x: Row, d: Row, at: int) -> bool:
+        """Whether a sample lies at the channel's limit, as far as the samples up to it tell."""
+        low, high = _extremes(x[: at + 1], self._low, self._high)
+        if not low < high or low < x[at] < high:
+            return False
+        return self._fine or _least(d[:at], self._step) * LEVELS <= high - low
+
+    def _learn(self, x: Row, d: Row) -> None:
+        self._low, self._high = _extremes(x, self._low, self._high)
+        if not self._fine:
+            self._step = _least(d, self._step)
+            self._fine = self._step * LEVELS <= self._high - self._low
+
+
+class NeverStill:
+    """Marks nothing, for channels that are no voltage of a body and may rest as long as they like."""
+
+    def push(self, row: Row) -> Marks:
+        """Return a mark of each sample."""
+        return np.zeros(len(row), dtype=np.int8)
+
+    def end(self) -> Marks:
+        """Return nothing: no sample is held."""
+        return np.empty(0, dtype=np.int8)
+
+
+def still_windows(x: Row, d: Row, n: int, dither: bool = True) -> NDArray[np.bool_]:
+    """Return ``[len(x) - n + 1]``: in the window of n samples that begins here nothing moves.
+
+    Args:
+        x: Samples, uV; infinite where one is missing.
+        d: Their differences.
+        n: At least 4 and at most ``len(x)``.
+        dither: Values that dither, and ramps, are still too.
+    """
+    with np.errstate(invalid="ignore"):
+        span = _highest(x, n) - _lowest(x, n)
+        still: NDArray[np.bool_] = span <= _NOTHING
+        if not dither:
+            return still
+        moves = np.abs(d)
+        moves[moves == 0] = np.inf
+        # One move alone is the way into the window or out of it.
+        moved = _counted(np.isfinite(moves), n - 1) > 1
+        still |= moved & (span <= DITHER) & (span <= 2.001 * _lowest(moves, n - 1))
+        size = np.where(np.isfinite(x), np.abs(x), 0.0)
+        turns = np.abs(np.diff(d))
+        turns[~(turns > _ROUNDING * 1e-3 * size[1:-1])] = np.inf
+        bend = _highest(d, n - 1) - _lowest(d, n - 1)
+        straight = bend <= _ROUNDING * _highest(size, n)
+        turned = _counted(np.isfinite(turns), n - 2) > 1
+        straight |= turned & (bend <= DITHER) & (bend <= 1.001 * _lowest(turns, n - 2))
+        still |= straight & np.isfinite(span)
+    return still
+
+
+def _still_in_itself(values: Row, steps: Row) -> NDArray[np.bool_]:
+    """Return for each row of samples and their differences what `still_windows` says of a window like it."""
+    span = values.max(axis=1) - values.min(axis=1)
+    moves = np.abs(steps)
+    least = np.min(moves, axis=1, where=moves > 0, initial=np.inf)
+    size = np.abs(values).max(axis=1)
+    turns = np.abs(np.diff(steps, axis=1))
+    turn = np.min(turns, axis=1, where=turns > _ROUNDING * 1e-3 * size[:, None], initial=np.inf)
+    bend = steps.max(axis=1) - steps.min(axis=1)
+    still: NDArray[np.bool_] = span <= np.maximum(2.001 * least, _NOTHING)
+    still |= bend <= np.maximum(1.001 * turn, _ROUNDING * size)
+    return still
+
+
+def runs(true: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Return where runs of True begin and stop."""
+    edges = np.flatnonzero(np.diff(true.astype(np.int8), prepend=0, append=0))
+    return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
+
+
+def _highest(values: Row, n: int) -> Row:
+    found: Row = maximum_filter1d(values, n)[n // 2 : n // 2 + len(values) - n + 1]
+    return found
+
+
+def _lowest(values: Row, n: int) -> Row:
+    found: Row = minimum_filter1d(values, n)[n // 2 : n // 2 + len(values) - n + 1]
+    return found
+
+
+def _counted(true: NDArray[np.bool_], n: int) -> NDArray[np.int64]:
+    """Return ``[len(true) - n + 1]``: how many are True in each window of n."""
+    total = np.concatenate([[0], np.cumsum(true)])
+    found: NDArray[np.int64] = total[n:] - total[:-n]
+    return found
+
+
+def _extremes(x: Row, low: float, high: float) -> tuple[float, float]:
+    if len(x) == 0:
+        return low, high
+    least, most = float(x.min()), float(x.max())
+    if not np.isfinite(most):
+        finite = x[np.isfinite(x)]
+        if len(finite) == 0:
+            return low, high
+        least, most = float(finite.min()), float(finite.max())
+    return min(low, least), max(high, most)
+
+
+def _least(d: Row, least: float) -> float:
+    moves = np.abs(d)
+    return min(least, float(np.min(moves, where=moves > 0, initial=np.inf)))
