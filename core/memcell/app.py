@@ -80,6 +80,9 @@ class Task:
         drop_unweighted: Windows whose weights are all 0 may be dropped (never under a sampler that
             preserves streams: memory has to run through them).
         protocol: Name of what counts as which class, where an app has several; printed with every score.
+        training_totals: ``[n_classes]`` sum of the loss weights of each class over a training that is done,
+            class weights aside: what the sampler and ``train_weights`` made of the training split. None
+            before, and where nobody counted.
         notes: Lines that every output on this task must carry (``"simulated data"``, the protocol).
         remarks: Lines for the person at the screen alone; no result depends on them.
         facts: What was resolved from the data (channels, rate, subjects by split ...), stored with the
@@ -95,6 +98,7 @@ class Task:
     class_weights: tuple[float, ...] | None = None
     train_weights: tuple[NDArray[np.float32], ...] | None = None
     drop_unweighted: bool = False
+    training_totals: tuple[float, ...] | None = None
     protocol: str = ""
     notes: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
@@ -122,7 +126,12 @@ class App(Protocol):
         """
 
     def fit_decision(self, task: Task, valid: ListOf[Probabilities]) -> Mapping[str, float]:
-        """Choose what turns probabilities into decisions (a threshold) on the validation split."""
+        """Choose what turns probabilities into decisions (a threshold) on the validation split.
+
+        Args:
+            task: What `task` gave, with ``training_totals`` of the network's training.
+            valid: For each validation sequence.
+        """
 
     def scores(
         self,

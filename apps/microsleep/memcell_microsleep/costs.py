@@ -68,13 +68,14 @@ def expected_threshold(
 ) -> float:
     """Return the threshold that theory says, where there is nothing to choose it on.
 
-    Odds of ``w P / (r N)``: of a model that is calibrated but for the weights of its loss.
+    Odds of ``w P / (r N)``: of a model that is calibrated but for a shift of the prior in its training.
 
     Args:
         negatives: N of the training steps.
         positives: P of them.
         cost_ratio: r.
-        weight_odds: w, weight of the positive class in the loss over that of the negative one.
+        weight_odds: w, by which training has multiplied the odds of the positive class: weights of the loss,
+            and whatever else changes how often a class is seen.
     """
     odds = weight_odds * positives / (cost_ratio * negatives)
     return odds / (1 + odds)

@@ -32,7 +32,12 @@ class Reliability:
 
 
 def reliability(steps: Steps, bins: int = BINS) -> list[Reliability]:
-    """Return the reliability table over bins of equal width (Naeini et al. 2015), class weights undone."""
+    """Return the reliability table over bins of equal width (Naeini et al. 2015).
+
+    Training's shift of the prior is undone; empty where that is not known.
+    """
+    if not np.isfinite(steps.chance).all():
+        return []
     inside = np.minimum((steps.chance * bins).astype(np.int64), bins - 1)
     out = []
     for k in range(bins):

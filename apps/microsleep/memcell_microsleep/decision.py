@@ -7,8 +7,13 @@
 ``cost``       nothing is chosen afterwards: the loss is weighted by the costs, 1 / N to r / P, and a
                step is positive from .5 on
 ``kappa``      of all thresholds the one with the largest kappa on validation
-``likelier``   nothing is chosen: a step has the likelier class, the class weights of the loss undone
+``likelier``   nothing is chosen: a step has the likelier class, the shift of the prior undone
 =============  ==========================================================================================
+
+Training shifts the prior odds of the classes: by the class weights of the loss, by ``--around-transitions``,
+and by a sampler that draws one class more often. The network's odds are too high by the product of these
+(`shift_of`), which is undone where a probability is to be a chance: under `likelier`, by theory, in the Brier
+score and in the calibration. (What else training near changes of label does to a network is not undone.)
 
 Class weights alone (``--class-weights balanced``, the default) are one more: they make both classes weigh
 the same before any of these, and are what `cost` is for r = 1. `kappa` and `likelier` do not mind r.
@@ -66,6 +71,55 @@ def class_totals(
     return float(w[y == 0].sum()), float(w[y == 1].sum())
 
 
+def shift_of(task: Task) -> float:
+    """Return by how much training has multiplied the odds of the positive class; NaN where it is not known.
+
+    Odds of the classes in training, every weight of the loss counted, over their odds among the labelled
+    training steps (Elkan 2001, theorem 2; Saerens et al. 2002, equation 4).
+
+    Args:
+        task: After training, with its ``training_totals``; without them each step is taken to have counted
+            by its weight in ``train_weights``, once.
+    """
+    weights = task.class_weights
+    odds = 1.0 if weights is None else weights[1] / weights[0]
+    seen = task.training_totals or class_totals(task.train, task.train_weights)
+    if not all(seen):
+        return float("nan")
+    negative, positive = class_totals(task.train, None)
+    return float(odds * ((seen[1] / seen[0]) / (positive / negative)))
+
+
+def choose(
+    way: str,
+    y: NDArray[np.int64],
+    p: NDArray[np.float64],
+    cost_ratio: float,
+    totals: tuple[float, float],
+    shift: float,
+) -> tuple[float, bool]:
+    """Return a threshold, and whether validation chose it: the one rule for networks and baselines.
+
+    Args:
+        way: ``"threshold"``, ``"kappa"`` or ``"likelier"``.
+        y: ``[n]`` targets of the validation steps.
+        p: ``[n]`` their probabilities.
+        cost_ratio: r.
+        totals: Negative and positive training steps.
+        shift: By how much training has multiplied the odds of the positive class.
+    """
+    both = bool(np.any(y == 1) and np.any(y == 0))
+    if not np.isfinite(shift) and (way == "likelier" or not both):
+        return HALF, False
+    if way == "likelier" or (way == "kappa" and not both):
+        return likelier(shift), False
+    if not both:
+        return expected_threshold(*totals, cost_ratio, shift), False
+    if way == "kappa":
+        return choose_by_kappa(y, p).value, True
+    return choose_threshold(y, p, cost_ratio).value, True
+
+
 def decide(
     way: str, task: Task, valid: ListOf[NDArray[np.float32]], cost_ratio: float
 ) -> dict[str, float]:
@@ -73,36 +127,30 @@ def decide(
 
     Args:
         way: ``"threshold"``, ``"intercept"``, ``"cost"``, ``"kappa"`` or ``"likelier"``.
-        task: Its validation split decides, or its training split where there is nothing to choose on.
+        task: After training. Its validation split decides, or its training split where there is nothing to
+            choose on.
         valid: ``[n_steps, 2]`` for each validation sequence.
         cost_ratio: r.
 
     Returns:
         ``threshold``: positive from this reported probability on, whatever the way;
         ``threshold_chosen``: 1 where validation chose it, 0 where it is what theory says;
-        ``weight_odds``: weight of the positive class in the loss over that of the negative one;
+        ``weight_odds``: by how much training has multiplied the odds of the positive class (`shift_of`);
         ``intercept``: b, under that way; where validation has both classes, ``missed``, ``false_alarms``
         (shares) and ``cost`` on it, and ``cost_at_half`` of a threshold of .5.
     """
-    weights = task.class_weights
-    odds = 1.0 if weights is None else weights[1] / weights[0]
+    shift = shift_of(task)
     y, p = labelled(task.valid, valid)
     both = bool(np.any(y == 1) and np.any(y == 0))
-    found = {"threshold": HALF, "threshold_chosen": 0.0, "weight_odds": odds}
-    if way == "cost":
-        pass
-    elif way == "likelier" or (not both and way == "kappa"):
-        found["threshold"] = likelier(odds)
-    elif not both:
-        counts = class_totals(task.train, task.train_weights)
-        found["threshold"] = expected_threshold(*counts, cost_ratio, odds)
-    elif way == "intercept":
+    found = {"threshold": HALF, "threshold_chosen": 0.0, "weight_odds": shift}
+    if way == "intercept" and both:
         found["intercept"] = choose_intercept(y, p, cost_ratio)
         found |= {"threshold": threshold_of(found["intercept"]), "threshold_chosen": 1.0}
-    elif way == "kappa":
-        found |= {"threshold": choose_by_kappa(y, p).value, "threshold_chosen": 1.0}
-    else:
-        found |= {"threshold": choose_threshold(y, p, cost_ratio).value, "threshold_chosen": 1.0}
+    elif way != "cost":
+        of_validation = "threshold" if way == "intercept" else way
+        totals = class_totals(task.train, None)
+        value, chosen = choose(of_validation, y, p, cost_ratio, totals, shift)
+        found |= {"threshold": value, "threshold_chosen": float(chosen)}
     if both:
         found["missed"], found["false_alarms"] = rates(y, p, found["threshold"])
         found["cost"] = cost(found["missed"], found["false_alarms"], cost_ratio)

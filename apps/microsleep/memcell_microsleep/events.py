@@ -3,25 +3,38 @@
 An event is a run of positive steps within one stretch. Detected events at most ``merge`` apart become
 one and those shorter than ``min_duration`` are dropped; events longer than ``max_duration`` are counted
 in pieces, so that one endless detection is not one hit (the SzCORE method, Dan et al. 2024, with a
-microsleep's parameters instead of a seizure's). A detected event hits a true one when it overlaps it
-after both its ends were moved out by ``tolerance``, or touches it; every event is matched at most once,
-in order of time.
+microsleep's parameters instead of a seizure's). A piece shorter than ``min_duration`` is no event, neither
+a true one nor a detected one: what a gap, time without a label or the cut at ``max_duration`` leaves of an
+event may be too short for any detection to hit.
 
-The package ``timescoring`` of SzCORE agrees wherever events stand against each other one to one. It also lets
-one detection hit several true events, and several detections one: there it counts more hits and fewer
-false alarms than this.
+- **Hits.** A detected event hits a true one when it overlaps it after both its ends were moved out by
+  ``tolerance``, or touches it; every event is matched at most once, in order of time. A detection that
+  runs on through time without a label, from one true event to the next, may hit both.
+- **False alarms** are detected events outside every true event, pieces that are too short to be counted
+  included, by more than ``tolerance``. A second detection in a true event is neither a hit nor a false alarm.
+- **Delays.** A detection, before it is cut into pieces, belongs to the true event that it overlaps most,
+  or to the nearest within ``tolerance`` where it overlaps none; of two the earlier. The delay of a true
+  event is that of the first detection that belongs to it.
+
+The package ``timescoring`` of SzCORE counts the same false alarms. It also lets one detection hit several
+true events: there it counts more hits than this.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from collections.abc import Sequence as ListOf
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from memcell.sequences.sequence import Sequence
 from memcell_microsleep.config import MicrosleepConfig
+
+#: Seconds that differ by less are the same: they are sums of steps.
+SAME = 1e-9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,27 +104,34 @@ def runs(
     spans: list[list[int]] = []
     for first, last in zip(np.flatnonzero(opens), np.flatnonzero(closes), strict=True):
         near = spans and stretch[first] == stretch[spans[-1][1] - 1]
-        if near and (first - spans[-1][1]) * step <= merge + 1e-9:
+        if near and (first - spans[-1][1]) * step <= merge + SAME:
             spans[-1][1] = int(last) + 1
         else:
             spans.append([int(first), int(last) + 1])
     return [
         Event(first=a, stop=b, onset=float(sequence.times[a]), duration=(b - a) * step)
         for a, b in spans
-        if (b - a) * step >= min_duration - 1e-9
+        if (b - a) * step >= min_duration - SAME
     ]
 
 
-def pieces(events: ListOf[Event], max_duration: float, step: float) -> list[Event]:
-    """Return the events, those longer than ``max_duration`` seconds in pieces of it (0: as they are)."""
+def pieces(
+    events: ListOf[Event], max_duration: float, step: float, min_duration: float = 0.0
+) -> list[Event]:
+    """Return the events, those longer than ``max_duration`` seconds in pieces of it (0: as they are).
+
+    Events and pieces shorter than ``min_duration`` seconds are left out.
+    """
     if max_duration == 0:
-        return list(events)
+        return [e for e in events if e.duration >= min_duration - SAME]
     most = max(1, round(max_duration / step))
     out = []
     for event in events:
         for first in range(event.first, event.stop, most):
             stop = min(first + most, event.stop)
             onset = event.onset + (first - event.first) * step
+            if (stop - first) * step < min_duration - SAME:
+                continue
             out.append(
                 Event(
                     first=first,
@@ -135,9 +155,9 @@ def match(
     pairs, i, j = [], 0, 0
     while i < len(true) and j < len(detected):
         t, d = true[i], detected[j]
-        if d.end < t.onset - tolerance - 1e-9:
+        if d.end < t.onset - tolerance - SAME:
             j += 1
-        elif d.onset > t.end + tolerance + 1e-9:
+        elif d.onset > t.end + tolerance + SAME:
             i += 1
         else:
             pairs.append((t, d))
@@ -151,16 +171,16 @@ class Counted:
 
     Args:
         true: True events.
-        detected: Detected ones; one that lies mostly on unlabelled steps and hits nothing does not count.
-        hits: Pairs of both.
+        hits: Those of them that were detected.
+        detected: Hits and false alarms; a false alarm that lies mostly on unlabelled steps does not count.
         hours: Of labelled time.
-        delays: True onset and seconds from it to the start of the first detected step (the alarm can
-            sound one step later), of each hit that begins an event.
+        delays: Onset of each true event to which a detection belongs, and seconds from it to the start of
+            the first detected step (the alarm can sound one step later).
     """
 
     true: int
-    detected: int
     hits: int
+    detected: int
     hours: float
     delays: tuple[tuple[float, float], ...]
 
@@ -173,23 +193,78 @@ def count_events(sequence: Sequence, positive: NDArray[np.bool_], rules: EventRu
         positive: ``[n_steps]`` decisions.
         rules: As `EventRules` says.
     """
-    step = sequence.step_seconds
-    true = pieces(runs(sequence.targets == 1, sequence), rules.max_duration, step)
-    found = runs(positive, sequence, rules.merge, rules.min_duration)
-    detected = pieces(found, rules.max_duration, step)
-    pairs = match(true, detected, rules.tolerance)
-    matched = {id(d) for _, d in pairs}
-    counted = [
-        d for d in detected if id(d) in matched or sequence.labelled[d.first : d.stop].mean() >= 0.5
-    ]
-    begun = [(t, d) for t, d in pairs if not (t.continues or d.continues)]
+    step, least = sequence.step_seconds, rules.min_duration
+    spans = runs(sequence.targets == 1, sequence)
+    true = pieces(spans, rules.max_duration, step, least)
+    found = runs(positive, sequence, rules.merge, least)
+    detected = pieces(found, rules.max_duration, step, least)
+    segments = _cut_without_label(detected, spans, sequence)
+    hits = len(match(true, segments, rules.tolerance))
+    alarms = sum(
+        owner is None and bool(sequence.labelled[d.first : d.stop].mean() >= 0.5)
+        for d, owner in zip(detected, _owners(detected, spans, rules.tolerance), strict=True)
+    )
+    onsets: dict[int, float] = {}  # of the first detection of each true event
+    for d, owner in zip(found, _owners(found, spans, rules.tolerance), strict=True):
+        if owner is not None:
+            onsets.setdefault(owner, d.onset)
     return Counted(
         true=len(true),
-        detected=len(counted),
-        hits=len(pairs),
+        hits=hits,
+        detected=hits + alarms,
         hours=float(np.sum(sequence.labelled)) * step / 3600,
-        delays=tuple((t.onset, d.onset - t.onset) for t, d in begun),
+        delays=tuple(
+            (spans[k].onset, onset - spans[k].onset)
+            for k, onset in sorted(onsets.items())
+            if spans[k].duration >= least - SAME
+        ),
     )
+
+
+def _owners(
+    detected: ListOf[Event], spans: ListOf[Event], tolerance: float
+) -> Iterator[int | None]:
+    """Yield for each detected event the index of the true one that it belongs to, None where there is none.
+
+    It is the one that it overlaps most, else the nearest within the tolerance; of two the earlier.
+    """
+    onsets = np.array([t.onset for t in spans])
+    ends = np.array([t.end for t in spans])
+    for d in detected:
+        near = slice(
+            int(np.searchsorted(ends, d.onset - tolerance - SAME)),
+            int(np.searchsorted(onsets, d.end + tolerance + SAME, side="right")),
+        )
+        if near.start >= near.stop:
+            yield None
+            continue
+        # seconds that both share; where they share none, minus the seconds between them
+        shared = np.minimum(ends[near], d.end) - np.maximum(onsets[near], d.onset)
+        yield near.start + int(np.flatnonzero(shared >= shared.max() - SAME)[0])
+
+
+def _cut_without_label(
+    detected: ListOf[Event], spans: ListOf[Event], sequence: Sequence
+) -> list[Event]:
+    """Return detected events, cut where one runs through unlabelled steps from a true event to the next."""
+    known = np.concatenate([[0], np.cumsum(sequence.labelled)])
+    cuts = [
+        b.first
+        for a, b in pairwise(spans)
+        if a.stop < b.first and known[a.stop] == known[b.first] and not _gap(sequence, a, b)
+    ]
+    out = []
+    for d in detected:
+        edges = [d.first, *(c for c in cuts if d.first < c < d.stop), d.stop]
+        for first, stop in pairwise(edges):
+            onset = d.onset + (first - d.first) * sequence.step_seconds
+            duration = (stop - first) * sequence.step_seconds
+            out.append(replace(d, first=first, stop=stop, onset=onset, duration=duration))
+    return out
+
+
+def _gap(sequence: Sequence, a: Event, b: Event) -> bool:
+    return bool(sequence.starts[a.stop : b.first + 1].any())
 
 
 def event_scores(

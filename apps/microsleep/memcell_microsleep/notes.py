@@ -73,7 +73,8 @@ def _shared(config: MicrosleepConfig, normalization: str, parts: Split) -> list[
             lines.append("the scale of each recording is made of its test part too")
     lines.append(f"labels: {LabelRules.of(config)}")
     lines.append(str(EventRules.of(config)))
-    lines.append(_decision(config, bool(parts.valid)))
+    known = {int(y) for s in parts.valid for y in np.unique(s.targets[s.labelled])}
+    lines.append(_decision(config, len(known) > 1))
     lines += counts(parts.train, parts.test)
     own_scale = normalization in ("causal", "recording")
     if own_scale and all(_classes(s) < 2 for s in (*parts.train, *parts.test)):
@@ -91,11 +92,11 @@ def _decision(config: MicrosleepConfig, validated: bool) -> str:
             f"loss weighted by the costs {ratio}, threshold .5; baselines: threshold of validation"
         )
     if config.decision == "likelier" or (config.decision == "kappa" and not validated):
-        return "a step has the likelier class, class weights of the loss undone"
+        return "a step has the likelier class, what training did to the prior undone"
     if config.decision == "kappa":
         return "threshold of the largest kappa on validation"
     if not validated:
-        return f"threshold of theory (Elkan 2001) {ratio}, for there is no validation split"
+        return f"threshold of theory (Elkan 2001) {ratio}, for there are no validation steps of both classes"
     if config.decision == "intercept":
         return f"intercept fitted on validation {ratio}; baselines: threshold of validation"
     return f"threshold chosen on validation {ratio}"

@@ -14,7 +14,7 @@ from memcell_microsleep.channels import locate
 from memcell_microsleep.config import MicrosleepConfig
 from memcell_microsleep.events import EventRules
 from memcell_microsleep.pipeline import Pipeline
-from memcell_microsleep.ready import ReadyFeatures, pipeline_of
+from memcell_microsleep.ready import ReadyFeatures, check_features_of_run, pipeline_of
 from memcell_microsleep.sources import Source
 
 
@@ -51,10 +51,12 @@ class Model:
                 f"the run's facts lack {', '.join(missing)}; type the --model of a finished "
                 "'memcell train microsleep'."
             )
+        pipeline = pipeline_of(facts["pipeline"])
+        check_features_of_run(pipeline, facts)
         config = from_mapping(MicrosleepConfig, facts["config"], "the run's config")
         return cls(
             model_id=str(facts["model_id"]),
-            pipeline=pipeline_of(facts["pipeline"]),
+            pipeline=pipeline,
             rules=EventRules.of(config),
             threshold=float(asked.decision["threshold"]),
             simulated=bool(facts.get("simulated", False)),

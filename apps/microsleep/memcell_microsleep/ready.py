@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from memcell.errors import DataError
+from memcell.errors import DataError, UsageError
 from memcell.sequences.sequence import UNLABELLED, Sequence
 from memcell_data.recording import Recording
 from memcell_microsleep import normalize
@@ -187,6 +187,20 @@ class ReadyFeatures:
 def pipeline_of(facts: Mapping[str, Any]) -> Pipeline | ReadyFeatures:
     """Return what a run's facts hold under ``pipeline``: for a signal or for ready-made features."""
     return ReadyFeatures.from_facts(facts) if facts.get("ready") else Pipeline.from_facts(facts)
+
+
+def check_features_of_run(pipeline: Pipeline | ReadyFeatures, facts: Mapping[str, Any]) -> None:
+    """Refuse a run whose network was trained on other features than its options make today.
+
+    Raises:
+        UsageError: It was; says what to do.
+    """
+    made, trained = len(pipeline.feature_names), len(facts.get("feature_names") or ())
+    if trained and made != trained:
+        raise UsageError(
+            f"the run was trained on {trained} features, and this version makes {made} under its options; "
+            "train it again, or use the version of memcell that trained it."
+        )
 
 
 def ignored(config: MicrosleepConfig) -> tuple[str, ...]:

@@ -34,8 +34,9 @@ def intervals(judged: ListOf[Judged], rules: EventRules) -> dict[str, Interval]:
         judged: What a model said, each part under its own threshold.
         rules: How events are made and matched.
 
-    NaN where more than `MOST_UNDEFINED` of the resamples have no such score. Empty with fewer than 2
-    subjects.
+    NaN where the pooled score is not defined, and where more than `MOST_UNDEFINED` of the resamples have no
+    such score: one without steps of both classes has no score that needs both, as in
+    `memcell_microsleep.scores`. Empty with fewer than 2 subjects.
     """
     subjects = sorted({s.subject for part in judged for s in part.sequences})
     n = len(subjects)
@@ -44,11 +45,14 @@ def intervals(judged: ListOf[Judged], rules: EventRules) -> dict[str, Interval]:
     counts = count(judged, subjects, rules)
     drawn = np.random.default_rng(SEED).integers(0, n, size=(RESAMPLES // 5, n))
     weights = np.stack([(drawn == i).sum(axis=1) for i in range(n)], axis=1).astype(np.float64)
+    # The first row is the pooled score itself: everybody once.
+    weights = np.concatenate([np.ones((1, n)), weights])
     made = from_counts({name: weights @ values for name, values in counts.items()})
     out = {}
-    for name, values in made.items():
+    for name, (pooled, *drawn_anew) in ((k, v.tolist()) for k, v in made.items()):
+        values = np.array(drawn_anew)
         known = values[np.isfinite(values)]
-        enough = len(known) >= (1 - MOST_UNDEFINED) * len(values)
+        enough = np.isfinite(pooled) and len(known) >= (1 - MOST_UNDEFINED) * len(values)
         out[name] = percentile_interval(known) if enough else (np.nan, np.nan)
     return out
 
@@ -63,6 +67,8 @@ def count(judged: ListOf[Judged], subjects: ListOf[str], rules: EventRules) -> C
         return np.bincount(at, minlength=len(levels)).astype(np.float64)
 
     def gaps(s: Steps) -> NDArray[np.float64]:
+        if not np.isfinite(s.chance).all():
+            return np.full(BINS, np.nan)
         inside = np.minimum((s.chance * BINS).astype(np.int64), BINS - 1)
         return np.bincount(inside, weights=s.y - s.chance, minlength=BINS).astype(np.float64)
 
@@ -91,12 +97,15 @@ def from_counts(counts: Counts) -> dict[str, NDArray[np.float64]]:
     with np.errstate(divide="ignore", invalid="ignore"):
         chance = ((tp + fp) * (tp + fn) + (fn + tn) * (fp + tn)) / n**2
         right = (tp + tn) / n
+        # 1 where there are steps of both classes, NaN elsewhere
+        both = np.where((tp + fn > 0) & (tn + fp > 0), 1.0, np.nan)
         return {
-            "balanced_accuracy": (tp / (tp + fn) + tn / (tn + fp)) / 2,
-            "kappa": (right - chance) / (1 - chance),
-            "f1": 2 * tp / (2 * tp + fp + fn),
-            "auc_pr": _average_precision(counts["levels_positive"], counts["levels_negative"]),
-            "mcc": _mcc(tp, fp, fn, tn),
+            "balanced_accuracy": both * (tp / (tp + fn) + tn / (tn + fp)) / 2,
+            "kappa": both * (right - chance) / (1 - chance),
+            "f1": both * 2 * tp / (2 * tp + fp + fn),
+            "auc_pr": both
+            * _average_precision(counts["levels_positive"], counts["levels_negative"]),
+            "mcc": both * _mcc(tp, fp, fn, tn),
             "accuracy": right,
             "event_sensitivity": counts["hits"] / counts["true"],
             "event_precision": counts["hits"] / counts["detected"],

@@ -1,8 +1,8 @@
 """Scores by step, pooled over the labelled steps, and by event.
 
 Balanced accuracy comes first: with 7-11 % of positive steps, accuracy is that of doing nothing.
-Brier score and calibration error are of the probabilities as they are, with the class weights of the
-loss undone (``undo_weights``), for a network trained with balanced weights means odds, not chances.
+Brier score and calibration error are of chances: what training did to the prior odds of the classes (class
+weights of the loss, `--around-transitions`, a sampler) is undone (``undo_weights``).
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ MEANING: dict[str, str] = {
     "mcc": "Matthews correlation by step",
     "accuracy": "share of steps that are right",
     "event_sensitivity": "share of true events that were detected",
-    "event_precision": "share of detected events that are true",
+    "event_precision": "hits as a share of hits and false alarms",
     "event_f1": "F1 of events",
     "brier": "mean squared error of the probability; smaller is better",
     "ece": "expected calibration error, 10 bins of equal width; smaller is better",
-    "false_alarms_per_hour": "detected events without a true one, an hour of labelled time",
+    "false_alarms_per_hour": "detected events outside every true one, an hour of labelled time",
     "onset_delay_s": "median seconds from a true onset to the detected one",
     "onset_delay_p90_s": "90 % of the detected onsets are not later than this many seconds",
 }
@@ -60,7 +60,7 @@ class Steps:
         y: ``[n]`` 0 or 1.
         p: ``[n]`` probability of 1.
         state: ``[n]`` decision, 0 or 1.
-        chance: ``[n]`` the probability with the class weights of the loss undone.
+        chance: ``[n]`` the probability with training's shift of the prior undone; NaN where that is unknown.
     """
 
     y: NDArray[np.int64]
@@ -116,7 +116,7 @@ def scores(
         probabilities: ``[n_steps, 2]`` for each of them.
         threshold: A step is positive from this probability on.
         rules: How events are made and matched.
-        weight_odds: Weight of the positive class in the loss over that of the negative one.
+        weight_odds: By how much training has multiplied the odds of the positive class.
 
     A score that needs both classes, or an event, is nan where there are none.
     """
@@ -158,8 +158,9 @@ def scores_of(steps: Steps) -> dict[str, float]:
     if len(y) == 0:
         return out
     out["accuracy"] = float(np.mean(state == y))
-    out["brier"] = float(np.mean((chance - y) ** 2))
-    out["ece"] = calibration_error(y, chance)
+    if np.isfinite(chance).all():
+        out["brier"] = float(np.mean((chance - y) ** 2))
+        out["ece"] = calibration_error(y, chance)
     if len(np.unique(y)) < 2:
         return out
     out["balanced_accuracy"] = float(metrics.balanced_accuracy_score(y, state))
@@ -174,10 +175,10 @@ def scores_of(steps: Steps) -> dict[str, float]:
 
 
 def undo_weights(p: NDArray[np.float64], weight_odds: float) -> NDArray[np.float64]:
-    """Return probabilities as if the loss had not been weighted: odds over ``weight_odds``.
+    """Return chances: odds over ``weight_odds``; NaN where that is NaN.
 
-    Elkan 2001, theorem 2: weighting the classes multiplies the odds of a calibrated model by the ratio
-    of the weights.
+    Elkan 2001, theorem 2: weighting the classes, or drawing one more often, multiplies the odds of a
+    calibrated model by the ratio of the weights.
     """
     return np.asarray(p / (p + (1 - p) * weight_odds))
 

@@ -25,14 +25,17 @@ class Spectra:
 
     Args:
         rate: Samples a second, Hz.
-        length: Samples of the transform, at least a window's; rounded up to one that is fast.
+        length: Samples of the transform, at least a window's.
         low: Frequencies from this one on, Hz.
         high: And below this one, or up to half the rate.
+        exact: Lines are ``rate / length`` apart; otherwise the length is rounded up to one that is fast.
     """
 
-    def __init__(self, rate: float, length: int, low: float, high: float) -> None:
+    def __init__(
+        self, rate: float, length: int, low: float, high: float, exact: bool = False
+    ) -> None:
         self.rate = rate
-        self.length = int(fft.next_fast_len(length, real=True))
+        self.length = length if exact else int(fft.next_fast_len(length, real=True))
         frequencies = np.fft.rfftfreq(self.length, 1 / rate)
         inside = np.flatnonzero((frequencies >= low) & (frequencies < high))
         self._bins = slice(int(inside[0]), int(inside[-1]) + 1)

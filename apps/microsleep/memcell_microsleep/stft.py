@@ -49,4 +49,4 @@ def _spectra(rate: float, window: float, high: float) -> Spectra:
     width = width_of(window, rate)
     resolution = rate / width
     # Half a line below the first and above the last: neither falls to rounding.
-    return Spectra(rate, width, 0.5 * resolution, min(high, rate / 2) + 1e-6)
+    return Spectra(rate, width, 0.5 * resolution, min(high, rate / 2) + 1e-6, exact=True)

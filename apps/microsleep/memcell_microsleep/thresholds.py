@@ -80,5 +80,5 @@ def choose_by_kappa(targets: NDArray[np.int64], probabilities: NDArray[np.float6
 
 
 def likelier(weight_odds: float) -> float:
-    """Return the threshold from which the positive class is the likelier one, class weights undone."""
+    """Return the threshold of the likelier class, training's shift of the prior undone."""
     return weight_odds / (1 + weight_odds)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(kw_only=True)
@@ -18,6 +18,8 @@ class Position:
         weight: Sum of weights in it.
         best_loss: Best validation loss so far.
         best_epoch: The epoch that gave it, -1 before the first.
+        class_totals: Sum of the loss weights of each class over the epochs that are done, class weights
+            aside; empty before the first.
         finished: Training is over.
         reason: Why it is over.
     """
@@ -29,5 +31,6 @@ class Position:
     weight: float = 0.0
     best_loss: float = math.inf
     best_epoch: int = -1
+    class_totals: list[float] = field(default_factory=list)
     finished: bool = False
     reason: str = ""

@@ -66,7 +66,9 @@ def score(trainer: Trainer, config: RunConfig, app: App) -> Scored:
     """
     if config.training.recalibrate:
         recalibrate(trainer)
-    network, task, label = trainer.network, trainer.task, label_of(config)
+    network, label = trainer.network, label_of(config)
+    totals = tuple(trainer.at.class_totals) or None
+    task = dataclasses.replace(trainer.task, training_totals=totals)
     time_steps, eval_policy = config.training.time_steps, trainer.eval_policy
     decisions: dict[str, Mapping[str, float]] = {}
     scores, subjects = {}, {}

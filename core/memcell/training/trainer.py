@@ -25,6 +25,7 @@ from memcell.recurrent.policy import Remembered
 from memcell.sequences import Batch, Ends, WindowTable, collate
 from memcell.training import snapshot
 from memcell.training.averaging import averaged, take_averages
+from memcell.training.class_totals import class_totals
 from memcell.training.config import TrainingConfig
 from memcell.training.gradients import gradient_mode
 from memcell.training.inference import mean_loss, probabilities
@@ -158,6 +159,9 @@ class Trainer:
             waited = time.monotonic() - self._saved > self.config.checkpoint_seconds
             if self.processes.any(waited and self.processes.main):
                 self.save()
+        totals = class_totals(self.task.train, self.task.train_weights, table, order)
+        before = self.at.class_totals or np.zeros(len(totals))
+        self.at.class_totals = (totals + before).tolist()
 
     def _ends_before(self, table: WindowTable, order: NDArray[np.int64]) -> Ends | None:
         """Return where the lanes ended before the next batch, in the epoch before at an epoch's start."""

@@ -3,7 +3,7 @@
 Quick, and beside every run:
 
 - majority class: the more frequent class of the training steps, everywhere;
-- clock only: logistic regression on the time of day of the recording, without any signal;
+- clock only: logistic regression on the time since the recording's start, without any signal;
 - noise only: logistic regression on random numbers;
 - previous true label: what was true one step ago. No detector has it, so it cannot be used; it shows what a
   score is worth on labels that seldom change;

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from memcell.app import Judged, Row, Task
 from memcell.sequences.sequence import Sequence
-from memcell_microsleep.decision import labelled
+from memcell_microsleep.decision import choose, class_totals, labelled
 from memcell_microsleep.events import EventRules
 from memcell_microsleep.scores import scores
-from memcell_microsleep.thresholds import choose_by_kappa, choose_threshold, likelier
+from memcell_microsleep.thresholds import HALF
 
 #: Most training steps that a regression is fitted on; of more, so many evenly spaced ones are taken.
 MOST = 20_000
@@ -108,21 +108,22 @@ def log_loss(y: NDArray[np.int64], p: NDArray[np.float64]) -> float:
 
 
 def threshold_of(fitted: Fitted, task: Task, cost_ratio: float, way: str) -> float:
-    """Return a baseline's threshold: chosen on validation, or what makes the likelier class.
+    """Return a baseline's threshold, by the rule that a network's is chosen by.
 
     Args:
         fitted: The baseline.
-        task: Its validation split decides.
+        task: Its validation split decides; where it lacks a class, theory does, from the training steps.
         cost_ratio: For the ways that mind it.
         way: As a network's decision; ``"intercept"`` and ``"cost"`` are ``"threshold"`` here.
     """
-    if way == "likelier":
-        return likelier(fitted.odds)
     y, p = labelled(task.valid, [fitted.model(s) for s in task.valid])
     # A constant has no threshold to choose: every one calls all steps alike, so it stays itself.
-    if len(np.unique(p)) < 2:
-        return 0.5
-    return (choose_by_kappa(y, p) if way == "kappa" else choose_threshold(y, p, cost_ratio)).value
+    if way != "likelier" and len(np.unique(p)) == 1:
+        return HALF
+    of_validation = way if way in ("kappa", "likelier") else "threshold"
+    # A baseline is fitted on every labelled step, whatever the network was trained on.
+    totals = class_totals(task.train, None)
+    return choose(of_validation, y, p, cost_ratio, totals, fitted.odds)[0]
 
 
 def row(

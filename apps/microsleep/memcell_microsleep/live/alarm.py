@@ -1,17 +1,18 @@
 """Probabilities to alarms: a threshold, a debounce, and a time of rest after each alarm.
 
-With p_k the probability of step k, threshold theta, and counting only steps since the last gap::
+With p_k the probability of step k, threshold theta, and a and s counting only steps since the last gap::
 
     a_k = [p_k >= theta]
     s_k = a_k + a_{k-1} + ... + a_{k-m+1}
 
     quiet -> alarm at k   where a_k = 1, s_k >= n, and refractory seconds have passed since the
-                          last alarm was raised
+                          last alarm was raised: steps that were done, and the time of gaps between them
     alarm -> quiet at k   where s_k = 0, or at a gap
 
 An alarm is raised when step k is over, so n - 1 steps after the end of the first positive one at the
 earliest; with n = m it takes n positive steps in a row, a minimum duration of n steps. That it ends
-only when none of the last m steps is positive keeps one long event from raising several.
+only when none of the last m steps is positive keeps one long event from raising several. The time of rest
+is counted in steps, so that a clock that is set, or begins again at 0, does not move it.
 """
 
 from __future__ import annotations
@@ -92,7 +93,7 @@ class AlarmLogic:
         self.on: Raised | None = None
         self._last: deque[tuple[bool, float]] = deque(maxlen=rules.of)  # positive, start
         self._positive = 0  # s_k
-        self._rests_until = float("-inf")
+        self._rest = 0.0  # seconds of the time of rest that are left
         self._last_positive_end = 0.0
 
     def step(self, start: float, probability: float) -> Raised | Ended | None:
@@ -109,21 +110,27 @@ class AlarmLogic:
         self._last.append((positive, start))
         self._positive += positive
         end = start + rules.step
+        self._rest -= rules.step
         if positive:
             self._last_positive_end = end
         if self.on is not None:
             return self._ended() if self._positive == 0 else None
         # rounding of times that were added up must not cost a step
-        rested = end >= self._rests_until - 1e-6
+        rested = self._rest <= 1e-6
         if positive and rested and self._positive >= rules.need:
             first = next(s for p, s in self._last if p)
             self.on = Raised(onset=end, first=first, probability=probability)
-            self._rests_until = end + rules.refractory
+            self._rest = rules.refractory
             return self.on
         return None
 
-    def gap(self) -> Ended | None:
-        """Forget the steps so far (the refractory time goes on); return the alarm that was on."""
+    def gap(self, seconds: float = 0.0) -> Ended | None:
+        """Forget the steps so far; return the alarm that was on.
+
+        Args:
+            seconds: Without signal, which count as rest; 0 where the clock went back, which says nothing.
+        """
+        self._rest -= max(0.0, seconds)
         self._last.clear()
         self._positive = 0
         return self._ended() if self.on is not None else None

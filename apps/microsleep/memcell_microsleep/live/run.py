@@ -19,7 +19,7 @@ from memcell_microsleep.live.lsl_source import LSLSource
 from memcell_microsleep.live.options import StreamConfig
 from memcell_microsleep.live.source import Chunk, Silent, Source
 from memcell_microsleep.pipeline import Pipeline
-from memcell_microsleep.ready import pipeline_of
+from memcell_microsleep.ready import check_features_of_run, pipeline_of
 
 
 def stream(asked: StreamAsked) -> int:
@@ -56,6 +56,7 @@ def pipeline_of_run(asked: StreamAsked) -> Pipeline:
             "the run has no microsleep pipeline; type the --model of a finished 'memcell train microsleep'."
         )
     pipeline = pipeline_of(facts)
+    check_features_of_run(pipeline, asked.facts)
     if not isinstance(pipeline, Pipeline):
         raise UsageError(
             "the run was trained on ready-made features, and a stream has a signal; train on recordings "
@@ -215,7 +216,7 @@ class _Live:
         self._detector.begin(onset)
         if self._counts.stretches:
             self._counts.gaps += 1
-            ended = self._alarm.gap()
+            ended = self._alarm.gap(missing)
             if ended is not None:
                 self._end_alarm(ended)
             self._lines.event("gap", onset=onset, seconds=missing)

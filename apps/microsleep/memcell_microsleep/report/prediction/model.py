@@ -131,15 +131,15 @@ class Model:
                 "scores say little about anybody else."
             )
         decision = _map(self.about.get("decision"))
-        if decision.get("threshold_chosen") == 0:
+        if decision.get("threshold_chosen") == 0 and "cost" not in decision:
             lines.append(
-                "Its threshold could not be chosen on validation recordings and is .5, which nothing "
-                "speaks for."
+                "Its threshold could not be chosen on validation recordings; it holds for a calibrated "
+                "network."
             )
         if decision.get("weight_odds") not in (None, 1, 1.0):
             lines.append(
-                "Both classes weighed the same in training, so a probability of .5 is not an even "
-                "chance: true chances are lower where microsleeps are rare."
+                "In training the classes did not weigh what they occur, so a probability of .5 is not an "
+                "even chance: true chances are lower where microsleeps are rare."
             )
         return lines
 

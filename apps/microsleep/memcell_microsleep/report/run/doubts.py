@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from memcell.html import Html, text
 from memcell_microsleep.report.run.held import Run
 
@@ -43,18 +45,21 @@ def doubts(run: Run) -> list[str | Html]:
         "the curves and recordings drawn here are of the first."
     )
     for policy, decision in run.decisions.items():
-        if decision.get("threshold_chosen") == 0:
+        # where validation has both classes its cost is known, whether or not it chose
+        if decision.get("threshold_chosen") == 0 and "cost" not in decision:
             lines.append(
-                f"The threshold under {policy} could not be chosen, since the validation split lacks "
-                "a class; it is .5, which nothing speaks for."
+                f"The threshold under {policy} was not tried on anything, since the validation split lacks "
+                f"a class; it is {decision.get('threshold', math.nan):.3g}, which holds for a calibrated "
+                "network."
             )
     if any(
         isinstance(d.get("weight_odds"), int | float) and d["weight_odds"] != 1
         for d in run.decisions.values()
     ):
         lines.append(
-            "Both classes weighed the same in training, so a raw probability of .5 is not an even "
-            "chance; the calibration below undoes those weights."
+            "In training the classes did not weigh what they occur (class weights, sampler, "
+            "--around-transitions), so a raw probability of .5 is not an even chance; the calibration below "
+            "undoes this."
         )
     if run.folds:
         lines.append(

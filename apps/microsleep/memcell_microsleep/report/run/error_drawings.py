@@ -89,7 +89,7 @@ def calibration(run: Run) -> Iterator[Html]:
             lines,
             (0, 1),
             (0, 1),
-            "probability (weights undone)",
+            "probability (shift of the prior undone)",
             "share positive",
             words,
             diagonal=True,
