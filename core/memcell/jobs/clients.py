@@ -113,9 +113,9 @@ def _usual_environment() -> dict[str, str]:
 
 @contextmanager
 def _interrupts_kept_out() -> Iterator[None]:
-    """Let processes and threads that are started while entered never see Ctrl-C.
+    """Let processes and threads that are started while entered never see Ctrl-C, nor that a terminal closes.
 
-    A terminal sends it to all processes at once; workers would die of it before they could save. They
+    A terminal sends these to all processes at once; workers would die of it before they could save. They
     inherit what is blocked, and so do those that take the place of dead ones.
     """
     if not hasattr(signal, "pthread_sigmask"):
@@ -123,7 +123,7 @@ def _interrupts_kept_out() -> Iterator[None]:
         return
     # it unblocks the signal where it is started in between
     resource_tracker.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
     try:
         yield
     finally:

@@ -1,14 +1,18 @@
 """Tasks on Dask: processes started here, or a cluster that runs already. Imported only when wanted.
 
-Futures are submitted directly, one for each free worker: a task that waits on a worker would be blamed
-with the one that kills it, and would be lost with it.
+Each task is given to one worker, and no worker has two: so it is known which task a worker ran when it died.
+A task whose worker dies is run again beside the others; one that loses a second worker waits until all others
+are done and is then run alone. Only a task that loses `ALONE` workers while nothing else runs is given up.
 """
 
 from __future__ import annotations
 
+import math
 import time
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import CancelledError
+from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -29,6 +33,20 @@ R = TypeVar("R")
 LOOK = 0.25
 #: How long begun tasks may take to save when they were asked to stop, seconds.
 GRACE = 8.0
+#: Workers that a task may lose before it waits for the others to be done.
+BESIDE = 2
+#: Workers that a task has to lose while nothing else runs before it is given up.
+ALONE = 3
+#: Times that a task is begun at most, where workers die that run nothing, so that it is not to blame.
+MOST_TRIES = 20
+#: Workers of our own that may die with nothing to do, without one task that ends in between.
+MOST_IDLE_DEATHS = 20
+#: How long a worker that takes the place of another one has to be there before it gets a task, seconds.
+SETTLED = 1.0
+#: How long a worker of our own may be missing before another one is started, seconds.
+REPLACE = 20.0
+#: How long a result that is there may take to come, seconds.
+FETCH = 10.0
 #: How long all workers may be away before they are given up, seconds.
 AWAY = 60.0
 
@@ -42,9 +60,9 @@ def on_cluster(
 ) -> None:
     """Run tasks on workers; see `memcell.jobs.run_tasks`."""
     with Interrupts() as stop, client_of(mode) as client:
-        batch = _Batch(client, function, on_result, progress)
+        batch = _Batch(client, function, on_result, progress, jobs=mode.jobs)
         try:
-            batch.run(deque(tasks), stop)
+            batch.run(tasks, stop)
         except (OSError, RuntimeError) as error:
             # what distributed raises when the scheduler is gone
             if client.status == "running":
@@ -52,6 +70,23 @@ def on_cluster(
             raise _lost_cluster(str(error)) from None
         finally:
             batch.end()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Try:
+    """A task on a worker.
+
+    Args:
+        task: The task.
+        worker: Address of the worker.
+        alone: Nothing else of the batch runs beside it.
+        beside: Workers that were there with nothing to do when it began alone.
+    """
+
+    task: Any
+    worker: str
+    alone: bool = False
+    beside: frozenset[str] = frozenset()
 
 
 class _Batch:
@@ -63,24 +98,35 @@ class _Batch:
         function: Callable[[Any, Working], Any],
         on_result: Callable[[Any, Outcome[Any]], None],
         progress: Progress,
+        jobs: int,
     ) -> None:
         self.client, self.function = client, function
         self.on_result, self.progress = on_result, progress
         self.name = uuid4().hex
-        self.running: dict[Future[Any], Any] = {}
+        #: Workers that were started for this batch, so that none leaves of its own will; 0 for others'.
+        self.jobs = jobs
+        self.complete = time.monotonic()
+        self.queue: deque[Any] = deque()
+        self.suspects: deque[Any] = deque()
+        self.running: dict[Future[Any], _Try] = {}
         self.ends: SimpleQueue[Future[Any]] = SimpleQueue()
         self.done = 0
         self.seen = time.monotonic()
         self.looked = 0.0
-        self.workers = 0
+        #: Address of each worker that is there to when it was seen first.
+        self.workers: dict[str, float] = {}
+        self.tries: Counter[str] = Counter()
+        self.deaths: Counter[str] = Counter()
+        self.deaths_alone: Counter[str] = Counter()
+        self.idle_deaths = 0
 
-    def run(self, queue: deque[Any], stop: Interrupts) -> None:
-        while queue or self.running:
+    def run(self, tasks: Iterable[Any], stop: Interrupts) -> None:
+        self.queue.extend(tasks)
+        while self.queue or self.suspects or self.running:
             if stop.requested:
                 self._stop()
             self._look()
-            while queue and len(self.running) < self.workers:
-                self._begin(queue.popleft())
+            self._begin_some()
             for future in self._ended():
                 self._take(future)
 
@@ -93,59 +139,144 @@ class _Batch:
         except Exception:  # the cluster may be gone, and what went wrong first is what counts
             return
 
-    def _look(self) -> None:
+    def _look(self, at_once: bool = False) -> None:
+        """See who is there, once a second."""
         now = time.monotonic()
-        if now - self.looked < 1.0:
+        if now - self.looked < 1.0 and not at_once:
             return
         if self.client.status != "running":
             raise _lost_cluster("it closed the connection")
-        self.looked, self.workers = now, len(self.client.nthreads())
-        if self.workers:
+        there = set(self.client.nthreads())
+        gone = self.workers.keys() - there
+        # our own are waited for when they are started: those of the first look are up and running
+        begun = -math.inf if self.jobs and not self.looked else now
+        self.workers = {w: self.workers.get(w, begun) for w in sorted(there)}
+        self.looked = now
+        self._replace(now)
+        if there:
             self.seen = now
         elif now - self.seen > AWAY:
             raise MemcellError(
                 f"no worker has been there for {AWAY:.0f} s; what is done is kept, the same command goes on"
             )
+        for future, tried in list(self.running.items()):
+            if tried.worker not in there and not future.done():
+                self._died(future)
+                gone.discard(tried.worker)
+        self.idle_deaths += len(gone - {t.worker for t in self.running.values()})
+        if self.jobs and self.idle_deaths > MOST_IDLE_DEATHS:
+            raise MemcellError(
+                f"{self.idle_deaths} processes died while they had nothing to do: something ends them, such "
+                f"as a limit on memory; what is done is kept, and the same command goes on, with fewer --jobs"
+            )
 
-    def _begin(self, task: Any) -> None:
-        key = f"memcell-{self.name}-{task.id}"
-        future = self.client.submit(on_worker, self.function, task, self.name, key=key, pure=False)
-        self.running[future] = task
+    def _replace(self, now: float) -> None:
+        """Start other workers of our own for those that do not come back.
+
+        Dask starts a worker again that died, unless it died while it was still being started.
+        """
+        if not self.jobs or len(self.workers) >= self.jobs:
+            self.complete = now
+        elif now - self.complete > REPLACE:
+            cluster: Any = self.client.cluster
+            cluster.scale(len(cluster.worker_spec) + self.jobs - len(self.workers))
+            self.complete = now
+
+    def _begin_some(self) -> None:
+        busy = {tried.worker for tried in self.running.values()}
+        # a worker that dies whatever it runs does so before it is trusted with a task
+        settled = time.monotonic() - SETTLED
+        free = [w for w, since in self.workers.items() if w not in busy and since <= settled]
+        if self.jobs:
+            free = free[: max(0, self.jobs - len(busy))]
+        while self.queue and free:
+            self._begin(_Try(task=self.queue.popleft(), worker=free.pop(0)))
+        if self.suspects and not self.queue and not self.running and free:
+            beside = frozenset(self.workers) - {free[0]}
+            task = self.suspects.popleft()
+            self._begin(_Try(task=task, worker=free[0], alone=True, beside=beside))
+
+    def _begin(self, tried: _Try) -> None:
+        task = tried.task
+        self.tries[task.id] += 1
+        # a name of its own for each try: the scheduler's count of deaths is not ours
+        key = f"memcell-{self.name}-{self.tries[task.id]}-{task.id}"
+        future = self.client.submit(
+            on_worker, self.function, task, self.name, key=key, pure=False, workers=[tried.worker]
+        )
+        self.running[future] = tried
         future.add_done_callback(self.ends.put)
 
     def _ended(self) -> list[Future[Any]]:
         """Return what has ended, after a moment nothing."""
         try:
-            return [self.ends.get(timeout=LOOK)]
+            future = self.ends.get(timeout=LOOK)
         except Empty:
             return []
+        return [future] if future in self.running else []
 
     def _take(self, future: Future[Any]) -> None:
-        task = self.running.pop(future)
-        outcome = self._outcome(future, task)
+        tried = self.running[future]
+        outcome = self._outcome(future, tried)
+        if outcome is None:
+            self._died(future)
+            return
+        del self.running[future]
         # a result that stays on a worker is made again when that worker dies
         future.release()
         if isinstance(outcome.error, Interrupted):
             raise outcome.error
+        self.idle_deaths = 0
+        self._over(tried.task, outcome)
+
+    def _over(self, task: Any, outcome: Outcome[Any]) -> None:
         self.done += 1
         self.on_result(task, outcome)
         self.progress.at(self.done)
 
-    def _outcome(self, future: Future[Any], task: Any) -> Outcome[Any]:
-        if future.status == "finished":
-            found: Outcome[Any] = future.result()
-            return found
-        if future.status in ("cancelled", "lost"):
+    def _outcome(self, future: Future[Any], tried: _Try) -> Outcome[Any] | None:
+        """Return what came of a try; None where its worker died."""
+        task = tried.task
+        while future.status == "finished":
+            try:
+                found: Outcome[Any] = future.result(timeout=FETCH)
+                return found
+            except (TimeoutError, CancelledError):
+                # it may have died with the result
+                if tried.worker not in self.client.nthreads():
+                    return None
+        if future.status in ("lost", "pending"):
+            return None
+        if future.status == "cancelled":
             raise _lost_cluster("it forgot a task")
         error = future.exception()
         if isinstance(error, KilledWorker):
-            told = (
-                f"every worker that ran {task.id} died, {error.allowed_failures + 1} in all: it may need "
-                f"more memory than there is, or crash; the others went on"
-            )
-            return Outcome(error=MemcellError(told), lost=True)
+            return None
         reason = " ".join(str(error).split())
         return Outcome(error=MemcellError(f"{task.id}: {type(error).__name__}: {reason}"))
+
+    def _died(self, future: Future[Any]) -> None:
+        """Begin a task again whose worker died; or give it up, where it is the cause."""
+        tried = self.running.pop(future)
+        future.cancel()
+        task = tried.task
+        self.deaths[task.id] += 1
+        if not tried.alone:
+            again = self.queue if self.deaths[task.id] < BESIDE else self.suspects
+            again.append(task)
+            return
+        # others that died with nothing to do were not ended by the task
+        if tried.beside <= self.client.nthreads().keys():
+            self.deaths_alone[task.id] += 1
+        if self.deaths_alone[task.id] >= ALONE or self.tries[task.id] >= MOST_TRIES:
+            told = (
+                f"every worker that ran {task.id} died, {self.deaths[task.id]} in all, the last "
+                f"{self.tries[task.id] - BESIDE} while nothing else ran: it may need more memory than there "
+                f"is, or crash; the others went on"
+            )
+            self._over(task, Outcome(error=MemcellError(told), lost=True))
+            return
+        self.suspects.append(task)
 
     def _stop(self) -> None:
         """Ask what is begun to save, take what ends all the same, and stop.

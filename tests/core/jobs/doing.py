@@ -35,6 +35,15 @@ def do(task, working):
         with marks.open("a") as file:
             file.write("x")
         os.kill(os.getpid(), signal.SIGKILL)
+    if task.what.startswith("kill at first"):
+        with marks.open("a") as file:
+            file.write("x")
+        if len(marks.read_text()) <= int(task.what.split()[-1]):
+            os.kill(os.getpid(), signal.SIGKILL)
+    if task.what == "pid":
+        return os.getpid()
+    if task.what == "sleep":
+        time.sleep(0.2)
     if task.what == "wait to be stopped":
         marks.write_text("begun")
         for _ in range(2000):

@@ -7,11 +7,14 @@ import shutil
 import signal
 import socket
 import subprocess
+import time
 
 import pytest
 
 from memcell.errors import UsageError
 from memcell.jobs import Mode, clients, run_tasks
+from memcell.jobs import cluster as cluster_module
+from memcell.jobs.cluster import ALONE, BESIDE
 from memcell.training.interrupt import Interrupted
 
 
@@ -50,7 +53,53 @@ def test_a_task_that_kills_its_workers_is_named_and_the_rest_goes_on(
     assert found.pop("poison").lost
     assert all(o.error is None for o in found.values())
     assert len(found) == 6
-    assert len((tmp_path / "poison").read_text()) == clients.ALLOWED_FAILURES + 1
+    assert len((tmp_path / "poison").read_text()) == BESIDE + ALONE
+
+
+def test_innocent_tasks_beside_several_that_kill_at_once_are_never_given_up(
+    doing, collected, tmp_path
+):
+    tasks = [doing.Doing(f"plain {i}", "sleep" if i % 7 == 0 else "plain") for i in range(60)]
+    for i in (0, 30):
+        tasks.insert(i, doing.Doing(f"poison {i}", "kill", str(tmp_path)))
+    found = collected(tasks, Mode(jobs=2))
+    assert {name for name, o in found.items() if o.error} == {"poison 0", "poison 30"}
+    assert all(o.lost for o in found.values() if o.error)
+    assert len(found) == 62
+
+
+def test_a_task_that_loses_workers_and_then_runs_alone_is_done(doing, collected, tmp_path):
+    lost = BESIDE + ALONE - 1
+    tasks = [doing.Doing("unlucky", f"kill at first {lost}", str(tmp_path))]
+    tasks += [doing.Doing(f"plain {i}", "plain") for i in range(4)]
+    found = collected(tasks, Mode(jobs=2))
+    assert found["unlucky"].result == "unlucky done"
+    assert len((tmp_path / "unlucky").read_text()) == lost + 1
+
+
+def test_a_task_is_not_blamed_while_workers_with_nothing_to_do_die_too(
+    doing, collected, tmp_path, monkeypatch
+):
+    """Alone it loses ten workers, and with each of them the idle one is killed from outside."""
+    begin = cluster_module._Batch._begin
+
+    def begin_and_kill_the_other(batch, tried):
+        if tried.alone:
+            if not tried.beside:  # it is not there yet: wait for it, or nobody could tell
+                batch.suspects.appendleft(tried.task)
+                return
+            (other,) = tried.beside
+            pid = batch.client.run(os.getpid, workers=[other])[other]
+            os.kill(pid, signal.SIGKILL)
+            while other in batch.client.nthreads():
+                time.sleep(0.01)
+        begin(batch, tried)
+
+    monkeypatch.setattr(cluster_module._Batch, "_begin", begin_and_kill_the_other)
+    found = collected(
+        [doing.Doing("a", f"kill at first {BESIDE + ALONE + 1}", str(tmp_path))], Mode(jobs=2)
+    )
+    assert found["a"].result == "a done"
 
 
 def test_a_signal_lets_begun_tasks_save_and_begins_no_other(doing, running, tmp_path):
