@@ -87,6 +87,8 @@ class Task:
         remarks: Lines for the person at the screen alone; no result depends on them.
         facts: What was resolved from the data (channels, rate, subjects by split ...), stored with the
             run and needed by `App.predict`.
+        tables: Tables about the data, file name to content (which file is on which side of the split); kept
+            in the run folder from before training on.
     """
 
     train: tuple[Sequence, ...]
@@ -103,6 +105,7 @@ class Task:
     notes: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
+    tables: Mapping[str, str] = field(default_factory=dict)
 
 
 class App(Protocol):
@@ -236,11 +239,15 @@ class Fold:
         name: Who is held out; a folder is named so.
         options: Of the app's config: under these `App.task` gives the same task by itself.
         task: Makes the task.
+        tables: As `Task.tables`, about all folds together; the same in each.
+        remarks: Lines about all folds for the person at the screen; the same in each.
     """
 
     name: str
     options: Mapping[str, Any]
     task: Callable[[], Task]
+    tables: Mapping[str, str] = field(default_factory=dict)
+    remarks: ListOf[str] = ()
 
 
 @runtime_checkable

@@ -24,7 +24,7 @@ from memcell_data.labels import FileLabels, Rule, read_labels
 from memcell_data.own import Own
 from memcell_data.reader import ReadFile, is_recording, open_recording, stem
 from memcell_data.recording import Block, Labels, Recording, Signal
-from memcell_data.vocabulary import rule_for
+from memcell_data.vocabulary import rule_for, told
 
 _DESCRIPTION = "dataset_description.json"
 _INSTALL = "pip install 'memcell-rnn[bids]'"
@@ -38,10 +38,12 @@ class Bids:
     Args:
         config: Where it is, which of its recordings, and what their labels mean.
         problems: What could not be used or is missing, with the reason; filled by `recordings`.
+        notes: What must be said of how labels became classes; filled when labels are read.
     """
 
     config: BidsConfig
     problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def card(self) -> Card:
@@ -105,7 +107,9 @@ class Bids:
                 continue  # said when this recording's own labels are asked for
             vocabulary.update(i.label for i in intervals)
         c = self.config
-        return rule_for(c.path, vocabulary, c.positive, c.negative, c.background)
+        rule = rule_for(c.path, vocabulary, c.positive, c.negative, c.background, c.mark_duration)
+        self.notes[:] = told(rule, vocabulary)
+        return rule
 
     @cached_property
     def _paths(self) -> list[tuple[Any, Path]]:
@@ -161,9 +165,11 @@ class Bids:
                 positive=c.positive,
                 negative=c.negative,
                 background=c.background,
+                mark_duration=c.mark_duration,
                 unit=c.unit,
             )
         )
+        own.notes = self.notes
         found = own.recordings()
         self.problems += own.problems
         self.problems.append(

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from memcell.errors import DataError
 from memcell_data.finding import label_file_beside
-from memcell_data.labels import read_labels
+from memcell_data.labels import labels_in
 from memcell_data.reader import SignalFile
 from memcell_data.recording import Interval
+from memcell_data.words import is_unscored
+
+MOST_NAMED = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +34,7 @@ def labels_of(path: Path, file: SignalFile) -> LabelsSeen:
     """Look into the label file beside a recording, or the annotations inside it."""
     source = label_file_beside(path, path.parent)
     try:
-        intervals, warnings = read_labels(path, source)
+        read = labels_in(path, source)
     except DataError as error:
         held = file.annotations() if source is None else ()
         line = str(error).removeprefix(f"{path}: ")
@@ -38,9 +42,24 @@ def labels_of(path: Path, file: SignalFile) -> LabelsSeen:
             descriptions=tuple(i.label for i in held),
             findings=(f"the labels cannot be used (it can be predicted all the same): {line}",),
         )
-    findings = [line.removeprefix(f"{path.name}: ") for line in warnings]
-    findings += _overlaps(intervals)
-    return LabelsSeen(descriptions=tuple(i.label for i in intervals), findings=tuple(findings))
+    findings = [line.removeprefix(f"{path.name}: ") for line in read.warnings]
+    findings += [
+        f"left out: {line.removeprefix(f'{path}: ')}" for line in read.left_out[:MOST_NAMED]
+    ]
+    if len(read.left_out) > MOST_NAMED:
+        findings.append(f"left out: {len(read.left_out) - MOST_NAMED} more labels")
+    findings += [*_overlaps(read.intervals), *_marks(read.intervals)]
+    return LabelsSeen(descriptions=tuple(i.label for i in read.intervals), findings=tuple(findings))
+
+
+def _marks(intervals: Sequence[Interval]) -> list[str]:
+    """Say which labels have no duration and may be meant as a class."""
+    marks = Counter(i.label for i in intervals if i.duration == 0 and not is_unscored(i.label))
+    return [
+        f"{n} labels '{label}' have no duration: as the class to detect they are refused without "
+        "--data.mark-duration"
+        for label, n in marks.most_common(MOST_NAMED)
+    ]
 
 
 def _overlaps(intervals: Sequence[Interval]) -> list[str]:

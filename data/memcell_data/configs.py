@@ -128,10 +128,18 @@ class BidsConfig:
     )
     negative: tuple[str, ...] = option(
         (),
-        help="Labels of its absence; empty means every other label except those that begin with BAD.",
+        help="Labels of its absence; empty means every other word that is known to be a score (wake, sleep "
+        "stages, drowsy, ...), '*' every other label but those that say that nobody scored. A label in "
+        "neither has no class.",
     )
     background: str = option(
         "wake", help="The label of all time that no label covers; empty leaves it unlabelled."
+    )
+    mark_duration: float = option(
+        0.0,
+        unit="s",
+        low=0,
+        help="How long a mark of the positive class lasts that has no duration of its own; 0 refuses them.",
     )
     unit: str = option(
         "",
@@ -157,10 +165,18 @@ class OwnConfig:
     )
     negative: tuple[str, ...] = option(
         (),
-        help="Labels of its absence; empty means every other label except those that begin with BAD.",
+        help="Labels of its absence; empty means every other word that is known to be a score (wake, sleep "
+        "stages, drowsy, ...), '*' every other label but those that say that nobody scored. A label in "
+        "neither has no class.",
     )
     background: str = option(
         "wake", help="The label of all time that no label covers; empty leaves it unlabelled."
+    )
+    mark_duration: float = option(
+        0.0,
+        unit="s",
+        low=0,
+        help="How long a mark of the positive class lasts that has no duration of its own; 0 refuses them.",
     )
     unit: str = option(
         "",

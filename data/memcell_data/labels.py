@@ -1,55 +1,133 @@
 """Labels of a recording: from a BIDS ``events.tsv``, a csv, or the annotations inside an EDF+ file.
 
-Onsets and durations are seconds from the first sample. A label must lie inside its recording: one that
-does not belongs to another file or another clock, and is refused with its line. The last label may
-reach past the end by up to 1.5 s (a rounded record) and is clipped with a warning.
+Onsets and durations are seconds from the first sample. A label that reaches past the end or begins before
+the start is clipped with a remark (the last scored epoch often overhangs); one that lies outside is left out.
+A line that cannot be read is left out too, and then time that no label covers has no class: the lost label
+may belong there. Only where nothing is left are the labels of a recording refused.
 """
 
 from __future__ import annotations
 
-import csv
-import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from memcell.errors import DataError
 from memcell_data.edf_header import read_header
 from memcell_data.edf_times import read_times
+from memcell_data.label_tables import read_rows
+from memcell_data.label_times import Clock
+from memcell_data.measured import started
 from memcell_data.reader import SignalFile, signal_file
 from memcell_data.recording import Interval, Labels
+from memcell_data.words import CANONICAL, folded, is_scored, is_unscored, same
 
-PAST_THE_END = 1.5
-_LABEL_COLUMNS = ("trial_type", "description", "label", "value")
-_BAD = "bad"
+#: Every other label than the positive ones: what ``--data.negative '*'`` stands for.
+ALL_OTHERS = "*"
+_SLACK = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
     """Which labels mean what.
 
+    Spelling decides nothing: a label is the word that `memcell_data.words.same` takes it for, unless it was
+    typed just so.
+
     Args:
         positive: The class to detect.
-        negative: Its absence; empty for every other label but those beginning with ``BAD``.
+        negative: Its absence; empty for every word that is known to be a score (wake, sleep stages, drowsy),
+            ``"*"`` for every label but those that say that nobody scored. A label in neither has no class.
         background: The label of time that no interval covers, empty for none.
+        mark_duration: Seconds that a mark of the positive class without a duration lasts; 0 for unknown.
     """
 
     positive: tuple[str, ...]
     negative: tuple[str, ...] = ()
     background: str = ""
+    mark_duration: float = 0.0
+    _words: dict[str, str] = field(default_factory=dict, init=False, repr=False, compare=False)
 
-    def apply(self, intervals: Sequence[Interval], warnings: Sequence[str] = ()) -> Labels:
-        """Return the labels of a recording under this rule."""
-        found = {i.label for i in intervals}
-        others = {label for label in found if not label.casefold().startswith(_BAD)}
-        negative = set(self.negative) or others | {self.background} - {""}
+    def word(self, label: str) -> str:
+        """Return the word that a label stands for: as typed in an option, or of the usual vocabulary."""
+        if label not in self._words:
+            self._words[label] = self._word(label)
+        return self._words[label]
+
+    def _word(self, label: str) -> str:
+        typed = [*self.positive, *self.negative, *([self.background] if self.background else [])]
+        if label in typed:
+            return label
+        for spelled in (folded, same):
+            key = spelled(label)
+            found = next((word for word in typed if spelled(word) == key), None)
+            if found is not None:
+                return found
+        return CANONICAL.get(folded(label), label)
+
+    def class_of(self, label: str) -> str:
+        """Return ``"positive"``, ``"negative"`` or nothing for a label as it stands in a file."""
+        word = self.word(label)
+        if word in self.positive:
+            return "positive"
+        if word in self.negative or (self.background and word == self.background):
+            return "negative"
+        if ALL_OTHERS in self.negative:
+            return "" if is_unscored(label) else "negative"
+        return "negative" if not self.negative and is_scored(label) else ""
+
+    def apply(
+        self,
+        intervals: Sequence[Interval],
+        warnings: Sequence[str] = (),
+        *,
+        left_out: Sequence[str] = (),
+        whole: bool = True,
+    ) -> Labels:
+        """Return the labels of a recording under this rule.
+
+        Args:
+            intervals: As read.
+            warnings: What is odd about them.
+            left_out: Labels that could not be used, each with its reason.
+            whole: No label is missing, so that time that none covers is of the background.
+        """
+        classes = {i.label: self.class_of(i.label) for i in intervals}
+        named = [replace(i, label=self.word(i.label)) for i in intervals]
+        if self.mark_duration:
+            named = [
+                replace(i, duration=self.mark_duration)
+                if i.duration == 0 and i.label in self.positive
+                else i
+                for i in named
+            ]
+        negative = {self.word(label) for label, found in classes.items() if found == "negative"}
+        negative |= {self.background} - {""}
         return Labels(
-            intervals=tuple(intervals),
-            background=self.background or None,
+            intervals=tuple(named),
+            background=self.background if self.background and whole else None,
             positive=frozenset(self.positive),
-            negative=frozenset(negative - set(self.positive)),
+            negative=frozenset((negative | set(self.negative)) - set(self.positive) - {ALL_OTHERS}),
             warnings=tuple(warnings),
+            left_out=tuple(left_out),
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelsRead:
+    """The labels of a recording as read, before anybody said what they mean.
+
+    Args:
+        intervals: Those inside the recording, in order of onset.
+        warnings: What is odd, one line each, each naming the file.
+        left_out: Labels that could not be used, each with file, place and reason.
+        whole: None of those may belong to time that no label covers.
+    """
+
+    intervals: tuple[Interval, ...]
+    warnings: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+    whole: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,28 +150,38 @@ class FileLabels:
         """Return the labels, or None where the recording has none.
 
         Raises:
-            DataError: A label cannot be read or lies outside the recording.
+            DataError: None of the labels can be used.
         """
-        intervals, warnings = read_labels(self.recording, self.source)
-        scored = bool(intervals) or self.source is not None or self.complete
-        return self.rule.apply(intervals, warnings) if scored else None
+        read = labels_in(self.recording, self.source)
+        scored = bool(read.intervals) or self.source is not None or self.complete
+        if not scored:
+            return None
+        return self.rule.apply(
+            read.intervals, read.warnings, left_out=read.left_out, whole=read.whole
+        )
 
 
 def read_labels(
     recording: Path, source: Path | None = None
 ) -> tuple[tuple[Interval, ...], tuple[str, ...]]:
+    """Read the labels of a recording: the intervals in order of onset, and all that is odd about them.
+
+    Args and errors as `labels_in`.
+    """
+    read = labels_in(recording, source)
+    return read.intervals, (*read.warnings, *read.left_out)
+
+
+def labels_in(recording: Path, source: Path | None = None) -> LabelsRead:
     """Read the labels of a recording.
 
     Args:
         recording: The recording.
-        source: A ``.tsv``, a ``.csv``, or an EDF+ file with annotations; None for the annotations
-            inside the recording.
-
-    Returns:
-        The intervals in order of onset, and warnings.
+        source: A table (`memcell_data.label_tables`), or an EDF+ file with annotations; None for the
+            annotations inside the recording.
 
     Raises:
-        DataError: A label cannot be read or lies outside the recording; names file, line and label.
+        DataError: They cannot be read, or none lies inside the recording; names file, line and label.
     """
     file = signal_file(recording)
     if source is None:
@@ -101,7 +189,12 @@ def read_labels(
     if source.suffix.lower() in (".edf", ".bdf"):
         annotations = read_times(read_header(source, labels_only=True)).annotations
         return inside(_numbered(annotations), file, str(source))
-    return inside(read_table(source), file, str(source))
+    began, dated = started(recording)
+    clock = Clock(began=began, dated=dated, seconds=file.declared_duration())
+    table = read_rows(source, clock)
+    found = inside(table.rows, file, str(source), table.bad)
+    said = tuple(f"{source.name}: {line}" for line in table.remarks)
+    return replace(found, warnings=(*said, *found.warnings))
 
 
 def _numbered(annotations: Sequence[Interval]) -> list[tuple[str, Interval]]:
@@ -109,95 +202,91 @@ def _numbered(annotations: Sequence[Interval]) -> list[tuple[str, Interval]]:
 
 
 def read_table(path: Path) -> list[tuple[str, Interval]]:
-    """Read a label table: tab-separated where the name ends in ``.tsv``, else by commas.
-
-    It needs the columns ``onset``, ``duration`` and one of ``trial_type``, ``description``, ``label``,
-    ``value``. A duration of ``n/a`` (BIDS) is 0.
+    """Read a label table; see `memcell_data.label_tables.read_rows`.
 
     Returns:
         Where each label stands (``"line 2"``), and the label.
 
     Raises:
-        DataError: A column is missing or a value is not a number.
+        DataError: It has no header that is understood, or a line cannot be read.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        text = path.read_text(encoding="latin-1")
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
-    separator = "\t" if path.suffix.lower() == ".tsv" else ","
-    rows = csv.reader(text.splitlines(), delimiter=separator)
-    header = [cell.strip().casefold() for cell in next(rows, [])]
-    label = next((c for c in _LABEL_COLUMNS if c in header), None)
-    if "onset" not in header or "duration" not in header or label is None:
-        raise DataError(
-            f"{path}: line 1: expected the columns onset, duration and description (or trial_type), "
-            f"separated by {'tabs' if separator == chr(9) else 'commas'}; got "
-            f"{', '.join(header) or 'nothing'}"
-        )
-    columns = [header.index(c) for c in ("onset", "duration", label)]
-    found = []
-    for cells in rows:
-        place = f"line {rows.line_num}"
-        if not any(cell.strip() for cell in cells):
-            continue
-        if len(cells) <= max(columns):
-            raise DataError(f"{path}: {place}: has {len(cells)} columns, the header {len(header)}")
-        onset, duration, word = (cells[c].strip() for c in columns)
-        seconds = (
-            0.0 if duration.casefold() == "n/a" else _number(path, place, "duration", duration)
-        )
-        interval = Interval(
-            onset=_number(path, place, "onset", onset), duration=seconds, label=word
-        )
-        found.append((place, interval))
-    return found
+    table = read_rows(path)
+    if table.bad:
+        raise DataError(f"{path}: {table.bad[0]}")
+    return list(table.rows)
 
 
 def inside(
-    lines: Iterable[tuple[str, Interval]], file: SignalFile, name: str
-) -> tuple[tuple[Interval, ...], tuple[str, ...]]:
-    """Check that labels lie inside the recording, and clip what reaches just past its end.
+    lines: Iterable[tuple[str, Interval]], file: SignalFile, name: str, bad: Sequence[str] = ()
+) -> LabelsRead:
+    """Clip labels to the recording, and leave out those outside.
 
     Where the recording itself was cut, labels of the lost part are left out with a warning.
 
+    Args:
+        lines: Where each label stands, and the label.
+        file: The recording.
+        name: The label file's, for messages.
+        bad: Lines that could not be read.
+
     Raises:
-        DataError: A label begins before 0, ends before it begins, or lies beyond the end.
+        DataError: There are labels, and none lies inside.
     """
     end, declared = file.duration(), file.declared_duration()
-    kept, warnings = [], []
-    lost = 0
+    short = Path(name).name
+    kept: list[Interval] = []
+    clipped: list[str] = []
+    outside: list[str] = []
+    lost = scored_in = scored_out = 0
     for place, i in lines:
-        where = f"{name}: {place}: label '{i.label}' ({i.onset:g} s, lasting {i.duration:g} s)"
-        if i.onset < 0 or i.duration < 0:
-            raise DataError(f"{where} has a negative time; onsets count from the first sample")
-        if i.onset > declared + PAST_THE_END or i.onset + i.duration > declared + PAST_THE_END:
-            raise DataError(
-                f"{where} ends beyond the recording ({declared:g} s); is it the label file of another "
-                "recording, or in another unit than seconds?"
-            )
-        if declared > end and i.onset + i.duration > end:
+        stop = i.onset + i.duration
+        what = f"{place}: label '{i.label}' ({i.onset:g} s, lasting {i.duration:g} s)"
+        scored = not is_unscored(i.label)
+        if i.onset > declared + _SLACK or (i.onset >= declared - _SLACK and i.duration > 0):
+            outside.append(f"{what} begins and ends beyond the recording ({declared:g} s)")
+            scored_out += scored
+            continue
+        if stop < -_SLACK or (stop <= _SLACK and i.onset < -_SLACK):
+            outside.append(f"{what} lies before the recording's start (a negative time)")
+            scored_out += scored
+            continue
+        scored_in += scored
+        if declared > end and stop > end:
             lost += 1
-        elif i.onset + i.duration > end + 1e-6:
-            over = i.onset + i.duration - end
-            warnings.append(
-                f"{Path(name).name}: {place}: '{i.label}' is {over:.2g} s too long; clipped"
-            )
+        elif stop > end + _SLACK:
+            clipped.append(f"{what} is {stop - end:.2g} s too long")
+        if i.onset < -_SLACK:
+            clipped.append(f"{what} begins before the recording")
         if i.onset < end:
-            kept.append(
-                Interval(onset=i.onset, duration=min(i.duration, end - i.onset), label=i.label)
-            )
+            start = max(0.0, i.onset)
+            kept.append(Interval(onset=start, duration=min(stop, end) - start, label=i.label))
+    left_out = [f"{name}: {line}" for line in (*bad, *outside)]
+    if left_out and not scored_in and (scored_out or bad):
+        more = f" (and {len(left_out) - 1} more like it)" if len(left_out) > 1 else ""
+        raise DataError(
+            f"{left_out[0]}{more}; no label can be used: is it the label file of another recording, or in "
+            "another unit than seconds?"
+        )
+    warnings = [
+        f"{short}: {line}; clipped" + (f" (and {len(group) - 1} more)" if len(group) > 1 else "")
+        for group in (clipped,)
+        for line in group[:1]
+    ]
     if lost:
-        warnings.append(f"{Path(name).name}: {lost} labels lie in the part that the file has lost")
-    return tuple(sorted(kept, key=lambda i: i.onset)), tuple(warnings)
-
-
-def _number(path: Path, place: str, column: str, text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise DataError(f"{path}: {place}: {column} is '{text}', expected seconds as a number")
-    return value
+        warnings.append(f"{short}: {lost} labels lie in the part that the file has lost")
+    mostly_outside = scored_out > scored_in
+    if mostly_outside:
+        warnings.append(
+            f"{short}: {scored_out} of {scored_in + scored_out} labels lie outside the recording: is it the "
+            "label file of another one? Time that no label covers has no class"
+        )
+    if bad:
+        warnings.append(
+            f"{short}: {len(bad)} lines cannot be read, so time that no label covers has no class"
+        )
+    return LabelsRead(
+        intervals=tuple(sorted(kept, key=lambda i: i.onset)),
+        warnings=tuple(warnings),
+        left_out=tuple(left_out),
+        whole=not bad and not mostly_outside,
+    )

@@ -26,14 +26,21 @@ def measured_from(path: Path) -> float | None:
     Args:
         path: A file or folder that MNE reads.
     """
+    date, dated = started(path)
+    return date.timestamp() if date is not None and dated else None
+
+
+def started(path: Path) -> tuple[datetime | None, bool]:
+    """Return when a recording began, and whether its date is meant; see `measured_from`.
+
+    Where the date was taken out, the time of day mostly stands.
+    """
     try:
         head = first_bytes(path) if path.is_file() else b""
         date = _of_edf(head) if begins_as_edf(head) else MneFile(path).measured()
     except DataError:
-        return None
-    if date is None or (date.day, date.month) == (1, 1):
-        return None
-    return date.timestamp()
+        return None, False
+    return date, date is not None and (date.day, date.month) != (1, 1)
 
 
 def _of_edf(head: bytes) -> datetime | None:

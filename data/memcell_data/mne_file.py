@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -85,7 +85,9 @@ class MneFile:
     def measured(self) -> datetime | None:
         """Return when the first sample was taken, where the file says so."""
         found: datetime | None = self._raw.info["meas_date"]
-        return found
+        if found is None:
+            return None
+        return found + timedelta(seconds=float(self._raw.first_samp / self._raw.info["sfreq"]))
 
     def annotations(self) -> tuple[Interval, ...]:
         """Return the annotations, without those by which MNE marks breaks."""

@@ -17,7 +17,7 @@ from memcell_data.finding import label_file_beside, recordings_in, what_was_soug
 from memcell_data.labels import FileLabels, Rule, read_labels
 from memcell_data.reader import open_recording, stem
 from memcell_data.recording import Labels, Recording
-from memcell_data.vocabulary import rule_for
+from memcell_data.vocabulary import rule_for, told
 
 _BIDS_SUBJECT = re.compile(r"(?:^|[/\\_])(sub-[A-Za-z0-9]+)")
 
@@ -29,10 +29,12 @@ class Own:
     Args:
         config: Where they are and what their labels mean.
         problems: Files that could not be used, with the reason; filled by `recordings`.
+        notes: What must be said of how labels became classes; filled when labels are read.
     """
 
     config: OwnConfig
     problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def card(self) -> Card:
@@ -97,7 +99,10 @@ class Own:
         """
         # Looked at once and only when labels are asked for: predicting needs none.
         c = self.config
-        return rule_for(c.path, self._vocabulary(), c.positive, c.negative, c.background)
+        found = self._vocabulary()
+        rule = rule_for(c.path, found, c.positive, c.negative, c.background, c.mark_duration)
+        self.notes[:] = told(rule, found)
+        return rule
 
     def _vocabulary(self) -> Counter[str]:
         found: Counter[str] = Counter()

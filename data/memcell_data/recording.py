@@ -181,6 +181,7 @@ class Labels:
         positive: Labels that count as the class to detect.
         negative: Labels that count as its absence. A label in neither is unlabelled.
         warnings: What is odd about them, one line each, each naming the file.
+        left_out: Labels that could not be used, one line each: file, place, reason.
     """
 
     intervals: tuple[Interval, ...]
@@ -188,6 +189,7 @@ class Labels:
     positive: frozenset[str]
     negative: frozenset[str]
     warnings: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from memcell.errors import DataError
-from memcell_data.labels import FileLabels, Rule, read_labels, read_table
+from memcell_data.labels import FileLabels, Rule, labels_in, read_labels, read_table
 from memcell_data.recording import Interval
 
 RULE = Rule(positive=("microsleep",), background="wake")
@@ -52,9 +52,9 @@ def test_bids_and_csv(make_edf, tmp_path):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("onset,duration,description\n1,1,wake\n-2,1,wake\n", ["line 3", "'wake'", "negative"]),
+        ("onset,duration,description\n-2,1,wake\n", ["line 2", "'wake'", "negative"]),
         ("onset,duration,description\n1,-1,nap\n", ["line 2", "'nap'", "negative"]),
-        ("onset,duration,description\n9,5,nap\n", ["line 2", "'nap'", "beyond", "10 s"]),
+        ("onset,duration,description\n10,5,nap\n", ["line 2", "'nap'", "beyond", "10 s"]),
         ("onset,duration,description\n2000,0,nap\n", ["line 2", "'nap'", "beyond"]),
         ("onset,duration,description\nsoon,1,nap\n", ["line 2", "onset", "'soon'"]),
         ("onset,duration,description\nnan,1,nap\n", ["line 2", "onset"]),
@@ -68,6 +68,55 @@ def test_bad_labels_name_file_line_and_label(make_edf, tmp_path, text, words):
         read_labels(make_edf().path, table(tmp_path, text))
     for word in ["labels.csv", *words]:
         assert word in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("row", "kept"),
+    [("8,30,nap", (8.0, 2.0)), ("-3,5,nap", (0.0, 2.0)), ("-3,90,nap", (0.0, 10.0))],
+)
+def test_a_label_over_the_edge_of_the_recording_is_clipped(make_edf, tmp_path, row, kept):
+    source = table(tmp_path, f"onset,duration,description\n1,1,wake\n{row}\n")
+    read = labels_in(make_edf().path, source)
+    assert kept in [(i.onset, i.duration) for i in read.intervals]
+    assert len(read.intervals) == 2
+    assert any("line 3" in w and "clipped" in w for w in read.warnings)
+    assert read.left_out == ()
+    assert read.whole
+
+
+def test_labels_outside_are_left_out_and_named(make_edf, tmp_path):
+    rows = "1,1,wake\n2,1,nap\n12,1,nap\n-7,2,nap\n"
+    read = labels_in(make_edf().path, table(tmp_path, "onset,duration,description\n" + rows))
+    assert [i.onset for i in read.intervals] == [1, 2]
+    assert [("line 4" in x, "line 5" in x) for x in read.left_out] == [(True, False), (False, True)]
+    assert read.whole
+
+
+def test_a_file_mostly_of_another_recording_makes_no_background(make_edf, tmp_path):
+    rows = "".join(f"{1000 * k},500,nap\n" for k in range(20))  # milliseconds
+    source = table(tmp_path, "onset,duration,description\n" + rows)
+    labels = FileLabels(recording=make_edf().path, rule=RULE, source=source)()
+    assert labels.background is None
+    assert any("19 of 20 labels lie outside" in w for w in labels.warnings)
+
+
+def test_a_line_that_cannot_be_read_takes_the_background_with_it(make_edf, tmp_path):
+    # the lost episode may be anywhere: time without a label is no longer known to be wake
+    source = table(tmp_path, "onset,duration,description\n1,2,microsleep\nsoon,2,microsleep\n")
+    labels = FileLabels(recording=make_edf().path, rule=RULE, source=source)()
+    assert [i.onset for i in labels.intervals] == [1]
+    assert labels.background is None
+    assert "line 3" in labels.left_out[0]
+
+
+def test_a_mark_of_the_recorder_beyond_the_end_refuses_nothing(make_edf):
+    marks = [
+        Interval(onset=2.0, duration=3.0, label="microsleep"),
+        Interval(onset=63.0, duration=0.0, label="Recording ends"),
+    ]
+    read = labels_in(make_edf(annotations=marks).path)
+    assert [i.label for i in read.intervals] == ["microsleep"]
+    assert labels_in(make_edf(annotations=marks[1:]).path).intervals == ()
 
 
 def test_slightly_past_the_end_is_clipped(make_edf, tmp_path):

@@ -24,6 +24,8 @@ from memcell_microsleep.costs import loss_weights
 from memcell_microsleep.decision import class_totals, decide, in_words
 from memcell_microsleep.events import EventRules
 from memcell_microsleep.leaks import Reach, check
+from memcell_microsleep.left_out import FILE as LEFT_OUT
+from memcell_microsleep.left_out import RECORDING, LeftOut, with_channels
 from memcell_microsleep.notes import few, notes, ready_notes
 from memcell_microsleep.pipeline import Pipeline
 from memcell_microsleep.prepare import Made, make_sequences
@@ -31,6 +33,8 @@ from memcell_microsleep.ready import ReadyFeatures
 from memcell_microsleep.scores import MAIN, SHOWN, pooled_scores, scores
 from memcell_microsleep.split import PARTS, Split, check_loso, split
 from memcell_microsleep.transitions import transition_weights
+from memcell_microsleep.who import FILE as WHO
+from memcell_microsleep.who import Who
 
 if TYPE_CHECKING:
     from torch import nn
@@ -68,32 +72,43 @@ class Microsleep:
 
     def folds(self, progress: Progress = SILENT) -> list[Fold]:
         """Read the recordings once and return a fold for each subject; see `task`."""
-        sequences, finish = self._prepared(progress)
-        subjects = sorted({s.subject for s in sequences})
+        made, finish = self._prepared(progress)
+        subjects = sorted({s.subject for s in made.sequences})
         check_loso(subjects, self.config)
-        made = []
+        who = Who.of_folds(made.recordings, made.sequences)
+        tables = {WHO: who.table(), **_left_out(made)}
+        folds = []
         for subject in subjects:
             config = replace(self.config, held_out=subject)
             options = {"held_out": subject}
-            made.append(Fold(name=subject, options=options, task=partial(finish, config)))
-        return made
+            fold = partial(finish, config)
+            folds.append(
+                Fold(name=subject, options=options, task=fold, tables=tables, remarks=who.lines())
+            )
+        return folds
 
-    def _prepared(
-        self, progress: Progress
-    ) -> tuple[list[Sequence], Callable[[MicrosleepConfig], Task]]:
-        """Return the sequences before they are split, and what makes a task of them."""
+    def _prepared(self, progress: Progress) -> tuple[Made, Callable[[MicrosleepConfig], Task]]:
+        """Return the sequences before they are split, and what makes a task of them.
+
+        Raises:
+            DataError: As `task`.
+        """
         if self.dataset is None:
             raise DataError("no data set was given; type --data NAME or --data PATH.")
         config, card, dataset = self.config, self.dataset.card, self.dataset
         recordings = list(dataset.recordings())
         if not recordings:
             raise DataError(f"data set '{card.name}' has no recording.")
+        left_out = LeftOut(config.strict)
+        for reason in getattr(dataset, "refused", getattr(dataset, "problems", ())):
+            left_out.add(None, RECORDING, reason)
         if any(r.features is not None for r in recordings):
-            return self._ready(dataset, recordings, progress)
+            return self._ready(dataset, recordings, progress, left_out)
+        recordings = with_channels(config.channels, recordings, left_out)
         choice = choose(config.channels, recordings)
         native = min(native_rate(locate(choice.names, r), r) for r in recordings)
         pipeline = Pipeline.of(config, choice, native)
-        made = make_sequences(config, pipeline, recordings, progress)
+        made = make_sequences(config, pipeline, recordings, progress, left_out)
         reach = Reach.of(pipeline, native)
 
         def finish(config: MicrosleepConfig) -> Task:
@@ -114,14 +129,18 @@ class Microsleep:
                 },
             )
 
-        return made.sequences, finish
+        return made, finish
 
     def _ready(
-        self, dataset: DataSet, recordings: ListOf[Recording], progress: Progress
-    ) -> tuple[list[Sequence], Callable[[MicrosleepConfig], Task]]:
+        self,
+        dataset: DataSet,
+        recordings: ListOf[Recording],
+        progress: Progress,
+        left_out: LeftOut,
+    ) -> tuple[Made, Callable[[MicrosleepConfig], Task]]:
         """Prepare recordings whose features come ready-made."""
         unfitted = ReadyFeatures.of(self.config, recordings)
-        made = make_sequences(self.config, unfitted, recordings, progress)
+        made = make_sequences(self.config, unfitted, recordings, progress, left_out)
 
         def finish(config: MicrosleepConfig) -> Task:
             parts = split(made.sequences, config, made.published)
@@ -136,7 +155,7 @@ class Microsleep:
             lines = ready_notes(config, ready, parts)
             return self._task(config, dataset, made, parts, Reach(), lines, facts)
 
-        return made.sequences, finish
+        return made, finish
 
     def _task(
         self,
@@ -150,6 +169,7 @@ class Microsleep:
     ) -> Task:
         card = dataset.card
         checked = check(parts, made.recordings, reach)
+        who = Who.of_split(made.recordings, parts)
         weights = None
         if config.around_transitions:
             weights = tuple(transition_weights(s, config.margin) for s in parts.train)
@@ -180,10 +200,13 @@ class Microsleep:
                 *few(getattr(dataset, "problems", ())),
                 *lines,
                 str(made.protocol),
+                *getattr(dataset, "notes", ()),
                 *checked,
                 *made.notes,
+                *made.left_out.notes(len(made.recordings) + made.left_out.recordings),
             ),
-            remarks=made.remarks,
+            remarks=(*who.lines(), *made.remarks),
+            tables={WHO: who.table(), **_left_out(made)},
             facts={
                 "app": "microsleep",
                 "dataset": card.name,
@@ -318,6 +341,10 @@ class Microsleep:
         }
 
 
+def _left_out(made: Made) -> dict[str, str]:
+    return {LEFT_OUT: made.left_out.table()} if made.left_out.items else {}
+
+
 def _decisive(config: MicrosleepConfig) -> dict[str, Any]:
     """Return the options as JSON holds them; those that change no model as if they were left out.
 
@@ -325,4 +352,6 @@ def _decisive(config: MicrosleepConfig) -> dict[str, Any]:
     scores were held against.
     """
     usual = MicrosleepConfig()
-    return to_mapping(replace(config, cache=usual.cache, baselines=usual.baselines))
+    return to_mapping(
+        replace(config, cache=usual.cache, baselines=usual.baselines, strict=usual.strict)
+    )

@@ -86,6 +86,11 @@ class MicrosleepConfig:
         300.0, unit="s", low=10, help="Time constant of the causal normalization."
     )
 
+    strict: bool = option(
+        False,
+        help="A recording or a label that cannot be used ends the work; otherwise it is left out and named.",
+    )
+
     # the labels
     protocol: str = option(
         "auto",

@@ -3,8 +3,9 @@
 In this order: positive intervals at most ``merge`` apart become one (touching ones always do); those
 shorter than ``blink`` become negative (a blink is no microsleep: S. Schumacher's rule, .45 s); those
 from ``blink`` to ``min_duration`` lose their label, for they are neither, and so do short ones that touch
-time without a class, for nobody knows how long they are (a microsleep that both sides show for .3 s and one
-side for 2 s is no blink). Long ones stay (sleep is no wake): ``max_duration`` concerns the counting of events
+time without a class, labelled so or not labelled at all, for nobody knows how long they are (a microsleep
+that both sides show for .3 s and one side for 2 s is no blink). A positive mark without a duration is
+refused: it would vanish. Long ones stay (sleep is no wake): ``max_duration`` concerns the counting of events
 (`memcell_microsleep.events`). Which labels are positive and negative says the protocol
 (`memcell_microsleep.protocols`), before all this.
 Where intervals overlap, positive wins over every other label, and a label that is neither positive
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from memcell.errors import DataError
 from memcell.sequences.sequence import UNLABELLED
 from memcell_data.recording import Labels
 from memcell_microsleep.config import MicrosleepConfig
@@ -77,10 +79,14 @@ def targets(
         starts: ``[n_steps]`` start of each step, the same seconds.
         step: Seconds.
         rules: As `LabelRules` says.
+
+    Raises:
+        DataError: A positive label has no duration.
     """
     if rules.protocol is not None:
         labels = rules.protocol.apply(labels)
-    positive, blinks, other = _judged(labels, rules)
+    check_marks(labels, "labels")
+    positive, blinks, other = _judged(labels, rules, _uncovered(labels, starts, step))
     # Seconds of each step by class, the strongest first: each hides what lies beneath it.
     seconds: list[NDArray[np.float64]] = []
     above: _Pairs = []
@@ -101,7 +107,45 @@ def targets(
     return np.where(of_positive >= enough, POSITIVE, out).astype(np.int64)
 
 
-def _judged(labels: Labels, rules: LabelRules) -> tuple[_Pairs, _Pairs, _Pairs]:
+def check_marks(labels: Labels, name: str) -> None:
+    """Refuse positive labels without a duration: which time they stand for nobody knows.
+
+    One that lies inside a longer positive label marks its time once more, and is let through.
+
+    Args:
+        labels: Under the protocol that decides what is positive.
+        name: The recording's, or its label file's.
+
+    Raises:
+        DataError: Says how many there are, and what to type.
+    """
+    spans = _spans(labels, labels.positive)
+    marks = [
+        i
+        for i in labels.intervals
+        if i.duration <= 0
+        and i.label in labels.positive
+        and not any(b > a and a - SAME <= i.onset <= b + SAME for a, b in spans)
+    ]
+    if marks:
+        raise DataError(
+            f"{name}: {len(marks)} labels '{marks[0].label}' (the first at {marks[0].onset:g} s) have no "
+            "duration, so nobody knows which time they are: type --data.mark-duration SECONDS for how long "
+            "each lasts from its onset, or write durations"
+        )
+
+
+def _uncovered(labels: Labels, starts: NDArray[np.float64], step: float) -> _Pairs:
+    """Return the time of the recording that no label covers, where such time has no class."""
+    if labels.background in labels.positive | labels.negative or len(starts) == 0:
+        return []
+    covered = union((i.onset, i.onset + i.duration) for i in labels.intervals).ravel().tolist()
+    first, last = float(starts[0]), float(starts[-1]) + step
+    edges = [first, *covered, last]
+    return [(a, b) for a, b in zip(edges[::2], edges[1::2], strict=True) if b - a > SAME]
+
+
+def _judged(labels: Labels, rules: LabelRules, uncovered: _Pairs) -> tuple[_Pairs, _Pairs, _Pairs]:
     """Return positive spans that stay, those that are blinks, and everything without a class."""
     words = {i.label for i in labels.intervals} - labels.positive - labels.negative
     stay: _Pairs = []
@@ -110,7 +154,7 @@ def _judged(labels: Labels, rules: LabelRules) -> tuple[_Pairs, _Pairs, _Pairs]:
     other = list(unknown)
     for start, stop in union(_spans(labels, labels.positive), rules.merge).tolist():
         length = stop - start + SAME
-        if length < rules.blink and not _touches(start, stop, unknown):
+        if length < rules.blink and not _touches(start, stop, [*unknown, *uncovered]):
             blinks.append((start, stop))
         elif length < rules.min_duration:
             other.append((start, stop))

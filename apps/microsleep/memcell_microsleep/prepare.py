@@ -16,6 +16,7 @@ from memcell_microsleep.cache import FeatureCache
 from memcell_microsleep.config import MicrosleepConfig
 from memcell_microsleep.graded import read_labels
 from memcell_microsleep.labels import LabelRules
+from memcell_microsleep.left_out import RECORDING, LeftOut
 from memcell_microsleep.notes import few
 from memcell_microsleep.pipeline import Pipeline
 from memcell_microsleep.protocols import LabelProtocol
@@ -31,6 +32,7 @@ class Made:
         sequences: Those that have a labelled step.
         recordings: What they were made of.
         protocol: What counts as which class.
+        left_out: What could not be used.
         simulated: A recording was made by a program.
         notes: What every output must carry.
         remarks: What only the person at the screen wants to know (where features are kept).
@@ -40,6 +42,7 @@ class Made:
     sequences: list[Sequence]
     recordings: tuple[Recording, ...]
     protocol: LabelProtocol
+    left_out: LeftOut
     simulated: bool
     notes: tuple[str, ...]
     remarks: tuple[str, ...]
@@ -56,6 +59,7 @@ def make_sequences(
     pipeline: Pipeline | ReadyFeatures,
     recordings: ListOf[Recording],
     progress: Progress,
+    left_out: LeftOut,
 ) -> Made:
     """Return the sequences of all recordings.
 
@@ -64,22 +68,30 @@ def make_sequences(
         pipeline: Makes the features.
         recordings: At least one.
         progress: Told of each that is done.
+        left_out: Takes recordings and labels that cannot be used.
 
     Raises:
-        DataError: Labels or a recording cannot be used, or no recording has a labelled step.
+        DataError: Nothing can be used, or something cannot and nothing may be left out; or no recording has a
+            labelled step.
     """
     warnings: list[str] = []
-    graded = read_labels(recordings, config.protocol, warnings.append)
+    graded = read_labels(recordings, config.protocol, warnings.append, left_out)
     rules = replace(LabelRules.of(config), protocol=graded.protocol)
     cache = FeatureCache.of(config.cache)
     progress.expect(len(recordings))
-    made, described = [], []
+    made, used, described = [], [], []
     with one_thread():
         for recording in graded.recordings:
             before = len(warnings)
-            made.append(_sequence(pipeline, cache, recording, rules, warnings.append))
-            described.append(quality(recording, made[-1], warnings[before:]))
+            try:
+                made.append(_sequence(pipeline, cache, recording, rules, warnings.append))
+            except DataError as error:
+                left_out.add(recording, RECORDING, str(error))
+            else:
+                used.append(recording)
+                described.append(quality(recording, made[-1], warnings[before:]))
             progress.advance(1, recording.name)
+    left_out.refuse_if_nothing_is_left(used)
     sequences = [s for s in made if s.labelled.any()]
     if not sequences:
         raise DataError(
@@ -88,12 +100,15 @@ def make_sequences(
         )
     lines = [*graded.notes, *few(warnings)]
     if len(sequences) < len(made):
-        lines.append(f"{len(made) - len(sequences)} recordings without a labelled step left out")
+        without = [s.name for s in made if not s.labelled.any()]
+        shown = ", ".join(without[:5]) + (", ..." if len(without) > 5 else "")
+        lines.append(f"{len(without)} recordings without a labelled step left out ({shown})")
     told = cache.told()
     return Made(
         sequences=sequences,
-        recordings=graded.recordings,
+        recordings=tuple(used),
         protocol=graded.protocol,
+        left_out=left_out,
         simulated=any(r.simulated for r in recordings),
         notes=tuple(lines),
         remarks=(told,) if told else (),

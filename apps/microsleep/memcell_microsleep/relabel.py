@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence as ListOf
 from dataclasses import replace
 
+import numpy as np
+
 from memcell.app import Task
 from memcell.errors import DataError
-from memcell.sequences.sequence import Sequence
+from memcell.sequences.sequence import UNLABELLED, Sequence
 from memcell_data.recording import Recording
 from memcell_microsleep.config import MicrosleepConfig
 from memcell_microsleep.costs import loss_weights
 from memcell_microsleep.decision import class_totals
 from memcell_microsleep.graded import read_labels
 from memcell_microsleep.labels import LabelRules, targets
+from memcell_microsleep.left_out import LeftOut
 from memcell_microsleep.notes import counts
 
 
@@ -33,17 +36,20 @@ def under(
     Raises:
         DataError: Nothing is left to score.
     """
-    graded = read_labels(recordings, protocol, str)
+    left_out = LeftOut(config.strict)
+    graded = read_labels(recordings, protocol, str, left_out)
     rules = replace(LabelRules.of(config), protocol=graded.protocol)
     known = {r.name: r for r in graded.recordings}
 
     def relabelled(sequences: ListOf[Sequence]) -> tuple[Sequence, ...]:
         out = []
         for s in sequences:
-            recording = known.get(s.name) or known[s.name.rpartition("@")[0]]
-            labels = recording.labels()
+            recording = known.get(s.name) or known.get(s.name.rpartition("@")[0])
+            labels = None if recording is None else recording.labels()
             if labels is not None:
                 s = replace(s, targets=targets(labels, s.times, s.step_seconds, rules))
+            elif recording is None:  # its labels cannot be used under this protocol
+                s = replace(s, targets=np.full(s.n_steps, UNLABELLED, dtype=np.int64))
             out.append(s)
         return tuple(out)
 
@@ -60,6 +66,7 @@ def under(
     replaced = ("protocol: ", "training steps: ", "test steps: ")
     notes = [n for n in task.notes if not n.startswith(replaced)]
     notes += [str(graded.protocol), said, *graded.notes, *counts(made["train"], made["test"])]
+    notes += [n for n in left_out.notes(len(recordings)) if n not in notes]
     weights = task.class_weights
     totals = class_totals(made["train"], None)
     return replace(

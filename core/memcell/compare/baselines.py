@@ -14,9 +14,12 @@ from memcell.files import write_atomic
 from memcell.jobs import Working
 from memcell.registry import default_registry
 from memcell.threads import one_thread
+from memcell.training.run import write_tables
 from memcell.training.run_config import resolve
 
 FILE = "baselines.json"
+#: Lines for the person at the screen, not kept.
+REMARKS = "remarks"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +49,9 @@ def do_baselines(task: BaselinesTask, working: Working) -> dict[str, Any]:
     with one_thread():
         rows = _rows(found.app, found.task)
     write_atomic(path, json.dumps(rows, indent=1) + "\n")
+    write_tables(path.parent, found.task.tables)
     return {
+        REMARKS: list(found.task.remarks),
         "main_score": found.task.main_score,
         "shown_scores": list(found.task.shown_scores),
         "n_classes": found.task.n_classes,

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from memcell.compare.baselines import BaselinesTask, do_baselines
+from memcell.compare.baselines import REMARKS, BaselinesTask, do_baselines
 from memcell.compare.folder import ComparisonFolder, merged
 from memcell.compare.one_run import RECORD, RunTask, do_run, finished
 from memcell.compare.plan import Plan, Planned, plan_of
@@ -165,7 +165,10 @@ class _Comparing:
         if isinstance(task, BaselinesTask):
             if outcome.error is not None:
                 raise outcome.error
-            self.folder.note_data(outcome.result or {})
+            facts = dict(outcome.result or {})
+            for line in facts.pop(REMARKS, ()):
+                self.say(line)
+            self.folder.note_data(facts)
             return
         if outcome.error is not None and not outcome.lost:
             # what a run itself cannot do is in its record; this is the data, the disk or the cluster

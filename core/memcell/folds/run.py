@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import time
 from dataclasses import dataclass, field
@@ -34,7 +35,7 @@ from memcell.training.by_subject import differences
 from memcell.training.interrupt import Interrupted
 from memcell.training.intervals_text import by_subject, of_differences, with_intervals
 from memcell.training.processes import Processes
-from memcell.training.run import Say, build_app, describe, device_of, train
+from memcell.training.run import Say, build_app, describe, device_of, train, write_tables
 from memcell.training.run_config import RunConfig
 from memcell.training.run_folder import FOLDS, RunFolder
 from memcell.training.scoring import pooled_intervals, write_scores
@@ -125,6 +126,9 @@ def train_folds(
     try:
         with locked(path / ".lock", busy):
             folds = _folders(folder, prepared, how.repeats)
+            write_tables(path, prepared.folds[0].tables)
+            for line in prepared.folds[0].remarks:
+                say(line)
             _do_all(config, folds, path, say, how.mode)
             _pool(config, prepared.app, folds, path, say)
     finally:
@@ -178,7 +182,9 @@ def _do_all(config: RunConfig, folds: list[FoldRuns], path: Path, say: Say, mode
     if tasks:
         name = tasks[0].fold
         shown_first = next(runs.fold for runs in folds if runs.fold.name == name).task()
-        describe(shown_first, lambda line: say(f"fold {name}: {line}"))
+        # who is who was said of all folds
+        first = dataclasses.replace(shown_first, remarks=())
+        describe(first, lambda line: say(f"fold {name}: {line}"))
     failures: list[str] = []
     warned: set[str] = set()
 

@@ -15,7 +15,7 @@ from memcell.progress import progress
 from memcell.registry import Registry
 from memcell.tables import as_text, as_tsv
 from memcell.training.model import load_model
-from memcell.training.run import Say, build_app, inference_device
+from memcell.training.run import Say, build_app, inference_device, write_tables
 from memcell.training.run_config import RunConfig, resolve
 from memcell.training.run_folder import RunFolder
 from memcell.training.scoring import EVAL_POLICIES, score_row
@@ -84,6 +84,7 @@ def evaluate(
         rows.append(row)
     rows += built.baselines(task)
     write_atomic(folder.path / name, as_tsv(rows, task.main_score))
+    write_tables(folder.path, task.tables, before="evaluation-")
     say(as_text(rows, task.main_score, task.shown_scores))
     for note in task.notes:
         say(f"note: {note}")

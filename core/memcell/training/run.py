@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -244,6 +244,12 @@ def write_results(job: Job, scored: Sequence[Scored], beside: bool = True) -> li
     return rows
 
 
+def write_tables(path: Path, tables: Mapping[str, str], before: str = "") -> None:
+    """Write an app's tables about its data into a folder (`memcell.app.Task.tables`)."""
+    for name, content in tables.items():
+        write_atomic(path / f"{before}{name}", content)
+
+
 def inspect(job: Job) -> list[str]:
     """Write what an app finds in the data of a task beside its scores, and return lines on it."""
     if not isinstance(job.app, Explaining):
@@ -306,6 +312,8 @@ def _train_one(job: Job) -> Scored:
     trainer = make_trainer(
         config, job.registry, job.app, job.task, job.path, job.device, job.resume, job.processes
     )
+    if job.processes.main:
+        write_tables(job.path, job.task.tables)
     if job.resume and trainer.at.update:
         say(f"going on after update {trainer.at.update} in '{job.path}'")
     label = label_of(config)

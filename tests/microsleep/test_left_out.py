@@ -1,0 +1,154 @@
+"""One bad recording or label does not end a training: it is left out and named; ``--strict`` refuses."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from memcell.errors import DataError
+from memcell_data.configs import OwnConfig
+from memcell_data.edf_writer import Track, write_edf
+from memcell_data.own import Own
+from memcell_data.recording import Interval, Labels
+from memcell_microsleep.app import Microsleep
+from memcell_microsleep.config import MicrosleepConfig
+from memcell_microsleep.labels import LabelRules, targets
+
+HEAD = "onset,duration,description\n"
+GOOD = HEAD + "10,5,microsleep\n30,4,microsleep\n"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Five recordings of a minute, each with its csv."""
+    for k in range(5):
+        values = np.random.default_rng(k).normal(0, 20, 6000)
+        write_edf(tmp_path / f"p{k}.edf", [Track(name="O1", values=values, rate=100)])
+        (tmp_path / f"p{k}.csv").write_text(GOOD)
+    return tmp_path
+
+
+def task(folder, data=None, **options):
+    own = Own(OwnConfig(path=str(folder), **(data or {})))
+    return Microsleep(MicrosleepConfig(cache="off", **options), own).task()
+
+
+def names(made):
+    return sorted(s.name for s in (*made.train, *made.valid, *made.test))
+
+
+def signal(path, values, channel="O1"):
+    write_edf(path, [Track(name=channel, values=values, rate=100)])
+
+
+def noise():
+    return np.random.default_rng(9).normal(0, 20, 6000)
+
+
+BROKEN = {
+    "header": lambda f, n: (f / f"{n}.edf").write_bytes(b"0       "),
+    "flat": lambda f, n: signal(f / f"{n}.edf", np.zeros(6000)),
+    "labels outside": lambda f, n: (f / f"{n}.csv").write_text(HEAD + "1000,5,microsleep\n"),
+    "labels unreadable": lambda f, n: (f / f"{n}.csv").write_text("a,b\n1,2\n"),
+    "marks": lambda f, n: (f / f"{n}.csv").write_text(HEAD + "10,n/a,microsleep\n"),
+    "channel": lambda f, n: signal(f / f"{n}.edf", noise(), "Fp1"),
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_a_bad_recording_is_left_out_and_named(folder, kind) -> None:
+    BROKEN[kind](folder, "p2")
+    made = task(folder, channels=("O1",))
+    assert names(made) == ["p0", "p1", "p3", "p4"]
+    rows = made.tables["left_out.tsv"].splitlines()
+    assert len(rows) == 2
+    assert "p2" in rows[1]
+    assert any("left out: 1 of 5 recordings" in note for note in made.notes)
+    assert "p2" not in made.tables["split.tsv"]
+    with pytest.raises(DataError, match="--strict"):
+        task(folder, channels=("O1",), strict=True)
+
+
+@pytest.mark.parametrize("kind", ["labels outside", "labels unreadable", "marks"])
+def test_where_all_are_bad_it_is_refused(folder, kind) -> None:
+    for k in range(5):
+        BROKEN[kind](folder, f"p{k}")
+    with pytest.raises(DataError, match=r"p0.*and 4 more"):
+        task(folder)
+
+
+def test_a_bad_line_is_left_out_and_named(folder) -> None:
+    (folder / "p2.csv").write_text(GOOD + "soon,3,microsleep\n70,3,microsleep\n")
+    made = task(folder)
+    assert len(names(made)) == 5
+    rows = made.tables["left_out.tsv"].splitlines()
+    assert ["line 4" in r for r in rows[1:]] == [True, False]
+    assert "line 5" in rows[2]
+    assert any("left out: 2 labels of 1 recording" in note for note in made.notes)
+    (p2,) = [s for s in (*made.train, *made.valid, *made.test) if s.name == "p2"]
+    assert set(p2.targets.tolist()) == {-1, 1}  # the lost one may be anywhere
+    with pytest.raises(DataError, match=r"p2\.csv: line 4.*--strict"):
+        task(folder, strict=True)
+
+
+def test_a_slip_in_one_file_is_not_taught_as_wake(folder) -> None:
+    (folder / "p2.csv").write_text(HEAD + "10,5,microsleep\n30,4,mircosleep\n")
+    made = task(folder)
+    (p2,) = [s for s in (*made.train, *made.valid, *made.test) if s.name == "p2"]
+    assert set(p2.targets[150:170].tolist()) == {-1}
+    assert any("'mircosleep' (1)" in note and "may be meant" in note for note in made.notes)
+
+
+def test_marks_last_as_long_as_was_said(folder) -> None:
+    for k in range(5):
+        (folder / f"p{k}.csv").write_text(HEAD + "10,0,microsleep\n30,n/a,microsleep\n")
+    with pytest.raises(
+        DataError, match=r"2 labels 'microsleep' \(the first at 10 s\).*mark-duration"
+    ):
+        task(folder)
+    made = task(folder, {"mark_duration": 3.0})
+    for s in made.train:
+        assert np.flatnonzero(s.targets == 1).tolist() == [*range(50, 65), *range(150, 165)]
+
+
+def test_a_positive_mark_never_becomes_wake() -> None:
+    def labels(*intervals):
+        return Labels(
+            intervals=intervals,
+            background="wake",
+            positive=frozenset({"microsleep"}),
+            negative=frozenset({"wake"}),
+        )
+
+    mark = Interval(onset=4.0, duration=0.0, label="microsleep")
+    steps = 0.2 * np.arange(50)
+    with pytest.raises(DataError, match="no duration"):
+        targets(labels(mark), steps, 0.2, LabelRules())
+    # a mark inside an episode says nothing new
+    episode = Interval(onset=3.0, duration=2.0, label="microsleep")
+    y = targets(labels(episode, mark), steps, 0.2, LabelRules())
+    assert np.flatnonzero(y == 1).tolist() == list(range(15, 25))
+
+
+@pytest.mark.parametrize("word", ["?", None])
+def test_a_short_episode_in_unlabelled_time_has_no_class(word) -> None:
+    short = Interval(onset=4.0, duration=0.4, label="microsleep")
+    around = () if word is None else (Interval(onset=0.0, duration=10, label=word),)
+    labels = Labels(
+        intervals=(*around, short),
+        background=None,
+        positive=frozenset({"microsleep"}),
+        negative=frozenset({"wake"}),
+    )
+    steps = 0.2 * np.arange(50)
+    assert set(targets(labels, steps, 0.2, LabelRules()).tolist()) == {-1}
+    # where both sides are known to be wake it is a blink
+    sides = (
+        Interval(onset=0.0, duration=4.0, label="wake"),
+        short,
+        Interval(onset=4.4, duration=5.6, label="wake"),
+    )
+    known = Labels(
+        intervals=sides, background=None, positive=labels.positive, negative=labels.negative
+    )
+    assert set(targets(known, steps, 0.2, LabelRules()).tolist()) == {0}
