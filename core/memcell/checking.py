@@ -96,7 +96,15 @@ class Checker(Protocol):
             UsageError: There is nothing, or nothing to look into; says what was looked for.
         """
 
-    def check(self, path: Path, *, samples: bool, channels: Sequence[str] = ()) -> FileReport:
+    def check(
+        self,
+        path: Path,
+        *,
+        samples: bool,
+        channels: Sequence[str] = (),
+        unit: str = "",
+        labels: str = "",
+    ) -> FileReport:
         """Look into one file; whatever is wrong with it comes back as a report.
 
         Args:
@@ -104,4 +112,6 @@ class Checker(Protocol):
             samples: Read the samples too, not only the headers.
             channels: Look at these only; one that is not there or cannot be used refuses the file. Empty
                 looks at all, and a channel that cannot be used is a finding while others can.
+            unit: Of channels that do not name their own; handed over only where it was typed.
+            labels: A label file, or a folder of label files; handed over only where it was typed.
         """

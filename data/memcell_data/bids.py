@@ -9,7 +9,7 @@ reads it: tables beside each recording, no entities to choose by.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.util import find_spec
@@ -18,12 +18,12 @@ from typing import Any
 
 from memcell.datasets import Card
 from memcell.errors import ConfigError, DataError
-from memcell_data.bids_tables import ChannelTable, read_channels, read_participants
+from memcell_data.bids_tables import channel_table_of, read_channels, read_participants
 from memcell_data.configs import BidsConfig, OwnConfig
 from memcell_data.labels import FileLabels, Rule, read_labels
 from memcell_data.own import Own
-from memcell_data.reader import ReadFile, is_recording, open_recording, stem
-from memcell_data.recording import Block, Labels, Recording, Signal
+from memcell_data.reader import is_recording, open_recording, stem
+from memcell_data.recording import Labels, Recording
 from memcell_data.vocabulary import rule_for, told
 
 _DESCRIPTION = "dataset_description.json"
@@ -135,22 +135,18 @@ class Bids:
         return sorted(found, key=lambda pair: pair[1])
 
     def _open(self, bids_path: Any, path: Path) -> Recording:
-        events, table = _sidecar(bids_path, "events"), _sidecar(bids_path, "channels")
-        described = read_channels(table) if table else None
-        unit = self.config.unit or _one_unit(described)
-        recording = open_recording(
+        events, table = _sidecar(bids_path, "events"), channel_table_of(path)
+        if table is not None:
+            read_channels(table)  # one that cannot be read is named
+        return open_recording(
             path,
             name=stem(path).removesuffix("_eeg"),
             subject=f"sub-{bids_path.subject}",
             dataset="bids",
             labels=BidsLabels(self, path, events),
-            unit=unit,
-            also=[p for p in (events, table) if p],
+            unit=self.config.unit,
+            also=[events] if events else [],
         )
-        if described is None:
-            return recording
-        told = {**vars(recording), "channels": described.apply(recording.channels)}
-        return Recording(**told | {"read": ReadDescribed(ReadFile(path, unit), path, described)})
 
     def _without_mne_bids(self) -> Sequence[Recording]:
         c = self.config
@@ -200,45 +196,6 @@ class BidsLabels:
         return FileLabels(recording=self.path, rule=self.dataset.rule, source=self.events)()
 
 
-@dataclass(frozen=True)
-class ReadDescribed:
-    """Reads a file, and says which of the channels its ``channels.tsv`` calls bad."""
-
-    reader: ReadFile
-    path: Path
-    table: ChannelTable
-
-    def __call__(self, names: Sequence[str]) -> Signal:
-        """Return the channels in microvolts."""
-        signal = self.reader(names)
-        told = {**vars(signal), "warnings": (*signal.warnings, *self._bad(signal.channels))}
-        return Signal(**told)
-
-    def blocks(
-        self, names: Sequence[str], seconds: float, warn: Callable[[str], object]
-    ) -> Iterator[Block]:
-        """Yield the channels in microvolts; see `memcell_data.edf.EdfFile.blocks`."""
-        for line in self._bad(names):
-            warn(line)
-        yield from self.reader.blocks(names, seconds, warn)
-
-    def _bad(self, names: Sequence[str]) -> list[str]:
-        return [
-            f"{self.path.name}: channel '{name}' is marked bad in {self.table.path.name}"
-            for name in names
-            if name.strip() in self.table.bad
-        ]
-
-
 def _sidecar(bids_path: Any, suffix: str) -> Path | None:
     found = bids_path.find_matching_sidecar(suffix=suffix, extension=".tsv", on_error="ignore")
     return None if found is None else Path(found.fpath if hasattr(found, "fpath") else found)
-
-
-def _one_unit(table: ChannelTable | None) -> str:
-    """Return the unit that the table gives to all voltages, for a file that itself has none."""
-    if table is None:
-        return ""
-    units = {u for name, u in table.units.items() if table.kinds.get(name, "misc") != "misc"}
-    only = units.pop() if len(units) == 1 else ""
-    return "uV" if only in ("µV", "μV", "uV") else only if only in ("mV", "V", "nV") else ""

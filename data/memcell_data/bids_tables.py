@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +41,14 @@ class ChannelTable:
     units: dict[str, str]
     bad: frozenset[str]
 
+    def bad_among(self, recording: Path, names: Iterable[str]) -> list[str]:
+        """Return a line for each of the channels that is marked bad."""
+        return [
+            f"{recording.name}: channel '{name}' is marked bad in {self.path.name}"
+            for name in names
+            if name.strip() in self.bad
+        ]
+
     def apply(self, channels: tuple[Channel, ...]) -> tuple[Channel, ...]:
         """Return channels with the kinds of the table; those it does not name keep theirs."""
         return tuple(
@@ -48,6 +57,50 @@ class ChannelTable:
             )
             for c in channels
         )
+
+
+# sub-01_ses-1_task-rest_eeg.edf: entities, then what kind of file it is
+_NAMED = re.compile(r"^(sub-[^_]+(?:_[A-Za-z]+-[^_]+)*)_(?:eeg|ieeg|meg)\.")
+_DESCRIPTION = "dataset_description.json"
+#: Folders between a recording and its data set's: sub-, ses-, eeg and one to spare.
+_DEEPEST = 4
+
+
+def channel_table_of(recording: Path) -> Path | None:
+    """Return the ``channels.tsv`` that belongs to a recording by BIDS, or None.
+
+    Beside it, or in a folder above it within the data set: the nearest one whose entities all are the
+    recording's, of several the one with the most (the standard's inheritance principle).
+    """
+    named = _NAMED.match(recording.name)
+    if named is None:
+        return None
+    entities = set(named[1].split("_"))
+    folder = recording.absolute().parent
+    for _ in range(_DEEPEST):
+        found = [
+            (len(own), table)
+            for table in sorted(folder.glob("*channels.tsv"))
+            if (own := set(table.name.removesuffix("channels.tsv").rstrip("_").split("_")) - {""})
+            <= entities
+        ]
+        if found:
+            return max(found, key=lambda pair: pair[0])[1]
+        if (folder / _DESCRIPTION).is_file() or folder.parent == folder:
+            return None
+        folder = folder.parent
+    return None
+
+
+def described(recording: Path) -> ChannelTable | None:
+    """Return what BIDS says of a recording's channels; None where it says nothing that can be read."""
+    path = channel_table_of(recording)
+    if path is None:
+        return None
+    try:
+        return read_channels(path)
+    except DataError:
+        return None
 
 
 def read_channels(path: Path) -> ChannelTable:

@@ -46,24 +46,34 @@ class Check:
             raise UsageError(what_was_sought(given))
         return sorted(found)
 
-    def check(self, path: Path, *, samples: bool, channels: Sequence[str] = ()) -> FileReport:
+    def check(
+        self,
+        path: Path,
+        *,
+        samples: bool,
+        channels: Sequence[str] = (),
+        unit: str = "",
+        labels: str = "",
+    ) -> FileReport:
         """Look into one file; see `memcell.checking.Checker`."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what MNE and numpy warn of is found by ourselves
             try:
-                return self._report(path, samples, channels)
+                return self._report(path, samples, channels, unit, labels)
             except (MemcellError, OSError) as error:
                 return FileReport(path=path, refused=plain(path, str(error)))
             except Exception as error:  # one strange file must not end the check of ten thousand
                 reason = f"cannot be read ({type(error).__name__})"
                 return FileReport(path=path, refused=reason)
 
-    def _report(self, path: Path, samples: bool, channels: Sequence[str]) -> FileReport:
+    def _report(
+        self, path: Path, samples: bool, channels: Sequence[str], unit: str, labels: str
+    ) -> FileReport:
         if sleep_power_files(path):
             return _night(path, samples)
         if is_eye_state(path):
             return _eye_state(path, samples)
-        return report_of(path, samples=samples, wanted=channels)
+        return report_of(path, samples=samples, wanted=channels, unit=unit, labels=labels)
 
 
 def _may_be_one(path: Path) -> bool:

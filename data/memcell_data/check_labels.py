@@ -30,10 +30,17 @@ class LabelsSeen:
     findings: tuple[str, ...]
 
 
-def labels_of(path: Path, file: SignalFile) -> LabelsSeen:
-    """Look into the label file beside a recording, or the annotations inside it."""
-    source = label_file_beside(path, path.parent)
+def labels_of(path: Path, file: SignalFile, labels: str = "") -> LabelsSeen:
+    """Look into the label file of a recording, or the annotations inside it.
+
+    Args:
+        path: The recording.
+        file: The same, opened.
+        labels: A label file, or a folder of them; empty looks beside the recording.
+    """
+    source = None
     try:
+        source = _source(path, labels)
         read = labels_in(path, source)
     except DataError as error:
         held = file.annotations() if source is None else ()
@@ -60,6 +67,17 @@ def _marks(intervals: Sequence[Interval]) -> list[str]:
         "--data.mark-duration"
         for label, n in marks.most_common(MOST_NAMED)
     ]
+
+
+def _source(path: Path, labels: str) -> Path | None:
+    if not labels:
+        return label_file_beside(path, path.parent)
+    given = Path(labels).expanduser()
+    if given.is_dir():
+        return label_file_beside(path, given)
+    if not given.is_file():
+        raise DataError(f"{given}: there is no such label file (--labels)")
+    return given
 
 
 def _overlaps(intervals: Sequence[Interval]) -> list[str]:

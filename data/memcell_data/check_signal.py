@@ -9,6 +9,7 @@ from pathlib import Path
 from memcell.checking import CheckedChannel, FileReport
 from memcell.errors import DataError
 from memcell_data import channels as names_of
+from memcell_data.bids_tables import described
 from memcell_data.check_labels import labels_of
 from memcell_data.check_samples import look_at
 from memcell_data.reader import SignalFile, signal_file
@@ -26,31 +27,44 @@ def plain(path: Path, line: str) -> str:
     return " ".join(line.split())
 
 
-def report_of(path: Path, *, samples: bool, wanted: Sequence[str] = ()) -> FileReport:
+def report_of(
+    path: Path,
+    *,
+    samples: bool,
+    wanted: Sequence[str] = (),
+    unit: str = "",
+    labels: str = "",
+) -> FileReport:
     """Return the report of a recording.
 
     Args:
         path: The file.
         samples: Read the samples too.
         wanted: The channels that matter; empty for all that are voltages of a body.
+        unit: Of EDF channels whose own is blank or unknown.
+        labels: A label file, or a folder of label files; empty looks beside the recording.
 
     Raises:
         DataError: It cannot be used at all; names the file and the reason.
     """
-    file = signal_file(path)
-    channels = file.channels()
+    file = signal_file(path, unit=unit)
+    channels, table = file.channels(), described(path)
+    if table is not None:
+        channels = table.apply(channels)
     problems = {name: plain(path, why) for name, why in file.problems().items()}
     chosen, missing = _chosen(path, channels, wanted)
     bad = {c.name: problems[c.name] for c in chosen if c.name in problems}
     remarks = [plain(path, line) for line in file.remarks()]
+    if table is not None:
+        remarks += [plain(path, line) for line in table.bad_among(path, [c.name for c in chosen])]
     if samples:
         good = [c for c in chosen if c.name not in bad]
         seen = look_at(file, good)
         bad |= {name: plain(path, why) for name, why in seen.refused.items()}
         remarks += [plain(path, line) for line in seen.remarks]
-    labels = labels_of(path, file)
+    seen_labels = labels_of(path, file, labels)
     usable = [c for c in chosen if c.name not in bad]
-    findings = [*remarks, *bad.values(), *_of_header(file, chosen, usable), *labels.findings]
+    findings = [*remarks, *bad.values(), *_of_header(file, chosen, usable), *seen_labels.findings]
     return FileReport(
         path=path,
         format=file.format(),
@@ -59,7 +73,7 @@ def report_of(path: Path, *, samples: bool, wanted: Sequence[str] = ()) -> FileR
         ),
         seconds=file.duration(),
         gaps=file.gaps(),
-        annotations=Counter(labels.descriptions),
+        annotations=Counter(seen_labels.descriptions),
         findings=tuple(dict.fromkeys(findings)),
         refused=_refused(wanted, missing, chosen, bad),
         samples_read=samples,

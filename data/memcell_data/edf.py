@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from memcell.errors import DataError
 from memcell_data import channels as names_of
 from memcell_data import units
+from memcell_data.bids_tables import ChannelTable
 from memcell_data.edf_header import EdfChannel, EdfHeader, read_header
 from memcell_data.edf_times import EdfTimes, read_times
 from memcell_data.quality import Quality, checked, inspect
@@ -34,11 +35,14 @@ class EdfFile:
 
     Args:
         path: The file.
-        unit: The unit of channels whose own is blank or unknown; empty refuses them.
+        unit: The unit of channels whose own is blank or unknown; empty takes that of ``table``, or refuses
+            them.
+        table: What BIDS says of its channels, where it does.
     """
 
     path: Path
     unit: str = ""
+    table: ChannelTable | None = field(default=None, hash=False)
 
     @cached_property
     def header(self) -> EdfHeader:
@@ -87,7 +91,24 @@ class EdfFile:
 
     def remarks(self) -> tuple[str, ...]:
         """Return what header and time stamps say is odd, one line each."""
-        return (*self.header.warnings, *self.times.warnings)
+        return (*self.header.warnings, *self.times.warnings, *self._wide())
+
+    def _wide(self) -> list[str]:
+        """Say which digital ranges no sample can fill; they give one scale all the same."""
+        limit = 2 ** (8 * self.header.sample_bytes - 1)
+        wide = [
+            c
+            for c in self.header.signals
+            if c.digital[0] < c.digital[1] and not (-limit <= c.digital[0] and c.digital[1] < limit)
+        ]
+        if not wide:
+            return []
+        named = ", ".join(f"'{c.label}'" for c in wide[:5]) + (", ..." if len(wide) > 5 else "")
+        low, high = wide[0].digital
+        return [
+            f"{self.path.name}: channel {named}: the digital range {low:g} to {high:g} is wider than "
+            f"{8 * self.header.sample_bytes} bits; the scale that follows from it is used"
+        ]
 
     def problems(self) -> dict[str, str]:
         """Return why a channel of a body's voltage cannot be read, by name, as far as the header tells."""
@@ -195,7 +216,6 @@ class EdfFile:
 
     def _check_scale(self, c: EdfChannel) -> float:
         where = f"{self.path}: channel '{c.label}'"
-        limit = 2 ** (8 * self.header.sample_bytes - 1)
         if not all(math.isfinite(v) for v in (*c.physical, *c.digital)):
             raise DataError(
                 f"{where}: its range is physical {c.physical}, digital {c.digital}; four finite numbers "
@@ -205,12 +225,18 @@ class EdfFile:
             raise DataError(
                 f"{where}: physical minimum and maximum are both {c.physical[0]:g}: no scale follows"
             )
-        if not -limit <= c.digital[0] < c.digital[1] < limit:
+        if not c.digital[0] < c.digital[1]:
             raise DataError(
-                f"{where}: digital range {c.digital[0]:g} to {c.digital[1]:g}, expected a rising one "
-                f"within {-limit} to {limit - 1}"
+                f"{where}: digital range {c.digital[0]:g} to {c.digital[1]:g}, expected a rising one: no "
+                "scale follows"
             )
-        return units.resolve(c.unit, self.unit, where)
+        return units.resolve(c.unit, self._unit_told(c), where)
+
+    def _unit_told(self, c: EdfChannel) -> str:
+        """Return the unit that a person or a BIDS table gives to a channel; empty for none."""
+        if self.unit or self.table is None:
+            return self.unit
+        return self.table.units.get(c.label.strip(), "")
 
     def _through_mne(self, wanted: Sequence[EdfChannel]) -> Any:
         import mne

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
+from memcell_data.bids_tables import channel_table_of, described
 from memcell_data.content import begins_as_edf, first_bytes, says_simulated
 from memcell_data.edf import EdfFile
 from memcell_data.mne_file import MneFile
@@ -76,13 +77,20 @@ class ReadFile:
 
     def __call__(self, names: Sequence[str]) -> Signal:
         """Return the channels in microvolts; see `memcell_data.edf.EdfFile.read`."""
-        return signal_file(self.path, unit=self.unit).read(names)
+        signal = signal_file(self.path, unit=self.unit).read(names)
+        return replace(signal, warnings=(*signal.warnings, *self._bad(signal.channels)))
 
     def blocks(
         self, names: Sequence[str], seconds: float, warn: Callable[[str], object]
     ) -> Iterator[Block]:
         """Yield the channels in microvolts; see `memcell_data.edf.EdfFile.blocks`."""
-        return signal_file(self.path, unit=self.unit).blocks(names, seconds, warn)
+        for line in self._bad(names):
+            warn(line)
+        yield from signal_file(self.path, unit=self.unit).blocks(names, seconds, warn)
+
+    def _bad(self, names: Sequence[str]) -> list[str]:
+        table = described(self.path)
+        return [] if table is None else table.bad_among(self.path, names)
 
 
 def signal_file(path: Path, *, unit: str = "") -> SignalFile:
@@ -90,7 +98,8 @@ def signal_file(path: Path, *, unit: str = "") -> SignalFile:
 
     Args:
         path: The recording.
-        unit: The unit of EDF or BDF channels whose own is blank or unknown (``"uV"``, ``"mV"``).
+        unit: The unit of EDF or BDF channels whose own is blank or unknown (``"uV"``, ``"mV"``); empty takes
+            that of a BIDS ``channels.tsv``.
 
     Raises:
         DataError: There is no such file, or nothing in it.
@@ -99,7 +108,7 @@ def signal_file(path: Path, *, unit: str = "") -> SignalFile:
         return MneFile(path)
     head = first_bytes(path)
     if begins_as_edf(head) or path.suffix.lower() in (".edf", ".bdf"):
-        return EdfFile(path, unit)
+        return EdfFile(path, unit, described(path))
     if path.suffix.lower() == ".mat":
         return MwtFile(path)
     return MneFile(path)
@@ -140,17 +149,21 @@ def open_recording(
     path = Path(path)
     file = signal_file(path, unit=unit)
     called = name or stem(path)
+    table, channels = channel_table_of(path), file.channels()
+    if (said := described(path)) is not None:
+        channels = said.apply(channels)
+    beside = [*companions(path), *([table] if table else [])]
     return Recording(
         name=called,
         subject=subject or called,
         dataset=dataset,
         simulated=simulated or _simulated(path),
-        channels=file.channels(),
+        channels=channels,
         duration=file.duration(),
         read=ReadFile(path, unit),
         labels=labels or NoLabels(),
         path=path,
-        fingerprint=fingerprint([path, *companions(path), *also], unit),
+        fingerprint=fingerprint([path, *beside, *also], unit),
     )
 
 

@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import maximum_filter1d, minimum_filter1d
 
 Row = NDArray[np.float64]
 Marks = NDArray[np.int8]
@@ -200,11 +199,16 @@ def runs(true: NDArray[np.bool_]) -> list[tuple[int, int]]:
 
 
 def _highest(values: Row, n: int) -> Row:
+    # Imported only where a channel may be still: to describe recordings needs no scipy.
+    from scipy.ndimage import maximum_filter1d
+
     found: Row = maximum_filter1d(values, n)[n // 2 : n // 2 + len(values) - n + 1]
     return found
 
 
 def _lowest(values: Row, n: int) -> Row:
+    from scipy.ndimage import minimum_filter1d
+
     found: Row = minimum_filter1d(values, n)[n // 2 : n // 2 + len(values) - n + 1]
     return found
 

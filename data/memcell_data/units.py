@@ -67,6 +67,7 @@ def resolve(unit: str, fallback: str, where: str) -> float:
         written = f"unit '{unit}'" if unit.strip(" \0") else "no unit"
         raise DataError(
             f"{where} has {written}, expected one of {KNOWN}; a guess could be wrong by a factor of "
-            "a million. If you know the unit, type --data own --data.unit uV (or mV, V, nV)."
+            "a million. If you know the unit, type --unit uV (or mV, V, nV); for training "
+            "--data own --data.unit uV."
         )
     return known

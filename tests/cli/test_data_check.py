@@ -270,3 +270,19 @@ def test_the_conformance_of_a_checker():
         (entry,) = registry(theirs).entries()
         with pytest.raises(CheckFailed, match="refuses an empty file"):
             _checker_reports(entry)
+
+
+def test_a_unit_and_labels_are_told_as_to_train(check, tmp_path):
+    path = edf(tmp_path / "a.edf", names=("O1",), annotations=())
+    field(path, "unit", "", n=2)
+    code, said, _ = check(path)
+    assert (code, "type --unit uV" in said) == (1, True)
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "labels" / "a.csv").write_text("onset,duration,description\n1,2,nap\n")
+    code, said, _ = check(path, "--unit", "uV", "--labels", tmp_path / "labels")
+    assert code == 0
+    assert "labels: 1 x 'nap'" in said
+    code, said, _ = check(path, "--unit", "V")
+    assert (code, "beyond 10 mV" in said) == (1, True)
+    code, said, _ = check(path, "--unit", "uV", "--labels", tmp_path / "nowhere")
+    assert "there is no such label file (--labels)" in said

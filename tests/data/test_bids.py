@@ -11,9 +11,11 @@ from memcell.cli.main import run
 from memcell.errors import ConfigError, DataError
 from memcell_data import bids
 from memcell_data.bids import Bids
-from memcell_data.bids_tables import read_channels, read_participants
+from memcell_data.bids_tables import channel_table_of, read_channels, read_participants
+from memcell_data.check import Check
 from memcell_data.configs import BidsConfig
 from memcell_data.edf_fields import field_at
+from memcell_data.reader import open_recording
 from memcell_data.recognise import is_bids
 
 mne = pytest.importorskip("mne")
@@ -129,6 +131,9 @@ def test_a_unit_that_only_the_table_tells_is_used(root):
     path.write_bytes(bytes(content))
     _, found = opened(root)
     assert 15 < found[0].read(["O1"]).values.std() < 25
+    # and by who knows the file alone, as predict, stream and data check do
+    assert 15 < open_recording(path).read(["O1"]).values.std() < 25
+    assert not Check().check(path, samples=True, channels=["O1"]).refused
     table = next(root.glob("sub-01/eeg/*_channels.tsv"))
     table.write_text(table.read_text(encoding="utf-8-sig").replace("µV", "n/a"), encoding="utf-8")
     _, found = opened(root)
@@ -190,3 +195,28 @@ def test_data_check_of_a_bids_folder(written, capfd):
     said = capfd.readouterr().out
     assert "4 files: 4 usable with remarks" in said
     assert said.count("1 x 'microsleep'") == 4
+
+
+def test_the_nearest_table_whose_entities_are_the_recordings_is_its_own(tmp_path):
+    folder = tmp_path / "sub-01" / "ses-2" / "eeg"
+    folder.mkdir(parents=True)
+    (tmp_path / "dataset_description.json").write_text("{}", encoding="utf-8")
+    recording = folder / "sub-01_ses-2_task-rest_run-01_eeg.edf"
+
+    def there(*names):
+        for path in tmp_path.rglob("*channels.tsv"):
+            path.unlink()
+        for name in names:
+            (tmp_path / name).write_text("name\ttype\tunits\n", encoding="utf-8")
+        found = channel_table_of(recording)
+        return None if found is None else str(found.relative_to(tmp_path))
+
+    own = "sub-01/ses-2/eeg/sub-01_ses-2_task-rest_run-01_channels.tsv"
+    assert there() is None
+    assert there("channels.tsv") == "channels.tsv"
+    assert there("task-rest_channels.tsv", "task-drive_channels.tsv") == "task-rest_channels.tsv"
+    assert there("channels.tsv", "task-rest_channels.tsv") == "task-rest_channels.tsv"
+    assert there("task-rest_channels.tsv", own) == own
+    other = own.replace("run-01", "run-02")
+    assert there("sub-01/sub-01_channels.tsv", other) == "sub-01/sub-01_channels.tsv"
+    assert channel_table_of(folder / "night.edf") is None

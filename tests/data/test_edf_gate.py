@@ -168,7 +168,6 @@ def test_one_pop_beyond_10_mv_is_a_warning(make_edf):
         ({"physical maximum": "inf"}, "finite"),
         ({"digital minimum": "5", "digital maximum": "5"}, "digital range"),
         ({"digital minimum": "10", "digital maximum": "-10"}, "digital range"),
-        ({"digital maximum": "99999"}, "digital range"),
         ({"physical minimum": "7", "physical maximum": "7"}, "no scale"),
     ],
 )
@@ -324,3 +323,28 @@ def test_a_channel_asked_for_twice_is_given_twice(make_edf):
     assert signal.channels == ("O2", "O1", "O2")
     assert (signal.values[0] == signal.values[2]).all()
     assert (signal.values[0] != signal.values[1]).any()
+
+
+@pytest.mark.parametrize("digital", [(-72984, 50277), (-32768, 99999), (-99999, 99999)])
+def test_a_digital_range_wider_than_the_samples_gives_one_scale(make_edf, digital):
+    """As in excerpt 3 of DREAMS."""
+    file = make_edf()
+    before = read(file.path).values[0]
+    for name, number in zip(("digital minimum", "digital maximum"), digital, strict=True):
+        file.field(name, str(number), channel=0)
+    signal = read(file.path)
+    counts = (before + 3276.8) / (3276.7 + 3276.8) * 65535 - 32768
+    expected = (counts - digital[0]) / (digital[1] - digital[0]) * (3276.7 + 3276.8) - 3276.8
+    assert np.abs(signal.values[0] - expected).max() < 0.01
+    assert any(
+        f"{digital[0]:g} to {digital[1]:g} is wider than 16 bits" in w for w in signal.warnings
+    )
+
+
+def test_the_drift_of_a_dc_amplifier_is_read(make_edf):
+    n = 60_000
+    drift = np.random.default_rng(0).normal(0, 30, n) + np.linspace(0, 30_000, n)
+    file = make_edf(values=drift, records=600, physical=(-262144, 262143))
+    signal = read(file.path)
+    assert signal.values.shape == (1, n)
+    assert any("'O1' drifts by 29.9 mV" in w or "'O1' drifts by 30 mV" in w for w in signal.warnings)

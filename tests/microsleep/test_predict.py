@@ -12,11 +12,15 @@ import numpy as np
 import pytest
 
 from memcell.errors import DataError, DiskError, UsageError
-from memcell_data.configs import SimulatedConfig
+from memcell.prediction import Asked
+from memcell_data.configs import OwnConfig, SimulatedConfig
+from memcell_data.edf_fields import field_at
 from memcell_data.edf_writer import Track, write_edf
+from memcell_data.own import Own
 from memcell_data.simulated import Simulated
 from memcell_microsleep.app import Microsleep
 from memcell_microsleep.config import MicrosleepConfig
+from memcell_microsleep.predict_config import PredictConfig
 from memcell_microsleep.sources import find_sources
 
 
@@ -285,3 +289,44 @@ def test_no_event_lies_where_an_electrode_was_dead(edf, facts, predicted, net, t
         assert all(b <= gap[0] or a >= gap[1] for a, b in spans)
     steps = [float(r["onset"]) for r in table(tmp_path / "out" / "dead_probability.tsv")]
     assert not [s for s in steps if 39.81 < s < 59.99 or 79.81 < s < 82.99]
+
+
+@pytest.mark.parametrize(
+    ("typed", "of_run", "status"),
+    [("", "", "failed"), ("", "uV", "done"), ("uV", "", "done"), ("V", "uV", "failed")],
+)
+def test_a_unit_that_no_file_names(edf, facts, net, tmp_path, typed, of_run, status) -> None:
+    """As with the simulated night that has its own unit, once the unit is typed or the run remembers it."""
+    content = bytearray((edf[1] / "sim01.edf").read_bytes())
+    n = int(content[252:256])
+    for channel in range(n):
+        at, width = field_at("unit", channel, n)
+        content[at : at + width] = b" " * width
+    (tmp_path / "sim01.edf").write_bytes(bytes(content))
+    told = {**facts, **({"unit": of_run} if of_run else {})}
+
+    def done(path, facts, out, unit):
+        asked = Asked(
+            facts=facts, decision={"threshold": 0.6}, out=out, options=PredictConfig(unit=unit)
+        )
+        predictor = Microsleep(MicrosleepConfig()).predictor(asked)
+        (item,) = predictor.find([str(path)])
+        return predictor.one(item, net())
+
+    record = done(tmp_path / "sim01.edf", told, tmp_path / "a", typed)
+    assert record["status"] == status
+    if status == "failed":
+        assert "type --unit uV" in record["reason"] or "beyond 10 mV" in record["reason"]
+        return
+    assert ("the run's own --data.unit" in record["warnings"]) == (not typed)
+    done(edf[1] / "sim01.edf", facts, tmp_path / "b", "")
+    same = [(tmp_path / x / "sim01_events.tsv").read_text() for x in "ab"]
+    assert same[0] == same[1]
+
+
+def test_a_run_remembers_the_unit_of_its_data(edf, dataset_of) -> None:
+    dataset, _ = edf
+    config = MicrosleepConfig(split="time", channels=("O1", "O2"))
+    assert "unit" not in Microsleep(config, dataset).task().facts
+    own = Own(OwnConfig(path=str(edf[1]), unit="mV"))
+    assert Microsleep(config, own).task().facts["unit"] == "mV"

@@ -33,6 +33,7 @@ from memcell_microsleep.ready import ReadyFeatures
 from memcell_microsleep.scores import MAIN, SHOWN, pooled_scores, scores
 from memcell_microsleep.split import PARTS, Split, check_loso, split
 from memcell_microsleep.transitions import transition_weights
+from memcell_microsleep.unit import unit_fact
 from memcell_microsleep.who import FILE as WHO
 from memcell_microsleep.who import Who
 
@@ -215,6 +216,7 @@ class Microsleep:
                 **facts,
                 "split": parts.kind,
                 "recordings": list(made.quality),
+                **unit_fact(dataset),
                 "subjects": {p: sorted({s.subject for s in parts.part(p)}) for p in PARTS},
                 "config": _decisive(config),
             },

@@ -65,7 +65,7 @@ class Predictor:
         """Do one recording, or return the record of what is there already."""
         base = {"recording": item.name, "file": str(item.path)}
         try:
-            recording = item.open()
+            recording = item.open(self._model.unit.name)
             origin = self._model.origin(item, recording)
             kept = self._kept(item, origin)
             if kept is not None:
@@ -109,7 +109,7 @@ class Predictor:
     def _run(self, item: Source, recording: Recording, infer: Infer) -> dict[str, Any]:
         model, out, name = self._model, self._out, item.name
         own = model.channels_of(recording)
-        warnings: list[str] = []
+        warnings = model.unit.said(item.path, own)
         told = Told() if "edf" in self._export else None
         with growing(outputs.probability_path(out, name)) as file:
             run = Run(model=model, file=file, told=told)

@@ -9,11 +9,17 @@ from memcell.config import option
 
 @dataclass(frozen=True, kw_only=True)
 class PredictConfig:
-    """What else is written of each recording."""
+    """How recordings are read, and what else is written of each."""
 
     export: tuple[str, ...] = option(
         (),
         choices=("edf",),
         help="'edf' also writes NAME_detected.edf: the channels that were used, the probability as one more, "
         "and the events as annotations, as EDF+ without personal data.",
+    )
+    unit: str = option(
+        "",
+        choices=("", "uV", "mV", "V", "nV"),
+        help="Unit of EDF channels whose own is blank or unknown; empty takes that of a BIDS channels.tsv, "
+        "then the --data.unit that the run was trained with, or refuses them.",
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from memcell.config import from_mapping
@@ -16,6 +16,7 @@ from memcell_microsleep.events import EventRules
 from memcell_microsleep.pipeline import Pipeline
 from memcell_microsleep.ready import ReadyFeatures, check_features_of_run, pipeline_of
 from memcell_microsleep.sources import Source
+from memcell_microsleep.unit import Unit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +29,7 @@ class Model:
         rules: From decisions to events.
         threshold: From a probability to a decision.
         simulated: It was trained on simulated data.
+        unit: Of EDF channels whose own is blank or unknown.
     """
 
     model_id: str
@@ -35,6 +37,7 @@ class Model:
     rules: EventRules
     threshold: float
     simulated: bool
+    unit: Unit = field(default_factory=Unit)
 
     @classmethod
     def of(cls, asked: Asked) -> Model:
@@ -60,6 +63,7 @@ class Model:
             rules=EventRules.of(config),
             threshold=float(asked.decision["threshold"]),
             simulated=bool(facts.get("simulated", False)),
+            unit=Unit.of(getattr(asked.options, "unit", ""), facts),
         )
 
     def origin(self, source: Source, recording: Recording) -> dict[str, Any]:

@@ -30,15 +30,18 @@ class Source:
     path: Path
     name: str
 
-    def open(self) -> Recording:
+    def open(self, unit: str = "") -> Recording:
         """Describe the recording; its samples are read later.
+
+        Args:
+            unit: Of EDF channels whose own is blank or unknown.
 
         Raises:
             DataError: The file is not a recording.
         """
         if is_sleep_powers(self.path):
             return replace(open_night(self.path), name=self.name)
-        return open_recording(self.path, name=self.name)
+        return open_recording(self.path, name=self.name, unit=unit)
 
 
 def find_sources(paths: Sequence[str], but_not_in: Path | None = None) -> list[Source]:

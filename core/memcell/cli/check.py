@@ -44,6 +44,17 @@ MOST_DESCRIPTIONS = 12
     "refused. Without it a file is refused where none can.",
 )
 @click.option(
+    "--unit",
+    type=click.Choice(["uV", "mV", "V", "nV"]),
+    help="Unit of EDF channels whose own is blank or unknown (a BIDS channels.tsv is read by itself).",
+)
+@click.option(
+    "--labels",
+    metavar="PATH",
+    help="A label file, or a folder of label files named like the recordings; without it those beside each "
+    "recording, then the annotations inside it.",
+)
+@click.option(
     "--read/--headers-only",
     "samples",
     default=True,
@@ -52,7 +63,13 @@ MOST_DESCRIPTIONS = 12
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a file.")
 @click.option("--out", metavar="FILE", help="Write a tab-separated table as well.")
 def check(
-    paths: tuple[str, ...], channels: str, samples: bool, as_json: bool, out: str | None
+    paths: tuple[str, ...],
+    channels: str,
+    unit: str | None,
+    labels: str | None,
+    samples: bool,
+    as_json: bool,
+    out: str | None,
 ) -> int:
     """Say of recordings what they are, what is wrong with them, and whether they can be used.
 
@@ -68,10 +85,11 @@ def check(
         checker = find_checker(registry, typed)
         todo |= {p: checker for p in checker.files(typed) if p not in todo}
     wanted = tuple(word.strip() for word in channels.split(",") if word.strip())
+    told = {name: word for name, word in (("unit", unit), ("labels", labels)) if word}
     counted: Counter[str] = Counter()
     rows = ["\t".join(COLUMNS)]
     with progress("checking", len(todo)) as shown:
-        for report in _reports(todo, samples, wanted):
+        for report in _reports(todo, samples, wanted, told):
             counted[report.status] += 1
             rows.append("\t".join(_row(report)))
             click.echo(json.dumps(report.facts()) if as_json else "\n".join(_block(report)))
@@ -85,11 +103,11 @@ def check(
 
 
 def _reports(
-    todo: dict[Path, Checker], samples: bool, channels: tuple[str, ...]
+    todo: dict[Path, Checker], samples: bool, channels: tuple[str, ...], told: dict[str, str]
 ) -> Iterator[FileReport]:
     for path, checker in todo.items():
         try:
-            yield checker.check(path, samples=samples, channels=channels)
+            yield checker.check(path, samples=samples, channels=channels, **told)
         except MemcellError as error:
             yield FileReport(path=path, refused=str(error))
         except Exception as error:

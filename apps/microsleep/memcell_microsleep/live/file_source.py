@@ -14,6 +14,7 @@ from memcell_data.reader import stem
 from memcell_microsleep.live.source import Chunk, Silent
 from memcell_microsleep.pipeline import Pipeline
 from memcell_microsleep.sources import Source
+from memcell_microsleep.unit import Unit
 
 #: Longest sleep between two looks at whether to stop, s.
 _NAP = 0.2
@@ -31,6 +32,7 @@ class FileSource:
         speed: Times as fast as it was recorded; infinite for as fast as it goes.
         chunk: Seconds handed over at once.
         say: Told each line of what is odd about the recording.
+        unit: Of EDF channels whose own is blank or unknown.
         cut: Instead of ``chunk``: gives the samples of each next piece (tests cut at random).
 
     Raises:
@@ -48,10 +50,12 @@ class FileSource:
         chunk: float,
         say: Callable[[str], object] = str,
         cut: Callable[[], int] | None = None,
+        unit: Unit | None = None,
     ) -> None:
         if not path.is_file() and not path.is_dir():
             raise DataError(f"'{path}' does not exist; type --file with the path of a recording.")
-        self._recording = Source(path=path, name=stem(path)).open()
+        unit = unit or Unit()
+        self._recording = Source(path=path, name=stem(path)).open(unit.name)
         if self._recording.features is not None:
             raise UsageError(f"'{path}' has ready-made features and no signal to stream.")
         try:
@@ -60,6 +64,8 @@ class FileSource:
             raise DataError(
                 f"{error} The model was trained on the channels {', '.join(pipeline.channels)}."
             ) from error
+        for line in unit.said(path, self._own):
+            say(line)
         self.rate = self._own[0].rate
         self._speed, self._say = speed, say
         size = max(1, round(chunk * self.rate))

@@ -44,7 +44,9 @@ class StreamConfig:
         "memory start anew. Less is jitter.",
     )
     unit: str = option(
-        "", help="Unit of a stream that does not name its own: uV, mV, V or nV. Never guessed."
+        "",
+        help="Unit of a stream, or of EDF channels of a file, that do not name their own: uV, mV, V or nV. "
+        "Never guessed; for a file, empty takes that of a BIDS channels.tsv, then the run's own --data.unit.",
     )
     threshold: float | None = option(
         None,

@@ -20,6 +20,7 @@ from memcell_microsleep.live.options import StreamConfig
 from memcell_microsleep.live.source import Chunk, Silent, Source
 from memcell_microsleep.pipeline import Pipeline
 from memcell_microsleep.ready import check_features_of_run, pipeline_of
+from memcell_microsleep.unit import Unit
 
 
 def stream(asked: StreamAsked) -> int:
@@ -79,8 +80,10 @@ def pipeline_of_run(asked: StreamAsked) -> Pipeline:
 def opened(options: StreamConfig, pipeline: Pipeline, asked: StreamAsked) -> Source:
     """Return the source that is asked for."""
     if options.file:
+        unit = Unit.of(options.unit, asked.facts)
+        told: dict[str, Any] = {"unit": unit} if unit.name else {}
         return FileSource(
-            Path(options.file), pipeline, options.times_real, options.chunk, asked.say
+            Path(options.file), pipeline, options.times_real, options.chunk, asked.say, **told
         )
     asked.say(f"looking for stream '{options.lsl}' ...")
     return LSLSource(

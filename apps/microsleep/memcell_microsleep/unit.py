@@ -1,0 +1,49 @@
+"""The unit of channels that name none: typed, or the one that the run was trained with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from memcell_data.recording import Channel
+from memcell_data.units import microvolts_per
+
+#: Where the facts of a run have it.
+FACT = "unit"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unit:
+    """The unit of EDF channels whose own is blank or unknown.
+
+    Args:
+        name: ``"uV"``, ``"mV"``, ``"V"``, ``"nV"``, or empty where nobody said.
+        of_run: It is the run's own ``--data.unit``, and nobody typed another one.
+    """
+
+    name: str = ""
+    of_run: bool = False
+
+    @classmethod
+    def of(cls, typed: str, facts: Mapping[str, Any]) -> Unit:
+        """Return the unit that was typed, else that of the run whose facts these are."""
+        own = str(facts.get(FACT, ""))
+        return cls(name=typed or own, of_run=bool(own) and not typed)
+
+    def said(self, path: Path, channels: Sequence[Channel]) -> list[str]:
+        """Return a line where channels of a file got the run's unit, which nobody typed."""
+        blank = [c.name for c in channels if microvolts_per(c.unit) is None]
+        if not (self.of_run and blank):
+            return []
+        return [
+            f"{path.name}: no unit in the file for {', '.join(blank)}: taken as {self.name}, the run's own "
+            "--data.unit (--unit overrides it)"
+        ]
+
+
+def unit_fact(dataset: object) -> dict[str, str]:
+    """Return what a run remembers of its data set's option ``unit``; nothing where it was not typed."""
+    unit = getattr(getattr(dataset, "config", None), "unit", "")
+    return {FACT: unit} if unit else {}
