@@ -90,6 +90,94 @@ def test_ctrl_c_ends_it_with_a_summary(model, night, tmp_path):
     assert f"{steps} steps" in err
 
 
+#: An alarm from the first step on.
+ALARM = ["--threshold", "0", "--alarm-steps", "1", "--alarm-of", "1"]
+
+
+def start_stream(model, night, out, *more, **how):
+    return subprocess.Popen(
+        [sys.executable, "-m", "memcell", "stream", "microsleep", "--model", str(model), "--file",
+         str(night), "--out", str(out), *more],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **how,
+    )  # fmt: skip
+
+
+def until_alarm(process):
+    for line in process.stdout:
+        if '"alarm"' in line:
+            return
+    pytest.fail(process.stderr.read())
+
+
+def test_a_killed_stream_leaves_its_alarm_and_does_not_bar_the_next_one(model, night, tmp_path):
+    process = start_stream(model, night, tmp_path, *ALARM)
+    until_alarm(process)
+    process.stdout.readline()  # the step after it: by now the row is on the disk
+    process.kill()
+    process.communicate()
+    header, *rows = (tmp_path / "night_alarms.tsv").read_text().splitlines()
+    assert header.split("\t")[1] == "duration"
+    assert [row.split("\t")[1] for row in rows] == ["n/a"]
+    before = (tmp_path / "night_probability.tsv").read_bytes()
+    assert before.endswith(b"\n")
+    assert json.loads((tmp_path / "night_live.json").read_text())["summary"] is None
+    process = start_stream(model, night, tmp_path, *ALARM, "--speed", "max", "--lines", "none")
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert "'night-2'" in err
+    assert (tmp_path / "night_probability.tsv").read_bytes() == before
+    again = (tmp_path / "night-2_alarms.tsv").read_text().splitlines()[1:]
+    assert len(again) == 3
+    assert "n/a" not in "".join(again)
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
+def test_a_terminal_that_closes_ends_a_stream_with_its_alarm_complete(
+    model, night, tmp_path, number
+):
+    process = start_stream(model, night, tmp_path, *ALARM)
+    until_alarm(process)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 0, err
+    _, row = (tmp_path / "night_alarms.tsv").read_text().splitlines()
+    assert float(row.split("\t")[1]) >= 0
+    assert json.loads((tmp_path / "night_live.json").read_text())["summary"]["alarms"] == 1
+
+
+def test_a_reader_that_goes_away_does_not_end_a_stream(model, night, tmp_path):
+    process = start_stream(model, night, tmp_path, "--speed", "5")
+    process.stdout.readline()
+    process.stdout.close()
+    err = process.stderr.read()
+    assert process.wait(timeout=30) == 0, err
+    assert err.count("nobody reads the output any more") == 1
+    assert "Traceback" not in err
+    rows = (tmp_path / "night_probability.tsv").read_text().splitlines()
+    assert (
+        len(rows) - 1 == json.loads((tmp_path / "night_live.json").read_text())["summary"]["steps"]
+    )
+
+
+def test_a_file_that_may_not_grow_does_not_end_a_stream(model, night, tmp_path):
+    def limit():
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+
+    process = start_stream(model, night, tmp_path, "--speed", "max", preexec_fn=limit)
+    out, err = process.communicate(timeout=60)
+    steps = sum(json.loads(line)["kind"] == "step" for line in out.splitlines())
+    assert steps > 120
+    assert json.loads(out.splitlines()[-1])["kind"] == "end"
+    assert process.returncode == 1
+    assert err.count("cannot write") == 1 + err.count("night_live.json")
+    rows = (tmp_path / "night_probability.tsv").read_text()
+    assert rows.endswith("\n")
+    assert {len(row.split("\t")) for row in rows.splitlines()} == {3}
+    assert f"lacks its last {1 + steps - len(rows.splitlines())} rows" in err
+
+
 def test_the_exported_file_gives_the_numbers_of_a_prediction(model, night, tmp_path, capfd):
     path = tmp_path / "model.onnx"
     assert run(["export", str(model), "--to", "onnx", "--out", str(path)]) == 0

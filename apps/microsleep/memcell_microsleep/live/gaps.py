@@ -8,6 +8,9 @@ due at ``e_i = t_0 + i / rate + o``, where o follows the mean deviation of the s
   hundredths of a second off, and nothing follows from it; lost samples that shift the stamps by no more
   than this are not told from it, and o takes them up.
 - ``|t_i - e_i| > gap``: a gap (or a clock that was set). Sample i begins a new stretch.
+- time never runs backwards: where a stretch would begin before the end of what came before, or so much
+  later that the samples between cannot be missing (nobody waited that long), the source's clock was set.
+  The stretch then begins when it arrived, and later stamps are moved by as much.
 - a sample that is not a number in any channel is cut out, and what follows it begins a new stretch, as in a
   recording that is read from a file.
 """
@@ -23,6 +26,8 @@ from numpy.typing import NDArray
 
 #: Time constant of the clocks' offset, s.
 FOLLOWS = 10.0
+#: How much longer than it was waited for a gap may be, s: what a sender keeps while nobody takes it.
+HELD_BACK = 60.0
 #: Rounding of stamps that were computed, s: no offset.
 _ROUNDING = 1e-6
 
@@ -33,15 +38,22 @@ class Part:
 
     Args:
         values: ``[C, n]`` uV.
+        stamps: ``[n]`` seconds, as they came.
         onset: Seconds of the first of them, by the source's clock, as it is due.
         begins: It is the first of a stretch.
-        missing: Seconds between the end of what came before and this stretch; 0 where none begins.
+        missing: Seconds between the end of what came before and this stretch, never negative; 0 where none
+            begins.
+        jumped: Seconds by which the source's clock was set before it; ``onset`` has them taken out.
+        early: The first sample's stamp was before it was due; None where that is not why the part begins.
     """
 
     values: NDArray[np.float64]
+    stamps: NDArray[np.float64]
     onset: float
     begins: bool
     missing: float = 0.0
+    jumped: float = 0.0
+    early: bool | None = None
 
 
 class GapFinder:
@@ -62,6 +74,9 @@ class GapFinder:
         self._n = 0  # samples of the stretch so far
         self._offset = 0.0
         self._end: float | None = None  # of all that came so far
+        self._shift = 0.0  # added to stamps, for a clock that was set
+        self._early: bool | None = None  # why the next stretch begins
+        self._arrived: float | None = None
 
     @property
     def offset(self) -> float:
@@ -70,19 +85,32 @@ class GapFinder:
 
     def cut(self) -> None:
         """Let the next sample begin a stretch, whatever its stamp says."""
-        self._first = None
+        self._first, self._early = None, None
 
-    def push(self, values: NDArray[np.float64], stamps: NDArray[np.float64]) -> Iterator[Part]:
+    def push(
+        self,
+        values: NDArray[np.float64],
+        stamps: NDArray[np.float64],
+        arrived: float | None = None,
+    ) -> Iterator[Part]:
         """Yield the samples in parts of one stretch each.
 
         Args:
             values: ``[C, n]`` uV; NaN where a sample is missing.
             stamps: ``[n]`` seconds, by the source's clock.
+            arrived: When they came, seconds of a clock that nobody sets; None where they do not come live and
+                their stamps are to be believed.
         """
+        waited = None
+        if arrived is not None:
+            waited = 0.0 if self._arrived is None else max(0.0, arrived - self._arrived)
+            self._arrived = arrived
+        if self._shift:
+            stamps = stamps + self._shift
         if self._first is not None and math.isfinite(values.sum()):
             deviation = self._deviation(stamps)
             if -self.gap <= deviation.min() and deviation.max() <= self.gap:
-                yield self._part(values, stamps, deviation)  # by far the most of them
+                yield self._part(values, stamps, deviation, waited)  # by far the most of them
                 return
         good: NDArray[np.bool_] = np.logical_and.reduce(np.isfinite(values), axis=0)
         at, total = 0, values.shape[1]
@@ -99,10 +127,14 @@ class GapFinder:
                 length = int(far.argmax())
                 if length == 0:  # never twice: the first stamp of a stretch is where it is due
                     self.cut()
+                    self._early = bool(deviation[0] < 0)
                     continue
-            part = slice(at, at + length)
-            yield self._part(values[:, part], stamps[part], deviation[:length])
-            at += length
+            span = slice(at, at + length)
+            part = self._part(values[:, span], stamps[span], deviation[:length], waited)
+            if part.jumped:
+                stamps = stamps + part.jumped
+            yield part
+            at, waited = at + length, None if waited is None else 0.0
 
     def _deviation(self, stamps: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return how far stamps lie from where they are due; where a stretch begins, from the first."""
@@ -117,16 +149,31 @@ class GapFinder:
         values: NDArray[np.float64],
         stamps: NDArray[np.float64],
         deviation: NDArray[np.float64],
+        waited: float | None,
     ) -> Part:
-        begins = self._first is None
+        begins, jumped = self._first is None, 0.0
         if self._first is None:
             self._first, self._n, self._offset = float(stamps[0]), 0, 0.0
         onset = self._first + self._n / self.rate + self._offset
         missing = onset - self._end if begins and self._end is not None else 0.0
+        if waited is not None and not -self.gap <= missing <= waited + HELD_BACK:
+            jumped = waited - missing
+            missing, onset = waited, onset + jumped
+            self._first += jumped
+            self._shift += jumped
         self.jitter = max(self.jitter, float(np.abs(deviation).max()))
         mean = float(deviation.sum()) / len(stamps)
         if abs(mean) > _ROUNDING:
             self._offset += mean * -math.expm1(-len(stamps) / self.rate / FOLLOWS)
         self._n += len(stamps)
         self._end = self._first + self._n / self.rate + self._offset
-        return Part(values=values, onset=onset, begins=begins, missing=missing)
+        early, self._early = self._early, None
+        return Part(
+            values=values,
+            stamps=stamps - (self._shift - jumped) if self._shift else stamps,
+            onset=onset,
+            begins=begins,
+            missing=max(0.0, missing),
+            jumped=jumped,
+            early=early,
+        )

@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from memcell.errors import DataError, MemcellError
 from memcell_microsleep.live.matching import Matched, match
@@ -39,6 +40,7 @@ class LSLSource:
         silence: Seconds without a sample after which it is said to be lost.
         unit: The person's word for channels without a unit.
         stop: Whether the person asked to stop looking.
+        say: Told what is odd about it.
 
     Raises:
         KeyboardInterrupt: The person asked to stop before it was found.
@@ -57,6 +59,7 @@ class LSLSource:
         silence: float,
         unit: str = "",
         stop: Callable[[], bool] = bool,
+        say: Callable[[str], object] = str,
     ) -> None:
         if find_spec("mne_lsl") is None:
             raise MemcellError("streams need mne-lsl: pip install 'memcell-rnn[live]'")
@@ -64,8 +67,11 @@ class LSLSource:
         self._silence = silence
         self.zero = 0.0
         self.name = re.sub(r"[^\w.-]+", "_", name) or "stream"
+        self._say = say
         self._inlet: Any = None
         self._uid = ""
+        self._stamp: float | None = None  # the last one
+        self._unstamped = False
         found, until = _find(name, _LOOK), time.perf_counter() + timeout
         while not found and time.perf_counter() < until:
             if stop():
@@ -120,13 +126,14 @@ class LSLSource:
     def items(self, stop: Callable[[], bool]) -> Iterator[Chunk | Silent | None]:
         """Yield the stream's samples as they come, until ``stop``."""
         last, lost, first = time.perf_counter(), False, True
+        said = ""
         while not stop():
             chunk = self._pulled()
             if chunk is not None:
                 if first:
                     self.zero, first = float(chunk.stamps[0]), False
                 yield chunk if not lost else Chunk(**{**vars(chunk), "begins": True})
-                last, lost = chunk.arrived, False
+                last, lost, said = chunk.arrived, False, ""
                 continue
             if time.perf_counter() - last >= self._silence:
                 if not lost:
@@ -134,7 +141,10 @@ class LSLSource:
                         why=f"nothing from stream '{self._wanted}' for {self._silence:g} s"
                     )
                 lost = True
-                self._look_again()
+                why = self._look_again()
+                if why and why != said:
+                    yield Silent(why=why)
+                said = why or said
             yield None
 
     def _pulled(self) -> Chunk | None:
@@ -153,17 +163,44 @@ class LSLSource:
         arrived = time.perf_counter()
         rows = np.concatenate([one, more]) if len(stamps) else one
         values = rows[:, self.matched.rows].T.astype(np.float64) * self.matched.microvolts[:, None]
-        return Chunk(values=values, stamps=np.concatenate([at, stamps]), arrived=arrived)
+        stamps = self._stamped(np.concatenate([at, stamps]))
+        return Chunk(values=values, stamps=stamps, arrived=arrived)
 
-    def _look_again(self) -> None:
-        """Take the stream of this name that is there now, where it is another one than before."""
+    def _stamped(self, stamps: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return stamps with those that are no numbers replaced by when they are due after the one before."""
+        bad = np.flatnonzero(~np.isfinite(stamps))
+        if len(bad):
+            stamps = stamps.copy()
+            for i in bad:
+                before = stamps[i - 1] if i else self._stamp
+                stamps[i] = _now() if before is None else before + 1 / self.rate
+            if not self._unstamped:
+                self._unstamped = True
+                self._say(
+                    f"note: stream '{self._wanted}' sends samples without a time stamp; lost samples "
+                    "cannot be seen there"
+                )
+        self._stamp = float(stamps[-1])
+        return stamps
+
+    def _look_again(self) -> str:
+        """Take the stream of this name that is there now, where it is another one than before.
+
+        Returns:
+            Why it cannot be taken, where it is not what the model needs; it is waited for one that is.
+        """
         found = _find(self._wanted, _LOOK)
-        if found and found[0].uid != self._uid:
+        if not found or found[0].uid == self._uid:
+            return ""
+        self._let_go()
+        try:
+            self._open(_find(self._wanted, _LOOK, 2) or found)
+        except DataError as error:
             self._let_go()
-            try:
-                self._open(found)
-            except (TimeoutError, RuntimeError):
-                self._let_go()  # it went again: it is looked for until somebody stops
+            return str(error)
+        except (TimeoutError, RuntimeError):
+            self._let_go()  # it went again: it is looked for until somebody stops
+        return ""
 
     def _let_go(self) -> None:
         if self._inlet is not None:
@@ -181,6 +218,13 @@ def _find(name: str, timeout: float, minimum: int = 1) -> list[Any]:
     if "'" in name:  # it would end the query that LSL makes of it
         return [s for s in resolve_streams(timeout=timeout) if s.name == name]
     return list(resolve_streams(timeout=timeout, name=name, minimum=minimum))
+
+
+def _now() -> float:
+    """Return the clock of LSL on this machine, s."""
+    from mne_lsl.lsl import local_clock
+
+    return float(local_clock())
 
 
 def _listed() -> str:

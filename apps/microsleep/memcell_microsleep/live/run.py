@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ from memcell_microsleep.live.gaps import GapFinder, Part
 from memcell_microsleep.live.lines import Lines
 from memcell_microsleep.live.lsl_source import LSLSource
 from memcell_microsleep.live.options import StreamConfig
+from memcell_microsleep.live.rate import RateWatch
 from memcell_microsleep.live.source import Chunk, Silent, Source
+from memcell_microsleep.live.writing import quietly
 from memcell_microsleep.pipeline import Pipeline
 from memcell_microsleep.ready import check_features_of_run, pipeline_of
 from memcell_microsleep.unit import Unit
@@ -26,23 +29,35 @@ from memcell_microsleep.unit import Unit
 def stream(asked: StreamAsked) -> int:
     """Stream until the source ends or the person stops.
 
+    Returns:
+        1 where something that was found could not be written, else 0.
+
     Raises:
         UsageError: The run is no microsleep run, has ready-made features, or looks into the future; or
             results of this name are in the folder already.
         DataError: The source cannot be used.
     """
     options: StreamConfig = asked.options
+    asked = replace(asked, say=quietly(asked.say))
     pipeline = pipeline_of_run(asked)
     source = opened(options, pipeline, asked)
     try:
-        lines = Lines(source.name, asked.out, options.lines, options.format)
+        lines = Lines(
+            source.name,
+            asked.out,
+            options.lines,
+            options.format,
+            say=asked.say,
+            wait=source.trusted,  # a recording can wait for whoever reads the lines
+            stop=asked.stop,
+        )
         try:
-            _Live(asked, options, pipeline, source, lines).run()
+            whole = _Live(asked, options, pipeline, source, lines).run()
         finally:
             lines.close()
     finally:
         source.close()
-    return 0
+    return 0 if whole else 1
 
 
 def pipeline_of_run(asked: StreamAsked) -> Pipeline:
@@ -87,7 +102,13 @@ def opened(options: StreamConfig, pipeline: Pipeline, asked: StreamAsked) -> Sou
         )
     asked.say(f"looking for stream '{options.lsl}' ...")
     return LSLSource(
-        options.lsl, pipeline, options.timeout, options.silence, options.unit, asked.stop
+        options.lsl,
+        pipeline,
+        options.timeout,
+        options.silence,
+        options.unit,
+        asked.stop,
+        asked.say,
     )
 
 
@@ -121,12 +142,13 @@ class _Live:
             if source.trusted
             else FirstSeconds(options.lsl, source_channels(source), source.rate)
         )
+        self._rate = None if source.trusted else RateWatch(options.lsl, source.rate)
         self._counts = Counts(rate=source.rate)
         self._last = float("nan")
 
-    def run(self) -> None:
-        """Go on until the end, and write the summary."""
-        begun = self._begun()
+    def run(self) -> bool:
+        """Go on until the end, and write the summary; say whether everything could be written."""
+        begun, whole = self._begun(), True
         try:
             for item in self._source.items(self._asked.stop):
                 if isinstance(item, Silent):
@@ -140,9 +162,10 @@ class _Live:
             ended = self._alarm.gap()
             if ended is not None:
                 self._end_alarm(ended)
-            self._lines.end(begun, self._counts.summary(self._gaps.jitter))
+            whole = self._lines.end(begun, self._counts.summary(self._gaps.jitter))
             for line in self._counts.said():
                 self._asked.say(line)
+        return whole
 
     def _begun(self) -> dict[str, Any]:
         source, rules, say = self._source, self._rules, self._asked.say
@@ -175,7 +198,7 @@ class _Live:
             "filter_delay_seconds": filters,
             "debounce_seconds": rules.debounce,
         }
-        self._lines.event("begin", **begun)
+        self._lines.begin(begun)
         return begun
 
     def _chunk(self, chunk: Chunk) -> None:
@@ -183,14 +206,41 @@ class _Live:
         if chunk.begins:
             self._gaps.cut()
         steps = self._counts.steps
-        for part in self._gaps.push(chunk.values, chunk.stamps):
+        arrived = None if self._source.trusted else chunk.arrived
+        for part in self._gaps.push(chunk.values, chunk.stamps, arrived):
             self._part(part, chunk)
         if self._counts.steps > steps:
             self._counts.late(time.perf_counter() - chunk.arrived)
         self._counts.cpu += time.thread_time() - before
         self._counts.samples += chunk.values.shape[1]
 
+    def _watch(self, part: Part) -> None:
+        """Look whether the stamps fit the rate.
+
+        Raises:
+            DataError: They never did.
+        """
+        if self._rate is None:
+            return
+        if abs(part.jumped) > 1.0 and not self._rate.wrong:  # less may be a wrong rate
+            way = "forward" if part.jumped < 0 else "back"
+            self._asked.say(
+                f"note: the sender's clock was set {way} by {abs(part.jumped):.6g} s; onsets go on"
+            )
+        before = self._rate.wrong
+        if not part.begins:
+            self._rate.follows(part.stamps)
+            if before and not self._rate.wrong:
+                self._asked.say("note: the time stamps fit the rate again")
+            return
+        found = self._rate.begins(part.stamps, part.early)
+        if found and self._rate.far and not self._counts.steps:
+            raise DataError(found)
+        if found:
+            self._asked.say(f"note: {found} Until then what is found is not to be trusted.")
+
     def _part(self, part: Part, chunk: Chunk) -> None:
+        self._watch(part)
         if self._first is not None:
             for line in self._first.push(part.values):
                 self._asked.say(f"note: {line}")
@@ -211,7 +261,7 @@ class _Live:
             change = self._alarm.step(step.start, step.probability)
             if isinstance(change, Raised):
                 self._counts.alarms += 1
-                self._lines.event("alarm", **vars(change))
+                self._lines.alarm(change.onset, change.first, change.probability)
             elif isinstance(change, Ended):
                 self._end_alarm(change)
 

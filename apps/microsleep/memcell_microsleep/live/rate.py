@@ -1,0 +1,126 @@
+"""Whether a stream's time stamps fit the rate that it says it has.
+
+A stream whose rate is wrong has a gap again and again, always on the same side: its stamps come early where
+it sends more samples a second than it says, late where it sends fewer. Lost samples come late as well, but
+between two losses the stamps run at the stated rate. So, over the last `CUTS` gaps:
+
+- all early: the rate is the number of samples over the seconds between their stamps; where that is no
+  positive time, the stamps stand still or run backwards;
+- all late: the rate within the stretches, where the gaps are left out; for stretches of single samples, that
+  over all.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: Gaps in a row on the same side after which the rate is looked at.
+CUTS = 4
+#: Relative difference from the stated rate that is no rounding of stamps.
+TOLERANCE = 0.01
+#: Ratio to the stated rate, or its inverse, from which on no sample can be trusted.
+FAR = 1.25
+#: Seconds of signal without such a gap after which the rate is right again.
+CALM = 60.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Stretch:
+    first: float
+    last: float
+    samples: int
+
+
+class RateWatch:
+    """Compares stated rate and time stamps, from one gap to the next.
+
+    Args:
+        name: The stream's.
+        rate: What it says, Hz.
+
+    Attributes:
+        wrong: What is wrong, in words; empty where nothing is.
+        far: It is so wrong that nothing of the signal can be trusted.
+    """
+
+    def __init__(self, name: str, rate: float) -> None:
+        self._name, self._rate = name, rate
+        self._stretches: deque[_Stretch] = deque(maxlen=CUTS + 1)
+        self._early: deque[bool] = deque(maxlen=CUTS)
+        self._calm = 0
+        self.wrong, self.far = "", False
+
+    def follows(self, stamps: NDArray[np.float64]) -> None:
+        """Take stamps that go on with a stretch."""
+        self._calm += len(stamps)
+        if self._calm > CALM * self._rate:
+            self.wrong, self.far = "", False
+            self._early.clear()
+        if self._stretches:
+            before = self._stretches.pop()
+            self._stretches.append(
+                _Stretch(
+                    first=before.first,
+                    last=float(stamps[-1]),
+                    samples=before.samples + len(stamps),
+                )
+            )
+
+    def begins(self, stamps: NDArray[np.float64], early: bool | None) -> str:
+        """Take the first stamps of a stretch and return what is wrong, once.
+
+        Args:
+            stamps: Its first ones.
+            early: Whether its first stamp came before it was due; None where it begins for another reason
+                than its stamp.
+        """
+        stretch = _Stretch(first=float(stamps[0]), last=float(stamps[-1]), samples=len(stamps))
+        if early is None:
+            self._stretches.clear()
+            self._early.clear()
+            self._stretches.append(stretch)
+            return ""
+        self._calm = len(stamps)
+        self._early.append(early)
+        found = self._judged(stretch) if len(self._early) == CUTS else ""
+        self._stretches.append(stretch)
+        if found and not self.wrong:
+            self.wrong = found
+            return found
+        return ""
+
+    def _judged(self, now: _Stretch) -> str:
+        spans = list(self._stretches)[-CUTS:]
+        samples = sum(s.samples for s in spans)
+        seconds = now.first - spans[0].first
+        says = f"stream '{self._name}' says it has {self._rate:g} Hz, and its time stamps"
+        instead = "set rate and stamps right in the program that sends it"
+        if all(self._early):
+            if seconds <= 0:
+                self.far = True
+                how = "stand still" if seconds == 0 else "run backwards"
+                return f"{says} {how}; {instead}."
+            found = samples / seconds
+            if found < self._rate * (1 + TOLERANCE):
+                return ""
+            self.far = found > FAR * self._rate
+            return f"{says} say {found:.4g} Hz: the rate is wrong; {instead}."
+        if any(self._early):
+            if samples > self._rate:  # a second of samples without a jump is no stream of jumps
+                return ""
+            self.far = True
+            return f"{says} jump to and fro; {instead}."
+        within = sum(s.last - s.first for s in spans)
+        counted = samples - len(spans)
+        if counted >= len(spans) and within > 0:
+            found = counted / within
+        else:
+            found = samples / seconds if seconds > 0 else self._rate
+        if found > self._rate * (1 - TOLERANCE):
+            return ""
+        self.far = found * FAR < self._rate
+        return f"{says} say {found:.4g} Hz: the rate is wrong, or samples are lost all the time; {instead}."

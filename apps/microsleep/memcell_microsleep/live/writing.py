@@ -1,0 +1,344 @@
+"""Where a live stream writes: tables on a disk and lines to a reader, neither of which ends the stream.
+
+A disk fills up and is made room on, a reader of the output goes away, and the stream goes on: it says so
+once, keeps what it could not write in memory as long as that stays small, and says when it is written again.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+from memcell.errors import MemcellError, UsageError
+
+try:
+    import fcntl
+except ImportError:  # not on Windows
+    fcntl = None  # type: ignore[assignment]
+
+#: Bytes that could not be written yet and are kept, for each place: half a day of steps. The oldest go first.
+_KEPT = 4 << 20
+#: Bytes that a pipe takes as a whole or not at all (POSIX).
+_ATOMIC = 512
+#: What waiting for a reader looks up for, s.
+_LOOK = 0.2
+
+Say = Callable[[str], object]
+
+
+def quietly(say: Say) -> Say:
+    """Return ``say`` as one that goes on where nobody can hear: a terminal that closed, a pipe that broke."""
+
+    def said(line: str) -> None:
+        with suppress(OSError, ValueError):  # ValueError: it is closed on this side
+            say(line)
+
+    return said
+
+
+class Rows:
+    """Rows that could not be written yet, the oldest of them left out where they become too many.
+
+    Attributes:
+        lost: Rows that were left out.
+    """
+
+    def __init__(self) -> None:
+        self._rows: deque[bytes] = deque()
+        self._size = 0
+        self.lost = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def add(self, row: bytes) -> None:
+        """Add a row."""
+        self._rows.append(row)
+        self._size += len(row)
+        while self._size > _KEPT and len(self._rows) > 1:
+            self.next()
+            self.lost += 1
+
+    def first(self) -> bytes:
+        """Return the oldest row."""
+        return self._rows[0]
+
+    def next(self) -> bytes:
+        """Take the oldest row."""
+        row = self._rows.popleft()
+        self._size -= len(row)
+        return row
+
+    def replace_last(self, row: bytes) -> None:
+        """Put another row in the place of the newest one."""
+        self._size += len(row) - len(self._rows[-1])
+        self._rows[-1] = row
+
+    def clear(self) -> None:
+        """Forget them."""
+        self._rows.clear()
+        self._size = 0
+
+
+class Table:
+    """A table on disk that grows row by row; what stands there are whole rows, whatever happens.
+
+    Args:
+        path: The file; never one that is there.
+        header: Its first line.
+        say: Told when it cannot be written, and when it can again.
+
+    Raises:
+        UsageError: The file is there already.
+        MemcellError: It cannot be made.
+    """
+
+    def __init__(self, path: Path, header: str, say: Say) -> None:
+        self.path, self._say = path, say
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
+        try:
+            self._file = os.open(path, flags | getattr(os, "O_BINARY", 0), 0o666)
+        except FileExistsError:
+            raise UsageError(
+                f"'{path}' is there already; type another --out, or move it away."
+            ) from None
+        except OSError as error:
+            raise MemcellError(f"cannot write '{path}': {error.strerror or error}") from error
+        if fcntl is not None:
+            with suppress(OSError):  # a file system without locks
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self._size = 0
+        self._waiting = Rows()
+        #: Where the last written row begins, what it is, and what should stand in its place.
+        self._last: tuple[int, bytes] = (0, b"")
+        self._instead: bytes | None = None
+        self._trouble = False
+        try:
+            self._write(header.encode())
+        except OSError as error:
+            os.close(self._file)
+            path.unlink(missing_ok=True)
+            raise MemcellError(f"cannot write '{path}': {error.strerror or error}") from error
+
+    def add(self, row: str) -> None:
+        """Add a row."""
+        self._waiting.add(row.encode())
+        self._go_on()
+
+    def replace_last(self, row: str) -> None:
+        """Put another row in the place of the last one."""
+        if self._waiting:
+            self._waiting.replace_last(row.encode())
+        else:
+            self._instead = row.encode()
+        self._go_on()
+
+    def sync(self) -> None:
+        """Wait until what was written is on the disk."""
+        with suppress(OSError):  # what the disk does not take shows at the next row
+            os.fsync(self._file)
+
+    def close(self) -> bool:
+        """Write what is left, and close; say whether all rows are there."""
+        self._go_on()
+        self.sync()
+        with suppress(OSError):
+            os.close(self._file)
+        left = len(self._waiting) + (self._instead is not None)
+        if left:
+            self._say(f"'{self.path}' lacks its last {left} rows: they could not be written")
+        return not left and not self._waiting.lost
+
+    def _go_on(self) -> None:
+        """Write what waits, as far as the disk takes it."""
+        try:
+            if self._instead is not None:
+                self._rewrite(self._instead)
+                self._instead = None
+            while self._waiting:
+                self._write(self._waiting.first())
+                self._waiting.next()
+        except OSError as error:
+            if not self._trouble:
+                self._trouble = True
+                self._say(
+                    f"cannot write '{self.path}': {error.strerror or error}; the stream goes on, and what it "
+                    f"finds is kept in memory until there is room"
+                )
+            return
+        if self._trouble:
+            self._trouble = False
+            lost = self._waiting.lost
+            told = f"{lost} rows before that are lost" if lost else "no row is lost"
+            self._say(f"'{self.path}' is written again; {told}")
+
+    def _write(self, row: bytes) -> None:
+        try:
+            _all_of(self._file, row, self._size)
+        except OSError:
+            with suppress(OSError):
+                os.ftruncate(self._file, self._size)  # no half row stays
+            raise
+        self._last = (self._size, row)
+        self._size += len(row)
+
+    def _rewrite(self, row: bytes) -> None:
+        at, before = self._last
+        try:
+            _all_of(self._file, row, at)
+        except OSError:
+            with suppress(OSError):
+                _all_of(self._file, before, at)  # takes no room that it had not
+                os.ftruncate(self._file, at + len(before))
+            raise
+        self._size = at + len(row)
+        os.ftruncate(self._file, self._size)
+        self._last = (at, row)
+
+
+def _all_of(file: int, content: bytes, at: int) -> None:
+    while content:
+        n = os.pwrite(file, content, at)
+        if n == 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        content, at = content[n:], at + n
+
+
+def is_held(path: Path) -> bool:
+    """Say whether a running stream writes a table."""
+    if fcntl is None:
+        return False
+    try:
+        file = os.open(path, os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(file)
+    return False
+
+
+class Output:
+    """The output, line by line; it may be a terminal, a file, or a pipe whose reader sleeps or goes away.
+
+    Args:
+        to: Where lines go; None for nowhere.
+        say: Told when nobody takes them, and when somebody does again.
+        wait: Wait for a slow reader (where the source can wait) rather than leave lines out.
+        stop: Whether to stop waiting.
+    """
+
+    def __init__(
+        self,
+        to: IO[str] | None,
+        say: Say,
+        wait: bool = False,
+        stop: Callable[[], bool] = bool,
+    ) -> None:
+        self._to, self._say, self._wait, self._stop = to, say, wait, stop
+        self._waiting = Rows()
+        self._begun = b""  # the rest of a line that a disk took half of
+        self._trouble = ""
+        self._fd = _descriptor(to)
+        self._poll = None
+        if self._fd is not None and hasattr(select, "poll"):
+            self._poll = select.poll()
+            self._poll.register(self._fd, select.POLLOUT)
+
+    def write(self, line: str) -> None:
+        """Write a line; never waits for a reader unless that was asked for."""
+        if self._to is None:
+            return
+        self._waiting.add(line.encode())
+        self._go_on(self._wait)
+
+    def close(self, seconds: float = 2.0) -> None:
+        """Give a slow reader a moment to take what is left."""
+        until = time.monotonic() + seconds
+        while (self._waiting or self._begun) and not self._trouble and time.monotonic() < until:
+            self._go_on(False)
+            time.sleep(0.01)
+        if self._waiting.lost and not self._trouble:
+            self._say(
+                f"{self._waiting.lost} lines of the output were left out: it was read too slowly"
+            )
+
+    def _go_on(self, wait: bool) -> None:
+        try:
+            while self._waiting or self._begun:
+                if not self._ready(wait):
+                    return
+                self._begun = self._put(self._begun or self._waiting.next())
+        except OSError as error:
+            self._failed(error)
+            return
+        if self._trouble:
+            self._trouble = ""
+            self._say("the output is taken again")
+
+    def _failed(self, error: OSError) -> None:
+        reason = error.strerror or str(error)
+        if error.errno in (errno.EPIPE, errno.EIO, errno.EBADF):
+            # there is nobody; whoever comes begins with the next line
+            self._waiting.clear()
+            self._begun = b""
+            what = f"nobody reads the output any more ({reason}); the stream goes on without"
+        else:
+            what = f"the output cannot be written ({reason}); the stream goes on"
+        if not self._trouble:
+            self._say(what)
+        self._trouble = what
+
+    def _ready(self, wait: bool) -> bool:
+        """Say whether a line can be written without waiting for the reader."""
+        if self._poll is None:
+            return True
+        while not self._poll.poll(0):
+            if not wait or self._stop():
+                return False
+            self._poll.poll(1e3 * _LOOK)
+        return True
+
+    def _put(self, line: bytes) -> bytes:
+        """Write a line and return what was not taken of it."""
+        if self._fd is None:
+            assert self._to is not None
+            self._to.write(line.decode())
+            self._to.flush()
+            return b""
+        try:
+            return line[os.write(self._fd, line[: self._atomic(line)]) :]
+        except OSError as error:
+            if error.errno not in (errno.EPIPE, errno.EIO, errno.EBADF):
+                self._begun = line  # it is the next one again
+            raise
+
+    def _atomic(self, line: bytes) -> int:
+        """Return how much of a line goes in one call: as much as a pipe that is ready takes at once."""
+        return len(line) if self._poll is None else max(_ATOMIC, getattr(select, "PIPE_BUF", 0))
+
+
+def _descriptor(to: IO[str] | None) -> int | None:
+    """Return the descriptor under a text file, with nothing left in its buffer; None where it has none."""
+    if to is None or os.name != "posix":
+        return None
+    try:
+        to.flush()
+        return to.fileno()
+    except (OSError, ValueError, AttributeError):
+        return None
