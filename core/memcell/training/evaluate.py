@@ -36,6 +36,33 @@ def open_run(app: str, path: Path, registry: Registry) -> tuple[RunFolder, RunCo
     return folder, resolve(app, sections, registry)
 
 
+def check_same_people(trained: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Refuse to test a network on somebody it was trained on.
+
+    Recordings that came or went since, or a version that tells people from file names in another way, may
+    split anew.
+
+    Args:
+        trained: The facts of the task that the network was trained on.
+        now: Those of the task that it is to be scored on.
+
+    Raises:
+        UsageError: Names who was trained on and would be tested on.
+    """
+    before, after = trained.get("subjects"), now.get("subjects")
+    if not (isinstance(before, Mapping) and isinstance(after, Mapping)):
+        return
+    if "time" in (trained.get("split"), now.get("split")):
+        return
+    seen = {*before.get("train", ()), *before.get("valid", ())}
+    if both := sorted(seen & set(after.get("test", ()))):
+        raise UsageError(
+            f"this run was trained with {', '.join(both[:5])}{', ...' if len(both) > 5 else ''}, on whom it "
+            "would now be tested: recordings came or went since, or subjects are told otherwise. Give back "
+            "the recordings of its split.tsv, or train again"
+        )
+
+
 def evaluate(
     app: str,
     path: Path,
@@ -65,6 +92,7 @@ def evaluate(
     network.to(device)
     with progress("reading recordings", None) as shown:
         task = built.task(shown)
+    check_same_people(facts.task, task.facts)
     for line in task.remarks:
         say(line)
     name = "evaluation.tsv"
