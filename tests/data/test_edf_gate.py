@@ -347,4 +347,6 @@ def test_the_drift_of_a_dc_amplifier_is_read(make_edf):
     file = make_edf(values=drift, records=600, physical=(-262144, 262143))
     signal = read(file.path)
     assert signal.values.shape == (1, n)
-    assert any("'O1' drifts by 29.9 mV" in w or "'O1' drifts by 30 mV" in w for w in signal.warnings)
+    assert any(
+        "'O1' drifts by 29.9 mV" in w or "'O1' drifts by 30 mV" in w for w in signal.warnings
+    )
