@@ -20,6 +20,7 @@ from memcell.datasets import Card
 from memcell.errors import ConfigError, DataError
 from memcell_data.bids_tables import channel_table_of, read_channels, read_participants
 from memcell_data.configs import BidsConfig, OwnConfig
+from memcell_data.finding import chosen
 from memcell_data.labels import FileLabels, Rule, read_labels
 from memcell_data.own import Own
 from memcell_data.people import asked_of, read_subjects
@@ -149,7 +150,8 @@ class Bids:
                 f"{root}: there is no EEG recording in it{f' of {said}' if said else ''}; looked for "
                 "sub-*/[ses-*/]eeg/*_eeg.edf, .bdf, .vhdr or .set"
             )
-        return sorted(found, key=lambda pair: pair[1])
+        kept = set(chosen(path for _, path in found))
+        return sorted((pair for pair in found if pair[1] in kept), key=lambda pair: pair[1])
 
     def _open(self, bids_path: Any, path: Path) -> Recording:
         events, table = _sidecar(bids_path, "events"), channel_table_of(path)
