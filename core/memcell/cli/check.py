@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
 import click
 
 from memcell.checking import CheckedChannel, Checker, FileReport
+from memcell.cli.terminal import echo
 from memcell.errors import MemcellError, PluginError
+from memcell.escape import Lines, line, table
 from memcell.files import write_atomic
 from memcell.progress import progress
 from memcell.registry import default_registry
@@ -87,18 +89,22 @@ def check(
     wanted = tuple(word.strip() for word in channels.split(",") if word.strip())
     told = {name: word for name, word in (("unit", unit), ("labels", labels)) if word}
     counted: Counter[str] = Counter()
-    rows = ["\t".join(COLUMNS)]
+    rows: list[Sequence[str]] = [COLUMNS]
     with progress("checking", len(todo)) as shown:
         for report in _reports(todo, samples, wanted, told):
             counted[report.status] += 1
-            rows.append("\t".join(_row(report)))
-            click.echo(json.dumps(report.facts()) if as_json else "\n".join(_block(report)))
+            rows.append(_row(report))
+            echo(
+                json.dumps(report.facts())
+                if as_json
+                else Lines("\n".join(map(line, _block(report))))
+            )
             shown.advance(1, report.path.name)
     if out:
-        write_atomic(Path(out), "\n".join(rows) + "\n")
+        write_atomic(Path(out), table(rows))
     total = f"{len(todo)} file{'s' if len(todo) != 1 else ''}"
     listed = ", ".join(f"{n} {status}" for status, n in sorted(counted.items(), reverse=True))
-    click.echo(f"{total}: {listed}", err=as_json)
+    echo(f"{total}: {listed}", err=as_json)
     return int(counted["refused"] > 0)
 
 

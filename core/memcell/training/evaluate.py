@@ -10,14 +10,15 @@ import torch
 
 from memcell.app import Relabelling
 from memcell.errors import UsageError
+from memcell.escape import Lines
 from memcell.files import write_atomic
 from memcell.progress import progress
 from memcell.registry import Registry
 from memcell.tables import as_text, as_tsv
 from memcell.training.model import load_model
 from memcell.training.run import Say, build_app, inference_device, write_tables
-from memcell.training.run_config import RunConfig, resolve
-from memcell.training.run_folder import RunFolder
+from memcell.training.run_config import RunConfig
+from memcell.training.run_folder import RunFolder, resolve_stored
 from memcell.training.scoring import EVAL_POLICIES, score_row
 
 
@@ -33,7 +34,7 @@ def open_run(app: str, path: Path, registry: Registry) -> tuple[RunFolder, RunCo
     if sections.get("app") != app:
         raise UsageError(f"run '{path}' is of app '{sections.get('app')}', not '{app}'")
     folder.check_one_network()
-    return folder, resolve(app, sections, registry)
+    return folder, resolve_stored(folder, app, registry)
 
 
 def check_same_people(trained: Mapping[str, Any], now: Mapping[str, Any]) -> None:
@@ -113,7 +114,7 @@ def evaluate(
     rows += built.baselines(task)
     write_atomic(folder.path / name, as_tsv(rows, task.main_score))
     write_tables(folder.path, task.tables, before="evaluation-")
-    say(as_text(rows, task.main_score, task.shown_scores))
+    say(Lines(as_text(rows, task.main_score, task.shown_scores)))
     for note in task.notes:
         say(f"note: {note}")
     for row in rows:
