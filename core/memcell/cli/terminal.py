@@ -32,7 +32,9 @@ def guarded() -> Iterator[None]:
     escape and ends nothing.
     """
     before = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = _Guarded(before[0]), _Guarded(before[1])
+    for name, stream in zip(("stdout", "stderr"), before, strict=True):
+        if stream is not None:  # as where nobody gave a terminal
+            setattr(sys, name, _Guarded(stream))
     try:
         yield
     finally:
