@@ -79,6 +79,7 @@ class Network(nn.Module):
         keep: Collection[int] = (),
         gather: bool = False,
         generator: torch.Generator | None = None,
+        mask_generator: torch.Generator | None = None,
     ) -> Ran:
         """Run a window.
 
@@ -91,12 +92,20 @@ class Network(nn.Module):
             keep: Numbers of steps after which states are wanted.
             gather: Training: normalizers use and fold batch statistics.
             generator: Random numbers of dropout and noise; None for none.
+            mask_generator: Random numbers for cells that draw masks; ``generator`` unless given.
         """
         if self.training and generator is not None:
             x = self.noise(x, generator)
         marks = WindowMarks.of(restarts, valid, remembered.age)
         hidden, states = self.recurrent(
-            self.encoder(x), remembered.state, fresh, marks, keep, gather, generator
+            self.encoder(x),
+            remembered.state,
+            fresh,
+            marks,
+            keep,
+            gather,
+            generator,
+            mask_generator,
         )
         kept = {
             step: Remembered(detach(state), marks.age_after(step, remembered.age))

@@ -52,8 +52,8 @@ def entries(package, monkeypatch):
         del sys.modules[name]
 
 
-def test_there_is_one_of_each_kind(entries):
-    kinds = ["app", "cell", "dataset", "normalizer", "optimizer", "policy", "sampler"]
+def test_there_is_each_kind(entries):
+    kinds = ["app", "cell", "cell", "dataset", "normalizer", "optimizer", "policy", "sampler"]
     assert [e.spec.kind for e in entries] == kinds
 
 
@@ -86,6 +86,9 @@ def test_it_trains(package, tmp_path):
     words = [word for pair in chosen.items() for word in pair]
     answer = run(package, "-m", "memcell", "train", "parity", *words, folder=tmp_path)
     assert "leaky, trained with short_memory" in answer
+    assert (
+        "first window of cell 'leaky' of memcell-ours 0.1.0 with normalizer 'mean_only'" in answer
+    )
     assert "majority" in (out / "scores.tsv").read_text()
     misfit = run(
         package,

@@ -7,7 +7,6 @@ which the colour-blind tell apart; networks differ in their line style too.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from collections.abc import Sequence as ListOf
 from itertools import pairwise
@@ -22,7 +21,6 @@ from numpy.typing import NDArray
 
 from memcell.app import Probabilities, Task
 from memcell.errors import DataError
-from memcell.files import write_atomic
 from memcell.sequences.sequence import Sequence
 from memcell_data.recording import Recording
 from memcell_microsleep.events import EventRules, runs
@@ -100,9 +98,7 @@ def draw(
     axes[3].set_xlabel(f"time (s): {zoom[0]:.0f} to {zoom[1]:.0f} s, the bracket above")
     axes[0].set_title(_title(task, sequence), fontsize=13, loc="left")
     _legend(figure, axes[1], sequence)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    write_atomic(path, buffer.getvalue())
+    figure.savefig(path, format="png")
 
 
 def _true(sequence: Sequence) -> list[tuple[float, float]]:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 
 import click
 
 from memcell.checking import CheckedChannel, Checker, FileReport
-from memcell.cli.terminal import echo
 from memcell.errors import MemcellError, PluginError
-from memcell.escape import Lines, line, table
 from memcell.files import write_atomic
 from memcell.progress import progress
 from memcell.registry import default_registry
@@ -89,22 +87,18 @@ def check(
     wanted = tuple(word.strip() for word in channels.split(",") if word.strip())
     told = {name: word for name, word in (("unit", unit), ("labels", labels)) if word}
     counted: Counter[str] = Counter()
-    rows: list[Sequence[str]] = [COLUMNS]
+    rows = ["\t".join(COLUMNS)]
     with progress("checking", len(todo)) as shown:
         for report in _reports(todo, samples, wanted, told):
             counted[report.status] += 1
-            rows.append(_row(report))
-            echo(
-                json.dumps(report.facts())
-                if as_json
-                else Lines("\n".join(map(line, _block(report))))
-            )
+            rows.append("\t".join(_row(report)))
+            click.echo(json.dumps(report.facts()) if as_json else "\n".join(_block(report)))
             shown.advance(1, report.path.name)
     if out:
-        write_atomic(Path(out), table(rows))
+        write_atomic(Path(out), "\n".join(rows) + "\n")
     total = f"{len(todo)} file{'s' if len(todo) != 1 else ''}"
     listed = ", ".join(f"{n} {status}" for status, n in sorted(counted.items(), reverse=True))
-    echo(f"{total}: {listed}", err=as_json)
+    click.echo(f"{total}: {listed}", err=as_json)
     return int(counted["refused"] > 0)
 
 

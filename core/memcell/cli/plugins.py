@@ -7,10 +7,8 @@ from typing import Any
 
 import click
 
-from memcell.cli.terminal import echo
 from memcell.config import fields_of
 from memcell.errors import MemcellError, UsageError, unknown
-from memcell.escape import Lines
 from memcell.progress import progress
 from memcell.registry import Entry, Registry, default_registry
 from memcell.specs import KINDS
@@ -35,7 +33,7 @@ def plugins(name: str | None, kind: str | None, as_json: bool, check: bool, mark
     if markdown:
         from memcell.cli.reference import reference
 
-        echo(Lines(reference(registry)), nl=False)
+        click.echo(reference(registry), nl=False)
         return 0
     chosen = [e for e in registry.entries(kind) if name is None or e.spec.name == name]
     if name is not None and not chosen:
@@ -47,7 +45,7 @@ def plugins(name: str | None, kind: str | None, as_json: bool, check: bool, mark
         if name is not None:
             for row, entry in zip(rows, chosen, strict=True):
                 row["options"] = _options(entry)
-        echo(Lines(json.dumps(rows, indent=2)))
+        click.echo(json.dumps(rows, indent=2))
     elif name is not None and not check:
         for entry in chosen:
             _show(entry)
@@ -127,7 +125,7 @@ def _print(rows: list[dict[str, Any]], check: bool) -> None:
     widths = [min(w, 40) for w in widths]
     for line in [columns, *table]:
         cells = [f"{c:<{w}}" for c, w in zip(line, widths, strict=True)]
-        echo("  ".join(cells).rstrip())
+        click.echo("  ".join(cells).rstrip())
 
 
 def _options(entry: Entry) -> list[dict[str, Any]]:
@@ -143,14 +141,14 @@ def _options(entry: Entry) -> list[dict[str, Any]]:
 
 def _show(entry: Entry) -> None:
     spec = entry.spec
-    echo(f"{spec.kind} {spec.name}, of {entry.distribution} {entry.version}")
-    echo(f"  {spec.summary}")
+    click.echo(f"{spec.kind} {spec.name}, of {entry.distribution} {entry.version}")
+    click.echo(f"  {spec.summary}")
     if spec.reference:
-        echo(f"  {spec.reference}")
+        click.echo(f"  {spec.reference}")
     for key, value in entry.capabilities(entry.config({})).items():
-        echo(f"  {key}: {value}")
+        click.echo(f"  {key}: {value}")
     section = "data" if spec.kind == "dataset" else spec.kind
     for option in _options(entry):
         facts = ", ".join(x for x in (option["unit"], option["bounds"]) if x)
         tail = f" ({facts})" if facts else ""
-        echo(f"  --{section}.{option['name']} [{option['default']}]  {option['help']}{tail}")
+        click.echo(f"  --{section}.{option['name']} [{option['default']}]  {option['help']}{tail}")

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from memcell.errors import MemcellError
 from memcell.network import Network
+from memcell.recurrent.cell import projected
 from memcell.recurrent.normalizer import NormWindow
 from memcell.recurrent.state import State, leaves, rebuild
 from memcell.unroll.layer import Layer
@@ -55,9 +56,12 @@ class NetworkStep(nn.Module):
         h = self.network.encoder(x.unsqueeze(0))
         after: list[State] = []
         for layer, ages, before in zip(self._layers, self._ages, state, strict=True):
-            projected = layer.cell.project(h)
-            single = isinstance(projected, Tensor)
-            p = projected.squeeze(0) if single else tuple(t.squeeze(0) for t in projected)
+            found = projected(layer.cell, h)
+            p: Any = (
+                found.squeeze(0)
+                if isinstance(found, Tensor)
+                else tuple(t.squeeze(0) for t in found)
+            )
             norm = StepNorm(layer.norms, ages(age), 0)
             output, state_after = layer.cell.step(p, before, norm)
             after.append(state_after)

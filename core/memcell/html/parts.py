@@ -5,8 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Sequence
-
-from memcell.escape import markup as escape
+from html import escape
 
 
 class Html(str):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from memcell.escape import markup as escape
+from html import escape
+
 from memcell.html.parts import Html, text
 
 # The gradients of .scroll are a shadow at an edge that something lies beyond.

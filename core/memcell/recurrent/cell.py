@@ -80,11 +80,19 @@ class Cell(nn.Module):
         )
         return self.state_type(*parts)
 
+    @property
+    def draws(self) -> bool:
+        """Whether `project` takes the run's random numbers: it has an argument ``generator``."""
+        return _has_generator(type(self))
+
     def project(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
         """Compute what does not need the state, for all steps at once.
 
         Matrix products and random masks belong here; everything else in `step`, which is generated
-        into one pass.
+        into one pass. A cell that draws masks has the signature ``project(self, x, generator=None)``:
+        it draws from ``generator`` (a `torch.Generator` of the CPU, so draw there and move) and from
+        nothing else, and where that is None (inference, replays, streams) it draws nothing and takes
+        what is expected of the mask.
 
         Args:
             x: ``[T, B, I]``.
@@ -120,3 +128,28 @@ class Cell(nn.Module):
     def torch_form(self) -> TorchForm | None:
         """Return torch's own cell that this one is exactly, with its weights, or None."""
         return None
+
+
+def projected(
+    cell: Cell, x: Tensor, generator: torch.Generator | None = None
+) -> Tensor | tuple[Tensor, ...]:
+    """Call `Cell.project`, with random numbers where it takes them.
+
+    Args:
+        cell: The cell.
+        x: ``[T, B, I]``.
+        generator: On the CPU; None where nothing is drawn.
+    """
+    if not cell.draws:
+        return cell.project(x)
+    drawing: Any = cell.project
+    found: Tensor | tuple[Tensor, ...] = drawing(x, generator=generator)
+    return found
+
+
+def _has_generator(cell: Any) -> bool:
+    function = cell.project
+    while hasattr(function, "__wrapped__"):
+        function = function.__wrapped__
+    code = function.__code__
+    return "generator" in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]

@@ -18,6 +18,8 @@ from memcell import hooks
 from memcell.specs import KINDS, Spec
 
 GROUP = "memcell"
+#: The distribution that brings the engine and the built-in plugins.
+OWN_DISTRIBUTION = "memcell-rnn"
 _SPEC_OF_KIND = {spec.kind: spec for spec in KINDS}
 
 

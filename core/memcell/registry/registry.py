@@ -10,7 +10,7 @@ from typing import Any
 
 from memcell.config import from_mapping
 from memcell.errors import MemcellError, PluginError, UsageError, unknown
-from memcell.registry.loader import Failure, Loaded, installed, load
+from memcell.registry.loader import OWN_DISTRIBUTION, Failure, Loaded, installed, load
 from memcell.specs import Spec
 
 
@@ -34,6 +34,11 @@ class Entry:
     distribution: str
     version: str
     conflict: str = ""
+
+    @property
+    def built_in(self) -> bool:
+        """Whether memcell's own distribution brings it."""
+        return self.distribution == OWN_DISTRIBUTION
 
     @property
     def origin(self) -> str:

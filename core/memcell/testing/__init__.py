@@ -20,7 +20,7 @@ from memcell.testing.finding import Finding
 from memcell.testing.listing import check_listing
 from memcell.testing.normalizers import NORMALIZER_CHECKS
 from memcell.testing.optimizers import OPTIMIZER_CHECKS
-from memcell.testing.plugin import check_plugin
+from memcell.testing.plugin import check_plugin, quick_findings
 from memcell.testing.policies import POLICY_CHECKS
 from memcell.testing.samplers import SAMPLER_CHECKS
 
@@ -36,4 +36,5 @@ __all__ = [
     "check_listing",
     "check_plugin",
     "declared",
+    "quick_findings",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -17,7 +18,7 @@ from memcell.registry import Entry
 from memcell.registry.loader import installed
 from memcell.specs import CellSpec, DatasetSpec, NormalizerSpec, SamplerSpec, StatePolicySpec
 from memcell.testing.building import entry_builder, entry_declared
-from memcell.testing.cells import CELL_CHECKS
+from memcell.testing.cells import CELL_CHECKS, SLOW_CHECKS
 from memcell.testing.failure import CheckFailed, line_of, require
 from memcell.testing.finding import Finding
 from memcell.testing.listing import check_config_import, check_listing
@@ -42,6 +43,26 @@ def check_plugin(entry: Entry) -> list[Finding]:
     if all(finding.ok for finding in findings):
         findings += [_found(entry, name, check) for name, check in _checks_of_kind(entry)]
     return findings
+
+
+def quick_findings(entry: Entry, config: Any) -> list[Finding]:
+    """Return what the checks of a cell or a normalizer say, but for those that compile or import anew.
+
+    Args:
+        entry: The plugin.
+        config: Its options.
+    """
+
+    def build(*sizes: Any) -> Any:
+        return entry.build(*sizes, config)
+
+    checks: list[Check] = []
+    if isinstance(entry.spec, CellSpec):
+        checks = [(c.__name__, partial(c, build)) for c in CELL_CHECKS if c not in SLOW_CHECKS]
+    elif isinstance(entry.spec, NormalizerSpec):
+        spec = replace(entry.spec, **entry.capabilities(config))
+        checks = [(c.__name__, partial(c, build, spec)) for c in NORMALIZER_CHECKS]
+    return [_found(entry, name, check) for name, check in checks]
 
 
 def _found(entry: Entry, name: str, check: Callable[[], None]) -> Finding:

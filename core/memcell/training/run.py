@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -14,13 +13,12 @@ import torch
 from memcell.app import App, Explaining, Row, Task
 from memcell.compatibility import check, misfits
 from memcell.errors import UsageError
-from memcell.escape import Lines
 from memcell.files import write_atomic
 from memcell.progress import SILENT, progress
-from memcell.reading import refusing
 from memcell.registry import Registry
 from memcell.reporting import try_report
 from memcell.tables import as_text
+from memcell.training.foreign import concerns, foreign_parts, origin_of
 from memcell.training.interrupt import Interrupted, Interrupts
 from memcell.training.intervals_text import with_intervals
 from memcell.training.parts import build_parts
@@ -28,8 +26,8 @@ from memcell.training.processes import ALONE, Processes
 from memcell.training.run_config import Choice, RunConfig
 from memcell.training.run_folder import RunFolder
 from memcell.training.scoring import Scored, label_of, pooled_intervals, score, write_scores
-from memcell.training.snapshot import check_checkpoint
 from memcell.training.trainer import Trainer
+from memcell.unroll.first_window import FirstWindow
 
 Say = Callable[[str], None]
 
@@ -144,6 +142,9 @@ def train(
         task = app.task(shown)
     describe(task, say)
     warn_of_few_updates(config, task, say)
+    if processes.main:
+        for line in concerns(config, registry):
+            say(line)
     with Interrupts() as interrupts:
         job = Job(
             config=config,
@@ -169,12 +170,11 @@ def train(
     rows = write_results(job, scored)
     lines = inspect(job)
     say("")
-    say(Lines(as_text(rows, task.main_score, task.shown_scores)))
+    say(as_text(rows, task.main_score, task.shown_scores))
     between = pooled_intervals(rows, app)
     if between:
-        say("")
-        say(f"95 % intervals over {len(rows[0].subjects)} test subjects")
-        say(Lines(with_intervals(rows, task.shown_scores, between)))
+        say(f"\n95 % intervals over {len(rows[0].subjects)} test subjects")
+        say(with_intervals(rows, task.shown_scores, between))
     for note in task.notes:
         say(f"note: {note}")
     for one in scored:
@@ -228,7 +228,7 @@ def train_networks(job: Job, twin: RunConfig | None) -> list[Scored]:
     """
     jobs = [job]
     if twin is not None:
-        below = RunFolder(job.path).below(f"against-{twin.choices['policy'].name}")
+        below = job.path / f"against-{twin.choices['policy'].name}"
         jobs.append(dataclasses.replace(job, config=twin, path=below))
     return [_train_one(each) for each in jobs]
 
@@ -327,6 +327,7 @@ def _train_one(job: Job) -> Scored:
         say(f"{label}: time loop {trainer.network.recurrent.way}")
     with progress(label, trainer.total_updates) as shown:
         trainer.progress = shown if job.processes.main else SILENT
+        trainer.say = lambda line: say(f"{label}: {line}")
         trainer.train(job.interrupts)
     say(f"{label}: {trainer.at.update} updates, {trainer.at.reason}")
     counts = [f"{name} {value:g}" for name, value in trainer.parts.policy.counts().items()]
@@ -360,18 +361,15 @@ def make_trainer(
         resume: Go on with the run in ``path`` where there is one.
         processes: Those that train together; only the main one makes the folder.
     """
-    begun = processes.any(processes.main and resume and os.path.lexists(path / "config.toml"))
+    begun = processes.any(processes.main and resume and (path / "config.toml").exists())
     if begun:
         folder = RunFolder.open(path)
     elif processes.main:
         folder = RunFolder.create(path, config, registry, str(device))
     else:
         folder = RunFolder(path)
-    resumed = begun and os.path.lexists(folder.checkpoint)
-    if resumed:
-        with refusing(folder.checkpoint):
-            check_checkpoint(folder.checkpoint, config, registry, app, task)
     parts = build_parts(config, registry, app, task, device)
+    foreign = foreign_parts(config, registry)
     trainer = Trainer(
         config.training,
         inference_policy(config, registry),
@@ -379,8 +377,9 @@ def make_trainer(
         parts,
         folder,
         processes=processes,
+        first_window=FirstWindow(origin_of(foreign)) if foreign else None,
     )
-    if resumed:
+    if begun and folder.checkpoint.exists():
         trainer.restore()
     elif begun and processes.main:
         folder.cut_metrics(0)

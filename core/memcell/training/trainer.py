@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -37,8 +38,10 @@ from memcell.training.processes import ALONE, Processes
 from memcell.training.readout_gradients import readout_gradients
 from memcell.training.run_folder import RunFolder
 from memcell.training.schedule import learning_rate
-from memcell.training.seeds import epoch_rng, lengths_rng, run_generator
+from memcell.training.seeds import epoch_rng, lengths_rng, mask_generator, run_generator
+from memcell.unroll.first_window import FirstWindow
 from memcell.unroll.subnormal import flushed
+from memcell.unroll.ways import UnrollWarning
 
 
 class Trainer:
@@ -52,6 +55,7 @@ class Trainer:
         folder: Where checkpoints and metrics go.
         progress: Told of each update.
         processes: Those that train together; only the main one writes.
+        first_window: Checks the first window of foreign code; None where there is none.
     """
 
     def __init__(
@@ -63,6 +67,7 @@ class Trainer:
         folder: RunFolder,
         progress: Progress = SILENT,
         processes: Processes = ALONE,
+        first_window: FirstWindow | None = None,
     ) -> None:
         processes.check(config.batch_size)
         self.processes = processes
@@ -83,6 +88,13 @@ class Trainer:
                 stacklevel=2,
             )
         self.at = Position()
+        #: Receives lines for the person.
+        self.say: Callable[[str], None] = _silent
+        self.first_window = first_window
+        #: Whose code it checks, empty where all is memcell's own.
+        self.foreign = "" if first_window is None else first_window.origin
+        for layer in self.network.recurrent.each:
+            layer.first_window = first_window
         self.best: dict[str, Tensor] = {}
         self._class_weights = (
             None
@@ -186,9 +198,11 @@ class Trainer:
         weight = self.processes.total(float(batch.weight.sum()))
         # A batch without a label still runs: memory must be carried through it.
         with torch.set_grad_enabled(weight > 0):
-            ran, losses = self.forward(batch)
+            ran, losses = self.forward(batch, masks=self._masks())
         if self.probes is not None and self._began is not None:
             self.probes.before_update(self.at.update + 1, self.at.epoch, batch, self._began)
+        if weight > 0 and self.first_window is not None:
+            self._settle_first_window()
         if weight > 0:
             total = self.processes.total(float(losses.detach().sum()))
             if not math.isfinite(total):
@@ -222,12 +236,46 @@ class Trainer:
             lanes = [self.processes.lanes(values).cpu().numpy() for values in seen]
             self.parts.sampler.observe(*lanes)
 
+    def _settle_first_window(self) -> None:
+        """Let all layers, in all processes, run as their first windows tell."""
+        check = self.first_window
+        assert check is not None
+        reason = next(filter(None, self.processes.each(check.reason)), "")
+        self.run_eagerly(reason)
+        if not self.processes.main:
+            return
+        if reason:
+            message = f"{reason}. It trains on the eager loop: slower, and as its step says"
+            warnings.warn(message, UnrollWarning, stacklevel=2)
+        elif check.line:
+            self.say(check.line)
+
+    def run_eagerly(self, reason: str) -> None:
+        """Take the verdict on the first window: ``reason`` for the eager loop, or empty."""
+        self.first_window = None
+        for layer in self.network.recurrent.each:
+            layer.first_window, layer.eager_because = None, reason
+
     def run(self, batch: Batch, gather: bool = True) -> Tensor:
         """Run a batch under the training policy and return weighted losses ``[T, B]``, nats."""
         return self.forward(batch, gather)[1]
 
-    def forward(self, batch: Batch, gather: bool = True) -> tuple[Ran, Tensor]:
-        """Run a batch under the training policy; what it gave, and weighted losses ``[T, B]``, nats."""
+    def _masks(self) -> torch.Generator | None:
+        """Return the random numbers of this update for cells that draw masks; None where none does."""
+        if not any(layer.cell.draws for layer in self.network.recurrent.each):
+            return None
+        return mask_generator(self.config.seed, self.at.update, self.processes.rank)
+
+    def forward(
+        self, batch: Batch, gather: bool = True, masks: torch.Generator | None = None
+    ) -> tuple[Ran, Tensor]:
+        """Run a batch under the training policy; what it gave, and weighted losses ``[T, B]``, nats.
+
+        Args:
+            batch: The batch.
+            gather: Normalizers use and fold batch statistics.
+            masks: Random numbers for cells that draw masks; the run's generator unless given.
+        """
         policy, memory, network = self.parts.policy, self.memory, self.network
         network.train()
         with torch.autocast(
@@ -245,6 +293,7 @@ class Trainer:
                 keep=policy.wants(batch),
                 gather=gather,
                 generator=memory.generator,
+                mask_generator=masks,
             )
         policy.end(batch, ran.states, memory)
         target = batch.y.long().clamp_min(0)
@@ -323,3 +372,7 @@ class Trainer:
             CheckpointError: It cannot be used.
         """
         snapshot.take_back(self)
+
+
+def _silent(line: str) -> None:
+    """Say nothing: nobody asked."""

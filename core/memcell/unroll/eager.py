@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from memcell.recurrent.cell import Cell
+from memcell.recurrent.cell import Cell, projected
 from memcell.recurrent.normalizer import NormWindow
 from memcell.recurrent.state import State, where
 from memcell.unroll.marks import WindowMarks
@@ -24,6 +24,7 @@ def unroll_eager(
     marks: WindowMarks,
     keep: Collection[int],
     gather: bool,
+    generator: torch.Generator | None = None,
 ) -> tuple[Tensor, dict[int, State]]:
     """Run a cell over a window.
 
@@ -39,13 +40,14 @@ def unroll_eager(
         marks: Restarts, padding, ages.
         keep: Numbers of steps after which the state is wanted.
         gather: Training: normalizers use and fold batch statistics.
+        generator: Random numbers for a cell that draws masks; None for none.
 
     Returns:
         Outputs ``[T, B, H]`` and the states that were wanted. On the calling thread subnormal numbers
         count as zero meanwhile, as in the generated loop.
     """
     with flushed():
-        return _unrolled(cell, norms, x, state, fresh, marks, keep, gather)
+        return _unrolled(cell, norms, x, state, fresh, marks, keep, gather, generator)
 
 
 def _unrolled(
@@ -57,13 +59,14 @@ def _unrolled(
     marks: WindowMarks,
     keep: Collection[int],
     gather: bool,
+    generator: torch.Generator | None = None,
 ) -> tuple[Tensor, dict[int, State]]:
     if not marks.time_steps:
         return _no_steps(cell, x), {0: state} if 0 in keep else {}
     gather = gather and x.shape[1] > 0  # no lanes have no statistics
-    projected = cell.project(x)
-    single = isinstance(projected, Tensor)
-    parts = (projected,) if isinstance(projected, Tensor) else projected
+    found = projected(cell, x, generator)
+    single = isinstance(found, Tensor)
+    parts = (found,) if isinstance(found, Tensor) else found
     windows = norms.windows(marks, gather)
     outputs, states, gathered = unroll_parts(
         cell, norms, parts, single, state, fresh, marks, keep, windows

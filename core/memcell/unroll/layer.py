@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from memcell.recurrent.cell import Cell
 from memcell.recurrent.normalizer import Normalizer
 from memcell.recurrent.state import State
 from memcell.unroll import ways
+from memcell.unroll.agreement import Window
+from memcell.unroll.first_window import FirstWindow
 from memcell.unroll.marks import WindowMarks
 from memcell.unroll.native.unsupported import Seldom, Unsupported
 from memcell.unroll.norms import SiteNorms
@@ -47,10 +50,16 @@ class Layer(nn.Module):
         self.norms = SiteNorms(cell.norm_sites, normalizer)
         self.unroll = unroll
         self._refused: dict[str, str] = {}
+        #: Why it runs on the eager loop whatever was asked for, streams included; empty where it need not.
+        self.eager_because = ""
+        #: Looks at the first window that is trained on; None where nobody has to.
+        self.first_window: FirstWindow | None = None
 
     @property
     def way(self) -> str:
         """Which way it runs where its weights are, and why not a faster one, in words."""
+        if self.eager_because:
+            return f"{ways.NAMES['eager']} ({self.eager_because})"
         device = next((p.device.type for p in self.cell.parameters()), "cpu")
         reasons: list[str] = []
         for way in ways.candidates(self.unroll, device):
@@ -69,16 +78,28 @@ class Layer(nn.Module):
         marks: WindowMarks,
         keep: Collection[int],
         gather: bool,
+        generator: torch.Generator | None = None,
     ) -> Unrolled:
         """Run a window; see `memcell.unroll.eager.unroll_eager` for the arguments."""
         said: dict[str, str] = {}
+        drawing = generator if self.cell.draws else None
+        masks = None if drawing is None else drawing.get_state()
         # no steps, no lanes, or transformed by torch: this window only, and nothing to warn of
         plain = 0 in x.shape[:2] or transforming()
-        for way in ("eager",) if plain else ways.candidates(self.unroll, x.device.type):
+        choice = "eager" if plain or self.eager_because else self.unroll
+        for way in ways.candidates(choice, x.device.type):
             if way in self._refused:
                 continue
+            if self._to_check(way, x):
+                keeping = tuple(sorted(set(keep)))
+                grad = x.requires_grad
+                window = Window(x, state, fresh, marks, keeping, True, gather, masks, grad)
+                if not self._agrees(way, window):
+                    return self.forward(x, state, fresh, marks, keep, gather, generator)
+            if drawing is not None and masks is not None:
+                drawing.set_state(masks)  # every way draws the same, whatever was tried before
             try:
-                result = ways.run(way, self, x, state, fresh, marks, keep, gather)
+                result = ways.run(way, self, x, state, fresh, marks, keep, gather, drawing)
             except Seldom as reason:
                 if way != "torch":
                     said[way] = str(reason)
@@ -92,3 +113,20 @@ class Layer(nn.Module):
                 ways.warn_once(self, refused, reason_why, way)
             return Unrolled(*result)
         raise AssertionError("the eager loop runs anything")
+
+    def _to_check(self, way: str, x: Tensor) -> bool:
+        return (
+            self.first_window is not None
+            and way != "eager"
+            and x.is_cpu
+            and torch.is_grad_enabled()
+        )
+
+    def _agrees(self, way: str, window: Window) -> bool:
+        """Check the first window, and run eagerly where it differs."""
+        check, self.first_window = self.first_window, None
+        assert check is not None
+        if check.agrees(way, self, window):
+            return True
+        self.eager_because = check.reason
+        return False

@@ -36,6 +36,11 @@ class RecurrentStack(nn.Module):
         """How the layers run, in words (they differ at most in width)."""
         return self._layer(0).way
 
+    @property
+    def each(self) -> list[Layer]:
+        """The layers."""
+        return [self._layer(i) for i in range(len(self.layers))]
+
     def _layer(self, i: int) -> Layer:
         layer = self.layers[i]
         assert isinstance(layer, Layer)
@@ -63,6 +68,7 @@ class RecurrentStack(nn.Module):
         keep: Collection[int] = (),
         gather: bool = False,
         generator: torch.Generator | None = None,
+        mask_generator: torch.Generator | None = None,
     ) -> Unrolled:
         """Run a window.
 
@@ -74,13 +80,16 @@ class RecurrentStack(nn.Module):
             keep: Numbers of steps after which the states are wanted.
             gather: Normalizers use and fold batch statistics (training, never a replay).
             generator: Random numbers of dropout; None for no dropout.
+            mask_generator: Random numbers for cells that draw masks; ``generator`` unless given.
         """
         wanted = sorted(set(keep))
+        drawn = generator if mask_generator is None else mask_generator
+        drawn = drawn if self.training else None
         kept: dict[int, list[State]] = {step: [] for step in wanted}
         for i in range(len(self.layers)):
             if i and self.dropout and self.training and generator is not None:
                 x = _dropout(x, self.dropout, generator)
-            x, states = self._layer(i)(x, state[i], fresh[i], marks, wanted, gather)
+            x, states = self._layer(i)(x, state[i], fresh[i], marks, wanted, gather, drawn)
             for step in wanted:
                 kept[step].append(states[step])
         return Unrolled(x, {step: tuple(states) for step, states in kept.items()})

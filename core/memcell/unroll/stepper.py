@@ -33,6 +33,8 @@ class Stepper:
         try:
             if layer.unroll == "eager":
                 raise Unsupported("the eager loop was asked for")
+            if layer.eager_because:
+                raise Unsupported(layer.eager_because)
             from memcell.unroll.native import NativeStepper
 
             self._inner = NativeStepper(layer.cell, layer.norms, lanes)

@@ -57,6 +57,7 @@ def run(
     marks: WindowMarks,
     keep: Collection[int],
     gather: bool,
+    generator: torch.Generator | None = None,
 ) -> tuple[Tensor, dict[int, State]]:
     """Run a window in one way; see `memcell.unroll.eager.unroll_eager` for the arguments.
 
@@ -67,22 +68,24 @@ def run(
     if way == "native":
         from memcell.unroll.native import unroll_native
 
-        return unroll_native(cell, norms, x, state, fresh, marks, keep, gather)
+        return unroll_native(cell, norms, x, state, fresh, marks, keep, gather, generator)
     if way == "compiled":
         from memcell.unroll.compiled import unroll_compiled
 
-        return unroll_compiled(cell, norms, x, state, fresh, marks, keep, gather)
+        return unroll_compiled(cell, norms, x, state, fresh, marks, keep, gather, generator)
     if way == "torch":
         form = None if len(norms) else cell.torch_form()
         if form is None:
             raise Unsupported("it is not one of torch's own cells, or a normalizer is set")
         if x.is_cuda and torch.is_autocast_enabled("cuda"):
             raise Seldom(HALF)
+        if generator is not None and cell.draws:
+            raise Seldom("its project draws masks")
         pieces = len(cuts(marks, keep)) - 1
         if pieces > 1 and marks.time_steps < MIN_MEAN_CUT * pieces:
             raise Seldom("the window is cut too often")
         return unroll_torch(form, cell, x, state, fresh, marks, keep)
-    return unroll_eager(cell, norms, x, state, fresh, marks, keep, gather)
+    return unroll_eager(cell, norms, x, state, fresh, marks, keep, gather, generator)
 
 
 def refusal(way: str, layer: Layer) -> str | None:

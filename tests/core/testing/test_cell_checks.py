@@ -62,14 +62,14 @@ class WithoutForm(Right):
 
 
 class Zoneout(WithoutForm):
-    """Random masks where they belong: in project, beside the product."""
+    """Random masks where they belong: in project, beside the product, from its generator."""
 
-    def project(self, x):
+    def project(self, x, generator=None):
         product = F.linear(x, self.w)
-        keep = torch.ones_like(product)
-        if self.training:
-            keep = (torch.rand_like(product) > 0.1).to(product.dtype)
-        return product, keep
+        if generator is None:
+            return product, torch.full_like(product, 0.9)
+        keep = torch.rand(product.shape, generator=generator) > 0.1
+        return product, keep.to(product)
 
     def step(self, p, state, norm):
         product, keep = p
@@ -144,6 +144,30 @@ class Squeezes(WithoutForm):
 class WrongForm(Right):
     def torch_form(self):
         return TorchForm("rnn_tanh", (self.w, self.u, self.b, self.b))
+
+
+class DrawsGlobally(Zoneout):
+    """Masks from torch's global generator, while training only."""
+
+    def project(self, x):
+        product = F.linear(x, self.w)
+        keep = torch.rand_like(product) > 0.1 if self.training else torch.ones_like(product)
+        return product, keep.to(product)
+
+
+class DrawsAtInference(Zoneout):
+    def project(self, x, generator=None):
+        return super().project(x, generator or torch.Generator().manual_seed(torch.seed()))
+
+
+class LooksAtLongWindows(WithoutForm):
+    def project(self, x):
+        return F.linear(x - x.mean(0) if len(x) > 300 else x, self.w)
+
+
+class LooksAtManyLanes(WithoutForm):
+    def project(self, x):
+        return F.linear(x * (1.0 if x.shape[1] < 64 else 1.5), self.w)
 
 
 class SeesWholeWindow(WithoutForm):
@@ -310,6 +334,13 @@ MUTANTS = {
     checks.step_changes_nothing: [Counts, KeepsOnSelf],
     checks.step_spares_its_inputs: [WritesToInput, WritesToState],
     checks.step_draws_no_random_numbers: [DropsInStep],
+    checks.project_draws_from_its_generator: [DrawsGlobally, DrawsAtInference],
+    checks.project_treats_each_step_alike: [
+        SeesWholeWindow,
+        SumsOverTime,
+        LooksAtLongWindows,
+        LooksAtManyLanes,
+    ],
     checks.step_reads_no_values: [Looks, StaysOnTheHost],
     checks.norm_sites_are_as_declared: [
         UndeclaredSite,

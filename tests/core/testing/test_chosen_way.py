@@ -110,7 +110,7 @@ def test_a_wrong_way_is_found_and_the_eager_loop_named(change):
 
 
 def test_the_figure_is_said():
-    said = r"'the state after step 8, part \d' differs by \d.*e-\d\d \(training, T=8 B=5, restarts"
+    said = r"the state after step 8, part \d differs by \d.*e-\d\d.*\(training, T=8 B=5, restarts"
     with pytest.raises(CheckFailed, match=said):
         chosen_way_equals_eager(TraceCell, Double(wrong_state))
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from memcell.testing.cells.chosen import chosen_way_equals_eager
+from memcell.testing.cells.drawing import (
+    project_draws_from_its_generator,
+    step_draws_no_random_numbers,
+)
 from memcell.testing.cells.gradients import (
     carried_state_has_no_gradient,
     every_parameter_learns,
@@ -19,7 +23,6 @@ from memcell.testing.cells.parameters import (
 )
 from memcell.testing.cells.purity import (
     step_changes_nothing,
-    step_draws_no_random_numbers,
     step_reads_no_values,
     step_repeats_itself,
     step_spares_its_inputs,
@@ -37,6 +40,7 @@ from memcell.testing.cells.time import (
     engine_equals_step_loop,
     lanes_do_not_meet,
     padding_holds_memory,
+    project_treats_each_step_alike,
     restart_touches_its_lane,
 )
 
@@ -46,7 +50,10 @@ CELL_CHECKS: tuple[Callable[[BuildCell], None], ...] = (
     step_keeps_shapes,
     dtype_is_kept,
     smallest_window_works,
+    project_draws_from_its_generator,
+    step_draws_no_random_numbers,
     engine_equals_step_loop,
+    project_treats_each_step_alike,
     chunks_equal_whole,
     restart_touches_its_lane,
     padding_holds_memory,
@@ -54,7 +61,6 @@ CELL_CHECKS: tuple[Callable[[BuildCell], None], ...] = (
     step_repeats_itself,
     step_changes_nothing,
     step_spares_its_inputs,
-    step_draws_no_random_numbers,
     step_reads_no_values,
     norm_sites_are_as_declared,
     norm_sites_are_used,
@@ -68,4 +74,7 @@ CELL_CHECKS: tuple[Callable[[BuildCell], None], ...] = (
     chosen_way_equals_eager,
 )
 
-__all__ = ["CELL_CHECKS", "BuildCell"]
+#: Those that take seconds: before training they are left out, and the first window is checked instead.
+SLOW_CHECKS = (chosen_way_equals_eager, step_reads_no_values)
+
+__all__ = ["CELL_CHECKS", "SLOW_CHECKS", "BuildCell"]

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from memcell.recurrent.cell import Cell
+from memcell.recurrent.cell import Cell, projected
 from memcell.recurrent.identity import identity_norm
 from memcell.recurrent.state import State, detach, leaves, rebuild
 from memcell.testing.cells.made import BuildCell, inputs, made, run, used_state
@@ -27,9 +27,9 @@ class _Step(nn.Module):
         self.cell = cell
 
     def forward(self, x: Tensor, state: State) -> tuple[Tensor, ...]:
-        projected = self.cell.project(x.unsqueeze(0))
-        single = isinstance(projected, Tensor)
-        p: Any = projected[0] if single else tuple(part[0] for part in projected)
+        found = projected(self.cell, x.unsqueeze(0))
+        single = isinstance(found, Tensor)
+        p: Any = found[0] if single else tuple(part[0] for part in found)
         output, after = self.cell.step(p, state, identity_norm)
         return output, *leaves(after)
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from memcell.recurrent.cell import Cell, Norm
+from memcell.recurrent.cell import Cell, Norm, projected
 from memcell.recurrent.identity import identity_norm
 from memcell.recurrent.initializers import initializer
 from memcell.recurrent.state import State, detach
@@ -63,8 +63,8 @@ def inputs(steps: int = STEPS, lanes: int = LANES, dtype: torch.dtype = torch.fl
 
 def first_step(cell: Cell, x: Tensor) -> Any:
     """Return what `Cell.step` is given at the first step of ``x``."""
-    projected = cell.project(x)
-    return projected[0] if isinstance(projected, Tensor) else tuple(p[0] for p in projected)
+    found = projected(cell, x)
+    return found[0] if isinstance(found, Tensor) else tuple(p[0] for p in found)
 
 
 def zero_state(cell: Cell, lanes: int = LANES, dtype: torch.dtype = torch.float64) -> State:
@@ -107,10 +107,10 @@ def run(
 
 def step_loop(cell: Cell, x: Tensor, norm: Norm = identity_norm) -> tuple[Tensor, State]:
     """Run a window with the shortest loop there is."""
-    projected = cell.project(x)
+    found = projected(cell, x)
     state, outputs = zero_state(cell, x.shape[1], x.dtype), []
     for t in range(len(x)):
-        p = projected[t] if isinstance(projected, Tensor) else tuple(part[t] for part in projected)
+        p = found[t] if isinstance(found, Tensor) else tuple(part[t] for part in found)
         output, state = cell.step(p, state, norm)
         outputs.append(output)
     return torch.stack(outputs), state

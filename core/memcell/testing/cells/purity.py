@@ -7,12 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from memcell.recurrent.cell import Cell
 from memcell.recurrent.identity import identity_norm
-from memcell.recurrent.state import State, leaves, map_state
+from memcell.recurrent.state import leaves, map_state
 from memcell.testing.cells.made import BuildCell, first_step, inputs, made, used_state
 from memcell.testing.failure import must_work, require
-from memcell.testing.numbers import distance, seeded, state_distance
+from memcell.testing.numbers import distance, state_distance
 from memcell.testing.purity import attributes_of, changed_attributes
 
 
@@ -27,7 +26,8 @@ def step_repeats_itself(build: BuildCell) -> None:
         gap == 0,
         expected="step to give the same for the same arguments",
         did=f"the second call differed by {gap:.3g}",
-        change="Keep nothing on self between steps, and draw nothing: random masks belong in project.",
+        change="Keep nothing on self between steps, and draw nothing: random masks belong in project, drawn "
+        "from its argument generator.",
     )
 
 
@@ -90,26 +90,6 @@ def step_reads_no_values(build: BuildCell) -> None:
             did=f"it is on {output.device}",
             change=change,
         )
-
-
-def step_draws_no_random_numbers(build: BuildCell) -> None:
-    """`step` leaves torch's generator where it is; masks are drawn in `project`."""
-    cell = made(build).train()
-    with seeded():
-        p, state = first_step(cell, inputs()), used_state(cell)
-        before = torch.get_rng_state()
-        _step(cell, p, state)
-        moved = not torch.equal(before, torch.get_rng_state())
-    require(
-        not moved,
-        expected="step to draw no random numbers",
-        did="torch's generator moved",
-        change="Draw masks in project, for all steps at once, and return them beside the product.",
-    )
-
-
-def _step(cell: Cell, p: Any, state: State) -> None:
-    cell.step(p, state, identity_norm)
 
 
 def _on_meta(tensors: Any) -> Any:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
+from memcell.recurrent.cell import Cell, projected
 from memcell.recurrent.state import State, detach, map_state
 from memcell.testing.cells.made import LANES, STEPS, BuildCell, inputs, made, run, step_loop
 from memcell.testing.failure import require
@@ -31,6 +33,46 @@ def engine_equals_step_loop(build: BuildCell) -> None:
         change="Return from step all that the next step needs, in the state; if torch_form is given, "
         "it must be this very cell.",
     )
+
+
+#: Lengths of windows, up to what inference takes at once and beyond; and numbers of lanes.
+_LENGTHS = (1, 2, 9, 21, 33, 51, 65, 101, 129, 201, 257, 401, 513, 1025, 2048, 2100)
+_MANY_LANES = 300
+
+
+def project_treats_each_step_alike(build: BuildCell) -> None:
+    """What `project` gives for a step depends neither on the window's length nor on the number of lanes."""
+    cell = made(build)
+    x = inputs(steps=_LENGTHS[-1], lanes=2)
+    wide = inputs(steps=3, lanes=_MANY_LANES)
+    with torch.no_grad():
+        alone = _together([_tensors(cell, x[t : t + 1]) for t in range(len(x))], 0)
+        for steps in _LENGTHS:
+            _alike(alone, _tensors(cell, x[:steps]), f"in a window of {steps} steps")
+        lanes = [_tensors(cell, wide[:, i : i + 1]) for i in range(_MANY_LANES)]
+        _alike(_together(lanes, 1), _tensors(cell, wide), f"among {_MANY_LANES} lanes")
+
+
+def _tensors(cell: Cell, x: Tensor) -> list[Tensor]:
+    found = projected(cell, x)
+    return [found] if isinstance(found, Tensor) else list(found)
+
+
+def _together(found: list[list[Tensor]], dim: int) -> list[Tensor]:
+    return [torch.cat(parts, dim) for parts in zip(*found, strict=True)]
+
+
+def _alike(alone: list[Tensor], together: list[Tensor], where: str) -> None:
+    for one, part in zip(alone, together, strict=True):
+        size = float(one.abs().max()) if one.numel() else 0.0
+        gap = distance(one[: len(part)], part)
+        require(
+            gap <= 1e-10 * max(size, 1.0),
+            expected="project to give the same for a step whatever other steps and lanes are beside it",
+            did=f"{where} it differs by {gap:.3g} from each step by itself",
+            change="Let project treat each step of each lane by itself: no mean over time, nothing that "
+            "depends on x.shape[0] or x.shape[1].",
+        )
 
 
 def chunks_equal_whole(build: BuildCell) -> None:

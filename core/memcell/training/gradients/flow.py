@@ -28,6 +28,12 @@ class FlowScaled(Cell):
         super().__init__(inner.input_size, inner.hidden_size)
         self.inner = inner
         self.factor = factor
+        self._draws = inner.draws
+
+    @property
+    def draws(self) -> bool:
+        """The cell's."""
+        return self._draws
 
     @property
     def output_size(self) -> int:
@@ -54,9 +60,15 @@ class FlowScaled(Cell):
         """Return the cell's."""
         return self.inner.initial_state(batch_size, device=device, dtype=dtype)
 
-    def project(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
+    def project(
+        self, x: Tensor, generator: torch.Generator | None = None
+    ) -> Tensor | tuple[Tensor, ...]:
         """Return the cell's."""
-        return self.inner.project(x)
+        inner: Any = self.inner
+        found: Tensor | tuple[Tensor, ...] = (
+            inner.project(x, generator=generator) if self._draws else inner.project(x)
+        )
+        return found
 
     def step(self, p: Any, state: Any, norm: Norm) -> tuple[Tensor, Any]:
         """Do the cell's step, and scale what flows back into the state that it leaves."""

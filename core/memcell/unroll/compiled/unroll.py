@@ -7,7 +7,7 @@ from collections.abc import Collection
 import torch
 from torch import Tensor
 
-from memcell.recurrent.cell import Cell
+from memcell.recurrent.cell import Cell, projected
 from memcell.recurrent.state import State, leaves, map_state
 from memcell.unroll.compiled.cache import run_compiled
 from memcell.unroll.compiled.chunk import Done, Form, run_chunk
@@ -30,6 +30,7 @@ def unroll_compiled(
     marks: WindowMarks,
     keep: Collection[int],
     gather: bool,
+    generator: torch.Generator | None = None,
     chunk: int = CHUNK,
 ) -> tuple[Tensor, dict[int, State]]:
     """Run a cell over a window. Arguments and result as `memcell.unroll.eager.unroll_eager`.
@@ -46,13 +47,15 @@ def unroll_compiled(
         marks: Restarts, padding, ages.
         keep: Numbers of steps after which the state is wanted.
         gather: Training: normalizers use and fold batch statistics.
+        generator: Random numbers for a cell that draws masks; None for none.
         chunk: K.
 
     Raises:
         Unsupported: The step cannot be compiled; says why.
     """
-    projected = cell.project(x)
-    parts = (projected,) if isinstance(projected, Tensor) else tuple(projected)
+    found = projected(cell, x, generator)
+    single = isinstance(found, Tensor)
+    parts = (found,) if isinstance(found, Tensor) else tuple(found)
     windows = norms.windows(marks, gather)
     modes = tuple((site, window.mode) for site, window in windows.items())
     inputs = [window.inputs for window in windows.values()]
@@ -68,7 +71,7 @@ def unroll_compiled(
             # CUDA graphs are recorded along the way through a window: with and without marks, chunk by
             # chunk, there would be as many ways as windows, each recorded anew. One form, one way.
             marked = cut.marked or x.is_cuda
-            form = Form(modes, isinstance(projected, Tensor), marked, every)
+            form = Form(modes, single, marked, every)
             run = run_compiled if cut.compiled else run_chunk
             before = _alike(state) if training and cut.compiled else state
             done = run(cell, norms, form, cut.piece, before, fresh)
@@ -99,13 +102,14 @@ def compiled_reason(cell: Cell, norms: SiteNorms) -> str | None:
     state = cell.initial_state(2, device=like.device, dtype=like.dtype)
     try:
         with torch.no_grad():
-            projected = cell.project(x)
-            parts = (projected,) if isinstance(projected, Tensor) else tuple(projected)
+            found = projected(cell, x)
+            single = isinstance(found, Tensor)
+            parts = (found,) if isinstance(found, Tensor) else tuple(found)
             for gather in (True, False):
                 windows = norms.windows(marks, gather)
                 modes = tuple((site, window.mode) for site, window in windows.items())
                 (cut,) = cuts(parts, [w.inputs for w in windows.values()], marks, 1)
-                form = Form(modes, isinstance(projected, Tensor), marked=False, every=False)
+                form = Form(modes, single, marked=False, every=False)
                 probe(cell, norms, form, cut.piece, state, state)
     except Unsupported as error:
         return str(error)

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from memcell.recurrent.cell import Cell
+from memcell.recurrent.cell import Cell, projected
 from memcell.recurrent.normalizer import NormWindow
 from memcell.recurrent.state import State, leaves, rebuild
 from memcell.unroll.eager import unroll_parts
@@ -111,9 +111,9 @@ class Again:
         def run(cell: Cell, norms: SiteNorms) -> tuple[Tensor, dict[int, State], Any]:
             parts, single = inputs, self.single
             if self.projects:
-                projected = cell.project(inputs[0])
-                single = isinstance(projected, Tensor)
-                parts = [projected] if isinstance(projected, Tensor) else list(projected)
+                found = projected(cell, inputs[0])
+                single = isinstance(found, Tensor)
+                parts = [found] if isinstance(found, Tensor) else list(found)
             return unroll_parts(
                 cell, norms, parts, single, state, fresh, self.marks, self.wanted, self.windows
             )

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from memcell.recurrent.cell import Cell
+from memcell.recurrent.cell import projected as project
 from memcell.unroll.native.unsupported import Unsupported
 
 
@@ -29,9 +30,9 @@ class Inputs:
     single: bool
 
 
-def projected(cell: Cell, x: Tensor) -> Inputs:
+def projected(cell: Cell, x: Tensor, generator: torch.Generator | None = None) -> Inputs:
     """Run ``project`` for all steps."""
-    found = cell.project(x)
+    found = project(cell, x, generator)
     parts = (found,) if isinstance(found, Tensor) else tuple(found)
     for part in parts:
         if part.shape[:2] != x.shape[:2]:
@@ -81,5 +82,5 @@ def _tried(cell: Cell, x: Tensor) -> bool:
 
 
 def _parts(cell: Cell, x: Tensor) -> tuple[Tensor, ...]:
-    found = cell.project(x)
+    found = project(cell, x)
     return (found,) if isinstance(found, Tensor) else tuple(found)

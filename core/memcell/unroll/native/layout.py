@@ -39,7 +39,6 @@ class Layout:
         sums: What the backward loop adds up.
         finish: The parameters' gradients from those sums.
         gathered_sites: How many tensors each site gathers.
-        before: What is computed from parameters and buffers before the loop, by C name.
     """
 
     saved: tuple[int, int]
@@ -54,4 +53,3 @@ class Layout:
     sums: tuple[SumArray, ...]
     finish: Finish
     gathered_sites: dict[str, int]
-    before: Finish

@@ -49,6 +49,8 @@ class Step(nn.Module):
         self.cell, self.norms = cell, norms
         self._modes, self._structure = modes, state
         self._projects, self._single = projects, single
+        #: ``project`` has an argument ``generator``: what is traced draws nothing.
+        self._nothing_drawn = {"generator": None} if getattr(cell, "draws", False) else {}
         self.gathered_count: dict[str, int] = {}
 
     def forward(
@@ -57,7 +59,7 @@ class Step(nn.Module):
         """Return (output, *next state) and what the normalizers gathered, site by site."""
         cell: Any = self.cell
         if self._projects:
-            projected = cell.project(inputs[0].unsqueeze(0))
+            projected = cell.project(inputs[0].unsqueeze(0), **self._nothing_drawn)
             single = isinstance(projected, Tensor)
             parts = [p.squeeze(0) for p in ((projected,) if single else projected)]
         else:

@@ -34,6 +34,7 @@ def unroll_native(
     marks: WindowMarks,
     keep: Collection[int],
     gather: bool,
+    generator: torch.Generator | None = None,
 ) -> tuple[Tensor, dict[int, State]]:
     """Run a cell over a window. Arguments and result as `memcell.unroll.eager.unroll_eager`.
 
@@ -44,7 +45,7 @@ def unroll_native(
         owners = named_parameters(cell, norms)
         parts = checked(owners, x, state, fresh)
         windows = norms.windows(marks, gather)
-        plan, inputs = planned(cell, norms, owners, windows, x, state)
+        plan, inputs = planned(cell, norms, owners, windows, x, state, generator)
         layout = plan.layout
         wanted = sorted(k for k in keep if k > 0)
         fresh_parts = [t.contiguous() for t in leaves(fresh)]
@@ -77,7 +78,7 @@ def unroll_native(
             threads=torch.get_num_threads(),
             names=list(named),
             fixed={
-                **fixed_buffers(plan, cell, norms, owners, again),
+                **fixed_buffers(plan, cell, norms, again),
                 **_norm_inputs(plan, windows),
             },
             again=again,
@@ -92,8 +93,7 @@ def unroll_native(
     states = {0: state} if 0 in keep else {}
     columns = [k.unbind(0) for k in kept] if wanted else []
     for i, step in enumerate(wanted):
-        each = (c[i].view_as(part) for c, part in zip(columns, parts, strict=True))
-        states[step] = rebuild(state, each)
+        states[step] = rebuild(state, iter(c[i] for c in columns))
     return output, states
 
 
@@ -115,7 +115,9 @@ def native_reason(cell: Cell, norms: SiteNorms) -> str | None:
         checked(owners, x, state, state)
         for gather in (True, False):
             with preparing:
-                planned(cell, norms, owners, norms.windows(marks, gather), x, state)
+                windows = norms.windows(marks, gather)
+                generator = torch.Generator() if gather and cell.draws else None
+                planned(cell, norms, owners, windows, x, state, generator)
     except Unsupported as e:
         return str(e)
     return None
@@ -168,8 +170,11 @@ def planned(
     windows: dict[str, NormWindow],
     x: Tensor,
     state: State,
+    generator: torch.Generator | None = None,
 ) -> tuple[Plan, Inputs]:
     """Return the plan of a call and its step inputs; ``owners`` are the parameters by name.
+
+    With random numbers `Cell.project` is run for the whole window: what is drawn is no function of a step.
 
     Raises:
         Unsupported: There is none.
@@ -183,16 +188,17 @@ def planned(
 
     refused = _refused.setdefault(cell, {})
     modes = tuple((site, window.mode) for site, window in windows.items())
-    key = (x.shape[2:], x.dtype, x.requires_grad, modes, parameters, made_of)
+    drawn = generator is not None and cell.draws
+    key = (x.shape[2:], x.dtype, x.requires_grad, modes, parameters, made_of, drawn)
     if key in refused:  # before project runs for nothing
         raise Unsupported(refused[key])
-    if is_separable(cell, x, made_of):
+    if not drawn and is_separable(cell, x, made_of):
         try:
             inputs = Inputs((x,), True, True)
             return plan(inputs), inputs
         except Unsupported:
             pass  # with what project returned it may still be possible
-    inputs = projected(cell, x)
+    inputs = projected(cell, x, generator)
     try:
         return plan(inputs), inputs
     except Unsupported as e:
@@ -205,34 +211,18 @@ _refused: WeakKeyDictionary[Cell, dict[Any, str]] = WeakKeyDictionary()
 
 
 def fixed_buffers(
-    plan: Plan,
-    cell: Cell,
-    norms: SiteNorms,
-    owners: Mapping[str, Tensor],
-    kept: Again | None = None,
+    plan: Plan, cell: Cell, norms: SiteNorms, kept: Again | None = None
 ) -> dict[str, Tensor]:
-    """Return what programs read that stands still, by C names: buffers, and what parameters make.
-
-    Args:
-        plan: The plan.
-        cell: The cell.
-        norms: Its normalizers.
-        owners: The parameters by name.
-        kept: Where the buffers were kept, for backward reads them too.
-    """
-    layout = plan.layout
+    """Return the buffers that programs read by their C names: as they were kept, where they were."""
     buffers = dict(_read_buffers(plan, cell, norms) if kept is None else kept.buffers)
-    found = {c: buffers[name].detach() for c, name in layout.buffers.items()}
-    if layout.before.results:
-        with torch.no_grad():
-            given = {n: t.detach() for n, t in {**owners, **buffers}.items()}
-            made = layout.before([], {n: given[n] for n in layout.before.parameters})
-        found |= {c: t.view_as(t) for c, t in made.items()}
-    return {c: t.to(plan.dtype).contiguous() for c, t in found.items()}
+    return {
+        c: buffers[name].detach().to(plan.dtype).contiguous()
+        for c, name in plan.layout.buffers.items()
+    }
 
 
 def _read_buffers(plan: Plan, cell: Cell, norms: SiteNorms) -> Iterator[tuple[str, Tensor]]:
-    read = {*plan.layout.buffers.values(), *plan.layout.before.parameters}
+    read = set(plan.layout.buffers.values())
     for prefix, owner in (("cell", cell), ("norms", norms)) if read else ():
         for name, buffer in owner.named_buffers():
             if f"{prefix}.{name}" in read:

@@ -1,0 +1,56 @@
+"""Parts of a run that other distributions bring: who they are, and what their checks say before training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from memcell.registry import Entry, Registry
+from memcell.training.run_config import RunConfig
+from memcell.unroll.native.compiler import find_compiler
+from memcell.unroll.native.target import chosen
+from memcell.unroll.native.unsupported import Unsupported
+
+#: Kinds whose code is generated into the time loop.
+_GENERATED = ("cell", "normalizer")
+
+
+def foreign_parts(config: RunConfig, registry: Registry) -> list[Entry]:
+    """Return the cell and the normalizer of a run, those that are not of this distribution."""
+    chosen_parts = ((kind, config.choices[kind].name) for kind in _GENERATED)
+    found = [registry.get(kind, name) for kind, name in chosen_parts if name != "none"]
+    return [entry for entry in found if not entry.built_in]
+
+
+def origin_of(entries: Sequence[Entry]) -> str:
+    """Return who they are in words."""
+    return " with ".join(entry.origin for entry in entries)
+
+
+def concerns(config: RunConfig, registry: Registry) -> list[str]:
+    """Return a line for each foreign part that does not keep its contract, with the run's own options.
+
+    Its conformance checks are run, but for those that compile: the first window is checked instead.
+    """
+    from memcell.testing import quick_findings
+
+    lines = []
+    for entry in foreign_parts(config, registry):
+        bad = [f for f in quick_findings(entry, config.choices[entry.spec.kind].config) if not f.ok]
+        if not bad:
+            continue
+        more = f" (and {len(bad) - 1} more: " if len(bad) > 1 else " ("
+        lines.append(
+            f"note: {bad[0].reason} It trains all the same{more}memcell plugins {entry.spec.name} --check)"
+        )
+    return lines
+
+
+def generated_by() -> str:
+    """Return what generated code depends on beside its source: torch, instruction set, compiler."""
+    try:
+        said = find_compiler().version.splitlines()
+        return f"torch {torch.__version__}, {chosen().name}, {said[0] if said else 'a compiler'}"
+    except Unsupported as error:
+        return str(error)
