@@ -10,6 +10,7 @@ For each wanted channel:
   the channel is refused; fewer are electrode pops and get a line. Seconds are judged by themselves because
   DC-coupled amplifiers sit tens of millivolts off zero and drift; an offset or a drift beyond 10 mV gets a
   line, and so does a spread (median absolute deviation) under .5 or over 500 uV.
+- *hum*: a narrow tone of 50 uV or more above the bands, as `memcell_data.hum` says, gets a line.
 - *clipped* (staying at the channel's own extreme value, too shortly to be cut out): a line from 1 % on.
 
 All of it is found in one pass over blocks of samples (`checked`), in memory that does not grow with the
@@ -28,6 +29,7 @@ from numpy.typing import NDArray
 
 from memcell.errors import DataError
 from memcell_data.counts import Amplitudes, Clips
+from memcell_data.hum import Hum, in_words
 from memcell_data.recording import Block, Signal, Stretch, split
 from memcell_data.still import GOOD, IS_FLAT, IS_SATURATED, NeverStill, StillSamples, runs
 
@@ -104,6 +106,8 @@ class Quality:
         ]
         self._amplitudes = [Amplitudes(LARGEST, round(rate)) for _ in channels]
         self._clips = [Clips() for _ in channels]
+        self._voltages = [i for i, kind in enumerate(kinds) if kind in _VOLTAGES]
+        self._hum = Hum(len(self._voltages), rate)
 
     def decided(self, blocks: Iterable[Block]) -> Iterator[tuple[Block, NDArray[np.bool_] | None]]:
         """Yield the samples again, later by what it takes to see that a channel stands still.
@@ -159,6 +163,7 @@ class Quality:
         if not whole:
             values = values[:, good]
         if values.shape[1]:
+            self._hum.push(values[self._voltages])
             for i, row in enumerate(values):
                 low, high = float(row.min()), float(row.max())
                 self._amplitudes[i].push(row, low, high)
@@ -192,6 +197,8 @@ class Quality:
                 )
         for i, name in enumerate(self.channels):
             lines += [f"{self.path.name}: {line}" for line in self._of_channel(i, name)]
+        names = [self.channels[i] for i in self._voltages]
+        lines += [f"{self.path.name}: {line}" for line in in_words(names, self._hum.lines())]
         return lines
 
     def _of_channel(self, i: int, name: str) -> list[str]:

@@ -110,7 +110,10 @@ def test_blocks_of_a_recording_with_a_gap_change_no_bit(recording_of, seconds, g
     assert np.array_equal(np.concatenate([p.features for p in blocks]), whole.features)
     assert np.array_equal(np.concatenate([p.times for p in blocks]), whole.times)
     first = Flow(made, 100.0).push(x[:, :gap])
-    second = Flow(made, 100.0).push(x[:, gap:])
+    flow = Flow(made, 100.0)
+    flow.push(x[:, :gap])
+    flow.after_gap(99.0 - gap / 100)
+    second = flow.push(x[:, gap:])
     assert np.array_equal(whole.features, np.concatenate([first, second]))
     begun = [p for p in blocks if p.begins]
     assert len(begun) == (len(first) > 0) + (len(second) > 0)

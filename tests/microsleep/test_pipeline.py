@@ -65,12 +65,12 @@ def test_the_future_changes_no_step_bit_for_bit(recording_of, features) -> None:
 
 
 def test_nothing_crosses_a_gap(recording_of, labels_of) -> None:
-    """The second stretch has the features that it would have as a recording of its own."""
+    """The second stretch has the features, not scaled, that it would have as a recording of its own."""
     x = noise(60)
     parts = (Stretch(start=0, stop=2510, onset=0.0), Stretch(start=2510, stop=6000, onset=32.1))
     whole = recording_of(x, stretches=parts, labels=labels_of([(33.1, 4)]))
     alone = recording_of(x[:, 2510:])
-    pipeline = build(whole, features=("bandpower", "correlation"))
+    pipeline = build(whole, features=("bandpower", "correlation"), normalization="none")
     sequence, second = pipeline.sequence(whole, RULES), pipeline.sequence(alone)
     assert sequence.breaks == (125,)
     assert np.array_equal(sequence.features[125:], second.features)

@@ -127,6 +127,8 @@ class Microsleep:
                     "channels": list(pipeline.channels),
                     "rate": pipeline.rate,
                     "delay_seconds": pipeline.delay(native),
+                    "onset_delay_seconds": pipeline.onset_delay(native),
+                    "blind_seconds": pipeline.blind(native),
                 },
             )
 

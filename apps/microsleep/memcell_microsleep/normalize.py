@@ -13,6 +13,10 @@ from then on, and a value beyond three spreads pulls no harder than one at three
 is sqrt(pi / 2): of a normal variable, s is its standard deviation. The spread starts at 1, the order
 of magnitude of a log power, as if p = 25 steps had shown it.
 
+After a gap of g steps the past counts as if so many steps had been forgotten: mean and spread stay, and t
+becomes ``min(t, tau) exp(-g / tau)``. So a lost sample changes nothing, and after some times tau (36 minutes
+of 5 min) nothing is left and the scale begins anew.
+
 A block is a tenth of the steps before it, at least 1 and at most ``tau / 60`` steps (5 s of 5 min): long
 enough to be quick, short enough that it makes no difference to the scale.
 """
@@ -30,7 +34,7 @@ TO_SIGMA = float(np.sqrt(np.pi / 2))
 
 
 class CausalNormalizer:
-    """Normalizes the steps of one stretch that come in chunks; chunked equals whole, bit for bit.
+    """Normalizes steps that come in chunks; chunked equals whole, bit for bit.
 
     Args:
         memory: ``tau``, steps that the running mean and spread remember.
@@ -66,6 +70,20 @@ class CausalNormalizer:
             if self._at == self._n:
                 self._renew()
         return np.clip(out, -LIMIT, LIMIT, out=out)
+
+    def gap(self, steps: float) -> None:
+        """Let the past fade before the next step.
+
+        Args:
+            steps: That are missing, 0 or more.
+        """
+        if self._at:
+            self._n = self._at
+            self._renew()
+        self._t = int(min(self._t, self.memory) * np.exp(-max(0.0, steps) / self.memory))
+        self._n = min(max(1, self._t // 10), self._longest)
+        if self._t == 0:
+            self._mean = None
 
     def _renew(self) -> None:
         """Renew mean and spread from a whole block, and begin the next one."""

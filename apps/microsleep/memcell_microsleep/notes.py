@@ -34,8 +34,10 @@ def notes(
         *parts.notes,
         str(choice),
         f"steps of {config.step:g} s at {pipeline.rate:g} Hz, {' and '.join(pipeline.features)} over "
-        f"the past {config.window:g} s, normalization: {pipeline.normalization}; the filters hold "
-        f"theta back by {pipeline.delay(native):.2f} s",
+        f"the past {config.window:g} s, normalization: {pipeline.normalization}; theta that "
+        f"begins has half its power in the features after {pipeline.onset_delay(native):.2f} s (filters "
+        f"{pipeline.delay(native):.2f} s, half the window {pipeline.window / 2:g} s); a start or a gap is "
+        f"followed by {pipeline.blind(native):.2g} s without features",
     ]
     if config.phase == "zero":
         lines.append("zero-phase filtering looks into the future: not for alarms")

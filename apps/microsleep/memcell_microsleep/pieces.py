@@ -57,16 +57,20 @@ def pieces(
     plain = pipeline
     if pipeline.normalization == "recording":
         plain = replace(pipeline, normalization="none")
-    flow: Flow | None = None
+    features_of = Flow(plain, rate) if causal else StepFeatures(plain, rate)
     onset, done = 0.0, 0  # of the stretch: where it begins, and its steps
-    total = 0
+    total, samples = 0, 0  # steps of the recording, samples of the stretch
     for block in recording.blocks([c.name for c in own], warn=warn, whole=not causal):
         check.push(block.values)
         if block.begins:
-            onset, done, flow = block.onset, 0, Flow(plain, rate) if causal else None
-        features = (
-            _all_at_once(plain, block.values, rate) if flow is None else flow.push(block.values)
-        )
+            if samples:
+                features_of.after_gap(block.onset - (onset + samples / rate))
+            onset, done, samples = block.onset, 0, 0
+        samples += block.values.shape[1]
+        if isinstance(features_of, Flow):
+            features = features_of.push(block.values)
+        else:
+            features = _all_at_once(plain, features_of, block.values, rate)
         if len(features) == 0:
             continue
         check_features(features, names, recording.name, total)
@@ -107,9 +111,9 @@ def joined(
 
 
 def _all_at_once(
-    pipeline: Pipeline, values: NDArray[np.float64], rate: float
+    pipeline: Pipeline, features: StepFeatures, values: NDArray[np.float64], rate: float
 ) -> NDArray[np.float32]:
     """Return the features of a whole stretch that is filtered without delay."""
     if values.shape[1] < pipeline.step * rate:
         return np.empty((0, len(pipeline.feature_names)), dtype=np.float32)
-    return StepFeatures(pipeline).push(pipeline.signal_of(values, rate))
+    return features.push(pipeline.signal_of(values, rate))

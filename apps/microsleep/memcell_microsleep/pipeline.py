@@ -1,15 +1,16 @@
 """A recording to a sequence: signal, features and targets, each stretch by itself.
 
-Nothing crosses a gap: filters, windows and the normalization start anew after it, and the sequence's
-``breaks`` say where it is. With ``phase`` "causal" the features of a step need no sample after the
-step's end, the signal in them is late by `Pipeline.delay`, and a recording is read by blocks, so that memory
-does not grow with its signal. With ``phase`` "zero" a stretch is held whole.
+No signal crosses a gap: filters and windows start anew after it, only the scale of the normalization stays,
+and the sequence's ``breaks`` say where it is. With ``phase`` "causal" the features of a step need no sample
+after the step's end, the signal in them is late by `Pipeline.delay`, and a recording is read by blocks, so
+that memory does not grow with its signal. With ``phase`` "zero" a stretch is held whole.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -133,6 +134,32 @@ class Pipeline:
         sections = filters.band_pass(self.low, self.high, self.rate)
         return resample.delay(native, self.rate) + filters.delay(sections, 6.0, self.rate)
 
+    def onset_delay(self, native: float) -> float:
+        """Return how long after theta has begun its power in the features is half of what it will be, s.
+
+        What the filters hold back, and half of the window: its taper is symmetric. To the end of the step in
+        which this is so it takes half a step more in the mean.
+
+        Args:
+            native: The recording's rate, Hz.
+        """
+        return self.delay(native) + self.window / 2
+
+    def blind(self, native: float) -> float:
+        """Return for how many seconds after a start or a gap a step's features are not those of its window.
+
+        The window, and before it what the resampler looks back.
+
+        Args:
+            native: The recording's rate, Hz.
+        """
+        smear = resample.delay(native, self.rate)
+        return self.window + (smear if self.phase == "zero" else 2 * smear)
+
+    def blind_steps(self, native: float) -> int:
+        """Return the steps of a stretch that end before `blind` seconds have passed."""
+        return max(0, int(np.ceil(self.blind(native) / self.step - 1e-6)) - 1)
+
     def sequence(
         self,
         recording: Recording,
@@ -158,7 +185,14 @@ class Pipeline:
         values, times, breaks = made
         if self.normalization == "recording":
             columns = self.normalized
-            values[:, columns] = normalize.by_recording(values[:, columns].astype(np.float64))
+            known = np.ones(len(values), dtype=np.bool_)
+            blind = self.blind_steps(self.located(recording)[0].rate)
+            for begin, end in pairwise([0, *breaks, len(values)]):
+                known[begin : min(begin + blind, end)] = False
+            if known.any():
+                part = values[np.ix_(known, columns)].astype(np.float64)
+                values[np.ix_(known, columns)] = normalize.by_recording(part)
+            values[np.ix_(~known, columns)] = 0.0
         labels = recording.labels() if rules is not None else None
         if labels is None or rules is None:
             y = np.full(len(values), UNLABELLED, dtype=np.int64)
@@ -200,7 +234,10 @@ class Pipeline:
         """
         if self.phase == "causal":
             return CleanSignal(self, native).push(values)
-        values = self.referenced(OutlierFilter(self.outlier).push(values))
+        cleaned = OutlierFilter(self.outlier, native).push(values)
+        if cleaned.shape[1]:  # none of a stretch that is too short to tell outliers
+            values = cleaned
+        values = self.referenced(values)
         values = resample.zero_phase(values, native, self.rate)
         return filters.zero_phase(filters.band_pass(self.low, self.high, self.rate), values)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from collections.abc import Sequence as ListOf
 from dataclasses import asdict, dataclass, fields, replace
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
@@ -138,7 +139,7 @@ class ReadyFeatures:
         return Sequence(
             name=recording.name,
             subject=recording.subject,
-            features=self._scaled(made.values, made.breaks).astype(np.float32),
+            features=self._scaled(made.values, made.breaks, made.times).astype(np.float32),
             targets=y,
             breaks=made.breaks,
             start_time=float(made.times[0]),
@@ -161,14 +162,16 @@ class ReadyFeatures:
 
         def scaled(sequences: ListOf[Sequence]) -> tuple[Sequence, ...]:
             return tuple(
-                replace(s, features=self._scaled(s.features, s.breaks).astype(np.float32))
+                replace(s, features=self._scaled(s.features, s.breaks, s.times).astype(np.float32))
                 for s in sequences
             )
 
         train, valid, test = (scaled(parts.part(p)) for p in ("train", "valid", "test"))
         return replace(parts, train=train, valid=valid, test=test)
 
-    def _scaled(self, values: NDArray[Any], breaks: tuple[int, ...]) -> NDArray[np.float64]:
+    def _scaled(
+        self, values: NDArray[Any], breaks: tuple[int, ...], times: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
         # Sequences are float32 before the split is known: the same numbers whichever way they come.
         x = np.asarray(values, dtype=np.float32).astype(np.float64)
         if self.centre:
@@ -179,8 +182,13 @@ class ReadyFeatures:
             return normalize.by_recording(x)
         if self.normalization == "causal":
             memory = self.normalization_memory / self.step
-            stretches = np.split(x, breaks)
-            return np.concatenate([normalize.CausalNormalizer(memory).push(s) for s in stretches])
+            normalizer, parts = normalize.CausalNormalizer(memory), []
+            for first, stop in pairwise([0, *breaks, len(x)]):
+                if first:
+                    lost = times[first] - times[first - 1] - self.step
+                    normalizer.gap(np.floor(lost / self.step + 0.5))
+                parts.append(normalizer.push(x[first:stop]))
+            return np.concatenate(parts)
         return x
 
 

@@ -37,7 +37,7 @@ MEANING: dict[str, str] = {
     "brier": "mean squared error of the probability; smaller is better",
     "ece": "expected calibration error, 10 bins of equal width; smaller is better",
     "false_alarms_per_hour": "detected events outside every true one, an hour of labelled time",
-    "onset_delay_s": "median seconds from a true onset to the detected one",
+    "onset_delay_s": "median seconds from a true onset to the start of the first detected step",
     "onset_delay_p90_s": "90 % of the detected onsets are not later than this many seconds",
 }
 

@@ -37,7 +37,7 @@ def pipeline():
 
 def build(n_features, cell="lstm", norm=None):
     registry = default_registry()
-    torch.manual_seed(3)
+    torch.manual_seed(5)
     encoder = LinearEncoder(n_features, 24)
     entry = registry.get("cell", cell)
     built = entry.build(24, 12, entry.config({}))

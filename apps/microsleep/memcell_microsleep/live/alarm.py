@@ -44,6 +44,15 @@ class AlarmRules:
         """Seconds from the end of the first positive step to the alarm, where all are positive."""
         return (self.need - 1) * self.step
 
+    def delay(self, onset_delay: float) -> float:
+        """Return the mean seconds from an event's onset to its alarm, where all steps are positive.
+
+        Args:
+            onset_delay: Seconds from the onset until the features show it; a step ends half a step later in
+                the mean.
+        """
+        return onset_delay + self.step / 2 + self.debounce
+
     def __str__(self) -> str:
         return (
             f"an alarm at {self.need} of {self.of} steps with a probability of {self.threshold:.3g} or more, "

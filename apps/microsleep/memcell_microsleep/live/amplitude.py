@@ -1,8 +1,8 @@
 """Whether the first seconds of a live signal can be microvolts of a scalp.
 
 The limits of `memcell_data.quality`, on the first `SECONDS` of a stream: more than 1 % of a channel's samples
-beyond 10 mV of its median ends the stream, for its unit must be wrong; a spread that no scalp has, or a
-channel that stands still, is said.
+beyond 10 mV of its median ends the stream, for its unit must be wrong; a spread that no scalp has, a
+channel that stands still, or a strong hum (`memcell_data.hum`), is said.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memcell.errors import DataError
+from memcell_data.hum import Hum, in_words
 from memcell_data.quality import LARGEST, LARGEST_SPREAD, MOST_OUTSIDE, SMALLEST_SPREAD
 
 #: How much is looked at, s.
@@ -29,7 +30,7 @@ class FirstSeconds:
     """
 
     def __init__(self, name: str, channels: Sequence[str], rate: float) -> None:
-        self._name, self._channels = name, channels
+        self._name, self._channels, self._rate = name, channels, rate
         self._wanted = round(SECONDS * rate)
         self._parts: list[NDArray[np.float64]] = []
         self._n = 0
@@ -50,7 +51,10 @@ class FirstSeconds:
         lines = []
         for channel, row in zip(self._channels, signal, strict=True):
             lines += self._judged(channel, row)
-        return lines
+        hum = Hum(len(signal), self._rate)
+        hum.push(signal)
+        found = in_words(self._channels, hum.lines())
+        return lines + [f"stream '{self._name}': {line}" for line in found]
 
     def _judged(self, channel: str, row: NDArray[np.float64]) -> list[str]:
         where = f"stream '{self._name}': channel '{channel}'"

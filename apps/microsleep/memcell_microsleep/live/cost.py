@@ -71,7 +71,7 @@ def step_cost(
     edges = np.rint(np.arange(steps + 1) * pipeline.step * rate).astype(int)
     signal = random.normal(scale=20.0, size=(channels, int(edges[-1])))
     whole = _whole(pipeline, rate, network, rules, signal, edges)
-    clean, features = CleanSignal(pipeline, rate), StepFeatures(pipeline)
+    clean, features = CleanSignal(pipeline, rate), StepFeatures(pipeline, rate)
     alarm = AlarmLogic(rules)
     parts: dict[str, list[float]] = {n: [] for n in ("filters", "features", "network", "alarm")}
     start = 0.0

@@ -50,13 +50,18 @@ class Detector:
         self._ratio = ratio(rate, pipeline.rate)
         self._warm()
 
-    def begin(self, onset: float) -> None:
-        """Begin a stretch: filters, normalization and memory start anew.
+    def begin(self, onset: float, missing: float | None = None) -> None:
+        """Begin a stretch: filters and memory start anew.
 
         Args:
             onset: Seconds of its first sample.
+            missing: Seconds between the stretch before and this one, over which the scale of the
+                normalization fades; None to begin it anew too.
         """
-        self._flow = Flow(self.pipeline, self.rate)
+        if missing is None:
+            self._flow = Flow(self.pipeline, self.rate)
+        else:
+            self._flow.after_gap(missing)
         self._onset, self._done = onset, 0
         self._waiting: list[NDArray[np.float64]] = []
         self._samples, self._needed = 0, self._samples_for(0)

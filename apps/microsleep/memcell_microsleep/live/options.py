@@ -40,8 +40,8 @@ class StreamConfig:
         unit="s",
         low=0.01,
         high=60,
-        help="A time stamp further than this from where it is due is a gap: filters, normalization and "
-        "memory start anew. Less is jitter.",
+        help="A time stamp further than this from where it is due is a gap: filters and memory start "
+        "anew, and the scale of the features stays. Less is jitter.",
     )
     unit: str = option(
         "",

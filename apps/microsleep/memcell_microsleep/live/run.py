@@ -170,10 +170,13 @@ class _Live:
     def _begun(self) -> dict[str, Any]:
         source, rules, say = self._source, self._rules, self._asked.say
         filters = self._pipeline.delay(source.rate)
+        delay = rules.delay(self._pipeline.onset_delay(source.rate))
         say(f"{source.described}; steps of {self._pipeline.step:g} s")
         say(f"{rules}")
         say(
-            f"delay of an alarm: {filters:.3f} s by the filters (at 6 Hz), up to {rules.step:g} s until "
+            f"delay of an alarm: about {delay:.2f} s after theta begins, where each step is positive from "
+            f"half of its power on: {filters:.3f} s by the filters (at 6 Hz), {self._pipeline.window / 2:g} "
+            f"s until half of the window is theta, {rules.step / 2:g} s (up to {rules.step:g} s) until "
             f"the step is over, {rules.debounce:g} s of debounce; what computing adds is measured"
         )
         if self._asked.network.reason:
@@ -196,6 +199,9 @@ class _Live:
             "alarm_of": rules.of,
             "refractory_seconds": rules.refractory,
             "filter_delay_seconds": filters,
+            "window_delay_seconds": self._pipeline.window / 2,
+            "alarm_delay_seconds": delay,
+            "blind_seconds": self._pipeline.blind(source.rate),
             "debounce_seconds": rules.debounce,
         }
         self._lines.begin(begun)
@@ -266,7 +272,7 @@ class _Live:
                 self._end_alarm(change)
 
     def _begin(self, onset: float, missing: float) -> None:
-        self._detector.begin(onset)
+        self._detector.begin(onset, missing if self._counts.stretches else None)
         if self._counts.stretches:
             self._counts.gaps += 1
             ended = self._alarm.gap(missing)

@@ -76,7 +76,8 @@ def _events(run: Run, own: Scored) -> list[str]:
     if not math.isnan(own.get("onset_delay_s")):
         parts.append(
             f"; the middle detection begins {number(own.get('onset_delay_s'), 1)} s after the true "
-            f"onset, and 90 % are not later than {number(own.get('onset_delay_p90_s'), 1)} s"
+            f"onset, and 90 % are not later than {number(own.get('onset_delay_p90_s'), 1)} s (start of the "
+            "first detected step: it is known when the step is over)"
         )
     return [*parts, "."]
 
