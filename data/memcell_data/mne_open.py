@@ -6,7 +6,9 @@ import configparser
 import math
 import re
 import warnings
+from contextlib import redirect_stdout
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +63,8 @@ def open_raw(path: Path) -> Opened:
         check_fif(path)
     if path.suffix.lower() == ".gdf":
         facts = check_gdf(path)
-    with warnings.catch_warnings(record=True) as caught:
+    # What MNE prints or logs may quote the person that was recorded.
+    with warnings.catch_warnings(record=True) as caught, redirect_stdout(StringIO()):
         warnings.simplefilter("always")
         try:
             raw = mne.io.read_raw(path, preload=False, verbose="warning")

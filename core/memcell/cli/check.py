@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import nullcontext
 from itertools import groupby
 from pathlib import Path
+from typing import IO
 
 import click
 
 from memcell.checking import CheckedChannel, Checker, FileReport
+from memcell.cli.own_output import own_output
 from memcell.errors import MemcellError, PluginError
 from memcell.files import write_atomic
 from memcell.progress import progress
@@ -79,27 +83,44 @@ def check(
     The exit code is 0 when all files can be used, 1 when some are refused, and 2 for a path that does not
     exist or holds no recording.
     """
+    wanted = tuple(word.strip() for word in channels.split(",") if word.strip())
+    told = {name: word for name, word in (("unit", unit), ("labels", labels)) if word}
+    # As JSON the output is for a program, and no library may print into it.
+    with own_output() if as_json else nullcontext(sys.stdout) as output:
+        counted, rows = _checked(paths, samples, wanted, told, as_json, output)
+    if out:
+        write_atomic(Path(out), "\n".join(rows) + "\n")
+    n = counted.total()
+    total = f"{n} file{'s' if n != 1 else ''}"
+    listed = ", ".join(f"{k} {status}" for status, k in sorted(counted.items(), reverse=True))
+    click.echo(f"{total}: {listed}", err=as_json)
+    return int(counted["refused"] > 0)
+
+
+def _checked(
+    paths: tuple[str, ...],
+    samples: bool,
+    wanted: tuple[str, ...],
+    told: dict[str, str],
+    as_json: bool,
+    output: IO[str],
+) -> tuple[Counter[str], list[str]]:
+    """Write the report of each file; return how many there are of each status, and the rows of ``--out``."""
     registry = default_registry()
     todo: dict[Path, Checker] = {}
     for typed in paths:
         checker = find_checker(registry, typed)
         todo |= {p: checker for p in checker.files(typed) if p not in todo}
-    wanted = tuple(word.strip() for word in channels.split(",") if word.strip())
-    told = {name: word for name, word in (("unit", unit), ("labels", labels)) if word}
     counted: Counter[str] = Counter()
     rows = ["\t".join(COLUMNS)]
     with progress("checking", len(todo)) as shown:
         for report in _reports(todo, samples, wanted, told):
             counted[report.status] += 1
             rows.append("\t".join(_row(report)))
-            click.echo(json.dumps(report.facts()) if as_json else "\n".join(_block(report)))
+            lines = [json.dumps(report.facts())] if as_json else _block(report)
+            click.echo("\n".join(lines), file=output)
             shown.advance(1, report.path.name)
-    if out:
-        write_atomic(Path(out), "\n".join(rows) + "\n")
-    total = f"{len(todo)} file{'s' if len(todo) != 1 else ''}"
-    listed = ", ".join(f"{n} {status}" for status, n in sorted(counted.items(), reverse=True))
-    click.echo(f"{total}: {listed}", err=as_json)
-    return int(counted["refused"] > 0)
+    return counted, rows
 
 
 def _reports(

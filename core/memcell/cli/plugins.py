@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+import sys
+from contextlib import nullcontext
+from typing import IO, Any
 
 import click
 
+from memcell.cli.own_output import own_output
 from memcell.config import fields_of
 from memcell.errors import MemcellError, UsageError, unknown
 from memcell.progress import progress
@@ -29,6 +32,14 @@ def plugins(name: str | None, kind: str | None, as_json: bool, check: bool, mark
     and for a cell which way its time loop runs; that way's numbers are among the checks. The exit code is
     1 when a plugin could not be loaded or failed a check.
     """
+    # As JSON the output is for a program, and a plugin may print when it is imported.
+    with own_output() if as_json else nullcontext(sys.stdout) as output:
+        return _plugins(name, kind, as_json, check, markdown, output)
+
+
+def _plugins(
+    name: str | None, kind: str | None, as_json: bool, check: bool, markdown: bool, output: IO[str]
+) -> int:
     registry = default_registry()
     if markdown:
         from memcell.cli.reference import reference
@@ -45,7 +56,7 @@ def plugins(name: str | None, kind: str | None, as_json: bool, check: bool, mark
         if name is not None:
             for row, entry in zip(rows, chosen, strict=True):
                 row["options"] = _options(entry)
-        click.echo(json.dumps(rows, indent=2))
+        click.echo(json.dumps(rows, indent=2), file=output)
     elif name is not None and not check:
         for entry in chosen:
             _show(entry)
