@@ -10,11 +10,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+from memcell.escape import Lines
+
 
 class MemcellError(Exception):
     """Work that was asked for correctly and could not be done."""
 
     exit_code = 1
+
+    @property
+    def text(self) -> str:
+        """The message as it is printed: on one line, unless its breaks are meant (`memcell.escape.Lines`)."""
+        first = self.args[0] if self.args else ""
+        return first if isinstance(first, Lines) else str(self)
 
 
 class UsageError(MemcellError):
@@ -49,6 +57,12 @@ class Diverged(MemcellError):
 
 class CheckpointError(MemcellError):
     """A run folder or checkpoint that is missing, altered, or of another version."""
+
+
+class RunFolderError(CheckpointError, DataError):
+    """A file of a run, comparison or prediction that cannot be used as it is; the message names it."""
+
+    exit_code = 2
 
 
 def did_you_mean(received: str, known: Iterable[str]) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
+from memcell.escape import line
+
 
 class Progress(Protocol):
     """A line that shows how far something is."""
@@ -59,15 +61,17 @@ def progress(what: str, total: float | None) -> Iterator[Progress]:
     )
 
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=24),
         TextColumn("{task.percentage:>3.0f}%"),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
+        TextColumn("{task.fields[note]}", markup=False),
     )
-    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+    with Bars(
+        *columns, console=Console(file=getattr(sys.stderr, "unguarded", sys.stderr)), transient=True
+    ) as bars:
         task = bars.add_task(what, total=total, note="")
 
         class Shown:
@@ -75,9 +79,9 @@ def progress(what: str, total: float | None) -> Iterator[Progress]:
                 bars.update(task, total=total)
 
             def advance(self, amount: float = 1, note: str = "") -> None:
-                bars.update(task, advance=amount, note=note)
+                bars.update(task, advance=amount, note=line(note))
 
             def at(self, done: float, note: str = "") -> None:
-                bars.update(task, completed=done, note=note)
+                bars.update(task, completed=done, note=line(note))
 
         yield Shown()

@@ -6,13 +6,15 @@ The engine finds out which it is and whose; what a run or a prediction looks lik
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from memcell.app import Reporting
-from memcell.errors import DataError, UsageError
+from memcell.errors import DataError, MemcellError, RunFolderError, UsageError
 from memcell.files import write_atomic
+from memcell.reading import read_json, read_object, read_toml, subfolders
 from memcell.registry import Registry
 
 #: What a prediction's folder says of the run that made it; the app's own files say the rest.
@@ -32,7 +34,7 @@ def make_report(folder: Path, registry: Registry, say: Callable[[str], None]) ->
         UsageError: Its app makes no report.
         MemcellError: The report cannot be written.
     """
-    if (folder / "comparison.json").is_file():
+    if os.path.lexists(folder / "comparison.json"):
         from memcell.compare.report import build_report
 
         build_report(folder, say)
@@ -65,20 +67,16 @@ def app_of(folder: Path) -> str:
     """Return the name of the app whose run or prediction a folder holds.
 
     Raises:
-        DataError: It is neither, nor a comparison; or the file that says so cannot be read.
+        DataError: It is neither, nor a comparison.
+        RunFolderError: The file that says so cannot be read.
     """
-    from memcell.training.run_config import read_toml
-
-    configs = [folder / "config.toml", *sorted(folder.glob("folds/*/config.toml"))]
+    configs = [p / "config.toml" for p in (folder, *subfolders(folder, "folds/*"))]
     for config in configs:
-        if config.is_file():
+        if os.path.lexists(config):
             return _named(read_toml(config), config)
     about = folder / PREDICTION
-    if about.is_file():
-        try:
-            return _named(json.loads(about.read_text(encoding="utf-8")), about)
-        except (OSError, ValueError) as error:
-            raise DataError(f"'{about}' cannot be read: {error}") from None
+    if os.path.lexists(about):
+        return _named(read_json(about), about)
     raise DataError(
         f"'{folder}' is no folder that 'memcell train', 'memcell compare' or 'memcell predict' has "
         "written: it "
@@ -113,11 +111,11 @@ def write_prediction(
 def _scores(run: Path, policy: str) -> tuple[str, dict[str, Any]]:
     """Return name and test scores of a run's own network under a policy; nothing where there are none."""
     try:
-        rows = json.loads((run / "scores.json").read_text(encoding="utf-8"))["rows"]
+        rows = read_object(run / "scores.json")["rows"]
         own = str(rows[0]["name"]).rpartition(", inferred with ")[0]
         row = next(r for r in rows if r["name"] == f"{own}, inferred with {policy}")
         return own, dict(row["scores"])
-    except (OSError, ValueError, KeyError, TypeError, IndexError, StopIteration):
+    except (MemcellError, ValueError, KeyError, TypeError, IndexError, StopIteration):
         return "", {}
 
 
@@ -130,5 +128,5 @@ def _reporting(name: str, registry: Registry) -> Reporting | None:
 def _named(sections: Any, path: Path) -> str:
     name = sections.get("app") if isinstance(sections, Mapping) else None
     if not isinstance(name, str):
-        raise DataError(f"'{path}' does not say which app it is of")
+        raise RunFolderError(f"'{path}' does not say which app it is of")
     return name

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from memcell.app import Row
+from memcell.escape import line, table
 
 DIGITS = 3
 
@@ -28,27 +29,29 @@ def as_text(rows: Sequence[Row], first: str, only: Sequence[str] = ()) -> str:
     """
     names = [n for n in score_names(rows, first) if not only or n in only]
     ordered = [r for r in rows if r.kind == "network"] + [r for r in rows if r.kind != "network"]
-    width = max([len(r.name) for r in rows] + [8])
-    heads = [n.replace("_", " ") for n in names]
+    width = max([len(line(r.name)) for r in rows] + [8])
+    heads = [line(n.replace("_", " ")) for n in names]
     lines = [" " * width + "".join(f"  {head:>{_column(head)}}" for head in heads)]
     for i, row in enumerate(ordered):
         if i and row.kind != "network" and ordered[i - 1].kind == "network":
             lines.append("-" * len(lines[0]))
         cells = [_number(row.scores.get(n, math.nan)) for n in names]
         pairs = zip(cells, heads, strict=True)
-        lines.append(f"{row.name:<{width}}" + "".join(f"  {c:>{_column(h)}}" for c, h in pairs))
+        lines.append(
+            f"{line(row.name):<{width}}" + "".join(f"  {c:>{_column(h)}}" for c, h in pairs)
+        )
     return "\n".join(lines)
 
 
 def as_tsv(rows: Sequence[Row], first: str) -> str:
     """Return rows as tab-separated values with full precision; ``n/a`` where undefined (BIDS)."""
     names = score_names(rows, first)
-    lines = ["\t".join(["name", "kind", *names])]
+    lines: list[list[str]] = [["name", "kind", *names]]
     for row in rows:
         values = (row.scores.get(n, math.nan) for n in names)
         cells = ["n/a" if math.isnan(v) else repr(float(v)) for v in values]
-        lines.append("\t".join([row.name, row.kind, *cells]))
-    return "\n".join(lines) + "\n"
+        lines.append([row.name, row.kind, *cells])
+    return table(lines)
 
 
 def _column(head: str) -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,8 +20,10 @@ from memcell.datasets import Card
 from memcell.errors import ConfigError, DataError
 from memcell_data.bids_tables import channel_table_of, read_channels, read_participants
 from memcell_data.configs import BidsConfig, OwnConfig
+from memcell_data.finding import chosen
 from memcell_data.labels import FileLabels, Rule, read_labels
 from memcell_data.own import Own
+from memcell_data.people import asked_of, read_subjects
 from memcell_data.reader import is_recording, open_recording, stem
 from memcell_data.recording import Labels, Recording
 from memcell_data.vocabulary import rule_for, told
@@ -38,12 +40,18 @@ class Bids:
     Args:
         config: Where it is, which of its recordings, and what their labels mean.
         problems: What could not be used or is missing, with the reason; filled by `recordings`.
+        refused: Recordings that cannot be read; filled by `recordings`.
         notes: What must be said of how labels became classes; filled when labels are read.
+        doubt: What a split by subject has to ask first, with what to type; empty where nothing is open.
+            Filled by `recordings`.
     """
 
     config: BidsConfig
     problems: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    doubt: str = ""
+    _people: list[str] = field(default_factory=list, repr=False)
 
     @property
     def card(self) -> Card:
@@ -82,6 +90,7 @@ class Bids:
         """
         root = self.get()
         self.problems.clear()
+        self.refused.clear()
         if find_spec("mne_bids") is None:
             return self._without_mne_bids()
         found = []
@@ -90,10 +99,19 @@ class Bids:
                 found.append(self._open(bids_path, path))
             except DataError as error:
                 self.problems.append(str(error))
+                self.refused.append(str(error))
         if not found:
             more = f" (and {len(self.problems) - 1} more)" if len(self.problems) > 1 else ""
             raise DataError(f"no recording can be used: {self.problems[0]}{more}")
         self._compare(read_participants(root), {r.subject for r in found})
+        c = self.config
+        if c.subjects:
+            paths = [r.path for r in found if r.path is not None]
+            listed = read_subjects(Path(c.subjects).expanduser(), paths)
+            found = [replace(r, subject=s) for r, s in zip(found, listed, strict=True)]
+        self.doubt, self._people = asked_of(
+            found, None, told=bool(c.subjects), different=c.different_people, by_pattern=False
+        )
         return found
 
     @cached_property
@@ -108,7 +126,7 @@ class Bids:
             vocabulary.update(i.label for i in intervals)
         c = self.config
         rule = rule_for(c.path, vocabulary, c.positive, c.negative, c.background, c.mark_duration)
-        self.notes[:] = told(rule, vocabulary)
+        self.notes[:] = [*self._people, *told(rule, vocabulary)]
         return rule
 
     @cached_property
@@ -132,7 +150,8 @@ class Bids:
                 f"{root}: there is no EEG recording in it{f' of {said}' if said else ''}; looked for "
                 "sub-*/[ses-*/]eeg/*_eeg.edf, .bdf, .vhdr or .set"
             )
-        return sorted(found, key=lambda pair: pair[1])
+        kept = set(chosen(path for _, path in found))
+        return sorted((pair for pair in found if pair[1] in kept), key=lambda pair: pair[1])
 
     def _open(self, bids_path: Any, path: Path) -> Recording:
         events, table = _sidecar(bids_path, "events"), channel_table_of(path)
@@ -162,12 +181,16 @@ class Bids:
                 negative=c.negative,
                 background=c.background,
                 mark_duration=c.mark_duration,
+                subjects=c.subjects,
+                different_people=c.different_people,
                 unit=c.unit,
             )
         )
         own.notes = self.notes
         found = own.recordings()
         self.problems += own.problems
+        self.refused += own.problems
+        self.doubt = own.doubt
         self.problems.append(
             f"{c.path}: read without mne-bids, so only tables beside a recording are used; {_INSTALL}"
         )

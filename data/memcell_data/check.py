@@ -17,11 +17,8 @@ import numpy as np
 from memcell.checking import CheckedChannel, FileReport
 from memcell.errors import MemcellError, UsageError
 from memcell_data.check_signal import plain, report_of
-from memcell_data.finding import globbed, recordings_in, what_was_sought
+from memcell_data.finding import chosen, globbed, lies_beside, recordings_in, what_was_sought
 from memcell_data.recognise import is_eye_state, mwt_files, sleep_power_files
-
-# What belongs to a recording of another name's ending, or says something about one.
-_BESIDE = (".eeg", ".vmrk", ".dat", ".fdt", ".tsv", ".csv", ".json", ".txt", ".md", ".html")
 
 
 class Check:
@@ -41,7 +38,7 @@ class Check:
             tables = [p for p in given.glob("*.csv") if is_eye_state(p)]
             found = [*found, *mwt_files(given), *sleep_power_files(given), *tables]
         else:
-            found = [p for p in globbed(given) if p in found or _may_be_one(p)]
+            found = chosen(p for p in globbed(given) if p in found or _may_be_one(p))
         if not found:
             raise UsageError(what_was_sought(given))
         return sorted(found)
@@ -78,7 +75,7 @@ class Check:
 
 def _may_be_one(path: Path) -> bool:
     """Whether a file that a pattern matches is meant as a recording and not as what lies beside one."""
-    return path.is_file() and (path.suffix.lower() not in _BESIDE or is_eye_state(path))
+    return path.is_file() and (not lies_beside(path) or is_eye_state(path))
 
 
 def _night(path: Path, samples: bool) -> FileReport:

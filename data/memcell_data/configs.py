@@ -141,6 +141,14 @@ class BidsConfig:
         low=0,
         help="How long a mark of the positive class lasts that has no duration of its own; 0 refuses them.",
     )
+    subjects: str = option(
+        "",
+        help="A table with the columns file and subject that says who was recorded in each file.",
+    )
+    different_people: bool = option(
+        False,
+        help="Subjects whose names are alike are different people; otherwise a split by subject asks.",
+    )
     unit: str = option(
         "",
         help="Unit of EDF channels whose own is blank or unknown; empty takes that of channels.tsv, or "
@@ -183,8 +191,17 @@ class OwnConfig:
         help="Unit of EDF channels whose own unit is blank or unknown; empty refuses them.",
         choices=("", "uV", "mV", "V", "nV"),
     )
+    subjects: str = option(
+        "",
+        help="A table with the columns file and subject that says who was recorded in each file.",
+    )
+    different_people: bool = option(
+        False,
+        help="Subjects whose names are alike are different people; otherwise a split by subject asks.",
+    )
     subject_pattern: str = option(
         "",
         help="Regular expression whose first group is the subject, searched in the file's path; empty "
-        "takes BIDS 'sub-', else the file name up to its first '_'.",
+        "tells it from BIDS 'sub-', the folder where names repeat or say only when, else the file name up to "
+        "its first '_'.",
     )

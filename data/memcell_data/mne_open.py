@@ -16,6 +16,7 @@ from memcell.errors import DataError
 from memcell_data.brainvision import check_companions
 from memcell_data.content import first_bytes
 from memcell_data.fif_gate import check_fif
+from memcell_data.fif_parts import check_parts, is_fif
 from memcell_data.gdf_gate import GdfFacts, check_gdf
 from memcell_data.mat_gate import check_mat, is_hdf
 
@@ -61,6 +62,8 @@ def open_raw(path: Path) -> Opened:
         remarks = check_companions(path)
     if path.suffix.lower() == ".fif":
         check_fif(path)
+    if is_fif(path):
+        check_parts(path)
     if path.suffix.lower() == ".gdf":
         facts = check_gdf(path)
     # What MNE prints or logs may quote the person that was recorded.

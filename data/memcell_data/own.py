@@ -15,11 +15,11 @@ from memcell.errors import ConfigError, DataError
 from memcell_data.configs import OwnConfig
 from memcell_data.finding import label_file_beside, recordings_in, what_was_sought
 from memcell_data.labels import FileLabels, Rule, read_labels
+from memcell_data.people import asked_of, read_subjects
 from memcell_data.reader import open_recording, stem
 from memcell_data.recording import Labels, Recording
+from memcell_data.subjects import named
 from memcell_data.vocabulary import rule_for, told
-
-_BIDS_SUBJECT = re.compile(r"(?:^|[/\\_])(sub-[A-Za-z0-9]+)")
 
 
 @dataclass
@@ -29,12 +29,22 @@ class Own:
     Args:
         config: Where they are and what their labels mean.
         problems: Files that could not be used, with the reason; filled by `recordings`.
+        refused: Those of them that are recordings which cannot be read.
         notes: What must be said of how labels became classes; filled when labels are read.
+        doubt: What a split by subject has to ask first, with what to type; empty where nothing is open.
+            Filled by `recordings`.
     """
 
     config: OwnConfig
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    doubt: str = ""
+    _people: list[str] = field(default_factory=list, repr=False)
+
+    @property
+    def refused(self) -> list[str]:
+        """The recordings that cannot be read."""
+        return self.problems
 
     @property
     def card(self) -> Card:
@@ -66,17 +76,17 @@ class Own:
         """
         paths = self._paths()
         names = _unique_names(paths)
-        pattern = self._pattern()
+        subjects = self._subjects(paths)
         self.problems.clear()
         found = []
-        for path, name in zip(paths, names, strict=True):
+        for path, name, subject in zip(paths, names, subjects, strict=True):
             try:
                 source = self._label_source(path)
                 found.append(
                     open_recording(
                         path,
                         name=name,
-                        subject=self._subject(path, pattern),
+                        subject=subject,
                         labels=OwnLabels(self, path, source),
                         unit=self.config.unit,
                         also=[source] if source else [],
@@ -87,7 +97,28 @@ class Own:
         if not found:
             more = f" (and {len(self.problems) - 1} more)" if len(self.problems) > 1 else ""
             raise DataError(f"no recording can be used: {self.problems[0]}{more}")
+        self.doubt, self._people = self._asked(found)
         return found
+
+    def _subjects(self, paths: Sequence[Path]) -> Sequence[str]:
+        c = self.config
+        if c.subjects and c.subject_pattern:
+            raise ConfigError(
+                "'subjects' and 'subject-pattern' both say who is who: leave out one of them"
+            )
+        if c.subjects:
+            return read_subjects(Path(c.subjects).expanduser(), paths)
+        pattern = self._pattern()
+        if pattern is not None:
+            return [_matched(path, pattern) for path in paths]
+        return named(paths).subjects
+
+    def _asked(self, found: Sequence[Recording]) -> tuple[str, list[str]]:
+        """Return what has to be asked of who is who, and what headers say otherwise."""
+        c = self.config
+        told = bool(c.subjects or c.subject_pattern)
+        names = None if told else named([r.path for r in found if r.path is not None])
+        return asked_of(found, names, told=told, different=c.different_people, by_pattern=True)
 
     @cached_property
     def rule(self) -> Rule:
@@ -101,7 +132,7 @@ class Own:
         c = self.config
         found = self._vocabulary()
         rule = rule_for(c.path, found, c.positive, c.negative, c.background, c.mark_duration)
-        self.notes[:] = told(rule, found)
+        self.notes[:] = [*self._people, *told(rule, found)]
         return rule
 
     def _vocabulary(self) -> Counter[str]:
@@ -157,16 +188,12 @@ class Own:
             )
         return pattern
 
-    def _subject(self, path: Path, pattern: re.Pattern[str] | None) -> str:
-        if pattern:
-            match = pattern.search(path.as_posix())
-            if match is None or not match[1]:
-                raise DataError(
-                    f"{path}: no subject found by --data.subject-pattern {pattern.pattern!r}"
-                )
-            return match[1]
-        bids = _BIDS_SUBJECT.search(path.name) or _BIDS_SUBJECT.search(path.parent.as_posix())
-        return bids[1] if bids else stem(path).split("_")[0] or stem(path)
+
+def _matched(path: Path, pattern: re.Pattern[str]) -> str:
+    match = pattern.search(path.as_posix())
+    if match is None or not match[1]:
+        raise DataError(f"{path}: no subject found by --data.subject-pattern {pattern.pattern!r}")
+    return match[1]
 
 
 @dataclass(frozen=True)

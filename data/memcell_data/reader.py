@@ -14,6 +14,7 @@ from typing import Protocol
 from memcell_data.bids_tables import channel_table_of, described
 from memcell_data.content import begins_as_edf, first_bytes, says_simulated
 from memcell_data.edf import EdfFile
+from memcell_data.fif_parts import is_fif, later_parts
 from memcell_data.mne_file import MneFile
 from memcell_data.mwt_file import MwtFile
 from memcell_data.recording import Block, Channel, Interval, Labels, Recording, Signal
@@ -181,7 +182,9 @@ def stem(path: Path) -> str:
 
 
 def companions(path: Path) -> list[Path]:
-    """Return the files that belong to a header file (``.vhdr``, ``.set``) and hold its samples."""
+    """Return the files that hold the samples of a header (``.vhdr``, ``.set``) or go on with a first part."""
+    if is_fif(path):
+        return later_parts(path)
     return [c for suffix in _COMPANIONS if (c := path.with_suffix(suffix)) != path and c.is_file()]
 
 

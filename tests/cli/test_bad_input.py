@@ -130,7 +130,7 @@ def test_a_damaged_model_is_refused(capfd, run_folder, tmp_path):
     data[-3] ^= 1
     (broken / "model.safetensors").write_bytes(data)
     code, said = failing(capfd, "evaluate", "microsleep", str(broken))
-    assert code == 1
+    assert code == 2
     assert "damaged" in said
 
 

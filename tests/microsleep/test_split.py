@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from memcell.errors import DataError
 from memcell.sequences.sequence import Sequence
+from memcell_microsleep.app import Microsleep
 from memcell_microsleep.config import MicrosleepConfig
 from memcell_microsleep.split import cut, split
 from memcell_microsleep.transitions import transition_weights
@@ -180,3 +181,21 @@ def test_leaving_one_out_without_validation() -> None:
 def test_leaving_one_out_is_no_single_split() -> None:
     with pytest.raises(DataError, match="--held-out SUBJECT: p0, p1, p2"):
         split(people(3), MicrosleepConfig(split="loso"))
+
+
+def test_a_published_split_that_parts_one_person_is_refused(recording_of, dataset_of, labels_of):
+    from dataclasses import replace
+
+    labels = labels_of([(10.0, 5.0), (30.0, 5.0)])
+    rng = np.random.default_rng(0)
+    recordings = [
+        replace(
+            recording_of(
+                rng.normal(size=(2, 6000)) * 20, name=f"r{k}", subject="ann", labels=labels
+            ),
+            part=part,
+        )
+        for k, part in enumerate(("train", "test"))
+    ]
+    with pytest.raises(DataError, match="puts recordings of 'ann' into train and test"):
+        Microsleep(MicrosleepConfig(split="published"), dataset_of(recordings)).task()

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from memcell.errors import UsageError
+from memcell.escape import Lines
 from memcell.files import write_atomic
 from memcell.registry import Registry
 from memcell_benchmarks.floor import MachineRates
@@ -65,7 +66,7 @@ def _compare(
 ) -> int:
     clock, clock_name = clock_for(options.device, options.threads)
     facts = {**machine(options.device), "clock": clock_name, "malloc": tune_malloc()}
-    say("\n".join(_heading(facts, options)))
+    say(Lines("\n".join(_heading(facts, options))))
     dtype = getattr(torch, options.dtype)
     rates = MachineRates(options.device, dtype, clock, options.rounds, options.sample)
     results: list[dict[str, Any]] = []
@@ -76,7 +77,7 @@ def _compare(
         say(block(rows, rows[0], options.kinds))
         for row in rows:
             if row.profile is not None:
-                say("\n".join(f"  {line}" for line in row.profile.lines(row.label)))
+                say(Lines("\n".join(f"  {line}" for line in row.profile.lines(row.label))))
         results += [row.as_json(rows[0]) for row in rows]
         bad += [row for row in rows if row.wrong]
         if json_file is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from collections.abc import Sequence as ListOf
 from pathlib import Path
@@ -11,6 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from memcell.errors import DataError
+from memcell.files import write_atomic
 from memcell.sequences.sequence import Sequence
 from memcell_memory_tasks.problem import Probabilities
 
@@ -62,4 +64,6 @@ def draw(
     below.set_xlabel("step (lines: a new sequence)")
     below.spines[["top", "right"]].set_visible(False)
     figure.legend(loc="outside lower center", ncols=4, frameon=False)
-    figure.savefig(path, format="png")
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    write_atomic(path, buffer.getvalue())

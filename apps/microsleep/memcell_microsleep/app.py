@@ -31,7 +31,7 @@ from memcell_microsleep.pipeline import Pipeline
 from memcell_microsleep.prepare import Made, make_sequences
 from memcell_microsleep.ready import ReadyFeatures
 from memcell_microsleep.scores import MAIN, SHOWN, pooled_scores, scores
-from memcell_microsleep.split import PARTS, Split, check_loso, split
+from memcell_microsleep.split import ENOUGH_SUBJECTS, PARTS, Split, check_loso, split
 from memcell_microsleep.transitions import transition_weights
 from memcell_microsleep.unit import unit_fact
 from memcell_microsleep.who import FILE as WHO
@@ -100,6 +100,7 @@ class Microsleep:
         recordings = list(dataset.recordings())
         if not recordings:
             raise DataError(f"data set '{card.name}' has no recording.")
+        _ask(dataset, recordings, config)
         left_out = LeftOut(config.strict)
         for reason in getattr(dataset, "refused", getattr(dataset, "problems", ())):
             left_out.add(None, RECORDING, reason)
@@ -113,7 +114,7 @@ class Microsleep:
         reach = Reach.of(pipeline, native)
 
         def finish(config: MicrosleepConfig) -> Task:
-            parts = split(made.sequences, config, made.published)
+            parts = split(made.sequences, config, _published(config, made))
             return self._task(
                 config,
                 dataset,
@@ -146,7 +147,7 @@ class Microsleep:
         made = make_sequences(self.config, unfitted, recordings, progress, left_out)
 
         def finish(config: MicrosleepConfig) -> Task:
-            parts = split(made.sequences, config, made.published)
+            parts = split(made.sequences, config, _published(config, made))
             ready = unfitted.fitted(parts.train)
             parts = ready.scale(parts)
             facts = {
@@ -343,6 +344,23 @@ class Microsleep:
             "step_seconds": pipeline["step"],
             "preparation": dict(pipeline),
         }
+
+
+def _ask(dataset: DataSet, recordings: ListOf[Recording], config: MicrosleepConfig) -> None:
+    """Refuse a split by subject where it is open whether two subjects are one person.
+
+    Raises:
+        DataError: Says what to type.
+    """
+    doubt = str(getattr(dataset, "doubt", ""))
+    few_people = len({r.subject for r in recordings}) < ENOUGH_SUBJECTS
+    by_time = config.split == "time" or (config.split == "auto" and few_people)
+    if doubt and not by_time:
+        raise DataError(doubt)
+
+
+def _published(config: MicrosleepConfig, made: Made) -> dict[str, str]:
+    return made.published if config.split == "published" else {}
 
 
 def _left_out(made: Made) -> dict[str, str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import warnings
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from memcell.config import option
@@ -195,6 +196,22 @@ class MicrosleepConfig:
         """The features that are meant, each once."""
         auto = "raw" if self.encoder == "raw_cnn" else "bandpower"
         return tuple(dict.fromkeys(auto if name == "auto" else name for name in self.features))
+
+    def stored(self) -> MicrosleepConfig:
+        """Return this config as one that was found in a folder: it makes no cache where it says.
+
+        A folder where features are kept already is used; for any other the user's own cache is.
+        """
+        from memcell_microsleep.cache import FeatureCache
+
+        if FeatureCache.known(self.cache):
+            return self
+        warnings.warn(
+            f"the run's config keeps features in '{self.cache}', where none are kept on this machine: the "
+            "user's cache folder is used instead",
+            stacklevel=2,
+        )
+        return replace(self, cache="default")
 
     def validate(self) -> None:
         """Check what concerns two options at once.

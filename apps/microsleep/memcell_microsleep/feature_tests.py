@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from memcell.compare.statistics.effects import cohens_dz
 from memcell.compare.statistics.holm import holm
 from memcell.compare.statistics.signflip import sign_flip
+from memcell.escape import table
 from memcell.sequences.sequence import Sequence
 
 ALPHA = 0.05
@@ -113,9 +114,7 @@ def as_table(tests: ListOf[ClassTest]) -> str:
     """Return tests as tab-separated values, the smallest p of t first; ``n/a`` where undefined."""
     heads = list(ClassTest.__dataclass_fields__)
     ordered = sorted(tests, key=_clearest)
-    lines = ["\t".join(heads)]
-    lines += ["\t".join(_cell(getattr(t, head)) for head in heads) for t in ordered]
-    return "\n".join(lines) + "\n"
+    return table([heads, *([_cell(getattr(t, head)) for head in heads] for t in ordered)])
 
 
 def in_words(tests: ListOf[ClassTest], what: str, file: str) -> str:

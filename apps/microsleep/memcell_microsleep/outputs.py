@@ -18,8 +18,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from memcell.errors import DataError
+from memcell.errors import DataError, MemcellError
+from memcell.escape import table
 from memcell.files import Growing, write_atomic
+from memcell.reading import read_object
 from memcell_microsleep.finder import Found
 from memcell_microsleep.rows import probability_rows
 
@@ -106,17 +108,17 @@ def write_sidecar(path: Path, origin: Mapping[str, Any], record: Mapping[str, An
 def read_sidecar(path: Path) -> dict[str, Any] | None:
     """Return what `write_sidecar` wrote, or None where there is no such file or it is another's."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        content = read_object(path)
+    except MemcellError:
         return None
-    known = isinstance(content, dict) and {"GeneratedBy", "Summary"} <= set(content)
+    known = all(isinstance(content.get(name), dict) for name in ("GeneratedBy", "Summary"))
     return content if known else None
 
 
 def write_summary(out: Path, records: Sequence[Mapping[str, Any]]) -> None:
     """Write one row a recording, failed ones with the reason; a rerun leaves the same bytes."""
-    rows = ["\t".join(_cell(_shown(r, c)) for c in COLUMNS) for r in records]
-    _write(out / SUMMARY, "\t".join(COLUMNS), rows)
+    rows = [[_cell(_shown(r, c)) for c in COLUMNS] for r in records]
+    write_atomic(out / SUMMARY, table([COLUMNS, *rows]))
 
 
 def check_folder(out: Path, model_id: str) -> None:

@@ -50,8 +50,20 @@ class Made:
 
     @property
     def published(self) -> dict[str, str]:
-        """Return the part of each subject in the split that the data set brings."""
-        return {r.subject: r.part for r in self.recordings}
+        """Return the part of each subject in the split that the data set brings.
+
+        Raises:
+            DataError: It puts recordings of one subject into two parts.
+        """
+        parts: dict[str, str] = {}
+        for r in self.recordings:
+            before = parts.setdefault(r.subject, r.part)
+            if before != r.part:
+                raise DataError(
+                    f"the published split puts recordings of '{r.subject}' into "
+                    f"{before or 'no part'} and {r.part or 'no part'}; type --split subject."
+                )
+        return parts
 
 
 def make_sequences(

@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from memcell.errors import DataError
+from memcell_data.fif_parts import without_later_parts
+from memcell_data.finding import below, chosen, lies_beside
 from memcell_data.reader import SUFFIXES, is_recording, open_recording, stem
 from memcell_data.recognise import is_sleep_powers
 from memcell_data.recording import Recording
@@ -68,7 +70,7 @@ def find_sources(paths: Sequence[str], but_not_in: Path | None = None) -> list[S
         files.update(dict.fromkeys(found))
     if not files:
         raise DataError("no recording was given; type the path of a file, a folder or a glob.")
-    listed = list(files)
+    listed = without_later_parts(files)
     return [Source(path=p, name=n) for p, n in zip(listed, _names(listed), strict=True)]
 
 
@@ -78,7 +80,7 @@ def _expand(text: str) -> list[Path]:
         return [path]
     known = ", ".join(SUFFIXES)
     if path.is_dir():
-        found = sorted(p for p in path.rglob("*") if _is_one(p))
+        found = chosen(p for p in below(path) if _is_one(p))
         if not found:
             raise DataError(
                 f"folder '{text}' holds no recording ({known}); type a folder that does, or a file."
@@ -87,7 +89,7 @@ def _expand(text: str) -> list[Path]:
     if glob.has_magic(text):
         # Path.glob refuses an absolute pattern, so it starts from the root.
         matches = sorted(Path(path.anchor or ".").glob(str(path.relative_to(path.anchor))))
-        found = [p for p in matches if p.is_file() or _is_one(p)]
+        found = chosen(p for p in matches if (p.is_file() and not lies_beside(p)) or _is_one(p))
         if not found:
             raise DataError(f"no file matches '{text}'; check the pattern and its quotes.")
         return found

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memcell.app import Judged, Row
+from memcell.escape import table
 from memcell.sequences.sequence import Sequence
 from memcell.training.by_subject import cell
 from memcell_microsleep.around import errors_around
@@ -121,4 +122,4 @@ def _table(columns: str, rows: ListOf[Row], lines: Callable[[Row], Iterable[Line
     out = [["name", "kind", *columns.split()]]
     for row in rows:
         out += [[row.name, row.kind, *map(cell, line)] for line in lines(row)]
-    return "".join("\t".join(line) + "\n" for line in out)
+    return table(out)

@@ -7,6 +7,7 @@ which the colour-blind tell apart; networks differ in their line style too.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from collections.abc import Sequence as ListOf
 from itertools import pairwise
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 
 from memcell.app import Probabilities, Task
 from memcell.errors import DataError
+from memcell.files import write_atomic
 from memcell.sequences.sequence import Sequence
 from memcell_data.recording import Recording
 from memcell_microsleep.events import EventRules, runs
@@ -98,7 +100,9 @@ def draw(
     axes[3].set_xlabel(f"time (s): {zoom[0]:.0f} to {zoom[1]:.0f} s, the bracket above")
     axes[0].set_title(_title(task, sequence), fontsize=13, loc="left")
     _legend(figure, axes[1], sequence)
-    figure.savefig(path, format="png")
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    write_atomic(path, buffer.getvalue())
 
 
 def _true(sequence: Sequence) -> list[tuple[float, float]]:

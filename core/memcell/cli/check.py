@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from itertools import groupby
 from pathlib import Path
@@ -15,7 +15,9 @@ import click
 
 from memcell.checking import CheckedChannel, Checker, FileReport
 from memcell.cli.own_output import own_output
+from memcell.cli.terminal import echo
 from memcell.errors import MemcellError, PluginError
+from memcell.escape import line, table
 from memcell.files import write_atomic
 from memcell.progress import progress
 from memcell.registry import default_registry
@@ -89,11 +91,11 @@ def check(
     with own_output() if as_json else nullcontext(sys.stdout) as output:
         counted, rows = _checked(paths, samples, wanted, told, as_json, output)
     if out:
-        write_atomic(Path(out), "\n".join(rows) + "\n")
+        write_atomic(Path(out), table(rows))
     n = counted.total()
     total = f"{n} file{'s' if n != 1 else ''}"
     listed = ", ".join(f"{k} {status}" for status, k in sorted(counted.items(), reverse=True))
-    click.echo(f"{total}: {listed}", err=as_json)
+    echo(f"{total}: {listed}", err=as_json)
     return int(counted["refused"] > 0)
 
 
@@ -104,7 +106,7 @@ def _checked(
     told: dict[str, str],
     as_json: bool,
     output: IO[str],
-) -> tuple[Counter[str], list[str]]:
+) -> tuple[Counter[str], list[Sequence[str]]]:
     """Write the report of each file; return how many there are of each status, and the rows of ``--out``."""
     registry = default_registry()
     todo: dict[Path, Checker] = {}
@@ -112,13 +114,13 @@ def _checked(
         checker = find_checker(registry, typed)
         todo |= {p: checker for p in checker.files(typed) if p not in todo}
     counted: Counter[str] = Counter()
-    rows = ["\t".join(COLUMNS)]
+    rows: list[Sequence[str]] = [COLUMNS]
     with progress("checking", len(todo)) as shown:
         for report in _reports(todo, samples, wanted, told):
             counted[report.status] += 1
-            rows.append("\t".join(_row(report)))
-            lines = [json.dumps(report.facts())] if as_json else _block(report)
-            click.echo("\n".join(lines), file=output)
+            rows.append(_row(report))
+            told_lines = [json.dumps(report.facts())] if as_json else map(line, _block(report))
+            click.echo("\n".join(told_lines), file=output)
             shown.advance(1, report.path.name)
     return counted, rows
 

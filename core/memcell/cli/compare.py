@@ -17,6 +17,7 @@ from memcell.cli.compare_options import (
     fixed_and_varied,
     with_whole_paths,
 )
+from memcell.cli.terminal import echo
 from memcell.cli.where import where_options
 from memcell.compare.axes import Axis, listed, sweeps
 from memcell.errors import UsageError
@@ -119,7 +120,7 @@ def _compare(
     if not out:
         command += f" --out {shlex.quote(str(path))}"
     return run_comparison(
-        plan, path, registry, mode, click.echo, command=command, verbose=verbose, reported=report
+        plan, path, registry, mode, echo, command=command, verbose=verbose, reported=report
     )
 
 

@@ -9,6 +9,7 @@ import click
 
 from memcell.cli.check import check
 from memcell.cli.options import config_options, sections
+from memcell.cli.terminal import echo
 from memcell.errors import unknown
 from memcell.registry import default_registry
 
@@ -43,14 +44,14 @@ class _DatasetGroup(click.Group):
             typed = sections(options, values).get("data", {})
             dataset = entry.build(entry.config(typed))
             where = dataset.get(Path(to) if to else None)
-            click.echo(f"{dataset.card.title}")
+            echo(f"{dataset.card.title}")
             if dataset.card.simulated:
-                click.echo("simulated: a score on it is not a result about people")
-            click.echo(f"licence: {dataset.card.licence}")
-            click.echo(f"cite: {dataset.card.citation}")
-            click.echo(f"in: {where}")
+                echo("simulated: a score on it is not a result about people")
+            echo(f"licence: {dataset.card.licence}")
+            echo(f"cite: {dataset.card.citation}")
+            echo(f"in: {where}")
             for problem in getattr(dataset, "problems", ()):
-                click.echo(f"not usable: {problem}")
+                echo(f"not usable: {problem}")
 
         return click.Command(
             cmd_name, params=[folder, *options], callback=run, help=entry.spec.summary
@@ -67,14 +68,14 @@ def list_() -> None:
     """List the data sets with source and licence."""
     for entry in default_registry().entries("dataset"):
         card = entry.build(entry.config({})).card
-        click.echo(f"{card.name}: {card.title}")
-        click.echo(f"  source:  {card.source}")
-        click.echo(f"  licence: {card.licence}")
-        click.echo(f"  cite:    {card.citation}")
+        echo(f"{card.name}: {card.title}")
+        echo(f"  source:  {card.source}")
+        echo(f"  licence: {card.licence}")
+        echo(f"  cite:    {card.citation}")
         if card.checksum:
-            click.echo(f"  checked: {card.checksum}")
+            echo(f"  checked: {card.checksum}")
         if card.simulated:
-            click.echo("  simulated: a score on it is not a result about people")
+            echo("  simulated: a score on it is not a result about people")
 
 
 data.add_command(_DatasetGroup("get", "Get a data set, or say how to hand over a local copy."))

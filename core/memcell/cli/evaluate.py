@@ -9,6 +9,7 @@ import click
 
 from memcell.cli.app_command import AppGroup
 from memcell.cli.options import config_options, sections
+from memcell.cli.terminal import echo
 from memcell.config import fields_of
 from memcell.registry import default_registry
 from memcell.specs import AppSpec
@@ -24,7 +25,7 @@ def _command(app: AppSpec) -> click.Command:
         from memcell.training.evaluate import evaluate as evaluate_run
 
         typed = sections(options, values).get(app.name, {})
-        evaluate_run(app.name, Path(run), eval_policy, default_registry(), click.echo, typed)
+        evaluate_run(app.name, Path(run), eval_policy, default_registry(), echo, typed)
 
     own: list[click.Parameter] = [
         click.Argument(["run"], metavar="RUN"),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from memcell.cli.terminal import echo
 from memcell.registry import default_registry
 
 
@@ -27,4 +28,4 @@ def export(run: str, kind: str, out: str | None) -> None:
     """
     from memcell.export.run import export_onnx
 
-    export_onnx(Path(run), Path(out) if out else None, default_registry(), click.echo)
+    export_onnx(Path(run), Path(out) if out else None, default_registry(), echo)

@@ -11,7 +11,9 @@ from typing import Any
 import click
 
 from memcell import __version__
+from memcell.cli.terminal import echo, guarded
 from memcell.errors import MemcellError, unknown
+from memcell.escape import Lines, line
 
 #: Command to where it is and what it does; the help shows this line without importing the command.
 COMMANDS = {
@@ -79,6 +81,11 @@ def main(args: list[str] | None = None) -> None:
 
 def run(args: list[str] | None = None) -> int:
     """Run the command line and return its exit code; one clear line for anything that goes wrong."""
+    with guarded():
+        return _run(args)
+
+
+def _run(args: list[str] | None) -> int:
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _note
@@ -88,14 +95,14 @@ def run(args: list[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         return _fail("interrupted", 130)
     except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message(), err=True)
+        echo(Lines(error.format_message()), err=True)
         return error.exit_code
     except click.ClickException as error:
         usage = getattr(error, "ctx", None)
         tail = f"\nTry '{usage.command_path} --help'." if usage is not None else ""
-        return _fail(error.format_message() + tail, error.exit_code)
+        return _fail(Lines(line(error.format_message()) + tail), error.exit_code)
     except MemcellError as error:
-        return _fail(str(error), error.exit_code)
+        return _fail(error.text, error.exit_code)
     except BrokenPipeError:
         # The reader of our output went away; python would complain once more when flushing.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -114,9 +121,10 @@ def run(args: list[str] | None = None) -> int:
 
 def _note(message: Warning | str, *_: Any, **__: Any) -> None:
     """Show a warning as a person reads it: without the place in the code that gave it."""
-    click.echo(f"note: {message}", err=True)
+    echo(f"note: {message}", err=True)
 
 
 def _fail(message: str, code: int) -> int:
-    click.echo(f"memcell: {message}", err=True)
+    text = f"memcell: {message}"
+    echo(Lines(text) if isinstance(message, Lines) else text, err=True)
     return code

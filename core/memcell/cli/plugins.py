@@ -10,8 +10,10 @@ from typing import IO, Any
 import click
 
 from memcell.cli.own_output import own_output
+from memcell.cli.terminal import echo
 from memcell.config import fields_of
 from memcell.errors import MemcellError, UsageError, unknown
+from memcell.escape import Lines
 from memcell.progress import progress
 from memcell.registry import Entry, Registry, default_registry
 from memcell.specs import KINDS
@@ -44,7 +46,7 @@ def _plugins(
     if markdown:
         from memcell.cli.reference import reference
 
-        click.echo(reference(registry), nl=False)
+        echo(Lines(reference(registry)), nl=False)
         return 0
     chosen = [e for e in registry.entries(kind) if name is None or e.spec.name == name]
     if name is not None and not chosen:
@@ -136,7 +138,7 @@ def _print(rows: list[dict[str, Any]], check: bool) -> None:
     widths = [min(w, 40) for w in widths]
     for line in [columns, *table]:
         cells = [f"{c:<{w}}" for c, w in zip(line, widths, strict=True)]
-        click.echo("  ".join(cells).rstrip())
+        echo("  ".join(cells).rstrip())
 
 
 def _options(entry: Entry) -> list[dict[str, Any]]:
@@ -152,14 +154,14 @@ def _options(entry: Entry) -> list[dict[str, Any]]:
 
 def _show(entry: Entry) -> None:
     spec = entry.spec
-    click.echo(f"{spec.kind} {spec.name}, of {entry.distribution} {entry.version}")
-    click.echo(f"  {spec.summary}")
+    echo(f"{spec.kind} {spec.name}, of {entry.distribution} {entry.version}")
+    echo(f"  {spec.summary}")
     if spec.reference:
-        click.echo(f"  {spec.reference}")
+        echo(f"  {spec.reference}")
     for key, value in entry.capabilities(entry.config({})).items():
-        click.echo(f"  {key}: {value}")
+        echo(f"  {key}: {value}")
     section = "data" if spec.kind == "dataset" else spec.kind
     for option in _options(entry):
         facts = ", ".join(x for x in (option["unit"], option["bounds"]) if x)
         tail = f" ({facts})" if facts else ""
-        click.echo(f"  --{section}.{option['name']} [{option['default']}]  {option['help']}{tail}")
+        echo(f"  --{section}.{option['name']} [{option['default']}]  {option['help']}{tail}")

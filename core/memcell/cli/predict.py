@@ -9,6 +9,7 @@ import click
 
 from memcell.cli.app_command import AppGroup
 from memcell.cli.options import config_options, sections
+from memcell.cli.terminal import echo
 from memcell.cli.where import where_options
 from memcell.registry import default_registry
 from memcell.specs import AppSpec
@@ -39,7 +40,7 @@ def _command(app: AppSpec) -> click.Command:
             list(recordings),
             Path(model),
             Path(out),
-            click.echo,
+            echo,
             eval_policy=eval_policy,
             causal=causal,
             options=sections(of_app, typed).get(_OWN, {}),

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from memcell.cli.terminal import echo
+
 
 @click.command()
 @click.argument("folder", metavar="FOLDER")
@@ -18,4 +20,4 @@ def report(folder: str) -> None:
     from memcell.registry import default_registry
     from memcell.reporting import make_report
 
-    make_report(Path(folder), default_registry(), click.echo)
+    make_report(Path(folder), default_registry(), echo)

@@ -9,6 +9,7 @@ import click
 
 from memcell.cli.app_command import AppGroup
 from memcell.cli.options import config_options, sections
+from memcell.cli.terminal import echo
 from memcell.errors import UsageError
 from memcell.registry import default_registry
 from memcell.specs import AppSpec
@@ -34,7 +35,7 @@ def _command(app: AppSpec) -> click.Command:
             Path(out) if out else None,
             sections(of_app, typed).get(_OWN, {}),
             default_registry(),
-            lambda line: click.echo(line, err=True),
+            lambda line: echo(line, err=True),
         )
 
     own: list[click.Parameter] = [

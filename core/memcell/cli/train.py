@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from memcell.cli.app_command import AppGroup, ConfiguredCommand
+from memcell.cli.terminal import echo
 from memcell.cli.where import where_options
 from memcell.errors import UsageError
 from memcell.probes.catalogue import PROBES
@@ -33,18 +34,17 @@ def _train(
     # torch is imported here, not where the help is made
     from memcell.folds.run import How, train_any
     from memcell.jobs import Mode
-    from memcell.training.run_config import resolve
-    from memcell.training.run_folder import RunFolder, new_path
+    from memcell.training.run_folder import RunFolder, new_path, resolve_stored
 
     registry = default_registry()
     how = How(mode=Mode(jobs=jobs, scheduler=scheduler or ""), repeats=repeats)
     if resume is not None:
         folder = RunFolder.open(Path(resume))
-        begun = resolve(app, folder.sections(), registry)
-        train_any(begun, registry, folder.path, click.echo, resume=True, how=how)
+        begun = resolve_stored(folder, app, registry)
+        train_any(begun, registry, folder.path, echo, resume=True, how=how)
         return
     path = Path(out) if out else new_path(Path("runs"), app)
-    train_any(config(), registry, path, click.echo, how=how)
+    train_any(config(), registry, path, echo, how=how)
 
 
 def _command(app: AppSpec) -> click.Command:

@@ -17,6 +17,7 @@ from memcell.compare.plan import Plan
 from memcell.config import fields_of
 from memcell.errors import DataError, MemcellError, UsageError
 from memcell.files import make_folder, write_atomic
+from memcell.reading import check_inside, read_object, refusing
 
 #: Version of the folder's layout.
 FORMAT = 1
@@ -60,15 +61,15 @@ class ComparisonFolder:
         """Return ``comparison.json``, None where there is none.
 
         Raises:
-            DataError: It is damaged, or of a newer version.
+            RunFolderError: It is damaged.
+        DataError: It is of a newer version.
         """
-        if not self.plan.is_file():
+        if not os.path.lexists(self.plan):
             return None
-        try:
-            found = json.loads(self.plan.read_text(encoding="utf-8"))
-            layout, _ = int(found["format"]), (found["axes"], found["seeds"], found["base"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise DataError(f"'{self.plan}' cannot be read: {error}") from None
+        found = read_object(self.plan)
+        with refusing(self.plan):
+            layout = int(found["format"])
+            _check(found)
         if layout > FORMAT:
             raise DataError(
                 f"'{self.path}' was made by memcell {found.get('memcell')} (layout {layout}); this is "
@@ -79,6 +80,7 @@ class ComparisonFolder:
     def write(self, plan: Plan, command: str) -> None:
         """Write the plan, keeping what is known of the data."""
         make_folder(self.path)
+        check_inside(self.runs, self.path)
         old = self.read() or {}
         commands = [c for c in old.get("commands", []) if c != command]
         values = {
@@ -100,6 +102,20 @@ class ComparisonFolder:
     def note_data(self, facts: Mapping[str, Any]) -> None:
         """Add what only the data can say: main score, classes, notes."""
         write_atomic(self.plan, json.dumps({**(self.read() or {}), **facts}, indent=1) + "\n")
+
+
+def _check(found: Mapping[str, Any]) -> None:
+    """Raise where what a comparison goes on with is not of the types that it writes."""
+    for axis in found["axes"]:
+        Axis(axis["name"], tuple(axis["values"]))
+        if not all(isinstance(v, str) for v in (axis["name"], *axis["values"])):
+            raise ValueError("an axis has values that are no text")
+    if not all(type(seed) is int and 0 <= seed < 2**63 for seed in found["seeds"]):
+        raise ValueError("seeds that are no whole numbers")
+    if not all(isinstance(section, dict) for section in found["base"].values()):
+        raise ValueError("a section of 'base' that is no object")
+    if not isinstance(found.get("commands", []), list):
+        raise ValueError("'commands' is no list")
 
 
 def merged(plan: Plan, old: Mapping[str, Any], path: Path) -> tuple[tuple[Axis, ...], list[int]]:

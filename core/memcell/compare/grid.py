@@ -12,6 +12,7 @@ from memcell.compare.axes import Axis, Named, named
 from memcell.compare.fields import canonical, option_of, section_of
 from memcell.config import fields_of
 from memcell.errors import ConfigError, IncompatibleError, MemcellError, UsageError, unknown
+from memcell.escape import Lines, line
 from memcell.registry import Registry
 from memcell.training.run_config import DEFAULTS
 
@@ -247,4 +248,4 @@ def raise_all(problems: Sequence[MemcellError]) -> None:
     if len(problems) == 1:
         raise problems[0]
     if problems:
-        raise IncompatibleError("\n".join(dict.fromkeys(map(str, problems))))
+        raise IncompatibleError(Lines("\n".join(dict.fromkeys(line(p) for p in problems))))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import math
+import os
 import shutil
 import traceback
 from collections.abc import Mapping
@@ -22,6 +22,7 @@ from memcell.errors import CheckpointError, Diverged, MemcellError, UsageError
 from memcell.files import make_folder, write_atomic
 from memcell.jobs import Working
 from memcell.jobs.lock import locked
+from memcell.reading import check_inside, read_json_lines
 from memcell.registry import default_registry
 from memcell.training.interrupt import Interrupted
 from memcell.training.run import device_of, make_trainer
@@ -71,6 +72,7 @@ def do_run(task: RunTask, working: Working) -> RunRecord:
         CannotPrepare: The data cannot be used; no record is written.
     """
     path = Path(task.path)
+    check_inside(path, path.parent.parent)
     make_folder(path)
     # a worker that was given up as dead may still be at it
     with locked(path / ".lock"):
@@ -130,7 +132,7 @@ def _numbers(scored: Scored) -> dict[str, dict[str, float]]:
 
 def _trainer(config: RunConfig, path: Path, app: Any, task: Task) -> Trainer:
     registry = default_registry()
-    begun = (path / "config.toml").exists()
+    begun = os.path.lexists(path / "config.toml")
     try:
         if begun and _begun_with(path, config.app) != _without_version(config.sections()):
             raise CheckpointError("it was begun with other options")
@@ -139,7 +141,8 @@ def _trainer(config: RunConfig, path: Path, app: Any, task: Task) -> Trainer:
         # what cannot be gone on with is begun again
         for entry in path.iterdir():
             if entry.name != ".lock":
-                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+                folder = entry.is_dir() and not entry.is_symlink()
+                shutil.rmtree(entry) if folder else entry.unlink()
         return make_trainer(config, registry, app, task, path, device_of(config), resume=False)
 
 
@@ -193,7 +196,6 @@ def read_curves(path: Path) -> dict[str, tuple[tuple[int, float], ...]]:
 
 def _metrics(path: Path) -> list[dict[str, Any]]:
     try:
-        lines = (path / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-        return [json.loads(line) for line in lines]
-    except (OSError, ValueError):
+        return list(read_json_lines(path / "metrics.jsonl", strict=True))
+    except MemcellError:
         return []

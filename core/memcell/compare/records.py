@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from memcell.errors import DataError
+from memcell.errors import RunFolderError
 from memcell.files import write_atomic
+from memcell.reading import read_object, refusing
 
 #: How a run ended: it trained to the end; its loss was no longer a number; it could not be run.
 STATUSES = ("done", "diverged", "failed")
@@ -62,12 +63,12 @@ class RunRecord:
         """Read it back.
 
         Raises:
-            DataError: The file is missing, damaged, or of a newer format; says which.
+            RunFolderError: The file is missing, damaged, or of a newer format; says which.
         """
-        try:
-            values = json.loads(path.read_text(encoding="utf-8"))
+        values = read_object(path)
+        with refusing(path):
             if values.pop("format") != FORMAT:
-                raise DataError(f"'{path}' was written by another version of memcell")
+                raise RunFolderError(f"'{path}' was written by another version of memcell")
             pairs: dict[str, Any] = {
                 k: tuple((int(u), float(v)) for u, v in values.pop(k)) for k in _CURVES
             }
@@ -77,9 +78,21 @@ class RunRecord:
                 for p, each in values.pop("subjects").items()
             }
             notes = tuple(values.pop("notes"))
-            return cls(**pairs, scores=scores, subjects=subjects, notes=notes, **values)
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-            raise DataError(f"'{path}' is no record of a run: {error}") from None
+            record = cls(**pairs, scores=scores, subjects=subjects, notes=notes, **values)
+            record._check()
+            return record
+
+    def _check(self) -> None:
+        """Raise where a value is of another type than a run writes."""
+        if self.status not in STATUSES:
+            raise ValueError(f"its status is {str(self.status)[:40]}")
+        texts = (self.id, self.reason, *self.notes, *self.setting, *self.setting.values())
+        if not all(isinstance(text, str) for text in texts):
+            raise ValueError("a text that is none")
+        if type(self.seed) is not int or type(self.updates) is not int:
+            raise ValueError("its seed or updates are no whole numbers")
+        if not isinstance(self.cpu_seconds, int | float):
+            raise ValueError("its cpu_seconds are no number")
 
 
 _CURVES = ("training", "validation")

@@ -7,8 +7,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+from memcell.errors import MemcellError
 from memcell.files import write_atomic
 from memcell.progress import Progress
+from memcell.reading import read_json
 
 #: How much CPU time of a run that is killed may go uncounted, seconds.
 EVERY = 5.0
@@ -83,7 +85,9 @@ def read_work(path: Path) -> list[dict[str, Any]]:
     ``training`` and of ``all``.
     """
     try:
-        found = json.loads((path / "work.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        found = read_json(path / "work.json")
+        for beginning in found:
+            float(beginning["all"])
+    except (MemcellError, ValueError, TypeError, LookupError):
         return []
     return found if isinstance(found, list) else []

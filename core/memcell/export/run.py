@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from memcell.errors import CheckpointError, MemcellError, UsageError
+from memcell.escape import Lines, line
 from memcell.files import write_atomic
 from memcell.registry import Registry
 
@@ -64,10 +65,15 @@ def export_onnx(run: Path, out: Path | None, registry: Registry, say: Any) -> Pa
             "note: this run was trained to restart its memory: feed memcell.start every "
             f"{entries['time_steps']} steps"
         )
-    say("to run it:\n")
+    say("to run it:")
+    say("")
     say(
-        HOW_TO.format(
-            path=path, n_features=step.n_features, n_classes=step.network.readout.out_features
+        Lines(
+            HOW_TO.format(
+                path=line(path),
+                n_features=step.n_features,
+                n_classes=step.network.readout.out_features,
+            )
         )
     )
     return path

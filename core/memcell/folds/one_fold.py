@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,7 +32,7 @@ from memcell.training.run import (
     write_results,
 )
 from memcell.training.run_config import RunConfig, resolve
-from memcell.training.run_folder import RunFolder
+from memcell.training.run_folder import RunFolder, resolve_stored
 
 SCORES = "scores.json"
 
@@ -106,8 +107,8 @@ def _do(task: FoldTask, path: Path, working: Working, say: Say) -> None:
     fold = next(f for f in prepared_folds(config).folds if f.name == task.fold)
     mine = fold_config(config, fold.options, task.repeat)
     torch.set_num_threads(mine.training.threads)
-    begun = (path / "config.toml").exists()
-    if begun and _apart(RunFolder.open(path).sections()) != _apart(mine.sections()):
+    begun = os.path.lexists(path / "config.toml")
+    if begun and _begun_with(path, task.app) != _apart(mine.sections()):
         raise CheckpointError(
             f"'{path}' holds a run with other options: choose another --out, or remove it"
         )
@@ -128,6 +129,11 @@ def _do(task: FoldTask, path: Path, working: Working, say: Say) -> None:
         if task.repeat == 0:
             inspect(job)
         write_results(job, scored, beside=task.repeat == 0)
+
+
+def _begun_with(path: Path, app: str) -> Any:
+    """Return the options of a begun fold, as `resolve_stored` gives those of its run."""
+    return _apart(resolve_stored(RunFolder.open(path), app, default_registry()).sections())
 
 
 def _quiet(line: str) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Sequence as ListOf
 from pathlib import Path
 
 from memcell.app import Folding, Judged, Row
+from memcell.escape import table
 from memcell.training.by_subject import cell
 from memcell.training.judged import read_judged
 
@@ -75,7 +76,7 @@ def seeds_tsv(app: Folding, folds: ListOf[ListOf[Path]], seeds: ListOf[int], fir
             scores = app.pooled(judged)
             names = names or [first, *(n for n in scores if n != first)]
             lines.append([str(seed), name, *(cell(float(scores[n])) for n in names)])
-    return "".join("\t".join(line) + "\n" for line in [["seed", "name", *names], *lines])
+    return table([["seed", "name", *names], *lines])
 
 
 def _by_subject(app: Folding, judged: ListOf[Judged]) -> dict[str, dict[str, float]]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,7 @@ from typing import Any
 from memcell.app import App, Fold, Folding
 from memcell.compatibility import check
 from memcell.errors import MemcellError, UsageError
+from memcell.escape import Lines
 from memcell.files import make_folder, write_atomic
 from memcell.folds.one_fold import FoldTask, do_fold, finished, folder_name
 from memcell.folds.pool import pooled_rows, seeds_tsv
@@ -29,6 +31,7 @@ from memcell.folds.prepared import PreparedFolds, forget_folds, prepared_folds
 from memcell.jobs import Mode, Outcome, Working, run_tasks
 from memcell.jobs.lock import locked
 from memcell.progress import progress
+from memcell.reading import read_object, refusing
 from memcell.registry import Registry
 from memcell.reporting import try_report
 from memcell.training.by_subject import differences
@@ -39,6 +42,9 @@ from memcell.training.run import Say, build_app, describe, device_of, train, wri
 from memcell.training.run_config import RunConfig
 from memcell.training.run_folder import FOLDS, RunFolder
 from memcell.training.scoring import pooled_intervals, write_scores
+
+#: Seeds of one fold; a file that says more is no file of a run.
+_MOST_REPEATS = 10_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,14 +150,21 @@ def _folders(folder: RunFolder, prepared: PreparedFolds, repeats: int) -> list[F
     if len(set(folders)) < len(folders):
         folders = [f"{i:03d}-{name}" for i, name in enumerate(folders)]
     made: dict[str, Any] = {"folds": names, "folders": [f"{FOLDS}/{name}" for name in folders]}
-    begun = json.loads(folder.folds.read_text(encoding="utf-8")) if folder.folds.exists() else made
-    if begun["folds"] != names:
+    begun = read_object(folder.folds) if os.path.lexists(folder.folds) else made
+    with refusing(folder.folds):
+        before = list(map(str, begun["folds"]))
+        repeated = begun.get("repeats", 1)
+        if type(repeated) is not int or not 1 <= repeated <= _MOST_REPEATS:
+            raise ValueError(f"its repeats are {str(repeated)[:40]}")
+    if before != names:
         raise MemcellError(
-            f"'{folder.path}' was begun with the subjects {', '.join(begun['folds'])}, and the data "
+            f"'{folder.path}' was begun with the subjects {', '.join(before)}, and the data "
             f"has {', '.join(names)}: begin anew with another --out"
         )
-    made["repeats"] = max(repeats, begun.get("repeats", 1))
-    make_folder(folder.path / FOLDS)
+    made["repeats"] = max(repeats, repeated)
+    make_folder(folder.below(FOLDS))
+    for name in folders:
+        folder.below(f"{FOLDS}/{name}")
     write_atomic(folder.folds, json.dumps(made, indent=2) + "\n")
     out = []
     for fold, name in zip(prepared.folds, folders, strict=True):
@@ -230,12 +243,12 @@ def _pool(config: RunConfig, app: Folding, folds: list[FoldRuns], path: Path, sa
     write_scores(path, rows, main, notes, app, task.protocol)
     made = differences(rows, main)
     say("")
-    say(with_intervals(rows, shown, pooled_intervals(rows, app)))
+    say(Lines(with_intervals(rows, shown, pooled_intervals(rows, app))))
     for name in shown[:2]:
         say("")
-        say(by_subject(rows, name))
+        say(Lines(by_subject(rows, name)))
         say("")
-        say(of_differences(made, name))
+        say(Lines(of_differences(made, name)))
     say("")
     times = f", {repeats} seeds together" if repeats > 1 else ""
     say(

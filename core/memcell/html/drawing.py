@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 
+from memcell.escape import markup as escape
 from memcell.html.parts import Html, text
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Sequence
-from html import escape
+
+from memcell.escape import markup as escape
 
 
 class Html(str):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from html import escape
-
+from memcell.escape import markup as escape
 from memcell.html.parts import Html, text
 
 # The gradients of .scroll are a shadow at an edge that something lies beyond.

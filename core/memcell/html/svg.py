@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from html import escape
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from memcell.escape import markup as escape
 from memcell.html.parts import Html
 
 INK, GREY, LINE = "#1d1d1f", "#55555c", "#d5d5dd"

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from memcell.errors import MemcellError
+from memcell.reading import open_plain
 
 try:
     import fcntl
@@ -27,7 +28,7 @@ def locked(path: Path, busy: str | None = None) -> Iterator[None]:
         MemcellError: Somebody else holds it, or the file cannot be made.
     """
     try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        handle = open_plain(path, os.O_RDWR | os.O_CREAT)
     except OSError as error:
         raise MemcellError(f"cannot write '{path}': {error.strerror}") from error
     try:

@@ -9,7 +9,6 @@ measurement in the whole run stays off, says so, and leaves its share to the oth
 from __future__ import annotations
 
 import importlib
-import json
 import math
 import time
 from collections.abc import Mapping
@@ -22,6 +21,7 @@ from memcell.probes import cost
 from memcell.probes.base import Moment, Probe, Values
 from memcell.probes.catalogue import PROBES
 from memcell.probes.scene import Scene
+from memcell.reading import read_json_lines
 from memcell.recurrent.policy import Remembered
 from memcell.sequences import Batch
 from memcell.training.interrupt import Interrupted
@@ -220,8 +220,7 @@ class Probes:
         self.on = {name: p for name, p in self.on.items() if name in state["probes"]}
         for name, probe in self.on.items():
             probe.load_state_dict(state["probes"][name])
-        for line in self.folder.probes.read_text(encoding="utf-8").splitlines():
-            record = json.loads(line)
+        for record in read_json_lines(self.folder.probes):
             if record["probe"] in self.on and "values" in record:
                 self.on[record["probe"]].past.append(record["values"])
 

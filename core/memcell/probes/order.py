@@ -26,7 +26,6 @@ epoch's losses turned by a random phase.
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -37,6 +36,7 @@ from memcell.probes import cost, estimate
 from memcell.probes.base import Moment, Probe, Values
 from memcell.probes.order_measures import anticipation, periodicity, recency
 from memcell.probes.scene import Scene, Span
+from memcell.reading import read_json_lines
 
 #: Updates after a window's own at which it is looked at again.
 LAGS = (0, 1, 2, 4, 8, 16, 32)
@@ -206,8 +206,7 @@ class Order(Probe):
 
     def _epochs(self) -> list[list[float]]:
         """Return the losses of each epoch's updates, from ``metrics.jsonl``."""
-        lines = self.scene.metrics.read_text(encoding="utf-8").splitlines()
-        records = [r for r in map(json.loads, lines) if "loss" in r]
+        records = [r for r in read_json_lines(self.scene.metrics) if "loss" in r]
         return [
             [r["loss"] for r in group]
             for _, group in itertools.groupby(records, key=lambda r: r["epoch"])

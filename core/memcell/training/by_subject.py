@@ -15,6 +15,7 @@ import numpy as np
 from memcell.app import Judged, Row
 from memcell.compare.statistics.bootstrap import NONE, Interval, interval
 from memcell.compare.statistics.signflip import SignFlip, sign_flip
+from memcell.escape import table
 from memcell.tables import score_names
 
 #: Fewest subjects of which an interval is made.
@@ -179,4 +180,4 @@ def _counted(judged: Sequence[Judged], subject: str) -> tuple[float, float, floa
 
 
 def _text(lines: Sequence[Sequence[str]]) -> str:
-    return "".join("\t".join(line) + "\n" for line in lines)
+    return table(lines)

@@ -1,14 +1,17 @@
 """Checkpoints: one safetensors file with a digest of its own, and no pickle anywhere.
 
 safetensors itself accepts a file whose tensors or metadata were altered, so a SHA-256 over both stands
-inside and is checked on loading.
+inside and is checked on loading. Whoever alters a file on purpose can make it fit again: what is inside is
+compared with what it is for, and taken for nothing more than numbers.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +20,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from memcell.errors import CheckpointError
+from memcell.errors import CheckpointError, RunFolderError
 from memcell.files import write_atomic
+from memcell.reading import MOST_WEIGHTS, opened, parse_json, read_bytes, refusing
 
 #: Version of the file's layout. A larger one than ours is refused by name.
 FORMAT = 1
@@ -43,45 +47,89 @@ def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str
     write_atomic(path, save(plain, metadata={"memcell": seal}))
 
 
-def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read a checkpoint and check its digest.
+#: Bytes of the part that names and describes the tensors.
+_MOST_HEAD = 32_000_000
+#: Of the types that a network has, by the file's names for them.
+_TYPES = {
+    "BOOL": torch.bool, "U8": torch.uint8, "I8": torch.int8, "I16": torch.int16, "I32": torch.int32,
+    "I64": torch.int64, "F16": torch.float16, "BF16": torch.bfloat16, "F32": torch.float32,
+    "F64": torch.float64,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Head:
+    """What a checkpoint says of itself, read without its numbers.
+
+    Args:
+        tensors: Name to type and shape.
+        meta: JSON values.
+        digest: SHA-256 of both and the numbers.
+    """
+
+    tensors: Mapping[str, tuple[torch.dtype, tuple[int, ...]]]
+    meta: dict[str, Any]
+    text: str
+    digest: str
+
+
+def read_head(path: Path) -> Head:
+    """Return what a checkpoint says of itself, without reading its numbers.
 
     Raises:
-        CheckpointError: It is missing, altered, cut off, or of a newer version.
+        RunFolderError: It is missing, cut off or damaged.
+        CheckpointError: It is of a newer version.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise CheckpointError(f"checkpoint '{path}' cannot be read: {reason}") from None
-    try:
-        length = int.from_bytes(data[:8], "little")
-        seal = json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["memcell"])
-        text, digest = seal["meta"], seal["sha256"]
-        tensors = load(data)
-        meta = json.loads(text)
+    with opened(path, MOST_WEIGHTS) as file, refusing(path):
+        size = os.fstat(file.fileno()).st_size
+        length = int.from_bytes(file.read(8), "little")
+        if not 0 < length <= min(_MOST_HEAD, size - 8):
+            raise RunFolderError(f"'{path}' is damaged: it does not begin as a safetensors file")
+        found = parse_json(file.read(length).decode("utf-8"), path)
+        seal = parse_json(found.pop("__metadata__")["memcell"], path)
+        text, digest = str(seal["meta"]), str(seal["sha256"])
+        meta = dict(parse_json(text, path))
         version = int(meta["format"])
-    except (
-        SafetensorError,
-        ValueError,
-        KeyError,
-        TypeError,
-        RecursionError,
-        OverflowError,
-    ) as error:
-        reason = "it lacks " if isinstance(error, KeyError) else ""
-        reason += " ".join(str(error).split())[:200]
-        raise CheckpointError(f"checkpoint '{path}' is damaged: {reason}") from None
-    if digest != _digest(tensors, text):
-        raise CheckpointError(
-            f"checkpoint '{path}' is damaged: its SHA-256 does not match its content"
-        )
+        tensors, total = {}, 0
+        for name, each in found.items():
+            kind, shape = _TYPES[each["dtype"]], tuple(int(n) for n in each["shape"])
+            tensors[name] = (kind, shape)
+            count = kind.itemsize
+            for n in shape:
+                if n < 0:
+                    raise RunFolderError(f"'{path}': tensor {name} has the shape {shape}")
+                count *= n
+            total += count
+        if total != size - 8 - length:
+            raise RunFolderError(
+                f"'{path}' is damaged: its tensors take {total} bytes, and it holds {size - 8 - length}"
+            )
     if version > FORMAT:
         raise CheckpointError(
             f"checkpoint '{path}' has format {version}, made by a newer memcell; this one reads up to "
             f"{FORMAT}: update memcell"
         )
-    return tensors, meta
+    return Head(tensors=tensors, meta=meta, text=text, digest=digest)
+
+
+def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read a checkpoint and check its digest.
+
+    Raises:
+        RunFolderError: It is missing, altered or cut off.
+        CheckpointError: It is of a newer version.
+    """
+    head = read_head(path)
+    with refusing(path):
+        try:
+            tensors = load(read_bytes(path, MOST_WEIGHTS))
+        except SafetensorError as error:
+            raise RunFolderError(
+                f"'{path}' is damaged: {' '.join(str(error).split())[:200]}"
+            ) from None
+        if head.digest != _digest(tensors, head.text):
+            raise RunFolderError(f"'{path}' is damaged: its SHA-256 does not match its content")
+    return tensors, head.meta
 
 
 def _digest(tensors: Mapping[str, Tensor], text: str) -> str:

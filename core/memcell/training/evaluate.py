@@ -10,14 +10,15 @@ import torch
 
 from memcell.app import Relabelling
 from memcell.errors import UsageError
+from memcell.escape import Lines
 from memcell.files import write_atomic
 from memcell.progress import progress
 from memcell.registry import Registry
 from memcell.tables import as_text, as_tsv
 from memcell.training.model import load_model
 from memcell.training.run import Say, build_app, inference_device, write_tables
-from memcell.training.run_config import RunConfig, resolve
-from memcell.training.run_folder import RunFolder
+from memcell.training.run_config import RunConfig
+from memcell.training.run_folder import RunFolder, resolve_stored
 from memcell.training.scoring import EVAL_POLICIES, score_row
 
 
@@ -33,7 +34,34 @@ def open_run(app: str, path: Path, registry: Registry) -> tuple[RunFolder, RunCo
     if sections.get("app") != app:
         raise UsageError(f"run '{path}' is of app '{sections.get('app')}', not '{app}'")
     folder.check_one_network()
-    return folder, resolve(app, sections, registry)
+    return folder, resolve_stored(folder, app, registry)
+
+
+def check_same_people(trained: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Refuse to test a network on somebody it was trained on.
+
+    Recordings that came or went since, or a version that tells people from file names in another way, may
+    split anew.
+
+    Args:
+        trained: The facts of the task that the network was trained on.
+        now: Those of the task that it is to be scored on.
+
+    Raises:
+        UsageError: Names who was trained on and would be tested on.
+    """
+    before, after = trained.get("subjects"), now.get("subjects")
+    if not (isinstance(before, Mapping) and isinstance(after, Mapping)):
+        return
+    if "time" in (trained.get("split"), now.get("split")):
+        return
+    seen = {*before.get("train", ()), *before.get("valid", ())}
+    if both := sorted(seen & set(after.get("test", ()))):
+        raise UsageError(
+            f"this run was trained with {', '.join(both[:5])}{', ...' if len(both) > 5 else ''}, on whom it "
+            "would now be tested: recordings came or went since, or subjects are told otherwise. Give back "
+            "the recordings of its split.tsv, or train again"
+        )
 
 
 def evaluate(
@@ -65,6 +93,7 @@ def evaluate(
     network.to(device)
     with progress("reading recordings", None) as shown:
         task = built.task(shown)
+    check_same_people(facts.task, task.facts)
     for line in task.remarks:
         say(line)
     name = "evaluation.tsv"
@@ -85,7 +114,7 @@ def evaluate(
     rows += built.baselines(task)
     write_atomic(folder.path / name, as_tsv(rows, task.main_score))
     write_tables(folder.path, task.tables, before="evaluation-")
-    say(as_text(rows, task.main_score, task.shown_scores))
+    say(Lines(as_text(rows, task.main_score, task.shown_scores)))
     for note in task.notes:
         say(f"note: {note}")
     for row in rows:

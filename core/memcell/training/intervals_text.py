@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from memcell.app import Row
 from memcell.compare.statistics.bootstrap import NONE, Interval
+from memcell.escape import line
 from memcell.training.by_subject import Difference, mean_of
 
 #: Scores that have their intervals on a screen; the files have all.
@@ -25,7 +26,7 @@ def with_intervals(
     """
     shown = shown[:MOST]
     ordered = [r for r in rows if r.kind == "network"] + [r for r in rows if r.kind != "network"]
-    width = max([len(r.name) for r in rows] + [8])
+    width = max([len(line(r.name)) for r in rows] + [8])
     lines = [" " * width + "".join(f"  {name.replace('_', ' '):<22}" for name in shown)]
     for i, row in enumerate(ordered):
         if i and row.kind != "network" and ordered[i - 1].kind == "network":
@@ -34,22 +35,22 @@ def with_intervals(
             between(row.scores.get(n, math.nan), pooled.get(row.name, {}).get(n, NONE))
             for n in shown
         )
-        lines.append(f"{row.name:<{width}}" + "".join(f"  {c:<22}" for c in cells))
-    return "\n".join(line.rstrip() for line in lines)
+        lines.append(f"{line(row.name):<{width}}" + "".join(f"  {c:<22}" for c in cells))
+    return "\n".join(each.rstrip() for each in lines)
 
 
 def by_subject(rows: Sequence[Row], name: str) -> str:
     """Return a line a row: a score of each subject, and their mean with its interval."""
     subjects = sorted({u for row in rows for u in row.subjects})
-    width = max([len(r.name) for r in rows] + [8])
-    column = max([len(u) for u in subjects] + [5])
-    heads = "".join(f"  {u:>{column}}" for u in subjects)
+    width = max([len(line(r.name)) for r in rows] + [8])
+    column = max([len(line(u)) for u in subjects] + [5])
+    heads = "".join(f"  {line(u):>{column}}" for u in subjects)
     lines = [f"{name.replace('_', ' '):<{width}}{heads}  mean"]
     for row in rows:
         cells = (_number(row.subjects.get(u, {}).get(name, math.nan)).strip() for u in subjects)
         mean = mean_of(row, name)
         lines.append(
-            f"{row.name:<{width}}"
+            f"{line(row.name):<{width}}"
             + "".join(f"  {c:>{column}}" for c in cells)
             + f"  {between(mean.value, mean.interval)}"
         )
@@ -61,14 +62,14 @@ def of_differences(made: Sequence[Difference], name: str) -> str:
     mine = [d for d in made if d.score == name]
     if not mine:
         return ""
-    width = max(len(d.minus) for d in mine) + 6
-    lines = [f"{mine[0].name}, {name.replace('_', ' ')}, mean over subjects"]
+    width = max(len(line(d.minus)) for d in mine) + 6
+    lines = [f"{line(mine[0].name)}, {name.replace('_', ' ')}, mean over subjects"]
     for d in mine:
         sign = f"p {d.test.p:.3g}"
         if not d.test.can_decide:
             sign += f" ({d.test.n} subjects cannot give less than {d.test.smallest_p:.3g})"
         shown = between(d.mean.value, d.mean.interval, signed=True)
-        lines.append(f"{'minus ' + d.minus:<{width}}  {shown:<24}  {sign}")
+        lines.append(f"{'minus ' + line(d.minus):<{width}}  {shown:<24}  {sign}")
     return "\n".join(lines)
 
 

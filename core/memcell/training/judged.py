@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import io
 import json
-import zipfile
-import zlib
 from collections.abc import Sequence as ListOf
 from pathlib import Path
 from typing import Any
@@ -19,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memcell.app import Judged, Row
-from memcell.errors import DataError
+from memcell.errors import RunFolderError
 from memcell.files import write_atomic
+from memcell.reading import parse_json, read_arrays, refusing
 from memcell.sequences.sequence import Sequence
 
 FILE = "judged.npz"
@@ -81,15 +80,14 @@ def read_judged(path: Path) -> list[Row]:
         path: The folder.
 
     Raises:
-        DataError: The file is missing or damaged; says so.
+        RunFolderError: The file is missing or damaged; says so.
     """
     file = path / FILE
-    try:
-        with np.load(file, allow_pickle=False) as held:
-            arrays = {name: held[name] for name in held.files}
-        about = json.loads(arrays.pop("about").tobytes())
+    arrays = read_arrays(file)
+    with refusing(file):
+        about = parse_json(arrays.pop("about").tobytes(), file)
         if about["format"] != FORMAT:
-            raise DataError(f"'{file}' was written by another version of memcell")
+            raise RunFolderError(f"'{file}' was written by another version of memcell")
         lengths = [int(s["steps"]) for s in about["sequences"]]
         cut = {name: _split(arrays[name], lengths) for name in ("times", "targets", "starts")}
         sequences = [
@@ -117,18 +115,6 @@ def read_judged(path: Path) -> list[Row]:
                 judged=tuple(parts[k] for k in r["parts"]))
             for r in about["rows"]
         ]  # fmt: skip
-    except OSError as error:
-        raise DataError(f"'{file}' cannot be read: {error.strerror or error}") from None
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        EOFError,
-        ValueError,
-        KeyError,
-        TypeError,
-        IndexError,
-    ) as error:
-        raise DataError(f"'{file}' is damaged: {' '.join(str(error).split())}") from None
 
 
 def _joined(arrays: list[NDArray[Any]], kind: Any) -> NDArray[Any]:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 
-from memcell.app import App, encoder_of
+from memcell.app import App
 from memcell.errors import CheckpointError
 from memcell.network import Network
-from memcell.recurrent.policy import StatePolicy
+from memcell.reading import refusing
 from memcell.registry import Registry
-from memcell.training.checkpoint import load_checkpoint, save_checkpoint
-from memcell.training.parts import build_network
+from memcell.training.checkpoint import load_checkpoint, read_head, save_checkpoint
+from memcell.training.fits import builder, check_fits, compare, shapes_of
 from memcell.training.run_config import RunConfig
 from memcell.training.run_folder import RunFolder
 
@@ -55,35 +58,52 @@ def load_model(
     """Build the network of a run and load its weights.
 
     Raises:
-        CheckpointError: The run has no trained network, or one that does not fit its config.
+        CheckpointError: The run has no trained network.
+        RunFolderError: It has one that is damaged, or does not fit its config.
     """
-    if not folder.model.exists():
+    if not os.path.lexists(folder.model):
         raise CheckpointError(
             f"run '{folder.path}' has no trained network yet; finish it with "
             f"'memcell train {config.app} --resume {folder.path}'"
         )
-    tensors, meta = load_checkpoint(folder.model)
-    try:
-        facts = ModelFacts(**{**meta["facts"], "notes": tuple(meta["facts"]["notes"])})
-    except (KeyError, TypeError) as error:
-        raise CheckpointError(f"'{folder.model}' lacks what belongs to it: {error}") from None
-    choice = config.choices["policy"]
-    policy = registry.get("policy", choice.name).build(choice.config)
-    assert isinstance(policy, StatePolicy)
-    # The weights drawn here are overwritten; the person's random numbers are left as they were.
-    with torch.random.fork_rng(devices=[]):
-        network = build_network(
-            config,
-            registry,
-            encoder_of(app, facts.n_features, facts.task),
-            facts.n_classes,
-            policy,
-        )
-    try:
+    head = read_head(folder.model)
+    facts = _facts(folder.model, head.meta)
+    with refusing(folder.model):
+        build = builder(config, registry, app, facts.n_features, facts.n_classes, facts.task)
+        check_fits(folder.model, head.tensors, config, build)
+        tensors, _ = load_checkpoint(folder.model)
+        # The weights drawn here are overwritten; the person's random numbers are left as they were.
+        with torch.random.fork_rng(devices=[]):
+            network = build()
+        compare(folder.model, head.tensors, shapes_of(network))
         network.load_state_dict(tensors)
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())[:300]
-        raise CheckpointError(f"'{folder.model}' does not fit its config: {reason}") from None
     for layer in network.recurrent.each:
-        layer.eager_because = str(meta.get("eager_because", ""))
+        layer.eager_because = str(head.meta.get("eager_because", ""))[:500]
     return network.eval(), facts
+
+
+#: More features or classes than any network here has had.
+_MOST = 1_000_000
+
+
+def _facts(path: Path, meta: Mapping[str, Any]) -> ModelFacts:
+    """Return the facts of a model file, of the types that a run writes."""
+    with refusing(path):
+        found = meta["facts"]
+        facts = ModelFacts(**{**found, "notes": tuple(map(str, found["notes"]))})
+        for name in ("n_features", "n_classes"):
+            n = getattr(facts, name)
+            if type(n) is not int or not 1 <= n <= _MOST:
+                raise ValueError(f"{name} is {str(n)[:40]}")
+        if facts.eval_policy not in ("carry", "reset"):
+            raise ValueError(f"eval_policy is {str(facts.eval_policy)[:40]}")
+        if not isinstance(facts.task, dict):
+            raise ValueError("the facts of its task are no object")
+        decisions = {
+            str(policy): {str(k): float(v) for k, v in values.items()}
+            for policy, values in facts.decisions.items()
+        }
+        missing = {"carry", "reset"} - decisions.keys()
+        if missing:
+            raise ValueError(f"it has no decision for inference {missing.pop()}")
+        return dataclasses.replace(facts, decisions=decisions)

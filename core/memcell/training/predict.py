@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from memcell.files import make_folder, write_atomic
 from memcell.jobs import Mode, Outcome, run_tasks
 from memcell.prediction import Item, Record
 from memcell.progress import Progress, progress
+from memcell.reading import subfolders
 from memcell.registry import default_registry
 from memcell.reporting import try_report, write_prediction
 from memcell.training.interrupt import Interrupted
@@ -107,10 +109,10 @@ def _digest(run: Path) -> str:
         CheckpointError: There is none; says what the folder is and what to type instead.
     """
     model = RunFolder(run).model
-    if model.is_file():
+    if os.path.lexists(model):
         return model_id(model)
     for folder, what in (("folds", "leaves one subject out"), ("runs", "is a comparison")):
-        inside = sorted(p.parent for p in (run / folder).glob("*/model.safetensors"))
+        inside = [p for p in subfolders(run, f"{folder}/*") if (p / "model.safetensors").is_file()]
         if inside:
             raise CheckpointError(
                 f"run '{run}' {what} and has {len(inside)} networks; type the one to predict with, such "

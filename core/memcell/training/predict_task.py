@@ -19,6 +19,7 @@ from memcell.errors import CheckpointError, UsageError
 from memcell.jobs import Working
 from memcell.network import Network
 from memcell.prediction import Asked, Item, Predictor, Record
+from memcell.reading import MOST_WEIGHTS, read_bytes, refusing
 from memcell.registry import default_registry
 from memcell.sequences import Sequence
 from memcell.specs import AppSpec
@@ -136,12 +137,14 @@ def opened_model(wanted: Wanted) -> Opened:
         causal=wanted.causal,
         options=options_of(wanted),
     )
+    with refusing(folder.model):
+        predictor = built.predictor(asked)
     return Opened(
         network=network.to(device).eval(),
         facts=facts,
         policy=policy,
         time_steps=config.training.time_steps,
-        predictor=built.predictor(asked),
+        predictor=predictor,
     )
 
 
@@ -157,7 +160,7 @@ def options_of(wanted: Wanted) -> Any:
 
 def model_id(path: Path) -> str:
     """Return a short digest of a model file, by which results say what made them."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    return hashlib.sha256(read_bytes(path, MOST_WEIGHTS)).hexdigest()[:16]
 
 
 class Inference:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -13,8 +14,10 @@ import torch
 from memcell.app import App, Explaining, Row, Task
 from memcell.compatibility import check, misfits
 from memcell.errors import UsageError
+from memcell.escape import Lines
 from memcell.files import write_atomic
 from memcell.progress import SILENT, progress
+from memcell.reading import refusing
 from memcell.registry import Registry
 from memcell.reporting import try_report
 from memcell.tables import as_text
@@ -26,6 +29,7 @@ from memcell.training.processes import ALONE, Processes
 from memcell.training.run_config import Choice, RunConfig
 from memcell.training.run_folder import RunFolder
 from memcell.training.scoring import Scored, label_of, pooled_intervals, score, write_scores
+from memcell.training.snapshot import check_checkpoint
 from memcell.training.trainer import Trainer
 from memcell.unroll.first_window import FirstWindow
 
@@ -170,11 +174,12 @@ def train(
     rows = write_results(job, scored)
     lines = inspect(job)
     say("")
-    say(as_text(rows, task.main_score, task.shown_scores))
+    say(Lines(as_text(rows, task.main_score, task.shown_scores)))
     between = pooled_intervals(rows, app)
     if between:
-        say(f"\n95 % intervals over {len(rows[0].subjects)} test subjects")
-        say(with_intervals(rows, task.shown_scores, between))
+        say("")
+        say(f"95 % intervals over {len(rows[0].subjects)} test subjects")
+        say(Lines(with_intervals(rows, task.shown_scores, between)))
     for note in task.notes:
         say(f"note: {note}")
     for one in scored:
@@ -228,7 +233,7 @@ def train_networks(job: Job, twin: RunConfig | None) -> list[Scored]:
     """
     jobs = [job]
     if twin is not None:
-        below = job.path / f"against-{twin.choices['policy'].name}"
+        below = RunFolder(job.path).below(f"against-{twin.choices['policy'].name}")
         jobs.append(dataclasses.replace(job, config=twin, path=below))
     return [_train_one(each) for each in jobs]
 
@@ -361,13 +366,17 @@ def make_trainer(
         resume: Go on with the run in ``path`` where there is one.
         processes: Those that train together; only the main one makes the folder.
     """
-    begun = processes.any(processes.main and resume and (path / "config.toml").exists())
+    begun = processes.any(processes.main and resume and os.path.lexists(path / "config.toml"))
     if begun:
         folder = RunFolder.open(path)
     elif processes.main:
         folder = RunFolder.create(path, config, registry, str(device))
     else:
         folder = RunFolder(path)
+    resumed = begun and os.path.lexists(folder.checkpoint)
+    if resumed:
+        with refusing(folder.checkpoint):
+            check_checkpoint(folder.checkpoint, config, registry, app, task)
     parts = build_parts(config, registry, app, task, device)
     foreign = foreign_parts(config, registry)
     trainer = Trainer(
@@ -379,7 +388,7 @@ def make_trainer(
         processes=processes,
         first_window=FirstWindow(origin_of(foreign)) if foreign else None,
     )
-    if begun and folder.checkpoint.exists():
+    if resumed:
         trainer.restore()
     elif begun and processes.main:
         folder.cut_metrics(0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,8 @@ from typing import Any
 
 from memcell import __version__
 from memcell.config import from_mapping, to_mapping
-from memcell.errors import ConfigError, unknown
+from memcell.errors import ConfigError, RunFolderError, unknown
+from memcell.reading import parse_toml
 from memcell.registry import Registry, find_dataset
 from memcell.training.config import NetworkConfig, TrainingConfig
 
@@ -120,8 +120,11 @@ def read_toml(path: Path) -> dict[str, Any]:
         ConfigError: It is missing or not TOML; names the file and the place.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        # a person's own: also a pipe, as a shell makes it of <(…)
+        return parse_toml(path.read_bytes(), path)
     except FileNotFoundError:
         raise ConfigError(f"config file '{path}' does not exist") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"config file '{path}' cannot be read: {error}") from None
+    except OSError as error:
+        raise ConfigError(f"config file '{path}' cannot be read: {error.strerror}") from None
+    except RunFolderError as error:
+        raise ConfigError(f"config file {error}") from None

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import platform
@@ -16,15 +17,24 @@ from collections.abc import Mapping
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import tomli_w
 
 from memcell import __version__
-from memcell.errors import CheckpointError, MemcellError, UsageError
+from memcell.errors import CheckpointError, MemcellError, RunFolderError, UsageError
 from memcell.files import make_folder, write_atomic
+from memcell.reading import (
+    MOST_LINES,
+    check_inside,
+    open_plain,
+    read_bytes,
+    read_object,
+    read_toml,
+    refusing,
+)
 from memcell.registry import Registry
-from memcell.training.run_config import RunConfig, read_toml
+from memcell.training.run_config import RunConfig, resolve
 
 #: Version of the folder's layout. A larger one than ours is refused by name.
 FORMAT = 1
@@ -58,7 +68,7 @@ class RunFolder:
             UsageError: A run is there already.
             MemcellError: The folder cannot be written.
         """
-        if cls(path).config.exists():
+        if os.path.lexists(cls(path).config):
             raise UsageError(
                 f"'{path}' already holds a run: choose another --out, or go on with --resume {path}"
             )
@@ -92,15 +102,14 @@ class RunFolder:
 
         Raises:
             CheckpointError: It is not a run folder, or one of a newer version.
+        RunFolderError: A file of it cannot be read.
         """
         folder = cls(path)
-        if not folder.config.is_file():
+        if not os.path.lexists(folder.config):
             raise CheckpointError(f"'{path}' is not a run folder: it has no config.toml")
-        try:
-            environment = json.loads(folder.environment.read_text(encoding="utf-8"))
+        environment = read_object(folder.environment)
+        with refusing(folder.environment):
             found = int(environment["format"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise CheckpointError(f"'{folder.environment}' cannot be read: {error}") from None
         if found > FORMAT:
             made_by = environment.get("memcell", "a newer version")
             raise CheckpointError(
@@ -115,12 +124,11 @@ class RunFolder:
         Raises:
             UsageError: Names the folds' folders.
         """
-        if not self.folds.exists():
+        if not os.path.lexists(self.folds):
             return
-        try:
-            folders = json.loads(self.folds.read_text(encoding="utf-8"))["folders"]
-        except (OSError, ValueError, KeyError) as error:
-            raise CheckpointError(f"'{self.folds}' cannot be read: {error}") from None
+        found = read_object(self.folds)
+        with refusing(self.folds):
+            folders = list(map(str, found["folders"]))
         raise UsageError(
             f"run '{self.path}' leaves one subject out and has a network for each; name one of them: "
             f"{', '.join(str(self.path / name) for name in folders)}"
@@ -132,46 +140,89 @@ class RunFolder:
 
     def append(self, record: Mapping[str, Any]) -> None:
         """Add a line to ``metrics.jsonl``."""
-        try:
-            with self.metrics.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(record) + "\n")
-        except OSError as error:
-            raise MemcellError(f"cannot write '{self.metrics}': {error.strerror}") from error
+        _append(self.metrics, json.dumps(record))
 
     def metrics_size(self) -> int:
         """Return the bytes of ``metrics.jsonl``, all of them on the disk."""
-        with self.metrics.open("ab") as file:
-            os.fsync(file.fileno())
-            return file.tell()
+        return _size(self.metrics)
 
     def cut_metrics(self, size: int) -> None:
         """Forget the lines written after a checkpoint, so that a resumed run writes them once."""
-        with self.metrics.open("ab") as file:
-            file.truncate(size)
+        _cut(self.metrics, size)
 
     def append_probe(self, record: Mapping[str, Any]) -> None:
         """Add a line to ``probes.jsonl``."""
-        try:
-            with self.probes.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(record, allow_nan=False) + "\n")
-        except OSError as error:
-            raise MemcellError(f"cannot write '{self.probes}': {error.strerror}") from error
+        _append(self.probes, json.dumps(record, allow_nan=False))
 
     def probes_size(self) -> int:
         """Return the bytes of ``probes.jsonl``, all of them on the disk."""
-        with self.probes.open("ab") as file:
-            os.fsync(file.fileno())
-            return file.tell()
+        return _size(self.probes)
 
     def cut_probes(self, size: int) -> None:
         """Forget the probes' lines written after a checkpoint; makes no file where there is none."""
-        if size or self.probes.exists():
-            with self.probes.open("ab") as file:
-                file.truncate(size)
+        if size or os.path.lexists(self.probes):
+            _cut(self.probes, size)
 
     def write_json(self, name: str, value: Any) -> None:
         """Write a JSON file into the folder."""
         write_atomic(self.path / name, json.dumps(value, indent=2) + "\n")
+
+    def below(self, name: str) -> Path:
+        """Return a folder below this one, there or not.
+
+        Raises:
+            RunFolderError: It is a link that leads out.
+        """
+        return check_inside(self.path / name, self.path)
+
+
+def resolve_stored(folder: RunFolder, app: str, registry: Registry) -> RunConfig:
+    """Return the config of a run that may be somebody else's: it has no say in where this machine writes.
+
+    Raises:
+        RunFolderError: It cannot be used; names the file and what is wrong in it.
+    """
+    sections = folder.sections()
+    with refusing(folder.config):
+        config = resolve(app, sections, registry)
+        stored = getattr(config.app_config, "stored", None)
+        if stored is not None:
+            config = dataclasses.replace(config, app_config=stored())
+    return config
+
+
+def _grown(path: Path) -> IO[bytes]:
+    """Open a file to add to it: a plain file of this folder, and no other name of another file."""
+    handle = open_plain(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
+    if os.fstat(handle).st_nlink > 1:
+        # a backup by hard links, or somebody's trick: what is added here must not appear there
+        os.close(handle)
+        write_atomic(path, read_bytes(path, MOST_LINES))
+        handle = open_plain(path, os.O_RDWR | os.O_APPEND)
+    return os.fdopen(handle, "ab")
+
+
+def _append(path: Path, line: str) -> None:
+    try:
+        with _grown(path) as file:
+            file.write(line.encode() + b"\n")
+    except OSError as error:
+        raise MemcellError(f"cannot write '{path}': {error.strerror}") from error
+
+
+def _size(path: Path) -> int:
+    """Return the bytes of a file, all of them on the disk."""
+    with _grown(path) as file:
+        os.fsync(file.fileno())
+        return file.seek(0, os.SEEK_END)
+
+
+def _cut(path: Path, size: int) -> None:
+    if type(size) is not int or size < 0:
+        raise RunFolderError(f"'{path}' cannot be cut to {str(size)[:40]} bytes")
+    with _grown(path) as file:
+        # never made longer: what is not there is not there
+        file.truncate(min(size, file.seek(0, os.SEEK_END)))
 
 
 def new_path(base: Path, app: str) -> Path:

@@ -130,15 +130,9 @@ class EverySecond(Base):
         return h, Memory(h)
 
 
-@pytest.mark.parametrize(
-    ("kind", "reason"),
-    [(Parametrized, "not a weight"), (Turned, "aten"), (EverySecond, "aten.slice.*step")],
-)
-def test_what_is_not_known_is_refused_with_the_reason(agree, kind, reason):
-    cell = kind()
-    with pytest.raises(Unsupported, match=reason):
-        unrolled(unroll_native, cell, inputs(), agree=agree)
-    unrolled(unroll_eager, cell, inputs(), agree=agree)
+@pytest.mark.parametrize("kind", [Parametrized, Turned, EverySecond])
+def test_made_weights_and_moved_columns_are_right(agree, kind):
+    agree(kind(), NONE, agree.Window(restarts=True, padding=True))
 
 
 def test_a_module_shared_by_two_layers_is_right(agree):

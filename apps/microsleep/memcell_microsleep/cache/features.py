@@ -44,6 +44,17 @@ class FeatureCache:
         self._problem = "" if folder is None else reason_against(folder)
         self._swept = False
 
+    @staticmethod
+    def known(option: str) -> bool:
+        """Whether an option names no folder, or one in which this user keeps features already."""
+        if option == DEFAULT or option.lower() in OFF:
+            return True
+        try:
+            folder = Path(option).expanduser()
+            return store.holds_entries(folder) and not reason_against(folder)
+        except (OSError, RuntimeError, ValueError):
+            return False
+
     @classmethod
     def of(cls, option: str) -> FeatureCache:
         """Return the cache that ``--cache`` asks for: ``"off"``, ``"default"`` or a folder.

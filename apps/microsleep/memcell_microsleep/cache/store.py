@@ -121,6 +121,11 @@ def _check_whose(folder: Path, *names: str) -> None:
         os.close(handle)
 
 
+def holds_entries(folder: Path) -> bool:
+    """Whether a folder is there and holds an entry: one that a run has kept features in."""
+    return bool(_files(folder))
+
+
 def size(folder: Path) -> int:
     """Return how many bytes the entries of a folder take."""
     return sum(s.st_size for _, s in _files(folder))

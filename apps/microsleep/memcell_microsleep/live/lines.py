@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from memcell.errors import MemcellError, UsageError
+from memcell.escape import line
 from memcell.files import make_folder, write_atomic
 from memcell_microsleep.live.writing import Output, Say, Table, is_held
 from memcell_microsleep.outputs import PROBABILITY_HEADER
@@ -216,22 +217,24 @@ class Status:
     """One line on the terminal that is written over, where there is a terminal."""
 
     def __init__(self) -> None:
-        self._on = sys.stderr is not None and sys.stderr.isatty()
+        self._to: IO[str] | None = getattr(sys.stderr, "unguarded", sys.stderr)
+        self._on = self._to is not None and self._to.isatty()
         self._width, self._next = 0, 0.0
 
     def show(self, text: str) -> None:
         """Show a line, a few times a second at most."""
-        if not self._on or time.perf_counter() < self._next:
+        if self._to is None or not self._on or time.perf_counter() < self._next:
             return
+        text = line(text)
         with suppress(OSError):  # a terminal that closed
-            sys.stderr.write("\r" + text.ljust(self._width))
-            sys.stderr.flush()
+            self._to.write("\r" + text.ljust(self._width))
+            self._to.flush()
         self._width, self._next = len(text), time.perf_counter() + _EVERY
 
     def clear(self) -> None:
         """Take the line away, before something else is written."""
-        if self._on and self._width:
+        if self._to is not None and self._on and self._width:
             with suppress(OSError):
-                sys.stderr.write("\r" + " " * self._width + "\r")
-                sys.stderr.flush()
+                self._to.write("\r" + " " * self._width + "\r")
+                self._to.flush()
             self._width = 0

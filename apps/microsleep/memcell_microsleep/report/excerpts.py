@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import warnings
-import zipfile
-import zlib
 from collections.abc import Mapping
 from collections.abc import Sequence as ListOf
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from numpy.typing import NDArray
 from memcell.app import Probabilities, Task
 from memcell.errors import MemcellError
 from memcell.files import write_atomic
+from memcell.reading import parse_json, read_arrays, refusing
 from memcell.sequences.sequence import Sequence
 from memcell_data.recording import Recording
 from memcell_microsleep.ready import ReadyFeatures, pipeline_of
@@ -35,6 +35,9 @@ MOST_CHANNELS = 3
 POINTS = 700
 #: Longer recordings are not read whole once more for a picture, s.
 LONGEST = 4 * 3600.0
+
+#: Of one curve in the file; more would not come from there.
+_MOST_POINTS = 100 * POINTS
 
 Curve = NDArray[np.float64]
 
@@ -142,21 +145,38 @@ def keep_excerpts(
 def read_excerpts(path: Path) -> list[Excerpt]:
     """Return what was written into a run folder; nothing where there is none that can be read."""
     try:
-        with np.load(path / FILE, allow_pickle=False) as held:
-            told = json.loads(held["about"].tobytes())
+        held = read_arrays(path / FILE)
+        with refusing(path / FILE):
+            told = parse_json(held["about"].tobytes(), path / FILE)
             return [
                 Excerpt(
-                    sequence=str(one["sequence"]), place=Place(**one["place"]), scale=float(one["scale"]),
+                    sequence=str(one["sequence"]), place=_place(one["place"]), scale=float(one["scale"]),
                     unit=str(one["unit"]), why_not=str(one["why_not"]),
                     channels={
-                        str(c): tuple(held[f"{n}.{k}"].astype(np.float64))
-                        for k, c in enumerate(one["channels"])
+                        str(c): _curves(held[f"{n}.{k}"]) for k, c in enumerate(one["channels"])
                     },
                 )
                 for n, one in enumerate(told)
             ]  # fmt: skip
-    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error):
+    except MemcellError:
         return []
+
+
+def _place(found: Mapping[str, Any]) -> Place:
+    start, end = float(found["start"]), float(found["end"])
+    if not (math.isfinite(start) and math.isfinite(end) and start <= end):
+        raise ValueError("a place that is none")
+    return Place(
+        index=int(found["index"]), start=start, end=end, why=str(found["why"]),
+        found=int(found["found"]),
+    )  # fmt: skip
+
+
+def _curves(found: NDArray[Any]) -> tuple[Curve, Curve, Curve]:
+    times, low, high = found.astype(np.float64)
+    if times.ndim != 1 or len(times) > _MOST_POINTS:
+        raise ValueError("a curve that is none")
+    return times, low, high
 
 
 def _recording(s: Sequence, recordings: ListOf[Recording]) -> Recording:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import Any
+
+from memcell.errors import MemcellError
+from memcell.reading import read_json_lines, read_object
+from memcell.reading import read_lines as lines_of
+
+#: Of a table; a file with more is no table of ours.
+MOST_ROWS, MOST_COLUMNS = 2_000_000, 1000
 
 TableRow = dict[str, str]
 
@@ -17,17 +23,18 @@ def read_tsv(path: Path, most: int | None = None) -> list[TableRow]:
         path: The file.
         most: Rows to read; None for all.
     """
+    rows: list[TableRow] = []
+    heads: list[str] | None = None
     try:
-        with path.open(encoding="utf-8", errors="replace") as file:
-            heads = file.readline().rstrip("\n").split("\t")
-            rows: list[TableRow] = []
-            for line in file:
-                if most is not None and len(rows) >= most:
-                    break
-                cells = line.rstrip("\n").split("\t")
-                if len(cells) == len(heads):
-                    rows.append(dict(zip(heads, cells, strict=True)))
-    except OSError:
+        for line in lines_of(path):
+            cells = line.split("\t")
+            if heads is None:
+                heads = cells
+            elif len(rows) == (MOST_ROWS if most is None else most):
+                break
+            elif len(cells) == len(heads) <= MOST_COLUMNS:
+                rows.append(dict(zip(heads, cells, strict=True)))
+    except MemcellError:
         return []
     return rows
 
@@ -43,29 +50,20 @@ def value(row: TableRow, name: str) -> float:
 def read_json(path: Path) -> dict[str, Any]:
     """Return an object; empty where there is none that can be read."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        return read_object(path)
+    except MemcellError:
         return {}
-    return found if isinstance(found, dict) else {}
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
     """Return the objects of a JSON-lines file; a line cut by a crash is left out."""
-    found = []
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
+        return list(read_json_lines(path))
+    except MemcellError:
         return []
-    for line in lines:
-        try:
-            one = json.loads(line)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(one, dict):
-            found.append(one)
-    return found
 
 
 def as_float(x: Any) -> float:
     """Return a JSON number; NaN for null or anything else."""
-    return float(x) if isinstance(x, int | float) and not isinstance(x, bool) else math.nan
+    number = isinstance(x, int | float) and not isinstance(x, bool)
+    return float(x) if number else math.nan

@@ -26,7 +26,9 @@ def build_report(folder: Path, say: Callable[[str], None]) -> None:
     from memcell.compare.report.findings import find, told, write_numbers
     from memcell.compare.report.page import page
     from memcell.files import write_atomic
+    from memcell.reading import check_inside
 
+    check_inside(folder / "figures", folder)
     found = find(folder)
     write_numbers(found)
     drawn = draw(found)

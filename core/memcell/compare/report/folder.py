@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import itertools
-import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from memcell.compare.records import RunRecord, Scores
-from memcell.errors import DataError
+from memcell.errors import DataError, RunFolderError
+from memcell.reading import read_json, read_object, refusing, subfolders
 
 #: The only value of the only axis, where nothing is varied.
 ONLY = "only"
@@ -106,22 +107,22 @@ def read_comparison(folder: Path) -> Comparison:
     """Read a comparison's folder.
 
     Raises:
-        DataError: It is none: ``comparison.json`` is missing or damaged; says which.
+        DataError: It is none: ``comparison.json`` is missing.
+        RunFolderError: Or it is damaged; says how.
     """
-    try:
-        return _read(folder, _plan(folder / "comparison.json"))
-    except (TypeError, ValueError, AttributeError) as error:
-        raise DataError(f"'{folder / 'comparison.json'}' cannot be read: {error}") from None
+    plan = _plan(folder / "comparison.json")
+    with refusing(folder / "comparison.json"):
+        return _read(folder, plan)
 
 
 def _read(folder: Path, plan: Mapping[str, Any]) -> Comparison:
     damaged: list[str] = []
     records, begun, environments = [], [], {}
-    for run in sorted(p for p in (folder / "runs").glob("*") if p.is_dir()):
+    for run in subfolders(folder, "runs/*"):
         try:
-            if (run / "record.json").is_file():
+            if os.path.lexists(run / "record.json"):
                 records.append(RunRecord.read(run / "record.json"))
-                environments[run.name] = _json(run / "environment.json", {})
+                environments[run.name] = read_object(run / "environment.json")
             else:
                 begun.append(run.name)
         except DataError as error:
@@ -153,25 +154,23 @@ def _read(folder: Path, plan: Mapping[str, Any]) -> Comparison:
 
 
 def _plan(path: Path) -> dict[str, Any]:
-    if not path.is_file():
+    if not os.path.lexists(path):
         raise DataError(
             f"'{path.parent}' is no folder of a comparison: it has no {path.name}. "
             f"Make one with: memcell compare APP --out {path.parent}"
         )
-    plan = _json(path, None)
-    if not isinstance(plan, dict) or "axes" not in plan or "seeds" not in plan:
-        raise DataError(f"'{path}' does not say axes and seeds: it is no plan of a comparison")
+    plan = read_object(path)
+    if "axes" not in plan or "seeds" not in plan:
+        raise RunFolderError(f"'{path}' does not say axes and seeds: it is no plan of a comparison")
     return plan
 
 
 def _axes(plan: Mapping[str, Any], folder: Path) -> tuple[Axis, ...]:
-    try:
+    with refusing(folder / "comparison.json"):
         axes = tuple(Axis(str(a["name"]), tuple(map(str, a["values"]))) for a in plan["axes"])
         if not all(axis.values for axis in axes):
             raise TypeError("an axis has no values")
         return axes or (Axis("setting", (ONLY,)),)
-    except (TypeError, KeyError) as error:
-        raise DataError(f"'{folder / 'comparison.json'}': axes cannot be read: {error}") from None
 
 
 def _target_loss(plan: Mapping[str, Any]) -> float | None:
@@ -185,7 +184,7 @@ def _first_score(records: Sequence[RunRecord]) -> str:
 
 def _baselines(path: Path) -> tuple[Baseline, ...]:
     found = _json(path, [])
-    try:
+    with refusing(path):
         return tuple(
             Baseline(
                 name=str(row["name"]),
@@ -195,8 +194,6 @@ def _baselines(path: Path) -> tuple[Baseline, ...]:
             )
             for row in found
         )
-    except (TypeError, KeyError, AttributeError, ValueError) as error:
-        raise DataError(f"'{path}' holds no baselines: {error}") from None
 
 
 def _numbers(scores: Mapping[str, Any]) -> dict[str, float]:
@@ -204,9 +201,4 @@ def _numbers(scores: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _json(path: Path, missing: Any) -> Any:
-    if not path.is_file():
-        return missing
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"'{path}' cannot be read: {error}") from None
+    return read_json(path) if os.path.lexists(path) else missing

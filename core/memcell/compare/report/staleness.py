@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,8 @@ import numpy as np
 
 from memcell.compare.report.folder import Comparison, Key
 from memcell.compare.statistics.bootstrap import ratio_interval
+from memcell.errors import MemcellError
+from memcell.reading import read_json_lines
 
 PROBE = "staleness"
 #: A gain from memory below this, nats, is none.
@@ -66,14 +68,8 @@ def _lanes(values: dict[str, Any]) -> list[dict[str, float]]:
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
     if not path.is_file():
         return
-    with path.open(encoding="utf-8", errors="replace") as file:
-        for text in file:
-            try:
-                line = json.loads(text)
-            except ValueError:
-                continue  # a line cut by a crash
-            if isinstance(line, dict):
-                yield line
+    with suppress(MemcellError):  # a line cut by a crash is left out there
+        yield from read_json_lines(path)
 
 
 def pick(seen: Seen, what: str) -> float:

@@ -13,6 +13,7 @@ from memcell.compare.report.folder import Comparison
 from memcell.compare.report.measured import LOSSES, Measured
 from memcell.compare.report.summary import Summary
 from memcell.compare.statistics.targets import NEVER
+from memcell.escape import table
 
 #: Heads that a table has even without rows.
 HEADS: Mapping[str, Sequence[str]] = {
@@ -27,8 +28,7 @@ HEADS: Mapping[str, Sequence[str]] = {
 def tsv(rows: Sequence[Mapping[str, Any]], heads: Sequence[str] = ()) -> str:
     """Return rows as text; the heads are the names in the rows; without rows those given."""
     names = list(dict.fromkeys(name for row in rows for name in row)) or list(heads)
-    lines = ["\t".join(names), *("\t".join(_cell(row.get(n)) for n in names) for row in rows)]
-    return "\n".join(lines) + "\n"
+    return table([names, *([_cell(row.get(n)) for n in names] for row in rows)])
 
 
 def run_rows(comparison: Comparison, measured: Measured) -> list[dict[str, Any]]:

@@ -6,8 +6,21 @@ import itertools
 from collections.abc import Hashable
 from dataclasses import replace
 
+import numpy as np
+
 from memcell.unroll.native.elementwise import folded
-from memcell.unroll.native.ir import Matrix, Number, Op, Operand, Piece, Tiles, Value, cut, width_of
+from memcell.unroll.native.ir import (
+    Matrix,
+    Number,
+    Op,
+    Operand,
+    Piece,
+    Tiles,
+    Value,
+    cut,
+    fitted,
+    width_of,
+)
 from memcell.unroll.native.shapes import Layout
 from memcell.unroll.native.unsupported import Unsupported
 
@@ -44,12 +57,47 @@ class Builder:
                     edges.add(at)
             elif width_of(operand) != 1:
                 raise Unsupported(f"{name} of widths {[width_of(o) for o in operands]}")
-        ordered = sorted(edges)
+        pending = [*itertools.pairwise(sorted(edges))][::-1]
         made: list[Operand] = []
-        for start, stop in itertools.pairwise(ordered):
-            parts = tuple((cut(o, start, stop) if width_of(o) == total else o)[0] for o in operands)
-            made.append(self._point(name, parts, stop - start))
+        while pending:
+            start, stop = pending.pop()
+            parts = [cut(o, start, stop) if width_of(o) == total else o for o in operands]
+            several = max(parts, key=len)
+            if len(several) > 1:  # cut apart, what was one piece may be several
+                ends = itertools.accumulate((t.width for t in several), initial=start)
+                pending += [*itertools.pairwise(ends)][::-1]
+                continue
+            made.append(self._point(name, tuple(p[0] for p in parts), stop - start))
         return tuple(made)
+
+    def side_by_side(self, tiles: Tiles) -> Tiles:
+        """Copy tiles next to each other, into one value."""
+        width = width_of(tiles)
+        return self._fold("sum", tiles, np.arange(width), width)
+
+    def fold(self, name: str, tiles: Tiles, outer: int, size: int, inner: int) -> Tiles:
+        """Sum (or take the largest or smallest) over the middle one of three dimensions of the columns."""
+        columns = np.arange(outer * inner).reshape(outer, 1, inner)
+        into = np.broadcast_to(columns, (outer, size, inner)).reshape(-1)
+        known = self._fold(name, tiles, into, outer * inner)
+        if known:
+            return known
+        return self._fold(name, self.side_by_side(tiles), into, outer * inner)
+
+    def _fold(self, name: str, tiles: Tiles, into: np.ndarray, width: int) -> Tiles:
+        """Add columns up where ``into`` says; nothing, where that cannot be written for these tiles."""
+        rows = any(isinstance(t, Piece) and t.value.rows for t in tiles)
+        value = Value(Op.FOLD, width, rows, name, tiles)
+        at, targets = 0, []
+        for tile in tiles:
+            targets.append(fitted(value, into[at : at + tile.width]))
+            at += tile.width
+        if any(len(t) > 1 for t in targets):
+            return ()
+        value.into = tuple(t[0] for t in targets)
+        places = tuple((t.offset, t.sizes, t.strides) for t in value.into)
+        known = self._value(("fold", name, tiles, width, places), value)
+        return (Piece(known, 0, width),)
 
     def _point(self, name: str, args: Tiles, width: int) -> Operand:
         simple = _simplified(name, args, width)
@@ -71,6 +119,10 @@ class Builder:
             number = tiles[0]
             times = before.width if name == "sum" else 1
             return (Number(number.value * times, number.lanes_power),)
+        return self.row_sum(name, tiles)
+
+    def row_sum(self, name: str, tiles: Tiles) -> Tiles:
+        """Sum (or take the largest or smallest) over all columns."""
         rows = any(isinstance(t, Piece) and t.value.rows for t in tiles)
         value = Value(Op.ROWSUM, 1, rows, name, tiles)
         return (Piece(self._value(("rowsum", name, tiles), value), 0, 1),)

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from torch import fx
 
 from memcell.unroll.native.factors import pull_factors
+from memcell.unroll.native.finish import Finish
 from memcell.unroll.native.gradients import ParameterGradients, Sum
-from memcell.unroll.native.ir import Number, Piece, Tiles, Value
+from memcell.unroll.native.ir import Number, Piece, Tiles, Value, ancestors
 from memcell.unroll.native.lanes import LaneNumbers
 from memcell.unroll.native.layout import Layout, SumArray
 from memcell.unroll.native.lower import Lowering
@@ -73,8 +74,10 @@ class _Construction:
         self.carried = {v for v in after if v is not None}
         assert dy is not None
         for value, node in zip(before, traced.state, strict=True):
-            if len(shape_of(node)) != 2 or value is None or not value.rows:
+            if value is None or not value.rows:
                 raise Unsupported(f"a state of sizes [B, …] is needed, here is {shape_of(node)}")
+        if len(shape_of(traced.output)) != 2:
+            raise Unsupported(f"an output [B, H] is needed, here is {shape_of(traced.output)}")
 
         states = [lowering.tiles(n) for n in traced.after]
         output = lowering.tiles(traced.output)
@@ -98,6 +101,7 @@ class _Construction:
         pull_factors([*roots, *sums], lowering.build)
         saved = to_save(_values(backward_tiles) + sums, cotangents)
 
+        before_loop = self._before([*roots, *sums])
         places, saved_rows, saved_vector = _saved_places(saved)
         widths = [layout_of(n, traced.lanes).width for n in traced.state]
         forward_states = [
@@ -157,8 +161,32 @@ class _Construction:
                 ),
                 finish=gradients.finish,
                 gathered_sites=gathered_sites,
+                before=before_loop,
             ),
         )
+
+    def _before(self, roots: list[Value]) -> Finish:
+        """Find what must be computed before the loop, and give it to the programs."""
+        read = {v.matrix.leaf for v in ancestors(roots) if v.matrix is not None}
+        read |= set(ancestors(roots))
+        wanted = {n: v for n, v in self.lowering.before.items() if v in read}
+        sources = {node: name for name, node in self.traced.parameters.items()}
+        sources |= {node: name for name, node in self.traced.buffers.items()}
+        order: dict[fx.Node, None] = {}
+
+        def visit(node: fx.Node) -> None:
+            if node in order or node in sources:
+                return
+            for argument in node.all_input_nodes:
+                visit(argument)
+            order[node] = None
+
+        for node, value in wanted.items():
+            visit(node)
+            self.given[value] = Place(Array(value.name, value.width, False, steps=False))
+        needed = {a: sources[a] for node in order for a in node.all_input_nodes if a in sources}
+        results = {value.name: node for node, value in wanted.items()}
+        return Finish.of(0, {}, {}, needed, list(order), results)
 
     def _constants(
         self, letter: str, nodes: dict[str, fx.Node], names: dict[str, str], matrices: bool
@@ -204,7 +232,7 @@ class _Construction:
         first = tiles[0]
         if len(tiles) != 1 or not isinstance(first, Piece) or first.value not in self.given:
             return False
-        return first.value not in self.carried  # that is there for a step only
+        return not first.sizes and first.value not in self.carried  # that is there for a step only
 
 
 def _saved_places(saved: list[Value]) -> tuple[dict[Value, Place], int, int]:

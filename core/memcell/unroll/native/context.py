@@ -120,7 +120,7 @@ class Context:
 
 def is_vector(value: Value) -> bool:
     """Whether a value is computed once a step for all lanes."""
-    return not value.rows and value.op in (Op.POINT, Op.ROWSUM)
+    return not value.rows and value.op in (Op.POINT, Op.ROWSUM, Op.FOLD)
 
 
 def indented(lines: list[str], depth: int = 1) -> list[str]:

@@ -51,6 +51,23 @@ def decompositions() -> dict[Any, Callable[..., Any]]:
     table[aten.index_add.default] = functools.partial(_index_add, table.get(aten.index_add.default))
     table[aten.mean.dim] = _mean
     table[aten.pow.Tensor_Scalar] = _power
+    table[aten.var.correction] = _var
+    table[aten.var_mean.correction] = _var_mean
+    table[aten.std.correction] = lambda x, *a, **k: torch.sqrt(_var(x, *a, **k))
+    table[aten.mean.default] = _mean
+    table[aten.linalg_vector_norm.default] = _vector_norm
+    table[aten._weight_norm_interface.default] = _weight_norm
+    table[aten._weight_norm_interface_backward.default] = _weight_norm_backward
+    table[aten.clamp.Tensor] = _clamp
+    table[aten.clamp_min.Tensor] = torch.maximum
+    table[aten.clamp_max.Tensor] = torch.minimum
+    table[aten.mv.default] = lambda a, x: (a * x).sum(-1)
+    table[aten.dot.default] = lambda a, b: (a * b).sum(-1)
+    table[aten.roll.default] = _roll
+    table[aten.div.Tensor_mode] = _divide
+    table[aten.div.Scalar_mode] = _divide
+    for op in (aten.tril.default, aten.triu.default, aten.flip.default):
+        table.pop(op, None)  # numbers are only moved
     return table
 
 
@@ -81,6 +98,77 @@ def _mean(
 ) -> Tensor:
     dims = list(range(x.dim())) if not dim else list(dim)
     return x.sum(dims, keepdim=keepdim) * (1.0 / math.prod(x.shape[d] for d in dims))
+
+
+def _var(
+    x: Tensor,
+    dim: Sequence[int] | None = None,
+    *,
+    correction: float | None = None,
+    keepdim: bool = False,
+) -> Tensor:
+    dims = list(range(x.dim())) if not dim else list(dim)
+    centred = x - _mean(x, dims, True)
+    count = math.prod(x.shape[d] for d in dims) - (1 if correction is None else correction)
+    return (centred * centred).sum(dims, keepdim=keepdim) / max(count, 0)
+
+
+def _var_mean(x: Tensor, dim: Sequence[int] | None = None, **how: Any) -> tuple[Tensor, Tensor]:
+    return _var(x, dim, **how), _mean(x, dim, how.get("keepdim", False))
+
+
+def _vector_norm(
+    x: Tensor,
+    ord: float = 2,  # as torch names it
+    dim: Sequence[int] | None = None,
+    keepdim: bool = False,
+    *,
+    dtype: Any = None,
+) -> Any:
+    dims = list(range(x.dim())) if dim is None else list(dim)
+    if ord == 2:
+        return torch.sqrt((x * x).sum(dims, keepdim=keepdim))
+    if ord == 1:
+        return x.abs().sum(dims, keepdim=keepdim)
+    if abs(ord) == math.inf:
+        return (torch.amax if ord > 0 else torch.amin)(x.abs(), dims, keepdim=keepdim)
+    return NotImplemented
+
+
+def _weight_norm(v: Tensor, g: Tensor, dim: int = 0) -> tuple[Tensor, Tensor]:
+    dims = [i for i in range(v.dim()) if i != dim % v.dim()]
+    norm = torch.sqrt((v * v).sum(dims, keepdim=True))
+    return v * (g / norm), norm
+
+
+def _weight_norm_backward(
+    cotangent: Tensor, v: Tensor, g: Tensor, norm: Tensor, dim: int
+) -> tuple[Tensor, Tensor]:
+    dims = [i for i in range(v.dim()) if i != dim % v.dim()]
+    along = (cotangent * v).sum(dims, keepdim=True) / norm
+    return (g / norm) * (cotangent - v * (along / norm)), along
+
+
+def _clamp(x: Tensor, low: Tensor | None = None, high: Tensor | None = None) -> Tensor:
+    x = x if low is None else torch.maximum(x, low)
+    return x if high is None else torch.minimum(x, high)
+
+
+def _roll(x: Tensor, shifts: Sequence[int], dims: Sequence[int] = ()) -> Any:
+    if not dims:
+        return aten.roll.default(x.reshape(-1), shifts, [0]).view(x.shape)
+    for shift, dim in zip(shifts, dims, strict=True):
+        at = (x.shape[dim] - shift) % x.shape[dim] if x.shape[dim] else 0
+        x = torch.cat([x.narrow(dim, at, x.shape[dim] - at), x.narrow(dim, 0, at)], dim)
+    return x
+
+
+def _divide(x: Tensor, by: Any, *, rounding_mode: str | None = None) -> Any:
+    if rounding_mode == "trunc":
+        return torch.trunc(x / by)
+    if rounding_mode is None:
+        return x / by
+    return NotImplemented  # rounded as torch does it, in one go
 
 
 def _layer_norm(

@@ -33,6 +33,29 @@ C_SOURCE: dict[str, str] = {
     "erf": "m_erf({0})",
     "sin": "m_sin({0})",
     "cos": "m_cos({0})",
+    "floor": "m_floor({0})",
+    "ceil": "m_ceil({0})",
+    "trunc": "m_trunc({0})",
+    "round": "m_rint({0})",
+    "fmod": "m_fmod({0}, {1})",
+    "remainder": "m_remainder({0}, {1})",
+    "floor_divide": "m_floor_divide({0}, {1})",
+    "tan": "m_tan({0})",
+    "asin": "m_asin({0})",
+    "acos": "m_acos({0})",
+    "atan": "m_atan({0})",
+    "atan2": "m_atan2({0}, {1})",
+    "sinh": "m_sinh({0})",
+    "cosh": "m_cosh({0})",
+    "asinh": "m_asinh({0})",
+    "acosh": "m_acosh({0})",
+    "atanh": "m_atanh({0})",
+    "exp2": "m_exp2({0})",
+    "log2": "m_log2({0})",
+    "log10": "m_log10({0})",
+    "erfc": "m_erfc({0})",
+    "isnan": "({0} != {0} ? ONE : ZERO)",
+    "isinf": "(m_abs({0}) == INFINITY ? ONE : ZERO)",
     "pow": "m_pow({0}, {1})",
     "sigmoid": "m_sigmoid({0})",
     "tanh": "m_tanh({0})",
@@ -59,7 +82,8 @@ CHEAP = _words(
 
 _BY_NAME = _words(
     "add sub mul div maximum minimum gt ge lt le eq ne neg abs sqrt rsqrt reciprocal exp log "
-    "log1p expm1 erf sin cos sigmoid tanh relu sign"
+    "log1p expm1 erf sin cos sigmoid tanh relu sign floor ceil trunc fmod remainder tan asin acos "
+    "atan atan2 sinh cosh asinh acosh atanh exp2 log2 log10 erfc isnan isinf"
 )
 
 
@@ -72,13 +96,20 @@ def _table() -> dict[object, str]:
                 found[getattr(packet, overload)] = name
     found.update(
         {
+            aten.round.default: "round",
+            aten.sgn.default: "sign",
+            aten.div.Tensor_mode: "floor_divide",
+            aten.div.Scalar_mode: "floor_divide",
             aten.pow.Tensor_Scalar: "pow",
+            aten.pow.Scalar: "pow",
             aten.pow.Tensor_Tensor: "pow",
             aten.where.self: "where",
             aten.clone.default: "copy",
             aten._to_copy.default: "copy",
             prims.convert_element_type.default: "copy",
             prims.div.default: "div",
+            aten.logical_xor.default: "ne",
+            aten.bitwise_xor.Tensor: "ne",
             aten.logical_and.default: "and",
             aten.logical_or.default: "or",
             aten.logical_not.default: "not",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from memcell.unroll.native.elementwise import C_SOURCE
+from memcell.unroll.native.emit_nest import Nest
 from memcell.unroll.native.emit_sums import spread_row
 from memcell.unroll.native.ir import Number, Op, Operand, Piece, Value, pieces
 from memcell.unroll.native.memory import Memory, literal
@@ -11,8 +14,12 @@ from memcell.unroll.native.schedule import LANE_SUMS, Schedule
 from memcell.unroll.native.unsupported import Unsupported
 
 #: Functions that the compiler leaves as calls: the loop around them is not vector code.
-_START = {"sum": "0", "max": "-INFINITY", "min": "INFINITY"}
-_STEP = {"sum": "{0} += {1};", "max": "{0} = m_max({0}, {1});", "min": "{0} = m_min({0}, {1});"}
+START = {"sum": "0", "max": "-INFINITY", "min": "INFINITY"}
+STEP = {"sum": "{0} += {1};", "max": "{0} = m_max({0}, {1});", "min": "{0} = m_min({0}, {1});"}
+
+
+#: A value that is added up, a piece of what it is added up of, and where that goes.
+_Reduction = tuple[Value, Operand, Piece | None]
 
 
 class RowLoop:
@@ -50,7 +57,12 @@ class RowLoop:
             return []
         sums = [v for v in mine if v.op is Op.ROWSUM]
         for value in sums:
-            self.lines.append(f"real v{value.order} = {_START[value.name]};")
+            self.lines.append(f"real v{value.order} = {START[value.name]};")
+        for value in mine:
+            if value.op is Op.FOLD:
+                at = self.memory.element(Piece(value, 0, value.width), "j")
+                head = f"for (long j = 0; j < {value.width}; j++)"
+                self.lines.append(f"{head} {at} = {START[value.name]};")
         last = max(self._last_level(v) for v in mine)
         for level in range(last + 1):
             self._level(level, mine)
@@ -93,23 +105,25 @@ class RowLoop:
                 self._keep_scalar(value)
         paired = {s.value for v in mine if v.op is Op.SPREAD for s in pieces(v.right)}
         reductions = [
-            (value, piece)
+            (value, piece, value.into[i] if value.into else None)
             for value in mine
-            if value.op in (Op.ROWSUM, *LANE_SUMS) and value not in paired
-            for piece in value.args
-            if isinstance(piece, Number)
-            or schedule.level_read(piece, self.stage, piece.width) == level
+            if value.op in (Op.ROWSUM, Op.FOLD, *LANE_SUMS) and value not in paired
+            for i, piece in enumerate(value.args)
+            if level == (self._read_at(piece) if isinstance(piece, Piece) else 0)
         ]
         points = [
             v for v in mine if v.op is Op.POINT and v.width > 1 and schedule.level[v] == level
         ]
-        widths = {v.width for v in points} | {p.width for _, p in reductions}
+        widths = {v.width for v in points} | {p.width for _, p, _ in reductions}
         for width in sorted(widths):
             self._columns(
                 width,
                 [v for v in points if v.width == width],
-                [(v, p) for v, p in reductions if p.width == width],
+                [r for r in reductions if r[1].width == width],
             )
+
+    def _read_at(self, piece: Piece) -> int:
+        return self.schedule.level_read(piece, self.stage, piece.width)
 
     def _keep_scalar(self, value: Value) -> None:
         for target in self.schedule.targets.get(value, []):
@@ -117,10 +131,8 @@ class RowLoop:
         if value in self.memory.keeping.block_memory:
             self.lines.append(f"{self.memory.element(Piece(value, 0, 1), '0')} = v{value.order};")
 
-    def _columns(
-        self, width: int, points: list[Value], reductions: list[tuple[Value, Operand]]
-    ) -> None:
-        loop = _Columns(self, width)
+    def _columns(self, width: int, points: list[Value], reductions: list[_Reduction]) -> None:
+        loop = _Columns(self, width, Nest(width, self._shapes(points, reductions)))
         for value in points:
             name = loop.name(value)
             for target in self.schedule.targets.get(value, []):
@@ -128,13 +140,13 @@ class RowLoop:
             if value in self.memory.keeping.row_memory or value in self.memory.keeping.block_memory:
                 place = self.memory.element(Piece(value, 0, width), "j")
                 loop.lines.append(f"{place} = {name};")
-        plain: list[str] = []
-        for value, piece in reductions:
+        for value, piece, into in reductions:
             expression = self.operand(piece, loop)
+            if into is not None:
+                loop.fold(value, into, expression)
+                continue
             if value.op is Op.ROWSUM:
-                loop.lines.append(_STEP[value.name].format(f"v{value.order}", expression))
-                plain += [f"v{value.order}"] if value.name == "sum" else []
-                loop.vector &= value.name == "sum"
+                loop.reduce(value, f"v{value.order}", expression)
                 continue
             if value.op is Op.SPREAD:
                 loop.lines += spread_row(self.memory, value, expression)
@@ -144,17 +156,43 @@ class RowLoop:
                 continue
             for added, offset in self.added.get(Piece(value, 0, value.width), []):
                 loop.lines.append(f"{added.name}_sum[{offset} + j] += {expression};")
-        names = ",".join(dict.fromkeys(plain))
-        pragma = f"#pragma omp simd{f' reduction(+:{names})' if names else ''}"
-        self.lines += [pragma] if loop.vector else []
-        if any(map(self.memory.in_panels, points)):
+        names = ",".join(dict.fromkeys(loop.sums))
+        pragma = [f"#pragma omp simd{f' reduction(+:{names})' if names else ''}"]
+        pragma = pragma if loop.vector else []
+        paneled = any(map(self.memory.in_panels, points))
+        if not loop.nest.flat:
+            panel = ["const long q = j / PANEL, i = j % PANEL;"] if paneled else []
+            inside = [*panel, *loop.lines]
+            self.lines += loop.nest.written(pragma, loop.before, inside, loop.after)
+            return
+        self.lines += ["{", *loop.before] if loop.before else []
+        if paneled:
+            self.lines.append(f"for (long q = 0; q < {width} / PANEL; q++)")
             head = ["for (long i = 0; i < PANEL; i++) {", "  const long j = q * PANEL + i;"]
-            self.lines.insert(
-                len(self.lines) - loop.vector, f"for (long q = 0; q < {width} / PANEL; q++)"
-            )
         else:
             head = [f"for (long j = 0; j < {width}; j++) {{"]
-        self.lines += [*head, *(f"  {line}" for line in loop.lines), "}"]
+        self.lines += [*pragma, *head, *(f"  {line}" for line in loop.lines), "}", *loop.after]
+        self.lines += ["}"] if loop.before else []
+
+    def _shapes(
+        self, points: list[Value], reductions: list[_Reduction]
+    ) -> Iterator[tuple[int, ...]]:
+        """Yield the dimensions along which a loop reads and adds up."""
+        for _, piece, into in reductions:
+            yield from (p.sizes for p in (piece, into) if isinstance(p, Piece) and p.sizes)
+        pending = [*points, *(p.value for _, p, _ in reductions if isinstance(p, Piece))]
+        seen: set[Value] = set()
+        while pending:
+            value = pending.pop()
+            if value in seen:
+                continue
+            seen.add(value)
+            inlined = value in self.schedule.free or value in self.memory.keeping.again
+            if value.op is Op.POINT and (value in points or inlined):
+                for piece in pieces(value.args):
+                    if piece.sizes:
+                        yield piece.sizes
+                    pending.append(piece.value)
 
     # --- expressions ----------------------------------------------------------------------------
 
@@ -191,8 +229,14 @@ class RowLoop:
             raise Unsupported(f"no C for {value.name}")
         return C_SOURCE[value.name].format(*(self.operand(a, loop) for a in value.args))
 
-    def picked(self, piece: Piece, j: str) -> str:
-        """Return the C of a column of the row that an index names."""
+    def picked(self, piece: Piece, j: str, column: str | None = None) -> str:
+        """Return the C of a column of the row that an index names.
+
+        Args:
+            piece: The piece.
+            j: Its column.
+            column: The column of its value that this is, where it is known otherwise.
+        """
         value = piece.value
         index = value.args[0]
         assert isinstance(index, Piece)
@@ -201,24 +245,32 @@ class RowLoop:
             self._scalars[key] = f"i{len(self._scalars)}_{self.stage}"
             self.lines.append(f"const long {self._scalars[key]} = (long){self._scalar(index)};")
         row = self._scalars[key]
+        at = f"{piece.offset} + {j}" if column is None else column
         if value.op is Op.GATHER:
             assert value.table is not None
             table = self.memory.program.given[value.table].array.name
-            return f"{table}[{row} * {value.name} + {value.offset + piece.offset} + {j}]"
+            if column is None:
+                at = f"{value.offset + piece.offset} + {j}"
+            elif value.offset:
+                at = f"{value.offset} + {column}"
+            return f"{table}[{row} * {value.name} + {at}]"
         join = self.schedule.join(value.right, "shared")
         if join is not None:
-            return f"{join.name}[{row} * {join.width} + {piece.offset} + {j}]"
+            return f"{join.name}[{row} * {join.width} + {at}]"
         source = value.right[0]
         assert isinstance(source, Piece)
-        return f"v{source.value.order}_at[{row} * {source.value.width} + {piece.offset} + {j}]"
+        return f"v{source.value.order}_at[{row} * {source.value.width} + {at}]"
 
 
 class _Columns:
     """One loop over columns: every value in it is computed once."""
 
-    def __init__(self, rows: RowLoop, width: int) -> None:
-        self.rows, self.width = rows, width
+    def __init__(self, rows: RowLoop, width: int, nest: Nest) -> None:
+        self.rows, self.width, self.nest = rows, width, nest
         self.lines: list[str] = []
+        self.before: list[str] = []
+        self.after: list[str] = []
+        self.sums: list[str] = []
         self.vector = True
         self._names: dict[object, str] = {}
 
@@ -233,6 +285,8 @@ class _Columns:
     def operand(self, piece: Piece) -> str:
         """Return the variable of a piece: computed here, or read here once."""
         value, schedule = piece.value, self.rows.schedule
+        if value.width == 1:  # one number, repeated
+            return self.rows._scalar(Piece(value, 0, 1))
         if value in schedule.free and value.op is Op.POINT and piece.whole:
             return self.name(value)
         here = (
@@ -246,12 +300,41 @@ class _Columns:
             return self._names[value]
         if value in self.rows.memory.keeping.again and piece.whole:
             return self.name(value)
-        key = (value, piece.offset, piece.width)
+        key = (value, piece.offset, piece.width, piece.sizes, piece.strides)
         if key not in self._names:
+            index, step = self.column(piece) if piece.sizes else (None, 1)
             if value.op in (Op.GATHER, Op.LOOKUP) and value not in self.rows.memory.program.given:
-                code = self.rows.picked(piece, "j")
+                code = self.rows.picked(piece, "j", index)
             else:
-                code = self.rows.memory.element(piece, "j")
+                code = self.rows.memory.element(piece, "j", index)
             self._names[key] = f"e{len(self._names)}"
-            self.lines.append(f"const real {self._names[key]} = {code};")
+            lines = self.before if step == 0 else self.lines
+            lines.append(f"const real {self._names[key]} = {code};")
         return self._names[key]
+
+    def column(self, piece: Piece) -> tuple[str, int | None]:
+        """Return the column of its value that a piece is read or added up at, and its innermost step."""
+        index, step = self.nest.index(piece)
+        if step:
+            k = "j" if self.nest.flat else "k"
+            index = f"{index} + {k}" if step == 1 else f"{index} + {k} * {step}"
+        return index, step
+
+    def reduce(self, value: Value, name: str, expression: str) -> None:
+        """Add a column to a variable (or take the larger, smaller)."""
+        self.lines.append(STEP[value.name].format(name, expression))
+        self.sums += [name] if value.name == "sum" else []
+        self.vector &= value.name == "sum"
+
+    def fold(self, value: Value, into: Piece, expression: str) -> None:
+        """Add a column up at its place."""
+        index, step = self.column(into)
+        at = self.rows.memory.element(Piece(value, 0, value.width), "j", index)
+        if step == 0:
+            name = f"f{len(self.after)}_{value.order}"
+            self.before.append(f"real {name} = {START[value.name]};")
+            self.after.append(STEP[value.name].format(at, name))
+            self.reduce(value, name, expression)
+            return
+        self.lines.append(STEP[value.name].format(at, expression))
+        self.vector &= step is not None

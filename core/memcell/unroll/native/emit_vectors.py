@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from memcell.unroll.native.context import Context, indented
 from memcell.unroll.native.elementwise import C_SOURCE
+from memcell.unroll.native.emit_rows import START, STEP
 from memcell.unroll.native.ir import Number, Op, Operand, Piece, Value
-from memcell.unroll.native.memory import literal
+from memcell.unroll.native.memory import index_of, literal
 
 
 def vectors(c: Context, values: list[Value]) -> list[str]:
@@ -45,13 +46,24 @@ def vector_loop(c: Context, values: list[Value]) -> list[str]:
 
 def vector_reduction(c: Context, value: Value) -> list[str]:
     """Write the sum of a vector."""
-    start = {"sum": "0", "max": "-INFINITY", "min": "INFINITY"}[value.name]
+    if value.op is Op.FOLD:
+        return _vector_fold(c, value)
+    start = START[value.name]
     step = {"sum": "total + {}", "max": "m_max(total, {})", "min": "m_min(total, {})"}
     lines = [f"{{ real total = {start};"]
     for tile in value.args:
         read = step[value.name].format(plain(c, tile, "j"))
         lines.append(f"  for (long j = 0; j < {tile.width}; j++) total = {read};")
     return [*lines, f"  v{value.order}_at[0] = total; }}"]
+
+
+def _vector_fold(c: Context, value: Value) -> list[str]:
+    at = f"v{value.order}_at"
+    lines = [f"for (long j = 0; j < {value.width}; j++) {at}[j] = {START[value.name]};"]
+    for tile, into in zip(value.args, value.into, strict=True):
+        added = STEP[value.name].format(f"{at}[{index_of(into, 'j')}]", plain(c, tile, "j"))
+        lines.append(f"for (long j = 0; j < {tile.width}; j++) {added}")
+    return lines
 
 
 def plain(c: Context, operand: Operand, j: str) -> str:

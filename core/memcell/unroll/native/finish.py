@@ -50,13 +50,30 @@ class Finish:
     @classmethod
     def of(
         cls,
-        sums: Sequence[fx.Node],
+        sums: int,
+        single: Mapping[fx.Node, int],
+        several: Mapping[fx.Node, list[list[int]]],
         parameters: Mapping[fx.Node, str],
         order: Sequence[fx.Node],
         results: Mapping[str, fx.Node],
     ) -> Finish:
-        """Take nodes of a graph, in the order in which they are computed."""
-        known = {node: Ref(i) for i, node in enumerate((*sums, *parameters, *order))}
+        """Take nodes of a graph, in the order in which they are computed.
+
+        Args:
+            sums: How many tensors are added up in the loop.
+            single: Nodes that are one of them, by number.
+            several: Nodes that are a stack of matrices (a product of two: one), each the sum of some.
+            parameters: Nodes that are parameters, with their names.
+            order: Nodes that are computed.
+            results: Nodes of the gradients, by parameter.
+        """
+        known = {node: Ref(number) for node, number in single.items()}
+        known |= {node: Ref(sums + i) for i, node in enumerate(parameters)}
+        operations: list[Operation] = []
+
+        def run(name: str, *args: Any, **kwargs: Any) -> Ref:
+            operations.append(Operation(name, args, kwargs))
+            return Ref(sums + len(parameters) + len(operations) - 1)
 
         def plain(value: Any) -> Any:
             if isinstance(value, fx.Node):
@@ -65,16 +82,22 @@ class Finish:
                 return [plain(v) for v in value]
             return value
 
+        for node, batches in several.items():
+            matrices = []
+            for first, *rest in batches:
+                total = Ref(first)
+                for number in rest:
+                    total = run("aten.add.Tensor", total, Ref(number))
+                matrices.append(total)
+            flat = node.target is torch.ops.aten.mm.default
+            known[node] = matrices[0] if flat else run("aten.stack.default", matrices, 0)
+        for node in order:
+            args = (plain(a) for a in node.args)
+            kwargs = {k: plain(v) for k, v in node.kwargs.items()}
+            known[node] = run(str(node.target), *args, **kwargs)
         return cls(
             tuple(parameters.values()),
-            tuple(
-                Operation(
-                    str(node.target),
-                    tuple(plain(a) for a in node.args),
-                    {k: plain(v) for k, v in node.kwargs.items()},
-                )
-                for node in order
-            ),
+            tuple(operations),
             {name: known[node] for name, node in results.items()},
         )
 

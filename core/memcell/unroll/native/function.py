@@ -63,7 +63,7 @@ def run_forward(call: Call, tensors: Sequence[Tensor], lease: Lease | None) -> t
             history = torch.empty(t + 1, b, width, dtype=dtype)
         else:
             history = lease.take((t + 1, b, width), dtype)
-        history[0] = arrays[f"s{i}"]
+        history[0] = arrays[f"s{i}"].view(b, width)
         arrays[f"s{i}_history"] = history
         arrays[f"s{i}_kept"] = torch.empty(call.kept, b, width, dtype=dtype)
     if aliased is None:
@@ -125,8 +125,8 @@ class Unroll(torch.autograd.Function):
             if call.marks.restarts is not None:
                 arrays[f"d{i}_fresh"] = torch.zeros(b, width, dtype=dtype)
         n_inputs = len(layout.input_gradients)
-        for i, wanted_here in enumerate(layout.input_gradients):
-            if wanted_here:
+        for i, wanted_of in enumerate(layout.input_gradients):
+            if wanted_of:
                 arrays[f"dx{i}"] = torch.empty_like(
                     tensors[i], memory_format=torch.contiguous_format
                 )
@@ -142,7 +142,8 @@ class Unroll(torch.autograd.Function):
         parameters = {
             n: tensors[call.names.index(c)] for c, n in layout.parameters.items() if c in call.names
         }
-        gradients = layout.finish(sums, parameters)
+        assert call.again is not None
+        gradients = layout.finish(sums, {**call.again.buffers, **parameters})
         by_name: dict[str, Tensor] = {
             c: gradients[n] for c, n in layout.parameters.items() if n in gradients
         }
@@ -150,9 +151,10 @@ class Unroll(torch.autograd.Function):
             if layout.input_gradients[i]:
                 by_name[f"x{i}"] = arrays[f"dx{i}"]
         for i in range(len(layout.states)):
-            by_name[f"s{i}"] = arrays[f"d{i}_first"]
+            shape = tensors[call.names.index(f"s{i}")].shape
+            by_name[f"s{i}"] = arrays[f"d{i}_first"].view(shape)
             if call.marks.restarts is not None:
-                by_name[f"s{i}_fresh"] = arrays[f"d{i}_fresh"]
+                by_name[f"s{i}_fresh"] = arrays[f"d{i}_fresh"].view(shape)
         ctx.arrays = None
         ctx.lease.end()
         return (

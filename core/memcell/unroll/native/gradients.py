@@ -8,40 +8,40 @@ graph that torch runs once.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import fx
 
+from memcell.unroll.native import lower_arrays
 from memcell.unroll.native.cuts import VIEWS
 from memcell.unroll.native.finish import Finish
 from memcell.unroll.native.ir import Tiles, Value, width_of
 from memcell.unroll.native.lower import Lowering
-from memcell.unroll.native.shapes import shape_of
+from memcell.unroll.native.lower_moves import MOVES
+from memcell.unroll.native.shapes import lane_dim, shape_of
 from memcell.unroll.native.trace import Traced
 from memcell.unroll.native.unsupported import Unsupported
 
 aten = torch.ops.aten
 _LINEAR = VIEWS | {
-    aten.permute.default,
-    aten.t.default,
-    aten.transpose.int,
     aten.neg.default,
     aten.clone.default,
-    aten.slice.Tensor,
-    aten.slice_scatter.default,
-    aten.constant_pad_nd.default,
     aten.add.Tensor,
     aten.sub.Tensor,
     aten.mul.Tensor,
+    aten.mm.default,
+    aten.bmm.default,
+    aten.where.self,
     aten.mul.Scalar,
     aten.div.Tensor,
     aten.div.Scalar,
     aten.sum.dim_IntList,
-    aten.cat.default,
+    *MOVES,
 }
-_TRANSPOSES = (aten.permute.default, aten.t.default, aten.transpose.int)
+#: Linear in one factor, where the other one does not depend on time.
+_PRODUCTS = (aten.mul.Tensor, aten.mm.default, aten.bmm.default)
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,7 @@ class ParameterGradients:
         self._lowering = lowering
         self._lanes = traced.lanes
         self._parameters = {node: name for name, node in traced.parameters.items()}
+        self._parameters |= {node: name for name, node in _still_buffers(traced)}
         gradients = {
             name: node
             for name, node in traced.parameter_gradients.items()
@@ -91,36 +92,50 @@ class ParameterGradients:
         ends: dict[fx.Node, None] = {}
         for node in gradients.values():
             self._ends(node, ends)
-        self.sums = [self._sum(node) for node in ends]
+        self.sums: list[Sum] = []
+        #: Where several sums are one end: by matrix of a batch, numbers of the sums that are added.
+        self._several: dict[fx.Node, list[list[int]]] = {}
+        self._single: dict[fx.Node, int] = {}
+        for node in ends:
+            self._add(node)
         self.finish = self._finish(list(ends), gradients)
 
     def _ends(self, node: fx.Node, ends: dict[fx.Node, None]) -> None:
         if node not in self._timed or node in ends:
             return
         timed = [a for a in node.all_input_nodes if a in self._timed]
-        linear = node.target in _LINEAR and not any(self._lanes in shape_of(a) for a in timed)
+        lanes = self._lanes
+        linear = node.target in _LINEAR and all(lane_dim(a, lanes) is None for a in timed)
         linear = linear and not self._lowering.numbers.varies(node)  # the loop knows how many
-        if linear and node.target in (aten.mul.Tensor, aten.div.Tensor):
-            linear = len(timed) == 1 and (
-                node.target is aten.mul.Tensor or node.args[0] in self._timed
-            )
+        if linear and node.target in (*_PRODUCTS, aten.div.Tensor):
+            linear = len(timed) == 1 and (node.target in _PRODUCTS or node.args[0] in self._timed)
+        if linear and node.target is aten.where.self:
+            linear = node.args[0] not in self._timed
         if not linear or not timed:
             ends[node] = None
             return
         for argument in timed:
             self._ends(argument, ends)
 
-    def _sum(self, node: fx.Node) -> Sum:
-        shape = shape_of(node)
-        left: Any = node.args[0] if node.args else None
-        if node.target is aten.mm.default and left.target in _TRANSPOSES:
-            right: Any = node.args[1]
-            lowering = self._lowering
-            value = lowering.build.outer(lowering.tiles(left.args[0]), lowering.tiles(right))
-            return Sum(shape, outer=value)
-        if len([s for s in shape if s != 1]) > 1:
-            raise Unsupported(f"a weight's gradient through {node.target}")
-        return Sum(shape, tiles=self._lowering.tiles(node))
+    def _add(self, node: fx.Node) -> None:
+        """Add up an end: one sum, or for a product over the lanes of more dimensions several."""
+        pairs = None
+        if node.target in (aten.mm.default, aten.bmm.default):
+            pairs = lower_arrays.outer_products(self._lowering, node)
+        if pairs is None:
+            self._single[node] = len(self.sums)
+            self.sums.append(Sum(shape_of(node), tiles=self._lowering.tiles(node)))
+            return
+        shape = shape_of(node)[-2:]
+        numbers = []
+        for batch in pairs:
+            first = len(self.sums)
+            self.sums += [Sum(shape, outer=self._lowering.build.outer(*pair)) for pair in batch]
+            numbers.append(list(range(first, len(self.sums))))
+        if node.target is aten.mm.default and numbers == [numbers[0][:1]]:
+            self._single[node] = numbers[0][0]
+        else:
+            self._several[node] = numbers
 
     def _finish(self, ends: list[fx.Node], results: dict[str, fx.Node]) -> Finish:
         needed: dict[fx.Node, None] = {}
@@ -146,11 +161,25 @@ class ParameterGradients:
 
         for node in results.values():
             visit(node)
-        return Finish.of(ends, {n: self._parameters[n] for n in needed}, order, results)
+        return Finish.of(
+            len(self.sums),
+            self._single,
+            self._several,
+            {n: self._parameters[n] for n in needed},
+            order,
+            results,
+        )
+
+
+def _still_buffers(traced: Traced) -> Iterator[tuple[str, fx.Node]]:
+    """Yield the cell's buffers; a normalizer's are left in the loop, where the sums by them are."""
+    for name, node in traced.buffers.items():
+        if name.startswith("cell."):
+            yield name, node
 
 
 def _depending_on_time(traced: Traced) -> set[fx.Node]:
-    still = {*traced.parameters.values()}
+    still = {*traced.parameters.values(), *(node for _, node in _still_buffers(traced))}
     found: set[fx.Node] = set()
     for node in traced.graph.nodes:
         if node.op == "placeholder":

@@ -10,6 +10,8 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 
 class Op(enum.Enum):
     """What a value is.
@@ -18,6 +20,7 @@ class Op(enum.Enum):
     POINT: elementwise function (`Value.name`) of pieces of its own width or of width 1.
     MATMUL: rows times a matrix parameter, added to ``onto`` where given.
     ROWSUM: sum over the columns of each row; width 1.
+    FOLD: columns of tiles added up (or the largest, smallest) where ``into`` says, row by row.
     BATCHSUM: sum over the rows; not a row value.
     SPREAD: sum over the rows of the squares of what they differ from their mean; not a row value.
     GATHER: row ``index`` of a table (a buffer) for each row.
@@ -30,6 +33,7 @@ class Op(enum.Enum):
     POINT = enum.auto()
     MATMUL = enum.auto()
     ROWSUM = enum.auto()
+    FOLD = enum.auto()
     BATCHSUM = enum.auto()
     SPREAD = enum.auto()
     GATHER = enum.auto()
@@ -49,16 +53,29 @@ class Number:
 
 @dataclass(frozen=True)
 class Piece:
-    """Columns ``offset … offset + width`` of a value."""
+    """Columns of a value: ``offset … offset + width``, or some that lie apart, or are repeated.
+
+    With ``sizes``, column j is ``offset + sum(i * stride)`` over the index i of j in each dimension, as torch
+    counts in a tensor of these sizes and strides.
+    """
 
     value: Value
     offset: int
     width: int
+    sizes: tuple[int, ...] = ()
+    strides: tuple[int, ...] = ()
 
     @property
     def whole(self) -> bool:
-        """Whether it is all of the value."""
-        return self.offset == 0 and self.width == self.value.width
+        """Whether it is all of the value, as it lies."""
+        return self.offset == 0 and self.width == self.value.width and not self.sizes
+
+    def columns(self) -> np.ndarray:
+        """Return the columns of the value, one after the other."""
+        found = np.array([self.offset], dtype=np.int64)
+        for size, stride in zip(self.sizes or (self.width,), self.strides or (1,), strict=True):
+            found = (found[:, None] + np.arange(size, dtype=np.int64) * stride).reshape(-1)
+        return found
 
 
 Operand = Number | Piece
@@ -97,6 +114,7 @@ class Value:
         args: Operands. MATMUL: the tiles of the left factor. ROWSUM: tiles. BATCHSUM, SPREAD: one piece.
             GATHER, LOOKUP, SCATTER: index, then table or source tiles. OUTER: left tiles.
         right: OUTER: the right factor's tiles. SPREAD: the sum of the same piece.
+        into: FOLD: for each tile, where its columns go, as columns of the value.
         matrix: MATMUL: the right factor.
         onto: MATMUL: what it is added to.
         table: GATHER: the buffer's leaf.
@@ -109,6 +127,7 @@ class Value:
     name: str = ""
     args: Tiles = ()
     right: Tiles = ()
+    into: tuple[Piece, ...] = ()
     matrix: Matrix | None = None
     onto: Value | None = None
     table: Value | None = None
@@ -138,12 +157,51 @@ def cut(tiles: Tiles, start: int, stop: int) -> Tiles:
     for tile in tiles:
         low, high = max(start - at, 0), min(stop - at, tile.width)
         if low < high:
-            if isinstance(tile, Piece):
-                found.append(Piece(tile.value, tile.offset + low, high - low))
+            if isinstance(tile, Piece) and tile.sizes and high - low < tile.width:
+                found += fitted(tile.value, tile.columns()[low:high])
+            elif isinstance(tile, Piece):
+                found.append(replace(tile, offset=tile.offset + low, width=high - low))
             else:
                 found.append(replace(tile, width=high - low))
         at += tile.width
     return tuple(found)
+
+
+def fitted(value: Value, columns: np.ndarray) -> list[Piece]:
+    """Return as few pieces as can be found that are the given columns of a value, in order."""
+    found: list[Piece] = []
+    start = 0
+    while start < len(columns):
+        piece = _regular(value, columns[start:])
+        found.append(piece)
+        start += piece.width
+    return found
+
+
+def _regular(value: Value, columns: np.ndarray) -> Piece:
+    """Return the longest piece that begins as the columns do, of those with one more dimension at a time."""
+    sizes: list[int] = []
+    strides: list[int] = []
+    width = 1
+    while True:
+        heads = columns[: len(columns) // width * width : width]
+        steps = np.diff(heads)
+        if not len(steps):
+            break
+        other = np.flatnonzero(steps != steps[0])
+        count = int(other[0]) + 1 if len(other) else len(heads)
+        pattern = (heads[:count, None] + (columns[:width] - columns[0])).reshape(-1)
+        apart = np.flatnonzero(pattern != columns[: count * width])
+        count = int(apart[0]) // width if len(apart) else count
+        if count < 2:
+            break
+        sizes.insert(0, count)
+        strides.insert(0, int(steps[0]))
+        width *= count
+    offset = int(columns[0])
+    if width == 1 or (len(sizes) == 1 and strides[0] == 1):
+        return Piece(value, offset, width)
+    return Piece(value, offset, width, tuple(sizes), tuple(strides))
 
 
 def ancestors(roots: list[Value], stop: set[Value] | None = None) -> list[Value]:

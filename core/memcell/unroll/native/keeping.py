@@ -44,7 +44,7 @@ class Keeping:
                 if not isinstance(arg, Piece) or arg.value not in self._s.stage:
                     continue
                 operand = arg.value
-                if (operand.op is not Op.POINT and operand.op is not Op.ROWSUM) or not operand.rows:
+                if operand.op not in (Op.POINT, Op.ROWSUM, Op.FOLD) or not operand.rows:
                     continue
                 if value.op is Op.MATMUL or value.op is Op.SCATTER:
                     continue  # through a join
@@ -110,6 +110,6 @@ class Keeping:
 
     def _read_at(self, value: Value, piece: Piece) -> int:
         """Return the level of the loop that reads a piece for a value."""
-        if value.op in (Op.ROWSUM, *LANE_SUMS):
+        if value.op in (Op.ROWSUM, Op.FOLD, *LANE_SUMS):
             return self._s.level_read(piece, self._s.stage[value], piece.width)
         return self._s.level[value]

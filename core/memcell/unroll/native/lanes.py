@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import torch
 from torch import fx
 
 from memcell.unroll.native.ir import Number
@@ -39,6 +40,7 @@ class LaneNumbers:
         ]:
             raise Unsupported("the step does something else with another number of lanes")
         for a, b in zip(nodes, others, strict=True):
+            _mark(a, b, lanes, other_lanes)
             for position, (x, y) in enumerate(zip(a.args, b.args, strict=False)):
                 if not isinstance(x, int | float) or not isinstance(y, int | float) or x == y:
                     continue
@@ -58,6 +60,21 @@ class LaneNumbers:
         """Return a constant argument."""
         power = self._powers.get((node, position), 0)
         return Number(value / self._lanes**power, power)
+
+
+def _mark(a: fx.Node, b: fx.Node, lanes: int, other_lanes: int) -> None:
+    """Note which dimensions of a node follow the number of lanes."""
+    one, two = a.meta.get("val"), b.meta.get("val")
+    if not isinstance(one, torch.Tensor) or not isinstance(two, torch.Tensor):
+        return
+    pairs = list(zip(one.shape, two.shape, strict=False))
+    dims = tuple(i for i, (x, y) in enumerate(pairs) if x != y)
+    a.meta["lane_dims"] = dims
+    for x, y in (pairs[i] for i in dims):
+        if one.dim() != two.dim() or x * other_lanes != y * lanes:
+            raise Unsupported(
+                f"{a.target}: a size of {x} for {lanes} lanes and {y} for {other_lanes}"
+            )
 
 
 def _power(x: float, lanes: int, y: float, other_lanes: int) -> Any:

@@ -39,6 +39,7 @@ class Layout:
         sums: What the backward loop adds up.
         finish: The parameters' gradients from those sums.
         gathered_sites: How many tensors each site gathers.
+        before: What is computed from parameters and buffers before the loop, by C name.
     """
 
     saved: tuple[int, int]
@@ -53,3 +54,4 @@ class Layout:
     sums: tuple[SumArray, ...]
     finish: Finish
     gathered_sites: dict[str, int]
+    before: Finish

@@ -32,6 +32,19 @@ def literal(number: Number) -> str:
     return f"({value} {'*' if number.lanes_power > 0 else '/'} (real)B)"
 
 
+def index_of(piece: Piece, j: str) -> str:
+    """Return the C of the column of its value that column j of a piece is, whatever the loop."""
+    terms = [str(piece.offset)] if piece.offset else []
+    inner = piece.width
+    for size, stride in zip(piece.sizes or (piece.width,), piece.strides or (1,), strict=True):
+        inner //= size
+        at = f"({j})" if inner == 1 else f"({j}) / {inner}"
+        at = at if inner * size == piece.width else f"({at}) % {size}"
+        if stride:
+            terms.append(at if stride == 1 else f"({at}) * {stride}")
+    return " + ".join(terms) or "0"
+
+
 class Memory:
     """Names and addresses of a program's values.
 
@@ -85,14 +98,24 @@ class Memory:
             return padded(array.width)
         return array.width
 
-    def element(self, piece: Piece, j: str) -> str:
-        """Return the C expression of column j of a piece that lies in memory, for row r."""
+    def element(self, piece: Piece, j: str, index: str | None = None) -> str:
+        """Return the C expression of column j of a piece that lies in memory, for row r.
+
+        Args:
+            piece: The piece.
+            j: Its column.
+            index: The column of its value that this is, where it is known otherwise.
+        """
         value = piece.value
-        column = j if piece.offset == 0 else f"{piece.offset} + {j}"
         place = self.program.given.get(value)
+        offset = 0 if place is None else place.offset
+        if index is None and piece.sizes:
+            index = index_of(piece, j)
+        if index is None:
+            offset += piece.offset
+            index = j
+        column = index if offset == 0 else f"{offset} + {index}"
         if place is not None:
-            offset = place.offset + piece.offset
-            column = j if offset == 0 else f"{offset} + {j}"
             if place.array.rows:
                 return f"{place.array.name}[r * {self.distance(place.array)} + {column}]"
             return f"{place.array.name}[{column}]"

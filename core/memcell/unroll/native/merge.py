@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 from memcell.unroll.native.ir import Op, Piece, Value, ancestors
 
@@ -69,13 +70,16 @@ def _copied(value: Value) -> Piece | None:
     if value.op is not Op.POINT or value.name != "copy" or not isinstance(value.args[0], Piece):
         return None
     piece = _through(value.args[0])
-    return piece if piece.width == value.width and piece.value.op is Op.MATMUL else None
+    plain = piece.width == value.width and not piece.sizes
+    return piece if plain and piece.value.op is Op.MATMUL else None
 
 
 def _through(piece: Piece) -> Piece:
     """Return the columns of a product that a piece is, through copies, or the piece."""
     found = _copied(piece.value)
-    return Piece(found.value, found.offset + piece.offset, piece.width) if found else piece
+    if found is None:
+        return piece
+    return replace(piece, value=found.value, offset=found.offset + piece.offset)
 
 
 def _pair(value: Value) -> tuple[Value, Value] | None:
@@ -83,6 +87,8 @@ def _pair(value: Value) -> tuple[Value, Value] | None:
         return None
     a, b = value.args
     if not isinstance(a, Piece) or not isinstance(b, Piece):
+        return None
+    if _through(a).sizes or _through(b).sizes:
         return None
     first, second = _through(a).value, _through(b).value
     if not first.op is second.op is Op.MATMUL or first is second or first.width != second.width:

@@ -15,7 +15,7 @@ from memcell.unroll.native.wants import Join, Wants
 
 #: Sums over the lanes: there when all threads have met.
 LANE_SUMS = (Op.BATCHSUM, Op.SPREAD)
-_ROW_OPS = (Op.POINT, Op.ROWSUM, Op.GATHER, Op.LOOKUP)
+_ROW_OPS = (Op.POINT, Op.ROWSUM, Op.FOLD, Op.GATHER, Op.LOOKUP)
 
 
 class Schedule:
@@ -104,7 +104,12 @@ class Schedule:
             return False
         piece = value.args[0]
         states = {s.before for s in self.program.states}
-        return isinstance(piece, Piece) and piece.value in self.given and piece.value not in states
+        return (
+            isinstance(piece, Piece)
+            and not piece.sizes
+            and piece.value in self.given
+            and piece.value not in states
+        )
 
     def _is_free(self, value: Value) -> bool:
         if value in self.targets or not value.rows or value in self.in_parts:
@@ -136,7 +141,7 @@ class Schedule:
         operand = piece.value
         if self.stage.get(operand) != stage or operand not in self.level or not operand.rows:
             return 0
-        together = piece.whole and (operand.op is not Op.ROWSUM)
+        together = piece.whole and operand.op not in (Op.ROWSUM, Op.FOLD)
         if operand.width == 1 and operand.op is not Op.ROWSUM:
             together = True
         return self.level[operand] + (0 if together else 1)

@@ -12,7 +12,7 @@ from memcell.unroll.native.unsupported import Unsupported
 
 
 class Layout(NamedTuple):
-    """``[B, width]`` or, without rows, ``[width]``. Dimensions of size 1 mean nothing."""
+    """``[B, width]`` or, without rows, ``[width]``: all dimensions but the lanes', one after the other."""
 
     rows: bool
     width: int
@@ -32,7 +32,7 @@ def shape_of(node: fx.Node) -> tuple[int, ...]:
 
 
 def layout(shape: tuple[int, ...], lanes: int) -> Layout | None:
-    """Return what a shape means, or None where it is neither rows nor one row."""
+    """Return what a shape of lanes and one dimension of columns means, or None where it has more."""
     sizes = [s for s in shape if s != 1]
     if lanes in sizes[1:] or math.prod(sizes) == 0:
         return None
@@ -43,17 +43,41 @@ def layout(shape: tuple[int, ...], lanes: int) -> Layout | None:
     return Layout(rows, rest[0] if rest else 1)
 
 
+def lane_dim(node: fx.Node, lanes: int) -> int | None:
+    """Return the dimension that has the lanes, alone or before what was merged into it.
+
+    Raises:
+        Unsupported: More than one has.
+    """
+    shape = shape_of(node)
+    marked = node.meta.get("lane_dims")  # of those that changed with the number of lanes
+    found = [i for i, s in enumerate(shape) if s % lanes == 0] if marked is None else list(marked)
+    if len(found) > 1:
+        raise Unsupported(f"{node.target}: several dimensions have the lanes")
+    return found[0] if found else None
+
+
+def sizes_of(node: fx.Node, lanes: int) -> tuple[int, ...]:
+    """Return a node's sizes for one lane: that dimension without the lanes."""
+    shape, dim = shape_of(node), lane_dim(node, lanes)
+    return tuple(s // lanes if i == dim else s for i, s in enumerate(shape))
+
+
 def layout_of(node: fx.Node, lanes: int) -> Layout:
     """Return what a node's sizes mean.
 
     Raises:
-        Unsupported: It has more dimensions than lanes and columns.
+        Unsupported: Several dimensions have the lanes, or it is empty.
     """
-    found = layout(shape_of(node), lanes)
-    if found is None:
-        shape = tuple("B" if s == lanes else s for s in shape_of(node))
-        raise Unsupported(f"{node.target}: a step works on [B, N] and [N], here is {shape}")
-    return found
+    sizes = sizes_of(node, lanes)
+    if math.prod(sizes) == 0:
+        raise Unsupported(f"{node.target}: an empty tensor")
+    return Layout(lane_dim(node, lanes) is not None, math.prod(sizes))
+
+
+def is_plain(node: fx.Node, lanes: int) -> bool:
+    """Whether a node has the lanes, if at all, and one dimension of columns after them."""
+    return layout(shape_of(node), lanes) is not None
 
 
 def dtype_of(node: fx.Node) -> torch.dtype:

@@ -81,14 +81,19 @@ class NativeStepper:
         scratch = self._lease.take((self._runner.scratch(self._windows[0]) + 64,), dtype)
         self._scratch = -(-scratch.data_ptr() // 64) * 64
         self._parameters = {c: owners[n] for c, n in layout.parameters.items()}
-        buffers = [*(cell.buffers() if layout.buffers else ()), *norms.buffers()]
+        buffers = [
+            *(cell.buffers() if layout.buffers or layout.before.parameters else ()),
+            *norms.buffers(),
+        ]
         self._watched = [*self._parameters.values(), *buffers]
         self._take_parameters()
 
     @property
     def state(self) -> State:
         """A copy of the memory."""
-        return rebuild(self._structure, iter([h[self._phase].clone() for h in self._history]))
+        shapes = (part.shape for part in leaves(self._structure))
+        parts = zip(self._history, shapes, strict=True)
+        return rebuild(self._structure, iter([h[self._phase].clone().view(s) for h, s in parts]))
 
     @property
     def output(self) -> Tensor:
@@ -99,7 +104,7 @@ class NativeStepper:
     def load(self, state: State, age: Tensor | None = None) -> None:
         """Set the memory and its age (0 by default)."""
         for history, part in zip(self._history, leaves(state), strict=True):
-            history[self._phase] = part.detach()
+            history[self._phase] = part.detach().reshape(history.shape[1:])
         self._ages.load(age)
 
     def step(self, x: Tensor) -> Tensor:
@@ -117,7 +122,9 @@ class NativeStepper:
 
     def _take_parameters(self) -> None:
         self._versions = list(map(_version, self._watched))
-        self._fixed = fixed_buffers(self._plan, self._cell, self._norms)
+        self._fixed = fixed_buffers(
+            self._plan, self._cell, self._norms, named_parameters(self._cell, self._norms)
+        )
         self._weights = {c: p.detach().contiguous() for c, p in self._parameters.items()}
         arrays: dict[str, Tensor | None] = {**self._fixed, **self._weights}
         arrays.update({"x0": self._x, "y": self._y})

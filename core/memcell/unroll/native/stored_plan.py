@@ -74,17 +74,10 @@ def encoded(layout: Layout, written: dict[str, Written]) -> dict[str, Any]:
     Raises:
         TypeError: An operation has an argument that is not plain.
     """
-    finish = layout.finish
     return {
-        "layout": {**asdict(layout), "finish": None},
-        "finish": {
-            "parameters": finish.parameters,
-            "operations": [
-                [o.name, _plain(o.args), {k: _plain(v) for k, v in o.kwargs.items()}]
-                for o in finish.operations
-            ],
-            "results": {name: ref.number for name, ref in finish.results.items()},
-        },
+        "layout": {**asdict(layout), "finish": None, "before": None},
+        "finish": _operations(layout.finish),
+        "before": _operations(layout.before),
         "written": {name: asdict(w) for name, w in written.items()},
     }
 
@@ -95,24 +88,38 @@ def decoded(found: dict[str, Any]) -> tuple[Layout, dict[str, Written]]:
     Raises:
         LookupError, TypeError, AttributeError: It is of another form.
     """
-    finish = found["finish"]
     parts = {name: _tuples(value) for name, value in found["layout"].items()}
     parts["sums"] = tuple(
         SumArray(s["name"], tuple(s["shape"]), s["swapped"]) for s in parts["sums"]
     )
-    parts["finish"] = Finish(
-        tuple(finish["parameters"]),
-        tuple(
-            Operation(name, tuple(map(_meant, args)), {k: _meant(v) for k, v in kwargs.items()})
-            for name, args, kwargs in finish["operations"]
-        ),
-        {name: Ref(number) for name, number in finish["results"].items()},
-    )
+    parts["finish"], parts["before"] = _finish(found["finish"]), _finish(found["before"])
     written = {
         name: Written(**{k: _tuples(v) for k, v in found["written"][name].items()})
         for name in PROGRAMS
     }
     return Layout(**parts), written
+
+
+def _operations(finish: Finish) -> dict[str, Any]:
+    return {
+        "parameters": finish.parameters,
+        "operations": [
+            [o.name, _plain(o.args), {k: _plain(v) for k, v in o.kwargs.items()}]
+            for o in finish.operations
+        ],
+        "results": {name: ref.number for name, ref in finish.results.items()},
+    }
+
+
+def _finish(found: dict[str, Any]) -> Finish:
+    return Finish(
+        tuple(found["parameters"]),
+        tuple(
+            Operation(name, tuple(map(_meant, args)), {k: _meant(v) for k, v in kwargs.items()})
+            for name, args, kwargs in found["operations"]
+        ),
+        {name: Ref(number) for name, number in found["results"].items()},
+    )
 
 
 _WORDS = (torch.dtype, torch.layout, torch.memory_format)

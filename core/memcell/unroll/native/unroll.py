@@ -78,7 +78,7 @@ def unroll_native(
             threads=torch.get_num_threads(),
             names=list(named),
             fixed={
-                **fixed_buffers(plan, cell, norms, again),
+                **fixed_buffers(plan, cell, norms, owners, again),
                 **_norm_inputs(plan, windows),
             },
             again=again,
@@ -93,7 +93,8 @@ def unroll_native(
     states = {0: state} if 0 in keep else {}
     columns = [k.unbind(0) for k in kept] if wanted else []
     for i, step in enumerate(wanted):
-        states[step] = rebuild(state, iter(c[i] for c in columns))
+        each = (c[i].view_as(part) for c, part in zip(columns, parts, strict=True))
+        states[step] = rebuild(state, each)
     return output, states
 
 
@@ -211,18 +212,34 @@ _refused: WeakKeyDictionary[Cell, dict[Any, str]] = WeakKeyDictionary()
 
 
 def fixed_buffers(
-    plan: Plan, cell: Cell, norms: SiteNorms, kept: Again | None = None
+    plan: Plan,
+    cell: Cell,
+    norms: SiteNorms,
+    owners: Mapping[str, Tensor],
+    kept: Again | None = None,
 ) -> dict[str, Tensor]:
-    """Return the buffers that programs read by their C names: as they were kept, where they were."""
+    """Return what programs read that stands still, by C names: buffers, and what parameters make.
+
+    Args:
+        plan: The plan.
+        cell: The cell.
+        norms: Its normalizers.
+        owners: The parameters by name.
+        kept: Where the buffers were kept, for backward reads them too.
+    """
+    layout = plan.layout
     buffers = dict(_read_buffers(plan, cell, norms) if kept is None else kept.buffers)
-    return {
-        c: buffers[name].detach().to(plan.dtype).contiguous()
-        for c, name in plan.layout.buffers.items()
-    }
+    found = {c: buffers[name].detach() for c, name in layout.buffers.items()}
+    if layout.before.results:
+        with torch.no_grad():
+            given = {n: t.detach() for n, t in {**owners, **buffers}.items()}
+            made = layout.before([], {n: given[n] for n in layout.before.parameters})
+        found |= {c: t.view_as(t) for c, t in made.items()}
+    return {c: t.to(plan.dtype).contiguous() for c, t in found.items()}
 
 
 def _read_buffers(plan: Plan, cell: Cell, norms: SiteNorms) -> Iterator[tuple[str, Tensor]]:
-    read = set(plan.layout.buffers.values())
+    read = {*plan.layout.buffers.values(), *plan.layout.before.parameters}
     for prefix, owner in (("cell", cell), ("norms", norms)) if read else ():
         for name, buffer in owner.named_buffers():
             if f"{prefix}.{name}" in read:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from memcell.errors import MemcellError
 
 
@@ -9,7 +11,12 @@ class Unsupported(MemcellError):
     """This cell, normalizer, call or machine cannot run natively; the eager loop can.
 
     The message names the operation or the circumstance.
+
+    Attributes:
+        node: The operation of the traced step that it is about, where it is about one.
     """
+
+    node: Any = None
 
 
 class Seldom(Unsupported):

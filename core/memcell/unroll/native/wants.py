@@ -211,6 +211,8 @@ class Wants:
             if keep == "block" and self.lies(first):
                 return
             carried = {s.before for s in self.program.states}
+            if first.sizes:
+                carried = {first.value}
             if keep == "chunk" and first.value.rows and first.value in {*self.given} - carried:
                 return
         width = sum(t.width for t in tiles)
@@ -222,7 +224,7 @@ class Wants:
     def lies(self, piece: Piece) -> bool:
         """Whether a piece is read from memory as it is, row by row."""
         value = piece.value
-        return value.rows and (value in self.given or value.op is Op.MATMUL)
+        return value.rows and not piece.sizes and (value in self.given or value.op is Op.MATMUL)
 
 
 def fills_panels(tiles: Tiles) -> bool:

@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from memcell.errors import MemcellError
+from memcell.reading import read_lines
 from memcell_microsleep.outputs import events_path, probability_path, read_sidecar, sidecar_path
 from memcell_microsleep.report.tables_in import TableRow, read_json, read_tsv, value
 
@@ -153,12 +155,12 @@ def read_prediction(folder: Path) -> Prediction:
 def _events(path: Path) -> Spans | None:
     """Return (onset, duration) of a recording's events; None where the file cannot be read."""
     try:
-        head, *lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        head, *lines = read_lines(path)
         heads = head.split("\t")
         onset, duration = heads.index("onset"), heads.index("duration")
         cells = [line.split("\t") for line in lines]
         pairs = [(float(c[onset]), float(c[duration])) for c in cells if len(c) == len(heads)]
-    except (OSError, ValueError):
+    except (MemcellError, ValueError):
         return None
     return [(a, d) for a, d in pairs if math.isfinite(a) and math.isfinite(d)]
 
@@ -174,7 +176,7 @@ def _probabilities(
     """Return times, probabilities, why they are missing, and how many bytes may still be read."""
     nothing = np.empty(0)
     try:
-        size = path.stat().st_size
+        size = path.stat(follow_symlinks=False).st_size
         if size > budget:
             return (
                 nothing,
@@ -182,11 +184,11 @@ def _probabilities(
                 "its probabilities are not drawn, to keep this page quick to make: events only",
                 budget,
             )
-        with path.open(encoding="utf-8") as file:
-            heads = file.readline().rstrip("\n").split("\t")
-            columns = heads.index("onset"), heads.index("probability")
-            table = np.loadtxt(file, delimiter="\t", usecols=columns, ndmin=2)
-    except (OSError, ValueError):
+        lines = read_lines(path)
+        heads = next(lines, "").split("\t")
+        columns = heads.index("onset"), heads.index("probability")
+        table = np.loadtxt(lines, delimiter="\t", usecols=columns, ndmin=2)
+    except (OSError, MemcellError, ValueError):
         return nothing, nothing, "its probability file cannot be read: events only", budget
     known = np.isfinite(table).all(axis=1)
     return table[known, 0], table[known, 1], "", budget - size

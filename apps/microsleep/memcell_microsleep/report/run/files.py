@@ -6,9 +6,7 @@ what only a single run has (curves, excerpts, facts) comes from its folds.
 
 from __future__ import annotations
 
-import json
 import math
-import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,8 @@ import numpy as np
 
 from memcell.app import Judged
 from memcell.errors import MemcellError
+from memcell.reading import MOST_CONFIG, parse_toml, read_bytes, subfolders
+from memcell.training.checkpoint import read_head
 from memcell.training.judged import read_judged
 from memcell_microsleep.report.excerpts import read_excerpts
 from memcell_microsleep.report.run.held import Learning, Run, Scored
@@ -28,7 +28,7 @@ TABLES = ("scores", "subjects", "intervals", "differences", "confusion", "calibr
 
 def read_run(folder: Path) -> Run:
     """Read a run's folder, finished or not."""
-    folds = sorted(p for p in (folder / "folds").glob("*") if (p / "config.toml").is_file())
+    folds = [p for p in subfolders(folder, "folds/*") if (p / "config.toml").is_file()]
     parts = folds or [folder]
     text = next(filter(None, (_text(p / "config.toml") for p in (folder, *folds))), "")
     scores = read_json(folder / "scores.json")
@@ -66,10 +66,8 @@ def _judged(folder: Path, folds: list[Path]) -> dict[str, tuple[Judged, ...]]:
 def _model(path: Path) -> dict[str, Any]:
     """Return the facts of a trained model without reading its weights."""
     try:
-        with (path / "model.safetensors").open("rb") as file:
-            head = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-        found = json.loads(json.loads(head["__metadata__"]["memcell"])["meta"])["facts"]
-    except (OSError, ValueError, KeyError, TypeError, OverflowError, MemoryError):
+        found = read_head(path / "model.safetensors").meta.get("facts")
+    except MemcellError:
         return {}
     return _dict(found)
 
@@ -88,7 +86,7 @@ def _scored(row: dict[str, Any]) -> Scored:
 
 def _learning(path: Path, fold: str) -> Iterable[Learning]:
     policy = _dict(_toml(_text(path / "config.toml")).get("policy")).get("name", "")
-    twins = [(p, p.name.removeprefix("against-")) for p in sorted(path.glob("against-*"))]
+    twins = [(p, p.name.removeprefix("against-")) for p in subfolders(path, "against-*")]
     for where, name in [(path, str(policy)), *twins]:
         epochs = [
             e for e in read_lines(where / "metrics.jsonl") if "train_loss" in e or "valid_loss" in e
@@ -123,15 +121,15 @@ def _staleness(path: Path) -> Iterable[dict[str, float]]:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
+        return read_bytes(path, MOST_CONFIG).decode("utf-8", errors="replace")
+    except MemcellError:
         return ""
 
 
 def _toml(text: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
+        return parse_toml(text.encode(), Path("config.toml"))
+    except MemcellError:
         return {}
 
 

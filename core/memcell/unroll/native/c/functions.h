@@ -20,6 +20,25 @@ INLINE real m_min(real a, real b) { return a < b || a != a ? a : b; }
 #define m_sin sin
 #define m_cos cos
 #define m_pow pow
+#define m_floor floor
+#define m_ceil ceil
+#define m_trunc trunc
+#define m_rint rint
+#define m_fmod fmod
+#define m_tan tan
+#define m_asin asin
+#define m_acos acos
+#define m_atan atan
+#define m_atan2 atan2
+#define m_sinh sinh
+#define m_cosh cosh
+#define m_asinh asinh
+#define m_acosh acosh
+#define m_atanh atanh
+#define m_exp2 exp2
+#define m_log2 log2
+#define m_log10 log10
+#define m_erfc erfc
 
 /* exp: 2^n e^r with |r| <= ln(2)/2 and the Taylor series of e^r; 1 ulp or so. */
 INLINE double m_exp(double x) {
@@ -75,6 +94,25 @@ INLINE double m_tanh(double x) {
 #define m_sin sinf
 #define m_cos cosf
 #define m_pow powf
+#define m_floor floorf
+#define m_ceil ceilf
+#define m_trunc truncf
+#define m_rint rintf
+#define m_fmod fmodf
+#define m_tan tanf
+#define m_asin asinf
+#define m_acos acosf
+#define m_atan atanf
+#define m_atan2 atan2f
+#define m_sinh sinhf
+#define m_cosh coshf
+#define m_asinh asinhf
+#define m_acosh acoshf
+#define m_atanh atanhf
+#define m_exp2 exp2f
+#define m_log2 log2f
+#define m_log10 log10f
+#define m_erfc erfcf
 
 /* exp: 2^n e^r, Cephes' polynomial; 1 ulp or so. */
 INLINE float m_exp(float x) {
@@ -120,4 +158,19 @@ INLINE float m_tanh(float x) {
 #endif
 
 INLINE real m_sigmoid(real x) { return ONE / (ONE + m_exp(-x)); }
+/* The remainder with the sign of the divisor, and the quotient that goes with it, as torch rounds them. */
+INLINE real m_remainder(real a, real b) {
+  const real rest = m_fmod(a, b);
+  return rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest;
+}
+INLINE real m_floor_divide(real a, real b) {
+  if (b == 0) return a / b;
+  const real rest = m_fmod(a, b);
+  real quotient = (a - rest) / b;
+  if (rest != 0 && (b < 0) != (rest < 0)) quotient -= 1;
+  if (quotient == 0) return a / b < 0 ? -ZERO : ZERO;
+  const real whole = m_floor(quotient);
+  return quotient - whole > (real)0.5 ? whole + 1 : whole;
+}
+
 #endif

@@ -1,0 +1,109 @@
+"""Whether stored weights fit a config, found out before anything of that size is made.
+
+A config is a few words and can ask for a network that takes minutes to initialize, or more memory than there
+is. Its weights are there already, so their shapes are compared first: with those of the same network built
+without numbers (torch's meta device), or, where a plugin cannot be built so, with what the config says
+plainly.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import torch
+
+from memcell.app import App, encoder_of
+from memcell.errors import MemcellError, RunFolderError
+from memcell.network import Network
+from memcell.recurrent.policy import StatePolicy
+from memcell.registry import Registry
+from memcell.training.parts import build_network
+from memcell.training.run_config import RunConfig
+
+#: Name to type and shape.
+Shapes = Mapping[str, tuple[torch.dtype, tuple[int, ...]]]
+
+_LAYER = re.compile(r"recurrent\.layers\.(\d+)\.")
+
+
+def check_fits(
+    path: Path, stored: Shapes, config: RunConfig, network: Callable[[], Network]
+) -> None:
+    """Refuse stored weights that are not those of a config.
+
+    Args:
+        path: The file, for the message.
+        stored: The weights, by the names of the network's state.
+        config: What they should be of.
+        network: Builds the network; called where making its numbers costs nothing.
+
+    Raises:
+        RunFolderError: They are not; names the first that differs.
+    """
+    layers = {int(found[1]) for name in stored if (found := _LAYER.match(name))}
+    if layers and layers != set(range(config.network.layers)):
+        raise RunFolderError(
+            f"'{path}' holds {len(layers)} recurrent layer(s), and its config says {config.network.layers}"
+        )
+    try:
+        with torch.device("meta"), torch.random.fork_rng(devices=[]):
+            wanted = shapes_of(network())
+    except MemcellError:
+        raise
+    except Exception:  # whatever a plugin does with numbers that are not there
+        _check_width(path, stored, config)
+        return
+    compare(path, stored, wanted)
+
+
+def compare(path: Path, stored: Shapes, wanted: Shapes) -> None:
+    """Refuse weights whose names, types or shapes differ from a network's.
+
+    Raises:
+        RunFolderError: Names the first that differs.
+    """
+    for name in sorted(wanted.keys() | stored.keys()):
+        if name not in stored:
+            raise RunFolderError(f"'{path}' does not fit its config: it lacks '{name}'")
+        if name not in wanted:
+            raise RunFolderError(f"'{path}' does not fit its config: it has '{name}'")
+        if stored[name] != wanted[name]:
+            raise RunFolderError(
+                f"'{path}' does not fit its config: '{name}' is {_told(*stored[name])}, and "
+                f"{_told(*wanted[name])} is expected"
+            )
+
+
+def shapes_of(network: torch.nn.Module) -> Shapes:
+    """Return types and shapes of a network's state."""
+    return {name: (value.dtype, tuple(value.shape)) for name, value in network.state_dict().items()}
+
+
+def builder(
+    config: RunConfig, registry: Registry, app: App, n_features: int, n_classes: int, facts: object
+) -> Callable[[], Network]:
+    """Return what builds the network of a config, its weights drawn from torch's global generator."""
+    choice = config.choices["policy"]
+
+    def build() -> Network:
+        policy = registry.get("policy", choice.name).build(choice.config)
+        assert isinstance(policy, StatePolicy)
+        encoder = encoder_of(app, n_features, facts)  # type: ignore[arg-type]
+        return build_network(config, registry, encoder, n_classes, policy)
+
+    return build
+
+
+def _check_width(path: Path, stored: Shapes, config: RunConfig) -> None:
+    width = config.network.hidden_size
+    sizes = [n for name, (_, shape) in stored.items() if _LAYER.match(name) for n in shape]
+    if sizes and not any(n and n % width == 0 for n in sizes):
+        raise RunFolderError(
+            f"'{path}' does not fit its config: no weight of its recurrent layers is of hidden_size {width}"
+        )
+
+
+def _told(dtype: torch.dtype, shape: tuple[int, ...]) -> str:
+    return f"{str(dtype).removeprefix('torch.')} {list(shape)}"
