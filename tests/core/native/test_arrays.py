@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from cells_of_papers import CELLS
 
+from core.native.cells_of_papers import CELLS
 from memcell.unroll.norms import SiteNorms
 
 NONE = SiteNorms({}, None)

@@ -182,11 +182,11 @@ def test_two_parameters_do_not_share_a_gradient(agree):
 @pytest.mark.parametrize(
     ("kind", "reason"),
     [
-        (InPlaceOnState, "modified by an inplace op"),
+        (InPlaceOnState, "changed in place"),
         (KeepsOnSelf, "keeps something on itself"),
         (AppendsOnSelf, "keeps something on itself"),
-        (Branches, "could not be traced"),
-        (Random, "rand"),
+        (Branches, "a number is read out"),
+        (Random, "draws random numbers"),
         (OddBatch, "number of lanes"),
         (Constant, "neither parameter, buffer nor input"),
     ],

@@ -14,6 +14,7 @@ from memcell.recurrent.cell import Cell
 from memcell.recurrent.state import State, leaves
 from memcell.unroll.compiled.chunk import Form, Piece, run_chunk
 from memcell.unroll.native.purity import watched
+from memcell.unroll.native.reasons import hint_of, place_of_call, said
 from memcell.unroll.native.unsupported import Unsupported
 from memcell.unroll.norms import SiteNorms
 
@@ -34,17 +35,27 @@ class _Eyes(TorchDispatchMode):  # type: ignore[no-untyped-call]
     ) -> Any:  # signature of torch
         if torch.Tag.nondeterministic_seeded in func.tags:
             # compiled code draws from a generator of its own: other numbers than the eager loop's
-            raise Unsupported(f"the step is random ({func}); random masks belong in project")
+            raise Unsupported(f"{_where()}the step is random ({said(func)}): {hint_of(func)}")
         if func is torch.ops.aten._local_scalar_dense.default:
-            raise Unsupported("the step reads a number out of a tensor, as .item() does")
+            raise Unsupported(
+                f"{_where()}the step reads a number out of a tensor, as `.item()`, `if` and `while` do: "
+                f"{hint_of(func)}"
+            )
         if func._schema.is_mutable:
             for schema, value in zip(func._schema.arguments, args, strict=False):
                 if schema.alias_info is None or not schema.alias_info.is_write:
                     continue
                 for t in pytree.tree_leaves(value):
                     if isinstance(t, Tensor) and t.untyped_storage().data_ptr() in self.given:
-                        raise Unsupported(f"the step writes into what it is given ({func})")
+                        raise Unsupported(
+                            f"{_where()}the step writes into what it is given: make a new tensor"
+                        )
         return func(*args, **(kwargs or {}))
+
+
+def _where() -> str:
+    place = place_of_call()
+    return f"{place}: " if place is not None and str(place) else ""
 
 
 def probe(

@@ -64,6 +64,7 @@ def decompositions() -> dict[Any, Callable[..., Any]]:
     table[aten.mv.default] = lambda a, x: (a * x).sum(-1)
     table[aten.dot.default] = lambda a, b: (a * b).sum(-1)
     table[aten.roll.default] = _roll
+    table[aten.copy.default] = lambda x, source, *_: source.to(x.dtype).expand(x.shape)
     table[aten.div.Tensor_mode] = _divide
     table[aten.div.Scalar_mode] = _divide
     for op in (aten.tril.default, aten.triu.default, aten.flip.default):

@@ -20,6 +20,7 @@ from memcell.unroll.native.finish import Finish
 from memcell.unroll.native.ir import Tiles, Value, width_of
 from memcell.unroll.native.lower import Lowering
 from memcell.unroll.native.lower_moves import MOVES
+from memcell.unroll.native.reasons import said
 from memcell.unroll.native.shapes import lane_dim, shape_of
 from memcell.unroll.native.trace import Traced
 from memcell.unroll.native.unsupported import Unsupported
@@ -97,7 +98,11 @@ class ParameterGradients:
         self._several: dict[fx.Node, list[list[int]]] = {}
         self._single: dict[fx.Node, int] = {}
         for node in ends:
-            self._add(node)
+            try:
+                self._add(node)
+            except Unsupported as refused:
+                refused.node = refused.node or node
+                raise
         self.finish = self._finish(list(ends), gradients)
 
     def _ends(self, node: fx.Node, ends: dict[fx.Node, None]) -> None:
@@ -148,12 +153,12 @@ class ParameterGradients:
             seen.add(node)
             if node.op == "placeholder":
                 if node not in self._parameters:
-                    raise Unsupported("a weight's gradient needs more than sums over time")
+                    raise Unsupported("a weight's gradient needs more than sums over time", node)
                 needed[node] = None
                 return
             if self._lowering.numbers.varies(node):
                 raise Unsupported(
-                    f"a weight's gradient depends on the number of lanes ({node.target})"
+                    f"a weight's gradient depends on the number of lanes ({said(node)})", node
                 )
             for argument in node.all_input_nodes:
                 visit(argument)

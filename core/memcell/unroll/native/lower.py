@@ -16,6 +16,7 @@ from memcell.unroll.native.elementwise import ELEMENTWISE
 from memcell.unroll.native.ir import Matrix, Number, Piece, Tiles, Value
 from memcell.unroll.native.lanes import LaneNumbers
 from memcell.unroll.native.lower_moves import MOVES, moved, spread
+from memcell.unroll.native.reasons import said
 from memcell.unroll.native.shapes import dtype_of, is_plain, lane_dim, layout_of, shape_of
 from memcell.unroll.native.unsupported import Unsupported
 from memcell.unroll.native.weights import weight_of
@@ -109,7 +110,7 @@ class Lowering:
             raise self._failed[node]
         found = self._tiles[node]
         if isinstance(found, Split):
-            raise Unsupported(f"{node.target} is used without picking a part")
+            raise Unsupported(f"{said(node)} is used without picking a part")
         return found
 
     def _try(self, node: fx.Node) -> None:
@@ -155,7 +156,7 @@ class Lowering:
         if target is operator.getitem:
             split = self._tiles.get(source)
             if not isinstance(split, Split) or not isinstance(args[1], int):
-                raise self._failed.get(source, Unsupported(f"a part of {source.target}"))
+                raise self._failed.get(source, Unsupported(f"a part of {said(source)}", node))
             if split.parts is None:
                 return moved(self, source, args[1])
             return split.parts[args[1]]
@@ -181,7 +182,7 @@ class Lowering:
             return lower_rows.scatter(self, node)
         if target is aten.index_select.default and args[1] == 0:
             return lower_rows.take(self, node, source, args[2])  # type: ignore[arg-type]
-        raise Unsupported(f"operation {target} is not known to the fast unroll")
+        raise Unsupported(f"{said(node)} is not supported in generated C")
 
     def _moved(self, node: fx.Node) -> Tiles:
         tensors = [node, *node.all_input_nodes]
@@ -215,7 +216,7 @@ class Lowering:
         which = _CONSTANTS[node.target]
         value = node.args[which] if isinstance(which, int) else which
         if not isinstance(value, bool | int | float):
-            raise Unsupported(f"{node.target} of something that is not a number")
+            raise Unsupported(f"{said(node)} of something that is not a number")
         number = Number(float(value))
         if isinstance(which, int):
             number = self.numbers.number(node, which, float(value))
@@ -228,7 +229,7 @@ class Lowering:
             return self.tiles(argument) if plain else spread(self, argument, node)
         if isinstance(argument, bool | int | float):
             return (self.numbers.number(node, position, float(argument)),)
-        raise Unsupported(f"{node.target} of {argument!r}")
+        raise Unsupported(f"{said(node)} of {argument!r}")
 
     def _elementwise(self, node: fx.Node, name: str) -> Tiles:
         self._check_types(node, name)
@@ -250,19 +251,24 @@ class Lowering:
             and not made.is_floating_point
             and any(t.is_floating_point for t in taken)
         ):
-            raise Unsupported(f"{node.target} from {taken[0]} to {made}")
+            raise Unsupported(f"{said(node)} from {taken[0]} to {made}")
         floats = {t for t in (made, *taken) if t.is_floating_point}
-        if len(floats) > 1 or any(t.is_complex for t in (made, *taken)):
-            raise Unsupported(f"{node.target} mixes {', '.join(sorted(map(str, floats)))}")
+        if any(t.is_complex for t in (made, *taken)):
+            raise Unsupported(
+                f"{said(node)} of complex numbers, which generated C has not: keep real and imaginary "
+                "part as two real tensors"
+            )
+        if len(floats) > 1:
+            raise Unsupported(f"{said(node)} mixes {', '.join(sorted(map(str, floats)))}")
         if name in ("and", "or", "not") and made != torch.bool:
-            raise Unsupported(f"{node.target} on {made}")
+            raise Unsupported(f"{said(node)} on {made}")
 
     def _view(self, node: fx.Node) -> Tiles:
         source: Any = node.args[0]
         tiles, before = self.tiles(source), layout_of(source, self.lanes)
         after = layout_of(node, self.lanes)
         if before.width != after.width and before.width != 1:
-            raise Unsupported(f"{node.target} mixes lanes and columns")
+            raise Unsupported(f"{said(node)} mixes lanes and columns")
         if len(tiles) == 1 and isinstance(tiles[0], Number):
             return (Number(tiles[0].value, tiles[0].lanes_power, after.width),)
         if before.width == after.width:
@@ -282,7 +288,7 @@ class Lowering:
             tiles = self.build.row_reduction(name, tiles, before)
         if self.lanes in sizes:
             if name != "sum":
-                raise Unsupported(f"{node.target} over the lanes")
+                raise Unsupported(f"{said(node)} over the lanes")
             tiles = self.build.batch_sum(tiles, self.cuts[node])
         return tiles
 
@@ -313,7 +319,7 @@ class Lowering:
         for name, limit, at in (("maximum", low, 1), ("minimum", high, last)):
             if limit is not None:
                 if not isinstance(limit, int | float):
-                    raise Unsupported(f"{node.target} between tensors")
+                    raise Unsupported(f"{said(node)} between tensors")
                 tiles = self.build.pointwise(
                     name, [tiles, (self.numbers.number(node, at, float(limit)),)], self.cuts[node]
                 )

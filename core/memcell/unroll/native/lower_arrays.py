@@ -11,6 +11,7 @@ from torch import fx
 
 from memcell.unroll.native.ir import Matrix, Number, Op, Piece, Tiles, width_of
 from memcell.unroll.native.lower_moves import Sources, picked
+from memcell.unroll.native.reasons import said
 from memcell.unroll.native.shapes import lane_dim, layout_of, shape_of, sizes_of
 from memcell.unroll.native.unsupported import Unsupported
 
@@ -43,7 +44,7 @@ def reduce(low: Lowering, node: fx.Node, name: str) -> Tiles:
         last = first
     if dim in dims:
         if name != "sum":
-            raise Unsupported(f"{node.target} over the lanes")
+            raise Unsupported(f"{said(node)} over the lanes")
         tiles = low.build.batch_sum(tiles, set())
     return tiles
 
@@ -73,7 +74,7 @@ def product(low: Lowering, node: fx.Node) -> Tiles:
     lanes, last = low.lanes, len(shape_of(left)) - 1
     at_left, at_right = lane_dim(left, lanes), lane_dim(right, lanes)
     if at_left == last or at_right == last - 1:
-        raise Unsupported(f"{node.target} over the lanes")
+        raise Unsupported(f"{said(node)} over the lanes")
     if at_left == last - 1 and low.is_still(right):
         return _weighted(low, low.tiles(left), sizes_of(left, lanes), right, False)
     if at_right == last and low.is_still(left):
@@ -94,7 +95,7 @@ def _one_by_one(low: Lowering, node: fx.Node, left: fx.Node, right: fx.Node) -> 
     inner = sizes_of(node, lanes)[-1]
     if outer * k * inner > _MOST:
         raise Unsupported(
-            f"{node.target}: a product of {outer} x {k} by {inner} numbers for each lane"
+            f"{said(node)}: a product of {outer} x {k} by {inner} numbers for each lane"
         )
     shape = (*shape_of(node)[:-1], k, shape_of(node)[-1])
     dim = dim if dim is None or dim < len(shape) - 2 else dim + 1
@@ -102,7 +103,7 @@ def _one_by_one(low: Lowering, node: fx.Node, left: fx.Node, right: fx.Node) -> 
     for factor, at in ((left, -1), (right, -3)):
         sources = Sources(low)
         found = sources.of(factor).unsqueeze(at).expand(shape)
-        factors.append(picked(low, sources.tiles, sources.columns(found, dim)))
+        factors.append(picked(low, sources.tiles, sources.columns(node, found, dim)))
     products = low.build.pointwise("mul", factors, set(), outer * k * inner)
     return _fold(low, "sum", products, outer, k, inner)
 

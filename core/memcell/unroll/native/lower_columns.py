@@ -9,6 +9,7 @@ from torch import fx
 
 from memcell.unroll.native.cuts import sections, slice_range
 from memcell.unroll.native.ir import Number, Tiles, cut, width_of
+from memcell.unroll.native.reasons import said
 from memcell.unroll.native.shapes import layout_of, shape_of
 from memcell.unroll.native.unsupported import Unsupported
 
@@ -59,12 +60,12 @@ def columns_only(low: Lowering, node: fx.Node, source: fx.Node, dim: Any) -> Non
     """
     shape = shape_of(source)
     if shape[dim] == low.lanes and node.target is not aten.slice.Tensor:
-        raise Unsupported(f"{node.target} over the lanes")
+        raise Unsupported(f"{said(node)} over the lanes")
     if node.target is aten.slice.Tensor:
         if shape[dim] == low.lanes and shape_of(node) != shape:
-            raise Unsupported(f"{node.target} of some lanes")
+            raise Unsupported(f"{said(node)} of some lanes")
         if len(node.args) > 4 and node.args[4] != 1:
-            raise Unsupported(f"{node.target} with a step")
+            raise Unsupported(f"{said(node)} with a step")
 
 
 def join(low: Lowering, node: fx.Node) -> Tiles:
@@ -72,7 +73,7 @@ def join(low: Lowering, node: fx.Node) -> Tiles:
     parts: Any = node.args[0]
     dim: Any = node.args[1] if len(node.args) > 1 else 0
     if shape_of(node)[dim] == low.lanes or shape_of(parts[0])[dim] == low.lanes:
-        raise Unsupported(f"{node.target} over the lanes")
+        raise Unsupported(f"{said(node)} over the lanes")
     return tuple(tile for part in parts for tile in low.tiles(part))
 
 
@@ -81,5 +82,5 @@ def repeat(low: Lowering, node: fx.Node) -> Tiles:
     source: Any = node.args[0]
     before, after = layout_of(source, low.lanes), layout_of(node, low.lanes)
     if before.rows != after.rows or shape_of(node)[-1] != after.width:
-        raise Unsupported(f"{node.target} over the lanes")
+        raise Unsupported(f"{said(node)} over the lanes")
     return low.tiles(source) * (after.width // before.width)

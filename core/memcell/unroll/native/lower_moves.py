@@ -16,6 +16,7 @@ from torch import Tensor, fx
 from torch.utils import _pytree as pytree
 
 from memcell.unroll.native.ir import Number, Operand, Piece, Tiles, fitted, width_of
+from memcell.unroll.native.reasons import said
 from memcell.unroll.native.shapes import lane_dim, layout_of, shape_of, sizes_of
 from memcell.unroll.native.unsupported import Unsupported
 
@@ -48,7 +49,6 @@ MOVES = {
     aten.roll.default,
     aten.diagonal.default,
     aten.diagonal_scatter.default,
-    aten.as_strided.default,
     aten.unfold.default,
     aten.constant_pad_nd.default,
     aten.tril.default,
@@ -80,7 +80,7 @@ class Sources:
         if not layout.rows:
             return (columns + lanes * self._stride).view(shape_of(node))
         if layout.width * lanes > _MOST:
-            raise Unsupported(f"{node.target}: a tensor of {layout.width} numbers a lane")
+            raise Unsupported(f"{said(node)}: a tensor of {layout.width} numbers a lane")
         each = torch.arange(lanes).unsqueeze(1) * self._stride + columns
         shape, dim = shape_of(node), lane_dim(node, lanes)
         assert dim is not None
@@ -92,10 +92,11 @@ class Sources:
         self.tiles += (Number(value),)
         return width_of(self.tiles) - 1 + self._low.lanes * self._stride
 
-    def columns(self, found: Tensor, dim: int | None) -> np.ndarray:
+    def columns(self, node: fx.Node, found: Tensor, dim: int | None) -> np.ndarray:
         """Return the columns of the sources that a result is made of.
 
         Args:
+            node: The operation.
             found: A tensor of origins.
             dim: Its dimension with the lanes.
 
@@ -106,7 +107,9 @@ class Sources:
         if dim is None:
             of_lane, columns = found // self._stride, found % self._stride
             if bool((of_lane != lanes).any()):
-                raise Unsupported("it takes some of the lanes only")
+                raise Unsupported(
+                    f"{said(node)} of some of the lanes: a step may look at its own lane only"
+                )
             return columns.reshape(-1).numpy()
         before = int(np.prod(found.shape[:dim], dtype=np.int64))
         each = found.reshape(before, lanes, -1).movedim(1, 0).reshape(lanes, -1)
@@ -115,7 +118,7 @@ class Sources:
         if bool(((of_lane != own) & (of_lane != lanes)).any()) or bool(
             (columns != columns[:1]).any()
         ):
-            raise Unsupported("it mixes lanes")
+            raise Unsupported(f"{said(node)} mixes lanes: a step may look at its own lane only")
         return columns[0].numpy()
 
 
@@ -128,10 +131,10 @@ def moved(low: Lowering, node: fx.Node, part: int | None = None) -> Tiles:
     target: Any = node.target
     result = target(*args, **node.kwargs)
     if part is None:
-        return picked(low, sources.tiles, sources.columns(result, lane_dim(node, low.lanes)))
+        return picked(low, sources.tiles, sources.columns(node, result, lane_dim(node, low.lanes)))
     pick = next(u for u in node.users if u.args[1] == part)
     dim = lane_dim(pick, low.lanes)
-    return picked(low, sources.tiles, sources.columns(result[part], dim))
+    return picked(low, sources.tiles, sources.columns(node, result[part], dim))
 
 
 def spread(low: Lowering, node: fx.Node, over: fx.Node) -> Tiles:
@@ -144,7 +147,7 @@ def spread(low: Lowering, node: fx.Node, over: fx.Node) -> Tiles:
         return tiles
     sources = Sources(low)
     found = sources.of(node).expand(shape_of(over))
-    return picked(low, tiles, sources.columns(found, lane_dim(over, low.lanes)))
+    return picked(low, tiles, sources.columns(over, found, lane_dim(over, low.lanes)))
 
 
 def picked(low: Lowering, tiles: Tiles, columns: np.ndarray) -> Tiles:

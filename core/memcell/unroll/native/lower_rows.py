@@ -8,6 +8,7 @@ import torch
 from torch import fx
 
 from memcell.unroll.native.ir import Number, Tiles
+from memcell.unroll.native.reasons import said
 from memcell.unroll.native.shapes import dtype_of, layout_of
 from memcell.unroll.native.unsupported import Unsupported
 
@@ -23,20 +24,20 @@ def index(low: Lowering, node: fx.Node) -> Tiles:
     assert isinstance(source, fx.Node)
     assert isinstance(indices, list | tuple)
     if len(indices) != 1 or not isinstance(indices[0], fx.Node):
-        raise Unsupported(f"{node.target} by more than the first dimension")
+        raise Unsupported(f"{said(node)} by more than the first dimension")
     return take(low, node, source, indices[0])
 
 
 def take(low: Lowering, node: fx.Node, source: fx.Node, index: fx.Node) -> Tiles:
     """Lower the row of each lane, of a table or of the lanes themselves."""
     if dtype_of(index) == torch.bool or layout_of(index, low.lanes).width != 1:
-        raise Unsupported(f"{node.target} by something other than one row for each lane")
+        raise Unsupported(f"{said(node)} by something other than one row for each lane")
     at = low.tiles(index)
     if source in low.matrices:
         matrix = low.matrices[source]
         return low.build.gather(matrix.leaf, at, matrix.columns, low.cuts[node])
     if not layout_of(source, low.lanes).rows:
-        raise Unsupported(f"{node.target} of a vector")
+        raise Unsupported(f"{said(node)} of a vector")
     return low.build.lookup(low.tiles(source), at)
 
 
@@ -52,7 +53,7 @@ def scatter(low: Lowering, node: fx.Node) -> Tiles:
     zero = low.tiles(into)
     nothing = len(zero) == 1 and isinstance(zero[0], Number) and zero[0].value == 0.0
     if not adds or not nothing or dtype_of(index) == torch.bool:
-        raise Unsupported(f"{node.target} other than adding rows to zeros")
+        raise Unsupported(f"{said(node)} other than adding rows to zeros")
     if not layout_of(node, low.lanes).rows or not layout_of(what, low.lanes).rows:
-        raise Unsupported(f"{node.target} other than from lanes to lanes")
+        raise Unsupported(f"{said(node)} other than from lanes to lanes")
     return low.build.scatter(low.tiles(index), low.tiles(what))

@@ -19,6 +19,7 @@ from memcell.unroll.native.inputs import Inputs
 from memcell.unroll.native.lanes import LaneNumbers
 from memcell.unroll.native.layout import Layout
 from memcell.unroll.native.purity import fingerprint
+from memcell.unroll.native.reasons import explained
 from memcell.unroll.native.runner import INPUT_ROWS, SUM_ROWS, Runner
 from memcell.unroll.native.stored_plan import PROGRAMS, load_plan, store_plan, stored_key
 from memcell.unroll.native.target import Target, chosen
@@ -195,8 +196,11 @@ def trace_programs(
 
     with torch.random.fork_rng(devices=[]), torch.inference_mode(False):
         first, second = traced(lanes), traced(other)
-    numbers = LaneNumbers(first.graph, lanes, second.graph, other)
-    return construct(first, numbers, wanted, step.gathered_count)
+    try:
+        numbers = LaneNumbers(first.graph, lanes, second.graph, other)
+        return construct(first, numbers, wanted, step.gathered_count)
+    except Unsupported as refused:
+        raise explained(refused) from refused
 
 
 def _kind(tensor: Tensor, batch: int) -> tuple[Any, ...]:

@@ -16,8 +16,28 @@ from torch import Tensor, fx
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from memcell.unroll.native.reasons import SourceLine, place_of_call
+
 aten = torch.ops.aten
 _SIZES = {aten.size.default, aten.stride.default, aten.storage_offset.default}
+
+
+class NotTraced(RuntimeError):
+    """What a trace cannot hold.
+
+    Args:
+        what: In the author's words.
+        target: The operation.
+    """
+
+    def __init__(self, what: str, target: Any) -> None:
+        super().__init__(what)
+        self.target = target
+        #: It is about how something is written, not about what.
+        self.may_be_written_otherwise = False
+        #: The author's line, and whether it is the gradient of that line.
+        self.place: SourceLine | None = None
+        self.in_backward = torch._C._current_autograd_node() is not None
 
 
 def record(
@@ -57,6 +77,8 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         # by identity: a tensor is kept, so that no other one gets its number
         self._known: dict[int, tuple[Tensor, fx.Node]] = {}
         self._constants = 0
+        #: The author's lines by the order in which autograd saw what stands on them.
+        self._places: dict[int, SourceLine] = {}
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -91,18 +113,39 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if taken_apart is not NotImplemented:
             return taken_apart
         if not isinstance(func, torch._ops.OpOverload):
-            raise RuntimeError(f"{func} is no operation of the dispatcher")
+            raise NotTraced(f"{func} is no operation of torch", func)
         tensors = [t for t in pytree.tree_leaves((args, kwargs)) if isinstance(t, Tensor)]
         known = [t for t in tensors if id(t) in self._known]
+        if torch.Tag.nondeterministic_seeded in func.tags:
+            raise NotTraced("the step draws random numbers", func)
         if known and torch.Tag.data_dependent_output in func.tags:
-            raise RuntimeError(f"a number is read out of a tensor ({func})")
+            raise NotTraced(
+                "a number is read out of a tensor, as `.item()`, `if` and `while` do", func
+            )
         if func._schema.is_mutable:
-            raise RuntimeError(f"a tensor is modified by an inplace operation ({func})")
+            refused = NotTraced("a tensor is changed in place", func)
+            refused.may_be_written_otherwise = True
+            refused.place = self._place()
+            raise refused
         result = func(*args, **kwargs)
         if tensors and not known and torch.Tag.data_dependent_output in func.tags:
             return result  # of a constant
         self._recorded(func, args, kwargs, result)
         return result
+
+    def _place(self) -> SourceLine | None:
+        """Return the author's line; in backward that of the operation whose gradient it is."""
+        backward = torch._C._current_autograd_node()
+        if backward is not None:
+            return self._places.get(backward._sequence_nr())
+        place = place_of_call()
+        if place is not None:
+            self._places[torch.autograd._get_sequence_nr() - 1] = place
+        return place
+
+    def _placed(self, node: fx.Node) -> None:
+        node.meta["backward"] = torch._C._current_autograd_node() is not None
+        node.meta["place"] = self._place()
 
     def _taken_apart(self, func: Any, args: Any, kwargs: Any) -> Any:
         rule = self._table.get(func)
@@ -120,6 +163,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         nodes = pytree.tree_map(self.node, (tuple(args), kwargs))
         node = self.graph.call_function(func, *nodes)
         node.meta["val"] = pytree.tree_map(_sizes, result)
+        self._placed(node)
         if isinstance(result, Tensor):
             self._known[id(result)] = (result, node)
             return
@@ -127,6 +171,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             if isinstance(part, Tensor):
                 picked = self.graph.call_function(operator.getitem, (node, i))
                 picked.meta["val"] = _sizes(part)
+                picked.meta.update({k: v for k, v in node.meta.items() if k != "val"})
                 self._known[id(part)] = (part, picked)
 
 

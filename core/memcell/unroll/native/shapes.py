@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import fx
 
+from memcell.unroll.native.reasons import said
 from memcell.unroll.native.unsupported import Unsupported
 
 
@@ -24,10 +25,10 @@ def shape_of(node: fx.Node) -> tuple[int, ...]:
     if found is None:
         meta = node.meta.get("tensor_meta")
         if meta is None:
-            raise Unsupported(f"{node.target} has no sizes")
+            raise Unsupported(f"{said(node)} has no sizes")
         return tuple(int(s) for s in meta.shape)
     if not isinstance(found, torch.Tensor):
-        raise Unsupported(f"{node.target} returns several tensors")
+        raise Unsupported(f"{said(node)} is not supported in generated C", node)
     return tuple(int(s) for s in found.shape)
 
 
@@ -53,7 +54,7 @@ def lane_dim(node: fx.Node, lanes: int) -> int | None:
     marked = node.meta.get("lane_dims")  # of those that changed with the number of lanes
     found = [i for i, s in enumerate(shape) if s % lanes == 0] if marked is None else list(marked)
     if len(found) > 1:
-        raise Unsupported(f"{node.target}: several dimensions have the lanes")
+        raise Unsupported(f"{said(node)}: several dimensions have the lanes")
     return found[0] if found else None
 
 
@@ -71,7 +72,7 @@ def layout_of(node: fx.Node, lanes: int) -> Layout:
     """
     sizes = sizes_of(node, lanes)
     if math.prod(sizes) == 0:
-        raise Unsupported(f"{node.target}: an empty tensor")
+        raise Unsupported(f"{said(node)}: an empty tensor")
     return Layout(lane_dim(node, lanes) is not None, math.prod(sizes))
 
 

@@ -18,7 +18,8 @@ from torch.utils import _pytree as pytree
 from memcell.recurrent.state import leaves, rebuild
 from memcell.unroll.native.decompositions import decompositions
 from memcell.unroll.native.purity import watched
-from memcell.unroll.native.recorder import record
+from memcell.unroll.native.reasons import IN_PLACE, hint_of, place_of_error
+from memcell.unroll.native.recorder import NotTraced, record
 from memcell.unroll.native.slots import slots
 from memcell.unroll.native.unsupported import Unsupported
 from memcell.unroll.norms import SiteNorms, StepNorm
@@ -158,8 +159,7 @@ def trace(
         except Unsupported:
             raise
         except Exception as e:
-            reason = str(e).strip().splitlines()[0] if str(e).strip() else type(e).__name__
-            raise Unsupported(f"the step could not be traced: {reason}") from e
+            raise _not_traced(e) from e
     standing = (*parameters.values(), *buffers.values())
     for name, now, before in zip((*parameters, *buffers), standing, unwritten, strict=True):
         if not torch.equal(now, before):
@@ -215,12 +215,32 @@ def _joint_graph(call: Callable[..., Any], arguments: tuple[list[Tensor], ...]) 
         with torch.enable_grad():
             needing = [t.detach().requires_grad_() for t in arguments[0]]
             return record(direct, (needing, *arguments[1:]), table)
-    except Exception:
+    except Exception as first:
+        if isinstance(first, NotTraced) and not first.may_be_written_otherwise:
+            raise
         # functionalized: in-place work on what the step itself made is only a way of writing. The same
         # graph, and the reason where there is none, at the price of importing torch's compiler
         from torch.fx.experimental.proxy_tensor import make_fx
 
-        return make_fx(torch.func.functionalize(through_functions), table)(*arguments).graph
+        graph = make_fx(torch.func.functionalize(through_functions), table)(*arguments).graph
+        place = first.place if isinstance(first, NotTraced) else place_of_error(first)
+        for node in graph.nodes:
+            node.meta["place"] = place
+            node.meta["in_place"] = isinstance(first, NotTraced) and not first.in_backward
+        return graph
+
+
+def _not_traced(error: Exception) -> Unsupported:
+    """Return why a step has no graph, with the author's line."""
+    place = place_of_error(error)
+    head = f"{place}: " if place is not None and str(place) else ""
+    if isinstance(error, NotTraced):
+        return Unsupported(f"{head}{error}; {hint_of(error.target)}")
+    text = str(error).strip()
+    reason = text.splitlines()[0] if text else type(error).__name__
+    if "in-place" in reason or "inplace" in reason:
+        return Unsupported(f"{head}{IN_PLACE}")
+    return Unsupported(f"{head}the step could not be traced: {reason}")
 
 
 def _cut(values: Sequence[Tensor], *lengths: int) -> list[Sequence[Tensor]]:
@@ -243,7 +263,8 @@ def _by_role(
     constants = [n for n in graph.nodes if n.op == "get_attr"]
     if constants:
         raise Unsupported(
-            f"the step uses a tensor that is neither parameter, buffer nor input ({constants[0].target})"
+            "the step uses a tensor that is neither parameter, buffer nor input: make it in __init__ with "
+            "register_buffer"
         )
     holes = [n for n in graph.nodes if n.op == "placeholder"]
     result = next(n for n in graph.nodes if n.op == "output")

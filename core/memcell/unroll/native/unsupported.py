@@ -16,7 +16,9 @@ class Unsupported(MemcellError):
         node: The operation of the traced step that it is about, where it is about one.
     """
 
-    node: Any = None
+    def __init__(self, message: str, node: Any = None) -> None:
+        super().__init__(message)
+        self.node = node
 
 
 class Seldom(Unsupported):
