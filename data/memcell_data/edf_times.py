@@ -36,12 +36,15 @@ class EdfTimes:
         first_of_run: Records that begin a run without a break, ascending; the first is 0.
         annotations: In order of onset.
         warnings: One line each.
+        zero: Seconds from the start in the header to the first sample, less than 1 where the file is as the
+            standard says.
     """
 
     onsets: NDArray[np.float64]
     first_of_run: tuple[int, ...]
     annotations: tuple[Interval, ...]
     warnings: tuple[str, ...]
+    zero: float = 0.0
 
     @property
     def has_gaps(self) -> bool:
@@ -72,13 +75,16 @@ def read_times(header: EdfHeader) -> EdfTimes:
     zero = stamps[0] if stamps and stamps[0] is not None else 0.0
     annotations = _annotations(blocks, zero)
     if not header.signals:
-        return EdfTimes(onsets=even, first_of_run=(0,), annotations=annotations, warnings=())
+        return EdfTimes(
+            onsets=even, first_of_run=(0,), annotations=annotations, warnings=(), zero=zero
+        )
     onsets, warnings = _onsets(header, stamps, zero, even)
     return EdfTimes(
         onsets=onsets,
         first_of_run=_runs(header, onsets),
         annotations=annotations,
         warnings=warnings,
+        zero=zero,
     )
 
 

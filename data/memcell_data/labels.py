@@ -13,8 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from memcell.errors import DataError
-from memcell_data.edf_header import read_header
-from memcell_data.edf_times import read_times
+from memcell_data.label_start import read_aligned
 from memcell_data.label_tables import read_rows
 from memcell_data.label_times import Clock
 from memcell_data.measured import started
@@ -187,8 +186,9 @@ def labels_in(recording: Path, source: Path | None = None) -> LabelsRead:
     if source is None:
         return inside(_numbered(file.annotations()), file, str(recording))
     if source.suffix.lower() in (".edf", ".bdf"):
-        annotations = read_times(read_header(source, labels_only=True)).annotations
-        return inside(_numbered(annotations), file, str(source))
+        annotations, remarks = read_aligned(recording, source, file)
+        found = inside(_numbered(annotations), file, str(source))
+        return replace(found, warnings=(*remarks, *found.warnings))
     began, dated = started(recording)
     clock = Clock(began=began, dated=dated, seconds=file.declared_duration())
     table = read_rows(source, clock)
