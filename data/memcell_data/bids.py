@@ -20,7 +20,8 @@ from memcell.datasets import Card
 from memcell.errors import ConfigError, DataError
 from memcell_data.bids_tables import channel_table_of, read_channels, read_participants
 from memcell_data.configs import BidsConfig, OwnConfig
-from memcell_data.finding import chosen
+from memcell_data.content import first_bytes
+from memcell_data.finding import below, chosen
 from memcell_data.labels import FileLabels, Rule, read_labels
 from memcell_data.own import Own
 from memcell_data.people import asked_of, read_subjects
@@ -31,6 +32,7 @@ from memcell_data.vocabulary import rule_for, told
 _DESCRIPTION = "dataset_description.json"
 _INSTALL = "pip install 'memcell-rnn[bids]'"
 _ENTITIES = ("tasks", "sessions", "runs", "acquisitions")
+_SHORT = {"tasks": "task", "sessions": "ses", "runs": "run", "acquisitions": "acq"}
 
 
 @dataclass
@@ -94,6 +96,12 @@ class Bids:
         if find_spec("mne_bids") is None:
             return self._without_mne_bids()
         found = []
+        for path in self._not_fetched():
+            try:
+                first_bytes(path)
+            except DataError as error:
+                self.problems.append(str(error))
+                self.refused.append(str(error))
         for bids_path, path in self._paths:
             try:
                 found.append(self._open(bids_path, path))
@@ -144,6 +152,8 @@ class Bids:
             reason = " ".join(str(error).split()) or type(error).__name__
             raise DataError(f"{root}: mne-bids cannot find its way in it: {reason}") from error
         found = [(b, Path(b.fpath)) for b in matching if is_recording(Path(b.fpath))]
+        if not found and (links := self._not_fetched()):
+            first_bytes(links[0])  # says that its content was not fetched
         if not found:
             said = ", ".join(f"{name} {' '.join(words)}" for name, words in asked.items())
             raise DataError(
@@ -152,6 +162,22 @@ class Bids:
             )
         kept = set(chosen(path for _, path in found))
         return sorted((pair for pair in found if pair[1] in kept), key=lambda pair: pair[1])
+
+    def _not_fetched(self) -> list[Path]:
+        """Return the recordings that are links without content, which mne-bids passes over."""
+        asked = {name: getattr(self.config, name) for name in _ENTITIES}
+        return sorted(
+            path
+            for path in below(self.get())
+            if path.is_symlink()
+            and not path.exists()
+            and is_recording(path)
+            and stem(path).endswith("_eeg")
+            and all(
+                not words or any(f"_{_SHORT[name]}-{w}_" in path.name for w in words)
+                for name, words in asked.items()
+            )
+        )
 
     def _open(self, bids_path: Any, path: Path) -> Recording:
         events, table = _sidecar(bids_path, "events"), channel_table_of(path)
@@ -221,4 +247,8 @@ class BidsLabels:
 
 def _sidecar(bids_path: Any, suffix: str) -> Path | None:
     found = bids_path.find_matching_sidecar(suffix=suffix, extension=".tsv", on_error="ignore")
-    return None if found is None else Path(found.fpath if hasattr(found, "fpath") else found)
+    if found is not None:
+        return Path(found.fpath if hasattr(found, "fpath") else found)
+    path = Path(bids_path.fpath)
+    beside = path.parent / f"{stem(path).removesuffix('_eeg')}_{suffix}.tsv"
+    return beside if beside.is_symlink() else None  # its content was not fetched, which is said

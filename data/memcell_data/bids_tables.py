@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from memcell.errors import DataError
+from memcell_data.label_tables import text_of
 from memcell_data.recording import Channel
 
 # https://bids-specification.readthedocs.io, electroencephalography, channels.tsv
@@ -133,10 +134,7 @@ def read_participants(root: Path) -> tuple[str, ...]:
 
 
 def _rows(path: Path, needed: tuple[str, ...]) -> Iterator[dict[str, str]]:
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read as a table in UTF-8: {error}") from error
+    lines = text_of(path).splitlines()
     reader = csv.DictReader(lines, delimiter="\t")
     missing = [name for name in needed if name not in (reader.fieldnames or ())]
     if missing:

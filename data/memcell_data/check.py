@@ -31,7 +31,7 @@ class Check:
             UsageError: There is none; says what was looked for.
         """
         given = Path(typed).expanduser()
-        if given.is_file():
+        if given.is_file() or (given.is_symlink() and not given.exists()):
             return [given]
         found = recordings_in(given)
         if given.is_dir():

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from memcell.errors import DataError
 
 _POINTER = b"version https://git-lfs.github.com"
+#: What git-annex writes in place of a link: a pointer, or a link as text where there are no links.
+_ANNEX = re.compile(rb"^(?:(?:\.\./)*\.git)?/?annex/objects/")
 _EDF = (b"0       ", b"0\0\0\0\0\0\0\0")
 BIOSEMI = b"\xffBIOSEMI"
 
@@ -15,13 +18,14 @@ def first_bytes(path: Path, count: int = 256) -> bytes:
     """Return the first bytes of a file.
 
     Raises:
-        DataError: The file is not there, cannot be opened, is empty, or is a git-lfs pointer.
+        DataError: The file is not there, cannot be opened, is empty, or stands for content that was not
+            fetched (git-annex, DataLad, git-lfs).
     """
     try:
         with path.open("rb") as file:
             head = file.read(max(count, len(_POINTER)))
     except FileNotFoundError:
-        raise DataError(f"{path}: there is no such file") from None
+        raise DataError(f"{path}: {_not_there(path)}") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be opened: {error.strerror or error}") from error
     if not head:
@@ -30,7 +34,26 @@ def first_bytes(path: Path, count: int = 256) -> bytes:
         raise DataError(
             f"{path}: is a git-lfs pointer and not the recording itself; fetch it with 'git lfs pull'"
         )
+    if _ANNEX.match(head):
+        raise DataError(f"{path}: {_not_fetched(path)}")
     return head[:count]
+
+
+def _not_there(path: Path) -> str:
+    """Say why a file that has a name has no content."""
+    if not path.is_symlink():
+        return "there is no such file"
+    target = path.readlink()
+    if "annex" in target.parts:
+        return _not_fetched(path)
+    return f"is a link to '{target}', which is not there"
+
+
+def _not_fetched(path: Path) -> str:
+    return (
+        "its content was not fetched (git-annex or DataLad keeps it elsewhere): type 'datalad get "
+        f"{path.name}' or 'git annex get {path.name}' in its folder"
+    )
 
 
 def says_simulated(head: bytes) -> bool:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from memcell.errors import DataError
+from memcell_data.edf_header import read_header
 from memcell_data.fif_parts import without_later_parts
-from memcell_data.reader import SUFFIXES, is_recording, stem
+from memcell_data.label_tables import is_table
+from memcell_data.reader import SUFFIXES, is_recording, signal_file, stem
 from memcell_data.recognise import HYPNOGRAM_FILE
 
 # Folders of a BIDS data set that hold no recordings of its own.
@@ -16,20 +20,36 @@ _NOT_RAW = ("derivatives", "sourcedata", "code", "stimuli")
 # What belongs to a recording of another name's ending, or says something about one.
 _BESIDE = (".eeg", ".vmrk", ".dat", ".fdt", ".tsv", ".csv", ".json", ".txt", ".md", ".html")
 _SPLIT = re.compile(r"_split-\d+")
+_TABLES = (".tsv", ".csv", ".txt")
+_ENDINGS = (*_TABLES, ".edf", ".bdf")
+_WORDS = (
+    "annotations",
+    "annotation",
+    "annot",
+    "hypnogram",
+    "hyp",
+    "labels",
+    "scoring",
+    "stages",
+    "events",
+)
+_LABEL_EDF = re.compile(rf"[-_.](?:{'|'.join(_WORDS)})\.(?:edf|bdf)$", re.IGNORECASE)
 _BIDS_SUFFIX = re.compile(r"_(eeg|ieeg)$")
 
 
 def recordings_in(given: Path) -> list[Path]:
     """Return the recordings that a file, a folder (with its subfolders) or a glob stands for, sorted.
 
-    A single file is itself, whatever it is. In a folder with ``dataset_description.json`` (BIDS) what is
-    derived from the recordings is left out, a Sleep-EDF hypnogram is no recording anywhere, and a later part
-    of a split FIF file belongs to the first.
+    A single file is itself, whatever it is, and so is a link whose content was not fetched. In a folder with
+    ``dataset_description.json`` (BIDS) what is derived from the recordings is left out, label files in EDF
+    (hypnograms) are no recordings anywhere, and a later part of a split FIF file belongs to the first.
     """
-    if given.is_file() or (given.is_dir() and given.suffix.lower() == ".mff"):
+    if given.is_file() or (given.is_symlink() and not given.exists()):
+        return [given]
+    if given.is_dir() and given.suffix.lower() == ".mff":
         return [given]
     found = below(given) if given.is_dir() else globbed(given)
-    return chosen(p for p in found if is_recording(p) and not HYPNOGRAM_FILE.match(p.name))
+    return chosen(p for p in found if is_recording(p) and not is_label_file(p))
 
 
 def chosen(found: Iterable[Path]) -> list[Path]:
@@ -46,6 +66,18 @@ def chosen(found: Iterable[Path]) -> list[Path]:
             targets.add(target)
         kept.append(path)
     return kept
+
+
+def is_label_file(path: Path) -> bool:
+    """Whether an EDF file is named as the labels of a recording and holds annotations alone."""
+    if HYPNOGRAM_FILE.match(path.name):
+        return True
+    if not _LABEL_EDF.search(path.name):
+        return False
+    try:
+        return not read_header(path, labels_only=True).signals
+    except DataError:
+        return False
 
 
 def below(folder: Path) -> Iterable[Path]:
@@ -87,21 +119,65 @@ def globbed(pattern: Path) -> list[Path]:
 def what_was_sought(given: Path) -> str:
     """Say in one line why a path stands for no recording."""
     folder = given.is_dir()
+    if folder and (labels := sum(1 for p in below(given) if is_label_file(p))):
+        what = "hypnogram" if labels == 1 else "hypnograms"
+        return (
+            f"{given}: it holds {labels} {what} and no recording: give the folder of the recordings, and "
+            "this one with --data.labels"
+        )
     what = "there is no recording in it" if folder else "nothing is there"
     tail = ", in all subfolders" if folder else ""
     return f"{given}: {what}; looked for files ending in {', '.join(SUFFIXES)}{tail}"
 
 
 def label_file_beside(path: Path, folder: Path) -> Path | None:
-    """Return a recording's label file: BIDS events, or a ``.tsv`` or ``.csv`` of the same name."""
+    """Return a recording's label file: the first of `label_files_beside`, or None.
+
+    A ``.txt`` may be what somebody noted: where it is no table of labels, annotations inside the
+    recording count.
+    """
+    for found in label_files_beside(path, folder):
+        if found.suffix.lower() != ".txt" or is_table(found) or not signal_file(path).annotations():
+            return found
+    return None
+
+
+def label_files_beside(path: Path, folder: Path) -> list[Path]:
+    """Return what may be the label files of a recording in a folder, the one that is read first.
+
+    BIDS events, then a ``.tsv``, ``.csv`` or ``.txt`` of the recording's name, then the same with a word that
+    says what it is (``NAME_annotations.csv``, ``NAME-Hypnogram.edf``). Case does not matter; a link whose
+    content was not fetched counts as there.
+    """
     name = stem(path)
-    named = _BIDS_SUFFIX.sub("", name)
-    candidates = [
-        folder / f"{named}_events.tsv",
-        folder / f"{_SPLIT.sub('', named)}_events.tsv",  # one table for all parts
-        folder / f"{name}.tsv",
-        folder / f"{name}.csv",
+    bids = _BIDS_SUFFIX.sub("", name)
+    first = [
+        f"{bids}_events.tsv",
+        f"{_SPLIT.sub('', bids)}_events.tsv",  # one table for all parts
+        *(f"{name}{ending}" for ending in _TABLES),
     ]
+    first = list(dict.fromkeys(first))
     if folder.resolve() != path.parent.resolve():  # beside a recording, .edf is a recording
-        candidates.append(folder / f"{name}.edf")
-    return next((c for c in candidates if c.is_file()), None)
+        first.append(f"{name}.edf")
+    exact = [folder / n for n in first if os.path.lexists(folder / n)]
+    if exact:
+        return exact
+    # Only where there is none under its plain name is the folder listed.
+    more = [f"{name}{dash}{word}{end}" for word in _WORDS for dash in "_-." for end in _ENDINGS]
+    rank = {n.casefold(): i for i, n in reversed(list(enumerate([*first, *more])))}
+    try:
+        there = [p for p in folder.iterdir() if p.name.casefold() in rank and p != path]
+    except OSError:
+        return []
+    return sorted(there, key=lambda p: (rank[p.name.casefold()], p.name))
+
+
+def was_predicted(labels: Path) -> bool:
+    """Whether a label file is what ``memcell predict`` wrote: its sidecar says so."""
+    name = re.sub(r"_(?:events|annot)$", "", stem(labels))
+    sidecar = labels.parent / f"{name}_events.json"
+    try:
+        made = json.loads(sidecar.read_text(encoding="utf-8")).get("GeneratedBy")
+    except (OSError, ValueError, AttributeError):
+        return False
+    return isinstance(made, dict) and "memcell" in json.dumps(made).lower()

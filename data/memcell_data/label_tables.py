@@ -71,6 +71,15 @@ def text_of(path: Path) -> str:
         return raw.decode("latin-1")
 
 
+def is_table(path: Path) -> bool:
+    """Whether a text file has a header of labels, so that it is no note that somebody wrote."""
+    try:
+        _header(path, text_of(path).splitlines())
+    except DataError:
+        return False
+    return True
+
+
 def read_rows(path: Path, clock: Clock | None = None) -> TableRead:
     """Read a label table.
 

@@ -13,7 +13,13 @@ from pathlib import Path
 from memcell.datasets import Card
 from memcell.errors import ConfigError, DataError
 from memcell_data.configs import OwnConfig
-from memcell_data.finding import label_file_beside, recordings_in, what_was_sought
+from memcell_data.finding import (
+    label_file_beside,
+    label_files_beside,
+    recordings_in,
+    was_predicted,
+    what_was_sought,
+)
 from memcell_data.labels import FileLabels, Rule, read_labels
 from memcell_data.people import asked_of, read_subjects
 from memcell_data.reader import open_recording, stem
@@ -98,7 +104,30 @@ class Own:
             more = f" (and {len(self.problems) - 1} more)" if len(self.problems) > 1 else ""
             raise DataError(f"no recording can be used: {self.problems[0]}{more}")
         self.doubt, self._people = self._asked(found)
+        self._people += self._beside(paths)
         return found
+
+    def _beside(self, paths: Sequence[Path]) -> list[str]:
+        """Return what must be said of label files: several for one recording, or a detector's own."""
+        several, predicted = [], []
+        given = Path(self.config.labels).expanduser() if self.config.labels else None
+        for path in paths:
+            if given is not None and not given.is_dir():
+                continue
+            files = label_files_beside(path, given or path.parent)
+            if len(files) > 1:
+                several.append(f"{files[0].name} and not {files[1].name}")
+            if files and was_predicted(files[0]):
+                predicted.append(files[0].name)
+        lines = []
+        for said, names in (
+            ("several label files beside a recording; read", several),
+            ("labels that memcell predicted, no person's:", predicted),
+        ):
+            if names:
+                more = f" (and {len(names) - 1} more)" if len(names) > 1 else ""
+                lines.append(f"{said} {names[0]}{more}")
+        return lines
 
     def _subjects(self, paths: Sequence[Path]) -> Sequence[str]:
         c = self.config
@@ -163,7 +192,7 @@ class Own:
         given = Path(self.config.labels).expanduser()
         if given.is_dir():
             return label_file_beside(path, given)
-        if not given.is_file():
+        if not given.is_file() and not given.is_symlink():
             raise DataError(f"{given}: there is no such label file (--data.labels)")
         if len(self._paths()) > 1:
             raise DataError(

@@ -112,6 +112,9 @@ def signal_file(path: Path, *, unit: str = "") -> SignalFile:
         return EdfFile(path, unit, described(path))
     if path.suffix.lower() == ".mat":
         return MwtFile(path)
+    for companion in (path.with_suffix(suffix) for suffix in _COMPANIONS):
+        if companion.is_symlink() and not companion.exists():
+            first_bytes(companion)  # says that its content was not fetched
     return MneFile(path)
 
 
@@ -190,5 +193,7 @@ def companions(path: Path) -> list[Path]:
 
 def fingerprint(paths: Sequence[Path], *more: str) -> str:
     """Return a digest of the sizes and times of files; no name and no content goes into it."""
-    facts = [f"{(s := p.stat()).st_size}:{s.st_mtime_ns}" for p in paths]
+    # a label file may be a link whose content was not fetched
+    found = [p.stat() if p.exists() else p.lstat() for p in paths]
+    facts = [f"{s.st_size}:{s.st_mtime_ns}" for s in found]
     return hashlib.sha256("|".join([*facts, *more]).encode()).hexdigest()[:16]

@@ -51,7 +51,7 @@ def is_sleep_powers(path: Path) -> bool:
 
 def psg_files(path: Path) -> list[Path]:
     """Return the nights of ``sleep-edf`` that a path stands for: itself, or those in and below it."""
-    found = [path] if path.is_file() else sorted(path.rglob("*.edf"), key=lambda p: p.name)
+    found = [path] if path.is_file() else sorted(path.rglob("*.[eE][dD][fF]"), key=lambda p: p.name)
     return [p for p in found if PSG_FILE.match(p.name)]
 
 

@@ -71,7 +71,12 @@ def hypnogram_of(night: Path) -> Path:
     Raises:
         DataError: There is none, or more than one.
     """
-    found = sorted(night.parent.glob(f"{night.name[:6]}*-Hypnogram.edf"))
+    ending = "-hypnogram.edf"
+    found = sorted(
+        p
+        for p in night.parent.iterdir()
+        if p.name.casefold().endswith(ending) and p.name[:6].casefold() == night.name[:6].casefold()
+    )
     if len(found) != 1:
         names = ", ".join(p.name for p in found) or "none"
         raise DataError(

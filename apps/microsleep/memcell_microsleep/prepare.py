@@ -105,6 +105,13 @@ def make_sequences(
             progress.advance(1, recording.name)
     left_out.refuse_if_nothing_is_left(used)
     sequences = [s for s in made if s.labelled.any()]
+    if all(r.labels() is None for r in used):
+        name = used[0].name if used[0].path is None else used[0].path.name
+        raise DataError(
+            f"none of the {len(used)} recordings of '{recordings[0].dataset}' has labels: there is no label "
+            f"file beside {name} (of its name, ending in .tsv, .csv, .txt or _events.tsv), and no annotation "
+            "inside; say where they are with --data.labels FOLDER"
+        )
     if not sequences:
         raise DataError(
             f"none of the {len(recordings)} recordings of '{recordings[0].dataset}' has a labelled "

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from memcell.errors import DataError
 from memcell_data.fif_parts import without_later_parts
-from memcell_data.finding import below, chosen, lies_beside
+from memcell_data.finding import below, chosen, is_label_file, lies_beside, what_was_sought
 from memcell_data.reader import SUFFIXES, is_recording, open_recording, stem
 from memcell_data.recognise import is_sleep_powers
 from memcell_data.recording import Recording
@@ -78,9 +78,13 @@ def _expand(text: str) -> list[Path]:
     path = Path(text).expanduser()
     if path.is_file() or (path.is_dir() and is_recording(path)):
         return [path]
+    if path.is_symlink() and not path.exists():
+        return [path]  # its content was not fetched, which is said of it by name
     known = ", ".join(SUFFIXES)
     if path.is_dir():
         found = chosen(p for p in below(path) if _is_one(p))
+        if not found and any(is_label_file(p) for p in below(path)):
+            raise DataError(what_was_sought(path))
         if not found:
             raise DataError(
                 f"folder '{text}' holds no recording ({known}); type a folder that does, or a file."
@@ -100,7 +104,7 @@ def _is_one(path: Path) -> bool:
     """Whether a file in a folder is a recording; a hypnogram is the label file of one."""
     if path.suffix.lower() == ".npz":
         return is_sleep_powers(path)
-    return is_recording(path) and not path.name.endswith("-Hypnogram.edf")
+    return is_recording(path) and not is_label_file(path)
 
 
 def _names(files: Sequence[Path]) -> list[str]:
