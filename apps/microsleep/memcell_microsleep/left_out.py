@@ -64,10 +64,10 @@ class LeftOut:
         Raises:
             DataError: Says how many more there are.
         """
-        whole = [i for i in self.items if i.what != LABEL]
-        if not left and whole:
-            more = f" (and {len(whole) - 1} more)" if len(whole) > 1 else ""
-            raise DataError(f"{whole[0].reason}{more}")
+        reasons = list(dict.fromkeys(i.reason for i in self.items if i.what != LABEL))
+        if not left and reasons:
+            more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
+            raise DataError(f"{reasons[0]}{more}")
 
     @property
     def recordings(self) -> int:
