@@ -134,9 +134,11 @@ def _position(values: dict[str, Any]) -> Position:
     """Return a position whose values are of the types that a run writes."""
     at = Position(**values)
     for field in dataclasses.fields(at):
-        value, plain = getattr(at, field.name), field.default
+        value, plain = getattr(at, field.name), getattr(Position(), field.name)
         number = isinstance(value, int | float) and not isinstance(value, bool)
         if type(value) is not type(plain) and not (isinstance(plain, float) and number):
+            raise ValueError(f"position: {field.name} is {str(value)[:40]}")
+        if isinstance(value, list) and not all(isinstance(v, float) for v in value):
             raise ValueError(f"position: {field.name} is {str(value)[:40]}")
         if isinstance(plain, int) and not isinstance(plain, bool) and value < min(0, plain):
             raise ValueError(f"position: {field.name} is {value}")
