@@ -172,7 +172,7 @@ class Microsleep:
         facts: Mapping[str, Any],
     ) -> Task:
         card = dataset.card
-        checked = check(parts, made.recordings, reach)
+        checked = check(parts, made.recordings, reach, made.copies)
         who = Who.of_split(made.recordings, parts)
         weights = None
         if config.around_transitions:

@@ -7,7 +7,8 @@ Refused by name:
   signal, the resampler, and the filters' ringing (`Reach`);
 - recordings of one person whose parts overlap by the clock, where the files say when they were made;
 - one recording under two names in two parts: features that are the same but for rounding, so that an
-  export in another format is found too. A copy that was cut at another place is not.
+  export in another format is found too, and copies that are padded, cut, shifted or scaled
+  (`memcell_microsleep.copies`).
 
 The running mean and spread of the causal normalization reach further back (minutes); they carry no label and
 exist as well when a detector is used, so they are no leak.
@@ -16,7 +17,7 @@ exist as well when a detector is used, so they are no leak.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from collections.abc import Sequence as ListOf
 from dataclasses import dataclass
 from itertools import combinations, pairwise
@@ -29,6 +30,7 @@ from memcell.sequences.sequence import Sequence
 from memcell_data.measured import measured_from
 from memcell_data.recording import Recording
 from memcell_microsleep import filters, resample
+from memcell_microsleep.copies import find_copies
 from memcell_microsleep.pipeline import Pipeline
 from memcell_microsleep.split import PARTS, Split
 
@@ -64,13 +66,20 @@ class Reach:
         return cls(back=pipeline.window + ringing + 2 * smear)
 
 
-def check(parts: Split, recordings: ListOf[Recording], reach: Reach) -> tuple[str, ...]:
+def check(
+    parts: Split,
+    recordings: ListOf[Recording],
+    reach: Reach,
+    copies: Set[tuple[str, str]] | None = None,
+) -> tuple[str, ...]:
     """Refuse a split that leaks, and return what must be said of one that does not.
 
     Args:
         parts: The split.
         recordings: What its sequences were made of.
         reach: Of their pipeline.
+        copies: Names of recordings that hold the same signal, as `copied_names` finds them; None to look for
+            them among the sequences.
 
     Raises:
         DataError: Names the recordings or the person, and says what to type.
@@ -80,7 +89,7 @@ def check(parts: Split, recordings: ListOf[Recording], reach: Reach) -> tuple[st
         _check_clocks(parts, recordings)
     else:
         _check_people(parts)
-    return _check_copies(parts)
+    return _check_copies(parts, copies)
 
 
 def _ringing(sections: NDArray[np.float64], pipeline: Pipeline) -> float:
@@ -161,21 +170,31 @@ def _began(recording: Recording | None) -> float | None:
     return measured_from(recording.path)
 
 
-def _check_copies(parts: Split) -> tuple[str, ...]:
-    alike: dict[tuple[int, int], list[tuple[str, Sequence]]] = defaultdict(list)
-    for part in PARTS:
-        for s in parts.part(part):
-            alike[s.features.shape].append((part, s))
+def _check_copies(parts: Split, copies: Set[tuple[str, str]] | None) -> tuple[str, ...]:
+    alike: dict[tuple[int, int], list[_Placed]] = defaultdict(list)
+    placed: list[_Placed] = [(part, s) for part in PARTS for s in parts.part(part)]
+    for part, s in placed:
+        alike[s.features.shape].append((part, s))
+    pairs = [pair for group in alike.values() for pair in _copies(group)]
+    if copies is None:
+        found = find_copies([s for _, s in placed])
+        pairs += [(placed[i], placed[j]) for i, j in found]
+    elif copies:
+        of: dict[str, list[_Placed]] = defaultdict(list)
+        for part, s in placed:
+            of[_recording(s, part)].append((part, s))
+        pairs += [(x, y) for a, b in sorted(copies) for x in of[a] for y in of[b]]
     said = []
-    for group in alike.values():
-        for (in_a, one), (in_b, other) in _copies(group):
-            a, b = _recording(one, in_a), _recording(other, in_b)
-            if in_a != in_b:
-                raise DataError(
-                    f"recordings '{a}' ({_WORDS[in_a]}) and '{b}' ({_WORDS[in_b]}) hold the same signal: "
-                    "one recording under two names? Leave one of them out."
-                )
-            said.append(f"recordings '{a}' and '{b}' hold the same signal, both in {_WORDS[in_a]}")
+    for (in_a, one), (in_b, other) in pairs:
+        a, b = _recording(one, in_a), _recording(other, in_b)
+        if a == b:
+            continue
+        if in_a != in_b:
+            raise DataError(
+                f"recordings '{a}' ({_WORDS[in_a]}) and '{b}' ({_WORDS[in_b]}) hold the same signal: "
+                "one recording under two names? Leave one of them out."
+            )
+        said.append(f"recordings '{a}' and '{b}' hold the same signal, both in {_WORDS[in_a]}")
     return tuple(dict.fromkeys(said))
 
 

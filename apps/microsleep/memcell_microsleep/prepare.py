@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from collections.abc import Sequence as ListOf
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from memcell.errors import DataError
@@ -14,6 +15,7 @@ from memcell.threads import one_thread
 from memcell_data.recording import Recording
 from memcell_microsleep.cache import FeatureCache
 from memcell_microsleep.config import MicrosleepConfig
+from memcell_microsleep.copies import copied_names
 from memcell_microsleep.graded import read_labels
 from memcell_microsleep.labels import LabelRules
 from memcell_microsleep.left_out import RECORDING, LeftOut
@@ -47,6 +49,11 @@ class Made:
     notes: tuple[str, ...]
     remarks: tuple[str, ...]
     quality: tuple[dict[str, Any], ...]
+
+    @cached_property
+    def copies(self) -> frozenset[tuple[str, str]]:
+        """Names of the recordings that hold the same signal, however they are split."""
+        return copied_names(self.sequences)
 
     @property
     def published(self) -> dict[str, str]:
