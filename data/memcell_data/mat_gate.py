@@ -74,7 +74,11 @@ def check_mat(path: Path) -> None:
 
 def is_hdf(head: bytes) -> bool:
     """Whether a file's first bytes are those of MATLAB 7.3, which is HDF5."""
-    return b"MATLAB 7.3" in head[:20] or head[124:128] in (b"\x00\x02IM", b"\x02\x00MI")
+    return (
+        head.startswith(b"\x89HDF")
+        or b"MATLAB 7.3" in head[:20]
+        or head[124:128] in (b"\x00\x02IM", b"\x02\x00MI")
+    )
 
 
 class _Walk:

@@ -19,6 +19,7 @@ from memcell_data.fif_gate import check_fif
 from memcell_data.fif_parts import check_parts, is_fif
 from memcell_data.gdf_gate import GdfFacts, check_gdf
 from memcell_data.mat_gate import check_mat, is_hdf
+from memcell_data.needs import asked_for, check_packages, is_ant
 
 _QUOTED = re.compile(r"'([^']*)'|\"([^\"]*)\"")
 # Of all that MNE warns of, what says that it guessed or left out something.
@@ -52,10 +53,9 @@ def open_raw(path: Path) -> Opened:
     Raises:
         DataError: It cannot be opened, or holds no signal; names the file and the reason.
     """
-    import mne
-
     remarks: tuple[str, ...] = ()
     facts = GdfFacts(units={}, problems={})
+    check_packages(path)
     if path.suffix.lower() == ".set" and not is_hdf(first_bytes(path)):
         check_mat(path)
     if path.suffix.lower() == ".vhdr":
@@ -70,7 +70,7 @@ def open_raw(path: Path) -> Opened:
     with warnings.catch_warnings(record=True) as caught, redirect_stdout(StringIO()):
         warnings.simplefilter("always")
         try:
-            raw = mne.io.read_raw(path, preload=False, verbose="warning")
+            raw = _reader(path)(path, preload=False, verbose="warning")
             rate = float(raw.info["sfreq"])
             raw.get_channel_types()  # damage shows here in some formats
         except Exception as error:
@@ -91,10 +91,23 @@ def open_raw(path: Path) -> Opened:
     )
 
 
+def _reader(path: Path) -> Any:
+    """Return MNE's reader; for CNT the one of the two formats, since trying both hides what was wrong."""
+    import mne
+
+    if path.suffix.lower() != ".cnt":
+        return mne.io.read_raw
+    return mne.io.read_raw_ant if is_ant(path) else mne.io.read_raw_cnt
+
+
 def refused(path: Path, error: Exception) -> DataError:
     """Return the error that says in one line why MNE cannot read a file."""
     if isinstance(error, configparser.Error):
         return DataError(f"{path}: MNE cannot read it: its lines are not those of a header")
+    if package := asked_for(error):
+        return DataError(
+            f"{path}: to read it MNE needs another package: pip install {package} (or a newer one)"
+        )
     text = _unquoted(path, " ".join(str(error).split()))
     reason = text or "a check of its reader does not hold; the file is damaged"
     return DataError(f"{path}: MNE cannot read it: {type(error).__name__}: {reason}")
