@@ -12,7 +12,7 @@ from memcell_data.finding import label_file_beside
 from memcell_data.labels import labels_in
 from memcell_data.reader import SignalFile
 from memcell_data.recording import Interval
-from memcell_data.words import is_unscored
+from memcell_data.words import is_scored
 
 MOST_NAMED = 5
 
@@ -60,8 +60,8 @@ def labels_of(path: Path, file: SignalFile, labels: str = "") -> LabelsSeen:
 
 
 def _marks(intervals: Sequence[Interval]) -> list[str]:
-    """Say which labels have no duration and may be meant as a class."""
-    marks = Counter(i.label for i in intervals if i.duration == 0 and not is_unscored(i.label))
+    """Say which words of a scoring have no duration."""
+    marks = Counter(i.label for i in intervals if i.duration == 0 and is_scored(i.label))
     return [
         f"{n} labels '{label}' have no duration: as the class to detect they are refused without "
         "--data.mark-duration"

@@ -130,19 +130,38 @@ def what_was_sought(given: Path) -> str:
     return f"{given}: {what}; looked for files ending in {', '.join(SUFFIXES)}{tail}"
 
 
-def label_file_beside(path: Path, folder: Path) -> Path | None:
+class Listing:
+    """The names in folders, each folder listed once, for whoever looks beside ten thousand recordings."""
+
+    def __init__(self) -> None:
+        self._found: dict[Path, dict[str, list[Path]]] = {}
+
+    def named(self, folder: Path, key: str) -> list[Path]:
+        """Return the files of a folder that have a name but for its case."""
+        if folder not in self._found:
+            names: dict[str, list[Path]] = {}
+            try:
+                for path in sorted(folder.iterdir()):
+                    names.setdefault(path.name.casefold(), []).append(path)
+            except OSError:
+                names = {}
+            self._found[folder] = names
+        return self._found[folder].get(key, [])
+
+
+def label_file_beside(path: Path, folder: Path, listing: Listing | None = None) -> Path | None:
     """Return a recording's label file: the first of `label_files_beside`, or None.
 
     A ``.txt`` may be what somebody noted: where it is no table of labels, annotations inside the
     recording count.
     """
-    for found in label_files_beside(path, folder):
+    for found in label_files_beside(path, folder, listing):
         if found.suffix.lower() != ".txt" or is_table(found) or not signal_file(path).annotations():
             return found
     return None
 
 
-def label_files_beside(path: Path, folder: Path) -> list[Path]:
+def label_files_beside(path: Path, folder: Path, listing: Listing | None = None) -> list[Path]:
     """Return what may be the label files of a recording in a folder, the one that is read first.
 
     BIDS events, then a ``.tsv``, ``.csv`` or ``.txt`` of the recording's name, then the same with a word that
@@ -164,12 +183,9 @@ def label_files_beside(path: Path, folder: Path) -> list[Path]:
         return exact
     # Only where there is none under its plain name is the folder listed.
     more = [f"{name}{dash}{word}{end}" for word in _WORDS for dash in "_-." for end in _ENDINGS]
-    rank = {n.casefold(): i for i, n in reversed(list(enumerate([*first, *more])))}
-    try:
-        there = [p for p in folder.iterdir() if p.name.casefold() in rank and p != path]
-    except OSError:
-        return []
-    return sorted(there, key=lambda p: (rank[p.name.casefold()], p.name))
+    listing = listing or Listing()
+    keys = dict.fromkeys(n.casefold() for n in [*first, *more])
+    return [found for key in keys for found in listing.named(folder, key) if found != path]
 
 
 def was_predicted(labels: Path) -> bool:

@@ -14,6 +14,7 @@ from memcell.datasets import Card
 from memcell.errors import ConfigError, DataError
 from memcell_data.configs import OwnConfig
 from memcell_data.finding import (
+    Listing,
     label_file_beside,
     label_files_beside,
     recordings_in,
@@ -84,10 +85,10 @@ class Own:
         names = _unique_names(paths)
         subjects = self._subjects(paths)
         self.problems.clear()
-        found = []
+        found, listing = [], Listing()
         for path, name, subject in zip(paths, names, subjects, strict=True):
             try:
-                source = self._label_source(path)
+                source = self._label_source(path, listing)
                 found.append(
                     open_recording(
                         path,
@@ -104,17 +105,17 @@ class Own:
             more = f" (and {len(self.problems) - 1} more)" if len(self.problems) > 1 else ""
             raise DataError(f"no recording can be used: {self.problems[0]}{more}")
         self.doubt, self._people = self._asked(found)
-        self._people += self._beside(paths)
+        self._people += self._beside(paths, listing)
         return found
 
-    def _beside(self, paths: Sequence[Path]) -> list[str]:
+    def _beside(self, paths: Sequence[Path], listing: Listing) -> list[str]:
         """Return what must be said of label files: several for one recording, or a detector's own."""
         several, predicted = [], []
         given = Path(self.config.labels).expanduser() if self.config.labels else None
         for path in paths:
             if given is not None and not given.is_dir():
                 continue
-            files = label_files_beside(path, given or path.parent)
+            files = label_files_beside(path, given or path.parent, listing)
             if len(files) > 1:
                 several.append(f"{files[0].name} and not {files[1].name}")
             if files and was_predicted(files[0]):
@@ -166,9 +167,10 @@ class Own:
 
     def _vocabulary(self) -> Counter[str]:
         found: Counter[str] = Counter()
+        listing = Listing()
         for path in self._paths():
             try:
-                intervals, _ = read_labels(path, self._label_source(path))
+                intervals, _ = read_labels(path, self._label_source(path, listing))
             except DataError:
                 continue  # said when this recording's own labels are asked for
             found.update(i.label for i in intervals)
@@ -185,13 +187,13 @@ class Own:
             raise DataError(what_was_sought(given))
         return found
 
-    def _label_source(self, path: Path) -> Path | None:
+    def _label_source(self, path: Path, listing: Listing) -> Path | None:
         """Return the label file of a recording, or None for the annotations inside it."""
         if not self.config.labels:
-            return label_file_beside(path, path.parent)
+            return label_file_beside(path, path.parent, listing)
         given = Path(self.config.labels).expanduser()
         if given.is_dir():
-            return label_file_beside(path, given)
+            return label_file_beside(path, given, listing)
         if not given.is_file() and not given.is_symlink():
             raise DataError(f"{given}: there is no such label file (--data.labels)")
         if len(self._paths()) > 1:

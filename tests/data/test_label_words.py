@@ -123,6 +123,16 @@ def test_a_typed_word_that_does_not_occur_is_said() -> None:
     assert any("no label is called 'dose'" in x and "Did you mean 'doze'?" in x for x in lines)
 
 
+def test_thousands_of_typed_notes_take_one_line() -> None:
+    from memcell_microsleep.protocols import protocol_for
+
+    words = Counter({"microsleep": 9, **{f"remark {k}": 1 for k in range(5000)}})
+    found = rule_for("set", words, (), (), "wake")
+    assert max(map(len, told(found, words))) < 1500
+    labels = found.apply([interval(w) for w in words])
+    assert len(str(protocol_for("auto", [labels])[0])) < 500
+
+
 def test_marks_last_as_long_as_they_are_said_to() -> None:
     found = Rule(positive=("microsleep",), background="wake", mark_duration=3.0)
     marks = [

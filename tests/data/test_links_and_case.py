@@ -168,3 +168,18 @@ def test_bids_links(tmp_path) -> None:
     with pytest.raises(DataError, match=r"sub-01_task-x_events\.tsv: its content was not fetched"):
         first.labels()
     assert os.path.lexists(events)
+
+
+def test_ten_thousand_recordings_list_their_folder_once(tmp_path, monkeypatch) -> None:
+    from pathlib import Path
+
+    from memcell_data.finding import Listing, label_files_beside
+
+    (tmp_path / "p7.CSV").write_text(CSV)
+    listed = []
+    real = Path.iterdir
+    monkeypatch.setattr(Path, "iterdir", lambda self: listed.append(self) or real(self))
+    listing = Listing()
+    found = [label_files_beside(tmp_path / f"p{k}.edf", tmp_path, listing) for k in range(50)]
+    assert [len(f) for f in found] == [int(k == 7) for k in range(50)]
+    assert len(listed) == 1

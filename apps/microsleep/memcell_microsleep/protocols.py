@@ -22,7 +22,7 @@ data set says it is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -36,6 +36,8 @@ CLASSES = (WAKE, DROWSY, CANDIDATE, ONE_SIDED, MICROSLEEP)
 #: Those of them that a scoring in two classes does not have.
 GRADED = frozenset({DROWSY, CANDIDATE, ONE_SIDED})
 
+#: Words of a class that are said in a line.
+MOST_SAID = 12
 AS_LABELLED = "as labelled"
 #: What ``--protocol auto`` is where labels are graded: of those in which every step counts, the one that asks
 #: for every episode that looks like sleep. `sure` leaves out just the steps that are hard.
@@ -80,7 +82,7 @@ class LabelProtocol:
         return cls(name=str(facts["name"]), **groups)
 
     def __str__(self) -> str:
-        said = [f"{k}: {', '.join(_ordered(v))}" for k, v in self._groups() if v]
+        said = [f"{k}: {_few(_ordered(v))}" for k, v in self._groups() if v]
         return f"protocol: {self.name} ({'; '.join(said)})"
 
     def _groups(self) -> tuple[tuple[str, frozenset[str]], ...]:
@@ -146,6 +148,12 @@ def protocol_for(asked: str, found: Iterable[Labels]) -> tuple[LabelProtocol, st
 def _words(labels: Labels) -> frozenset[str]:
     background = {labels.background} if labels.background is not None else set()
     return frozenset({i.label for i in labels.intervals} | background)
+
+
+def _few(words: Sequence[str]) -> str:
+    """Return words for a line of a screen: notes that were typed freely may be thousands."""
+    more = len(words) - MOST_SAID
+    return ", ".join(words[:MOST_SAID]) + (f" and {more} more" if more > 0 else "")
 
 
 def _ordered(words: frozenset[str]) -> list[str]:
