@@ -1,7 +1,9 @@
 """Who is trained on, who is validated and who is tested: by subject, or by time with a gap.
 
 Leaving one subject out (``loso``) is a split by subject for each of them: this one is tested on, of the
-others some validate, drawn by the seed so that everybody validates equally often, and the rest is trained on.
+others some validate, those who come next in an order drawn by the seed, and the rest is trained on. The
+first who validates has both classes where anybody has, for nothing can be chosen otherwise: people with steps
+of one class validate less often than the others.
 
 By subject, every sequence of a subject lies in one part: a subject on two sides is impossible. By time,
 every sequence is cut into train, validation and test in this order, with `gap` seconds dropped between
@@ -132,8 +134,8 @@ def _without_one(sequences: ListOf[Sequence], config: MicrosleepConfig) -> Split
     if left_out not in subjects:
         raise DataError(unknown("subject", left_out, subjects))
     validate = config.valid_fraction > 0
-    # All subjects in a circle, shuffled by the seed; those who come next validate. So everybody
-    # validates equally often.
+    # All subjects in a circle, shuffled by the seed; those who come next validate, the first of them
+    # with both classes. So those who have both validate about equally often.
     circle = np.random.default_rng(config.split_seed).permutation(len(subjects))
     ordered = [subjects[i] for i in circle]
     after = ordered.index(left_out) + 1

@@ -326,6 +326,13 @@ def _train_one(job: Job) -> Scored:
         write_tables(job.path, job.task.tables)
     if job.resume and trainer.at.update:
         say(f"going on after update {trainer.at.update} in '{job.path}'")
+    asked = config.training.epochs
+    if trainer.epochs > asked and not trainer.at.finished:
+        say(
+            f"note: --epochs {asked} would be {trainer.total_updates * asked // trainer.epochs} updates, "
+            f"fewer than --min-updates {config.training.min_updates}: training goes on to epoch "
+            f"{trainer.epochs}; type --min-updates 0 for {asked} epochs"
+        )
     label = label_of(config)
     mixed = config.training.mixed_precision
     with torch.autocast(job.device.type, torch.bfloat16, enabled=mixed):

@@ -109,6 +109,11 @@ class Trainer:
         self.probes = Probes(self) if config.probe and processes.main else None
 
     @property
+    def epochs(self) -> int:
+        """Epochs of a run that is not stopped early: those asked for, or what ``min_updates`` takes."""
+        return self._epochs
+
+    @property
     def total_updates(self) -> int:
         """Updates of a run that is not stopped early."""
         return self._total
