@@ -71,3 +71,8 @@ def test_the_first_seconds_of_a_wrong_unit():
     assert len(first_seconds(2e-5)) == 2
     assert "its unit may be wrong" in first_seconds(2e-5)[0]
     assert "stands still" in first_seconds(0)[0]
+
+
+def test_a_rate_that_no_eeg_has_is_named_before_memory_is_asked_for(pipeline):
+    with pytest.raises(DataError, match=r"1e\+09 Hz, and no EEG"):
+        match("amp", 1e9, ["O1", "O2"], ["uV", "uV"], pipeline)

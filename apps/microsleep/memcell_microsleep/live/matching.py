@@ -14,6 +14,8 @@ from memcell_data.channels import find
 from memcell_data.units import KNOWN, microvolts_per
 from memcell_microsleep.pipeline import Pipeline
 
+#: The highest rate that is believed, Hz; memory for windows and filters goes with it.
+FASTEST = 200_000.0
 #: What streams write for a unit beside the usual signs: words, and powers of ten of a volt (mne-lsl).
 _WORDS = {
     "microvolts": "uV", "microvolt": "uV", "millivolts": "mV", "millivolt": "mV", "nanovolts": "nV",
@@ -62,6 +64,11 @@ def match(
     where = f"stream '{name}'"
     if not math.isfinite(rate) or rate <= 0:
         raise DataError(f"{where} has no regular rate; a signal of {pipeline.rate:g} Hz is needed.")
+    if rate > FASTEST:
+        raise DataError(
+            f"{where} says it has {rate:g} Hz, and no EEG has more than {FASTEST:g} Hz; set the rate in "
+            "the program that sends it."
+        )
     if rate < pipeline.rate:
         raise DataError(
             f"{where} has {rate:g} Hz and the run works at {pipeline.rate:g} Hz; stream {pipeline.rate:g} "

@@ -45,6 +45,7 @@ class RateWatch:
     Attributes:
         wrong: What is wrong, in words; empty where nothing is.
         far: It is so wrong that nothing of the signal can be trusted.
+        worked: A second of signal came once without such a gap.
     """
 
     def __init__(self, name: str, rate: float) -> None:
@@ -52,7 +53,7 @@ class RateWatch:
         self._stretches: deque[_Stretch] = deque(maxlen=CUTS + 1)
         self._early: deque[bool] = deque(maxlen=CUTS)
         self._calm = 0
-        self.wrong, self.far = "", False
+        self.wrong, self.far, self.worked = "", False, False
 
     def follows(self, stamps: NDArray[np.float64]) -> None:
         """Take stamps that go on with a stretch."""
@@ -62,13 +63,7 @@ class RateWatch:
             self._early.clear()
         if self._stretches:
             before = self._stretches.pop()
-            self._stretches.append(
-                _Stretch(
-                    first=before.first,
-                    last=float(stamps[-1]),
-                    samples=before.samples + len(stamps),
-                )
-            )
+            self._add(before.first, stamps, before.samples)
 
     def begins(self, stamps: NDArray[np.float64], early: bool | None) -> str:
         """Take the first stamps of a stretch and return what is wrong, once.
@@ -78,25 +73,30 @@ class RateWatch:
             early: Whether its first stamp came before it was due; None where it begins for another reason
                 than its stamp.
         """
-        stretch = _Stretch(first=float(stamps[0]), last=float(stamps[-1]), samples=len(stamps))
         if early is None:
             self._stretches.clear()
             self._early.clear()
-            self._stretches.append(stretch)
+            self._add(float(stamps[0]), stamps)
             return ""
         self._calm = len(stamps)
         self._early.append(early)
-        found = self._judged(stretch) if len(self._early) == CUTS else ""
-        self._stretches.append(stretch)
+        found = self._judged(float(stamps[0])) if len(self._early) == CUTS else ""
+        self._add(float(stamps[0]), stamps)
         if found and not self.wrong:
             self.wrong = found
             return found
         return ""
 
-    def _judged(self, now: _Stretch) -> str:
-        spans = list(self._stretches)[-CUTS:]
+    def _add(self, first: float, stamps: NDArray[np.float64], before: int = 0) -> None:
+        samples = before + len(stamps)
+        self._stretches.append(_Stretch(first=first, last=float(stamps[-1]), samples=samples))
+        self.worked |= samples > self._rate
+
+    def _judged(self, now: float) -> str:
+        # not the one before the first of these gaps: it may have begun when all was right
+        spans = list(self._stretches)[1 - CUTS :]
         samples = sum(s.samples for s in spans)
-        seconds = now.first - spans[0].first
+        seconds = now - spans[0].first
         says = f"stream '{self._name}' says it has {self._rate:g} Hz, and its time stamps"
         instead = "set rate and stamps right in the program that sends it"
         if all(self._early):

@@ -240,7 +240,7 @@ class _Live:
                 self._asked.say("note: the time stamps fit the rate again")
             return
         found = self._rate.begins(part.stamps, part.early)
-        if found and self._rate.far and not self._counts.steps:
+        if found and self._rate.far and not self._rate.worked:
             raise DataError(found)
         if found:
             self._asked.say(f"note: {found} Until then what is found is not to be trusted.")

@@ -1,0 +1,27 @@
+"""A small sample of each campaign."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def campaign(name, *arguments):
+    done = subprocess.run(
+        [sys.executable, "-m", f"tests.campaigns.{name}", *arguments],
+        cwd=ROOT, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_hostile_streams_are_named_and_end_no_monitor():
+    pytest.importorskip("mne_lsl.lsl", reason="the extra 'live' is not installed")
+    said = campaign("hostile_streams", "fast", "jumping", "back_with_another_order")
+    assert "3 kinds of streams, 0 not as they should be" in said
