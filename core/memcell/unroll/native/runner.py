@@ -13,6 +13,7 @@ from torch import Tensor
 from memcell.unroll.native.emit import Written
 from memcell.unroll.native.pool import Lease
 from memcell.unroll.native.threads import run_program
+from memcell.unroll.native.unit import symbol
 from memcell.unroll.native.window import Marks, Meeting, Window
 
 #: Rows that run through all steps together: their activations stay in the nearest cache.
@@ -50,11 +51,11 @@ class Runner:
         self._shares = written.weights >= SHARED_WEIGHTS
         self._kernels, self._dtype, self._chunk_rows = kernels, dtype, chunk_rows
         pointer, long = ctypes.c_void_p, ctypes.c_long
-        self._run = getattr(unit, name)
+        self._run = symbol(unit, name)
         self._run.argtypes, self._run.restype = (pointer, pointer, pointer, pointer, long), None
-        self._pack = getattr(unit, f"{name}_pack")
+        self._pack = symbol(unit, f"{name}_pack")
         self._pack.argtypes, self._pack.restype = (pointer, pointer, pointer), long
-        self._sizes = getattr(unit, f"{name}_sizes")
+        self._sizes = symbol(unit, f"{name}_sizes")
         self._sizes.argtypes, self._sizes.restype = (pointer, long), long
 
     def window(self, steps: int, lanes: int, threads: int, ring: bool) -> Window:

@@ -13,7 +13,8 @@ from typing import Any
 import torch
 
 from memcell.unroll.native.target import TARGETS
-from memcell.unroll.native.unit import load, source_file
+from memcell.unroll.native.unit import load, source_file, symbol
+from memcell.unroll.native.unsupported import Unsupported
 
 _lock = threading.Lock()
 _pools: dict[
@@ -46,7 +47,12 @@ def run_program(
         address = ctypes.cast(program, ctypes.c_void_p)
         rooms = (ctypes.c_void_p * threads)(*scratch)
         each = (ctypes.c_void_p * threads)(*(ctypes.addressof(a) for a in arrays))
-        if _together()(ctypes.addressof(entries), address, window, each, packed, rooms) == 0:
+        try:
+            together = _together()
+        except Unsupported:  # its unit could not be had: threads of our own need none
+            together = None
+        found = ctypes.addressof(entries)
+        if together is not None and together(found, address, window, each, packed, rooms) == 0:
             return
     run(lambda i: program(window, arrays[i], packed, scratch[i], i), threads)
 
@@ -86,7 +92,8 @@ def _openmp() -> OpenMP | None:
 
 @cache
 def _together() -> Any:
-    function = load(source_file("team.c"), torch.float32, TARGETS["baseline"]).together
+    library = load(source_file("team.c"), torch.float32, TARGETS["baseline"])
+    function = symbol(library, "together")
     function.argtypes, function.restype = (ctypes.c_void_p,) * 6, ctypes.c_long
     return function
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import cache
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -25,7 +26,7 @@ _PREAMBLE = "".join(f'#include "{name}"\n' for name in _HEADERS) + "\n"
 @cache
 def source_file(name: str) -> str:
     """Return a file of the C runtime."""
-    return (resources.files("memcell.unroll.native") / "c" / name).read_text()
+    return (resources.files("memcell.unroll.native") / "c" / name).read_text(encoding="utf-8")
 
 
 def load(
@@ -52,6 +53,18 @@ def load(
             return disk.load(disk.store(key, build, path.parent))
     except OSError as e:  # a full disk, a folder from which nothing may run
         raise Unsupported(f"compiled code could not be kept or loaded: {e}") from e
+
+
+def symbol(unit: ctypes.CDLL, name: str) -> Any:
+    """Return a function of a unit.
+
+    Raises:
+        Unsupported: What the compiler made does not have it.
+    """
+    try:
+        return getattr(unit, name)
+    except AttributeError:
+        raise Unsupported(f"compiled code lacks the function '{name}'") from None
 
 
 @cache
@@ -93,9 +106,9 @@ def _recipe(
     def build(output: Path) -> None:
         with tempfile.TemporaryDirectory(prefix="memcell-") as work:
             for name in _HEADERS:
-                (Path(work) / name).write_text(source_file(name))
+                (Path(work) / name).write_text(source_file(name), encoding="utf-8")
             unit = Path(work) / "unit.c"
-            unit.write_text(source)
+            unit.write_text(source, encoding="utf-8")
             compiler.compile(unit, output, flags)
 
     return hashlib.sha256("\0".join(known).encode()).hexdigest()[:32], build
@@ -111,8 +124,9 @@ def kernel_library(dtype: torch.dtype, target: Target) -> ctypes.CDLL:
 def kernels(dtype: torch.dtype, target: Target) -> int:
     """Return the address of the matrix kernels (kept for the process)."""
     library = kernel_library(dtype, target)
-    library.kernels.restype = ctypes.c_void_p
-    return int(library.kernels())
+    function = symbol(library, "kernels")
+    function.restype = ctypes.c_void_p
+    return int(function())
 
 
 def program_unit(
