@@ -81,6 +81,11 @@ class StillSamples:
         self._row, self._marks = x[decided:].copy(), marks[decided:].copy()
         return marks[:decided]
 
+    @property
+    def pending(self) -> Marks:
+        """Marks of the samples that are held, as far as they are known: `GOOD` may yet change."""
+        return self._marks
+
     def end(self) -> Marks:
         """Return the marks of the samples that are held; the stretch is over."""
         marks = self._marks

@@ -7,8 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from memcell.errors import DataError, UsageError
 from memcell.streaming import StreamAsked
+from memcell_data.still import FLAT
 from memcell_microsleep.live.alarm import AlarmLogic, AlarmRules, Ended, Raised
 from memcell_microsleep.live.amplitude import FirstSeconds
 from memcell_microsleep.live.counts import Counts
@@ -20,6 +23,7 @@ from memcell_microsleep.live.lsl_source import LSLSource
 from memcell_microsleep.live.options import StreamConfig
 from memcell_microsleep.live.rate import RateWatch
 from memcell_microsleep.live.source import Chunk, Silent, Source
+from memcell_microsleep.live.still import SOON, Passed, StillWatch
 from memcell_microsleep.live.writing import quietly
 from memcell_microsleep.pipeline import Pipeline
 from memcell_microsleep.ready import check_features_of_run, pipeline_of
@@ -143,6 +147,8 @@ class _Live:
             else FirstSeconds(options.lsl, source_channels(source), source.rate)
         )
         self._rate = None if source.trusted else RateWatch(options.lsl, source.rate)
+        # A recording is read without what stands still.
+        self._still = None if source.trusted else StillWatch(source_channels(source), source.rate)
         self._counts = Counts(rate=source.rate)
         self._last = float("nan")
 
@@ -179,6 +185,11 @@ class _Live:
             f"s until half of the window is theta, {rules.step / 2:g} s (up to {rules.step:g} s) until "
             f"the step is over, {rules.debounce:g} s of debounce; what computing adds is measured"
         )
+        if self._still is not None:
+            say(
+                f"a channel that stands still is held back from {SOON:g} s on, and known to be dead after "
+                f"{FLAT:g} s: no alarm comes of it"
+            )
         if self._asked.network.reason:
             say(
                 "note: steps run on the slow loop, and their last bits are not those of predict: "
@@ -209,16 +220,38 @@ class _Live:
 
     def _chunk(self, chunk: Chunk) -> None:
         before = time.thread_time()
-        if chunk.begins:
-            self._gaps.cut()
         steps = self._counts.steps
-        arrived = None if self._source.trusted else chunk.arrived
-        for part in self._gaps.push(chunk.values, chunk.stamps, arrived):
-            self._part(part, chunk)
+        if chunk.begins:
+            if self._still is not None:
+                self._samples(self._still.end(), chunk)
+            self._gaps.cut()
+        if self._still is None:
+            self._samples(Passed(values=chunk.values, stamps=chunk.stamps), chunk)
+        else:
+            self._samples(self._still.push(chunk.values, chunk.stamps), chunk)
         if self._counts.steps > steps:
             self._counts.late(time.perf_counter() - chunk.arrived)
         self._counts.cpu += time.thread_time() - before
         self._counts.samples += chunk.values.shape[1]
+
+    def _samples(self, passed: Passed, chunk: Chunk) -> None:
+        """Take samples; where a channel is dead no alarm goes on."""
+        if passed.values.shape[1] == 0:
+            return
+        arrived = None if self._source.trusted else chunk.arrived
+        for part in self._gaps.push(passed.values, passed.stamps, arrived):
+            self._part(part, chunk)
+        if passed.began:
+            ended = self._alarm.gap()
+            if ended is not None:
+                self._end_alarm(ended)
+            first = int(np.isnan(passed.values).any(axis=0).argmax())
+            onset = float(passed.stamps[first]) - self._source.zero
+            self._lines.event("flat", onset=onset, channels=list(passed.dead))
+            self._asked.say(
+                f"note: channel {', '.join(passed.dead)} stands still (dead, or at its limit): no step is "
+                "made of it until it moves"
+            )
 
     def _watch(self, part: Part) -> None:
         """Look whether the stamps fit the rate.
