@@ -1,103 +1,84 @@
-"""Cells put together at random from the operations that the fast unroll says it knows."""
+"""Cells put together at random: generated C against the eager loop, in float64, on poisoned buffers."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import replace
 
+import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from torch import nn
-from torch.nn import functional as F
 
-from memcell.recurrent.cell import Cell
-from memcell.unroll.norms import SiteNorms
+from memcell.testing.random_cells import __main__ as command
+from memcell.testing.random_cells import draw, tried
+from memcell.testing.random_cells.building import quick_builds
+from memcell.testing.random_cells.shrinking import shrunk
+from memcell.unroll.native import function
+from memcell.unroll.native.schedule import Schedule
 
-H = 4
-UNARY = {
-    "tanh": torch.tanh,
-    "sigmoid": torch.sigmoid,
-    "relu": torch.relu,
-    "softplus": F.softplus,
-    "sin": torch.sin,
-    "square": lambda a: a * a,
-    "bounded exp": lambda a: torch.exp(-a * a),
-    "abs": torch.abs,
-    "centre": lambda a: a - a.mean(-1, keepdim=True),
-    "rms": lambda a: a * torch.rsqrt((a * a).mean(-1, keepdim=True) + 0.1),
-    "softmax": lambda a: torch.softmax(a, -1),
-    "halves": lambda a: torch.cat(a.chunk(2, -1)[::-1], -1),
-    "over lanes": lambda a: a - a.mean(0),
-    "clamp": lambda a: a.clamp(-0.7, 0.9),
-    "gelu": F.gelu,
+#: Cells in which a fault was found once: what they have is drawn seldom.
+FOUND = {
+    3141: "an outer product of a gradient that is nothing",
+    3400: "a product of a gradient that is nothing",
 }
-BINARY = {
-    "add": lambda a, b: a + b,
-    "sub": lambda a, b: a - b,
-    "mul": lambda a, b: a * b,
-    "blend": lambda a, b: torch.sigmoid(a) * a + (1 - torch.sigmoid(a)) * b,
-    "where": lambda a, b: torch.where(a > b, a, 0.5 * b),
-    "divide": lambda a, b: a / (1 + b * b),
-    "maximum": torch.maximum,
-}
-STEPS = st.lists(
-    st.one_of(
-        st.tuples(st.sampled_from(sorted(UNARY)), st.integers(0, 9), st.just(0)),
-        st.tuples(st.sampled_from(sorted(BINARY)), st.integers(0, 9), st.integers(0, 9)),
-        st.tuples(st.just("matrix"), st.integers(0, 9), st.integers(0, 1)),
-        st.tuples(st.just("bias"), st.integers(0, 9), st.integers(0, 1)),
-    ),
-    min_size=2,
-    max_size=9,
-)
 
 
-class Memory(NamedTuple):
-    h: torch.Tensor
-    c: torch.Tensor
+@pytest.fixture(scope="module", autouse=True)
+def quick():
+    with quick_builds():
+        yield
 
 
-class Drawn(Cell):
-    state_type = Memory
-
-    def __init__(self, steps, ends):
-        super().__init__(3, H)
-        self.steps, self.ends = tuple(steps), ends
-        torch.manual_seed(1)
-        draw = lambda *shape: nn.Parameter(torch.randn(*shape, dtype=torch.float64) * 0.4)  # noqa: E731
-        self.w = draw(H, 3)
-        self.m = nn.ParameterList([draw(H, H), draw(H, H)])
-        self.b = nn.ParameterList([draw(H), draw(H)])
-
-    @property
-    def state_spec(self):
-        return {"h": (H,), "c": (H,)}
-
-    def project(self, x):
-        return F.linear(x, self.w)
-
-    def step(self, p, state, norm):
-        known = [p, state.h, state.c]
-        for name, i, j in self.steps:
-            a, b = known[i % len(known)], known[j % len(known)]
-            if name == "matrix":
-                known.append(F.linear(a, self.m[j]))
-            elif name == "bias":
-                known.append(a + self.b[j] * torch.sigmoid(self.b[1 - j]))
-            else:
-                known.append(UNARY[name](a) if name in UNARY else BINARY[name](a, b))
-        ends = [torch.tanh(known[-1 - e % len(known)]) for e in self.ends]
-        return ends[0], Memory(ends[1], ends[2])
+@pytest.mark.parametrize("seed", [*range(24), *FOUND])
+def test_random_cell_equals_the_eager_loop(seed):
+    outcome = tried(draw(seed))
+    assert not outcome.wrong, f"{outcome.said}\n{draw(seed).script()}"
 
 
-@settings(
-    max_examples=8,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-@given(steps=STEPS, ends=st.tuples(*[st.integers(0, 4)] * 3))
-def test_a_drawn_cell_is_right(agree, steps, ends):
-    cell, norms = Drawn(steps, ends), SiteNorms({}, None)
-    agree(cell, norms, agree.Window(lanes=5), limit=1e-9)
-    agree(cell, norms, agree.Window(restarts=True, padding=True), limit=1e-9, threads=2)
+@pytest.mark.slow
+@pytest.mark.parametrize("first", range(100, 220, 20))
+def test_more_random_cells_equal_the_eager_loop(first):
+    for seed in range(first, first + 20):
+        outcome = tried(draw(seed))
+        assert not outcome.wrong, f"{outcome.said}\n{draw(seed).script()}"
+
+
+def test_a_number_makes_the_same_cell_every_time():
+    assert [draw(seed).source() for seed in range(20)] == [
+        draw(seed).source() for seed in range(20)
+    ]
+    assert len({draw(seed).source() for seed in range(20)}) == 20
+
+
+def test_fault_is_found_made_smaller_and_printed_as_source(monkeypatch):
+    """With the order as it was when a join's copies stood behind the product that reads it."""
+    monkeypatch.setattr(Schedule, "needs", lambda self, value: value.operands())
+    drawn = next(d for d in map(draw, range(100)) if tried(d).wrong)
+    smaller = shrunk(drawn, lambda d: tried(d).wrong, tries=15)
+    assert len(smaller.source()) <= len(drawn.source())
+    assert tried(smaller).wrong
+    made = {}
+    exec(smaller.script().replace("print(", "found = ("), made)
+    assert made["found"].wrong
+
+
+def test_memory_that_nobody_wrote_is_found(monkeypatch):
+    """Outputs that are left as they were are the poison, not zeros by chance."""
+    right = function.run_forward
+
+    def last_step_left_out(call, tensors, lease):
+        shorter = replace(call, steps=call.steps - 1) if call.steps > 1 else call
+        arrays, y, kept = right(shorter, tensors, lease)
+        whole = function.empty((call.steps, *y.shape[1:]), y.dtype)
+        whole[: len(y)] = y
+        return arrays, whole, kept
+
+    monkeypatch.setattr(function, "run_forward", last_step_left_out)
+    drawn = next(d for d in map(draw, range(100)) if d.cases[0].steps > 2)
+    assert tried(drawn).wrong
+
+
+def test_the_command_counts_and_returns_success(capsys):
+    assert command.main(["--count", "3", "--seed", "7"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("3 cells from 7 in ")
+    assert "differences: 0" in said
+    torch.set_num_threads(1)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from memcell.unroll.native.again import Again
 from memcell.unroll.native.plan import Plan
-from memcell.unroll.native.pool import Lease
+from memcell.unroll.native.pool import Lease, empty
 from memcell.unroll.native.window import Marks
 from memcell.unroll.transforms import transforming
 
@@ -58,21 +58,21 @@ def run_forward(call: Call, tensors: Sequence[Tensor], lease: Lease | None) -> t
     aliased = None if lease is None or not call.marks.plain else layout.output_state
     for i, width in enumerate(layout.states):
         if lease is None:
-            history = torch.empty(2, b, width, dtype=dtype)
+            history = empty((2, b, width), dtype)
         elif i == aliased:
-            history = torch.empty(t + 1, b, width, dtype=dtype)
+            history = empty((t + 1, b, width), dtype)
         else:
             history = lease.take((t + 1, b, width), dtype)
         history[0] = arrays[f"s{i}"].view(b, width)
         arrays[f"s{i}_history"] = history
-        arrays[f"s{i}_kept"] = torch.empty(call.kept, b, width, dtype=dtype)
+        arrays[f"s{i}_kept"] = empty((call.kept, b, width), dtype)
     if aliased is None:
-        arrays["y"] = torch.empty(t, b, layout.output, dtype=dtype)
+        arrays["y"] = empty((t, b, layout.output), dtype)
     else:
         arrays["y"] = arrays[f"s{aliased}_history"][1:]
     for i, shape in enumerate(layout.gathered):
         sizes = (b if s is None else s for s in shape)
-        arrays[f"g{i}"] = torch.empty(t, *sizes, dtype=dtype)
+        arrays[f"g{i}"] = empty((t, *sizes), dtype)
         call.gathered.append(arrays[f"g{i}"])
     if lease is not None:
         rows, vector = layout.saved
@@ -121,15 +121,13 @@ class Unroll(torch.autograd.Function):
         for i, width in enumerate(layout.states):
             arrays[f"s{i}_before"] = arrays[f"s{i}_history"]
             arrays[f"d{i}_kept"] = d_kept[i].contiguous()
-            arrays[f"d{i}_first"] = torch.empty(b, width, dtype=dtype)
+            arrays[f"d{i}_first"] = empty((b, width), dtype)
             if call.marks.restarts is not None:
                 arrays[f"d{i}_fresh"] = torch.zeros(b, width, dtype=dtype)
         n_inputs = len(layout.input_gradients)
         for i, wanted_of in enumerate(layout.input_gradients):
             if wanted_of:
-                arrays[f"dx{i}"] = torch.empty_like(
-                    tensors[i], memory_format=torch.contiguous_format
-                )
+                arrays[f"dx{i}"] = empty(tensors[i].shape, dtype)
         window = plan.backward.window(call.steps, b, call.threads, ring=False)
         for added in layout.sums:
             arrays[added.name] = torch.zeros(window.threads, *added.shape, dtype=dtype)

@@ -30,7 +30,9 @@ def to_save(backward: list[Value], cotangents: set[Value]) -> list[Value]:
     edge: set[Value] = set()
     for value in dependent:
         edge.update(v for v in value.operands() if v not in dependent)
-    edge.update(v for v in backward if v not in dependent)
+    for value in backward:
+        if value not in dependent:  # a gradient that is nothing, through a function without slope
+            edge.update(value.operands() if value.op is Op.OUTER else [value])
     saved = {v for v in edge if not is_given(v)}
     for value in sorted(saved, key=lambda v: -v.order):
         rest = saved - {value}

@@ -18,6 +18,7 @@ from memcell.unroll.native.emit import Written, write
 from memcell.unroll.native.inputs import Inputs
 from memcell.unroll.native.lanes import LaneNumbers
 from memcell.unroll.native.layout import Layout
+from memcell.unroll.native.program import Program
 from memcell.unroll.native.purity import fingerprint
 from memcell.unroll.native.reasons import explained
 from memcell.unroll.native.runner import INPUT_ROWS, SUM_ROWS, Runner
@@ -26,6 +27,7 @@ from memcell.unroll.native.target import Target, chosen
 from memcell.unroll.native.trace import Step, trace, unused_lanes
 from memcell.unroll.native.unit import begin_kernels, begin_program, kernels, program_unit
 from memcell.unroll.native.unsupported import Unsupported
+from memcell.unroll.native.verify import Unverified, verify
 from memcell.unroll.norms import SiteNorms
 
 
@@ -148,10 +150,23 @@ def _planned(
     if found is not None:
         return found
     programs = trace_programs(cell, norms, windows, inputs, state, wanted)
-    written = {name: write(getattr(programs, name)) for name in PROGRAMS}
+    written = {name: _written(getattr(programs, name), programs.layout) for name in PROGRAMS}
     if key is not None:
         store_plan(key, programs.layout, written)
     return programs.layout, written
+
+
+def _written(program: Program, layout: Layout) -> Written:
+    """Write a program and verify it."""
+    try:
+        made = write(program)
+    except (AssertionError, LookupError, TypeError, ValueError, AttributeError) as e:
+        what = f"{type(e).__name__} {str(e)[:80]}".strip()
+        raise Unverified(
+            f"its {program.name} loop could not be written ({what}); please report it"
+        ) from e
+    verify(program, made.source, made.arrays, made.mixes, layout.output_state)
+    return made
 
 
 def _types(state: Any) -> list[type]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import ctypes
 import mmap
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from math import prod
 
 import torch
@@ -36,7 +38,7 @@ class Lease:
             with torch.inference_mode(False):  # it may be written outside that mode later
                 flat = _fresh(size, dtype)
         self._held.append(flat)
-        return flat.view(*shape)
+        return _poisoned(flat).view(*shape)
 
     def end(self) -> None:
         """Give everything back."""
@@ -49,6 +51,30 @@ class Lease:
 
     def __del__(self) -> None:
         self.end()
+
+
+#: For tests: what memory holds that nobody has written to yet; None for whatever is there.
+_poison: ContextVar[float | None] = ContextVar("poison", default=None)
+
+
+@contextmanager
+def poisoned(value: float) -> Iterator[None]:
+    """Fill every buffer that generated code is handed unwritten, with a number that must not come out."""
+    token = _poison.set(value)
+    try:
+        yield
+    finally:
+        _poison.reset(token)
+
+
+def empty(shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+    """Return a new tensor of any contents that outlives a lease: a result."""
+    return _poisoned(torch.empty(*shape, dtype=dtype))
+
+
+def _poisoned(tensor: Tensor) -> Tensor:
+    value = _poison.get()
+    return tensor if value is None else tensor.fill_(value)
 
 
 def clear_pool() -> None:

@@ -97,6 +97,7 @@ class Wants:
                 and first.whole
                 and first.value.op is Op.MATMUL
                 and first.value.onto is None
+                and first.value not in self.given
                 and readers[first.value] == 1
                 and place.array.rows
             ):

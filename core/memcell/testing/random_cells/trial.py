@@ -1,0 +1,263 @@
+"""One cell through generated C and through the eager loop: every number that a window gives."""
+
+from __future__ import annotations
+
+import copy
+import linecache
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from memcell.recurrent.cell import Cell
+from memcell.recurrent.state import leaves
+from memcell.registry import default_registry
+from memcell.testing.numbers import noise
+from memcell.training.gradients.flow import FlowScaled
+from memcell.unroll import WindowMarks
+from memcell.unroll.eager import unroll_eager
+from memcell.unroll.native import unroll_native
+from memcell.unroll.native.pool import poisoned
+from memcell.unroll.native.unsupported import Unsupported
+from memcell.unroll.native.verify import Unverified
+from memcell.unroll.norms import SiteNorms
+
+if TYPE_CHECKING:
+    from memcell.testing.random_cells.drawing import Drawn
+
+#: Of the largest number of a tensor: generated code adds up in another order.
+LIMIT = 1e-9
+#: A tensor that is tiny beside the largest is judged by that.
+_FLOOR = 1e-5
+#: What unwritten memory holds, first and second time.
+POISONS = (float("nan"), 1e9)
+
+Numbers = dict[str, Tensor | None]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A window.
+
+    Args:
+        steps: T.
+        lanes: B.
+        restarts: Some lanes restart within it, and the ages at its beginning differ.
+        padding: Some lanes end before it does.
+        threads: Of generated code.
+        gather: Normalizers gather statistics, as in training.
+        input_gradient: x needs a gradient.
+        frozen: The first parameter needs none.
+        seed: Of its numbers.
+    """
+
+    steps: int = 6
+    lanes: int = 5
+    restarts: bool = False
+    padding: bool = False
+    threads: int = 1
+    gather: bool = True
+    input_gradient: bool = True
+    frozen: bool = False
+    seed: int = 0
+
+    def marks(self) -> WindowMarks:
+        """Return its marks."""
+        g = torch.Generator().manual_seed(self.seed)
+        restarts = torch.rand(self.steps, self.lanes, generator=g) < 0.2
+        valid = torch.ones(self.steps, self.lanes, dtype=torch.bool)
+        age = torch.zeros(self.lanes, dtype=torch.int64)
+        if self.padding:
+            valid[self.steps // 2 :, self.lanes // 2] = False
+            valid[self.steps // 3 :, self.lanes - 1] = False
+        if self.restarts:
+            age = torch.arange(self.lanes) % 5
+        return WindowMarks.of(restarts & self.restarts, valid, age)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a cell fared.
+
+    Args:
+        kind: ``"equal"``, ``"refused"``, ``"not finite"`` (by the eager loop), ``"unstable"`` (the eager loop
+            itself changes as much when its input changes in the last digit), ``"differs"``, ``"raised"``.
+        said: The reason, or what differs.
+    """
+
+    kind: str
+    said: str = ""
+
+    @property
+    def wrong(self) -> bool:
+        """Whether generated code is at fault."""
+        return self.kind in ("differs", "raised")
+
+
+def tried(drawn: Drawn) -> Outcome:
+    """Make a drawn cell from its source and compare it."""
+    source = drawn.source()
+    name = f"<random cell {drawn.seed}>"
+    linecache.cache[name] = (len(source), None, source.splitlines(True), name)
+    module: dict[str, Any] = {"__name__": "random_cell"}
+    exec(compile(source, name, "exec"), module)
+    return compare(module["Drawn"](), drawn.normalizer, drawn.flow, drawn.cases)
+
+
+def compare(cell: Cell, normalizer: str, flow: float, cases: Sequence[Case]) -> Outcome:
+    """Compare generated C with the eager loop, in float64.
+
+    Each window is run twice on buffers that hold something else before they are written, and must give the
+    same bits.
+
+    Args:
+        cell: The cell, in float64.
+        normalizer: Name of the normalizer of its sites.
+        flow: What the gradient between steps is multiplied by.
+        cases: Windows.
+    """
+    norms = _norms(cell, normalizer)
+    cell = cell if flow == 1 else FlowScaled(cell, flow)
+    for case in cases:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            outcome = _compared(cell, norms, case)
+        if outcome.kind != "equal":
+            return outcome
+    return Outcome("equal")
+
+
+def _norms(cell: Cell, normalizer: str) -> SiteNorms:
+    if normalizer == "none":
+        return SiteNorms(cell.norm_sites, None)
+    entry = default_registry().get("normalizer", normalizer)
+    config = entry.config({"min_lanes": 2} if "batch" in normalizer else {})
+    norms = SiteNorms(cell.norm_sites, lambda width: entry.build(width, config)).double()
+    for i, p in enumerate(norms.parameters()):
+        with torch.no_grad():
+            p.copy_(0.5 + 0.2 * noise(*p.shape, seed=i))
+    return norms
+
+
+def _compared(cell: Cell, norms: SiteNorms, case: Case) -> Outcome:
+    for i, parameter in enumerate(cell.parameters()):
+        parameter.requires_grad_(not (case.frozen and i == 0))
+    wanted = numbers(unroll_eager, cell, norms, case)
+    size = max((_size(t) for t in wanted.values() if t is not None), default=0.0)
+    if not size < 1e12:
+        return Outcome("not finite")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(case.threads)
+    found: list[Numbers] = []
+    try:
+        for value in POISONS:
+            with poisoned(value):
+                found.append(numbers(unroll_native, cell, norms, case))
+                found[-1].update(_inference(unroll_native, cell, norms, case))
+    except Unverified as fault:
+        return Outcome("raised", f"{fault} ({case})")
+    except Unsupported as reason:
+        return Outcome("refused", str(reason))
+    except Exception as error:
+        return Outcome("raised", f"{type(error).__name__}: {error} ({case})")
+    finally:
+        torch.set_num_threads(threads)
+    wanted.update(_inference(unroll_eager, cell, norms, case))
+    for name, first in found[0].items():
+        if not _same(first, found[1][name]):
+            return Outcome("differs", f"{name} depends on what was in memory before ({case})")
+    name, gap = worst(wanted, found[0])
+    if gap <= LIMIT:
+        return Outcome("equal")
+    nudged = numbers(unroll_eager, cell, norms, case, 1 + 1e-13)
+    nudged.update(_inference(unroll_eager, cell, norms, case, 1 + 1e-13))
+    _, moved = worst(wanted, nudged)
+    if moved > gap / 100:
+        return Outcome("unstable", f"{name} differs by {gap:.1e}")
+    return Outcome("differs", f"{name} differs by {gap:.1e} ({case})")
+
+
+def numbers(
+    unroll: Callable[..., Any], cell: Cell, norms: SiteNorms, case: Case, scale: float = 1.0
+) -> Numbers:
+    """Return every number that a window gives: outputs, states, gradients, statistics."""
+    saved = copy.deepcopy(norms.state_dict())
+    cell.zero_grad()
+    norms.zero_grad()
+    x, state, fresh = _given(cell, case, scale)
+    for tensor in (*leaves(state), *leaves(fresh)):
+        tensor.requires_grad_()
+    x.requires_grad_(case.input_gradient)
+    keep = sorted({max(1, case.steps // 2), case.steps})
+    out, states = unroll(cell, norms, x, state, fresh, case.marks(), keep, case.gather)
+    parts = {"output": out}
+    for k, kept in states.items():
+        parts.update({f"state {k}.{i}": part for i, part in enumerate(leaves(kept))})
+    losses = [
+        (part * noise(*part.shape, seed=50 + i)).sum() + part.square().sum() / 3
+        for i, part in enumerate(parts.values())
+        if part.requires_grad
+    ]
+    if losses:
+        torch.autograd.backward(torch.stack(losses).sum())
+    found: Numbers = {name: part.detach() for name, part in parts.items()}
+    found["d input"] = x.grad
+    found.update({f"d state {i}": t.grad for i, t in enumerate(leaves(state))})
+    found.update({f"d fresh {i}": t.grad for i, t in enumerate(leaves(fresh))})
+    for owner in (cell, norms):
+        grads = ((n, p.grad) for n, p in owner.named_parameters())
+        found.update({f"d {n}": None if g is None else g.clone() for n, g in grads})
+    found.update({n: b.double().clone() for n, b in norms.named_buffers()})
+    norms.load_state_dict(saved)  # folding has changed it; the next run begins from the same
+    return found
+
+
+def _inference(
+    unroll: Callable[..., Any], cell: Cell, norms: SiteNorms, case: Case, scale: float = 1.0
+) -> Numbers:
+    x, state, fresh = _given(cell, case, scale)
+    with torch.no_grad():
+        out, states = unroll(cell, norms, x, state, fresh, case.marks(), (case.steps,), False)
+    found: Numbers = {"output at inference": out}
+    last = leaves(states[case.steps])
+    found.update({f"state {i} at inference": part for i, part in enumerate(last)})
+    return found
+
+
+def _given(cell: Cell, case: Case, scale: float) -> tuple[Tensor, Any, Any]:
+    x = noise(case.steps, case.lanes, cell.input_size, seed=case.seed) * scale
+    zero: Any = cell.initial_state(case.lanes, dtype=torch.float64)
+    state, fresh = (
+        type(zero)(*(0.5 * noise(*t.shape, seed=case.seed + i + j) for j, t in enumerate(zero)))
+        for i in (10, 20)
+    )
+    return x, state, fresh
+
+
+def _same(a: Tensor | None, b: Tensor | None) -> bool:
+    if a is None or b is None:
+        return a is b
+    return a.shape == b.shape and torch.equal(a.view(torch.int64), b.view(torch.int64))
+
+
+def _size(tensor: Tensor) -> float:
+    return float(tensor.abs().max()) if tensor.numel() else 0.0
+
+
+def worst(wanted: Numbers, got: Numbers) -> tuple[str, float]:
+    """Return what differs most and by how much of its largest number; a missing gradient is one of zeros."""
+    largest = max((_size(t) for t in wanted.values() if t is not None), default=0.0)
+    found = ("output", 0.0)
+    for name, a in wanted.items():
+        b = got.get(name)
+        if a is None and b is None:
+            continue
+        a, b = (torch.zeros_like(u) if t is None else t for t, u in ((a, b), (b, a)))  # type: ignore[arg-type]
+        gap = _size(a - b) if a.shape == b.shape else float("inf")
+        error = gap / max(_size(a), _FLOOR * largest, 1e-300)
+        if not error <= found[1]:
+            found = (name, error if error == error else float("inf"))
+    return found
