@@ -45,10 +45,18 @@ class Span:
 
     __radd__ = __add__
 
-    def __mul__(self, times: int) -> Span:
+    def __mul__(self, times: int) -> Any:
+        if times <= 0:
+            return self.numbers() * times
         return Span(self.start * times, self.count, self.step * times)
 
     __rmul__ = __mul__
+
+    def __floordiv__(self, by: int) -> Any:
+        return self.numbers() // by
+
+    def __mod__(self, by: int) -> Any:
+        return self.numbers() % by
 
     @property
     def last(self) -> int:
@@ -183,7 +191,18 @@ class Columns:
     def store(self, pointer: Pointer, index: Any, numbers: Numbers, what: str) -> None:
         """Write what they write."""
         at = self._noted(pointer, index, True, what)
+        if not isinstance(at, Span) and len(np.unique(at)) < self.count:
+            raise Unverified(f"several columns write into one place: {what}")
         pointer.buffer.write(at, numbers, what)
+
+    def add(self, pointer: Pointer, index: Any, numbers: Numbers, what: str) -> None:
+        """Add to what lies there; several columns may add to one place."""
+        at = self._noted(pointer, index, True, what)
+        if not isinstance(at, Span) and len(np.unique(at)) < self.count:
+            pointer.buffer.read(at, what)
+            np.add.at(pointer.buffer.data, at, numbers)
+            return
+        pointer.buffer.write(at, pointer.buffer.read(at, what) + numbers, what)
 
     def _noted(self, pointer: Pointer, index: Any, writes: bool, what: str) -> Any:
         at = index + pointer.at

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -150,6 +151,8 @@ class Meaning:
             if operand.lanes_power == 0:
                 return number
             return number * lanes if operand.lanes_power > 0 else ring.divided(number, lanes)
+        if operand.sizes:
+            return known[operand.value][..., operand.columns()]
         return known[operand.value][..., operand.offset : operand.offset + operand.width]
 
     def _side_by_side(self, tiles: Tiles, known: Mapping[Value, Any], rows: bool) -> Numbers:
@@ -194,6 +197,21 @@ class Meaning:
             signed.max(-1, keepdims=True) if value.name == "max" else signed.min(-1, keepdims=True)
         )
         return best.view(np.uint64)
+
+    def _fold(self, value: Value, known: Mapping[Value, Any]) -> Numbers:
+        lead = (self.lanes,) if value.rows else ()
+        columns: Any
+        add, start = {
+            "sum": (np.add, ring.constant(0)),
+            "max": (np.maximum, -ring.constant(math.inf).view(np.int64)),
+            "min": (np.minimum, ring.constant(math.inf).view(np.int64)),
+        }[value.name]
+        found = np.full((*lead, value.width), start)
+        for tile, into in zip(value.args, value.into, strict=True):
+            numbers = np.broadcast_to(self._piece(tile, known), (*lead, tile.width))
+            columns = (..., into.columns())
+            add.at(found, columns, numbers.view(found.dtype))
+        return found.view(np.uint64)
 
     def _batchsum(self, value: Value, known: Mapping[Value, Any]) -> Numbers:
         (piece,) = value.args

@@ -37,9 +37,7 @@ def environment() -> dict[str, Any]:
         name: getattr(machine, name) for name in ("Buffer", "Columns", "Span", "load", "store")
     }
     found |= {name: getattr(ring, name) for name in ("constant", "divided", "less")}
-    functions = {n: ring.function(n) for n in _FUNCTIONS}
     found |= {
-        **functions,
         "m_max": ring.largest,
         "m_min": ring.smallest,
         "np": np,
@@ -54,12 +52,6 @@ def environment() -> dict[str, Any]:
         "total": lambda x, n: np.broadcast_to(x, (n,)).sum(dtype=np.uint64),
     }
     return found
-
-
-_FUNCTIONS = (
-    "m_abs", "m_sqrt", "m_exp", "m_log", "m_log1p", "m_expm1", "m_erf", "m_sin", "m_cos", "m_pow",
-    "m_sigmoid", "m_tanh",
-)  # fmt: skip
 
 
 def translated(
@@ -77,6 +69,7 @@ def translated(
     for parameter in function.parameters:
         writer.scopes[0][parameter] = (parameter, kinds.get(parameter, _LONG))
     writer.statements(function.body)
+    names |= {n: ring.function(n) for n in writer.functions - {*names}}
     head = f"def {function.name}({', '.join(function.parameters)}):"
     stop = ["    if False: yield"] if meets else []
     code = "\n".join([head, *stop, *(f"    {line}" for line in writer.lines)])
@@ -90,6 +83,7 @@ def formula(node: Node, kinds: dict[str, str], names: dict[str, Any]) -> Callabl
     for name in kinds:
         writer.scopes[0][name] = (name, _REAL)
     code = f"lambda {', '.join(kinds)}: {writer.real(node)}"
+    names |= {n: ring.function(n) for n in writer.functions - {*names}}
     found: Callable[..., Any] = eval(code, names)
     return found
 
@@ -101,6 +95,8 @@ class _Writer:
         self.depth = 0
         self.scopes: list[dict[str, tuple[str, str]]] = [{}]
         self.count = 0
+        #: Elementwise functions, of which nothing is known.
+        self.functions: set[str] = set()
         #: In a loop that runs for all columns at once: names that differ from column to column.
         self.columns: set[str] | None = None
 
@@ -220,8 +216,11 @@ class _Writer:
         what = repr(_words(left[1]))
         at = "columns_." if self.columns is not None else ""
         code = self.real(value)
+        if how == "+=" and self.columns is not None:
+            self.emit(f"columns_.add({pointer}, {index}, {code}, {what})")
+            return
         if how == "+=":
-            code = f"{at}load({pointer}, {index}, {what}) + {code}"
+            code = f"load({pointer}, {index}, {what}) + {code}"
         self.emit(f"{at}store({pointer}, {index}, {code}, {what})")
 
     def do_do(self, node: Node) -> None:
@@ -336,7 +335,8 @@ class _Writer:
             return f"({left} {how} {right})", _REAL
         if _FLAG in (one, other):
             return f"(np.int64(1) * {left} {how} np.int64(1) * {right})", _LONG
-        return f"({left} {'//' if how == '/' else how} {right})", _LONG
+        how = "//" if how == "/" else how
+        return f"({left} {how} {right})", _LONG
 
     def of_choose(self, condition: Node, yes: Node, no: Node) -> tuple[str, str]:
         test, kind = self.expression(condition)
@@ -381,7 +381,8 @@ class _Writer:
             return f"packed_size({', '.join(self.long(a) for a in arguments)})", _LONG
         if name == "m_max" and arguments[1] == ("number", "0"):
             return self.real(arguments[0]), _REAL  # a sum of squares that rounding made less than 0
-        if name in (*_FUNCTIONS, "m_max", "m_min"):
+        if name.startswith("m_"):
+            self.functions.add(name)
             return f"{name}({', '.join(self.real(a) for a in arguments)})", _REAL
         raise Unverified(f"generated code calls {name}, which verification does not know")
 
@@ -406,9 +407,13 @@ def _by_columns(body: list[Node], name: str) -> bool:
         ):
             inside.add(node[2])
             continue
+        if node[0] == "do" and node[1][0] == "cast" and node[1][1] == "void":
+            continue
         if node[0] != "assign" or node[3][0] == "struct":
             return False
-        _, how, left, _ = node
+        _, how, left, value = node
+        if how == "=" and _holds(value, left):  # the larger of what several columns may have
+            return False
         if left[0] == "index" and _mentions(left[2], inside):
             continue
         if left[0] == "name" and left[1] not in inside and how == "+=":
@@ -420,6 +425,8 @@ def _by_columns(body: list[Node], name: str) -> bool:
 
 def _read(node: Node) -> list[Node]:
     """Return the expressions that a statement reads."""
+    if node[0] == "do":
+        return []
     if node[0] == "declare":
         return [node[4]]
     _, _, left, value = node
@@ -430,3 +437,8 @@ def _mentions(node: Any, names: set[str]) -> bool:
     if isinstance(node, tuple) and len(node) == 2 and node[0] == "name":
         return node[1] in names
     return isinstance(node, tuple | list) and any(_mentions(part, names) for part in node)
+
+
+def _holds(node: Any, part: Node) -> bool:
+    """Whether an expression is a part of another."""
+    return node == part or (isinstance(node, tuple | list) and any(_holds(n, part) for n in node))
