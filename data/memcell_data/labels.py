@@ -14,7 +14,7 @@ from pathlib import Path
 
 from memcell.errors import DataError
 from memcell_data.label_start import read_aligned
-from memcell_data.label_tables import read_rows
+from memcell_data.label_tables import read_rows, text_of
 from memcell_data.label_times import Clock
 from memcell_data.measured import started
 from memcell_data.reader import SignalFile, signal_file
@@ -24,6 +24,9 @@ from memcell_data.words import CANONICAL, folded, is_scored, is_unscored, same
 #: Every other label than the positive ones: what ``--data.negative '*'`` stands for.
 ALL_OTHERS = "*"
 _SLACK = 1e-6
+
+#: Stands in a table of annotations whose onsets leave out the gaps of an EDF+D, as MNE does in reading one.
+COUNTED_BY_MNE = "# seconds as MNE counts them"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,9 +195,21 @@ def labels_in(recording: Path, source: Path | None = None) -> LabelsRead:
     began, dated = started(recording)
     clock = Clock(began=began, dated=dated, seconds=file.declared_duration())
     table = read_rows(source, clock)
-    found = inside(table.rows, file, str(source), table.bad)
+    rows = table.rows
+    if COUNTED_BY_MNE in text_of(source):
+        rows = tuple((place, _over_gaps(i, file.gaps())) for place, i in rows)
+    found = inside(rows, file, str(source), table.bad)
     said = tuple(f"{source.name}: {line}" for line in table.remarks)
     return replace(found, warnings=(*said, *found.warnings))
+
+
+def _over_gaps(label: Interval, gaps: Sequence[tuple[float, float]]) -> Interval:
+    """Return a label in the recording's time, where its own leaves out the gaps."""
+    onset = label.onset
+    for at, length in gaps:
+        if onset >= at - 1e-6:
+            onset += length
+    return replace(label, onset=onset)
 
 
 def _numbered(annotations: Sequence[Interval]) -> list[tuple[str, Interval]]:

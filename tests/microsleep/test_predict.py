@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import shutil
+from pathlib import Path
 
 import mne
 import numpy as np
@@ -17,6 +18,7 @@ from memcell_data.configs import OwnConfig, SimulatedConfig
 from memcell_data.edf_fields import field_at
 from memcell_data.edf_writer import Track, write_edf
 from memcell_data.own import Own
+from memcell_data.reader import signal_file
 from memcell_data.simulated import Simulated
 from memcell_microsleep.app import Microsleep
 from memcell_microsleep.config import MicrosleepConfig
@@ -73,7 +75,16 @@ def test_what_is_written(edf, facts, predicted, tmp_path) -> None:
         assert sidecar["GeneratedBy"]["model_id"] == "m1"
         assert sidecar["GeneratedBy"]["trained_on_simulated_data"] is True
         shown = mne.read_annotations(tmp_path / f"{row['recording']}_annot.txt")
-        assert shown.onset.tolist() == [float(e["onset"]) for e in events]
+        lost = [
+            sum(
+                length
+                for at, length in signal_file(Path(row["file"])).gaps()
+                if at <= float(e["onset"])
+            )
+            for e in events
+        ]
+        expected = [float(e["onset"]) - n for e, n in zip(events, lost, strict=True)]
+        assert shown.onset.tolist() == pytest.approx(expected)
         assert shown.duration.tolist() == [float(e["duration"]) for e in events]
         assert set(shown.description) == {"microsleep"}
     assert not [p for p in tmp_path.iterdir() if p.name.startswith(".")]

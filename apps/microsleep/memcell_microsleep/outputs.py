@@ -2,7 +2,8 @@
 
 ``NAME_events.tsv`` has the columns of a BIDS events file (``onset``, ``duration`` in seconds from the
 recording's first sample, ``trial_type``) and each event's largest and mean probability.
-``NAME_probability.tsv`` has a row a step. ``NAME_annot.txt`` is what ``mne.read_annotations`` reads.
+``NAME_probability.tsv`` has a row a step. ``NAME_annot.txt`` is what ``mne.read_annotations`` reads, in the
+time of ``mne.io.read_raw``, which leaves out the gaps of an EDF+D.
 ``NAME_events.json`` describes the columns, as BIDS does, and says which model and which file they come
 from; it is written last, so where it stands the others are whole. Every file is written beside its place
 and renamed, and its bytes depend on the recording and the model alone.
@@ -22,6 +23,8 @@ from memcell.errors import DataError, MemcellError
 from memcell.escape import table
 from memcell.files import Growing, write_atomic
 from memcell.reading import read_object
+from memcell_data.labels import COUNTED_BY_MNE
+from memcell_data.reader import signal_file
 from memcell_microsleep.finder import Found
 from memcell_microsleep.rows import probability_rows
 
@@ -85,10 +88,32 @@ def write_events(path: Path, events: Sequence[Found]) -> None:
     _write(path, "\t".join(_BIDS), rows)
 
 
-def write_annotations(path: Path, events: Sequence[Found]) -> None:
-    """Write the events as MNE writes annotations; onsets count from the first sample."""
-    rows = [f"{e.onset:.3f},{e.duration:.3f},microsleep" for e in events]
-    _write(path, "# MNE-Annotations\n# onset, duration, description", rows)
+def write_annotations(
+    path: Path, events: Sequence[Found], joined: Sequence[tuple[float, float]] = ()
+) -> None:
+    """Write the events as MNE writes annotations; onsets count from the first sample as MNE counts.
+
+    Args:
+        path: Where.
+        events: In the recording's own time.
+        joined: Onset and length of the gaps that MNE leaves out when it reads the file (EDF+D): what comes
+            after them is earlier to it by so much.
+    """
+    lines = ["# MNE-Annotations"]
+    if joined:
+        lines.append(f"{COUNTED_BY_MNE}: it joins what lies before and after a gap")
+    rows = []
+    for e in events:
+        lost = sum(length for onset, length in joined if onset <= e.onset + 1e-6)
+        rows.append(f"{e.onset - lost:.3f},{e.duration:.3f},microsleep")
+    _write(path, "\n".join([*lines, "# onset, duration, description"]), rows)
+
+
+def joined_by_mne(path: Path | None) -> tuple[tuple[float, float], ...]:
+    """Return onset and length of the gaps of a recording that MNE leaves out: those of EDF+D and BDF+D."""
+    if path is None or path.suffix.lower() not in (".edf", ".bdf"):
+        return ()
+    return signal_file(path).gaps()
 
 
 def add_probabilities(

@@ -118,7 +118,8 @@ class Predictor:
             outputs.sidecar_path(out, name).unlink(missing_ok=True)
         events = run.finder.end()
         outputs.write_events(outputs.events_path(out, name), events)
-        outputs.write_annotations(outputs.annotations_path(out, name), events)
+        joined = outputs.joined_by_mne(recording.path)
+        outputs.write_annotations(outputs.annotations_path(out, name), events, joined)
         record = {
             "events": len(events),
             "event_seconds": round(sum(e.duration for e in events), 3),
