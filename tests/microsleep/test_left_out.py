@@ -106,6 +106,10 @@ def test_marks_last_as_long_as_was_said(folder) -> None:
         DataError, match=r"2 labels 'microsleep' \(the first at 10 s\).*mark-duration"
     ):
         task(folder)
+    with pytest.raises(
+        DataError, match=r"mark-duration 0\.5 is shorter than --min-duration \(1 s\)"
+    ):
+        task(folder, {"mark_duration": 0.5})
     made = task(folder, {"mark_duration": 3.0})
     for s in made.train:
         assert np.flatnonzero(s.targets == 1).tolist() == [*range(50, 65), *range(150, 165)]
@@ -152,3 +156,27 @@ def test_a_short_episode_in_unlabelled_time_has_no_class(word) -> None:
         intervals=sides, background=None, positive=labels.positive, negative=labels.negative
     )
     assert set(targets(known, steps, 0.2, LabelRules()).tolist()) == {0}
+
+
+@pytest.mark.parametrize(("onset", "duration"), [(9.8, 0.2), (0.0, 0.3), (9.7, 0.3)])
+def test_what_the_edge_of_the_recording_cut_is_no_blink(onset, duration) -> None:
+    # a microsleep of 3 s of which the recording has .2 s: clipped, and still none that is wake
+    labels = Labels(
+        intervals=(Interval(onset=onset, duration=duration, label="microsleep"),),
+        background="wake",
+        positive=frozenset({"microsleep"}),
+        negative=frozenset({"wake"}),
+    )
+    y = targets(labels, 0.2 * np.arange(50), 0.2, LabelRules())
+    at = 49 if onset else 0
+    assert y[at] == -1
+    assert (y[2:48] == 0).all()
+
+
+def test_a_split_that_lacks_a_class_says_what_was_left_out(folder) -> None:
+    for k in range(5):
+        (folder / f"p{k}.csv").write_text(HEAD + "10,5,microsleep\nsoon,4,microsleep\n")
+    with pytest.raises(
+        DataError, match=r"only positive steps.*left out may be why: .*p0\.csv: line 3.*4 more"
+    ):
+        task(folder)

@@ -114,7 +114,7 @@ class Microsleep:
         reach = Reach.of(pipeline, native)
 
         def finish(config: MicrosleepConfig) -> Task:
-            parts = split(made.sequences, config, _published(config, made))
+            parts = _split(config, made)
             return self._task(
                 config,
                 dataset,
@@ -147,7 +147,7 @@ class Microsleep:
         made = make_sequences(self.config, unfitted, recordings, progress, left_out)
 
         def finish(config: MicrosleepConfig) -> Task:
-            parts = split(made.sequences, config, _published(config, made))
+            parts = _split(config, made)
             ready = unfitted.fitted(parts.train)
             parts = ready.scale(parts)
             facts = {
@@ -347,11 +347,17 @@ class Microsleep:
 
 
 def _ask(dataset: DataSet, recordings: ListOf[Recording], config: MicrosleepConfig) -> None:
-    """Refuse a split by subject where it is open whether two subjects are one person.
+    """Refuse a split by subject where it is open whether two subjects are one person, and marks too short.
 
     Raises:
         DataError: Says what to type.
     """
+    marks = float(getattr(getattr(dataset, "config", None), "mark_duration", 0.0))
+    if 0 < marks < config.min_duration:
+        raise DataError(
+            f"--data.mark-duration {marks:g} is shorter than --min-duration ({config.min_duration:g} s), so "
+            "no mark would count: type a longer one, or a shorter --min-duration and --blink"
+        )
     doubt = str(getattr(dataset, "doubt", ""))
     few_people = len({r.subject for r in recordings}) < ENOUGH_SUBJECTS
     by_time = config.split == "time" or (config.split == "auto" and few_people)
@@ -359,8 +365,22 @@ def _ask(dataset: DataSet, recordings: ListOf[Recording], config: MicrosleepConf
         raise DataError(doubt)
 
 
-def _published(config: MicrosleepConfig, made: Made) -> dict[str, str]:
-    return made.published if config.split == "published" else {}
+def _split(config: MicrosleepConfig, made: Made) -> Split:
+    """Return the split of what was made.
+
+    Raises:
+        DataError: As `memcell_microsleep.split.split`; says what was left out, which may be why.
+    """
+    published = made.published if config.split == "published" else {}
+    try:
+        return split(made.sequences, config, published)
+    except DataError as error:
+        if not made.left_out.items:
+            raise
+        n = len(made.left_out.items)
+        more = f" (and {n - 1} more)" if n > 1 else ""
+        reason = made.left_out.items[0].reason
+        raise DataError(f"{error} What was left out may be why: {reason}{more}") from None
 
 
 def _left_out(made: Made) -> dict[str, str]:

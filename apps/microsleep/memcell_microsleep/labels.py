@@ -3,10 +3,10 @@
 In this order: positive intervals at most ``merge`` apart become one (touching ones always do); those
 shorter than ``blink`` become negative (a blink is no microsleep: S. Schumacher's rule, .45 s); those
 from ``blink`` to ``min_duration`` lose their label, for they are neither, and so do short ones that touch
-time without a class, labelled so or not labelled at all, for nobody knows how long they are (a microsleep
-that both sides show for .3 s and one side for 2 s is no blink). A positive mark without a duration is
-refused: it would vanish. Long ones stay (sleep is no wake): ``max_duration`` concerns the counting of events
-(`memcell_microsleep.events`). Which labels are positive and negative says the protocol
+time without a class (labelled so, not labelled at all, or beyond the recording's edge), for nobody knows how
+long they are (a microsleep that both sides show for .3 s and one side for 2 s is no blink). A positive mark
+without a duration is refused: it would vanish. Long ones stay (sleep is no wake): ``max_duration`` concerns
+the counting of events (`memcell_microsleep.events`). Which labels are positive and negative says the protocol
 (`memcell_microsleep.protocols`), before all this.
 Where intervals overlap, positive wins over every other label, and a label that is neither positive
 nor negative wins over negative.
@@ -136,13 +136,21 @@ def check_marks(labels: Labels, name: str) -> None:
 
 
 def _uncovered(labels: Labels, starts: NDArray[np.float64], step: float) -> _Pairs:
-    """Return the time of the recording that no label covers, where such time has no class."""
-    if labels.background in labels.positive | labels.negative or len(starts) == 0:
+    """Return the time of which nobody knows the class, though no label says so.
+
+    It lies before and after the recording, where labels were clipped, and between labels where such time has
+    no class.
+    """
+    if len(starts) == 0:
         return []
-    covered = union((i.onset, i.onset + i.duration) for i in labels.intervals).ravel().tolist()
     first, last = float(starts[0]), float(starts[-1]) + step
+    outside = [(-np.inf, 0.0), (last, np.inf)]
+    if labels.background in labels.positive | labels.negative:
+        return outside
+    covered = union((i.onset, i.onset + i.duration) for i in labels.intervals).ravel().tolist()
     edges = [first, *covered, last]
-    return [(a, b) for a, b in zip(edges[::2], edges[1::2], strict=True) if b - a > SAME]
+    between = [(a, b) for a, b in zip(edges[::2], edges[1::2], strict=True) if b - a > SAME]
+    return [*outside, *between]
 
 
 def _judged(labels: Labels, rules: LabelRules, uncovered: _Pairs) -> tuple[_Pairs, _Pairs, _Pairs]:
