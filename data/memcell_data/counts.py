@@ -13,7 +13,7 @@ Row = NDArray[np.float64]
 
 #: At most three times as many seconds are looked at closely: every one of the first, then every third of all,
 #: every ninth ...
-KEPT = 1 << 11
+KEPT = 1 << 9
 
 
 class Amplitudes:

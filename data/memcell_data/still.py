@@ -72,9 +72,11 @@ class StillSamples:
         x = np.concatenate([self._row, row if whole else np.where(np.isfinite(row), row, np.inf)])
         marks = np.concatenate([self._marks, np.zeros(len(row), dtype=np.int8)])
         with np.errstate(invalid="ignore"):
-            d = np.diff(x)
-            d[np.isnan(d)] = np.inf
-            self._find_flat(x, d, marks)
+            padded = np.zeros(len(x))  # one more, so that it has rows as the samples have
+            d = np.subtract(x[1:], x[:-1], out=padded[: max(0, len(x) - 1)])
+            if not whole or not np.isfinite(x[: len(x) - len(row)].sum()):
+                d[np.isnan(d)] = np.inf
+            self._find_flat(x, padded, marks)
             self._find_saturated(x, d, marks)
         decided = max(0, len(x) - self.window + 1)
         self._learn(x[:decided], d[:decided])
@@ -94,8 +96,8 @@ class StillSamples:
         self._row, self._marks = np.empty(0), np.empty(0, dtype=np.int8)
         return marks
 
-    def _find_flat(self, x: Row, d: Row, marks: Marks) -> None:
-        n = self.window
+    def _find_flat(self, x: Row, padded: Row, marks: Marks) -> None:
+        n, d = self.window, padded[:-1]
         if len(x) < n:
             return
         # A window holds a whole half of one wherever it begins, and only where a half hardly moves is it
@@ -105,7 +107,7 @@ class StillSamples:
         values = x[: parts * half].reshape(parts, half)
         near = values.max(axis=1) - values.min(axis=1) <= (DITHER if self._dither else _NOTHING)
         if self._dither:
-            steps = np.append(d, 0.0)[: parts * half].reshape(parts, half)[:, : half - 1]
+            steps = padded[: parts * half].reshape(parts, half)[:, : half - 1]
             near |= steps.max(axis=1) - steps.min(axis=1) <= DITHER
             near[near] = _still_in_itself(values[near], steps[near])
         for first, stop in runs(near):

@@ -32,7 +32,9 @@ def own_output() -> Iterator[IO[str]]:
             yield ours
         return
     kept = os.dup(1)
-    out = os.fdopen(kept, "w", encoding=ours.encoding, errors=ours.errors, closefd=True)
+    out = os.fdopen(
+        kept, "w", buffering=1, encoding=ours.encoding, errors=ours.errors, closefd=True
+    )
     os.dup2(sys.stderr.fileno(), 1)
     try:
         with redirect_stdout(sys.stderr):
