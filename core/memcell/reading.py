@@ -129,7 +129,9 @@ def read_bytes(path: Path, most: int = MOST_TEXT) -> bytes:
         RunFolderError: It is missing, larger, or cannot be read.
     """
     with opened(path, most) as file:
-        content: bytes = file.read(most + 1)
+        # as much as there is, and a little more: a buffer of the limit's size would be made at once
+        size = os.fstat(file.fileno()).st_size
+        content: bytes = file.read(min(size, most) + 1)
         if len(content) > most:
             raise _too_large(path, len(content), most)
         return content

@@ -79,6 +79,9 @@ def load_model(
         network.load_state_dict(tensors)
     for layer in network.recurrent.each:
         layer.eager_because = str(head.meta.get("eager_because", ""))[:500]
+        for name, value in network.named_parameters():
+            if not bool(torch.isfinite(value).all()):
+                raise ValueError(f"'{name}' has values that are no numbers; train it again")
     return network.eval(), facts
 
 

@@ -142,6 +142,8 @@ def _position(values: dict[str, Any]) -> Position:
             raise ValueError(f"position: {field.name} is {str(value)[:40]}")
         if isinstance(plain, int) and not isinstance(plain, bool) and value < min(0, plain):
             raise ValueError(f"position: {field.name} is {value}")
+        if isinstance(plain, list) and not all(type(each) in (int, float) for each in value):
+            raise ValueError(f"position: {field.name} holds what is no number")
     return at
 
 
