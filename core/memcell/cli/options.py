@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -25,14 +26,15 @@ class ConfigOption(click.Option):
     ) -> None:
         self.section, self.field = section, field
         flag = f"--{prefix}{field.flag}"
-        if field.type is bool:
+        switch = field.type is bool and not field.many
+        if switch:
             flag += f"/--{prefix}no-{field.flag}"
         shown = field.default if default is None else default
         super().__init__(
             [flag, parameter_name(section, field.name)],
             default=None,
-            type=None if field.type is bool else str,
-            metavar=None if field.type is bool else _metavar(field),
+            type=None if switch else str,
+            metavar=None if switch else _metavar(field),
             help=_help(field, shown),
         )
 
@@ -89,7 +91,8 @@ def sections(
 
 
 def _metavar(field: FieldInfo) -> str:
-    word = {int: "N", float: "X", str: "WORD"}[field.type]
+    word = {int: "N", float: "X", str: "WORD", bool: "yes|no"}[field.type]
+    word = "PATH" if field.kind is Path else word
     return f"{word},…" if field.many else word
 
 

@@ -57,7 +57,10 @@ def _plugins(
     if as_json:
         if name is not None:
             for row, entry in zip(rows, chosen, strict=True):
-                row["options"] = _options(entry)
+                try:
+                    row["options"] = _options(entry)
+                except MemcellError as error:
+                    row["options"], row["status"] = [], f"failed: {error}"
         click.echo(json.dumps(rows, indent=2), file=output)
     elif name is not None and not check:
         for entry in chosen:
@@ -142,10 +145,7 @@ def _print(rows: list[dict[str, Any]], check: bool) -> None:
 
 
 def _options(entry: Entry) -> list[dict[str, Any]]:
-    try:
-        fields = fields_of(entry.config_type())
-    except MemcellError:
-        return []
+    fields = fields_of(entry.config_type())
     return [
         {"name": f.flag, "default": f.default, "unit": f.unit, "bounds": f.bounds, "help": f.help}
         for f in fields

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from memcell.config import FieldInfo, fields_of
-from memcell.registry import Registry
+from memcell.errors import MemcellError
+from memcell.registry import Entry, Registry
 from memcell.specs import KINDS
 from memcell.training.config import NetworkConfig, TrainingConfig
 
@@ -35,24 +36,33 @@ def reference(registry: Registry) -> str:
     for kind in KINDS:
         lines += ["", f"## {_TITLES[kind.kind]}"]
         for entry in registry.entries(kind.kind):
-            spec = entry.spec
-            lines += ["", f"### {spec.name}", "", spec.summary]
-            if spec.reference:
-                lines += ["", f"Reference: {spec.reference}."]
-            declared = entry.capabilities(entry.config({})).items()
-            said = [f"`{name}` {value}" for name, value in declared if name not in _HIDDEN]
-            if said:
-                lines += ["", "Declares: " + ", ".join(said) + "."]
-            prefix = {"dataset": "data.", "app": ""}.get(spec.kind, f"{spec.kind}.")
-            lines += _table(fields_of(entry.config_type()), prefix)
-            for command, config in (
-                ("predict", entry.predict_config_type()),
-                ("stream", entry.stream_config_type()),
-            ):
-                if config is not None:
-                    lines += ["", f"With `memcell {command} {spec.name}`:"]
-                    lines += _table(fields_of(config), "")
+            try:
+                lines += _section(entry)
+            except MemcellError as error:  # the others' pages are wanted all the same
+                lines += ["", f"### {entry.spec.name}", "", f"Cannot be shown: {error}"]
     return "\n".join(lines) + "\n"
+
+
+def _section(entry: Entry) -> list[str]:
+    """Return what there is to say of a plugin."""
+    spec = entry.spec
+    lines = ["", f"### {spec.name}", "", spec.summary]
+    if spec.reference:
+        lines += ["", f"Reference: {spec.reference}."]
+    declared = entry.capabilities(entry.config({})).items()
+    said = [f"`{name}` {value}" for name, value in declared if name not in _HIDDEN]
+    if said:
+        lines += ["", "Declares: " + ", ".join(said) + "."]
+    prefix = {"dataset": "data.", "app": ""}.get(spec.kind, f"{spec.kind}.")
+    lines += _table(fields_of(entry.config_type()), prefix)
+    for command, config in (
+        ("predict", entry.predict_config_type()),
+        ("stream", entry.stream_config_type()),
+    ):
+        if config is not None:
+            lines += ["", f"With `memcell {command} {spec.name}`:"]
+            lines += _table(fields_of(config), "")
+    return lines
 
 
 def _table(fields: tuple[FieldInfo, ...], prefix: str) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from memcell.config import FieldInfo, fields_of
+from memcell.config import FieldInfo, fields_of, plain
 from memcell.config.values import from_text
 from memcell.errors import UsageError, unknown
 from memcell.registry import Registry
@@ -59,7 +59,7 @@ def canonical(field: FieldInfo, text: str, where: str) -> tuple[Any, str]:
     Raises:
         ConfigError: It is of the wrong type or out of bounds.
     """
-    value = from_text(field, text, where)
+    value = plain(from_text(field, text, where))
     if isinstance(value, bool):
         return value, "yes" if value else "no"
     if isinstance(value, float):

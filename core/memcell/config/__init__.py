@@ -4,7 +4,16 @@ From the same fields come the command-line options, the TOML file, the reference
 are checked and the "did you mean" of a mistyped name.
 """
 
-from memcell.config.fields import FieldInfo, fields_of, option
+from memcell.config.fields import TYPES, FieldInfo, fields_of, option, plain
 from memcell.config.values import from_mapping, replace, to_mapping
 
-__all__ = ["FieldInfo", "fields_of", "from_mapping", "option", "replace", "to_mapping"]
+__all__ = [
+    "TYPES",
+    "FieldInfo",
+    "fields_of",
+    "from_mapping",
+    "option",
+    "plain",
+    "replace",
+    "to_mapping",
+]

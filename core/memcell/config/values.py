@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import enum
 import math
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from memcell.config.fields import FieldInfo, fields_of
+from memcell.config.fields import FieldInfo, fields_of, plain, word_of
 from memcell.errors import ConfigError, unknown
 
 C = TypeVar("C")
@@ -40,7 +41,8 @@ def from_mapping(config: type[C], values: Mapping[str, Any], where: str = "") ->
 def to_mapping(config: Any) -> dict[str, Any]:
     """Return names and values of a config, tuples as lists; None values are left out (TOML has none)."""
     pairs = ((f.name, getattr(config, f.name)) for f in fields_of(type(config)))
-    return {k: list(v) if isinstance(v, tuple) else v for k, v in pairs if v is not None}
+    words = ((k, plain(v)) for k, v in pairs if v is not None)
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in words}
 
 
 def replace(config: C, **changes: Any) -> C:
@@ -63,9 +65,10 @@ def check(field: FieldInfo, value: Any, where: str = "") -> Any:
         items = value.split(",") if isinstance(value, str) else value
         if not isinstance(items, (list, tuple)):
             items = [items]
-        return tuple(
+        found = [
             _scalar(field, v.strip() if isinstance(v, str) else v, where) for v in items if v != ""
-        )
+        ]
+        return found if field.listed else tuple(found)
     return _scalar(field, value, where)
 
 
@@ -83,6 +86,14 @@ def from_text(field: FieldInfo, text: str, where: str = "") -> Any:
 
 
 def _scalar(field: FieldInfo, value: Any, where: str) -> Any:
+    if field.many and field.type is bool and isinstance(value, str):
+        value = _WORDS.get(value.lower(), value)
+    if field.kind is not str:
+        value = plain(value) if isinstance(value, field.kind) else value
+        word = _scalar(dataclasses.replace(field, kind=str), value, where)
+        if issubclass(field.kind, enum.Enum):
+            return next(member for member in field.kind if word_of(member) == word)
+        return field.kind(word)
     if field.type is str and isinstance(value, str):
         if field.choices and value not in field.choices:
             name = f"{where} " if where else ""

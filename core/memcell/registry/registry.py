@@ -8,7 +8,8 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
-from memcell.config import from_mapping
+from memcell.config import fields_of, from_mapping
+from memcell.config.values import check
 from memcell.errors import MemcellError, PluginError, UsageError, unknown
 from memcell.registry.loader import OWN_DISTRIBUTION, Failure, Loaded, installed, load
 from memcell.specs import Spec
@@ -52,7 +53,7 @@ class Entry:
         found = self._import(self.spec.config)
         if not isinstance(found, type):
             raise PluginError(f"{self.origin}: config '{self.spec.config}' is not a dataclass")
-        return found
+        return self._with_options(found)
 
     def predict_config_type(self) -> type[Any] | None:
         """Import and return the dataclass of an app's options of prediction, None where it has none."""
@@ -62,7 +63,7 @@ class Entry:
         found = self._import(reference)
         if not isinstance(found, type):
             raise PluginError(f"{self.origin}: predict_config '{reference}' is not a dataclass")
-        return found
+        return self._with_options(found)
 
     def stream_config_type(self) -> type[Any] | None:
         """Import and return the dataclass of an app's options of a live stream, None where it has none."""
@@ -72,7 +73,23 @@ class Entry:
         found = self._import(reference)
         if not isinstance(found, type):
             raise PluginError(f"{self.origin}: stream_config '{reference}' is not a dataclass")
-        return found
+        return self._with_options(found)
+
+    def _with_options(self, config: type[Any]) -> type[Any]:
+        """Return a config whose fields are all options.
+
+        Raises:
+            PluginError: One is not; names plugin, distribution and option.
+        """
+        try:
+            fields = fields_of(config)
+            for field in fields:
+                if field.default is not None:
+                    check(field, field.default, "the default of")
+        # hints may be of any form, and name what is not there
+        except Exception as error:
+            raise PluginError(f"{self.origin}: its options: {_line(error)}") from error
+        return config
 
     def build_checker(self) -> Any:
         """Import and build what looks into a data set's files, None where it has nothing that does."""
