@@ -105,7 +105,8 @@ def unroll_parts(
     """
     # unbind, not x[t]: indexing a tensor that needs a gradient makes the backward quadratic in T
     steps = list(zip(*(part.unbind(0) for part in parts), strict=True))
-    outputs, states, gathered = [], {0: state} if 0 in keep else {}, list[Gathered]()
+    outputs, states = [], {0: state} if 0 in keep else {}
+    gathered: list[Gathered] = []  # not list[Gathered](), which torch.compile does not know
     for t, p in enumerate(steps):
         if marks.any_restart[t]:
             state = where(marks.restarts[t], fresh, state)

@@ -17,6 +17,7 @@ from memcell.unroll.first_window import FirstWindow
 from memcell.unroll.marks import WindowMarks
 from memcell.unroll.native.unsupported import Seldom, Unsupported
 from memcell.unroll.norms import SiteNorms
+from memcell.unroll.operator import numbered, run_window
 from memcell.unroll.transforms import transforming
 
 
@@ -49,6 +50,8 @@ class Layer(nn.Module):
         self.cell = cell
         self.norms = SiteNorms(cell.norm_sites, normalizer)
         self.unroll = unroll
+        #: What stands for it in compiled code.
+        self.number = numbered(self)
         self._refused: dict[str, str] = {}
         #: Why it runs on the eager loop whatever was asked for, streams included; empty where it need not.
         self.eager_because = ""
@@ -80,7 +83,18 @@ class Layer(nn.Module):
         gather: bool,
         generator: torch.Generator | None = None,
     ) -> Unrolled:
-        """Run a window; see `memcell.unroll.eager.unroll_eager` for the arguments."""
+        """Run a window; see `memcell.unroll.eager.unroll_eager` for the arguments.
+
+        Under `torch.compile` a window is one operation (`memcell.unroll.operator`), under `torch.export`
+        the loop over its steps, which holds without this package.
+        """
+        if torch.compiler.is_compiling():
+            folds = gather and len(self.norms) > 0
+            marks = WindowMarks.unread(marks.restarts, marks.valid, marks.ages)
+            call = (x, state, fresh, marks, keep)
+            if torch.compiler.is_exporting() or folds or self.cell.draws or 0 in x.shape[:2]:
+                return Unrolled(*ways.run("eager", self, *call, gather, generator))
+            return Unrolled(*run_window(self, x, state, fresh, marks, tuple(sorted(set(keep)))))
         said: dict[str, str] = {}
         drawing = generator if self.cell.draws else None
         masks = None if drawing is None else drawing.get_state()

@@ -42,6 +42,8 @@ class WindowMarks:
         count = valid.to(torch.int64).cumsum(0) - valid.to(torch.int64)
         base = torch.where(restarts, count, -age.expand_as(count))
         ages = count - base.cummax(0).values
+        if torch.compiler.is_compiling():
+            return cls.unread(restarts, valid, ages)
         any_restart, all_valid = restarts.any(1), valid.all(1)
         return cls(
             restarts=restarts,
@@ -49,6 +51,18 @@ class WindowMarks:
             ages=ages,
             any_restart=tuple(any_restart.tolist()),
             all_valid=tuple(all_valid.tolist()),
+        )
+
+    @classmethod
+    def unread(cls, restarts: Tensor, valid: Tensor, ages: Tensor) -> WindowMarks:
+        """Return marks for code compiled for any numbers: each step may have restarts and padding."""
+        steps = valid.shape[0]
+        return cls(
+            restarts=restarts,
+            valid=valid,
+            ages=ages,
+            any_restart=(True,) * steps,
+            all_valid=(False,) * steps,
         )
 
     @property

@@ -73,8 +73,8 @@ def test_a_tensor_from_outside_is_seen():
     [
         (lambda x: x if x.sum() > 0 else -x, "number is read"),
         (lambda x: x * x[0].item(), "number is read"),
-        (lambda x: x.mul_(2), "inplace"),
-        (lambda x: torch.empty_like(x).copy_(x), "inplace"),
+        (lambda x: x.mul_(2), "changed in place"),
+        (lambda x: torch.empty_like(x).copy_(x), "changed in place"),
     ],
 )
 def test_what_a_graph_does_not_show_is_refused(function, reason):

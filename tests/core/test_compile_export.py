@@ -1,0 +1,117 @@
+"""torch.compile and torch.export of what holds a layer: equal, compiled once, without a word."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from memcell.recurrent.state import leaves
+from memcell.registry import default_registry
+from memcell.testing.cells.made import initialize
+from memcell.unroll import Layer, RecurrentStack, WindowMarks
+
+T, B, F = 4, 3, 2
+
+
+def stack_of(way: str, normalizer: str | None = None) -> RecurrentStack:
+    registry = default_registry()
+    entry = registry.get("cell", "lstm")
+    torch.manual_seed(0)
+    cells = [entry.build(F, 4, entry.config({})), entry.build(4, 4, entry.config({}))]
+    build = None
+    if normalizer is not None:
+        norm = registry.get("normalizer", normalizer)
+        build = lambda width: norm.build(width, norm.config({}))  # noqa: E731
+    for cell in cells:
+        initialize(cell)
+    return RecurrentStack([Layer(c, build, way) for c in cells]).double()
+
+
+class Model(torch.nn.Module):
+    """A stack with a readout; marks are made inside, as `memcell.network.Network` makes them."""
+
+    def __init__(self, way: str, normalizer: str | None = None) -> None:
+        super().__init__()
+        self.recurrent = stack_of(way, normalizer)
+        self.readout = torch.nn.Linear(4, 2).double()
+
+    def forward(self, x, restarts, valid):
+        age = torch.zeros(x.shape[1], dtype=torch.int64)
+        marks = WindowMarks.of(restarts, valid, age)
+        state = self.recurrent.initial_state(x.shape[1], dtype=x.dtype)
+        out, states = self.recurrent(x, state, state, marks, (2, x.shape[0]), True)
+        return self.readout(out), states
+
+
+def draw(seed: int):
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.randn(T, B, F, generator=generator, dtype=torch.float64)
+    restarts = torch.rand(T, B, generator=generator) < 0.3
+    valid = torch.rand(T, B, generator=generator) < 0.9
+    return x, restarts, valid
+
+
+def numbers(model, call, args):
+    x = args[0].requires_grad_()
+    out, states = call(x, *args[1:])
+    kept = [part for step in sorted(states) for part in leaves(states[step])]
+    loss = out.square().sum() + sum(k.sin().sum() for k in kept)
+    return [out, *kept, *torch.autograd.grad(loss, [x, *model.parameters()])]
+
+
+@pytest.mark.parametrize("normalizer", [None, pytest.param("layer", marks=pytest.mark.slow)])
+def test_a_compiled_model_equals_and_is_compiled_once(normalizer):
+    torch._dynamo.reset()
+    torch._dynamo.utils.counters.clear()
+    model, reference = Model("auto", normalizer), Model("eager", normalizer)
+    reference.load_state_dict(model.state_dict())
+    compiled = torch.compile(model, fullgraph=True, backend="aot_eager")
+    for seed in range(10):  # more than torch compiles anew before it gives up
+        got = numbers(model, compiled, draw(seed))
+        wanted = numbers(reference, reference, draw(seed))
+        torch.testing.assert_close(got, wanted, rtol=1e-9, atol=1e-9)
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 1
+
+
+@pytest.mark.slow
+def test_an_exported_model_equals_with_other_numbers():
+    model = Model("auto").eval()
+    exported = torch.export.export(model, draw(0)).module()
+    for seed in (0, 1):
+        torch.testing.assert_close(exported(*draw(seed)), model(*draw(seed)))
+
+
+def test_the_operation_keeps_torchs_rules():
+    layer = stack_of("native").layers[0]
+    state = layer.cell.initial_state(B, dtype=torch.float64)
+    x, restarts, valid = draw(3)
+    marks = WindowMarks.of(restarts, valid, torch.zeros(B, dtype=torch.int64))
+    tensors = [x, *layer.parameters(), *state, *state]
+    tensors = [t.detach().clone().requires_grad_() for t in tensors]
+    call = (layer.number, tensors, marks.restarts, marks.valid, marks.ages, [T], True)
+    checks = ("test_schema", "test_autograd_registration", "test_faketensor")
+    torch.library.opcheck(torch.ops.memcell.window.default, call, test_utils=checks)
+
+
+@pytest.mark.slow
+def test_inductor_says_nothing():
+    script = """
+import sys; sys.path.insert(0, sys.argv[1])
+from core.test_compile_export import *
+model, reference = Model("auto"), Model("eager")
+reference.load_state_dict(model.state_dict())
+compiled = torch.compile(model)
+for seed in range(10):
+    wanted = numbers(reference, reference, draw(seed))
+    torch.testing.assert_close(numbers(model, compiled, draw(seed)), wanted)
+"""
+    folder = str(__file__).rsplit("core", 1)[0]
+    done = subprocess.run(
+        [sys.executable, "-c", script, folder], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Exception ignored" not in done.stderr
+    assert "recompile" not in done.stderr
