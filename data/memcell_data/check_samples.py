@@ -10,6 +10,7 @@ from memcell_data.reader import SignalFile
 from memcell_data.recording import Channel
 
 BLOCK_SECONDS = 30.0
+_ROUNDING = 1e-6
 
 
 @dataclass(kw_only=True)
@@ -19,10 +20,12 @@ class SamplesSeen:
     Args:
         refused: Channels that cannot be used, with the reason.
         remarks: What is odd, one line each.
+        gaps: Onset and length of each stretch of time without signal in all of the channels together, s.
     """
 
     refused: dict[str, str] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
+    gaps: list[tuple[float, float]] = field(default_factory=list)
 
 
 def look_at(file: SignalFile, channels: Sequence[Channel]) -> SamplesSeen:
@@ -47,10 +50,18 @@ def look_at(file: SignalFile, channels: Sequence[Channel]) -> SamplesSeen:
 def _read(file: SignalFile, names: Sequence[str], seen: SamplesSeen) -> str:
     """Read channels together, and return why they cannot be used, or nothing."""
     said: list[str] = []
+    rate = next(c.rate for c in file.channels() if c.name == names[0])
+    gaps: list[tuple[float, float]] = []
+    end = 0.0
     try:
-        for _ in file.blocks(names, BLOCK_SECONDS, said.append):
-            pass  # looked at in passing
+        for block in file.blocks(names, BLOCK_SECONDS, said.append):  # looked at in passing
+            if block.begins and (end or block.onset > _ROUNDING):
+                gaps.append((end, max(0.0, block.onset - end)))
+            end = block.onset + block.values.shape[1] / rate
+        if end < file.duration() - 0.5 / rate:
+            gaps.append((end, file.duration() - end))
     except DataError as error:
         return str(error)
     seen.remarks += said
+    seen.gaps += gaps
     return ""

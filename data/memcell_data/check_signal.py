@@ -57,14 +57,24 @@ def report_of(
     remarks = [plain(path, line) for line in file.remarks()]
     if table is not None:
         remarks += [plain(path, line) for line in table.bad_among(path, [c.name for c in chosen])]
+    gaps = file.gaps()
     if samples:
         good = [c for c in chosen if c.name not in bad]
         seen = look_at(file, good)
         bad |= {name: plain(path, why) for name, why in seen.refused.items()}
         remarks += [plain(path, line) for line in seen.remarks]
+        if (
+            good
+            and not seen.refused
+            and len({c.rate for c in good}) == 1
+            and (wanted or len(good) == 1)
+        ):
+            gaps = tuple(
+                seen.gaps
+            )  # what is flat, saturated or missing too: all of them are used together
     seen_labels = labels_of(path, file, labels)
     usable = [c for c in chosen if c.name not in bad]
-    findings = [*remarks, *bad.values(), *_of_header(file, chosen, usable), *seen_labels.findings]
+    findings = [*remarks, *bad.values(), *_of_header(file, gaps, usable), *seen_labels.findings]
     return FileReport(
         path=path,
         format=file.format(),
@@ -72,7 +82,7 @@ def report_of(
             CheckedChannel(name=c.name, kind=c.kind, unit=c.unit, rate=c.rate) for c in channels
         ),
         seconds=file.duration(),
-        gaps=file.gaps(),
+        gaps=gaps,
         annotations=Counter(seen_labels.descriptions),
         findings=tuple(dict.fromkeys(findings)),
         refused=_refused(wanted, missing, chosen, bad),
@@ -115,9 +125,11 @@ def _refused(
     return ""
 
 
-def _of_header(file: SignalFile, chosen: Sequence[Channel], usable: Sequence[Channel]) -> list[str]:
+def _of_header(
+    file: SignalFile, gaps: Sequence[tuple[float, float]], usable: Sequence[Channel]
+) -> list[str]:
     lines = []
-    if gaps := file.gaps():
+    if gaps:
         known = sum(seconds for _, seconds in gaps)
         lost = f" of {known:g} s in all" if known else ""
         lines.append(

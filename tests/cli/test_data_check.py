@@ -286,3 +286,22 @@ def test_a_unit_and_labels_are_told_as_to_train(check, tmp_path):
     assert (code, "beyond 10 mV" in said) == (1, True)
     code, said, _ = check(path, "--unit", "uV", "--labels", tmp_path / "nowhere")
     assert "there is no such label file (--labels)" in said
+
+
+def test_what_is_flat_is_among_the_gaps(check, tmp_path):
+    """For channels that are used together; where nobody chose, each channel's own line has its times."""
+    rows = np.random.default_rng(0).normal(0, 20, (2, 40_000))
+    rows[0, 10_000:20_000] = 0.0
+    rows[1, 30_000:31_000] = 7.0
+    tracks = [Track(name=n, values=r, rate=100) for n, r in zip(("O1", "O2"), rows, strict=True)]
+    write_edf(tmp_path / "a.edf", tracks)
+    for words, gaps in (
+        (("--channels", "O1"), [[100, 100]]),
+        (("--channels", "O1,O2"), [[100, 100], [300, 10]]),
+        ((), []),
+    ):
+        _, said, _ = check("--json", tmp_path / "a.edf", *words)
+        report = json.loads(said)
+        assert np.allclose(report["gaps"], gaps)
+        lines = " ".join(report["findings"])
+        assert "'O1' is flat 25% of the time; cut out as gaps: 100.00-200.00 s" in lines
