@@ -93,7 +93,8 @@ def _night(path: Path, samples: bool) -> FileReport:
     return FileReport(
         path=path,
         format="band powers",
-        seconds=night.duration,
+        # of the powers: the hypnogram goes on to the end of the day it was begun on
+        seconds=None if features is None else float(features.times[-1]) + step,
         gaps=tuple((float(a) + step, float(b - a) - step) for a, b in at),
         annotations=Counter(i.label for i in labels.intervals) if labels else {},
         findings=tuple(plain(path, w) for w in (features.warnings if features else ())),

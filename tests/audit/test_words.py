@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from memcell.cli.main import main
 from memcell.sequences.sequence import Sequence
+from memcell_data.check import Check
 from memcell_microsleep.config import MicrosleepConfig
 from memcell_microsleep.notes import _shared
 from memcell_microsleep.split import Split, split
@@ -61,3 +63,13 @@ def test_who_validates_is_as_documented() -> None:
         assert one != s.subject
         times[one] += 1
     assert all(n == 0 for u, n in times.items() if int(u[1:]) % 3 == 0)
+
+
+def test_a_night_lasts_as_long_as_its_powers() -> None:
+    """Not as long as its hypnogram, which is unscored up to the end of the day."""
+    shared = Path(__file__).parents[3] / "shared" / "data" / "sleep-edf"
+    if not shared.is_dir():
+        pytest.skip("the nights of ../shared/data/sleep-edf are not there")
+    report = Check().check(shared / "SC4011E0.npz", samples=True)
+    with np.load(shared / "SC4011E0.npz") as held:
+        assert report.seconds == pytest.approx(30 * len(held["stage"]))

@@ -30,7 +30,7 @@ def quality(recording: Recording, sequence: Sequence, warnings: ListOf[str]) -> 
     return {
         "name": recording.name,
         "subject": recording.subject,
-        "seconds": float(recording.duration),
+        "seconds": float(recording.duration if recording.features is None else times[-1] + step),
         "rate": float(max((c.rate for c in recording.channels), default=0.0)),
         "steps": sequence.n_steps,
         "labelled": int(sequence.labelled.sum()),
