@@ -89,6 +89,7 @@ class Task:
             run and needed by `App.predict`.
         tables: Tables about the data, file name to content (which file is on which side of the split); kept
             in the run folder from before training on.
+        preview: What the person at the screen sees of these tables before training, a line each.
     """
 
     train: tuple[Sequence, ...]
@@ -106,6 +107,7 @@ class Task:
     remarks: tuple[str, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
     tables: Mapping[str, str] = field(default_factory=dict)
+    preview: tuple[str, ...] = ()
 
 
 class App(Protocol):
@@ -240,14 +242,14 @@ class Fold:
         options: Of the app's config: under these `App.task` gives the same task by itself.
         task: Makes the task.
         tables: As `Task.tables`, about all folds together; the same in each.
-        remarks: Lines about all folds for the person at the screen; the same in each.
+        preview: As `Task.preview`, about all folds together; the same in each.
     """
 
     name: str
     options: Mapping[str, Any]
     task: Callable[[], Task]
     tables: Mapping[str, str] = field(default_factory=dict)
-    remarks: ListOf[str] = ()
+    preview: ListOf[str] = ()
 
 
 @runtime_checkable

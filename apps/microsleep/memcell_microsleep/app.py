@@ -84,7 +84,7 @@ class Microsleep:
             options = {"held_out": subject}
             fold = partial(finish, config)
             folds.append(
-                Fold(name=subject, options=options, task=fold, tables=tables, remarks=who.lines())
+                Fold(name=subject, options=options, task=fold, tables=tables, preview=who.lines())
             )
         return folds
 
@@ -209,7 +209,8 @@ class Microsleep:
                 *made.notes,
                 *made.left_out.notes(len(made.recordings) + made.left_out.recordings),
             ),
-            remarks=(*who.lines(), *made.remarks),
+            remarks=made.remarks,
+            preview=tuple(who.lines()),
             tables={WHO: who.table(), **_left_out(made)},
             facts={
                 "app": "microsleep",

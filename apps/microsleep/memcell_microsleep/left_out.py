@@ -6,11 +6,10 @@ every output say how much it was, and ``left_out.tsv`` in the run folder has a l
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence as ListOf
 from dataclasses import dataclass
 
+from memcell import escape
 from memcell.errors import DataError
 from memcell_data.recording import Recording
 from memcell_microsleep.channels import choose
@@ -95,11 +94,8 @@ class LeftOut:
 
     def table(self) -> str:
         """Return ``left_out.tsv``: a line for each."""
-        out = io.StringIO()
-        writer = csv.writer(out, delimiter="\t", lineterminator="\n")
-        writer.writerow(["recording", "what", "reason"])
-        writer.writerows([i.recording or "n/a", i.what, i.reason] for i in self.items)
-        return out.getvalue()
+        rows = [(i.recording or "n/a", i.what, i.reason) for i in self.items]
+        return escape.table([("recording", "what", "reason"), *rows])
 
 
 def with_channels(

@@ -5,14 +5,13 @@ The first and the last lines stand on the screen before training; ``split.tsv`` 
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 from collections.abc import Mapping
 from collections.abc import Sequence as ListOf
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from memcell import escape
 from memcell.sequences.sequence import Sequence
 from memcell_data.recording import Recording
 from memcell_microsleep.split import PARTS, Split
@@ -76,24 +75,20 @@ class Who:
 
     def table(self) -> str:
         """Return ``split.tsv``: a line for each recording."""
-        out = io.StringIO()
-        writer = csv.writer(out, delimiter="\t", lineterminator="\n")
-        writer.writerow(COLUMNS)
+        rows: list[ListOf[object]] = [COLUMNS]
         for name, line in self._lines.items():
             counts = (line.steps, line.labelled, line.positive)
-            writer.writerow(
-                [_plain(line.file), _plain(name), _plain(line.subject), _side(line), *counts]
-            )
-        return out.getvalue()
+            rows.append([line.file, name, line.subject, _side(line), *counts])
+        return escape.table(rows)
 
     def lines(self) -> list[str]:
         """Return the table for the screen: how many, then the first and the last lines."""
         n, subjects = len(self._lines), len({line.subject for line in self._lines.values()})
         rows = [(line.file, line.subject, _side(line)) for line in self._lines.values()]
         shown = rows if n <= FIRST + LAST + 1 else [*rows[:FIRST], *rows[-LAST:]]
-        width = [max(len(_plain(row[k])) for row in shown) for k in range(2)]
+        width = [max(len(escape.line(row[k])) for row in shown) for k in range(2)]
         drawn = [
-            f"  {_plain(file):<{width[0]}}  subject {_plain(subject):<{width[1]}}  {side}"
+            f"  {escape.line(file):<{width[0]}}  subject {escape.line(subject):<{width[1]}}  {side}"
             for file, subject, side in shown
         ]
         if len(shown) < n:
@@ -117,8 +112,3 @@ def _files(recordings: ListOf[Recording]) -> dict[str, str]:
         r.name: str(paths[r.name].relative_to(Path(common))) if r.name in paths else r.name
         for r in recordings
     }
-
-
-def _plain(text: str) -> str:
-    """Return a name that changes nothing on a screen or in a table, whatever a file is called."""
-    return "".join(c if c.isprintable() else "?" for c in text)

@@ -51,7 +51,7 @@ def do_baselines(task: BaselinesTask, working: Working) -> dict[str, Any]:
     write_atomic(path, json.dumps(rows, indent=1) + "\n")
     write_tables(path.parent, found.task.tables)
     return {
-        REMARKS: list(found.task.remarks),
+        REMARKS: [*found.task.preview, *found.task.remarks],
         "main_score": found.task.main_score,
         "shown_scores": list(found.task.shown_scores),
         "n_classes": found.task.n_classes,

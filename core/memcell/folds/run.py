@@ -133,7 +133,7 @@ def train_folds(
         with locked(path / ".lock", busy):
             folds = _folders(folder, prepared, how.repeats)
             write_tables(path, prepared.folds[0].tables)
-            for line in prepared.folds[0].remarks:
+            for line in prepared.folds[0].preview:
                 say(line)
             _do_all(config, folds, path, say, how.mode)
             _pool(config, prepared.app, folds, path, say)
@@ -196,7 +196,7 @@ def _do_all(config: RunConfig, folds: list[FoldRuns], path: Path, say: Say, mode
         name = tasks[0].fold
         shown_first = next(runs.fold for runs in folds if runs.fold.name == name).task()
         # who is who was said of all folds
-        first = dataclasses.replace(shown_first, remarks=())
+        first = dataclasses.replace(shown_first, preview=())
         describe(first, lambda line: say(f"fold {name}: {line}"))
     failures: list[str] = []
     warned: set[str] = set()

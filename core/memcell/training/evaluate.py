@@ -94,7 +94,7 @@ def evaluate(
     with progress("reading recordings", None) as shown:
         task = built.task(shown)
     check_same_people(facts.task, task.facts)
-    for line in task.remarks:
+    for line in (*task.preview, *task.remarks):
         say(line)
     name = "evaluation.tsv"
     if options:

@@ -301,7 +301,7 @@ def describe(task: Task, say: Say) -> None:
         )
         shown = ", ".join(subjects[:6]) + (", …" if len(subjects) > 6 else "")
         say(f"{name}: {len(sequences)} sequences, {steps} steps{share} ({shown or 'none'})")
-    for line in task.remarks:
+    for line in (*task.preview, *task.remarks):
         say(line)
 
 
