@@ -15,6 +15,7 @@ from typing import Any
 import pluggy
 
 from memcell import hooks
+from memcell.registry.importing import watched
 from memcell.specs import KINDS, Spec
 
 GROUP = "memcell"
@@ -75,16 +76,19 @@ def load(points: Iterable[EntryPoint]) -> tuple[list[Loaded], list[Failure]]:
         ) -> None:
             failures.append(Failure(plugin=point.name, distribution=d, version=v, reason=reason))
 
+        origin = f"plugin '{point.name}' of {distribution} {version}"
         try:
-            module = point.load()
+            with watched(origin):
+                module = point.load()
         # Third-party code may raise anything on import, SystemExit included.
         except (Exception, SystemExit) as error:
             fail(f"import failed: {_line(error)}")
             continue
         for name, answer in _answers(point.name, module, fail):
             try:
-                items = list(answer())
-            except Exception as error:
+                with watched(origin):
+                    items = list(answer())
+            except (Exception, SystemExit) as error:
                 fail(f"{name} raised {_line(error)}")
                 continue
             kind = _kind_of(name)
