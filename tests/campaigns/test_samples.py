@@ -25,3 +25,17 @@ def test_hostile_streams_are_named_and_end_no_monitor():
     pytest.importorskip("mne_lsl.lsl", reason="the extra 'live' is not installed")
     said = campaign("hostile_streams", "fast", "jumping", "back_with_another_order")
     assert "3 kinds of streams, 0 not as they should be" in said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("what", ["train", "workers"])
+def test_killed_processes_leave_the_bytes_of_an_undisturbed_run(what):
+    if what == "workers":
+        pytest.importorskip("distributed", reason="the extra 'cluster' is not installed")
+    assert " 0 not as they should be" in campaign("kills", what, "--kills", "3")
+
+
+@pytest.mark.slow
+def test_results_depend_on_no_clock_and_no_hash_seed():
+    said = campaign("hostile_places", "clock set back", "hash seed 1")
+    assert "8 runs compared, 0 not as they should be" in said

@@ -96,8 +96,9 @@ class ComparisonFolder:
             "command": command,
             "commands": [*commands, command],
         }
-        write_atomic(self.base, tomli_w.dumps(plan.configs[0].sections()))
+        # the plan first: by it a folder is known as a comparison, should the process die in between
         write_atomic(self.plan, json.dumps(values, indent=1) + "\n")
+        write_atomic(self.base, tomli_w.dumps(plan.configs[0].sections()))
 
     def note_data(self, facts: Mapping[str, Any]) -> None:
         """Add what only the data can say: main score, classes, notes."""
