@@ -184,11 +184,19 @@ def stem(path: Path) -> str:
     return name[: name.rindex(".")] if "." in name[1:] else name
 
 
+def is_file(path: Path) -> bool:
+    """Whether a file is there; a name longer than any file's can be is none."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
 def companions(path: Path) -> list[Path]:
     """Return the files that hold the samples of a header (``.vhdr``, ``.set``) or go on with a first part."""
     if is_fif(path):
         return later_parts(path)
-    return [c for suffix in _COMPANIONS if (c := path.with_suffix(suffix)) != path and c.is_file()]
+    return [c for suffix in _COMPANIONS if (c := path.with_suffix(suffix)) != path and is_file(c)]
 
 
 def fingerprint(paths: Sequence[Path], *more: str) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from memcell.errors import DataError
+from memcell.names import file_names
 from memcell_data.fif_parts import without_later_parts
 from memcell_data.finding import below, chosen, is_label_file, lies_beside, what_was_sought
 from memcell_data.reader import SUFFIXES, is_recording, open_recording, stem
@@ -26,7 +27,8 @@ class Source:
 
     Args:
         path: The file.
-        name: What its results are called; unique among those asked for together.
+        name: What its results are called; unique among those asked for together, and the name of a file
+            everywhere.
     """
 
     path: Path
@@ -71,7 +73,8 @@ def find_sources(paths: Sequence[str], but_not_in: Path | None = None) -> list[S
     if not files:
         raise DataError("no recording was given; type the path of a file, a folder or a glob.")
     listed = without_later_parts(files)
-    return [Source(path=p, name=n) for p, n in zip(listed, _names(listed), strict=True)]
+    names = file_names(_names(listed))
+    return [Source(path=p, name=n) for p, n in zip(listed, names, strict=True)]
 
 
 def _expand(text: str) -> list[Path]:

@@ -18,6 +18,7 @@ from memcell.files import make_folder
 from memcell.folds.prepared import prepared_folds
 from memcell.jobs import Working
 from memcell.jobs.lock import locked
+from memcell.names import file_name
 from memcell.registry import default_registry
 from memcell.threads import one_thread
 from memcell.training.judged import FILE as JUDGED
@@ -63,7 +64,7 @@ class FoldTask:
 
 def folder_name(name: str) -> str:
     """Return the name of a fold's folder: what a file system or a shell might take amiss becomes ``_``."""
-    return re.sub(r"[^\w.+-]", "_", name).lstrip(".") or "_"
+    return file_name(re.sub(r"[^\w.+-]", "_", name).lstrip(".") or "_")
 
 
 def finished(path: Path) -> bool:
