@@ -10,6 +10,7 @@ import torch
 from memcell.testing.random_cells import __main__ as command
 from memcell.testing.random_cells import draw, tried
 from memcell.testing.random_cells.building import quick_builds
+from memcell.testing.random_cells.drawing import ARRAYS
 from memcell.testing.random_cells.shrinking import shrunk
 from memcell.unroll.native import function
 from memcell.unroll.native.schedule import Schedule
@@ -33,8 +34,14 @@ def test_random_cell_equals_the_eager_loop(seed):
     assert not outcome.wrong, f"{outcome.said}\n{draw(seed).script()}"
 
 
+@pytest.mark.parametrize("seed", range(ARRAYS, ARRAYS + 3))
+def test_random_cell_of_more_dimensions_equals_the_eager_loop(seed):
+    outcome = tried(draw(seed))
+    assert not outcome.wrong, f"{outcome.said}\n{draw(seed).script()}"
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("first", range(100, 220, 20))
+@pytest.mark.parametrize("first", [*range(100, 220, 20), ARRAYS + 100])
 def test_more_random_cells_equal_the_eager_loop(first):
     for seed in range(first, first + 20):
         outcome = tried(draw(seed))

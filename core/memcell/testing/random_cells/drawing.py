@@ -9,6 +9,8 @@ from memcell.testing.random_cells import operations
 from memcell.testing.random_cells.trial import Case
 
 INPUT = 3
+#: Cells of this number and above have lines of more dimensions; those below are what they always were.
+ARRAYS = 10_000
 
 
 @dataclass(frozen=True)
@@ -209,7 +211,7 @@ def draw(seed: int) -> Drawn:
         d.widths[f"s_{s}"] = w
     widths = dict(d.widths)
     for _ in range(rng.randint(1, 12)):
-        operations.add_line(d)
+        operations.add_line(d, arrays=seed >= ARRAYS)
     ends = [_end(d, None, states), *(_end(d, w, states) for w in states.values())]
     drawn = Drawn(
         seed=seed,

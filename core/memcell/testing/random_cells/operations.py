@@ -8,6 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from memcell.registry import default_registry
+from memcell.testing.random_cells.arrays import array
 
 if TYPE_CHECKING:
     from memcell.testing.random_cells.drawing import _Drawing
@@ -199,8 +200,13 @@ _KINDS: list[tuple[int, Callable[[_Drawing], tuple[str, int]]]] = [
 ]
 
 
-def add_line(d: _Drawing) -> str:
-    """Add a line to a step, and return its variable."""
-    weights, kinds = zip(*_KINDS, strict=True)
+def add_line(d: _Drawing, arrays: bool = False) -> str:
+    """Add a line to a step, and return its variable.
+
+    Args:
+        d: The step.
+        arrays: With more dimensions inside, too.
+    """
+    weights, kinds = zip(*_KINDS, *([(40, array)] if arrays else []), strict=True)
     (kind,) = d.rng.choices(kinds, weights)
     return d.add(*kind(d))
