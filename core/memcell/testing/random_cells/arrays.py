@@ -42,7 +42,7 @@ _EVEN = [
     ("torch.matmul({n}, {a}.view(-1, {h}, 2)).flatten(1)", "w"),
 ]
 #: Parameters of these, by letter.
-_SHAPES = {
+_SHAPES: dict[str, tuple[int | str, ...]] = {
     "u": ("w", 2),
     "v": (2, "w"),
     "s": ("w", "w"),
