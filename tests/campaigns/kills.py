@@ -7,7 +7,7 @@
 - ``compare``: of ``memcell compare``;
 - ``loso``: of ``memcell train --split loso``;
 - ``predict``: of ``memcell predict --jobs 2``, whose workers are orphans then;
-- ``workers``: of workers of ``memcell predict --jobs 2``, of which none is to blame;
+- ``workers``: of workers of ``predict``, ``compare`` and ``loso`` with ``--jobs 2``; none is to blame;
 - ``schedulers``: of the scheduler of ``memcell predict --scheduler``.
 """
 
@@ -95,7 +95,7 @@ def differing(folder: Path, whole: dict[str, str]) -> list[str]:
 
 def being_written(folder: Path, name: str = "checkpoint") -> bool:
     """Say whether a file is being written somewhere in a run folder."""
-    return any(folder.glob(f".{name}*.memcell-*")) or any(folder.glob(f"*/.{name}*.memcell-*"))
+    return any(folder.rglob(f".{name}*.memcell-*"))
 
 
 def kill_at_random(
@@ -197,6 +197,10 @@ SMALL = [
     "--batch-size", "4", "--time-steps", "25",
 ]  # fmt: skip
 PROBES = ["--probe", "staleness,order,stuck,gradient_flow,cell_state", "--probe-budget", "3"]
+LOSO = [
+    "--data.subjects", "3", "--data.minutes", "2", "--channels", "O1,O2", "--epochs", "2", "--hidden-size",
+    "4", "--min-updates", "0", "--split", "loso", "--batch-size", "4", "--checkpoint-seconds", "0.05",
+]  # fmt: skip
 #: Ways to train that keep different things in a checkpoint.
 WAYS = [
     [],
@@ -417,22 +421,36 @@ def predict(kills: int, rng: random.Random, folder: Path) -> Tally:
 
 
 def workers(kills: int, rng: random.Random, folder: Path) -> Tally:
-    """Kill workers: none of the recordings is to blame."""
-    made, tally, number = nights(folder, 30, 300), Tally(), 0
-    while tally.kills < kills and len(tally.wrong) < 20:
-        number += 1
-        out = folder / f"out-{number}"
-        child = forking.memcell(made.command(out, "--jobs", "2"), folder / f"out-{number}.said")
-        while child.poll() is None and tally.kills < kills:
-            child.wait(rng.uniform(0.2, 3.0))
+    """Kill workers of predictions, comparisons and folds: no task is to blame, and none is given up."""
+    made, tally = nights(folder, 30, 300), Tally()
+    seeds = ["--epochs", "2", "--policy", "carry,reset", "--seeds", "4"]
+    commands = [
+        lambda out: made.command(out),
+        lambda out: ["compare", "memory", *SMALL, *seeds, "--out", str(out)],
+        lambda out: ["train", "microsleep", *LOSO, "--cache", str(folder / "c"), "--out", str(out)],
+    ]
+    wholes = {0: made.whole}
+    for number in range(10_000):
+        if tally.kills >= kills or len(tally.wrong) >= 20:
+            break
+        kind, out = number % len(commands), folder / f"out-{number}"
+        if kind not in wholes:
+            whole = folder / f"whole-{kind}"
+            if not finished(forking.memcell(commands[kind](whole), folder / "w"), tally, "whole"):
+                break
+            wholes[kind] = digests(whole)
+        command = [*commands[kind](out), "--jobs", "2"]
+        child, before = forking.memcell(command, folder / f"out-{number}.said"), tally.kills
+        while child.poll() is None and tally.kills < kills and tally.kills - before < 7:
+            child.wait(rng.uniform(0.5, 4.0))
             there = workers_of(child.pid)
             if there:
                 tally.writing += being_written(out, "")
                 os.kill(rng.choice(there), signal.SIGKILL)
                 tally.kills += 1
-        if finished(child, tally, "predict"):
+        if finished(child, tally, command[0]):
             tally.runs += 1
-            wrong = differing(out, made.whole)
+            wrong = differing(out, wholes[kind])
             if wrong:
                 tally.complain(
                     f"{len(wrong)} files differ: {', '.join(wrong[:8])}: {child.said[-500:]}"

@@ -18,7 +18,7 @@ from distributed import Client, LocalCluster, Security
 from distributed.comm.addressing import get_address_host_port
 
 from memcell import __version__
-from memcell.errors import UsageError
+from memcell.errors import MemcellError, UsageError
 from memcell.jobs.contract import Mode
 from memcell.jobs.server import METHOD, start_server
 
@@ -197,6 +197,12 @@ def version() -> str:
 def _check_workers(client: Client, address: str) -> None:
     try:
         found = client.run(version)
+    except OSError as error:
+        reason = " ".join(str(error).split())
+        raise MemcellError(
+            f"--scheduler {address}: the connection was lost at once ({reason}); what is done is kept, and "
+            f"the same command goes on when the scheduler is there again"
+        ) from None
     except Exception as error:  # whatever a foreign worker says to our code
         reason = " ".join(str(error).split())
         raise UsageError(

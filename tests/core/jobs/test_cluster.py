@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from memcell.errors import UsageError
+from memcell.errors import MemcellError, UsageError
 from memcell.jobs import Mode, clients, run_tasks
 from memcell.jobs import cluster as cluster_module
 from memcell.jobs.cluster import ALONE, BESIDE
@@ -192,3 +192,13 @@ def test_a_scheduler_without_workers_is_named(doing, collected, monkeypatch):
         pytest.raises(UsageError, match="no worker"),
     ):
         collected([doing.Doing("a", "plain")], Mode(scheduler=empty.scheduler_address))
+
+
+def test_a_scheduler_that_goes_away_at_once_is_not_blamed_on_its_workers():
+    class Gone:
+        def run(self, function):
+            raise OSError("Stream is closed")
+
+    with pytest.raises(MemcellError, match="lost at once") as raised:
+        clients._check_workers(Gone(), "tcp://127.0.0.1:1")
+    assert not isinstance(raised.value, UsageError)
