@@ -249,7 +249,7 @@ def test_windows_within_its_limit_are_fine(make, cells, monkeypatch):
     ],
 )
 def test_a_miscompiled_program_is_caught(make, monkeypatch, program, right, wrong):
-    """A wrong expression in the C of one of the three programs, everything else right."""
+    """A wrong expression in the C of one of the three programs: by its verification or by the first window."""
     written = plan.write
 
     def miscompiled(made, timed=False):
@@ -263,9 +263,8 @@ def test_a_miscompiled_program_is_caught(make, monkeypatch, program, right, wron
     monkeypatch.setattr(plan, "write", miscompiled)
     monkeypatch.setattr(plan, "stored_key", lambda *_: None)
     trainer = make("plain", training=AUTO)
-    with pytest.warns(UnrollWarning, match="memcell-odd"):
+    with pytest.warns(UnrollWarning, match="memcell-odd|did not pass verification"):
         found = trained(trainer)
-    assert ways_of(trainer) == {True}
     assert equal(found, trained(make("plain", "eager", training={"unroll": "eager"})))
 
 

@@ -21,6 +21,7 @@ from memcell.jobs import Mode, Outcome, Working, run_tasks
 from memcell.jobs.lock import locked
 from memcell.progress import Progress, progress
 from memcell.registry import Registry
+from memcell.training.foreign import concerns
 from memcell.training.interrupt import Interrupted
 from memcell.training.run import device_of
 
@@ -67,6 +68,8 @@ def compare(
         axes, seeds = merged(plan, old, out)
         plan = plan_of(plan.app, plan.base, axes, seeds, registry, plan.target_loss)
     make_folder(out)
+    for line in dict.fromkeys(line for c in plan.configs for line in concerns(c, registry)):
+        say(line)
     with locked(folder.lock, f"another process is at work in '{out}': wait for it, or stop it"):
         folder.write(plan, command)
         mode = dataclasses.replace(mode, imports=imports_of(plan, registry))

@@ -35,6 +35,7 @@ from memcell.reading import read_object, refusing
 from memcell.registry import Registry
 from memcell.reporting import try_report
 from memcell.training.by_subject import differences
+from memcell.training.foreign import concerns
 from memcell.training.interrupt import Interrupted
 from memcell.training.intervals_text import by_subject, of_differences, with_intervals
 from memcell.training.processes import Processes
@@ -117,6 +118,8 @@ def train_folds(
         Interrupted: The person asked to stop; ``--resume`` goes on.
     """
     check(config, registry)
+    for line in concerns(config, registry):
+        say(line)
     if Processes.started(device_of(config)).count > 1:
         raise UsageError("folds are runs of one process each: leave out torchrun, or --split loso")
     if not resume:

@@ -59,6 +59,10 @@ class FirstWindow:
                     return False
         except Unsupported:  # said when the window itself is run
             return True
+        except Exception as error:  # where it is the cell's own, the eager loop says so
+            what = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+            self.difference = f"layer {self._layers}: it raised {what}"
+            return False
         finally:
             self.seconds += time.perf_counter() - began
             self._layers += 1
