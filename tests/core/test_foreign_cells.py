@@ -249,7 +249,7 @@ def test_windows_within_its_limit_are_fine(make, cells, monkeypatch):
     ],
 )
 def test_a_miscompiled_program_is_caught(make, monkeypatch, program, right, wrong):
-    """A wrong expression in the C of one of the three programs: by its verification or by the first window."""
+    """A wrong expression in the C of one of the programs: its verification or the first window sees it."""
     written = plan.write
 
     def miscompiled(made, timed=False):
