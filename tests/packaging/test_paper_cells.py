@@ -37,13 +37,8 @@ def test_every_cell_keeps_the_contract(tmp_path):
     run(sys.executable, "-m", "venv", "--without-pip", tmp_path / "env")
     python = tmp_path / "env" / "bin" / "python"
     site = Path(run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip())
-    packages = subprocess.run(
-        [sys.executable, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    (site / "zz_dependencies.pth").write_text(packages)
+    packages = [path for path in sys.path if path.endswith("site-packages")]
+    (site / "zz_dependencies.pth").write_text("\n".join(packages) + "\n")
     install = ("install", "--no-deps", "--no-index", "--quiet", "--ignore-installed")
     run(sys.executable, "-m", "pip", "--python", python, *install, *sorted(wheels.glob("*.whl")))
     command = python.with_name("memcell")
