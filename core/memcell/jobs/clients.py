@@ -37,7 +37,7 @@ def client_of(mode: Mode) -> Iterator[Client]:
         UsageError: No scheduler answers, it has no worker, or its workers cannot run this memcell.
     """
     if mode.scheduler:
-        with _running(mode.scheduler) as client:
+        with _own_words(), _running(mode.scheduler) as client:
             yield client
         return
     settings: dict[str, Any] = {
@@ -77,6 +77,24 @@ def client_of(mode: Mode) -> Iterator[Client]:
             )
         with cluster, Client(cluster, set_as_default=False) as client:
             yield client
+
+
+@contextmanager
+def _own_words() -> Iterator[None]:
+    """Keep Dask's log off the person's terminal: what goes wrong is said in a line of our own."""
+    loggers = [
+        logging.getLogger(name)
+        for name in list(logging.root.manager.loggerDict)
+        if name.split(".")[0] == "distributed"
+    ]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
 
 
 def own_security() -> Security:

@@ -146,7 +146,7 @@ class _Batch:
             return
         if self.client.status != "running":
             raise _lost_cluster("it closed the connection")
-        there = set(self.client.nthreads())
+        there = self._there()
         gone = self.workers.keys() - there
         # our own are waited for when they are started: those of the first look are up and running
         begun = -math.inf if self.jobs and not self.looked else now
@@ -169,6 +169,13 @@ class _Batch:
                 f"{self.idle_deaths} processes died while they had nothing to do: something ends them, such "
                 f"as a limit on memory; what is done is kept, and the same command goes on, with fewer --jobs"
             )
+
+    def _there(self) -> set[str]:
+        """Return the addresses of the workers that are there."""
+        try:
+            return set(self.client.nthreads())
+        except OSError as error:
+            raise _lost_cluster(" ".join(str(error).split())) from None
 
     def _replace(self, now: float) -> None:
         """Start other workers of our own for those that do not come back.
@@ -243,7 +250,7 @@ class _Batch:
                 return found
             except (TimeoutError, CancelledError):
                 # it may have died with the result
-                if tried.worker not in self.client.nthreads():
+                if tried.worker not in self._there():
                     return None
         if future.status in ("lost", "pending"):
             return None
@@ -266,7 +273,7 @@ class _Batch:
             again.append(task)
             return
         # others that died with nothing to do were not ended by the task
-        if tried.beside <= self.client.nthreads().keys():
+        if tried.beside <= self._there():
             self.deaths_alone[task.id] += 1
         if self.deaths_alone[task.id] >= ALONE or self.tries[task.id] >= MOST_TRIES:
             told = (

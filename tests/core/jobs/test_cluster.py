@@ -15,6 +15,7 @@ from memcell.errors import MemcellError, UsageError
 from memcell.jobs import Mode, clients, run_tasks
 from memcell.jobs import cluster as cluster_module
 from memcell.jobs.cluster import ALONE, BESIDE
+from memcell.progress import SILENT
 from memcell.training.interrupt import Interrupted
 
 
@@ -202,3 +203,15 @@ def test_a_scheduler_that_goes_away_at_once_is_not_blamed_on_its_workers():
     with pytest.raises(MemcellError, match="lost at once") as raised:
         clients._check_workers(Gone(), "tcp://127.0.0.1:1")
     assert not isinstance(raised.value, UsageError)
+
+
+def test_a_scheduler_that_resets_the_connection_is_said_to_be_lost():
+    class Gone:
+        status = "running"
+
+        def nthreads(self):
+            raise ConnectionResetError("Connection reset by peer")
+
+    batch = cluster_module._Batch(Gone(), print, print, SILENT, jobs=0)
+    with pytest.raises(MemcellError, match="connection to the scheduler is lost"):
+        batch._look()

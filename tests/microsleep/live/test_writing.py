@@ -108,7 +108,7 @@ def test_reader_that_goes_away_is_said_once(pipe):
     os.close(reader)
     for _ in range(5):
         output.write("2\n")
-    output.close()
+    assert output.close(), "whoever went away misses nothing"
     (line,) = said
     assert "nobody reads the output any more" in line
     assert "goes on" in line
@@ -169,9 +169,10 @@ def test_output_onto_a_full_disk_is_said_once():
         output = Output(file, said.append)
         for _ in range(5):
             output.write("1\n")
-        output.close()
-    (line,) = said
-    assert "No space left" in line
+        assert len(said) == 1
+        assert not output.close()
+    assert "No space left" in said[0]
+    assert "5 lines of the output could not be written" in said[1]
 
 
 def test_no_output_at_all_is_nothing_to_speak_of(monkeypatch):

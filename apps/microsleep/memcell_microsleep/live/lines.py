@@ -173,7 +173,7 @@ class Lines:
         for table in (self._steps, self._alarms):
             self._whole &= table is None or table.close()
         self._steps = self._alarms = None
-        self._output.close()
+        self._whole &= self._output.close()
 
 
 def _probability_path(out: Path, name: str) -> Path:

@@ -267,8 +267,8 @@ class Output:
         self._waiting.add(line.encode())
         self._go_on(self._wait)
 
-    def close(self, seconds: float = 2.0) -> None:
-        """Give a slow reader a moment to take what is left."""
+    def close(self, seconds: float = 2.0) -> bool:
+        """Give a slow reader a moment to take what is left; say whether a disk took all lines."""
         until = time.monotonic() + seconds
         while (self._waiting or self._begun) and not self._trouble and time.monotonic() < until:
             self._go_on(False)
@@ -277,6 +277,10 @@ class Output:
             self._say(
                 f"{self._waiting.lost} lines of the output were left out: it was read too slowly"
             )
+        left = self._waiting.lost + len(self._waiting) + bool(self._begun)
+        if self._trouble and left:
+            self._say(f"{left} lines of the output could not be written")
+        return not (self._trouble and left)
 
     def _go_on(self, wait: bool) -> None:
         try:
