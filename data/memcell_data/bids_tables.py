@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from memcell.errors import DataError
+from memcell_data.channels import is_reference
 from memcell_data.label_tables import text_of
 from memcell_data.recording import Channel
 
@@ -53,11 +54,13 @@ class ChannelTable:
     def apply(self, channels: tuple[Channel, ...]) -> tuple[Channel, ...]:
         """Return channels with the kinds of the table; those it does not name keep theirs."""
         return tuple(
-            Channel(
-                name=c.name, kind=self.kinds.get(c.name.strip(), c.kind), rate=c.rate, unit=c.unit
-            )
-            for c in channels
+            Channel(name=c.name, kind=self._kind(c), rate=c.rate, unit=c.unit) for c in channels
         )
+
+    def _kind(self, channel: Channel) -> str:
+        kind = self.kinds.get(channel.name.strip(), channel.kind)
+        # Tables call mastoids EEG, for they were recorded as EEG is.
+        return channel.kind if kind == "eeg" and is_reference(channel.name) else kind
 
 
 # sub-01_ses-1_task-rest_eeg.edf: entities, then what kind of file it is

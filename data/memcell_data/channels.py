@@ -3,16 +3,36 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
 from memcell.errors import DataError
 
-_PREFIX = re.compile(r"^(eeg|eog|emg|ecg)[\s:_-]+(?=\S)")
-_REFERENCE = re.compile(r"[\s_-]+(ref|le|avg|av)$")
+_PREFIX = re.compile(r"^(eeg|eog|emg|ecg|pol)[\s:_-]+(?=\S)")
+_TYPE = re.compile(r"[(\[](eeg|eog|emg|ecg)[)\]]")
+# What stands for a reference that all channels share, by what it says of it.
+_SHARED = re.compile(
+    r"[\s_-]+(?:(?P<common>ref|reference|g[12])|(?P<ears>le|lm|(?:a1\+?a2|m1\+?m2)|\((?:a1\+a2|m1\+m2)\)"
+    r"(?:/2)?)|(?P<average>avg|av|average|car))$"
+)
+_IN_WORDS = {
+    "": "no reference is told",
+    "common": "against the recording's common reference",
+    "ears": "against linked ears",
+    "average": "against an average",
+}
+# Electrodes of the 10-10 system, the old names, and mastoids and ear lobes.
+_SITE = r"(?:(?:fp|af|f|ft|fc|t|c|tp|cp|p|po|o|i)(?:z|(?:10|[1-9])h?)|nz|[am][12])"
+_PAIR = re.compile(rf"^({_SITE})[\s:/_-]*({_SITE})$")
 # The 10-20 names of 1958 and those of the 10-10 system, for the same four places.
 _RENAMED = {"t3": "t7", "t4": "t8", "t5": "p7", "t6": "p8"}
+_MASTOIDS = re.compile(r"^[am][12](-[am][12])?$")
+#: One montage calls the mastoid what another calls the ear lobe beside it.
+_EARS = {"a1": "m1", "a2": "m2"}
+# Caps that number all electrodes in this way: A1 to A32 of BioSemi, E1 to E256 of EGI.
+_NUMBERED = re.compile(r"^[ae]([3-9]|[1-9]\d+)$")
 
 _KINDS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("eog", re.compile(r"eog|^e[12](?![0-9a-z])|^(loc|roc)\b|^eye")),
@@ -37,23 +57,114 @@ def plain(name: str) -> str:
     return " ".join(name.strip(" \0").rstrip(". \0").casefold().split())
 
 
+@dataclass(frozen=True)
+class Derivation:
+    """What a channel's name says is measured.
+
+    Args:
+        site: The electrode, in lower case, old 10-20 names turned into new ones; or the whole name.
+        against: The other electrode of a bipolar derivation (``"a2"``); empty for none.
+        shared: ``"common"``, ``"ears"`` or ``"average"``: a reference that all channels share; empty where
+            the name tells none.
+    """
+
+    site: str
+    against: str = ""
+    shared: str = ""
+
+    @classmethod
+    def of(cls, name: str) -> Derivation:
+        """Return what a name says; ``EEG O1-REF``, ``POL O1``, ``O1 (EEG)`` and ``o1.`` are all ``O1``."""
+        bare = " ".join(_TYPE.sub(" ", plain(name)).split()) or plain(name)
+        while (shorter := _PREFIX.sub("", bare)) != bare:
+            bare = shorter
+        if pair := _PAIR.match(bare):
+            return cls(_new(pair[1]), against=_new(pair[2]))
+        shared = ""
+        if found := _SHARED.search(bare):
+            shared = str(found.lastgroup)
+            bare = bare[: found.start()]
+        return cls(_new(bare), shared=shared)
+
+    def __str__(self) -> str:
+        return f"{self.site}-{self.against}" if self.against else self.site
+
+    @property
+    def reference(self) -> str:
+        """The reference in words."""
+        if self.against:
+            return f"against {self.against.capitalize()}"
+        return _IN_WORDS[self.shared]
+
+
+def _new(site: str) -> str:
+    return _RENAMED.get(site, site)
+
+
 def _bare(name: str) -> str:
-    bare = _REFERENCE.sub("", _PREFIX.sub("", plain(name)))
-    return _RENAMED.get(bare, bare)
+    return str(Derivation.of(name))
 
 
-def kind_of(name: str) -> str:
-    """Return ``"eog"``, ``"emg"``, ``"ecg"``, ``"misc"`` or, where nothing speaks against it, ``"eeg"``."""
+def _measured(name: str) -> tuple[str, str]:
+    """Return what must be equal where a name is decorated and no more."""
+    d = Derivation.of(name)
+    return str(d), "" if d.shared == "common" else d.shared
+
+
+def _with_ears(name: str) -> str:
+    d = Derivation.of(name)
+    return f"{d.site}-{_EARS.get(d.against, d.against)}" if d.against else d.site
+
+
+def taken(wanted: str, name: str) -> str:
+    """Return what must be said where channel ``name`` is taken for ``wanted``; empty where it is the same.
+
+    >>> taken("O1", "EEG O1-REF")
+    ''
+    >>> taken("O1", "EEG O1-LE")
+    "'O1' (no reference is told) is taken from 'EEG O1-LE' (against linked ears)"
+    """
+    if _measured(wanted) == _measured(name):
+        return ""
+    ours, theirs = (Derivation.of(n).reference for n in (wanted, name))
+    return f"'{wanted.strip()}' ({ours}) is taken from '{name.strip()}' ({theirs})"
+
+
+def kind_of(name: str, among: Sequence[str] = ()) -> str:
+    """Return ``"eog"``, ``"emg"``, ``"ecg"``, ``"misc"`` or, where nothing speaks against it, ``"eeg"``.
+
+    Mastoids and ear lobes (``A1``, ``M2``) are references, of kind ``"misc"``, and E1 and E2 are eyes; unless
+    the cap numbers all its electrodes in this way.
+
+    Args:
+        name: A channel's.
+        among: The names of all channels of its recording.
+    """
     word = plain(name)
-    return next((kind for kind, pattern in _KINDS if pattern.search(word)), "eeg")
+    if re.fullmatch(r"[ae][12]", word) and any(
+        n[0] == word[0] and _NUMBERED.match(n) for n in map(plain, among) if n
+    ):
+        return "eeg"
+    words = (word, _bare(name))
+    found = next((kind for kind, p in _KINDS if any(p.search(w) for w in words)), "eeg")
+    return "misc" if found == "eeg" and is_reference(name) else found
+
+
+def is_reference(name: str) -> bool:
+    """Whether a name is that of a mastoid, an ear lobe or the reference itself, and no scalp EEG."""
+    bare = _bare(name)
+    return bool(_MASTOIDS.match(bare)) or bare in ("ref", "gnd", "ground", "reference")
 
 
 def find(wanted: str, names: Sequence[str], where: str) -> int:
     """Return the index of the channel that a person means.
 
-    Compared exactly first, then without case, trailing dots and spaces, then without a type before it
-    and a common reference behind it (``EEG O1-REF`` is ``O1``) and with the older 10-20 names
-    (``T5`` is ``P7``). The first way that finds any must find just one.
+    Compared exactly first, then without case, trailing dots and spaces, then without a type before or behind
+    it and a common reference (``EEG O1-REF``, ``POL O1``, ``O1 (EEG)`` are ``O1``) and with the older 10-20
+    names (``T5`` is ``P7``); then whichever reference all channels share (``O1-LE``, ``O1-AVG``), and with
+    ear lobe and mastoid for each other (``O1-A2``, ``O1-M2``): `taken` says what must be said of these.
+    Against another electrode (``O1-Cz``) it is another signal. The first way that finds any must find just
+    one.
 
     Args:
         wanted: The name as typed.
@@ -63,9 +174,16 @@ def find(wanted: str, names: Sequence[str], where: str) -> int:
     Raises:
         DataError: No channel has this name, or several have.
     """
-    ways = (lambda n: n.strip(" \0"), plain, _bare)
+    ways: tuple[Callable[[str], object], ...] = (
+        lambda n: n.strip(" \0"),
+        plain,
+        _measured,
+        _bare,
+        _with_ears,
+    )
     for way in ways:
-        hits = [i for i, name in enumerate(names) if way(name) == way(wanted)]
+        meant = way(wanted)
+        hits = [i for i, name in enumerate(names) if way(name) == meant]
         if len(hits) == 1:
             return hits[0]
         if hits:
@@ -75,12 +193,33 @@ def find(wanted: str, names: Sequence[str], where: str) -> int:
                 "or choose another channel."
             )
     listed = ", ".join(name.strip() for name in names[:40]) + (", ..." if len(names) > 40 else "")
+    near = _otherwise(wanted, names) or _near(wanted, names)
+    raise DataError(f"{where} has no channel '{wanted}'.{near} It has: {listed or 'none'}.")
+
+
+def _otherwise(wanted: str, names: Sequence[str]) -> str:
+    """Say which channels have the wanted electrode and another reference."""
+    d = Derivation.of(wanted)
+    others = [n.strip() for n in names if Derivation.of(n).site == d.site]
+    if not others:
+        return ""
+    listed = ", ".join(f"'{n}' ({Derivation.of(n).reference})" for n in others[:3])
+    return (
+        f" {listed} {'is' if len(others) == 1 else 'are'} of the same electrode, and another signal: to "
+        f"train on it, name it as it stands (--channels {_quoted(others[0])})."
+    )
+
+
+def _quoted(name: str) -> str:
+    return f"'{name}'" if " " in name else name
+
+
+def _near(wanted: str, names: Sequence[str]) -> str:
     near = nearest(wanted, names)
-    meant = ""
-    if near:
-        *most, last = [f"'{name.strip()}'" for name in near]
-        meant = f" Did you mean {', '.join(most) + ' or ' if most else ''}{last}?"
-    raise DataError(f"{where} has no channel '{wanted}'.{meant} It has: {listed or 'none'}.")
+    if not near:
+        return ""
+    *most, last = [f"'{name.strip()}'" for name in near]
+    return f" Did you mean {', '.join(most) + ' or ' if most else ''}{last}?"
 
 
 def nearest(wanted: str, names: Sequence[str]) -> list[str]:

@@ -52,9 +52,9 @@ def report_of(
     if table is not None:
         channels = table.apply(channels)
     problems = {name: plain(path, why) for name, why in file.problems().items()}
-    chosen, missing = _chosen(path, channels, wanted)
+    chosen, missing, measured = _chosen(path, channels, wanted)
     bad = {c.name: problems[c.name] for c in chosen if c.name in problems}
-    remarks = [plain(path, line) for line in file.remarks()]
+    remarks = [*(plain(path, line) for line in file.remarks()), *measured]
     if table is not None:
         remarks += [plain(path, line) for line in table.bad_among(path, [c.name for c in chosen])]
     gaps = file.gaps()
@@ -92,21 +92,25 @@ def report_of(
 
 def _chosen(
     path: Path, channels: Sequence[Channel], wanted: Sequence[str]
-) -> tuple[list[Channel], str]:
-    """Return the channels that matter, and what is wrong with the names that were asked for."""
+) -> tuple[list[Channel], str, list[str]]:
+    """Return the channels that matter, what is wrong with the names that were asked for, and what is odd."""
     if not wanted:
-        return [c for c in channels if c.kind in VOLTAGES], ""
+        return [c for c in channels if c.kind in VOLTAGES], "", []
     names = [c.name for c in channels]
     found: list[Channel] = []
+    measured: list[str] = []
     for word in wanted:
         if word.lower() in VOLTAGES:
             found += [c for c in channels if c.kind == word.lower()]
             continue
         try:
-            found.append(channels[names_of.find(word, names, str(path))])
+            channel = channels[names_of.find(word, names, str(path))]
         except DataError as error:
-            return found, plain(path, str(error))
-    return list(dict.fromkeys(found)), ""
+            return found, plain(path, str(error)), measured
+        found.append(channel)
+        if line := names_of.taken(word, channel.name):
+            measured.append(f"channel {line}: not the same reference")
+    return list(dict.fromkeys(found)), "", measured
 
 
 def _refused(

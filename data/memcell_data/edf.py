@@ -193,7 +193,7 @@ class EdfFile:
         return opened
 
     def _kind(self, channel: EdfChannel) -> str:
-        kind = names_of.kind_of(channel.label)
+        kind = names_of.kind_of(channel.label, [c.label for c in self.header.signals])
         voltage = units.microvolts_per(channel.unit) is not None
         return kind if voltage or not channel.unit.strip() else "misc"
 

@@ -194,7 +194,7 @@ class MneFile:
     def _kind(self, name: str, mne_type: str) -> str:
         kind = _KINDS.get(mne_type, "misc")
         # Many formats know no types, and MNE then says EEG for everything.
-        return names_of.kind_of(name) if kind == "eeg" else kind
+        return names_of.kind_of(name, self._raw.ch_names) if kind == "eeg" else kind
 
     def _all_annotations(self) -> tuple[Interval, ...]:
         raw = self._raw

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from memcell.errors import DataError
-from memcell_data.channels import find, kind_of
+from memcell_data.channels import find, kind_of, taken
 
 
 @pytest.mark.parametrize(
@@ -19,15 +19,67 @@ from memcell_data.channels import find, kind_of
         ("Fpz-Cz", "EEG Fpz-Cz"),
         ("P7", "T5"),
         ("EEG T4-REF", "T8"),
+        ("O1", "O1 (EEG)"),
+        ("O1", "POL O1"),
+        ("O1 [EEG]", "EEG O1-Ref"),
+        ("C3-M2", "C3M2"),
+        ("C3-A2", "EEG C3:A2"),
+        ("T3-O1", "T7-O1"),
     ],
 )
 def test_the_same_channel(wanted, name):
     assert find(wanted, ["Cz", name, "Pz"], "a.edf") == 1
 
 
-def test_a_real_reference_is_not_dropped():
-    with pytest.raises(DataError, match=r"a\.edf has no channel 'O1'"):
-        find("O1", ["O1-A2", "O1-M1"], "a.edf")
+@pytest.mark.parametrize(
+    ("wanted", "name"),
+    [
+        ("O1", "O1-A2"),
+        ("O1", "O1-Cz"),
+        ("O1", "O1/O2"),
+        ("O1-A2", "O1"),
+        ("O1-Cz", "O1-A2"),
+        ("C3-M2", "C3-M1"),
+        ("EEG O1-Ref", "EEG O1-Pz"),
+    ],
+)
+def test_another_derivation_of_the_electrode_is_refused_with_what_to_type(wanted, name):
+    with pytest.raises(DataError) as refused:
+        find(wanted, ["Cz", name], "a.edf")
+    assert f"a.edf has no channel '{wanted}'" in str(refused.value)
+    quoted = f"'{name}'" if " " in name else name
+    assert f"--channels {quoted})" in str(refused.value)
+    assert "another signal" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "name", "said"),
+    [
+        ("O1", "O1-LE", "(against linked ears)"),
+        ("O1", "EEG O1-AVG", "(against an average)"),
+        ("O1-LE", "O1", "(no reference is told)"),
+        ("EEG O1-Ref", "O1-A1A2", "(against linked ears)"),
+        ("O1-A2", "O1-M2", "(against M2)"),
+    ],
+)
+def test_another_reference_is_said(wanted, name, said):
+    assert find(wanted, ["Cz", name], "a.edf") == 1
+    assert f"'{wanted}'" in taken(wanted, name)
+    assert f"'{name}' {said}" in taken(wanted, name)
+
+
+def test_a_decoration_is_no_other_reference_and_the_same_reference_wins():
+    assert not taken("O1", "POL O1-Ref")
+    assert not taken("T3-A2", "EEG T7-A2")
+    assert find("O1", ["O1-AVG", "O1-Ref", "O1-A2"], "a.edf") == 1
+    assert find("C3-A2", ["C3-M2", "EEG C3-A2"], "a.edf") == 1
+
+
+def test_caps_that_number_their_electrodes_have_no_mastoids_and_eyes():
+    assert kind_of("A1", ["A1", "A2", "A3", "B1"]) == "eeg"
+    assert kind_of("E2", ["E1", "E2", "E17"]) == "eeg"
+    assert kind_of("A1", ["A1", "A2", "C3", "E1"]) == "misc"
+    assert kind_of("E2", ["E1", "E2", "ECG", "A1"]) == "eog"
 
 
 def test_the_closest_way_wins():
@@ -55,6 +107,15 @@ def test_the_closest_way_wins():
         ("SaO2", "misc"),
         ("Status", "misc"),
         ("E10", "eeg"),
+        ("A1", "misc"),
+        ("M2", "misc"),
+        ("EEG A2-Ref", "misc"),
+        ("POL A1", "misc"),
+        ("A1-A2", "misc"),
+        ("POL DC01", "misc"),
+        ("Ref", "misc"),
+        ("C3-M2", "eeg"),
+        ("TP9", "eeg"),
     ],
 )
 def test_kinds(name, kind):

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from memcell.errors import DataError
+from memcell_data.channels import kind_of
 from memcell_data.recording import Channel
-from memcell_microsleep.channels import choose, locate, native_rate
+from memcell_microsleep.channels import (
+    choose,
+    locate,
+    native_rate,
+    otherwise_measured,
+    otherwise_measured_in,
+)
 
 CAP = [
     "Fp1",
@@ -139,3 +148,39 @@ def test_eog_goes_with_a_cap_whose_names_say_no_region(recording_of) -> None:
 def test_several_near_names_are_suggested(recording_of) -> None:
     with pytest.raises(DataError, match=r"Did you mean 'EEG O2-REF' or 'EEG O1-REF'\?"):
         choose(["O3"], [recording(recording_of, ["EEG O1-REF", "EEG Cz-REF", "EEG O2-REF"])])
+
+
+def test_mastoids_are_not_predicted_from_unless_they_are_named(recording_of) -> None:
+    one = recording(recording_of, ["O1", "M1", "A2", "E1"])
+    kinds = tuple(Channel(name=c.name, kind=kind_of(c.name), rate=c.rate) for c in one.channels)
+    one = replace(one, channels=kinds)
+    assert choose(["auto"], [one]).names == ("O1", "E1")
+    assert choose(["O1", "M1"], [one]).names == ("O1", "M1")
+
+
+def test_what_auto_leaves_out_since_one_recording_lacks_it_is_said(recording_of) -> None:
+    pair = [
+        recording(recording_of, ["O1", "O2", "C3"]),
+        recording(recording_of, ["C3", "O1", "O2-A1"], "late"),
+    ]
+    choice = choose(["auto"], pair)
+    assert choice.names == ("O1", "C3")
+    assert "without O2 (not all of them in late)" in choice.reason
+
+
+def test_another_reference_is_named_for_each_recording_and_once_for_a_training(
+    recording_of,
+) -> None:
+    three = [
+        recording(recording_of, ["O1", "O2"]),
+        recording(recording_of, ["EEG O1-LE", "EEG O2-Ref"], "second"),
+        recording(recording_of, ["O1-LE", "O2"], "third"),
+    ]
+    (line,) = otherwise_measured(["O1", "O2"], three[1])
+    assert "second" in line
+    assert "'O1' (no reference is told) is taken from 'EEG O1-LE' (against linked ears)" in line
+    assert not otherwise_measured(["O1", "O2"], three[0])
+    choice = choose(["O1", "O2"], three)
+    lines = otherwise_measured_in(["O1", "O2"], choice, three)
+    assert ["in 1 of 3 recordings (second)" in line for line in lines] == [True, False]
+    assert "'O1-LE'" in lines[1]

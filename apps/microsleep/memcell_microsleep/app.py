@@ -18,7 +18,7 @@ from memcell.progress import SILENT, Progress
 from memcell.sequences.sequence import Sequence
 from memcell.streaming import StreamAsked
 from memcell_data.recording import Recording
-from memcell_microsleep.channels import choose, locate, native_rate
+from memcell_microsleep.channels import choose, locate, native_rate, otherwise_measured_in
 from memcell_microsleep.config import MicrosleepConfig
 from memcell_microsleep.costs import loss_weights
 from memcell_microsleep.decision import class_totals, decide, in_words
@@ -110,6 +110,7 @@ class Microsleep:
         choice = choose(config.channels, recordings)
         native = min(native_rate(locate(choice.names, r), r) for r in recordings)
         pipeline = Pipeline.of(config, choice, native)
+        measured = otherwise_measured_in(config.channels, choice, recordings)
         made = make_sequences(config, pipeline, recordings, progress, left_out)
         reach = Reach.of(pipeline, native)
 
@@ -121,7 +122,7 @@ class Microsleep:
                 made,
                 parts,
                 reach,
-                notes(config, choice, pipeline, parts, native),
+                [*notes(config, choice, pipeline, parts, native), *few(measured)],
                 {
                     "pipeline": pipeline.facts(),
                     "feature_names": list(pipeline.feature_names),

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from memcell.errors import DataError
-from memcell_data.channels import find, matching
+from memcell_data.channels import find, matching, taken
 from memcell_data.recording import Channel, Recording
 
 TYPE_WORDS = ("eeg", "eog", "emg", "ecg", "misc")
@@ -118,6 +118,48 @@ def locate(names: Sequence[str], recording: Recording) -> tuple[Channel, ...]:
     return tuple(recording.channels[find(n, own, f"recording '{recording.name}'")] for n in names)
 
 
+def otherwise_measured(names: Sequence[str], recording: Recording) -> list[str]:
+    """Return a line where a recording's channel is measured otherwise than its name in the run says.
+
+    Args:
+        names: Of the run.
+        recording: It has them all.
+    """
+    own = locate(names, recording)
+    said = [line for n, c in zip(names, own, strict=True) if (line := taken(n, c.name))]
+    where = recording.name if recording.path is None else recording.path.name
+    return [f"{where}: channel {'; '.join(said)}: not the same reference"] if said else []
+
+
+def otherwise_measured_in(
+    wanted: Sequence[str], choice: Choice, recordings: Sequence[Recording]
+) -> list[str]:
+    """Return the lines of `otherwise_measured` for a training: equal ones are told once.
+
+    Args:
+        wanted: What was typed.
+        choice: What came of it.
+        recordings: All that are used.
+    """
+    found: dict[str, list[str]] = {}
+    named = [w for w in wanted if w.lower() not in (AUTO, *TYPE_WORDS) and not is_pattern(w)]
+    for recording in recordings:
+        own = _names(recording)
+        typed = [line for w in named if (line := taken(w, own[find(w, own, "")]))]
+        rest = [
+            line
+            for n, c in zip(choice.names, locate(choice.names, recording), strict=True)
+            if (line := taken(n, c.name)) and not any(c.name.strip() in t for t in typed)
+        ]
+        for line in dict.fromkeys((*typed, *rest)):
+            found.setdefault(line, []).append(recording.name)
+    return [
+        f"channel {line} in {len(names)} of {len(recordings)} recordings ({', '.join(names[:3])}"
+        f"{', ...' if len(names) > 3 else ''}): not the same reference"
+        for line, names in found.items()
+    ]
+
+
 def native_rate(channels: Sequence[Channel], recording: Recording) -> float:
     """Return the one rate of the channels in Hz.
 
@@ -151,7 +193,7 @@ def _automatic(recordings: Sequence[Recording]) -> tuple[list[Channel], str]:
             "choose by name with --channels, or leave out the recordings that differ."
         )
     if len(common) <= MOST:
-        return common, "auto: all EEG and EOG"
+        return common, f"auto: all EEG and EOG{_not_in_all(wanted, common, recordings)}"
     regions = [c for r in REGIONS for c in common if c.kind == "eeg" and _same(r, c)]
     eog = [c for c in common if c.kind == "eog"]
     if not regions:
@@ -160,6 +202,19 @@ def _automatic(recordings: Sequence[Recording]) -> tuple[list[Channel], str]:
         return [*rest, *eog], f"auto: {which}, the first {len(rest)} of {len(common)} channels"
     which = "regions and EOG" if eog else "regions"
     return [*regions, *eog], f"auto: {which}, of {len(common)} channels"
+
+
+def _not_in_all(
+    wanted: Sequence[Channel], common: Sequence[Channel], recordings: Sequence[Recording]
+) -> str:
+    """Say which channels of the first recording are not used since another one lacks them."""
+    lost = [c for c in wanted if c not in common]
+    if not lost:
+        return ""
+    lacking = [r.name for r in recordings if not all(_has(c, r) for c in lost)]
+    more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
+    names = ", ".join(_tidy(c.name) for c in lost)
+    return f" that all recordings have, so without {names} (not all of them in {lacking[0]}{more})"
 
 
 def _common(channels: Sequence[Channel], recordings: Sequence[Recording]) -> list[Channel]:

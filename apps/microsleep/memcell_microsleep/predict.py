@@ -17,7 +17,9 @@ from memcell.prediction import Asked, Infer, Record
 from memcell.training.interrupt import Interrupted
 from memcell_data.recording import Recording
 from memcell_microsleep import outputs
+from memcell_microsleep.channels import otherwise_measured
 from memcell_microsleep.export_edf import Told, export_edf
+from memcell_microsleep.pipeline import Pipeline
 from memcell_microsleep.predict_config import PredictConfig
 from memcell_microsleep.predict_model import Model
 from memcell_microsleep.predict_run import Run
@@ -110,6 +112,9 @@ class Predictor:
         model, out, name = self._model, self._out, item.name
         own = model.channels_of(recording)
         warnings = model.unit.said(item.path, own)
+        notes = []
+        if isinstance(model.pipeline, Pipeline):
+            notes += otherwise_measured(model.pipeline.channels, recording)
         told = Told() if "edf" in self._export else None
         with growing(outputs.probability_path(out, name)) as file:
             run = Run(model=model, file=file, told=told)
@@ -136,8 +141,10 @@ class Predictor:
                 path = outputs.edf_path(out, name)
                 export_edf(path, recording, names, events, told, model.pipeline.step)
                 if run.stretches > 1:
-                    record["note"] = GAPS
+                    notes.append(GAPS)
             except DataError as error:
                 # the detection stands; what cannot be shown in EDF is said
-                record["note"] = f"no EDF was exported: {error}"
+                notes.append(f"no EDF was exported: {error}")
+        if notes:
+            record["note"] = "; ".join(notes)
         return record

@@ -11,6 +11,7 @@ import numpy as np
 
 from memcell.errors import DataError, UsageError
 from memcell_data.reader import stem
+from memcell_microsleep.channels import otherwise_measured
 from memcell_microsleep.live.source import Chunk, Silent
 from memcell_microsleep.pipeline import Pipeline
 from memcell_microsleep.sources import Source
@@ -64,7 +65,8 @@ class FileSource:
             raise DataError(
                 f"{error} The model was trained on the channels {', '.join(pipeline.channels)}."
             ) from error
-        for line in unit.said(path, self._own):
+        measured = otherwise_measured(pipeline.channels, self._recording)
+        for line in (*unit.said(path, self._own), *measured):
             say(line)
         self.rate = self._own[0].rate
         self._speed, self._say = speed, say

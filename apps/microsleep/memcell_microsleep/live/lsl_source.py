@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memcell.errors import DataError, MemcellError
+from memcell_data.channels import taken
 from memcell_microsleep.live.matching import Matched, match
 from memcell_microsleep.live.source import Chunk, Silent
 from memcell_microsleep.pipeline import Pipeline
@@ -122,6 +123,9 @@ class LSLSource:
             f"stream '{self._wanted}', {self.rate:g} Hz, channels {', '.join(self.matched.names)}"
         )
         self._inlet, self._uid = inlet, info.uid
+        for wanted, name in zip(self._pipeline.channels, self.matched.names, strict=True):
+            if line := taken(wanted, name):
+                self._say(f"note: channel {line}: not the same reference")
 
     def items(self, stop: Callable[[], bool]) -> Iterator[Chunk | Silent | None]:
         """Yield the stream's samples as they come, until ``stop``."""
