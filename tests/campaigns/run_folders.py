@@ -290,6 +290,8 @@ def campaign(
     for number in numbers:
         one = trial(base, work, number, seed)
         done.append(one)
+        if len(done) % 250 == 0:
+            say(f"-- {len(done)} done, {sum(t.fault for t in done)} faults")
         if one.fault:
             say(f"{number}: {one.what}: {one.command}, {one.file}, {one.mutation}")
             say(f"    {one.said.strip()[-300:]!r}")

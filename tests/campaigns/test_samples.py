@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from campaigns import other_user
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -39,3 +41,22 @@ def test_killed_processes_leave_the_bytes_of_an_undisturbed_run(what):
 def test_results_depend_on_no_clock_and_no_hash_seed():
     said = campaign("hostile_places", "clock set back", "hash seed 1")
     assert "8 runs compared, 0 not as they should be" in said
+
+
+@pytest.mark.slow
+def test_mutated_files_of_results_are_refused_by_name_or_harmless(tmp_path):
+    said = campaign("run_folders", "--trials", "40", "--seed", "1", "--work", str(tmp_path))
+    assert "40 trials, 0 faults" in said
+
+
+@pytest.mark.slow
+def test_hostile_file_names_are_predicted_and_written_as_names(tmp_path):
+    assert "40 names, 0 faults" in campaign("file_names", "--names", "40", "--work", str(tmp_path))
+
+
+@pytest.mark.slow
+def test_another_user_of_the_machine_opens_no_door(tmp_path):
+    if not other_user.can_act():
+        pytest.skip("only root may act as another user of this machine")
+    said = campaign("two_users", "--work", str(tmp_path))
+    assert "exchanged: 20 tried, 0 open" in said

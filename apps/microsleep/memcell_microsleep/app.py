@@ -326,6 +326,12 @@ class Microsleep:
 
         return build(folder)
 
+    def check_facts(self, facts: Mapping[str, Any]) -> None:
+        """Refuse facts of a stored model that no run writes; see `memcell_microsleep.stored_facts`."""
+        from memcell_microsleep.stored_facts import check_facts
+
+        check_facts(facts)
+
     def predictor(self, asked: Asked) -> Predictor:
         """Return what writes events and probabilities of recordings."""
         from memcell_microsleep import predict

@@ -111,14 +111,17 @@ def _scalar(field: FieldInfo, value: Any, where: str) -> Any:
     if field.type is int and isinstance(value, int):
         return _bounded(field, value, where)
     if field.type is float:
-        return _bounded(field, float(value), where)
+        try:
+            return _bounded(field, float(value), where)
+        except OverflowError:  # a whole number larger than any float
+            raise _refused(field, value, where) from None
     raise _refused(field, value, where)
 
 
 def _bounded(field: FieldInfo, value: Any, where: str) -> Any:
     low, high = field.low, field.high
     if (
-        math.isnan(value)
+        (isinstance(value, float) and math.isnan(value))
         or (low is not None and value < low)
         or (high is not None and value > high)
     ):
@@ -133,6 +136,15 @@ def _refused(field: FieldInfo, value: Any, where: str) -> ConfigError:
     unit = f" ({field.unit})" if field.unit else ""
     place = f"{where} " if where else ""
     return ConfigError(
-        f"{place}'{field.flag}' got {value!r}; expected {expected}{bounds}{unit}; "
+        f"{place}'{field.flag}' got {_brief(value)}; expected {expected}{bounds}{unit}; "
         f"the default is {field.default!r}."
     )
+
+
+def _brief(value: Any) -> str:
+    """Return a value as Python writes it, cut where it is long."""
+    try:
+        text = repr(value)
+    except ValueError:  # more digits than Python writes
+        return "a number of thousands of digits"
+    return text if len(text) <= 200 else f"{text[:200]}…"

@@ -69,6 +69,9 @@ def load_model(
     head = read_head(folder.model)
     facts = _facts(folder.model, head.meta)
     with refusing(folder.model):
+        own_check = getattr(app, "check_facts", None)
+        if own_check is not None:
+            own_check(facts.task)
         build = builder(config, registry, app, facts.n_features, facts.n_classes, facts.task)
         check_fits(folder.model, head.tensors, config, build)
         tensors, _ = load_checkpoint(folder.model)
@@ -77,11 +80,11 @@ def load_model(
             network = build()
         compare(folder.model, head.tensors, shapes_of(network))
         network.load_state_dict(tensors)
-    for layer in network.recurrent.each:
-        layer.eager_because = str(head.meta.get("eager_because", ""))[:500]
         for name, value in network.named_parameters():
             if not bool(torch.isfinite(value).all()):
                 raise ValueError(f"'{name}' has values that are no numbers; train it again")
+    for layer in network.recurrent.each:
+        layer.eager_because = str(head.meta.get("eager_because", ""))[:500]
     return network.eval(), facts
 
 
