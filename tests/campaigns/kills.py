@@ -81,7 +81,7 @@ def _stable(path: Path, folder: Path) -> bytes:
     content = path.read_bytes().replace(str(folder).encode(), b"FOLDER")
     if path.name in ("record.json", "comparison.json"):
         values = json.loads(content)
-        for name in ("cpu_seconds", "commands", "preparing_seconds"):
+        for name in ("cpu_seconds", "command", "commands", "preparing_seconds"):
             values.pop(name, None)
         return json.dumps(values, sort_keys=True).encode()
     return content

@@ -24,6 +24,8 @@ from memcell.jobs.server import METHOD, start_server
 
 #: A task may kill so many workers before it is given up; after each it runs once more.
 ALLOWED_FAILURES = 2
+#: How often processes of our own are tried to be started.
+STARTS = 3
 #: How long a scheduler has to answer, and to have a worker, seconds.
 ANSWER = 10.0
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -62,8 +64,22 @@ def client_of(mode: Mode) -> Iterator[Client]:
             settings["distributed.worker.multiprocessing-method"] = METHOD
     with dask.config.set(settings), _private_folder() as scratch:
         with _interrupts_kept_out():
-            cluster = LocalCluster(
-                n_workers=mode.jobs,
+            cluster = _processes(mode.jobs, security, scratch)
+        with cluster, Client(cluster, set_as_default=False) as client:
+            yield client
+
+
+def _processes(jobs: int, security: Security, scratch: str) -> LocalCluster:
+    """Start the processes; one that dies while it is being started takes all with it, and they start again.
+
+    Raises:
+        MemcellError: They do not start.
+    """
+    reason = ""
+    for _ in range(STARTS):
+        try:
+            return LocalCluster(
+                n_workers=jobs,
                 threads_per_worker=1,
                 processes=True,
                 protocol="tls",
@@ -75,8 +91,12 @@ def client_of(mode: Mode) -> Iterator[Client]:
                 silence_logs=logging.CRITICAL,
                 local_directory=scratch,
             )
-        with cluster, Client(cluster, set_as_default=False) as client:
-            yield client
+        except (OSError, RuntimeError, TimeoutError) as error:
+            reason = " ".join(str(error).split()) or type(error).__name__
+    raise MemcellError(
+        f"--jobs {jobs}: the processes do not start, {STARTS} times in a row ({reason}): something ends "
+        f"them, such as a limit on memory or on processes; fewer --jobs may do, or none"
+    )
 
 
 @contextmanager

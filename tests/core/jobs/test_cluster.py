@@ -215,3 +215,22 @@ def test_a_scheduler_that_resets_the_connection_is_said_to_be_lost():
     batch = cluster_module._Batch(Gone(), print, print, SILENT, jobs=0)
     with pytest.raises(MemcellError, match="connection to the scheduler is lost"):
         batch._look()
+
+
+@pytest.mark.parametrize("dies", [1, 99])
+def test_processes_that_die_while_they_start_are_started_again(doing, collected, monkeypatch, dies):
+    start, tried = clients.LocalCluster, []
+
+    def dying(**how):
+        tried.append(how)
+        if len(tried) <= dies:
+            raise RuntimeError("Nanny failed to start.")
+        return start(**how)
+
+    monkeypatch.setattr(clients, "LocalCluster", dying)
+    if dies == 1:
+        assert collected([doing.Doing("a", "plain")], Mode(jobs=1))["a"].result == "a done"
+    else:
+        with pytest.raises(MemcellError, match=r"--jobs 1: the processes do not start"):
+            collected([doing.Doing("a", "plain")], Mode(jobs=1))
+        assert len(tried) == clients.STARTS
