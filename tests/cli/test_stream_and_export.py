@@ -131,7 +131,9 @@ def test_a_killed_stream_leaves_its_alarm_and_does_not_bar_the_next_one(model, n
     assert "n/a" not in "".join(again)
 
 
-@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGHUP, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
 def test_a_terminal_that_closes_ends_a_stream_with_its_alarm_complete(
     model, night, tmp_path, number
 ):
@@ -145,6 +147,7 @@ def test_a_terminal_that_closes_ends_a_stream_with_its_alarm_complete(
     assert json.loads((tmp_path / "night_live.json").read_text())["summary"]["alarms"] == 1
 
 
+@pytest.mark.slow
 def test_a_reader_that_goes_away_does_not_end_a_stream(model, night, tmp_path):
     process = start_stream(model, night, tmp_path, "--speed", "5")
     process.stdout.readline()

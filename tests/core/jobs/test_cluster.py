@@ -78,6 +78,7 @@ def test_a_task_that_loses_workers_and_then_runs_alone_is_done(doing, collected,
     assert len((tmp_path / "unlucky").read_text()) == lost + 1
 
 
+@pytest.mark.slow
 def test_a_task_is_not_blamed_while_workers_with_nothing_to_do_die_too(
     doing, collected, tmp_path, monkeypatch
 ):
