@@ -188,9 +188,20 @@ def _layer_norm(
 
 
 def _power(x: Tensor, exponent: float) -> Any:
-    if isinstance(exponent, int | float) and exponent in (2, 3, 4):
+    if not isinstance(exponent, int | float):
+        return NotImplemented
+    if exponent in (2, 3, 4):
         y = x
         for _ in range(int(exponent) - 1):
             y = y * x
         return y
+    # as torch does: the root of -inf is NaN, where its power is infinite
+    if exponent == 0.5:
+        return torch.sqrt(x)
+    if exponent == -0.5:
+        return torch.rsqrt(x)
+    if exponent == -1:
+        return torch.reciprocal(x)
+    if exponent == -2:
+        return torch.reciprocal(x * x)
     return NotImplemented

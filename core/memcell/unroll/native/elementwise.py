@@ -59,7 +59,7 @@ C_SOURCE: dict[str, str] = {
     "pow": "m_pow({0}, {1})",
     "sigmoid": "m_sigmoid({0})",
     "tanh": "m_tanh({0})",
-    "relu": "({0} > 0 ? {0} : ({0} != {0} ? {0} : 0))",
+    "relu": "({0} < 0 ? ZERO : {0})",  # NaN and -0 stay what they are
     "sign": "(real)(({0} > 0) - ({0} < 0))",
     "maximum": "m_max({0}, {1})",
     "minimum": "m_min({0}, {1})",

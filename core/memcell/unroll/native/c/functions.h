@@ -12,6 +12,7 @@ INLINE real m_min(real a, real b) { return a < b || a != a ? a : b; }
 
 #ifdef MEMCELL_DOUBLE
 #define m_abs fabs
+#define m_copysign copysign
 #define m_sqrt sqrt
 #define m_log log
 #define m_log1p log1p
@@ -40,10 +41,9 @@ INLINE real m_min(real a, real b) { return a < b || a != a ? a : b; }
 #define m_log10 log10
 #define m_erfc erfc
 
-/* exp: 2^n e^r with |r| <= ln(2)/2 and the Taylor series of e^r; 1 ulp or so. */
+/* exp: 2^n e^r with |r| <= ln(2)/2 and the Taylor series of e^r; 1 ulp or so. 0 where the result would be
+   subnormal, infinite where it would be larger than the largest number. */
 INLINE double m_exp(double x) {
-  x = x > 709.0 ? 709.0 : x;
-  x = x < -708.0 ? -708.0 : x;
   const double shift = 6755399441055744.0; /* adding it leaves the integer in the low bits */
   double shifted = x * 1.4426950408889634 + shift, n = shifted - shift;
   double r = x - n * 0.6931471803691238;
@@ -62,12 +62,14 @@ INLINE double m_exp(double x) {
   p = p * r + 0.5;
   p = p * r + 1.0;
   p = p * r + 1.0;
-  uint64_t bits;
-  memcpy(&bits, &shifted, 8);
-  bits = (bits + 1023) << 52;
-  double scale;
-  memcpy(&scale, &bits, 8);
-  return p * scale;
+  uint64_t power, bits; /* n is added to the exponent of p: 2^1024 is no number, and p may be less than 1 */
+  memcpy(&power, &shifted, 8);
+  memcpy(&bits, &p, 8);
+  bits += power << 52;
+  double y;
+  memcpy(&y, &bits, 8);
+  y = x < -708.39641853226408 ? 0.0 : y;
+  return x <= 709.78271289338397 ? y : x + INFINITY; /* NaN stays NaN */
 }
 
 /* tanh: from exp, and near 0, where that loses digits, by the series. */
@@ -82,10 +84,11 @@ INLINE double m_tanh(double x) {
   s = s * z - 1.0 / 3;
   double near = x + x * z * s;
   double far = 1.0 - 2.0 / (m_exp(2.0 * x) + 1.0);
-  return z < 0.01 ? near : far;
+  return m_copysign(z < 0.01 ? near : far, x); /* of -0 too */
 }
 #else
 #define m_abs fabsf
+#define m_copysign copysignf
 #define m_sqrt sqrtf
 #define m_log logf
 #define m_log1p log1pf
@@ -114,10 +117,9 @@ INLINE double m_tanh(double x) {
 #define m_log10 log10f
 #define m_erfc erfcf
 
-/* exp: 2^n e^r, Cephes' polynomial; 1 ulp or so. */
+/* exp: 2^n e^r, Cephes' polynomial; 1 ulp or so. 0 where the result would be subnormal, infinite where it
+   would be larger than the largest number. */
 INLINE float m_exp(float x) {
-  x = x > 88.0f ? 88.0f : x;
-  x = x < -87.3f ? -87.3f : x;
   const float shift = 12582912.0f; /* adding it leaves the integer in the low bits */
   float shifted = x * 1.44269504f + shift, n = shifted - shift;
   float r = x - n * 0.693359375f;
@@ -129,12 +131,14 @@ INLINE float m_exp(float x) {
   p = p * r + 1.6666665459e-1f;
   p = p * r + 5.0000001201e-1f;
   p = p * r * r + r + 1.0f;
-  uint32_t bits;
-  memcpy(&bits, &shifted, 4);
-  bits = (bits + 127) << 23;
-  float scale;
-  memcpy(&scale, &bits, 4);
-  return p * scale;
+  uint32_t power, bits; /* n is added to the exponent of p: 2^128 is no number, and p may be less than 1 */
+  memcpy(&power, &shifted, 4);
+  memcpy(&bits, &p, 4);
+  bits += power << 23;
+  float y;
+  memcpy(&y, &bits, 4);
+  y = x < -87.3365402f ? 0.0f : y;
+  return x <= 88.7228317f ? y : x + INFINITY; /* NaN stays NaN */
 }
 
 /* tanh: an odd rational function, 2 ulp or so; beyond 7.9 it is 1 in float32. */
@@ -168,7 +172,7 @@ INLINE real m_floor_divide(real a, real b) {
   const real rest = m_fmod(a, b);
   real quotient = (a - rest) / b;
   if (rest != 0 && (b < 0) != (rest < 0)) quotient -= 1;
-  if (quotient == 0) return a / b < 0 ? -ZERO : ZERO;
+  if (quotient == 0) return m_copysign(ZERO, a / b); /* a / b may be a zero with a sign itself */
   const real whole = m_floor(quotient);
   return quotient - whole > (real)0.5 ? whole + 1 : whole;
 }
