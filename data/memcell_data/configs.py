@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from memcell.config import option
+from memcell_data.units import TYPED
 
 _STAGES = ("W", "N1", "N2", "N3", "REM")
 
@@ -152,8 +153,8 @@ class BidsConfig:
     unit: str = option(
         "",
         help="Unit of EDF channels whose own is blank or unknown; empty takes that of channels.tsv, or "
-        "refuses them.",
-        choices=("", "uV", "mV", "V", "nV"),
+        "refuses them. all:mV is the unit of all channels, whatever the file says.",
+        choices=TYPED,
     )
 
 
@@ -188,8 +189,9 @@ class OwnConfig:
     )
     unit: str = option(
         "",
-        help="Unit of EDF channels whose own unit is blank or unknown; empty refuses them.",
-        choices=("", "uV", "mV", "V", "nV"),
+        help="Unit of EDF channels whose own unit is blank or unknown; empty refuses them. "
+        "all:mV is the unit of all channels, whatever the file says.",
+        choices=TYPED,
     )
     subjects: str = option(
         "",

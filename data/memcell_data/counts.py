@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 Row = NDArray[np.float64]
 
+#: Samples a value from which on a signal counts as held, on average; steps that its moves have at least.
+HELD, _HELD_STEPS = 3, 4
+
 #: At most three times as many seconds are looked at closely: every one of the first, then every third of all,
 #: every ninth ...
 KEPT = 1 << 9
@@ -121,3 +124,34 @@ class Clips:
         at = np.flatnonzero(row == value)
         before = np.where(at > 0, row[at - 1], self._last)
         return int(np.sum(before == value))
+
+
+class Holds:
+    """Whether each value is held for several samples, since the signal was sampled more slowly.
+
+    Coarse steps make neighbours equal too, but there a move is a step or two; here moves are large.
+    """
+
+    def __init__(self) -> None:
+        self._n = self._moves = 0
+        self._moved, self._least = 0.0, np.inf
+        self._last = np.nan
+
+    def push(self, row: Row) -> None:
+        """Look at the next samples, at least one."""
+        d = np.diff(row, prepend=self._last)
+        self._last = float(row[-1])
+        moves = np.abs(d[(d != 0) & np.isfinite(d)])
+        self._n += len(row)
+        self._moves += len(moves)
+        if len(moves):
+            self._moved += float(moves.sum())
+            self._least = min(self._least, float(moves.min()))
+
+    def length(self) -> float:
+        """Return for how many samples a value is held on average; 1 where none is."""
+        if self._moves == 0 or self._n < HELD * self._moves:
+            return 1.0
+        return (
+            self._n / self._moves if self._moved > _HELD_STEPS * self._least * self._moves else 1.0
+        )

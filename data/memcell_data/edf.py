@@ -35,8 +35,8 @@ class EdfFile:
 
     Args:
         path: The file.
-        unit: The unit of channels whose own is blank or unknown; empty takes that of ``table``, or refuses
-            them.
+        unit: The unit of channels whose own is blank or unknown (``mV``) or of all (``all:mV``); empty takes
+            that of ``table``, or refuses them.
         table: What BIDS says of its channels, where it does.
     """
 
@@ -91,7 +91,8 @@ class EdfFile:
 
     def remarks(self) -> tuple[str, ...]:
         """Return what header and time stamps say is odd, one line each."""
-        return (*self.header.warnings, *self.times.warnings, *self._wide())
+        told = units.overridden(self.path.name, [c.unit for c in self.header.signals], self.unit)
+        return (*self.header.warnings, *self.times.warnings, *self._wide(), *told)
 
     def _wide(self) -> list[str]:
         """Say which digital ranges no sample can fill; they give one scale all the same."""

@@ -4,6 +4,10 @@ Segments of 2 s, one in 16 s, are tapered (Hann) and transformed; their power is
 where the strongest five neighbouring bins from 40 Hz on hold a sine of `NAMED` uV or more beyond the power
 around them, and `NARROW` times that power: muscles are loud there too, but broad. The size is the amplitude
 of that sine, as a mean over the whole recording.
+
+In the same segments a *calibration signal* is looked for: a sine or a rectangle of whole Hz, which is the
+same one second later, as no EEG is. A segment counts where the difference of its two seconds has less than
+`REPEATED` of its power, most of which lies below 40 Hz.
 """
 
 from __future__ import annotations
@@ -23,6 +27,8 @@ SECONDS, EVERY = 2.0, 8
 #: Bins on each side of a line that the taper spreads it to; Hz from it where the power beside it is taken.
 _SPREAD, _BESIDE = 2, (2.0, 10.0)
 _MAINS = (50.0, 60.0)
+#: What is left of a signal that repeats itself, as a share; its least spread, uV.
+REPEATED, _SMALLEST = 0.02, 2.0
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,7 @@ class Hum:
         self._taper = np.hanning(self._length + 1)[:-1]
         self._power = np.zeros((channels, self._length // 2 + 1))
         self._segments = 0
+        self._repeats = np.zeros(channels, dtype=np.int64)
         self._at = 0  # samples so far
         self._parts: list[NDArray[np.float64]] = []
 
@@ -86,10 +93,22 @@ class Hum:
             return [None] * len(self._power)
         return [self._line(row / self._segments) for row in self._power]
 
+    def repeating(self) -> list[float]:
+        """Return for each channel the share of the segments that are a calibration signal."""
+        shares: list[float] = (self._repeats / max(1, self._segments)).tolist()
+        return shares
+
     def _add(self, segment: NDArray[np.float64]) -> None:
         centred = segment - segment.mean(axis=1, keepdims=True)
-        self._power += np.abs(np.fft.rfft(centred * self._taper, axis=1)) ** 2
+        power = np.abs(np.fft.rfft(centred * self._taper, axis=1)) ** 2
+        self._power += power
         self._segments += 1
+        second = round(self._rate)
+        spread = np.sum(centred**2, axis=1)
+        again = np.sum((centred[:, second:] - centred[:, :-second]) ** 2, axis=1)
+        slow = power[:, : int(LOWEST * SECONDS)].sum(axis=1) > 0.5 * power.sum(axis=1)
+        loud = spread > _SMALLEST**2 * self._length
+        self._repeats += (again < REPEATED * spread) & slow & loud
 
     def _line(self, power: NDArray[np.float64]) -> Line | None:
         frequencies = np.arange(len(power)) * self._rate / self._length

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from memcell.errors import DataError
 from memcell_data import channels as names_of
+from memcell_data import units
 from memcell_data.mne_open import Opened, open_raw, refused
 from memcell_data.quality import Quality, checked, inspect, kept
 from memcell_data.recording import Block, Channel, Interval, Signal, Stretch, block_length, split
@@ -47,9 +48,12 @@ class MneFile:
 
     Args:
         path: The file.
+        unit: The unit of all channels whatever the file says (``all:mV``); others do nothing here, for MNE
+            finds one for each channel.
     """
 
     path: Path
+    unit: str = ""
 
     @cached_property
     def _opened(self) -> Opened:
@@ -62,14 +66,14 @@ class MneFile:
     def channels(self) -> tuple[Channel, ...]:
         """Return its channels; those that are no voltage are of kind ``"misc"``."""
         rate = float(self._raw.info["sfreq"])
-        units = {n: str(u) for n, u in self._opened.units.items() if u != "n/a"}
+        told = {n: str(u) for n, u in self._opened.units.items() if u != "n/a"}
         always = _UNITS.get(self.format(), "")
         return tuple(
             Channel(
                 name=name,
                 kind=self._kind(name, kind),
                 rate=rate,
-                unit=units.get(name) or (always if kind in _KINDS else ""),
+                unit=told.get(name) or (always if kind in _KINDS else ""),
             )
             for name, kind in self._types().items()
         )
@@ -110,7 +114,8 @@ class MneFile:
 
     def remarks(self) -> tuple[str, ...]:
         """Return what opening it showed, one line each."""
-        return self._opened.remarks
+        told = units.overridden(self.path.name, [c.unit for c in self.channels()], self.unit)
+        return (*self._opened.remarks, *told)
 
     def problems(self) -> dict[str, str]:
         """Return what the header of a GDF file tells; MNE finds a name and a scale for all others."""
@@ -185,8 +190,16 @@ class MneFile:
             )
         except Exception as error:
             raise refused(self.path, error) from error
-        rows *= _MICRO
+        rows *= self._factors(order)
         return rows if len(order) == len(wanted) else rows[[order.index(name) for name in wanted]]
+
+    def _factors(self, names: Sequence[str]) -> NDArray[np.float64]:
+        """Return ``[C, 1]`` microvolts for each volt that MNE gives."""
+        typed = units.override(self.unit)
+        if typed is None:
+            return np.full((1, 1), _MICRO)
+        known = {c.name: units.microvolts_per(c.unit) or _MICRO for c in self.channels()}
+        return np.array([_MICRO * typed / known[n] for n in names])[:, None]
 
     def _types(self) -> dict[str, str]:
         return dict(zip(self._raw.ch_names, self._raw.get_channel_types(), strict=True))

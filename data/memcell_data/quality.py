@@ -2,8 +2,8 @@
 
 For each wanted channel:
 
-- *missing* (NaN or infinite): more than 1 % refuses the channel;
-- *flat* and *saturated*, for voltages of a body, as `memcell_data.still` says: refused from 90 % on;
+- *missing* (NaN or infinite), and for voltages of a body *flat* and *saturated*, as `memcell_data.still`
+  says: refused where together they are 90 % or more, or where no moment is left with all channels signal;
 - all three are cut out of the recording, and what is cut out is a gap like any other. A reader of several
   channels gets the samples at which all of them are signal; a line names each channel and its times.
 - *amplitude*: more than 1 % of the samples beyond 10 mV of the median of their second: the unit is wrong, and
@@ -11,6 +11,7 @@ For each wanted channel:
   DC-coupled amplifiers sit tens of millivolts off zero and drift; an offset or a drift beyond 10 mV gets a
   line, and so does a spread (median absolute deviation) under .5 or over 500 uV.
 - *hum*: a narrow tone of 50 uV or more above the bands, as `memcell_data.hum` says, gets a line.
+- *held* (each value for several samples) and *calibration* (the same again every second) get a line.
 - *clipped* (staying at the channel's own extreme value, too shortly to be cut out): a line from 1 % on.
 
 All of it is found in one pass over blocks of samples (`checked`), in memory that does not grow with the
@@ -28,16 +29,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memcell.errors import DataError
-from memcell_data.counts import Amplitudes, Clips
+from memcell_data.counts import HELD, Amplitudes, Clips, Holds
 from memcell_data.hum import Hum, in_words
 from memcell_data.recording import Block, Signal, Stretch, split
-from memcell_data.still import GOOD, IS_FLAT, IS_SATURATED, NeverStill, StillSamples, runs
+from memcell_data.still import GOOD, IS_FLAT, IS_SATURATED, QUIET, NeverStill, StillSamples, runs
+from memcell_data.units import OVERRIDE
 
 LARGEST = 10_000.0
 SMALLEST_SPREAD, LARGEST_SPREAD = 0.5, 500.0
 MOST_OUTSIDE = 0.01
-MOST_MISSING = 0.01
-STILL_REFUSED = 0.90
+LOST_REFUSED = 0.90
+LOST_TOGETHER_NAMED = 0.50
 CLIPPED_NAMED = 0.01
 _VOLTAGES = ("eeg", "eog", "emg", "ecg")
 #: Channels that always move, so that one that dithers is dead.
@@ -96,7 +98,7 @@ class Quality:
         self.path = path
         self._kinds = kinds
         self._rate = rate
-        self._n = 0
+        self._n = self._kept = 0
         self._missing = [CutOut() for _ in channels]
         self._flat = [CutOut() for _ in channels]
         self._saturated = [CutOut() for _ in channels]
@@ -106,6 +108,7 @@ class Quality:
         ]
         self._amplitudes = [Amplitudes(LARGEST, round(rate)) for _ in channels]
         self._clips = [Clips() for _ in channels]
+        self._holds = [Holds() for _ in channels]
         self._voltages = [i for i, kind in enumerate(kinds) if kind in _VOLTAGES]
         self._hum = Hum(len(self._voltages), rate)
 
@@ -162,12 +165,14 @@ class Quality:
         whole = bool(good.all())
         if not whole:
             values = values[:, good]
+        self._kept += values.shape[1]
         if values.shape[1]:
             self._hum.push(values[self._voltages])
             for i, row in enumerate(values):
                 low, high = float(row.min()), float(row.max())
                 self._amplitudes[i].push(row, low, high)
                 self._clips[i].push(row, low, high)
+                self._holds[i].push(row)
         return block, None if whole else good
 
     def _note(self, found: CutOut, bad: NDArray[np.bool_], onset: float) -> None:
@@ -185,11 +190,6 @@ class Quality:
         """
         lines = []
         for name, found in zip(self.channels, self._missing, strict=True):
-            if found.samples > MOST_MISSING * self._n:
-                raise DataError(
-                    f"{self.path}: channel '{name}' has {found.samples} of {self._n} samples missing (NaN or "
-                    f"infinite, {found.samples / self._n:.1%}); at most {MOST_MISSING:.0%} can be cut out"
-                )
             if found.samples:
                 lines.append(
                     f"{self.path.name}: channel '{name}': {found.samples} samples are missing (NaN); they "
@@ -197,19 +197,55 @@ class Quality:
                 )
         for i, name in enumerate(self.channels):
             lines += [f"{self.path.name}: {line}" for line in self._of_channel(i, name)]
+        lines += [f"{self.path.name}: {line}" for line in self._together()]
+        for i, share in zip(self._voltages, self._hum.repeating(), strict=True):
+            if share and self._kinds[i] in _RESTLESS:
+                lines.append(
+                    f"{self.path.name}: channel '{self.channels[i]}' is the same again every second, about "
+                    f"{_share(share)} of the time: a calibration signal, no EEG; leave that time out"
+                )
         names = [self.channels[i] for i in self._voltages]
         lines += [f"{self.path.name}: {line}" for line in in_words(names, self._hum.lines())]
         return lines
 
+    def _together(self) -> list[str]:
+        """Say what is left where all channels are to be signal at once.
+
+        Raises:
+            DataError: Nothing is.
+        """
+        if len(self.channels) < 2 or self._kept > (1 - LOST_TOGETHER_NAMED) * self._n:
+            return []
+        parts = []
+        for i, name in enumerate(self.channels):
+            lost = (self._missing[i], self._flat[i], self._saturated[i])
+            if share := sum(f.samples for f in lost) / max(1, self._n):
+                times = "; ".join(str(f) for f in lost if f.samples)
+                parts.append(f"'{name}' {_share(share)} of the time ({times})")
+        said = (
+            f"missing, flat or saturated: {', '.join(parts)}; choose fewer channels with --channels"
+        )
+        if self._kept == 0:
+            raise DataError(f"{self.path}: at no time are all channels signal: {said}")
+        return [f"only {_share(self._kept / self._n)} of the time all channels are signal; {said}"]
+
     def _of_channel(self, i: int, name: str) -> list[str]:
         where = f"channel '{name}'"
-        flat, saturated = self._flat[i], self._saturated[i]
-        still = (flat.samples + saturated.samples) / max(1, self._n)
-        if still >= STILL_REFUSED:
-            what = "flat" if flat.samples >= saturated.samples else "at its limit"
+        flat, saturated, missing = self._flat[i], self._saturated[i], self._missing[i]
+        lost = (flat.samples + saturated.samples + missing.samples) / max(1, self._n)
+        if lost >= LOST_REFUSED:
+            most = max(flat.samples, saturated.samples, missing.samples)
+            what = (
+                "flat (for 1 s or more it stands still or moves by less than 1 uV)"
+                if most == flat.samples
+                else "at its limit"
+                if most == saturated.samples
+                else "missing (NaN or infinite)"
+            )
+            tiny = most == flat.samples and 0 < self._still[i].largest <= QUIET
             raise DataError(
-                f"{self.path}: {where} is {what} (it stands still for 1 s or more) {still:.0%} of the time; "
-                "leave it out"
+                f"{self.path}: {where} is {what} {lost:.0%} of the time; leave it out"
+                + (f", or, {OVERRIDE}" if tiny else "")
             )
         lines = (
             self._of_amplitude(self._amplitudes[i], where) if self._kinds[i] in _VOLTAGES else []
@@ -220,6 +256,12 @@ class Quality:
                     f"{where} is {what} {_share(found.samples / self._n)} of the time; cut out as gaps: "
                     f"{found}"
                 )
+        held = self._holds[i].length()
+        if held >= HELD and self._kinds[i] in _RESTLESS:
+            lines.append(
+                f"{where} holds each value for about {held:.2g} samples: it was sampled at some "
+                f"{self._rate / held:.3g} Hz, and nothing above {self._rate / held / 2:.3g} Hz is in it"
+            )
         clipped = self._clips[i].share()
         if clipped >= CLIPPED_NAMED:
             lines.append(f"{where} is clipped {clipped:.1%} of the time")
@@ -232,7 +274,7 @@ class Quality:
         if (share := found.outside / found.n) > MOST_OUTSIDE:
             raise DataError(
                 f"{self.path}: {where} is beyond 10 mV for {share:.0%} of the samples (up to "
-                f"{found.farthest / 1e3:.3g} mV): its unit is wrong in the file, or it is no EEG"
+                f"{found.farthest / 1e3:.3g} mV): its unit is wrong in the file, or it is no EEG; {OVERRIDE}"
             )
         lines = []
         if found.outside:
@@ -248,7 +290,7 @@ class Quality:
             )
         if found.spread < SMALLEST_SPREAD or found.spread > LARGEST_SPREAD:
             lines.append(
-                f"{where}: half of it lies within {found.spread:.2g} uV: its unit may be wrong"
+                f"{where}: half of it lies within {found.spread:.2g} uV: its unit may be wrong; {OVERRIDE}"
             )
         return lines
 

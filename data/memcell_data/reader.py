@@ -100,13 +100,13 @@ def signal_file(path: Path, *, unit: str = "") -> SignalFile:
     Args:
         path: The recording.
         unit: The unit of EDF or BDF channels whose own is blank or unknown (``"uV"``, ``"mV"``); empty takes
-            that of a BIDS ``channels.tsv``.
+            that of a BIDS ``channels.tsv``. ``"all:mV"`` holds for all channels whatever the file says.
 
     Raises:
         DataError: There is no such file, or nothing in it.
     """
     if path.is_dir():  # .mff and a few others are folders
-        return MneFile(path)
+        return MneFile(path, unit)
     head = first_bytes(path)
     if begins_as_edf(head) or path.suffix.lower() in (".edf", ".bdf"):
         return EdfFile(path, unit, described(path))
@@ -115,7 +115,7 @@ def signal_file(path: Path, *, unit: str = "") -> SignalFile:
     for companion in (path.with_suffix(suffix) for suffix in _COMPANIONS):
         if companion.is_symlink() and not companion.exists():
             first_bytes(companion)  # says that its content was not fetched
-    return MneFile(path)
+    return MneFile(path, unit)
 
 
 def is_recording(path: Path) -> bool:

@@ -3,7 +3,8 @@
 With x the channel in uV and d its differences from sample to sample, a sample is
 
 - *flat* where it lies in a window of `FLAT` s in which nothing moves (the values span at most 1 pV), or the
-  values are at most three neighbouring steps of the converter that span at most `DITHER` uV (a stuck value
+  values span at most `QUIET` uV (the noise of an open input; no scalp is that quiet), or they are at most
+  three neighbouring steps of the converter that span at most `DITHER` uV (a stuck value
   that dithers), or d takes at most two neighbouring steps (a ramp: interpolated samples, an open input);
 - *saturated* where it lies in a run of equal values of `SATURATED` s at the highest or lowest value that the
   channel has had so far (a limit of the converter or of the file), while its steps are too fine for a signal
@@ -27,6 +28,7 @@ Marks = NDArray[np.int8]
 FLAT = 1.0  # s
 SATURATED = 0.1  # s
 DITHER = 2.5  # uV
+QUIET = 1.0  # uV
 #: Steps between the lowest and the highest value from which on a rest at one of them is no chance.
 LEVELS = 512
 #: Samples that a saturated run has at least, however slow the channel.
@@ -46,6 +48,7 @@ class StillSamples:
 
     Attributes:
         window: Samples within which a flat stretch is told from signal.
+        largest: The largest difference of two neighbours so far, uV.
     """
 
     def __init__(self, rate: float, dither: bool = True) -> None:
@@ -55,6 +58,7 @@ class StillSamples:
         # Of the samples before those that are held:
         self._low, self._high, self._step = np.inf, -np.inf, np.inf
         self._fine = False
+        self.largest = 0.0
         # Held, for a window may begin with them:
         self._row: Row = np.empty(0)
         self._marks: Marks = np.empty(0, dtype=np.int8)
@@ -137,6 +141,11 @@ class StillSamples:
         return self._fine or _least(d[:at], self._step) * LEVELS <= high - low
 
     def _learn(self, x: Row, d: Row) -> None:
+        if not self.largest > QUIET and len(d):
+            moves = np.abs(d)
+            self.largest = max(
+                self.largest, float(np.max(moves, where=np.isfinite(moves), initial=0))
+            )
         self._low, self._high = _extremes(x, self._low, self._high)
         if not self._fine:
             self._step = _least(d, self._step)
@@ -145,6 +154,8 @@ class StillSamples:
 
 class NeverStill:
     """Marks nothing, for channels that are no voltage of a body and may rest as long as they like."""
+
+    largest = 0.0
 
     def push(self, row: Row) -> Marks:
         """Return a mark of each sample."""
@@ -171,6 +182,7 @@ def still_windows(x: Row, d: Row, n: int, dither: bool = True) -> NDArray[np.boo
             return still
         moves = np.abs(d)
         moves[moves == 0] = np.inf
+        still |= span <= QUIET
         # One move alone is the way into the window or out of it.
         moved = _counted(np.isfinite(moves), n - 1) > 1
         still |= moved & (span <= DITHER) & (span <= 2.001 * _lowest(moves, n - 1))
@@ -196,6 +208,7 @@ def _still_in_itself(values: Row, steps: Row) -> NDArray[np.bool_]:
     bend = steps.max(axis=1) - steps.min(axis=1)
     still: NDArray[np.bool_] = span <= np.maximum(2.001 * least, _NOTHING)
     still |= bend <= np.maximum(1.001 * turn, _ROUNDING * size)
+    still |= span <= QUIET
     return still
 
 

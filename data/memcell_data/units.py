@@ -7,6 +7,8 @@ writes a universal volt. ``MV`` is *not* resolved: it may be milli or mega.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from memcell.errors import DataError
 
 _MICRO = frozenset(
@@ -32,6 +34,14 @@ _FACTORS = {"nV": 1e-3, "mV": 1e3, "V": 1e6, "Volt": 1e6}
 _MNE_MICRO = frozenset({"\u03bcV", "\u00b5V", "\x83\xcaV", "uV"})
 
 KNOWN = "uV, mV, V, nV"
+#: Before a unit that a person types: it holds for all channels, whatever the file says.
+ALL = "all:"
+#: What may be typed for a unit.
+TYPED = ("", "uV", "mV", "V", "nV", "all:uV", "all:mV", "all:V", "all:nV")
+OVERRIDE = (
+    "if the file says a wrong unit and you know the right one, type it for all channels: --unit all:uV (or "
+    "all:mV, all:V, all:nV); for training --data.unit all:uV"
+)
 
 
 def microvolts_per(unit: str) -> float | None:
@@ -49,18 +59,38 @@ def mne_volts_per(unit: str) -> float:
     return 1e-6 if unit in _MNE_MICRO else 1e-3 if unit == "mV" else 1.0
 
 
+def override(typed: str) -> float | None:
+    """Return the microvolts in the unit that holds whatever the file says; None where none was typed.
+
+    >>> override("all:mV"), override("mV")
+    (1000.0, None)
+    """
+    return microvolts_per(typed.removeprefix(ALL)) if typed.startswith(ALL) else None
+
+
+def overridden(where: str, units: Sequence[str], typed: str) -> list[str]:
+    """Return a line where a typed unit holds against those of a file."""
+    if override(typed) is None:
+        return []
+    others = dict.fromkeys(u.strip(" \0") for u in units)
+    said = [u for u in others if u and microvolts_per(u) not in (None, override(typed))]
+    if not said:
+        return []
+    return [f"{where}: its unit {', '.join(said)} is taken as {typed.removeprefix(ALL)}, as typed"]
+
+
 def resolve(unit: str, fallback: str, where: str) -> float:
-    """Return microvolts per unit, using the fallback only where the file's unit is not known.
+    """Return microvolts per unit, using the fallback only where the file's unit is not known, or for all.
 
     Args:
         unit: The unit as the file has it.
-        fallback: A person's word for it (``--data.unit``), or empty.
+        fallback: A person's word for it (``--data.unit``), or empty; ``all:mV`` whatever the file says.
         where: File and channel, for the message.
 
     Raises:
         DataError: Neither is a known voltage.
     """
-    known = microvolts_per(unit)
+    known = microvolts_per(unit) if override(fallback) is None else override(fallback)
     if known is None and fallback:
         known = microvolts_per(fallback)
     if known is None:

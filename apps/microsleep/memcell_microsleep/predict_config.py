@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from memcell.config import option
+from memcell_data.units import TYPED
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +20,8 @@ class PredictConfig:
     )
     unit: str = option(
         "",
-        choices=("", "uV", "mV", "V", "nV"),
+        choices=TYPED,
         help="Unit of EDF channels whose own is blank or unknown; empty takes that of a BIDS channels.tsv, "
-        "then the --data.unit that the run was trained with, or refuses them.",
+        "then the --data.unit that the run was trained with, or refuses them. all:mV is the "
+        "unit of all channels, whatever the file says.",
     )

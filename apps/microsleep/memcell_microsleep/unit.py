@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from memcell_data.recording import Channel
-from memcell_data.units import microvolts_per
+from memcell_data.units import microvolts_per, override
 
 #: Where the facts of a run have it.
 FACT = "unit"
@@ -30,6 +30,10 @@ class Unit:
     def of(cls, typed: str, facts: Mapping[str, Any]) -> Unit:
         """Return the unit that was typed, else that of the run whose facts these are."""
         own = str(facts.get(FACT, ""))
+        if (
+            override(own) is not None
+        ):  # that was said of the files of the training, and is true of no other
+            own = ""
         return cls(name=typed or own, of_run=bool(own) and not typed)
 
     def said(self, path: Path, channels: Sequence[Channel]) -> list[str]:

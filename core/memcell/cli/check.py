@@ -38,6 +38,7 @@ COLUMNS = (
     "findings",
 )
 MOST_DESCRIPTIONS = 12
+_UNITS = ("uV", "mV", "V", "nV")
 
 
 @click.command()
@@ -51,8 +52,9 @@ MOST_DESCRIPTIONS = 12
 )
 @click.option(
     "--unit",
-    type=click.Choice(["uV", "mV", "V", "nV"]),
-    help="Unit of EDF channels whose own is blank or unknown (a BIDS channels.tsv is read by itself).",
+    type=click.Choice([*_UNITS, *(f"all:{unit}" for unit in _UNITS)]),
+    help="Unit of EDF channels whose own is blank or unknown (a BIDS channels.tsv is read by itself); all:mV "
+    "is the unit of all channels, whatever the file says.",
 )
 @click.option(
     "--labels",

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from memcell.errors import DataError, UsageError
 from memcell_data.channels import find
-from memcell_data.units import KNOWN, microvolts_per
+from memcell_data.units import ALL, KNOWN, microvolts_per
 from memcell_microsleep.pipeline import Pipeline
 
 #: The highest rate that is believed, Hz; memory for windows and filters goes with it.
@@ -107,6 +107,8 @@ def match(
 def _factor(where: str, channel: str, written: str | None, fallback: str) -> float:
     own = (written or "").strip()
     known = microvolts_per(_WORDS.get(own.casefold(), own))
+    if fallback.startswith(ALL):
+        fallback, known = fallback.removeprefix(ALL), None
     if known is not None:
         return known
     if fallback:

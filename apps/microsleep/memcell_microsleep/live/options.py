@@ -46,7 +46,8 @@ class StreamConfig:
     unit: str = option(
         "",
         help="Unit of a stream, or of EDF channels of a file, that do not name their own: uV, mV, V or nV. "
-        "Never guessed; for a file, empty takes that of a BIDS channels.tsv, then the run's own --data.unit.",
+        "Never guessed; all:mV is the unit of all channels, whatever they say. For a file, empty"
+        " takes that of a BIDS channels.tsv, then the run's own --data.unit.",
     )
     threshold: float | None = option(
         None,
