@@ -182,10 +182,10 @@ def still_windows(x: Row, d: Row, n: int, dither: bool = True) -> NDArray[np.boo
             return still
         moves = np.abs(d)
         moves[moves == 0] = np.inf
-        still |= span <= QUIET
-        # One move alone is the way into the window or out of it.
-        moved = _counted(np.isfinite(moves), n - 1) > 1
-        still |= moved & (span <= DITHER) & (span <= 2.001 * _lowest(moves, n - 1))
+        # One move alone is the way into the window or out of it; noise moves all the time.
+        n_moves = _counted(np.isfinite(moves), n - 1)
+        still |= (span <= QUIET) & (n_moves > (n - 1) // 2)
+        still |= (n_moves > 1) & (span <= DITHER) & (span <= 2.001 * _lowest(moves, n - 1))
         size = np.where(np.isfinite(x), np.abs(x), 0.0)
         turns = np.abs(np.diff(d))
         turns[~(turns > _ROUNDING * 1e-3 * size[1:-1])] = np.inf

@@ -162,7 +162,7 @@ def _missing(share: float) -> Maker:
         import mne
 
         rows = values() * 1e-6
-        rows[0, 500 : 500 + round(share * _N)] = np.nan
+        rows[0, 100 : 100 + round(share * _N)] = np.nan
         path = folder / "night_raw.fif"
         info = mne.create_info(list(NAMES), RATE, ["eeg", "eog"])
         mne.io.RawArray(rows, info, verbose="error").save(path, verbose="error")
@@ -227,8 +227,7 @@ DEFECTS: tuple[Defect, ...] = (
     Defect(
         name="unit nV for uV",
         make=edf(header={"unit": "nV"}),
-        said=("unit may be wrong",),
-        apart=None,
+        refused=("less than 1 uV", "wrong unit", "--unit all:"),
     ),
     Defect(
         name="physical minimum NaN",
@@ -309,7 +308,15 @@ DEFECTS: tuple[Defect, ...] = (
         apart=None,
     ),
     Defect(name="clipped channel", make=edf(physical=(-25, 25)), said=("clipped",), apart=None),
-    Defect(name="NaN channel", make=_missing(0.5), refused=("'O1'", "1000 of 2000", "NaN")),
+    Defect(name="NaN channel", make=_missing(0.92), refused=("'O1'", "92% of the time", "NaN")),
+    Defect(
+        name="half NaN",
+        make=_missing(0.5),
+        samples=_N // 2,
+        stretches=2,
+        said=("1000 samples are missing", "1 gap of 10 s"),
+        apart=None,
+    ),
     Defect(
         name="some NaN",
         make=_missing(0.005),
