@@ -11,6 +11,10 @@ from memcell.unroll.native.memory import Memory, padded
 from memcell.unroll.native.program import Added, Program
 from memcell.unroll.native.schedule import LANE_SUMS, Schedule
 
+#: Rows of this many numbers together lie on the stack, what is beyond them in scratch: a thread may have no
+#: more than a few hundred kilobytes.
+STACK_NUMBERS = 8192
+
 
 @dataclass
 class Context:
@@ -24,6 +28,8 @@ class Context:
         matrices: Packed weights and their C names.
         buffers: Scratch of a thread: name, and how many numbers, in C.
         shared: Memory of all threads: likewise; there are two of each, by turns.
+        on_stack: Rows of one lane, or of all, that lie on the stack: name, and how many numbers.
+        rows: Those that do not fit there and lie in scratch: likewise.
         swaps: Of these, what products are handed round in, where threads may share their columns.
         chunked: Buffers with an entry for each step of a chunk, and the distance between rows, in C.
         added: Vectors that are added up, by the piece of them, with their first column.
@@ -37,6 +43,8 @@ class Context:
     matrices: dict[Matrix, str] = field(default_factory=dict)
     buffers: list[tuple[str, str]] = field(default_factory=list)
     shared: list[tuple[str, str]] = field(default_factory=list)
+    on_stack: list[tuple[str, int]] = field(default_factory=list)
+    rows: list[tuple[str, str]] = field(default_factory=list)
     swaps: dict[Value, str] = field(default_factory=dict)
     chunked: dict[str, str] = field(default_factory=dict)
     added: dict[Piece, list[tuple[Added, int]]] = field(default_factory=dict)
@@ -84,10 +92,34 @@ class Context:
             for value in self.products():
                 self.swaps[value] = f"v{value.order}_swap"
                 self.shared.append((self.swaps[value], f"w->split * B * {value.width}"))
+        self._declare_rows()
         if self.program.backward:
             for state in self.program.states:
                 for what in ("in", "out", "hold"):
                     self.buffers.append((f"{state.name}_{what}", f"most * {padded(state.width)}"))
+
+    def _declare_rows(self) -> None:
+        """Put single rows on the stack as long as there is room, the narrowest first."""
+        schedule = self.schedule
+        once = [v for v in (*schedule.setup, *schedule.values) if is_vector(v)]
+        once += [v for v in schedule.values if v.op in LANE_SUMS and v not in schedule.onward]
+        # sorted, else no two processes write the same
+        rows = sorted(self.keeping.row_memory, key=lambda v: v.order)
+        found = [
+            (f"v{v.order}_at", v.width)
+            for v in (*once, *rows)
+            if v not in self.keeping.block_memory
+        ]
+        spreads = (v for v in schedule.values if v.op is Op.SPREAD)
+        found += [(f"v{v.order}_pivot", v.width) for v in spreads]
+        room = STACK_NUMBERS
+        small = set()
+        for name, width in sorted(found, key=lambda row: row[1]):
+            room -= padded(width)
+            if room >= 0:
+                small.add(name)
+        self.on_stack = [row for row in found if row[0] in small]
+        self.rows = [(name, str(width)) for name, width in found if name not in small]
 
     def products(self) -> list[Value]:
         """Return the products that are done at each step."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from memcell.unroll.native.context import Context, is_vector
+from memcell.unroll.native.context import Context
 from memcell.unroll.native.emit_vectors import vectors as write_vectors
-from memcell.unroll.native.ir import Op, Value
+from memcell.unroll.native.ir import Value
 from memcell.unroll.native.memory import padded
-from memcell.unroll.native.schedule import LANE_SUMS
 
 
 def head(c: Context) -> list[str]:
@@ -34,20 +33,13 @@ def head(c: Context) -> list[str]:
         numbers = added.width * (_rows(added.outer) if added.outer else 1)
         at = f"{c.memory.handed(added.name)} + tid * {numbers}L"
         lines.append(f"real *const {added.name}_sum = {at};")
-    schedule = c.schedule
-    once = [v for v in (*schedule.setup, *schedule.values) if is_vector(v)]
-    once += [v for v in schedule.values if v.op in LANE_SUMS and v not in schedule.onward]
-    rows = sorted(
-        c.keeping.row_memory, key=lambda v: v.order
-    )  # else no two processes write the same
-    kept = [v for v in (*once, *rows) if v not in c.keeping.block_memory]
-    lines += [f"real v{v.order}_at[{v.width}] __attribute__((aligned(ALIGNMENT)));" for v in kept]
+    for name, size in c.rows:
+        lines.append(f"real *const {name} = scratch;")
+        lines.append(f"scratch += ALIGNED({size});")
     lines += [
-        f"real v{v.order}_pivot[{v.width}] __attribute__((aligned(ALIGNMENT)));"
-        for v in schedule.values
-        if v.op is Op.SPREAD
+        f"real {name}[{size}] __attribute__((aligned(ALIGNMENT)));" for name, size in c.on_stack
     ]
-    lines += write_vectors(c, schedule.setup)
+    lines += write_vectors(c, c.schedule.setup)
     lines += ["(void)k_; (void)packed; (void)scratch; (void)most;"]
     return lines
 
@@ -112,7 +104,7 @@ def sizes_function(c: Context, name: str) -> list[str]:
         "  if (shared) {",
         *(f"    total += 2 * ALIGNED({size});" for _, size in c.shared),
         "  } else {",
-        *(f"    total += ALIGNED({size});" for _, size in c.buffers),
+        *(f"    total += ALIGNED({size});" for _, size in (*c.buffers, *c.rows)),
         "  }",
         "  return total;",
         "}",
