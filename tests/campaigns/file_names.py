@@ -44,17 +44,17 @@ WHOLE = (
 def names(count: int, seed: int = 0) -> list[bytes]:
     """Return different file names that Linux takes, ``.edf`` at the end."""
     rng = random.Random(seed)
-    found = dict.fromkeys(name + b".edf" for name in WHOLE[:count] if _has_ending(name))
+    found = dict.fromkeys(name + b".edf" for name in WHOLE[:count] if _is_sought(name))
     while len(found) < count:
         name = b"".join(rng.choice(PIECES) for _ in range(rng.randrange(1, 7)))[:251]
-        if _has_ending(name):
+        if _is_sought(name):
             found[name + b".edf"] = None
     return list(found)
 
 
-def _has_ending(name: bytes) -> bool:
-    """Whether ``.edf`` behind a name is an ending: ``....edf`` has none."""
-    return Path(os.fsdecode(name + b".edf")).suffix == ".edf"
+def _is_sought(name: bytes) -> bool:
+    """Whether a file of a name is looked for in a folder: not where it is hidden, or has no ending."""
+    return not name.startswith(b".") and Path(os.fsdecode(name + b".edf")).suffix == ".edf"
 
 
 def unseen(data: bytes, form: str) -> list[str]:
