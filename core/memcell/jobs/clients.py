@@ -24,6 +24,8 @@ from memcell.jobs.server import METHOD, start_server
 
 #: A task may kill so many workers before it is given up; after each it runs once more.
 ALLOWED_FAILURES = 2
+#: How long a process of our own may take to start, on a machine that is busy with other work, seconds.
+START = 120.0
 #: How often processes of our own are tried to be started.
 STARTS = 3
 #: How long a scheduler has to answer, and to have a worker, seconds.
@@ -90,6 +92,8 @@ def _processes(jobs: int, security: Security, scratch: str) -> LocalCluster:
                 memory_limit=0,
                 silence_logs=logging.CRITICAL,
                 local_directory=scratch,
+                # without it a process that hangs while it starts is waited for without end
+                death_timeout=START,
             )
         except (OSError, RuntimeError, TimeoutError) as error:
             reason = " ".join(str(error).split()) or type(error).__name__
