@@ -46,7 +46,7 @@ SCRIPTS = {
 @pytest.fixture
 def run(agree, monkeypatch, tmp_path):
     """Run a window under a ``CC``; return what was said."""
-    monkeypatch.setattr(compiler, "_PROOF_SECONDS", 1)
+    monkeypatch.setattr(compiler, "_PROOF_SECONDS", 3)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
     def run(cc):
@@ -81,6 +81,20 @@ def test_a_strange_compiler(run, tmp_path, what):
     script.chmod(0o755)
     (said,) = run(str(script))
     assert word in said
+    assert "on the eager loop" in said
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="SKIPPED LOUDLY: there is no gcc")
+def test_a_compiler_that_hangs_on_what_is_not_small(run, monkeypatch, tmp_path):
+    """It is waited for as long as its pace explains, once, and not the two minutes of a large unit."""
+    monkeypatch.setattr(compiler, "_LEAST_SECONDS", 1)
+    monkeypatch.setattr(compiler, "_PATIENCE", 1)
+    script = tmp_path / "cc"
+    small = f'case "$*" in *small.c*) exec {shutil.which("gcc")} "$@";; esac\n'
+    script.write_text("#!/bin/sh\n" + VERSION + small + "sleep 600")
+    script.chmod(0o755)
+    (said,) = run(str(script))
+    assert "did not answer within" in said
     assert "on the eager loop" in said
 
 

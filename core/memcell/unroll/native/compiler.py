@@ -9,6 +9,7 @@ import signal
 import subprocess
 import tempfile
 import threading
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,9 +31,19 @@ FLAGS = (
     "-fvisibility=default",
     "-w",
 )
-#: A compiler that says nothing of itself, or of an empty unit, in this time is not waited for.
+#: A compiler that says nothing of itself, or of a small unit, in this time is not waited for.
 _PROOF_SECONDS = 10
-_SECONDS = 120
+#: What any unit may take beside the time that its size explains, and the most that is waited for one.
+_LEAST_SECONDS, _SECONDS = 10, 120
+#: Times as long as the small unit took, byte for byte, that a unit may take: a machine may become busy, and
+#: long functions cost more than their length says.
+_PATIENCE = 10
+#: Plain code, of which a compiler makes something: an empty unit says nothing of its pace.
+_PROOF = "".join(
+    f"double memcell_{i}(const double *a, double *b, long n) {{\n  double s = {i};\n"
+    "  for (long j = 0; j < n; j++) { b[j] = a[j] * s + b[j]; s += b[j]; }\n  return s;\n}\n"
+    for i in range(8)
+)
 
 
 @dataclass(frozen=True)
@@ -48,7 +59,9 @@ class Compiler:
     version: str
 
     def compile(self, source: Path, output: Path, flags: tuple[str, ...]) -> None:
-        """Compile a shared object; before the first one an empty unit, which a sound compiler does at once.
+        """Compile a shared object; before the first one a small unit, which a sound compiler does at once.
+
+        How long that took says how long a unit of some size is waited for.
 
         Raises:
             Unsupported: It failed or hung; the message is its first error.
@@ -57,15 +70,24 @@ class Compiler:
             if self.command not in _proved:
                 try:
                     with tempfile.TemporaryDirectory(prefix="memcell-") as work:
-                        empty = Path(work) / "empty.c"
-                        empty.write_text("int memcell;\n", encoding="ascii")
-                        self._compile(empty, Path(work) / "empty.so", (), _PROOF_SECONDS)
-                    _proved[self.command] = ""
+                        small = Path(work) / "small.c"
+                        small.write_text(_PROOF, encoding="ascii")
+                        began = time.monotonic()
+                        self._compile(small, Path(work) / "small.so", flags, _PROOF_SECONDS)
+                    _proved[self.command] = (time.monotonic() - began) / len(_PROOF)
                 except Unsupported as error:
                     _proved[self.command] = str(error)
-        if _proved[self.command]:
-            raise Unsupported(_proved[self.command])
-        self._compile(source, output, flags, _SECONDS)
+        pace = _proved[self.command]
+        if isinstance(pace, str):
+            raise Unsupported(pace)
+        size = source.stat().st_size
+        seconds = min(_SECONDS, _LEAST_SECONDS + _PATIENCE * pace * size)
+        try:
+            self._compile(source, output, flags, seconds)
+        except _Silent as error:  # nor is it waited for again
+            with _proving:
+                _proved[self.command] = str(error)
+            raise
 
     def _compile(self, source: Path, output: Path, flags: tuple[str, ...], seconds: float) -> None:
         call = [*self.command, *FLAGS, *flags, str(source), "-o", str(output), "-lm"]
@@ -100,7 +122,8 @@ def find_compiler() -> Compiler:
 
 #: What is known of each command, for the process: a compiler that hangs is waited for once.
 _known: dict[tuple[str, ...], Compiler | str] = {}
-_proved: dict[tuple[str, ...], str] = {}
+#: Seconds a byte of the small unit, or why there was none.
+_proved: dict[tuple[str, ...], float | str] = {}
 _identifying, _proving = threading.Lock(), threading.Lock()
 
 
@@ -116,6 +139,10 @@ def _identified(command: tuple[str, ...]) -> Compiler:
     if isinstance(found, str):
         raise Unsupported(found)
     return found
+
+
+class _Silent(Unsupported):
+    """The compiler did not answer in the time that it was given."""
 
 
 class _Done(NamedTuple):
@@ -146,7 +173,7 @@ def _called(command: list[str], seconds: float) -> _Done:
         try:
             process.wait(seconds)
         except subprocess.TimeoutExpired:
-            raise Unsupported(
+            raise _Silent(
                 f"the C compiler {command[0]} did not answer within {seconds:g} seconds"
             ) from None
         finally:
