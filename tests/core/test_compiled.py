@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch._dynamo.utils import counters
 
-from memcell.errors import PluginError
+from memcell.errors import PluginError, UsageError
 from memcell.recurrent.cell import Cell
 from memcell.recurrent.state import leaves, map_state
 from memcell.registry import default_registry
@@ -324,3 +324,16 @@ def test_it_equals_the_eager_loop_on_a_gpu(cell, norm):
         )
         wanted = run(unroll_eager, layer, x.cuda(), marks, (0, 11))
         same(run(unroll_compiled, layer, x.cuda(), marks, (0, 11), chunk=K), wanted)
+
+
+@pytest.mark.slow
+def test_a_gradient_of_the_gradient_is_refused_in_words():
+    layer = build("rnn")
+    x, marks = window(16)
+    x.requires_grad_()
+    state = layer.cell.initial_state(B, dtype=torch.float64)
+    output, _ = unroll_compiled(layer.cell, layer.norms, x, state, state, marks, (16,), False)
+    with pytest.raises(UsageError, match=r"create_graph=True.*--unroll eager"):
+        torch.autograd.grad(output.sum(), x, create_graph=True)
+    layer = Layer(layer.cell, None, "compiled")
+    torch.autograd.grad(layer(x, state, state, marks, (16,), False).outputs.sum(), x)

@@ -27,6 +27,12 @@ SCRIPTS = {
         VERSION + "printf 'error: \\377\\376 \\200' >&2; exit 1",
         "failed: error: \ufffd",
     ),
+    "has no space": (
+        VERSION
+        + "echo 'ld: final link failed: No space left on device' >&2\n"
+        + "echo 'collect2: error: ld returned 1 exit status' >&2; exit 1",
+        "No space left on device",
+    ),
     "has a version of bytes": ("printf '\\377\\376'; exit 1", "failed: "),
     "does nothing": ("exit 0", "left no object"),
     "makes an empty library": (
@@ -124,6 +130,27 @@ PROGRAM = textwrap.dedent(
     layer(torch.ones(4, 2, 2), state, state, marks, (), True)
     """
 )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of a process")
+def test_where_no_object_can_be_written(tmp_path):
+    """As on a disk that is full: said once, and the window runs."""
+
+    def limit():
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM.replace('simplefilter("error")', 'simplefilter("always")')],
+        env={**os.environ, "XDG_CACHE_HOME": str(tmp_path)},
+        preexec_fn=limit,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("UnrollWarning: ") == 1, done.stderr
+    assert "File size limit" in done.stderr or "File too large" in done.stderr
 
 
 def test_in_a_locale_of_ascii(tmp_path):

@@ -7,6 +7,7 @@ from collections.abc import Collection
 import torch
 from torch import Tensor
 
+from memcell.errors import UsageError
 from memcell.recurrent.cell import Cell, projected
 from memcell.recurrent.state import State, leaves, map_state
 from memcell.unroll.compiled.cache import run_compiled
@@ -87,7 +88,24 @@ def unroll_compiled(
             stacked = tuple(torch.cat(stack) for stack in stacks)
             if stacked:
                 norms.site(site).fold(stacked, window.mode, window.inputs)
+    if training:
+        for tensor in (result, *(part for kept in states.values() for part in leaves(kept))):
+            if tensor.grad_fn is not None:
+                tensor.register_hook(_once)  # type: ignore[no-untyped-call]
     return result, states
+
+
+def _once(cotangent: Tensor) -> None:
+    """Refuse a gradient of the gradient, which compiled code has not.
+
+    Raises:
+        UsageError: The backward pass is to be differentiated.
+    """
+    if torch.is_grad_enabled():
+        raise UsageError(
+            "a compiled window has no gradient of its gradient (create_graph=True); run it natively or on "
+            "the eager loop, with --unroll native or --unroll eager, or Layer(..., unroll='eager')"
+        )
 
 
 def compiled_reason(cell: Cell, norms: SiteNorms) -> str | None:

@@ -38,6 +38,8 @@ _LEAST_SECONDS, _SECONDS = 10, 120
 #: Times as long as the small unit took, byte for byte, that a unit may take: a machine may become busy, and
 #: long functions cost more than their length says.
 _PATIENCE = 10
+#: What is said of a disk that is full.
+_FULL = ("No space left", "File too large", "File size limit", "quota exceeded")
 #: Plain code, of which a compiler makes something: an empty unit says nothing of its pace.
 _PROOF = "".join(
     f"double memcell_{i}(const double *a, double *b, long n) {{\n  double s = {i};\n"
@@ -93,8 +95,11 @@ class Compiler:
         call = [*self.command, *FLAGS, *flags, str(source), "-o", str(output), "-lm"]
         done = _called(call, seconds)
         if done.returncode:
-            lines = [line for line in done.stderr.splitlines() if "error" in line]
-            first = (lines or done.stderr.splitlines() or ["no message"])[0]
+            said = done.stderr.splitlines()
+            # a linker's last line only says that it failed
+            lines = [line for line in said if any(word in line for word in _FULL)]
+            lines += [line for line in said if "error" in line]
+            first = (lines or said or ["no message"])[0]
             raise Unsupported(f"the C compiler {self.command[0]} failed: {first[:300]}")
         if not output.is_file() or not output.stat().st_size:
             raise Unsupported(f"the C compiler {self.command[0]} said nothing and left no object")
