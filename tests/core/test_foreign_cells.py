@@ -325,7 +325,12 @@ def test_a_trained_network_predicts_in_the_way_it_was_trained(make, registry):
     trainer = make("long", training=AUTO)
     trained_quietly(trainer)
     facts = ModelFacts(
-        n_features=3, n_classes=2, eval_policy="carry", decisions={}, task={}, notes=()
+        n_features=3,
+        n_classes=2,
+        eval_policy="carry",
+        decisions={"carry": {}, "reset": {}},
+        task={},
+        notes=(),
     )
     save_model(trainer.folder, trainer.network, facts)
     network, _ = load_model(trainer.folder, trainer.run_config, registry, App())
