@@ -8,6 +8,7 @@ reads it: tables beside each recording, no entities to choose by.
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -18,10 +19,15 @@ from typing import Any
 
 from memcell.datasets import Card
 from memcell.errors import ConfigError, DataError
-from memcell_data.bids_tables import channel_table_of, read_channels, read_participants
+from memcell_data.bids_tables import (
+    channel_table_of,
+    read_channels,
+    read_participants,
+    sidecar_of,
+)
 from memcell_data.configs import BidsConfig, OwnConfig
 from memcell_data.content import first_bytes
-from memcell_data.finding import below, chosen
+from memcell_data.finding import NOT_RAW, below, chosen
 from memcell_data.labels import FileLabels, Rule, read_labels
 from memcell_data.own import Own
 from memcell_data.people import asked_of, read_subjects
@@ -126,9 +132,9 @@ class Bids:
     def rule(self) -> Rule:
         """Which labels mean what; see `memcell_data.vocabulary.rule_for`."""
         vocabulary: Counter[str] = Counter()
-        for bids_path, path in self._paths:
+        for _, path in self._paths:
             try:
-                intervals, _ = read_labels(path, _sidecar(bids_path, "events"))
+                intervals, _ = read_labels(path, sidecar_of(path, "events.tsv"))
             except DataError:
                 continue  # said when this recording's own labels are asked for
             vocabulary.update(i.label for i in intervals)
@@ -151,7 +157,7 @@ class Bids:
         except Exception as error:
             reason = " ".join(str(error).split()) or type(error).__name__
             raise DataError(f"{root}: mne-bids cannot find its way in it: {reason}") from error
-        found = [(b, Path(b.fpath)) for b in matching if is_recording(Path(b.fpath))]
+        found = [(b, p) for b in matching if is_recording(p := Path(b.fpath)) and _is_raw(root, p)]
         if not found and (links := self._not_fetched()):
             first_bytes(links[0])  # says that its content was not fetched
         if not found:
@@ -180,7 +186,7 @@ class Bids:
         )
 
     def _open(self, bids_path: Any, path: Path) -> Recording:
-        events, table = _sidecar(bids_path, "events"), channel_table_of(path)
+        events, table = sidecar_of(path, "events.tsv"), channel_table_of(path)
         if table is not None:
             read_channels(table)  # one that cannot be read is named
         return open_recording(
@@ -245,10 +251,7 @@ class BidsLabels:
         return FileLabels(recording=self.path, rule=self.dataset.rule, source=self.events)()
 
 
-def _sidecar(bids_path: Any, suffix: str) -> Path | None:
-    found = bids_path.find_matching_sidecar(suffix=suffix, extension=".tsv", on_error="ignore")
-    if found is not None:
-        return Path(found.fpath if hasattr(found, "fpath") else found)
-    path = Path(bids_path.fpath)
-    beside = path.parent / f"{stem(path).removesuffix('_eeg')}_{suffix}.tsv"
-    return beside if beside.is_symlink() else None  # its content was not fetched, which is said
+def _is_raw(root: Path, path: Path) -> bool:
+    """Whether a recording is the data set's own and not derived from one, where mne-bids looks too."""
+    below_root = os.path.relpath(path.absolute(), root.absolute())
+    return Path(below_root).parts[0] not in NOT_RAW

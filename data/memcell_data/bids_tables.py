@@ -70,11 +70,16 @@ _DESCRIPTION = "dataset_description.json"
 _DEEPEST = 4
 
 
-def channel_table_of(recording: Path) -> Path | None:
-    """Return the ``channels.tsv`` that belongs to a recording by BIDS, or None.
+def sidecar_of(recording: Path, ending: str) -> Path | None:
+    """Return the table that belongs to a recording by BIDS, or None.
 
     Beside it, or in a folder above it within the data set: the nearest one whose entities all are the
-    recording's, of several the one with the most (the standard's inheritance principle).
+    recording's, of several the one with the most (the standard's inheritance principle). One of another run,
+    acquisition or session never is; mne-bids takes one with entities that the recording has not.
+
+    Args:
+        recording: Its path.
+        ending: ``"channels.tsv"`` or ``"events.tsv"``.
     """
     named = _NAMED.match(recording.name)
     if named is None:
@@ -84,8 +89,8 @@ def channel_table_of(recording: Path) -> Path | None:
     for _ in range(_DEEPEST):
         found = [
             (len(own), table)
-            for table in sorted(folder.glob("*channels.tsv"))
-            if (own := set(table.name.removesuffix("channels.tsv").rstrip("_").split("_")) - {""})
+            for table in sorted(folder.glob(f"*{ending}"))
+            if (own := set(table.name.removesuffix(ending).rstrip("_").split("_")) - {""})
             <= entities
         ]
         if found:
@@ -94,6 +99,11 @@ def channel_table_of(recording: Path) -> Path | None:
             return None
         folder = folder.parent
     return None
+
+
+def channel_table_of(recording: Path) -> Path | None:
+    """Return the ``channels.tsv`` that belongs to a recording by BIDS, or None; see `sidecar_of`."""
+    return sidecar_of(recording, "channels.tsv")
 
 
 def described(recording: Path) -> ChannelTable | None:
@@ -123,7 +133,7 @@ def read_channels(path: Path) -> ChannelTable:
 
 
 def read_participants(root: Path) -> tuple[str, ...]:
-    """Return the participants (``sub-01``) that ``participants.tsv`` lists; none where it is not there.
+    """Return the participants (``sub-01``, also of ``01``) that ``participants.tsv`` lists; none without it.
 
     Nothing else that stands there about them is read.
 
@@ -133,7 +143,12 @@ def read_participants(root: Path) -> tuple[str, ...]:
     path = root / "participants.tsv"
     if not path.is_file():
         return ()
-    return tuple(row["participant_id"] for row in _rows(path, ("participant_id",)))
+    listed = (row["participant_id"] for row in _rows(path, ("participant_id",)))
+    return tuple(
+        name if name.startswith("sub-") else f"sub-{name}"
+        for name in listed
+        if name and name.casefold() != "n/a"
+    )
 
 
 def _rows(path: Path, needed: tuple[str, ...]) -> Iterator[dict[str, str]]:

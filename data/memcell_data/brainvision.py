@@ -23,12 +23,23 @@ def check_companions(header: Path) -> tuple[str, ...]:
     said = _entries(header)
     data, markers = (_beside(header, said.get(key, "")) for key in ("DataFile", "MarkerFile"))
     if data is not None and not data.is_file():
-        raise DataError(f"{header}: its samples are in '{data.name}', which is not beside it")
+        raise DataError(
+            f"{header}: its samples are in '{data.name}', which is not beside it{_renamed(header, data)}"
+        )
     remarks = []
+    for named in (data, markers):
+        if named is None or named.stem == header.stem or not named.is_file():
+            continue
+        own = header.with_suffix(named.suffix)
+        if own.is_file() and not own.samefile(named):
+            remarks.append(
+                f"{header.name}: by the header it goes with '{named.name}', which is read, and '{own.name}' "
+                "of its own name lies beside it too: is that the one? Renamed files need a new header"
+            )
     if markers is not None and not markers.is_file():
         remarks.append(
             f"{header.name}: its marker file '{markers.name}' is not beside it: no label and no break of the "
-            "recording is known"
+            f"recording is known{_renamed(header, markers)}"
         )
     width = _WIDTHS.get(said.get("BinaryFormat", ""), 0)
     n_channels = said.get("NumberOfChannels", "")
@@ -51,6 +62,15 @@ def check_companions(header: Path) -> tuple[str, ...]:
                 "rest is missing"
             )
     return tuple(remarks)
+
+
+def _renamed(header: Path, named: Path) -> str:
+    """Say what to write where a file of the header's own name is there instead of the one that it names."""
+    own = header.with_suffix(named.suffix)
+    if not own.is_file():
+        return ""
+    key = "MarkerFile" if named.suffix.lower() == ".vmrk" else "DataFile"
+    return f"; '{own.name}' is: if they were renamed, write {key}={own.name} into the header"
 
 
 def _entries(header: Path) -> dict[str, str]:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from memcell.errors import DataError
+from memcell_data.bids_tables import sidecar_of
 from memcell_data.edf_header import read_header
 from memcell_data.fif_parts import without_later_parts
 from memcell_data.label_tables import is_table
@@ -16,7 +17,7 @@ from memcell_data.reader import SUFFIXES, is_recording, signal_file, stem
 from memcell_data.recognise import HYPNOGRAM_FILE
 
 # Folders of a BIDS data set that hold no recordings of its own.
-_NOT_RAW = ("derivatives", "sourcedata", "code", "stimuli")
+NOT_RAW = ("derivatives", "sourcedata", "code", "stimuli")
 # What belongs to a recording of another name's ending, or says something about one.
 _BESIDE = (".eeg", ".vmrk", ".dat", ".fdt", ".tsv", ".csv", ".json", ".txt", ".md", ".html")
 _SPLIT = re.compile(r"_split-\d+")
@@ -96,7 +97,7 @@ def below(folder: Path) -> Iterable[Path]:
         seen.add(real)
         yield from (Path(at) / name for name in (*folders, *files))
         if bids and Path(at) == folder:
-            folders[:] = [name for name in folders if name not in _NOT_RAW]
+            folders[:] = [name for name in folders if name not in NOT_RAW]
         folders[:] = sorted(
             name for name in folders if not name.startswith(".") and not name.endswith(".mff")
         )
@@ -158,7 +159,8 @@ def label_file_beside(path: Path, folder: Path, listing: Listing | None = None) 
     for found in label_files_beside(path, folder, listing):
         if found.suffix.lower() != ".txt" or is_table(found) or not signal_file(path).annotations():
             return found
-    return None
+    # a BIDS table may lie in a folder above it
+    return sidecar_of(path, "events.tsv") if folder.resolve() == path.parent.resolve() else None
 
 
 def label_files_beside(path: Path, folder: Path, listing: Listing | None = None) -> list[Path]:

@@ -220,3 +220,50 @@ def test_the_nearest_table_whose_entities_are_the_recordings_is_its_own(tmp_path
     other = own.replace("run-01", "run-02")
     assert there("sub-01/sub-01_channels.tsv", other) == "sub-01/sub-01_channels.tsv"
     assert channel_table_of(folder / "night.edf") is None
+
+
+def made_of(root, name, events=None):
+    """Write one recording under a name of its own, and its events."""
+    from memcell_data.edf_writer import Track, write_edf
+
+    folder = root / name.split("_")[0] / "eeg"
+    folder.mkdir(parents=True, exist_ok=True)
+    values = np.random.default_rng(list(name.encode())).normal(0, 20, 2000)
+    write_edf(folder / f"{name}_eeg.edf", [Track(name="O1", values=values, rate=100)])
+    if events:
+        (folder / f"{name}_events.tsv").write_text(f"onset\tduration\ttrial_type\n{events}\n")
+    return folder / f"{name}_eeg.edf"
+
+
+def test_events_of_another_acquisition_are_no_labels(root):
+    path = made_of(root, "sub-07_task-x")
+    made_of(root, "sub-07_task-x_acq-high", "2\t3\tmicrosleep")
+    _, found = opened(root, tasks=("x",))
+    labels = {r.name: r.labels() for r in found}
+    assert len(labels["sub-07_task-x_acq-high"].intervals) == 1
+    assert not (labels["sub-07_task-x"] and labels["sub-07_task-x"].intervals)
+    assert not Check().check(path, samples=False).annotations
+
+
+def test_inherited_events_are_labels_in_check_and_training_alike(root):
+    path = made_of(root, "sub-07_task-x_run-1")
+    (root / "task-x_events.tsv").write_text("onset\tduration\ttrial_type\n2\t3\tmicrosleep\n")
+    _, (recording,) = opened(root, tasks=("x",))
+    assert [i.onset for i in recording.labels().intervals] == [2.0]
+    assert Check().check(path, samples=False).annotations == {"microsleep": 1}
+
+
+def test_what_is_derived_is_no_recording_of_its_own(root):
+    derived = root / "derivatives" / "clean"
+    made_of(derived, "sub-01_task-drive_desc-clean", "2\t3\tmicrosleep")
+    (derived / "dataset_description.json").write_text('{"Name": "x", "BIDSVersion": "1.8.0"}')
+    _, found = opened(root)
+    assert not [r.name for r in found if "clean" in r.name]
+    assert [r.name for r in opened(derived)[1]] == ["sub-01_task-drive_desc-clean"]
+
+
+def test_participants_without_sub_and_without_a_name(root):
+    (root / "participants.tsv").write_text("participant_id\tage\n01\t3\nsub-02\tn/a\nn/a\t1\n\t2\n")
+    assert read_participants(root) == ("sub-01", "sub-02")
+    data, _ = opened(root)
+    assert data.problems == ["sub-03 is not in participants.tsv; used all the same"]

@@ -237,3 +237,16 @@ def test_a_fif_whose_tags_point_back_is_refused(samples, tmp_path):
     path = patched(samples["FIF"], tmp_path, 8, struct.pack(">i", -5))
     with pytest.raises(DataError, match="byte 0 says -5 bytes"):
         open_recording(path)
+
+
+def test_brainvision_that_was_renamed_says_what_to_write(samples, tmp_path):
+    path = copied(samples["BrainVision"], tmp_path)
+    renamed = path.with_name("sub-01_eeg.vhdr")
+    path.rename(renamed)
+    data = path.with_suffix(".eeg").rename(renamed.with_suffix(".eeg"))
+    with pytest.raises(DataError, match=f"write DataFile={data.name} into the header"):
+        open_recording(renamed)
+    # worse: the old name is there too, of another recording
+    path.with_suffix(".eeg").write_bytes(data.read_bytes()[::-1])
+    lines = open_recording(renamed).read(["O1"]).warnings
+    assert any(f"'{data.name}' of its own name lies beside it too" in line for line in lines)

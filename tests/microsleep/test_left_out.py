@@ -180,3 +180,13 @@ def test_a_split_that_lacks_a_class_says_what_was_left_out(folder) -> None:
         DataError, match=r"only positive steps.*left out may be why: .*p0\.csv: line 3.*4 more"
     ):
         task(folder)
+
+
+def test_what_is_alike_in_many_files_takes_one_line():
+    from memcell_microsleep.notes import few
+
+    lines = [f"r{k}.edf: channel 'O2' is marked bad" for k in range(9)]
+    rare = [f"r3.edf: something else {k}" for k in range(6)]
+    said = few([*lines, *rare])
+    assert said[0] == "r0.edf: channel 'O2' is marked bad (and alike of 8 more)"
+    assert said[1:] == [*rare[:4], "and 2 more warnings"]

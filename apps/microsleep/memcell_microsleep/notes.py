@@ -111,9 +111,16 @@ def counts(train: ListOf[Sequence], test: ListOf[Sequence]) -> list[str]:
 
 
 def few(warnings: ListOf[str]) -> list[str]:
-    """Return the first warnings of reading, and how many more there are."""
-    more = len(warnings) - MOST_WARNINGS
-    return [*warnings[:MOST_WARNINGS], *([f"and {more} more warnings"] if more > 0 else [])]
+    """Return the first warnings of reading, and how many more there are; alike ones of several files once."""
+    alike: dict[str, list[str]] = {}
+    for line in warnings:
+        alike.setdefault(line.partition(": ")[2] or line, []).append(line)
+    lines = [
+        f"{same[0]} (and alike of {len(same) - 1} more)" if len(same) > 1 else same[0]
+        for same in alike.values()
+    ]
+    more = sum(len(same) for same in list(alike.values())[MOST_WARNINGS:])
+    return [*lines[:MOST_WARNINGS], *([f"and {more} more warnings"] if more > 0 else [])]
 
 
 def _counted(sequences: ListOf[Sequence]) -> str:
