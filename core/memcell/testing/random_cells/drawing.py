@@ -11,6 +11,8 @@ from memcell.testing.random_cells.trial import Case
 INPUT = 3
 #: Cells of this number and above have lines of more dimensions; those below are what they always were.
 ARRAYS = 10_000
+#: Those of this number and above have, mostly, products of joined given values and halves of one product.
+JOINS = 100_000
 
 
 @dataclass(frozen=True)
@@ -210,9 +212,15 @@ def draw(seed: int) -> Drawn:
         given[f"s_{s}"] = f"s.{s}"
         d.widths[f"s_{s}"] = w
     widths = dict(d.widths)
+    if seed >= JOINS and rng.random() < 0.6:
+        _multiply_joined(d)
     for _ in range(rng.randint(1, 12)):
         operations.add_line(d, arrays=seed >= ARRAYS)
+    if seed >= JOINS and rng.random() < 0.2:
+        _multiply_joined(d)
     ends = [_end(d, None, states), *(_end(d, w, states) for w in states.values())]
+    if seed >= JOINS and rng.random() < 0.3:
+        ends[:2] = _halves(d, h)
     drawn = Drawn(
         seed=seed,
         given=given,
@@ -250,6 +258,35 @@ def _projected(d: _Drawing, h: int) -> tuple[list[str], dict[str, str]]:
         given[f"p{i}"] = "p" if count == 1 else f"p[{i}]"
         d.widths[f"p{i}"] = width
     return project, given
+
+
+def _multiply_joined(d: _Drawing) -> None:
+    """Multiply values that lie side by side, mostly given ones, with one or several weights."""
+    rng, parts = d.rng, list[str]()
+    for _ in range(rng.randint(2, 4)):
+        name = rng.choice(list(d.widths)) if rng.random() < 0.7 else d.any()
+        if rng.random() < 0.2:
+            width = rng.choice([2, 3, 4])
+            weight = d.tensor("weight", width, d.widths[name])
+            name = d.add(f"F.linear({{{name}}}, {weight})", width)
+        elif d.widths[name] > 1 and rng.random() < 0.2:
+            width = rng.randint(1, d.widths[name] - 1)
+            name = d.add(f"{{{name}}}[:, :{width}]", width)
+        parts.append(name)
+    have = sum(d.widths[name] for name in parts)
+    joined = d.add(f"torch.cat([{', '.join(f'{{{n}}}' for n in parts)}], -1)", have)
+    for _ in range(rng.choice([1, 1, 2, 3])):
+        width = rng.choice([2, 3, 4, 6])
+        d.add(f"F.linear({{{joined}}}, {d.tensor('weight', width, have)})", width)
+
+
+def _halves(d: _Drawing, h: int) -> list[str]:
+    """Return the two halves of one product, as output and first part of the next state."""
+    name = d.any()
+    weight = d.tensor("weight", 2 * h, d.widths[name])
+    product = d.add(f"F.linear({{{name}}}, {weight})", 2 * h)
+    halves = [d.add(f"{{{product}}}.chunk(2, -1)[{i}]", h) for i in (0, 1)]
+    return halves if d.rng.random() < 0.5 else halves[::-1]
 
 
 def _end(d: _Drawing, width: int | None, states: dict[str, int]) -> str:

@@ -110,6 +110,7 @@ class Builder:
 
     def matmul(self, left: Tiles, matrix: Matrix) -> Tiles:
         """Multiply rows with a matrix parameter."""
+        assert width_of(left) == matrix.shape[0], (width_of(left), matrix.shape)
         value = Value(Op.MATMUL, matrix.shape[1], True, args=left, matrix=matrix)
         return (Piece(self._value(("matmul", left, matrix), value), 0, value.width),)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -76,7 +77,7 @@ class Plan:
 
 
 #: Plans of each cell with its normalizers, for as long as they live; a reason where there is none.
-_Known = WeakKeyDictionary[SiteNorms, dict[Any, "Plan | str"]]
+_Known = WeakKeyDictionary[SiteNorms, dict[Any, "Plan | Unsupported"]]
 _plans: WeakKeyDictionary[Cell, _Known] = WeakKeyDictionary()
 
 
@@ -126,10 +127,10 @@ def find_plan(
             layout, written = _planned(cell, norms, windows, inputs, state, wanted, call)
             known[key] = Plan(layout, written, parts[0].dtype, target)
         except Unsupported as e:
-            known[key] = str(e)
+            known[key] = type(e)(str(e))  # without what it was raised from
     found = known[key]
-    if isinstance(found, str):
-        raise Unsupported(found)
+    if isinstance(found, Unsupported):
+        raise type(found)(str(found))
     return found
 
 
@@ -158,15 +159,20 @@ def _planned(
 
 def _written(program: Program, layout: Layout) -> Written:
     """Write a program and verify it."""
-    try:
+    with _faults_of(f"its {program.name} loop could not be written"):
         made = write(program)
-    except (AssertionError, LookupError, TypeError, ValueError, AttributeError) as e:
-        what = f"{type(e).__name__} {str(e)[:80]}".strip()
-        raise Unverified(
-            f"its {program.name} loop could not be written ({what}); please report it"
-        ) from e
     verify(program, made.source, made.arrays, made.mixes, layout.output_state)
     return made
+
+
+@contextmanager
+def _faults_of(what: str) -> Iterator[None]:
+    """Say a fault of this program as a reason against generated C, so that the cell runs another way."""
+    try:
+        yield
+    except (AssertionError, LookupError, TypeError, ValueError, AttributeError) as e:
+        fault = f"{type(e).__name__} {str(e)[:80]}".strip()
+        raise Unverified(f"{what} ({fault}); please report it") from e
 
 
 def _types(state: Any) -> list[type]:
@@ -212,8 +218,9 @@ def trace_programs(
     with torch.random.fork_rng(devices=[]), torch.inference_mode(False):
         first, second = traced(lanes), traced(other)
     try:
-        numbers = LaneNumbers(first.graph, lanes, second.graph, other)
-        return construct(first, numbers, wanted, step.gathered_count)
+        with _faults_of("its step could not be lowered"):
+            numbers = LaneNumbers(first.graph, lanes, second.graph, other)
+            return construct(first, numbers, wanted, step.gathered_count)
     except Unsupported as refused:
         raise explained(refused) from refused
 

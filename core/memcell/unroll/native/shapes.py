@@ -77,8 +77,13 @@ def layout_of(node: fx.Node, lanes: int) -> Layout:
 
 
 def is_plain(node: fx.Node, lanes: int) -> bool:
-    """Whether a node has the lanes, if at all, and one dimension of columns after them."""
-    return layout(shape_of(node), lanes) is not None
+    """Whether a node has the lanes, if at all, and one dimension of columns after them.
+
+    One dimension that the lanes and columns were merged into is not plain, even where nothing is beside it.
+    """
+    shape, dim = shape_of(node), lane_dim(node, lanes)
+    merged = dim is not None and shape[dim] != lanes
+    return not merged and layout(shape, lanes) is not None
 
 
 def dtype_of(node: fx.Node) -> torch.dtype:
