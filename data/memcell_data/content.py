@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import re
+import stat
 from pathlib import Path
 
 from memcell.errors import DataError
@@ -22,11 +24,17 @@ def first_bytes(path: Path, count: int = 256) -> bytes:
             fetched (git-annex, DataLad, git-lfs).
     """
     try:
+        if not stat.S_ISREG(
+            path.stat().st_mode
+        ):  # to open a pipe would wait for who writes into it
+            raise DataError(f"{path}: is no file (a pipe, a device or a folder)")
         with path.open("rb") as file:
             head = file.read(max(count, len(_POINTER)))
     except FileNotFoundError:
         raise DataError(f"{path}: {_not_there(path)}") from None
     except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise DataError(f"{path}: is a link that leads back to itself") from None
         raise DataError(f"{path}: cannot be opened: {error.strerror or error}") from error
     if not head:
         raise DataError(f"{path}: is empty (0 bytes)")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -54,8 +55,11 @@ def recordings_in(given: Path) -> list[Path]:
 
 
 def chosen(found: Iterable[Path]) -> list[Path]:
-    """Return found recordings, sorted, without later parts of others and second names (links) of others."""
-    listed = without_later_parts(sorted(found))
+    """Return found recordings, sorted, without later parts of others and second names (links) of others.
+
+    Of hard links, which are all the file itself, the first name is kept.
+    """
+    listed = _once(without_later_parts(sorted(found)))
     real = {p for p in listed if not p.is_symlink()}
     targets = {p.resolve() for p in real}
     kept = []
@@ -65,6 +69,20 @@ def chosen(found: Iterable[Path]) -> list[Path]:
             if target in targets:
                 continue
             targets.add(target)
+        kept.append(path)
+    return kept
+
+
+def _once(paths: Iterable[Path]) -> list[Path]:
+    """Return paths without second names of a file that has several (hard links)."""
+    seen: set[tuple[int, int]] = set()
+    kept = []
+    for path in paths:
+        facts = path.lstat() if os.path.lexists(path) else None
+        if facts is not None and stat.S_ISREG(facts.st_mode) and facts.st_nlink > 1:
+            if (facts.st_dev, facts.st_ino) in seen:
+                continue
+            seen.add((facts.st_dev, facts.st_ino))
         kept.append(path)
     return kept
 

@@ -183,3 +183,27 @@ def test_ten_thousand_recordings_list_their_folder_once(tmp_path, monkeypatch) -
     found = [label_files_beside(tmp_path / f"p{k}.edf", tmp_path, listing) for k in range(50)]
     assert [len(f) for f in found] == [int(k == 7) for k in range(50)]
     assert len(listed) == 1
+
+
+def test_a_pipe_and_links_in_a_circle_are_named_and_nothing_waits(
+    make_edf, tmp_path, capsys
+) -> None:
+    make_edf(name="good.edf")
+    os.mkfifo(tmp_path / "pipe.edf")
+    (tmp_path / "one.edf").symlink_to("two.edf")
+    (tmp_path / "two.edf").symlink_to("one.edf")
+    assert run(["data", "check", str(tmp_path)]) == 1
+    said = capsys.readouterr().out
+    assert "is no file (a pipe, a device or a folder)" in said
+    assert said.count("is a link that leads back to itself") == 2
+    own = Own(OwnConfig(path=str(tmp_path)))
+    assert [r.name for r in own.recordings()] == ["good"]
+    assert len(own.problems) == 3
+
+
+def test_a_file_of_two_names_is_one_recording(make_edf, tmp_path) -> None:
+    path = make_edf(name="a.edf").path
+    (tmp_path / "b.edf").hardlink_to(path)
+    make_edf(name="c.edf")
+    assert [p.name for p in recordings_in(tmp_path)] == ["a.edf", "c.edf"]
+    assert [s.path.name for s in find_sources([str(tmp_path)])] == ["a.edf", "c.edf"]
