@@ -8,13 +8,12 @@ the positive class, as in ``sleep-edf-powers``. What is scored ``?`` or as movem
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from memcell.datasets import Card
 from memcell.errors import DataError
 from memcell_data.configs import SleepEdfConfig
-from memcell_data.edf_fields import field_at
 from memcell_data.fetching import require_reachable, unavailable
 from memcell_data.folders import data_folder
 from memcell_data.reader import open_recording
@@ -153,25 +152,26 @@ class NightLabels:
         Raises:
             DataError: The hypnogram cannot be read, or has a stage in no class.
         """
+        from memcell_data.label_start import read_aligned
         from memcell_data.reader import signal_file
 
-        end = signal_file(self.path).duration()
-        warnings = []
-        if _began(self.path) != _began(self.hypnogram):
-            warnings.append(
-                f"{self.hypnogram.name}: its header has another start than that of {self.path.name}; is it "
-                "the hypnogram of another night?"
-            )
+        file = signal_file(self.path)
+        end = file.duration()
         scored = read_hypnogram(self.hypnogram).intervals
+        # By EDF+ its onsets count from its own start.
+        aligned, said = read_aligned(self.path, self.hypnogram, file)
+        shift = aligned[0].onset - scored[0].onset
+        scored = tuple(replace(i, onset=i.onset + shift) for i in scored)
+        warnings = list(said)
         past = [i for i in scored if STAGES[i.label] >= 0 and i.onset + i.duration > end + EPOCH]
         if past:
             warnings.append(
                 f"{self.hypnogram.name}: stages are scored past the recording's end ({end:g} s); left out"
             )
         inside = [
-            Interval(onset=i.onset, duration=min(i.duration, end - i.onset), label=i.label)
+            Interval(onset=max(0.0, i.onset), duration=stop - max(0.0, i.onset), label=i.label)
             for i in scored
-            if i.onset < end
+            if (stop := min(i.onset + i.duration, end)) > max(0.0, i.onset)
         ]
         return Labels(
             intervals=tuple(_kept(inside, 60 * self.config.wake_margin)),
@@ -194,14 +194,6 @@ def _kept(intervals: list[Interval], margin: float) -> list[Interval]:
 
 def _words(stages: Sequence[str]) -> frozenset[str]:
     return frozenset(word for stage in stages for word in STAGE_WORDS[stage])
-
-
-def _began(path: Path) -> bytes:
-    """Return the bytes of start date and time; compared and never shown."""
-    at, _ = field_at("start date")
-    with path.open("rb") as file:
-        file.seek(at)
-        return file.read(16)
 
 
 def _alone(home: Path) -> list[str]:

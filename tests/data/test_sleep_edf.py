@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import urllib.error
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 import pytest
@@ -96,7 +96,7 @@ def test_the_hypnogram_of_another_night_is_said(nights):
     nights.hypnogram("SC4001EC-Hypnogram.edf")
     _, (night,) = nights_of(nights.folder)
     (said,) = night.labels().warnings
-    assert "SC4001EC-Hypnogram.edf: its header has another start" in said
+    assert "SC4001EC-Hypnogram.edf: the label file says no start" in said
     assert "1990" not in said
 
 
@@ -167,3 +167,29 @@ def test_microsleep_takes_a_folder_of_them(nights):
     assert asleep == pytest.approx(50 * 3, abs=3)
     assert awake == pytest.approx(82 * 3, abs=3)
     assert any("SC4031EC-Hypnogram.edf: has no recording" in note for note in task.notes)
+
+
+@pytest.mark.parametrize("later", [600, -600])
+def test_a_hypnogram_that_begins_at_another_time_is_moved(nights, later):
+    start = datetime(1990, 5, 1, 22, 0)
+    psg(nights.folder, "SC4001E0-PSG.edf", start=start)
+    path = nights.hypnogram("SC4001EC-Hypnogram.edf")
+    _, (night,) = nights_of(nights.folder)
+    before = night.labels().intervals
+    content = bytearray(path.read_bytes())
+    content[168:184] = (start + timedelta(seconds=later)).strftime("%d.%m.%y%H.%M.%S").encode()
+    path.write_bytes(bytes(content))
+    labels = night.labels()
+    asleep = [
+        next(i for i in found if i.label != "Sleep stage W") for found in (before, labels.intervals)
+    ]
+    assert asleep[1].onset - asleep[0].onset == later
+    assert labels.intervals[0].onset == max(0, later)
+    assert any(
+        f"begins 600 s {'after' if later > 0 else 'before'} its recording" in w
+        for w in labels.warnings
+    )
+    content[168:176] = b"09.05.90"
+    path.write_bytes(bytes(content))
+    with pytest.raises(DataError, match="none of its labels lies inside"):
+        night.labels()
