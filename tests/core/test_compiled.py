@@ -326,6 +326,19 @@ def test_it_equals_the_eager_loop_on_a_gpu(cell, norm):
         same(run(unroll_compiled, layer, x.cuda(), marks, (0, 11), chunk=K), wanted)
 
 
+def test_a_window_without_compiled_chunks_has_a_gradient_of_its_gradient():
+    layer = build("rnn")
+    x, marks = window(5)
+    x.requires_grad_()
+    state = layer.cell.initial_state(B, dtype=torch.float64)
+    second = []
+    for unroll in (unroll_compiled, unroll_eager):
+        output, _ = unroll(layer.cell, layer.norms, x, state, state, marks, (5,), False)
+        (first,) = torch.autograd.grad(output.sum(), x, create_graph=True)
+        second.append(torch.autograd.grad(first.square().sum(), x)[0])
+    torch.testing.assert_close(*second)
+
+
 @pytest.mark.slow
 def test_a_gradient_of_the_gradient_is_refused_in_words():
     layer = build("rnn")

@@ -65,8 +65,10 @@ def unroll_compiled(
     states = {0: state} if 0 in keep else {}
     # a state that is the very tensor of fresh would be compiled as such, and the next chunk's anew
     state = map_state(lambda t: t.view_as(t), state)
+    compiled = False
     with torch.set_grad_enabled(training):
         for cut in cuts(parts, inputs, marks, chunk):
+            compiled |= cut.compiled
             last = cut.start + cut.steps
             every = any(cut.start < step < last for step in keep)
             # CUDA graphs are recorded along the way through a window: with and without marks, chunk by
@@ -88,7 +90,7 @@ def unroll_compiled(
             stacked = tuple(torch.cat(stack) for stack in stacks)
             if stacked:
                 norms.site(site).fold(stacked, window.mode, window.inputs)
-    if training:
+    if training and compiled:  # a short window is the plain loop
         for tensor in (result, *(part for kept in states.values() for part in leaves(kept))):
             if tensor.grad_fn is not None:
                 tensor.register_hook(_once)  # type: ignore[no-untyped-call]
