@@ -115,3 +115,25 @@ for seed in range(10):
     assert done.returncode == 0, done.stderr
     assert "Exception ignored" not in done.stderr
     assert "recompile" not in done.stderr
+
+
+class OneWindow(torch.nn.Module):
+    """A layer over windows with the same restarts and padding."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = stack_of("auto").layers[0]
+        _, restarts, valid = draw(0)
+        self.marks = WindowMarks.of(restarts, valid, torch.zeros(B, dtype=torch.int64))
+
+    def forward(self, x):
+        state = self.layer.cell.initial_state(B, dtype=x.dtype)
+        return self.layer(x, state, state, self.marks, (T,), False).outputs
+
+
+@pytest.mark.filterwarnings("ignore")  # torch calls its own recording deprecated
+def test_a_recorded_model_computes_with_what_it_is_given():
+    model = OneWindow()
+    recorded = torch.jit.trace(model, draw(0)[0])
+    x = draw(1)[0]
+    torch.testing.assert_close(recorded(x), model(x), rtol=1e-9, atol=1e-9)

@@ -98,8 +98,8 @@ class Layer(nn.Module):
         said: dict[str, str] = {}
         drawing = generator if self.cell.draws else None
         masks = None if drawing is None else drawing.get_state()
-        # no steps, no lanes, or transformed by torch: this window only, and nothing to warn of
-        plain = 0 in x.shape[:2] or transforming()
+        # no steps, no lanes, or transformed or recorded by torch: this window only, and nothing to warn of
+        plain = 0 in x.shape[:2] or transforming() or torch._C._get_tracing_state() is not None
         choice = "eager" if plain or self.eager_because else self.unroll
         for way in ways.candidates(choice, x.device.type):
             if way in self._refused:

@@ -334,6 +334,47 @@ def test_a_setting_changed_in_place_between_calls_is_seen(agree):
         agree(cell, NONE, agree.Window(lanes=3))
 
 
+RATE = 1.0
+
+
+class RateOfTheClass(Base):
+    rate = 1.0
+
+    def step(self, p, state, norm):
+        h = torch.tanh(self.sums(p, state) * self.rate * RATE)
+        return h, Memory(h)
+
+
+def test_what_a_notebook_changes_under_a_cell_in_use_is_seen(agree, monkeypatch):
+    cell, window = RateOfTheClass(), agree.Window(lanes=3)
+    agree(cell, NONE, window)
+    monkeypatch.setattr(RateOfTheClass, "rate", 0.5)
+    agree(cell, NONE, window)
+    monkeypatch.setitem(globals(), "RATE", 3.0)
+    agree(cell, NONE, window)
+
+    def step(self, p, state, norm):
+        h = torch.sin(self.sums(p, state))
+        return h, Memory(h)
+
+    monkeypatch.setattr(RateOfTheClass, "step", step)
+    agree(cell, NONE, window)
+
+
+class CountsInItsClass(Base):
+    calls = 0
+
+    def step(self, p, state, norm):
+        type(self).calls += 1
+        h = torch.tanh(self.sums(p, state))
+        return h, Memory(h)
+
+
+def test_a_step_that_counts_in_its_class_is_refused(agree):
+    with pytest.raises(Unsupported, match="an attribute of CountsInItsClass"):
+        unrolled(unroll_native, CountsInItsClass(), inputs(), agree=agree)
+
+
 class CountsInAnObject(Base):
     def __init__(self):
         super().__init__()

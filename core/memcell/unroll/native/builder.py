@@ -92,7 +92,7 @@ class Builder:
         for tile in tiles:
             targets.append(fitted(value, into[at : at + tile.width]))
             at += tile.width
-        if any(len(t) > 1 for t in targets):
+        if any(len(t) > 1 for t in targets) or _crossing([t[0] for t in targets]):
             return ()
         value.into = tuple(t[0] for t in targets)
         places = tuple((t.offset, t.sizes, t.strides) for t in value.into)
@@ -175,6 +175,19 @@ class Builder:
             value.order = self._count
             self._count += 1
         return found
+
+
+def _crossing(targets: list[Piece]) -> bool:
+    """Whether of two pieces of one width some columns meet, and not all in the same places.
+
+    They are added up in one loop, in which a column must not read what another one writes.
+    """
+    for one, two in itertools.combinations(targets, 2):
+        if one.width == two.width:
+            a, b = one.columns(), two.columns()
+            if not np.array_equal(a, b) and np.intersect1d(a, b).size:
+                return True
+    return False
 
 
 def _simplified(name: str, args: Tiles, width: int) -> Operand | None:

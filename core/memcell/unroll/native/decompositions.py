@@ -23,6 +23,8 @@ _MORE = (
     "select_backward silu silu_backward slice_backward softplus softplus_backward split t "
     "threshold threshold_backward var var_mean"
 )
+#: A sixth in float32.
+_SIXTH = float(torch.tensor(1 / 6))
 
 
 @functools.cache
@@ -48,6 +50,7 @@ def decompositions() -> dict[Any, Callable[..., Any]]:
     table[aten.split.Tensor] = _split
     table[aten.sigmoid_backward.default] = _sigmoid_backward
     table[aten.tanh_backward.default] = _tanh_backward
+    table[aten.hardsigmoid_backward.default] = _hardsigmoid_backward
     table[aten.index_add.default] = functools.partial(_index_add, table.get(aten.index_add.default))
     table[aten.mean.dim] = _mean
     table[aten.pow.Tensor_Scalar] = _power
@@ -84,6 +87,11 @@ def _sigmoid_backward(cotangent: Tensor, y: Tensor) -> Tensor:
 
 def _tanh_backward(cotangent: Tensor, y: Tensor) -> Tensor:
     return cotangent * (1 - y * y)
+
+
+def _hardsigmoid_backward(cotangent: Tensor, x: Tensor) -> Tensor:
+    # torch's kernel has a sixth in float32, in float64 too
+    return torch.where((x > -3.0) & (x < 3.0), cotangent * _SIXTH, 0.0)
 
 
 def _index_add(
@@ -158,8 +166,11 @@ def _clamp(x: Tensor, low: Tensor | None = None, high: Tensor | None = None) -> 
 def _roll(x: Tensor, shifts: Sequence[int], dims: Sequence[int] = ()) -> Any:
     if not dims:
         return aten.roll.default(x.reshape(-1), shifts, [0]).view(x.shape)
+    x = x.clone()  # autograd takes what comes back for a tensor of its own
     for shift, dim in zip(shifts, dims, strict=True):
         at = (x.shape[dim] - shift) % x.shape[dim] if x.shape[dim] else 0
+        if not at:  # once around
+            continue
         x = torch.cat([x.narrow(dim, at, x.shape[dim] - at), x.narrow(dim, 0, at)], dim)
     return x
 

@@ -43,7 +43,9 @@ class LaneNumbers:
         for a, b in zip(nodes, others, strict=True):
             _mark(a, b, lanes, other_lanes)
             for position, (x, y) in enumerate(zip(a.args, b.args, strict=False)):
-                if not isinstance(x, int | float) or not isinstance(y, int | float) or x == y:
+                if not isinstance(x, int | float) or not isinstance(y, int | float):
+                    continue
+                if x == y or (math.isnan(x) and math.isnan(y)):
                     continue
                 power = _power(float(x), lanes, float(y), other_lanes)
                 if power is None:

@@ -130,6 +130,9 @@ def moved(low: Lowering, node: fx.Node, part: int | None = None) -> Tiles:
         args[2:] = [sources.number(float(args[2]) if len(args) > 2 else 0.0)]
     target: Any = node.target
     result = target(*args, **node.kwargs)
+    if target in (aten.tril.default, aten.triu.default):
+        stays = target(torch.ones_like(args[0]), *args[1:])
+        result = torch.where(stays == 1, result, sources.number(0.0))
     if part is None:
         return picked(low, sources.tiles, sources.columns(node, result, lane_dim(node, low.lanes)))
     pick = next(u for u in node.users if u.args[1] == part)

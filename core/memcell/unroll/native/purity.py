@@ -6,6 +6,7 @@ import dataclasses
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FunctionType
 from typing import Any
 
 from torch import Tensor, nn
@@ -27,6 +28,8 @@ def watched(step: nn.Module) -> Iterator[None]:
         Unsupported: An attribute was set, replaced or (a list, dict or set) changed.
     """
     modules = [(name, m, dict(vars(m)), _contents(m)) for name, m in step.named_modules() if name]
+    kind = type(getattr(step, "cell", step))
+    written = _written(kind)
     try:
         yield
     except BaseException:  # the eager loop runs it now, and must find what was there
@@ -34,6 +37,10 @@ def watched(step: nn.Module) -> Iterator[None]:
             for key in {**before, **vars(module)}:
                 _put_back(module, before, key)
         raise
+    if _written(kind) != written:
+        raise Unsupported(
+            f"the step changes a global or an attribute of {kind.__name__}; a step must be pure"
+        )
     for name, module, before, contents in modules:
         now = dict(vars(module))
         changed = [k for k in {**before, **now} if before.get(k, module) is not now.get(k, module)]
@@ -58,9 +65,10 @@ def fingerprint(module: nn.Module) -> tuple[Any, ...]:
     """Return what a trace of a module and its parts holds for: as long as it is the same.
 
     Types of the parts, settings, functions and hooks on them, sizes of parameters and buffers and which of
-    them are one tensor. (Not what a step finds elsewhere: globals, attributes of classes, closures.)
+    them are one tensor; of the step and `project` their code, the plain attributes of their classes and the
+    plain globals that they name. (Not what is further away: other functions, closures.)
     """
-    found: list[Any] = []
+    found: list[Any] = _written(type(module))
     tensors: dict[int, int] = {}
     for part in module.modules():
         found.append(type(part))
@@ -76,6 +84,28 @@ def fingerprint(module: nn.Module) -> tuple[Any, ...]:
         for hooks in (own["_forward_pre_hooks"], own["_forward_hooks"]):
             found += [_settings(hook) for hook in hooks.values()]
     return tuple(found)
+
+
+def _written(kind: type) -> list[Any]:
+    """Return code and plain settings of a cell's class, which a notebook may change under a cell in use."""
+    found: list[Any] = []
+    for each in kind.__mro__:
+        if each.__module__.startswith(("torch.", "memcell.recurrent.")):
+            break
+        for key, value in vars(each).items():
+            if type(value) in _PLAIN and not key.startswith("__"):
+                found.append((key, type(value), value))
+        for key in ("project", "step"):
+            function = vars(each).get(key)
+            if not isinstance(function, FunctionType):
+                continue
+            code, names = function.__code__, function.__globals__
+            for name in code.co_names:
+                value = names.get(name, function)
+                if type(value) in _PLAIN:
+                    found.append((name, type(value), value))
+            found.append((code, _settings(function.__defaults__)))
+    return found
 
 
 def _settings(value: Any, depth: int = 4) -> Any:

@@ -18,6 +18,9 @@ from torch import fx
 
 from memcell.unroll.native.unsupported import Unsupported
 
+#: Characters of a line that are quoted.
+_LONGEST = 120
+
 
 class SourceLine(NamedTuple):
     """A line of the author's source; without text where it lies in no file (a notebook, ``exec``)."""
@@ -31,7 +34,8 @@ class SourceLine(NamedTuple):
         if not self.text:
             return ""
         name = "" if self.file.startswith("<") else f"{Path(self.file).name}, line {self.number}: "
-        return f"{name}`{self.text}`"
+        text = self.text if len(self.text) <= _LONGEST else f"{self.text[:_LONGEST]} …"
+        return f"{name}`{text}`"
 
 
 _NOT_AUTHORS = (
@@ -97,6 +101,14 @@ _NAMES = {
     "full": "a constant",
     "lift_fresh_copy": "a constant",
     "convolution": "a convolution",
+    "native_group_norm": "F.group_norm",
+    "native_batch_norm": "F.batch_norm",
+    "_native_batch_norm_legit": "F.batch_norm",
+    "_native_batch_norm_legit_functional": "F.batch_norm",
+    "_native_batch_norm_legit_no_training": "F.batch_norm",
+    "cudnn_batch_norm": "F.batch_norm",
+    "_batch_norm_with_update": "F.batch_norm",
+    "_trilinear": "F.bilinear",
     "_local_scalar_dense": "`.item()`, `if` or `while`",
 }
 
@@ -196,8 +208,11 @@ def explained(error: Unsupported) -> Unsupported:
     if node.meta.get("backward"):
         what = f"the gradient of this: {what}"
     head = f"{place}: " if place is not None and str(place) else ""
-    if node.meta.get("in_place"):
-        return Unsupported(f"{head}{IN_PLACE}")
+    if node.meta.get("in_place"):  # the line is that of the first change in place
+        # where what is written into is a part of something there is nothing else to say
+        views = "as_strided" in str(node.target)
+        tail = "" if views else f"; with it, {what}; {hint_of(node.target)}"
+        return Unsupported(f"{head}{IN_PLACE}{tail}")
     return Unsupported(f"{head}{what}; {hint_of(node.target)}")
 
 

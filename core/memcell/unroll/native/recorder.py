@@ -102,6 +102,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         node = self.graph.create_node("get_attr", f"constant_{self._constants}")
         self._constants += 1
         node.meta["val"] = _sizes(value)
+        self._placed(node)
         self._known[id(value)] = (value, node)
         return node
 

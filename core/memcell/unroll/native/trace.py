@@ -262,9 +262,12 @@ def _by_role(
     graph.eliminate_dead_code()
     constants = [n for n in graph.nodes if n.op == "get_attr"]
     if constants:
+        meta = constants[0].meta
+        place = None if meta.get("in_place") else meta.get("place")
+        head = f"{place}: " if place is not None and str(place) else ""
         raise Unsupported(
-            "the step uses a tensor that is neither parameter, buffer nor input: make it in __init__ with "
-            "register_buffer"
+            f"{head}the step uses a tensor that is neither parameter, buffer nor input: make it in __init__ "
+            "with register_buffer"
         )
     holes = [n for n in graph.nodes if n.op == "placeholder"]
     result = next(n for n in graph.nodes if n.op == "output")

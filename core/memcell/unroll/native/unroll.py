@@ -151,17 +151,31 @@ def checked(owners: Mapping[str, Tensor], x: Tensor, state: State, fresh: State)
         if not tensor.is_cpu:
             raise Seldom(f"tensors on {tensor.device}: generated C runs on the CPU")
         if tensor.dtype is not dtype:
-            kinds = sorted({str(t.dtype) for t in tensors})
-            raise Seldom(f"numbers of type {', '.join(kinds)}: one of float32, float64 is needed")
+            raise Seldom(_types(owners, x, state))
         if type(tensor) not in (Tensor, torch.nn.Parameter) or tensor.layout != torch.strided:
             raise Seldom(f"a tensor of type {type(tensor).__name__}")
     if torch.is_autocast_enabled("cpu"):
         raise Seldom("mixed precision (autocast)")
-    if not parts or x.dim() != 3 or 0 in x.shape[:2]:
+    if not parts or any(t[0].numel() == 0 for t in parts if len(t)):
+        raise Seldom("the cell has no state, or a part of it has no numbers: see its state_spec")
+    if x.dim() != 3 or 0 in x.shape[:2]:
         raise Seldom(f"x of sizes {tuple(x.shape)}")
     if transforming():
         raise Seldom("under a transform of torch.func")
     return parts
+
+
+def _types(owners: Mapping[str, Tensor], x: Tensor, state: State) -> str:
+    """Return what is of another type than x, in words."""
+    parts = list(leaves(state))
+    names = getattr(state, "_fields", ())
+    named = {f"parameter {n.partition('.')[2]}": t.dtype for n, t in owners.items()}
+    for i, part in enumerate(parts):
+        named[f"state {names[i] if len(names) == len(parts) else i}"] = part.dtype
+    kinds = sorted({str(d) for d in (x.dtype, *named.values())})
+    others = [f"{n} is {d}" for n, d in named.items() if d != x.dtype][:3]
+    listed = f" ({', '.join(others)}, the input {x.dtype})" if others else ""
+    return f"numbers of type {', '.join(kinds)}: one of float32, float64 is needed{listed}"
 
 
 def planned(
