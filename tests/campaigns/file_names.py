@@ -94,7 +94,7 @@ def campaign(count: int, run: Path, recording: Path, work: Path, seed: int = 0) 
     folder.mkdir(parents=True)
     made = names(count, seed)
     for name in made:
-        os.link(recording, folder / os.fsdecode(name))
+        shutil.copy(recording, folder / os.fsdecode(name))  # a link would be the same recording
     faults: list[str] = []
 
     def call(*words: str, codes: tuple[int, ...] = (0,)) -> str:
@@ -147,7 +147,7 @@ def trained(folder: Path, some: list[bytes], work: Path, call: Any) -> list[str]
     few = work / "few"
     few.mkdir()
     for name in some:
-        os.link(folder / os.fsdecode(name), few / os.fsdecode(name))
+        shutil.copy(folder / os.fsdecode(name), few / os.fsdecode(name))
     call(
         "train", "microsleep", "--data", "few", "--data.positive", "microsleep", "--epochs", "1",
         "--min-updates", "1", "--hidden-size", "4", "--out", "run", "--split", "time", codes=(0, 1, 2),

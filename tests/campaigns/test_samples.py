@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -55,8 +56,11 @@ def test_hostile_file_names_are_predicted_and_written_as_names(tmp_path):
 
 
 @pytest.mark.slow
-def test_another_user_of_the_machine_opens_no_door(tmp_path):
+def test_another_user_of_the_machine_opens_no_door():
     if not other_user.can_act():
         pytest.skip("only root may act as another user of this machine")
-    said = campaign("two_users", "--work", str(tmp_path))
+    # not below pytest's own folder, which nobody else may enter: nothing would be tried
+    with tempfile.TemporaryDirectory(prefix="memcell-two-users-") as folder:
+        Path(folder).chmod(0o755)
+        said = campaign("two_users", "--work", str(Path(folder) / "work"))
     assert "exchanged: 20 tried, 0 open" in said

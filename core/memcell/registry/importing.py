@@ -68,6 +68,8 @@ class _Surroundings:
         self.handlers = {
             n: signal.getsignal(getattr(signal, n)) for n in _SIGNALS if hasattr(signal, n)
         }
+        # who draws while other threads run cannot be told, and what they drew must not come again
+        self.alone = threading.active_count() == 1
         self.python = random.getstate()
         self.numpy: Any = sys.modules.get("numpy.random")
         self.torch: Any = sys.modules.get("torch")
@@ -88,6 +90,8 @@ class _Surroundings:
             if self.main and handler is not None and signal.getsignal(number) is not handler:
                 signal.signal(number, handler)
                 said.append(f"it took the signal {name}; that was given back")
+        if not (self.alone and threading.active_count() == 1):
+            return said
         moved = []
         if random.getstate() != self.python:
             random.setstate(self.python)
