@@ -149,7 +149,8 @@ def test_volts_are_not_taken_for_microvolts(mwt_file):
     recording = open_mwt(volts)
     with pytest.raises(DataError, match=r"5bSg\.mat.*'eeg_O2'.*10 mV"):
         recording.read(["eeg_O2"])
-    assert any("unit may be wrong" in w for w in recording.read(["eeg_O1"]).warnings)
+    with pytest.raises(DataError, match=r"5bSg\.mat.*'eeg_O1' is flat.*wrong unit"):
+        recording.read(["eeg_O1"])
 
 
 def test_a_folder_with_a_broken_file(mwt_file):

@@ -158,13 +158,8 @@ def test_warnings_of_reading_are_said(dataset_of, theta_dataset) -> None:
 
     recordings = [odd(r) for r in theta_dataset.recordings()]
     notes = app(dataset_of(recordings)).task().notes
-    assert sum("cut short" in note for note in notes) == 4
-    notes = (
-        app(dataset_of([*recordings, *(replace(r, name=f"{r.name}b") for r in recordings)]))
-        .task()
-        .notes
-    )
-    assert notes[-1] == "and 3 more warnings"
+    [said] = [note for note in notes if "cut short" in note]  # once, with how many say the same
+    assert said.endswith("(and alike of 3 more)")
 
 
 def test_what_looks_into_the_future_is_said(theta_dataset) -> None:
