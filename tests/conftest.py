@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from memcell_data.edf_writer import Track, write_edf
+from memcell_data.datasets.sleep_hypnogram import STAGES
+from memcell_data.formats.edf.writer import Track, write_edf
 from memcell_data.recording import Interval
-from memcell_data.sleep_hypnogram import STAGES
 
 # No test may depend on how busy the machine is.
 hypothesis.settings.register_profile(

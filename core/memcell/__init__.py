@@ -2,11 +2,11 @@
 
 This module holds what a plugin needs in order to register itself, and imports no torch. The rooms:
 `memcell.recurrent` (cells, normalizers, state policies), `memcell.sequences` (windows, batches,
-samplers), `memcell.unroll` (the time loop), `memcell.training`, `memcell.testing` (conformance checks).
+samplers), `memcell.backends` (the time loop), `memcell.training`, `memcell.testing` (conformance checks).
 """
 
-from memcell.hooks import hookimpl
-from memcell.specs import (
+from memcell.plugins.hooks import hookimpl
+from memcell.plugins.specs import (
     AppSpec,
     CellSpec,
     DatasetSpec,

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from memcell.files import beside, remove_leftovers
+from memcell.files.atomic import beside, remove_leftovers
 
 
 def data_folder() -> Path:

@@ -1,7 +1,7 @@
 """A recording as the rest of memcell sees it: channels, stretches without a break, labels in seconds.
 
-Reading and checking are the loaders' (`memcell_data.edf`, `memcell_data.reader`); nothing here knows a
-file format.
+Reading and checking are the loaders' (`memcell_data.formats.edf.reading`, `memcell_data.formats.reader`);
+nothing here knows a file format.
 """
 
 from __future__ import annotations

@@ -14,8 +14,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from memory_tests import lanes_of, period, probed, records, settings
 
-from memcell.compare.statistics.bootstrap import interval
 from memcell.probes.estimate import known, rank_correlation
+from memcell.statistics.bootstrap import interval
 
 Rows = Sequence[tuple[str, Sequence[float]]]
 

@@ -22,11 +22,11 @@ from memcell.compare.records import RunRecord
 from memcell.compare.report.differences import Difference, Pair, differences, paired
 from memcell.compare.report.folder import read_comparison
 from memcell.compare.report.measured import BEST, UPDATES, measure
-from memcell.compare.statistics.bootstrap import interval
-from memcell.compare.statistics.holm import holm
-from memcell.compare.statistics.signflip import sign_flip
 from memcell.probes.estimate import known, mean, rank_correlation
 from memcell.probes.order_measures import periodicity
+from memcell.statistics.bootstrap import interval
+from memcell.statistics.holm import holm
+from memcell.statistics.signflip import sign_flip
 from memcell.training.checkpoint import join_tensors, load_checkpoint
 
 #: Name and one number a seed.

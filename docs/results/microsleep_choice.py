@@ -14,15 +14,15 @@ import json
 import sys
 from pathlib import Path
 
-from memcell.app import Row
-from memcell.folds.pool import pooled_rows
-from memcell.registry import default_registry
-from memcell.training.by_subject import differences
-from memcell.training.intervals_text import by_subject, of_differences, with_intervals
-from memcell.training.run import build_app
-from memcell.training.run_config import resolve
-from memcell.training.run_folder import RunFolder
-from memcell.training.scoring import pooled_intervals
+from memcell.applications.app import Row
+from memcell.plugins import default_registry
+from memcell.runs.by_subject import differences
+from memcell.runs.folds.pool import pooled_rows
+from memcell.runs.intervals_text import by_subject, of_differences, with_intervals
+from memcell.runs.run import build_app
+from memcell.runs.run_config import resolve
+from memcell.runs.run_folder import RunFolder
+from memcell.runs.scoring import pooled_intervals
 
 
 def best_loss(run: Path) -> float:

@@ -7,9 +7,9 @@ import pytest
 from scipy import signal
 
 from memcell_data.recording import Channel, Recording, Signal, Stretch
-from memcell_microsleep.channels import Choice
+from memcell_eeg.features.pipeline import Pipeline
+from memcell_eeg.signal.channels import Choice
 from memcell_microsleep.config import MicrosleepConfig
-from memcell_microsleep.pipeline import Pipeline
 
 
 def make_pipeline(native=100.0, **options):

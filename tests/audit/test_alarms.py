@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from memcell_microsleep.live.alarm import AlarmLogic, AlarmRules, Raised
+from memcell_eeg.live.alarm import AlarmLogic, AlarmRules, Raised
 
 STEP = Fraction(1, 5)
 

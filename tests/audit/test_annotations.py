@@ -6,10 +6,10 @@ import mne
 import numpy as np
 import pytest
 
-from memcell_data.edf_writer import Track, write_edf
-from memcell_data.labels import labels_in
-from memcell_microsleep.finder import Found
-from memcell_microsleep.outputs import joined_by_mne, write_annotations
+from memcell_data.formats.edf.writer import Track, write_edf
+from memcell_data.labels.reading import labels_in
+from memcell_eeg.export.outputs import joined_by_mne, write_annotations
+from memcell_eeg.scores.detector import Found
 
 
 @pytest.mark.parametrize("gaps", [{}, {20: 7.0, 40: 3.5}])

@@ -7,9 +7,9 @@ import pytest
 
 from memcell.errors import DataError
 from memcell_data.recording import Stretch
-from memcell_microsleep.copies import find_copies
-from memcell_microsleep.leaks import Reach, check
-from memcell_microsleep.split import Split
+from memcell_eeg.splits.copies import find_copies
+from memcell_eeg.splits.leaks import Reach, check
+from memcell_eeg.splits.split import Split
 
 SECONDS = 240
 

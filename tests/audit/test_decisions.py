@@ -11,24 +11,18 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from memcell.app import Judged, Task
-from memcell.sequences.sequence import Sequence
+from memcell.applications.app import Judged, Task
+from memcell.sequences.time_series import Sequence
 from memcell.sequences.windows import window_table
 from memcell.training.class_totals import class_totals as totals_of_order
-from memcell_microsleep.baselines import (
-    baselines,
-    partial_least_squares,
-    probit,
-    regression,
-    smoothed,
-)
-from memcell_microsleep.baselines.fitted import threshold_of
-from memcell_microsleep.costs import loss_weights
-from memcell_microsleep.decision import class_totals, decide, shift_of
-from memcell_microsleep.events import EventRules
-from memcell_microsleep.resampled import MOST_UNDEFINED, intervals
-from memcell_microsleep.scores import pooled_scores, step_scores
-from memcell_microsleep.transitions import transition_weights
+from memcell_eeg.baselines import baselines, partial_least_squares, probit, regression, smoothed
+from memcell_eeg.baselines.fitted import threshold_of
+from memcell_eeg.decisions.costs import loss_weights
+from memcell_eeg.decisions.decision import class_totals, decide, shift_of
+from memcell_eeg.scores.events import EventRules
+from memcell_eeg.scores.resampled import MOST_UNDEFINED, intervals
+from memcell_eeg.scores.scores import pooled_scores, step_scores
+from memcell_eeg.targets.transitions import transition_weights
 from memcell_plugins.samplers.balanced import Balanced
 
 

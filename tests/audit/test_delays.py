@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from memcell_microsleep.flow import Flow
-from memcell_microsleep.live.alarm import AlarmLogic, AlarmRules, Raised
+from memcell_eeg.features.stream import Flow
+from memcell_eeg.live.alarm import AlarmLogic, AlarmRules, Raised
 
 
 def log_theta(pipeline, rate, onset, random, seconds=40):

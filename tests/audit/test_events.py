@@ -8,8 +8,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from memcell.sequences.sequence import Sequence
-from memcell_microsleep.events import EventRules, count_events, event_scores
+from memcell.sequences.time_series import Sequence
+from memcell_eeg.scores.events import EventRules, count_events, event_scores
 
 STEP = Fraction(1, 5)
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from memcell_data.recording import Stretch
-from memcell_microsleep.flow import Flow
-from memcell_microsleep.normalize import CausalNormalizer
-from memcell_microsleep.pieces import pieces
+from memcell_eeg.features.normalize import CausalNormalizer
+from memcell_eeg.features.segments import pieces
+from memcell_eeg.features.stream import Flow
 
 #: Of the default feature order: the ratio of theta to alpha.
 RATIO = 5

@@ -7,9 +7,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from memcell_data.hum import Hum
-from memcell_microsleep.flow import CleanSignal
-from memcell_microsleep.outliers import OutlierFilter
+from memcell_data.quality.hum import Hum
+from memcell_eeg.features.stream import CleanSignal
+from memcell_eeg.signal.outliers import OutlierFilter
 
 RATES = (100, 102.4, 125, 128, 150, 180, 200, 250, 256, 300, 400, 500, 512, 1000, 2048)
 

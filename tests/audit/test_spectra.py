@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from memcell_microsleep import stft
-from memcell_microsleep.stft import Magnitudes
+from memcell_eeg.features import stft
+from memcell_eeg.features.stft import Magnitudes
 
 
 @pytest.mark.parametrize("window", [0.5, 0.7, 1.0, 1.01, 1.1, 1.3, 2.02])

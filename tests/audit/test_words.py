@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from memcell.cli.main import main
-from memcell.sequences.sequence import Sequence
-from memcell_data.check import Check
+from memcell.sequences.time_series import Sequence
+from memcell_data.checks.check import Check
+from memcell_eeg.splits.split import Split, split
 from memcell_microsleep.config import MicrosleepConfig
 from memcell_microsleep.notes import _shared
-from memcell_microsleep.split import Split, split
 
 TINY = (
     *("--task", "recall", "--streams", "4", "--test-streams", "2", "--trials", "6", "--lag", "8"),

@@ -8,13 +8,13 @@ import os
 import pytest
 import torch
 
+from memcell.backends.eager import unroll_eager
 from memcell.cli.main import run
-from memcell.registry import default_registry
-from memcell.unroll.eager import unroll_eager
-from memcell.unroll.native.unsupported import Unsupported
+from memcell.plugins import default_registry
 from memcell_benchmarks import memory, ways
 from memcell_benchmarks.contenders import Unrolled
 from memcell_benchmarks.peers import lstm_weights
+from memcell_compiler.trace.unsupported import Unsupported
 
 TINY = [
     *["bench", "cells", "--hidden-size", "4", "--batch-size", "3", "--time-steps", "5"],

@@ -7,9 +7,9 @@ import math
 import pytest
 import torch
 
-from memcell.registry import default_registry
-from memcell.unroll import WindowMarks
-from memcell.unroll.eager import unroll_eager
+from memcell.backends import WindowMarks
+from memcell.backends.eager import unroll_eager
+from memcell.plugins import default_registry
 from memcell_benchmarks.check import relative_error
 from memcell_benchmarks.contenders import Parts, Problem, Unrolled
 from memcell_benchmarks.floor import products

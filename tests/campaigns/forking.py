@@ -17,11 +17,11 @@ from pathlib import Path
 
 IMPORTS = (
     "torch", "memcell.cli.main", "memcell.cli.train", "memcell.cli.compare", "memcell.cli.predict",
-    "memcell.cli.stream", "memcell.cli.export", "memcell.cli.evaluate", "memcell.folds.run",
-    "memcell.compare.run", "memcell.compare.report", "memcell.training.predict", "memcell.training.stream",
-    "memcell.unroll.native", "memcell.probes.conductor", "memcell_plugins", "memcell_data.simulated",
-    "memcell_microsleep.app", "memcell_microsleep.report", "memcell_microsleep.live.run",
-    "memcell_microsleep.predict", "memcell_memory_tasks.app", "scipy.signal", "sklearn.linear_model",
+    "memcell.cli.stream", "memcell.cli.export", "memcell.cli.evaluate", "memcell.runs.folds.run",
+    "memcell.compare.run", "memcell.compare.report", "memcell.inference.predict", "memcell.inference.stream",
+    "memcell_compiler", "memcell.probes.scheduler", "memcell_plugins", "memcell_data.datasets.simulated",
+    "memcell_microsleep.app", "memcell_eeg.reports", "memcell_eeg.live.run",
+    "memcell_eeg.prediction.predict", "memcell_memory_tasks.app", "scipy.signal", "sklearn.linear_model",
     "sklearn.metrics", "statsmodels.api", "matplotlib.pyplot", "mne", "torch._dynamo",
 )  # fmt: skip
 

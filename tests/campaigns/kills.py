@@ -307,7 +307,7 @@ class Nights:
 
 def nights(folder: Path, count: int, seconds: int) -> Nights:
     """Train the smallest model and write recordings."""
-    from memcell_data.edf_writer import Track, write_edf
+    from memcell_data.formats.edf.writer import Track, write_edf
 
     model = folder / "model"
     options = [

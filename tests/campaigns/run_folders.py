@@ -325,10 +325,10 @@ def prepare() -> None:
     import mne.io  # noqa: F401
 
     import memcell.compare.report
-    import memcell.export.run
-    import memcell.training.predict
-    import memcell.training.stream  # noqa: F401
-    from memcell.registry import default_registry
+    import memcell.inference.onnx.run
+    import memcell.inference.predict
+    import memcell.inference.stream  # noqa: F401
+    from memcell.plugins import default_registry
 
     registry = default_registry()
     for kind in ("app", "cell", "policy", "sampler", "optimizer", "normalizer", "dataset"):

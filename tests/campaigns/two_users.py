@@ -77,8 +77,8 @@ def _connected(path: Path) -> str:
 
 def caches(work: Path) -> Tried:
     """Put the cache of compiled code and of features below folders of, or open to, another user."""
-    from memcell.trusted import reason_against
-    from memcell.unroll.native import cache
+    from memcell.files.trusted import reason_against
+    from memcell_compiler.build import cache
 
     for owner in ("ours", "theirs"):
         for mode in (0o700, 0o755, 0o775, 0o777, 0o1777):
@@ -113,7 +113,7 @@ def caches(work: Path) -> Tried:
 
 def exchanged(work: Path) -> Tried:
     """Exchange the cache while programs load code from it, as its parent's owner."""
-    from memcell.unroll.native import cache
+    from memcell_compiler.build import cache
 
     if shutil.which("cc") is None:
         return

@@ -153,7 +153,7 @@ def test_an_unexpected_error_is_one_line(capfd, monkeypatch):
     def broken(*_):
         raise RuntimeError("a plugin's own trouble")
 
-    monkeypatch.setattr("memcell.registry.registry.Registry.entries", broken)
+    monkeypatch.setattr("memcell.plugins.registry.Registry.entries", broken)
     code, said = failing(capfd, "plugins")
     assert code == 1
     assert "a plugin's own trouble" in said

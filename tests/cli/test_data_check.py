@@ -11,18 +11,18 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from memcell.checking import FileReport
+from memcell.applications.checking import FileReport
 from memcell.cli import check as command
 from memcell.cli.main import run
 from memcell.errors import PluginError, UsageError
-from memcell.registry import Registry
-from memcell.registry.datasets import find_checker
-from memcell.registry.loader import Loaded
-from memcell.specs import DatasetSpec
+from memcell.plugins import Registry
+from memcell.plugins.datasets import find_checker
+from memcell.plugins.loader import Loaded
+from memcell.plugins.specs import DatasetSpec
 from memcell.testing.failure import CheckFailed
 from memcell.testing.plugin import _checker_reports
-from memcell_data.edf_fields import field_at
-from memcell_data.edf_writer import Track, write_edf
+from memcell_data.formats.edf.fields import field_at
+from memcell_data.formats.edf.writer import Track, write_edf
 from memcell_data.recording import Interval
 
 SLEEP = Interval(onset=2.0, duration=3.0, label="microsleep")
@@ -244,13 +244,13 @@ def registry(*specs):
 
 def test_a_data_set_of_somebody_else_brings_its_own_checker(tmp_path):
     fallback = DatasetSpec(
-        name="own", factory="x:Y", fallback=True, checker="memcell_data.check:Check"
+        name="own", factory="x:Y", fallback=True, checker="memcell_data.checks.check:Check"
     )
     theirs = DatasetSpec(
         name="coins",
         factory="x:Y",
-        recognise="memcell_data.recognise:is_eyes",
-        checker="memcell.checking:FileReport",
+        recognise="memcell_data.datasets.recognise:is_eyes",
+        checker="memcell.applications.checking:FileReport",
     )
     assert type(find_checker(registry(fallback, theirs), str(tmp_path))).__name__ == "Check"
     (tmp_path / "S001R01.edf").write_bytes(b"")
@@ -261,7 +261,9 @@ def test_a_data_set_of_somebody_else_brings_its_own_checker(tmp_path):
 
 
 def test_the_conformance_of_a_checker():
-    ours = DatasetSpec(name="own", factory="x:Y", fallback=True, checker="memcell_data.check:Check")
+    ours = DatasetSpec(
+        name="own", factory="x:Y", fallback=True, checker="memcell_data.checks.check:Check"
+    )
     (entry,) = registry(ours).entries()
     _checker_reports(entry)
     theirs = DatasetSpec(name="own", factory="x:Y", checker=f"{__name__}:Broken")

@@ -11,7 +11,7 @@ import numpy as np
 CHECKED = """
 import ctypes, sys
 from memcell.cli.main import run
-from memcell_data import check
+from memcell_data.checks import check
 report = check.Check.check
 
 def prints(*args, **options):
@@ -81,7 +81,7 @@ def test_data_check_as_json_is_json_alone(tmp_path) -> None:
 def test_a_plugin_that_prints_when_it_is_imported(tmp_path) -> None:
     code = """
 import sys
-from memcell.registry import registry
+from memcell.plugins import registry
 load = registry.Registry.entries
 def prints(self, *args):
     print("a plugin prints")

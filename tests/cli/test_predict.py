@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from memcell.cli.main import run
-from memcell_data.configs import SimulatedConfig
-from memcell_data.edf_writer import Track, write_edf
-from memcell_data.simulated import Simulated
+from memcell_data.datasets.configs import SimulatedConfig
+from memcell_data.datasets.simulated import Simulated
+from memcell_data.formats.edf.writer import Track, write_edf
 
 MODEL = [
     *["train", "microsleep", "--data.subjects", "4", "--data.minutes", "2", "--hidden-size", "4"],
@@ -28,7 +28,7 @@ COMMAND = ["predict", "microsleep"]
 FATAL = """
 import os
 from pathlib import Path
-from memcell_microsleep.sources import Source
+from memcell_eeg.prediction.sources import Source
 
 def fatal(self, *given):
     mark = self.path.with_suffix(".mark")
@@ -154,8 +154,8 @@ def test_a_dying_worker_costs_a_retry_and_poison_fails_alone(
 
 def test_a_disk_that_workers_do_not_share_is_named(model, recordings, tmp_path):
     from memcell.errors import UsageError
+    from memcell.inference.predict_task import PredictTask, Wanted, do_recording
     from memcell.jobs import Working
-    from memcell.training.predict_task import PredictTask, Wanted, do_recording
 
     (tmp_path / "out").mkdir()
     wanted = Wanted(
@@ -167,7 +167,7 @@ def test_a_disk_that_workers_do_not_share_is_named(model, recordings, tmp_path):
 
 def test_a_model_that_changed_meanwhile_is_refused(model, tmp_path):
     from memcell.errors import CheckpointError
-    from memcell.training.predict_task import Wanted, opened_model
+    from memcell.inference.predict_task import Wanted, opened_model
 
     wanted = Wanted(app="microsleep", run=str(model), digest="x", out=str(tmp_path))
     with pytest.raises(CheckpointError, match="it changed"):

@@ -15,9 +15,9 @@ import onnxruntime
 import pytest
 
 from memcell.cli.main import run
-from memcell_data.edf_writer import Track, write_edf
-from memcell_data.reader import open_recording
-from memcell_microsleep.pipeline import Pipeline
+from memcell_data.formats.edf.writer import Track, write_edf
+from memcell_data.formats.reader import open_recording
+from memcell_eeg.features.pipeline import Pipeline
 
 RATE = 128
 
@@ -254,10 +254,10 @@ def test_what_is_typed_wrongly_gets_one_clear_line(model, capfd, args, code, wor
 @pytest.mark.parametrize(
     ("command", "place", "words"),
     [
-        (["export", "MODEL", "--to", "onnx"], "memcell.export.run", "memcell-rnn[onnx]"),
+        (["export", "MODEL", "--to", "onnx"], "memcell.inference.onnx.run", "memcell-rnn[onnx]"),
         (
             ["stream", "microsleep", "--model", "MODEL", "--lsl", "x"],
-            "memcell_microsleep.live.lsl_source",
+            "memcell_eeg.live.lsl_source",
             "memcell-rnn[live]",
         ),
     ],

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from memcell.app import Task
-from memcell.registry import default_registry
+from memcell.applications.app import Task
+from memcell.plugins import default_registry
+from memcell.runs.run_config import DEFAULTS, Choice, RunConfig
+from memcell.runs.run_folder import RunFolder
 from memcell.sequences import Sequence
 from memcell.training.config import NetworkConfig, TrainingConfig
 from memcell.training.parts import build_parts
-from memcell.training.run_config import DEFAULTS, Choice, RunConfig
-from memcell.training.run_folder import RunFolder
 from memcell.training.trainer import Trainer
 
 

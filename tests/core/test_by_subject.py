@@ -8,8 +8,8 @@ import math
 
 import pytest
 
-from memcell.app import Row
-from memcell.training.by_subject import (
+from memcell.applications.app import Row
+from memcell.runs.by_subject import (
     Mean,
     differences,
     differences_tsv,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from memcell.compatibility import check, misfits
 from memcell.errors import IncompatibleError
-from memcell.registry import default_registry
+from memcell.plugins import default_registry
+from memcell.runs.compatibility import check, misfits
 
 REGISTRY = default_registry()
 

@@ -8,10 +8,10 @@ import sys
 import pytest
 import torch
 
+from memcell.backends import Layer, RecurrentStack, WindowMarks
+from memcell.plugins import default_registry
 from memcell.recurrent.state import leaves
-from memcell.registry import default_registry
 from memcell.testing.cells.made import initialize
-from memcell.unroll import Layer, RecurrentStack, WindowMarks
 
 T, B, F = 4, 3, 2
 
@@ -31,7 +31,7 @@ def stack_of(way: str, normalizer: str | None = None) -> RecurrentStack:
 
 
 class Model(torch.nn.Module):
-    """A stack with a readout; marks are made inside, as `memcell.network.Network` makes them."""
+    """A stack with a readout; marks are made inside, as `memcell.network.network.Network` makes them."""
 
     def __init__(self, way: str, normalizer: str | None = None) -> None:
         super().__init__()

@@ -9,15 +9,15 @@ import pytest
 import torch
 from torch._dynamo.utils import counters
 
+from memcell.backends import Layer, WindowMarks
+from memcell.backends.eager import unroll_eager
+from memcell.backends.inductor import cache, compiled_reason, unroll_compiled
+from memcell.backends.inductor.chunk import Done
 from memcell.errors import PluginError, UsageError
+from memcell.plugins import default_registry
 from memcell.recurrent.cell import Cell
 from memcell.recurrent.state import leaves, map_state
-from memcell.registry import default_registry
-from memcell.unroll import Layer, WindowMarks
-from memcell.unroll.compiled import cache, compiled_reason, unroll_compiled
-from memcell.unroll.compiled.chunk import Done
-from memcell.unroll.eager import unroll_eager
-from memcell.unroll.native.unsupported import Unsupported
+from memcell_compiler.trace.unsupported import Unsupported
 
 B, F, H, K = 6, 3, 4, 3
 CELLS = default_registry().names("cell")

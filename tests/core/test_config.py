@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import pytest
 
-from memcell.config import fields_of, from_mapping, option, replace, to_mapping
 from memcell.errors import ConfigError
-from memcell.registry import default_registry
+from memcell.plugins import default_registry
+from memcell.plugins.options import fields_of, from_mapping, option, replace, to_mapping
+from memcell.runs.run_config import read_toml, resolve
+from memcell.runs.run_folder import RunFolder
 from memcell.training.config import NetworkConfig, TrainingConfig
-from memcell.training.run_config import read_toml, resolve
-from memcell.training.run_folder import RunFolder
 
 
 @dataclass(frozen=True, kw_only=True)

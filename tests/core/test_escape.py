@@ -10,7 +10,7 @@ import pytest
 
 from memcell.cli.terminal import echo, guarded
 from memcell.escape import Lines, cell, line, lines, markup, table
-from memcell.html import paragraph
+from memcell.reports import paragraph
 
 HOSTILE = [
     "\x1b]0;title\x07", "\x1b[2J", "\x9b31m", "a\nb", "a\rb", "a\tb", "\u202egpj.exe", "\u2066x\u2069",

@@ -13,7 +13,7 @@ import time
 import pytest
 
 from memcell.errors import DiskError, MemcellError
-from memcell.files import beside, growing, remove_leftovers, write_atomic
+from memcell.files.atomic import beside, growing, remove_leftovers, write_atomic
 
 
 def names(folder):
@@ -77,7 +77,7 @@ def test_a_disk_that_takes_nothing_is_told_from_a_file_that_cannot_be(tmp_path, 
 WRITER = """
 import sys, time
 from pathlib import Path
-from memcell.files import growing
+from memcell.files.atomic.atomic import growing
 
 with growing(Path(sys.argv[1])) as file:
     file.write("half of it")
@@ -107,7 +107,9 @@ def test_leftover_of_a_killed_process_is_removed_by_the_next_one(tmp_path, write
     writer.wait()
     assert any(".memcell-" in name for name in names(tmp_path))
     assert not (tmp_path / "scores.tsv").exists()
-    next_one = "from pathlib import Path; from memcell.files import write_atomic; import sys; "
+    next_one = (
+        "from pathlib import Path; from memcell.files.atomic import write_atomic; import sys; "
+    )
     next_one += "write_atomic(Path(sys.argv[1]) / 'other.txt', '')"
     subprocess.run([sys.executable, "-c", next_one, str(tmp_path)], check=True)
     assert sorted(names(tmp_path)) == sorted([*others, "other.txt"])

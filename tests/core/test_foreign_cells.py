@@ -14,21 +14,21 @@ import numpy as np
 import pytest
 import torch
 
-from memcell.registry import Registry, default_registry
-from memcell.registry.loader import Loaded
-from memcell.specs import CellSpec
+from memcell.backends import Layer, Stepper, WindowMarks
+from memcell.backends.choose import UnrollWarning
+from memcell.inference.model import ModelFacts, load_model, save_model
+from memcell.interrupt import Interrupted
+from memcell.plugins import Registry, default_registry
+from memcell.plugins.loader import Loaded
+from memcell.plugins.specs import CellSpec
+from memcell.runs.run import make_trainer
+from memcell.runs.run_config import Choice
 from memcell.testing.cells import CELL_CHECKS, SLOW_CHECKS
 from memcell.testing.cells.drawing import project_draws_from_its_generator
 from memcell.testing.cells.time import project_treats_each_step_alike
 from memcell.testing.failure import CheckFailed
 from memcell.training.foreign import concerns
-from memcell.training.interrupt import Interrupted
-from memcell.training.model import ModelFacts, load_model, save_model
-from memcell.training.run import make_trainer
-from memcell.training.run_config import Choice
-from memcell.unroll import Layer, Stepper, WindowMarks
-from memcell.unroll.native import plan
-from memcell.unroll.ways import UnrollWarning
+from memcell_compiler.runtime import plan
 
 CELLS = '''
 from typing import NamedTuple
@@ -290,7 +290,7 @@ def test_the_check_touches_nothing(make, how):
 def test_statistics_of_normalizers_are_not_touched(make, registry, monkeypatch):
     """A built-in cell with foreign statistics: what was folded in is the run's alone."""
     how = {"cell": "gru", "normalizer": ("batch", {"min_lanes": 2}), "policy": "carry"}
-    monkeypatch.setattr("memcell.registry.Entry.built_in", False)
+    monkeypatch.setattr("memcell.plugins.Entry.built_in", False)
     found = make(training=AUTO, where="with", **how)
     assert equal(trained(found), trained(make(training=AUTO, where="out", checked=False, **how)))
     assert "gru" in found.said[0]
@@ -305,7 +305,7 @@ def test_a_resumed_run_takes_the_same_way(make, monkeypatch, cell):
         with pytest.raises(Interrupted), quiet():
             first.train(StopAfter(stop))
         with monkeypatch.context() as never:
-            never.setattr("memcell.unroll.first_window.FirstWindow.agrees", None)
+            never.setattr("memcell.backends.first_window.FirstWindow.agrees", None)
             again = make(cell, f"stopped-{stop}", resume=True, training=AUTO)
             assert ways_of(again) == {cell == "long"}
             assert equal(trained(again), whole)

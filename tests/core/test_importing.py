@@ -6,7 +6,7 @@ import random
 import threading
 import warnings
 
-from memcell.registry.importing import watched
+from memcell.plugins.importing import watched
 
 
 def said_of(work):

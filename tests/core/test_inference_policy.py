@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from memcell.registry import default_registry
-from memcell.training.run import inference_policy
+from memcell.plugins import default_registry
+from memcell.runs.run import inference_policy
 
 REGISTRY = default_registry()
 WITHOUT = {"reset", "learned", "noise", "fitted_noise", "random_pass"}

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from memcell.network import Network
-from memcell.registry import default_registry
+from memcell.backends import Layer, RecurrentStack
+from memcell.inference import inference
+from memcell.inference.inference import InferenceStream, probabilities
+from memcell.network.network import Network
+from memcell.plugins import default_registry
 from memcell.sequences import Sequence
-from memcell.training import inference
-from memcell.training.inference import InferenceStream, probabilities
-from memcell.unroll import Layer, RecurrentStack
 
 
 class Same(torch.nn.Module):

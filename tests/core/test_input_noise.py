@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from memcell.input_noise import InputNoise
+from memcell.network.input_noise import InputNoise
 from memcell.recurrent.policy import Remembered
 
 

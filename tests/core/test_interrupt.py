@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from memcell.training.interrupt import Interrupts
+from memcell.interrupt import Interrupts
 
 
 def test_hanging_up_asks_to_stop_and_never_stops_at_once():

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memcell.unroll import WindowMarks
+from memcell.backends import WindowMarks
 
 
 def ages_by_loop(restarts, valid, age):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from memcell.names import LONGEST, file_name, file_names
+from memcell.files.names import LONGEST, file_name, file_names
 
 HOSTILE = [
     "a\nb", "-rf", "=1+1", "@x", "..", ".", "", "...", "a/b", "/etc/passwd", "../../x", "CON", "con.x",

@@ -21,8 +21,8 @@ import pytest
 import tomli_w
 
 from memcell.cli.options import config_options
-from memcell.config import TYPES, fields_of, from_mapping, option, replace, to_mapping
 from memcell.errors import ConfigError
+from memcell.plugins.options import TYPES, fields_of, from_mapping, option, replace, to_mapping
 
 
 class Side(enum.Enum):
@@ -140,7 +140,7 @@ MODULE = """
 from dataclasses import dataclass
 from typing import Literal
 from memcell import CellSpec, hookimpl
-from memcell.config import option
+from memcell.plugins.options import option
 @dataclass(frozen=True, kw_only=True)
 class Inner:
     x: int = option(1, help='x.')

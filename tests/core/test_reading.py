@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 import torch
 
-from memcell import reading
 from memcell.errors import RunFolderError
+from memcell.files import reading
+from memcell.runs.run_folder import RunFolder
 from memcell.training.checkpoint import load_checkpoint, read_head, save_checkpoint
-from memcell.training.run_folder import RunFolder
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from memcell.errors import Diverged, MemcellError
+from memcell.inference.inference import probabilities
+from memcell.interrupt import Interrupted
+from memcell.plugins import default_registry
 from memcell.recurrent.state import leaves
-from memcell.registry import default_registry
 from memcell.sequences import collate
-from memcell.training.inference import probabilities
-from memcell.training.interrupt import Interrupted
 from memcell.training.recalibrate import recalibrate
 
 

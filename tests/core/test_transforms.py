@@ -8,10 +8,11 @@ import pytest
 import torch
 from torch.func import functional_call, grad, jacrev, jvp, vmap
 
-from memcell.registry import default_registry
+import memcell_compiler as native
+from memcell.backends import Layer, RecurrentStack, WindowMarks
+from memcell.backends.choose import UnrollWarning
+from memcell.plugins import default_registry
 from memcell.testing.cells.made import initialize
-from memcell.unroll import Layer, RecurrentStack, WindowMarks, native
-from memcell.unroll.ways import UnrollWarning
 
 T, B, F, H = 5, 3, 2, 4
 WAYS = ("auto", "native", "compiled", "eager")

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from campaigns import other_user
-from memcell import trusted
-from memcell.unroll.native import cache
+from memcell.files import trusted
+from memcell_compiler.build import cache
 
 needs_root = pytest.mark.skipif(
     not other_user.can_act(), reason="only root may give folders to another user"

@@ -7,12 +7,13 @@ import warnings
 import pytest
 import torch
 
+from memcell.backends import Layer, RecurrentStack, Stepper, WindowMarks
+from memcell.backends import choose as ways
+from memcell.backends.choose import CHOICES, UnrollWarning, candidates
+from memcell.plugins import default_registry
 from memcell.recurrent.identity import identity_norm
 from memcell.recurrent.state import leaves, where
-from memcell.registry import default_registry
-from memcell.unroll import Layer, RecurrentStack, Stepper, WindowMarks, ways
-from memcell.unroll.native.unsupported import Unsupported
-from memcell.unroll.ways import CHOICES, UnrollWarning, candidates
+from memcell_compiler.trace.unsupported import Unsupported
 
 CELLS = default_registry().names("cell")
 NORMS = default_registry().names("normalizer")
@@ -81,7 +82,7 @@ def test_a_layer_equals_the_oracle_with_every_gradient(cell, unroll, monkeypatch
             t.requires_grad_()
         if run == "layer":
             if unroll == "torch":
-                monkeypatch.setattr("memcell.unroll.ways.MIN_MEAN_CUT", 0)
+                monkeypatch.setattr("memcell.backends.choose.MIN_MEAN_CUT", 0)
                 out, states = ways.run("torch", layer, xi, state, fresh, marks, (4, T), True)
             else:
                 out, states = layer(xi, state, fresh, marks, (4, T), gather=True)
@@ -111,7 +112,7 @@ def test_the_ways_are_tried_in_order_and_said(cell, monkeypatch):
     def refuse(*_):
         raise Unsupported("no C compiler was found")
 
-    monkeypatch.setattr("memcell.unroll.native.unroll_native", refuse)
+    monkeypatch.setattr("memcell_compiler.unroll_native", refuse)
     layer = build(cell)
     x, restarts, valid, age = window(padding=False, restarts=False)
     marks = WindowMarks.of(restarts, valid, age)

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from memcell_data.edf_fields import field_at
-from memcell_data.edf_writer import Track, write_edf
+from memcell_data.formats.edf.fields import field_at
+from memcell_data.formats.edf.writer import Track, write_edf
 from memcell_data.recording import Interval
 
 REPOSITORY = Path(__file__).resolve().parents[2]

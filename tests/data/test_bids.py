@@ -9,14 +9,14 @@ import pytest
 
 from memcell.cli.main import run
 from memcell.errors import ConfigError, DataError
-from memcell_data import bids
-from memcell_data.bids import Bids
-from memcell_data.bids_tables import channel_table_of, read_channels, read_participants
-from memcell_data.check import Check
-from memcell_data.configs import BidsConfig
-from memcell_data.edf_fields import field_at
-from memcell_data.reader import open_recording
-from memcell_data.recognise import is_bids
+from memcell_data.checks.check import Check
+from memcell_data.datasets import bids
+from memcell_data.datasets.bids import Bids
+from memcell_data.datasets.configs import BidsConfig
+from memcell_data.datasets.recognise import is_bids
+from memcell_data.formats.edf.fields import field_at
+from memcell_data.formats.reader import open_recording
+from memcell_data.tables.bids import channel_table_of, read_channels, read_participants
 
 mne = pytest.importorskip("mne")
 mne_bids = pytest.importorskip("mne_bids")
@@ -224,7 +224,7 @@ def test_the_nearest_table_whose_entities_are_the_recordings_is_its_own(tmp_path
 
 def made_of(root, name, events=None):
     """Write one recording under a name of its own, and its events."""
-    from memcell_data.edf_writer import Track, write_edf
+    from memcell_data.formats.edf.writer import Track, write_edf
 
     folder = root / name.split("_")[0] / "eeg"
     folder.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from memcell.errors import DataError
-from memcell_data.reader import open_recording, signal_file
+from memcell_data.formats.reader import open_recording, signal_file
 from memcell_data.recording import ByBlocks, Stretch, split
 
 ONSETS = [0, 1, 2, 10, 11, 30, 31, 32, 33, 60]

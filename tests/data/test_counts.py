@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memcell_data.counts import KEPT, Amplitudes, Clips
+from memcell_data.quality.counts import KEPT, Amplitudes, Clips
 
 CUTS = st.sets(st.integers(1, 99), max_size=8)
 

@@ -8,9 +8,16 @@ import numpy as np
 import pytest
 
 from memcell.errors import DataError
-from memcell_data.edf_export import EdfSignal, edf_plus, exact, fitting, labels_of, stored_ranges
-from memcell_data.edf_writer import Track, write_edf
-from memcell_data.reader import open_recording
+from memcell_data.formats.edf.export import (
+    EdfSignal,
+    edf_plus,
+    exact,
+    fitting,
+    labels_of,
+    stored_ranges,
+)
+from memcell_data.formats.edf.writer import Track, write_edf
+from memcell_data.formats.reader import open_recording
 from memcell_data.recording import Interval
 
 RATE = 100

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from memcell.errors import DataError
-from memcell_data.edf_writer import Track, write_edf
-from memcell_data.reader import open_recording
+from memcell_data.formats.edf.writer import Track, write_edf
+from memcell_data.formats.reader import open_recording
 from memcell_data.recording import Stretch
 
 
@@ -291,14 +291,14 @@ def test_latin_1_labels(make_edf, episode):
     file = make_edf(annotations=[type(episode)(onset=1, duration=1, label="Schlafbeginn ue")])
     content = file.path.read_bytes().replace(b"beginn ue", b"beginn \xfce")
     file.path.write_bytes(content)
-    from memcell_data.labels import read_labels
+    from memcell_data.labels.reading import read_labels
 
     assert read(file.path).values.shape == (1, 1000)
     assert read_labels(file.path)[0][0].label == "Schlafbeginn üe"
 
 
 def test_overlapping_annotations(make_edf, episode):
-    from memcell_data.labels import read_labels
+    from memcell_data.labels.reading import read_labels
 
     twice = [episode, type(episode)(onset=3.0, duration=4.0, label="drowsy")]
     assert [i.label for i in read_labels(make_edf(annotations=twice).path)[0]] == [

@@ -7,9 +7,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from memcell.errors import MemcellError
-from memcell_data.edf_writer import Track, write_edf
-from memcell_data.labels import read_labels
-from memcell_data.reader import open_recording
+from memcell_data.formats.edf.writer import Track, write_edf
+from memcell_data.formats.reader import open_recording
+from memcell_data.labels.reading import read_labels
 from memcell_data.recording import Interval
 
 SLOW = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from memcell.errors import DataError
-from memcell_data.check import Check
-from memcell_data.configs import OwnConfig
-from memcell_data.finding import label_file_beside, recordings_in
-from memcell_data.own import Own
-from memcell_data.reader import companions, open_recording
+from memcell_data.checks.check import Check
+from memcell_data.datasets.configs import OwnConfig
+from memcell_data.datasets.finding import label_file_beside, recordings_in
+from memcell_data.datasets.user_recordings import Own
+from memcell_data.formats.reader import companions, open_recording
 
 mne = pytest.importorskip("mne")
 SECONDS = 600

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from memcell.errors import DataError
-from memcell_data.labels import read_labels
-from memcell_data.reader import open_recording, signal_file
+from memcell_data.formats.reader import open_recording, signal_file
+from memcell_data.labels.reading import read_labels
 from memcell_data.robustness.samples import EVENT, GAP, RATE, write_samples
 from memcell_data.robustness.samples import values as true_values
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from memcell.errors import DataError
-from memcell_data.labels import read_labels
+from memcell_data.labels.reading import read_labels
 
 edfio = pytest.importorskip("edfio")
 mne = pytest.importorskip("mne")

@@ -7,7 +7,7 @@ import datetime
 import pytest
 
 from memcell.errors import DataError
-from memcell_data.labels import labels_in, read_table
+from memcell_data.labels.reading import labels_in, read_table
 
 ROWS = ((1.5, 2.0, "microsleep"), (6.0, 1.25, "wake"))
 

@@ -7,10 +7,10 @@ from collections import Counter
 import pytest
 
 from memcell.errors import DataError
-from memcell_data.labels import Rule
+from memcell_data.labels.reading import Rule
+from memcell_data.labels.vocabulary import rule_for, told
+from memcell_data.labels.words import is_unscored, meant, same
 from memcell_data.recording import Interval
-from memcell_data.vocabulary import rule_for, told
-from memcell_data.words import is_unscored, meant, same
 
 SPELLINGS = [
     "microsleep",

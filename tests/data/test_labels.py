@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from memcell.errors import DataError
-from memcell_data.labels import FileLabels, Rule, labels_in, read_labels, read_table
+from memcell_data.labels.reading import FileLabels, Rule, labels_in, read_labels, read_table
 from memcell_data.recording import Interval
 
 RULE = Rule(positive=("microsleep",), background="wake")
@@ -145,8 +145,8 @@ def test_rule():
 
 
 def test_hypnogram_as_a_label_file(real_data):
-    from memcell_data.edf_header import read_header
-    from memcell_data.edf_times import read_times
+    from memcell_data.formats.edf.header import read_header
+    from memcell_data.formats.edf.times import read_times
 
     path = sorted(real_data("sleep-edf").glob("*-Hypnogram.edf"))[0]
     labels = read_times(read_header(path, labels_only=True)).annotations

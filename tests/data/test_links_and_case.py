@@ -9,13 +9,13 @@ import pytest
 
 from memcell.cli.main import run
 from memcell.errors import DataError
-from memcell_data.configs import OwnConfig, SleepEdfConfig
-from memcell_data.edf_writer import Track, write_edf
-from memcell_data.finding import label_file_beside, recordings_in, what_was_sought
-from memcell_data.labels import labels_in
-from memcell_data.own import Own
-from memcell_data.sleep_edf import SleepEdf
-from memcell_microsleep.sources import find_sources
+from memcell_data.datasets.configs import OwnConfig, SleepEdfConfig
+from memcell_data.datasets.finding import label_file_beside, recordings_in, what_was_sought
+from memcell_data.datasets.sleep_edf import SleepEdf
+from memcell_data.datasets.user_recordings import Own
+from memcell_data.formats.edf.writer import Track, write_edf
+from memcell_data.labels.reading import labels_in
+from memcell_eeg.prediction.sources import find_sources
 
 ANNEX = ".git/annex/objects/aa/bb/MD5E-s1--x.edf/MD5E-s1--x.edf"
 CSV = "onset,duration,description\n1,2,microsleep\n"
@@ -147,8 +147,8 @@ def test_sleep_edf_in_capitals(make_edf, tmp_path) -> None:
 
 def test_bids_links(tmp_path) -> None:
     pytest.importorskip("mne_bids")
-    from memcell_data.bids import Bids
-    from memcell_data.configs import BidsConfig
+    from memcell_data.datasets.bids import Bids
+    from memcell_data.datasets.configs import BidsConfig
 
     root = tmp_path / "set"
     for k in (1, 2):
@@ -173,7 +173,7 @@ def test_bids_links(tmp_path) -> None:
 def test_ten_thousand_recordings_list_their_folder_once(tmp_path, monkeypatch) -> None:
     from pathlib import Path
 
-    from memcell_data.finding import Listing, label_files_beside
+    from memcell_data.datasets.finding import Listing, label_files_beside
 
     (tmp_path / "p7.CSV").write_text(CSV)
     listed = []

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from memcell.errors import DataError
-from memcell_data.reader import open_recording
+from memcell_data.formats.reader import open_recording
 from memcell_data.recording import Stretch
 
 mne = pytest.importorskip("mne")
@@ -56,7 +56,7 @@ def test_cropped_fif_counts_from_its_own_start(tmp_path):
     made, _ = raw(annotations=mne.Annotations([3.0, 6.0], [1.0, 1.0], ["nap", "boundary"]))
     path = tmp_path / "crop_raw.fif"
     made.crop(2.0).save(path, verbose="error")
-    from memcell_data.labels import read_labels
+    from memcell_data.labels.reading import read_labels
 
     labels, _ = read_labels(path)
     assert [(i.onset, i.label) for i in labels] == [(1.0, "nap")]

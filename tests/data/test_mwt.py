@@ -7,15 +7,15 @@ import urllib.error
 import numpy as np
 import pytest
 
+from memcell.applications.datasets import DataUnavailable
 from memcell.cli.main import run
-from memcell.datasets import DataUnavailable
 from memcell.errors import DataError
-from memcell_data import fetching
-from memcell_data.configs import MwtConfig
-from memcell_data.mwt import Mwt, open_mwt
-from memcell_data.mwt_file import CLASSES, classes
-from memcell_data.mwt_splits import FILES, SPLITS, read_file_sets
-from memcell_data.recognise import is_mwt
+from memcell_data.datasets import fetching
+from memcell_data.datasets.configs import MwtConfig
+from memcell_data.datasets.mwt import Mwt, open_mwt
+from memcell_data.datasets.mwt_file import CLASSES, classes
+from memcell_data.datasets.mwt_splits import FILES, SPLITS, read_file_sets
+from memcell_data.datasets.recognise import is_mwt
 from memcell_microsleep.app import Microsleep
 from memcell_microsleep.config import MicrosleepConfig
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from memcell.errors import DataError
-from memcell_data import mne_open, needs
-from memcell_data.reader import open_recording
+from memcell_data.formats import mne_open, needs
+from memcell_data.formats.reader import open_recording
 
 HDF = b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(512) + b"\x89HDF\r\n\x1a\n" + bytes(500)
 FILES = {

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from memcell.errors import ConfigError, DataError
-from memcell_data.configs import OwnConfig
-from memcell_data.own import Own
+from memcell_data.datasets.configs import OwnConfig
+from memcell_data.datasets.user_recordings import Own
 from memcell_microsleep.app import Microsleep
 from memcell_microsleep.config import MicrosleepConfig
 

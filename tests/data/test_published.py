@@ -8,13 +8,13 @@ import urllib.error
 import numpy as np
 import pytest
 
-from memcell.datasets import DataUnavailable
+from memcell.applications.datasets import DataUnavailable
 from memcell.errors import DataError
-from memcell_data import fetching
-from memcell_data.configs import EyesConfig, EyeStateConfig
-from memcell_data.eye_state import CHANNELS, EyeState, load_table, without_outliers
-from memcell_data.eyes import Eyes
-from memcell_data.recognise import is_eye_state, is_eyes
+from memcell_data.datasets import fetching
+from memcell_data.datasets.configs import EyesConfig, EyeStateConfig
+from memcell_data.datasets.eye_state import CHANNELS, EyeState, load_table, without_outliers
+from memcell_data.datasets.eyes import Eyes
+from memcell_data.datasets.recognise import is_eye_state, is_eyes
 from memcell_data.recording import Interval
 
 
@@ -173,7 +173,7 @@ def test_download_that_breaks_off(tmp_path, monkeypatch):
     def fail(*args, **kwargs):
         raise ConnectionError("broken off")
 
-    monkeypatch.setattr("memcell_data.eye_state.require_reachable", lambda *a: None)
+    monkeypatch.setattr("memcell_data.datasets.eye_state.require_reachable", lambda *a: None)
     monkeypatch.setattr(sklearn.datasets, "fetch_openml", fail)
     with pytest.raises(DataUnavailable, match=r"broken off.*--data\.path"):
         EyeState(EyeStateConfig()).get(tmp_path)
@@ -189,7 +189,7 @@ def test_fetched_table_is_kept_as_csv(tmp_path, monkeypatch):
         data = rows[:, :-1]
         target = np.array([str(int(v)) for v in rows[:, -1]])
 
-    monkeypatch.setattr("memcell_data.eye_state.require_reachable", lambda *a: None)
+    monkeypatch.setattr("memcell_data.datasets.eye_state.require_reachable", lambda *a: None)
     monkeypatch.setattr(sklearn.datasets, "fetch_openml", lambda *a, **k: Fetched)
     data = EyeState(EyeStateConfig())
     home = data.get(tmp_path)

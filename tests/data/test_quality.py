@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from memcell.errors import DataError
-from memcell_data.quality import inspect
+from memcell_data.quality.amplitudes import inspect
 from memcell_data.recording import Signal, Stretch
 
 

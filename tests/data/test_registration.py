@@ -9,8 +9,8 @@ import sys
 import pytest
 
 import memcell_data
-from memcell.config import fields_of
-from memcell.datasets import Card
+from memcell.applications.datasets import Card
+from memcell.plugins.options import fields_of
 from memcell_data.recording import Recording
 
 SPECS = list(memcell_data.memcell_datasets())
@@ -56,13 +56,19 @@ def test_every_spec_resolves(spec):
     ("modules", "unwanted"),
     [
         ("memcell_data", (*HEAVY, "numpy")),
-        ("memcell_data.configs, memcell_data.recognise", (*HEAVY, "numpy")),
+        ("memcell_data.datasets.configs, memcell_data.datasets.recognise", (*HEAVY, "numpy")),
         (
-            "memcell_data.own, memcell_data.eyes, memcell_data.eye_state, memcell_data.simulated",
+            ", ".join(
+                f"memcell_data.datasets.{name}"
+                for name in ("user_recordings", "eyes", "eye_state", "simulated")
+            ),
             HEAVY,
         ),
         (
-            "memcell_data.mwt, memcell_data.sleep_edf, memcell_data.bids, memcell_data.check",
+            ", ".join(
+                f"memcell_data.{name}"
+                for name in ("datasets.mwt", "datasets.sleep_edf", "datasets.bids", "checks.check")
+            ),
             (*HEAVY, "mne_bids"),
         ),
     ],
@@ -76,7 +82,7 @@ def test_nothing_heavy_is_imported(modules, unwanted):
 
 
 def test_a_recording_says_what_it_is(make_edf):
-    from memcell_data.reader import open_recording
+    from memcell_data.formats.reader import open_recording
 
     recording = open_recording(make_edf().path)
     assert isinstance(recording, Recording)

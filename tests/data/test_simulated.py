@@ -7,10 +7,10 @@ import time
 import numpy as np
 import pytest
 
-from memcell_data.configs import OwnConfig, SimulatedConfig
-from memcell_data.own import Own
-from memcell_data.reader import open_recording
-from memcell_data.simulated import Simulated
+from memcell_data.datasets.configs import OwnConfig, SimulatedConfig
+from memcell_data.datasets.simulated import Simulated
+from memcell_data.datasets.user_recordings import Own
+from memcell_data.formats.reader import open_recording
 
 
 def bytes_of(folder):

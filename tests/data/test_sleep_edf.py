@@ -9,14 +9,14 @@ from datetime import datetime, timedelta
 import numpy as np
 import pytest
 
-from memcell.config import from_mapping
-from memcell.datasets import DataUnavailable
+from memcell.applications.datasets import DataUnavailable
 from memcell.errors import ConfigError, DataError
-from memcell_data import fetching
-from memcell_data.configs import SleepEdfConfig
-from memcell_data.edf_writer import Track, write_edf
-from memcell_data.recognise import is_sleep_edf, is_sleep_powers
-from memcell_data.sleep_edf import SleepEdf, open_psg
+from memcell.plugins.options import from_mapping
+from memcell_data.datasets import fetching
+from memcell_data.datasets.configs import SleepEdfConfig
+from memcell_data.datasets.recognise import is_sleep_edf, is_sleep_powers
+from memcell_data.datasets.sleep_edf import SleepEdf, open_psg
+from memcell_data.formats.edf.writer import Track, write_edf
 from memcell_microsleep.app import Microsleep
 from memcell_microsleep.config import MicrosleepConfig
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from memcell.datasets import DataUnavailable
+from memcell.applications.datasets import DataUnavailable
 from memcell.errors import DataError
-from memcell_data.configs import SleepPowersConfig
-from memcell_data.recognise import is_sleep_powers
-from memcell_data.sleep_hypnogram import read_hypnogram
-from memcell_data.sleep_powers import SleepPowers, open_night
+from memcell_data.datasets.configs import SleepPowersConfig
+from memcell_data.datasets.recognise import is_sleep_powers
+from memcell_data.datasets.sleep_hypnogram import read_hypnogram
+from memcell_data.datasets.sleep_powers import SleepPowers, open_night
 
 
 def test_a_night_and_where_it_is_broken(nights):

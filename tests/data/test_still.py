@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from memcell_data.still import IS_FLAT, IS_SATURATED, StillSamples, runs
+from memcell_data.quality.still import IS_FLAT, IS_SATURATED, StillSamples, runs
 
 RATE = 100
 

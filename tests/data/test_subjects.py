@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from memcell.errors import ConfigError, DataError
-from memcell_data.configs import OwnConfig
-from memcell_data.edf_fields import field_at
-from memcell_data.edf_writer import Track, write_edf
-from memcell_data.own import Own
-from memcell_data.people import patient_of
-from memcell_data.subjects import alike, named, spelled
+from memcell_data.datasets.configs import OwnConfig
+from memcell_data.datasets.user_recordings import Own
+from memcell_data.formats.edf.fields import field_at
+from memcell_data.formats.edf.writer import Track, write_edf
+from memcell_data.subjects.names import alike, named, spelled
+from memcell_data.subjects.people import patient_of
 from memcell_microsleep.app import Microsleep
 from memcell_microsleep.config import MicrosleepConfig
 
@@ -215,7 +215,7 @@ def test_no_code_is_no_person(tmp_path, code) -> None:
 def test_thousands_of_recordings_take_a_screenful() -> None:
     from types import SimpleNamespace
 
-    from memcell_microsleep.who import Who
+    from memcell_eeg.splits.who import Who
 
     files = [
         SimpleNamespace(name=f"p{k:05d}", subject=f"p{k:05d}", path=Path(f"/d/p{k:05d}.edf"))
@@ -230,7 +230,7 @@ def test_thousands_of_recordings_take_a_screenful() -> None:
 def test_a_name_changes_nothing_on_the_screen() -> None:
     from types import SimpleNamespace
 
-    from memcell_microsleep.who import Who
+    from memcell_eeg.splits.who import Who
 
     odd = "a\x1b[31m\n\tb"
     who = Who([SimpleNamespace(name=odd, subject=odd, path=Path(f"/d/{odd}.edf"))], {})

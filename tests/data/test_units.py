@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from memcell.cli.main import run
-from memcell_data.configs import OwnConfig
-from memcell_data.own import Own
-from memcell_data.reader import open_recording
+from memcell_data.datasets.configs import OwnConfig
+from memcell_data.datasets.user_recordings import Own
+from memcell_data.formats.reader import open_recording
 from memcell_data.units import override
-from memcell_microsleep.unit import Unit
+from memcell_eeg.signal.unit import Unit
 
 
 def test_a_wrong_unit_of_an_edf(make_edf, capsys):

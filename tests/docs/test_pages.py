@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from memcell import hooks
 from memcell.cli.main import COMMANDS
 from memcell.cli.reference import reference
-from memcell.registry import Registry
-from memcell.registry.loader import installed, load
+from memcell.plugins import Registry, hooks
+from memcell.plugins.loader import installed, load
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]

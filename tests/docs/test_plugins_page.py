@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from memcell.registry import Registry, load
+from memcell.plugins import Registry, load
 from memcell.testing import check_plugin
 
 PAGE = Path(__file__).parents[2] / "docs" / "plugins.md"

@@ -13,9 +13,9 @@ import pytest
 import torch
 from sklearn.metrics import cohen_kappa_score
 
+from memcell.applications.prediction import Asked
 from memcell.cli.main import run
 from memcell.errors import UsageError
-from memcell.prediction import Asked
 from memcell_memory_tasks.app import Memory
 from memcell_memory_tasks.config import TASKS, MemoryConfig
 from memcell_memory_tasks.scores import labelled

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from memcell.config import fields_of, from_mapping
 from memcell.errors import ConfigError, DataError
+from memcell.plugins.options import fields_of, from_mapping
 from memcell_memory_tasks import order_digits, reber, recall, sequential_digits, temporal_order
 from memcell_memory_tasks.config import MemoryConfig
 from memcell_memory_tasks.grammar import EMBEDDED, END, SYMBOLS, draw, legal_next

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from memcell.datasets import Card
-from memcell.prediction import Asked
+from memcell.applications.datasets import Card
+from memcell.applications.prediction import Asked
 from memcell_data.recording import Channel, Interval, Labels, Recording, Signal, Stretch
+from memcell_eeg.prediction.config import PredictConfig
 from memcell_microsleep.app import Microsleep
 from memcell_microsleep.config import MicrosleepConfig
-from memcell_microsleep.predict_config import PredictConfig
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from memcell_data.recording import Stretch
-from memcell_microsleep.channels import choose
+from memcell_eeg.features.pipeline import Pipeline
+from memcell_eeg.signal.channels import choose
+from memcell_eeg.targets.labels import LabelRules
 from memcell_microsleep.config import MicrosleepConfig
-from memcell_microsleep.labels import LabelRules
-from memcell_microsleep.pipeline import Pipeline
 
 RATES = [100.0, 128.0, 200.0, 256.0, 500.0]
 WHERE = 20.1  # seconds: the middle of a step

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import torch
 
-from memcell.config import fields_of, from_mapping
 from memcell.errors import ConfigError, DataError
+from memcell.plugins.options import fields_of, from_mapping
+from memcell_eeg.scores.scores import MAIN, MEANING
 from memcell_microsleep.app import Microsleep
 from memcell_microsleep.config import MicrosleepConfig
-from memcell_microsleep.scores import MAIN, MEANING
 
 
 def app(dataset, **options) -> Microsleep:
@@ -189,9 +189,9 @@ def test_the_picture_without_the_recording_and_of_a_short_cut(theta_dataset, tmp
 
 def test_the_drawn_eeg_stands_where_it_happened(recording_of) -> None:
     """A burst at 20 s is drawn at 20 s, though the network's filters hold it back."""
-    from memcell_microsleep.channels import choose
-    from memcell_microsleep.pipeline import Pipeline
-    from memcell_microsleep.trace import envelope, read_trace
+    from memcell_eeg.features.pipeline import Pipeline
+    from memcell_eeg.reports.trace import envelope, read_trace
+    from memcell_eeg.signal.channels import choose
 
     x = np.random.default_rng(0).normal(size=(2, 40 * 200))
     x[:, 20 * 200] = 400

@@ -8,14 +8,14 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from memcell.app import Task
-from memcell.sequences.sequence import Sequence
+from memcell.applications.app import Task
+from memcell.sequences.time_series import Sequence
+from memcell_eeg.baselines import fitted, plain, regression, smoothed
+from memcell_eeg.baselines.partial_least_squares import discriminant
+from memcell_eeg.baselines.probit import lasso_probit
+from memcell_eeg.scores.scores import MEANING
 from memcell_microsleep.app import Microsleep
-from memcell_microsleep.baselines import fitted, plain, regression, smoothed
-from memcell_microsleep.baselines.partial_least_squares import discriminant
-from memcell_microsleep.baselines.probit import lasso_probit
 from memcell_microsleep.config import MicrosleepConfig
-from memcell_microsleep.scores import MEANING
 
 FEW = [
     "majority class",

@@ -12,17 +12,17 @@ import pytest
 
 from campaigns import other_user
 from memcell.errors import MemcellError
-from memcell_data.edf_writer import Track, write_edf
-from memcell_data.labels import FileLabels, Rule
-from memcell_data.reader import open_recording
+from memcell_data.formats.edf.writer import Track, write_edf
+from memcell_data.formats.reader import open_recording
+from memcell_data.labels.reading import FileLabels, Rule
 from memcell_data.recording import Interval
+from memcell_eeg.cache import FeatureCache, features, store
+from memcell_eeg.cache.key import key_of
+from memcell_eeg.features.pipeline import Pipeline
+from memcell_eeg.signal.channels import choose
+from memcell_eeg.targets.labels import LabelRules
 from memcell_microsleep.app import Microsleep
-from memcell_microsleep.cache import FeatureCache, features, store
-from memcell_microsleep.cache.key import key_of
-from memcell_microsleep.channels import choose
 from memcell_microsleep.config import MicrosleepConfig
-from memcell_microsleep.labels import LabelRules
-from memcell_microsleep.pipeline import Pipeline
 
 NAME = "Mustermann-Erika-19700523"
 RULE = Rule(positive=("microsleep",), negative=("wake",), background="wake")

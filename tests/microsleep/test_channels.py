@@ -10,7 +10,7 @@ import pytest
 from memcell.errors import DataError
 from memcell_data.channels import kind_of
 from memcell_data.recording import Channel
-from memcell_microsleep.channels import (
+from memcell_eeg.signal.channels import (
     choose,
     locate,
     native_rate,

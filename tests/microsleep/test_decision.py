@@ -8,16 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics
 
-from memcell.app import Task
-from memcell.config import from_mapping
+from memcell.applications.app import Task
 from memcell.errors import ConfigError
-from memcell.sequences.sequence import Sequence
+from memcell.plugins.options import from_mapping
+from memcell.sequences.time_series import Sequence
+from memcell_eeg.decisions.costs import cost, expected_threshold, loss_weights, rates
+from memcell_eeg.decisions.decision import decide, in_words
+from memcell_eeg.decisions.intercept import choose_intercept, threshold_of
+from memcell_eeg.decisions.thresholds import choose_by_kappa, choose_threshold
 from memcell_microsleep.app import Microsleep
 from memcell_microsleep.config import MicrosleepConfig
-from memcell_microsleep.costs import cost, expected_threshold, loss_weights, rates
-from memcell_microsleep.decision import decide, in_words
-from memcell_microsleep.intercept import choose_intercept, threshold_of
-from memcell_microsleep.thresholds import choose_by_kappa, choose_threshold
 
 
 def sigmoid(z):

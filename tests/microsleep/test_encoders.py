@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from memcell.app import encoder_of
+from memcell.applications.app import encoder_of
 from memcell.errors import ConfigError
-from memcell_microsleep import raw, stft
+from memcell_eeg.features import raw, stft
+from memcell_eeg.features.raw_cnn import RawCnn
+from memcell_eeg.features.windows import Windows
 from memcell_microsleep.app import Microsleep
 from memcell_microsleep.config import MicrosleepConfig
-from memcell_microsleep.raw_cnn import RawCnn
-from memcell_microsleep.windows import Windows
 
 RATE = 100.0
 

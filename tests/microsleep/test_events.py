@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
-from memcell.sequences.sequence import Sequence
-from memcell_microsleep.events import Event, EventRules, event_scores, match, pieces, runs
+from memcell.sequences.time_series import Sequence
+from memcell_eeg.scores.events import Event, EventRules, event_scores, match, pieces, runs
 
 STEP = 0.2
 OFF = EventRules(min_duration=0, max_duration=0, merge=0, tolerance=0)

@@ -10,10 +10,10 @@ import mne
 import numpy as np
 import pytest
 
-from memcell_data.configs import SimulatedConfig
-from memcell_data.edf_writer import Track, write_edf
-from memcell_data.reader import open_recording
-from memcell_data.simulated import Simulated
+from memcell_data.datasets.configs import SimulatedConfig
+from memcell_data.datasets.simulated import Simulated
+from memcell_data.formats.edf.writer import Track, write_edf
+from memcell_data.formats.reader import open_recording
 from memcell_microsleep.app import Microsleep
 from memcell_microsleep.config import MicrosleepConfig
 

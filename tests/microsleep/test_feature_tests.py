@@ -6,10 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from memcell.sequences.sequence import Sequence
-from memcell_microsleep.app import Microsleep
-from memcell_microsleep.config import MicrosleepConfig
-from memcell_microsleep.feature_tests import (
+from memcell.sequences.time_series import Sequence
+from memcell_eeg.features.feature_tests import (
     MOST_PAIRED,
     as_table,
     correlation_tests,
@@ -17,6 +15,8 @@ from memcell_microsleep.feature_tests import (
     in_words,
     inspected,
 )
+from memcell_microsleep.app import Microsleep
+from memcell_microsleep.config import MicrosleepConfig
 
 
 def person(k, *, shift=0.0, offset=0.0, correlation=0.0, n=600, subject=None, seed=0):

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memcell_microsleep import bandpower, correlation
-from memcell_microsleep.normalize import CausalNormalizer, by_recording
-from memcell_microsleep.windows import MOST_ROWS, Windows, edges
+from memcell_eeg.features import bandpower, correlation
+from memcell_eeg.features.normalize import CausalNormalizer, by_recording
+from memcell_eeg.features.windows import MOST_ROWS, Windows, edges
 
 RATE = 100.0
 

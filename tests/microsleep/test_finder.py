@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from memcell.sequences.sequence import Sequence
-from memcell_microsleep.events import EventRules, runs
-from memcell_microsleep.finder import EventFinder
+from memcell.sequences.time_series import Sequence
+from memcell_eeg.scores.detector import EventFinder
+from memcell_eeg.scores.events import EventRules, runs
 
 
 @pytest.mark.parametrize("merge", [0.0, 0.5, 5.0])

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from memcell.errors import DataError, UsageError
 from memcell_data.recording import Recording, Stretch
-from memcell_microsleep.flow import Flow
-from memcell_microsleep.pieces import pieces
-from memcell_microsleep.pipeline import Pipeline
+from memcell_eeg.features.pipeline import Pipeline
+from memcell_eeg.features.segments import pieces
+from memcell_eeg.features.stream import Flow
 
 KINDS = ("bandpower", "correlation", "stft", "raw")
 

@@ -15,7 +15,7 @@ import pytest
 from sklearn.metrics import cohen_kappa_score
 
 from memcell.cli.main import run
-from memcell.training.judged import read_judged
+from memcell.runs.predictions import read_judged
 
 SUBJECTS = ("SC400", "SC401", "SC402", "SC403")
 SMALL = ["--hidden-size", "4", "--epochs", "1", "--min-updates", "0", "--time-steps", "20"]

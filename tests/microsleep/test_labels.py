@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memcell_data.recording import Interval, Labels
+from memcell_eeg.targets.intervals import coverage, union
+from memcell_eeg.targets.labels import LabelRules, targets
 from memcell_microsleep.app import Microsleep
 from memcell_microsleep.config import MicrosleepConfig
-from memcell_microsleep.intervals import coverage, union
-from memcell_microsleep.labels import LabelRules, targets
 
 STEP = 0.2
 PLAIN = LabelRules(blink=0, min_duration=0)

@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 
 from memcell.errors import DataError
-from memcell.sequences.sequence import Sequence
-from memcell_data.edf_writer import Track, write_edf
-from memcell_data.measured import measured_from
-from memcell_data.reader import open_recording
+from memcell.sequences.time_series import Sequence
+from memcell_data.formats.edf.writer import Track, write_edf
+from memcell_data.formats.measurement_date import measured_from
+from memcell_data.formats.reader import open_recording
+from memcell_eeg.features.pipeline import Pipeline
+from memcell_eeg.signal.channels import Choice
+from memcell_eeg.splits.leaks import Reach, check
+from memcell_eeg.splits.split import Split, cut
 from memcell_microsleep.app import Microsleep
-from memcell_microsleep.channels import Choice
 from memcell_microsleep.config import MicrosleepConfig
-from memcell_microsleep.leaks import Reach, check
-from memcell_microsleep.pipeline import Pipeline
-from memcell_microsleep.split import Split, cut
 
 
 def sequence(name, subject=None, seed=None, n=200, start=0.0, width=4):

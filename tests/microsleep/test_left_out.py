@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from memcell.errors import DataError
-from memcell_data.configs import OwnConfig
-from memcell_data.edf_writer import Track, write_edf
-from memcell_data.own import Own
+from memcell_data.datasets.configs import OwnConfig
+from memcell_data.datasets.user_recordings import Own
+from memcell_data.formats.edf.writer import Track, write_edf
 from memcell_data.recording import Interval, Labels
+from memcell_eeg.targets.labels import LabelRules, targets
 from memcell_microsleep.app import Microsleep
 from memcell_microsleep.config import MicrosleepConfig
-from memcell_microsleep.labels import LabelRules, targets
 
 HEAD = "onset,duration,description\n"
 GOOD = HEAD + "10,5,microsleep\n30,4,microsleep\n"

@@ -9,17 +9,17 @@ import sys
 import numpy as np
 import pytest
 
-from memcell_data.edf_writer import Track, write_edf
+from memcell_data.formats.edf.writer import Track, write_edf
 
 CHILD = """
 import json, re, sys
 from pathlib import Path
 import scipy.signal, scipy.fft
-from memcell_data.reader import open_recording
-from memcell_microsleep.channels import choose
+from memcell_data.formats.reader import open_recording
+from memcell_eeg.signal.channels import choose
 from memcell_microsleep.config import MicrosleepConfig
-from memcell_microsleep.pieces import pieces
-from memcell_microsleep.pipeline import Pipeline
+from memcell_eeg.features.segments import pieces
+from memcell_eeg.features.pipeline import Pipeline
 
 recording = open_recording(sys.argv[1])
 pipeline = Pipeline.of(MicrosleepConfig(), choose(("auto",), [recording]), 200.0)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from memcell.cli.main import run
-from memcell_data.edf_writer import Track, write_edf
+from memcell_data.formats.edf.writer import Track, write_edf
 from memcell_data.recording import Interval
 
 

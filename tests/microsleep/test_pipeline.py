@@ -9,10 +9,10 @@ import pytest
 
 from memcell.errors import DataError
 from memcell_data.recording import Stretch
-from memcell_microsleep.channels import choose
+from memcell_eeg.features.pipeline import Pipeline
+from memcell_eeg.signal.channels import choose
+from memcell_eeg.targets.labels import LabelRules
 from memcell_microsleep.config import MicrosleepConfig
-from memcell_microsleep.labels import LabelRules
-from memcell_microsleep.pipeline import Pipeline
 
 RULES = LabelRules()
 
@@ -99,7 +99,7 @@ def test_the_size_of_a_chunk_changes_no_bit(recording_of, monkeypatch, options) 
     pipeline = build(recording_of(x, rate=128), 128, **options)
     whole = pipeline.signal_of(x, 128)
     for size in (1, 5, 77, 1024):
-        monkeypatch.setattr("memcell_microsleep.flow.CHUNK", size)
+        monkeypatch.setattr("memcell_eeg.features.stream.CHUNK", size)
         assert np.array_equal(pipeline.signal_of(x, 128), whole)
 
 

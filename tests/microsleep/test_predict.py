@@ -12,18 +12,18 @@ import mne
 import numpy as np
 import pytest
 
+from memcell.applications.prediction import Asked
 from memcell.errors import DataError, DiskError, UsageError
-from memcell.prediction import Asked
-from memcell_data.configs import OwnConfig, SimulatedConfig
-from memcell_data.edf_fields import field_at
-from memcell_data.edf_writer import Track, write_edf
-from memcell_data.own import Own
-from memcell_data.reader import signal_file
-from memcell_data.simulated import Simulated
+from memcell_data.datasets.configs import OwnConfig, SimulatedConfig
+from memcell_data.datasets.simulated import Simulated
+from memcell_data.datasets.user_recordings import Own
+from memcell_data.formats.edf.fields import field_at
+from memcell_data.formats.edf.writer import Track, write_edf
+from memcell_data.formats.reader import signal_file
+from memcell_eeg.prediction.config import PredictConfig
+from memcell_eeg.prediction.sources import find_sources
 from memcell_microsleep.app import Microsleep
 from memcell_microsleep.config import MicrosleepConfig
-from memcell_microsleep.predict_config import PredictConfig
-from memcell_microsleep.sources import find_sources
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,9 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from memcell_data.configs import SimulatedConfig
-from memcell_data.edf_export import EdfSignal, edf_plus
-from memcell_data.simulated import Simulated
+from memcell_data.datasets.configs import SimulatedConfig
+from memcell_data.datasets.simulated import Simulated
+from memcell_data.formats.edf.export import EdfSignal, edf_plus
 from memcell_microsleep.app import Microsleep
 from memcell_microsleep.config import MicrosleepConfig
 

@@ -7,9 +7,9 @@ import json
 import numpy as np
 import pytest
 
-from memcell.html.numbers import number
-from memcell_microsleep.report import build
-from memcell_microsleep.report.prediction import files, tables
+from memcell.reports.numbers import number
+from memcell_eeg.reports import build
+from memcell_eeg.reports.prediction import files, tables
 
 HEADS = ("recording", "status", "events", "event_seconds", "probability_max", "hours", "channels", "rate",
          "gaps", "file", "reason", "note", "warnings")  # fmt: skip

@@ -9,11 +9,11 @@ import pytest
 
 from memcell.cli.main import run
 from memcell.errors import DataError
-from memcell_data.edf_writer import Track, write_edf
+from memcell_data.formats.edf.writer import Track, write_edf
 from memcell_data.recording import Interval, Labels
+from memcell_eeg.targets.labels import LabelRules, targets
 from memcell_microsleep.app import Microsleep
 from memcell_microsleep.config import MicrosleepConfig
-from memcell_microsleep.labels import LabelRules, targets
 from memcell_microsleep.protocols import CLASSES, PROTOCOLS, LabelProtocol, protocol_for
 
 SECONDS = 4.0
@@ -49,7 +49,7 @@ def test_each_protocol_gives_each_word_its_class(name, expected) -> None:
 
 
 def test_the_words_are_those_of_the_data_set() -> None:
-    from memcell_data import mwt
+    from memcell_data.datasets import mwt
 
     assert all(f'"{word}"' in str(mwt.__doc__) or f"``{word}``" for word in CLASSES)
     assert set(CLASSES) == {"wake", "drowsy", "candidate", "one-sided", "microsleep"}

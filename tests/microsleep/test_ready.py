@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from memcell.errors import ConfigError, DataError
-from memcell_data.configs import SleepPowersConfig
-from memcell_data.sleep_powers import SleepPowers, open_night
+from memcell_data.datasets.configs import SleepPowersConfig
+from memcell_data.datasets.sleep_powers import SleepPowers, open_night
+from memcell_eeg.features.precomputed import ReadyFeatures, pipeline_of
 from memcell_microsleep.app import Microsleep
 from memcell_microsleep.config import MicrosleepConfig
-from memcell_microsleep.ready import ReadyFeatures, pipeline_of
 
 
 def app_of(folder, **options) -> Microsleep:
@@ -109,7 +109,7 @@ def test_prediction_of_nights(four, net, predicted, tmp_path) -> None:
 
 
 def test_a_signal_is_no_input_of_a_model_of_ready_features(four, predicted, tmp_path) -> None:
-    from memcell_data.edf_writer import Track, write_edf
+    from memcell_data.formats.edf.writer import Track, write_edf
 
     values = np.random.default_rng(0).normal(0, 20, 4000)
     write_edf(tmp_path / "a.edf", [Track(name="O1", values=values, rate=100)])

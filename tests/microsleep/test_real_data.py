@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from memcell_data.configs import EyesConfig, EyeStateConfig
+from memcell_data.datasets.configs import EyesConfig, EyeStateConfig
+from memcell_eeg.signal.outliers import OutlierFilter
 from memcell_microsleep.app import Microsleep
 from memcell_microsleep.config import MicrosleepConfig
-from memcell_microsleep.outliers import OutlierFilter
 
 
 def test_eye_state_by_time(shared_data) -> None:
-    from memcell_data.eye_state import EyeState
+    from memcell_data.datasets.eye_state import EyeState
 
     folder = shared_data("eeg-eye-state")
     dataset = EyeState(EyeStateConfig(path=str(folder)))
@@ -42,7 +42,7 @@ def test_the_gross_outliers_of_eye_state_are_replaced_and_nothing_else(shared_da
 
 @pytest.mark.parametrize("channels", [("auto",), ("O1", "O2", "T9", "t3")])
 def test_eyes_open_and_closed_by_subject(shared_data, channels) -> None:
-    from memcell_data.eyes import Eyes
+    from memcell_data.datasets.eyes import Eyes
 
     folder = shared_data("eegmmidb-eyes")
     dataset = Eyes(EyesConfig(path=str(folder), subjects=4))

@@ -14,15 +14,15 @@ import numpy as np
 import pytest
 
 from memcell.cli.main import run as memcell
+from memcell.cli.reporting import make_report, try_report
 from memcell.errors import DataError, UsageError
-from memcell.html.numbers import count, number
-from memcell.registry import default_registry
-from memcell.reporting import make_report, try_report
-from memcell.sequences.sequence import Sequence
-from memcell_data.configs import SimulatedConfig
-from memcell_data.simulated import Simulated
-from memcell_microsleep.report import build
-from memcell_microsleep.report.places import ERRORS, EVENTS, choose
+from memcell.plugins import default_registry
+from memcell.reports.numbers import count, number
+from memcell.sequences.time_series import Sequence
+from memcell_data.datasets.configs import SimulatedConfig
+from memcell_data.datasets.simulated import Simulated
+from memcell_eeg.reports import build
+from memcell_eeg.reports.places import ERRORS, EVENTS, choose
 
 TINY = ("--data.subjects", "4", "--data.minutes", "2", "--epochs", "3", "--min-updates", "1",
         "--hidden-size", "8", "--probe", "staleness", "--probe-budget", "1")  # fmt: skip

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics
 
-from memcell_microsleep.scores import calibration_error, step_scores, undo_weights
-from memcell_microsleep.thresholds import choose_threshold
+from memcell_eeg.decisions.thresholds import choose_threshold
+from memcell_eeg.scores.scores import calibration_error, step_scores, undo_weights
 
 
 def test_the_scores_by_hand() -> None:

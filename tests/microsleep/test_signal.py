@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import signal as scipy_signal
 
-from memcell_microsleep import filters, resample
-from memcell_microsleep.outliers import OutlierFilter
+from memcell_eeg.signal import filters, resample
+from memcell_eeg.signal.outliers import OutlierFilter
 
 FIRST = 5  # the outlier filter asks for five samples in the first chunk
 

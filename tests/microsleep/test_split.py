@@ -10,11 +10,11 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from memcell.errors import DataError
-from memcell.sequences.sequence import Sequence
+from memcell.sequences.time_series import Sequence
+from memcell_eeg.splits.split import cut, split
+from memcell_eeg.targets.transitions import transition_weights
 from memcell_microsleep.app import Microsleep
 from memcell_microsleep.config import MicrosleepConfig
-from memcell_microsleep.split import cut, split
-from memcell_microsleep.transitions import transition_weights
 
 
 def sequence(name, subject, targets, breaks=()):

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from memcell.sequences.sequence import Sequence
-from memcell_microsleep.events import EventRules, count_events, runs
+from memcell.sequences.time_series import Sequence
+from memcell_eeg.scores.events import EventRules, count_events, runs
 
 scoring = pytest.importorskip("timescoring.scoring", reason="timescoring is not installed")
 annotations = pytest.importorskip("timescoring.annotations")

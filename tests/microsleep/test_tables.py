@@ -11,14 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics
 
-from memcell.app import Judged, Row
-from memcell.sequences.sequence import Sequence
-from memcell_microsleep.around import NO_CHANGE, errors_around, nearest
-from memcell_microsleep.curves import precision_recall, reliability
-from memcell_microsleep.events import EventRules
-from memcell_microsleep.resampled import count, from_counts, intervals
-from memcell_microsleep.scores import Steps, pooled_scores, scores
-from memcell_microsleep.tables import ALL, tables
+from memcell.applications.app import Judged, Row
+from memcell.sequences.time_series import Sequence
+from memcell_eeg.scores.curves import precision_recall, reliability
+from memcell_eeg.scores.events import EventRules
+from memcell_eeg.scores.resampled import count, from_counts, intervals
+from memcell_eeg.scores.scores import Steps, pooled_scores, scores
+from memcell_eeg.scores.tables import ALL, tables
+from memcell_eeg.scores.transition_errors import NO_CHANGE, errors_around, nearest
 
 RULES = EventRules(min_duration=0)
 

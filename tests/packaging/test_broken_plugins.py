@@ -12,8 +12,8 @@ import textwrap
 import pytest
 
 from memcell.errors import PluginError
-from memcell.registry import Registry, load
-from memcell.registry.loader import installed
+from memcell.plugins import Registry, load
+from memcell.plugins.loader import installed
 
 #: Name of the plugin to its hook module, and a word that the failure must say (None: it works).
 BROKEN = {

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import pytest
 import torch
 
-from memcell.registry.registry import NoOptions
+from memcell.plugins.registry import NoOptions
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import memcell_plugins
-from memcell.config import fields_of
+from memcell.plugins.options import fields_of
 
 HOOKS = [
     memcell_plugins.memcell_cells,

@@ -51,7 +51,7 @@ def main(request: str) -> str:
     """Run a contender for the first time in this process and return its seconds as JSON."""
     import torch
 
-    from memcell.registry import default_registry
+    from memcell.plugins import default_registry
     from memcell_benchmarks import ways
     from memcell_benchmarks.contenders import Parts, Problem, Unrolled
 

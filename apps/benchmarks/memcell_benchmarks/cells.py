@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
-from memcell.config import fields_of
-from memcell.config.values import from_text
 from memcell.errors import UsageError, unknown
-from memcell.registry import Registry, default_registry
+from memcell.plugins import Registry, default_registry
+from memcell.plugins.options import fields_of
+from memcell.plugins.options.values import from_text
 from memcell_benchmarks.options import (
     DEFAULT_KINDS,
     DEFAULT_WAYS,

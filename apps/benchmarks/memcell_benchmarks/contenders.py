@@ -9,14 +9,14 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
+from memcell.backends import WindowMarks
+from memcell.backends.norms import SiteNorms
+from memcell.plugins import Registry
 from memcell.recurrent.cell import Cell
 from memcell.recurrent.state import State
-from memcell.registry import Registry
-from memcell.unroll import WindowMarks
-from memcell.unroll.norms import SiteNorms
 from memcell_benchmarks.options import Size, Subject
 
-#: The signature of `memcell.unroll.eager.unroll_eager`.
+#: The signature of `memcell.backends.eager.unroll_eager`.
 Unroll = Callable[
     [Cell, SiteNorms, Tensor, State, State, WindowMarks, Collection[int], bool],
     tuple[Tensor, dict[int, State]],

@@ -91,7 +91,7 @@ class MachineRates:
 
     def packed(self, shape: Shape) -> float | None:
         """Return the rate of the native room's own packed kernel, None where it cannot be had."""
-        from memcell.unroll.native import Unsupported, packed_gflops
+        from memcell_compiler import Unsupported, packed_gflops
 
         if self.device != "cpu":
             return None

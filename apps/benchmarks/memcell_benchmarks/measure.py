@@ -9,10 +9,10 @@ from typing import TypeVar
 
 import torch
 
+from memcell.backends.eager import unroll_eager
 from memcell.errors import MemcellError
+from memcell.plugins import Registry
 from memcell.progress import progress
-from memcell.registry import Registry
-from memcell.unroll.eager import unroll_eager
 from memcell_benchmarks import ways
 from memcell_benchmarks.again import again
 from memcell_benchmarks.check import CHECKED_STEPS, LIMITS, verify

@@ -40,7 +40,7 @@ def peak_growth(work: Callable[[], object], device: str) -> float | None:
 def _empty_pools() -> None:
     """Take away the buffers that memcell keeps between calls: they count as what a call needs."""
     try:
-        from memcell.unroll.native.pool import clear_pool
+        from memcell_compiler.runtime.pool import clear_pool
     except ImportError:
         return
     clear_pool()

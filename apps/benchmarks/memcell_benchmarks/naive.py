@@ -7,10 +7,10 @@ from collections.abc import Collection
 import torch
 from torch import Tensor
 
+from memcell.backends import WindowMarks
+from memcell.backends.norms import Gathered, SiteNorms
 from memcell.recurrent.cell import Cell
 from memcell.recurrent.state import State, where
-from memcell.unroll import WindowMarks
-from memcell.unroll.norms import Gathered, SiteNorms
 
 
 def unroll_naive(
@@ -23,7 +23,7 @@ def unroll_naive(
     keep: Collection[int],
     gather: bool,
 ) -> tuple[Tensor, dict[int, State]]:
-    """Run a cell over a window. Arguments and result as `memcell.unroll.eager.unroll_eager`."""
+    """Run a cell over a window. Arguments and result as `memcell.backends.eager.unroll_eager`."""
     windows = norms.windows(marks, gather)
     outputs, states, gathered = [], {0: state} if 0 in keep else {}, list[Gathered]()
     for t in range(marks.time_steps):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from memcell.unroll.native import NativeStepper, unroll_native
 from memcell_benchmarks.contenders import Parts, Problem, Unrolled
+from memcell_compiler import NativeStepper, unroll_native
 
 
 class Native(Unrolled):
-    """A cell as generated C; single steps through what `memcell.unroll.Stepper` hands out.
+    """A cell as generated C; single steps through what `memcell.backends.Stepper` hands out.
 
     Args:
         parts: Cell and normalizers.

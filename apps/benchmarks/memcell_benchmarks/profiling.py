@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
-from memcell.unroll.native.emit_laps import SECTIONS
-from memcell.unroll.native.timed import Call, Timed
 from memcell_benchmarks.native import Native
 from memcell_benchmarks.profile import Part, Profile
 from memcell_benchmarks.timing import Clock
+from memcell_compiler.emit.timers import SECTIONS
+from memcell_compiler.runtime.timed import Call, Timed
 
 #: Runs of a round that are looked at, at least.
 _LEAST = 4

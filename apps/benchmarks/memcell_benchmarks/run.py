@@ -14,8 +14,8 @@ import torch
 
 from memcell.errors import UsageError
 from memcell.escape import Lines
-from memcell.files import write_atomic
-from memcell.registry import Registry
+from memcell.files.atomic import write_atomic
+from memcell.plugins import Registry
 from memcell_benchmarks.floor import MachineRates
 from memcell_benchmarks.machine import machine, tune_malloc
 from memcell_benchmarks.measure import measure

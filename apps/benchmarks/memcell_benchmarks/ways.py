@@ -6,11 +6,11 @@ from collections.abc import Callable, Collection
 
 from torch import Tensor
 
+from memcell.backends import WindowMarks
+from memcell.backends.eager import unroll_eager
+from memcell.backends.norms import SiteNorms
 from memcell.recurrent.cell import Cell
 from memcell.recurrent.state import State
-from memcell.unroll import WindowMarks
-from memcell.unroll.eager import unroll_eager
-from memcell.unroll.norms import SiteNorms
 from memcell_benchmarks.contenders import CannotRun, Contender, Parts, Problem, Unrolled
 from memcell_benchmarks.naive import unroll_naive
 
@@ -45,7 +45,7 @@ def _native(parts: Parts, problem: Problem, threads: int) -> Contender:
 
 
 def _torch(parts: Parts, problem: Problem, threads: int) -> Contender:
-    from memcell.unroll.torch_own import unroll_torch
+    from memcell.backends.torch_kernels import unroll_torch
 
     form = None if len(parts.norms) else parts.cell.torch_form()
     if form is None:
@@ -69,7 +69,7 @@ def _torch(parts: Parts, problem: Problem, threads: int) -> Contender:
 
 
 def _compiled(parts: Parts, problem: Problem, threads: int) -> Contender:
-    from memcell.unroll.compiled import unroll_compiled
+    from memcell.backends.inductor import unroll_compiled
 
     return Unrolled(parts, problem, unroll_compiled)
 

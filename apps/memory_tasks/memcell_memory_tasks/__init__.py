@@ -9,7 +9,7 @@ This module only registers the application; it imports nothing heavy. One task a
 - `sequential_digits`: a digit pixel by pixel, permuted where asked (`images`).
 
 `problem` says what a task is, `scores`, `baselines` and `picture` how it is judged, `app` is all of it
-behind the engine's `memcell.app.App`.
+behind the engine's `memcell.applications.app.App`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The memory tasks behind the engine's contract (`memcell.app.App`)."""
+"""The memory tasks behind the engine's contract (`memcell.applications.app.App`)."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from memcell.app import Probabilities, Row, Task
-from memcell.config import to_mapping
-from memcell.datasets import DataSet
+from memcell.applications.app import Probabilities, Row, Task
+from memcell.applications.datasets import DataSet
+from memcell.applications.prediction import Asked, Predictor
 from memcell.errors import UsageError
-from memcell.prediction import Asked, Predictor
+from memcell.plugins.options import to_mapping
 from memcell.progress import SILENT, Progress
-from memcell.sequences.sequence import Sequence
+from memcell.sequences.time_series import Sequence
 from memcell_memory_tasks.config import MemoryConfig
 from memcell_memory_tasks.problem import Problem
 from memcell_memory_tasks.scores import MAIN, scores

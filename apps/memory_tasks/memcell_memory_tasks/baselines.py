@@ -18,8 +18,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from memcell.app import Row, Task
-from memcell.sequences.sequence import Sequence
+from memcell.applications.app import Row, Task
+from memcell.sequences.time_series import Sequence
 from memcell_memory_tasks.problem import Probabilities, Problem
 from memcell_memory_tasks.scores import MAIN, scores
 

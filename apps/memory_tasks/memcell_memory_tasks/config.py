@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from memcell.config import option
 from memcell.errors import ConfigError
+from memcell.plugins.options import option
 
 TASKS = ("recall", "temporal_order", "reber", "order_digits", "sequential_digits")
 

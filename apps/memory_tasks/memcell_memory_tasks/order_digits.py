@@ -13,7 +13,7 @@ from collections.abc import Sequence as ListOf
 
 import numpy as np
 
-from memcell.sequences.sequence import Sequence
+from memcell.sequences.time_series import Sequence
 from memcell_memory_tasks.config import MemoryConfig
 from memcell_memory_tasks.images import Images, small_digits
 from memcell_memory_tasks.problem import PARTS, Probabilities, Problem, answers

@@ -12,8 +12,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from memcell.errors import DataError
-from memcell.files import write_atomic
-from memcell.sequences.sequence import Sequence
+from memcell.files.atomic import write_atomic
+from memcell.sequences.time_series import Sequence
 from memcell_memory_tasks.problem import Probabilities
 
 STEPS = 300

@@ -10,7 +10,7 @@ from typing import TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from memcell.sequences.sequence import UNLABELLED, Sequence
+from memcell.sequences.time_series import UNLABELLED, Sequence
 from memcell_memory_tasks.config import MemoryConfig
 
 #: Class probabilities ``[n_steps, n_classes]`` of one sequence.

@@ -14,7 +14,7 @@ from collections.abc import Sequence as ListOf
 
 import numpy as np
 
-from memcell.sequences.sequence import UNLABELLED, Sequence
+from memcell.sequences.time_series import UNLABELLED, Sequence
 from memcell_memory_tasks.config import MemoryConfig
 from memcell_memory_tasks.grammar import LEGAL, SYMBOLS, draw, legal_next, states
 from memcell_memory_tasks.problem import PARTS, Probabilities, Problem, Trial, streams, symbols_of

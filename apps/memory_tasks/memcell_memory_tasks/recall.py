@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from memcell.sequences.sequence import Sequence
+from memcell.sequences.time_series import Sequence
 from memcell_memory_tasks.config import MemoryConfig
 from memcell_memory_tasks.problem import Problem, Trial, answers, streams, symbols_of
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from memcell.sequences.sequence import Sequence
+from memcell.sequences.time_series import Sequence
 from memcell_memory_tasks.config import MemoryConfig
 from memcell_memory_tasks.images import Images, mnist, small_digits
 from memcell_memory_tasks.problem import PARTS, Problem, answers

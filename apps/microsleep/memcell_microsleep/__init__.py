@@ -15,7 +15,7 @@ room, one idea a file:
 - `predict` (`sources`, `predict_model`, `predict_run`, `steps`, `finder`, `outputs`, `rows`, `export_edf`): a
   trained model over recordings;
 - `live`: the same step by step on a signal that is still coming in;
-- `app`: all of it behind the engine's `memcell.app.App`.
+- `app`: all of it behind the engine's `memcell.applications.app.App`.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ def memcell_apps() -> Iterable[AppSpec]:
         name="microsleep",
         factory="memcell_microsleep.app:Microsleep",
         config="memcell_microsleep.config:MicrosleepConfig",
-        predict_config="memcell_microsleep.predict_config:PredictConfig",
-        stream_config="memcell_microsleep.live.options:StreamConfig",
+        predict_config="memcell_eeg.prediction.config:PredictConfig",
+        stream_config="memcell_eeg.live.options:StreamConfig",
         summary="Detect microsleeps (1-15 s of sleep-like EEG) at every step of a recording.",
         reference="Skorucak et al. 2020 (BERN criteria); Malafeev et al. 2021",
     )

@@ -1,4 +1,4 @@
-"""The microsleep application behind the engine's contract (`memcell.app.App`)."""
+"""The microsleep application behind the engine's contract (`memcell.applications.app.App`)."""
 
 from __future__ import annotations
 
@@ -9,33 +9,33 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from memcell.app import Fold, Judged, Probabilities, Row, Task
-from memcell.config import to_mapping
-from memcell.datasets import DataSet
+from memcell.applications.app import Fold, Judged, Probabilities, Row, Task
+from memcell.applications.datasets import DataSet
+from memcell.applications.prediction import Asked, Predictor
+from memcell.applications.streaming import StreamAsked
 from memcell.errors import DataError
-from memcell.prediction import Asked, Predictor
+from memcell.plugins.options import to_mapping
 from memcell.progress import SILENT, Progress
-from memcell.sequences.sequence import Sequence
-from memcell.streaming import StreamAsked
+from memcell.sequences.time_series import Sequence
 from memcell_data.recording import Recording
-from memcell_microsleep.channels import choose, locate, native_rate, otherwise_measured_in
+from memcell_eeg.decisions.costs import loss_weights
+from memcell_eeg.decisions.decision import class_totals, decide, in_words
+from memcell_eeg.features.pipeline import Pipeline
+from memcell_eeg.features.precomputed import ReadyFeatures
+from memcell_eeg.preparation.prepare import Made, make_sequences
+from memcell_eeg.scores.events import EventRules
+from memcell_eeg.scores.scores import MAIN, SHOWN, pooled_scores, scores
+from memcell_eeg.signal.channels import choose, locate, native_rate, otherwise_measured_in
+from memcell_eeg.signal.unit import unit_fact
+from memcell_eeg.splits.leaks import Reach, check
+from memcell_eeg.splits.left_out import FILE as LEFT_OUT
+from memcell_eeg.splits.left_out import RECORDING, LeftOut, with_channels
+from memcell_eeg.splits.split import ENOUGH_SUBJECTS, PARTS, Split, check_loso, split
+from memcell_eeg.splits.who import FILE as WHO
+from memcell_eeg.splits.who import Who
+from memcell_eeg.targets.transitions import transition_weights
 from memcell_microsleep.config import MicrosleepConfig
-from memcell_microsleep.costs import loss_weights
-from memcell_microsleep.decision import class_totals, decide, in_words
-from memcell_microsleep.events import EventRules
-from memcell_microsleep.leaks import Reach, check
-from memcell_microsleep.left_out import FILE as LEFT_OUT
-from memcell_microsleep.left_out import RECORDING, LeftOut, with_channels
 from memcell_microsleep.notes import few, notes, ready_notes
-from memcell_microsleep.pipeline import Pipeline
-from memcell_microsleep.prepare import Made, make_sequences
-from memcell_microsleep.ready import ReadyFeatures
-from memcell_microsleep.scores import MAIN, SHOWN, pooled_scores, scores
-from memcell_microsleep.split import ENOUGH_SUBJECTS, PARTS, Split, check_loso, split
-from memcell_microsleep.transitions import transition_weights
-from memcell_microsleep.unit import unit_fact
-from memcell_microsleep.who import FILE as WHO
-from memcell_microsleep.who import Who
 
 if TYPE_CHECKING:
     from torch import nn
@@ -233,12 +233,12 @@ class Microsleep:
 
     def encoder_for(self, n_features: int, facts: Mapping[str, Any]) -> nn.Module:
         """Return what `encoder` does; the facts say where raw samples stand among the features."""
-        from memcell_microsleep.encoder import build
+        from memcell_eeg.features.encoder import build
 
         return build(self.config, n_features, facts)
 
     def fit_decision(self, task: Task, valid: ListOf[Probabilities]) -> Mapping[str, float]:
-        """Choose for the cost ratio what `memcell_microsleep.decision.decide` returns."""
+        """Choose for the cost ratio what `memcell_eeg.decisions.decision.decide` returns."""
         return decide(self.config.decision, task, valid, self.config.cost_ratio)
 
     def decided(self, decision: Mapping[str, float]) -> str:
@@ -246,8 +246,8 @@ class Microsleep:
         return in_words(self.config.decision, decision, self.config.cost_ratio)
 
     def inspected(self, task: Task) -> tuple[Mapping[str, str], list[str]]:
-        """Return how features differ between the classes; see `memcell_microsleep.feature_tests`."""
-        from memcell_microsleep.feature_tests import inspected
+        """Return how features differ between the classes; see `memcell_eeg.features.feature_tests`."""
+        from memcell_eeg.features.feature_tests import inspected
 
         return inspected(task.train, task.facts["feature_names"])
 
@@ -264,7 +264,7 @@ class Microsleep:
         probabilities: ListOf[Probabilities],
         decision: Mapping[str, float],
     ) -> Mapping[str, float]:
-        """Return the scores of `memcell_microsleep.scores.MEANING`."""
+        """Return the scores of `memcell_eeg.scores.scores.MEANING`."""
         return scores(
             sequences,
             probabilities,
@@ -278,25 +278,25 @@ class Microsleep:
         return pooled_scores(judged, EventRules.of(self.config))
 
     def intervals(self, judged: ListOf[Judged]) -> Mapping[str, tuple[float, float]]:
-        """Return intervals of the pooled scores; see `memcell_microsleep.resampled`."""
-        from memcell_microsleep.resampled import intervals
+        """Return intervals of the pooled scores; see `memcell_eeg.scores.resampled`."""
+        from memcell_eeg.scores.resampled import intervals
 
         return intervals(judged, EventRules.of(self.config))
 
     def details(self, rows: ListOf[Row]) -> Mapping[str, str]:
-        """Return the tables of `memcell_microsleep.tables`: file name to content."""
-        from memcell_microsleep.tables import tables
+        """Return the tables of `memcell_eeg.scores.tables`: file name to content."""
+        from memcell_eeg.scores.tables import tables
 
         return tables(rows, EventRules.of(self.config))
 
     def baselines(self, task: Task, every: bool = False) -> list[Row]:
-        """Score on the test split what needs no network; see `memcell_microsleep.baselines`.
+        """Score on the test split what needs no network; see `memcell_eeg.baselines`.
 
         Args:
             task: What `task` gave.
             every: The slower ones too, as with ``--baselines all``.
         """
-        from memcell_microsleep.baselines import baselines
+        from memcell_eeg.baselines import baselines
 
         config = self.config
         every = every or config.baselines == "all"
@@ -311,8 +311,8 @@ class Microsleep:
         path: Path,
     ) -> None:
         """Draw the test recording with the most events: EEG, truth and probabilities over time."""
-        from memcell_microsleep.report.excerpts import keep_excerpts
-        from memcell_microsleep.timeline import draw
+        from memcell_eeg.reports.excerpts import keep_excerpts
+        from memcell_eeg.reports.timeline import draw
 
         recordings = () if self.dataset is None else self.dataset.recordings()
         rules = EventRules.of(self.config)
@@ -321,31 +321,31 @@ class Microsleep:
         keep_excerpts(path.parent, task, own, decision["threshold"], recordings)
 
     def report(self, folder: Path) -> Path:
-        """Write ``report.html`` of a run or a prediction; see `memcell_microsleep.report.build`."""
-        from memcell_microsleep.report import build
+        """Write ``report.html`` of a run or a prediction; see `memcell_eeg.reports.build`."""
+        from memcell_eeg.reports import build
 
         return build(folder)
 
     def check_facts(self, facts: Mapping[str, Any]) -> None:
-        """Refuse facts of a stored model that no run writes; see `memcell_microsleep.stored_facts`."""
-        from memcell_microsleep.stored_facts import check_facts
+        """Refuse facts of a stored model that no run writes; see `memcell_eeg.prediction.stored_facts`."""
+        from memcell_eeg.prediction.stored_facts import check_facts
 
         check_facts(facts)
 
     def predictor(self, asked: Asked) -> Predictor:
         """Return what writes events and probabilities of recordings."""
-        from memcell_microsleep import predict
+        from memcell_eeg.prediction import predict
 
         return predict.Predictor(asked)
 
     def stream(self, asked: StreamAsked) -> int:
-        """Detect live; see `memcell_microsleep.live.run.stream`."""
-        from memcell_microsleep.live.run import stream
+        """Detect live; see `memcell_eeg.live.run.stream`."""
+        from memcell_eeg.live.run import stream
 
         return stream(asked)
 
     def exported(self, facts: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return what an exported file says of its inputs and outputs (`memcell.export.facts`)."""
+        """Return what an exported file says of its inputs and outputs (`memcell.inference.onnx.facts`)."""
         pipeline = facts["pipeline"]
         return {
             "classes": ["wake", "microsleep"],
@@ -377,7 +377,7 @@ def _split(config: MicrosleepConfig, made: Made) -> Split:
     """Return the split of what was made.
 
     Raises:
-        DataError: As `memcell_microsleep.split.split`; says what was left out, which may be why.
+        DataError: As `memcell_eeg.splits.split.split`; says what was left out, which may be why.
     """
     published = made.published if config.split == "published" else {}
     try:

@@ -6,15 +6,15 @@ import warnings
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from memcell.config import option
 from memcell.errors import ConfigError
+from memcell.plugins.options import option
 
 
 @dataclass(frozen=True, kw_only=True)
 class MicrosleepConfig:
     """From recordings to sequences, to splits, to decisions.
 
-    The fields are made with `memcell.config.option`; `validate` checks what concerns two at once.
+    The fields are made with `memcell.plugins.options.option`; `validate` checks what concerns two at once.
     """
 
     #: What ``memcell evaluate`` may ask for instead of what the run was made with.
@@ -202,7 +202,7 @@ class MicrosleepConfig:
 
         A folder where features are kept already is used; for any other the user's own cache is.
         """
-        from memcell_microsleep.cache import FeatureCache
+        from memcell_eeg.cache import FeatureCache
 
         if FeatureCache.known(self.cache):
             return self

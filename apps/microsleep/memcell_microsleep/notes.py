@@ -6,14 +6,14 @@ from collections.abc import Sequence as ListOf
 
 import numpy as np
 
-from memcell.sequences.sequence import Sequence
-from memcell_microsleep.channels import Choice
+from memcell.sequences.time_series import Sequence
+from memcell_eeg.features.pipeline import Pipeline
+from memcell_eeg.features.precomputed import ReadyFeatures, ignored
+from memcell_eeg.scores.events import EventRules
+from memcell_eeg.signal.channels import Choice
+from memcell_eeg.splits.split import Split
+from memcell_eeg.targets.labels import LabelRules
 from memcell_microsleep.config import MicrosleepConfig
-from memcell_microsleep.events import EventRules
-from memcell_microsleep.labels import LabelRules
-from memcell_microsleep.pipeline import Pipeline
-from memcell_microsleep.ready import ReadyFeatures, ignored
-from memcell_microsleep.split import Split
 
 MOST_WARNINGS = 5
 

@@ -7,16 +7,16 @@ from dataclasses import replace
 
 import numpy as np
 
-from memcell.app import Task
+from memcell.applications.app import Task
 from memcell.errors import DataError
-from memcell.sequences.sequence import UNLABELLED, Sequence
+from memcell.sequences.time_series import UNLABELLED, Sequence
 from memcell_data.recording import Recording
+from memcell_eeg.decisions.costs import loss_weights
+from memcell_eeg.decisions.decision import class_totals
+from memcell_eeg.splits.left_out import LeftOut
+from memcell_eeg.targets.labels import LabelRules, targets
+from memcell_eeg.targets.resolved import read_labels
 from memcell_microsleep.config import MicrosleepConfig
-from memcell_microsleep.costs import loss_weights
-from memcell_microsleep.decision import class_totals
-from memcell_microsleep.graded import read_labels
-from memcell_microsleep.labels import LabelRules, targets
-from memcell_microsleep.left_out import LeftOut
 from memcell_microsleep.notes import counts
 
 

@@ -15,10 +15,10 @@ import click
 
 from memcell.cli.options import ChoiceOption, config_options, sections
 from memcell.errors import unknown
-from memcell.registry import Registry, default_registry, find_dataset
-from memcell.specs import AppSpec
+from memcell.plugins import Registry, default_registry, find_dataset
+from memcell.plugins.specs import AppSpec
+from memcell.runs.run_config import DEFAULTS, RunConfig, read_toml, resolve
 from memcell.training.config import NetworkConfig, TrainingConfig
-from memcell.training.run_config import DEFAULTS, RunConfig, read_toml, resolve
 
 
 class AppGroup(click.Group):

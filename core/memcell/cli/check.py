@@ -13,15 +13,15 @@ from typing import IO
 
 import click
 
-from memcell.checking import CheckedChannel, Checker, FileReport
+from memcell.applications.checking import CheckedChannel, Checker, FileReport
 from memcell.cli.own_output import own_output
 from memcell.cli.terminal import echo
 from memcell.errors import MemcellError, PluginError
 from memcell.escape import line, table
-from memcell.files import write_atomic
+from memcell.files.atomic import write_atomic
+from memcell.plugins import default_registry
+from memcell.plugins.datasets import find_checker
 from memcell.progress import progress
-from memcell.registry import default_registry
-from memcell.registry.datasets import find_checker
 
 #: Columns of ``--out``; ``n/a`` where nothing is known (BIDS).
 COLUMNS = (

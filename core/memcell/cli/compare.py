@@ -21,9 +21,9 @@ from memcell.cli.terminal import echo
 from memcell.cli.where import where_options
 from memcell.compare.axes import Axis, listed, sweeps
 from memcell.errors import UsageError
-from memcell.registry import default_registry
-from memcell.specs import AppSpec
-from memcell.training.run_config import DEFAULTS
+from memcell.plugins import default_registry
+from memcell.plugins.specs import AppSpec
+from memcell.runs.run_config import DEFAULTS
 
 SEEDS = 20
 
@@ -98,7 +98,7 @@ def _compare(
     from memcell.compare.plan import plan_of
     from memcell.compare.run import compare as run_comparison
     from memcell.jobs import Mode
-    from memcell.training.run_folder import new_path
+    from memcell.runs.run_folder import new_path
 
     registry = default_registry()
     mode = Mode(jobs=jobs, scheduler=scheduler or "")

@@ -11,11 +11,11 @@ import click
 from memcell.cli.app_command import Groups, option_groups, typed_values
 from memcell.cli.options import ChoiceOption, config_options, parameter_name
 from memcell.compare.axes import Axis, named, split
-from memcell.config import fields_of
 from memcell.errors import MemcellError, UsageError
-from memcell.registry import Registry
-from memcell.specs import AppSpec
-from memcell.training.run_config import DEFAULTS
+from memcell.plugins import Registry
+from memcell.plugins.options import fields_of
+from memcell.plugins.specs import AppSpec
+from memcell.runs.run_config import DEFAULTS
 
 #: Options of a run that a comparison decides itself.
 _DECIDED = {"training__seed", "training__against"}

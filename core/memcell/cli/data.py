@@ -11,7 +11,7 @@ from memcell.cli.check import check
 from memcell.cli.options import config_options, sections
 from memcell.cli.terminal import echo
 from memcell.errors import unknown
-from memcell.registry import default_registry
+from memcell.plugins import default_registry
 
 
 class _DatasetGroup(click.Group):

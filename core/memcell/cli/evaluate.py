@@ -10,9 +10,9 @@ import click
 from memcell.cli.app_command import AppGroup
 from memcell.cli.options import config_options, sections
 from memcell.cli.terminal import echo
-from memcell.config import fields_of
-from memcell.registry import default_registry
-from memcell.specs import AppSpec
+from memcell.plugins import default_registry
+from memcell.plugins.options import fields_of
+from memcell.plugins.specs import AppSpec
 
 
 def _command(app: AppSpec) -> click.Command:
@@ -22,7 +22,7 @@ def _command(app: AppSpec) -> click.Command:
     options = config_options(app.name, config, skip=others) if rescoring else []
 
     def run(run: str, eval_policy: str, **values: Any) -> None:
-        from memcell.training.evaluate import evaluate as evaluate_run
+        from memcell.inference.evaluate import evaluate as evaluate_run
 
         typed = sections(options, values).get(app.name, {})
         evaluate_run(app.name, Path(run), eval_policy, default_registry(), echo, typed)

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from memcell.config import FieldInfo, fields_of
+from memcell.plugins.options import FieldInfo, fields_of
 
 
 class ConfigOption(click.Option):

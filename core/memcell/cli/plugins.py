@@ -11,12 +11,12 @@ import click
 
 from memcell.cli.own_output import own_output
 from memcell.cli.terminal import echo
-from memcell.config import fields_of
 from memcell.errors import MemcellError, UsageError, unknown
 from memcell.escape import Lines
+from memcell.plugins import Entry, Registry, default_registry
+from memcell.plugins.options import fields_of
+from memcell.plugins.specs import KINDS
 from memcell.progress import progress
-from memcell.registry import Entry, Registry, default_registry
-from memcell.specs import KINDS
 
 
 @click.command()
@@ -107,7 +107,7 @@ def _checked(entries: list[Entry]) -> list[dict[str, Any]]:
 
 def _way(entry: Entry) -> str:
     """Say which way a cell's time loop runs, and why."""
-    from memcell.unroll import Layer
+    from memcell.backends import Layer
 
     try:
         return Layer(entry.build(3, 4, entry.config({})), None).way

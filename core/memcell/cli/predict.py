@@ -11,8 +11,8 @@ from memcell.cli.app_command import AppGroup
 from memcell.cli.options import config_options, sections
 from memcell.cli.terminal import echo
 from memcell.cli.where import where_options
-from memcell.registry import default_registry
-from memcell.specs import AppSpec
+from memcell.plugins import default_registry
+from memcell.plugins.specs import AppSpec
 
 #: The section under which an app's own options are collected.
 _OWN = "predict"
@@ -32,8 +32,8 @@ def _command(app: AppSpec) -> click.Command:
         scheduler: str | None,
         **typed: Any,
     ) -> int:
+        from memcell.inference.predict import predict as predict_run
         from memcell.jobs import Mode
-        from memcell.training.predict import predict as predict_run
 
         return predict_run(
             app.name,

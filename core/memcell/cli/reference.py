@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from memcell.config import FieldInfo, fields_of
 from memcell.errors import MemcellError
-from memcell.registry import Entry, Registry
-from memcell.specs import KINDS
+from memcell.plugins import Entry, Registry
+from memcell.plugins.options import FieldInfo, fields_of
+from memcell.plugins.specs import KINDS
 from memcell.training.config import NetworkConfig, TrainingConfig
 
 _TITLES = {

@@ -17,7 +17,7 @@ def report(folder: str) -> None:
     FOLDER is what was given to 'memcell compare', 'memcell train' or 'memcell predict' as --out.
     """
     # matplotlib is imported there, not where the help is made
-    from memcell.registry import default_registry
-    from memcell.reporting import make_report
+    from memcell.cli.reporting import make_report
+    from memcell.plugins import default_registry
 
     make_report(Path(folder), default_registry(), echo)

@@ -11,8 +11,8 @@ from memcell.cli.app_command import AppGroup
 from memcell.cli.options import config_options, sections
 from memcell.cli.terminal import echo
 from memcell.errors import UsageError
-from memcell.registry import default_registry
-from memcell.specs import AppSpec
+from memcell.plugins import default_registry
+from memcell.plugins.specs import AppSpec
 
 #: The section under which an app's own options are collected.
 _OWN = "stream"
@@ -27,7 +27,7 @@ def _command(app: AppSpec) -> click.Command:
             raise UsageError(f"app '{app.name}' has no live signal to stream")
         if model is None:
             raise UsageError("which trained network? Type --model RUN, a run folder")
-        from memcell.training.stream import stream as stream_run
+        from memcell.inference.stream import stream as stream_run
 
         return stream_run(
             app.name,

@@ -12,9 +12,9 @@ from memcell.cli.app_command import AppGroup, ConfiguredCommand
 from memcell.cli.terminal import echo
 from memcell.cli.where import where_options
 from memcell.errors import UsageError
+from memcell.plugins import default_registry
+from memcell.plugins.specs import AppSpec
 from memcell.probes.catalogue import PROBES
-from memcell.registry import default_registry
-from memcell.specs import AppSpec
 
 
 def _train(
@@ -32,9 +32,9 @@ def _train(
             "--resume goes on with a run as it was begun: leave out every other option"
         )
     # torch is imported here, not where the help is made
-    from memcell.folds.run import How, train_any
     from memcell.jobs import Mode
-    from memcell.training.run_folder import RunFolder, new_path, resolve_stored
+    from memcell.runs.folds.run import How, train_any
+    from memcell.runs.run_folder import RunFolder, new_path, resolve_stored
 
     registry = default_registry()
     how = How(mode=Mode(jobs=jobs, scheduler=scheduler or ""), repeats=repeats)

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from memcell.app import App, Task
+from memcell.applications.app import App, Task
 from memcell.compare.prepared import prepared
-from memcell.files import write_atomic
+from memcell.files.atomic import write_atomic
 from memcell.jobs import Working
-from memcell.registry import default_registry
+from memcell.plugins import default_registry
+from memcell.runs.run import write_tables
+from memcell.runs.run_config import resolve
 from memcell.threads import one_thread
-from memcell.training.run import write_tables
-from memcell.training.run_config import resolve
 
 FILE = "baselines.json"
 #: Lines for the person at the screen, not kept.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from memcell.config import FieldInfo, fields_of, plain
-from memcell.config.values import from_text
 from memcell.errors import UsageError, unknown
-from memcell.registry import Registry
+from memcell.plugins import Registry
+from memcell.plugins.options import FieldInfo, fields_of, plain
+from memcell.plugins.options.values import from_text
 from memcell.training.config import NetworkConfig, TrainingConfig
 
 SECTIONS = {"training": TrainingConfig, "network": NetworkConfig}

@@ -14,10 +14,10 @@ from memcell import __version__
 from memcell.compare.axes import Axis
 from memcell.compare.fields import SECTIONS
 from memcell.compare.plan import Plan
-from memcell.config import fields_of
 from memcell.errors import DataError, MemcellError, UsageError
-from memcell.files import make_folder, write_atomic
-from memcell.reading import check_inside, read_object, refusing
+from memcell.files.atomic import make_folder, write_atomic
+from memcell.files.reading import check_inside, read_object, refusing
+from memcell.plugins.options import fields_of
 
 #: Version of the folder's layout.
 FORMAT = 1

@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 
 from memcell.compare.axes import Axis, Named, named
 from memcell.compare.fields import canonical, option_of, section_of
-from memcell.config import fields_of
 from memcell.errors import ConfigError, IncompatibleError, MemcellError, UsageError, unknown
 from memcell.escape import Lines, line
-from memcell.registry import Registry
-from memcell.training.run_config import DEFAULTS
+from memcell.plugins import Registry
+from memcell.plugins.options import fields_of
+from memcell.runs.run_config import DEFAULTS
 
 T = TypeVar("T")
 

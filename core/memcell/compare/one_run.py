@@ -14,21 +14,21 @@ from typing import Any
 import numpy as np
 import torch
 
-from memcell.app import Task
+from memcell.applications.app import Task
 from memcell.compare.prepared import prepared
 from memcell.compare.records import RunRecord
 from memcell.compare.work import Work
 from memcell.errors import CheckpointError, Diverged, MemcellError, UsageError
-from memcell.files import make_folder, write_atomic
+from memcell.files.atomic import make_folder, write_atomic
+from memcell.files.reading import check_inside, read_json_lines
+from memcell.interrupt import Interrupted
 from memcell.jobs import Working
 from memcell.jobs.lock import locked
-from memcell.reading import check_inside, read_json_lines
-from memcell.registry import default_registry
-from memcell.training.interrupt import Interrupted
-from memcell.training.run import device_of, make_trainer
-from memcell.training.run_config import RunConfig, resolve
-from memcell.training.run_folder import RunFolder
-from memcell.training.scoring import Scored, score, write_scores
+from memcell.plugins import default_registry
+from memcell.runs.run import device_of, make_trainer
+from memcell.runs.run_config import RunConfig, resolve
+from memcell.runs.run_folder import RunFolder
+from memcell.runs.scoring import Scored, score, write_scores
 from memcell.training.trainer import Trainer
 
 RECORD = "record.json"

@@ -10,10 +10,10 @@ from typing import Any
 
 from memcell.compare.axes import Axis
 from memcell.compare.grid import Grid, grid_of, raise_all
-from memcell.compatibility import misfits
 from memcell.errors import MemcellError, UsageError
-from memcell.registry import Registry
-from memcell.training.run_config import DEFAULTS, RunConfig, resolve
+from memcell.plugins import Registry
+from memcell.runs.compatibility import misfits
+from memcell.runs.run_config import DEFAULTS, RunConfig, resolve
 
 _LONGEST_ID = 200
 

@@ -6,13 +6,13 @@ import json
 from dataclasses import dataclass
 from functools import lru_cache
 
-from memcell.app import App, Task
+from memcell.applications.app import App, Task
 from memcell.errors import DataError
+from memcell.plugins import default_registry
 from memcell.progress import SILENT, Progress
-from memcell.registry import default_registry
+from memcell.runs.run import build_app
+from memcell.runs.run_config import RunConfig, resolve
 from memcell.threads import one_thread
-from memcell.training.run import build_app
-from memcell.training.run_config import RunConfig, resolve
 
 
 @dataclass(frozen=True, kw_only=True)

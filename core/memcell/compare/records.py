@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from memcell.errors import RunFolderError
-from memcell.files import write_atomic
-from memcell.reading import read_object, refusing
+from memcell.files.atomic import write_atomic
+from memcell.files.reading import read_object, refusing
 
 #: How a run ended: it trained to the end; its loss was no longer a number; it could not be run.
 STATUSES = ("done", "diverged", "failed")

@@ -16,14 +16,14 @@ from memcell.compare.plan import Plan, Planned, plan_of
 from memcell.compare.prepared import forget_prepared
 from memcell.compare.records import RunRecord
 from memcell.errors import MemcellError
-from memcell.files import make_folder
+from memcell.files.atomic import make_folder
+from memcell.interrupt import Interrupted
 from memcell.jobs import Mode, Outcome, Working, run_tasks
 from memcell.jobs.lock import locked
+from memcell.plugins import Registry
 from memcell.progress import Progress, progress
-from memcell.registry import Registry
+from memcell.runs.run import device_of
 from memcell.training.foreign import concerns
-from memcell.training.interrupt import Interrupted
-from memcell.training.run import device_of
 
 Say = Callable[[str], None]
 AnyTask = RunTask | BaselinesTask
@@ -91,7 +91,7 @@ def report(out: Path, say: Say) -> None:
 
 def imports_of(plan: Plan, registry: Registry) -> tuple[str, ...]:
     """Return the modules that every run of a comparison needs."""
-    found = ["memcell.compare.run", "memcell.unroll.native"]
+    found = ["memcell.compare.run", "memcell_compiler"]
     # torch's own optimizers import its compiler when they are made
     found.append("torch._dynamo")
     for config in plan.configs:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from memcell.errors import MemcellError
-from memcell.files import write_atomic
+from memcell.files.atomic import write_atomic
+from memcell.files.reading import read_json
 from memcell.progress import Progress
-from memcell.reading import read_json
 
 #: How much CPU time of a run that is killed may go uncounted, seconds.
 EVERY = 5.0

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from memcell.errors import MemcellError
+from memcell.interrupt import Interrupts
 from memcell.jobs.contract import Outcome, Task, Working
-from memcell.training.interrupt import Interrupts
 
 T = TypeVar("T", bound=Task)
 R = TypeVar("R")

@@ -20,11 +20,11 @@ from uuid import uuid4
 from distributed import Client, Future, KilledWorker
 
 from memcell.errors import MemcellError
+from memcell.interrupt import Interrupted, Interrupts
 from memcell.jobs.attempt import ask_to_stop, forget, on_worker
 from memcell.jobs.clients import client_of
 from memcell.jobs.contract import Mode, Outcome, Task, Working
 from memcell.progress import Progress
-from memcell.training.interrupt import Interrupted, Interrupts
 
 T = TypeVar("T", bound=Task)
 R = TypeVar("R")

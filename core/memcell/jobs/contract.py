@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 from memcell.errors import MemcellError, UsageError
+from memcell.interrupt import Interrupts
 from memcell.progress import SILENT, Progress
-from memcell.training.interrupt import Interrupts
 
 
 class Task(Protocol):

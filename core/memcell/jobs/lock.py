@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from memcell.errors import MemcellError
-from memcell.reading import open_plain
+from memcell.files.reading import open_plain
 
 try:
     import fcntl

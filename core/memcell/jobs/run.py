@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from memcell.errors import UsageError
+from memcell.interrupt import Interrupted, Interrupts
 from memcell.jobs.attempt import attempt
 from memcell.jobs.contract import Mode, Outcome, Task, Working
 from memcell.progress import SILENT, Progress
-from memcell.training.interrupt import Interrupted, Interrupts
 
 T = TypeVar("T", bound=Task)
 R = TypeVar("R")

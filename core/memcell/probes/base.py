@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from memcell.probes.scene import Scene
+from memcell.probes.context import Scene
 from memcell.recurrent.policy import Remembered
 from memcell.sequences import Batch
 

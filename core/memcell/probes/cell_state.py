@@ -28,7 +28,7 @@ from torch.overrides import TorchFunctionMode
 
 from memcell.probes import cost, estimate
 from memcell.probes.base import Moment, Probe, Values
-from memcell.probes.scene import Scene
+from memcell.probes.context import Scene
 from memcell.probes.states import keep_states, layers, part_names
 from memcell.recurrent.policy import Remembered
 from memcell.recurrent.state import leaves, map_state

@@ -32,7 +32,7 @@ from torch import Tensor
 
 from memcell.probes import cost, estimate
 from memcell.probes.base import Moment, Probe, Values
-from memcell.probes.scene import Scene
+from memcell.probes.context import Scene
 from memcell.probes.states import keep_states, part_names, width
 from memcell.recurrent.policy import Remembered
 from memcell.recurrent.state import State, leaves, map_state

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import torch
 
-from memcell.network import Network
+from memcell.network.network import Network
 
 
 @contextlib.contextmanager

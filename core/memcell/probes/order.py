@@ -32,11 +32,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from memcell.files.reading import read_json_lines
 from memcell.probes import cost, estimate
 from memcell.probes.base import Moment, Probe, Values
+from memcell.probes.context import Scene, Span
 from memcell.probes.order_measures import anticipation, periodicity, recency
-from memcell.probes.scene import Scene, Span
-from memcell.reading import read_json_lines
 
 #: Updates after a window's own at which it is looked at again.
 LAGS = (0, 1, 2, 4, 8, 16, 32)

@@ -35,7 +35,7 @@ from torch.nn import functional as F
 
 from memcell.probes import cost, estimate
 from memcell.probes.base import Moment, Probe, Values
-from memcell.probes.scene import Scene, Span, Windows, flat
+from memcell.probes.context import Scene, Span, Windows, flat
 from memcell.recurrent.policy import Remembered
 from memcell.recurrent.state import map_state, zeros
 

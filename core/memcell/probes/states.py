@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from memcell.network import Network
-from memcell.probes.scene import Windows
+from memcell.backends import Layer, WindowMarks
+from memcell.network.network import Network
+from memcell.probes.context import Windows
 from memcell.recurrent.policy import Remembered
 from memcell.recurrent.state import State, leaves
-from memcell.unroll import Layer, WindowMarks
 
 
 class Kept(NamedTuple):

@@ -19,11 +19,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from memcell.network import Network
+from memcell.network.network import Network
 from memcell.probes import cost, estimate
 from memcell.probes.base import Moment, Probe, Values
+from memcell.probes.context import Scene, Windows
 from memcell.probes.lanczos import lanczos
-from memcell.probes.scene import Scene, Windows
 from memcell.recurrent.policy import Remembered
 
 #: A product with the Hessian, and the passes before the first, as multiples of a forward pass (eager).

@@ -2,7 +2,7 @@
 
 from memcell.sequences.batch import Batch, collate
 from memcell.sequences.sampler import Sampler
-from memcell.sequences.sequence import UNLABELLED, Sequence
+from memcell.sequences.time_series import UNLABELLED, Sequence
 from memcell.sequences.windows import Ends, WindowTable, window_table
 
 __all__ = [

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from memcell.sequences.sequence import UNLABELLED, Sequence
+from memcell.sequences.time_series import UNLABELLED, Sequence
 from memcell.sequences.windows import Ends, WindowTable
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memcell.errors import ConfigError
-from memcell.sequences.sequence import UNLABELLED, Sequence
+from memcell.sequences.time_series import UNLABELLED, Sequence
 
 
 class Ends(NamedTuple):

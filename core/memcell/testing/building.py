@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from memcell.registry import Entry
-from memcell.specs import Spec
+from memcell.plugins import Entry
+from memcell.plugins.specs import Spec
 
 S = TypeVar("S", bound=Spec)
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from functools import cache
 
-from memcell.hooks import HOOK_OF_KIND
+from memcell.plugins.hooks import HOOK_OF_KIND
 from memcell.testing.failure import require
 
 #: What takes long to import, and what no listing or help may.

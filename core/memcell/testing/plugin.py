@@ -10,13 +10,19 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from memcell.checking import FileReport
-from memcell.config import from_mapping, to_mapping
-from memcell.datasets import Card
+from memcell.applications.checking import FileReport
+from memcell.applications.datasets import Card
 from memcell.errors import MemcellError
-from memcell.registry import Entry
-from memcell.registry.loader import installed
-from memcell.specs import CellSpec, DatasetSpec, NormalizerSpec, SamplerSpec, StatePolicySpec
+from memcell.plugins import Entry
+from memcell.plugins.loader import installed
+from memcell.plugins.options import from_mapping, to_mapping
+from memcell.plugins.specs import (
+    CellSpec,
+    DatasetSpec,
+    NormalizerSpec,
+    SamplerSpec,
+    StatePolicySpec,
+)
 from memcell.testing.building import entry_builder, entry_declared
 from memcell.testing.cells import CELL_CHECKS, SLOW_CHECKS
 from memcell.testing.failure import CheckFailed, line_of, require
@@ -100,7 +106,7 @@ def _config_is_declared(entry: Entry) -> None:
         again == config,
         expected="the default config to survive being written to a file and read back",
         did=f"{config} became {again}",
-        change="Make the config a frozen dataclass whose fields come from memcell.config.option.",
+        change="Make the config a frozen dataclass whose fields come from memcell.plugins.options.option.",
     )
     overridden: dict[str, Any] = getattr(config, "capabilities", dict)()
     unknown = sorted(set(overridden) - set(entry.spec.__dataclass_fields__))
@@ -155,7 +161,7 @@ def _card_is_given(build: Callable[..., Any], spec: DatasetSpec) -> None:
         return  # needs an option, such as a path, and says so
     require(
         isinstance(card, Card),
-        expected="card to be a memcell.datasets.Card",
+        expected="card to be a memcell.applications.datasets.Card",
         did=f"it is a {type(card).__name__}",
         change="Return a Card with source, licence and citation.",
     )
@@ -176,7 +182,7 @@ def _checker_reports(entry: Entry) -> None:
         report = checker.check(empty, samples=True, channels=())
     require(
         isinstance(report, FileReport) and report.path == empty and bool(report.refused),
-        expected="check to return a memcell.checking.FileReport that refuses an empty file",
+        expected="check to return a memcell.applications.checking.FileReport that refuses an empty file",
         did=f"it returned {report!r}",
         change="Return FileReport(path=path, refused='why').",
     )

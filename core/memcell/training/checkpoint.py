@@ -21,8 +21,8 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from memcell.errors import CheckpointError, RunFolderError
-from memcell.files import write_atomic
-from memcell.reading import MOST_WEIGHTS, opened, parse_json, read_bytes, refusing
+from memcell.files.atomic import write_atomic
+from memcell.files.reading import MOST_WEIGHTS, opened, parse_json, read_bytes, refusing
 
 #: Version of the file's layout. A larger one than ours is refused by name.
 FORMAT = 1

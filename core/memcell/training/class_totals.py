@@ -7,7 +7,7 @@ from collections.abc import Sequence as ListOf
 import numpy as np
 from numpy.typing import NDArray
 
-from memcell.sequences.sequence import Sequence
+from memcell.sequences.time_series import Sequence
 from memcell.sequences.windows import WindowTable
 
 

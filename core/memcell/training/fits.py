@@ -14,13 +14,13 @@ from pathlib import Path
 
 import torch
 
-from memcell.app import App, encoder_of
+from memcell.applications.app import App, encoder_of
 from memcell.errors import MemcellError, RunFolderError
-from memcell.network import Network
+from memcell.network.network import Network
+from memcell.plugins import Registry
 from memcell.recurrent.policy import StatePolicy
-from memcell.registry import Registry
+from memcell.runs.run_config import RunConfig
 from memcell.training.parts import build_network
-from memcell.training.run_config import RunConfig
 
 #: Name to type and shape.
 Shapes = Mapping[str, tuple[torch.dtype, tuple[int, ...]]]

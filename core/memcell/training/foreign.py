@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import torch
 
-from memcell.registry import Entry, Registry
-from memcell.training.run_config import RunConfig
-from memcell.unroll.native.compiler import find_compiler
-from memcell.unroll.native.target import chosen
-from memcell.unroll.native.unsupported import Unsupported
+from memcell.plugins import Entry, Registry
+from memcell.runs.run_config import RunConfig
+from memcell_compiler.build.compiler import find_compiler
+from memcell_compiler.build.target import chosen
+from memcell_compiler.trace.unsupported import Unsupported
 
 #: Kinds whose code is generated into the time loop.
 _GENERATED = ("cell", "normalizer")

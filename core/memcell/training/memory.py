@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from memcell.network import Network
+from memcell.network.network import Network
 from memcell.recurrent.policy import Remembered
 from memcell.recurrent.state import State, leaves, map_state, rebuild
-from memcell.sequences.sequence import Sequence
+from memcell.sequences.time_series import Sequence
 
 #: Steps of a replay that are run at once: what bounds its memory.
 CHUNK = 256

@@ -8,20 +8,20 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
-from memcell.app import App, Task, encoder_of
+from memcell.applications.app import App, Task, encoder_of
+from memcell.backends import Layer, RecurrentStack
 from memcell.errors import MemcellError, PluginError
-from memcell.input_noise import InputNoise
-from memcell.network import Network
+from memcell.network.input_noise import InputNoise
+from memcell.network.network import Network
+from memcell.plugins import Registry
 from memcell.recurrent.cell import Cell
 from memcell.recurrent.initializers import initializer
 from memcell.recurrent.normalizer import Normalizer
 from memcell.recurrent.policy import StatePolicy
-from memcell.registry import Registry
+from memcell.runs.run_config import RunConfig
 from memcell.sequences.sampler import Sampler
 from memcell.training.gradients import gradient_mode
-from memcell.training.run_config import RunConfig
 from memcell.training.seeds import WEIGHTS, torch_seed
-from memcell.unroll import Layer, RecurrentStack
 
 P = TypeVar("P")
 

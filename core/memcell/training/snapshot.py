@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from memcell.app import App, Task
+from memcell.applications.app import App, Task
 from memcell.errors import CheckpointError, RunFolderError
-from memcell.reading import refusing
-from memcell.registry import Registry
+from memcell.files.reading import refusing
+from memcell.plugins import Registry
+from memcell.runs.run_config import RunConfig
 from memcell.training.checkpoint import (
     join_tensors,
     load_checkpoint,
@@ -23,7 +24,6 @@ from memcell.training.checkpoint import (
 from memcell.training.fits import builder, check_fits, compare, shapes_of
 from memcell.training.foreign import generated_by
 from memcell.training.position import Position
-from memcell.training.run_config import RunConfig
 
 if TYPE_CHECKING:
     from memcell.training.trainer import Trainer

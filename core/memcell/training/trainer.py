@@ -17,31 +17,31 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from memcell.app import Task
+from memcell.applications.app import Task
+from memcell.backends.choose import UnrollWarning
+from memcell.backends.first_window import FirstWindow
+from memcell.backends.subnormal import flushed
 from memcell.errors import Diverged, MemcellError
-from memcell.network import Ran
-from memcell.probes.conductor import Probes
+from memcell.inference.inference import mean_loss, probabilities
+from memcell.interrupt import Interrupted, Interrupts
+from memcell.network.network import Ran
+from memcell.probes.scheduler import Probes
 from memcell.progress import SILENT, Progress
 from memcell.recurrent.policy import Remembered
+from memcell.runs.run_folder import RunFolder
 from memcell.sequences import Batch, Ends, WindowTable, collate
 from memcell.training import snapshot
 from memcell.training.averaging import averaged, take_averages
 from memcell.training.class_totals import class_totals
 from memcell.training.config import TrainingConfig
 from memcell.training.gradients import gradient_mode
-from memcell.training.inference import mean_loss, probabilities
-from memcell.training.interrupt import Interrupted, Interrupts
 from memcell.training.memory import RunMemory
 from memcell.training.parts import Parts
 from memcell.training.position import Position
 from memcell.training.processes import ALONE, Processes
 from memcell.training.readout_gradients import readout_gradients
-from memcell.training.run_folder import RunFolder
 from memcell.training.schedule import learning_rate
 from memcell.training.seeds import epoch_rng, lengths_rng, mask_generator, run_generator
-from memcell.unroll.first_window import FirstWindow
-from memcell.unroll.subnormal import flushed
-from memcell.unroll.ways import UnrollWarning
 
 
 class Trainer:

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from memcell_data.edf_fields import field_at
-from memcell_data.edf_writer import Track, write_edf
+from memcell_data.formats.edf.fields import field_at
+from memcell_data.formats.edf.writer import Track, write_edf
 from memcell_data.recording import Interval
 from memcell_data.robustness.samples import EVENT, NAMES, RATE, SECONDS, Values, values
 

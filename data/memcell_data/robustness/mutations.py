@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memcell.errors import MemcellError
-from memcell_data.check import Check
-from memcell_data.edf_fields import field_at
-from memcell_data.labels import read_labels
-from memcell_data.reader import open_recording
+from memcell_data.checks.check import Check
+from memcell_data.formats.edf.fields import field_at
+from memcell_data.formats.reader import open_recording
+from memcell_data.labels.reading import read_labels
 from memcell_data.recording import Recording, Signal
 from memcell_data.robustness.samples import GAP, PATIENT, RATE, Sample, values
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from memcell.errors import DataError
-from memcell_data.check import Check
-from memcell_data.reader import open_recording
+from memcell_data.checks.check import Check
+from memcell_data.formats.reader import open_recording
 from memcell_data.robustness.defects import DEFECTS, Defect
 from memcell_data.robustness.samples import values
 

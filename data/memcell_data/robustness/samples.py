@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from memcell_data.edf_fields import FILE_FIELDS, SIGNAL_FIELDS
-from memcell_data.edf_writer import Track, write_edf
+from memcell_data.formats.edf.fields import FILE_FIELDS, SIGNAL_FIELDS
+from memcell_data.formats.edf.writer import Track, write_edf
 from memcell_data.recording import Interval
 
 NAMES = ("O1", "E1")

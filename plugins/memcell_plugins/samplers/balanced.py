@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from memcell.errors import DataError
 from memcell.sequences.sampler import Sampler, in_rows
-from memcell.sequences.sequence import UNLABELLED
+from memcell.sequences.time_series import UNLABELLED
 from memcell.sequences.windows import WindowTable
 
 

@@ -9,7 +9,7 @@ from memcell.compare.axes import Axis
 from memcell.compare.folder import ComparisonFolder
 from memcell.compare.grid import grid_of
 from memcell.compare.plan import plan_of
-from memcell.registry import default_registry
+from memcell.plugins import default_registry
 
 
 class Killed(BaseException):

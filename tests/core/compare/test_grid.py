@@ -8,7 +8,7 @@ from memcell.compare.axes import Axis, listed, named, split, sweeps
 from memcell.compare.grid import grid_of
 from memcell.compare.plan import plan_of, run_id
 from memcell.errors import UsageError
-from memcell.registry import default_registry
+from memcell.plugins import default_registry
 
 
 def grid(base=None, **axes):

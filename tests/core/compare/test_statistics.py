@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from memcell.compare.statistics.bootstrap import (
+from memcell.statistics.bootstrap import (
     band,
     interval,
     iqm,
@@ -18,10 +18,10 @@ from memcell.compare.statistics.bootstrap import (
     ratio_interval,
     stratified_interval,
 )
-from memcell.compare.statistics.effects import cohens_dz, superiority
-from memcell.compare.statistics.holm import holm
-from memcell.compare.statistics.signflip import FLIPS, sign_flip
-from memcell.compare.statistics.targets import NEVER, log_updates, target_of, updates_to_target
+from memcell.statistics.effects import cohens_dz, superiority
+from memcell.statistics.holm import holm
+from memcell.statistics.signflip import FLIPS, sign_flip
+from memcell.statistics.targets import NEVER, log_updates, target_of, updates_to_target
 
 
 def brute_force(d):

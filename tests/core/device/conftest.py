@@ -11,11 +11,11 @@ import torch
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from memcell.app import Task
-from memcell.registry import default_registry
+from memcell.applications.app import Task
+from memcell.plugins import default_registry
+from memcell.runs.run_folder import RunFolder
 from memcell.sequences import Sequence
 from memcell.training.parts import build_parts
-from memcell.training.run_folder import RunFolder
 from memcell.training.trainer import Trainer
 
 aten = torch.ops.aten

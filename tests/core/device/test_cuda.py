@@ -10,12 +10,12 @@ import warnings
 import pytest
 import torch
 
+from memcell.backends import Layer, WindowMarks
+from memcell.backends.eager import unroll_eager
+from memcell.backends.inductor import cache, unroll_compiled
+from memcell.backends.torch_kernels import unroll_torch
+from memcell.plugins import default_registry
 from memcell.recurrent.state import leaves, map_state
-from memcell.registry import default_registry
-from memcell.unroll import Layer, WindowMarks
-from memcell.unroll.compiled import cache, unroll_compiled
-from memcell.unroll.eager import unroll_eager
-from memcell.unroll.torch_own import unroll_torch
 
 if not torch.cuda.is_available():
     pytest.skip("NOT RUN: torch sees no GPU here", allow_module_level=True)

@@ -7,9 +7,9 @@ import json
 import pytest
 import torch
 
-from memcell.registry import default_registry
-from memcell.training.interrupt import Interrupted
-from memcell.unroll.compiled import cache
+from memcell.backends.inductor import cache
+from memcell.interrupt import Interrupted
+from memcell.plugins import default_registry
 
 if not torch.cuda.is_available():
     pytest.skip("NOT RUN: torch sees no GPU here", allow_module_level=True)

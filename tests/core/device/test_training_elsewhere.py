@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from memcell.inference.inference import probabilities
+from memcell.interrupt import Interrupted
+from memcell.plugins import default_registry
 from memcell.probes.catalogue import NAMES
-from memcell.registry import default_registry
-from memcell.training.inference import probabilities
-from memcell.training.interrupt import Interrupted
 from memcell.training.recalibrate import recalibrate
 
 REGISTRY = default_registry()

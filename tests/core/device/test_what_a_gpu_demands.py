@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 
+from memcell.backends import Layer, Stepper, WindowMarks
+from memcell.backends.choose import candidates
+from memcell.backends.torch_kernels import _flat, unroll_torch
 from memcell.errors import UsageError
+from memcell.plugins import default_registry
 from memcell.probes.looking import _way
 from memcell.recurrent.state import leaves, map_state
-from memcell.registry import default_registry
-from memcell.training.run import device_of, inference_device
-from memcell.unroll import Layer, Stepper, WindowMarks
-from memcell.unroll.torch_own import _flat, unroll_torch
-from memcell.unroll.ways import candidates
+from memcell.runs.run import device_of, inference_device
 
 REGISTRY = default_registry()
 OWN = ("lstm", "gru", "rnn")

@@ -10,16 +10,16 @@ import pytest
 import torch
 from torch import nn
 
+from memcell.backends import Layer, RecurrentStack
 from memcell.errors import MemcellError
-from memcell.export.facts import HOW_TO, _start, write_facts
-from memcell.export.onnx_check import TOLERANCE, arrays, check
-from memcell.export.onnx_scan import scan_model
-from memcell.export.step import NetworkStep
-from memcell.network import Network
+from memcell.inference.onnx.check import TOLERANCE, arrays, check
+from memcell.inference.onnx.facts import HOW_TO, _start, write_facts
+from memcell.inference.onnx.scan import scan_model
+from memcell.inference.onnx.step import NetworkStep
+from memcell.network.network import Network
+from memcell.plugins import default_registry
 from memcell.recurrent import Normalizer, NormWindow, Remembered, Start, ZeroStart
 from memcell.recurrent.state import leaves
-from memcell.registry import default_registry
-from memcell.unroll import Layer, RecurrentStack
 from memcell_plugins.cells.rnn import RNN, RNNState
 from memcell_plugins.policies.learned import LearnedStart
 

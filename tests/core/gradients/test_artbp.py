@@ -9,16 +9,16 @@ import pytest
 import torch
 from torch import nn
 
-from memcell.network import Network
+from memcell.backends import Layer, RecurrentStack, WindowMarks
+from memcell.network.network import Network
+from memcell.plugins import default_registry
 from memcell.recurrent import Remembered, ZeroStart
 from memcell.recurrent.state import leaves
-from memcell.registry import default_registry
 from memcell.sequences import Sequence
 from memcell.training.config import TrainingConfig
 from memcell.training.gradients import gradient_mode
 from memcell.training.gradients.flow import FlowScaled
 from memcell.training.seeds import lengths_rng
-from memcell.unroll import Layer, RecurrentStack, WindowMarks
 
 STEPS, LANES, MEAN = 7, 2, 3
 

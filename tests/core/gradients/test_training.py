@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from memcell.compatibility import misfits
-from memcell.config import from_mapping
 from memcell.errors import ConfigError
-from memcell.registry import default_registry
+from memcell.plugins import default_registry
+from memcell.plugins.options import from_mapping
+from memcell.runs.compatibility import misfits
 from memcell.sequences import collate
 from memcell.training.config import TrainingConfig
 from memcell.training.gradients import MODES

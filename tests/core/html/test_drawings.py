@@ -10,9 +10,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from memcell.html import Html, drawing, figure, legend, section
-from memcell.html.numbers import length, number, percent
-from memcell.html.svg import Area, Canvas, ticks
+from memcell.reports import Html, drawing, figure, legend, section
+from memcell.reports.numbers import length, number, percent
+from memcell.reports.svg import Area, Canvas, ticks
 
 SVG = "{http://www.w3.org/2000/svg}"
 

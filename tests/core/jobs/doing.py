@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from memcell.errors import DataError
-from memcell.training.interrupt import Interrupted
+from memcell.interrupt import Interrupted
 
 
 @dataclass(frozen=True)

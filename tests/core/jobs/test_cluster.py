@@ -12,11 +12,11 @@ import time
 import pytest
 
 from memcell.errors import MemcellError, UsageError
+from memcell.interrupt import Interrupted
 from memcell.jobs import Mode, clients, run_tasks
 from memcell.jobs import cluster as cluster_module
 from memcell.jobs.cluster import ALONE, BESIDE
 from memcell.progress import SILENT
-from memcell.training.interrupt import Interrupted
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ import sys
 import pytest
 
 from memcell.errors import MemcellError, UsageError
+from memcell.interrupt import Interrupted
 from memcell.jobs import Mode, run_tasks
-from memcell.training.interrupt import Interrupted
 
 
 def test_what_goes_wrong_in_one_task_ends_no_other(doing, collected):

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import pytest
 import torch
 
+from memcell.backends import WindowMarks
+from memcell.backends.eager import unroll_eager
+from memcell.backends.norms import SiteNorms
+from memcell.plugins import default_registry
 from memcell.recurrent.state import leaves
-from memcell.registry import default_registry
-from memcell.unroll import WindowMarks
-from memcell.unroll.eager import unroll_eager
-from memcell.unroll.native import unroll_native
-from memcell.unroll.native.pool import poisoned
-from memcell.unroll.norms import SiteNorms
+from memcell_compiler import unroll_native
+from memcell_compiler.runtime.pool import poisoned
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+from memcell.backends import Layer
 from memcell.recurrent.state import leaves
-from memcell.unroll import Layer
 
 CASES = [("lstm", "none"), ("gru", "layer"), ("lstm", "batch")]
 

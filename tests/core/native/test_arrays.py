@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from core.native.cells_of_papers import CELLS
-from memcell.unroll.norms import SiteNorms
+from memcell.backends.norms import SiteNorms
 
 NONE = SiteNorms({}, None)
 

@@ -16,11 +16,12 @@ import pytest
 import torch
 
 from campaigns import other_user
-from memcell.registry import default_registry
-from memcell.unroll.eager import unroll_eager
-from memcell.unroll.native import Unsupported, cache, native_reason, unroll_native
-from memcell.unroll.native.compiler import find_compiler
-from memcell.unroll.native.target import TARGETS, available, chosen
+from memcell.backends.eager import unroll_eager
+from memcell.plugins import default_registry
+from memcell_compiler import Unsupported, native_reason, unroll_native
+from memcell_compiler.build import cache
+from memcell_compiler.build.compiler import find_compiler
+from memcell_compiler.build.target import TARGETS, available, chosen
 
 
 def built(path):
@@ -116,10 +117,10 @@ def test_a_folder_that_cannot_be_used_is_replaced(tmp_path):
 PROGRAM = textwrap.dedent(
     """
     import torch
-    from memcell.registry import default_registry
-    from memcell.unroll import WindowMarks
-    from memcell.unroll.native import unroll_native
-    from memcell.unroll.norms import SiteNorms
+    from memcell.plugins import default_registry
+    from memcell.backends import WindowMarks
+    from memcell_compiler import unroll_native
+    from memcell.backends.norms import SiteNorms
     entry = default_registry().get("cell", "rnn")
     cell = entry.build(2, 3, entry.config({}))
     torch.nn.init.ones_(cell.weight_input)
@@ -242,6 +243,6 @@ def test_the_compiler_is_found():
 
 def test_the_kernels_rate_is_a_rate():
     """Twice the work takes longer: what is timed is the product."""
-    from memcell.unroll.native.rate import packed_gflops
+    from memcell_compiler.build.rate import packed_gflops
 
     assert 0.05 < packed_gflops(32, 64, 256, torch.float32) < 1000

@@ -12,10 +12,10 @@ import threading
 import pytest
 import torch
 
-from memcell.unroll.native import plan as plan_module
-from memcell.unroll.native.ahead import begin, finished
-from memcell.unroll.native.recorder import record
-from memcell.unroll.native.unroll import named_parameters, planned
+from memcell_compiler.build.prefetch import begin, finished
+from memcell_compiler.runtime import plan as plan_module
+from memcell_compiler.runtime.unroll import named_parameters, planned
+from memcell_compiler.trace.recorder import record
 
 aten = torch.ops.aten
 
@@ -125,9 +125,9 @@ def test_tracing_built_in_cells_imports_neither_compiler_nor_algebra():
         """
         import sys
         import torch
-        from memcell.registry import default_registry
-        from memcell.unroll.native import native_reason
-        from memcell.unroll.norms import SiteNorms
+        from memcell.plugins import default_registry
+        from memcell_compiler import native_reason
+        from memcell.backends.norms import SiteNorms
         registry = default_registry()
         pairs = [(name, "none") for name in registry.names("cell")]
         pairs += [("lstm", norm) for norm in registry.names("normalizer")]
@@ -187,10 +187,10 @@ EDITS = {
 RUN = """
     import sys
     import torch
-    from memcell.unroll import WindowMarks
-    from memcell.unroll.eager import unroll_eager
-    from memcell.unroll.native import unroll_native
-    from memcell.unroll.norms import SiteNorms
+    from memcell.backends import WindowMarks
+    from memcell.backends.eager import unroll_eager
+    from memcell_compiler import unroll_native
+    from memcell.backends.norms import SiteNorms
     no = torch.zeros(4, 2, dtype=torch.bool)
     marks = WindowMarks.of(no, ~no, torch.zeros(2, dtype=torch.int64))
     x = torch.linspace(-1, 1, 24).view(4, 2, 3)

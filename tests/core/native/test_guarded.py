@@ -10,11 +10,13 @@ import pytest
 import torch
 from torch import nn
 
-from memcell.unroll import Layer, Stepper
-from memcell.unroll.native import Unsupported, cache, pool, unit, unroll_native
-from memcell.unroll.native.pool import Lease
-from memcell.unroll.norms import SiteNorms
-from memcell.unroll.ways import UnrollWarning
+from memcell.backends import Layer, Stepper
+from memcell.backends.choose import UnrollWarning
+from memcell.backends.norms import SiteNorms
+from memcell_compiler import Unsupported, unroll_native
+from memcell_compiler.build import cache, unit
+from memcell_compiler.runtime import pool
+from memcell_compiler.runtime.pool import Lease
 
 from .test_hostile import Base, Memory
 
@@ -110,7 +112,7 @@ def test_two_threads_that_trace_one_cell_leave_it_its_weights():
 
     def run():
         no = torch.zeros(2, 3, dtype=torch.bool)
-        from memcell.unroll import WindowMarks
+        from memcell.backends import WindowMarks
 
         marks = WindowMarks.of(no, ~no, torch.zeros(3, dtype=torch.int64))
         x = torch.ones(2, 3, 3, dtype=torch.float64)
@@ -167,7 +169,7 @@ def test_a_backward_loop_that_cannot_be_compiled_is_said_before_forward(agree, m
             raise Unsupported("the C compiler failed")
         return compiled(sources, *rest)
 
-    from memcell.unroll.native import plan
+    from memcell_compiler.runtime import plan
 
     monkeypatch.setattr(plan, "program_unit", failing)
     cell = of_lanes(lambda cell, z, _: z.tanh() * 0.78)

@@ -9,10 +9,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from memcell.backends.eager import unroll_eager
+from memcell.backends.norms import SiteNorms
 from memcell.recurrent.cell import Cell
-from memcell.unroll.eager import unroll_eager
-from memcell.unroll.native import Unsupported, native_reason, unroll_native
-from memcell.unroll.norms import SiteNorms
+from memcell_compiler import Unsupported, native_reason, unroll_native
 
 
 class Memory(NamedTuple):

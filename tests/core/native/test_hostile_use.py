@@ -13,12 +13,12 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from memcell.backends import Layer
+from memcell.backends.choose import UnrollWarning
+from memcell.backends.eager import unroll_eager
+from memcell.backends.norms import SiteNorms
 from memcell.recurrent.cell import Cell
-from memcell.unroll import Layer
-from memcell.unroll.eager import unroll_eager
-from memcell.unroll.native import Unsupported, unroll_native
-from memcell.unroll.norms import SiteNorms
-from memcell.unroll.ways import UnrollWarning
+from memcell_compiler import Unsupported, unroll_native
 
 from .test_hostile import Base, Memory
 

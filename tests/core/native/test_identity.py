@@ -16,9 +16,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from memcell.registry import default_registry
-from memcell.unroll.native.identity import Unknown, identity
-from memcell.unroll.native.trace import Step
+from memcell.plugins import default_registry
+from memcell_compiler.identity import Unknown, identity
+from memcell_compiler.trace.trace import Step
 
 HELPERS = """
 import torch
@@ -324,10 +324,10 @@ def pairs():
 
 
 ALL = """
-    from memcell.registry import default_registry
-    from memcell.unroll.native.identity import identity
-    from memcell.unroll.native.trace import Step
-    from memcell.unroll.norms import SiteNorms
+    from memcell.plugins import default_registry
+    from memcell_compiler.identity import identity
+    from memcell_compiler.trace.trace import Step
+    from memcell.backends.norms import SiteNorms
     registry = default_registry()
     for c in registry.names("cell"):
         for n in registry.names("normalizer"):

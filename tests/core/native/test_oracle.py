@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
+from memcell.backends.eager import unroll_eager
+from memcell.plugins import default_registry
 from memcell.recurrent.state import leaves
-from memcell.registry import default_registry
-from memcell.unroll.eager import unroll_eager
-from memcell.unroll.native import NativeStepper, native_reason, plan, unroll_native
+from memcell_compiler import NativeStepper, native_reason, unroll_native
+from memcell_compiler.runtime import plan
 
 CELLS = default_registry().names("cell")
 NORMS = default_registry().names("normalizer")

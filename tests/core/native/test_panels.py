@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from memcell.unroll.native import unroll_native
+from memcell_compiler import unroll_native
 
 
 @pytest.mark.parametrize("norm", ["none", "layer", "batch"])

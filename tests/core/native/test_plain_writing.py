@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from memcell.backends.norms import SiteNorms
+from memcell.backends.step_masks import WindowMarks
 from memcell.recurrent import Cell
-from memcell.unroll.marks import WindowMarks
-from memcell.unroll.native import native_reason, unroll_native
-from memcell.unroll.norms import SiteNorms
+from memcell_compiler import native_reason, unroll_native
 
 NONE = SiteNorms({}, None)
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 import torch
 
-from memcell.unroll.native.pool import Lease, clear_pool
+from memcell_compiler.runtime.pool import Lease, clear_pool
 
 SIZE = 1 << 21
 

@@ -12,8 +12,8 @@ from memcell.testing.random_cells import draw, tried
 from memcell.testing.random_cells.building import quick_builds
 from memcell.testing.random_cells.drawing import ARRAYS, JOINS
 from memcell.testing.random_cells.shrinking import shrunk
-from memcell.unroll.native import function
-from memcell.unroll.native.schedule import Schedule
+from memcell_compiler.passes.schedule import Schedule
+from memcell_compiler.runtime import function
 
 #: Cells in which a fault was found once: what they have is drawn seldom.
 FOUND = {

@@ -10,10 +10,10 @@ import torch
 from torch.nn import functional as F
 
 from core.native.cells_of_papers import Paper, Vector, W
-from memcell.unroll import Layer, WindowMarks
-from memcell.unroll.native import native_reason
-from memcell.unroll.norms import SiteNorms
-from memcell.unroll.ways import UnrollWarning
+from memcell.backends import Layer, WindowMarks
+from memcell.backends.choose import UnrollWarning
+from memcell.backends.norms import SiteNorms
+from memcell_compiler import native_reason
 
 NONE = SiteNorms({}, None)
 #: What only someone who knows torch's inside or ours has heard of.

@@ -17,15 +17,15 @@ from pathlib import Path
 
 import pytest
 
-from memcell.registry import default_registry
-from memcell.unroll.native.compiler import find_compiler
+from memcell.plugins import default_registry
+from memcell_compiler.build.compiler import find_compiler
 
 NORMS = default_registry().names("normalizer")
 SANITIZED = textwrap.dedent(
     """
     import sys
     import torch
-    from memcell.unroll.native import compiler, unit, unroll_native
+    from memcell_compiler.build import compiler, unit; from memcell_compiler import unroll_native
     compiler._SECONDS = compiler._LEAST_SECONDS = 800  # sanitized code compiles slowly
     compiler.FLAGS = unit.FLAGS = (
         *(f for f in compiler.FLAGS if not f.startswith("-O")), "-O0", "-g",
@@ -103,7 +103,7 @@ def test_code_that_reads_past_an_end_is_found(change, said, environment):
     program = SANITIZED.replace(
         "import conftest\n",
         "import conftest\n"
-        "from memcell.unroll.native import function, unroll\n"
+        "from memcell_compiler import function, unroll\n"
         "right = function.run_forward\n"
         "def wrong(call, tensors, lease):\n"
         "    tensors = [t.detach().clone() for t in tensors]\n"

@@ -11,14 +11,14 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from memcell.backends.eager import unroll_eager
+from memcell.backends.norms import SiteNorms
+from memcell.backends.step_masks import WindowMarks
 from memcell.recurrent.cell import Cell
-from memcell.unroll.eager import unroll_eager
-from memcell.unroll.marks import WindowMarks
-from memcell.unroll.native import unroll_native
-from memcell.unroll.native.elementwise import C_SOURCE
-from memcell.unroll.native.target import TARGETS, available
-from memcell.unroll.native.unit import load
-from memcell.unroll.norms import SiteNorms
+from memcell_compiler import unroll_native
+from memcell_compiler.build.target import TARGETS, available
+from memcell_compiler.build.unit import load
+from memcell_compiler.ir.elementwise import C_SOURCE
 
 #: Roundings (of the result) that a function may differ by from torch or numpy.
 ULPS = 4

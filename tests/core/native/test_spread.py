@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import nn
 
+from memcell.backends.eager import unroll_eager
+from memcell.backends.norms import SiteNorms
 from memcell.recurrent.normalizer import Normalizer, NormWindow
-from memcell.unroll.eager import unroll_eager
-from memcell.unroll.native import unroll_native
-from memcell.unroll.native.ir import Op, ancestors
-from memcell.unroll.norms import SiteNorms
+from memcell_compiler import unroll_native
+from memcell_compiler.ir.ir import Op, ancestors
 
 
 class Shifted(Normalizer):
@@ -86,7 +86,7 @@ def test_lanes_that_are_all_the_same(agree):
 
 def test_each_site_is_one_pass(agree, monkeypatch):
     """What is 0 by itself is not added up, and no sum waits for another of its own site."""
-    from memcell.unroll.native import plan
+    from memcell_compiler.runtime import plan
 
     programs = []
     own = plan.construct

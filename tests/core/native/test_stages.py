@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 
-from memcell.unroll.native.builder import Builder
-from memcell.unroll.native.ir import Number, Op, Piece, ancestors, cut, width_of
-from memcell.unroll.native.merge import merge_products
-from memcell.unroll.native.partition import to_save
-from memcell.unroll.native.pool import Lease, clear_pool
-from memcell.unroll.native.shapes import Layout, layout
-from memcell.unroll.native.threads import run
-from memcell.unroll.native.trace import unused_lanes
+from memcell_compiler.ir.builder import Builder
+from memcell_compiler.ir.ir import Number, Op, Piece, ancestors, cut, width_of
+from memcell_compiler.passes.merge import merge_products
+from memcell_compiler.passes.partition import to_save
+from memcell_compiler.runtime.pool import Lease, clear_pool
+from memcell_compiler.runtime.threads import run
+from memcell_compiler.trace.shapes import Layout, layout
+from memcell_compiler.trace.trace import unused_lanes
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_cheap_values_are_not_saved():
 
 
 def test_a_sum_of_products_is_one_product_onto_the_other():
-    from memcell.unroll.native.ir import Matrix
+    from memcell_compiler.ir.ir import Matrix
 
     build = Builder()
     x, h = build.leaf("x", 4, True), build.leaf("h", 4, True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
+from memcell.backends import Layer, Stepper, WindowMarks
+from memcell.backends.norms import SiteNorms
 from memcell.errors import PluginError
 from memcell.recurrent.normalizer import Normalizer, NormWindow
-from memcell.unroll import Layer, Stepper, WindowMarks
-from memcell.unroll.native import NativeStepper, unroll_native
-from memcell.unroll.norms import SiteNorms
+from memcell_compiler import NativeStepper, unroll_native
 
 FEATURES, HIDDEN = 5, 8
 

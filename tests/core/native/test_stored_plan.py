@@ -11,18 +11,19 @@ from types import MethodType
 import pytest
 import torch
 
-from memcell.unroll.native import cache, unroll_native
-from memcell.unroll.native import plan as plans
-from memcell.unroll.native.stored_plan import PROGRAMS, decoded, encoded, stored_key
+from memcell_compiler import unroll_native
+from memcell_compiler.build import cache
+from memcell_compiler.runtime import plan as plans
+from memcell_compiler.runtime.stored_plan import PROGRAMS, decoded, encoded, stored_key
 
 RUN = """
     import hashlib, sys
     import torch
-    from memcell.registry import default_registry
+    from memcell.plugins import default_registry
     from memcell.recurrent.state import leaves
-    from memcell.unroll import WindowMarks
-    from memcell.unroll.native import plan, unroll_native
-    from memcell.unroll.norms import SiteNorms
+    from memcell.backends import WindowMarks
+    from memcell_compiler.runtime import plan; from memcell_compiler import unroll_native
+    from memcell.backends.norms import SiteNorms
     torch.set_num_threads(1)
     if "untraced" in sys.argv:
         def refuse(*_):

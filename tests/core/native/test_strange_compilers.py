@@ -13,9 +13,9 @@ import warnings
 import pytest
 import torch
 
-from memcell.unroll import Layer, WindowMarks
-from memcell.unroll.native import compiler, unit
-from memcell.unroll.ways import UnrollWarning
+from memcell.backends import Layer, WindowMarks
+from memcell.backends.choose import UnrollWarning
+from memcell_compiler.build import compiler, unit
 
 VERSION = 'case "$*" in *--version*) echo fake 1; exit 0;; esac\n'
 #: What a script in the compiler's place does, and what is said of it.
@@ -119,8 +119,8 @@ PROGRAM = textwrap.dedent(
     """
     import warnings
     import torch
-    from memcell.registry import default_registry
-    from memcell.unroll import Layer, WindowMarks
+    from memcell.plugins import default_registry
+    from memcell.backends import Layer, WindowMarks
     warnings.simplefilter("error")
     entry = default_registry().get("cell", "rnn")
     layer = Layer(entry.build(2, 3, entry.config({})), None, "native")

@@ -9,13 +9,13 @@ import sys
 import pytest
 import torch
 
+from memcell.backends import Layer, Stepper, WindowMarks
+from memcell.backends.subnormal import flushed
+from memcell.plugins import default_registry
 from memcell.recurrent.state import leaves
-from memcell.registry import default_registry
-from memcell.unroll import Layer, Stepper, WindowMarks
-from memcell.unroll.native import threads
-from memcell.unroll.native.target import chosen
-from memcell.unroll.native.unit import load
-from memcell.unroll.subnormal import flushed
+from memcell_compiler.build.target import chosen
+from memcell_compiler.build.unit import load
+from memcell_compiler.runtime import threads
 
 CELLS = default_registry().names("cell")
 STEPS, LANES, SIZE = 160, 6, 5
@@ -105,7 +105,7 @@ def control_word():
 
 
 def threads_window(count):
-    from memcell.unroll.native.window import Window
+    from memcell_compiler.runtime.window import Window
 
     described = Window()
     described.threads = count

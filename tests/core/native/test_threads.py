@@ -9,17 +9,18 @@ import sys
 import pytest
 import torch
 
+from memcell.backends import WindowMarks
 from memcell.recurrent.state import leaves
-from memcell.unroll import WindowMarks
-from memcell.unroll.native import runner, threads, unroll_native
+from memcell_compiler import unroll_native
+from memcell_compiler.runtime import runner, threads
 
 RUN = """
 import os, sys, torch
-from memcell.registry import default_registry
-from memcell.unroll import WindowMarks
-from memcell.unroll.eager import unroll_eager
-from memcell.unroll.native import unroll_native
-from memcell.unroll.norms import SiteNorms
+from memcell.plugins import default_registry
+from memcell.backends import WindowMarks
+from memcell.backends.eager import unroll_eager
+from memcell_compiler import unroll_native
+from memcell.backends.norms import SiteNorms
 
 registry = default_registry()
 entry = registry.get("cell", "lstm")

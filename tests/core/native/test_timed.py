@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from memcell.unroll.native import emit, unroll_native
-from memcell.unroll.native.emit_laps import SECTIONS
-from memcell.unroll.native.timed import Timed
+from memcell_compiler import unroll_native
+from memcell_compiler.emit import emit
+from memcell_compiler.emit.timers import SECTIONS
+from memcell_compiler.runtime.timed import Timed
 
 CELLS = [("lstm", "none"), ("lstm", "batch")]
 
@@ -69,7 +70,7 @@ def test_a_program_that_is_not_timed_has_no_clock(agree, monkeypatch):
         programs[program.name] = program
         return own(program, timed=timed)
 
-    monkeypatch.setattr("memcell.unroll.native.timed.write", noted)
+    monkeypatch.setattr("memcell_compiler.runtime.timed.write", noted)
     made(agree, "lstm", "batch")
     for program in programs.values():
         plain = own(program).source.splitlines()

@@ -10,16 +10,18 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from memcell.backends import Layer, WindowMarks
+from memcell.backends.choose import UnrollWarning
 from memcell.recurrent.cell import Cell
-from memcell.unroll import Layer, WindowMarks
-from memcell.unroll.native import native_reason, plan, schedule
-from memcell.unroll.native.context import Context
-from memcell.unroll.native.emit import write
-from memcell.unroll.native.memory import Memory
-from memcell.unroll.native.schedule import Schedule
-from memcell.unroll.native.verify import Unverified, verify
-from memcell.unroll.native.wants import Wants
-from memcell.unroll.ways import UnrollWarning
+from memcell_compiler import native_reason
+from memcell_compiler.emit.context import Context
+from memcell_compiler.emit.emit import write
+from memcell_compiler.emit.memory import Memory
+from memcell_compiler.passes import schedule
+from memcell_compiler.passes.schedule import Schedule
+from memcell_compiler.passes.storage_requests import Wants
+from memcell_compiler.runtime import plan
+from memcell_compiler.verify import Unverified, verify
 
 
 class One(NamedTuple):

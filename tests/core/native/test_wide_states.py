@@ -10,7 +10,7 @@ import textwrap
 
 import pytest
 
-from memcell.unroll.native import context
+from memcell_compiler.emit import context
 
 STACK = 512 * 1024
 SCRIPT = """
@@ -18,8 +18,8 @@ SCRIPT = """
     from typing import NamedTuple
     import torch
     from memcell.recurrent.cell import Cell
-    from memcell.unroll import Layer, WindowMarks
-    from memcell.unroll.ways import UnrollWarning
+    from memcell.backends import Layer, WindowMarks
+    from memcell.backends.choose import UnrollWarning
 
     warnings.simplefilter("error", UnrollWarning)
 

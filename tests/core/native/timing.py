@@ -14,11 +14,11 @@ import time
 
 import torch
 
-from memcell.registry import default_registry
-from memcell.unroll import WindowMarks
-from memcell.unroll.eager import unroll_eager
-from memcell.unroll.native import unroll_native
-from memcell.unroll.norms import SiteNorms
+from memcell.backends import WindowMarks
+from memcell.backends.eager import unroll_eager
+from memcell.backends.norms import SiteNorms
+from memcell.plugins import default_registry
+from memcell_compiler import unroll_native
 
 FEATURES = 16
 WAYS = {"native": unroll_native, "eager": unroll_eager}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from memcell.probes.base import Moment
-from memcell.probes.scene import Scene
+from memcell.probes.context import Scene
 from memcell.sequences import collate
 
 

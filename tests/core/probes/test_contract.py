@@ -9,12 +9,12 @@ import torch
 from click.testing import CliRunner
 
 from memcell.cli.main import cli, run
-from memcell.config import from_mapping
 from memcell.errors import ConfigError, Diverged
+from memcell.interrupt import Interrupted
+from memcell.plugins.options import from_mapping
 from memcell.probes.catalogue import NAMES
 from memcell.recurrent.state import leaves
 from memcell.training.config import TrainingConfig
-from memcell.training.interrupt import Interrupted
 
 ALL = {"probe": NAMES, "probe_budget": 30.0, "epochs": 2}
 VARIANTS = [

@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 import memcell_plugins
-from memcell.registry import default_registry
+from memcell.plugins import default_registry
 from memcell.testing import (
     CELL_CHECKS,
     NORMALIZER_CHECKS,

@@ -16,13 +16,13 @@ from memcell import (
     SamplerSpec,
     StatePolicySpec,
 )
-from memcell.registry import Entry
+from memcell.plugins import Entry
 from memcell.testing import CELL_CHECKS, CheckFailed, check_listing, check_plugin
 
 CODE = """
     import sys
     from dataclasses import dataclass
-    from memcell.config import option
+    from memcell.plugins.options import option
 
     class Exits:
         def __init__(self, *sizes):

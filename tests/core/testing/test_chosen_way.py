@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
+from memcell.backends import choose as ways
 from memcell.testing import CheckFailed
 from memcell.testing.cells import chosen_way_equals_eager
 from memcell.testing.trace_cell import TraceCell
-from memcell.unroll import ways
-from memcell.unroll.native import Unsupported
+from memcell_compiler import Unsupported
 
 
 class Double:

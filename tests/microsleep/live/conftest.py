@@ -10,20 +10,20 @@ import numpy as np
 import pytest
 import torch
 
-from memcell.network import Network
+from memcell.applications.streaming import StreamAsked
+from memcell.backends import Layer, RecurrentStack
+from memcell.inference.inference import probabilities
+from memcell.inference.stepping import NetworkStepper
+from memcell.network.network import Network
+from memcell.plugins import default_registry
 from memcell.recurrent import ZeroStart
-from memcell.registry import default_registry
-from memcell.stepping import NetworkStepper
-from memcell.streaming import StreamAsked
-from memcell.training.inference import probabilities
-from memcell.unroll import Layer, RecurrentStack
-from memcell_data.edf_writer import Track, write_edf
-from memcell_data.reader import open_recording
-from memcell_microsleep.channels import Choice
+from memcell_data.formats.edf.writer import Track, write_edf
+from memcell_data.formats.reader import open_recording
+from memcell_eeg.features.encoder import LinearEncoder
+from memcell_eeg.features.pipeline import Pipeline
+from memcell_eeg.live.options import StreamConfig
+from memcell_eeg.signal.channels import Choice
 from memcell_microsleep.config import MicrosleepConfig
-from memcell_microsleep.encoder import LinearEncoder
-from memcell_microsleep.live.options import StreamConfig
-from memcell_microsleep.pipeline import Pipeline
 
 RATE, CHANNELS = 128.0, ("O1", "O2")
 THRESHOLD = 0.5

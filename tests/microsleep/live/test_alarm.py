@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memcell.errors import ConfigError
-from memcell_microsleep.live.alarm import AlarmLogic, AlarmRules, Ended, Raised
-from memcell_microsleep.live.options import StreamConfig
+from memcell_eeg.live.alarm import AlarmLogic, AlarmRules, Ended, Raised
+from memcell_eeg.live.options import StreamConfig
 
 STEP = 0.2
 

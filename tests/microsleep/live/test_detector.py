@@ -8,16 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memcell.errors import UsageError
+from memcell.inference.inference import probabilities
+from memcell.inference.stepping import NetworkStepper
 from memcell.sequences import Sequence
-from memcell.stepping import NetworkStepper
-from memcell.training.inference import probabilities
-from memcell_microsleep.channels import Choice
+from memcell_eeg.features.pipeline import Pipeline
+from memcell_eeg.features.stream import Flow
+from memcell_eeg.live.alarm import AlarmRules
+from memcell_eeg.live.cost import step_cost
+from memcell_eeg.live.detector import Detector
+from memcell_eeg.signal.channels import Choice
 from memcell_microsleep.config import MicrosleepConfig
-from memcell_microsleep.flow import Flow
-from memcell_microsleep.live.alarm import AlarmRules
-from memcell_microsleep.live.cost import step_cost
-from memcell_microsleep.live.detector import Detector
-from memcell_microsleep.pipeline import Pipeline
 
 
 @pytest.mark.parametrize(("cell", "norm"), [("lstm", None), ("gru", "batch"), ("lstm97", "layer")])

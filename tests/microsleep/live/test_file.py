@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from memcell.errors import DataError, UsageError
-from memcell.stepping import NetworkStepper
-from memcell_microsleep.live import run as live
-from memcell_microsleep.live.file_source import FileSource
-from memcell_microsleep.live.lines import Lines, probability_row
-from memcell_microsleep.live.run import stream
-from memcell_microsleep.rows import probability_rows
+from memcell.inference.stepping import NetworkStepper
+from memcell_eeg.export.rows import probability_rows
+from memcell_eeg.live import run as live
+from memcell_eeg.live.events import Lines, probability_row
+from memcell_eeg.live.file_source import FileSource
+from memcell_eeg.live.run import stream
 
 
 def streamed(asked_of, capsys, **options):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memcell_microsleep.live.gaps import GapFinder
+from memcell_eeg.live.gaps import GapFinder
 
 RATE, GAP = 100.0, 0.2
 

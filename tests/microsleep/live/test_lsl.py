@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from memcell.errors import DataError
-from memcell_microsleep.live.lsl_source import LSLSource
-from memcell_microsleep.live.run import stream
+from memcell_eeg.live.lsl_source import LSLSource
+from memcell_eeg.live.run import stream
 
 lsl = pytest.importorskip("mne_lsl.lsl", reason="the extra 'live' is not installed")
 RATE = 128.0

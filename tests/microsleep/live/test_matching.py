@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from memcell.errors import DataError, UsageError
-from memcell_microsleep.live.amplitude import FirstSeconds
-from memcell_microsleep.live.matching import match
+from memcell_eeg.live.amplitude import FirstSeconds
+from memcell_eeg.live.matching import match
 
 LABELS = ["Fz", "EEG O2-REF", "o1.", "EOG"]
 UNITS = ["uV"] * 4

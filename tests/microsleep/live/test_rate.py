@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from memcell_microsleep.live.gaps import GapFinder
-from memcell_microsleep.live.rate import RateWatch
+from memcell_eeg.live.gaps import GapFinder
+from memcell_eeg.live.rate import RateWatch
 
 RATE, GAP = 128.0, 0.2
 

@@ -8,10 +8,10 @@ import time
 import numpy as np
 import pytest
 
-from memcell_data.still import GOOD, StillSamples
-from memcell_microsleep.live import run
-from memcell_microsleep.live.source import Chunk
-from memcell_microsleep.live.still import StillWatch
+from memcell_data.quality.still import GOOD, StillSamples
+from memcell_eeg.live import run
+from memcell_eeg.live.source import Chunk
+from memcell_eeg.live.still import StillWatch
 
 RATE = 128
 

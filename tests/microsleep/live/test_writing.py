@@ -9,8 +9,8 @@ import time
 import pytest
 
 from memcell.errors import UsageError
-from memcell_microsleep.live.lines import Lines
-from memcell_microsleep.live.writing import Output, Table, quietly
+from memcell_eeg.live.events import Lines
+from memcell_eeg.live.writing import Output, Table, quietly
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_last_row_is_replaced_whole_or_stays_as_it_was(tmp_path, limited, room):
 def test_rows_that_never_find_room_are_counted(tmp_path, limited, monkeypatch):
     said = []
     table = Table(tmp_path / "t.tsv", "a\n", said.append)
-    monkeypatch.setattr("memcell_microsleep.live.writing._KEPT", 20)
+    monkeypatch.setattr("memcell_eeg.live.writing._KEPT", 20)
     limited.size = 2
     for i in range(9):
         table.add(f"{i:03d}\n")
@@ -140,7 +140,7 @@ def test_reader_that_sleeps_holds_up_nothing_and_gets_whole_lines(pipe):
 
 
 def test_recording_waits_for_a_slow_reader(pipe, monkeypatch):
-    monkeypatch.setattr("memcell_microsleep.live.writing._KEPT", 1000)
+    monkeypatch.setattr("memcell_eeg.live.writing._KEPT", 1000)
     reader, file = pipe
     output = Output(file, str, wait=True)
     got = bytearray()

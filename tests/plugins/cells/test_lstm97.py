@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from memcell.config import from_mapping
 from memcell.errors import ConfigError
+from memcell.plugins.options import from_mapping
 from memcell_plugins.cells.cec import CEC
 from memcell_plugins.cells.configs import CECConfig, LSTM97Config
 from memcell_plugins.cells.lstm97 import LSTM97

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from memcell.config import from_mapping
 from memcell.errors import ConfigError
+from memcell.plugins.options import from_mapping
 from memcell_plugins import memcell_optimizers
 from memcell_plugins.optimizers.configs import GatedMemoryConfig, SGDConfig
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from memcell.prediction import Infer
-from memcell_data.edf_export import EdfSignal, edf_plus
+from memcell.applications.prediction import Infer
+from memcell_data.formats.edf.export import EdfSignal, edf_plus
 
 CHANNELS = ("O1", "O2", "E1", "E2")
 RATE = 200
@@ -41,14 +41,14 @@ def make_model(path: Path) -> Path:
     """Write a run folder with a network that was never trained."""
     import torch
 
-    from memcell.config import to_mapping
-    from memcell.registry import default_registry
-    from memcell.training.model import ModelFacts, save_model
+    from memcell.inference.model import ModelFacts, save_model
+    from memcell.plugins import default_registry
+    from memcell.plugins.options import to_mapping
+    from memcell.runs.run_config import resolve
+    from memcell.runs.run_folder import RunFolder
     from memcell.training.parts import build_network
-    from memcell.training.run_config import resolve
-    from memcell.training.run_folder import RunFolder
-    from memcell_microsleep.channels import Choice
-    from memcell_microsleep.pipeline import Pipeline
+    from memcell_eeg.features.pipeline import Pipeline
+    from memcell_eeg.signal.channels import Choice
 
     registry = default_registry()
     sections: dict[str, Any] = {
@@ -86,9 +86,9 @@ class Opened:
     """The model in this process, as prediction has it."""
 
     def __init__(self, model: Path, out: Path) -> None:
-        from memcell.training.predict_task import Wanted, model_id, opened_model
-        from memcell.training.run_folder import RunFolder
-        from memcell_microsleep.ready import pipeline_of
+        from memcell.inference.predict_task import Wanted, model_id, opened_model
+        from memcell.runs.run_folder import RunFolder
+        from memcell_eeg.features.precomputed import pipeline_of
 
         self.wanted = Wanted(
             app="microsleep",

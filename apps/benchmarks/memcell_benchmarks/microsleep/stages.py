@@ -34,7 +34,7 @@ def prepare_once(path: str, who: str) -> dict[str, Any]:
 
 def features(path: str, rounds: int) -> dict[str, Any]:
     """Time the features of clean signal, against the bare Fourier transforms of the same windows."""
-    from memcell_microsleep.flow import StepFeatures
+    from memcell_eeg.features.stream import StepFeatures
 
     pipeline = _pipeline()
     clean = list(_clean(path, pipeline))
@@ -133,29 +133,29 @@ def _imports(path: str) -> None:
     import mne.io
     from scipy import signal
 
-    from memcell_microsleep import flow
+    from memcell_eeg.features import stream as flow
 
     for module in (mne, signal, flow):
         assert module
 
 
 def _pipeline() -> Any:
-    from memcell_microsleep.channels import Choice
+    from memcell_eeg.features.pipeline import Pipeline
+    from memcell_eeg.signal.channels import Choice
     from memcell_microsleep.config import MicrosleepConfig
-    from memcell_microsleep.pipeline import Pipeline
 
     choice = Choice(names=CHANNELS, eeg=CHANNELS[:2], reason="as named")
     return Pipeline.of(MicrosleepConfig(), choice, RATE)
 
 
 def _blocks(path: str) -> Iterator[Any]:
-    from memcell_data.reader import open_recording
+    from memcell_data.formats.reader import open_recording
 
     return open_recording(path).blocks(CHANNELS)
 
 
 def _clean(path: str, pipeline: Any) -> Iterator[NDArray[np.float64]]:
-    from memcell_microsleep.flow import CleanSignal
+    from memcell_eeg.features.stream import CleanSignal
 
     signal: Any = None
     for block in _blocks(path):
@@ -165,7 +165,7 @@ def _clean(path: str, pipeline: Any) -> Iterator[NDArray[np.float64]]:
 
 
 def _pieces(path: str, pipeline: Any) -> Iterator[Any]:
-    from memcell_data.reader import open_recording
-    from memcell_microsleep.pieces import pieces
+    from memcell_data.formats.reader import open_recording
+    from memcell_eeg.features.segments import pieces
 
     return pieces(pipeline, open_recording(path))

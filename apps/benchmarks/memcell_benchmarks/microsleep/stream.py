@@ -10,9 +10,9 @@ from memcell_benchmarks.microsleep.made import RATE, Opened
 
 def steps(model: str, steps: int) -> dict[str, Any]:
     """Measure steps of a stream whose packets hold one step each."""
-    from memcell.stepping import NetworkStepper
-    from memcell_microsleep.live.alarm import AlarmRules
-    from memcell_microsleep.live.cost import step_cost
+    from memcell.inference.stepping import NetworkStepper
+    from memcell_eeg.live.alarm import AlarmRules
+    from memcell_eeg.live.cost import step_cost
 
     opened = Opened(Path(model), Path(model))
     pipeline = opened.pipeline

@@ -10,11 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from memcell.backends import WindowMarks
+from memcell.backends.norms import Gathered, SiteNorms, StepNorm
 from memcell.recurrent.cell import Cell
 from memcell.recurrent.normalizer import NormWindow
 from memcell.recurrent.state import State, where
-from memcell.unroll import WindowMarks
-from memcell.unroll.norms import Gathered, SiteNorms, StepNorm
 
 _numbers = itertools.count()
 

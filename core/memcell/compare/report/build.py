@@ -25,8 +25,8 @@ def build_report(folder: Path, say: Callable[[str], None]) -> None:
     from memcell.compare.report.figures.drawn import draw
     from memcell.compare.report.findings import find, told, write_numbers
     from memcell.compare.report.page import page
-    from memcell.files import write_atomic
-    from memcell.reading import check_inside
+    from memcell.files.atomic import write_atomic
+    from memcell.files.reading import check_inside
 
     check_inside(folder / "figures", folder)
     found = find(folder)

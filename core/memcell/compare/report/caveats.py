@@ -10,8 +10,8 @@ from memcell.compare.report.differences import SEEDS, SUBJECTS, Difference
 from memcell.compare.report.folder import Comparison, Key
 from memcell.compare.report.measured import UPDATES, Measured
 from memcell.compare.report.words import listed, measure_name, number
-from memcell.compare.statistics.signflip import ALPHA, smallest_p
-from memcell.compare.statistics.targets import NEVER
+from memcell.statistics.signflip import ALPHA, smallest_p
+from memcell.statistics.targets import NEVER
 
 MANY_SEEDS = 20
 FEW_SUBJECTS = 6

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from memcell.compare.report.folder import Comparison, Key
 from memcell.compare.report.measured import Measured
-from memcell.compare.statistics.bootstrap import band
+from memcell.statistics.bootstrap import band
 
 POINTS = 60
 Line = NDArray[np.float64]

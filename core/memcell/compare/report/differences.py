@@ -12,11 +12,11 @@ import numpy as np
 
 from memcell.compare.report.folder import Comparison, Key
 from memcell.compare.report.measured import BEST, LOSSES, UPDATES, Measured, Run
-from memcell.compare.statistics.bootstrap import interval
-from memcell.compare.statistics.effects import cohens_dz, superiority
-from memcell.compare.statistics.holm import holm
-from memcell.compare.statistics.signflip import ALPHA, sign_flip
-from memcell.compare.statistics.targets import NEVER
+from memcell.statistics.bootstrap import interval
+from memcell.statistics.effects import cohens_dz, superiority
+from memcell.statistics.holm import holm
+from memcell.statistics.signflip import ALPHA, sign_flip
+from memcell.statistics.targets import NEVER
 
 SEEDS, SUBJECTS = "seeds", "subjects"
 ROUNDING = 1e-12

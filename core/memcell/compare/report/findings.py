@@ -18,7 +18,7 @@ from memcell.compare.report.memory import MemoryShare, memory_shares
 from memcell.compare.report.staleness import Seen, read_staleness, staleness_by_setting
 from memcell.compare.report.summary import Summary, summaries
 from memcell.compare.report.words import sentence_text, title
-from memcell.files import write_atomic
+from memcell.files.atomic import write_atomic
 
 #: So many comparisons are said on a screen.
 MOST_LINES = 20

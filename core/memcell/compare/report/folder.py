@@ -11,7 +11,7 @@ from typing import Any
 
 from memcell.compare.records import RunRecord, Scores
 from memcell.errors import DataError, RunFolderError
-from memcell.reading import read_json, read_object, refusing, subfolders
+from memcell.files.reading import read_json, read_object, refusing, subfolders
 
 #: The only value of the only axis, where nothing is varied.
 ONLY = "only"
@@ -30,7 +30,7 @@ class Axis:
 
 @dataclass(frozen=True, kw_only=True)
 class Baseline:
-    """Scores of what needs no network, as ``baselines.json`` has them; see `memcell.app.Row`."""
+    """Scores of what needs no network, as ``baselines.json`` has them; see `memcell.applications.app.Row`."""
 
     name: str
     scores: Scores

@@ -9,13 +9,7 @@ import numpy as np
 
 from memcell.compare.records import RunRecord
 from memcell.compare.report.folder import Comparison, Key
-from memcell.compare.statistics.targets import (
-    NEVER,
-    Curve,
-    log_updates,
-    target_of,
-    updates_to_target,
-)
+from memcell.statistics.targets import NEVER, Curve, log_updates, target_of, updates_to_target
 
 NAN = float("nan")
 #: Measures of a run as such, without an inference policy.

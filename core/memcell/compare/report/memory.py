@@ -9,7 +9,7 @@ import numpy as np
 
 from memcell.compare.report.folder import Comparison
 from memcell.compare.report.measured import BEST, Measured
-from memcell.compare.statistics.bootstrap import interval, ratio_interval
+from memcell.statistics.bootstrap import interval, ratio_interval
 
 NEEDED = ("reset", "carry", "oracle")
 

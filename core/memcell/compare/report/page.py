@@ -18,7 +18,7 @@ from memcell.compare.report.words import (
     paragraph_of,
     title,
 )
-from memcell.html import (
+from memcell.reports import (
     Html,
     code,
     document,

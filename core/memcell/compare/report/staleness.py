@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from memcell.compare.report.folder import Comparison, Key
-from memcell.compare.statistics.bootstrap import ratio_interval
 from memcell.errors import MemcellError
-from memcell.reading import read_json_lines
+from memcell.files.reading import read_json_lines
+from memcell.statistics.bootstrap import ratio_interval
 
 PROBE = "staleness"
 #: A gain from memory below this, nats, is none.

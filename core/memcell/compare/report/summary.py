@@ -9,8 +9,8 @@ import numpy as np
 
 from memcell.compare.report.folder import Comparison, Key
 from memcell.compare.report.measured import BEST, FINAL, TRAINING, Measured
-from memcell.compare.statistics.bootstrap import interval, iqm, mean, stratified_interval
-from memcell.compare.statistics.targets import NEVER
+from memcell.statistics.bootstrap import interval, iqm, mean, stratified_interval
+from memcell.statistics.targets import NEVER
 
 NAN = float("nan")
 

@@ -11,7 +11,7 @@ from memcell.compare.report.measured import UPDATES, Measured
 from memcell.compare.report.staleness import Seen, staleness_by_setting
 from memcell.compare.report.summary import Summary
 from memcell.compare.report.words import measure_name, number, p_value, signed
-from memcell.html import Html, strong, table, text
+from memcell.reports import Html, strong, table, text
 
 #: Scores that a page has room for, the main one included.
 MOST_SCORES = 6

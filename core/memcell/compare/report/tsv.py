@@ -12,8 +12,8 @@ from memcell.compare.report.differences import Difference
 from memcell.compare.report.folder import Comparison
 from memcell.compare.report.measured import LOSSES, Measured
 from memcell.compare.report.summary import Summary
-from memcell.compare.statistics.targets import NEVER
 from memcell.escape import table
+from memcell.statistics.targets import NEVER
 
 #: Heads that a table has even without rows.
 HEADS: Mapping[str, Sequence[str]] = {

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from memcell.compare.report.differences import SUBJECTS, Difference
 from memcell.compare.report.measured import BEST, FINAL, TRAINING, UPDATES
 from memcell.compare.report.memory import MemoryShare
-from memcell.html import Html, strong, text
+from memcell.reports import Html, strong, text
 
 NAMES = {
     BEST: "best validation loss",

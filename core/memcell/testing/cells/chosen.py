@@ -6,6 +6,9 @@ from typing import NamedTuple
 
 import torch
 
+from memcell.backends import Layer, WindowMarks
+from memcell.backends import choose as ways
+from memcell.backends.agreement import Numbers, Run, Window, numbers, tolerance, worst
 from memcell.recurrent.cell import Cell
 from memcell.recurrent.normalizer import Normalizer
 from memcell.recurrent.state import map_state
@@ -13,9 +16,7 @@ from memcell.testing.cells.made import BuildCell, made
 from memcell.testing.failure import line_of, require
 from memcell.testing.numbers import noise, seeded
 from memcell.testing.trace_norm import TraceNorm
-from memcell.unroll import Layer, WindowMarks, ways
-from memcell.unroll.agreement import Numbers, Run, Window, numbers, tolerance, worst
-from memcell.unroll.native.unsupported import Unsupported
+from memcell_compiler.trace.unsupported import Unsupported
 
 
 class _Window(NamedTuple):

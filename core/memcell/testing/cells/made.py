@@ -8,13 +8,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from memcell.backends import Layer, WindowMarks
+from memcell.backends import choose as ways
 from memcell.recurrent.cell import Cell, Norm, projected
 from memcell.recurrent.identity import identity_norm
 from memcell.recurrent.initializers import initializer
 from memcell.recurrent.state import State, detach
 from memcell.testing.failure import require
 from memcell.testing.numbers import noise, seeded
-from memcell.unroll import Layer, WindowMarks, ways
 
 BuildCell = Callable[[int, int], Cell]
 

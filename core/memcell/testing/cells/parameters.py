@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import torch
 
+from memcell.backends import WindowMarks
+from memcell.backends.torch_kernels import unroll_torch
 from memcell.recurrent.cell import Cell
 from memcell.testing.cells.made import (
     HIDDEN,
@@ -17,8 +19,6 @@ from memcell.testing.cells.made import (
 )
 from memcell.testing.failure import must_work, require
 from memcell.testing.numbers import distance, seeded, state_distance
-from memcell.unroll import WindowMarks
-from memcell.unroll.torch_own import unroll_torch
 
 _FORM = "Give the weights in torch's gate order with both biases, or return None."
 

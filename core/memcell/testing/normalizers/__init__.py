@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from memcell.specs import NormalizerSpec
+from memcell.plugins.specs import NormalizerSpec
 from memcell.testing.normalizers.ages import inference_ages_are_told_apart
 from memcell.testing.normalizers.function import (
     constant_input_is_finite,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
+from memcell.plugins.specs import NormalizerSpec
 from memcell.recurrent.normalizer import Normalizer, NormWindow
-from memcell.specs import NormalizerSpec
 from memcell.testing.failure import require
 from memcell.testing.normalizers.made import BuildNormalizer, lanes_for, trained
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from memcell.plugins.specs import NormalizerSpec
 from memcell.recurrent.normalizer import Normalizer
-from memcell.specs import NormalizerSpec
 from memcell.testing.failure import line_of, must_work, require
 from memcell.testing.normalizers.made import (
     WIDTH,

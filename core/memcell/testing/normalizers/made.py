@@ -8,8 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from memcell.plugins.specs import NormalizerSpec
 from memcell.recurrent.normalizer import Normalizer, NormWindow
-from memcell.specs import NormalizerSpec
 from memcell.testing.failure import require
 from memcell.testing.numbers import noise, seeded
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from memcell.specs import NormalizerSpec
+from memcell.plugins.specs import NormalizerSpec
 from memcell.testing.failure import must_work, require
 from memcell.testing.normalizers.made import (
     BuildNormalizer,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import torch
 
-from memcell.specs import NormalizerSpec
+from memcell.backends import Layer, WindowMarks
+from memcell.plugins.specs import NormalizerSpec
 from memcell.testing.failure import must_work, require
 from memcell.testing.normalizers.made import BuildNormalizer, lanes_for, made
 from memcell.testing.numbers import noise, seeded
 from memcell.testing.trace_cell import TraceCell
-from memcell.unroll import Layer, WindowMarks
 
 _STEPS, _INPUT, _HIDDEN = 10, 3, 4
 

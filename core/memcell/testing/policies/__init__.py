@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from memcell.specs import StatePolicySpec
+from memcell.plugins.specs import StatePolicySpec
 from memcell.testing.policies.declared import (
     chance_is_as_declared,
     streams_are_needed_as_declared,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from memcell.specs import StatePolicySpec
+from memcell.plugins.specs import StatePolicySpec
 from memcell.testing.failure import require
 from memcell.testing.numbers import distance, seeded, state_distance
 from memcell.testing.policies.world import (

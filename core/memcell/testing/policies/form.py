@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from memcell.plugins.specs import StatePolicySpec
 from memcell.recurrent.state import State, leaves
-from memcell.specs import StatePolicySpec
 from memcell.testing.failure import require
 from memcell.testing.policies.world import (
     LANES,

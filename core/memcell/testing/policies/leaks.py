@@ -8,9 +8,9 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from memcell.plugins.specs import StatePolicySpec
 from memcell.recurrent.state import leaves
 from memcell.sequences import Batch
-from memcell.specs import StatePolicySpec
 from memcell.testing.failure import require
 from memcell.testing.numbers import noise
 from memcell.testing.policies.world import (

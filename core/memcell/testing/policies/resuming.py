@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from memcell.specs import StatePolicySpec
+from memcell.plugins.specs import StatePolicySpec
 from memcell.testing.failure import must_work, require
 from memcell.testing.numbers import distance, state_distance
 from memcell.testing.policies.world import (

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from memcell.plugins.specs import StatePolicySpec
 from memcell.recurrent.start import Start
 from memcell.recurrent.state import leaves
-from memcell.specs import StatePolicySpec
 from memcell.testing.failure import require
 from memcell.testing.policies.world import (
     HIDDEN,

@@ -10,16 +10,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from memcell.network import Network, Ran
+from memcell.backends import Layer, RecurrentStack
+from memcell.network.network import Network, Ran
+from memcell.plugins.specs import StatePolicySpec
 from memcell.recurrent.policy import Remembered, StatePolicy
 from memcell.recurrent.state import State
 from memcell.sequences import Batch, Sequence, WindowTable, collate, window_table
-from memcell.specs import StatePolicySpec
 from memcell.testing.failure import require
 from memcell.testing.numbers import seeded
 from memcell.testing.trace_cell import TraceCell
 from memcell.training.memory import RunMemory
-from memcell.unroll import Layer, RecurrentStack
 
 BuildPolicy = Callable[[], StatePolicy]
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING
 
-from memcell.registry import default_registry
+from memcell.plugins import default_registry
 from memcell.testing.random_cells.arrays import array
 
 if TYPE_CHECKING:

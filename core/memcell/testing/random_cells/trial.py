@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from memcell.backends import WindowMarks
+from memcell.backends.eager import unroll_eager
+from memcell.backends.norms import SiteNorms
+from memcell.plugins import default_registry
 from memcell.recurrent.cell import Cell
 from memcell.recurrent.state import leaves
-from memcell.registry import default_registry
 from memcell.testing.numbers import noise
 from memcell.training.gradients.flow import FlowScaled
-from memcell.unroll import WindowMarks
-from memcell.unroll.eager import unroll_eager
-from memcell.unroll.native import unroll_native
-from memcell.unroll.native.pool import poisoned
-from memcell.unroll.native.unsupported import Unsupported
-from memcell.unroll.native.verify import Unverified
-from memcell.unroll.norms import SiteNorms
+from memcell_compiler import unroll_native
+from memcell_compiler.runtime.pool import poisoned
+from memcell_compiler.trace.unsupported import Unsupported
+from memcell_compiler.verify import Unverified
 
 if TYPE_CHECKING:
     from memcell.testing.random_cells.drawing import Drawn

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from memcell.specs import SamplerSpec
+from memcell.plugins.specs import SamplerSpec
 from memcell.testing.samplers.made import BuildSampler
 from memcell.testing.samplers.order import (
     covers_as_declared,

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memcell.sequences.sampler import Sampler
-from memcell.sequences.sequence import UNLABELLED, Sequence
+from memcell.sequences.time_series import UNLABELLED, Sequence
 from memcell.sequences.windows import WindowTable, window_table
 from memcell.testing.failure import require
 

@@ -7,9 +7,9 @@ import copy
 import numpy as np
 from numpy.typing import NDArray
 
+from memcell.plugins.specs import SamplerSpec
 from memcell.sequences.sampler import EMPTY
 from memcell.sequences.windows import WindowTable
-from memcell.specs import SamplerSpec
 from memcell.testing.failure import CheckFailed, must_work, require
 from memcell.testing.samplers.made import (
     TIME_STEPS,

@@ -7,9 +7,9 @@ import json
 import numpy as np
 from numpy.typing import NDArray
 
+from memcell.plugins.specs import SamplerSpec
 from memcell.sequences.sampler import Sampler
 from memcell.sequences.windows import WindowTable
-from memcell.specs import SamplerSpec
 from memcell.testing.failure import must_work, require
 from memcell.testing.samplers.made import BuildSampler, epoch_rng, made, ordered, table
 

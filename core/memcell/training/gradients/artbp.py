@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memcell.recurrent.cell import Cell
-from memcell.sequences.sequence import Sequence
+from memcell.sequences.time_series import Sequence
 from memcell.sequences.windows import WindowTable
 from memcell.training.config import TrainingConfig
 from memcell.training.gradients.flow import FlowScaled

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from memcell.recurrent.cell import Cell
 from memcell.sequences.batch import Batch
-from memcell.sequences.sequence import Sequence
+from memcell.sequences.time_series import Sequence
 from memcell.sequences.windows import WindowTable, window_table
 from memcell.training.config import TrainingConfig
 

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memcell.sequences.batch import Batch
-from memcell.sequences.sequence import Sequence
+from memcell.sequences.time_series import Sequence
 from memcell.training.gradients.mode import GradientMode, longest
 
 

@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from memcell.sequences.sequence import Sequence
+from memcell.sequences.time_series import Sequence
 from memcell.training.config import TrainingConfig
 from memcell.training.gradients.mode import GradientMode
 

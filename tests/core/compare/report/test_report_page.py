@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 import pytest
 
 from memcell.compare.report import build_report
-from memcell.html import document, paragraph, strong, table, text
+from memcell.reports import document, paragraph, strong, table, text
 
 VOID = {"meta", "img", "br", "link", "input"}
 

@@ -20,7 +20,7 @@ from memcell.compare.report.figures.style import (
 from memcell.compare.report.folder import Comparison, Key
 from memcell.compare.report.measured import Measured
 from memcell.compare.report.summary import Summary
-from memcell.compare.statistics.targets import NEVER
+from memcell.statistics.targets import NEVER
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

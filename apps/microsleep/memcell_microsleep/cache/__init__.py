@@ -1,5 +1,0 @@
-"""Features kept on disk from one run to the next: what decides them (`key`), and the folder (`store`)."""
-
-from memcell_microsleep.cache.features import FeatureCache
-
-__all__ = ["FeatureCache"]

@@ -1,0 +1,1 @@
+"""What an application gives the engine: data, a loss, scores, prediction, live streams."""

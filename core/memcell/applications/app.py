@@ -1,0 +1,286 @@
+"""What an application gives the engine: sequences by split, a loss, scores, and what to hold beside them.
+
+An app is built from its config alone; the engine trains, evaluates and predicts without knowing what
+the features mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from collections.abc import Sequence as ListOf
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memcell.applications.prediction import Asked, Predictor
+from memcell.applications.prediction import Probabilities as Probabilities
+from memcell.progress import SILENT, Progress
+from memcell.sequences.time_series import Sequence
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """What one model said about some test sequences, and what turns it into decisions.
+
+    Args:
+        sequences: The sequences.
+        probabilities: For each of them.
+        decision: As `App.fit_decision` chose it for this model.
+    """
+
+    sequences: tuple[Sequence, ...]
+    probabilities: tuple[Probabilities, ...]
+    decision: Mapping[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One row of a score table: a network or a baseline on one split.
+
+    Args:
+        name: ``"lstm, carry"``, ``"majority class"``, ...
+        scores: Name of a score to its value; NaN where it is not defined (said in ``notes``).
+        kind: ``"network"`` or ``"baseline"``.
+        subjects: Test subject to the scores on that subject's sequences alone, under the same decision;
+            empty where nobody made them.
+        note: What must be known to read the row (how it was fitted, why it cannot be used); may be
+            empty.
+        judged: What the scores were made of: one part for each decision, so one in a run and one for each
+            fold where folds are pooled; empty where nobody kept it.
+    """
+
+    name: str
+    scores: Mapping[str, float]
+    kind: str = "network"
+    subjects: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    note: str = ""
+    judged: tuple[Judged, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """Everything an app prepares for one run.
+
+    Args:
+        train: Sequences to train on.
+        valid: Sequences for early stop and thresholds; may be empty.
+        test: Sequences that are scored and otherwise never seen.
+        n_classes: Outputs a step.
+        main_score: The score that early stop and tables put first; larger is better.
+        shown_scores: The scores that a screen has room for; files have all of them.
+        class_weights: ``[n_classes]`` weights of the loss, or None.
+        train_weights: Per training sequence ``[n_steps]`` float32 weights of the loss; None for 1 at
+            each labelled step. Unlabelled steps always weigh 0.
+        drop_unweighted: Windows whose weights are all 0 may be dropped (never under a sampler that
+            preserves streams: memory has to run through them).
+        protocol: Name of what counts as which class, where an app has several; printed with every score.
+        training_totals: ``[n_classes]`` sum of the loss weights of each class over a training that is done,
+            class weights aside: what the sampler and ``train_weights`` made of the training split. None
+            before, and where nobody counted.
+        notes: Lines that every output on this task must carry (``"simulated data"``, the protocol).
+        remarks: Lines for the person at the screen alone; no result depends on them.
+        facts: What was resolved from the data (channels, rate, subjects by split ...), stored with the
+            run and needed by `App.predict`.
+        tables: Tables about the data, file name to content (which file is on which side of the split); kept
+            in the run folder from before training on.
+        preview: What the person at the screen sees of these tables before training, a line each.
+    """
+
+    train: tuple[Sequence, ...]
+    valid: tuple[Sequence, ...]
+    test: tuple[Sequence, ...]
+    n_classes: int
+    main_score: str
+    shown_scores: tuple[str, ...] = ()
+    class_weights: tuple[float, ...] | None = None
+    train_weights: tuple[NDArray[np.float32], ...] | None = None
+    drop_unweighted: bool = False
+    training_totals: tuple[float, ...] | None = None
+    protocol: str = ""
+    notes: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    tables: Mapping[str, str] = field(default_factory=dict)
+    preview: tuple[str, ...] = ()
+
+
+class App(Protocol):
+    """An application, built from its config."""
+
+    def task(self, progress: Progress = SILENT) -> Task:
+        """Prepare the sequences.
+
+        Args:
+            progress: Told how many recordings there are, and of each that is done.
+
+        Raises:
+            DataError: The recordings cannot be used as asked.
+        """
+
+    def encoder(self, n_features: int) -> torch.nn.Module:
+        """Return the module from a step's features to the cell's input.
+
+        It is called on ``[T, B, F]`` and must treat each step by itself, so that carrying and
+        streaming stay exact. It has an attribute ``output_size``.
+        """
+
+    def fit_decision(self, task: Task, valid: ListOf[Probabilities]) -> Mapping[str, float]:
+        """Choose what turns probabilities into decisions (a threshold) on the validation split.
+
+        Args:
+            task: What `task` gave, with ``training_totals`` of the network's training.
+            valid: For each validation sequence.
+        """
+
+    def scores(
+        self,
+        sequences: ListOf[Sequence],
+        probabilities: ListOf[Probabilities],
+        decision: Mapping[str, float],
+    ) -> Mapping[str, float]:
+        """Score probabilities against the sequences' targets."""
+
+    def baselines(self, task: Task, every: bool = False) -> ListOf[Row]:
+        """Score what needs no network on the test split: the majority class, the clock alone ...
+
+        Args:
+            task: What `task` gave.
+            every: All that there are; otherwise an app may leave out those that take long.
+        """
+
+    def picture(
+        self,
+        task: Task,
+        probabilities: Mapping[str, ListOf[Probabilities]],
+        decision: Mapping[str, float],
+        path: Path,
+    ) -> None:
+        """Draw one test recording with the probabilities over it, one line for each named network."""
+
+    def predictor(self, asked: Asked) -> Predictor:
+        """Return what runs a trained network over recordings and writes results.
+
+        Raises:
+            UsageError: The app has no recordings to predict, or the model cannot do what is asked.
+        """
+
+
+@runtime_checkable
+class Shaped(Protocol):
+    """An app whose encoder depends on more than the number of features; it is optional."""
+
+    def encoder_for(self, n_features: int, facts: Mapping[str, Any]) -> torch.nn.Module:
+        """Return the module that `App.encoder` would, given the facts of the task too (`Task.facts`)."""
+
+
+def encoder_of(app: App, n_features: int, facts: Mapping[str, Any]) -> torch.nn.Module:
+    """Return an app's encoder for a task.
+
+    Args:
+        app: The app.
+        n_features: F.
+        facts: `Task.facts`, or what a run has stored of them.
+    """
+    return (
+        app.encoder_for(n_features, facts) if isinstance(app, Shaped) else app.encoder(n_features)
+    )
+
+
+@runtime_checkable
+class Explaining(Protocol):
+    """An app that says more of a run than scores do; it is optional."""
+
+    def decided(self, decision: Mapping[str, float]) -> str:
+        """Return in one line what `App.fit_decision` chose; it stands beside the network's scores."""
+
+    def inspected(self, task: Task) -> tuple[Mapping[str, str], ListOf[str]]:
+        """Return tables about the data of a task (file name to content), and lines for the person."""
+
+
+@runtime_checkable
+class Relabelling(Protocol):
+    """An app that can score a trained network under other options; its config names them in ``RESCORING``."""
+
+    def under(self, task: Task, options: Mapping[str, Any]) -> Task:
+        """Return a task of the same recordings and the same split under other options.
+
+        Args:
+            task: What `App.task` gave.
+            options: Of those in ``RESCORING``, the ones that were typed.
+        """
+
+
+@runtime_checkable
+class Pooling(Protocol):
+    """An app that can score parts that were decided under different decisions, and tell more than scores.
+
+    It is optional: an app without it has ``scores.tsv`` and the tables by subject.
+    """
+
+    def pooled(self, judged: ListOf[Judged]) -> Mapping[str, float]:
+        """Return the scores of `App.scores` over all parts, each under its own decision."""
+
+    def intervals(self, judged: ListOf[Judged]) -> Mapping[str, tuple[float, float]]:
+        """Return 95 % intervals of pooled scores, subjects drawn anew; those that cannot be are left out."""
+
+    def details(self, rows: ListOf[Row]) -> Mapping[str, str]:
+        """Return more tables about rows that have ``judged``: file name to content."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fold:
+    """One of several tasks made of the same recordings: somebody is held out and tested on.
+
+    Args:
+        name: Who is held out; a folder is named so.
+        options: Of the app's config: under these `App.task` gives the same task by itself.
+        task: Makes the task.
+        tables: As `Task.tables`, about all folds together; the same in each.
+        preview: As `Task.preview`, about all folds together; the same in each.
+    """
+
+    name: str
+    options: Mapping[str, Any]
+    task: Callable[[], Task]
+    tables: Mapping[str, str] = field(default_factory=dict)
+    preview: ListOf[str] = ()
+
+
+@runtime_checkable
+class Folding(Pooling, Protocol):
+    """An app whose options may ask for folds: a run of each, and scores pooled over who was held out."""
+
+    @property
+    def folded(self) -> bool:
+        """Whether the options ask for folds; `App.task` refuses then."""
+
+    def folds(self, progress: Progress = SILENT) -> ListOf[Fold]:
+        """Prepare the sequences once, for all folds.
+
+        Raises:
+            DataError: The recordings cannot be used as asked, or are of too few.
+        """
+
+
+@runtime_checkable
+class Reporting(Protocol):
+    """An app that makes a page of its runs and predictions. It is optional."""
+
+    def report(self, folder: Path) -> Path:
+        """Write ``report.html`` into a run folder or a prediction's folder, from the files there alone.
+
+        Args:
+            folder: The folder, finished or not.
+
+        Returns:
+            The page.
+
+        Raises:
+            MemcellError: The folder is neither, or the page cannot be written.
+        """

@@ -1,0 +1,115 @@
+"""What prediction asks of an app: which recordings there are, one of them done, and what is said of all.
+
+The engine brings the trained network (`Infer`) and the processes; what a recording is and what is written
+about it is the app's. Each recording is done by itself, wherever there is a free process, so an app keeps
+nothing from one to the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from collections.abc import Sequence as ListOf
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memcell.sequences.time_series import Sequence
+
+#: Class probabilities, ``[n_steps, n_classes]`` float32.
+Probabilities = NDArray[np.float32]
+#: What is said of one recording: ``recording``, ``status`` (``"done"``, ``"done before"`` or ``"failed"``),
+#: ``reason`` of a failure, ``note`` for what the person should be told, and what else the app counts. Plain
+#: values: it travels between processes.
+Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What a prediction is asked for; the same wherever a recording of it is done.
+
+    Args:
+        facts: What `Task.facts` of the run said, and ``model_id``, which tells one trained model and
+            inference policy from another.
+        decision: What `App.fit_decision` chose for the inference policy.
+        out: Folder for the results, absolute.
+        causal: Nothing may depend on what comes after it.
+        options: Of the app's ``predict_config``, None where it has none.
+    """
+
+    facts: Mapping[str, Any]
+    decision: Mapping[str, float]
+    out: Path
+    causal: bool = False
+    options: Any = None
+
+
+class Item(Protocol):
+    """A recording that was found: small, and can be pickled."""
+
+    @property
+    def name(self) -> str:
+        """What its results are called; another one for each recording."""
+
+
+class Stream(Protocol):
+    """The network along one recording, memory carried from call to call."""
+
+    def push(
+        self, features: NDArray[np.float32], starts: NDArray[np.bool_] | None = None
+    ) -> Probabilities:
+        """Go on by some steps.
+
+        Args:
+            features: ``[k, F]``.
+            starts: ``[k]``: steps before which the recording was interrupted. Its first step needs no mark.
+
+        Returns:
+            ``[m, n_classes]`` of the next m steps; m may be less than k: the rest comes later.
+        """
+
+    def end(self) -> Probabilities:
+        """Return the probabilities of the steps that are still owed."""
+
+
+class Infer(Protocol):
+    """Runs the trained network; each sequence and each stream by itself, from a fresh memory."""
+
+    def __call__(self, sequence: Sequence) -> Probabilities:
+        """Return class probabilities ``[n_steps, n_classes]`` under the run's inference policy."""
+
+    def begin(self) -> Stream:
+        """Return a stream for one recording; it gives the bits of a call with the whole."""
+
+
+class Predictor(Protocol):
+    """An app with one trained model and one folder for results.
+
+    Attributes:
+        imports: Modules that `one` imports when it is called; worker processes begin with them.
+    """
+
+    imports: tuple[str, ...]
+
+    def find(self, paths: ListOf[str]) -> ListOf[Item]:
+        """Return the recordings that files, folders and globs stand for, in order.
+
+        Raises:
+            DataError: A path does not exist or holds no recording, or the folder cannot take the results.
+        """
+
+    def one(self, item: Any, infer: Infer) -> Record:
+        """Do one recording, or see that it is done already.
+
+        Called in any process, with an item that `find` returned, perhaps elsewhere. What is wrong with the
+        recording is said in the record (``"failed"``), so that the others go on.
+
+        Raises:
+            DiskError: The results cannot be written, and those of no other recording could.
+            Interrupted: The person asked to stop.
+        """
+
+    def finish(self, records: ListOf[Record]) -> None:
+        """Write what is said of all recordings, in the order of `find`."""

@@ -1,0 +1,297 @@
+"""Whether a window run in one way has the numbers of the eager loop: outputs, states and every gradient."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from memcell.backends import choose as ways
+from memcell.backends.step_masks import WindowMarks
+from memcell.recurrent.state import State, leaves, map_state
+
+if TYPE_CHECKING:
+    from memcell.backends.layer import Layer
+
+#: Two orders of the same sums differ by a few roundings a step; a slip in code by more than all of them.
+_ROUNDINGS = 64
+#: What the eager loop itself makes of a disturbance of one rounding; as many of those are let pass.
+_DISTURBANCES = 32
+
+Numbers = dict[str, Tensor | None]
+
+
+class Run(Protocol):
+    """Runs a window in a way, as `memcell.backends.choose.run` does."""
+
+    def __call__(
+        self,
+        way: str,
+        layer: Layer,
+        x: Tensor,
+        state: State,
+        fresh: State,
+        marks: WindowMarks,
+        keep: Collection[int],
+        gather: bool,
+        generator: torch.Generator | None = None,
+    ) -> tuple[Tensor, dict[int, State]]:
+        """Return outputs and the states that are wanted."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """One window of a layer, with all that decides its numbers.
+
+    Args:
+        x: ``[T, B, I]``.
+        state: Before the first step.
+        fresh: Of lanes that restart.
+        marks: Restarts, padding, ages.
+        keep: Numbers of steps after which states are compared.
+        training: With gradients, and with statistics of the batch; else as at inference.
+        gather: Normalizers use the statistics of the batch.
+        masks: State of the generator that the cell draws masks from, None where it draws none.
+        x_gradient: Whether the gradient of x is taken.
+    """
+
+    x: Tensor
+    state: State
+    fresh: State
+    marks: WindowMarks
+    keep: tuple[int, ...]
+    training: bool
+    gather: bool
+    masks: Tensor | None = None
+    x_gradient: bool = True
+
+    @property
+    def words(self) -> str:
+        """What kind of window it is."""
+        steps, lanes = self.x.shape[:2]
+        marks = "" if all(self.marks.all_valid) else ", padding"
+        marks = (", restarts" if any(self.marks.any_restart) else "") + marks
+        return f"{'training' if self.training else 'inference'}, T={steps} B={lanes}{marks}"
+
+    def disturbed(self) -> Window:
+        """Return the window with a rounding's worth of noise on x and the states."""
+        generator = torch.Generator().manual_seed(1)
+
+        def noisy(tensor: Tensor) -> Tensor:
+            drawn = torch.randn(tensor.shape, generator=generator, dtype=torch.float64)
+            size = float(tensor.detach().abs().max()) if tensor.numel() else 0.0
+            scale = torch.finfo(tensor.dtype).eps * (size or 1.0)
+            return tensor.detach() + (scale * drawn).to(tensor)
+
+        states = (map_state(noisy, s) for s in (self.state, self.fresh))
+        return replace(self, x=noisy(self.x), state=next(states), fresh=next(states))
+
+
+class Difference(NamedTuple):
+    """What differs most in a window, relative to what may differ.
+
+    Args:
+        name: Of the tensor.
+        gap: The largest difference of a number; infinite where one is not finite and the other is.
+        allowed: How large it may be.
+        size: The largest number of the tensor in the eager loop.
+    """
+
+    name: str
+    gap: float
+    allowed: float
+    size: float
+
+    @property
+    def kept(self) -> bool:
+        """Whether the two agree."""
+        return self.gap <= self.allowed
+
+    @property
+    def words(self) -> str:
+        """Name and sizes in a sentence's middle."""
+        if self.gap == float("inf"):
+            return f"{self.name} has numbers that are not finite, or other sizes"
+        return (
+            f"{self.name} differs by {self.gap:.2g}, where its largest number is {self.size:.2g} and "
+            f"rounding explains {self.allowed:.2g}"
+        )
+
+
+def tolerance(dtype: torch.dtype, steps: int) -> float:
+    """Return how far, relative to a tensor's largest number, rounding may take two ways apart.
+
+    ``64 eps (8 + sqrt(T))``: errors of a step that is forgotten again add up like a walk. (A cell that
+    amplifies small differences is asked how much, see `compare`.)
+
+    Args:
+        dtype: Of the numbers.
+        steps: T.
+    """
+    return float(_ROUNDINGS * torch.finfo(dtype).eps * (8 + steps**0.5))
+
+
+def compare(way: str, layer: Layer, window: Window, run: Run = ways.run) -> Difference:
+    """Run a window in a way and on the eager loop, and return what differs most.
+
+    The layer is as before afterwards, and so are the random numbers of torch, numpy and Python.
+    A number may differ by `tolerance` of the largest of its tensor (and of the other gradients', times
+    eps); where it differs by more, by 32 times what the eager loop itself makes of noise of one rounding
+    on x and the states, taken step by step for outputs.
+
+    Args:
+        way: Which.
+        layer: The layer.
+        window: The window.
+        run: Runs a window in a way.
+
+    Raises:
+        Unsupported: It does not run in this way.
+    """
+
+    def numbers_of(way: str, window: Window) -> Numbers:
+        with untouched(layer):
+            return numbers(way, layer, window, run)
+
+    got = numbers_of(way, window)
+    wanted = numbers_of("eager", window)
+    found = worst(wanted, got, window, None)
+    if not found.kept:
+        found = worst(wanted, got, window, numbers_of("eager", window.disturbed()))
+    return found
+
+
+def numbers(way: str, layer: Layer, window: Window, run: Run = ways.run) -> Numbers:
+    """Return all that a window gives, by name. The layer is left in the window's mode."""
+    layer.train(window.training)
+    # those of an optimizer: a run that puts others into their place is found out
+    learned = {n: p for n, p in layer.named_parameters() if p.requires_grad}
+    x = window.x.detach().clone().requires_grad_(window.training and window.x_gradient)
+    state, fresh = (
+        map_state(lambda t: t.detach().clone().requires_grad_(window.training), s)
+        for s in (window.state, window.fresh)
+    )
+    drawn = []
+    if window.masks is not None:
+        drawn.append(torch.Generator())
+        drawn[0].set_state(window.masks)
+    with torch.set_grad_enabled(window.training):
+        outputs, states = run(
+            way, layer, x, state, fresh, window.marks, window.keep, window.gather, *drawn
+        )
+    found: Numbers = {"the output": outputs}
+    for step in window.keep:
+        found.update(_named(f"the state after step {step}", states[step]))
+    if window.training:
+        given = {"x": x} if window.x_gradient else {}
+        given.update(_named("the first state", state))
+        given.update(_named("a restart's state", fresh))
+        found.update(_gradients(found, {**given, **learned}))
+    for name, buffer in layer.named_buffers():  # masks too: bools have no difference
+        wide = buffer.clone() if buffer.is_complex() else buffer.to(torch.float64, copy=True)
+        found[name] = wide
+    return {name: None if t is None else t.detach() for name, t in found.items()}
+
+
+def worst(wanted: Numbers, got: Numbers, window: Window, disturbed: Numbers | None) -> Difference:
+    """Return what differs most of what may differ.
+
+    Args:
+        wanted: Of the eager loop.
+        got: Of the other way.
+        window: The window.
+        disturbed: Of the eager loop for a disturbed window, where known.
+    """
+    dtype, steps = window.x.dtype, window.x.shape[0]
+    relative = tolerance(dtype, steps)
+    gradients = {n for n in wanted if n.startswith("the gradient")}
+    largest = max(
+        (_size(t) for n, t in wanted.items() if n in gradients and t is not None), default=0.0
+    )
+    found, share = Difference("the output", 0.0, relative, 0.0), -1.0
+    for name, a in wanted.items():
+        b = got.get(name)
+        if a is None and b is None:
+            continue
+        a, b = (torch.zeros_like(u) if t is None else t for t, u in ((a, b), (b, a)))  # type: ignore[arg-type]
+        size = _size(a)
+        # a gradient that is zero but for rounding has no size of its own
+        floor = torch.finfo(dtype).eps * largest * _ROUNDINGS if name in gradients else 0.0
+        allowed = torch.full((max(1, len(a) if a.dim() else 1),), relative * size + floor + 1e-300)
+        allowed = allowed.double()
+        gap = _gap(a, b)
+        if disturbed is not None and (other := disturbed.get(name)) is not None:
+            noise = _DISTURBANCES * _gap(a, other)
+            # what a step does to rounding, the steps before it did not
+            by_step = name == "the output"
+            allowed = allowed + (noise.cummax(0).values if by_step else noise.max())
+        shares = gap / allowed[: len(gap)]
+        at = int(shares.argmax()) if len(shares) else 0
+        mine = float(shares[at]) if len(shares) else 0.0
+        if not mine <= share:
+            share = mine
+            found = Difference(name, float(gap[at]), float(allowed[at]), size)
+    return found
+
+
+@contextmanager
+def untouched(layer: nn.Module) -> Iterator[None]:
+    """Give a layer back as it was, and the random numbers of torch, numpy and Python."""
+    modules = [(m, dict(vars(m)), dict(m._buffers)) for m in layer.modules()]
+    kept = {name: b.detach().clone() for name, b in layer.named_buffers()}
+    python, numbers = random.getstate(), np.random.get_state()  # noqa: NPY002 - it is the global one
+    drawn = torch.get_rng_state()
+    try:
+        yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numbers)  # noqa: NPY002
+        torch.set_rng_state(drawn)
+        for module, held, buffers in modules:
+            vars(module).clear()
+            vars(module).update(held)
+            module._buffers.clear()
+            module._buffers.update(buffers)
+        with torch.no_grad():
+            for name, buffer in layer.named_buffers():
+                if not torch.equal(buffer, kept[name]):
+                    buffer.copy_(kept[name])
+
+
+def _named(what: str, state: State) -> dict[str, Tensor]:
+    return {f"{what}, part {i}": part for i, part in enumerate(leaves(state))}
+
+
+def _gradients(found: Numbers, wanted: dict[str, Tensor]) -> Numbers:
+    """Return the gradients of a loss in which every number counts differently."""
+    generator = torch.Generator().manual_seed(20)
+    parts = [t for t in found.values() if t is not None and t.requires_grad]
+    if not parts or not wanted:
+        return {}
+    weights = (torch.randn(p.shape, generator=generator, dtype=torch.float64).to(p) for p in parts)
+    loss = torch.stack([(p * w).sum() for p, w in zip(parts, weights, strict=True)]).sum()
+    gradients = torch.autograd.grad(loss, list(wanted.values()), allow_unused=True)
+    return {f"the gradient of {n}": g for n, g in zip(wanted, gradients, strict=True)}
+
+
+def _size(tensor: Tensor) -> float:
+    return float(tensor.abs().nan_to_num(0.0, 0.0, 0.0).max()) if tensor.numel() else 0.0
+
+
+def _gap(a: Tensor, b: Tensor) -> Tensor:
+    """Return the largest difference at each first index, infinite where one of the two is not finite."""
+    if a.shape != b.shape:
+        return torch.tensor([float("inf")], dtype=torch.float64)
+    if not a.numel():
+        return torch.zeros(1, dtype=torch.float64)
+    gap = (a - b).abs()
+    same = (a == b) | (a.isnan() & b.isnan())
+    gap = torch.where(same, torch.zeros_like(gap), gap).double()
+    gap = gap.nan_to_num(float("inf"), float("inf"))
+    return gap.reshape(len(a), -1).amax(1) if a.dim() else gap.reshape(1)

@@ -1,0 +1,89 @@
+"""The normalizers of one layer, one for each site, and what a step sees of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from memcell.backends.step_masks import WindowMarks
+from memcell.errors import PluginError
+from memcell.recurrent.normalizer import Normalizer, NormWindow
+
+Gathered = dict[str, tuple[Tensor, ...]]
+
+
+class SiteNorms(nn.Module):
+    """One normalizer a site; without any, ``norm`` returns what it is given.
+
+    Args:
+        sites: Name of each site to its width.
+        build: Makes the normalizer of a width; None for no normalizer.
+    """
+
+    def __init__(self, sites: Mapping[str, int], build: Callable[[int], Normalizer] | None) -> None:
+        super().__init__()
+        self.known = frozenset(sites)
+        built = {} if build is None else {site: build(width) for site, width in sites.items()}
+        self.sites = nn.ModuleDict(built)
+
+    def __len__(self) -> int:
+        """Number of normalizers."""
+        return len(self.sites)
+
+    def site(self, name: str) -> Normalizer:
+        """Return the normalizer of a site."""
+        found = self.sites[name]
+        assert isinstance(found, Normalizer)
+        return found
+
+    def windows(self, marks: WindowMarks, gather: bool) -> dict[str, NormWindow]:
+        """Prepare each normalizer for a window."""
+        return {n: self.site(n).window(marks.ages, marks.valid, gather) for n in self.sites}
+
+    def at(self, windows: Mapping[str, NormWindow], t: int) -> StepNorm:
+        """Return the ``norm`` of step t."""
+        return StepNorm(self, windows, t)
+
+    def fold(self, windows: Mapping[str, NormWindow], gathered: list[Gathered]) -> None:
+        """Hand each normalizer what its steps gathered, stacked over the window."""
+        for name, window in windows.items():
+            steps = [g[name] for g in gathered]
+            stacked = tuple(
+                torch.stack([s.detach() for s in column]) for column in zip(*steps, strict=True)
+            )
+            if stacked:
+                self.site(name).fold(stacked, window.mode, window.inputs)
+
+
+class StepNorm:
+    """``norm(site, z)`` of one step, and what it gathered."""
+
+    def __init__(self, norms: SiteNorms, windows: Mapping[str, NormWindow], t: int) -> None:
+        self.norms, self.windows, self.t = norms, windows, t
+        self.gathered: Gathered = {}
+        self.seen: set[str] = set()
+
+    def __call__(self, site: str, z: Tensor) -> Tensor:
+        """Normalize the sum of a site.
+
+        Raises:
+            PluginError: The cell does not declare the site, or asks twice in a step.
+        """
+        if site not in self.norms.known:
+            raise PluginError(
+                f"the cell asked for norm site '{site}', which its norm_sites does not declare "
+                f"({', '.join(sorted(self.norms.known)) or 'none'})"
+            )
+        if site in self.seen:
+            raise PluginError(
+                f"the cell asked twice for norm site '{site}' in one step; name two sites"
+            )
+        self.seen.add(site)
+        if not len(self.norms):
+            return z
+        window = self.windows[site]
+        inputs = tuple(i[self.t] for i in window.inputs)
+        out, self.gathered[site] = self.norms.site(site).normalize(z, window.mode, inputs)
+        return out

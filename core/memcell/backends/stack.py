@@ -1,0 +1,107 @@
+"""Layers on top of each other; the state is a tuple over layers."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+import torch
+from torch import Tensor, nn
+
+from memcell.backends.layer import Layer, Unrolled
+from memcell.backends.step_masks import WindowMarks
+from memcell.recurrent.state import State
+
+
+class RecurrentStack(nn.Module):
+    """Recurrent layers, each over the whole window before the next.
+
+    Args:
+        layers: From the input upwards.
+        dropout: Share of each layer's outputs set to zero on the way to the next layer, in training
+            (Zaremba et al. 2014: only the non-recurrent connections).
+    """
+
+    def __init__(self, layers: Iterable[Layer], dropout: float = 0.0) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(layers)
+        self.dropout = dropout
+
+    @property
+    def output_size(self) -> int:
+        """Width of the last layer's output."""
+        return self._layer(-1).cell.output_size
+
+    @property
+    def way(self) -> str:
+        """How the layers run, in words (they differ at most in width)."""
+        return self._layer(0).way
+
+    @property
+    def each(self) -> list[Layer]:
+        """The layers."""
+        return [self._layer(i) for i in range(len(self.layers))]
+
+    def _layer(self, i: int) -> Layer:
+        layer = self.layers[i]
+        assert isinstance(layer, Layer)
+        return layer
+
+    def initial_state(
+        self,
+        batch_size: int,
+        *,
+        device: torch.device | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> State:
+        """Return zeros, a tuple over layers."""
+        return tuple(
+            self._layer(i).cell.initial_state(batch_size, device=device, dtype=dtype)
+            for i in range(len(self.layers))
+        )
+
+    def forward(
+        self,
+        x: Tensor,
+        state: State,
+        fresh: State,
+        marks: WindowMarks,
+        keep: Collection[int] = (),
+        gather: bool = False,
+        generator: torch.Generator | None = None,
+        mask_generator: torch.Generator | None = None,
+    ) -> Unrolled:
+        """Run a window.
+
+        Args:
+            x: ``[T, B, I]``.
+            state: Tuple over layers, before the first step.
+            fresh: Tuple over layers, what a restarted lane has.
+            marks: Restarts, padding, ages: the same for every layer.
+            keep: Numbers of steps after which the states are wanted.
+            gather: Normalizers use and fold batch statistics (training, never a replay).
+            generator: Random numbers of dropout; None for no dropout.
+            mask_generator: Random numbers for cells that draw masks; ``generator`` unless given.
+        """
+        wanted = sorted(set(keep))
+        drawn = generator if mask_generator is None else mask_generator
+        drawn = drawn if self.training else None
+        kept: dict[int, list[State]] = {step: [] for step in wanted}
+        for i in range(len(self.layers)):
+            if i and self.dropout and self.training and generator is not None:
+                x = _dropout(x, self.dropout, generator)
+            x, states = self._layer(i)(x, state[i], fresh[i], marks, wanted, gather, drawn)
+            for step in wanted:
+                kept[step].append(states[step])
+        return Unrolled(x, {step: tuple(states) for step, states in kept.items()})
+
+    def normalizers(self) -> Iterable[tuple[str, nn.Module]]:
+        """Yield every normalizer with its name ``layer.site``."""
+        for i in range(len(self.layers)):
+            for site, module in self._layer(i).norms.sites.items():
+                yield f"{i}.{site}", module
+
+
+def _dropout(x: Tensor, rate: float, generator: torch.Generator) -> Tensor:
+    # Drawn on the generator's device (the CPU), so that a run is the same on any device.
+    kept = torch.rand(x.shape, generator=generator, dtype=torch.float32) >= rate
+    return x * kept.to(device=x.device, dtype=x.dtype) / (1.0 - rate)

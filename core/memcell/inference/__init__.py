@@ -1,0 +1,1 @@
+"""A trained network over recordings: whole, one step at a time, live, and as ONNX."""

@@ -1,0 +1,148 @@
+"""Inference over whole sequences, with memory carried through them or restarted every window."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence as ListOf
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from memcell.backends import WindowMarks
+from memcell.network.blocks import by_blocks
+from memcell.network.network import Network
+from memcell.recurrent.policy import Remembered
+from memcell.sequences.time_series import Sequence
+
+#: Steps run at once: whole blocks of `memcell.network.blocks`. Fixed, so that a recording gives the same
+#: bits however it is handed over.
+CHUNK = 2048
+
+
+@torch.no_grad()
+def probabilities(
+    network: Network, sequences: ListOf[Sequence], policy: str, time_steps: int
+) -> list[NDArray[np.float32]]:
+    """Return class probabilities ``[n_steps, n_outputs]`` of each sequence.
+
+    Each sequence is run by itself, so that its result does not depend on which others there are.
+
+    Args:
+        network: The network; put into inference mode for the call.
+        sequences: The sequences.
+        policy: ``"carry"``: memory runs from a sequence's start to its end, restarting at gaps;
+            ``"reset"``: it restarts every ``time_steps`` steps as well.
+        time_steps: The window of ``"reset"``.
+    """
+    was_training = network.training
+    network.eval()
+    try:
+        return [_one(network, sequence, policy, time_steps) for sequence in sequences]
+    finally:
+        network.train(was_training)
+
+
+def _one(network: Network, sequence: Sequence, policy: str, time_steps: int) -> NDArray[np.float32]:
+    stream = InferenceStream(network, policy, time_steps)
+    pieces = [stream.push(np.asarray(sequence.features), sequence.starts), stream.end()]
+    return np.concatenate(pieces)
+
+
+class InferenceStream:
+    """The network along one sequence that comes in pieces, however cut: the bits of the whole.
+
+    It runs chunks of `CHUNK` steps counted from the sequence's start, so up to `CHUNK` - 1 steps wait for
+    the next piece.
+
+    Args:
+        network: The network, in inference mode.
+        policy: As in `probabilities`.
+        time_steps: Likewise.
+    """
+
+    def __init__(self, network: Network, policy: str, time_steps: int) -> None:
+        self._network, self._device = network, network.device
+        self._every = time_steps if policy == "reset" else 0
+        self._fresh = network.fresh(1)
+        self._remembered = Remembered(
+            self._fresh, torch.zeros(1, dtype=torch.int64, device=self._device)
+        )
+        self._step = 0
+        self._waiting: list[tuple[NDArray[np.float32], NDArray[np.bool_]]] = []
+        self._n_waiting = 0
+
+    def push(
+        self, features: NDArray[np.float32], starts: NDArray[np.bool_] | None = None
+    ) -> NDArray[np.float32]:
+        """Return the probabilities ``[m, n_outputs]`` of the next steps that fill a chunk.
+
+        Args:
+            features: ``[k, F]`` of the next k steps.
+            starts: ``[k]``: memory restarts before such a step; None where it does before none.
+        """
+        marks = np.zeros(len(features), dtype=np.bool_) if starts is None else starts
+        self._waiting.append((features, marks))
+        self._n_waiting += len(features)
+        if self._n_waiting < CHUNK:
+            return self._nothing()
+        x, marks = self._taken()
+        whole = len(x) - len(x) % CHUNK
+        pieces = [self._run(x[i : i + CHUNK], marks[i : i + CHUNK]) for i in range(0, whole, CHUNK)]
+        self._waiting = [(x[whole:].copy(), marks[whole:].copy())]
+        self._n_waiting = len(x) - whole
+        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+
+    def end(self) -> NDArray[np.float32]:
+        """Return the probabilities of the steps that wait."""
+        if not self._n_waiting:
+            return self._nothing()
+        x, marks = self._taken()
+        self._waiting, self._n_waiting = [], 0
+        return self._run(x, marks)
+
+    def _taken(self) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        if len(self._waiting) == 1:
+            return self._waiting[0]
+        features, starts = zip(*self._waiting, strict=True)
+        return np.concatenate(features), np.concatenate(starts)
+
+    def _nothing(self) -> NDArray[np.float32]:
+        return np.empty((0, self._network.readout.out_features), dtype=np.float32)
+
+    @torch.no_grad()
+    def _run(self, features: NDArray[np.float32], starts: NDArray[np.bool_]) -> NDArray[np.float32]:
+        steps = len(features)
+        if self._step == 0 or self._every:
+            starts = starts.copy()
+            starts[0] |= self._step == 0
+        if self._every:
+            starts |= np.arange(self._step, self._step + steps) % self._every == 0
+        self._step += steps
+        x = torch.from_numpy(np.array(features, dtype=np.float32)).unsqueeze(1).to(self._device)
+        marks = torch.from_numpy(starts).unsqueeze(1).to(self._device)
+        network, before = self._network, self._remembered
+        window = WindowMarks.of(marks, torch.ones_like(marks), before.age)
+        # in blocks, as a stream of single steps runs them (`memcell.inference.stepping`): the same bits
+        hidden, states = network.recurrent(
+            by_blocks(network.encoder, x), before.state, self._fresh, window, (steps,)
+        )
+        self._remembered = Remembered(states[steps], window.age_after(steps, before.age))
+        logits = by_blocks(network.readout, hidden)
+        return np.asarray(torch.softmax(logits[:, 0].float(), dim=-1).cpu().numpy())
+
+
+def mean_loss(
+    probability: ListOf[NDArray[np.float32]],
+    sequences: ListOf[Sequence],
+    class_weights: tuple[float, ...] | None,
+) -> float:
+    """Return the mean cross-entropy (nats) over labelled steps, weighted by class; NaN without any."""
+    total, weight = 0.0, 0.0
+    for p, sequence in zip(probability, sequences, strict=True):
+        known = sequence.labelled
+        y = np.asarray(sequence.targets[known], dtype=np.int64)
+        w = np.ones(len(y)) if class_weights is None else np.asarray(class_weights)[y]
+        chosen = p[known, y].astype(np.float64).clip(1e-12)
+        total += float(-(w * np.log(chosen)).sum())
+        weight += float(w.sum())
+    return total / weight if weight else float("nan")

@@ -1,0 +1,197 @@
+"""Running a trained network over recordings that training never saw: one, or ten thousand."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from memcell.applications.prediction import Item, Record
+from memcell.cli.reporting import try_report, write_prediction
+from memcell.errors import CheckpointError, DiskError, UsageError
+from memcell.files.atomic import make_folder, write_atomic
+from memcell.files.reading import subfolders
+from memcell.inference.predict_task import Opened, PredictTask, Wanted, do_recording, opened_model
+from memcell.inference.predict_task import model_id as model_id
+from memcell.interrupt import Interrupted
+from memcell.jobs import Mode, Outcome, run_tasks
+from memcell.plugins import default_registry
+from memcell.progress import Progress, progress
+from memcell.runs.run import Say
+from memcell.runs.run_folder import RunFolder
+
+#: Failures and notes that are printed; all of them stand in the summary.
+MOST_FAILURES = 20
+
+
+def predict(
+    app: str,
+    paths: list[str],
+    run: Path,
+    out: Path,
+    say: Say,
+    *,
+    eval_policy: str = "auto",
+    causal: bool = False,
+    options: Mapping[str, Any] | None = None,
+    mode: Mode | None = None,
+) -> int:
+    """Predict; a broken recording is named and the others go on, and what is done is not done again.
+
+    Args:
+        app: Name of the app.
+        paths: Files, folders and globs.
+        run: The run folder of the model.
+        out: Folder for the results.
+        say: Receives lines for the person.
+        eval_policy: ``"carry"``, ``"reset"``, or ``"auto"`` for what the run was trained for.
+        causal: Nothing may depend on what comes after it: memory is carried as a stream carries it.
+        options: Of the app's ``predict_config``.
+        mode: Where recordings are done; the results do not depend on it.
+
+    Returns:
+        1 where any recording failed, else 0.
+
+    Raises:
+        UsageError: ``causal`` and a memory that restarts, or what the app says to what is asked.
+        CheckpointError: ``run`` has no model of the app.
+        Interrupted: The person asked to stop; the same command goes on.
+        MemcellError: The results cannot be written; what was done is kept.
+    """
+    mode = mode or Mode()
+    if causal and eval_policy == "reset":
+        raise UsageError("--causal carries memory on: leave out --eval-policy reset")
+    wanted = Wanted(
+        app=app,
+        run=str(run.absolute()),
+        digest=_digest(run),
+        out=str(out.absolute()),
+        policy="carry" if causal else eval_policy,
+        causal=causal,
+        options=json.dumps(dict(options or {}), sort_keys=True),
+    )
+    opened = opened_model(wanted)
+    items = list(opened.predictor.find(paths))
+    make_folder(out)
+    mode = replace(mode, imports=imports_of(opened))
+    records = _Predicting(items, say).run(wanted, mode)
+    opened.predictor.finish(records)
+    facts, policy = opened.facts, opened.policy
+    write_prediction(
+        out, app, run, policy, wanted.digest, facts.task, facts.decisions[policy], facts.notes
+    )
+    code = _said(records, opened, out, say)
+    try_report(out, app, default_registry(), say)
+    return code
+
+
+def imports_of(opened: Opened) -> tuple[str, ...]:
+    """Return the modules that every recording needs, so that workers need not import them one by one."""
+    cells = {type(module).__module__ for module in opened.network.modules()}
+    own = (type(opened.predictor).__module__, *opened.predictor.imports)
+    return ("memcell.inference.predict_task", "memcell_compiler", *sorted(cells), *own)
+
+
+def _digest(run: Path) -> str:
+    """Return the digest of a run's model.
+
+    Raises:
+        CheckpointError: There is none; says what the folder is and what to type instead.
+    """
+    model = RunFolder(run).model
+    if os.path.lexists(model):
+        return model_id(model)
+    for folder, what in (("folds", "leaves one subject out"), ("runs", "is a comparison")):
+        inside = [p for p in subfolders(run, f"{folder}/*") if (p / "model.safetensors").is_file()]
+        if inside:
+            raise CheckpointError(
+                f"run '{run}' {what} and has {len(inside)} networks; type the one to predict with, such "
+                f"as --model {inside[0]}"
+            )
+    folder_of_run = RunFolder.open(run)
+    raise CheckpointError(
+        f"run '{run}' has no trained network yet; finish it with 'memcell train "
+        f"{folder_of_run.sections().get('app', 'APP')} --resume {run}'"
+    )
+
+
+class _Predicting:
+    """The recordings of one call, wherever they are done."""
+
+    def __init__(self, items: list[Item], say: Say) -> None:
+        self.items, self.say = items, say
+        self.records: dict[str, Record] = {}
+        self.warned: set[str] = set()
+        self.shown: Progress | None = None
+
+    def run(self, wanted: Wanted, mode: Mode) -> list[Record]:
+        mark = Path(wanted.out) / f".asked-{uuid4().hex}"
+        if mode.scheduler:
+            write_atomic(mark, "")
+            wanted = replace(wanted, mark=mark.name)
+        tasks = [PredictTask(wanted=wanted, item=item) for item in self.items]
+        try:
+            with progress("predict", len(tasks)) as shown:
+                self.shown = shown
+                run_tasks(do_recording, tasks, mode, self._ended, shown)
+        except Interrupted as stop:
+            raise Interrupted(f"{stop}; {self._counted()}") from None
+        except DiskError as error:
+            raise DiskError(f"{error}; {self._counted('make room, and ')}") from None
+        finally:
+            mark.unlink(missing_ok=True)
+        return [self.records[item.name] for item in self.items]
+
+    def _ended(self, task: PredictTask, outcome: Outcome[Record]) -> None:
+        for text in outcome.warnings:
+            if text not in self.warned:
+                self.warned.add(text)
+                self.say(f"note: {text}")
+        if outcome.lost:
+            record: Record = {
+                "recording": task.id,
+                "status": "failed",
+                "reason": str(outcome.error),
+            }
+        elif outcome.error is not None:
+            # what is wrong with a recording is in its record; this is the model, the disk or the cluster
+            raise outcome.error
+        else:
+            assert outcome.result is not None
+            record = outcome.result
+        self.records[task.id] = record
+        if self.shown is not None:
+            n = len(self.records)
+            self.shown.advance(0, f"{n} of {len(self.items)}: {task.id} {record['status']}")
+
+    def _counted(self, first: str = "") -> str:
+        done = sum(r["status"] != "failed" for r in self.records.values())
+        return f"{done} of {len(self.items)} recordings are done and kept: {first}the same command goes on"
+
+
+def _said(records: list[Record], opened: Opened, out: Path, say: Say) -> int:
+    failed = [r for r in records if r["status"] == "failed"]
+    for record in failed[:MOST_FAILURES]:
+        say(f"failed: {record['recording']}: {record['reason']}")
+    if len(failed) > MOST_FAILURES:
+        say(f"and {len(failed) - MOST_FAILURES} more; the summary names them all")
+    noted = [r for r in records if r.get("note")]
+    for record in noted[:MOST_FAILURES]:
+        say(f"note: {record['recording']}: {record['note']}")
+    if len(noted) > MOST_FAILURES:
+        say(f"and {len(noted) - MOST_FAILURES} more such notes")
+    skipped = sum(r["status"] == "done before" for r in records)
+    again = f", {skipped} of them done before" if skipped else ""
+    say(
+        f"{len(records) - len(failed)} of {len(records)} recordings predicted{again} "
+        f"(memory: {opened.policy}); results in '{out}'"
+    )
+    if opened.facts.task.get("simulated"):
+        say(
+            "note: the model was trained on simulated data; what it finds says nothing about people"
+        )
+    return 1 if failed else 0

@@ -1,0 +1,195 @@
+"""One recording of a prediction, wherever it is done: the model is found and loaded there, once a process."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from memcell.applications.prediction import Asked, Item, Predictor, Record
+from memcell.errors import CheckpointError, UsageError
+from memcell.files.reading import MOST_WEIGHTS, read_bytes, refusing
+from memcell.inference.evaluate import open_run
+from memcell.inference.inference import InferenceStream, probabilities
+from memcell.inference.model import ModelFacts, load_model
+from memcell.interrupt import Interrupted
+from memcell.jobs import Working
+from memcell.network.network import Network
+from memcell.plugins import default_registry
+from memcell.plugins.options import from_mapping
+from memcell.plugins.specs import AppSpec
+from memcell.runs.run import inference_device
+from memcell.sequences import Sequence
+from memcell.threads import one_thread
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What all recordings of a prediction share; small, and the same in every process.
+
+    Args:
+        app: Name of the app.
+        run: The run folder, absolute.
+        digest: Of its model file, as `model_id` gives it.
+        out: Folder for the results, absolute.
+        policy: Inference policy, ``"carry"`` or ``"reset"``; ``"auto"`` for the run's own.
+        causal: As in `memcell.applications.prediction.Asked`.
+        options: Of the app's ``predict_config``, as JSON.
+        mark: A file that the one who asked has put into ``out``; empty where there is none.
+    """
+
+    app: str
+    run: str
+    digest: str
+    out: str
+    policy: str = "auto"
+    causal: bool = False
+    options: str = "{}"
+    mark: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictTask:
+    """One recording to do."""
+
+    wanted: Wanted
+    item: Item
+
+    @property
+    def id(self) -> str:
+        """The recording's name."""
+        return self.item.name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """A model in this process.
+
+    Args:
+        network: In inference mode.
+        facts: What belongs to it.
+        policy: The inference policy.
+        time_steps: Of the run.
+        predictor: The app's.
+    """
+
+    network: Network
+    facts: ModelFacts
+    policy: str
+    time_steps: int
+    predictor: Predictor
+
+    def infer(self, stop: Callable[[], bool] = bool) -> Inference:
+        """Return what runs the network; ``stop`` says whether the person asked to."""
+        return Inference(self, stop)
+
+
+def do_recording(task: PredictTask, working: Working) -> Record:
+    """Do one recording.
+
+    Raises:
+        UsageError: This process does not see the results' folder.
+        CheckpointError: Or another model than the one that was asked for.
+        DiskError: The results cannot be written.
+        Interrupted: The person asked to stop.
+    """
+    wanted = task.wanted
+    if wanted.mark and not (Path(wanted.out) / wanted.mark).is_file():
+        raise UsageError(
+            f"a worker does not see '{wanted.out}' as it is here: with --scheduler, recordings, model and "
+            "--out have to be on a disk that all workers share, under the same paths"
+        )
+    opened = opened_model(wanted)
+    with one_thread():
+        return opened.predictor.one(task.item, opened.infer(lambda: working.stop.requested))
+
+
+@lru_cache(maxsize=1)
+def opened_model(wanted: Wanted) -> Opened:
+    """Load a model and build its app; kept until another one is asked for.
+
+    Raises:
+        CheckpointError: There is no such model, or another one than was asked for.
+        UsageError: The run is of another app, or cannot be used as asked.
+    """
+    registry = default_registry()
+    folder, config = open_run(wanted.app, Path(wanted.run), registry)
+    device = inference_device(config)
+    torch.set_num_threads(config.training.threads)
+    entry = registry.get("app", wanted.app)
+    built: Any = entry.build(config.app_config, None)
+    network, facts = load_model(folder, config, registry, built)
+    if model_id(folder.model) != wanted.digest:
+        raise CheckpointError(f"'{folder.model}' is not the model that was asked for: it changed")
+    policy = facts.eval_policy if wanted.policy == "auto" else wanted.policy
+    asked = Asked(
+        facts={**facts.task, "model_id": f"{wanted.digest}-{policy}"},
+        decision=facts.decisions[policy],
+        out=Path(wanted.out),
+        causal=wanted.causal,
+        options=options_of(wanted),
+    )
+    with refusing(folder.model):
+        predictor = built.predictor(asked)
+    return Opened(
+        network=network.to(device).eval(),
+        facts=facts,
+        policy=policy,
+        time_steps=config.training.time_steps,
+        predictor=predictor,
+    )
+
+
+def options_of(wanted: Wanted) -> Any:
+    """Return the app's own options of a prediction, checked; None where it has none."""
+    entry = default_registry().get("app", wanted.app)
+    assert isinstance(entry.spec, AppSpec)
+    config = entry.predict_config_type()
+    if config is None:
+        return None
+    return from_mapping(config, json.loads(wanted.options), "predict")
+
+
+def model_id(path: Path) -> str:
+    """Return a short digest of a model file, by which results say what made them."""
+    return hashlib.sha256(read_bytes(path, MOST_WEIGHTS)).hexdigest()[:16]
+
+
+class Inference:
+    """The network of an opened model; it stops between two pieces where the person asked to."""
+
+    def __init__(self, opened: Opened, stop: Callable[[], bool]) -> None:
+        self._opened, self._stop = opened, stop
+
+    def __call__(self, sequence: Sequence) -> NDArray[np.float32]:
+        """Return class probabilities ``[n_steps, n_classes]`` under the run's inference policy."""
+        it = self._opened
+        return probabilities(it.network, [sequence], it.policy, it.time_steps)[0]
+
+    def begin(self) -> _Stoppable:
+        """Return a stream for one recording."""
+        it = self._opened
+        return _Stoppable(InferenceStream(it.network, it.policy, it.time_steps), self._stop)
+
+
+class _Stoppable:
+    def __init__(self, stream: InferenceStream, stop: Callable[[], bool]) -> None:
+        self._stream, self._stop = stream, stop
+
+    def push(
+        self, features: NDArray[np.float32], starts: NDArray[np.bool_] | None = None
+    ) -> NDArray[np.float32]:
+        if self._stop():
+            raise Interrupted("stopped within a recording, which is not kept")
+        return self._stream.push(features, starts)
+
+    def end(self) -> NDArray[np.float32]:
+        return self._stream.end()

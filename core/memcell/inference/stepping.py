@@ -1,0 +1,79 @@
+"""A trained network one step at a time, for live signals: a step costs microseconds.
+
+Encoder, recurrent layers (`memcell.backends.Stepper`), readout, softmax; one lane, no gradient, on the CPU.
+Where the layers run as generated C (``reason`` is empty) a step gives the bits that
+`memcell.inference.inference.probabilities` gives for the whole sequence with memory carried.
+
+For that the encoder and the readout are given a block, with the step at its place
+(`memcell.network.blocks`), and steps are counted from the first one on, over gaps.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from memcell.backends.layer import Layer
+from memcell.backends.stepper import Stepper
+from memcell.errors import UsageError
+from memcell.network.blocks import BLOCK
+from memcell.network.network import Network
+from memcell.recurrent.state import map_state
+
+
+class NetworkStepper:
+    """Runs a network step by step, memory carried until `restart`.
+
+    Args:
+        network: The network; put into inference mode. Its weights stay where they are.
+        n_features: F.
+
+    Attributes:
+        reason: Why not all layers run as generated C; empty where they do.
+
+    Raises:
+        UsageError: The weights are not on the CPU.
+    """
+
+    def __init__(self, network: Network, n_features: int) -> None:
+        if network.device.type != "cpu":
+            raise UsageError(
+                f"the network is on '{network.device}'; steps are run on the CPU: move it with "
+                "network.cpu()"
+            )
+        self._network = network.eval()
+        layers = [layer for layer in network.recurrent.layers if isinstance(layer, Layer)]
+        self._steppers = [Stepper(layer) for layer in layers]
+        self.reason = "; ".join(dict.fromkeys(s.reason for s in self._steppers if s.reason))
+        self._x = torch.zeros(BLOCK, 1, n_features)
+        self._top = torch.zeros(BLOCK, 1, network.recurrent.output_size)
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin a recording: `restart`, and steps are counted anew."""
+        self._done = 0
+        self.restart()
+
+    @torch.inference_mode()
+    def restart(self) -> None:
+        """Forget: the memory is the network's start again, at age 0."""
+        fresh = self._network.fresh(1)
+        for stepper, state in zip(self._steppers, fresh, strict=True):
+            stepper.load(map_state(torch.clone, state))
+
+    @torch.inference_mode()
+    def step(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Take the features ``[F]`` of a step and return class probabilities ``[C]``."""
+        place = self._done % BLOCK
+        if place == 0:
+            self._x.zero_()
+            self._top.zero_()
+        self._done += 1
+        self._x[place, 0] = torch.from_numpy(features)
+        h = self._network.encoder(self._x)[place]
+        for stepper in self._steppers:
+            h = stepper.step(h)
+        self._top[place] = h
+        logits = self._network.readout(self._top)[place].float()
+        return np.asarray(torch.softmax(logits, dim=-1)[0].numpy())

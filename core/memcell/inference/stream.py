@@ -1,0 +1,67 @@
+"""Running a trained network live."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from memcell.applications.streaming import StreamAsked, Streaming
+from memcell.errors import UsageError
+from memcell.inference.evaluate import open_run
+from memcell.inference.model import load_model
+from memcell.inference.predict_task import model_id
+from memcell.inference.stepping import NetworkStepper
+from memcell.interrupt import Interrupts
+from memcell.plugins import Registry
+from memcell.plugins.options import from_mapping
+from memcell.runs.run import Say
+from memcell.threads import one_thread
+
+
+def stream(
+    app: str,
+    run: Path,
+    out: Path | None,
+    options: Mapping[str, Any],
+    registry: Registry,
+    say: Say,
+) -> int:
+    """Stream until the source ends or the person stops; memory is carried, on the CPU, in one thread.
+
+    Args:
+        app: Name of the app.
+        run: The run folder of the model.
+        out: Folder for results; None to keep none.
+        options: Of the app's ``stream_config``.
+        registry: What is installed.
+        say: Receives lines for the person.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        UsageError: The app has nothing to stream, or what it says to what is asked.
+        CheckpointError: ``run`` has no model of the app.
+        DataError: The source cannot be used.
+    """
+    entry = registry.get("app", app)
+    config_type = entry.stream_config_type()
+    if config_type is None:
+        raise UsageError(f"app '{app}' has no live signal to stream")
+    folder, config = open_run(app, run, registry)
+    built: Any = entry.build(config.app_config, None)
+    network, facts = load_model(folder, config, registry, built)
+    if not isinstance(built, Streaming):
+        raise UsageError(f"{entry.origin} names stream options and cannot stream")
+    with one_thread(), Interrupts() as interrupts:
+        asked = StreamAsked(
+            facts={**facts.task, "model_id": f"{model_id(folder.model)}-carry"},
+            decision=facts.decisions["carry"],
+            network=NetworkStepper(network, facts.n_features),
+            options=from_mapping(config_type, options, "stream"),
+            out=out,
+            stop=lambda: interrupts.requested,
+            say=say,
+        )
+        return built.stream(asked)

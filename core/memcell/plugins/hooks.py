@@ -1,0 +1,136 @@
+"""The seven hooks. A plugin implements those it wants; each returns specs and does nothing else.
+
+All hooks are collecting (every plugin's answer is used), take no argument and are pure: they may be
+called any number of times, in any order, and must not import torch. A plugin package names a module
+under the entry-point group ``memcell``; memcell calls the functions of these names in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pluggy
+
+from memcell.plugins.specs import (
+    AppSpec,
+    CellSpec,
+    DatasetSpec,
+    NormalizerSpec,
+    OptimizerSpec,
+    SamplerSpec,
+    StatePolicySpec,
+)
+
+PROJECT = "memcell"
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+# pluggy's specs have no body, though they say what an implementation returns: hence "empty-body"
+
+
+@hookspec
+def memcell_cells() -> Iterable[CellSpec]:  # type: ignore[empty-body]
+    """Recurrent cells.
+
+    >>> from memcell import CellSpec, hookimpl
+    >>> @hookimpl
+    ... def memcell_cells():
+    ...     yield CellSpec(
+    ...         name="mgu",
+    ...         factory="memcell_mgu.cell:MGU",
+    ...         summary="Minimal gated unit: one gate forgets and writes.",
+    ...         reference="Zhou et al. 2016, arXiv:1603.09420",
+    ...     )
+    >>> [spec.name for spec in memcell_cells()]
+    ['mgu']
+    """
+
+
+@hookspec
+def memcell_normalizers() -> Iterable[NormalizerSpec]:  # type: ignore[empty-body]
+    """Normalizers of the sites inside a cell.
+
+    >>> from memcell import NormalizerSpec, hookimpl
+    >>> @hookimpl
+    ... def memcell_normalizers():
+    ...     yield NormalizerSpec(name="l2", factory="memcell_l2.l2:L2", summary="Unit length.")
+    >>> [spec.name for spec in memcell_normalizers()]
+    ['l2']
+    """
+
+
+@hookspec
+def memcell_samplers() -> Iterable[SamplerSpec]:  # type: ignore[empty-body]
+    """Orders of windows.
+
+    >>> from memcell import SamplerSpec, hookimpl
+    >>> @hookimpl
+    ... def memcell_samplers():
+    ...     yield SamplerSpec(name="backwards", factory="memcell_back.back:Backwards")
+    >>> [spec.covers_once for spec in memcell_samplers()]
+    [True]
+    """
+
+
+@hookspec
+def memcell_state_policies() -> Iterable[StatePolicySpec]:  # type: ignore[empty-body]
+    """State policies: what memory a batch starts from.
+
+    >>> from memcell import StatePolicySpec, hookimpl
+    >>> @hookimpl
+    ... def memcell_state_policies():
+    ...     yield StatePolicySpec(name="nap", factory="memcell_nap.nap:Nap", needs_streams=True)
+    >>> [spec.needs_streams for spec in memcell_state_policies()]
+    [True]
+    """
+
+
+@hookspec
+def memcell_optimizers() -> Iterable[OptimizerSpec]:  # type: ignore[empty-body]
+    """Optimizers.
+
+    >>> from memcell import OptimizerSpec, hookimpl
+    >>> @hookimpl
+    ... def memcell_optimizers():
+    ...     yield OptimizerSpec(name="lion", factory="memcell_lion.lion:build")
+    >>> [spec.name for spec in memcell_optimizers()]
+    ['lion']
+    """
+
+
+@hookspec
+def memcell_datasets() -> Iterable[DatasetSpec]:  # type: ignore[empty-body]
+    """Data sets by name.
+
+    >>> from memcell import DatasetSpec, hookimpl
+    >>> @hookimpl
+    ... def memcell_datasets():
+    ...     yield DatasetSpec(name="ours", factory="memcell_ours.ours:Ours", summary="Our nights.")
+    >>> [spec.simulated for spec in memcell_datasets()]
+    [False]
+    """
+
+
+@hookspec
+def memcell_apps() -> Iterable[AppSpec]:  # type: ignore[empty-body]
+    """Applications: ``memcell train NAME`` and the commands beside it.
+
+    >>> from memcell import AppSpec, hookimpl
+    >>> @hookimpl
+    ... def memcell_apps():
+    ...     yield AppSpec(name="spindles", factory="memcell_spindles.app:Spindles")
+    >>> [spec.kind for spec in memcell_apps()]
+    ['app']
+    """
+
+
+HOOK_OF_KIND = {
+    "cell": "memcell_cells",
+    "normalizer": "memcell_normalizers",
+    "sampler": "memcell_samplers",
+    "policy": "memcell_state_policies",
+    "optimizer": "memcell_optimizers",
+    "dataset": "memcell_datasets",
+    "app": "memcell_apps",
+}

@@ -1,0 +1,146 @@
+"""Loading of plugins, each by itself, so that a broken one is named and the others work.
+
+pluggy's own entry-point loader stops at the first failure; here every step (import, registration,
+the check of hook names and arguments, and the iteration of what a hook returns) is guarded for each
+plugin alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+import pluggy
+
+from memcell.plugins import hooks
+from memcell.plugins.importing import watched
+from memcell.plugins.specs import KINDS, Spec
+
+GROUP = "memcell"
+#: The distribution that brings the engine and the built-in plugins.
+OWN_DISTRIBUTION = "memcell-rnn"
+_SPEC_OF_KIND = {spec.kind: spec for spec in KINDS}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loaded:
+    """A spec and where it comes from."""
+
+    spec: Spec
+    distribution: str
+    version: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """A plugin, or a part of one, that could not be loaded."""
+
+    plugin: str
+    distribution: str
+    version: str
+    reason: str
+
+    def __str__(self) -> str:
+        """Return one line that names plugin, distribution, version and reason."""
+        return f"plugin '{self.plugin}' of {self.distribution} {self.version}: {self.reason}"
+
+
+def installed() -> list[EntryPoint]:
+    """Return the entry points of the group ``memcell``, each distribution's once."""
+    unique: dict[tuple[str, str], EntryPoint] = {}
+    for point in entry_points(group=GROUP):
+        # An editable install can be found twice on the path; the first one is what gets imported.
+        unique.setdefault((point.dist.name if point.dist else "", point.name), point)
+    return [unique[key] for key in sorted(unique)]
+
+
+def load(points: Iterable[EntryPoint]) -> tuple[list[Loaded], list[Failure]]:
+    """Load plugins.
+
+    Args:
+        points: Entry points, each naming a module with hook implementations.
+
+    Returns:
+        What was declared, and what failed.
+    """
+    loaded: list[Loaded] = []
+    failures: list[Failure] = []
+    for point in points:
+        distribution = point.dist.name if point.dist else "unknown"
+        version = point.dist.version if point.dist else "unknown"
+
+        def fail(
+            reason: str, point: EntryPoint = point, d: str = distribution, v: str = version
+        ) -> None:
+            failures.append(Failure(plugin=point.name, distribution=d, version=v, reason=reason))
+
+        origin = f"plugin '{point.name}' of {distribution} {version}"
+        try:
+            with watched(origin):
+                module = point.load()
+        # Third-party code may raise anything on import, SystemExit included.
+        except (Exception, SystemExit) as error:
+            fail(f"import failed: {_line(error)}")
+            continue
+        for name, answer in _answers(point.name, module, fail):
+            try:
+                with watched(origin):
+                    items = list(answer())
+            except (Exception, SystemExit) as error:
+                fail(f"{name} raised {_line(error)}")
+                continue
+            kind = _kind_of(name)
+            for item in items:
+                problem = _problem(item, kind)
+                if problem:
+                    fail(f"{name} returned {problem}")
+                else:
+                    loaded.append(Loaded(spec=item, distribution=distribution, version=version))
+    return loaded, failures
+
+
+def _answers(plugin: str, module: Any, fail: Any) -> list[tuple[str, Any]]:
+    """Register one module in a manager of its own and return its hook implementations."""
+    manager = pluggy.PluginManager(hooks.PROJECT)
+    manager.add_hookspecs(hooks)
+    try:
+        manager.register(module, name=plugin)
+        manager.check_pending()
+    except pluggy.PluginValidationError as error:
+        fail(_line(error))
+        return []
+    answers = []
+    for name in hooks.HOOK_OF_KIND.values():
+        for impl in getattr(manager.hook, name).get_hookimpls():
+            if impl.argnames or impl.kwargnames:
+                fail(f"{name} takes arguments {impl.argnames + impl.kwargnames}; it must take none")
+            else:
+                answers.append((name, impl.function))
+    if not answers:
+        known = ", ".join(hooks.HOOK_OF_KIND.values())
+        fail(f"no hook implementation found; mark one of {known} with @memcell.hookimpl")
+    return answers
+
+
+def _kind_of(hook: str) -> str:
+    return next(kind for kind, name in hooks.HOOK_OF_KIND.items() if name == hook)
+
+
+def _problem(item: Any, kind: str) -> str:
+    wanted = _SPEC_OF_KIND[kind]
+    if not isinstance(item, wanted):
+        return f"{item!r}; expected a {wanted.__name__}"
+    if not item.name or not all(c.isalnum() or c in "_-" for c in item.name):
+        return f"a spec named {item.name!r}; letters, digits, '-' and '_' expected"
+    roles = (("factory", item.factory), ("config", item.config))
+    for role, reference in (*roles, ("checker", getattr(item, "checker", None))):
+        if reference is not None and reference.count(":") != 1:
+            return f"'{item.name}' with {role} {reference!r}; expected 'module:attribute'"
+    return ""
+
+
+def _line(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

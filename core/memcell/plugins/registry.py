@@ -1,0 +1,212 @@
+"""The registry: what is installed, by kind and name, and its parts imported when they are used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+from memcell.errors import MemcellError, PluginError, UsageError, unknown
+from memcell.plugins.loader import OWN_DISTRIBUTION, Failure, Loaded, installed, load
+from memcell.plugins.options import fields_of, from_mapping
+from memcell.plugins.options.values import check
+from memcell.plugins.specs import Spec
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoOptions:
+    """The config of a plugin without options."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One plugin of one kind.
+
+    Args:
+        spec: What it declares.
+        distribution: The package that brings it.
+        version: That package's version.
+        conflict: Who else brings the same name, empty where nobody does.
+    """
+
+    spec: Spec
+    distribution: str
+    version: str
+    conflict: str = ""
+
+    @property
+    def built_in(self) -> bool:
+        """Whether memcell's own distribution brings it."""
+        return self.distribution == OWN_DISTRIBUTION
+
+    @property
+    def origin(self) -> str:
+        """Kind, name, distribution and version in words."""
+        return f"{self.spec.kind} '{self.spec.name}' of {self.distribution} {self.version}"
+
+    def config_type(self) -> type[Any]:
+        """Import and return its config dataclass."""
+        if self.spec.config is None:
+            return NoOptions
+        found = self._import(self.spec.config)
+        if not isinstance(found, type):
+            raise PluginError(f"{self.origin}: config '{self.spec.config}' is not a dataclass")
+        return self._with_options(found)
+
+    def predict_config_type(self) -> type[Any] | None:
+        """Import and return the dataclass of an app's options of prediction, None where it has none."""
+        reference: str | None = getattr(self.spec, "predict_config", None)
+        if reference is None:
+            return None
+        found = self._import(reference)
+        if not isinstance(found, type):
+            raise PluginError(f"{self.origin}: predict_config '{reference}' is not a dataclass")
+        return self._with_options(found)
+
+    def stream_config_type(self) -> type[Any] | None:
+        """Import and return the dataclass of an app's options of a live stream, None where it has none."""
+        reference: str | None = getattr(self.spec, "stream_config", None)
+        if reference is None:
+            return None
+        found = self._import(reference)
+        if not isinstance(found, type):
+            raise PluginError(f"{self.origin}: stream_config '{reference}' is not a dataclass")
+        return self._with_options(found)
+
+    def _with_options(self, config: type[Any]) -> type[Any]:
+        """Return a config whose fields are all options.
+
+        Raises:
+            PluginError: One is not; names plugin, distribution and option.
+        """
+        try:
+            fields = fields_of(config)
+            for field in fields:
+                if field.default is not None:
+                    check(field, field.default, "the default of")
+        # hints may be of any form, and name what is not there
+        except Exception as error:
+            raise PluginError(f"{self.origin}: its options: {_line(error)}") from error
+        return config
+
+    def build_checker(self) -> Any:
+        """Import and build what looks into a data set's files, None where it has nothing that does."""
+        reference: str | None = getattr(self.spec, "checker", None)
+        if reference is None:
+            return None
+        factory = self._import(reference)
+        try:
+            return factory()
+        except Exception as error:
+            raise PluginError(
+                f"{self.origin}: checker '{reference}' could not be built: {_line(error)}"
+            ) from error
+
+    def config(self, values: Mapping[str, Any]) -> Any:
+        """Return its config with the given values, checked."""
+        return from_mapping(self.config_type(), values, f"{self.spec.kind} '{self.spec.name}':")
+
+    def capabilities(self, config: Any) -> dict[str, Any]:
+        """Return what the spec declares, with what the config overrides."""
+        declared = {
+            name: getattr(self.spec, name)
+            for name in self.spec.__dataclass_fields__
+            if name not in Spec.__dataclass_fields__
+        }
+        overrides: dict[str, Any] = getattr(config, "capabilities", dict)()
+        return {**declared, **overrides}
+
+    def build(self, *args: Any) -> Any:
+        """Import its factory and call it.
+
+        Raises:
+            PluginError: The import or the call failed; names kind, name, distribution and version.
+            MemcellError: What the factory itself says to the person.
+        """
+        factory = self._import(self.spec.factory)
+        try:
+            return factory(*args)
+        except MemcellError:
+            raise
+        except Exception as error:
+            raise PluginError(f"{self.origin} could not be built: {_line(error)}") from error
+
+    def _import(self, reference: str) -> Any:
+        module, _, attribute = reference.partition(":")
+        try:
+            return getattr(import_module(module), attribute)
+        except MemcellError:
+            raise
+        except Exception as error:
+            raise PluginError(
+                f"{self.origin}: importing '{reference}' failed: {_line(error)}"
+            ) from error
+
+
+class Registry:
+    """Plugins by kind and name.
+
+    Args:
+        loaded: What was declared.
+        failures: What could not be loaded.
+    """
+
+    def __init__(self, loaded: Iterable[Loaded], failures: Iterable[Failure] = ()) -> None:
+        self.failures = tuple(failures)
+        self._entries: list[Entry] = []
+        owners: dict[tuple[str, str], list[Loaded]] = {}
+        for item in loaded:
+            owners.setdefault((item.spec.kind, item.spec.name), []).append(item)
+        for same in owners.values():
+            for item in same:
+                others = [f"{o.distribution} {o.version}" for o in same if o is not item]
+                self._entries.append(
+                    Entry(
+                        spec=item.spec,
+                        distribution=item.distribution,
+                        version=item.version,
+                        conflict=", ".join(others),
+                    )
+                )
+
+    @classmethod
+    def installed(cls) -> Registry:
+        """Return the registry of what is installed."""
+        return cls(*load(installed()))
+
+    def entries(self, kind: str | None = None) -> list[Entry]:
+        """Return all entries, of one kind where given, ordered by kind and name."""
+        chosen = [e for e in self._entries if kind is None or e.spec.kind == kind]
+        return sorted(chosen, key=lambda e: (e.spec.kind, e.spec.name, e.distribution))
+
+    def names(self, kind: str) -> list[str]:
+        """Return the names of a kind."""
+        return sorted({e.spec.name for e in self.entries(kind)})
+
+    def get(self, kind: str, name: str) -> Entry:
+        """Return the entry of that name.
+
+        Raises:
+            UsageError: There is none (with the nearest name, and the plugins that failed to load).
+            PluginError: Two distributions bring it.
+        """
+        found = [e for e in self._entries if e.spec.kind == kind and e.spec.name == name]
+        if not found:
+            broken = "".join(f" Not loaded: {failure}." for failure in self.failures)
+            raise UsageError(unknown(kind, name, self.names(kind)) + broken)
+        if found[0].conflict:
+            both = " and ".join(f"{e.distribution} {e.version}" for e in found)
+            raise PluginError(f"{kind} '{name}' is brought by {both}; uninstall one of them.")
+        return found[0]
+
+
+@cache
+def default_registry() -> Registry:
+    """Return the registry of what is installed, read once a process."""
+    return Registry.installed()
+
+
+def _line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"

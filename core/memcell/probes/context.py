@@ -1,0 +1,269 @@
+"""What a probe may look at: runs of the network over any steps, without a trace in the training."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import functools
+from collections.abc import Collection, Iterator
+from collections.abc import Sequence as ListOf
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from memcell.applications.app import Task
+from memcell.network.network import Network, Ran
+from memcell.probes import cost
+from memcell.probes.looking import modes, seeded
+from memcell.recurrent.policy import Remembered
+from memcell.recurrent.state import State, leaves
+from memcell.sequences import Batch
+from memcell.sequences.time_series import Sequence
+from memcell.training.config import TrainingConfig
+from memcell.training.seeds import PROBE, torch_seed
+
+#: Sequence, first step, one past the last.
+Span = tuple[int, int, int]
+
+
+class Windows(NamedTuple):
+    """Windows side by side: ``x [T, B, F]`` and ``y, valid, weight, starts [T, B]``, as in a batch."""
+
+    x: Tensor
+    y: Tensor
+    valid: Tensor
+    weight: Tensor
+    starts: Tensor
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """T and B."""
+        return self.x.shape[0], self.x.shape[1]
+
+
+class Scene:
+    """The network in training and its data, for looking only.
+
+    Normalizers work with their running statistics and fold nothing, in every run of a probe; so one
+    network function is compared with itself. Random numbers come from generators made of the run's seed
+    and the update: the same masks in each run within one update, and none taken from the training's.
+
+    Args:
+        network: The network.
+        task: The data.
+        config: How it is trained.
+        batches: Batches of the first epoch.
+        total: Updates of a run that is not stopped early.
+        metrics: The run's ``metrics.jsonl``.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        task: Task,
+        config: TrainingConfig,
+        *,
+        batches: int,
+        total: int,
+        metrics: Path,
+    ) -> None:
+        self.network, self.task, self.config = network, task, config
+        self.batches, self.total, self.metrics = batches, total, metrics
+        self.update = 0
+        self.spent = 0.0
+        weights = task.class_weights
+        self._class_weights = (
+            None if weights is None else torch.tensor(weights, device=network.device)
+        )
+        self._double: Network | None = None
+
+    @property
+    def eager(self) -> bool:
+        """Whether a probe's runs pay for each operation of a step: where training does, and on a GPU."""
+        return self.config.unroll == "eager" or self.network.device.type == "cuda"
+
+    def rng(self, *purpose: int) -> np.random.Generator:
+        """Return a generator of this run and these numbers alone."""
+        return np.random.default_rng([self.config.seed, PROBE, *purpose])
+
+    @property
+    def longest(self) -> int:
+        """The most steps that memory can go back within an epoch."""
+        steps = max(s.n_steps for s in self.task.train)
+        return min(steps, self.batches * self.config.time_steps)
+
+    def lanes(self, batch: Batch, lanes: ListOf[int]) -> Windows:
+        """Return some lanes of a batch."""
+        index = torch.tensor(lanes, device=batch.x.device)
+        parts = (batch.x, batch.y, batch.valid, batch.weight, batch.starts)
+        return Windows(*(part.index_select(1, index) for part in parts))
+
+    def windows(self, spans: ListOf[Span], held_out: bool = False) -> Windows:
+        """Return steps of training sequences (or, held out, of validation's) side by side.
+
+        Shorter spans are padded at their end.
+        """
+        sequences = self.task.valid if held_out else self.task.train
+        steps, lanes = max(stop - start for _, start, stop in spans), len(spans)
+        first = sequences[0]
+        x = torch.zeros(steps, lanes, first.n_features)
+        y = torch.full((steps, lanes), -1, dtype=torch.int64)
+        valid, starts = (torch.zeros(steps, lanes, dtype=torch.bool) for _ in range(2))
+        weight = torch.zeros(steps, lanes)
+        for lane, (i, start, stop) in enumerate(spans):
+            source, n, cut = sequences[i], stop - start, slice(start, stop)
+            x[:n, lane] = torch.from_numpy(np.array(source.features[cut]))
+            y[:n, lane] = torch.from_numpy(np.asarray(source.targets[cut]).astype(np.int64))
+            valid[:n, lane] = True
+            known = source.labelled[cut].astype(np.float32)
+            weighed = None if held_out else self.task.train_weights
+            own = known if weighed is None else weighed[i][cut] * known
+            weight[:n, lane] = torch.from_numpy(np.asarray(own, dtype=np.float32))
+            starts[:n, lane] = torch.from_numpy(source.starts[cut])
+        return Windows(*(t.to(self.network.device) for t in (x, y, valid, weight, starts)))
+
+    def sample(self, count: int, held_out: bool = False, labelled: bool = True) -> list[Span]:
+        """Return windows on the fixed grid, drawn once from the seed; the same for every call.
+
+        Args:
+            count: How many at most.
+            held_out: Of the validation split instead of the training split.
+            labelled: Only windows that hold a weighted step.
+        """
+        sequences = self.task.valid if held_out else self.task.train
+        steps, found = self.config.time_steps, list[Span]()
+        for i, source in enumerate(sequences):
+            weighed = None if held_out else self.task.train_weights
+            counts = source.labelled if weighed is None else (weighed[i] * source.labelled > 0)
+            edges = range(0, source.n_steps, steps)
+            spans = [(i, s, min(s + steps, source.n_steps)) for s in edges]
+            found += [s for s in spans if not labelled or counts[s[1] : s[2]].any()]
+        order = self.rng(1 if held_out else 0).permutation(len(found))
+        return [found[i] for i in sorted(order[:count])]
+
+    @functools.cached_property
+    def window_count(self) -> int:
+        """Training windows on the fixed grid that hold a weighted step."""
+        return len(self.sample(10**9))
+
+    def afresh(self, lanes: int) -> Remembered:
+        """Return the model's start at age 0."""
+        age = torch.zeros(lanes, dtype=torch.int64, device=self.network.device)
+        return Remembered(self.network.fresh(lanes), age)
+
+    def replay(self, spans: ListOf[Span]) -> Remembered:
+        """Run over stretches of training sequences from the model's start, each by itself, side by side.
+
+        Returns:
+            State and age ``[B, …]`` after each, under today's parameters, without gradient or dropout.
+        """
+        windows = self.windows(spans)
+        with torch.no_grad():
+            ran = self.run(windows, self.afresh(len(spans)), keep=(windows.shape[0],))
+        after: Remembered = ran.states[windows.shape[0]]
+        return after
+
+    def run(
+        self,
+        windows: Windows,
+        began: Remembered,
+        *,
+        dropout: bool = False,
+        eager: bool = False,
+        keep: Collection[int] = (),
+        network: Network | None = None,
+    ) -> Ran:
+        """Run windows through the network; gradients are as torch has them switched.
+
+        Args:
+            windows: The windows.
+            began: State and age of each lane.
+            dropout: Drop between layers as training does, the same masks at each call of an update.
+            eager: On the eager loop.
+            keep: Numbers of steps after which states are wanted.
+            network: A copy to run instead (`doubled`).
+        """
+        steps, lanes = windows.shape
+        grad = torch.is_grad_enabled()
+        self.spent += (cost.both if grad else cost.forward)(steps, lanes, eager or self.eager)
+        with self.looking(grad, dropout, eager, network) as (net, generator):
+            ran: Ran = net(
+                windows.x,
+                began,
+                net.fresh(lanes),
+                windows.starts,
+                windows.valid,
+                keep=keep,
+                generator=generator,
+            )
+        return ran
+
+    @contextlib.contextmanager
+    def looking(
+        self, grad: bool, dropout: bool = False, eager: bool = False, network: Network | None = None
+    ) -> Iterator[tuple[Network, torch.Generator | None]]:
+        """Put the network (or a copy) into a state for looking, and back; see `memcell.probes.looking`."""
+        net = self.network if network is None else network
+        generator = torch.Generator()
+        generator.manual_seed(torch_seed(self.config.seed, PROBE) ^ self.update)
+        precise = self.config.mixed_precision and network is None
+        with (
+            modes(net, grad, dropout, eager),
+            seeded(net.device, generator.initial_seed()),
+            torch.autocast(net.device.type, torch.bfloat16, enabled=precise),
+        ):
+            yield net, generator if dropout else None
+
+    def losses(self, windows: Windows, logits: Tensor) -> Tensor:
+        """Return weighted losses ``[T, B]`` as training has them, nats."""
+        weights = self._class_weights
+        flat = nn.functional.cross_entropy(
+            (logits if logits.dtype == torch.float64 else logits.float()).flatten(0, 1),
+            windows.y.long().clamp_min(0).flatten(),
+            weight=None if weights is None else weights.to(logits.dtype),
+            reduction="none",
+        )
+        return flat.view_as(windows.weight) * windows.weight
+
+    def lane_losses(self, windows: Windows, logits: Tensor) -> list[float | None]:
+        """Return the mean loss of each lane over its weighted steps, None without any."""
+        sums = self.losses(windows, logits.detach()).double().sum(0).tolist()
+        weights = windows.weight.double().sum(0).tolist()
+        return [s / w if w > 0 else None for s, w in zip(sums, weights, strict=True)]
+
+    def window_losses(self, spans: ListOf[Span]) -> list[float | None]:
+        """Return the mean loss of training windows, each from the model's start, without dropout."""
+        windows = self.windows(spans)
+        with torch.no_grad():
+            return self.lane_losses(windows, self.run(windows, self.afresh(len(spans))).logits)
+
+    def gradient(self, loss: Tensor, network: Network | None = None) -> Tensor:
+        """Return the gradient by all parameters as one float64 vector; nothing is accumulated."""
+        parameters = [p for p in (network or self.network).parameters() if p.requires_grad]
+        found = torch.autograd.grad(loss, parameters, allow_unused=True)
+        return torch.cat(
+            [
+                (torch.zeros_like(p) if g is None else g).detach().double().flatten()
+                for p, g in zip(parameters, found, strict=True)
+            ]
+        )
+
+    def doubled(self) -> Network:
+        """Return a copy of the network in float64, with today's weights."""
+        if self._double is None:
+            self._double = copy.deepcopy(self.network).double()
+        self._double.load_state_dict(self.network.state_dict())
+        return self._double
+
+    def restart(self, sequence: int, offset: int, age: int) -> int:
+        """Return the step at which a lane's memory restarted last, seen from a window's first step."""
+        source: Sequence = self.task.train[sequence]
+        return max([offset - age, 0, *(b for b in source.breaks if b <= offset)])
+
+
+def flat(state: State) -> Tensor:
+    """Return all parts of a state ``[B, …]`` as one ``[B, n]`` in float64."""
+    return torch.cat([part.detach().double().flatten(1) for part in leaves(state)], dim=1)

@@ -1,0 +1,248 @@
+"""Runs the probes of a training run: who measures when, within the budget, and where it is written.
+
+Each probe has an equal share of the budget, a share of the training's counted work so far. It measures at
+an update when what it has spent and may still spend fits into its share; so the interval follows from the
+cost, and the same updates are probed however often the run was stopped. A probe that cannot afford one
+measurement in the whole run stays off, says so, and leaves its share to the others.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from memcell.errors import MemcellError
+from memcell.files.reading import read_json_lines
+from memcell.interrupt import Interrupted
+from memcell.probes import cost
+from memcell.probes.base import Moment, Probe, Values
+from memcell.probes.catalogue import PROBES
+from memcell.probes.context import Scene
+from memcell.recurrent.policy import Remembered
+from memcell.sequences import Batch
+
+if TYPE_CHECKING:
+    from memcell.training.trainer import Trainer
+
+#: Measurements of a run at most: more would say nothing new.
+MOST = 250
+
+
+class Probes:
+    """The probes of one run.
+
+    Args:
+        trainer: The training they look at.
+    """
+
+    def __init__(self, trainer: Trainer) -> None:
+        config = trainer.config
+        self.folder = trainer.folder
+        self.names = tuple(dict.fromkeys(config.probe))
+        self.scene = Scene(
+            trainer.network,
+            trainer.task,
+            config,
+            batches=len(trainer.order(0)[1]),
+            total=trainer.total_updates,
+            metrics=trainer.folder.metrics,
+        )
+        eager = config.unroll == "eager"
+        self._update_cost = cost.update(config.time_steps, config.batch_size, eager)
+        self.worked = 0.0
+        self.off: dict[str, str] = {}
+        self.on = self._planned()
+        self._price = {n: p.cost(self.scene, p.size) for n, p in self.on.items()}
+        self.spent = dict.fromkeys(self.on, 0.0)
+        self.last = dict.fromkeys(self.on, 0)
+        self.times = dict.fromkeys(self.on, 0)
+        self.seconds = dict.fromkeys(self.on, 0.0)
+        # the program for inference is made here: validation needs it as well
+        self.scene.replay([(0, 0, min(2, trainer.task.train[0].n_steps))])
+        self._began = time.process_time()
+        self._moment: Moment | None = None
+        self._due: set[str] = set()
+
+    @property
+    def share(self) -> float:
+        """Each probe's share of the training's counted work."""
+        return self.scene.config.probe_budget / max(1, len(self.on))
+
+    def _planned(self) -> dict[str, Probe]:
+        """Choose a size for each probe; those that cannot be paid for stay off, the dearest first."""
+        types: dict[str, type[Probe]] = {}
+        for spec in PROBES:
+            if spec.name in self.names:
+                module, _, name = spec.factory.partition(":")
+                types[spec.name] = getattr(importlib.import_module(module), name)
+        budget = self.scene.config.probe_budget * self._update_cost * self.scene.total
+        while types:
+            least = {n: t.cost(self.scene, t.sizes[-1]) for n, t in types.items()}
+            dearest = max(least, key=lambda n: least[n])
+            if least[dearest] <= budget / len(types):
+                break
+            needed = least[dearest] * len(types) / self._update_cost / self.scene.total
+            self.off[dearest] = (
+                f"one measurement costs {least[dearest] / self._update_cost:.0f} updates and the budget "
+                f"allows {budget / len(types) / self._update_cost:.1f}; --probe-budget "
+                f"{math.ceil(100 * needed) / 100:g} or a longer run would do"
+            )
+            del types[dearest]
+        each = budget / max(1, len(types))
+        chosen = {}
+        for name, probe in types.items():
+            fits = [s for s in probe.sizes if probe.cost(self.scene, s) * probe.wanted <= each]
+            try:
+                chosen[name] = probe(self.scene, fits[0] if fits else probe.sizes[-1])
+            except Exception as error:
+                self.off[name] = f"it could not begin: {_told(error)}"
+        return chosen
+
+    def before_update(self, update: int, epoch: int, batch: Batch, began: Remembered) -> None:
+        """Let the probes see an update that is about to be made.
+
+        Args:
+            update: Its number, from 1.
+            epoch: From 0.
+            batch: What is trained on.
+            began: What the policy began the batch with.
+        """
+        trains = bool(batch.weight.sum() > 0)
+        if trains:
+            self.worked += self._update_cost
+        self._moment = Moment(update=update, epoch=epoch, batch=batch, began=began, trains=trains)
+        self.scene.update = update
+        self._due = {
+            name for name, probe in self.on.items() if trains and self._affords(name, probe)
+        }
+        for name in list(self.on):
+            spent = self.spent[name]
+            self._call(name, "before_update", self._moment, name in self._due)
+            if self.spent[name] > spent:
+                self.last[name], self.times[name] = update, self.times[name] + 1
+
+    def _affords(self, name: str, probe: Probe) -> bool:
+        if probe.at_start and not self.spent[name]:
+            return True
+        if self.last[name] and self.scene.update - self.last[name] < self.scene.total / MOST:
+            return False
+        wanted = self.spent[name] + probe.owed() + self._price[name]
+        return wanted <= self.share * self.worked
+
+    def after_update(self) -> None:
+        """Let them see the update that was made."""
+        assert self._moment is not None
+        for name in list(self.on):
+            found = self._call(name, "after_update", self._moment, name in self._due)
+            if found is not None:
+                self._write(name, "values", found)
+        self._moment = None
+
+    def end_of_epoch(self, epoch: int) -> None:
+        """Let them see an epoch end."""
+        for name in list(self.on):
+            found = self._call(name, "end_of_epoch", epoch)
+            if found is not None:
+                self._write(name, "values", found)
+
+    def _call(self, name: str, method: str, *args: Any) -> Any:
+        # counted from zero at each call: a sum that went on would round another way after a resume
+        self.scene.spent, began = 0.0, time.process_time()
+        try:
+            return getattr(self.on[name], method)(*args)
+        except Interrupted:
+            raise
+        except Exception as error:
+            # the network is someone's own: whatever a probe cannot do with it must not end the training
+            self._stop(name, error)
+            return None
+        finally:
+            self.spent[name] += self.scene.spent
+            self.seconds[name] += time.process_time() - began
+
+    def _stop(self, name: str, error: Exception) -> None:
+        self.off[name] = reason = f"stopped at update {self.scene.update}: {_told(error)}"
+        self._write(name, "stopped", {"reason": reason})
+        del self.on[name]
+
+    def _write(self, name: str, kind: str, values: Values) -> None:
+        plain = _plain(values)
+        if kind == "values" and name in self.on:
+            self.on[name].past.append(plain)
+        self.folder.append_probe({"probe": name, "update": self.scene.update, kind: plain})
+
+    def end(self) -> list[str]:
+        """Write the summaries and return lines for the person."""
+        training = time.process_time() - self._began - sum(self.seconds.values())
+        lines = []
+        for name in list(self.on):
+            probe, said = self.on[name], self._call(name, "end")
+            if said is None:
+                continue  # it stopped
+            self._write(name, "summary", said)
+            lines.append(f"probe {name}: {probe.said(_plain(said))}")
+            measured, counted = self.times[name], self.spent[name] / max(1.0, self.worked)
+            every = (
+                f"about every {self.scene.update / measured:.0f} updates" if measured else "never"
+            )
+            lines.append(
+                f"probe {name}: measured {measured} times, {every}, size {_words(probe.size)}; cost "
+                f"{100 * counted:.1f} % of the training's work as counted, "
+                f"{100 * self.seconds[name] / max(1e-9, training):.1f} % of its CPU time"
+            )
+        lines += [f"probe {name}: off: {reason}" for name, reason in self.off.items()]
+        return lines
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a resumed run needs, as JSON values."""
+        return {
+            "worked": self.worked,
+            "spent": self.spent,
+            "last": self.last,
+            "times": self.times,
+            "off": self.off,
+            "probes": {name: dict(probe.state_dict()) for name, probe in self.on.items()},
+            "size": self.folder.probes_size(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any], update: int) -> None:
+        """Take back what `state_dict` gave, and forget the lines written after it."""
+        self.folder.cut_probes(state["size"])
+        self.scene.update = update
+        self.worked, self.off = state["worked"], dict(state["off"])
+        self.spent, self.last = dict(state["spent"]), dict(state["last"])
+        self.times = dict(state["times"])
+        self.on = {name: p for name, p in self.on.items() if name in state["probes"]}
+        for name, probe in self.on.items():
+            probe.load_state_dict(state["probes"][name])
+        for record in read_json_lines(self.folder.probes):
+            if record["probe"] in self.on and "values" in record:
+                self.on[record["probe"]].past.append(record["values"])
+
+
+def _told(error: Exception) -> str:
+    """Return an error in a line; the words of those below are said without their type."""
+    kind = "" if isinstance(error, RuntimeError | MemcellError) else f"{type(error).__name__}: "
+    return kind + " ".join(str(error).split())[:200]
+
+
+def _plain(value: Any) -> Any:
+    """Return JSON values: numbers that are not finite are None."""
+    if isinstance(value, Mapping):
+        return {key: _plain(v) for key, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if isinstance(value, torch.Tensor):
+        return _plain(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def _words(size: Any) -> str:
+    return " x ".join(map(str, size)) if isinstance(size, tuple) else str(size)

@@ -1,7 +1,0 @@
-"""Plugins by name: finding them, importing them late, and naming whose fault a failure is."""
-
-from memcell.registry.datasets import find_dataset
-from memcell.registry.loader import Failure, load
-from memcell.registry.registry import Entry, Registry, default_registry
-
-__all__ = ["Entry", "Failure", "Registry", "default_registry", "find_dataset", "load"]

@@ -1,0 +1,183 @@
+"""Scores by test subject: their means, how sure these are, and the differences between models.
+
+Subjects, not steps, are what a result generalizes over: the steps of one person are no independent
+evidence. Intervals are over subjects therefore, and there are none with fewer than `ENOUGH`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from memcell.applications.app import Judged, Row
+from memcell.escape import table
+from memcell.runs.tables import score_names
+from memcell.statistics.bootstrap import NONE, Interval, interval
+from memcell.statistics.signflip import SignFlip, sign_flip
+
+#: Fewest subjects of which an interval is made.
+ENOUGH = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mean:
+    """A score's mean over the subjects that have it.
+
+    Args:
+        value: The mean; NaN without any.
+        interval: 95 % BCa interval over subjects; NaN with fewer than `ENOUGH`.
+        n: Subjects.
+    """
+
+    value: float
+    interval: Interval
+    n: int
+
+    @classmethod
+    def of(cls, values: Iterable[float]) -> Mean:
+        """Return the mean of what is a number."""
+        known = [v for v in values if math.isfinite(v)]
+        if not known:
+            return cls(value=math.nan, interval=NONE, n=0)
+        between = interval(known) if len(known) >= ENOUGH else NONE
+        return cls(value=float(np.mean(known)), interval=between, n=len(known))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """One model minus another, subject by subject, in one score.
+
+    Args:
+        score: The score.
+        name: The model.
+        minus: The other one.
+        mean: Of the differences over the subjects for whom both have the score.
+        test: The sign-flip test of them.
+    """
+
+    score: str
+    name: str
+    minus: str
+    mean: Mean
+    test: SignFlip
+
+
+def score_of(row: Row, subject: str, name: str) -> float:
+    """Return a subject's score; NaN where there is none."""
+    return float(row.subjects.get(subject, {}).get(name, math.nan))
+
+
+def mean_of(row: Row, name: str) -> Mean:
+    """Return a score's mean over a row's subjects."""
+    return Mean.of(score_of(row, subject, name) for subject in row.subjects)
+
+
+def differences(rows: Sequence[Row], first: str) -> list[Difference]:
+    """Return the first row minus each of the others, in every score.
+
+    Args:
+        rows: With ``subjects``.
+        first: The score that comes first.
+    """
+    if not rows or not rows[0].subjects:
+        return []
+    mine = rows[0]
+    made = []
+    for name in score_names(rows, first):
+        for other in rows[1:]:
+            pairs = [
+                score_of(mine, u, name) - score_of(other, u, name)
+                for u in mine.subjects
+                if u in other.subjects
+            ]
+            found = [d for d in pairs if math.isfinite(d)]
+            if found:
+                made.append(
+                    Difference(
+                        score=name,
+                        name=mine.name,
+                        minus=other.name,
+                        mean=Mean.of(found),
+                        test=sign_flip(found),
+                    )
+                )
+    return made
+
+
+def subjects_tsv(rows: Sequence[Row], first: str) -> str:
+    """Return a line for each subject and row: subject, name, kind, what it was scored on, scores."""
+    names = score_names(rows, first)
+    lines = [["subject", "name", "kind", "steps", "positive_steps", "threshold", *names]]
+    for row in rows:
+        for subject, scores in sorted(row.subjects.items()):
+            counted = _counted(row.judged, subject)
+            values = [*counted, *(scores.get(n, math.nan) for n in names)]
+            lines.append([subject, row.name, row.kind, *map(cell, values)])
+    return _text(lines)
+
+
+def intervals_tsv(
+    rows: Sequence[Row], first: str, pooled: Mapping[str, Mapping[str, Interval]]
+) -> str:
+    """Return a line for each row and score: pooled with its interval, mean over subjects with its own.
+
+    Args:
+        rows: With ``subjects``.
+        first: The score that comes first.
+        pooled: Row name to score to interval.
+    """
+    lines = [
+        [
+            "name",
+            "kind",
+            "score",
+            "value",
+            "low",
+            "high",
+            "mean",
+            "mean_low",
+            "mean_high",
+            "subjects",
+        ]
+    ]
+    for row in rows:
+        for name in score_names(rows, first):
+            mean = mean_of(row, name)
+            between = pooled.get(row.name, {}).get(name, NONE)
+            values = [row.scores.get(name, math.nan), *between, mean.value, *mean.interval]
+            lines.append([row.name, row.kind, name, *map(cell, values), str(mean.n)])
+    return _text(lines)
+
+
+def differences_tsv(made: Sequence[Difference]) -> str:
+    """Return a line for each difference."""
+    lines = [["score", "name", "minus", "mean", "low", "high", "p", "smallest_p", "subjects"]]
+    for d in made:
+        values = [d.mean.value, *d.mean.interval, d.test.p, d.test.smallest_p]
+        lines.append([d.score, d.name, d.minus, *map(cell, values), str(d.mean.n)])
+    return _text(lines)
+
+
+def cell(value: float | str) -> str:
+    """Return a value as the tables have it: full precision, ``n/a`` where undefined (BIDS)."""
+    if isinstance(value, float) and math.isnan(value):
+        return "n/a"
+    return repr(float(value)) if isinstance(value, float) else str(value)
+
+
+def _counted(judged: Sequence[Judged], subject: str) -> tuple[float, float, float]:
+    """Return labelled steps, positive ones among them, and the threshold; NaN where nobody kept them."""
+    own = [(s, j) for j in judged for s in j.sequences if s.subject == subject]
+    if not own:
+        return math.nan, math.nan, math.nan
+    steps = sum(int(s.labelled.sum()) for s, _ in own)
+    positive = sum(int((s.targets == 1).sum()) for s, _ in own)
+    thresholds = {float(j.decision.get("threshold", math.nan)) for _, j in own}
+    return steps, positive, thresholds.pop() if len(thresholds) == 1 else math.nan
+
+
+def _text(lines: Sequence[Sequence[str]]) -> str:
+    return table(lines)

@@ -1,0 +1,146 @@
+"""One fold as a task: a whole run folder with its twin, done, gone on with, or found done."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from memcell.errors import CheckpointError
+from memcell.files.atomic import make_folder
+from memcell.files.names import file_name
+from memcell.jobs import Working
+from memcell.jobs.lock import locked
+from memcell.plugins import default_registry
+from memcell.runs.folds.prepared import prepared_folds
+from memcell.runs.predictions import FILE as JUDGED
+from memcell.runs.run import (
+    Job,
+    Say,
+    build_app,
+    device_of,
+    inspect,
+    train_networks,
+    twin_of,
+    write_results,
+)
+from memcell.runs.run_config import RunConfig, resolve
+from memcell.runs.run_folder import RunFolder, resolve_stored
+from memcell.threads import one_thread
+
+SCORES = "scores.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoldTask:
+    """One run of a fold.
+
+    Args:
+        fold: Who is held out.
+        path: Its run folder.
+        app: Name of the app.
+        sections: The config that asks for folds.
+        repeat: 0 for the run's own seed, 1 for the next one ...
+    """
+
+    fold: str
+    path: str
+    app: str
+    sections: Mapping[str, Any]
+    repeat: int = 0
+
+    @property
+    def id(self) -> str:
+        """Who is held out, and which repeat it is."""
+        return f"{self.fold}, repeat {self.repeat}" if self.repeat else self.fold
+
+
+def folder_name(name: str) -> str:
+    """Return the name of a fold's folder: what a file system or a shell might take amiss becomes ``_``."""
+    return file_name(re.sub(r"[^\w.+-]", "_", name).lstrip(".") or "_")
+
+
+def finished(path: Path) -> bool:
+    """Whether a fold is done; its scores are written last."""
+    return all((path / name).is_file() for name in (JUDGED, SCORES, "model.safetensors"))
+
+
+def fold_config(config: RunConfig, options: Mapping[str, Any], repeat: int = 0) -> RunConfig:
+    """Return the config under which a run by itself is this fold."""
+    return dataclasses.replace(
+        config,
+        app_config=dataclasses.replace(config.app_config, **options),
+        training=dataclasses.replace(config.training, seed=config.training.seed + repeat),
+    )
+
+
+def do_fold(task: FoldTask, working: Working, say: Say | None = None) -> str:
+    """Do a fold, or what is left of it; return its id.
+
+    Args:
+        task: The fold.
+        working: Asked after each update whether to stop.
+        say: Receives lines for the person; nobody unless told otherwise.
+
+    Raises:
+        Interrupted: The person asked to stop; the checkpoint is written.
+        MemcellError: It cannot be done; what was done is kept.
+    """
+    path = Path(task.path)
+    make_folder(path)
+    # a worker that was given up as dead may still be at it
+    with locked(path / ".lock"):
+        if not finished(path):
+            _do(task, path, working, say or _quiet)
+    return task.id
+
+
+def _do(task: FoldTask, path: Path, working: Working, say: Say) -> None:
+    registry = default_registry()
+    config = resolve(task.app, task.sections, registry)
+    fold = next(f for f in prepared_folds(config).folds if f.name == task.fold)
+    mine = fold_config(config, fold.options, task.repeat)
+    torch.set_num_threads(mine.training.threads)
+    begun = os.path.lexists(path / "config.toml")
+    if begun and _begun_with(path, task.app) != _apart(mine.sections()):
+        raise CheckpointError(
+            f"'{path}' holds a run with other options: choose another --out, or remove it"
+        )
+    twin = twin_of(mine, registry, say)
+    with one_thread():
+        job = Job(
+            config=mine,
+            registry=registry,
+            app=build_app(mine, registry),
+            task=fold.task(),
+            path=path,
+            device=device_of(mine),
+            interrupts=working.stop,
+            say=say,
+            resume=begun,
+        )
+        scored = train_networks(job, twin)
+        if task.repeat == 0:
+            inspect(job)
+        write_results(job, scored, beside=task.repeat == 0)
+
+
+def _begun_with(path: Path, app: str) -> Any:
+    """Return the options of a begun fold, as `resolve_stored` gives those of its run."""
+    return _apart(resolve_stored(RunFolder.open(path), app, default_registry()).sections())
+
+
+def _quiet(line: str) -> None:
+    """Say nothing: several folds at once would speak in one another."""
+
+
+def _apart(sections: Mapping[str, Any]) -> Any:
+    """Return a config as a file holds it, without the version that wrote it."""
+    return json.loads(json.dumps({k: v for k, v in sections.items() if k != "memcell"}))

@@ -1,0 +1,98 @@
+"""The models of all folds, pooled: each held-out subject under the decisions of its own fold.
+
+With repeats a network's steps are those of every seed together, each under its own decision: a score is
+that of all their decisions, and an interval over subjects takes a subject with all of its seeds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence as ListOf
+from pathlib import Path
+
+from memcell.applications.app import Folding, Judged, Row
+from memcell.escape import table
+from memcell.runs.by_subject import cell
+from memcell.runs.predictions import read_judged
+
+
+def pooled_rows(app: Folding, folds: ListOf[ListOf[Path]]) -> tuple[list[Row], list[str]]:
+    """Return a row for each model that every fold has, and the names of those that some lack.
+
+    Args:
+        app: Scores the parts.
+        folds: Their run folders: for each fold one, and one for each repeat.
+
+    Raises:
+        DataError: A fold's file is missing or damaged.
+    """
+    parts: dict[str, list[Judged]] = {}
+    first: dict[str, Row] = {}
+    notes: dict[str, set[str]] = {}
+    seen: dict[str, int] = {}
+    for paths in folds:
+        mine = [row for path in paths for row in read_judged(path)]
+        for row in mine:
+            first.setdefault(row.name, row)
+            notes.setdefault(row.name, set()).add(row.note)
+            parts.setdefault(row.name, []).extend(row.judged)
+        for name in {row.name for row in mine}:
+            seen[name] = seen.get(name, 0) + 1
+    everywhere = [name for name in parts if seen[name] == len(folds)]
+    rows = []
+    for name in everywhere:
+        judged = tuple(parts[name])
+        said = notes[name]
+        rows.append(
+            Row(
+                name=name,
+                kind=first[name].kind,
+                scores=app.pooled(judged),
+                subjects=_by_subject(app, judged),
+                note=said.pop() if len(said) == 1 else "fitted anew in each fold",
+                judged=judged,
+            )
+        )
+    return rows, [name for name in parts if name not in everywhere]
+
+
+def seeds_tsv(app: Folding, folds: ListOf[ListOf[Path]], seeds: ListOf[int], first: str) -> str:
+    """Return a line for each seed and network: its scores pooled over the folds.
+
+    Args:
+        app: Scores the parts.
+        folds: As in `pooled_rows`.
+        seeds: Of the run and of its repeats.
+        first: The score that comes first.
+    """
+    lines: list[list[str]] = []
+    names: list[str] = []
+    for k, seed in enumerate(seeds):
+        parts: dict[str, list[Judged]] = {}
+        for paths in folds:
+            for row in read_judged(paths[k]):
+                if row.kind == "network":
+                    parts.setdefault(row.name, []).extend(row.judged)
+        for name, judged in parts.items():
+            scores = app.pooled(judged)
+            names = names or [first, *(n for n in scores if n != first)]
+            lines.append([str(seed), name, *(cell(float(scores[n])) for n in names)])
+    return table([["seed", "name", *names], *lines])
+
+
+def _by_subject(app: Folding, judged: ListOf[Judged]) -> dict[str, dict[str, float]]:
+    of: dict[str, list[Judged]] = {}
+    for part in judged:
+        for subject in sorted({s.subject for s in part.sequences}):
+            mine = [
+                (s, p)
+                for s, p in zip(part.sequences, part.probabilities, strict=True)
+                if s.subject == subject
+            ]
+            of.setdefault(subject, []).append(
+                Judged(
+                    sequences=tuple(s for s, _ in mine),
+                    probabilities=tuple(p for _, p in mine),
+                    decision=part.decision,
+                )
+            )
+    return {subject: dict(app.pooled(parts)) for subject, parts in sorted(of.items())}

@@ -1,0 +1,56 @@
+"""The recordings of folds, prepared once a process: every fold is made of the same sequences."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from memcell.applications.app import Fold, Folding
+from memcell.plugins import default_registry
+from memcell.progress import SILENT, Progress
+from memcell.runs.run import build_app
+from memcell.runs.run_config import RunConfig
+from memcell.threads import one_thread
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreparedFolds:
+    """An app with its folds.
+
+    Args:
+        app: Under the options that ask for folds.
+        folds: In order.
+    """
+
+    app: Folding
+    folds: tuple[Fold, ...]
+
+
+_kept: dict[str, PreparedFolds] = {}
+
+
+def prepared_folds(config: RunConfig, progress: Progress = SILENT) -> PreparedFolds:
+    """Return the folds of a run; they depend on the sections of app and data set alone.
+
+    Args:
+        config: Asks for folds.
+        progress: Told of each recording, the first time.
+
+    Raises:
+        DataError: The recordings cannot be used as asked.
+    """
+    sections = config.sections()
+    data = {name: sections[name] for name in (config.app, "data") if name in sections}
+    key = json.dumps([config.app, data], sort_keys=True)
+    if key not in _kept:
+        forget_folds()
+        app = build_app(config, default_registry())
+        assert isinstance(app, Folding)
+        with one_thread():
+            _kept[key] = PreparedFolds(app=app, folds=tuple(app.folds(progress)))
+    return _kept[key]
+
+
+def forget_folds() -> None:
+    """Let go of the recordings that this process holds."""
+    _kept.clear()

@@ -1,0 +1,270 @@
+"""All folds of a run, each once, wherever they run; then what they say together.
+
+::
+
+    OUT/config.toml, environment.json    what all folds share
+    OUT/folds.json                       who is held out, in order, and the folder of each
+    OUT/folds/SUBJECT/                   a whole run with its twin
+    OUT/folds/SUBJECT/repeat-1/ …        the same under the next seed, without baselines
+    OUT/scores.tsv, scores.json …        pooled over who was held out, as a run folder has them
+    OUT/seeds.tsv                        with repeats: the scores of each seed by itself
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from memcell.applications.app import App, Fold, Folding
+from memcell.cli.reporting import try_report
+from memcell.errors import MemcellError, UsageError
+from memcell.escape import Lines
+from memcell.files.atomic import make_folder, write_atomic
+from memcell.files.reading import read_object, refusing
+from memcell.interrupt import Interrupted
+from memcell.jobs import Mode, Outcome, Working, run_tasks
+from memcell.jobs.lock import locked
+from memcell.plugins import Registry
+from memcell.progress import progress
+from memcell.runs.by_subject import differences
+from memcell.runs.compatibility import check
+from memcell.runs.folds.one_fold import FoldTask, do_fold, finished, folder_name
+from memcell.runs.folds.pool import pooled_rows, seeds_tsv
+from memcell.runs.folds.prepared import PreparedFolds, forget_folds, prepared_folds
+from memcell.runs.intervals_text import by_subject, of_differences, with_intervals
+from memcell.runs.run import Say, build_app, describe, device_of, train, write_tables
+from memcell.runs.run_config import RunConfig
+from memcell.runs.run_folder import FOLDS, RunFolder
+from memcell.runs.scoring import pooled_intervals, write_scores
+from memcell.training.foreign import concerns
+from memcell.training.processes import Processes
+
+#: Seeds of one fold; a file that says more is no file of a run.
+_MOST_REPEATS = 10_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class How:
+    """How folds are run.
+
+    Args:
+        mode: Where.
+        repeats: Seeds of each fold: the run's own and those after it. 0 for what the folder says, else 1.
+    """
+
+    mode: Mode = field(default_factory=Mode)
+    repeats: int = 0
+
+
+def train_any(
+    config: RunConfig,
+    registry: Registry,
+    path: Path,
+    say: Say,
+    resume: bool = False,
+    how: How | None = None,
+) -> None:
+    """Do a run, or every fold of it where the app's options ask for folds.
+
+    Args:
+        config: What to do.
+        registry: What is installed.
+        path: The run folder.
+        say: Receives lines for the person.
+        resume: Go on with the run in ``path``.
+        how: How folds are run.
+
+    Raises:
+        UsageError: ``how`` asks for what only folds have, and there are none.
+        MemcellError: It cannot be done; what was done is kept.
+    """
+    how = how or How()
+    app: App = build_app(config, registry)
+    if isinstance(app, Folding) and app.folded:
+        train_folds(config, registry, path, say, resume, how)
+        return
+    if not how.mode.serial or how.repeats:
+        raise UsageError(
+            "--jobs, --scheduler and --repeats are for folds, and this run has none: leave them out, or "
+            "ask for folds (microsleep: --split loso); 'memcell compare' repeats other runs"
+        )
+    train(config, registry, path, say, resume)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoldRuns:
+    """A fold with the folder of each of its runs.
+
+    Args:
+        fold: The fold.
+        paths: The run's own seed first, then the repeats.
+    """
+
+    fold: Fold
+    paths: tuple[Path, ...]
+
+
+def train_folds(
+    config: RunConfig, registry: Registry, path: Path, say: Say, resume: bool, how: How
+) -> None:
+    """Do every fold that is not done yet, then pool them; see `train_any`.
+
+    Raises:
+        Interrupted: The person asked to stop; ``--resume`` goes on.
+    """
+    check(config, registry)
+    for line in concerns(config, registry):
+        say(line)
+    if Processes.started(device_of(config)).count > 1:
+        raise UsageError("folds are runs of one process each: leave out torchrun, or --split loso")
+    if not resume:
+        RunFolder.check_free(path)
+    began = time.monotonic()
+    with progress("reading recordings", None) as shown:
+        prepared = prepared_folds(config, shown)
+    if resume:
+        folder = RunFolder.open(path)
+    else:
+        folder = RunFolder.create(path, config, registry, str(device_of(config)))
+    busy = f"another process is at work in '{path}': wait for it, or stop it"
+    try:
+        with locked(path / ".lock", busy):
+            folds = _folders(folder, prepared, how.repeats)
+            write_tables(path, prepared.folds[0].tables)
+            for line in prepared.folds[0].preview:
+                say(line)
+            _do_all(config, folds, path, say, how.mode)
+            _pool(config, prepared.app, folds, path, say)
+    finally:
+        forget_folds()
+    try_report(path, config.app, registry, say)
+    say(f"run: {path}  ({time.monotonic() - began:.0f} s)")
+
+
+def _folders(folder: RunFolder, prepared: PreparedFolds, repeats: int) -> list[FoldRuns]:
+    """Return each fold with its folders, as written down when the run began; repeats may become more."""
+    names = [fold.name for fold in prepared.folds]
+    folders = [folder_name(name) for name in names]
+    if len(set(folders)) < len(folders):
+        folders = [f"{i:03d}-{name}" for i, name in enumerate(folders)]
+    made: dict[str, Any] = {"folds": names, "folders": [f"{FOLDS}/{name}" for name in folders]}
+    begun = read_object(folder.folds) if os.path.lexists(folder.folds) else made
+    with refusing(folder.folds):
+        before = list(map(str, begun["folds"]))
+        repeated = begun.get("repeats", 1)
+        if type(repeated) is not int or not 1 <= repeated <= _MOST_REPEATS:
+            raise ValueError(f"its repeats are {str(repeated)[:40]}")
+    if before != names:
+        raise MemcellError(
+            f"'{folder.path}' was begun with the subjects {', '.join(before)}, and the data "
+            f"has {', '.join(names)}: begin anew with another --out"
+        )
+    made["repeats"] = max(repeats, repeated)
+    make_folder(folder.below(FOLDS))
+    for name in folders:
+        folder.below(f"{FOLDS}/{name}")
+    write_atomic(folder.folds, json.dumps(made, indent=2) + "\n")
+    out = []
+    for fold, name in zip(prepared.folds, folders, strict=True):
+        first = folder.path / FOLDS / name
+        more = [first / f"repeat-{k}" for k in range(1, made["repeats"])]
+        out.append(FoldRuns(fold=fold, paths=(first, *more)))
+    return out
+
+
+def _do_all(config: RunConfig, folds: list[FoldRuns], path: Path, say: Say, mode: Mode) -> None:
+    whole = [runs for runs in folds if all(finished(p) for p in runs.paths)]
+    seeds = len(folds[0].paths)
+    times = f" with {seeds} seeds each" if seeds > 1 else ""
+    done = f"; {len(whole)} are done" if whole else ""
+    say(f"{len(folds)} folds, one for each held-out subject{times}{done}")
+    tasks = [
+        FoldTask(
+            fold=runs.fold.name,
+            path=str(below.absolute()),
+            app=config.app,
+            sections=config.sections(),
+            repeat=k,
+        )
+        for k in range(seeds)
+        for runs in folds
+        if not finished(below := runs.paths[k])
+    ]
+    if tasks:
+        name = tasks[0].fold
+        shown_first = next(runs.fold for runs in folds if runs.fold.name == name).task()
+        # who is who was said of all folds
+        first = dataclasses.replace(shown_first, preview=())
+        describe(first, lambda line: say(f"fold {name}: {line}"))
+    failures: list[str] = []
+    warned: set[str] = set()
+
+    def ended(task: FoldTask, outcome: Outcome[str]) -> None:
+        for text in outcome.warnings:
+            if text not in warned:
+                say(f"note: {text}")
+        warned.update(outcome.warnings)
+        if outcome.error is not None:
+            failures.append(f"fold {task.id}: {outcome.error}")
+        say(f"fold {task.id}: {'failed' if outcome.error else 'done'}")
+
+    try:
+        with progress("folds", len(tasks)) as shown:
+            run_tasks(perform, tasks, mode, ended, shown)
+    except Interrupted as stop:
+        raise Interrupted(
+            f"{stop}. Go on with: memcell train {config.app} --resume {path}"
+        ) from None
+    if failures:
+        more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
+        raise MemcellError(
+            f"{failures[0]}{more}. What is done is kept; try again with: memcell train {config.app} "
+            f"--resume {path}"
+        )
+
+
+def perform(task: FoldTask, working: Working) -> str:
+    """Do a fold; found by name on a worker."""
+    return do_fold(task, working)
+
+
+def _pool(config: RunConfig, app: Folding, folds: list[FoldRuns], path: Path, say: Say) -> None:
+    paths = [runs.paths for runs in folds]
+    rows, lacking = pooled_rows(app, paths)
+    task = folds[0].fold.task()
+    main, shown = task.main_score, task.shown_scores or (task.main_score,)
+    notes = _shared_notes(folds)
+    repeats = len(paths[0])
+    if repeats > 1:
+        seeds = [config.training.seed + k for k in range(repeats)]
+        write_atomic(path / "seeds.tsv", seeds_tsv(app, paths, seeds, main))
+    write_scores(path, rows, main, notes, app, task.protocol)
+    made = differences(rows, main)
+    say("")
+    say(Lines(with_intervals(rows, shown, pooled_intervals(rows, app))))
+    for name in shown[:2]:
+        say("")
+        say(Lines(by_subject(rows, name)))
+        say("")
+        say(Lines(of_differences(made, name)))
+    say("")
+    times = f", {repeats} seeds together" if repeats > 1 else ""
+    say(
+        f"pooled over {len(folds)} held-out subjects{times}, each under its own fold's decisions; 95 % "
+        "intervals over subjects"
+    )
+    for name in lacking:
+        say(f"note: {name}: not in every fold, so left out")
+    for note in notes:
+        say(f"note: {note}")
+
+
+def _shared_notes(folds: list[FoldRuns]) -> list[str]:
+    """Return the notes that every fold has, in the first one's order."""
+    notes = [runs.fold.task().notes for runs in folds]
+    return [note for note in notes[0] if all(note in other for other in notes[1:])]

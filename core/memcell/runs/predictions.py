@@ -1,0 +1,128 @@
+"""What models said about test sequences, kept with their scores: ``judged.npz``.
+
+Tables and a report are made from it long after the recordings are gone. It holds names, subjects, times,
+targets and gaps of the test sequences, and of each model its class probabilities and its decisions; no
+features. One part for each decision: one in a run, one for each fold where folds are pooled.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Sequence as ListOf
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memcell.applications.app import Judged, Row
+from memcell.errors import RunFolderError
+from memcell.files.atomic import write_atomic
+from memcell.files.reading import parse_json, read_arrays, refusing
+from memcell.sequences.time_series import Sequence
+
+FILE = "judged.npz"
+FORMAT = 1
+
+
+def write_judged(path: Path, rows: ListOf[Row]) -> None:
+    """Write the rows that have ``judged``; sequences that several share are written once.
+
+    Args:
+        path: The folder.
+        rows: Of its score table.
+
+    Raises:
+        MemcellError: It cannot be written.
+    """
+    rows = [row for row in rows if row.judged]
+    parts = [part for row in rows for part in row.judged]
+    # shared by identity, or by name and subject where folds hand over copies
+    known: dict[tuple[str, str], tuple[int, Sequence]] = {}
+    for part in parts:
+        for s in part.sequences:
+            known.setdefault((s.name, s.subject), (len(known), s))
+    sequences = [s for _, s in known.values()]
+    arrays: dict[str, NDArray[Any]] = {
+        "times": _joined([s.times for s in sequences], np.float64),
+        "targets": _joined([np.asarray(s.targets) for s in sequences], None),
+        "starts": _joined([s.starts for s in sequences], np.bool_),
+    }
+    told = []
+    for i, part in enumerate(parts):
+        arrays[f"p{i}"] = _joined(list(part.probabilities), np.float32)
+        of = [known[s.name, s.subject][0] for s in part.sequences]
+        told.append({"sequences": of, "decision": dict(part.decision)})
+    numbers = iter(range(len(parts)))
+    about = {
+        "format": FORMAT,
+        "sequences": [
+            {"name": s.name, "subject": s.subject, "steps": s.n_steps, "step_seconds": s.step_seconds}
+            for s in sequences
+        ],
+        "parts": told,
+        "rows": [
+            {"name": r.name, "kind": r.kind, "note": r.note, "parts": [next(numbers) for _ in r.judged]}
+            for r in rows
+        ],
+    }  # fmt: skip
+    arrays["about"] = np.frombuffer(json.dumps(about).encode(), dtype=np.uint8)
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
+    write_atomic(path / FILE, buffer.getvalue())
+
+
+def read_judged(path: Path) -> list[Row]:
+    """Return the rows that `write_judged` wrote, without scores; sequences have no features ``[n, 0]``.
+
+    Args:
+        path: The folder.
+
+    Raises:
+        RunFolderError: The file is missing or damaged; says so.
+    """
+    file = path / FILE
+    arrays = read_arrays(file)
+    with refusing(file):
+        about = parse_json(arrays.pop("about").tobytes(), file)
+        if about["format"] != FORMAT:
+            raise RunFolderError(f"'{file}' was written by another version of memcell")
+        lengths = [int(s["steps"]) for s in about["sequences"]]
+        cut = {name: _split(arrays[name], lengths) for name in ("times", "targets", "starts")}
+        sequences = [
+            Sequence(
+                name=str(s["name"]), subject=str(s["subject"]),
+                features=np.empty((n, 0), dtype=np.float32), targets=cut["targets"][i],
+                breaks=tuple(b for b in np.flatnonzero(cut["starts"][i]).tolist() if b),
+                start_time=float(cut["times"][i][0]), step_seconds=float(s["step_seconds"]),
+                step_times=cut["times"][i],
+            )
+            for i, (s, n) in enumerate(zip(about["sequences"], lengths, strict=True))
+        ]  # fmt: skip
+        parts = []
+        for i, part in enumerate(about["parts"]):
+            of = [int(k) for k in part["sequences"]]
+            parts.append(
+                Judged(
+                    sequences=tuple(sequences[k] for k in of),
+                    probabilities=tuple(_split(arrays[f"p{i}"], [lengths[k] for k in of])),
+                    decision={str(k): float(v) for k, v in part["decision"].items()},
+                )
+            )
+        return [
+            Row(name=str(r["name"]), kind=str(r["kind"]), note=str(r["note"]), scores={},
+                judged=tuple(parts[k] for k in r["parts"]))
+            for r in about["rows"]
+        ]  # fmt: skip
+
+
+def _joined(arrays: list[NDArray[Any]], kind: Any) -> NDArray[Any]:
+    joined = np.concatenate(arrays) if arrays else np.empty(0)
+    return joined if kind is None else joined.astype(kind)
+
+
+def _split(array: NDArray[Any], lengths: ListOf[int]) -> list[NDArray[Any]]:
+    if sum(lengths) != len(array):
+        raise ValueError(f"{len(array)} steps where {sum(lengths)} belong")
+    return np.split(array, np.cumsum(lengths)[:-1]) if lengths else []

@@ -1,0 +1,403 @@
+"""A whole run: prepare, train, train the twin, score both, hold baselines beside them, draw."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from memcell.applications.app import App, Explaining, Row, Task
+from memcell.backends.first_window import FirstWindow
+from memcell.cli.reporting import try_report
+from memcell.errors import UsageError
+from memcell.escape import Lines
+from memcell.files.atomic import write_atomic
+from memcell.files.reading import refusing
+from memcell.interrupt import Interrupted, Interrupts
+from memcell.plugins import Registry
+from memcell.progress import SILENT, progress
+from memcell.runs.compatibility import check, misfits
+from memcell.runs.intervals_text import with_intervals
+from memcell.runs.run_config import Choice, RunConfig
+from memcell.runs.run_folder import RunFolder
+from memcell.runs.scoring import Scored, label_of, pooled_intervals, score, write_scores
+from memcell.runs.tables import as_text
+from memcell.training.foreign import concerns, foreign_parts, origin_of
+from memcell.training.parts import build_parts
+from memcell.training.processes import ALONE, Processes
+from memcell.training.snapshot import check_checkpoint
+from memcell.training.trainer import Trainer
+
+Say = Callable[[str], None]
+
+
+def build_app(config: RunConfig, registry: Registry) -> App:
+    """Build the app of a run, with its data set where it has one."""
+    dataset = None
+    if config.dataset is not None:
+        entry = registry.get("dataset", config.dataset.name)
+        dataset = entry.build(config.dataset.config)
+    app: App = registry.get("app", config.app).build(config.app_config, dataset)
+    return app
+
+
+def device_of(config: RunConfig) -> torch.device:
+    """Return the device to train on; on a GPU, cuDNN then computes as precisely as the rest of torch.
+
+    Raises:
+        UsageError: CUDA was asked for and there is none; or mixed precision without a GPU.
+    """
+    wanted, there = config.training.device, torch.cuda.is_available()
+    if wanted == "cuda" and not there:
+        raise UsageError(
+            "--device cuda was asked for and torch sees no GPU: use --device cpu or auto (in its config.toml "
+            "where a run goes on)"
+        )
+    device = torch.device("cuda" if wanted != "cpu" and there else "cpu")
+    if config.training.mixed_precision and device.type == "cpu":
+        raise UsageError("--mixed-precision needs a GPU, and this run is on the CPU: leave it out")
+    _same_precision(device)
+    return device
+
+
+def inference_device(config: RunConfig) -> torch.device:
+    """Return where a trained network runs: as in training where that can be, else on the CPU.
+
+    A network that was trained on a GPU is used on machines without one.
+    """
+    device = torch.device(
+        "cuda" if config.training.device != "cpu" and torch.cuda.is_available() else "cpu"
+    )
+    _same_precision(device)
+    return device
+
+
+def _same_precision(device: torch.device) -> None:
+    if device.type == "cuda":
+        # by default cuDNN rounds its products to TF32 and torch's others do not: a cell's numbers would
+        # depend on the way it is run
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32
+
+
+def inference_policy(config: RunConfig, registry: Registry) -> str:
+    """Return the inference policy of a run: the one asked for, or what training is used to."""
+    if config.training.eval_policy != "auto":
+        return config.training.eval_policy
+    choice = config.choices["policy"]
+    can = registry.get("policy", choice.name).capabilities(choice.config)
+    return "carry" if can["needs_streams"] or can["uses_context"] else "reset"
+
+
+def twin_of(config: RunConfig, registry: Registry, say: Say) -> RunConfig | None:
+    """Return the config of the twin: the same but for its policy, or None where there is none."""
+    against = config.training.against
+    if against == "none":
+        return None
+    if config.choices["policy"].name == against == "reset":
+        against = "carry"
+    if config.choices["policy"].name == against:
+        raise UsageError(
+            f"--against {against} is the run's own policy: name another, or --against none"
+        )
+    policy = Choice(name=against, config=registry.get("policy", against).config({}))
+    twin = dataclasses.replace(config, choices={**config.choices, "policy": policy})
+    unfit = misfits(twin, registry)
+    if unfit:
+        say(f"no twin: {unfit[0]} Or name another with --against.")
+        return None
+    return twin
+
+
+def train(
+    config: RunConfig, registry: Registry, path: Path, say: Say, resume: bool = False
+) -> None:
+    """Do a whole run, or go on with one.
+
+    Args:
+        config: What to do.
+        registry: What is installed.
+        path: The run folder.
+        say: Receives lines for the person.
+        resume: Go on with the run in ``path``.
+
+    Raises:
+        MemcellError: It cannot be done; what was done is kept.
+    """
+    check(config, registry)
+    device = device_of(config)
+    processes = Processes.started(device)
+    if not processes.main:
+        say = _silent
+    elif not resume:
+        RunFolder.check_free(path)
+    if processes.count > 1:
+        say(f"{processes.count} processes, each with its share of the lanes")
+        config = spread(config, registry, say)
+    torch.set_num_threads(config.training.threads)
+    twin = twin_of(config, registry, say)
+    began = time.monotonic()
+    app = build_app(config, registry)
+    with progress("reading recordings", None) as shown:
+        task = app.task(shown)
+    describe(task, say)
+    warn_of_few_updates(config, task, say)
+    if processes.main:
+        for line in concerns(config, registry):
+            say(line)
+    with Interrupts() as interrupts:
+        job = Job(
+            config=config,
+            registry=registry,
+            app=app,
+            task=task,
+            path=path,
+            device=device,
+            interrupts=interrupts,
+            say=say,
+            resume=resume,
+            processes=processes,
+        )
+        try:
+            scored = train_networks(job, twin)
+        except Interrupted as stop:
+            raise Interrupted(
+                f"{stop}. Go on with: memcell train {config.app} --resume {path}"
+            ) from None
+    processes.end()
+    if not processes.main:
+        return
+    rows = write_results(job, scored)
+    lines = inspect(job)
+    say("")
+    say(Lines(as_text(rows, task.main_score, task.shown_scores)))
+    between = pooled_intervals(rows, app)
+    if between:
+        say("")
+        say(f"95 % intervals over {len(rows[0].subjects)} test subjects")
+        say(Lines(with_intervals(rows, task.shown_scores, between)))
+    for note in task.notes:
+        say(f"note: {note}")
+    for one in scored:
+        if one.rows[0].note:
+            say(f"note: {one.rows[0].name}: {one.rows[0].note}")
+    for line in lines:
+        say(f"note: {line}")
+    if twin is not None:
+        say(
+            "note: one seed shows no difference between policies; it is an example, not a comparison"
+        )
+    say(f"picture: {path / 'timeline.png'}")
+    try_report(path, config.app, registry, say)
+    say(f"run: {path}  ({time.monotonic() - began:.0f} s, {config.training.threads} thread(s))")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Job:
+    """One network to train, and what it takes.
+
+    Args:
+        config: What to do.
+        registry: What is installed.
+        app: The app.
+        task: Its data.
+        path: The run folder.
+        device: Where to train.
+        interrupts: Asked after each update.
+        say: Receives lines for the person.
+        resume: Go on with the run in ``path`` where there is one.
+        processes: Those that train together.
+    """
+
+    config: RunConfig
+    registry: Registry
+    app: App
+    task: Task
+    path: Path
+    device: torch.device
+    interrupts: Interrupts
+    say: Say
+    resume: bool = False
+    processes: Processes = ALONE
+
+
+def train_networks(job: Job, twin: RunConfig | None) -> list[Scored]:
+    """Train and score a network and its twin; what is trained already is scored only.
+
+    Raises:
+        Interrupted: The person asked to stop; the checkpoint is written.
+    """
+    jobs = [job]
+    if twin is not None:
+        below = RunFolder(job.path).below(f"against-{twin.choices['policy'].name}")
+        jobs.append(dataclasses.replace(job, config=twin, path=below))
+    return [_train_one(each) for each in jobs]
+
+
+def write_results(job: Job, scored: Sequence[Scored], beside: bool = True) -> list[Row]:
+    """Hold the baselines beside the networks, and write tables and picture; return the rows.
+
+    Args:
+        job: The run.
+        scored: Its networks.
+        beside: False where the baselines of the same task stand elsewhere already.
+    """
+    rows = [row for s in scored for row in s.rows]
+    rows += job.app.baselines(job.task) if beside else []
+    pictured = {s.label: s.picked for s in scored}
+    job.app.picture(job.task, pictured, scored[0].decision, job.path / "timeline.png")
+    write_scores(job.path, rows, job.task.main_score, job.task.notes, job.app, job.task.protocol)
+    return rows
+
+
+def write_tables(path: Path, tables: Mapping[str, str], before: str = "") -> None:
+    """Write an app's tables about its data into a folder (`memcell.applications.app.Task.tables`)."""
+    for name, content in tables.items():
+        write_atomic(path / f"{before}{name}", content)
+
+
+def inspect(job: Job) -> list[str]:
+    """Write what an app finds in the data of a task beside its scores, and return lines on it."""
+    if not isinstance(job.app, Explaining):
+        return []
+    files, lines = job.app.inspected(job.task)
+    for name, content in files.items():
+        write_atomic(job.path / name, content)
+    return list(lines)
+
+
+def spread(config: RunConfig, registry: Registry, say: Say) -> RunConfig:
+    """Return the config as several processes can run it.
+
+    Statistics over a batch are taken over the lanes of all processes at every step, which only the eager loop
+    can do.
+    """
+    choice = config.choices["normalizer"]
+    if not registry.get("normalizer", choice.name).capabilities(choice.config)["reduces_batch"]:
+        return config
+    say("time loop eager: batch statistics are shared with the other processes at every step")
+    return dataclasses.replace(
+        config, training=dataclasses.replace(config.training, unroll="eager")
+    )
+
+
+def _silent(line: str) -> None:
+    """Say nothing: another process speaks."""
+
+
+def describe(task: Task, say: Say) -> None:
+    """Say who is in which part of a task."""
+    for name, sequences in (("train", task.train), ("valid", task.valid), ("test", task.test)):
+        subjects = sorted({s.subject for s in sequences})
+        steps = sum(s.n_steps for s in sequences)
+        positive = sum(int((np.asarray(s.targets) == 1).sum()) for s in sequences)
+        known = sum(int(s.labelled.sum()) for s in sequences)
+        share = (
+            f", {100 * positive / known:.1f} % positive" if known and task.n_classes == 2 else ""
+        )
+        shown = ", ".join(subjects[:6]) + (", …" if len(subjects) > 6 else "")
+        say(f"{name}: {len(sequences)} sequences, {steps} steps{share} ({shown or 'none'})")
+    for line in (*task.preview, *task.remarks):
+        say(line)
+
+
+def warn_of_few_updates(config: RunConfig, task: Task, say: Say) -> None:
+    """Say so where an epoch has hardly any update."""
+    steps, lanes = config.training.time_steps, config.training.batch_size
+    windows = sum(-(-s.n_steps // steps) for s in task.train)
+    if windows < 4 * lanes:
+        say(
+            f"note: {windows} training windows of {steps} steps on {lanes} lanes make only about "
+            f"{-(-windows // lanes)} update(s) an epoch: a smaller --batch-size or "
+            f"--time-steps gives the optimizer more to do"
+        )
+
+
+def _train_one(job: Job) -> Scored:
+    config, say = job.config, job.say
+    trainer = make_trainer(
+        config, job.registry, job.app, job.task, job.path, job.device, job.resume, job.processes
+    )
+    if job.processes.main:
+        write_tables(job.path, job.task.tables)
+    if job.resume and trainer.at.update:
+        say(f"going on after update {trainer.at.update} in '{job.path}'")
+    asked = config.training.epochs
+    if trainer.epochs > asked and not trainer.at.finished:
+        say(
+            f"note: --epochs {asked} would be {trainer.total_updates * asked // trainer.epochs} updates, "
+            f"fewer than --min-updates {config.training.min_updates}: training goes on to epoch "
+            f"{trainer.epochs}; type --min-updates 0 for {asked} epochs"
+        )
+    label = label_of(config)
+    mixed = config.training.mixed_precision
+    with torch.autocast(job.device.type, torch.bfloat16, enabled=mixed):
+        say(f"{label}: time loop {trainer.network.recurrent.way}")
+    with progress(label, trainer.total_updates) as shown:
+        trainer.progress = shown if job.processes.main else SILENT
+        trainer.say = lambda line: say(f"{label}: {line}")
+        trainer.train(job.interrupts)
+    say(f"{label}: {trainer.at.update} updates, {trainer.at.reason}")
+    counts = [f"{name} {value:g}" for name, value in trainer.parts.policy.counts().items()]
+    if counts:
+        say(f"{label}: in the last epoch {', '.join(counts)}")
+    if trainer.probes is not None:
+        for line in trainer.probes.end():
+            say(f"{label}: {line}")
+    return score(trainer, config, job.app)
+
+
+def make_trainer(
+    config: RunConfig,
+    registry: Registry,
+    app: App,
+    task: Task,
+    path: Path,
+    device: torch.device,
+    resume: bool,
+    processes: Processes = ALONE,
+) -> Trainer:
+    """Return the trainer of one run, where its folder left it.
+
+    Args:
+        config: What to do.
+        registry: What is installed.
+        app: The app.
+        task: Its data.
+        path: The run folder; made where it is not there.
+        device: Where to train.
+        resume: Go on with the run in ``path`` where there is one.
+        processes: Those that train together; only the main one makes the folder.
+    """
+    begun = processes.any(processes.main and resume and os.path.lexists(path / "config.toml"))
+    if begun:
+        folder = RunFolder.open(path)
+    elif processes.main:
+        folder = RunFolder.create(path, config, registry, str(device))
+    else:
+        folder = RunFolder(path)
+    resumed = begun and os.path.lexists(folder.checkpoint)
+    if resumed:
+        with refusing(folder.checkpoint):
+            check_checkpoint(folder.checkpoint, config, registry, app, task)
+    parts = build_parts(config, registry, app, task, device)
+    foreign = foreign_parts(config, registry)
+    trainer = Trainer(
+        config.training,
+        inference_policy(config, registry),
+        task,
+        parts,
+        folder,
+        processes=processes,
+        first_window=FirstWindow(origin_of(foreign)) if foreign else None,
+    )
+    if resumed:
+        trainer.restore()
+    elif begun and processes.main:
+        folder.cut_metrics(0)
+        folder.cut_probes(0)
+    return trainer

@@ -1,0 +1,130 @@
+"""The resolved config of a run: which parts, with which options; loadable from ``config.toml``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from memcell import __version__
+from memcell.errors import ConfigError, RunFolderError, unknown
+from memcell.files.reading import parse_toml
+from memcell.plugins import Registry, find_dataset
+from memcell.plugins.options import from_mapping, to_mapping
+from memcell.training.config import NetworkConfig, TrainingConfig
+
+#: Sections that choose a plugin, and what is chosen when nobody says.
+DEFAULTS = {
+    "cell": "lstm",
+    "normalizer": "none",
+    "sampler": "stream",
+    "policy": "carry",
+    "optimizer": "adam",
+}
+
+Section = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """A plugin by name with its options."""
+
+    name: str
+    config: Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """Everything that says what a run does.
+
+    Args:
+        app: Name of the app.
+        app_config: Its config.
+        dataset: The chosen data set with its options, or None for an app without one.
+        training: How it is trained.
+        network: Its size.
+        choices: ``"cell"``, ``"normalizer"``, ``"sampler"``, ``"policy"``, ``"optimizer"``.
+    """
+
+    app: str
+    app_config: Any
+    dataset: Choice | None
+    training: TrainingConfig
+    network: NetworkConfig
+    choices: Mapping[str, Choice]
+
+    def sections(self) -> dict[str, Section | str]:
+        """Return the config as the sections of a TOML file."""
+        out: dict[str, Section | str] = {"memcell": __version__, "app": self.app}
+        out[self.app] = to_mapping(self.app_config)
+        if self.dataset is not None:
+            # one place says which data set: its own section, with its options
+            out[self.app] = {k: v for k, v in to_mapping(self.app_config).items() if k != "data"}
+            out["data"] = {"name": self.dataset.name, **to_mapping(self.dataset.config)}
+        out["training"] = to_mapping(self.training)
+        out["network"] = to_mapping(self.network)
+        for kind, choice in self.choices.items():
+            out[kind] = {"name": choice.name, **to_mapping(choice.config)}
+        return out
+
+
+def resolve(app: str, sections: Mapping[str, Any], registry: Registry) -> RunConfig:
+    """Build a config from sections, filling in defaults.
+
+    Args:
+        app: Name of the app.
+        sections: Section name to its values, as in ``config.toml``.
+        registry: What is installed.
+
+    Raises:
+        ConfigError: A section, name or value is wrong; says which and what is expected.
+    """
+    known = {"memcell", "app", app, "data", "training", "network", *DEFAULTS}
+    for name, section in sections.items():
+        if name not in known:
+            raise ConfigError(unknown("section", name, known - {"memcell", "app"}))
+        if name not in ("memcell", "app") and not isinstance(section, Mapping):
+            raise ConfigError(f"section [{name}] expected, got {name} = {section!r}")
+    entry = registry.get("app", app)
+    app_config = entry.config(sections.get(app, {}))
+    dataset = None
+    if hasattr(app_config, "data"):
+        values = dict(sections.get("data", {}))
+        name, values = find_dataset(registry, values.pop("name", app_config.data), values)
+        dataset = _chosen(registry, "dataset", name, values)
+    choices = {}
+    for kind, default in DEFAULTS.items():
+        values = dict(sections.get(kind, {}))
+        choices[kind] = _chosen(registry, kind, values.pop("name", default), values)
+    return RunConfig(
+        app=app,
+        app_config=app_config,
+        dataset=dataset,
+        training=from_mapping(TrainingConfig, sections.get("training", {}), "[training]"),
+        network=from_mapping(NetworkConfig, sections.get("network", {}), "[network]"),
+        choices=choices,
+    )
+
+
+def _chosen(registry: Registry, kind: str, name: Any, values: Mapping[str, Any]) -> Choice:
+    if not isinstance(name, str):
+        raise ConfigError(f"the name of a {kind} must be a word, got {name!r}")
+    return Choice(name=name, config=registry.get(kind, name).config(values))
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a config file.
+
+    Raises:
+        ConfigError: It is missing or not TOML; names the file and the place.
+    """
+    try:
+        # a person's own: also a pipe, as a shell makes it of <(…)
+        return parse_toml(path.read_bytes(), path)
+    except FileNotFoundError:
+        raise ConfigError(f"config file '{path}' does not exist") from None
+    except OSError as error:
+        raise ConfigError(f"config file '{path}' cannot be read: {error.strerror}") from None
+    except RunFolderError as error:
+        raise ConfigError(f"config file {error}") from None

@@ -1,0 +1,278 @@
+"""The run folder: what a run leaves behind, under names that do not change.
+
+``config.toml`` (resolved, loadable), ``metrics.jsonl``, ``checkpoint.safetensors`` (to go on from),
+``model.safetensors`` (the best weights, to predict with), ``environment.json``, ``scores.tsv`` and
+``scores.json``, ``timeline.png``, and a folder ``against-POLICY`` for the twin.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping
+from datetime import datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import IO, Any
+
+import tomli_w
+
+from memcell import __version__
+from memcell.errors import CheckpointError, MemcellError, RunFolderError, UsageError
+from memcell.files.atomic import make_folder, write_atomic
+from memcell.files.reading import (
+    MOST_LINES,
+    check_inside,
+    open_plain,
+    read_bytes,
+    read_object,
+    read_toml,
+    refusing,
+)
+from memcell.plugins import Registry
+from memcell.runs.run_config import RunConfig, resolve
+
+#: Version of the folder's layout. A larger one than ours is refused by name.
+FORMAT = 1
+#: Where the folds of a run that holds each subject out once lie.
+FOLDS = "folds"
+_LIBRARIES = ("torch", "numpy", "scipy", "scikit-learn", "mne", "safetensors", "matplotlib")
+
+
+class RunFolder:
+    """One run on disk.
+
+    Args:
+        path: The folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config = path / "config.toml"
+        self.metrics = path / "metrics.jsonl"
+        self.probes = path / "probes.jsonl"
+        self.checkpoint = path / "checkpoint.safetensors"
+        self.model = path / "model.safetensors"
+        self.environment = path / "environment.json"
+        self.folds = path / f"{FOLDS}.json"
+
+    @classmethod
+    def check_free(cls, path: Path) -> None:
+        """Refuse a folder that a new run cannot be written to, before any work is done.
+
+        Raises:
+            UsageError: A run is there already.
+            MemcellError: The folder cannot be written.
+        """
+        if os.path.lexists(cls(path).config):
+            raise UsageError(
+                f"'{path}' already holds a run: choose another --out, or go on with --resume {path}"
+            )
+        there = path.absolute()
+        while not there.exists():
+            there = there.parent
+        if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+            raise MemcellError(f"cannot write to '{there}': choose another --out")
+
+    @classmethod
+    def create(cls, path: Path, config: RunConfig, registry: Registry, device: str) -> RunFolder:
+        """Make the folder and write what is known before training.
+
+        Raises:
+            UsageError: A run is there already.
+            MemcellError: It cannot be written.
+        """
+        cls.check_free(path)
+        folder = cls(path)
+        make_folder(path)
+        write_atomic(
+            folder.environment, json.dumps(_environment(config, registry, device), indent=2)
+        )
+        write_atomic(folder.metrics, "")
+        write_atomic(folder.config, tomli_w.dumps(config.sections()))
+        return folder
+
+    @classmethod
+    def open(cls, path: Path) -> RunFolder:
+        """Open an existing run.
+
+        Raises:
+            CheckpointError: It is not a run folder, or one of a newer version.
+        RunFolderError: A file of it cannot be read.
+        """
+        folder = cls(path)
+        if not os.path.lexists(folder.config):
+            raise CheckpointError(f"'{path}' is not a run folder: it has no config.toml")
+        environment = read_object(folder.environment)
+        with refusing(folder.environment):
+            found = int(environment["format"])
+        if found > FORMAT:
+            made_by = environment.get("memcell", "a newer version")
+            raise CheckpointError(
+                f"run '{path}' was made by memcell {made_by} (layout {found}); this is memcell "
+                f"{__version__} (layout {FORMAT}): update memcell to use it"
+            )
+        return folder
+
+    def check_one_network(self) -> None:
+        """Refuse a run that has a network for each fold where one is wanted.
+
+        Raises:
+            UsageError: Names the folds' folders.
+        """
+        if not os.path.lexists(self.folds):
+            return
+        found = read_object(self.folds)
+        with refusing(self.folds):
+            folders = list(map(str, found["folders"]))
+        raise UsageError(
+            f"run '{self.path}' leaves one subject out and has a network for each; name one of them: "
+            f"{', '.join(str(self.path / name) for name in folders)}"
+        )
+
+    def sections(self) -> dict[str, Any]:
+        """Return the sections of its config."""
+        return read_toml(self.config)
+
+    def append(self, record: Mapping[str, Any]) -> None:
+        """Add a line to ``metrics.jsonl``."""
+        _append(self.metrics, json.dumps(record))
+
+    def metrics_size(self) -> int:
+        """Return the bytes of ``metrics.jsonl``, all of them on the disk."""
+        return _size(self.metrics)
+
+    def cut_metrics(self, size: int) -> None:
+        """Forget the lines written after a checkpoint, so that a resumed run writes them once."""
+        _cut(self.metrics, size)
+
+    def append_probe(self, record: Mapping[str, Any]) -> None:
+        """Add a line to ``probes.jsonl``."""
+        _append(self.probes, json.dumps(record, allow_nan=False))
+
+    def probes_size(self) -> int:
+        """Return the bytes of ``probes.jsonl``, all of them on the disk."""
+        return _size(self.probes)
+
+    def cut_probes(self, size: int) -> None:
+        """Forget the probes' lines written after a checkpoint; makes no file where there is none."""
+        if size or os.path.lexists(self.probes):
+            _cut(self.probes, size)
+
+    def write_json(self, name: str, value: Any) -> None:
+        """Write a JSON file into the folder."""
+        write_atomic(self.path / name, json.dumps(value, indent=2) + "\n")
+
+    def below(self, name: str) -> Path:
+        """Return a folder below this one, there or not.
+
+        Raises:
+            RunFolderError: It is a link that leads out.
+        """
+        return check_inside(self.path / name, self.path)
+
+
+def resolve_stored(folder: RunFolder, app: str, registry: Registry) -> RunConfig:
+    """Return the config of a run that may be somebody else's: it has no say in where this machine writes.
+
+    Raises:
+        RunFolderError: It cannot be used; names the file and what is wrong in it.
+    """
+    sections = folder.sections()
+    with refusing(folder.config):
+        config = resolve(app, sections, registry)
+        stored = getattr(config.app_config, "stored", None)
+        if stored is not None:
+            config = dataclasses.replace(config, app_config=stored())
+    return config
+
+
+def _grown(path: Path) -> IO[bytes]:
+    """Open a file to add to it: a plain file of this folder, and no other name of another file."""
+    handle = open_plain(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
+    if os.fstat(handle).st_nlink > 1:
+        # a backup by hard links, or somebody's trick: what is added here must not appear there
+        os.close(handle)
+        write_atomic(path, read_bytes(path, MOST_LINES))
+        handle = open_plain(path, os.O_RDWR | os.O_APPEND)
+    return os.fdopen(handle, "ab")
+
+
+def _append(path: Path, line: str) -> None:
+    try:
+        with _grown(path) as file:
+            file.write(line.encode() + b"\n")
+    except OSError as error:
+        raise MemcellError(f"cannot write '{path}': {error.strerror}") from error
+
+
+def _size(path: Path) -> int:
+    """Return the bytes of a file, all of them on the disk."""
+    with _grown(path) as file:
+        os.fsync(file.fileno())
+        return file.seek(0, os.SEEK_END)
+
+
+def _cut(path: Path, size: int) -> None:
+    if type(size) is not int or size < 0:
+        raise RunFolderError(f"'{path}' cannot be cut to {str(size)[:40]} bytes")
+    with _grown(path) as file:
+        # never made longer: what is not there is not there
+        file.truncate(min(size, file.seek(0, os.SEEK_END)))
+
+
+def new_path(base: Path, app: str) -> Path:
+    """Return a folder name that is not taken, from the app's name and the time."""
+    stamp = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
+    path, n = base / f"{app}-{stamp}", 1
+    while path.exists():
+        n += 1
+        path = base / f"{app}-{stamp}-{n}"
+    return path
+
+
+def _environment(config: RunConfig, registry: Registry, device: str) -> dict[str, Any]:
+    plugins = {}
+    for kind, choice in config.choices.items():
+        entry = registry.get(kind, choice.name)
+        plugins[kind] = {
+            "name": choice.name,
+            "distribution": entry.distribution,
+            "version": entry.version,
+        }
+    return {
+        "format": FORMAT,
+        "memcell": __version__,
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "libraries": {name: _version(name) for name in _LIBRARIES},
+        "plugins": plugins,
+        "device": device,
+        "threads": config.training.threads,
+        "seed": config.training.seed,
+        "git": _commit(),
+    }
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _commit() -> str:
+    """Return the commit of the folder that memcell was imported from, empty outside a checkout."""
+    where = Path(sys.modules["memcell"].__file__ or ".").parent
+    try:
+        done = subprocess.run(
+            ["git", "rev-parse", "HEAD"],
+            cwd=where, capture_output=True, text=True, timeout=5, check=False,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

@@ -1,0 +1,202 @@
+"""Scores of a trained network under both inference policies, and the files that hold them."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from memcell.applications.app import App, Explaining, Judged, Pooling, Row, Task
+from memcell.files.atomic import write_atomic
+from memcell.inference.inference import probabilities
+from memcell.inference.model import ModelFacts, save_model
+from memcell.network.network import Network
+from memcell.runs.by_subject import (
+    ENOUGH,
+    differences,
+    differences_tsv,
+    intervals_tsv,
+    subjects_tsv,
+)
+from memcell.runs.predictions import write_judged
+from memcell.runs.run_config import RunConfig
+from memcell.runs.run_folder import RunFolder
+from memcell.runs.tables import as_tsv
+from memcell.training.recalibrate import recalibrate
+from memcell.training.trainer import Trainer
+
+EVAL_POLICIES = ("carry", "reset")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Scored:
+    """A trained network with its scores.
+
+    Args:
+        label: ``"lstm, trained with carry"``.
+        rows: One for each inference policy.
+        scores: Inference policy to test scores.
+        subjects: Inference policy to test subject to scores.
+        picked: Test probabilities under the network's own inference policy.
+        decision: What the app decided under it.
+    """
+
+    label: str
+    rows: list[Row]
+    scores: Mapping[str, Mapping[str, float]]
+    subjects: Mapping[str, Mapping[str, Mapping[str, float]]]
+    picked: list[Any]
+    decision: Mapping[str, float]
+
+
+def label_of(config: RunConfig) -> str:
+    """Return what tables call a run's network."""
+    return f"{config.choices['cell'].name}, trained with {config.choices['policy'].name}"
+
+
+def score(trainer: Trainer, config: RunConfig, app: App) -> Scored:
+    """Score a trained network on the test split under both inference policies, and store the model.
+
+    Args:
+        trainer: Done with training.
+        config: The run's.
+        app: The app.
+    """
+    if config.training.recalibrate:
+        recalibrate(trainer)
+    network, label = trainer.network, label_of(config)
+    totals = tuple(trainer.at.class_totals) or None
+    task = dataclasses.replace(trainer.task, training_totals=totals)
+    time_steps, eval_policy = config.training.time_steps, trainer.eval_policy
+    decisions: dict[str, Mapping[str, float]] = {}
+    scores, subjects = {}, {}
+    rows, picked = [], []
+    for policy in EVAL_POLICIES:
+        valid = probabilities(network, task.valid, policy, time_steps)
+        decisions[policy] = app.fit_decision(task, valid)
+        row, test = score_row(label, network, app, task, policy, time_steps, decisions[policy])
+        rows.append(row)
+        scores[policy], subjects[policy] = row.scores, row.subjects
+        if policy == eval_policy:
+            picked = test
+    rows.sort(key=lambda row: not row.name.endswith(eval_policy))
+    facts = ModelFacts(
+        n_features=task.train[0].n_features,
+        n_classes=task.n_classes,
+        eval_policy=eval_policy,
+        decisions=decisions,
+        task=task.facts,
+        notes=task.notes,
+    )
+    if trainer.processes.main:
+        save_model(trainer.folder, network, facts)
+    return Scored(
+        label=label,
+        rows=rows,
+        scores=scores,
+        subjects=subjects,
+        picked=picked,
+        decision=decisions[eval_policy],
+    )
+
+
+def _subject_scores(
+    app: App, task: Task, test: Sequence[Any], decision: Mapping[str, float]
+) -> dict[str, Mapping[str, float]]:
+    of: dict[str, list[int]] = {}
+    for i, sequence in enumerate(task.test):
+        of.setdefault(sequence.subject, []).append(i)
+    return {
+        subject: app.scores([task.test[i] for i in rows], [test[i] for i in rows], decision)
+        for subject, rows in sorted(of.items())
+    }
+
+
+def score_row(
+    label: str,
+    network: Network,
+    app: App,
+    task: Task,
+    policy: str,
+    time_steps: int,
+    decision: Mapping[str, float],
+) -> tuple[Row, list[Any]]:
+    """Score a network on the test split under an inference policy; the probabilities come with it."""
+    test = probabilities(network, task.test, policy, time_steps)
+    row = Row(
+        name=f"{label}, inferred with {policy}",
+        scores=app.scores(task.test, test, decision),
+        subjects=_subject_scores(app, task, test, decision),
+        note=app.decided(decision) if isinstance(app, Explaining) else "",
+        judged=(Judged(sequences=task.test, probabilities=tuple(test), decision=decision),),
+    )
+    return row, test
+
+
+def write_scores(
+    path: Path,
+    rows: Sequence[Row],
+    main: str,
+    notes: Sequence[str],
+    app: object,
+    protocol: str = "",
+) -> None:
+    """Write everything that is said of some rows; ``scores.json`` last, so that it says that all is there.
+
+    ``scores.tsv``, ``subjects.tsv``, ``intervals.tsv``, ``differences.tsv``; of an app that pools also
+    ``judged.npz`` and its own tables.
+
+    Args:
+        path: The folder.
+        rows: The first is the run's own network.
+        main: The score that comes first.
+        notes: Lines that must be said with every score.
+        app: The app.
+        protocol: Name of what counts as which class; empty where there is only one way.
+    """
+    write_atomic(path / "scores.tsv", as_tsv(rows, main))
+    write_atomic(path / "subjects.tsv", subjects_tsv(rows, main))
+    between = pooled_intervals(rows, app)
+    write_atomic(path / "intervals.tsv", intervals_tsv(rows, main, between))
+    write_atomic(path / "differences.tsv", differences_tsv(differences(rows, main)))
+    if isinstance(app, Pooling):
+        write_judged(path, rows)
+        for name, content in app.details([r for r in rows if r.judged]).items():
+            write_atomic(path / name, content)
+    # JSON has no NaN: a score that is not defined is null
+    table = [
+        {
+            "name": r.name,
+            "kind": r.kind,
+            "note": r.note,
+            "scores": _defined(r.scores),
+            "subjects": {subject: _defined(scores) for subject, scores in r.subjects.items()},
+            "intervals": {
+                name: list(ends)
+                for name, ends in between.get(r.name, {}).items()
+                if not any(math.isnan(end) for end in ends)
+            },
+        }
+        for r in rows
+    ]
+    said = {"main_score": main, "protocol": protocol, "notes": list(notes), "rows": table}
+    RunFolder(path).write_json("scores.json", said)
+
+
+def pooled_intervals(
+    rows: Sequence[Row], app: object
+) -> dict[str, Mapping[str, tuple[float, float]]]:
+    """Return row name to score to its interval over subjects; empty with fewer than `ENOUGH`."""
+    if not isinstance(app, Pooling):
+        return {}
+    return {
+        row.name: app.intervals(row.judged)
+        for row in rows
+        if row.judged and len(row.subjects) >= ENOUGH
+    }
+
+
+def _defined(scores: Mapping[str, float]) -> dict[str, float | None]:
+    return {k: None if v != v else v for k, v in scores.items()}

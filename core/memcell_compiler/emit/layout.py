@@ -1,0 +1,57 @@
+"""What a plan's arrays are: all that a call needs to know of the programs beside their code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from memcell_compiler.passes.finish import Finish
+
+
+@dataclass(frozen=True)
+class SumArray:
+    """An array in which the backward loop adds something up.
+
+    Args:
+        name: In C.
+        shape: In memory.
+        swapped: It is the transpose of what is wanted.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    swapped: bool
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The arrays of a plan.
+
+    Args:
+        saved: Columns saved for each lane and step, and for each step.
+        output: Width.
+        states: Widths.
+        gathered: Shape of each gathered tensor without time; ``None`` for the lanes.
+        parameters: Names of the parameters that are read, by their C names.
+        buffers: Likewise.
+        read: C names of what the forward loop is given, normalizers' inputs among it.
+        input_gradients: Whether each step input gets one.
+        output_state: The part of the state that is the output, where one is.
+        sums: What the backward loop adds up.
+        finish: The parameters' gradients from those sums.
+        gathered_sites: How many tensors each site gathers.
+        before: What is computed from parameters and buffers before the loop, by C name.
+    """
+
+    saved: tuple[int, int]
+    output: int
+    states: tuple[int, ...]
+    gathered: tuple[tuple[int | None, ...], ...]
+    parameters: dict[str, str]
+    buffers: dict[str, str]
+    read: tuple[str, ...]
+    input_gradients: tuple[bool, ...]
+    output_state: int | None
+    sums: tuple[SumArray, ...]
+    finish: Finish
+    gathered_sites: dict[str, int]
+    before: Finish

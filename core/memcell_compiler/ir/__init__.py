@@ -1,0 +1,1 @@
+"""The intermediate representation: nodes over rows and columns, programs, weights."""

@@ -1,0 +1,161 @@
+"""The autograd function around a plan's forward and backward loops."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from memcell.backends.transforms import transforming
+from memcell_compiler.runtime.double_backward import Again
+from memcell_compiler.runtime.plan import Plan
+from memcell_compiler.runtime.pool import Lease, empty
+from memcell_compiler.runtime.window import Marks
+
+
+@dataclass
+class Call:
+    """One call, without the tensors that gradients flow to.
+
+    Args:
+        plan: The plan.
+        marks: Restarts, padding, states to keep.
+        kept: How many states are kept.
+        steps: T.
+        lanes: B.
+        threads: Threads to use.
+        names: C name of each differentiable tensor, in order: inputs, parameters, states, fresh.
+        fixed: Buffers and normalizers' inputs by C name.
+        again: The window on the eager loop, where gradients flow.
+        gathered: What the normalizers gathered ``[T, …]``, after the forward loop.
+    """
+
+    plan: Plan
+    marks: Marks
+    kept: int
+    steps: int
+    lanes: int
+    threads: int
+    names: Sequence[str]
+    fixed: dict[str, Tensor]
+    again: Again | None = None
+    gathered: list[Tensor] = field(default_factory=list)
+
+
+def run_forward(call: Call, tensors: Sequence[Tensor], lease: Lease | None) -> tuple[Any, ...]:
+    """Run the forward loop, the saving one where there is a lease.
+
+    Returns:
+        Arrays by name, the outputs, and the kept states ``[kept, B, width]`` of each part.
+    """
+    layout, t, b = call.plan.layout, call.steps, call.lanes
+    dtype = call.plan.dtype
+    runner = call.plan.inference if lease is None else call.plan.forward
+    arrays = {**call.fixed, **dict(zip(call.names, tensors, strict=True))}
+    aliased = None if lease is None or not call.marks.plain else layout.output_state
+    for i, width in enumerate(layout.states):
+        if lease is None:
+            history = empty((2, b, width), dtype)
+        elif i == aliased:
+            history = empty((t + 1, b, width), dtype)
+        else:
+            history = lease.take((t + 1, b, width), dtype)
+        history[0] = arrays[f"s{i}"].view(b, width)
+        arrays[f"s{i}_history"] = history
+        arrays[f"s{i}_kept"] = empty((call.kept, b, width), dtype)
+    if aliased is None:
+        arrays["y"] = empty((t, b, layout.output), dtype)
+    else:
+        arrays["y"] = arrays[f"s{aliased}_history"][1:]
+    for i, shape in enumerate(layout.gathered):
+        sizes = (b if s is None else s for s in shape)
+        arrays[f"g{i}"] = empty((t, *sizes), dtype)
+        call.gathered.append(arrays[f"g{i}"])
+    if lease is not None:
+        rows, vector = layout.saved
+        arrays["saved"] = lease.take((t, b, rows), dtype)
+        arrays["saved_vector"] = lease.take((t, vector), dtype)
+    window = runner.window(t, b, call.threads, ring=lease is None)
+    runner(window, call.marks, arrays)
+    kept = [arrays[f"s{i}_kept"] for i in range(len(layout.states))]
+    return arrays, arrays["y"], kept
+
+
+class Unroll(torch.autograd.Function):
+    """Outputs and kept states of a window.
+
+    The generated backward loop runs once. Whatever more is asked of backward comes from the eager loop
+    (`memcell_compiler.runtime.double_backward`).
+    """
+
+    @staticmethod
+    def forward(ctx: Any, call: Call, *tensors: Tensor) -> tuple[Tensor, ...]:
+        """Run forward and keep what backward needs."""
+        lease = Lease()
+        arrays, y, kept = run_forward(call, tensors, lease)
+        ctx.save_for_backward(*tensors)
+        ctx.call, ctx.lease = call, lease
+        names = [f"s{i}_history" for i in range(len(kept))]
+        ctx.arrays = {n: arrays[n] for n in (*names, "saved", "saved_vector")}
+        return (y, *kept)
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor, *d_kept: Tensor) -> tuple[Tensor | None, ...]:
+        """Run backward; what was saved is given back, so the generated loop runs once."""
+        call: Call = ctx.call
+        needed = ctx.needs_input_grad[1:]
+        if ctx.arrays is None or torch.is_grad_enabled() or transforming(dy, *d_kept):
+            assert call.again is not None
+            given = dict(zip(call.names, ctx.saved_tensors, strict=True))
+            wanted = [n for n, need in zip(call.names, needed, strict=True) if need]
+            found = call.again.gradients(given, wanted, dy, d_kept)
+            return (None, *(found.get(n) for n in call.names))
+        tensors = ctx.saved_tensors
+        plan, b = call.plan, call.lanes
+        layout, dtype = plan.layout, plan.dtype
+        arrays = {**call.fixed, **ctx.arrays, **dict(zip(call.names, tensors, strict=True))}
+        arrays["dy"] = dy.contiguous()
+        for i, width in enumerate(layout.states):
+            arrays[f"s{i}_before"] = arrays[f"s{i}_history"]
+            arrays[f"d{i}_kept"] = d_kept[i].contiguous()
+            arrays[f"d{i}_first"] = empty((b, width), dtype)
+            if call.marks.restarts is not None:
+                arrays[f"d{i}_fresh"] = torch.zeros(b, width, dtype=dtype)
+        n_inputs = len(layout.input_gradients)
+        for i, wanted_of in enumerate(layout.input_gradients):
+            if wanted_of:
+                arrays[f"dx{i}"] = empty(tensors[i].shape, dtype)
+        window = plan.backward.window(call.steps, b, call.threads, ring=False)
+        for added in layout.sums:
+            arrays[added.name] = torch.zeros(window.threads, *added.shape, dtype=dtype)
+        plan.backward(window, call.marks, arrays)
+        sums = []
+        for added in layout.sums:
+            total = arrays[added.name]
+            total = total[0] if window.threads == 1 else total.sum(0)
+            sums.append(total.t().contiguous() if added.swapped else total)
+        parameters = {
+            n: tensors[call.names.index(c)] for c, n in layout.parameters.items() if c in call.names
+        }
+        assert call.again is not None
+        gradients = layout.finish(sums, {**call.again.buffers, **parameters})
+        by_name: dict[str, Tensor] = {
+            c: gradients[n] for c, n in layout.parameters.items() if n in gradients
+        }
+        for i in range(n_inputs):
+            if layout.input_gradients[i]:
+                by_name[f"x{i}"] = arrays[f"dx{i}"]
+        for i in range(len(layout.states)):
+            shape = tensors[call.names.index(f"s{i}")].shape
+            by_name[f"s{i}"] = arrays[f"d{i}_first"].view(shape)
+            if call.marks.restarts is not None:
+                by_name[f"s{i}_fresh"] = arrays[f"d{i}_fresh"].view(shape)
+        ctx.arrays = None
+        ctx.lease.end()
+        return (
+            None,
+            *(by_name.get(n) if need else None for n, need in zip(call.names, needed, strict=True)),
+        )

@@ -1,0 +1,234 @@
+"""A cell with its normalizers, compiled for one way to be called; and the search for it."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor
+
+from memcell.backends.norms import SiteNorms
+from memcell.recurrent.cell import Cell
+from memcell.recurrent.normalizer import NormWindow
+from memcell.recurrent.state import leaves
+from memcell_compiler.build.target import Target, chosen
+from memcell_compiler.build.unit import begin_kernels, begin_program, kernels, program_unit
+from memcell_compiler.emit.emit import Written, write
+from memcell_compiler.emit.layout import Layout
+from memcell_compiler.ir.program import Program
+from memcell_compiler.runtime.construct import Programs, Wanted, construct
+from memcell_compiler.runtime.runner import INPUT_ROWS, SUM_ROWS, Runner
+from memcell_compiler.runtime.stored_plan import PROGRAMS, load_plan, store_plan, stored_key
+from memcell_compiler.trace.inputs import Inputs
+from memcell_compiler.trace.lanes import LaneNumbers
+from memcell_compiler.trace.purity import fingerprint
+from memcell_compiler.trace.reasons import explained
+from memcell_compiler.trace.trace import Step, trace, unused_lanes
+from memcell_compiler.trace.unsupported import Unsupported
+from memcell_compiler.verify import Unverified, verify
+
+
+class Plan:
+    """Programs, compiled when they are first run.
+
+    Args:
+        layout: What their arrays are.
+        written: The programs in C, by name.
+        dtype: Of all numbers.
+        target: The instruction set.
+    """
+
+    def __init__(
+        self, layout: Layout, written: Mapping[str, Written], dtype: torch.dtype, target: Target
+    ) -> None:
+        self.layout, self.written = layout, written
+        self.dtype, self.target = dtype, target
+
+    @functools.cached_property
+    def forward(self) -> Runner:
+        """The forward loop that saves. The backward loop is compiled beside it.
+
+        Raises:
+            Unsupported: Either cannot be had: said now, for in backward nothing else can run instead.
+        """
+        begin_program((self.written["backward"].source,), self.dtype, self.target)
+        made = self._runner("forward", INPUT_ROWS)
+        _ = self.backward
+        return made
+
+    @functools.cached_property
+    def backward(self) -> Runner:
+        """The backward loop."""
+        return self._runner("backward", SUM_ROWS)
+
+    @functools.cached_property
+    def inference(self) -> Runner:
+        """The forward loop that saves nothing."""
+        return self._runner("inference", INPUT_ROWS)
+
+    def _runner(self, name: str, rows: int) -> Runner:
+        written = self.written[name]
+        unit = program_unit((written.source,), self.dtype, self.target)
+        return Runner(unit, name, written, kernels(self.dtype, self.target), self.dtype, rows)
+
+
+#: Plans of each cell with its normalizers, for as long as they live; a reason where there is none.
+_Known = WeakKeyDictionary[SiteNorms, dict[Any, "Plan | Unsupported"]]
+_plans: WeakKeyDictionary[Cell, _Known] = WeakKeyDictionary()
+
+
+def find_plan(
+    cell: Cell,
+    norms: SiteNorms,
+    windows: dict[str, NormWindow],
+    inputs: Inputs,
+    state: Any,
+    wanted: Wanted,
+    made_of: object,
+) -> Plan:
+    """Return the plan for a call, made where it is the first of its kind.
+
+    Args:
+        cell: The cell.
+        norms: Its normalizers.
+        windows: Theirs.
+        inputs: Of the steps.
+        state: Before the first step.
+        wanted: Which gradients.
+        made_of: The cell's `fingerprint`.
+
+    Raises:
+        Unsupported: There can be none.
+    """
+    target = chosen()
+    parts = list(leaves(state))
+    lanes = parts[0].shape[0]
+    call = (
+        target,
+        tuple(
+            (site, window.mode, tuple(_kind(i, lanes) for i in window.inputs))
+            for site, window in windows.items()
+        ),
+        inputs.projects,
+        inputs.single,
+        tuple(t.shape[2:] for t in inputs.tensors),
+        tuple(t.shape[1:] for t in parts),
+        parts[0].dtype,
+    )
+    key = (call, wanted, made_of, fingerprint(norms))
+    known = _plans.setdefault(cell, WeakKeyDictionary()).setdefault(norms, {})
+    if key not in known:
+        begin_kernels(parts[0].dtype, target)  # while it is traced
+        try:
+            layout, written = _planned(cell, norms, windows, inputs, state, wanted, call)
+            known[key] = Plan(layout, written, parts[0].dtype, target)
+        except Unsupported as e:
+            known[key] = type(e)(str(e))  # without what it was raised from
+    found = known[key]
+    if isinstance(found, Unsupported):
+        raise type(found)(str(found))
+    return found
+
+
+def _planned(
+    cell: Cell,
+    norms: SiteNorms,
+    windows: dict[str, NormWindow],
+    inputs: Inputs,
+    state: Any,
+    wanted: Wanted,
+    call: object,
+) -> tuple[Layout, dict[str, Written]]:
+    """Find a plan on disk, or trace the step and leave it there."""
+    call = (call, sorted(wanted.parameters), wanted.inputs)
+    modes = {site: window.mode for site, window in windows.items()}
+    key = stored_key(call, (Step.forward, cell, norms, modes, *_types(state)))
+    found = None if key is None else load_plan(key)
+    if found is not None:
+        return found
+    programs = trace_programs(cell, norms, windows, inputs, state, wanted)
+    written = {name: _written(getattr(programs, name), programs.layout) for name in PROGRAMS}
+    if key is not None:
+        store_plan(key, programs.layout, written)
+    return programs.layout, written
+
+
+def _written(program: Program, layout: Layout) -> Written:
+    """Write a program and verify it."""
+    with _faults_of(f"its {program.name} loop could not be written"):
+        made = write(program)
+    verify(program, made.source, made.arrays, made.mixes, layout.output_state)
+    return made
+
+
+@contextmanager
+def _faults_of(what: str) -> Iterator[None]:
+    """Say a fault of this program as a reason against generated C, so that the cell runs another way."""
+    try:
+        yield
+    except (AssertionError, LookupError, TypeError, ValueError, AttributeError) as e:
+        fault = f"{type(e).__name__} {str(e)[:80]}".strip()
+        raise Unverified(f"{what} ({fault}); please report it") from e
+
+
+def _types(state: Any) -> list[type]:
+    """Return the types of a state and its parts."""
+    if isinstance(state, Tensor):
+        return []
+    return [type(state), *(t for part in state for t in _types(part))]
+
+
+def trace_programs(
+    cell: Cell,
+    norms: SiteNorms,
+    windows: dict[str, NormWindow],
+    inputs: Inputs,
+    state: Any,
+    wanted: Wanted,
+) -> Programs:
+    """Trace a step and split it into programs.
+
+    Raises:
+        Unsupported: It cannot be expressed.
+    """
+    modes = {site: window.mode for site, window in windows.items()}
+    step = Step(cell, norms, modes, state, inputs.projects, inputs.single)
+    parts = list(leaves(state))
+    sizes = {s for t in (*step.parameters(), *step.buffers(), *parts) for s in t.shape}
+    sizes |= {s for t in inputs.tensors for s in t.shape[2:]}
+    batch = parts[0].shape[0]
+    sizes.discard(batch)
+    sizes |= {s for t in parts for s in t.shape[1:]}
+    lanes = unused_lanes(sizes)
+    other = unused_lanes(sizes | {lanes})
+
+    def traced(count: int) -> Any:
+        norm = [[_example(i, batch, count) for i in w.inputs] for w in windows.values()]
+        return trace(
+            step,
+            [t.new_zeros(count, *t.shape[2:]) for t in inputs.tensors],
+            norm,
+            [t.new_zeros(count, *t.shape[1:]) for t in parts],
+        )
+
+    with torch.random.fork_rng(devices=[]), torch.inference_mode(False):
+        first, second = traced(lanes), traced(other)
+    try:
+        with _faults_of("its step could not be lowered"):
+            numbers = LaneNumbers(first.graph, lanes, second.graph, other)
+            return construct(first, numbers, wanted, step.gathered_count)
+    except Unsupported as refused:
+        raise explained(refused) from refused
+
+
+def _kind(tensor: Tensor, batch: int) -> tuple[Any, ...]:
+    return (tensor.dtype, tuple(None if s == batch else s for s in tensor.shape[1:]))
+
+
+def _example(tensor: Tensor, batch: int, lanes: int) -> Tensor:
+    shape: Sequence[int] = [lanes if s == batch else s for s in tensor.shape[1:]]
+    return tensor.new_zeros(shape)

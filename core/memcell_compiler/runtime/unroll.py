@@ -1,0 +1,280 @@
+"""The entry: a window through the fast unroll, with the meaning of `memcell.backends.eager.unroll_eager`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor
+
+from memcell.backends.norms import SiteNorms
+from memcell.backends.step_masks import WindowMarks
+from memcell.backends.transforms import transforming
+from memcell.recurrent.cell import Cell
+from memcell.recurrent.normalizer import NormWindow
+from memcell.recurrent.state import State, leaves, rebuild
+from memcell_compiler.runtime.construct import Wanted
+from memcell_compiler.runtime.double_backward import Again, preparing
+from memcell_compiler.runtime.function import Call, Unroll, run_forward
+from memcell_compiler.runtime.plan import Plan, find_plan
+from memcell_compiler.runtime.window import Marks
+from memcell_compiler.trace.inputs import Inputs, is_separable, projected
+from memcell_compiler.trace.purity import fingerprint
+from memcell_compiler.trace.unsupported import Seldom, Unsupported
+
+
+def unroll_native(
+    cell: Cell,
+    norms: SiteNorms,
+    x: Tensor,
+    state: State,
+    fresh: State,
+    marks: WindowMarks,
+    keep: Collection[int],
+    gather: bool,
+    generator: torch.Generator | None = None,
+) -> tuple[Tensor, dict[int, State]]:
+    """Run a cell over a window. Arguments and result as `memcell.backends.eager.unroll_eager`.
+
+    Raises:
+        Unsupported: It cannot run natively; nothing has happened yet, and the eager loop can run it.
+    """
+    with preparing:
+        owners = named_parameters(cell, norms)
+        parts = checked(owners, x, state, fresh)
+        windows = norms.windows(marks, gather)
+        plan, inputs = planned(cell, norms, owners, windows, x, state, generator)
+        layout = plan.layout
+        wanted = sorted(k for k in keep if k > 0)
+        fresh_parts = [t.contiguous() for t in leaves(fresh)]
+        named = {f"x{i}": t for i, t in enumerate(inputs.tensors)}
+        named.update({c: owners[n] for c, n in layout.parameters.items()})
+        named.update({f"s{i}": t for i, t in enumerate(parts)})
+        named.update({f"s{i}_fresh": t for i, t in enumerate(fresh_parts)})
+        tensors = [t.contiguous() for t in named.values()]
+        grad = torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
+        again = None
+        if grad:
+            again = Again(
+                cell=cell,
+                norms=norms,
+                windows=windows,
+                marks=marks,
+                wanted=wanted,
+                state=state,
+                projects=inputs.projects,
+                single=inputs.single,
+                parameters=layout.parameters,
+                buffers={n: b.detach().clone() for n, b in _read_buffers(plan, cell, norms)},
+            )
+        call = Call(
+            plan=plan,
+            marks=Marks(marks, wanted),
+            kept=len(wanted),
+            steps=x.shape[0],
+            lanes=x.shape[1],
+            threads=torch.get_num_threads(),
+            names=list(named),
+            fixed={
+                **fixed_buffers(plan, cell, norms, owners, again),
+                **_norm_inputs(plan, windows),
+            },
+            again=again,
+        )
+    if grad:
+        output, *kept = Unroll.apply(call, *tensors)  # type: ignore[no-untyped-call]
+    else:
+        with torch.no_grad():
+            _, output, kept = run_forward(call, tensors, None)
+    if gather:
+        _fold(plan, norms, windows, call.gathered)
+    states = {0: state} if 0 in keep else {}
+    columns = [k.unbind(0) for k in kept] if wanted else []
+    for i, step in enumerate(wanted):
+        each = (c[i].view_as(part) for c, part in zip(columns, parts, strict=True))
+        states[step] = rebuild(state, each)
+    return output, states
+
+
+def native_reason(cell: Cell, norms: SiteNorms) -> str | None:
+    """Return why a cell with its normalizers cannot run natively here, or None where it can.
+
+    It is traced and its programs are written (not compiled) for training and inference, with few lanes.
+    """
+    like = next(cell.parameters(), torch.zeros(()))
+    x = torch.zeros(2, 3, cell.input_size, dtype=like.dtype)
+    state = cell.initial_state(3, dtype=like.dtype)
+    no = torch.zeros(2, 3, dtype=torch.bool)
+    marks = WindowMarks.of(no, ~no, torch.zeros(3, dtype=torch.int64))
+    try:
+        from memcell_compiler.build.compiler import find_compiler
+
+        find_compiler()
+        owners = named_parameters(cell, norms)
+        checked(owners, x, state, state)
+        for gather in (True, False):
+            with preparing:
+                windows = norms.windows(marks, gather)
+                generator = torch.Generator() if gather and cell.draws else None
+                planned(cell, norms, owners, windows, x, state, generator)
+    except Unsupported as e:
+        return str(e)
+    return None
+
+
+def named_parameters(cell: Cell, norms: SiteNorms) -> dict[str, torch.nn.Parameter]:
+    """Return the parameters by their names in a traced step."""
+    return {
+        **{f"cell.{n}": p for n, p in cell.named_parameters()},
+        **{f"norms.{n}": p for n, p in norms.named_parameters()},
+    }
+
+
+def checked(owners: Mapping[str, Tensor], x: Tensor, state: State, fresh: State) -> list[Tensor]:
+    """Return the parts of the state.
+
+    Args:
+        owners: The parameters, as `named_parameters` returns them.
+        x: ``[T, B, I]``.
+        state: Before the first step.
+        fresh: That of restarted lanes.
+
+    Raises:
+        Unsupported: Tensors are of a kind or type that generated code does not take.
+    """
+    parts = list(leaves(state))
+    tensors = [x, *parts, *leaves(fresh), *owners.values()]
+    dtype = x.dtype if x.dtype in (torch.float32, torch.float64) else None
+    for tensor in tensors:
+        if not tensor.is_cpu:
+            raise Seldom(f"tensors on {tensor.device}: generated C runs on the CPU")
+        if tensor.dtype is not dtype:
+            raise Seldom(_types(owners, x, state))
+        if type(tensor) not in (Tensor, torch.nn.Parameter) or tensor.layout != torch.strided:
+            raise Seldom(f"a tensor of type {type(tensor).__name__}")
+    if torch.is_autocast_enabled("cpu"):
+        raise Seldom("mixed precision (autocast)")
+    if not parts or any(t[0].numel() == 0 for t in parts if len(t)):
+        raise Seldom("the cell has no state, or a part of it has no numbers: see its state_spec")
+    if x.dim() != 3 or 0 in x.shape[:2]:
+        raise Seldom(f"x of sizes {tuple(x.shape)}")
+    if transforming():
+        raise Seldom("under a transform of torch.func")
+    return parts
+
+
+def _types(owners: Mapping[str, Tensor], x: Tensor, state: State) -> str:
+    """Return what is of another type than x, in words."""
+    parts = list(leaves(state))
+    names = getattr(state, "_fields", ())
+    named = {f"parameter {n.partition('.')[2]}": t.dtype for n, t in owners.items()}
+    for i, part in enumerate(parts):
+        named[f"state {names[i] if len(names) == len(parts) else i}"] = part.dtype
+    kinds = sorted({str(d) for d in (x.dtype, *named.values())})
+    others = [f"{n} is {d}" for n, d in named.items() if d != x.dtype][:3]
+    listed = f" ({', '.join(others)}, the input {x.dtype})" if others else ""
+    return f"numbers of type {', '.join(kinds)}: one of float32, float64 is needed{listed}"
+
+
+def planned(
+    cell: Cell,
+    norms: SiteNorms,
+    owners: Mapping[str, Tensor],
+    windows: dict[str, NormWindow],
+    x: Tensor,
+    state: State,
+    generator: torch.Generator | None = None,
+) -> tuple[Plan, Inputs]:
+    """Return the plan of a call and its step inputs; ``owners`` are the parameters by name.
+
+    With random numbers `Cell.project` is run for the whole window: what is drawn is no function of a step.
+
+    Raises:
+        Unsupported: There is none.
+    """
+    parameters = frozenset(name for name, p in owners.items() if p.requires_grad)
+    made_of = fingerprint(cell)
+
+    def plan(inputs: Inputs) -> Plan:
+        wanted = Wanted(parameters, tuple(t.requires_grad for t in inputs.tensors))
+        return find_plan(cell, norms, windows, inputs, state, wanted, made_of)
+
+    refused = _refused.setdefault(cell, {})
+    modes = tuple((site, window.mode) for site, window in windows.items())
+    drawn = generator is not None and cell.draws
+    key = (x.shape[2:], x.dtype, x.requires_grad, modes, parameters, made_of, drawn)
+    if key in refused:  # before project runs for nothing
+        raise Unsupported(refused[key])
+    if not drawn and is_separable(cell, x, made_of):
+        try:
+            inputs = Inputs((x,), True, True)
+            return plan(inputs), inputs
+        except Unsupported:
+            pass  # with what project returned it may still be possible
+    inputs = projected(cell, x, generator)
+    try:
+        return plan(inputs), inputs
+    except Unsupported as e:
+        refused[key] = str(e)
+        raise
+
+
+#: Why a cell cannot run, for each way it was called.
+_refused: WeakKeyDictionary[Cell, dict[Any, str]] = WeakKeyDictionary()
+
+
+def fixed_buffers(
+    plan: Plan,
+    cell: Cell,
+    norms: SiteNorms,
+    owners: Mapping[str, Tensor],
+    kept: Again | None = None,
+) -> dict[str, Tensor]:
+    """Return what programs read that stands still, by C names: buffers, and what parameters make.
+
+    Args:
+        plan: The plan.
+        cell: The cell.
+        norms: Its normalizers.
+        owners: The parameters by name.
+        kept: Where the buffers were kept, for backward reads them too.
+    """
+    layout = plan.layout
+    buffers = dict(_read_buffers(plan, cell, norms) if kept is None else kept.buffers)
+    found = {c: buffers[name].detach() for c, name in layout.buffers.items()}
+    if layout.before.results:
+        with torch.no_grad():
+            given = {n: t.detach() for n, t in {**owners, **buffers}.items()}
+            made = layout.before([], {n: given[n] for n in layout.before.parameters})
+        found |= {c: t.view_as(t) for c, t in made.items()}
+    return {c: t.to(plan.dtype).contiguous() for c, t in found.items()}
+
+
+def _read_buffers(plan: Plan, cell: Cell, norms: SiteNorms) -> Iterator[tuple[str, Tensor]]:
+    read = {*plan.layout.buffers.values(), *plan.layout.before.parameters}
+    for prefix, owner in (("cell", cell), ("norms", norms)) if read else ():
+        for name, buffer in owner.named_buffers():
+            if f"{prefix}.{name}" in read:
+                yield f"{prefix}.{name}", buffer
+
+
+def _norm_inputs(plan: Plan, windows: dict[str, NormWindow]) -> dict[str, Tensor]:
+    """Return those of the normalizers' inputs that programs read."""
+    flat = [i for w in windows.values() for i in w.inputs]
+    named = {f"m{i}": tensor for i, tensor in enumerate(flat)}
+    return {
+        n: t.detach().to(plan.dtype).contiguous() for n, t in named.items() if n in plan.layout.read
+    }
+
+
+def _fold(
+    plan: Plan, norms: SiteNorms, windows: dict[str, NormWindow], gathered: Sequence[Tensor]
+) -> None:
+    rest = list(gathered)
+    for site, window in windows.items():
+        count = plan.layout.gathered_sites.get(site, 0)
+        mine, rest = rest[:count], rest[count:]
+        if mine:
+            norms.site(site).fold(tuple(mine), window.mode, window.inputs)

@@ -1,0 +1,82 @@
+"""What one call of a program is told besides its arrays: ``struct window`` of c/base.h."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from memcell.backends.step_masks import WindowMarks
+
+
+class Meeting(ctypes.Structure):
+    """``struct meeting``: where threads wait for each other."""
+
+    _fields_ = (("arrived", ctypes.c_long), ("round", ctypes.c_long))
+
+
+class Window(ctypes.Structure):
+    """``struct window``."""
+
+    _fields_ = (
+        ("steps", ctypes.c_long),
+        ("lanes", ctypes.c_long),
+        ("threads", ctypes.c_long),
+        ("block", ctypes.c_long),
+        ("chunk", ctypes.c_long),
+        ("ring", ctypes.c_long),
+        ("phase", ctypes.c_long),
+        ("split", ctypes.c_long),
+        ("restarts", ctypes.c_void_p),
+        ("any_restart", ctypes.c_void_p),
+        ("valid", ctypes.c_void_p),
+        ("all_valid", ctypes.c_void_p),
+        ("keep", ctypes.c_void_p),
+        ("kernels", ctypes.c_void_p),
+        ("meeting", ctypes.c_void_p),
+        ("shared", ctypes.c_void_p),
+    )
+
+
+class Marks:
+    """A window's marks as programs read them.
+
+    Args:
+        marks: Restarts and padding.
+        keep: Numbers of steps, from 1, after which states are wanted, rising.
+    """
+
+    def __init__(self, marks: WindowMarks, keep: Sequence[int]) -> None:
+        self.restarts = marks.restarts.contiguous() if any(marks.any_restart) else None
+        self.valid = None if all(marks.all_valid) else marks.valid.contiguous()
+        steps = marks.time_steps
+        flags = ctypes.c_uint8 * steps
+        self.any_restart = flags.from_buffer_copy(bytes(marks.any_restart))
+        self.all_valid = flags.from_buffer_copy(bytes(marks.all_valid))
+        longs = ctypes.c_long * (steps + 1)
+        self.keep = longs.from_buffer_copy(b"\xff" * ctypes.sizeof(longs))  # each -1
+        for i, step in enumerate(keep):
+            self.keep[step] = i
+
+    @property
+    def plain(self) -> bool:
+        """Whether no lane restarts and none is padding."""
+        return self.restarts is None and self.valid is None
+
+    def put(self, window: Window) -> None:
+        """Set a window's pointers; they hold as long as this object."""
+        window.restarts = _address(self.restarts)
+        window.valid = _address(self.valid)
+        window.any_restart = ctypes.addressof(self.any_restart)
+        window.all_valid = ctypes.addressof(self.all_valid)
+        window.keep = ctypes.addressof(self.keep)
+
+
+def _address(tensor: Tensor | None) -> int | None:
+    if tensor is None:
+        return None
+    assert tensor.dtype == torch.bool
+    assert tensor.is_contiguous()
+    return tensor.data_ptr()

@@ -1,0 +1,1 @@
+"""One step of a cell and its gradient as a graph of torch operations."""

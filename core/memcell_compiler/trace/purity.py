@@ -1,0 +1,157 @@
+"""Whether a step keeps something on its modules: what a traced step would do only once."""
+
+from __future__ import annotations
+
+import dataclasses
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FunctionType
+from typing import Any
+
+from torch import Tensor, nn
+
+from memcell_compiler.trace.unsupported import Unsupported
+
+_PLAIN = frozenset((int, float, bool, str, bytes, type(None)))
+#: What every module has; what of it says what a step does is looked at by itself.
+_OWN = frozenset(vars(nn.Module())) - {"training"}
+#: Entries of a list, dict or set that is looked into: a longer one is a record, not a setting.
+_ENTRIES = 16
+
+
+@contextmanager
+def watched(step: nn.Module) -> Iterator[None]:
+    """Refuse what a step changes on its modules while it is traced, and put it back.
+
+    Raises:
+        Unsupported: An attribute was set, replaced or (a list, dict or set) changed.
+    """
+    modules = [(name, m, dict(vars(m)), _contents(m)) for name, m in step.named_modules() if name]
+    kind = type(getattr(step, "cell", step))
+    written = _written(kind)
+    try:
+        yield
+    except BaseException:  # the eager loop runs it now, and must find what was there
+        for _, module, before, _ in modules:
+            for key in {**before, **vars(module)}:
+                _put_back(module, before, key)
+        raise
+    if _written(kind) != written:
+        raise Unsupported(
+            f"the step changes a global or an attribute of {kind.__name__}; a step must be pure"
+        )
+    for name, module, before, contents in modules:
+        now = dict(vars(module))
+        changed = [k for k in {**before, **now} if before.get(k, module) is not now.get(k, module)]
+        grown = [k for k, v in _contents(module).items() if contents.get(k) != v]
+        if changed or grown:
+            for key in changed:
+                _put_back(module, before, key)
+            what = (changed or grown)[0]
+            raise Unsupported(
+                f"the step keeps something on itself ({name}.{what}); a step must be pure"
+            )
+
+
+def _put_back(module: nn.Module, before: dict[str, Any], key: str) -> None:
+    if key in before:
+        vars(module)[key] = before[key]
+    else:
+        del vars(module)[key]
+
+
+def fingerprint(module: nn.Module) -> tuple[Any, ...]:
+    """Return what a trace of a module and its parts holds for: as long as it is the same.
+
+    Types of the parts, settings, functions and hooks on them, sizes of parameters and buffers and which of
+    them are one tensor; of the step and `project` their code, the plain attributes of their classes and the
+    plain globals that they name. (Not what is further away: other functions, closures.)
+    """
+    found: list[Any] = _written(type(module))
+    tensors: dict[int, int] = {}
+    for part in module.modules():
+        found.append(type(part))
+        own = vars(part)
+        for key, value in own.items():
+            if key not in _OWN:
+                found.append((key, value if type(value) in _PLAIN else _settings(value)))
+        for held in (own["_parameters"], own["_buffers"]):
+            for key, tensor in held.items():
+                if tensor is not None:
+                    first = tensors.setdefault(id(tensor), len(tensors))
+                    found.append((key, first, tensor.shape, tensor.dtype))
+        for hooks in (own["_forward_pre_hooks"], own["_forward_hooks"]):
+            found += [_settings(hook) for hook in hooks.values()]
+    return tuple(found)
+
+
+def _written(kind: type) -> list[Any]:
+    """Return code and plain settings of a cell's class, which a notebook may change under a cell in use."""
+    found: list[Any] = []
+    for each in kind.__mro__:
+        if each.__module__.startswith(("torch.", "memcell.recurrent.")):
+            break
+        for key, value in vars(each).items():
+            if type(value) in _PLAIN and not key.startswith("__"):
+                found.append((key, type(value), value))
+        for key in ("project", "step"):
+            function = vars(each).get(key)
+            if not isinstance(function, FunctionType):
+                continue
+            code, names = function.__code__, function.__globals__
+            for name in code.co_names:
+                value = names.get(name, function)
+                if type(value) in _PLAIN:
+                    found.append((name, type(value), value))
+            found.append((code, _settings(function.__defaults__)))
+    return found
+
+
+def _settings(value: Any, depth: int = 4) -> Any:
+    """Return something to compare: what holds settings may be changed in place."""
+    if type(value) in _PLAIN:
+        return value
+    if isinstance(value, Tensor) or depth == 0:
+        return id(value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = dataclasses.fields(value)
+        return (type(value), *(_settings(getattr(value, f.name), depth - 1) for f in fields))
+    if isinstance(value, tuple):
+        return (type(value), *(_settings(item, depth - 1) for item in value))
+    if isinstance(value, list | dict | set):
+        if len(value) > _ENTRIES:
+            return (type(value), id(value))
+        items = value.items() if isinstance(value, dict) else value
+        return (type(value), *(_settings(item, depth - 1) for item in items))
+    try:  # by a weak reference: a cell must not live on in what is known of it
+        found = weakref.ref(value)
+        hash(found)
+    except TypeError:
+        return _hashable(value)
+    return found
+
+
+def _hashable(value: Any) -> Any:
+    try:
+        hash(value)
+    except TypeError:
+        return (type(value), repr(value))
+    return value
+
+
+def _contents(module: nn.Module) -> dict[str, Any]:
+    own = {k: v for k, v in vars(module).items() if not k.startswith("_")}
+    found: dict[str, Any] = {
+        k: [id(item) for item in (v.values() if isinstance(v, dict) else v)]
+        for k, v in own.items()
+        if isinstance(v, list | dict | set)
+    }
+    found.update(
+        {
+            k: v._version
+            for k, v in own.items()
+            if isinstance(v, Tensor) and not v.is_inference()  # those keep no count
+        }
+    )
+    return found

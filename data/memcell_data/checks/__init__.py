@@ -1,0 +1,1 @@
+"""What ``memcell data check`` finds in files: labels, samples, headers."""

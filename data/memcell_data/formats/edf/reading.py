@@ -1,0 +1,361 @@
+"""EDF, EDF+ and BDF: the gate is ours (`edf_header`, `edf_times`, the ranges here), the samples are MNE's.
+
+MNE reads a file with a gap as if there were none, takes an unknown unit for volts, and raises without
+naming the file. So nothing reaches it before the header has been understood, only the wanted channels
+are read, and what it returns is compared with our own decoding of the first data record.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memcell.errors import DataError
+from memcell_data import channels as names_of
+from memcell_data import units
+from memcell_data.formats.edf.header import EdfChannel, EdfHeader, read_header
+from memcell_data.formats.edf.times import EdfTimes, read_times
+from memcell_data.quality.amplitudes import Quality, checked, inspect
+from memcell_data.recording import Block, Channel, Interval, Signal, Stretch, block_length, split
+from memcell_data.tables.bids import ChannelTable
+
+_SUFFIX = {2: ".edf", 3: ".bdf"}
+
+
+@dataclass(frozen=True)
+class EdfFile:
+    """An EDF or BDF file; the header is read when first asked for, and nothing is kept open.
+
+    Args:
+        path: The file.
+        unit: The unit of channels whose own is blank or unknown (``mV``) or of all (``all:mV``); empty takes
+            that of ``table``, or refuses them.
+        table: What BIDS says of its channels, where it does.
+    """
+
+    path: Path
+    unit: str = ""
+    table: ChannelTable | None = field(default=None, hash=False)
+
+    @cached_property
+    def header(self) -> EdfHeader:
+        """The checked header."""
+        return read_header(self.path)
+
+    @cached_property
+    def times(self) -> EdfTimes:
+        """Record times, gaps and annotations."""
+        return read_times(self.header)
+
+    def channels(self) -> tuple[Channel, ...]:
+        """Return the signals; those whose unit is no voltage are of kind ``"misc"``."""
+        return tuple(
+            Channel(name=c.label, kind=self._kind(c), rate=self.header.rate(c), unit=c.unit)
+            for c in self.header.signals
+        )
+
+    def duration(self) -> float:
+        """Return the seconds from the first sample to the end of the last record, gaps included."""
+        return float(self.times.onsets[-1]) + self.header.seconds
+
+    def declared_duration(self) -> float:
+        """Return the seconds that the recording had before records were lost from the file."""
+        lost = max(0, self.header.declared - self.header.records) * self.header.seconds
+        return self.duration() + lost
+
+    def annotations(self) -> tuple[Interval, ...]:
+        """Return the annotations inside the file."""
+        return self.times.annotations
+
+    def format(self) -> str:
+        """Return ``"EDF"``, ``"BDF"``, and ``"+C"`` or ``"+D"`` behind it where the file says so."""
+        return ("EDF" if self.header.sample_bytes == 2 else "BDF") + (
+            f"+{self.header.plus}" if self.header.plus else ""
+        )
+
+    def gaps(self) -> tuple[tuple[float, float], ...]:
+        """Return onset and length of each interruption, s."""
+        ends = [
+            float(self.times.onsets[i - 1]) + self.header.seconds
+            for i in self.times.first_of_run[1:]
+        ]
+        firsts = [float(self.times.onsets[i]) for i in self.times.first_of_run[1:]]
+        return tuple((end, first - end) for end, first in zip(ends, firsts, strict=True))
+
+    def remarks(self) -> tuple[str, ...]:
+        """Return what header and time stamps say is odd, one line each."""
+        told = units.overridden(self.path.name, [c.unit for c in self.header.signals], self.unit)
+        return (*self.header.warnings, *self.times.warnings, *self._wide(), *told)
+
+    def _wide(self) -> list[str]:
+        """Say which digital ranges no sample can fill; they give one scale all the same."""
+        limit = 2 ** (8 * self.header.sample_bytes - 1)
+        wide = [
+            c
+            for c in self.header.signals
+            if c.digital[0] < c.digital[1] and not (-limit <= c.digital[0] and c.digital[1] < limit)
+        ]
+        if not wide:
+            return []
+        named = ", ".join(f"'{c.label}'" for c in wide[:5]) + (", ..." if len(wide) > 5 else "")
+        low, high = wide[0].digital
+        return [
+            f"{self.path.name}: channel {named}: the digital range {low:g} to {high:g} is wider than "
+            f"{8 * self.header.sample_bytes} bits; the scale that follows from it is used"
+        ]
+
+    def problems(self) -> dict[str, str]:
+        """Return why a channel of a body's voltage cannot be read, by name, as far as the header tells."""
+        found = {}
+        for c in self.header.signals:
+            try:
+                self._find(c.label)
+                if self._kind(c) != "misc":
+                    self._check_scale(c)
+            except DataError as error:
+                found[c.label] = str(error)
+        return found
+
+    def read(self, names: Sequence[str]) -> Signal:
+        """Read channels, in microvolts.
+
+        Args:
+            names: Channels, matched by `memcell_data.channels.find`.
+
+        Returns:
+            The channels in the order asked for, under the names of the file.
+
+        Raises:
+            DataError: A channel is not there, ambiguous, of another rate than the first, or has a
+                range or unit that cannot be trusted; or MNE cannot read the file.
+        """
+        opened = self._opened(names)
+        return inspect(
+            Signal(
+                values=opened.samples(0, self.header.records * opened.per_record),
+                rate=opened.rate,
+                channels=opened.names,
+                stretches=self._stretches(opened.per_record),
+                warnings=self.remarks(),
+            ),
+            self.path,
+            opened.kinds,
+        )
+
+    def blocks(
+        self, names: Sequence[str], seconds: float, warn: Callable[[str], object]
+    ) -> Iterator[Block]:
+        """Yield channels in microvolts block by block; memory does not grow with the recording.
+
+        Args:
+            names: As for `read`.
+            seconds: Most that a block lasts.
+            warn: Told each line about the file, some after the last block.
+
+        Raises:
+            DataError: As `read`; what only the whole recording shows is raised after the last block.
+        """
+        opened = self._opened(names)
+        for line in self.remarks():
+            warn(line)
+        most = block_length(seconds, opened.rate, len(opened.names))
+        # Whole data records where they are short enough, for MNE reads no less.
+        most = max(most // opened.per_record * opened.per_record, min(most, opened.per_record))
+        parts = split(self._stretches(opened.per_record), most, opened.samples, opened.rate)
+        quality = Quality(opened.names, opened.kinds, opened.rate, self.path)
+        yield from checked(parts, quality, opened.rate, warn)
+
+    def _opened(self, names: Sequence[str]) -> _Opened:
+        header = self.header
+        wanted = [self._find(name) for name in names]
+        if not wanted:
+            raise DataError(f"{self.path}: no channel was asked for")
+        self._check_rates(wanted)
+        to_microvolts = np.array([self._check_scale(c) for c in wanted])
+        mne_factors = np.array([units.mne_volts_per(c.unit) for c in wanted])
+        opened = _Opened(
+            file=self,
+            raw=self._through_mne(wanted),
+            names=tuple(c.label for c in wanted),
+            kinds=tuple(self._kind(c) for c in wanted),
+            rate=header.rate(wanted[0]),
+            per_record=wanted[0].samples,
+            factors=(to_microvolts / mne_factors)[:, None],
+        )
+        record = opened.volts(0, wanted[0].samples)
+        self._check_decoding(wanted, record / mne_factors[:, None])
+        return opened
+
+    def _kind(self, channel: EdfChannel) -> str:
+        kind = names_of.kind_of(channel.label, [c.label for c in self.header.signals])
+        voltage = units.microvolts_per(channel.unit) is not None
+        return kind if voltage or not channel.unit.strip() else "misc"
+
+    def _find(self, name: str) -> EdfChannel:
+        signals = self.header.signals
+        return signals[names_of.find(name, [c.label for c in signals], str(self.path))]
+
+    def _check_rates(self, wanted: Sequence[EdfChannel]) -> None:
+        rates = {c.label: self.header.rate(c) for c in wanted}
+        if len(set(rates.values())) > 1:
+            listed = ", ".join(f"{label} {rate:g} Hz" for label, rate in rates.items())
+            raise DataError(
+                f"{self.path}: the wanted channels have different rates ({listed}); choose channels of "
+                "one rate, reading the others apart"
+            )
+        if wanted[0].samples == 0:
+            raise DataError(
+                f"{self.path}: channel '{wanted[0].label}' has no sample in a data record"
+            )
+
+    def _check_scale(self, c: EdfChannel) -> float:
+        where = f"{self.path}: channel '{c.label}'"
+        if not all(math.isfinite(v) for v in (*c.physical, *c.digital)):
+            raise DataError(
+                f"{where}: its range is physical {c.physical}, digital {c.digital}; four finite numbers "
+                "are needed to scale it"
+            )
+        if c.physical[0] == c.physical[1]:
+            raise DataError(
+                f"{where}: physical minimum and maximum are both {c.physical[0]:g}: no scale follows"
+            )
+        if not c.digital[0] < c.digital[1]:
+            raise DataError(
+                f"{where}: digital range {c.digital[0]:g} to {c.digital[1]:g}, expected a rising one: no "
+                "scale follows"
+            )
+        return units.resolve(c.unit, self._unit_told(c), where)
+
+    def _unit_told(self, c: EdfChannel) -> str:
+        """Return the unit that a person or a BIDS table gives to a channel; empty for none."""
+        if self.unit or self.table is None:
+            return self.unit
+        return self.table.units.get(c.label.strip(), "")
+
+    def _through_mne(self, wanted: Sequence[EdfChannel]) -> Any:
+        import mne
+
+        suffix = _SUFFIX[self.header.sample_bytes]
+        if self.path.suffix.lower() != suffix:
+            raise DataError(
+                f"{self.path}: holds {suffix[1:].upper()} data under another extension; rename it to "
+                f"{self.path.stem}{suffix}"
+            )
+        reader: Any = mne.io.read_raw_edf if suffix == ".edf" else mne.io.read_raw_bdf
+        try:
+            raw = reader(
+                self.path,
+                include=list(dict.fromkeys(c.label for c in wanted)),
+                stim_channel=False,
+                preload=False,
+                encoding="latin1",
+                verbose="error",
+            )
+        except Exception as error:
+            raise self.refused(error) from error
+        n_samples = self.header.records * wanted[0].samples
+        if raw.n_times != n_samples:
+            raise DataError(
+                f"{self.path}: MNE finds {raw.n_times} samples, and the header makes {n_samples}"
+            )
+        return raw
+
+    def _check_decoding(self, wanted: Sequence[EdfChannel], physical: NDArray[np.float64]) -> None:
+        """Compare the first data record with a decoding of our own, so that no unit slips."""
+        with self.path.open("rb") as file:
+            file.seek(self.header.bytes)
+            record = file.read(self.header.record_bytes)
+        for row, c in enumerate(wanted):
+            at = self.header.offset(c)
+            raw = record[at : at + c.samples * self.header.sample_bytes]
+            gain = (c.physical[1] - c.physical[0]) / (c.digital[1] - c.digital[0])
+            ours = (_integers(raw, self.header.sample_bytes) - c.digital[0]) * gain + c.physical[0]
+            if not np.allclose(ours, physical[row], rtol=1e-6, atol=abs(gain) * 1e-3):
+                raise DataError(
+                    f"{self.path}: channel '{c.label}': MNE's values are not those that the header's "
+                    f"range and unit '{c.unit}' give; the scale cannot be trusted"
+                )
+
+    def refused(self, error: Exception) -> DataError:
+        """Return the error for one of MNE's."""
+        return DataError(f"{self.path}: MNE cannot read it: {self._reason(error)}")
+
+    def _reason(self, error: Exception) -> str:
+        """Return MNE's message, unless it quotes the header's fields about the patient."""
+        text = " ".join(str(error).split()) or "no reason given"
+        with self.path.open("rb") as file:
+            personal = file.read(168)[8:].decode("latin-1").replace("_", " ").split()
+        if any(len(word) > 2 and word in text for word in personal):
+            text = "(its message quotes the patient field)"
+        return f"{type(error).__name__}: {text}"
+
+    def _stretches(self, samples: int) -> tuple[Stretch, ...]:
+        firsts = self.times.first_of_run
+        ends = (*firsts[1:], self.header.records)
+        return tuple(
+            Stretch(
+                start=first * samples, stop=end * samples, onset=float(self.times.onsets[first])
+            )
+            for first, end in zip(firsts, ends, strict=True)
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Opened:
+    """Channels of a file that MNE has opened and no sample of which is held.
+
+    Args:
+        file: The file.
+        raw: MNE's, with just the wanted channels.
+        names: The wanted channels; one may stand there twice.
+        kinds: Of each.
+        rate: Hz.
+        per_record: Samples in a data record.
+        factors: ``[C, 1]`` microvolts for each of MNE's volts.
+    """
+
+    file: EdfFile
+    raw: Any
+    names: tuple[str, ...]
+    kinds: tuple[str, ...]
+    rate: float
+    per_record: int
+    factors: NDArray[np.float64]
+
+    def volts(self, start: int, stop: int) -> NDArray[np.float64]:
+        """Return samples ``[C, stop - start]`` as MNE gives them."""
+        labels = list(dict.fromkeys(self.names))
+        try:
+            data: NDArray[np.float64] = self.raw.get_data(
+                picks=labels, start=start, stop=stop, verbose="error"
+            )
+        except Exception as error:
+            raise self.file.refused(error) from error
+        if data.shape != (len(labels), stop - start):
+            raise DataError(
+                f"{self.file.path}: MNE read {data.shape[1]} samples of {data.shape[0]} channels from "
+                f"sample {start} on, and the header makes {stop - start} of {len(labels)}"
+            )
+        order = [labels.index(name) for name in self.names]
+        return data if len(order) == len(labels) else data[order]
+
+    def samples(self, start: int, stop: int) -> NDArray[np.float64]:
+        """Return samples ``[C, stop - start]`` in microvolts."""
+        values = self.volts(start, stop)
+        values *= self.factors  # in place: a night is large
+        return values
+
+
+def _integers(raw: bytes, width: int) -> NDArray[np.float64]:
+    if width == 2:
+        return np.frombuffer(raw, dtype="<i2").astype(np.float64)
+    parts = np.frombuffer(raw, dtype=np.uint8).reshape(-1, 3).astype(np.int32)
+    unsigned = parts[:, 0] | parts[:, 1] << 8 | parts[:, 2] << 16
+    return np.where(unsigned >= 2**23, unsigned - 2**24, unsigned).astype(np.float64)

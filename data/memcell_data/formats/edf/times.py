@@ -1,0 +1,176 @@
+"""Time in an EDF+ file: when each data record began, where the recording has gaps, and its annotations.
+
+Each data record of an EDF+ file carries time-stamped annotation lists (TALs),
+``+onset[<21>duration]<20>text<20>...<0>``; the first of a record has an empty text and says when the
+record began. A reader that ignores it (all of MNE's) joins what was recorded minutes apart.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memcell.errors import DataError
+from memcell_data.formats.edf.header import EdfChannel, EdfHeader
+from memcell_data.recording import Interval
+
+_TAL = re.compile(rb"([+-]\d+(?:\.\d*)?)(?:\x15(\d+(?:\.\d*)?))?((?:\x14[^\x14\x00]*)*)\x14\x00")
+# What nearly every record of a night holds: its time stamp and nothing else.
+_BARE = re.compile(rb"([+-]\d+(?:\.\d*)?)\x14\x14\x00+")
+# Where the header does not say EDF+D, stamps are redundant and often rounded or jittered: only a jump that
+# no rounding explains is believed against the header, in seconds.
+_CONTINUOUS_TOLERANCE = 0.1
+# Bytes of a file that are mapped at once.
+_MAPPED = 1 << 24
+
+
+@dataclass(frozen=True, kw_only=True)
+class EdfTimes:
+    """When things happened, in seconds from the first sample.
+
+    Args:
+        onsets: ``[records]`` start of each data record.
+        first_of_run: Records that begin a run without a break, ascending; the first is 0.
+        annotations: In order of onset.
+        warnings: One line each.
+        zero: Seconds from the start in the header to the first sample, less than 1 where the file is as the
+            standard says.
+    """
+
+    onsets: NDArray[np.float64]
+    first_of_run: tuple[int, ...]
+    annotations: tuple[Interval, ...]
+    warnings: tuple[str, ...]
+    zero: float = 0.0
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether the recording was interrupted."""
+        return len(self.first_of_run) > 1
+
+
+def read_times(header: EdfHeader) -> EdfTimes:
+    """Read the record times and annotations of a file.
+
+    A plain EDF file has none: its records follow each other and it has no annotation.
+
+    Raises:
+        DataError: A record of an EDF+D file has no time stamp (its gaps cannot be known), or the time
+            runs backwards.
+    """
+    even = np.arange(header.records, dtype=np.float64) * np.float64(header.seconds)
+    holders = [c for c in header.channels if c.is_annotations]
+    if not holders:
+        if header.plus == "D":
+            raise DataError(
+                f"{header.path}: is EDF+D (with gaps) and has no 'EDF Annotations' signal that says "
+                "where they are"
+            )
+        return EdfTimes(onsets=even, first_of_run=(0,), annotations=(), warnings=())
+    blocks = [_bytes_of(header, channel) for channel in holders]
+    stamps = [_stamp(block) for block in blocks[0]]
+    zero = stamps[0] if stamps and stamps[0] is not None else 0.0
+    annotations = _annotations(blocks, zero)
+    if not header.signals:
+        return EdfTimes(
+            onsets=even, first_of_run=(0,), annotations=annotations, warnings=(), zero=zero
+        )
+    onsets, warnings = _onsets(header, stamps, zero, even)
+    return EdfTimes(
+        onsets=onsets,
+        first_of_run=_runs(header, onsets),
+        annotations=annotations,
+        warnings=warnings,
+        zero=zero,
+    )
+
+
+def _onsets(
+    header: EdfHeader, stamps: list[float | None], zero: float, even: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], tuple[str, ...]]:
+    missing = [i for i, stamp in enumerate(stamps) if stamp is None]
+    if missing and header.plus == "D":
+        raise DataError(
+            f"{header.path}: is EDF+D (with gaps) and data record {missing[0]} has no time stamp, so "
+            f"that its gaps cannot be known ({len(missing)} of {header.records} records)"
+        )
+    if missing:
+        line = (
+            f"{header.path.name}: {len(missing)} of {header.records} data records have no time stamp; "
+            "the file does not claim gaps (EDF+D) and is taken as without any"
+        )
+        return even, (line,)
+    return np.array(stamps, dtype=np.float64) - zero, ()
+
+
+def _runs(header: EdfHeader, onsets: NDArray[np.float64]) -> tuple[int, ...]:
+    fastest = max(header.rate(c) for c in header.signals)
+    tolerance = max(0.5 / fastest, 1e-3) if header.plus == "D" else _CONTINUOUS_TOLERANCE
+    jumps = np.diff(onsets) - header.seconds
+    back = np.flatnonzero(jumps < -tolerance)
+    if len(back):
+        record = int(back[0]) + 1
+        raise DataError(
+            f"{header.path}: time runs backwards: data record {record} begins at {onsets[record]:g} s, "
+            f"before record {record - 1} ends ({onsets[record - 1] + header.seconds:g} s)"
+        )
+    return (0, *(int(i) + 1 for i in np.flatnonzero(jumps > tolerance)))
+
+
+def _bytes_of(header: EdfHeader, channel: EdfChannel) -> list[bytes]:
+    """Return what an annotation signal holds, one item a record."""
+    length = channel.samples * header.sample_bytes
+    if length == 0:
+        return [b""] * header.records
+    at = header.offset(channel)
+    # Mapped a part at a time: pages that were looked at count as memory while they are mapped.
+    most = max(1, _MAPPED // header.record_bytes)
+    found: list[bytes] = []
+    for first in range(0, header.records, most):
+        table = np.memmap(
+            header.path,
+            dtype=np.uint8,
+            mode="r",
+            offset=header.bytes + first * header.record_bytes,
+            shape=(min(most, header.records - first), header.record_bytes),
+        )
+        flat = np.ascontiguousarray(table[:, at : at + length]).tobytes()
+        found += [flat[i : i + length] for i in range(0, len(flat), length)]
+        del table
+    return found
+
+
+def _stamp(block: bytes) -> float | None:
+    bare = _BARE.match(block)
+    if bare is not None:
+        return float(bare[1])
+    match = _TAL.match(block)
+    if match is None:
+        return None
+    texts = match[3].split(b"\x14")[1:]
+    return None if texts and texts[0] else float(match[1])
+
+
+def _annotations(blocks: list[list[bytes]], zero: float) -> tuple[Interval, ...]:
+    found = []
+    for records in blocks:
+        for block in records:
+            if _BARE.fullmatch(block):
+                continue
+            for match in _TAL.finditer(block):
+                for text in match[3].split(b"\x14"):
+                    if text:
+                        onset, duration = float(match[1]) - zero, float(match[2] or 0)
+                        found.append(Interval(onset=onset, duration=duration, label=_decode(text)))
+    return tuple(sorted(found, key=lambda interval: interval.onset))
+
+
+def _decode(text: bytes) -> str:
+    # The standard says UTF-8; many recorders write latin-1.
+    try:
+        return text.decode("utf-8").strip()
+    except UnicodeDecodeError:
+        return text.decode("latin-1").strip()

@@ -1,0 +1,1 @@
+"""Labels of a recording: reading them, what their words mean, on which clock they run."""

@@ -1,0 +1,1 @@
+"""Who was recorded: told from names of files, tables and headers."""

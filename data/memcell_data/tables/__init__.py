@@ -1,0 +1,1 @@
+"""Tables beside recordings: label tables, BIDS tables, and the times in them."""

@@ -1,0 +1,154 @@
+"""A fitted baseline, the steps that it is fitted on, and its row of scores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Sequence as ListOf
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memcell.applications.app import Judged, Row, Task
+from memcell.sequences.time_series import Sequence
+from memcell_eeg.decisions.decision import choose, class_totals, labelled
+from memcell_eeg.decisions.thresholds import HALF
+from memcell_eeg.scores.events import EventRules
+from memcell_eeg.scores.scores import scores
+
+#: Most training steps that a regression is fitted on; of more, so many evenly spaced ones are taken.
+MOST = 20_000
+
+Model = Callable[[Sequence], NDArray[np.float32]]
+#: ``describe(sequence, steps) -> [len(steps), F]``: what a baseline sees at some steps of a sequence.
+Describe = Callable[[Sequence, NDArray[np.int64]], NDArray[np.float64]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fitted:
+    """A baseline that is ready to be scored.
+
+    Args:
+        name: In the table.
+        model: ``[n_steps, 2]`` probabilities of a sequence.
+        odds: Weight of the positive class over that of the negative one in its fit.
+        note: How it was fitted.
+    """
+
+    name: str
+    model: Model
+    odds: float = 1.0
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Steps:
+    """Labelled steps as a table.
+
+    Args:
+        x: ``[n, F]``.
+        y: ``[n]`` 0 or 1.
+        note: How many of how many, where some were left out.
+    """
+
+    x: NDArray[np.float64]
+    y: NDArray[np.int64]
+    note: str
+
+
+def steps_of(sequences: ListOf[Sequence], describe: Describe, most: int = MOST) -> Steps:
+    """Return the labelled steps of sequences, at most ``most`` of them, evenly spaced."""
+    at = [np.flatnonzero(s.labelled) for s in sequences]
+    edges = np.cumsum([0, *(len(a) for a in at)])
+    n = int(edges[-1])
+    kept = np.arange(n) if n <= most else np.linspace(0, n - 1, most).round().astype(np.int64)
+    xs, ys = [], []
+    for k, (sequence, own) in enumerate(zip(sequences, at, strict=True)):
+        inside = kept[(kept >= edges[k]) & (kept < edges[k + 1])] - edges[k]
+        xs.append(describe(sequence, own[inside]))
+        ys.append(sequence.targets[own[inside]])
+    return Steps(
+        x=np.concatenate(xs),
+        y=np.concatenate(ys).astype(np.int64),
+        note="" if n <= most else f"fitted on {most} evenly spaced of {n} training steps",
+    )
+
+
+def this_step(sequence: Sequence, steps: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the features of the steps."""
+    return np.asarray(sequence.features[steps], dtype=np.float64)
+
+
+def every_step(sequence: Sequence) -> NDArray[np.int64]:
+    """Return the indices of all steps."""
+    return np.arange(sequence.n_steps)
+
+
+def two(p: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Return ``[n, 2]`` of the probability of the positive class ``[n]``."""
+    p = np.asarray(p, dtype=np.float64)
+    return np.stack([1 - p, p], axis=1).astype(np.float32)
+
+
+def weight_odds(task: Task) -> float:
+    """Return the weight of the positive class in the loss over that of the negative one."""
+    weights = task.class_weights
+    return 1.0 if weights is None else weights[1] / weights[0]
+
+
+def notes(*lines: str) -> str:
+    """Return what there is of some lines as one."""
+    return "; ".join(line for line in lines if line)
+
+
+def log_loss(y: NDArray[np.int64], p: NDArray[np.float64]) -> float:
+    """Return the mean of ``-ln p(y)`` in nats; what the choices on validation go by."""
+    chosen = np.clip(np.where(y == 1, p, 1 - p), 1e-7, None)
+    return float(-np.log(chosen).mean())
+
+
+def threshold_of(fitted: Fitted, task: Task, cost_ratio: float, way: str) -> float:
+    """Return a baseline's threshold, by the rule that a network's is chosen by.
+
+    Args:
+        fitted: The baseline.
+        task: Its validation split decides; where it lacks a class, theory does, from the training steps.
+        cost_ratio: For the ways that mind it.
+        way: As a network's decision; ``"intercept"`` and ``"cost"`` are ``"threshold"`` here.
+    """
+    y, p = labelled(task.valid, [fitted.model(s) for s in task.valid])
+    # A constant has no threshold to choose: every one calls all steps alike, so it stays itself.
+    if way != "likelier" and len(np.unique(p)) == 1:
+        return HALF
+    of_validation = way if way in ("kappa", "likelier") else "threshold"
+    # A baseline is fitted on every labelled step, whatever the network was trained on.
+    totals = class_totals(task.train, None)
+    return choose(of_validation, y, p, cost_ratio, totals, fitted.odds)[0]
+
+
+def row(
+    fitted: Fitted, task: Task, cost_ratio: float, rules: EventRules, way: str = "threshold"
+) -> Row:
+    """Return its scores on the test split, under the threshold of `threshold_of`."""
+    threshold = threshold_of(fitted, task, cost_ratio, way)
+    made = [(s, fitted.model(s)) for s in task.test]
+
+    def of(pairs: ListOf[tuple[Sequence, NDArray[np.float32]]]) -> dict[str, float]:
+        found = [q for _, q in pairs]
+        return scores([s for s, _ in pairs], found, threshold, rules, fitted.odds)
+
+    subjects = sorted({s.subject for s in task.test})
+    return Row(
+        name=fitted.name,
+        kind="baseline",
+        scores=of(made),
+        subjects={u: of([(s, q) for s, q in made if s.subject == u]) for u in subjects},
+        note=fitted.note,
+        judged=(
+            Judged(
+                sequences=task.test,
+                probabilities=tuple(q for _, q in made),
+                decision={"threshold": threshold, "weight_odds": fitted.odds},
+            ),
+        ),
+    )

@@ -1,0 +1,109 @@
+"""Logistic regression on a step's features, or on those of the past steps too."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence as ListOf
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
+
+from memcell.applications.app import Task
+from memcell.sequences.time_series import Sequence
+from memcell_eeg.baselines import fitted as table
+from memcell_eeg.baselines.fitted import (
+    Describe,
+    Fitted,
+    every_step,
+    log_loss,
+    notes,
+    steps_of,
+    two,
+)
+from memcell_eeg.scores.scores import undo_weights
+
+PAST = 10
+#: Columns that the regression on past steps may have; with more features it looks back fewer steps.
+WIDEST = 1000
+
+
+#: Inverse strengths of the L2 penalty that may be tried: scikit-learn's own, and stronger penalties.
+STRENGTHS = (1.0, 0.1, 0.01, 0.001, 0.0001)
+
+
+def logistic(
+    name: str, task: Task, describe: Describe, strengths: ListOf[float] = STRENGTHS[:1]
+) -> Fitted:
+    """Return logistic regression with an L2 penalty, weighted as the loss is.
+
+    Noise on the inputs of a linear model is a penalty on its weights (Bishop 1995, "Training with noise is
+    equivalent to Tikhonov regularization"), so this choice is to it what noise in training is to a network.
+
+    Args:
+        name: In the table.
+        task: Its training split is fitted on.
+        describe: What it sees.
+        strengths: C of scikit-learn; of several that with the smallest log loss on validation, class weights
+            undone.
+    """
+    steps = steps_of(task.train, describe)
+    scaler = StandardScaler().fit(steps.x)
+    weights, odds = task.class_weights, table.weight_odds(task)
+    x = scaler.transform(steps.x)
+
+    def fit(strength: float) -> LogisticRegression:
+        return LogisticRegression(
+            C=strength,
+            max_iter=500,
+            class_weight=None if weights is None else dict(enumerate(weights)),
+        ).fit(x, steps.y)
+
+    held = None
+    if len(strengths) > 1 and any(s.labelled.any() for s in task.valid):
+        held = steps_of(task.valid, describe)
+    made = [fit(strength) for strength in (strengths if held is not None else strengths[:1])]
+    best, note = 0, ""
+    if held is not None:
+        seen = scaler.transform(held.x)
+        said = (undo_weights(m.predict_proba(seen)[:, 1], odds) for m in made)
+        best = int(np.argmin([log_loss(held.y, p) for p in said]))
+        note = f"penalty of C = {strengths[best]:g}, chosen on validation"
+    regression = made[best]
+
+    def model(sequence: Sequence) -> NDArray[np.float32]:
+        x = scaler.transform(describe(sequence, every_step(sequence)))
+        return two(regression.predict_proba(x)[:, 1])
+
+    return Fitted(name=name, model=model, odds=odds, note=notes(note, steps.note))
+
+
+def this_step(task: Task) -> Fitted:
+    """Return logistic regression on the features of the step."""
+    return logistic("this step alone", task, table.this_step)
+
+
+def chosen_penalty(task: Task) -> Fitted:
+    """Return the same with a penalty that is chosen on validation."""
+    return logistic("this step alone, penalty chosen", task, table.this_step, STRENGTHS)
+
+
+def past_steps(task: Task) -> Fitted:
+    """Return logistic regression on the features of this step and `PAST` steps before it.
+
+    Fewer where they would make more than `WIDEST` columns; the name says how many.
+    """
+    n = max(1, min(PAST, WIDEST // task.train[0].n_features - 1))
+    name = f"this and {n} past steps"
+    return logistic(name, task, lambda s, steps: past(s, steps, n))
+
+
+def past(sequence: Sequence, steps: NDArray[np.int64], n: int) -> NDArray[np.float64]:
+    """Return ``[len(steps), (n + 1) F]``: features of each step, of the one before, ... n before.
+
+    Nothing is taken from before a gap: a stretch's first step stands in for what would lie there.
+    """
+    starts = np.flatnonzero(sequence.starts)
+    first = starts[np.searchsorted(starts, steps, side="right") - 1]
+    at = np.maximum(steps[:, None] - np.arange(n + 1), first[:, None])
+    return np.asarray(sequence.features[at], dtype=np.float64).reshape(len(steps), -1)

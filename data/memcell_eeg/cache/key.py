@@ -1,0 +1,98 @@
+"""What decides the features of a recording, as a digest: where anything of it changes, they are made anew.
+
+The file (its place, size, times and number on the disk, and what its reader goes by), the whole
+pipeline, the versions of the libraries, the source of the two packages that make features, and the
+processor's instruction sets, which decide the last bits of sums. Labels and their rules are not part of
+it: targets are always made anew. A digest tells nobody the name of a file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from memcell import __version__
+from memcell_data.formats.reader import companions
+from memcell_data.recording import Recording
+
+#: Counts up when what is stored changes its form.
+FORMAT = 1
+LIBRARIES = ("numpy", "scipy", "mne")
+
+
+def key_of(recording: Recording, pipeline: Mapping[str, Any]) -> str | None:
+    """Return 64 hexadecimal digits, or None for a recording that cannot be told from another.
+
+    Args:
+        recording: Its ``fingerprint`` is needed: without one nobody knows when it has changed.
+        pipeline: The facts of what makes features of it.
+    """
+    if not recording.fingerprint:
+        return None
+    path = recording.path
+    facts = {
+        "format": FORMAT,
+        # Sizes and times alone are the same for files of one archive, so the place counts too.
+        "file": _stamps(path) if path is not None else [recording.dataset, recording.name],
+        "fingerprint": recording.fingerprint,
+        # A data set may give a part of a file only.
+        "of": [recording.dataset, recording.duration],
+        "channels": [[c.name, c.kind, c.rate] for c in recording.channels],
+        "pipeline": dict(pipeline),
+        "made_with": _made_with(),
+    }
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def _stamps(path: Path) -> list[list[Any]]:
+    """Return where a file and those that belong to it are, and what the disk says of them.
+
+    The time of the last change of a file's entry (``st_ctime``) cannot be set by hand, so a file that was
+    replaced by one of the same size and date is noticed.
+    """
+    files = [path, *companions(path)] if path.is_file() else sorted(path.rglob("*"))
+    out: list[list[Any]] = []
+    for file in files:
+        s = file.stat()
+        out.append([str(file.resolve()), s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino])
+    return out
+
+
+@lru_cache(maxsize=1)
+def _made_with() -> dict[str, Any]:
+    config: Any = np.show_config(mode="dicts")
+    return {
+        "memcell": __version__,
+        "libraries": [_version(name) for name in LIBRARIES],
+        "source": _source_digest(),
+        "machine": platform.machine(),
+        "instructions": config.get("SIMD Extensions", {}).get("found", []),
+    }
+
+
+def _version(name: str) -> str:
+    try:
+        return f"{name} {version(name)}"
+    except PackageNotFoundError:
+        return f"{name} absent"
+
+
+def _source_digest() -> str:
+    """Return a digest of every line of the packages that read recordings and make features."""
+    import memcell_data
+    import memcell_microsleep
+
+    digest = hashlib.sha256()
+    for package in (memcell_data, memcell_microsleep):
+        root = Path(str(package.__file__)).parent
+        for file in sorted(root.rglob("*.py")):
+            digest.update(str(file.relative_to(root)).encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()

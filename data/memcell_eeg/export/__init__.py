@@ -1,0 +1,1 @@
+"""Predictions as files: EDF+, tables, one row a recording."""

@@ -1,0 +1,214 @@
+"""A recording with what was detected in it, as one EDF+ file that opens in any viewer.
+
+It holds the channels that were used, at the recording's own rate and in microvolts; the probability of each
+sample's step as one more channel of that rate, in percent (a channel of another rate would be resampled by
+many readers); and the events as annotations. The samples of an EDF file keep their 16 bits; those of other
+formats are rounded to 16 bits over the range that each channel has. A gap makes it EDF+D. Where a stretch
+does not fill its last data record, the last value is repeated, and an annotation says so. Nothing is copied
+from the header but the names of the channels.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memcell.errors import DataError
+from memcell_data.formats.edf.export import (
+    FULL,
+    EdfSignal,
+    EdfWriter,
+    edf_plus,
+    exact,
+    fitting,
+    labels_of,
+    stored_ranges,
+)
+from memcell_data.recording import Interval, Recording
+from memcell_eeg.scores.detector import Found
+
+#: Shortest data record, s: shorter ones would hold more time stamps than signal.
+SHORTEST = 0.1
+FILLED = "no signal: last value repeated"
+PROBABILITY = "microsleep prob"
+
+
+class Told:
+    """The probabilities of one recording, stretch by stretch."""
+
+    def __init__(self) -> None:
+        self._stretches: dict[float, list[NDArray[np.float32]]] = {}
+        self._last: list[NDArray[np.float32]] = []
+
+    def push(
+        self, p: NDArray[np.float64], times: NDArray[np.float64], starts: NDArray[np.bool_]
+    ) -> None:
+        """Take the next steps; as `memcell_eeg.scores.detector.EventFinder.push`."""
+        firsts = np.flatnonzero(starts).tolist()
+        cuts = [0, *(f for f in firsts if f), len(p)]
+        for a, b in pairwise(cuts):
+            if starts[a]:
+                self._last = self._stretches.setdefault(float(times[a]), [])
+            self._last.append(p[a:b].astype(np.float32))
+
+    def of(self, onset: float) -> NDArray[np.float32]:
+        """Return the probabilities of the stretch that begins at ``onset``; empty where it has no step."""
+        parts = self._stretches.get(onset, [])
+        return np.concatenate(parts) if parts else np.empty(0, dtype=np.float32)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Plan:
+    """What the file will be.
+
+    Args:
+        rate: Hz.
+        stretches: Onset in seconds and samples of each.
+        ranges: ``[C, 2]`` smallest and largest value of each channel, uV.
+    """
+
+    rate: float
+    stretches: tuple[tuple[float, int], ...]
+    ranges: NDArray[np.float64]
+
+    @property
+    def samples(self) -> int:
+        """Samples of a data record: about 1 s, and such that every stretch fills its last one if it can."""
+        second = max(1, round(self.rate))
+        shared = math.gcd(second, *(n for _, n in self.stretches))
+        fewest = max(1, math.ceil(SHORTEST * self.rate))
+        divisors = (n for n in range(shared, fewest - 1, -1) if shared % n == 0)
+        return next((n for n in divisors if exact(n / self.rate)), second)
+
+    def onsets(self) -> NDArray[np.float64]:
+        """Return the start of each data record."""
+        n = self.samples
+        parts = [
+            onset + np.arange(-(-length // n)) * (n / self.rate) for onset, length in self.stretches
+        ]
+        return np.concatenate(parts)
+
+    def filled(self) -> list[Interval]:
+        """Return what has to be filled up."""
+        n, rate = self.samples, self.rate
+        return [
+            Interval(onset=onset + length / rate, duration=(-length % n) / rate, label=FILLED)
+            for onset, length in self.stretches
+            if length % n
+        ]
+
+
+def export_edf(
+    path: Path,
+    recording: Recording,
+    names: Sequence[str],
+    events: Sequence[Found],
+    told: Told,
+    step: float,
+) -> None:
+    """Write the file.
+
+    Args:
+        path: Where.
+        recording: What was predicted; read twice more, block by block.
+        names: The channels, as the file has them.
+        events: What was detected.
+        told: The probabilities.
+        step: Length of a step, s.
+
+    Raises:
+        DataError: EDF+ cannot hold it; says why.
+        MemcellError: The file cannot be written.
+    """
+    if not names:
+        raise DataError("the recording has ready-made features and no signal")
+    plan = _plan(recording, names)
+    n = plan.samples
+    stored = stored_ranges(recording.path, names)
+    ranges = stored or [(fitting(low, high), FULL) for low, high in plan.ranges.tolist()]
+    ranges = [*ranges, ((0.0, 100.0), (0, 32767))]
+    units = [*("uV" for _ in names), "%"]
+    signals = [
+        EdfSignal(label=label, unit=unit, physical=physical, digital=digital, samples=n)
+        for label, unit, (physical, digital) in zip(
+            labels_of([*names, PROBABILITY]), units, ranges, strict=True
+        )
+    ]
+    notes = [Interval(onset=e.onset, duration=e.duration, label="microsleep") for e in events]
+    noted = [*notes, *plan.filled()]
+    with edf_plus(path, signals, noted, recording.simulated) as writer:
+        writer.begin(plan.onsets(), n / plan.rate)
+        for values, p in _records(recording, names, n, plan.rate, told, step):
+            _write(writer, signals, values, p)
+
+
+def _plan(recording: Recording, names: Sequence[str]) -> _Plan:
+    rate = next(c.rate for c in recording.channels if c.name == names[0])
+    stretches: list[list[float]] = []
+    low, high = np.full(len(names), np.inf), np.full(len(names), -np.inf)
+    for block in recording.blocks(names):
+        if block.begins or not stretches:
+            stretches.append([block.onset, 0])
+        stretches[-1][1] += block.values.shape[1]
+        low = np.minimum(low, block.values.min(axis=1))
+        high = np.maximum(high, block.values.max(axis=1))
+    return _Plan(
+        rate=rate,
+        stretches=tuple((onset, int(length)) for onset, length in stretches),
+        ranges=np.stack([low, high], axis=1),
+    )
+
+
+def _records(
+    recording: Recording, names: Sequence[str], n: int, rate: float, told: Told, step: float
+) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Yield consecutive data records: ``[C, k n]`` values and ``[k n]`` probabilities."""
+    left = np.empty((len(names), 0))
+    done = 0
+    p = told.of(0.0)
+    for block in recording.blocks(names):
+        if block.begins:
+            if left.shape[1]:
+                yield _whole(left, p, done, n, rate * step)
+            left, done = left[:, :0], 0
+            p = told.of(block.onset)
+        values = np.concatenate([left, block.values], axis=1)
+        whole = values.shape[1] - values.shape[1] % n
+        if whole:
+            yield _whole(values[:, :whole], p, done, n, rate * step)
+        left, done = values[:, whole:], done + whole
+    if left.shape[1]:
+        yield _whole(left, p, done, n, rate * step)
+
+
+def _whole(
+    values: NDArray[np.float64], p: NDArray[np.float32], first: int, n: int, width: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return samples that fill their last record, and the probability of each."""
+    missing = -values.shape[1] % n
+    if missing:
+        values = np.concatenate([values, np.repeat(values[:, -1:], missing, axis=1)], axis=1)
+    samples = first + np.arange(values.shape[1])
+    if len(p) == 0:
+        return values, np.zeros(len(samples))
+    steps = np.minimum(((samples + 0.5) / width).astype(np.int64), len(p) - 1)
+    return values, p[steps].astype(np.float64)
+
+
+def _write(
+    writer: EdfWriter,
+    signals: Sequence[EdfSignal],
+    values: NDArray[np.float64],
+    p: NDArray[np.float64],
+) -> None:
+    n = signals[0].samples
+    stored = [s.stored(row) for s, row in zip(signals, [*values, 100 * p], strict=True)]
+    for record in range(len(p) // n):
+        part = slice(record * n, (record + 1) * n)
+        writer.record([row[part] for row in stored])

@@ -1,0 +1,178 @@
+"""The files that a prediction leaves: events, probabilities, annotations, a sidecar, and one summary.
+
+``NAME_events.tsv`` has the columns of a BIDS events file (``onset``, ``duration`` in seconds from the
+recording's first sample, ``trial_type``) and each event's largest and mean probability.
+``NAME_probability.tsv`` has a row a step. ``NAME_annot.txt`` is what ``mne.read_annotations`` reads, in the
+time of ``mne.io.read_raw``, which leaves out the gaps of an EDF+D.
+``NAME_events.json`` describes the columns, as BIDS does, and says which model and which file they come
+from; it is written last, so where it stands the others are whole. Every file is written beside its place
+and renamed, and its bytes depend on the recording and the model alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memcell.errors import DataError, MemcellError
+from memcell.escape import table
+from memcell.files.atomic import Growing, write_atomic
+from memcell.files.reading import read_object
+from memcell_data.formats.reader import signal_file
+from memcell_data.labels.reading import COUNTED_BY_MNE
+from memcell_eeg.export.rows import probability_rows
+from memcell_eeg.scores.detector import Found
+
+SUMMARY = "summary.tsv"
+COLUMNS = (
+    "recording",
+    "status",
+    "events",
+    "event_seconds",
+    "probability_max",
+    "hours",
+    "channels",
+    "rate",
+    "gaps",
+    "file",
+    "reason",
+    "note",
+    "warnings",
+)
+_BIDS = {
+    "onset": {"Description": "Start of the event from the first sample", "Units": "s"},
+    "duration": {"Description": "Length of the event", "Units": "s"},
+    "trial_type": {"Levels": {"microsleep": "Detected at every step of the event"}},
+    "probability_max": {"Description": "Largest probability of a step of the event"},
+    "probability_mean": {"Description": "Mean probability of its steps"},
+}
+PROBABILITY_HEADER = "onset\tprobability\tstate\n"
+
+
+def events_path(out: Path, name: str) -> Path:
+    """Return where a recording's events are written."""
+    return out / f"{name}_events.tsv"
+
+
+def probability_path(out: Path, name: str) -> Path:
+    """Return where a recording's probabilities are written."""
+    return out / f"{name}_probability.tsv"
+
+
+def annotations_path(out: Path, name: str) -> Path:
+    """Return where a recording's events are written for MNE."""
+    return out / f"{name}_annot.txt"
+
+
+def edf_path(out: Path, name: str) -> Path:
+    """Return where a recording is exported with its events."""
+    return out / f"{name}_detected.edf"
+
+
+def sidecar_path(out: Path, name: str) -> Path:
+    """Return where it is written what the results come from."""
+    return out / f"{name}_events.json"
+
+
+def write_events(path: Path, events: Sequence[Found]) -> None:
+    """Write one row an event."""
+    rows = [
+        f"{e.onset:.3f}\t{e.duration:.3f}\tmicrosleep\t{e.highest:.6f}\t{e.mean:.6f}"
+        for e in events
+    ]
+    _write(path, "\t".join(_BIDS), rows)
+
+
+def write_annotations(
+    path: Path, events: Sequence[Found], joined: Sequence[tuple[float, float]] = ()
+) -> None:
+    """Write the events as MNE writes annotations; onsets count from the first sample as MNE counts.
+
+    Args:
+        path: Where.
+        events: In the recording's own time.
+        joined: Onset and length of the gaps that MNE leaves out when it reads the file (EDF+D): what comes
+            after them is earlier to it by so much.
+    """
+    lines = ["# MNE-Annotations"]
+    if joined:
+        lines.append(f"{COUNTED_BY_MNE}: it joins what lies before and after a gap")
+    rows = []
+    for e in events:
+        lost = sum(length for onset, length in joined if onset <= e.onset + 1e-6)
+        rows.append(f"{e.onset - lost:.3f},{e.duration:.3f},microsleep")
+    _write(path, "\n".join([*lines, "# onset, duration, description"]), rows)
+
+
+def joined_by_mne(path: Path | None) -> tuple[tuple[float, float], ...]:
+    """Return onset and length of the gaps of a recording that MNE leaves out: those of EDF+D and BDF+D."""
+    if path is None or path.suffix.lower() not in (".edf", ".bdf"):
+        return ()
+    return signal_file(path).gaps()
+
+
+def add_probabilities(
+    file: Growing, times: NDArray[np.float64], p: NDArray[np.float64], threshold: float
+) -> None:
+    """Add one row a step: its onset in seconds, probability, and 1 from the threshold on."""
+    if len(p):
+        file.write(probability_rows(times, p, p >= threshold))
+
+
+def write_sidecar(path: Path, origin: Mapping[str, Any], record: Mapping[str, Any]) -> None:
+    """Write what the results come from, and their row of the summary."""
+    content = {**_BIDS, "GeneratedBy": dict(origin), "Summary": dict(record)}
+    write_atomic(path, json.dumps(content, indent=2) + "\n")
+
+
+def read_sidecar(path: Path) -> dict[str, Any] | None:
+    """Return what `write_sidecar` wrote, or None where there is no such file or it is another's."""
+    try:
+        content = read_object(path)
+    except MemcellError:
+        return None
+    known = all(isinstance(content.get(name), dict) for name in ("GeneratedBy", "Summary"))
+    return content if known else None
+
+
+def write_summary(out: Path, records: Sequence[Mapping[str, Any]]) -> None:
+    """Write one row a recording, failed ones with the reason; a rerun leaves the same bytes."""
+    rows = [[_cell(_shown(r, c)) for c in COLUMNS] for r in records]
+    write_atomic(out / SUMMARY, table([COLUMNS, *rows]))
+
+
+def check_folder(out: Path, model_id: str) -> None:
+    """Refuse a folder that holds the results of another model.
+
+    Raises:
+        DataError: It does, or it is no folder; says what to type.
+    """
+    if out.exists() and not out.is_dir():
+        raise DataError(f"--out '{out}' is a file; type the name of a folder.")
+    for path in sorted(out.glob("*_events.json")):
+        found = read_sidecar(path)
+        other = found and found["GeneratedBy"].get("model_id")
+        if other and other != model_id:
+            raise DataError(
+                f"--out '{out}' holds results of another model ({path.name}: {other}; now "
+                f"{model_id}); type another --out."
+            )
+
+
+def _shown(record: Mapping[str, Any], column: str) -> Any:
+    value = record.get(column, "")
+    return "done" if column == "status" and value == "done before" else value
+
+
+def _cell(value: Any) -> str:
+    text = f"{value:.6g}" if isinstance(value, float) else str(value)
+    return " ".join(text.split())
+
+
+def _write(path: Path, header: str, rows: Sequence[str]) -> None:
+    write_atomic(path, "\n".join([header, *rows]) + "\n")

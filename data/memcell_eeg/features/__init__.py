@@ -1,0 +1,1 @@
+"""Features of each step, made causally from a window of past signal."""

@@ -1,0 +1,260 @@
+"""A recording to a sequence: signal, features and targets, each stretch by itself.
+
+No signal crosses a gap: filters and windows start anew after it, only the scale of the normalization stays,
+and the sequence's ``breaks`` say where it is. With ``phase`` "causal" the features of a step need no sample
+after the step's end, the signal in them is late by `Pipeline.delay`, and a recording is read by blocks, so
+that memory does not grow with its signal. With ``phase`` "zero" a stretch is held whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memcell.errors import ConfigError, DataError
+from memcell.sequences.time_series import UNLABELLED, Sequence
+from memcell_data.recording import Channel, Recording
+from memcell_eeg.features import normalize
+from memcell_eeg.features.extractors import makers
+from memcell_eeg.features.segments import joined, pieces
+from memcell_eeg.features.stream import CleanSignal
+from memcell_eeg.features.windows import Windows
+from memcell_eeg.signal import filters, resample
+from memcell_eeg.signal.channels import Choice, locate, native_rate
+from memcell_eeg.signal.outliers import OutlierFilter
+from memcell_eeg.targets.labels import LabelRules, targets
+from memcell_microsleep.config import MicrosleepConfig
+
+#: Hz; beta ends at 30 Hz, and half of the rate must lie within it.
+SLOWEST = 40.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pipeline:
+    """Everything that turns a recording into a sequence; made once a run, stored with it.
+
+    Args:
+        channels: Names, in the order of the features.
+        eeg: Those of them that are EEG.
+        rate: Hz after resampling.
+        reference: This and all below as in `memcell_microsleep.config.MicrosleepConfig`.
+    """
+
+    channels: tuple[str, ...]
+    eeg: tuple[str, ...]
+    rate: float
+    reference: str
+    outlier: float
+    low: float
+    high: float
+    phase: str
+    step: float
+    window: float
+    features: tuple[str, ...]
+    normalization: str
+    normalization_memory: float
+
+    @classmethod
+    def of(cls, config: MicrosleepConfig, choice: Choice, native: float) -> Pipeline:
+        """Return the pipeline of a run.
+
+        Args:
+            config: The options.
+            choice: The channels.
+            native: The lowest rate among the recordings, Hz.
+
+        Raises:
+            ConfigError: The normalization is for ready-made features.
+            DataError: A recording is too slow for the bands of the EEG.
+        """
+        if native < SLOWEST:
+            raise DataError(
+                f"a recording has {native:g} Hz, and the bands of the EEG need {SLOWEST:g} Hz at least; "
+                "leave it out, or choose faster channels with --channels."
+            )
+        if config.normalization == "training":
+            raise ConfigError(
+                "'normalization' got 'training', which is for data sets whose features come ready-made; "
+                "for a signal type causal, recording or none."
+            )
+        shared = {name: getattr(config, name) for name in _SHARED}
+        shared["features"] = config.feature_kinds
+        if config.normalization == "auto":
+            shared["normalization"] = "causal"
+        return cls(channels=choice.names, eeg=choice.eeg, rate=min(config.rate, native), **shared)
+
+    @classmethod
+    def from_facts(cls, facts: Mapping[str, Any]) -> Pipeline:
+        """Return the pipeline that was stored by `facts`.
+
+        Raises:
+            DataError: Something is missing: the run is not of this version of the app.
+        """
+        missing = [f.name for f in fields(cls) if f.name not in facts]
+        if missing:
+            raise DataError(
+                f"the run's facts lack {', '.join(missing)} of the microsleep pipeline; "
+                "predict with the version of memcell that trained it."
+            )
+        values = {f.name: facts[f.name] for f in fields(cls)}
+        for name in ("channels", "eeg", "features"):
+            values[name] = tuple(values[name])
+        return cls(**values)
+
+    def facts(self) -> dict[str, Any]:
+        """Return what `from_facts` needs, as JSON holds it."""
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Names of the features of a step, in order."""
+        return tuple(name for make in makers(self) for name in make.names)
+
+    @property
+    def normalized(self) -> NDArray[np.bool_]:
+        """``[F]``: the normalization applies to the feature."""
+        return np.array([make.normalized for make in makers(self) for _ in make.names])
+
+    def windows(self) -> Windows:
+        """Return what makes the features of one stretch from its clean signal, not normalized."""
+        return Windows(makers(self), len(self.channels), self.rate, self.step, self.window)
+
+    def delay(self, native: float) -> float:
+        """Return by how many seconds the causal filters hold back a rhythm of 6 Hz (theta).
+
+        Args:
+            native: The recording's rate, Hz.
+        """
+        if self.phase == "zero":
+            return 0.0
+        sections = filters.band_pass(self.low, self.high, self.rate)
+        return resample.delay(native, self.rate) + filters.delay(sections, 6.0, self.rate)
+
+    def onset_delay(self, native: float) -> float:
+        """Return how long after theta has begun its power in the features is half of what it will be, s.
+
+        What the filters hold back, and half of the window: its taper is symmetric. To the end of the step in
+        which this is so it takes half a step more in the mean.
+
+        Args:
+            native: The recording's rate, Hz.
+        """
+        return self.delay(native) + self.window / 2
+
+    def blind(self, native: float) -> float:
+        """Return for how many seconds after a start or a gap a step's features are not those of its window.
+
+        The window, and before it what the resampler looks back.
+
+        Args:
+            native: The recording's rate, Hz.
+        """
+        smear = resample.delay(native, self.rate)
+        return self.window + (smear if self.phase == "zero" else 2 * smear)
+
+    def blind_steps(self, native: float) -> int:
+        """Return the steps of a stretch that end before `blind` seconds have passed."""
+        return max(0, int(np.ceil(self.blind(native) / self.step - 1e-6)) - 1)
+
+    def sequence(
+        self,
+        recording: Recording,
+        rules: LabelRules | None = None,
+        warn: Callable[[str], object] = str,
+    ) -> Sequence:
+        """Read a recording and return its sequence.
+
+        Args:
+            recording: What to read.
+            rules: How labels become targets; None leaves every step unlabelled.
+            warn: Told each line of what is odd about the recording; by default nobody is.
+
+        Raises:
+            DataError: It lacks a channel, is slower than the pipeline's rate, shorter than a
+                window, flat, or holds values that are not numbers; names recording and channel.
+        """
+        made = joined(pieces(self, recording, warn))
+        if made is None:
+            raise DataError(
+                f"recording '{recording.name}' has no stretch as long as a step ({self.step:g} s)."
+            )
+        values, times, breaks = made
+        if self.normalization == "recording":
+            columns = self.normalized
+            known = np.ones(len(values), dtype=np.bool_)
+            blind = self.blind_steps(self.located(recording)[0].rate)
+            for begin, end in pairwise([0, *breaks, len(values)]):
+                known[begin : min(begin + blind, end)] = False
+            if known.any():
+                part = values[np.ix_(known, columns)].astype(np.float64)
+                values[np.ix_(known, columns)] = normalize.by_recording(part)
+            values[np.ix_(~known, columns)] = 0.0
+        labels = recording.labels() if rules is not None else None
+        if labels is None or rules is None:
+            y = np.full(len(values), UNLABELLED, dtype=np.int64)
+        else:
+            y = targets(labels, times, self.step, rules)
+        return Sequence(
+            name=recording.name,
+            subject=recording.subject,
+            features=values,
+            targets=y,
+            breaks=breaks,
+            start_time=float(times[0]),
+            step_seconds=self.step,
+            step_times=times,
+        )
+
+    def located(self, recording: Recording) -> tuple[Channel, ...]:
+        """Return a recording's own channels for the pipeline's, in their order.
+
+        Raises:
+            DataError: It lacks one, or is slower than the pipeline's rate; names both.
+        """
+        own = locate(self.channels, recording)
+        native = native_rate(own, recording)
+        if native < self.rate:
+            raise DataError(
+                f"recording '{recording.name}' has {native:g} Hz and the run works at "
+                f"{self.rate:g} Hz; use recordings of {self.rate:g} Hz or more, or train with "
+                f"--rate {native:g}."
+            )
+        return own
+
+    def signal_of(self, values: NDArray[np.float64], native: float) -> NDArray[np.float64]:
+        """Return one stretch ``[C, n]`` uV cleaned, referenced, resampled and band-passed.
+
+        Args:
+            values: ``[C, m]`` uV at the native rate.
+            native: Hz.
+        """
+        if self.phase == "causal":
+            return CleanSignal(self, native).push(values)
+        cleaned = OutlierFilter(self.outlier, native).push(values)
+        if cleaned.shape[1]:  # none of a stretch that is too short to tell outliers
+            values = cleaned
+        values = self.referenced(values)
+        values = resample.zero_phase(values, native, self.rate)
+        return filters.zero_phase(filters.band_pass(self.low, self.high, self.rate), values)
+
+    def referenced(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return ``[C, n]`` uV against the reference; each sample by itself."""
+        eeg = [i for i, c in enumerate(self.channels) if c in self.eeg]
+        if self.reference == "none" or not eeg:
+            return values
+        # Added in this order whatever n is, which numpy's own mean does not promise.
+        mean = values[eeg[0]].copy()
+        for i in eeg[1:]:
+            mean += values[i]
+        mean /= len(eeg)
+        out = values.copy()
+        out[eeg] -= mean
+        return out
+
+
+_SHARED = tuple(f.name for f in fields(Pipeline) if f.name not in ("channels", "eeg", "rate"))

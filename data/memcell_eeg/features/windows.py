@@ -1,0 +1,132 @@
+"""From a signal to the features of each step, each made of the window of past signal behind the step.
+
+Step k of a stretch ends before sample ``round(k step rate)``. The samples of one stretch come in pieces of
+any size, and the features have the same bits whatever the pieces are: a step's window is always worked on in
+the same row of a block of the same shape, for what a library does to a row (vector instructions, the order
+of a sum) may depend on both. The steps of a stretch whose window is not full yet come one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: Most windows, and most samples of all channels, that are worked on at once.
+MOST_ROWS, MOST_SAMPLES = 32, 1 << 17
+
+
+class Maker(Protocol):
+    """Makes one kind of features (`memcell_eeg.features.bandpower`, ...)."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the features of a step, in order."""
+
+    @property
+    def normalized(self) -> bool:
+        """Whether the run's normalization applies to them."""
+
+    def __call__(self, samples: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return ``[k, F]``, each row from its own ``[C, w]`` uV of ``samples [k, C, w]`` alone.
+
+        ``w`` is the window's width, or less for the first steps of a stretch.
+        """
+
+
+def width_of(window: float, rate: float) -> int:
+    """Return the samples of a window of ``window`` seconds at ``rate`` Hz."""
+    return max(2, round(window * rate))
+
+
+def count_steps(n_samples: int, rate: float, step: float) -> int:
+    """Return how many steps of ``step`` seconds are whole after ``n_samples`` samples at ``rate`` Hz."""
+    n_steps = int(n_samples / (rate * step) + 1e-6)
+    while n_steps and ends_of(n_steps - 1, n_steps, rate, step)[0] > n_samples:
+        n_steps -= 1
+    return n_steps
+
+
+def ends_of(first: int, stop: int, rate: float, step: float) -> NDArray[np.int64]:
+    """Return ``[stop - first]``: the sample before which each of the steps ``first .. stop-1`` ends."""
+    ends: NDArray[np.int64] = np.rint(np.arange(first + 1, stop + 1) * step * rate).astype(np.int64)
+    return ends
+
+
+def edges(n_samples: int, rate: float, step: float) -> NDArray[np.int64]:
+    """Return ``[n_steps]``: the sample before which each whole step of a stretch ends.
+
+    Args:
+        n_samples: Samples of the stretch.
+        rate: Samples a second, Hz.
+        step: Seconds.
+
+    >>> edges(50, rate=100, step=0.2)
+    array([20, 40])
+    """
+    return ends_of(0, count_steps(n_samples, rate, step), rate, step)
+
+
+class Windows:
+    """Makes the features of one stretch whose signal comes in pieces; pieces change no bit.
+
+    Args:
+        makers: What to make, in the order of the columns.
+        channels: C.
+        rate: Samples a second, Hz.
+        step: Seconds of a step.
+        window: Seconds of past signal behind a step.
+    """
+
+    def __init__(
+        self, makers: Sequence[Maker], channels: int, rate: float, step: float, window: float
+    ) -> None:
+        self.makers = makers
+        self.rate = rate
+        self.step = step
+        self.width = width_of(window, rate)
+        #: Steps that are done.
+        self.done = 0
+        self._n_features = sum(len(m.names) for m in makers)
+        #: Steps whose window is not full.
+        self._short = int(
+            np.searchsorted(edges(self.width + round(rate * step), rate, step), self.width)
+        )
+        rows = max(1, min(MOST_ROWS, MOST_SAMPLES // (channels * self.width)))
+        self._block = np.zeros((rows, channels, self.width), dtype=np.float32)
+        self._past = np.empty((channels, 0), dtype=np.float32)
+        self._first = 0  # the sample of the stretch that `_past` begins with
+
+    def push(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return ``[k, F]`` of the steps that the next ``[C, n]`` samples complete."""
+        joined = np.concatenate([self._past, values.astype(np.float32)], axis=1)
+        stop = count_steps(self._first + joined.shape[1], self.rate, self.step)
+        out = np.empty((stop - self.done, self._n_features))
+        ends = ends_of(self.done, stop + 1, self.rate, self.step) - self._first
+        if joined.shape[1] >= self.width:
+            strided = np.lib.stride_tricks.sliding_window_view(joined, self.width, axis=1)
+        at = 0
+        while at < len(out):
+            k = self.done + at
+            if k < self._short:
+                rows = 1
+                out[at] = self._made(joined[None, :, : ends[at]])[0]
+            else:
+                row = (k - self._short) % len(self._block)
+                rows = min(len(self._block) - row, len(out) - at)
+                here = strided[:, ends[at : at + rows] - self.width]
+                self._block[row : row + rows] = here.swapaxes(0, 1)
+                out[at : at + rows] = self._made(self._block)[row : row + rows]
+            at += rows
+        self.done = stop
+        # Where the next step's window begins, which may not have come yet.
+        keep = min(max(0, int(ends[-1]) - self.width), joined.shape[1])
+        self._past = joined[:, keep:].copy()
+        self._first += keep
+        return out
+
+    def _made(self, samples: NDArray[np.float32]) -> NDArray[np.float64]:
+        parts = [make(samples) for make in self.makers]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)

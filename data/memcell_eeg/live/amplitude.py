@@ -1,0 +1,74 @@
+"""Whether the first seconds of a live signal can be microvolts of a scalp.
+
+The limits of `memcell_data.quality.amplitudes`, on the first `SECONDS` of a stream: more than 1 % of a
+channel's samples beyond 10 mV of its median ends the stream, for its unit must be wrong; a spread that no
+scalp has, a channel that stands still, or a strong hum (`memcell_data.quality.hum`), is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memcell.errors import DataError
+from memcell_data.quality.amplitudes import LARGEST, LARGEST_SPREAD, MOST_OUTSIDE, SMALLEST_SPREAD
+from memcell_data.quality.hum import Hum, in_words
+
+#: How much is looked at, s.
+SECONDS = 5.0
+
+
+class FirstSeconds:
+    """Collects the first seconds and judges them once.
+
+    Args:
+        name: The stream's.
+        channels: What it calls the model's channels.
+        rate: Hz.
+    """
+
+    def __init__(self, name: str, channels: Sequence[str], rate: float) -> None:
+        self._name, self._channels, self._rate = name, channels, rate
+        self._wanted = round(SECONDS * rate)
+        self._parts: list[NDArray[np.float64]] = []
+        self._n = 0
+
+    def push(self, values: NDArray[np.float64]) -> list[str]:
+        """Take the next ``[C, n]`` uV and return what is odd about the first seconds, once they are there.
+
+        Raises:
+            DataError: A channel's unit must be wrong; names stream and channel.
+        """
+        if self._n >= self._wanted:
+            return []
+        self._parts.append(values.copy())
+        self._n += values.shape[1]
+        if self._n < self._wanted:
+            return []
+        signal, self._parts = np.concatenate(self._parts, axis=1), []
+        lines = []
+        for channel, row in zip(self._channels, signal, strict=True):
+            lines += self._judged(channel, row)
+        hum = Hum(len(signal), self._rate)
+        hum.push(signal)
+        found = in_words(self._channels, hum.lines())
+        return lines + [f"stream '{self._name}': {line}" for line in found]
+
+    def _judged(self, channel: str, row: NDArray[np.float64]) -> list[str]:
+        where = f"stream '{self._name}': channel '{channel}'"
+        deviation = np.abs(row - np.median(row))
+        outside = float((deviation > LARGEST).mean())
+        if outside > MOST_OUTSIDE:
+            raise DataError(
+                f"{where} is beyond 10 mV for {outside:.0%} of its first {SECONDS:g} s (up to "
+                f"{deviation.max() / 1e3:.3g} mV): its unit is wrong, or it is no EEG; set the unit in the "
+                "program that sends it, or type --unit."
+            )
+        if np.ptp(row) == 0:
+            return [f"{where} stands still at {row[0]:.3g} uV"]
+        spread = float(np.median(deviation))
+        if spread < SMALLEST_SPREAD or spread > LARGEST_SPREAD:
+            return [f"{where}: half of it lies within {spread:.2g} uV: its unit may be wrong"]
+        return []

@@ -1,0 +1,117 @@
+"""Samples of one lane to probabilities: the whole causal path and the network, one step at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memcell.applications.streaming import LiveNetwork
+from memcell_eeg.features.pipeline import Pipeline
+from memcell_eeg.features.stream import Flow
+from memcell_eeg.features.windows import count_steps, ends_of
+from memcell_eeg.signal.checks import check_features
+from memcell_eeg.signal.resample import ratio
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepFound:
+    """What was found in a step.
+
+    Args:
+        start: Seconds from the stretch's beginning by nominal rates, plus the stretch's onset.
+        probability: Of a microsleep.
+    """
+
+    start: float
+    probability: float
+
+
+class Detector:
+    """Runs a trained model on samples as they come.
+
+    What it gives does not depend on how the samples are cut; fed a recording it gives the bits of
+    ``memcell predict --causal`` (where the network's ``reason`` is empty).
+
+    Args:
+        pipeline: Of the run.
+        rate: Samples a second of what is pushed, Hz.
+        network: The trained network; it belongs to this detector alone.
+
+    Raises:
+        UsageError: The pipeline looks into the future.
+        DataError: The signal is slower than the pipeline.
+    """
+
+    def __init__(self, pipeline: Pipeline, rate: float, network: LiveNetwork) -> None:
+        self.pipeline, self.rate, self._network = pipeline, rate, network
+        self._names = pipeline.feature_names
+        self._ratio = ratio(rate, pipeline.rate)
+        self._warm()
+
+    def begin(self, onset: float, missing: float | None = None) -> None:
+        """Begin a stretch: filters and memory start anew.
+
+        Args:
+            onset: Seconds of its first sample.
+            missing: Seconds between the stretch before and this one, over which the scale of the
+                normalization fades; None to begin it anew too.
+        """
+        if missing is None:
+            self._flow = Flow(self.pipeline, self.rate)
+        else:
+            self._flow.after_gap(missing)
+        self._onset, self._done = onset, 0
+        self._waiting: list[NDArray[np.float64]] = []
+        self._samples, self._needed = 0, self._samples_for(0)
+        self._network.restart()
+
+    def push(self, values: NDArray[np.float64], offset: float = 0.0) -> list[StepFound]:
+        """Return the steps that the next samples ``[C, n]`` uV complete.
+
+        Args:
+            values: The samples.
+            offset: Seconds by which the source's clock has moved since the stretch began.
+
+        Raises:
+            DataError: A feature is not a number; names it.
+        """
+        self._waiting.append(values.copy())
+        self._samples += values.shape[1]
+        if self._samples < self._needed:
+            return []  # each part of the path costs as much for a few samples as for many
+        features = self._flow.push(np.concatenate(self._waiting, axis=1))
+        self._waiting.clear()
+        check_features(features, self._names, "live", self._done)
+        found = []
+        for row in features:
+            p = self._network.step(row)
+            start = self._onset + self.pipeline.step * self._done + offset
+            found.append(StepFound(start=start, probability=float(p[1])))
+            self._done += 1
+        self._needed = self._samples_for(self._done)
+        return found
+
+    def _warm(self) -> None:
+        """Do a few steps for nothing: what libraries prepare on first use would make the first ones late."""
+        seconds = self.pipeline.window + 3 * self.pipeline.step
+        noise = np.random.default_rng(0).normal(
+            scale=10.0, size=(len(self.pipeline.channels), round(seconds * self.rate))
+        )
+        self.begin(0.0)
+        self.push(noise)
+        self._network.begin()
+        self.begin(0.0)
+
+    def _samples_for(self, step: int) -> int:
+        """Return how many samples of the stretch complete a step.
+
+        n samples at the native rate make ``ceil(n up / down)`` at the pipeline's.
+        """
+        p = self.pipeline
+        up, down = self._ratio
+        end = int(ends_of(step, step + 1, p.rate, p.step)[0])
+        while count_steps(end, p.rate, p.step) <= step:
+            end += 1
+        return (end - 1) * down // up + 1

@@ -1,0 +1,103 @@
+"""A recording as a live source: played at any speed, through the same code as a stream."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from memcell.errors import DataError, UsageError
+from memcell_data.formats.reader import stem
+from memcell_eeg.features.pipeline import Pipeline
+from memcell_eeg.live.source import Chunk, Silent
+from memcell_eeg.prediction.sources import Source
+from memcell_eeg.signal.channels import otherwise_measured
+from memcell_eeg.signal.unit import Unit
+
+#: Longest sleep between two looks at whether to stop, s.
+_NAP = 0.2
+
+
+class FileSource:
+    """Plays a recording.
+
+    A gap in it is played as one: the samples after it come next, with later time stamps. Only the channels
+    of the model are read, block by block.
+
+    Args:
+        path: The file.
+        pipeline: Of the run.
+        speed: Times as fast as it was recorded; infinite for as fast as it goes.
+        chunk: Seconds handed over at once.
+        say: Told each line of what is odd about the recording.
+        unit: Of EDF channels whose own is blank or unknown.
+        cut: Instead of ``chunk``: gives the samples of each next piece (tests cut at random).
+
+    Raises:
+        DataError: It is no recording, lacks a channel, or is slower than the pipeline's rate.
+    """
+
+    trusted = True
+    zero = 0.0
+
+    def __init__(
+        self,
+        path: Path,
+        pipeline: Pipeline,
+        speed: float,
+        chunk: float,
+        say: Callable[[str], object] = str,
+        cut: Callable[[], int] | None = None,
+        unit: Unit | None = None,
+    ) -> None:
+        if not path.is_file() and not path.is_dir():
+            raise DataError(f"'{path}' does not exist; type --file with the path of a recording.")
+        unit = unit or Unit()
+        self._recording = Source(path=path, name=stem(path)).open(unit.name)
+        if self._recording.features is not None:
+            raise UsageError(f"'{path}' has ready-made features and no signal to stream.")
+        try:
+            self._own = pipeline.located(self._recording)
+        except DataError as error:
+            raise DataError(
+                f"{error} The model was trained on the channels {', '.join(pipeline.channels)}."
+            ) from error
+        measured = otherwise_measured(pipeline.channels, self._recording)
+        for line in (*unit.said(path, self._own), *measured):
+            say(line)
+        self.rate = self._own[0].rate
+        self._speed, self._say = speed, say
+        size = max(1, round(chunk * self.rate))
+        self._size = cut or (lambda: size)
+        self.name = re.sub(r"[^\w.-]+", "_", self._recording.name)
+        times = "as fast as it goes" if speed == float("inf") else f"{speed:g} times as fast"
+        self.described = f"file '{path}', {self.rate:g} Hz, {'live' if speed == 1 else times}"
+
+    def items(self, stop: Callable[[], bool]) -> Iterator[Chunk | Silent | None]:
+        """Yield the recording's samples, each chunk when its last one is due."""
+        began, played = time.perf_counter(), 0
+        names = [c.name for c in self._own]
+        for block in self._recording.blocks(names, warn=self._say):
+            n, at = block.values.shape[1], 0
+            while at < n:
+                end = min(at + self._size(), n)
+                played += end - at
+                due = began + played / self.rate / self._speed
+                while (left := due - time.perf_counter()) > 0 and not stop():
+                    time.sleep(min(left, _NAP))
+                    yield None
+                if stop():
+                    return
+                yield Chunk(
+                    values=block.values[:, at:end],
+                    stamps=block.onset + np.arange(at, end) / self.rate,
+                    arrived=time.perf_counter(),
+                    begins=block.begins and at == 0,
+                )
+                at = end
+
+    def close(self) -> None:
+        """Nothing is held open."""

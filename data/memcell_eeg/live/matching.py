@@ -1,0 +1,123 @@
+"""What a live stream says of itself against what the model needs: rate, channels, unit."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memcell.errors import DataError, UsageError
+from memcell_data.channels import find
+from memcell_data.units import ALL, KNOWN, microvolts_per
+from memcell_eeg.features.pipeline import Pipeline
+
+#: The highest rate that is believed, Hz; memory for windows and filters goes with it.
+FASTEST = 200_000.0
+#: What streams write for a unit beside the usual signs: words, and powers of ten of a volt (mne-lsl).
+_WORDS = {
+    "microvolts": "uV", "microvolt": "uV", "millivolts": "mV", "millivolt": "mV", "nanovolts": "nV",
+    "nanovolt": "nV", "volts": "V", "volt": "V", "0": "V", "-3": "mV", "-6": "uV", "-9": "nV",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Matched:
+    """Which rows of a stream are the model's channels.
+
+    Args:
+        rows: One for each channel of the model, in its order.
+        names: What the stream calls them.
+        microvolts: Factor of each, from its unit.
+    """
+
+    rows: tuple[int, ...]
+    names: tuple[str, ...]
+    microvolts: NDArray[np.float64]
+
+
+def match(
+    name: str,
+    rate: float,
+    labels: Sequence[str] | None,
+    units: Sequence[str | None] | None,
+    pipeline: Pipeline,
+    unit: str = "",
+) -> Matched:
+    """Find the model's channels in a stream.
+
+    Args:
+        name: The stream's.
+        rate: Samples a second, Hz; 0 where it has none.
+        labels: What it calls its channels; None where it does not say.
+        units: Of its channels, likewise.
+        pipeline: Of the run.
+        unit: The person's word for channels without a unit.
+
+    Raises:
+        DataError: The rate is too low or none, a channel is missing or ambiguous (all of the missing
+            ones are named), or a unit is not known.
+        UsageError: ``unit`` is no voltage.
+    """
+    where = f"stream '{name}'"
+    if not math.isfinite(rate) or rate <= 0:
+        raise DataError(f"{where} has no regular rate; a signal of {pipeline.rate:g} Hz is needed.")
+    if rate > FASTEST:
+        raise DataError(
+            f"{where} says it has {rate:g} Hz, and no EEG has more than {FASTEST:g} Hz; set the rate in "
+            "the program that sends it."
+        )
+    if rate < pipeline.rate:
+        raise DataError(
+            f"{where} has {rate:g} Hz and the run works at {pipeline.rate:g} Hz; stream {pipeline.rate:g} "
+            f"Hz or more, or train with --rate {rate:g}."
+        )
+    if not labels:
+        raise DataError(
+            f"{where} does not name its channels; the model needs {', '.join(pipeline.channels)}: set the "
+            "labels in the program that sends it."
+        )
+    rows, wrong = [], []
+    for channel in pipeline.channels:
+        try:
+            rows.append(find(channel, labels, where))
+        except DataError as error:
+            wrong.append((channel, error))
+    if wrong:
+        if len(wrong) == 1:
+            text = str(wrong[0][1])
+        else:
+            text = (
+                f"{where} has not {', '.join(repr(c) for c, _ in wrong)} (or several of them). It has: "
+                f"{', '.join(labels)}."
+            )
+        raise DataError(
+            f"{text} The model was trained on the channels {', '.join(pipeline.channels)}."
+        )
+    factors = [_factor(where, labels[r], units[r] if units else None, unit) for r in rows]
+    return Matched(
+        rows=tuple(rows),
+        names=tuple(labels[r] for r in rows),
+        microvolts=np.array(factors),
+    )
+
+
+def _factor(where: str, channel: str, written: str | None, fallback: str) -> float:
+    own = (written or "").strip()
+    known = microvolts_per(_WORDS.get(own.casefold(), own))
+    if fallback.startswith(ALL):
+        fallback, known = fallback.removeprefix(ALL), None
+    if known is not None:
+        return known
+    if fallback:
+        given = microvolts_per(_WORDS.get(fallback.casefold(), fallback))
+        if given is None:
+            raise UsageError(f"--unit got '{fallback}', expected one of {KNOWN}.")
+        return given
+    says = f"has the unit '{own}'" if own else "has no unit"
+    raise DataError(
+        f"{where}: channel '{channel}' {says}, expected one of {KNOWN}; a guess could be wrong by a factor "
+        "of a million. If you know it, type --unit uV (or mV, V, nV)."
+    )

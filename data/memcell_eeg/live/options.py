@@ -1,0 +1,116 @@
+"""Every option of a live stream: meaning, default, unit and bounds."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from memcell.errors import ConfigError
+from memcell.plugins.options import option
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamConfig:
+    """Where samples come from, when an alarm is raised, and what is written."""
+
+    lsl: str = option(
+        "",
+        help="Name of a stream of the lab streaming layer (LSL); needs the extra: "
+        "pip install 'memcell-rnn[live]'.",
+    )
+    file: str = option("", help="A recording, played as if it came live.")
+    speed: str = option(
+        "1", help="How fast a file is played: 1 as it was recorded, 10 ten times as fast, or max."
+    )
+    chunk: float = option(
+        0.05, unit="s", low=0.001, high=10, help="Signal that a file is handed over at once."
+    )
+    timeout: float = option(
+        10.0, unit="s", low=0.5, high=3600, help="How long the stream is looked for."
+    )
+    silence: float = option(
+        2.0,
+        unit="s",
+        low=0.2,
+        high=3600,
+        help="Without a sample for this long the connection is said to be lost; it is waited for.",
+    )
+    gap: float = option(
+        0.2,
+        unit="s",
+        low=0.01,
+        high=60,
+        help="A time stamp further than this from where it is due is a gap: filters and memory start "
+        "anew, and the scale of the features stays. Less is jitter.",
+    )
+    unit: str = option(
+        "",
+        help="Unit of a stream, or of EDF channels of a file, that do not name their own: uV, mV, V or nV. "
+        "Never guessed; all:mV is the unit of all channels, whatever they say. For a file, empty"
+        " takes that of a BIDS channels.tsv, then the run's own --data.unit.",
+    )
+    threshold: float | None = option(
+        None,
+        low=0,
+        high=1,
+        help="A step is positive from this probability on; the run's own where left out.",
+    )
+    alarm_steps: int = option(
+        3, low=1, high=1000, help="An alarm takes this many positive steps ..."
+    )
+    alarm_of: int = option(
+        4,
+        low=1,
+        high=1000,
+        help="... among the last so many; the same number twice is a minimum duration.",
+    )
+    refractory: float = option(
+        5.0,
+        unit="s",
+        low=0,
+        high=3600,
+        help="No further alarm for this long after one was raised.",
+    )
+    duration: float = option(
+        0.0, unit="s", low=0, help="End after so much signal; 0 for never (Ctrl-C ends it)."
+    )
+    lines: str = option(
+        "auto",
+        choices=("auto", "steps", "alarms", "none"),
+        help="What is written to the output as it happens: every step and alarm, or alarms and gaps only; "
+        "'auto' is steps into a pipe, alarms on a terminal.",
+    )
+    format: str = option("jsonl", choices=("jsonl", "tsv"), help="How it is written.")
+
+    def validate(self) -> None:
+        """Check what concerns two options at once.
+
+        Raises:
+            ConfigError: No source or two, a speed that is none, or a debounce that cannot be met.
+        """
+        if bool(self.lsl) == bool(self.file):
+            given = "both --lsl and --file" if self.lsl else "neither --lsl nor --file"
+            raise ConfigError(f"got {given}; type --lsl NAME or --file RECORDING.")
+        if self.alarm_steps > self.alarm_of:
+            raise ConfigError(
+                f"'alarm-steps' got {self.alarm_steps}, more than 'alarm-of' ({self.alarm_of}): no alarm "
+                f"could be; type --alarm-of {self.alarm_steps} or more."
+            )
+        _ = self.times_real
+
+    @property
+    def times_real(self) -> float:
+        """How many times as fast as it was recorded a file is played; infinite for ``max``.
+
+        Raises:
+            ConfigError: ``speed`` is neither a positive number nor ``max``.
+        """
+        if self.speed == "max":
+            return math.inf
+        try:
+            value = float(self.speed)
+        except ValueError:
+            value = math.nan
+        if not 0 < value <= 1e6:
+            raise ConfigError(f"'speed' got '{self.speed}', expected a number above 0, or max.")
+        return value

@@ -1,0 +1,346 @@
+"""A live stream from its first sample to its summary."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from memcell.applications.streaming import StreamAsked
+from memcell.errors import DataError, UsageError
+from memcell_data.quality.still import FLAT
+from memcell_eeg.features.pipeline import Pipeline
+from memcell_eeg.features.precomputed import check_features_of_run, pipeline_of
+from memcell_eeg.live.alarm import AlarmLogic, AlarmRules, Ended, Raised
+from memcell_eeg.live.amplitude import FirstSeconds
+from memcell_eeg.live.counts import Counts
+from memcell_eeg.live.detector import Detector
+from memcell_eeg.live.events import Lines
+from memcell_eeg.live.file_source import FileSource
+from memcell_eeg.live.gaps import GapFinder, Part
+from memcell_eeg.live.lsl_source import LSLSource
+from memcell_eeg.live.options import StreamConfig
+from memcell_eeg.live.rate import RateWatch
+from memcell_eeg.live.source import Chunk, Silent, Source
+from memcell_eeg.live.still import SOON, Passed, StillWatch
+from memcell_eeg.live.writing import quietly
+from memcell_eeg.signal.unit import Unit
+
+
+def stream(asked: StreamAsked) -> int:
+    """Stream until the source ends or the person stops.
+
+    Returns:
+        1 where something that was found could not be written, else 0.
+
+    Raises:
+        UsageError: The run is no microsleep run, has ready-made features, or looks into the future; or
+            results of this name are in the folder already.
+        DataError: The source cannot be used.
+    """
+    options: StreamConfig = asked.options
+    asked = replace(asked, say=quietly(asked.say))
+    pipeline = pipeline_of_run(asked)
+    source = opened(options, pipeline, asked)
+    try:
+        lines = Lines(
+            source.name,
+            asked.out,
+            options.lines,
+            options.format,
+            say=asked.say,
+            wait=source.trusted,  # a recording can wait for whoever reads the lines
+            stop=asked.stop,
+        )
+        try:
+            whole = _Live(asked, options, pipeline, source, lines).run()
+        finally:
+            lines.close()
+    finally:
+        source.close()
+    return 0 if whole else 1
+
+
+def pipeline_of_run(asked: StreamAsked) -> Pipeline:
+    """Return what makes features of a signal, where the run's can be made while it comes in.
+
+    Raises:
+        UsageError: They cannot; says why and what to type instead.
+    """
+    facts = asked.facts.get("pipeline")
+    if not facts or asked.facts.get("app", "microsleep") != "microsleep":
+        raise UsageError(
+            "the run has no microsleep pipeline; type the --model of a finished 'memcell train microsleep'."
+        )
+    pipeline = pipeline_of(facts)
+    check_features_of_run(pipeline, asked.facts)
+    if not isinstance(pipeline, Pipeline):
+        raise UsageError(
+            "the run was trained on ready-made features, and a stream has a signal; train on recordings "
+            "with a signal (--data simulated, eye-state, or your own files)."
+        )
+    ahead = []
+    if pipeline.phase != "causal":
+        ahead.append(("--phase zero", "--phase causal"))
+    if pipeline.normalization == "recording":
+        ahead.append(("--normalization recording", "--normalization causal"))
+    if ahead:
+        made, instead = (" ".join(words) for words in zip(*ahead, strict=True))
+        raise UsageError(
+            f"the run was made with {made}, which looks into the future, and a stream has none; train one "
+            f"with {instead}."
+        )
+    return pipeline
+
+
+def opened(options: StreamConfig, pipeline: Pipeline, asked: StreamAsked) -> Source:
+    """Return the source that is asked for."""
+    if options.file:
+        unit = Unit.of(options.unit, asked.facts)
+        told: dict[str, Any] = {"unit": unit} if unit.name else {}
+        return FileSource(
+            Path(options.file), pipeline, options.times_real, options.chunk, asked.say, **told
+        )
+    asked.say(f"looking for stream '{options.lsl}' ...")
+    return LSLSource(
+        options.lsl,
+        pipeline,
+        options.timeout,
+        options.silence,
+        options.unit,
+        asked.stop,
+        asked.say,
+    )
+
+
+class _Live:
+    """One stream on its way."""
+
+    def __init__(
+        self,
+        asked: StreamAsked,
+        options: StreamConfig,
+        pipeline: Pipeline,
+        source: Source,
+        lines: Lines,
+    ) -> None:
+        self._asked, self._options, self._pipeline = asked, options, pipeline
+        self._source, self._lines = source, lines
+        own = float(asked.decision["threshold"])
+        threshold = own if options.threshold is None else options.threshold
+        self._rules = AlarmRules(
+            threshold=threshold,
+            need=options.alarm_steps,
+            of=options.alarm_of,
+            refractory=options.refractory,
+            step=pipeline.step,
+        )
+        self._alarm = AlarmLogic(self._rules)
+        self._detector = Detector(pipeline, source.rate, asked.network)
+        self._gaps = GapFinder(source.rate, options.gap)
+        self._first = (
+            None
+            if source.trusted
+            else FirstSeconds(options.lsl, source_channels(source), source.rate)
+        )
+        self._rate = None if source.trusted else RateWatch(options.lsl, source.rate)
+        # A recording is read without what stands still.
+        self._still = None if source.trusted else StillWatch(source_channels(source), source.rate)
+        self._counts = Counts(rate=source.rate)
+        self._last = float("nan")
+
+    def run(self) -> bool:
+        """Go on until the end, and write the summary; say whether everything could be written."""
+        begun, whole = self._begun(), True
+        try:
+            for item in self._source.items(self._asked.stop):
+                if isinstance(item, Silent):
+                    self._silent(item)
+                elif item is not None:
+                    self._chunk(item)
+                    if self._over():
+                        break
+                self._show()
+        finally:
+            ended = self._alarm.gap()
+            if ended is not None:
+                self._end_alarm(ended)
+            whole = self._lines.end(begun, self._counts.summary(self._gaps.jitter))
+            for line in self._counts.said():
+                self._asked.say(line)
+        return whole
+
+    def _begun(self) -> dict[str, Any]:
+        source, rules, say = self._source, self._rules, self._asked.say
+        filters = self._pipeline.delay(source.rate)
+        delay = rules.delay(self._pipeline.onset_delay(source.rate))
+        say(f"{source.described}; steps of {self._pipeline.step:g} s")
+        say(f"{rules}")
+        say(
+            f"delay of an alarm: about {delay:.2f} s after theta begins, where each step is positive from "
+            f"half of its power on: {filters:.3f} s by the filters (at 6 Hz), {self._pipeline.window / 2:g} "
+            f"s until half of the window is theta, {rules.step / 2:g} s (up to {rules.step:g} s) until "
+            f"the step is over, {rules.debounce:g} s of debounce; what computing adds is measured"
+        )
+        if self._still is not None:
+            say(
+                f"a channel that stands still is held back from {SOON:g} s on, and known to be dead after "
+                f"{FLAT:g} s: no alarm comes of it"
+            )
+        if self._asked.network.reason:
+            say(
+                "note: steps run on the slow loop, and their last bits are not those of predict: "
+                f"{self._asked.network.reason}"
+            )
+        if self._asked.facts.get("simulated"):
+            say(
+                "note: the model was trained on simulated data; what it finds says nothing about people"
+            )
+        begun = {
+            "source": source.described,
+            "rate": source.rate,
+            "model_id": self._asked.facts.get("model_id"),
+            "trained_on_simulated_data": bool(self._asked.facts.get("simulated", False)),
+            "step_seconds": rules.step,
+            "threshold": rules.threshold,
+            "alarm_steps": rules.need,
+            "alarm_of": rules.of,
+            "refractory_seconds": rules.refractory,
+            "filter_delay_seconds": filters,
+            "window_delay_seconds": self._pipeline.window / 2,
+            "alarm_delay_seconds": delay,
+            "blind_seconds": self._pipeline.blind(source.rate),
+            "debounce_seconds": rules.debounce,
+        }
+        self._lines.begin(begun)
+        return begun
+
+    def _chunk(self, chunk: Chunk) -> None:
+        before = time.thread_time()
+        steps = self._counts.steps
+        if chunk.begins:
+            if self._still is not None:
+                self._samples(self._still.end(), chunk)
+            self._gaps.cut()
+        if self._still is None:
+            self._samples(Passed(values=chunk.values, stamps=chunk.stamps), chunk)
+        else:
+            self._samples(self._still.push(chunk.values, chunk.stamps), chunk)
+        if self._counts.steps > steps:
+            self._counts.late(time.perf_counter() - chunk.arrived)
+        self._counts.cpu += time.thread_time() - before
+        self._counts.samples += chunk.values.shape[1]
+
+    def _samples(self, passed: Passed, chunk: Chunk) -> None:
+        """Take samples; where a channel is dead no alarm goes on."""
+        if passed.values.shape[1] == 0:
+            return
+        arrived = None if self._source.trusted else chunk.arrived
+        for part in self._gaps.push(passed.values, passed.stamps, arrived):
+            self._part(part, chunk)
+        if passed.began:
+            ended = self._alarm.gap()
+            if ended is not None:
+                self._end_alarm(ended)
+            first = int(np.isnan(passed.values).any(axis=0).argmax())
+            onset = float(passed.stamps[first]) - self._source.zero
+            self._lines.event("flat", onset=onset, channels=list(passed.dead))
+            self._asked.say(
+                f"note: channel {', '.join(passed.dead)} stands still (dead, or at its limit): no step is "
+                "made of it until it moves"
+            )
+
+    def _watch(self, part: Part) -> None:
+        """Look whether the stamps fit the rate.
+
+        Raises:
+            DataError: They never did.
+        """
+        if self._rate is None:
+            return
+        if abs(part.jumped) > 1.0 and not self._rate.wrong:  # less may be a wrong rate
+            way = "forward" if part.jumped < 0 else "back"
+            self._asked.say(
+                f"note: the sender's clock was set {way} by {abs(part.jumped):.6g} s; onsets go on"
+            )
+        before = self._rate.wrong
+        if not part.begins:
+            self._rate.follows(part.stamps)
+            if before and not self._rate.wrong:
+                self._asked.say("note: the time stamps fit the rate again")
+            return
+        found = self._rate.begins(part.stamps, part.early)
+        if found and self._rate.far and not self._rate.worked:
+            raise DataError(found)
+        if found:
+            self._asked.say(f"note: {found} Until then what is found is not to be trusted.")
+
+    def _part(self, part: Part, chunk: Chunk) -> None:
+        self._watch(part)
+        if self._first is not None:
+            for line in self._first.push(part.values):
+                self._asked.say(f"note: {line}")
+        onset = part.onset - self._source.zero
+        if part.begins:
+            self._begin(onset, part.missing)
+        try:
+            found = self._detector.push(part.values, self._gaps.offset)
+        except DataError as error:
+            self._asked.say(f"note: {error} Memory starts anew.")
+            self._gaps.cut()
+            return
+        for step in found:
+            self._counts.steps += 1
+            self._last = step.probability
+            state = step.probability >= self._rules.threshold
+            self._lines.step(step.start, step.probability, state)
+            change = self._alarm.step(step.start, step.probability)
+            if isinstance(change, Raised):
+                self._counts.alarms += 1
+                self._lines.alarm(change.onset, change.first, change.probability)
+            elif isinstance(change, Ended):
+                self._end_alarm(change)
+
+    def _begin(self, onset: float, missing: float) -> None:
+        self._detector.begin(onset, missing if self._counts.stretches else None)
+        if self._counts.stretches:
+            self._counts.gaps += 1
+            ended = self._alarm.gap(missing)
+            if ended is not None:
+                self._end_alarm(ended)
+            self._lines.event("gap", onset=onset, seconds=missing)
+        self._counts.stretches += 1
+
+    def _end_alarm(self, ended: Ended) -> None:
+        raised = ended.raised
+        self._lines.alarm_over(raised.onset, ended.duration, raised.first, raised.probability)
+
+    def _silent(self, item: Silent) -> None:
+        self._counts.losses += 1
+        ended = self._alarm.gap()
+        if ended is not None:
+            self._end_alarm(ended)
+        self._lines.event("silent", why=item.why)
+        self._asked.say(f"{item.why}; waiting for it (Ctrl-C ends)")
+
+    def _over(self) -> bool:
+        seconds = self._options.duration
+        return bool(seconds) and self._counts.seconds >= seconds
+
+    def _show(self) -> None:
+        c = self._counts
+        state = "ALARM" if self._alarm.on is not None else "quiet"
+        minutes, seconds = divmod(c.seconds, 60)
+        self._lines.status(
+            f"{minutes:.0f}:{seconds:02.0f}  steps {c.steps}  p {self._last:.3f}  {state}  "
+            f"alarms {c.alarms}  gaps {c.gaps}"
+        )
+
+
+def source_channels(source: Source) -> tuple[str, ...]:
+    """Return what a stream calls the model's channels."""
+    assert isinstance(source, LSLSource)
+    return source.matched.names

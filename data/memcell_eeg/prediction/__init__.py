@@ -1,0 +1,1 @@
+"""A trained detector over any number of recordings."""

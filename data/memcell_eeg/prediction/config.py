@@ -1,0 +1,27 @@
+"""The options that ``memcell predict microsleep`` has beside the engine's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from memcell.plugins.options import option
+from memcell_data.units import TYPED
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictConfig:
+    """How recordings are read, and what else is written of each."""
+
+    export: tuple[str, ...] = option(
+        (),
+        choices=("edf",),
+        help="'edf' also writes NAME_detected.edf: the channels that were used, the probability as one more, "
+        "and the events as annotations, as EDF+ without personal data.",
+    )
+    unit: str = option(
+        "",
+        choices=TYPED,
+        help="Unit of EDF channels whose own is blank or unknown; empty takes that of a BIDS channels.tsv, "
+        "then the --data.unit that the run was trained with, or refuses them. all:mV is the "
+        "unit of all channels, whatever the file says.",
+    )

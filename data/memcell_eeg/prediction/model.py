@@ -1,0 +1,115 @@
+"""What a prediction needs of a run besides the network: all of it comes from the run's facts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from memcell.applications.prediction import Asked
+from memcell.errors import DataError, UsageError
+from memcell.plugins.options import from_mapping
+from memcell_data.recording import Channel, Recording
+from memcell_eeg.features.pipeline import Pipeline
+from memcell_eeg.features.precomputed import ReadyFeatures, check_features_of_run, pipeline_of
+from memcell_eeg.prediction.sources import Source
+from memcell_eeg.scores.events import EventRules
+from memcell_eeg.signal.channels import locate
+from memcell_eeg.signal.unit import Unit
+from memcell_microsleep.config import MicrosleepConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """A run's way from a recording to events.
+
+    Args:
+        model_id: Tells one trained model and inference policy from another.
+        pipeline: From a recording to features.
+        rules: From decisions to events.
+        threshold: From a probability to a decision.
+        simulated: It was trained on simulated data.
+        unit: Of EDF channels whose own is blank or unknown.
+    """
+
+    model_id: str
+    pipeline: Pipeline | ReadyFeatures
+    rules: EventRules
+    threshold: float
+    simulated: bool
+    unit: Unit = field(default_factory=Unit)
+
+    @classmethod
+    def of(cls, asked: Asked) -> Model:
+        """Return what the facts say.
+
+        Raises:
+            UsageError: They are not of a microsleep run, or lack ``model_id``.
+        """
+        facts = asked.facts
+        wanted = ("model_id", "pipeline", "config")
+        missing = [name for name in wanted if not facts.get(name)]
+        if missing:
+            raise UsageError(
+                f"the run's facts lack {', '.join(missing)}; type the --model of a finished "
+                "'memcell train microsleep'."
+            )
+        pipeline = pipeline_of(facts["pipeline"])
+        check_features_of_run(pipeline, facts)
+        config = from_mapping(MicrosleepConfig, facts["config"], "the run's config")
+        return cls(
+            model_id=str(facts["model_id"]),
+            pipeline=pipeline,
+            rules=EventRules.of(config),
+            threshold=float(asked.decision["threshold"]),
+            simulated=bool(facts.get("simulated", False)),
+            unit=Unit.of(getattr(asked.options, "unit", ""), facts),
+        )
+
+    def origin(self, source: Source, recording: Recording) -> dict[str, Any]:
+        """Return what results come from: where it differs they are made anew."""
+        return {
+            "Name": "memcell microsleep",
+            "model_id": self.model_id,
+            "threshold": self.threshold,
+            "trained_on_simulated_data": self.simulated,
+            "file": str(source.path),
+            "fingerprint": recording.fingerprint,
+        }
+
+    def channels_of(self, recording: Recording) -> Sequence[Channel]:
+        """Return the recording's own channels for the model's.
+
+        Raises:
+            DataError: It lacks one; names those of the model.
+        """
+        pipeline = self.pipeline
+        try:
+            if recording.features is not None and isinstance(pipeline, Pipeline):
+                raise DataError(
+                    f"recording '{recording.name}' has ready-made features and no signal."
+                )
+            return locate(pipeline.channels, recording)
+        except DataError as error:
+            raise DataError(
+                f"{error} The model was trained on the channels {', '.join(pipeline.channels)}."
+            ) from error
+
+    def check_causal(self) -> None:
+        """Refuse a run whose features look into the future.
+
+        Raises:
+            UsageError: They do; names the options and what to type instead.
+        """
+        pipeline = self.pipeline
+        ahead = []
+        if getattr(pipeline, "phase", "causal") != "causal":
+            ahead.append(("--phase zero", "--phase causal"))
+        if pipeline.normalization == "recording":
+            ahead.append(("--normalization recording", "--normalization causal"))
+        if ahead:
+            made, instead = (" ".join(words) for words in zip(*ahead, strict=True))
+            raise UsageError(
+                f"--causal: the run was made with {made}, which looks into the future; train one with "
+                f"{instead}, or leave out --causal."
+            )

@@ -1,0 +1,150 @@
+"""A trained network over any number of recordings, each by itself.
+
+A broken recording is named with its reason and the others go on; a rerun does only what is missing,
+changed or failed. Everything streams: blocks of signal, features, probabilities, rows of a file; so memory
+grows neither with the number of recordings nor with the length of one. What is needed of the run comes
+from its facts, so that a prediction never depends on today's options.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from memcell.applications.prediction import Asked, Infer, Record
+from memcell.errors import DataError, DiskError, MemcellError
+from memcell.files.atomic import growing
+from memcell.interrupt import Interrupted
+from memcell_data.recording import Recording
+from memcell_eeg.export import outputs
+from memcell_eeg.export.edf import Told, export_edf
+from memcell_eeg.features.pipeline import Pipeline
+from memcell_eeg.prediction.config import PredictConfig
+from memcell_eeg.prediction.model import Model
+from memcell_eeg.prediction.recording import Run
+from memcell_eeg.prediction.sources import Source, find_sources
+from memcell_eeg.signal.channels import otherwise_measured
+
+#: What the person is told of an export with gaps.
+GAPS = (
+    "it has gaps, so the EDF is EDF+D: EDFbrowser wants it through its converter first, and MNE joins what "
+    "lies before and after a gap"
+)
+
+
+class Predictor:
+    """Writes ``*_events.tsv``, ``*_probability.tsv``, ``*_annot.txt``, ``*_events.json`` and ``summary.tsv``.
+
+    Args:
+        asked: What is asked for.
+
+    Raises:
+        UsageError: The facts are not of a microsleep run, or ``causal`` is asked for and its features look
+            into the future.
+    """
+
+    imports: tuple[str, ...] = ("mne.io", "mne.io.edf.edf")
+
+    def __init__(self, asked: Asked) -> None:
+        self._model = Model.of(asked)
+        self._out = asked.out
+        self._export = (asked.options or PredictConfig()).export
+        if asked.causal:
+            self._model.check_causal()
+
+    def find(self, paths: Sequence[str]) -> list[Source]:
+        """Return the recordings; see `memcell_eeg.prediction.sources.find_sources`.
+
+        Raises:
+            DataError: A path does not exist or holds no recording, or the folder holds the results of
+                another model.
+        """
+        sources = find_sources(paths, but_not_in=self._out)
+        outputs.check_folder(self._out, self._model.model_id)
+        return sources
+
+    def one(self, item: Source, infer: Infer) -> Record:
+        """Do one recording, or return the record of what is there already."""
+        base = {"recording": item.name, "file": str(item.path)}
+        try:
+            recording = item.open(self._model.unit.name)
+            origin = self._model.origin(item, recording)
+            kept = self._kept(item, origin)
+            if kept is not None:
+                return {**kept, **base, "status": "done before"}
+            record = {**base, **self._run(item, recording, infer), "status": "done"}
+            outputs.write_sidecar(outputs.sidecar_path(self._out, item.name), origin, record)
+        except (DiskError, Interrupted):
+            raise
+        except (MemcellError, OSError) as error:
+            return {**base, "status": "failed", "reason": str(error)}
+        except Exception as error:
+            # One strange file among ten thousand must not lose the others; its kind of error is named.
+            return {**base, "status": "failed", "reason": f"{type(error).__name__}: {error}"}
+        return record
+
+    def finish(self, records: Sequence[Record]) -> None:
+        """Write the summary."""
+        outputs.write_summary(self._out, records)
+
+    def _kept(self, item: Source, origin: Mapping[str, Any]) -> Record | None:
+        """Return the record of results that are there already, or None where they are to be made.
+
+        Raises:
+            DataError: The name is taken by the results of another file.
+        """
+        found = outputs.read_sidecar(outputs.sidecar_path(self._out, item.name))
+        if found is None:
+            return None
+        before = found["GeneratedBy"]
+        if before.get("file") != origin["file"]:
+            raise DataError(
+                f"{self._out} already holds the results '{item.name}' of another file "
+                f"({before.get('file')}); type another --out, or give both files at once."
+            )
+        places = [outputs.events_path, outputs.probability_path, outputs.annotations_path]
+        if "edf" in self._export:
+            places.append(outputs.edf_path)
+        whole = all(place(self._out, item.name).is_file() for place in places)
+        return dict(found["Summary"]) if whole and before == origin else None
+
+    def _run(self, item: Source, recording: Recording, infer: Infer) -> dict[str, Any]:
+        model, out, name = self._model, self._out, item.name
+        own = model.channels_of(recording)
+        warnings = model.unit.said(item.path, own)
+        notes = []
+        if isinstance(model.pipeline, Pipeline):
+            notes += otherwise_measured(model.pipeline.channels, recording)
+        told = Told() if "edf" in self._export else None
+        with growing(outputs.probability_path(out, name)) as file:
+            run = Run(model=model, file=file, told=told)
+            run.through(recording, infer, warnings)
+            # A sidecar that speaks of older results must not stand beside newer ones.
+            outputs.sidecar_path(out, name).unlink(missing_ok=True)
+        events = run.finder.end()
+        outputs.write_events(outputs.events_path(out, name), events)
+        joined = outputs.joined_by_mne(recording.path)
+        outputs.write_annotations(outputs.annotations_path(out, name), events, joined)
+        record = {
+            "events": len(events),
+            "event_seconds": round(sum(e.duration for e in events), 3),
+            "probability_max": run.highest,
+            "hours": run.steps * model.pipeline.step / 3600,
+            "channels": ",".join(c.name for c in own),
+            "rate": own[0].rate if own else "",
+            "gaps": run.stretches - 1,
+            "warnings": "; ".join(warnings),
+        }
+        if told is not None:
+            names = [c.name for c in own]
+            try:
+                path = outputs.edf_path(out, name)
+                export_edf(path, recording, names, events, told, model.pipeline.step)
+                if run.stretches > 1:
+                    notes.append(GAPS)
+            except DataError as error:
+                # the detection stands; what cannot be shown in EDF is said
+                notes.append(f"no EDF was exported: {error}")
+        if notes:
+            record["note"] = "; ".join(notes)
+        return record

@@ -1,0 +1,154 @@
+"""Recordings to sequences: labels first, then features, from the cache where they were made before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Sequence as ListOf
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from memcell.errors import DataError
+from memcell.progress import Progress
+from memcell.sequences.time_series import Sequence
+from memcell.threads import one_thread
+from memcell_data.recording import Recording
+from memcell_eeg.cache import FeatureCache
+from memcell_eeg.features.pipeline import Pipeline
+from memcell_eeg.features.precomputed import ReadyFeatures
+from memcell_eeg.preparation.quality import quality
+from memcell_eeg.splits.copies import copied_names
+from memcell_eeg.splits.left_out import RECORDING, LeftOut
+from memcell_eeg.targets.labels import LabelRules
+from memcell_eeg.targets.resolved import read_labels
+from memcell_microsleep.config import MicrosleepConfig
+from memcell_microsleep.notes import few
+from memcell_microsleep.protocols import LabelProtocol
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """Sequences before they are split, and what must be said of how they were made.
+
+    Args:
+        sequences: Those that have a labelled step.
+        recordings: What they were made of.
+        protocol: What counts as which class.
+        left_out: What could not be used.
+        simulated: A recording was made by a program.
+        notes: What every output must carry.
+        remarks: What only the person at the screen wants to know (where features are kept).
+        quality: What each recording was like, as `memcell_eeg.preparation.quality` says.
+    """
+
+    sequences: list[Sequence]
+    recordings: tuple[Recording, ...]
+    protocol: LabelProtocol
+    left_out: LeftOut
+    simulated: bool
+    notes: tuple[str, ...]
+    remarks: tuple[str, ...]
+    quality: tuple[dict[str, Any], ...]
+
+    @cached_property
+    def copies(self) -> frozenset[tuple[str, str]]:
+        """Names of the recordings that hold the same signal, however they are split."""
+        return copied_names(self.sequences)
+
+    @property
+    def published(self) -> dict[str, str]:
+        """Return the part of each subject in the split that the data set brings.
+
+        Raises:
+            DataError: It puts recordings of one subject into two parts.
+        """
+        parts: dict[str, str] = {}
+        for r in self.recordings:
+            before = parts.setdefault(r.subject, r.part)
+            if before != r.part:
+                raise DataError(
+                    f"the published split puts recordings of '{r.subject}' into "
+                    f"{before or 'no part'} and {r.part or 'no part'}; type --split subject."
+                )
+        return parts
+
+
+def make_sequences(
+    config: MicrosleepConfig,
+    pipeline: Pipeline | ReadyFeatures,
+    recordings: ListOf[Recording],
+    progress: Progress,
+    left_out: LeftOut,
+) -> Made:
+    """Return the sequences of all recordings.
+
+    Args:
+        config: Its label rules, protocol and cache.
+        pipeline: Makes the features.
+        recordings: At least one.
+        progress: Told of each that is done.
+        left_out: Takes recordings and labels that cannot be used.
+
+    Raises:
+        DataError: Nothing can be used, or something cannot and nothing may be left out; or no recording has a
+            labelled step.
+    """
+    warnings: list[str] = []
+    graded = read_labels(recordings, config.protocol, warnings.append, left_out)
+    rules = replace(LabelRules.of(config), protocol=graded.protocol)
+    cache = FeatureCache.of(config.cache)
+    progress.expect(len(recordings))
+    made, used, described = [], [], []
+    with one_thread():
+        for recording in graded.recordings:
+            before = len(warnings)
+            try:
+                made.append(_sequence(pipeline, cache, recording, rules, warnings.append))
+            except DataError as error:
+                left_out.add(recording, RECORDING, str(error))
+            else:
+                used.append(recording)
+                described.append(quality(recording, made[-1], warnings[before:]))
+            progress.advance(1, recording.name)
+    left_out.refuse_if_nothing_is_left(used)
+    sequences = [s for s in made if s.labelled.any()]
+    if all(r.labels() is None for r in used):
+        name = used[0].name if used[0].path is None else used[0].path.name
+        raise DataError(
+            f"none of the {len(used)} recordings of '{recordings[0].dataset}' has labels: there is no label "
+            f"file beside {name} (of its name, ending in .tsv, .csv, .txt or _events.tsv), and no annotation "
+            "inside; say where they are with --data.labels FOLDER"
+        )
+    if not sequences:
+        raise DataError(
+            f"none of the {len(recordings)} recordings of '{recordings[0].dataset}' has a labelled "
+            f"step under {graded.protocol}; check the names of the labels."
+        )
+    lines = [*graded.notes, *few(warnings)]
+    if len(sequences) < len(made):
+        without = [s.name for s in made if not s.labelled.any()]
+        shown = ", ".join(without[:5]) + (", ..." if len(without) > 5 else "")
+        lines.append(f"{len(without)} recordings without a labelled step left out ({shown})")
+    told = cache.told()
+    return Made(
+        sequences=sequences,
+        recordings=tuple(used),
+        protocol=graded.protocol,
+        left_out=left_out,
+        simulated=any(r.simulated for r in recordings),
+        notes=tuple(lines),
+        remarks=(told,) if told else (),
+        quality=tuple(described),
+    )
+
+
+def _sequence(
+    pipeline: Pipeline | ReadyFeatures,
+    cache: FeatureCache,
+    recording: Recording,
+    rules: LabelRules,
+    warn: Callable[[str], object],
+) -> Sequence:
+    if isinstance(pipeline, Pipeline):
+        return cache.sequence(pipeline, recording, rules, warn)
+    return pipeline.sequence(recording, rules, warn)

@@ -1,0 +1,47 @@
+"""``report.html``: what a training run or a prediction has shown, made from its files alone.
+
+`build` finds out which of the two a folder is. The pages stand alone: no network, no scripts.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from memcell.errors import DataError
+
+REPORT = "report.html"
+
+
+def build(folder: Path) -> Path:
+    """Write ``report.html`` into a run folder, a leave-one-subject-out folder or a prediction folder.
+
+    Args:
+        folder: The folder; finished or not.
+
+    Returns:
+        The page.
+
+    Raises:
+        DataError: It is none of them.
+        MemcellError: The page cannot be written.
+    """
+    # Here, because listings and help import the package and must not pay for numpy.
+    from memcell.files.atomic import write_atomic
+
+    if (folder / "config.toml").is_file() or (folder / "folds").is_dir():
+        from memcell_eeg.reports.run.files import read_run
+        from memcell_eeg.reports.run.page import run_page
+
+        page = run_page(read_run(folder))
+    elif (folder / "summary.tsv").is_file():
+        from memcell_eeg.reports.prediction.files import read_prediction
+        from memcell_eeg.reports.prediction.page import prediction_page
+
+        page = prediction_page(read_prediction(folder))
+    else:
+        raise DataError(
+            f"'{folder}' is neither a training run (it has no config.toml) nor a prediction (it has no "
+            "summary.tsv)"
+        )
+    write_atomic(folder / REPORT, page)
+    return folder / REPORT

@@ -1,0 +1,141 @@
+"""What lies in a training run's folder, as far as a page needs it; what is not there is empty.
+
+A leave-one-subject-out folder is read the same way: its tables are pooled over the held-out subjects, and
+what only a single run has (curves, excerpts, facts) comes from its folds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from memcell.applications.app import Judged
+from memcell.errors import MemcellError
+from memcell.files.reading import MOST_CONFIG, parse_toml, read_bytes, subfolders
+from memcell.runs.predictions import read_judged
+from memcell.training.checkpoint import read_head
+from memcell_eeg.reports.excerpts import read_excerpts
+from memcell_eeg.reports.run.held import Learning, Run, Scored
+from memcell_eeg.reports.tables_in import as_float, read_json, read_lines, read_tsv
+
+TABLES = ("scores", "subjects", "intervals", "differences", "confusion", "calibration", "pr",
+          "operating", "transitions", "delays", "features")  # fmt: skip
+
+
+def read_run(folder: Path) -> Run:
+    """Read a run's folder, finished or not."""
+    folds = [p for p in subfolders(folder, "folds/*") if (p / "config.toml").is_file()]
+    parts = folds or [folder]
+    text = next(filter(None, (_text(p / "config.toml") for p in (folder, *folds))), "")
+    scores = read_json(folder / "scores.json")
+    model = next(filter(None, map(_model, parts)), {})
+    environment = next(
+        filter(None, (read_json(p / "environment.json") for p in (folder, *folds))), {}
+    )
+    return Run(
+        folder=folder, folds=folds, sections=_toml(text), config_text=text, environment=environment,
+        main_score=str(scores.get("main_score") or "balanced_accuracy"),
+        notes=[str(n) for n in _list(scores.get("notes")) or _list(model.get("notes"))],
+        rows=[_scored(r) for r in _list(scores.get("rows")) if isinstance(r, dict)],
+        facts=_dict(model.get("task")),
+        decisions={str(k): _dict(v) for k, v in _dict(model.get("decisions")).items()},
+        learning=[c for p in parts for c in _learning(p, p.name if folds else "")],
+        tables={name: read_tsv(folder / f"{name}.tsv") for name in TABLES},
+        judged=_judged(folder, folds),
+        excerpts=[e for p in parts for e in read_excerpts(p)],
+        staleness=[v for p in parts for v in _staleness(p / "probes.jsonl")],
+        seeds=int(np.nan_to_num(as_float(read_json(folder / "folds.json").get("repeats")), nan=1.0)),
+    )  # fmt: skip
+
+
+def _judged(folder: Path, folds: list[Path]) -> dict[str, tuple[Judged, ...]]:
+    found: dict[str, tuple[Judged, ...]] = {}
+    for path in [folder] if (folder / "judged.npz").is_file() else folds:
+        try:
+            for row in read_judged(path):
+                found[row.name] = (*found.get(row.name, ()), *row.judged)
+        except MemcellError:
+            continue
+    return found
+
+
+def _model(path: Path) -> dict[str, Any]:
+    """Return the facts of a trained model without reading its weights."""
+    try:
+        found = read_head(path / "model.safetensors").meta.get("facts")
+    except MemcellError:
+        return {}
+    return _dict(found)
+
+
+def _scored(row: dict[str, Any]) -> Scored:
+    intervals = {
+        str(k): (as_float(v[0]), as_float(v[1]))
+        for k, v in _dict(row.get("intervals")).items()
+        if isinstance(v, list) and len(v) == 2
+    }
+    return Scored(
+        name=str(row.get("name", "")), kind=str(row.get("kind", "")), note=str(row.get("note", "")),
+        scores={str(k): as_float(v) for k, v in _dict(row.get("scores")).items()}, intervals=intervals,
+    )  # fmt: skip
+
+
+def _learning(path: Path, fold: str) -> Iterable[Learning]:
+    policy = _dict(_toml(_text(path / "config.toml")).get("policy")).get("name", "")
+    twins = [(p, p.name.removeprefix("against-")) for p in subfolders(path, "against-*")]
+    for where, name in [(path, str(policy)), *twins]:
+        epochs = [
+            e for e in read_lines(where / "metrics.jsonl") if "train_loss" in e or "valid_loss" in e
+        ]
+        pairs = {
+            k: [(int(as_float(e.get("update")) or 0), as_float(e.get(k))) for e in epochs
+                if math.isfinite(as_float(e.get(k))) and math.isfinite(as_float(e.get("update")))]
+            for k in ("train_loss", "valid_loss")
+        }  # fmt: skip
+        if pairs["train_loss"] or pairs["valid_loss"]:
+            yield Learning(
+                name=f"trained with {name}", fold=fold, training=pairs["train_loss"],
+                validation=pairs["valid_loss"],
+            )  # fmt: skip
+
+
+def _staleness(path: Path) -> Iterable[dict[str, float]]:
+    """Yield the lanes of each measurement; what is said of the whole batch stands in each."""
+    for line in read_lines(path):
+        values = line.get("values")
+        if line.get("probe") != "staleness" or not isinstance(values, dict) or "summary" in line:
+            continue
+        n = max((len(v) for v in values.values() if isinstance(v, list)), default=1)
+        for i in range(n):
+            lane = {"update": as_float(line.get("update"))}
+            for name, value in values.items():
+                one = value[i] if isinstance(value, list) and i < len(value) else value
+                if math.isfinite(as_float(one)):
+                    lane[str(name)] = as_float(one)
+            yield lane
+
+
+def _text(path: Path) -> str:
+    try:
+        return read_bytes(path, MOST_CONFIG).decode("utf-8", errors="replace")
+    except MemcellError:
+        return ""
+
+
+def _toml(text: str) -> dict[str, Any]:
+    try:
+        return parse_toml(text.encode(), Path("config.toml"))
+    except MemcellError:
+        return {}
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []

@@ -1,0 +1,75 @@
+"""The EEG behind a picture: a few channels in the network's pass-band, thinned to be drawn.
+
+Filtered without delay, so that the EEG stands where it happened, beside the labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memcell_data.recording import Recording
+from memcell_eeg.features.pipeline import Pipeline
+from memcell_eeg.signal.channels import locate
+
+Curve = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trace:
+    """Filtered channels by stretch.
+
+    Args:
+        channels: Names, one a row.
+        rate: Hz.
+        stretches: (onset in seconds, ``[C, n]`` uV) of each.
+    """
+
+    channels: tuple[str, ...]
+    rate: float
+    stretches: tuple[tuple[float, Curve], ...]
+
+    def scale(self, channels: Sequence[str]) -> float:
+        """Return what most of the samples stay under, uV: the 99.5th percentile of their size."""
+        rows = [self.channels.index(c) for c in channels]
+        sizes = np.concatenate([np.abs(v[rows]).ravel() for _, v in self.stretches])
+        return max(float(np.quantile(sizes, 0.995)), 1.0)
+
+
+def read_trace(recording: Recording, pipeline: Pipeline, channels: Sequence[str]) -> Trace:
+    """Read and filter some of a run's channels (the average reference is left out: it needs them all).
+
+    Raises:
+        DataError: The recording has no such channel.
+    """
+    names = tuple(channels)
+    few = replace(pipeline, channels=names, eeg=names, reference="none", phase="zero")
+    signal = recording.read([c.name for c in locate(names, recording)])
+    made = tuple(
+        (s.onset, few.signal_of(signal.values[:, s.start : s.stop], signal.rate))
+        for s in signal.stretches
+    )
+    return Trace(channels=names, rate=pipeline.rate, stretches=made)
+
+
+def envelope(
+    trace: Trace, channel: str, span: tuple[float, float], points: int
+) -> Iterator[tuple[Curve, Curve, Curve]]:
+    """Yield for each stretch in a span (times, lowest, highest) of at most ``points`` pieces.
+
+    Neighbouring pieces share a sample, so that the band between lowest and highest has no holes.
+    """
+    row = trace.channels.index(channel)
+    hop = max(1, int((span[1] - span[0]) * trace.rate / points))
+    for onset, values in trace.stretches:
+        first = max(0, int((span[0] - onset) * trace.rate))
+        stop = min(values.shape[1], int((span[1] - onset) * trace.rate) + 1)
+        pieces = (stop - first - 1) // hop
+        if pieces < 1:
+            continue
+        starts = first + hop * np.arange(pieces)
+        held = values[row][starts[:, None] + np.arange(hop + 1 if hop > 1 else 1)]
+        yield onset + starts / trace.rate, held.min(axis=1), held.max(axis=1)

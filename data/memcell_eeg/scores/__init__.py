@@ -1,0 +1,1 @@
+"""Scores by step and by event, their intervals and curves."""

@@ -1,0 +1,111 @@
+"""Events found while probabilities come, without keeping them.
+
+The same rule as `memcell_eeg.scores.events.runs`: an event is a run of positive steps within one stretch;
+runs at most ``merge`` apart become one, and what is shorter than ``min_duration`` is none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memcell_eeg.scores.events import EventRules
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """A detected event.
+
+    Args:
+        onset: Seconds from the recording's first sample.
+        duration: Seconds.
+        highest: Largest probability of its steps.
+        mean: Mean probability of its steps, those between merged runs too.
+    """
+
+    onset: float
+    duration: float
+    highest: float
+    mean: float
+
+
+@dataclass
+class _Sum:
+    """Some consecutive steps."""
+
+    steps: int = 0
+    total: float = 0.0
+    highest: float = 0.0
+
+    def add(self, steps: int, total: float, highest: float) -> None:
+        self.steps, self.total = self.steps + steps, self.total + total
+        self.highest = max(self.highest, highest)
+
+
+class EventFinder:
+    """Finds the events of one recording.
+
+    Args:
+        threshold: A step is positive from this probability on.
+        step: Length of a step, s.
+        rules: As `EventRules` says.
+    """
+
+    def __init__(self, threshold: float, step: float, rules: EventRules) -> None:
+        self._threshold, self._step, self._rules = threshold, step, rules
+        #: Those that are over.
+        self.events: list[Found] = []
+        self._onset = 0.0
+        self._run, self._since = _Sum(), _Sum()
+
+    def push(
+        self, p: NDArray[np.float64], times: NDArray[np.float64], starts: NDArray[np.bool_]
+    ) -> None:
+        """Go on by the next steps.
+
+        Args:
+            p: ``[k]`` probabilities.
+            times: ``[k]`` starts of the steps, s.
+            starts: ``[k]``: steps before which the recording was interrupted.
+        """
+        if len(p) == 0:
+            return
+        positive = p >= self._threshold
+        turns = np.flatnonzero((positive[1:] != positive[:-1]) | starts[1:]) + 1
+        edges = [0, *turns.tolist(), len(p)]
+        for a, b in pairwise(edges):
+            if starts[a]:
+                self._close()
+            part = (b - a, float(p[a:b].sum()), float(p[a:b].max()))
+            if positive[a]:
+                if not self._run.steps:
+                    self._onset = float(times[a])
+                since = self._since
+                self._run.add(since.steps, since.total, since.highest)
+                self._run.add(*part)
+                self._since = _Sum()
+            elif self._run.steps:
+                self._since.add(*part)
+                if self._since.steps * self._step > self._rules.merge + 1e-9:
+                    self._close()
+
+    def end(self) -> list[Found]:
+        """Return all events; the recording is over."""
+        self._close()
+        return self.events
+
+    def _close(self) -> None:
+        run = self._run
+        duration = run.steps * self._step
+        if run.steps and duration >= self._rules.min_duration - 1e-9:
+            found = Found(
+                onset=self._onset,
+                duration=duration,
+                highest=run.highest,
+                mean=run.total / run.steps,
+            )
+            self.events.append(found)
+        self._run, self._since = _Sum(), _Sum()

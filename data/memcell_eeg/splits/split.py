@@ -1,0 +1,266 @@
+"""Who is trained on, who is validated and who is tested: by subject, or by time with a gap.
+
+Leaving one subject out (``loso``) is a split by subject for each of them: this one is tested on, of the
+others some validate, those who come next in an order drawn by the seed, and the rest is trained on. The
+first who validates has both classes where anybody has, for nothing can be chosen otherwise: people with steps
+of one class validate less often than the others.
+
+By subject, every sequence of a subject lies in one part: a subject on two sides is impossible. By time,
+every sequence is cut into train, validation and test in this order, with `gap` seconds dropped between
+them; cut this way the same person is on all sides, and the notes say so. Splits by rows do not exist
+here: neighbouring rows are nearly equal, and a model that has seen one knows the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from collections.abc import Sequence as ListOf
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from memcell.errors import DataError, unknown
+from memcell.sequences.time_series import Sequence
+from memcell_eeg.targets.labels import NEGATIVE, POSITIVE
+from memcell_microsleep.config import MicrosleepConfig
+
+PARTS = ("train", "valid", "test")
+ENOUGH_SUBJECTS = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """Sequences by part.
+
+    Args:
+        train, valid, test: The sequences; ``valid`` may be empty.
+        kind: ``"subject"``, ``"time"``, ``"loso"`` or ``"published"``.
+        notes: What must be said with every score on this split.
+    """
+
+    train: tuple[Sequence, ...]
+    valid: tuple[Sequence, ...]
+    test: tuple[Sequence, ...]
+    kind: str
+    notes: tuple[str, ...]
+
+    def part(self, name: str) -> tuple[Sequence, ...]:
+        """Return the sequences of ``"train"``, ``"valid"`` or ``"test"``."""
+        return {"train": self.train, "valid": self.valid, "test": self.test}[name]
+
+
+def split(
+    sequences: ListOf[Sequence],
+    config: MicrosleepConfig,
+    published: Mapping[str, str] | None = None,
+) -> Split:
+    """Split the sequences as the options ask.
+
+    Args:
+        sequences: All of them.
+        config: How to split.
+        published: Part of each subject in a split that the data set brings (``--split published``).
+
+    Raises:
+        DataError: There are too few subjects, a recording is too short to be cut, or the training
+            part has steps of one class only.
+    """
+    subjects = sorted({s.subject for s in sequences})
+    kind = config.split
+    if kind == "auto":
+        kind = "subject" if len(subjects) >= ENOUGH_SUBJECTS else "time"
+    if kind == "published":
+        made = _as_published(sequences, published or {})
+    else:
+        by = {"subject": _by_subject, "time": _by_time, "loso": _without_one}[kind]
+        made = by(sequences, config)
+    _check_classes(made)
+    return replace(made, notes=(*made.notes, *_missing(made)))
+
+
+def _by_subject(sequences: ListOf[Sequence], config: MicrosleepConfig) -> Split:
+    subjects = sorted({s.subject for s in sequences})
+    n = len(subjects)
+    if n < 2 or (n < ENOUGH_SUBJECTS and config.valid_fraction > 0):
+        raise DataError(
+            f"a split by subject needs {ENOUGH_SUBJECTS} subjects (2 without validation), got {n}; "
+            "type --split time."
+        )
+    validate = config.valid_fraction > 0
+    n_test = min(max(1, round(config.test_fraction * n)), n - 1 - validate)
+    n_valid = min(max(1, round(config.valid_fraction * n)), n - n_test - 1) if validate else 0
+    room = {"train": n - n_test - n_valid, "test": n_test, "valid": n_valid}
+
+    order = np.random.default_rng(config.split_seed).permutation(n)
+    parts = _shared_out(sequences, [subjects[i] for i in order], room)
+    counted = {p: len({s.subject for s in parts[p]}) for p in PARTS}
+    note = (
+        f"split by subject: {counted['train']} train, {counted['valid']} validation, "
+        f"{counted['test']} test (seed {config.split_seed})"
+    )
+    return Split(**parts, kind="subject", notes=(note,))
+
+
+def _as_published(sequences: ListOf[Sequence], part_of: Mapping[str, str]) -> Split:
+    without = sorted({s.subject for s in sequences if part_of.get(s.subject) not in PARTS})
+    if without:
+        raise DataError(
+            f"the data set brings no published split for {', '.join(without[:5])}"
+            f"{f' and {len(without) - 5} more' if len(without) > 5 else ''}; type --split subject."
+        )
+    parts = {p: tuple(s for s in sequences if part_of[s.subject] == p) for p in PARTS}
+    counted = {p: len({s.subject for s in parts[p]}) for p in PARTS}
+    if not parts["train"] or not parts["test"]:
+        raise DataError(
+            f"of the published split there are {counted['train']} subjects to train on and "
+            f"{counted['test']} to test on; both are needed. Get the other files, or type --split subject."
+        )
+    note = (
+        f"published split by subject: {counted['train']} train, {counted['valid']} validation, "
+        f"{counted['test']} test"
+    )
+    return Split(**parts, kind="published", notes=(note,))
+
+
+def _without_one(sequences: ListOf[Sequence], config: MicrosleepConfig) -> Split:
+    subjects = sorted({s.subject for s in sequences})
+    left_out = config.held_out
+    if not left_out:
+        raise DataError(
+            "--split loso is a run for each subject, which only 'memcell train' does; for one of them "
+            f"type --held-out SUBJECT: {', '.join(subjects)}."
+        )
+    check_loso(subjects, config)
+    if left_out not in subjects:
+        raise DataError(unknown("subject", left_out, subjects))
+    validate = config.valid_fraction > 0
+    # All subjects in a circle, shuffled by the seed; those who come next validate, the first of them
+    # with both classes. So those who have both validate about equally often.
+    circle = np.random.default_rng(config.split_seed).permutation(len(subjects))
+    ordered = [subjects[i] for i in circle]
+    after = ordered.index(left_out) + 1
+    others = [*ordered[after:], *ordered[: after - 1]]
+    n_valid = min(max(1, round(config.valid_fraction * len(others))), len(others) - 1)
+    room = {"valid": n_valid * validate, "train": len(others) - n_valid * validate}
+    parts = _shared_out([s for s in sequences if s.subject != left_out], others, room)
+    validating = sorted({s.subject for s in parts["valid"]})
+    note = (
+        f"one subject left out: {left_out} tested on, {room['train']} trained on, "
+        f"{', '.join(validating) or 'nobody'} validating (seed {config.split_seed})"
+    )
+    tested = tuple(s for s in sequences if s.subject == left_out)
+    return Split(
+        train=parts["train"], valid=parts["valid"], test=tested, kind="loso", notes=(note,)
+    )
+
+
+def check_loso(subjects: ListOf[str], config: MicrosleepConfig) -> None:
+    """Refuse too few subjects to leave one out.
+
+    Raises:
+        DataError: Says how many it takes.
+    """
+    least = ENOUGH_SUBJECTS if config.valid_fraction > 0 else 2
+    if len(subjects) < least:
+        raise DataError(
+            f"leaving one subject out takes {ENOUGH_SUBJECTS} subjects (2 with --valid-fraction 0), got "
+            f"{len(subjects)} ({', '.join(subjects)}); type --split time."
+        )
+
+
+def _shared_out(
+    sequences: ListOf[Sequence], shuffled: ListOf[str], room: Mapping[str, int]
+) -> dict[str, tuple[Sequence, ...]]:
+    """Return the sequences by part, so many subjects in each.
+
+    Every part gets a subject with both classes while there are any, then what comes.
+    """
+    left = dict(room)
+    both = [s for s in shuffled if len(_classes(q for q in sequences if q.subject == s)) == 2]
+    part_of: dict[str, str] = {}
+    for part, subject in zip((p for p in room if room[p]), both, strict=False):
+        part_of[subject] = part
+        left[part] -= 1
+    rest = [part for part in left for _ in range(left[part])]
+    part_of |= dict(zip((s for s in shuffled if s not in part_of), rest, strict=True))
+    return {p: tuple(s for s in sequences if part_of[s.subject] == p) for p in PARTS}
+
+
+def _by_time(sequences: ListOf[Sequence], config: MicrosleepConfig) -> Split:
+    parts: dict[str, list[Sequence]] = {p: [] for p in PARTS}
+    for sequence in sequences:
+        gap = int(np.ceil(config.split_gap / sequence.step_seconds))
+        shares = {
+            "train": 1 - config.valid_fraction - config.test_fraction,
+            "valid": config.valid_fraction,
+            "test": config.test_fraction,
+        }
+        wanted = {p: share for p, share in shares.items() if share > 0}
+        usable = sequence.n_steps - gap * (len(wanted) - 1)
+        lengths = [int(usable * share) for share in wanted.values()]
+        if min(lengths) < 1:
+            raise DataError(
+                f"recording '{sequence.name}' has {sequence.n_steps} steps, too few to be split by "
+                f"time with gaps of {config.split_gap:g} s; leave it out, or type a smaller "
+                "--split-gap."
+            )
+        start = 0
+        for part, length in zip(wanted, lengths, strict=True):
+            parts[part].append(cut(sequence, start, start + length, f"@{part}"))
+            start += length + gap
+    note = (
+        f"split by time with {config.split_gap:g} s dropped between the parts: the same people are "
+        "trained on and tested on"
+    )
+    return Split(**{p: tuple(v) for p, v in parts.items()}, kind="time", notes=(note,))
+
+
+def cut(sequence: Sequence, start: int, stop: int, suffix: str) -> Sequence:
+    """Return steps ``[start, stop)`` as a sequence of its own, its gaps and times kept."""
+    return replace(
+        sequence,
+        name=sequence.name + suffix,
+        features=sequence.features[start:stop],
+        targets=sequence.targets[start:stop],
+        breaks=tuple(b - start for b in sequence.breaks if start < b < stop),
+        start_time=float(sequence.times[start]),
+        step_times=sequence.times[start:stop],
+    )
+
+
+def _classes(sequences: Iterable[Sequence]) -> set[int]:
+    found: set[int] = set()
+    for s in sequences:
+        found |= {int(c) for c in np.unique(s.targets[s.labelled])}
+    return found
+
+
+def _check_classes(made: Split) -> None:
+    found = _classes(made.train)
+    if found == {NEGATIVE, POSITIVE}:
+        return
+    steps = sum(s.n_steps for s in made.train)
+    has = {NEGATIVE: "negative", POSITIVE: "positive"}
+    what = "only " + has[found.pop()] + " steps" if found else "no labelled step"
+    raise DataError(
+        f"the training split ({len(made.train)} sequences, {steps} steps) has {what}; both classes "
+        "are needed. Check the labels (their names, --min-duration, --blink), or type another "
+        "--split-seed or --split."
+    )
+
+
+def _missing(made: Split) -> tuple[str, ...]:
+    """Return a note for each part that lacks a class."""
+    has = {NEGATIVE: "negative", POSITIVE: "positive"}
+    notes = []
+    for part in ("valid", "test"):
+        sequences = made.part(part)
+        lost = {NEGATIVE, POSITIVE} - _classes(sequences)
+        if sequences and lost:
+            words = " and no ".join(has[c] for c in sorted(lost))
+            name = {"valid": "validation", "test": "test"}[part]
+            notes.append(
+                f"the {name} split has no {words} step: scores that need both classes are "
+                "undefined (nan) there"
+            )
+    return tuple(notes)

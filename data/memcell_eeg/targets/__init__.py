@@ -1,0 +1,1 @@
+"""An expert's intervals to a target of each step."""

@@ -1,0 +1,81 @@
+"""The labels of all recordings, read once and before any signal: what is wrong with them shows first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Sequence as ListOf
+from dataclasses import dataclass, replace
+
+from memcell.errors import DataError
+from memcell_data.recording import Labels, Recording
+from memcell_eeg.splits.left_out import LABEL, LABELS, LeftOut
+from memcell_eeg.targets.labels import check_marks
+from memcell_microsleep.protocols import LabelProtocol, protocol_for
+
+
+@dataclass(frozen=True, kw_only=True)
+class Graded:
+    """Recordings whose labels are at hand.
+
+    Args:
+        recordings: Those whose labels can be used, and those without any; labels no longer read from files.
+        protocol: What counts as which class in all of them.
+        notes: What must be said about the choice of the protocol.
+    """
+
+    recordings: tuple[Recording, ...]
+    protocol: LabelProtocol
+    notes: tuple[str, ...]
+
+
+def read_labels(
+    recordings: ListOf[Recording],
+    asked: str,
+    warn: Callable[[str], object],
+    left_out: LeftOut | None = None,
+) -> Graded:
+    """Read the labels of all recordings and find the protocol for them.
+
+    Args:
+        recordings: All of a data set.
+        asked: The option ``protocol``.
+        warn: Told each line of what is odd about the labels.
+        left_out: Takes recordings whose labels cannot be used, and labels that cannot.
+
+    Raises:
+        DataError: No labels of any recording can be used, or one's cannot and nothing may be left out; names
+            the file.
+    """
+    left_out = left_out or LeftOut()
+    found: list[tuple[Recording, Labels | None]] = []
+    for recording in recordings:
+        try:
+            found.append((recording, recording.labels()))
+        except DataError as error:
+            left_out.add(recording, LABELS, str(error))
+    protocol, said = protocol_for(asked, [labels for _, labels in found if labels is not None])
+    kept: list[Recording] = []
+    labelled: list[Recording] = []
+    for recording, labels in found:
+        if labels is not None:
+            try:
+                check_marks(protocol.apply(labels), f"recording '{recording.name}'")
+            except DataError as error:
+                left_out.add(recording, LABELS, str(error))
+                continue
+            for line in labels.warnings:
+                warn(line)
+            for line in labels.left_out:
+                left_out.add(recording, LABEL, line)
+            labelled.append(recording)
+        kept.append(replace(recording, labels=_Kept(labels)))
+    left_out.refuse_if_nothing_is_left(labelled)
+    return Graded(recordings=tuple(kept), protocol=protocol, notes=(said,) if said else ())
+
+
+@dataclass(frozen=True)
+class _Kept:
+    labels: Labels | None
+
+    def __call__(self) -> Labels | None:
+        return self.labels
