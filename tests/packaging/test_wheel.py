@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+import memcell
+
 ROOT = Path(__file__).parents[2]
 ROOTS = ("core", "plugins", "data", "apps/*")
 
@@ -69,6 +71,7 @@ def test_its_metadata(wheel):
     (name,) = [n for n in wheel.namelist() if n.endswith(".dist-info/METADATA")]
     metadata = message_from_string(wheel.read(name).decode())
     assert metadata["Name"] == "memcell-rnn"
+    assert metadata["Version"] == memcell.__version__
     assert "Private :: Do Not Upload" in (metadata.get_all("Classifier") or [])
     points = wheel.read(name.replace("METADATA", "entry_points.txt")).decode()
     for line in ("memcell = memcell.cli.main:main", "builtin = memcell_plugins"):

@@ -1,0 +1,148 @@
+"""Hook of MkDocs: pages from outside ``docs``, pages of the API, the version, and links out of the site.
+
+The pages of the API are found, not listed: every package of the repository has one, and so has each package
+directly inside it. What a package exports (``__all__``) is shown there, or else all its public modules. So a
+room that moves takes its page along.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+#: Pages of the site that lie at the top of the repository.
+PROJECT = {
+    "CONTRIBUTING.md": "Contributing",
+    "CHANGELOG.md": "Changelog",
+    "SECURITY.md": "Security",
+}
+#: Where packages lie whose API is shown. Applications are used through their commands.
+FOLDERS = ("core", "plugins", "data")
+#: A link or picture of Markdown. Its text may hold code and one level of brackets.
+_LINK = re.compile(r"(?P<text>!?\[(?:[^\[\]]|\[[^\]]*\])*\])\((?P<target>[^()\s]+)\)")
+_FENCED = re.compile(r"^```.*?^```[^\n]*$", re.MULTILINE | re.DOTALL)
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Say the version in the footer, and add the pages that are made here to the navigation."""
+    config.copyright = f"memcell {version()}"
+    handlers: dict[str, Any] = config.plugins["mkdocstrings"].config.handlers
+    handlers["python"]["paths"] = [str(ROOT / folder) for folder in FOLDERS]
+    made = {"API": _api_navigation(), "Project": [{t: n.lower()} for n, t in PROJECT.items()]}
+    config.nav = [*(config.nav or []), *({title: pages} for title, pages in made.items())]
+    return config
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the pages that lie outside ``docs``, and those of the API."""
+    made = {name.lower(): (ROOT / name).read_text(encoding="utf-8") for name in PROJECT}
+    for name, content in {**made, **_api_pages()}.items():
+        files.append(File.generated(config, name, content=content))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Turn links between files of the repository into links of the site, those out of it into text."""
+    uri = page.file.src_uri
+    origin = {name.lower(): ROOT / name for name in PROJECT}.get(uri, DOCS / uri)
+
+    def changed(link: re.Match[str]) -> str:
+        target, mark, anchor = link["target"].partition("#")
+        if not target or ":" in target:
+            return link[0]
+        path = Path(os.path.normpath(origin.parent / target))
+        inside = _in_site(path)
+        if inside is not None and files.get_file_from_path(inside) is not None:
+            relative = os.path.relpath(inside, PurePosixPath(uri).parent)
+            return f"{link['text']}({relative}{mark}{anchor})"
+        # a link that leads nowhere stays as it is, so that MkDocs names it
+        return link["text"].lstrip("!")[1:-1] if path.exists() else link[0]
+
+    text, end = [], 0
+    for block in _FENCED.finditer(markdown):
+        text += [_LINK.sub(changed, markdown[end : block.start()]), block[0]]
+        end = block.end()
+    return "".join([*text, _LINK.sub(changed, markdown[end:])])
+
+
+def version() -> str:
+    """Return the version, from its one place, without importing anything of the project."""
+    text = (ROOT / "core/memcell/__init__.py").read_text(encoding="utf-8")
+    (found,) = re.findall(r'^__version__ = "(.+)"$', text, re.MULTILINE)
+    return str(found)
+
+
+def packages() -> dict[str, Path]:
+    """Return the packages that have a page, by dotted name: each, followed by those directly inside it."""
+    found: dict[str, Path] = {}
+    for folder in FOLDERS:
+        for init in sorted((ROOT / folder).glob("*/__init__.py")):
+            package = init.parent
+            inner = sorted(path.parent for path in package.glob("*/__init__.py"))
+            found |= {package.name: package, **{f"{package.name}.{p.name}": p for p in inner}}
+    return found
+
+
+def _in_site(path: Path) -> str | None:
+    """Return the name that a file of the repository has within the site, where it may have one."""
+    if path.is_relative_to(DOCS):
+        return path.relative_to(DOCS).as_posix()
+    return path.name.lower() if path.parent == ROOT and path.name in PROJECT else None
+
+
+def _api_navigation() -> list[Any]:
+    groups: dict[str, list[Any]] = {}
+    for name in packages():
+        package, _, inner = name.partition(".")
+        groups.setdefault(package, []).append({inner: _uri(name)} if inner else _uri(name))
+    return ["api/index.md", *({name: pages} for name, pages in groups.items())]
+
+
+def _uri(name: str) -> str:
+    """Return where the page of a package lies within the site."""
+    package, _, inner = name.partition(".")
+    return f"api/{package}/{inner or 'index'}.md"
+
+
+def _api_pages() -> dict[str, str]:
+    lines = ["# API", "", "Made from docstrings when this site is built.", ""]
+    lines += ["| package | what it is |", "|---|---|"]
+    pages = {}
+    for name, folder in packages().items():
+        summary = _docstring(folder / "__init__.py").partition("\n")[0].replace("|", "\\|")
+        lines.append(f"| [`{name}`]({_uri(name).removeprefix('api/')}) | {summary} |")
+        pages[_uri(name)] = _api_page(name, folder)
+    return {"api/index.md": "\n".join(lines) + "\n", **pages}
+
+
+def _api_page(name: str, folder: Path) -> str:
+    """Return directives for mkdocstrings: the package's own docstring, then each part of it."""
+    exported = _exported(folder / "__init__.py")
+    modules = [p.stem for p in sorted(folder.glob("*.py")) if not p.name.startswith("_")]
+    own = ["members: false", "show_root_heading: false", "show_root_toc_entry: false"]
+    lines = [f"# {name}", "", f"::: {name}", "    options:", *(f"      {line}" for line in own)]
+    for part in exported or modules:
+        lines += ["", f"::: {name}.{part}"]
+    return "\n".join(lines) + "\n"
+
+
+def _exported(file: Path) -> list[str]:
+    """Return ``__all__`` of a file without importing it, less names such as ``__version__``."""
+    for node in ast.parse(file.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            names = (str(name) for name in ast.literal_eval(node.value))
+            return [name for name in names if not name.startswith("__")]
+    return []
+
+
+def _docstring(file: Path) -> str:
+    return ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
