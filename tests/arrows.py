@@ -29,13 +29,14 @@ PACKAGES = {
 #: know each other. A package that is listed by its name alone stands for those of its modules that are in no
 #: room of their own.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("memcell.escape",),
+    ("memcell.escape", "memcell.version"),
     ("memcell.errors",),
     ("memcell.progress", "memcell.interrupt", "memcell.threads"),
     ("memcell.files", "memcell.statistics"),
     ("memcell.plugins",),
     ("memcell.jobs", "memcell.reports"),
-    ("memcell.recurrent", "memcell.sequences"),
+    ("memcell.sequences",),
+    ("memcell.recurrent",),
     ("memcell_compiler",),
     ("memcell.backends",),
     ("memcell.network",),
@@ -128,7 +129,7 @@ def upwards(found: Sequence[Import], floors: Sequence[Sequence[str]] = FLOORS) -
         if ours != theirs and floor_of[theirs] >= floor_of[ours]:
             where = f"{one.importer}, line {one.line}, imports {one.imported}"
             lines.append(f"{where}: {theirs} does not stand below {ours}")
-    return lines
+    return sorted(set(lines))
 
 
 def circles(found: Sequence[Import], floors: Sequence[Sequence[str]] | None = FLOORS) -> list[str]:

@@ -15,8 +15,7 @@ from memcell.plugins.specs import (
     SamplerSpec,
     StatePolicySpec,
 )
-
-__version__ = "0.1.0"
+from memcell.version import __version__
 
 __all__ = [
     "AppSpec",

@@ -76,7 +76,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 def version() -> str:
     """Return the version, from its one place, without importing anything of the project."""
-    text = (ROOT / "core/memcell/__init__.py").read_text(encoding="utf-8")
+    text = (ROOT / "core/memcell/version.py").read_text(encoding="utf-8")
     (found,) = re.findall(r'^__version__ = "(.+)"$', text, re.MULTILINE)
     return str(found)
 

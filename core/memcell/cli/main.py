@@ -10,10 +10,10 @@ from typing import Any
 
 import click
 
-from memcell import __version__
 from memcell.cli.terminal import echo, guarded
 from memcell.errors import MemcellError, unknown
 from memcell.escape import Lines, line
+from memcell.version import __version__
 
 #: Command to where it is and what it does; the help shows this line without importing the command.
 COMMANDS = {

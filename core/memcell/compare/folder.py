@@ -10,7 +10,6 @@ from typing import Any
 
 import tomli_w
 
-from memcell import __version__
 from memcell.compare.axes import Axis
 from memcell.compare.fields import SECTIONS
 from memcell.compare.plan import Plan
@@ -18,6 +17,7 @@ from memcell.errors import DataError, MemcellError, UsageError
 from memcell.files.atomic import make_folder, write_atomic
 from memcell.files.reading import check_inside, read_object, refusing
 from memcell.plugins.options import fields_of
+from memcell.version import __version__
 
 #: Version of the folder's layout.
 FORMAT = 1

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from memcell import __version__
 from memcell.errors import ConfigError, RunFolderError, unknown
 from memcell.files.reading import parse_toml
 from memcell.plugins import Registry, find_dataset
 from memcell.plugins.options import from_mapping, to_mapping
 from memcell.training.config import NetworkConfig, TrainingConfig
+from memcell.version import __version__
 
 #: Sections that choose a plugin, and what is chosen when nobody says.
 DEFAULTS = {

@@ -21,7 +21,6 @@ from typing import IO, Any
 
 import tomli_w
 
-from memcell import __version__
 from memcell.errors import CheckpointError, MemcellError, RunFolderError, UsageError
 from memcell.files.atomic import make_folder, write_atomic
 from memcell.files.reading import (
@@ -35,6 +34,7 @@ from memcell.files.reading import (
 )
 from memcell.plugins import Registry
 from memcell.runs.run_config import RunConfig, resolve
+from memcell.version import __version__
 
 #: Version of the folder's layout. A larger one than ours is refused by name.
 FORMAT = 1

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from memcell import __version__
+from memcell.version import __version__
 from memcell_data.formats.reader import companions
 from memcell_data.recording import Recording
 

@@ -21,13 +21,13 @@ from typing import Any
 
 import torch
 
-from memcell import __version__
 from memcell.applications.app import App
 from memcell.errors import MemcellError
 from memcell.inference.model import ModelFacts
 from memcell.inference.onnx.step import NetworkStep
 from memcell.recurrent.state import leaves
 from memcell.runs.run_config import RunConfig
+from memcell.version import __version__
 
 #: How to run the file, printed after it was written. 15 lines.
 HOW_TO = """\
