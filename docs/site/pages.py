@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import os
 import re
+import tomllib
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -75,8 +76,9 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 
 def version() -> str:
-    """Return the version, from its one place, without importing anything of the project."""
-    text = (ROOT / "core/memcell/version.py").read_text(encoding="utf-8")
+    """Return the version, from where the wheel has it, without importing anything of the project."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    text = (ROOT / project["tool"]["hatch"]["version"]["path"]).read_text(encoding="utf-8")
     (found,) = re.findall(r'^__version__ = "(.+)"$', text, re.MULTILINE)
     return str(found)
 

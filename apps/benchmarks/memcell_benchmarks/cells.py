@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,8 @@ from memcell.errors import UsageError, unknown
 from memcell.plugins import Registry, default_registry
 from memcell.plugins.options import fields_of
 from memcell.plugins.options.values import from_text
+from memcell_benchmarks.history import KINDS as KINDS_OF_HISTORY
+from memcell_benchmarks.history import append, measurements, read, this_run
 from memcell_benchmarks.options import (
     DEFAULT_KINDS,
     DEFAULT_WAYS,
@@ -93,6 +97,12 @@ def _described(known: dict[str, str]) -> str:
     help="Verify each way against the eager loop in float64 before it is timed.",
 )
 @click.option("--json", "json_file", metavar="FILE", help="Also write all numbers there.")
+@click.option(
+    "--append",
+    "history_file",
+    metavar="FILE",
+    help="Add the ratios to the history there, with version and commit; 'memcell bench history' shows it.",
+)
 def command(
     cells: tuple[str, ...],
     normalizers: tuple[str, ...],
@@ -109,6 +119,7 @@ def command(
     sample: float,
     check: bool,
     json_file: str | None,
+    history_file: str | None,
 ) -> int:
     """Compare the speed of cells with torch.nn.LSTM of the same sizes.
 
@@ -141,9 +152,21 @@ def command(
     )
     if "profile" in options.kinds and "native" not in options.ways:
         raise UsageError("--what profile: only the native way has one; add native to --ways")
+    if history_file is not None and not set(KINDS_OF_HISTORY) & set(options.kinds):
+        raise UsageError(f"--append keeps {', '.join(KINDS_OF_HISTORY)}; --what has none of them")
+    history = None if history_file is None else Path(history_file)
+    if history is not None and history.exists():
+        read(history)  # what is no history is refused before minutes of measuring
     from memcell_benchmarks.run import compare
 
-    return compare(options, registry, click.echo, None if json_file is None else Path(json_file))
+    with tempfile.TemporaryDirectory() as folder:
+        written = Path(json_file or f"{folder}/numbers.json")
+        code = compare(options, registry, click.echo, written)
+        if history is not None:
+            record = json.loads(written.read_text(encoding="utf-8"))
+            added = append(history, measurements(record, this_run()))
+            click.echo(f"{added} ratios added to {history}")
+    return code
 
 
 def _subjects(
