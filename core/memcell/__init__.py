@@ -1,10 +1,13 @@
 """memcell: a pluggable engine for recurrent memory.
 
-This module holds what a plugin needs in order to register itself, and imports no torch. The rooms:
-`memcell.recurrent` (cells, normalizers, state policies), `memcell.sequences` (windows, batches,
-samplers), `memcell.backends` (the time loop), `memcell.training`, `memcell.testing` (conformance checks).
+What a plugin's author imports comes from here: hooks and specs at once, all else when it is first
+used, so that ``import memcell`` loads neither torch nor numpy. `memcell.testing` has the conformance checks.
 """
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from memcell.plugins import old_paths
 from memcell.plugins.hooks import hookimpl
 from memcell.plugins.specs import (
     AppSpec,
@@ -17,14 +20,111 @@ from memcell.plugins.specs import (
 )
 from memcell.version import __version__
 
+if TYPE_CHECKING:
+    from memcell.applications.app import App, Row, Task
+    from memcell.applications.checking import Checker, FileReport
+    from memcell.applications.datasets import Card, DataSet
+    from memcell.errors import ConfigError, DataError, MemcellError, PluginError, UsageError
+    from memcell.plugins.options import option
+    from memcell.probes.base import Probe
+    from memcell.progress import SILENT, Progress
+    from memcell.recurrent.cell import Cell, Norm, TorchForm
+    from memcell.recurrent.normalizer import Normalizer, NormWindow
+    from memcell.recurrent.policy import CarriedState, Memory, StatePolicy
+    from memcell.recurrent.start import Start, ZeroStart
+    from memcell.recurrent.state import State, detach, leaves, map_state, rebuild, where, zeros
+    from memcell.sequences.batch import Batch
+    from memcell.sequences.sampler import Sampler, in_rows
+    from memcell.sequences.time_series import UNLABELLED, TimeSeries
+    from memcell.sequences.windows import WindowTable
+    from memcell.training.gradients.mode import GradientMode
+
+#: What is imported when it is first asked for: module to names.
+_LAZY = {
+    "memcell.applications.app": "App Row Task",
+    "memcell.applications.checking": "Checker FileReport",
+    "memcell.applications.datasets": "Card DataSet",
+    "memcell.errors": "ConfigError DataError MemcellError PluginError UsageError",
+    "memcell.plugins.options": "option",
+    "memcell.probes.base": "Probe",
+    "memcell.progress": "Progress SILENT",
+    "memcell.recurrent.cell": "Cell Norm TorchForm",
+    "memcell.recurrent.normalizer": "NormWindow Normalizer",
+    "memcell.recurrent.policy": "CarriedState Memory StatePolicy",
+    "memcell.recurrent.start": "Start ZeroStart",
+    "memcell.recurrent.state": "State detach leaves map_state rebuild where zeros",
+    "memcell.sequences.batch": "Batch",
+    "memcell.sequences.sampler": "Sampler in_rows",
+    "memcell.sequences.time_series": "TimeSeries UNLABELLED",
+    "memcell.sequences.windows": "WindowTable",
+    "memcell.training.gradients.mode": "GradientMode",
+}
+_MODULE_OF = {name: module for module, names in _LAZY.items() for name in names.split()}
+
+old_paths.install()
+
+if not TYPE_CHECKING:  # for a type checker a name that is not listed above is a mistake
+
+    def __getattr__(name: str) -> Any:
+        """Import what is asked for when it is first asked for."""
+        if name not in _MODULE_OF:
+            raise AttributeError(f"module 'memcell' has no attribute {name!r}")
+        value = globals()[name] = getattr(importlib.import_module(_MODULE_OF[name]), name)
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_MODULE_OF})
+
+
 __all__ = [
+    "SILENT",
+    "UNLABELLED",
+    "App",
     "AppSpec",
+    "Batch",
+    "Card",
+    "CarriedState",
+    "Cell",
     "CellSpec",
+    "Checker",
+    "ConfigError",
+    "DataError",
+    "DataSet",
     "DatasetSpec",
+    "FileReport",
+    "GradientMode",
+    "MemcellError",
+    "Memory",
+    "Norm",
+    "NormWindow",
+    "Normalizer",
     "NormalizerSpec",
     "OptimizerSpec",
+    "PluginError",
+    "Probe",
+    "Progress",
+    "Row",
+    "Sampler",
     "SamplerSpec",
+    "Start",
+    "State",
+    "StatePolicy",
     "StatePolicySpec",
+    "Task",
+    "TimeSeries",
+    "TorchForm",
+    "UsageError",
+    "WindowTable",
+    "ZeroStart",
     "__version__",
+    "detach",
     "hookimpl",
+    "in_rows",
+    "leaves",
+    "map_state",
+    "option",
+    "rebuild",
+    "where",
+    "zeros",
 ]

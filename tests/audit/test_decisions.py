@@ -12,7 +12,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from memcell.applications.app import Judged, Task
-from memcell.sequences.time_series import Sequence
+from memcell.sequences.time_series import TimeSeries
 from memcell.sequences.windows import window_table
 from memcell.training.class_totals import class_totals as totals_of_order
 from memcell_eeg.baselines import baselines, partial_least_squares, probit, regression, smoothed
@@ -31,7 +31,7 @@ def sequence(random, k, n=1500, rare=0.08):
     y = np.repeat(random.random(n // 10) < rare, 10).astype(np.int64)
     x = random.normal(size=(n, 3))
     x[:, 0] += y
-    return Sequence(
+    return TimeSeries(
         name=f"r{k}", subject=f"s{k}", features=x.astype(np.float32), targets=y, step_seconds=0.2
     )
 
@@ -154,7 +154,7 @@ def judged_of(subjects, random, threshold=0.5, positives=()):
         if u in positives:
             y[100:120], p[100:120] = 1, 0.9
         made.append(
-            Sequence(
+            TimeSeries(
                 name=u,
                 subject=u,
                 features=np.zeros((500, 1), dtype=np.float32),

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from memcell.sequences.time_series import Sequence
+from memcell.sequences.time_series import TimeSeries
 from memcell_eeg.scores.events import EventRules, count_events, event_scores
 
 STEP = Fraction(1, 5)
@@ -20,7 +20,7 @@ def sequence(targets, breaks=(), lost=()):
     at = np.arange(n)
     for b, k in zip(breaks, lost, strict=True):
         at[b:] += k
-    return Sequence(
+    return TimeSeries(
         name="a",
         subject="a",
         features=np.zeros((n, 1), dtype=np.float32),

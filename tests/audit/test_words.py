@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from memcell.cli.main import main
-from memcell.sequences.time_series import Sequence
+from memcell.sequences.time_series import TimeSeries
 from memcell_data.checks.check import Check
 from memcell_eeg.splits.split import Split, split
 from memcell_microsleep.config import MicrosleepConfig
@@ -32,7 +32,7 @@ def test_more_epochs_than_were_asked_for_are_said(tmp_path, capsys, least) -> No
 
 
 def sequence(name, targets):
-    return Sequence(
+    return TimeSeries(
         name=name,
         subject=name,
         features=np.zeros((len(targets), 1), dtype=np.float32),

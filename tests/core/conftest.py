@@ -10,7 +10,7 @@ from memcell.applications.app import Task
 from memcell.plugins import default_registry
 from memcell.runs.run_config import DEFAULTS, Choice, RunConfig
 from memcell.runs.run_folder import RunFolder
-from memcell.sequences import Sequence
+from memcell.sequences import TimeSeries
 from memcell.training.config import NetworkConfig, TrainingConfig
 from memcell.training.parts import build_parts
 from memcell.training.trainer import Trainer
@@ -35,7 +35,7 @@ def toy_sequence(name, n_steps, seed, breaks=()):
     rng = np.random.default_rng(seed)
     features = rng.standard_normal((n_steps, 3)).astype(np.float32)
     targets = (np.convolve(features[:, 0], np.ones(5), "full")[:n_steps] > 0).astype(np.int64)
-    return Sequence(
+    return TimeSeries(
         name=name, subject=name[:2], features=features, targets=targets, breaks=tuple(breaks)
     )
 

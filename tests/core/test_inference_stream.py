@@ -11,7 +11,7 @@ from memcell.inference import inference
 from memcell.inference.inference import InferenceStream, probabilities
 from memcell.network.network import Network
 from memcell.plugins import default_registry
-from memcell.sequences import Sequence
+from memcell.sequences import TimeSeries
 
 
 class Same(torch.nn.Module):
@@ -42,7 +42,7 @@ def test_any_cutting_gives_the_bits_of_the_whole(network, policy, monkeypatch):
     for n in (1, 63, 64, 65, 300):
         x = random.normal(size=(n, 3)).astype(np.float32)
         breaks = tuple(b for b in (40, 64, 200) if b < n)
-        sequence = Sequence(
+        sequence = TimeSeries(
             name="s", subject="s", features=x, targets=np.zeros(n, dtype=np.int64), breaks=breaks
         )
         (whole,) = probabilities(network, [sequence], policy, 7)
@@ -58,7 +58,7 @@ def test_any_cutting_gives_the_bits_of_the_whole(network, policy, monkeypatch):
 
 def test_memory_restarts_at_a_gap_and_nowhere_else(network):
     x = np.random.default_rng(1).normal(size=(90, 3)).astype(np.float32)
-    sequence = Sequence(
+    sequence = TimeSeries(
         name="s", subject="s", features=x, targets=np.zeros(90, dtype=np.int64), breaks=(40,)
     )
     (p,) = probabilities(network, [sequence], "carry", 7)

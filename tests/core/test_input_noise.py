@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from memcell.network.input_noise import InputNoise
-from memcell.recurrent.policy import Remembered
+from memcell.recurrent.policy import CarriedState
 
 
 def generator(seed=0):
@@ -54,7 +54,7 @@ def test_it_changes_training_and_not_inference(make_trainer) -> None:
     def run(network, training, drawn=None):
         network.train(training)
         fresh = network.fresh(2)
-        begin = Remembered(fresh, torch.zeros(2, dtype=torch.int64))
+        begin = CarriedState(fresh, torch.zeros(2, dtype=torch.int64))
         return network(x, begin, fresh, marks, ~marks, generator=drawn).logits
 
     noisy.network.load_state_dict(plain.network.state_dict())

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from memcell.applications.app import Task
-from memcell.sequences.time_series import Sequence
+from memcell.sequences.time_series import TimeSeries
 from memcell_eeg.baselines import fitted, plain, regression, smoothed
 from memcell_eeg.baselines.partial_least_squares import discriminant
 from memcell_eeg.baselines.probit import lasso_probit
@@ -94,10 +94,10 @@ def test_a_subject_is_scored_as_if_it_were_alone(app) -> None:
                 assert list(found.values()) == pytest.approx(list(other.values()), nan_ok=True)
 
 
-def sequence(features, targets, breaks=(), name="s", **options) -> Sequence:
+def sequence(features, targets, breaks=(), name="s", **options) -> TimeSeries:
     x = np.asarray(features, dtype=np.float32)
     y = np.asarray(targets, dtype=np.int64)
-    return Sequence(
+    return TimeSeries(
         name=name, subject=name, features=x.reshape(len(y), -1), targets=y, breaks=breaks, **options
     )
 

@@ -11,7 +11,7 @@ from sklearn import metrics
 from memcell.applications.app import Task
 from memcell.errors import ConfigError
 from memcell.plugins.options import from_mapping
-from memcell.sequences.time_series import Sequence
+from memcell.sequences.time_series import TimeSeries
 from memcell_eeg.decisions.costs import cost, expected_threshold, loss_weights, rates
 from memcell_eeg.decisions.decision import decide, in_words
 from memcell_eeg.decisions.intercept import choose_intercept, threshold_of
@@ -103,7 +103,7 @@ def test_a_shift_of_the_logit_is_taken_back() -> None:
 
 def make_task(weights=None, seed=0) -> tuple[Task, list[np.ndarray]]:
     y, p = sample(3000, seed=seed)
-    s = Sequence(
+    s = TimeSeries(
         name="v", subject="v", features=p[:, None].astype(np.float32), targets=y, step_seconds=0.2
     )
     task = Task(

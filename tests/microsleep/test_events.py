@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
-from memcell.sequences.time_series import Sequence
+from memcell.sequences.time_series import TimeSeries
 from memcell_eeg.scores.events import Event, EventRules, event_scores, match, pieces, runs
 
 STEP = 0.2
@@ -18,7 +18,7 @@ OFF = EventRules(min_duration=0, max_duration=0, merge=0, tolerance=0)
 
 def sequence(targets, breaks=(), times=None):
     n = len(targets)
-    return Sequence(
+    return TimeSeries(
         name="a",
         subject="a",
         features=np.zeros((n, 1), dtype=np.float32),

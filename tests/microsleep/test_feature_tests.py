@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from memcell.sequences.time_series import Sequence
+from memcell.sequences.time_series import TimeSeries
 from memcell_eeg.features.feature_tests import (
     MOST_PAIRED,
     as_table,
@@ -27,7 +27,7 @@ def person(k, *, shift=0.0, offset=0.0, correlation=0.0, n=600, subject=None, se
     x[:, 2] = correlation * y * x[:, 1] + np.sqrt(1 - (correlation * y) ** 2) * x[:, 2]
     x[:, 0] += shift * y
     x += offset * random.normal(size=3)
-    return Sequence(
+    return TimeSeries(
         name=f"r{k}", subject=subject or f"s{k}", features=x.astype(np.float32), targets=y
     )
 
@@ -82,7 +82,7 @@ def test_one_person_says_nothing_about_people() -> None:
 
 
 def test_who_has_one_class_only_is_left_out() -> None:
-    awake = Sequence(
+    awake = TimeSeries(
         name="x",
         subject="x",
         features=np.zeros((50, 3), dtype=np.float32),
@@ -121,7 +121,7 @@ def test_a_feature_that_never_changes_breaks_nothing() -> None:
 
 
 def test_too_many_features_make_no_pairs() -> None:
-    wide = Sequence(
+    wide = TimeSeries(
         name="w",
         subject="w",
         features=np.zeros((4, MOST_PAIRED + 1), dtype=np.float32),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from memcell.sequences.time_series import Sequence
+from memcell.sequences.time_series import TimeSeries
 from memcell_eeg.scores.detector import EventFinder
 from memcell_eeg.scores.events import EventRules, runs
 
@@ -21,7 +21,7 @@ def test_any_cutting_finds_the_events_of_the_whole(merge, shortest) -> None:
         p[np.repeat(random.random(-(-n // 7)) < 0.4, 7)[:n]] = 0.9
         breaks = tuple(sorted({int(b) for b in random.integers(1, n + 1, 3) if b < n}))
         times = 0.2 * np.arange(n) + 10.0 * np.cumsum(np.isin(np.arange(n), breaks))
-        sequence = Sequence(
+        sequence = TimeSeries(
             name="x",
             subject="x",
             features=np.zeros((n, 1), dtype=np.float32),

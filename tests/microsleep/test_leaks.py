@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from memcell.errors import DataError
-from memcell.sequences.time_series import Sequence
+from memcell.sequences.time_series import TimeSeries
 from memcell_data.formats.edf.writer import Track, write_edf
 from memcell_data.formats.measurement_date import measured_from
 from memcell_data.formats.reader import open_recording
@@ -23,7 +23,7 @@ from memcell_microsleep.config import MicrosleepConfig
 
 def sequence(name, subject=None, seed=None, n=200, start=0.0, width=4):
     seed = sum(map(ord, name)) if seed is None else seed
-    return Sequence(
+    return TimeSeries(
         name=name,
         subject=subject or name,
         features=np.random.default_rng(seed).normal(size=(n, width)).astype(np.float32),

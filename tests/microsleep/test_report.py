@@ -18,7 +18,7 @@ from memcell.cli.reporting import make_report, try_report
 from memcell.errors import DataError, UsageError
 from memcell.plugins import default_registry
 from memcell.reports.numbers import count, number
-from memcell.sequences.time_series import Sequence
+from memcell.sequences.time_series import TimeSeries
 from memcell_data.datasets.configs import SimulatedConfig
 from memcell_data.datasets.simulated import Simulated
 from memcell_eeg.reports import build
@@ -349,7 +349,7 @@ def test_an_app_without_a_page_is_left_alone(tmp_path) -> None:
 
 def sequence(targets, step=1.0, name="a"):
     y = np.asarray(targets, dtype=np.int64)
-    return Sequence(
+    return TimeSeries(
         name=name, subject=name, features=np.empty((len(y), 0), dtype=np.float32), targets=y,
         step_seconds=step,
     )  # fmt: skip

@@ -10,7 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from memcell.errors import DataError
-from memcell.sequences.time_series import Sequence
+from memcell.sequences.time_series import TimeSeries
 from memcell_eeg.splits.split import cut, split
 from memcell_eeg.targets.transitions import transition_weights
 from memcell_microsleep.app import Microsleep
@@ -20,7 +20,7 @@ from memcell_microsleep.config import MicrosleepConfig
 def sequence(name, subject, targets, breaks=()):
     n = len(targets)
     times = 0.2 * np.arange(n) + np.cumsum(np.isin(np.arange(n), breaks)) * 10.0
-    return Sequence(
+    return TimeSeries(
         name=name,
         subject=subject,
         features=np.arange(n, dtype=np.float32)[:, None],

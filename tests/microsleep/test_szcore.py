@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from memcell.sequences.time_series import Sequence
+from memcell.sequences.time_series import TimeSeries
 from memcell_eeg.scores.events import EventRules, count_events, runs
 
 scoring = pytest.importorskip("timescoring.scoring", reason="timescoring is not installed")
@@ -22,7 +22,7 @@ def sequence(spans):
     for a, b in spans:
         targets[a:b] = 1
     features = np.zeros((N, 1), dtype=np.float32)
-    return Sequence(name="a", subject="a", features=features, targets=targets, step_seconds=STEP)
+    return TimeSeries(name="a", subject="a", features=features, targets=targets, step_seconds=STEP)
 
 
 def decided(spans):

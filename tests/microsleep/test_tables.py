@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sklearn import metrics
 
 from memcell.applications.app import Judged, Row
-from memcell.sequences.time_series import Sequence
+from memcell.sequences.time_series import TimeSeries
 from memcell_eeg.scores.curves import precision_recall, reliability
 from memcell_eeg.scores.events import EventRules
 from memcell_eeg.scores.resampled import count, from_counts, intervals
@@ -26,7 +26,7 @@ RULES = EventRules(min_duration=0)
 def sequence(targets, name="a", subject="s", breaks=(), step=0.5):
     y = np.asarray(targets, dtype=np.int64)
     times = step * np.arange(len(y)) + 100.0 * np.cumsum(np.isin(np.arange(len(y)), breaks))
-    return Sequence(
+    return TimeSeries(
         name=name,
         subject=subject,
         features=np.zeros((len(y), 1), dtype=np.float32),

@@ -55,7 +55,7 @@ def fill():
     return _fill
 
 
-class Ran(NamedTuple):
+class NetworkOutput(NamedTuple):
     outputs: torch.Tensor
     state: Any
     gathered: dict
@@ -90,7 +90,7 @@ def _run(cell, x, norms=None, ages=None, valid=None, gather=True, state=None):
         site: tuple(torch.stack([s.detach() for s in column]) for column in zip(*aux, strict=True))
         for site, aux in gathered.items()
     }
-    return Ran(torch.stack(outputs), state, stacked, windows)
+    return NetworkOutput(torch.stack(outputs), state, stacked, windows)
 
 
 @pytest.fixture

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from collections.abc import Sequence as ListOf
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +13,7 @@ from memcell.applications.prediction import Asked, Predictor
 from memcell.errors import UsageError
 from memcell.plugins.options import to_mapping
 from memcell.progress import SILENT, Progress
-from memcell.sequences.time_series import Sequence
+from memcell.sequences.time_series import TimeSeries
 from memcell_memory_tasks.config import MemoryConfig
 from memcell_memory_tasks.problem import Problem
 from memcell_memory_tasks.scores import MAIN, scores
@@ -84,14 +83,14 @@ class Memory:
         same.output_size = n_features  # type: ignore[assignment]
         return same
 
-    def fit_decision(self, task: Task, valid: ListOf[Probabilities]) -> Mapping[str, float]:
+    def fit_decision(self, task: Task, valid: Sequence[Probabilities]) -> Mapping[str, float]:
         """Return nothing: the answer is the most probable class."""
         return {}
 
     def scores(
         self,
-        sequences: ListOf[Sequence],
-        probabilities: ListOf[Probabilities],
+        sequences: Sequence[TimeSeries],
+        probabilities: Sequence[Probabilities],
         decision: Mapping[str, float],
     ) -> Mapping[str, float]:
         """Return the scores of `memcell_memory_tasks.scores.scores`."""
@@ -106,7 +105,7 @@ class Memory:
     def picture(
         self,
         task: Task,
-        probabilities: Mapping[str, ListOf[Probabilities]],
+        probabilities: Mapping[str, Sequence[Probabilities]],
         decision: Mapping[str, float],
         path: Path,
     ) -> None:

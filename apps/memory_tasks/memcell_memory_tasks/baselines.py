@@ -19,13 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memcell.applications.app import Row, Task
-from memcell.sequences.time_series import Sequence
+from memcell.sequences.time_series import TimeSeries
 from memcell_memory_tasks.problem import Probabilities, Problem
 from memcell_memory_tasks.scores import MAIN, scores
 
 MOST = 20_000
 
-Model = Callable[[Sequence], Probabilities]
+Model = Callable[[TimeSeries], Probabilities]
 
 
 def baselines(problem: Problem, task: Task, window: int) -> list[Row]:
@@ -50,14 +50,14 @@ def baselines(problem: Problem, task: Task, window: int) -> list[Row]:
 def _row(name: str, problem: Problem, task: Task, model: Model) -> Row:
     made = {s.name: model(s) for s in task.test}
 
-    def of(sequences: list[Sequence]) -> dict[str, float]:
+    def of(sequences: list[TimeSeries]) -> dict[str, float]:
         return scores(problem, sequences, [made[s.name] for s in sequences])
 
     subjects = {u: of(found) for u, found in _by_subject(task).items()}
     return Row(name=name, kind="baseline", scores=of(list(task.test)), subjects=subjects)
 
 
-def _by_subject(task: Task) -> dict[str, list[Sequence]]:
+def _by_subject(task: Task) -> dict[str, list[TimeSeries]]:
     names = sorted({s.subject for s in task.test})
     return {u: [s for s in task.test if s.subject == u] for u in names}
 
@@ -81,7 +81,7 @@ def _this_step(problem: Problem) -> Model:
     scaler = StandardScaler().fit(x)
     fitted = LogisticRegression(max_iter=300).fit(scaler.transform(x), y)
 
-    def model(sequence: Sequence) -> Probabilities:
+    def model(sequence: TimeSeries) -> Probabilities:
         p = np.zeros((sequence.n_steps, problem.n_classes), dtype=np.float32)
         at = scaler.transform(np.asarray(sequence.features, dtype=np.float64))
         p[:, fitted.classes_] = fitted.predict_proba(at)
@@ -90,10 +90,12 @@ def _this_step(problem: Problem) -> Model:
     return model
 
 
-def _bound(possible: Callable[[Sequence, int], NDArray[np.int64]], task: Task, window: int) -> Row:
+def _bound(
+    possible: Callable[[TimeSeries, int], NDArray[np.int64]], task: Task, window: int
+) -> Row:
     left = {s.name: possible(s, window).astype(np.float64) for s in task.test}
 
-    def of(sequences: list[Sequence]) -> dict[str, float]:
+    def of(sequences: list[TimeSeries]) -> dict[str, float]:
         m = np.concatenate([left[s.name] for s in sequences])
         return {MAIN: float(np.mean(1 / m)), "loss": float(np.mean(np.log(m)))}
 

@@ -9,11 +9,11 @@ first: what came last is remembered best.
 
 from __future__ import annotations
 
-from collections.abc import Sequence as ListOf
+from collections.abc import Sequence
 
 import numpy as np
 
-from memcell.sequences.time_series import Sequence
+from memcell.sequences.time_series import TimeSeries
 from memcell_memory_tasks.config import MemoryConfig
 from memcell_memory_tasks.images import Images, small_digits
 from memcell_memory_tasks.problem import PARTS, Probabilities, Problem, answers
@@ -41,10 +41,10 @@ def make(config: MemoryConfig) -> Problem:
     )
 
 
-def _sequences(images: Images, steps: int, part: str) -> tuple[Sequence, ...]:
+def _sequences(images: Images, steps: int, part: str) -> tuple[TimeSeries, ...]:
     rows = images.pixels.reshape(len(images.labels), steps, -1)
     return tuple(
-        Sequence(
+        TimeSeries(
             name=f"{part}-{k:04d}",
             subject=GROUPS[int(y >= 5)],
             features=np.ascontiguousarray(x),
@@ -55,7 +55,7 @@ def _sequences(images: Images, steps: int, part: str) -> tuple[Sequence, ...]:
 
 
 def extra_scores(
-    sequences: ListOf[Sequence], probabilities: ListOf[Probabilities]
+    sequences: Sequence[TimeSeries], probabilities: Sequence[Probabilities]
 ) -> dict[str, float]:
     """Return the accuracy on each group, and ``recency``; nan where a group is missing."""
     right: dict[str, list[bool]] = {group: [] for group in GROUPS}

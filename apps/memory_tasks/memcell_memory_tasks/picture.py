@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
-from collections.abc import Sequence as ListOf
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,7 @@ from matplotlib.figure import Figure
 
 from memcell.errors import DataError
 from memcell.files.atomic import write_atomic
-from memcell.sequences.time_series import Sequence
+from memcell.sequences.time_series import TimeSeries
 from memcell_memory_tasks.problem import Probabilities
 
 STEPS = 300
@@ -22,8 +21,8 @@ MARKS = (("#0072B2", "o"), ("#D55E00", "s"), ("#009E73", "^"), ("#CC79A7", "D"))
 
 
 def draw(
-    test: ListOf[Sequence],
-    probabilities: Mapping[str, ListOf[Probabilities]],
+    test: Sequence[TimeSeries],
+    probabilities: Mapping[str, Sequence[Probabilities]],
     title: str,
     path: Path,
 ) -> None:

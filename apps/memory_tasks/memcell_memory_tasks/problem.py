@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from collections.abc import Sequence as ListOf
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
-from memcell.sequences.time_series import UNLABELLED, Sequence
+from memcell.sequences.time_series import UNLABELLED, TimeSeries
 from memcell_memory_tasks.config import MemoryConfig
 
 #: Class probabilities ``[n_steps, n_classes]`` of one sequence.
@@ -36,26 +35,26 @@ class Problem:
         rule: Class probabilities of one who knows the rule where that does not tell all; else None.
     """
 
-    train: tuple[Sequence, ...]
-    valid: tuple[Sequence, ...]
-    test: tuple[Sequence, ...]
+    train: tuple[TimeSeries, ...]
+    valid: tuple[TimeSeries, ...]
+    test: tuple[TimeSeries, ...]
     n_classes: int
     notes: tuple[str, ...]
     simulated: bool
     facts: Mapping[str, object]
     extra_scores: (
-        Callable[[ListOf[Sequence], ListOf[Probabilities]], Mapping[str, float]] | None
+        Callable[[Sequence[TimeSeries], Sequence[Probabilities]], Mapping[str, float]] | None
     ) = None
-    possible: Callable[[Sequence, int], NDArray[np.int64]] | None = None
-    rule: Callable[[Sequence], Probabilities] | None = None
+    possible: Callable[[TimeSeries, int], NDArray[np.int64]] | None = None
+    rule: Callable[[TimeSeries], Probabilities] | None = None
 
 
 class Splits(TypedDict):
     """Sequences by split."""
 
-    train: tuple[Sequence, ...]
-    valid: tuple[Sequence, ...]
-    test: tuple[Sequence, ...]
+    train: tuple[TimeSeries, ...]
+    valid: tuple[TimeSeries, ...]
+    test: tuple[TimeSeries, ...]
 
 
 #: One trial: symbols ``[n]`` and targets ``[n]``.
@@ -86,7 +85,7 @@ def streams(
             trials = [trial(rng, part) for _ in range(config.trials)]
             name = f"{part}-{k:03d}"
             found.append(
-                Sequence(
+                TimeSeries(
                     name=name,
                     subject=name,
                     features=one_hot[np.concatenate([symbols for symbols, _ in trials])],
@@ -97,7 +96,7 @@ def streams(
     return Splits(train=made[0], valid=made[1], test=made[2])
 
 
-def symbols_of(sequence: Sequence) -> NDArray[np.int64]:
+def symbols_of(sequence: TimeSeries) -> NDArray[np.int64]:
     """Return ``[n_steps]`` symbols of one-hot features."""
     return np.asarray(sequence.features.argmax(axis=1), dtype=np.int64)
 

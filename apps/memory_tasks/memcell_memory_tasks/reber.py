@@ -9,12 +9,11 @@ is that of the one step that needs memory: the last but one symbol, which is the
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from collections.abc import Sequence as ListOf
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from memcell.sequences.time_series import UNLABELLED, Sequence
+from memcell.sequences.time_series import UNLABELLED, TimeSeries
 from memcell_memory_tasks.config import MemoryConfig
 from memcell_memory_tasks.grammar import LEGAL, SYMBOLS, draw, legal_next, states
 from memcell_memory_tasks.problem import PARTS, Probabilities, Problem, Trial, streams, symbols_of
@@ -55,7 +54,7 @@ def _pools(config: MemoryConfig) -> dict[str, list[tuple[int, ...]]]:
 
 
 def extra_scores(
-    sequences: ListOf[Sequence], probabilities: ListOf[Probabilities]
+    sequences: Sequence[TimeSeries], probabilities: Sequence[Probabilities]
 ) -> dict[str, float]:
     """Return ``strings_right`` and ``memory_right`` as above."""
     whole: list[bool] = []
@@ -76,7 +75,7 @@ def extra_scores(
     }
 
 
-def _grammar(train: ListOf[Sequence]) -> Callable[[Sequence], Probabilities]:
+def _grammar(train: Sequence[TimeSeries]) -> Callable[[TimeSeries], Probabilities]:
     """Return the predictor that knows the state, with each state's shares of the training symbols."""
     counts = LEGAL * 1e-6
     for sequence in train:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from memcell.sequences.time_series import Sequence
+from memcell.sequences.time_series import TimeSeries
 from memcell_memory_tasks.config import MemoryConfig
 from memcell_memory_tasks.problem import Problem, Trial, answers, streams, symbols_of
 
@@ -26,7 +26,7 @@ def make(config: MemoryConfig) -> Problem:
         symbols = np.concatenate([[cue], rng.integers(k, question, lag), [question]])
         return symbols, answers(symbols, cue)
 
-    def possible(sequence: Sequence, window: int) -> NDArray[np.int64]:
+    def possible(sequence: TimeSeries, window: int) -> NDArray[np.int64]:
         symbols = symbols_of(sequence)
         asked, cued = np.flatnonzero(symbols == question), np.flatnonzero(symbols < k)
         return np.where(asked // window == cued // window, 1, k)

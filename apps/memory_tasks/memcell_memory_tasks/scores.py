@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence as ListOf
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from memcell.sequences.time_series import Sequence
+from memcell.sequences.time_series import TimeSeries
 from memcell_memory_tasks.problem import Probabilities, Problem
 
 MAIN = "accuracy"
@@ -17,7 +17,7 @@ SMALLEST = 1e-12
 
 
 def labelled(
-    sequences: ListOf[Sequence], probabilities: ListOf[Probabilities]
+    sequences: Sequence[TimeSeries], probabilities: Sequence[Probabilities]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return targets ``[n]`` and probabilities ``[n, n_classes]`` at the labelled steps, pooled."""
     y = [s.targets[s.labelled] for s in sequences]
@@ -31,7 +31,7 @@ def labelled(
 
 
 def scores(
-    problem: Problem, sequences: ListOf[Sequence], probabilities: ListOf[Probabilities]
+    problem: Problem, sequences: Sequence[TimeSeries], probabilities: Sequence[Probabilities]
 ) -> dict[str, float]:
     """Return ``accuracy``, ``loss`` (nats), ``kappa`` (Cohen 1960) and what the task adds.
 

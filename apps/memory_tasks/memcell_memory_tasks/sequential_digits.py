@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from memcell.sequences.time_series import Sequence
+from memcell.sequences.time_series import TimeSeries
 from memcell_memory_tasks.config import MemoryConfig
 from memcell_memory_tasks.images import Images, mnist, small_digits
 from memcell_memory_tasks.problem import PARTS, Problem, answers
@@ -70,10 +70,10 @@ def pixel_order(config: MemoryConfig, n: int) -> NDArray[np.int64]:
 
 def _sequences(
     images: Images, order: NDArray[np.int64], name: str, subject: str
-) -> tuple[Sequence, ...]:
+) -> tuple[TimeSeries, ...]:
     flat = images.pixels.reshape(len(images.labels), -1)[:, order]
     return tuple(
-        Sequence(
+        TimeSeries(
             name=f"{name}-{k:05d}",
             subject=subject,
             features=np.ascontiguousarray(x[:, None]),

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from memcell.sequences.time_series import Sequence
+from memcell.sequences.time_series import TimeSeries
 from memcell_memory_tasks.config import MemoryConfig
 from memcell_memory_tasks.problem import Problem, Trial, answers, streams, symbols_of
 
@@ -46,7 +46,7 @@ def make(config: MemoryConfig) -> Problem:
     )
 
 
-def possible(sequence: Sequence, window: int) -> NDArray[np.int64]:
+def possible(sequence: TimeSeries, window: int) -> NDArray[np.int64]:
     """Return how many of the four classes are left to one who sees B's window alone."""
     symbols = symbols_of(sequence)
     asked = np.flatnonzero(symbols == B)

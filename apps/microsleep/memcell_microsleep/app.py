@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from collections.abc import Sequence as ListOf
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,7 +15,7 @@ from memcell.applications.streaming import StreamAsked
 from memcell.errors import DataError
 from memcell.plugins.options import to_mapping
 from memcell.progress import SILENT, Progress
-from memcell.sequences.time_series import Sequence
+from memcell.sequences.time_series import TimeSeries
 from memcell_data.recording import Recording
 from memcell_eeg.decisions.costs import loss_weights
 from memcell_eeg.decisions.decision import class_totals, decide, in_words
@@ -139,7 +138,7 @@ class Microsleep:
     def _ready(
         self,
         dataset: DataSet,
-        recordings: ListOf[Recording],
+        recordings: Sequence[Recording],
         progress: Progress,
         left_out: LeftOut,
     ) -> tuple[Made, Callable[[MicrosleepConfig], Task]]:
@@ -169,7 +168,7 @@ class Microsleep:
         made: Made,
         parts: Split,
         reach: Reach,
-        lines: ListOf[str],
+        lines: Sequence[str],
         facts: Mapping[str, Any],
     ) -> Task:
         card = dataset.card
@@ -237,7 +236,7 @@ class Microsleep:
 
         return build(self.config, n_features, facts)
 
-    def fit_decision(self, task: Task, valid: ListOf[Probabilities]) -> Mapping[str, float]:
+    def fit_decision(self, task: Task, valid: Sequence[Probabilities]) -> Mapping[str, float]:
         """Choose for the cost ratio what `memcell_eeg.decisions.decision.decide` returns."""
         return decide(self.config.decision, task, valid, self.config.cost_ratio)
 
@@ -260,8 +259,8 @@ class Microsleep:
 
     def scores(
         self,
-        sequences: ListOf[Sequence],
-        probabilities: ListOf[Probabilities],
+        sequences: Sequence[TimeSeries],
+        probabilities: Sequence[Probabilities],
         decision: Mapping[str, float],
     ) -> Mapping[str, float]:
         """Return the scores of `memcell_eeg.scores.scores.MEANING`."""
@@ -273,17 +272,17 @@ class Microsleep:
             decision.get("weight_odds", 1.0),
         )
 
-    def pooled(self, judged: ListOf[Judged]) -> Mapping[str, float]:
+    def pooled(self, judged: Sequence[Judged]) -> Mapping[str, float]:
         """Return the scores of `scores` over parts that have each its own threshold."""
         return pooled_scores(judged, EventRules.of(self.config))
 
-    def intervals(self, judged: ListOf[Judged]) -> Mapping[str, tuple[float, float]]:
+    def intervals(self, judged: Sequence[Judged]) -> Mapping[str, tuple[float, float]]:
         """Return intervals of the pooled scores; see `memcell_eeg.scores.resampled`."""
         from memcell_eeg.scores.resampled import intervals
 
         return intervals(judged, EventRules.of(self.config))
 
-    def details(self, rows: ListOf[Row]) -> Mapping[str, str]:
+    def details(self, rows: Sequence[Row]) -> Mapping[str, str]:
         """Return the tables of `memcell_eeg.scores.tables`: file name to content."""
         from memcell_eeg.scores.tables import tables
 
@@ -306,7 +305,7 @@ class Microsleep:
     def picture(
         self,
         task: Task,
-        probabilities: Mapping[str, ListOf[Probabilities]],
+        probabilities: Mapping[str, Sequence[Probabilities]],
         decision: Mapping[str, float],
         path: Path,
     ) -> None:
@@ -354,7 +353,7 @@ class Microsleep:
         }
 
 
-def _ask(dataset: DataSet, recordings: ListOf[Recording], config: MicrosleepConfig) -> None:
+def _ask(dataset: DataSet, recordings: Sequence[Recording], config: MicrosleepConfig) -> None:
     """Refuse a split by subject where it is open whether two subjects are one person, and marks too short.
 
     Raises:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence as ListOf
+from collections.abc import Sequence
 
 import numpy as np
 
-from memcell.sequences.time_series import Sequence
+from memcell.sequences.time_series import TimeSeries
 from memcell_eeg.features.pipeline import Pipeline
 from memcell_eeg.features.precomputed import ReadyFeatures, ignored
 from memcell_eeg.scores.events import EventRules
@@ -104,13 +104,13 @@ def _decision(config: MicrosleepConfig, validated: bool) -> str:
     return f"threshold chosen on validation {ratio}"
 
 
-def counts(train: ListOf[Sequence], test: ListOf[Sequence]) -> list[str]:
+def counts(train: Sequence[TimeSeries], test: Sequence[TimeSeries]) -> list[str]:
     """Return how many steps there are to train on and to test on, and how many are positive."""
     pairs = (("training", train), ("test", test))
     return [f"{name} steps: {_counted(sequences)}" for name, sequences in pairs]
 
 
-def few(warnings: ListOf[str]) -> list[str]:
+def few(warnings: Sequence[str]) -> list[str]:
     """Return the first warnings of reading, and how many more there are; alike ones of several files once."""
     alike: dict[str, list[str]] = {}
     for line in warnings:
@@ -123,12 +123,12 @@ def few(warnings: ListOf[str]) -> list[str]:
     return [*lines[:MOST_WARNINGS], *([f"and {more} more warnings"] if more > 0 else [])]
 
 
-def _counted(sequences: ListOf[Sequence]) -> str:
+def _counted(sequences: Sequence[TimeSeries]) -> str:
     y = np.concatenate([s.targets for s in sequences])
     known = int(np.sum(y != -1))
     share = f"{100 * float(np.sum(y == 1)) / known:.1f} % of them positive" if known else "none"
     return f"{known} labelled, {share}; {len(y) - known} unlabelled"
 
 
-def _classes(sequence: Sequence) -> int:
+def _classes(sequence: TimeSeries) -> int:
     return len(np.unique(sequence.targets[sequence.labelled]))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence as ListOf
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from memcell.applications.app import Task
 from memcell.errors import DataError
-from memcell.sequences.time_series import UNLABELLED, Sequence
+from memcell.sequences.time_series import UNLABELLED, TimeSeries
 from memcell_data.recording import Recording
 from memcell_eeg.decisions.costs import loss_weights
 from memcell_eeg.decisions.decision import class_totals
@@ -21,7 +21,7 @@ from memcell_microsleep.notes import counts
 
 
 def under(
-    task: Task, protocol: str, recordings: ListOf[Recording], config: MicrosleepConfig
+    task: Task, protocol: str, recordings: Sequence[Recording], config: MicrosleepConfig
 ) -> Task:
     """Return a task whose targets are those of another protocol.
 
@@ -41,7 +41,7 @@ def under(
     rules = replace(LabelRules.of(config), protocol=graded.protocol)
     known = {r.name: r for r in graded.recordings}
 
-    def relabelled(sequences: ListOf[Sequence]) -> tuple[Sequence, ...]:
+    def relabelled(sequences: Sequence[TimeSeries]) -> tuple[TimeSeries, ...]:
         out = []
         for s in sequences:
             recording = known.get(s.name) or known.get(s.name.rpartition("@")[0])

@@ -6,8 +6,7 @@ the features mean.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from collections.abc import Sequence as ListOf
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 from memcell.applications.prediction import Asked, Predictor
 from memcell.applications.prediction import Probabilities as Probabilities
 from memcell.progress import SILENT, Progress
-from memcell.sequences.time_series import Sequence
+from memcell.sequences.time_series import TimeSeries
 
 if TYPE_CHECKING:
     import torch
@@ -34,7 +33,7 @@ class Judged:
         decision: As `App.fit_decision` chose it for this model.
     """
 
-    sequences: tuple[Sequence, ...]
+    sequences: tuple[TimeSeries, ...]
     probabilities: tuple[Probabilities, ...]
     decision: Mapping[str, float]
 
@@ -92,9 +91,9 @@ class Task:
         preview: What the person at the screen sees of these tables before training, a line each.
     """
 
-    train: tuple[Sequence, ...]
-    valid: tuple[Sequence, ...]
-    test: tuple[Sequence, ...]
+    train: tuple[TimeSeries, ...]
+    valid: tuple[TimeSeries, ...]
+    test: tuple[TimeSeries, ...]
     n_classes: int
     main_score: str
     shown_scores: tuple[str, ...] = ()
@@ -130,7 +129,7 @@ class App(Protocol):
         streaming stay exact. It has an attribute ``output_size``.
         """
 
-    def fit_decision(self, task: Task, valid: ListOf[Probabilities]) -> Mapping[str, float]:
+    def fit_decision(self, task: Task, valid: Sequence[Probabilities]) -> Mapping[str, float]:
         """Choose what turns probabilities into decisions (a threshold) on the validation split.
 
         Args:
@@ -140,13 +139,13 @@ class App(Protocol):
 
     def scores(
         self,
-        sequences: ListOf[Sequence],
-        probabilities: ListOf[Probabilities],
+        sequences: Sequence[TimeSeries],
+        probabilities: Sequence[Probabilities],
         decision: Mapping[str, float],
     ) -> Mapping[str, float]:
         """Score probabilities against the sequences' targets."""
 
-    def baselines(self, task: Task, every: bool = False) -> ListOf[Row]:
+    def baselines(self, task: Task, every: bool = False) -> Sequence[Row]:
         """Score what needs no network on the test split: the majority class, the clock alone ...
 
         Args:
@@ -157,7 +156,7 @@ class App(Protocol):
     def picture(
         self,
         task: Task,
-        probabilities: Mapping[str, ListOf[Probabilities]],
+        probabilities: Mapping[str, Sequence[Probabilities]],
         decision: Mapping[str, float],
         path: Path,
     ) -> None:
@@ -199,7 +198,7 @@ class Explaining(Protocol):
     def decided(self, decision: Mapping[str, float]) -> str:
         """Return in one line what `App.fit_decision` chose; it stands beside the network's scores."""
 
-    def inspected(self, task: Task) -> tuple[Mapping[str, str], ListOf[str]]:
+    def inspected(self, task: Task) -> tuple[Mapping[str, str], Sequence[str]]:
         """Return tables about the data of a task (file name to content), and lines for the person."""
 
 
@@ -223,13 +222,13 @@ class Pooling(Protocol):
     It is optional: an app without it has ``scores.tsv`` and the tables by subject.
     """
 
-    def pooled(self, judged: ListOf[Judged]) -> Mapping[str, float]:
+    def pooled(self, judged: Sequence[Judged]) -> Mapping[str, float]:
         """Return the scores of `App.scores` over all parts, each under its own decision."""
 
-    def intervals(self, judged: ListOf[Judged]) -> Mapping[str, tuple[float, float]]:
+    def intervals(self, judged: Sequence[Judged]) -> Mapping[str, tuple[float, float]]:
         """Return 95 % intervals of pooled scores, subjects drawn anew; those that cannot be are left out."""
 
-    def details(self, rows: ListOf[Row]) -> Mapping[str, str]:
+    def details(self, rows: Sequence[Row]) -> Mapping[str, str]:
         """Return more tables about rows that have ``judged``: file name to content."""
 
 
@@ -249,7 +248,7 @@ class Fold:
     options: Mapping[str, Any]
     task: Callable[[], Task]
     tables: Mapping[str, str] = field(default_factory=dict)
-    preview: ListOf[str] = ()
+    preview: Sequence[str] = ()
 
 
 @runtime_checkable
@@ -260,7 +259,7 @@ class Folding(Pooling, Protocol):
     def folded(self) -> bool:
         """Whether the options ask for folds; `App.task` refuses then."""
 
-    def folds(self, progress: Progress = SILENT) -> ListOf[Fold]:
+    def folds(self, progress: Progress = SILENT) -> Sequence[Fold]:
         """Prepare the sequences once, for all folds.
 
         Raises:

@@ -7,8 +7,7 @@ nothing from one to the next.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from collections.abc import Sequence as ListOf
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from memcell.sequences.time_series import Sequence
+from memcell.sequences.time_series import TimeSeries
 
 #: Class probabilities, ``[n_steps, n_classes]`` float32.
 Probabilities = NDArray[np.float32]
@@ -77,7 +76,7 @@ class Stream(Protocol):
 class Infer(Protocol):
     """Runs the trained network; each sequence and each stream by itself, from a fresh memory."""
 
-    def __call__(self, sequence: Sequence) -> Probabilities:
+    def __call__(self, sequence: TimeSeries) -> Probabilities:
         """Return class probabilities ``[n_steps, n_classes]`` under the run's inference policy."""
 
     def begin(self) -> Stream:
@@ -93,7 +92,7 @@ class Predictor(Protocol):
 
     imports: tuple[str, ...]
 
-    def find(self, paths: ListOf[str]) -> ListOf[Item]:
+    def find(self, paths: Sequence[str]) -> Sequence[Item]:
         """Return the recordings that files, folders and globs stand for, in order.
 
         Raises:
@@ -111,5 +110,5 @@ class Predictor(Protocol):
             Interrupted: The person asked to stop.
         """
 
-    def finish(self, records: ListOf[Record]) -> None:
+    def finish(self, records: Sequence[Record]) -> None:
         """Write what is said of all recordings, in the order of `find`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence as ListOf
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from memcell.backends import WindowMarks
 from memcell.network.blocks import by_blocks
 from memcell.network.network import Network
-from memcell.recurrent.policy import Remembered
-from memcell.sequences.time_series import Sequence
+from memcell.recurrent.policy import CarriedState
+from memcell.sequences.time_series import TimeSeries
 
 #: Steps run at once: whole blocks of `memcell.network.blocks`. Fixed, so that a recording gives the same
 #: bits however it is handed over.
@@ -21,7 +21,7 @@ CHUNK = 2048
 
 @torch.no_grad()
 def probabilities(
-    network: Network, sequences: ListOf[Sequence], policy: str, time_steps: int
+    network: Network, sequences: Sequence[TimeSeries], policy: str, time_steps: int
 ) -> list[NDArray[np.float32]]:
     """Return class probabilities ``[n_steps, n_outputs]`` of each sequence.
 
@@ -42,7 +42,9 @@ def probabilities(
         network.train(was_training)
 
 
-def _one(network: Network, sequence: Sequence, policy: str, time_steps: int) -> NDArray[np.float32]:
+def _one(
+    network: Network, sequence: TimeSeries, policy: str, time_steps: int
+) -> NDArray[np.float32]:
     stream = InferenceStream(network, policy, time_steps)
     pieces = [stream.push(np.asarray(sequence.features), sequence.starts), stream.end()]
     return np.concatenate(pieces)
@@ -64,7 +66,7 @@ class InferenceStream:
         self._network, self._device = network, network.device
         self._every = time_steps if policy == "reset" else 0
         self._fresh = network.fresh(1)
-        self._remembered = Remembered(
+        self._remembered = CarriedState(
             self._fresh, torch.zeros(1, dtype=torch.int64, device=self._device)
         )
         self._step = 0
@@ -126,14 +128,14 @@ class InferenceStream:
         hidden, states = network.recurrent(
             by_blocks(network.encoder, x), before.state, self._fresh, window, (steps,)
         )
-        self._remembered = Remembered(states[steps], window.age_after(steps, before.age))
+        self._remembered = CarriedState(states[steps], window.age_after(steps, before.age))
         logits = by_blocks(network.readout, hidden)
         return np.asarray(torch.softmax(logits[:, 0].float(), dim=-1).cpu().numpy())
 
 
 def mean_loss(
-    probability: ListOf[NDArray[np.float32]],
-    sequences: ListOf[Sequence],
+    probability: Sequence[NDArray[np.float32]],
+    sequences: Sequence[TimeSeries],
     class_weights: tuple[float, ...] | None,
 ) -> float:
     """Return the mean cross-entropy (nats) over labelled steps, weighted by class; NaN without any."""

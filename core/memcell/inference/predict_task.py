@@ -27,7 +27,7 @@ from memcell.plugins import default_registry
 from memcell.plugins.options import from_mapping
 from memcell.plugins.specs import AppSpec
 from memcell.runs.run import inference_device
-from memcell.sequences import Sequence
+from memcell.sequences import TimeSeries
 from memcell.threads import one_thread
 
 
@@ -169,7 +169,7 @@ class Inference:
     def __init__(self, opened: Opened, stop: Callable[[], bool]) -> None:
         self._opened, self._stop = opened, stop
 
-    def __call__(self, sequence: Sequence) -> NDArray[np.float32]:
+    def __call__(self, sequence: TimeSeries) -> NDArray[np.float32]:
         """Return class probabilities ``[n_steps, n_classes]`` under the run's inference policy."""
         it = self._opened
         return probabilities(it.network, [sequence], it.policy, it.time_steps)[0]

@@ -10,12 +10,12 @@ from torch import Tensor, nn
 
 from memcell.backends import RecurrentStack, WindowMarks
 from memcell.network.input_noise import InputNoise
-from memcell.recurrent.policy import Remembered
+from memcell.recurrent.policy import CarriedState
 from memcell.recurrent.start import Start
 from memcell.recurrent.state import State, detach
 
 
-class Ran(NamedTuple):
+class NetworkOutput(NamedTuple):
     """What a network gave for a window.
 
     Args:
@@ -26,7 +26,7 @@ class Ran(NamedTuple):
 
     logits: Tensor
     hidden: Tensor
-    states: dict[int, Remembered]
+    states: dict[int, CarriedState]
 
 
 NO_NOISE = InputNoise()
@@ -72,7 +72,7 @@ class Network(nn.Module):
     def forward(
         self,
         x: Tensor,
-        remembered: Remembered,
+        remembered: CarriedState,
         fresh: State,
         restarts: Tensor,
         valid: Tensor,
@@ -80,7 +80,7 @@ class Network(nn.Module):
         gather: bool = False,
         generator: torch.Generator | None = None,
         mask_generator: torch.Generator | None = None,
-    ) -> Ran:
+    ) -> NetworkOutput:
         """Run a window.
 
         Args:
@@ -108,7 +108,7 @@ class Network(nn.Module):
             mask_generator,
         )
         kept = {
-            step: Remembered(detach(state), marks.age_after(step, remembered.age))
+            step: CarriedState(detach(state), marks.age_after(step, remembered.age))
             for step, state in states.items()
         }
-        return Ran(self.readout(hidden), hidden, kept)
+        return NetworkOutput(self.readout(hidden), hidden, kept)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from memcell.probes.context import Scene
-from memcell.recurrent.policy import Remembered
+from memcell.recurrent.policy import CarriedState
 from memcell.sequences import Batch
 
 #: What one line of ``probes.jsonl`` says: JSON values by name.
@@ -29,7 +29,7 @@ class Moment:
     update: int
     epoch: int
     batch: Batch
-    began: Remembered
+    began: CarriedState
     trains: bool
 
 

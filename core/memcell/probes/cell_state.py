@@ -30,7 +30,7 @@ from memcell.probes import cost, estimate
 from memcell.probes.base import Moment, Probe, Values
 from memcell.probes.context import Scene
 from memcell.probes.states import keep_states, layers, part_names
-from memcell.recurrent.policy import Remembered
+from memcell.recurrent.policy import CarriedState
 from memcell.recurrent.state import leaves, map_state
 
 #: Principal components that are listed.
@@ -71,7 +71,7 @@ class CellState(Probe):
         lanes = sorted(lanes[i] for i in drawn)
         index = torch.tensor(lanes, device=batch.x.device)
         windows = scene.lanes(batch, lanes)
-        began = Remembered(
+        began = CarriedState(
             map_state(lambda part: part.detach()[index], moment.began.state),
             moment.began.age[index],
         )

@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import functools
-from collections.abc import Collection, Iterator
-from collections.abc import Sequence as ListOf
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,13 +14,13 @@ import torch
 from torch import Tensor, nn
 
 from memcell.applications.app import Task
-from memcell.network.network import Network, Ran
+from memcell.network.network import Network, NetworkOutput
 from memcell.probes import cost
 from memcell.probes.looking import modes, seeded
-from memcell.recurrent.policy import Remembered
+from memcell.recurrent.policy import CarriedState
 from memcell.recurrent.state import State, leaves
 from memcell.sequences import Batch
-from memcell.sequences.time_series import Sequence
+from memcell.sequences.time_series import TimeSeries
 from memcell.training.config import TrainingConfig
 from memcell.training.seeds import PROBE, torch_seed
 
@@ -95,13 +94,13 @@ class Scene:
         steps = max(s.n_steps for s in self.task.train)
         return min(steps, self.batches * self.config.time_steps)
 
-    def lanes(self, batch: Batch, lanes: ListOf[int]) -> Windows:
+    def lanes(self, batch: Batch, lanes: Sequence[int]) -> Windows:
         """Return some lanes of a batch."""
         index = torch.tensor(lanes, device=batch.x.device)
         parts = (batch.x, batch.y, batch.valid, batch.weight, batch.starts)
         return Windows(*(part.index_select(1, index) for part in parts))
 
-    def windows(self, spans: ListOf[Span], held_out: bool = False) -> Windows:
+    def windows(self, spans: Sequence[Span], held_out: bool = False) -> Windows:
         """Return steps of training sequences (or, held out, of validation's) side by side.
 
         Shorter spans are padded at their end.
@@ -149,12 +148,12 @@ class Scene:
         """Training windows on the fixed grid that hold a weighted step."""
         return len(self.sample(10**9))
 
-    def afresh(self, lanes: int) -> Remembered:
+    def afresh(self, lanes: int) -> CarriedState:
         """Return the model's start at age 0."""
         age = torch.zeros(lanes, dtype=torch.int64, device=self.network.device)
-        return Remembered(self.network.fresh(lanes), age)
+        return CarriedState(self.network.fresh(lanes), age)
 
-    def replay(self, spans: ListOf[Span]) -> Remembered:
+    def replay(self, spans: Sequence[Span]) -> CarriedState:
         """Run over stretches of training sequences from the model's start, each by itself, side by side.
 
         Returns:
@@ -163,19 +162,19 @@ class Scene:
         windows = self.windows(spans)
         with torch.no_grad():
             ran = self.run(windows, self.afresh(len(spans)), keep=(windows.shape[0],))
-        after: Remembered = ran.states[windows.shape[0]]
+        after: CarriedState = ran.states[windows.shape[0]]
         return after
 
     def run(
         self,
         windows: Windows,
-        began: Remembered,
+        began: CarriedState,
         *,
         dropout: bool = False,
         eager: bool = False,
         keep: Collection[int] = (),
         network: Network | None = None,
-    ) -> Ran:
+    ) -> NetworkOutput:
         """Run windows through the network; gradients are as torch has them switched.
 
         Args:
@@ -190,7 +189,7 @@ class Scene:
         grad = torch.is_grad_enabled()
         self.spent += (cost.both if grad else cost.forward)(steps, lanes, eager or self.eager)
         with self.looking(grad, dropout, eager, network) as (net, generator):
-            ran: Ran = net(
+            ran: NetworkOutput = net(
                 windows.x,
                 began,
                 net.fresh(lanes),
@@ -234,7 +233,7 @@ class Scene:
         weights = windows.weight.double().sum(0).tolist()
         return [s / w if w > 0 else None for s, w in zip(sums, weights, strict=True)]
 
-    def window_losses(self, spans: ListOf[Span]) -> list[float | None]:
+    def window_losses(self, spans: Sequence[Span]) -> list[float | None]:
         """Return the mean loss of training windows, each from the model's start, without dropout."""
         windows = self.windows(spans)
         with torch.no_grad():
@@ -260,7 +259,7 @@ class Scene:
 
     def restart(self, sequence: int, offset: int, age: int) -> int:
         """Return the step at which a lane's memory restarted last, seen from a window's first step."""
-        source: Sequence = self.task.train[sequence]
+        source: TimeSeries = self.task.train[sequence]
         return max([offset - age, 0, *(b for b in source.breaks if b <= offset)])
 
 

@@ -34,7 +34,7 @@ from memcell.probes import cost, estimate
 from memcell.probes.base import Moment, Probe, Values
 from memcell.probes.context import Scene
 from memcell.probes.states import keep_states, part_names, width
-from memcell.recurrent.policy import Remembered
+from memcell.recurrent.policy import CarriedState
 from memcell.recurrent.state import State, leaves, map_state
 
 #: A flow smaller than this share of lag 0 is not told from 0.
@@ -92,13 +92,13 @@ class GradientFlow(Probe):
         drawn = self.scene.rng(6, moment.update).permutation(len(lanes))[: self.size]
         lanes = sorted(lanes[i] for i in drawn)
         index = torch.tensor(lanes, device=batch.x.device)
-        began = Remembered(
+        began = CarriedState(
             map_state(lambda part: part.detach()[index], moment.began.state),
             moment.began.age[index],
         )
         self._found = {"step": last, "lanes": lanes, **self._flow(lanes, began, moment, last)}
 
-    def _flow(self, lanes: list[int], began: Remembered, moment: Moment, last: int) -> Values:
+    def _flow(self, lanes: list[int], began: CarriedState, moment: Moment, last: int) -> Values:
         scene = self.scene
         windows = scene.lanes(moment.batch, lanes)
         with torch.enable_grad(), scene.looking(True, eager=True) as (network, _):

@@ -23,7 +23,7 @@ from memcell.probes import cost
 from memcell.probes.base import Moment, Probe, Values
 from memcell.probes.catalogue import PROBES
 from memcell.probes.context import Scene
-from memcell.recurrent.policy import Remembered
+from memcell.recurrent.policy import CarriedState
 from memcell.sequences import Batch
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class Probes:
                 self.off[name] = f"it could not begin: {_told(error)}"
         return chosen
 
-    def before_update(self, update: int, epoch: int, batch: Batch, began: Remembered) -> None:
+    def before_update(self, update: int, epoch: int, batch: Batch, began: CarriedState) -> None:
         """Let the probes see an update that is about to be made.
 
         Args:

@@ -36,7 +36,7 @@ from torch.nn import functional as F
 from memcell.probes import cost, estimate
 from memcell.probes.base import Moment, Probe, Values
 from memcell.probes.context import Scene, Span, Windows, flat
-from memcell.recurrent.policy import Remembered
+from memcell.recurrent.policy import CarriedState
 from memcell.recurrent.state import map_state, zeros
 
 
@@ -100,12 +100,12 @@ class Staleness(Probe):
         ]
         windows = scene.lanes(batch, lanes)
         index = torch.tensor(lanes, device=batch.x.device)
-        carried = Remembered(
+        carried = CarriedState(
             map_state(lambda part: part.detach()[index], moment.began.state),
             moment.began.age[index],
         )
         anew = scene.replay(spans)
-        nothing = Remembered(zeros(anew.state), torch.zeros_like(anew.age))
+        nothing = CarriedState(zeros(anew.state), torch.zeros_like(anew.age))
         logits_carried, grad_carried = self._graded(windows, carried)
         logits_anew, grad_anew = self._graded(windows, anew)
         with torch.no_grad():
@@ -143,7 +143,7 @@ class Staleness(Probe):
         after = flat(self.scene.replay(spans).state)
         return {**values, "D": _relative(before, after)}
 
-    def _graded(self, windows: Windows, began: Remembered) -> tuple[Tensor, Tensor | None]:
+    def _graded(self, windows: Windows, began: CarriedState) -> tuple[Tensor, Tensor | None]:
         weight = windows.weight.sum()
         with torch.enable_grad():
             logits = self.scene.run(windows, began, dropout=True).logits

@@ -9,11 +9,11 @@ from torch import Tensor
 from memcell.backends import Layer, WindowMarks
 from memcell.network.network import Network
 from memcell.probes.context import Windows
-from memcell.recurrent.policy import Remembered
+from memcell.recurrent.policy import CarriedState
 from memcell.recurrent.state import State, leaves
 
 
-class Kept(NamedTuple):
+class StateTrace(NamedTuple):
     """What a run gave.
 
     Args:
@@ -27,7 +27,7 @@ class Kept(NamedTuple):
     ages: Tensor
 
 
-def keep_states(network: Network, windows: Windows, began: Remembered) -> Kept:
+def keep_states(network: Network, windows: Windows, began: CarriedState) -> StateTrace:
     """Run windows layer by layer, without dropout, normalizers as in inference.
 
     Args:
@@ -42,7 +42,7 @@ def keep_states(network: Network, windows: Windows, began: Remembered) -> Kept:
     for i, layer in enumerate(layers(network)):
         x, kept = layer(x, began.state[i], fresh[i], marks, range(1, steps + 1), False)
         states.append([kept[t] for t in range(1, steps + 1)])
-    return Kept(network.readout(x), states, marks.ages)
+    return StateTrace(network.readout(x), states, marks.ages)
 
 
 def layers(network: Network) -> list[Layer]:

@@ -24,7 +24,7 @@ from memcell.probes import cost, estimate
 from memcell.probes.base import Moment, Probe, Values
 from memcell.probes.context import Scene, Windows
 from memcell.probes.lanczos import lanczos
-from memcell.recurrent.policy import Remembered
+from memcell.recurrent.policy import CarriedState
 
 #: A product with the Hessian, and the passes before the first, as multiples of a forward pass (eager).
 PRODUCT, PREPARED = 3.0, 6.0
@@ -167,7 +167,7 @@ class HessianProduct:
         lanes = windows.shape[1]
         age = torch.zeros(lanes, dtype=torch.int64, device=network.device)
         fresh = network.fresh(lanes)
-        ran = network(windows.x, Remembered(fresh, age), fresh, windows.starts, windows.valid)
+        ran = network(windows.x, CarriedState(fresh, age), fresh, windows.starts, windows.valid)
         loss = scene.losses(windows, ran.logits).sum() / windows.weight.sum()
         found = torch.autograd.grad(loss, self.parameters, create_graph=True, allow_unused=True)
         self.first = [g for g in found if g is not None and g.requires_grad]

@@ -1,18 +1,21 @@
 """What recurrent memory is made of: cells, normalizers, starts and state policies."""
 
+from typing import TYPE_CHECKING
+
+from memcell.plugins.old_paths import renamed_in
 from memcell.recurrent.cell import Cell
 from memcell.recurrent.identity import identity_norm
 from memcell.recurrent.normalizer import Normalizer, NormWindow
-from memcell.recurrent.policy import Memory, Remembered, StatePolicy
+from memcell.recurrent.policy import CarriedState, Memory, StatePolicy
 from memcell.recurrent.start import Start, ZeroStart
 from memcell.recurrent.state import State, detach, where, zeros
 
 __all__ = [
+    "CarriedState",
     "Cell",
     "Memory",
     "NormWindow",
     "Normalizer",
-    "Remembered",
     "Start",
     "State",
     "StatePolicy",
@@ -22,3 +25,6 @@ __all__ = [
     "where",
     "zeros",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = renamed_in(__name__)  # names of version 0.1

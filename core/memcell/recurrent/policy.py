@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
+from memcell.plugins.old_paths import renamed_in
 from memcell.recurrent.start import Start, ZeroStart
 from memcell.recurrent.state import State, detach
 from memcell.sequences.batch import Batch
 
 
-class Remembered(NamedTuple):
+class CarriedState(NamedTuple):
     """A state together with its age.
 
     Args:
@@ -44,8 +45,8 @@ class Memory(Protocol):
         """Return the model's start: zeros, or what the model has learned to start from."""
 
     def replay(
-        self, sequence: Tensor, start: Tensor, stop: Tensor, remembered: Remembered
-    ) -> Remembered:
+        self, sequence: Tensor, start: Tensor, stop: Tensor, remembered: CarriedState
+    ) -> CarriedState:
         """Run encoder and all layers over earlier steps, all lanes at once.
 
         Under today's parameters, without gradient, without dropout, and as in inference: normalizers
@@ -77,7 +78,7 @@ class StatePolicy:
     def begin_epoch(self, memory: Memory) -> None:
         """Take note that an epoch begins."""
 
-    def begin(self, batch: Batch, memory: Memory) -> Remembered:
+    def begin(self, batch: Batch, memory: Memory) -> CarriedState:
         """Return what each lane starts the batch from."""
         return self.afresh(batch, memory)
 
@@ -96,7 +97,7 @@ class StatePolicy:
         """
         return (batch.advance,)
 
-    def end(self, batch: Batch, states: Mapping[int, Remembered], memory: Memory) -> None:
+    def end(self, batch: Batch, states: Mapping[int, CarriedState], memory: Memory) -> None:
         """Take the states after the steps that were wanted; they are detached."""
 
     def counts(self) -> dict[str, float]:
@@ -119,12 +120,16 @@ class StatePolicy:
         """
 
     @staticmethod
-    def afresh(batch: Batch, memory: Memory) -> Remembered:
+    def afresh(batch: Batch, memory: Memory) -> CarriedState:
         """Return fresh memory for every lane, at age 0."""
         age = torch.zeros(batch.batch_size, dtype=torch.int64, device=batch.x.device)
-        return Remembered(memory.fresh(batch.batch_size), age)
+        return CarriedState(memory.fresh(batch.batch_size), age)
 
     @staticmethod
-    def detached(remembered: Remembered) -> Remembered:
+    def detached(remembered: CarriedState) -> CarriedState:
         """Return it cut from the graph that made it."""
-        return Remembered(detach(remembered.state), remembered.age)
+        return CarriedState(detach(remembered.state), remembered.age)
+
+
+if not TYPE_CHECKING:
+    __getattr__ = renamed_in(__name__)  # names of version 0.1

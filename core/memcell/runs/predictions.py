@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Sequence as ListOf
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +20,13 @@ from memcell.applications.app import Judged, Row
 from memcell.errors import RunFolderError
 from memcell.files.atomic import write_atomic
 from memcell.files.reading import parse_json, read_arrays, refusing
-from memcell.sequences.time_series import Sequence
+from memcell.sequences.time_series import TimeSeries
 
 FILE = "judged.npz"
 FORMAT = 1
 
 
-def write_judged(path: Path, rows: ListOf[Row]) -> None:
+def write_judged(path: Path, rows: Sequence[Row]) -> None:
     """Write the rows that have ``judged``; sequences that several share are written once.
 
     Args:
@@ -39,7 +39,7 @@ def write_judged(path: Path, rows: ListOf[Row]) -> None:
     rows = [row for row in rows if row.judged]
     parts = [part for row in rows for part in row.judged]
     # shared by identity, or by name and subject where folds hand over copies
-    known: dict[tuple[str, str], tuple[int, Sequence]] = {}
+    known: dict[tuple[str, str], tuple[int, TimeSeries]] = {}
     for part in parts:
         for s in part.sequences:
             known.setdefault((s.name, s.subject), (len(known), s))
@@ -91,7 +91,7 @@ def read_judged(path: Path) -> list[Row]:
         lengths = [int(s["steps"]) for s in about["sequences"]]
         cut = {name: _split(arrays[name], lengths) for name in ("times", "targets", "starts")}
         sequences = [
-            Sequence(
+            TimeSeries(
                 name=str(s["name"]), subject=str(s["subject"]),
                 features=np.empty((n, 0), dtype=np.float32), targets=cut["targets"][i],
                 breaks=tuple(b for b in np.flatnonzero(cut["starts"][i]).tolist() if b),
@@ -122,7 +122,7 @@ def _joined(arrays: list[NDArray[Any]], kind: Any) -> NDArray[Any]:
     return joined if kind is None else joined.astype(kind)
 
 
-def _split(array: NDArray[Any], lengths: ListOf[int]) -> list[NDArray[Any]]:
+def _split(array: NDArray[Any], lengths: Sequence[int]) -> list[NDArray[Any]]:
     if sum(lengths) != len(array):
         raise ValueError(f"{len(array)} steps where {sum(lengths)} belong")
     return np.split(array, np.cumsum(lengths)[:-1]) if lengths else []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence as ListOf
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from memcell.sequences.time_series import UNLABELLED, Sequence
+from memcell.sequences.time_series import UNLABELLED, TimeSeries
 from memcell.sequences.windows import Ends, WindowTable
 
 
@@ -68,11 +68,11 @@ class Batch:
 
 
 def collate(
-    sequences: ListOf[Sequence],
+    sequences: Sequence[TimeSeries],
     windows: WindowTable,
     rows: NDArray[np.int64],
     previous: Ends | None,
-    weights: ListOf[NDArray[np.float32]] | None = None,
+    weights: Sequence[NDArray[np.float32]] | None = None,
     among: NDArray[np.int64] | None = None,
 ) -> Batch:
     """Gather windows into a batch of T = ``windows.time_steps``, or where lengths are drawn, of the longest.

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from memcell.errors import DataError
+from memcell.plugins.old_paths import renamed_in
 
 UNLABELLED = -1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sequence:
+class TimeSeries:
     """One recording as steps.
 
     Args:
@@ -88,3 +90,7 @@ class Sequence:
     def labelled(self) -> NDArray[np.bool_]:
         """``[n_steps]``: the step has a label."""
         return np.asarray(self.targets != UNLABELLED)
+
+
+if not TYPE_CHECKING:
+    __getattr__ = renamed_in(__name__)  # names of version 0.1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence as ListOf
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memcell.errors import ConfigError
-from memcell.sequences.time_series import UNLABELLED, Sequence
+from memcell.sequences.time_series import UNLABELLED, TimeSeries
 
 
 class Ends(NamedTuple):
@@ -103,10 +103,10 @@ class WindowTable:
 
 
 def window_table(
-    sequences: ListOf[Sequence],
+    sequences: Sequence[TimeSeries],
     time_steps: int,
     n_classes: int,
-    weights: ListOf[NDArray[np.float32]] | None = None,
+    weights: Sequence[NDArray[np.float32]] | None = None,
     phase: int = 0,
     *,
     stride: int | None = None,

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence as ListOf
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from memcell.sequences.time_series import Sequence
+from memcell.sequences.time_series import TimeSeries
 from memcell.sequences.windows import WindowTable
 
 
 def class_totals(
-    sequences: ListOf[Sequence],
-    weights: ListOf[NDArray[np.float32]] | None,
+    sequences: Sequence[TimeSeries],
+    weights: Sequence[NDArray[np.float32]] | None,
     table: WindowTable,
     order: NDArray[np.int64],
 ) -> NDArray[np.float64]:

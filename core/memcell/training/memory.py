@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence as ListOf
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from memcell.network.network import Network
-from memcell.recurrent.policy import Remembered
+from memcell.recurrent.policy import CarriedState
 from memcell.recurrent.state import State, leaves, map_state, rebuild
-from memcell.sequences.time_series import Sequence
+from memcell.sequences.time_series import TimeSeries
 
 #: Steps of a replay that are run at once: what bounds its memory.
 CHUNK = 256
@@ -29,7 +29,7 @@ class RunMemory:
     """
 
     def __init__(
-        self, network: Network, sequences: ListOf[Sequence], generator: torch.Generator
+        self, network: Network, sequences: Sequence[TimeSeries], generator: torch.Generator
     ) -> None:
         self.network = network
         self.sequences = sequences
@@ -43,8 +43,8 @@ class RunMemory:
 
     @torch.no_grad()
     def replay(
-        self, sequence: Tensor, start: Tensor, stop: Tensor, remembered: Remembered
-    ) -> Remembered:
+        self, sequence: Tensor, start: Tensor, stop: Tensor, remembered: CarriedState
+    ) -> CarriedState:
         """Run over steps ``[start, stop)`` of each lane's sequence; see the protocol.
 
         The steps are taken in chunks of `CHUNK`. On a CPU a lane that is done drops out at the next
@@ -54,7 +54,7 @@ class RunMemory:
         parts = [part.detach().clone() for part in leaves(remembered.state)]
         age = remembered.age.clone()
         if not spans:
-            return Remembered(rebuild(remembered.state, iter(parts)), age)
+            return CarriedState(rebuild(remembered.state, iter(parts)), age)
         device, template = self.network.device, remembered.state
         # code for a GPU is made for a number of lanes: there all stay, as padding where they have no steps
         fixed = device.type != "cpu"
@@ -62,7 +62,7 @@ class RunMemory:
             spans += _idle(len(age), {span.lane for span in spans})
         lanes = torch.tensor([span.lane for span in spans], device=device)
         state = rebuild(template, (part[lanes] for part in parts))
-        running = Remembered(state, age[lanes])
+        running = CarriedState(state, age[lanes])
         was_training = self.network.training
         self.network.eval()
         try:
@@ -76,7 +76,7 @@ class RunMemory:
             self.network.train(was_training)
             # Weights cast to bfloat16 here are cut from their graph; training must not find them.
             torch.clear_autocast_cache()
-        return Remembered(rebuild(template, iter(parts)), age)
+        return CarriedState(rebuild(template, iter(parts)), age)
 
     def _spans(self, sequence: Tensor, start: Tensor, stop: Tensor) -> list[_Span]:
         """Return what there is to run, longest first."""
@@ -92,7 +92,7 @@ class RunMemory:
             spans.append(_Span(lane, which, first, end - first, first == restart))
         return sorted(spans, key=lambda span: (-span.steps, span.lane))
 
-    def _chunk(self, spans: list[_Span], first: int, remembered: Remembered) -> Remembered:
+    def _chunk(self, spans: list[_Span], first: int, remembered: CarriedState) -> CarriedState:
         """Run steps ``[first, first + CHUNK)`` of each span; lanes that end before are padded."""
         device = self.network.device
         steps = min(CHUNK, spans[0].steps - first)
@@ -118,7 +118,7 @@ class RunMemory:
             valid.to(device),
             keep=(steps,),
         )
-        after: Remembered = ran.states[steps]
+        after: CarriedState = ran.states[steps]
         return after
 
 
@@ -137,5 +137,5 @@ def _idle(lanes: int, busy: set[int]) -> list[_Span]:
     return [_Span(lane, -1, 0, 0, False) for lane in range(lanes) if lane not in busy]
 
 
-def _first(remembered: Remembered, n: int) -> Remembered:
-    return Remembered(map_state(lambda t: t[:n], remembered.state), remembered.age[:n])
+def _first(remembered: CarriedState, n: int) -> CarriedState:
+    return CarriedState(map_state(lambda t: t[:n], remembered.state), remembered.age[:n])

@@ -24,10 +24,10 @@ from memcell.backends.subnormal import flushed
 from memcell.errors import Diverged, MemcellError
 from memcell.inference.inference import mean_loss, probabilities
 from memcell.interrupt import Interrupted, Interrupts
-from memcell.network.network import Ran
+from memcell.network.network import NetworkOutput
 from memcell.probes.scheduler import Probes
 from memcell.progress import SILENT, Progress
-from memcell.recurrent.policy import Remembered
+from memcell.recurrent.policy import CarriedState
 from memcell.runs.run_folder import RunFolder
 from memcell.sequences import Batch, Ends, WindowTable, collate
 from memcell.training import snapshot
@@ -105,7 +105,7 @@ class Trainer:
         self._epochs = max(config.epochs, -(-config.min_updates // an_epoch))
         self._total = self._epochs * an_epoch
         self._saved = time.monotonic()
-        self._began: Remembered | None = None
+        self._began: CarriedState | None = None
         self.probes = Probes(self) if config.probe and processes.main else None
 
     @property
@@ -273,7 +273,7 @@ class Trainer:
 
     def forward(
         self, batch: Batch, gather: bool = True, masks: torch.Generator | None = None
-    ) -> tuple[Ran, Tensor]:
+    ) -> tuple[NetworkOutput, Tensor]:
         """Run a batch under the training policy; what it gave, and weighted losses ``[T, B]``, nats.
 
         Args:

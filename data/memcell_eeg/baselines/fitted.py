@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from collections.abc import Sequence as ListOf
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from memcell.applications.app import Judged, Row, Task
-from memcell.sequences.time_series import Sequence
+from memcell.sequences.time_series import TimeSeries
 from memcell_eeg.decisions.decision import choose, class_totals, labelled
 from memcell_eeg.decisions.thresholds import HALF
 from memcell_eeg.scores.events import EventRules
@@ -19,9 +18,9 @@ from memcell_eeg.scores.scores import scores
 #: Most training steps that a regression is fitted on; of more, so many evenly spaced ones are taken.
 MOST = 20_000
 
-Model = Callable[[Sequence], NDArray[np.float32]]
+Model = Callable[[TimeSeries], NDArray[np.float32]]
 #: ``describe(sequence, steps) -> [len(steps), F]``: what a baseline sees at some steps of a sequence.
-Describe = Callable[[Sequence, NDArray[np.int64]], NDArray[np.float64]]
+Describe = Callable[[TimeSeries, NDArray[np.int64]], NDArray[np.float64]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +55,7 @@ class Steps:
     note: str
 
 
-def steps_of(sequences: ListOf[Sequence], describe: Describe, most: int = MOST) -> Steps:
+def steps_of(sequences: Sequence[TimeSeries], describe: Describe, most: int = MOST) -> Steps:
     """Return the labelled steps of sequences, at most ``most`` of them, evenly spaced."""
     at = [np.flatnonzero(s.labelled) for s in sequences]
     edges = np.cumsum([0, *(len(a) for a in at)])
@@ -74,12 +73,12 @@ def steps_of(sequences: ListOf[Sequence], describe: Describe, most: int = MOST) 
     )
 
 
-def this_step(sequence: Sequence, steps: NDArray[np.int64]) -> NDArray[np.float64]:
+def this_step(sequence: TimeSeries, steps: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return the features of the steps."""
     return np.asarray(sequence.features[steps], dtype=np.float64)
 
 
-def every_step(sequence: Sequence) -> NDArray[np.int64]:
+def every_step(sequence: TimeSeries) -> NDArray[np.int64]:
     """Return the indices of all steps."""
     return np.arange(sequence.n_steps)
 
@@ -133,7 +132,7 @@ def row(
     threshold = threshold_of(fitted, task, cost_ratio, way)
     made = [(s, fitted.model(s)) for s in task.test]
 
-    def of(pairs: ListOf[tuple[Sequence, NDArray[np.float32]]]) -> dict[str, float]:
+    def of(pairs: Sequence[tuple[TimeSeries, NDArray[np.float32]]]) -> dict[str, float]:
         found = [q for _, q in pairs]
         return scores([s for s, _ in pairs], found, threshold, rules, fitted.odds)
 

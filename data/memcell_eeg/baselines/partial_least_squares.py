@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from memcell.applications.app import Task
-from memcell.sequences.time_series import Sequence
+from memcell.sequences.time_series import TimeSeries
 from memcell_eeg.baselines.fitted import (
     Fitted,
     every_step,
@@ -45,7 +45,7 @@ def discriminant(task: Task) -> Fitted:
             if loss < best:
                 best, chosen = loss, made
 
-    def model(sequence: Sequence) -> NDArray[np.float32]:
+    def model(sequence: TimeSeries) -> NDArray[np.float32]:
         return two(chosen(scaler.transform(this_step(sequence, every_step(sequence)))))
 
     how = "chosen on validation" if held is not None else "not chosen, for want of validation"

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memcell.applications.app import Task
-from memcell.sequences.time_series import Sequence
+from memcell.sequences.time_series import TimeSeries
 from memcell_eeg.baselines.fitted import Fitted, two
 from memcell_eeg.baselines.regression import logistic
 
@@ -26,7 +26,7 @@ def clock_only(task: Task) -> Fitted:
     return logistic("clock only", task, lambda s, steps: clock(s)[steps])
 
 
-def clock(sequence: Sequence) -> NDArray[np.float64]:
+def clock(sequence: TimeSeries) -> NDArray[np.float64]:
     """Return ``[n_steps, 8]`` of the time t from the recording's start: t and t^2 in hours, waves."""
     t = sequence.times
     hours = t / 3600
@@ -37,7 +37,7 @@ def clock(sequence: Sequence) -> NDArray[np.float64]:
 def noise_only(task: Task, random: np.random.Generator) -> Fitted:
     """Return logistic regression on random numbers, drawn anew whenever it is asked."""
 
-    def noise(sequence: Sequence, steps: NDArray[np.int64]) -> NDArray[np.float64]:
+    def noise(sequence: TimeSeries, steps: NDArray[np.int64]) -> NDArray[np.float64]:
         return random.standard_normal((len(steps), NOISE_FEATURES))
 
     return logistic("noise only", task, noise)
@@ -50,7 +50,7 @@ def previous_label(task: Task) -> Fitted:
     """
     first = float(positive_share(task) > 0.5)
 
-    def model(sequence: Sequence) -> NDArray[np.float32]:
+    def model(sequence: TimeSeries) -> NDArray[np.float32]:
         p = np.full(sequence.n_steps, first)
         last, starts, known = first, sequence.starts, sequence.labelled
         for t, y in enumerate(sequence.targets.tolist()):

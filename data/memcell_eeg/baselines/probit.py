@@ -16,7 +16,7 @@ from scipy.stats import norm
 from sklearn.preprocessing import StandardScaler
 
 from memcell.applications.app import Task
-from memcell.sequences.time_series import Sequence
+from memcell.sequences.time_series import TimeSeries
 from memcell_eeg.baselines.fitted import (
     Fitted,
     every_step,
@@ -61,7 +61,7 @@ def lasso_probit(task: Task) -> Fitted:
         )
     penalty, b = found
 
-    def model(sequence: Sequence) -> NDArray[np.float32]:
+    def model(sequence: TimeSeries) -> NDArray[np.float32]:
         values = scaler.transform(this_step(sequence, every_step(sequence)))
         return two(norm.cdf(_with_constant(values) @ b))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence as ListOf
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from memcell.applications.app import Task
-from memcell.sequences.time_series import Sequence
+from memcell.sequences.time_series import TimeSeries
 from memcell_eeg.baselines import fitted as table
 from memcell_eeg.baselines.fitted import (
     Describe,
@@ -33,7 +33,7 @@ STRENGTHS = (1.0, 0.1, 0.01, 0.001, 0.0001)
 
 
 def logistic(
-    name: str, task: Task, describe: Describe, strengths: ListOf[float] = STRENGTHS[:1]
+    name: str, task: Task, describe: Describe, strengths: Sequence[float] = STRENGTHS[:1]
 ) -> Fitted:
     """Return logistic regression with an L2 penalty, weighted as the loss is.
 
@@ -71,7 +71,7 @@ def logistic(
         note = f"penalty of C = {strengths[best]:g}, chosen on validation"
     regression = made[best]
 
-    def model(sequence: Sequence) -> NDArray[np.float32]:
+    def model(sequence: TimeSeries) -> NDArray[np.float32]:
         x = scaler.transform(describe(sequence, every_step(sequence)))
         return two(regression.predict_proba(x)[:, 1])
 
@@ -98,7 +98,7 @@ def past_steps(task: Task) -> Fitted:
     return logistic(name, task, lambda s, steps: past(s, steps, n))
 
 
-def past(sequence: Sequence, steps: NDArray[np.int64], n: int) -> NDArray[np.float64]:
+def past(sequence: TimeSeries, steps: NDArray[np.int64], n: int) -> NDArray[np.float64]:
     """Return ``[len(steps), (n + 1) F]``: features of each step, of the one before, ... n before.
 
     Nothing is taken from before a gap: a stretch's first step stands in for what would lie there.

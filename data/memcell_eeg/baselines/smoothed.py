@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memcell.applications.app import Task
-from memcell.sequences.time_series import Sequence
+from memcell.sequences.time_series import TimeSeries
 from memcell_eeg.baselines.fitted import Fitted, notes, two
 from memcell_eeg.baselines.plain import positive_share
 
@@ -39,7 +39,7 @@ def smoothed(task: Task, fitted: Fitted) -> Fitted:
     stay = transitions(task)
     prior = math.log(fitted.odds) + math.log(share / (1 - share))
 
-    def model(sequence: Sequence) -> NDArray[np.float32]:
+    def model(sequence: TimeSeries) -> NDArray[np.float32]:
         q = np.clip(fitted.model(sequence)[:, 1].astype(np.float64), 1e-9, 1 - 1e-9)
         said = np.clip(np.log(q) - np.log1p(-q) - prior, -SUREST, SUREST)
         return two(forward(said, sequence.starts, share, stay))

@@ -15,7 +15,7 @@ import numpy as np
 from memcell.errors import MemcellError, UsageError
 from memcell.files.atomic import make_folder
 from memcell.files.trusted import make_private, reason_against
-from memcell.sequences.time_series import Sequence
+from memcell.sequences.time_series import TimeSeries
 from memcell_data.folders import cache_folder
 from memcell_data.recording import Recording
 from memcell_eeg.cache import store
@@ -85,7 +85,7 @@ class FeatureCache:
         recording: Recording,
         rules: LabelRules | None = None,
         warn: Callable[[str], object] = str,
-    ) -> Sequence:
+    ) -> TimeSeries:
         """Return `Pipeline.sequence` of a recording; arguments and errors as there."""
         key = None if self.folder is None else key_of(recording, pipeline.facts())
         if key is None or self.folder is None:
@@ -98,7 +98,7 @@ class FeatureCache:
             self.taken += 1
         for line in entry.warnings:
             warn(_named(line, recording))
-        unlabelled = Sequence(
+        unlabelled = TimeSeries(
             name=recording.name,
             subject=recording.subject,
             features=entry.features,

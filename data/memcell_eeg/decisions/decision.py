@@ -24,21 +24,20 @@ events, pictures, predictions and streams decide alike by comparing the two.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from collections.abc import Sequence as ListOf
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from memcell.applications.app import Task
-from memcell.sequences.time_series import Sequence
+from memcell.sequences.time_series import TimeSeries
 from memcell_eeg.decisions.costs import cost, expected_threshold, rates
 from memcell_eeg.decisions.intercept import choose_intercept, threshold_of
 from memcell_eeg.decisions.thresholds import HALF, choose_by_kappa, choose_threshold, likelier
 
 
 def labelled(
-    sequences: ListOf[Sequence], probabilities: ListOf[NDArray[np.float32]]
+    sequences: Sequence[TimeSeries], probabilities: Sequence[NDArray[np.float32]]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return targets and probabilities of the positive class at the labelled steps, pooled.
 
@@ -55,7 +54,7 @@ def labelled(
 
 
 def class_totals(
-    train: ListOf[Sequence], weights: ListOf[NDArray[np.float32]] | None
+    train: Sequence[TimeSeries], weights: Sequence[NDArray[np.float32]] | None
 ) -> tuple[float, float]:
     """Return how many negative and positive training steps there are, each counted by its weight.
 
@@ -121,7 +120,7 @@ def choose(
 
 
 def decide(
-    way: str, task: Task, valid: ListOf[NDArray[np.float32]], cost_ratio: float
+    way: str, task: Task, valid: Sequence[NDArray[np.float32]], cost_ratio: float
 ) -> dict[str, float]:
     """Return the decision of a trained network.
 

@@ -19,14 +19,14 @@ Only the training split is looked at. One person gives means and no test: they s
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence as ListOf
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from memcell.escape import table
-from memcell.sequences.time_series import Sequence
+from memcell.sequences.time_series import TimeSeries
 from memcell.statistics.effects import cohens_dz
 from memcell.statistics.holm import holm
 from memcell.statistics.signflip import sign_flip
@@ -72,7 +72,7 @@ class ClassTest:
     p_flip_holm: float
 
 
-def feature_tests(train: ListOf[Sequence], names: ListOf[str]) -> list[ClassTest]:
+def feature_tests(train: Sequence[TimeSeries], names: Sequence[str]) -> list[ClassTest]:
     """Test every feature.
 
     Args:
@@ -87,7 +87,7 @@ def feature_tests(train: ListOf[Sequence], names: ListOf[str]) -> list[ClassTest
     return _tested(names, low, high, auc, flip=True)
 
 
-def correlation_tests(train: ListOf[Sequence], names: ListOf[str]) -> list[ClassTest]:
+def correlation_tests(train: Sequence[TimeSeries], names: Sequence[str]) -> list[ClassTest]:
     """Test every pair of features; none where there are more than `MOST_PAIRED` or fewer than two.
 
     Features that are correlations already (``"O1~O2"``) are left out: they stand in the first table.
@@ -110,14 +110,14 @@ def correlation_tests(train: ListOf[Sequence], names: ListOf[str]) -> list[Class
     return _tested(of, low, high, np.full(low.shape, np.nan), flip=False)
 
 
-def as_table(tests: ListOf[ClassTest]) -> str:
+def as_table(tests: Sequence[ClassTest]) -> str:
     """Return tests as tab-separated values, the smallest p of t first; ``n/a`` where undefined."""
     heads = list(ClassTest.__dataclass_fields__)
     ordered = sorted(tests, key=_clearest)
     return table([heads, *([_cell(getattr(t, head)) for head in heads] for t in ordered)])
 
 
-def in_words(tests: ListOf[ClassTest], what: str, file: str) -> str:
+def in_words(tests: Sequence[ClassTest], what: str, file: str) -> str:
     """Return in one line how many differ, and how far that can be trusted.
 
     Args:
@@ -143,7 +143,9 @@ def in_words(tests: ListOf[ClassTest], what: str, file: str) -> str:
     return line
 
 
-def inspected(train: ListOf[Sequence], names: ListOf[str]) -> tuple[dict[str, str], list[str]]:
+def inspected(
+    train: Sequence[TimeSeries], names: Sequence[str]
+) -> tuple[dict[str, str], list[str]]:
     """Return ``features.tsv`` and ``feature_correlations.tsv``, and a line on each.
 
     Args:
@@ -159,7 +161,7 @@ def inspected(train: ListOf[Sequence], names: ListOf[str]) -> tuple[dict[str, st
     return {file: as_table(tests) for file, (_, tests) in found.items()}, lines
 
 
-def _people(train: ListOf[Sequence]) -> list[tuple[NDArray[np.float64], NDArray[np.int64]]]:
+def _people(train: Sequence[TimeSeries]) -> list[tuple[NDArray[np.float64], NDArray[np.int64]]]:
     """Return features and targets of the labelled steps of everyone who has both classes."""
     out = []
     for subject in sorted({s.subject for s in train}):
@@ -190,7 +192,7 @@ def _z(x: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _tested(
-    names: ListOf[str],
+    names: Sequence[str],
     low: NDArray[np.float64],
     high: NDArray[np.float64],
     auc: NDArray[np.float64],

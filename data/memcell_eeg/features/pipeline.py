@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memcell.errors import ConfigError, DataError
-from memcell.sequences.time_series import UNLABELLED, Sequence
+from memcell.sequences.time_series import UNLABELLED, TimeSeries
 from memcell_data.recording import Channel, Recording
 from memcell_eeg.features import normalize
 from memcell_eeg.features.extractors import makers
@@ -166,7 +166,7 @@ class Pipeline:
         recording: Recording,
         rules: LabelRules | None = None,
         warn: Callable[[str], object] = str,
-    ) -> Sequence:
+    ) -> TimeSeries:
         """Read a recording and return its sequence.
 
         Args:
@@ -199,7 +199,7 @@ class Pipeline:
             y = np.full(len(values), UNLABELLED, dtype=np.int64)
         else:
             y = targets(labels, times, self.step, rules)
-        return Sequence(
+        return TimeSeries(
             name=recording.name,
             subject=recording.subject,
             features=values,

@@ -9,8 +9,7 @@ vain.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from collections.abc import Sequence as ListOf
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from itertools import pairwise
 from typing import Any, ClassVar
@@ -19,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memcell.errors import DataError, UsageError
-from memcell.sequences.time_series import UNLABELLED, Sequence
+from memcell.sequences.time_series import UNLABELLED, TimeSeries
 from memcell_data.recording import Recording
 from memcell_eeg.features import normalize
 from memcell_eeg.features.pipeline import Pipeline
@@ -62,7 +61,7 @@ class ReadyFeatures:
     eeg: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
-    def of(cls, config: MicrosleepConfig, recordings: ListOf[Recording]) -> ReadyFeatures:
+    def of(cls, config: MicrosleepConfig, recordings: Sequence[Recording]) -> ReadyFeatures:
         """Return what the options ask for.
 
         Raises:
@@ -107,7 +106,7 @@ class ReadyFeatures:
         recording: Recording,
         rules: LabelRules | None = None,
         warn: Callable[[str], object] = str,
-    ) -> Sequence:
+    ) -> TimeSeries:
         """Return a recording's sequence; scaled once `fitted`.
 
         Args:
@@ -137,7 +136,7 @@ class ReadyFeatures:
             y = np.full(len(made.values), UNLABELLED, dtype=np.int64)
         else:
             y = targets(labels, made.times, self.step, rules)
-        return Sequence(
+        return TimeSeries(
             name=recording.name,
             subject=recording.subject,
             features=self._scaled(made.values, made.breaks, made.times).astype(np.float32),
@@ -148,7 +147,7 @@ class ReadyFeatures:
             step_times=made.times,
         )
 
-    def fitted(self, train: ListOf[Sequence]) -> ReadyFeatures:
+    def fitted(self, train: Sequence[TimeSeries]) -> ReadyFeatures:
         """Return this with mean and spread of the training steps, where they are what is wanted."""
         if self.normalization != "training":
             return self
@@ -161,7 +160,7 @@ class ReadyFeatures:
         if not self.centre:
             return parts
 
-        def scaled(sequences: ListOf[Sequence]) -> tuple[Sequence, ...]:
+        def scaled(sequences: Sequence[TimeSeries]) -> tuple[TimeSeries, ...]:
             return tuple(
                 replace(s, features=self._scaled(s.features, s.breaks, s.times).astype(np.float32))
                 for s in sequences

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from collections.abc import Sequence as ListOf
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from memcell.errors import DataError
 from memcell.progress import Progress
-from memcell.sequences.time_series import Sequence
+from memcell.sequences.time_series import TimeSeries
 from memcell.threads import one_thread
 from memcell_data.recording import Recording
 from memcell_eeg.cache import FeatureCache
@@ -41,7 +40,7 @@ class Made:
         quality: What each recording was like, as `memcell_eeg.preparation.quality` says.
     """
 
-    sequences: list[Sequence]
+    sequences: list[TimeSeries]
     recordings: tuple[Recording, ...]
     protocol: LabelProtocol
     left_out: LeftOut
@@ -76,7 +75,7 @@ class Made:
 def make_sequences(
     config: MicrosleepConfig,
     pipeline: Pipeline | ReadyFeatures,
-    recordings: ListOf[Recording],
+    recordings: Sequence[Recording],
     progress: Progress,
     left_out: LeftOut,
 ) -> Made:
@@ -148,7 +147,7 @@ def _sequence(
     recording: Recording,
     rules: LabelRules,
     warn: Callable[[str], object],
-) -> Sequence:
+) -> TimeSeries:
     if isinstance(pipeline, Pipeline):
         return cache.sequence(pipeline, recording, rules, warn)
     return pipeline.sequence(recording, rules, warn)

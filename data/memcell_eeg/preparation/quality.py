@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence as ListOf
+from collections.abc import Sequence
 from typing import Any
 
-from memcell.sequences.time_series import Sequence
+from memcell.sequences.time_series import TimeSeries
 from memcell_data.recording import Recording
 
 MOST_WARNINGS = 5
 
 
-def quality(recording: Recording, sequence: Sequence, warnings: ListOf[str]) -> dict[str, Any]:
+def quality(recording: Recording, sequence: TimeSeries, warnings: Sequence[str]) -> dict[str, Any]:
     """Return facts about a recording, as JSON holds them.
 
     Args:

@@ -11,8 +11,7 @@ import io
 import json
 import math
 import warnings
-from collections.abc import Mapping
-from collections.abc import Sequence as ListOf
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from memcell.applications.app import Probabilities, Task
 from memcell.errors import MemcellError
 from memcell.files.atomic import write_atomic
 from memcell.files.reading import parse_json, read_arrays, refusing
-from memcell.sequences.time_series import Sequence
+from memcell.sequences.time_series import TimeSeries
 from memcell_data.recording import Recording
 from memcell_eeg.features.precomputed import ReadyFeatures, pipeline_of
 from memcell_eeg.reports.places import Place, choose
@@ -65,11 +64,11 @@ class Excerpt:
 
 def write_excerpts(
     path: Path,
-    sequences: ListOf[Sequence],
-    probabilities: ListOf[Probabilities],
+    sequences: Sequence[TimeSeries],
+    probabilities: Sequence[Probabilities],
     threshold: float,
     facts: Mapping[str, Any],
-    recordings: ListOf[Recording],
+    recordings: Sequence[Recording],
 ) -> None:
     """Choose the places and write their signal.
 
@@ -120,9 +119,9 @@ def write_excerpts(
 def keep_excerpts(
     path: Path,
     task: Task,
-    probabilities: ListOf[Probabilities],
+    probabilities: Sequence[Probabilities],
     threshold: float,
-    recordings: ListOf[Recording],
+    recordings: Sequence[Recording],
 ) -> None:
     """Write the excerpts of a run's test split; failing loses nothing else of the run.
 
@@ -179,7 +178,7 @@ def _curves(found: NDArray[Any]) -> tuple[Curve, Curve, Curve]:
     return times, low, high
 
 
-def _recording(s: Sequence, recordings: ListOf[Recording]) -> Recording:
+def _recording(s: TimeSeries, recordings: Sequence[Recording]) -> Recording:
     # A split by time has put the part behind the recording's name.
     names = (s.name, s.name.removesuffix("@test"))
     found = next((r for r in recordings if r.name in names), None)
@@ -200,7 +199,7 @@ def _joined(parts: list[tuple[Curve, Curve, Curve]]) -> tuple[Curve, Curve, Curv
 
 
 def _features(
-    s: Sequence, place: Place, names: ListOf[str]
+    s: TimeSeries, place: Place, names: Sequence[str]
 ) -> tuple[dict[str, tuple[Curve, Curve, Curve]], float]:
     """Return the first features, as the network gets them, where there is no signal."""
     inside = np.flatnonzero((s.times >= place.start - 1e-9) & (s.times < place.end))

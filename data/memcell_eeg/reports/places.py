@@ -6,13 +6,13 @@ network; half by the network's errors (where most steps are wrong), so that its 
 
 from __future__ import annotations
 
-from collections.abc import Sequence as ListOf
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from memcell.sequences.time_series import Sequence
+from memcell.sequences.time_series import TimeSeries
 from memcell_eeg.scores.events import runs
 
 #: Seconds that a place is long, and steps that it has at least.
@@ -42,7 +42,7 @@ class Place:
 
 
 def choose(
-    sequences: ListOf[Sequence], probabilities: ListOf[NDArray[np.float32]], threshold: float
+    sequences: Sequence[TimeSeries], probabilities: Sequence[NDArray[np.float32]], threshold: float
 ) -> list[Place]:
     """Return at most 2 `EACH` places, no two in the same place, first those by events.
 
@@ -72,7 +72,7 @@ def choose(
     return chosen
 
 
-def _windows(s: Sequence, index: int, marks: NDArray[np.int64], why: str) -> list[Place]:
+def _windows(s: TimeSeries, index: int, marks: NDArray[np.int64], why: str) -> list[Place]:
     """Return the best windows of a sequence that do not overlap, by the sum of marks inside."""
     length = max(LENGTH, STEPS * s.step_seconds)
     first, last = float(s.times[0]), float(s.times[-1]) + s.step_seconds

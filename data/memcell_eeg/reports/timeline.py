@@ -8,8 +8,7 @@ which the colour-blind tell apart; networks differ in their line style too.
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
-from collections.abc import Sequence as ListOf
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from numpy.typing import NDArray
 from memcell.applications.app import Probabilities, Task
 from memcell.errors import DataError
 from memcell.files.atomic import write_atomic
-from memcell.sequences.time_series import Sequence
+from memcell.sequences.time_series import TimeSeries
 from memcell_data.recording import Recording
 from memcell_eeg.features.precomputed import ReadyFeatures, pipeline_of
 from memcell_eeg.reports.trace import Trace, envelope, read_trace
@@ -42,10 +41,10 @@ Curve = NDArray[np.float32]
 
 def draw(
     task: Task,
-    probabilities: Mapping[str, ListOf[Probabilities]],
+    probabilities: Mapping[str, Sequence[Probabilities]],
     threshold: float,
     rules: EventRules,
-    recordings: ListOf[Recording],
+    recordings: Sequence[Recording],
     path: Path,
 ) -> None:
     """Write a PNG of 1600 x 900 points.
@@ -105,11 +104,11 @@ def draw(
     write_atomic(path, buffer.getvalue())
 
 
-def _true(sequence: Sequence) -> list[tuple[float, float]]:
+def _true(sequence: TimeSeries) -> list[tuple[float, float]]:
     return [(e.onset, e.end) for e in runs(sequence.targets == 1, sequence)]
 
 
-def _busiest(sequence: Sequence) -> tuple[float, float]:
+def _busiest(sequence: TimeSeries) -> tuple[float, float]:
     """Return the minute (or all, where there is less) that holds the most true onsets."""
     first = float(sequence.times[0])
     last = float(sequence.times[-1]) + sequence.step_seconds
@@ -125,13 +124,13 @@ def _busiest(sequence: Sequence) -> tuple[float, float]:
     return start, start + length
 
 
-def _title(task: Task, sequence: Sequence) -> str:
+def _title(task: Task, sequence: TimeSeries) -> str:
     where = f"recording {sequence.name}, subject {sequence.subject}"
     simulated = "SIMULATED DATA, " if task.facts.get("simulated") else ""
     return f"{simulated}{where}, test split by {task.facts.get('split', 'subject')}"
 
 
-def _features(axis: Axes, sequence: Sequence, names: ListOf[str]) -> None:
+def _features(axis: Axes, sequence: TimeSeries, names: Sequence[str]) -> None:
     """Draw the first features as the network gets them, where there is no EEG to draw."""
     apart = 2 * max(1.0, float(np.abs(sequence.features[:, : len(names)]).max()))
     for start, stop in pairwise([0, *sequence.breaks, sequence.n_steps]):
@@ -142,7 +141,9 @@ def _features(axis: Axes, sequence: Sequence, names: ListOf[str]) -> None:
     axis.set_ylabel(f"features\n({apart:.1f} apart)" if len(names) > 1 else "feature")
 
 
-def _eeg(axis: Axes, trace: Trace | None, channels: ListOf[str], span: tuple[float, float]) -> None:
+def _eeg(
+    axis: Axes, trace: Trace | None, channels: Sequence[str], span: tuple[float, float]
+) -> None:
     if trace is None:
         axis.set_yticks([])
         axis.text(0.5, 0.5, "the recording is not at hand", transform=axis.transAxes, ha="center")
@@ -164,7 +165,11 @@ def _eeg(axis: Axes, trace: Trace | None, channels: ListOf[str], span: tuple[flo
 
 
 def _probability(
-    axis: Axes, sequence: Sequence, lines: Mapping[str, Curve], threshold: float, rules: EventRules
+    axis: Axes,
+    sequence: TimeSeries,
+    lines: Mapping[str, Curve],
+    threshold: float,
+    rules: EventRules,
 ) -> None:
     edges = [0, *sequence.breaks, sequence.n_steps]
     for k, (name, p) in enumerate(lines.items()):
@@ -185,7 +190,7 @@ def _probability(
     axis.set_ylabel("probability,\nbars: events")
 
 
-def _shade(axis: Axes, sequence: Sequence) -> None:
+def _shade(axis: Axes, sequence: TimeSeries) -> None:
     for onset, end in _true(sequence):
         axis.axvspan(onset, end, color=TRUTH, alpha=0.35, lw=0, zorder=0)
     for event in runs(~sequence.labelled, sequence):
@@ -195,14 +200,14 @@ def _shade(axis: Axes, sequence: Sequence) -> None:
         axis.axvspan(*gap, facecolor="white", edgecolor=GAP, hatch="////", lw=0.8, zorder=4)
 
 
-def _mark(axes: ListOf[Axes], zoom: tuple[float, float]) -> None:
+def _mark(axes: Sequence[Axes], zoom: tuple[float, float]) -> None:
     for axis in axes:
         for edge in zoom:
             axis.axvline(edge, color="black", lw=1.2, zorder=5)
     axes[0].axvspan(*zoom, ymin=0.96, ymax=1.0, color="black", lw=0, zorder=5)
 
 
-def _legend(figure: Figure, axis: Axes, sequence: Sequence) -> None:
+def _legend(figure: Figure, axis: Axes, sequence: TimeSeries) -> None:
     handles, _ = axis.get_legend_handles_labels()
     handles.append(Patch(color=TRUTH, alpha=0.35, label="true event"))
     if not sequence.labelled.all():

@@ -22,15 +22,14 @@ true events: there it counts more hits than this.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from collections.abc import Sequence as ListOf
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from memcell.sequences.time_series import Sequence
+from memcell.sequences.time_series import TimeSeries
 from memcell_microsleep.config import MicrosleepConfig
 
 #: Seconds that differ by less are the same: they are sums of steps.
@@ -88,7 +87,7 @@ class EventRules:
 
 
 def runs(
-    positive: NDArray[np.bool_], sequence: Sequence, merge: float = 0.0, min_duration: float = 0.0
+    positive: NDArray[np.bool_], sequence: TimeSeries, merge: float = 0.0, min_duration: float = 0.0
 ) -> list[Event]:
     """Return the runs of positive steps, never across a gap.
 
@@ -116,7 +115,7 @@ def runs(
 
 
 def pieces(
-    events: ListOf[Event], max_duration: float, step: float, min_duration: float = 0.0
+    events: Sequence[Event], max_duration: float, step: float, min_duration: float = 0.0
 ) -> list[Event]:
     """Return the events, those longer than ``max_duration`` seconds in pieces of it (0: as they are).
 
@@ -145,7 +144,7 @@ def pieces(
 
 
 def match(
-    true: ListOf[Event], detected: ListOf[Event], tolerance: float
+    true: Sequence[Event], detected: Sequence[Event], tolerance: float
 ) -> list[tuple[Event, Event]]:
     """Return pairs (true, detected), each event in at most one; both lists ascend.
 
@@ -185,7 +184,7 @@ class Counted:
     delays: tuple[tuple[float, float], ...]
 
 
-def count_events(sequence: Sequence, positive: NDArray[np.bool_], rules: EventRules) -> Counted:
+def count_events(sequence: TimeSeries, positive: NDArray[np.bool_], rules: EventRules) -> Counted:
     """Match the events of a sequence.
 
     Args:
@@ -222,7 +221,7 @@ def count_events(sequence: Sequence, positive: NDArray[np.bool_], rules: EventRu
 
 
 def _owners(
-    detected: ListOf[Event], spans: ListOf[Event], tolerance: float
+    detected: Sequence[Event], spans: Sequence[Event], tolerance: float
 ) -> Iterator[int | None]:
     """Yield for each detected event the index of the true one that it belongs to, None where there is none.
 
@@ -244,7 +243,7 @@ def _owners(
 
 
 def _cut_without_label(
-    detected: ListOf[Event], spans: ListOf[Event], sequence: Sequence
+    detected: Sequence[Event], spans: Sequence[Event], sequence: TimeSeries
 ) -> list[Event]:
     """Return detected events, cut where one runs through unlabelled steps from a true event to the next."""
     known = np.concatenate([[0], np.cumsum(sequence.labelled)])
@@ -263,19 +262,19 @@ def _cut_without_label(
     return out
 
 
-def _gap(sequence: Sequence, a: Event, b: Event) -> bool:
+def _gap(sequence: TimeSeries, a: Event, b: Event) -> bool:
     return bool(sequence.starts[a.stop : b.first + 1].any())
 
 
 def event_scores(
-    sequences: ListOf[Sequence], positive: ListOf[NDArray[np.bool_]], rules: EventRules
+    sequences: Sequence[TimeSeries], positive: Sequence[NDArray[np.bool_]], rules: EventRules
 ) -> dict[str, float]:
     """Score decisions by event, pooled over sequences; see `count_events` and `scores_of`."""
     pairs = zip(sequences, positive, strict=True)
     return scores_of([count_events(s, state, rules) for s, state in pairs])
 
 
-def scores_of(counts: ListOf[Counted]) -> dict[str, float]:
+def scores_of(counts: Sequence[Counted]) -> dict[str, float]:
     """Score counted events, pooled.
 
     Returns:

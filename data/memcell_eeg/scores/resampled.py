@@ -7,8 +7,7 @@ quantiles are left out: their spread over subjects says more (see ``intervals.ts
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from collections.abc import Sequence as ListOf
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +26,7 @@ MOST_UNDEFINED = 0.05
 Counts = Mapping[str, NDArray[np.float64]]
 
 
-def intervals(judged: ListOf[Judged], rules: EventRules) -> dict[str, Interval]:
+def intervals(judged: Sequence[Judged], rules: EventRules) -> dict[str, Interval]:
     """Return 95 % percentile intervals over subjects, of the scores that can be resampled.
 
     Args:
@@ -57,7 +56,7 @@ def intervals(judged: ListOf[Judged], rules: EventRules) -> dict[str, Interval]:
     return out
 
 
-def count(judged: ListOf[Judged], subjects: ListOf[str], rules: EventRules) -> Counts:
+def count(judged: Sequence[Judged], subjects: Sequence[str], rules: EventRules) -> Counts:
     """Return what adds up over subjects: ``[n_subjects]`` or ``[n_subjects, bins]`` for each name."""
     steps = [Steps.of(judged, subject) for subject in subjects]
     levels = np.unique(np.quantile(np.concatenate([s.p for s in steps]), np.linspace(0, 1, LEVELS)))
@@ -137,7 +136,7 @@ def _average_precision(
     return np.asarray((positive[..., ::-1] * precision).sum(axis=-1) / hits[..., -1])
 
 
-def _events(judged: ListOf[Judged], subject: str, rules: EventRules) -> tuple[float, ...]:
+def _events(judged: Sequence[Judged], subject: str, rules: EventRules) -> tuple[float, ...]:
     counted = [
         count_events(s, np.asarray(q[:, 1], dtype=np.float64) >= part.decision["threshold"], rules)
         for part in judged

@@ -8,7 +8,7 @@ weights of the loss, `--around-transitions`, a sampler) is undone (``undo_weight
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence as ListOf
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sklearn import metrics
 
 from memcell.applications.app import Judged
-from memcell.sequences.time_series import Sequence
+from memcell.sequences.time_series import TimeSeries
 from memcell_eeg.decisions.decision import labelled
 from memcell_eeg.scores import events
 from memcell_eeg.scores.events import EventRules, count_events
@@ -69,7 +69,7 @@ class Steps:
     chance: NDArray[np.float64]
 
     @classmethod
-    def of(cls, judged: ListOf[Judged], subject: str | None = None) -> Steps:
+    def of(cls, judged: Sequence[Judged], subject: str | None = None) -> Steps:
         """Return the labelled steps of some parts, each under its own threshold.
 
         Args:
@@ -103,8 +103,8 @@ class Steps:
 
 
 def scores(
-    sequences: ListOf[Sequence],
-    probabilities: ListOf[NDArray[np.float32]],
+    sequences: Sequence[TimeSeries],
+    probabilities: Sequence[NDArray[np.float32]],
     threshold: float,
     rules: EventRules,
     weight_odds: float = 1.0,
@@ -125,7 +125,7 @@ def scores(
     return pooled_scores([part], rules)
 
 
-def pooled_scores(judged: ListOf[Judged], rules: EventRules) -> dict[str, float]:
+def pooled_scores(judged: Sequence[Judged], rules: EventRules) -> dict[str, float]:
     """Return every score of `MEANING` over parts that have each its own threshold."""
     counted = [
         count_events(s, np.asarray(q[:, 1], dtype=np.float64) >= part.decision["threshold"], rules)

@@ -6,8 +6,7 @@ threshold that its model's decisions were made with.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from collections.abc import Sequence as ListOf
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 from memcell.applications.app import Judged, Row
 from memcell.escape import table
 from memcell.runs.by_subject import cell
-from memcell.sequences.time_series import Sequence
+from memcell.sequences.time_series import TimeSeries
 from memcell_eeg.scores.curves import precision_recall, reliability
 from memcell_eeg.scores.events import EventRules, count_events
 from memcell_eeg.scores.scores import Steps
@@ -23,10 +22,10 @@ from memcell_eeg.scores.transition_errors import errors_around
 
 ALL = "all"
 
-Line = ListOf[str | float]
+Line = Sequence[str | float]
 
 
-def tables(rows: ListOf[Row], rules: EventRules) -> Mapping[str, str]:
+def tables(rows: Sequence[Row], rules: EventRules) -> Mapping[str, str]:
     """Return file name to content.
 
     Args:
@@ -90,7 +89,7 @@ def _confusion(row: Row, rules: EventRules) -> Iterable[Line]:
         ]
 
 
-def _operating(judged: ListOf[Judged]) -> Line:
+def _operating(judged: Sequence[Judged]) -> Line:
     steps = Steps.of(judged)
     thresholds = {part.decision["threshold"] for part in judged}
     positive, called = steps.y == 1, steps.state == 1
@@ -106,19 +105,19 @@ def _share(of: NDArray[np.bool_], among: NDArray[np.bool_]) -> float:
     return float(of[among].mean()) if among.any() else float("nan")
 
 
-def _delays(judged: ListOf[Judged], rules: EventRules) -> Iterable[Line]:
+def _delays(judged: Sequence[Judged], rules: EventRules) -> Iterable[Line]:
     for sequence, state in _states(judged):
         for onset, delay in count_events(sequence, state, rules).delays:
             yield [sequence.subject, sequence.name, onset, delay]
 
 
-def _states(judged: ListOf[Judged]) -> Iterator[tuple[Sequence, NDArray[np.bool_]]]:
+def _states(judged: Sequence[Judged]) -> Iterator[tuple[TimeSeries, NDArray[np.bool_]]]:
     for part in judged:
         for s, q in zip(part.sequences, part.probabilities, strict=True):
             yield s, np.asarray(q[:, 1], dtype=np.float64) >= part.decision["threshold"]
 
 
-def _table(columns: str, rows: ListOf[Row], lines: Callable[[Row], Iterable[Line]]) -> str:
+def _table(columns: str, rows: Sequence[Row], lines: Callable[[Row], Iterable[Line]]) -> str:
     out = [["name", "kind", *columns.split()]]
     for row in rows:
         out += [[row.name, row.kind, *map(cell, line)] for line in lines(row)]

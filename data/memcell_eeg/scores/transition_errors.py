@@ -6,7 +6,7 @@ change is of another kind than one in the middle of a state.
 
 from __future__ import annotations
 
-from collections.abc import Sequence as ListOf
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memcell.applications.app import Judged
-from memcell.sequences.time_series import Sequence
+from memcell.sequences.time_series import TimeSeries
 from memcell_eeg.targets.transitions import changes
 
 #: Edges of the bins in steps: negative before a change, from 0 on after it.
@@ -40,7 +40,7 @@ class Bin:
     errors: int
 
 
-def nearest(sequence: Sequence) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def nearest(sequence: TimeSeries) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Return how many steps each step lies from the nearest change, and to which class that leads.
 
     The first step after a change has 0, the last one before it -1; of two as near it is the earlier
@@ -59,7 +59,7 @@ def nearest(sequence: Sequence) -> tuple[NDArray[np.float64], NDArray[np.int64]]
     return distance, leads
 
 
-def errors_around(judged: ListOf[Judged]) -> list[Bin]:
+def errors_around(judged: Sequence[Judged]) -> list[Bin]:
     """Return the bins that have steps, by change and distance."""
     found = []
     step = 1.0

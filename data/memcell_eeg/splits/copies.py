@@ -16,15 +16,14 @@ or with as much noise added as it has itself, is another signal to this check.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from collections.abc import Sequence as ListOf
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from memcell.sequences.time_series import Sequence
+from memcell.sequences.time_series import TimeSeries
 
 LIKELY, SAME = 0.45, 0.8
 #: Features that are looked at, coarse values of a recording at most, and steps that are compared finely.
@@ -45,7 +44,7 @@ class Series:
         size: Steps of a coarse value.
     """
 
-    sequence: Sequence
+    sequence: TimeSeries
     columns: NDArray[np.int64]
     size: int
 
@@ -82,12 +81,12 @@ class Series:
         return np.asarray(np.fft.rfft(self.coarse, length, axis=0))
 
 
-def copied_names(sequences: ListOf[Sequence]) -> frozenset[tuple[str, str]]:
+def copied_names(sequences: Sequence[TimeSeries]) -> frozenset[tuple[str, str]]:
     """Return the names of the pairs of recordings that hold the same signal."""
     return frozenset((sequences[i].name, sequences[j].name) for i, j in find_copies(sequences))
 
 
-def find_copies(sequences: ListOf[Sequence]) -> Iterator[tuple[int, int]]:
+def find_copies(sequences: Sequence[TimeSeries]) -> Iterator[tuple[int, int]]:
     """Yield the pairs of sequences (i, j) that hold the same signal.
 
     Args:

@@ -17,8 +17,7 @@ exist as well when a detector is used, so they are no leak.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Set
-from collections.abc import Sequence as ListOf
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from itertools import combinations, pairwise
 
@@ -26,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memcell.errors import DataError
-from memcell.sequences.time_series import Sequence
+from memcell.sequences.time_series import TimeSeries
 from memcell_data.formats.measurement_date import measured_from
 from memcell_data.recording import Recording
 from memcell_eeg.features.pipeline import Pipeline
@@ -68,7 +67,7 @@ class Reach:
 
 def check(
     parts: Split,
-    recordings: ListOf[Recording],
+    recordings: Sequence[Recording],
     reach: Reach,
     copies: Set[tuple[str, str]] | None = None,
 ) -> tuple[str, ...]:
@@ -140,10 +139,10 @@ def _check_times(parts: Split, reach: Reach) -> None:
                 )
 
 
-def _check_clocks(parts: Split, recordings: ListOf[Recording]) -> None:
+def _check_clocks(parts: Split, recordings: Sequence[Recording]) -> None:
     """Refuse parts of two recordings of one person that were made at the same time."""
     known = {r.name: r for r in recordings}
-    of: dict[str, list[tuple[str, str, Sequence]]] = defaultdict(list)
+    of: dict[str, list[tuple[str, str, TimeSeries]]] = defaultdict(list)
     for part in PARTS:
         for s in parts.part(part):
             of[s.subject].append((_recording(s, part), part, s))
@@ -198,10 +197,10 @@ def _check_copies(parts: Split, copies: Set[tuple[str, str]] | None) -> tuple[st
     return tuple(dict.fromkeys(said))
 
 
-_Placed = tuple[str, Sequence]
+_Placed = tuple[str, TimeSeries]
 
 
-def _copies(group: ListOf[_Placed]) -> Iterator[tuple[_Placed, _Placed]]:
+def _copies(group: Sequence[_Placed]) -> Iterator[tuple[_Placed, _Placed]]:
     """Yield the pairs of sequences of one shape whose features are the same but for rounding."""
     if len(group) < 2:
         return
@@ -223,10 +222,10 @@ def _copies(group: ListOf[_Placed]) -> Iterator[tuple[_Placed, _Placed]]:
                 yield group[i], group[j]
 
 
-def _recording(sequence: Sequence, part: str) -> str:
+def _recording(sequence: TimeSeries, part: str) -> str:
     """Return the recording's name: a split by time has put the part behind it."""
     return sequence.name.removesuffix(f"@{part}")
 
 
-def _span(sequence: Sequence) -> tuple[float, float]:
+def _span(sequence: TimeSeries) -> tuple[float, float]:
     return float(sequence.times[0]), float(sequence.times[-1]) + sequence.step_seconds

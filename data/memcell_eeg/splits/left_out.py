@@ -6,7 +6,7 @@ every output say how much it was, and ``left_out.tsv`` in the run folder has a l
 
 from __future__ import annotations
 
-from collections.abc import Sequence as ListOf
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from memcell import escape
@@ -57,7 +57,7 @@ class LeftOut:
         name = "" if recording is None else recording.name
         self.items.append(Item(recording=name, what=what, reason=" ".join(reason.split())))
 
-    def refuse_if_nothing_is_left(self, left: ListOf[object]) -> None:
+    def refuse_if_nothing_is_left(self, left: Sequence[object]) -> None:
         """Raise the first reason where everything was left out.
 
         Raises:
@@ -99,7 +99,7 @@ class LeftOut:
 
 
 def with_channels(
-    wanted: ListOf[str], recordings: ListOf[Recording], left_out: LeftOut
+    wanted: Sequence[str], recordings: Sequence[Recording], left_out: LeftOut
 ) -> list[Recording]:
     """Return the recordings that by themselves have the channels that are asked for.
 

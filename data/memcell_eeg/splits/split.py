@@ -13,14 +13,13 @@ here: neighbouring rows are nearly equal, and a model that has seen one knows th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from collections.abc import Sequence as ListOf
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from memcell.errors import DataError, unknown
-from memcell.sequences.time_series import Sequence
+from memcell.sequences.time_series import TimeSeries
 from memcell_eeg.targets.labels import NEGATIVE, POSITIVE
 from memcell_microsleep.config import MicrosleepConfig
 
@@ -38,19 +37,19 @@ class Split:
         notes: What must be said with every score on this split.
     """
 
-    train: tuple[Sequence, ...]
-    valid: tuple[Sequence, ...]
-    test: tuple[Sequence, ...]
+    train: tuple[TimeSeries, ...]
+    valid: tuple[TimeSeries, ...]
+    test: tuple[TimeSeries, ...]
     kind: str
     notes: tuple[str, ...]
 
-    def part(self, name: str) -> tuple[Sequence, ...]:
+    def part(self, name: str) -> tuple[TimeSeries, ...]:
         """Return the sequences of ``"train"``, ``"valid"`` or ``"test"``."""
         return {"train": self.train, "valid": self.valid, "test": self.test}[name]
 
 
 def split(
-    sequences: ListOf[Sequence],
+    sequences: Sequence[TimeSeries],
     config: MicrosleepConfig,
     published: Mapping[str, str] | None = None,
 ) -> Split:
@@ -78,7 +77,7 @@ def split(
     return replace(made, notes=(*made.notes, *_missing(made)))
 
 
-def _by_subject(sequences: ListOf[Sequence], config: MicrosleepConfig) -> Split:
+def _by_subject(sequences: Sequence[TimeSeries], config: MicrosleepConfig) -> Split:
     subjects = sorted({s.subject for s in sequences})
     n = len(subjects)
     if n < 2 or (n < ENOUGH_SUBJECTS and config.valid_fraction > 0):
@@ -101,7 +100,7 @@ def _by_subject(sequences: ListOf[Sequence], config: MicrosleepConfig) -> Split:
     return Split(**parts, kind="subject", notes=(note,))
 
 
-def _as_published(sequences: ListOf[Sequence], part_of: Mapping[str, str]) -> Split:
+def _as_published(sequences: Sequence[TimeSeries], part_of: Mapping[str, str]) -> Split:
     without = sorted({s.subject for s in sequences if part_of.get(s.subject) not in PARTS})
     if without:
         raise DataError(
@@ -122,7 +121,7 @@ def _as_published(sequences: ListOf[Sequence], part_of: Mapping[str, str]) -> Sp
     return Split(**parts, kind="published", notes=(note,))
 
 
-def _without_one(sequences: ListOf[Sequence], config: MicrosleepConfig) -> Split:
+def _without_one(sequences: Sequence[TimeSeries], config: MicrosleepConfig) -> Split:
     subjects = sorted({s.subject for s in sequences})
     left_out = config.held_out
     if not left_out:
@@ -154,7 +153,7 @@ def _without_one(sequences: ListOf[Sequence], config: MicrosleepConfig) -> Split
     )
 
 
-def check_loso(subjects: ListOf[str], config: MicrosleepConfig) -> None:
+def check_loso(subjects: Sequence[str], config: MicrosleepConfig) -> None:
     """Refuse too few subjects to leave one out.
 
     Raises:
@@ -169,8 +168,8 @@ def check_loso(subjects: ListOf[str], config: MicrosleepConfig) -> None:
 
 
 def _shared_out(
-    sequences: ListOf[Sequence], shuffled: ListOf[str], room: Mapping[str, int]
-) -> dict[str, tuple[Sequence, ...]]:
+    sequences: Sequence[TimeSeries], shuffled: Sequence[str], room: Mapping[str, int]
+) -> dict[str, tuple[TimeSeries, ...]]:
     """Return the sequences by part, so many subjects in each.
 
     Every part gets a subject with both classes while there are any, then what comes.
@@ -186,8 +185,8 @@ def _shared_out(
     return {p: tuple(s for s in sequences if part_of[s.subject] == p) for p in PARTS}
 
 
-def _by_time(sequences: ListOf[Sequence], config: MicrosleepConfig) -> Split:
-    parts: dict[str, list[Sequence]] = {p: [] for p in PARTS}
+def _by_time(sequences: Sequence[TimeSeries], config: MicrosleepConfig) -> Split:
+    parts: dict[str, list[TimeSeries]] = {p: [] for p in PARTS}
     for sequence in sequences:
         gap = int(np.ceil(config.split_gap / sequence.step_seconds))
         shares = {
@@ -215,7 +214,7 @@ def _by_time(sequences: ListOf[Sequence], config: MicrosleepConfig) -> Split:
     return Split(**{p: tuple(v) for p, v in parts.items()}, kind="time", notes=(note,))
 
 
-def cut(sequence: Sequence, start: int, stop: int, suffix: str) -> Sequence:
+def cut(sequence: TimeSeries, start: int, stop: int, suffix: str) -> TimeSeries:
     """Return steps ``[start, stop)`` as a sequence of its own, its gaps and times kept."""
     return replace(
         sequence,
@@ -228,7 +227,7 @@ def cut(sequence: Sequence, start: int, stop: int, suffix: str) -> Sequence:
     )
 
 
-def _classes(sequences: Iterable[Sequence]) -> set[int]:
+def _classes(sequences: Iterable[TimeSeries]) -> set[int]:
     found: set[int] = set()
     for s in sequences:
         found |= {int(c) for c in np.unique(s.targets[s.labelled])}

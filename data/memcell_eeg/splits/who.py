@@ -6,13 +6,12 @@ The first and the last lines stand on the screen before training; ``split.tsv`` 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from collections.abc import Sequence as ListOf
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from memcell import escape
-from memcell.sequences.time_series import Sequence
+from memcell.sequences.time_series import TimeSeries
 from memcell_data.recording import Recording
 from memcell_eeg.splits.split import PARTS, Split
 
@@ -33,7 +32,7 @@ class _Line:
     labelled: int = 0
     positive: int = 0
 
-    def add(self, s: Sequence, part: str) -> None:
+    def add(self, s: TimeSeries, part: str) -> None:
         self.parts.append(part)
         self.steps += s.n_steps
         self.labelled += int(s.labelled.sum())
@@ -49,7 +48,7 @@ class Who:
     """
 
     def __init__(
-        self, recordings: ListOf[Recording], parts: Mapping[str, ListOf[Sequence]]
+        self, recordings: Sequence[Recording], parts: Mapping[str, Sequence[TimeSeries]]
     ) -> None:
         files = _files(recordings)
         lines = {r.name: _Line(file=files[r.name], subject=r.subject) for r in recordings}
@@ -61,21 +60,21 @@ class Who:
         self._lines = lines
 
     @classmethod
-    def of_split(cls, recordings: ListOf[Recording], split: Split) -> Who:
+    def of_split(cls, recordings: Sequence[Recording], split: Split) -> Who:
         """Return the table of a split."""
         return cls(recordings, {_WORDS[p]: split.part(p) for p in PARTS})
 
     @classmethod
-    def of_folds(cls, recordings: ListOf[Recording], sequences: ListOf[Sequence]) -> Who:
+    def of_folds(cls, recordings: Sequence[Recording], sequences: Sequence[TimeSeries]) -> Who:
         """Return the table of folds: each recording is tested in the fold of its subject alone."""
-        parts: dict[str, list[Sequence]] = {}
+        parts: dict[str, list[TimeSeries]] = {}
         for s in sequences:
             parts.setdefault("tested in its own fold", []).append(s)
         return cls(recordings, parts)
 
     def table(self) -> str:
         """Return ``split.tsv``: a line for each recording."""
-        rows: list[ListOf[object]] = [COLUMNS]
+        rows: list[Sequence[object]] = [COLUMNS]
         for name, line in self._lines.items():
             counts = (line.steps, line.labelled, line.positive)
             rows.append([line.file, name, line.subject, _side(line), *counts])
@@ -104,7 +103,7 @@ def _side(line: _Line) -> str:
     return ", ".join(line.parts) or "left out (no labelled step)"
 
 
-def _files(recordings: ListOf[Recording]) -> dict[str, str]:
+def _files(recordings: Sequence[Recording]) -> dict[str, str]:
     """Return the file of each recording, below the folder that all have in common."""
     paths = {r.name: r.path.absolute() for r in recordings if r.path is not None}
     common = os.path.commonpath([p.parent for p in paths.values()]) if paths else ""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from collections.abc import Sequence as ListOf
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from memcell.errors import DataError
@@ -29,7 +28,7 @@ class Graded:
 
 
 def read_labels(
-    recordings: ListOf[Recording],
+    recordings: Sequence[Recording],
     asked: str,
     warn: Callable[[str], object],
     left_out: LeftOut | None = None,

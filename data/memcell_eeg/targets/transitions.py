@@ -11,10 +11,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from memcell.sequences.time_series import Sequence
+from memcell.sequences.time_series import TimeSeries
 
 
-def transition_weights(sequence: Sequence, margin: float) -> NDArray[np.float32]:
+def transition_weights(sequence: TimeSeries, margin: float) -> NDArray[np.float32]:
     """Return ``[n_steps]``: 1 on labelled steps around a change, else 0.
 
     Args:
@@ -31,7 +31,7 @@ def transition_weights(sequence: Sequence, margin: float) -> NDArray[np.float32]
     return weights
 
 
-def changes(sequence: Sequence) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def changes(sequence: TimeSeries) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return for each change of label the last step before it and the first one after it.
 
     They are neighbours unless unlabelled steps lie between; both are of one stretch.

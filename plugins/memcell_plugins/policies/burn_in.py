@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import torch
 
-from memcell.recurrent.policy import Memory, Remembered, StatePolicy
+from memcell.recurrent.policy import CarriedState, Memory, StatePolicy
 from memcell.sequences.batch import Batch
 from memcell_plugins.policies.configs import BurnInConfig
 
@@ -29,7 +29,7 @@ class BurnIn(StatePolicy):
         super().__init__()
         self.steps = config.steps
 
-    def begin(self, batch: Batch, memory: Memory) -> Remembered:
+    def begin(self, batch: Batch, memory: Memory) -> CarriedState:
         """Return the burnt-in states."""
         before = (batch.offset - self.steps).clamp_min(0)
         start = torch.where(batch.starts[0], batch.offset, before)

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from memcell.recurrent.policy import Memory, Remembered, StatePolicy
+from memcell.recurrent.policy import CarriedState, Memory, StatePolicy
 from memcell.recurrent.state import State, leaves, rebuild, where
 from memcell.sequences.batch import Batch
 from memcell_plugins.policies.configs import CarryConfig
@@ -29,21 +29,21 @@ class Carry(StatePolicy):
     def __init__(self, config: CarryConfig) -> None:
         super().__init__()
         self.config = config
-        self._carried: Remembered | None = None
+        self._carried: CarriedState | None = None
 
     def begin_epoch(self, memory: Memory) -> None:
         """Forget, unless lanes go on across epochs."""
         if self.config.reset_each_epoch:
             self._carried = None
 
-    def begin(self, batch: Batch, memory: Memory) -> Remembered:
+    def begin(self, batch: Batch, memory: Memory) -> CarriedState:
         """Return the carried state and age in lanes that go on, fresh ones at age 0 elsewhere."""
         afresh = self.afresh(batch, memory)
         goes_on = self.goes_on(batch, memory)
         if self._carried is None:
             return afresh
         state = where(goes_on, self.recall(self._carried.state), afresh.state)
-        return Remembered(state, torch.where(goes_on, self._carried.age, afresh.age))
+        return CarriedState(state, torch.where(goes_on, self._carried.age, afresh.age))
 
     def goes_on(self, batch: Batch, memory: Memory) -> Tensor:
         """Return ``[B]`` bool: lanes that keep their memory; at most ``batch.continues``."""
@@ -53,7 +53,7 @@ class Carry(StatePolicy):
         """Return what a kept state has become."""
         return state
 
-    def end(self, batch: Batch, states: Mapping[int, Remembered], memory: Memory) -> None:
+    def end(self, batch: Batch, states: Mapping[int, CarriedState], memory: Memory) -> None:
         """Keep the states at which the lanes go on."""
         self._carried = self.detached(states[batch.advance])
 
@@ -70,4 +70,4 @@ class Carry(StatePolicy):
             self._carried = None
             return
         parts = (tensors[f"state.{i}"] for i in range(len(tensors) - 1))
-        self._carried = Remembered(rebuild(template, parts), tensors["age"])
+        self._carried = CarriedState(rebuild(template, parts), tensors["age"])

@@ -23,7 +23,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from memcell.recurrent.policy import Memory, Remembered, StatePolicy
+from memcell.recurrent.policy import CarriedState, Memory, StatePolicy
 from memcell.recurrent.state import State, leaves, rebuild, where
 from memcell.sequences.batch import Batch
 from memcell_plugins.policies.configs import FittedNoiseConfig
@@ -42,13 +42,13 @@ class FittedNoise(StatePolicy):
         self.config = config
         self.pool = Pool(config.pool)
 
-    def begin(self, batch: Batch, memory: Memory) -> Remembered:
+    def begin(self, batch: Batch, memory: Memory) -> CarriedState:
         """Return drawn states at age 0."""
         afresh = self.afresh(batch, memory)
         if len(self.pool) < min(self.config.least, self.pool.size):
             return afresh
         drawn = self._drawn(batch.batch_size, afresh.state, memory)
-        return Remembered(where(batch.sequence >= 0, drawn, afresh.state), afresh.age)
+        return CarriedState(where(batch.sequence >= 0, drawn, afresh.state), afresh.age)
 
     def _drawn(self, lanes: int, template: State, memory: Memory) -> State:
         n, shrinkage = len(self.pool), self.config.shrinkage
@@ -64,7 +64,7 @@ class FittedNoise(StatePolicy):
             parts.append(drawn.view_as(like).to(like.dtype))
         return rebuild(template, iter(parts))
 
-    def end(self, batch: Batch, states: Mapping[int, Remembered], memory: Memory) -> None:
+    def end(self, batch: Batch, states: Mapping[int, CarriedState], memory: Memory) -> None:
         """Put the final states into the pool."""
         self.pool.add(batch, states[batch.advance])
 

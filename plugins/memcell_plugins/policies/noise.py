@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import torch
 
-from memcell.recurrent.policy import Memory, Remembered, StatePolicy
+from memcell.recurrent.policy import CarriedState, Memory, StatePolicy
 from memcell.recurrent.state import State, map_state
 from memcell.sequences.batch import Batch
 from memcell_plugins.policies.configs import NoiseConfig
@@ -30,9 +30,9 @@ class Noise(StatePolicy):
         super().__init__()
         self.sigma = config.sigma
 
-    def begin(self, batch: Batch, memory: Memory) -> Remembered:
+    def begin(self, batch: Batch, memory: Memory) -> CarriedState:
         """Return random states at age 0."""
-        return Remembered(self.fresh(batch, memory), self.afresh(batch, memory).age)
+        return CarriedState(self.fresh(batch, memory), self.afresh(batch, memory).age)
 
     def fresh(self, batch: Batch, memory: Memory) -> State:
         """Return random states around the model's start."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import torch
 
-from memcell.recurrent.policy import Memory, Remembered, StatePolicy
+from memcell.recurrent.policy import CarriedState, Memory, StatePolicy
 from memcell.sequences.batch import Batch
 
 
@@ -29,7 +29,7 @@ class Oracle(StatePolicy):
     def __init__(self, config: object = None) -> None:
         super().__init__()
 
-    def begin(self, batch: Batch, memory: Memory) -> Remembered:
+    def begin(self, batch: Batch, memory: Memory) -> CarriedState:
         """Return the state of each window's first step, made under today's parameters."""
         start = torch.where(batch.starts[0], batch.offset, torch.zeros_like(batch.offset))
         return memory.replay(batch.sequence, start, batch.offset, self.afresh(batch, memory))

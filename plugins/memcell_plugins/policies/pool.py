@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from memcell.recurrent.policy import Remembered
+from memcell.recurrent.policy import CarriedState
 from memcell.recurrent.state import State, leaves, rebuild
 from memcell.sequences.batch import Batch
 
@@ -28,7 +28,7 @@ class Pool:
         """Number of states in the pool."""
         return min(self.seen, self.size)
 
-    def add(self, batch: Batch, ended: Remembered) -> None:
+    def add(self, batch: Batch, ended: CarriedState) -> None:
         """Take the states of the lanes that held a window."""
         lanes = torch.nonzero(batch.sequence >= 0).squeeze(1)[-self.size :]
         new = [part.detach()[lanes.to(part.device)] for part in leaves(ended.state)]

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from memcell.recurrent.policy import Memory, Remembered, StatePolicy
+from memcell.recurrent.policy import CarriedState, Memory, StatePolicy
 from memcell.recurrent.state import State, where
 from memcell.sequences.batch import Batch
 from memcell_plugins.policies.configs import RandomPassConfig
@@ -34,7 +34,7 @@ class RandomPass(StatePolicy):
         super().__init__()
         self.pool = Pool(config.pool)
 
-    def begin(self, batch: Batch, memory: Memory) -> Remembered:
+    def begin(self, batch: Batch, memory: Memory) -> CarriedState:
         """Return drawn states at age 0."""
         afresh = self.afresh(batch, memory)
         # drawn also where nothing is in the pool: what is drawn later does not depend on it
@@ -42,9 +42,9 @@ class RandomPass(StatePolicy):
         if not len(self.pool):
             return afresh
         drawn = self.pool.state((chance * len(self.pool)).long(), afresh.state)
-        return Remembered(where(batch.sequence >= 0, drawn, afresh.state), afresh.age)
+        return CarriedState(where(batch.sequence >= 0, drawn, afresh.state), afresh.age)
 
-    def end(self, batch: Batch, states: Mapping[int, Remembered], memory: Memory) -> None:
+    def end(self, batch: Batch, states: Mapping[int, CarriedState], memory: Memory) -> None:
         """Put the final states into the pool."""
         self.pool.add(batch, states[batch.advance])
 

@@ -19,7 +19,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from memcell.recurrent.policy import Memory, Remembered, StatePolicy
+from memcell.recurrent.policy import CarriedState, Memory, StatePolicy
 from memcell.recurrent.state import State, leaves, rebuild, where
 from memcell.sequences.batch import Batch
 from memcell_plugins.policies.configs import RefreshConfig
@@ -28,7 +28,7 @@ from memcell_plugins.policies.configs import RefreshConfig
 class _Past(NamedTuple):
     """How a batch began: state and age, and each lane's first step ``[B]``."""
 
-    remembered: Remembered
+    remembered: CarriedState
     offset: Tensor
 
 
@@ -50,14 +50,14 @@ class Refresh(StatePolicy):
         if self.config.reset_each_epoch:
             self._past, self._windows = [], None
 
-    def begin(self, batch: Batch, memory: Memory) -> Remembered:
+    def begin(self, batch: Batch, memory: Memory) -> CarriedState:
         """Return each lane's last windows, run again, in lanes that go on; fresh states elsewhere."""
         start, known = batch.offset, self.afresh(batch, memory)
         back = self._back(batch)
         for i, past in enumerate(reversed(self._past), start=1):
             here = back == i
             start = torch.where(here, past.offset, start)
-            known = Remembered(
+            known = CarriedState(
                 where(here, past.remembered.state, known.state),
                 torch.where(here, past.remembered.age, known.age),
             )
@@ -73,7 +73,7 @@ class Refresh(StatePolicy):
         """Ask for the states before the first step."""
         return (0,)
 
-    def end(self, batch: Batch, states: Mapping[int, Remembered], memory: Memory) -> None:
+    def end(self, batch: Batch, states: Mapping[int, CarriedState], memory: Memory) -> None:
         """Keep how the batch began."""
         past = _Past(self.detached(states[0]), batch.offset)
         self._past = [*self._past, past][-self.config.windows :]
@@ -97,5 +97,5 @@ class Refresh(StatePolicy):
         self._past, self._windows = [], tensors.get("windows")
         for k in range(len(tensors.get("offset", ()))):
             parts = (tensors[f"state.{i}"][k] for i in range(len(tensors) - 3))
-            known = Remembered(rebuild(template, parts), tensors["age"][k])
+            known = CarriedState(rebuild(template, parts), tensors["age"][k])
             self._past.append(_Past(known, tensors["offset"][k]))

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from memcell.recurrent.policy import Remembered
+from memcell.recurrent.policy import CarriedState
 from memcell.recurrent.state import State, leaves, rebuild, where
 
 
@@ -21,7 +21,7 @@ class Found(NamedTuple):
         lag: ``[B]`` updates since the state was stored, 0 where there was none.
     """
 
-    remembered: Remembered
+    remembered: CarriedState
     found: Tensor
     lag: Tensor
 
@@ -39,7 +39,7 @@ class Store:
         self.age = torch.zeros(0, dtype=torch.int64)
         self.update = torch.zeros(0, dtype=torch.int64)
 
-    def get(self, sequence: Tensor, step: Tensor, otherwise: Remembered, update: int) -> Found:
+    def get(self, sequence: Tensor, step: Tensor, otherwise: CarriedState, update: int) -> Found:
         """Return what is stored for each lane's place.
 
         Args:
@@ -60,10 +60,10 @@ class Store:
         here = found.to(device)
         age = torch.where(here, self.age[rows].to(device), otherwise.age)
         lag = torch.where(found, update - self.update[rows], 0)
-        return Found(Remembered(where(here, state, otherwise.state), age), found, lag)
+        return Found(CarriedState(where(here, state, otherwise.state), age), found, lag)
 
     def put(
-        self, sequence: Tensor, step: Tensor, chosen: Tensor, remembered: Remembered, update: int
+        self, sequence: Tensor, step: Tensor, chosen: Tensor, remembered: CarriedState, update: int
     ) -> None:
         """Store the states of the chosen lanes ``[B]`` (bool), over what was there."""
         lanes = torch.nonzero(chosen).squeeze(1).cpu()

@@ -20,7 +20,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from memcell.recurrent.policy import Memory, Remembered, StatePolicy
+from memcell.recurrent.policy import CarriedState, Memory, StatePolicy
 from memcell.recurrent.state import State
 from memcell.sequences.batch import Batch
 from memcell_plugins.policies.store import Store
@@ -42,11 +42,11 @@ class Stored(StatePolicy):
         """Count anew; what is stored stays."""
         self._hits, self._misses, self._lag = 0, 0, 0
 
-    def begin(self, batch: Batch, memory: Memory) -> Remembered:
+    def begin(self, batch: Batch, memory: Memory) -> CarriedState:
         """Return the stored states, fresh ones where nothing is stored."""
         return self.look_up(batch, batch.offset, batch.starts[0], memory)
 
-    def look_up(self, batch: Batch, step: Tensor, starts: Tensor, memory: Memory) -> Remembered:
+    def look_up(self, batch: Batch, step: Tensor, starts: Tensor, memory: Memory) -> CarriedState:
         """Return what is stored before each lane's ``step``, and count.
 
         Args:
@@ -63,12 +63,12 @@ class Stored(StatePolicy):
         self._lag += int(found.lag.sum())
         return found.remembered
 
-    def end(self, batch: Batch, states: Mapping[int, Remembered], memory: Memory) -> None:
+    def end(self, batch: Batch, states: Mapping[int, CarriedState], memory: Memory) -> None:
         """Store the states at which the lanes go on, for the windows that begin there."""
         self.keep(batch, batch.advance, states, memory)
 
     def keep(
-        self, batch: Batch, steps: int, states: Mapping[int, Remembered], memory: Memory
+        self, batch: Batch, steps: int, states: Mapping[int, CarriedState], memory: Memory
     ) -> None:
         """Store the states after a number of steps, of the lanes that have so many."""
         reached = batch.valid[:steps].all(0) & (batch.sequence >= 0)

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 
 import torch
 
-from memcell.recurrent.policy import Memory, Remembered
+from memcell.recurrent.policy import CarriedState, Memory
 from memcell.sequences.batch import Batch
 from memcell_plugins.policies.configs import BurnInConfig
 from memcell_plugins.policies.stored import Stored
@@ -35,7 +35,7 @@ class StoredBurnIn(Stored):
         super().__init__()
         self.steps = config.steps
 
-    def begin(self, batch: Batch, memory: Memory) -> Remembered:
+    def begin(self, batch: Batch, memory: Memory) -> CarriedState:
         """Return stored states, run over the steps before the window."""
         # closer than l to the sequence's start there is nothing to look up: the burn-in begins there
         start = (batch.offset - self.steps).clamp_min(0)
@@ -47,7 +47,7 @@ class StoredBurnIn(Stored):
         """Ask for the states at which some later window's burn-in begins."""
         return (self._kept_after(batch),)
 
-    def end(self, batch: Batch, states: Mapping[int, Remembered], memory: Memory) -> None:
+    def end(self, batch: Batch, states: Mapping[int, CarriedState], memory: Memory) -> None:
         """Store them."""
         self.keep(batch, self._kept_after(batch), states, memory)
 

@@ -14,7 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from memcell.applications.app import Task
 from memcell.plugins import default_registry
 from memcell.runs.run_folder import RunFolder
-from memcell.sequences import Sequence
+from memcell.sequences import TimeSeries
 from memcell.training.parts import build_parts
 from memcell.training.trainer import Trainer
 
@@ -170,7 +170,7 @@ def recording(name, n_steps, seed, breaks=()):
     rng = np.random.default_rng(seed)
     features = rng.standard_normal((n_steps, 3)).astype(np.float32)
     targets = (features[:, 0] > 0).astype(np.int64)
-    return Sequence(
+    return TimeSeries(
         name=name, subject=name, features=features, targets=targets, breaks=tuple(breaks)
     )
 

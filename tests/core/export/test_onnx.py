@@ -18,7 +18,7 @@ from memcell.inference.onnx.scan import scan_model
 from memcell.inference.onnx.step import NetworkStep
 from memcell.network.network import Network
 from memcell.plugins import default_registry
-from memcell.recurrent import Normalizer, NormWindow, Remembered, Start, ZeroStart
+from memcell.recurrent import CarriedState, Normalizer, NormWindow, Start, ZeroStart
 from memcell.recurrent.state import leaves
 from memcell_plugins.cells.rnn import RNN, RNNState
 from memcell_plugins.policies.learned import LearnedStart
@@ -120,7 +120,7 @@ def test_time_and_batch_are_free_and_names_say_what_they_are(lstm):
         found = session.run(None, {"x": x.numpy(), **arrays(step, state, age)})
         no = torch.zeros(steps, lanes, dtype=torch.bool)
         with torch.no_grad():
-            ran = step.network(x, Remembered(state, age), state, no, ~no)
+            ran = step.network(x, CarriedState(state, age), state, no, ~no)
         expected = torch.softmax(ran.logits, -1)
         assert found[0].shape == expected.shape
         np.testing.assert_allclose(found[0], expected.numpy(), atol=1e-5)
@@ -142,7 +142,7 @@ def test_the_printed_lines_run(lstm, tmp_path, capsys):
     fresh, age = step.network.fresh(1), torch.zeros(1, dtype=torch.int64)
     no = torch.zeros(len(whole), 1, dtype=torch.bool)
     with torch.no_grad():
-        ran = step.network(whole, Remembered(fresh, age), fresh, no, ~no, keep=(len(whole),))
+        ran = step.network(whole, CarriedState(fresh, age), fresh, no, ~no, keep=(len(whole),))
     np.testing.assert_allclose(
         scope["found"]["probability"][:, 0],
         torch.softmax(ran.logits[-9:, 0], -1).numpy(),

@@ -12,9 +12,9 @@ from torch import nn
 from memcell.backends import Layer, RecurrentStack, WindowMarks
 from memcell.network.network import Network
 from memcell.plugins import default_registry
-from memcell.recurrent import Remembered, ZeroStart
+from memcell.recurrent import CarriedState, ZeroStart
 from memcell.recurrent.state import leaves
-from memcell.sequences import Sequence
+from memcell.sequences import TimeSeries
 from memcell.training.config import TrainingConfig
 from memcell.training.gradients import gradient_mode
 from memcell.training.gradients.flow import FlowScaled
@@ -49,7 +49,7 @@ def gradient(network, edges):
     x = torch.randn(STEPS, LANES, 2, generator=g, dtype=torch.float64)
     y = torch.randint(0, 2, (STEPS, LANES), generator=g)
     network.zero_grad()
-    known = Remembered(network.fresh(LANES), torch.zeros(LANES, dtype=torch.int64))
+    known = CarriedState(network.fresh(LANES), torch.zeros(LANES, dtype=torch.int64))
     for start, stop in itertools.pairwise(edges):
         no = torch.zeros(stop - start, LANES, dtype=torch.bool)
         ran = network(x[start:stop], known, network.fresh(LANES), no, ~no, keep=(stop - start,))
@@ -84,7 +84,7 @@ def test_drawn_truncations_have_the_whole_gradient_as_their_mean():
     assert isinstance(wrapped, FlowScaled)
     network = network_of(wrapped.factor)
     data = [
-        Sequence(
+        TimeSeries(
             name="s",
             subject="p",
             features=np.zeros((STEPS, 2), np.float32),

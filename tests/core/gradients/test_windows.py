@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memcell.errors import ConfigError
-from memcell.sequences import Sequence, collate, window_table
+from memcell.sequences import TimeSeries, collate, window_table
 from memcell.training.config import TrainingConfig
 from memcell.training.gradients import gradient_mode
 from memcell.training.seeds import lengths_rng
@@ -19,7 +19,7 @@ few = settings(max_examples=40, deadline=None)
 
 def sequence(n, name="s"):
     rng = np.random.default_rng(n)
-    return Sequence(
+    return TimeSeries(
         name=name,
         subject=name,
         features=rng.normal(size=(n, 2)).astype(np.float32),

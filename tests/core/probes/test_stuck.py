@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from memcell.probes.lanczos import lanczos
 from memcell.probes.stuck import HessianProduct, Stuck
-from memcell.recurrent.policy import Remembered
+from memcell.recurrent.policy import CarriedState
 
 
 def matrix(values, seed=0):
@@ -72,7 +72,7 @@ def test_products_and_eigenvalues_are_those_of_the_dense_hessian(make_trainer, m
         ran = functional_call(
             network,
             dict(zip(names, pieces, strict=True)),
-            (windows.x, Remembered(fresh, age), fresh, windows.starts, windows.valid),
+            (windows.x, CarriedState(fresh, age), fresh, windows.starts, windows.valid),
         )
         flat = F.cross_entropy(
             ran.logits.flatten(0, 1), windows.y.clamp_min(0).flatten(), reduction="none"

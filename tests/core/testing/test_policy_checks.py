@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from memcell import StatePolicySpec
-from memcell.recurrent import Remembered, Start, StatePolicy, where
+from memcell.recurrent import CarriedState, Start, StatePolicy, where
 from memcell.recurrent.state import leaves, map_state, rebuild
 from memcell.testing import POLICY_CHECKS, CheckFailed
 from memcell.testing import policies as checks
@@ -35,7 +35,7 @@ class Carry(StatePolicy):
         if self.kept is None:
             return afresh
         on = self.goes_on(batch, memory)
-        return Remembered(
+        return CarriedState(
             where(on, self.kept.state, afresh.state), torch.where(on, self.kept.age, afresh.age)
         )
 
@@ -50,7 +50,7 @@ class Carry(StatePolicy):
     def load_memory_dict(self, tensors, template):
         if tensors:
             parts = (tensors[f"s{i}"] for i in range(len(tensors) - 1))
-            self.kept = Remembered(rebuild(template, parts), tensors["age"])
+            self.kept = CarriedState(rebuild(template, parts), tensors["age"])
 
 
 class LearnedStart(Start):
@@ -92,7 +92,7 @@ class Borrowed(StatePolicy):
 
     def begin(self, batch, memory):
         afresh = self.afresh(batch, memory)
-        return Remembered(afresh.state if self.kept is None else self.kept, afresh.age)
+        return CarriedState(afresh.state if self.kept is None else self.kept, afresh.age)
 
     def end(self, batch, states, memory):
         self.kept = map_state(lambda t: t.roll(1, 0), self.detached(states[batch.advance]).state)
@@ -108,7 +108,7 @@ class Borrowed(StatePolicy):
 class BorrowedWithAge(Borrowed):
     def begin(self, batch, memory):
         begun = super().begin(batch, memory)
-        return Remembered(begun.state, (~batch.starts[0]).long())
+        return CarriedState(begun.state, (~batch.starts[0]).long())
 
 
 class Stored(StatePolicy):
@@ -127,7 +127,7 @@ class Stored(StatePolicy):
                 for whole, part in zip(leaves(state), parts, strict=True):
                     whole[i] = part
                 age[i] = at
-        return Remembered(state, age)
+        return CarriedState(state, age)
 
     def end(self, batch, states, memory):
         state, age = self.detached(states[batch.advance])
@@ -160,13 +160,13 @@ class FloatRestarts(StatePolicy):
 class ShortAges(StatePolicy):
     def begin(self, batch, memory):
         state, age = self.afresh(batch, memory)
-        return Remembered(state, age.to(torch.int32))
+        return CarriedState(state, age.to(torch.int32))
 
 
 class BareTuples(StatePolicy):
     def begin(self, batch, memory):
         state, age = self.afresh(batch, memory)
-        return Remembered(tuple(tuple(layer) for layer in state), age)
+        return CarriedState(tuple(tuple(layer) for layer in state), age)
 
 
 class OneLaneFresh(StatePolicy):
@@ -179,7 +179,7 @@ class CarriesAgeOnly(Carry):
 
     def begin(self, batch, memory):
         begun = super().begin(batch, memory)
-        return begun if self.kept is None else Remembered(begun.state, self.kept.age)
+        return begun if self.kept is None else CarriedState(begun.state, self.kept.age)
 
 
 class TakesTheWindowsEnd(Carry):
@@ -205,7 +205,7 @@ class CarriesAlways(Carry):
 class SwapsLanes(Carry):
     def end(self, batch, states, memory):
         super().end(batch, states, memory)
-        self.kept = Remembered(
+        self.kept = CarriedState(
             map_state(lambda t: t.roll(1, 0), self.kept.state), self.kept.age.roll(1, 0)
         )
 
@@ -217,14 +217,14 @@ class Foresees(StatePolicy):
         afresh = self.afresh(batch, memory)
         stop = batch.offset + batch.valid.sum(0)
         after = memory.replay(batch.sequence, batch.offset, stop, afresh)
-        return Remembered(after.state, afresh.age)
+        return CarriedState(after.state, afresh.age)
 
 
 class ReachesWeights(Carry):
     def begin(self, batch, memory):
         state, age = super().begin(batch, memory)
         pull = memory.network.encoder.weight.mean()
-        return Remembered(map_state(lambda t: t + 0.1 * pull, state), age)
+        return CarriedState(map_state(lambda t: t + 0.1 * pull, state), age)
 
 
 class GlobalChance(Carry):
@@ -236,7 +236,7 @@ class ForgetsAge(Carry):
     def load_memory_dict(self, tensors, template):
         super().load_memory_dict(tensors, template)
         if self.kept is not None:
-            self.kept = Remembered(self.kept.state, torch.zeros_like(self.kept.age))
+            self.kept = CarriedState(self.kept.state, torch.zeros_like(self.kept.age))
 
 
 class SavesNothing(Carry):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from memcell.errors import UsageError
 from memcell.inference.inference import probabilities
 from memcell.inference.stepping import NetworkStepper
-from memcell.sequences import Sequence
+from memcell.sequences import TimeSeries
 from memcell_eeg.features.pipeline import Pipeline
 from memcell_eeg.features.stream import Flow
 from memcell_eeg.live.alarm import AlarmRules
@@ -25,7 +25,7 @@ def test_single_steps_are_the_bits_of_inference(build_network, cell, norm):
     network = build_network(14, cell, norm)
     x = np.random.default_rng(0).normal(size=(521, 14)).astype(np.float32)
     breaks = (3, 100, 301)  # 521 = 2 chunks of 256, and 9: a block and a step alone
-    sequence = Sequence(
+    sequence = TimeSeries(
         name="a",
         subject="a",
         features=x,

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import pytest
 import torch
 
-from memcell.recurrent.policy import Remembered
+from memcell.recurrent.policy import CarriedState
 from memcell.recurrent.state import leaves, map_state
 from memcell.sequences import Batch
 from memcell_plugins import memcell_state_policies
@@ -50,7 +50,7 @@ class FakeMemory:
         """Adds 1 to the state for each step, so that steps can be counted."""
         steps = (stop - start).clamp_min(0)
         moved = map_state(lambda t: t + steps.unsqueeze(1), remembered.state)
-        return Remembered(moved, remembered.age + steps)
+        return CarriedState(moved, remembered.age + steps)
 
 
 def batch(continues, starts=None):
@@ -84,7 +84,7 @@ def ended(policy, memory, age=T, grad=False):
     now = batch(OFF)
     (wanted,) = policy.wants(now)
     assert wanted == T
-    policy.end(now, {wanted: Remembered(last, torch.full((B,), age))}, memory)
+    policy.end(now, {wanted: CarriedState(last, torch.full((B,), age))}, memory)
     return last
 
 
@@ -156,7 +156,7 @@ def runs(policy, seed=3, batches=12):
         now = batch((torch.rand(B) < 0.8).tolist() if k else OFF)
         first = policy.begin(now, memory)
         began.append(first)
-        policy.end(now, {T: Remembered(state(B), first.age + T)}, memory)
+        policy.end(now, {T: CarriedState(state(B), first.age + T)}, memory)
     return began
 
 
@@ -227,7 +227,7 @@ def test_fitted_noise_has_the_mean_and_the_covariance_of_final_states(build):
         values = torch.randn(B, 7) @ mix + 2.0
         parts = iter(values.split([2, 3, 2], dim=1))
         last = tuple(type(layer)(*(next(parts) for _ in layer)) for layer in state(1))
-        policy.end(batch(OFF), {T: Remembered(last, torch.full((B,), T))}, memory)
+        policy.end(batch(OFF), {T: CarriedState(last, torch.full((B,), T))}, memory)
         rows.append(values)
     wanted = torch.cat(rows).T.cov(correction=0)
     wanted = (1 - shrinkage) * wanted + shrinkage * wanted.diag().diag()
@@ -266,7 +266,7 @@ def test_stored_finds_by_sequence_and_step_and_says_how_old_its_parameters_are(b
     policy.begin(at(0), memory)
     assert policy.counts() == {"stored_hits": 0, "stored_misses": 0, "stored_lag": 0}
     last = state(B)
-    policy.end(at(0), {T: Remembered(last, torch.full((B,), T))}, memory)
+    policy.end(at(0), {T: CarriedState(last, torch.full((B,), T))}, memory)
     memory.update = 7
     began = policy.begin(at(T, sequence=(2, 5, 0, -1)), memory)
     assert began.age.tolist() == [T, 0, T, 0]
@@ -284,7 +284,7 @@ def test_stored_overwrites_in_place_and_takes_no_more_room_than_there_are_window
     for k in range(5):
         for steps in range(0, 40, T):
             policy.end(
-                at(steps), {T: Remembered(state(B, float(k)), torch.zeros(B).long())}, memory
+                at(steps), {T: CarriedState(state(B, float(k)), torch.zeros(B).long())}, memory
             )
     kept = policy.memory_dict()
     assert kept["place"].shape == (3 * 14, 2)
@@ -296,7 +296,7 @@ def test_a_window_cut_short_by_its_sequences_end_is_not_stored(build):
     policy, memory = build(SPECS["stored"]), FakeMemory()
     now = at(0)
     now.valid[1:, 0] = False
-    policy.end(now, {T: Remembered(state(B), torch.full((B,), T))}, memory)
+    policy.end(now, {T: CarriedState(state(B), torch.full((B,), T))}, memory)
     assert policy.memory_dict()["place"].tolist() == [[1, T], [2, T]]
 
 

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import memcell.training.memory
-from memcell.recurrent.policy import Remembered
+from memcell.recurrent.policy import CarriedState
 from memcell.recurrent.state import leaves, map_state, rebuild
-from memcell.sequences import Sequence
+from memcell.sequences import TimeSeries
 from memcell.testing.policies.world import World, recordings
 from memcell_plugins import memcell_state_policies
 
@@ -28,7 +28,7 @@ def sequences(draw):
         gaps = draw(st.sets(st.integers(1, n - 1), max_size=3)) if n > 1 else set()
         rng = np.random.default_rng([i, n])
         found.append(
-            Sequence(
+            TimeSeries(
                 name=f"s{i}",
                 subject=f"p{i}",
                 features=rng.normal(size=(n, 2)).astype(np.float32),
@@ -129,14 +129,14 @@ def test_a_replay_of_all_lanes_is_that_of_each_alone_step_by_step(build, monkeyp
     sequence, start, stop = (torch.tensor(column) for column in zip(*lanes, strict=True))
     n = len(lanes)
     first = map_state(lambda t: torch.randn_like(t), memory.fresh(n))
-    known = Remembered(first, torch.arange(n))
+    known = CarriedState(first, torch.arange(n))
     kept = map_state(torch.clone, first)
     after = memory.replay(sequence, start, stop, known)
     assert memory.network.training, "left as it was"
     memory.network.eval()
     for lane, (which, begin, end) in enumerate(lanes):
         alone = rebuild(kept, (part[lane : lane + 1] for part in leaves(kept)))
-        now = Remembered(alone, known.age[lane : lane + 1])
+        now = CarriedState(alone, known.age[lane : lane + 1])
         for step in range(begin, end) if which >= 0 else ():
             x = torch.from_numpy(data[which].features[step : step + 1]).unsqueeze(1)
             restarts = torch.tensor([[bool(data[which].starts[step])]])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from memcell.sequences import Sequence, window_table
+from memcell.sequences import TimeSeries, window_table
 from memcell_plugins import memcell_samplers
 
 SPECS = {spec.name: spec for spec in memcell_samplers()}
@@ -14,7 +14,9 @@ def windows():
     rng = np.random.default_rng(0)
     features = rng.normal(size=(200, 2)).astype(np.float32)
     targets = (np.arange(200) // 17 % 2).astype(np.int64)
-    return window_table([Sequence(name="s", subject="p", features=features, targets=targets)], 5, 2)
+    return window_table(
+        [TimeSeries(name="s", subject="p", features=features, targets=targets)], 5, 2
+    )
 
 
 def rows(sampler, windows, epoch, lanes=4):
@@ -43,7 +45,7 @@ def test_windows_without_a_label_are_not_easy(build, by):
     targets = np.array([0, 1] * 10 + [-1] * 20, dtype=np.int64)
     features = np.zeros((40, 1), dtype=np.float32)
     windows = window_table(
-        [Sequence(name="s", subject="p", features=features, targets=targets)], 5, 2
+        [TimeSeries(name="s", subject="p", features=features, targets=targets)], 5, 2
     )
     sampler = build(SPECS["curriculum"], by=by, start=0.5, grow=1000)
     sampler.observe(np.arange(8), np.where(windows.weight > 0, 0.7, 0.0))

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memcell.errors import DataError
-from memcell.sequences import Sequence, window_table
+from memcell.sequences import TimeSeries, window_table
 from memcell_plugins import memcell_samplers
 
 SPECS = {spec.name: spec for spec in memcell_samplers()}
@@ -35,7 +35,7 @@ def table(lengths, seed=0, n_classes=3, labelled=1.0, time_steps=T):
         targets[rng.random(n) >= labelled] = -1
         features = rng.normal(size=(n, 2)).astype(np.float32)
         sequences.append(
-            Sequence(name=f"s{i}", subject=f"p{i % 2}", features=features, targets=targets)
+            TimeSeries(name=f"s{i}", subject=f"p{i % 2}", features=features, targets=targets)
         )
     return window_table(sequences, time_steps, n_classes)
 
@@ -172,7 +172,7 @@ class TestGrouped:
         # the second feature is 1000 times larger and says nothing: scaling must take care of it
         centres = np.array([[-8, 0], [0, 0], [8, 0]])[truth]
         features = (centres + rng.normal(size=(60, 2)) * [0.5, 1000]).astype(np.float32)
-        one = Sequence(name="s", subject="p", features=features, targets=np.zeros(60, np.int64))
+        one = TimeSeries(name="s", subject="p", features=features, targets=np.zeros(60, np.int64))
         windows = window_table([one], 1, 1)
         sampler = build(SPECS["grouped"], by="cluster", clusters=3)
         groups = sampler.groups(windows)
@@ -195,7 +195,9 @@ class TestGrouped:
 def two_labels(n_first, n_second):
     targets = np.array([0] * n_first + [1] * n_second)
     features = np.zeros((len(targets), 1), np.float32)
-    return window_table([Sequence(name="s", subject="p", features=features, targets=targets)], 1, 2)
+    return window_table(
+        [TimeSeries(name="s", subject="p", features=features, targets=targets)], 1, 2
+    )
 
 
 @pytest.mark.parametrize("k", [1, 2, 5])

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from memcell.errors import MemcellError
 from memcell.inference.onnx.step import NetworkStep
-from memcell.recurrent.policy import Remembered
+from memcell.recurrent.policy import CarriedState
 from memcell.recurrent.state import State, leaves, map_state
 
 #: Lengths of the chunks, a step alone among them.
@@ -106,20 +106,20 @@ def _session(model: bytes) -> Any:
         raise MemcellError(f"ONNX Runtime cannot run the exported model: {reason}") from error
 
 
-def _beginnings(step: NetworkStep, generator: torch.Generator) -> Iterator[Remembered]:
+def _beginnings(step: NetworkStep, generator: torch.Generator) -> Iterator[CarriedState]:
     fresh = step.network.fresh(LANES)
-    yield Remembered(fresh, torch.zeros(LANES, dtype=torch.int64))
+    yield CarriedState(fresh, torch.zeros(LANES, dtype=torch.int64))
 
     def moved(t: Tensor) -> Tensor:
         return t + 0.3 * torch.randn(t.shape, generator=generator, dtype=t.dtype)
 
     ages = torch.tensor([0, 40, 1000]) if step.aged else torch.zeros(LANES, dtype=torch.int64)
-    yield Remembered(map_state(moved, fresh), ages)
+    yield CarriedState(map_state(moved, fresh), ages)
 
 
 @torch.no_grad()
 def _compared(
-    session: Any, step: NetworkStep, x: Tensor, before: Remembered
+    session: Any, step: NetworkStep, x: Tensor, before: CarriedState
 ) -> Iterator[tuple[dict[str, Array], dict[str, Array]]]:
     """Yield (ONNX's, torch's) outputs of each chunk by name."""
     network = step.network

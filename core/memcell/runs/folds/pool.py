@@ -6,7 +6,7 @@ that of all their decisions, and an interval over subjects takes a subject with 
 
 from __future__ import annotations
 
-from collections.abc import Sequence as ListOf
+from collections.abc import Sequence
 from pathlib import Path
 
 from memcell.applications.app import Folding, Judged, Row
@@ -15,7 +15,7 @@ from memcell.runs.by_subject import cell
 from memcell.runs.predictions import read_judged
 
 
-def pooled_rows(app: Folding, folds: ListOf[ListOf[Path]]) -> tuple[list[Row], list[str]]:
+def pooled_rows(app: Folding, folds: Sequence[Sequence[Path]]) -> tuple[list[Row], list[str]]:
     """Return a row for each model that every fold has, and the names of those that some lack.
 
     Args:
@@ -55,7 +55,9 @@ def pooled_rows(app: Folding, folds: ListOf[ListOf[Path]]) -> tuple[list[Row], l
     return rows, [name for name in parts if name not in everywhere]
 
 
-def seeds_tsv(app: Folding, folds: ListOf[ListOf[Path]], seeds: ListOf[int], first: str) -> str:
+def seeds_tsv(
+    app: Folding, folds: Sequence[Sequence[Path]], seeds: Sequence[int], first: str
+) -> str:
     """Return a line for each seed and network: its scores pooled over the folds.
 
     Args:
@@ -79,7 +81,7 @@ def seeds_tsv(app: Folding, folds: ListOf[ListOf[Path]], seeds: ListOf[int], fir
     return table([["seed", "name", *names], *lines])
 
 
-def _by_subject(app: Folding, judged: ListOf[Judged]) -> dict[str, dict[str, float]]:
+def _by_subject(app: Folding, judged: Sequence[Judged]) -> dict[str, dict[str, float]]:
     of: dict[str, list[Judged]] = {}
     for part in judged:
         for subject in sorted({s.subject for s in part.sequences}):

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from memcell.backends import Layer, RecurrentStack
-from memcell.network.network import Network, Ran
+from memcell.network.network import Network, NetworkOutput
 from memcell.plugins.specs import StatePolicySpec
-from memcell.recurrent.policy import Remembered, StatePolicy
+from memcell.recurrent.policy import CarriedState, StatePolicy
 from memcell.recurrent.state import State
-from memcell.sequences import Batch, Sequence, WindowTable, collate, window_table
+from memcell.sequences import Batch, TimeSeries, WindowTable, collate, window_table
 from memcell.testing.failure import require
 from memcell.testing.numbers import seeded
 from memcell.testing.trace_cell import TraceCell
@@ -35,11 +35,11 @@ RECORDINGS: tuple[tuple[int, tuple[int, ...]], ...] = (
 )
 
 
-def recordings() -> list[Sequence]:
+def recordings() -> list[TimeSeries]:
     """Return recordings of three subjects."""
     rng = np.random.default_rng(8)
     return [
-        Sequence(
+        TimeSeries(
             name=f"recording {i}",
             subject=f"subject {i % 3}",
             features=rng.normal(size=(n, FEATURES)).astype(np.float32),
@@ -50,7 +50,7 @@ def recordings() -> list[Sequence]:
     ]
 
 
-def disturbed(sequences: list[Sequence], which: int, start: int, stop: int) -> list[Sequence]:
+def disturbed(sequences: list[TimeSeries], which: int, start: int, stop: int) -> list[TimeSeries]:
     """Return the recordings with other features in steps ``[start, stop)`` of one of them."""
     features = sequences[which].features.copy()
     features[start:stop] = 2.0 - 1.5 * features[start:stop]
@@ -154,10 +154,10 @@ class Moment:
     """
 
     batch: Batch
-    begin: Remembered
+    begin: CarriedState
     fresh: State
     restarts: Tensor
-    ran: Ran
+    ran: NetworkOutput
     random: Tensor
 
 
@@ -172,7 +172,7 @@ class World:
     """
 
     def __init__(
-        self, policy: StatePolicy, sequences: list[Sequence], order: str = "stream", seed: int = 0
+        self, policy: StatePolicy, sequences: list[TimeSeries], order: str = "stream", seed: int = 0
     ) -> None:
         self.policy, self.sequences = policy, sequences
         self.network = network_of(policy)
@@ -227,7 +227,7 @@ class World:
 
 @torch.no_grad()
 def lived(
-    build: BuildPolicy, sequences: list[Sequence], order: str = "stream", seed: int = 0
+    build: BuildPolicy, sequences: list[TimeSeries], order: str = "stream", seed: int = 0
 ) -> list[Moment]:
     """Return all moments of a run, without gradients."""
     return list(World(made(build), sequences, order, seed).live())

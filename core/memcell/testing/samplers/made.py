@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memcell.sequences.sampler import Sampler
-from memcell.sequences.time_series import UNLABELLED, Sequence
+from memcell.sequences.time_series import UNLABELLED, TimeSeries
 from memcell.sequences.windows import WindowTable, window_table
 from memcell.testing.failure import require
 
@@ -45,7 +45,7 @@ def table(lengths: tuple[int, ...], phase: int = 0) -> WindowTable:
         if len(lengths) > 1 and i == 0:
             targets[: 2 * TIME_STEPS] = UNLABELLED
         sequences.append(
-            Sequence(
+            TimeSeries(
                 name=f"sequence {i}",
                 subject=f"subject {i % 3}",
                 features=rng.normal(size=(n, 2)).astype(np.float32),

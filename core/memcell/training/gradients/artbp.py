@@ -19,14 +19,14 @@ gradient and are not unbiased; ``--clip 0 --optimizer sgd`` is the theorem's cas
 
 from __future__ import annotations
 
-from collections.abc import Sequence as ListOf
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from memcell.recurrent.cell import Cell
-from memcell.sequences.time_series import Sequence
+from memcell.sequences.time_series import TimeSeries
 from memcell.sequences.windows import WindowTable
 from memcell.training.config import TrainingConfig
 from memcell.training.gradients.flow import FlowScaled
@@ -49,16 +49,16 @@ class ARTBP(GradientMode):
 
     def table(
         self,
-        sequences: ListOf[Sequence],
+        sequences: Sequence[TimeSeries],
         n_classes: int,
-        weights: ListOf[NDArray[np.float32]] | None,
+        weights: Sequence[NDArray[np.float32]] | None,
         phase: int,
         rng: np.random.Generator,
     ) -> WindowTable:
         """Cut sequences into the windows of an epoch, from their first step on whatever the phase."""
         return super().table(sequences, n_classes, weights, 0, rng)
 
-    def cuts(self, sequences: ListOf[Sequence], rng: np.random.Generator) -> dict[str, Any]:
+    def cuts(self, sequences: Sequence[TimeSeries], rng: np.random.Generator) -> dict[str, Any]:
         """Return the series of lengths."""
         c = 1.0 / self.config.time_steps
         return {"lengths": enough(longest(sequences), lambda n: rng.geometric(c, n))}

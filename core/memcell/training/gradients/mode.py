@@ -8,8 +8,7 @@ half of T steps.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from collections.abc import Sequence as ListOf
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 
 from memcell.recurrent.cell import Cell
 from memcell.sequences.batch import Batch
-from memcell.sequences.time_series import Sequence
+from memcell.sequences.time_series import TimeSeries
 from memcell.sequences.windows import WindowTable, window_table
 from memcell.training.config import TrainingConfig
 
@@ -41,9 +40,9 @@ class GradientMode:
 
     def table(
         self,
-        sequences: ListOf[Sequence],
+        sequences: Sequence[TimeSeries],
         n_classes: int,
-        weights: ListOf[NDArray[np.float32]] | None,
+        weights: Sequence[NDArray[np.float32]] | None,
         phase: int,
         rng: np.random.Generator,
     ) -> WindowTable:
@@ -65,7 +64,7 @@ class GradientMode:
             **self.cuts(sequences, rng),
         )
 
-    def cuts(self, sequences: ListOf[Sequence], rng: np.random.Generator) -> dict[str, Any]:
+    def cuts(self, sequences: Sequence[TimeSeries], rng: np.random.Generator) -> dict[str, Any]:
         """Return ``stride`` or ``lengths`` of `window_table`; nothing for plain windows."""
         return {}
 
@@ -99,6 +98,6 @@ class GradientMode:
         return ""
 
 
-def longest(sequences: ListOf[Sequence]) -> int:
+def longest(sequences: Sequence[TimeSeries]) -> int:
     """Return the steps of the longest sequence."""
     return max((s.n_steps for s in sequences), default=1)

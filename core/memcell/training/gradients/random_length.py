@@ -12,15 +12,14 @@ and the rate of a batch is that of its mean length.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from collections.abc import Sequence as ListOf
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from memcell.sequences.batch import Batch
-from memcell.sequences.time_series import Sequence
+from memcell.sequences.time_series import TimeSeries
 from memcell.training.gradients.mode import GradientMode, longest
 
 
@@ -33,7 +32,7 @@ class RandomLength(GradientMode):
 
     fixed_grid: ClassVar[bool] = False
 
-    def cuts(self, sequences: ListOf[Sequence], rng: np.random.Generator) -> dict[str, Any]:
+    def cuts(self, sequences: Sequence[TimeSeries], rng: np.random.Generator) -> dict[str, Any]:
         """Return the series of lengths."""
         return {"lengths": enough(longest(sequences), lambda n: self.draw(n, rng))}
 

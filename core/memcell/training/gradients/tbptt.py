@@ -12,12 +12,12 @@ parameters of one update before, as in any carried memory.
 
 from __future__ import annotations
 
-from collections.abc import Sequence as ListOf
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
-from memcell.sequences.time_series import Sequence
+from memcell.sequences.time_series import TimeSeries
 from memcell.training.config import TrainingConfig
 from memcell.training.gradients.mode import GradientMode
 
@@ -31,7 +31,7 @@ class TBPTT(GradientMode):
 
     takes_phase: ClassVar[bool] = False
 
-    def cuts(self, sequences: ListOf[Sequence], rng: np.random.Generator) -> dict[str, Any]:
+    def cuts(self, sequences: Sequence[TimeSeries], rng: np.random.Generator) -> dict[str, Any]:
         """Return the stride k1."""
         return {"stride": self.config.k1 or max(1, self.config.time_steps // 2)}
 

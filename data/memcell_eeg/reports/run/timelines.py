@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from memcell.reports import Html, drawing, legend, paragraph, strong, text
 from memcell.reports.numbers import count, length, number
 from memcell.reports.svg import COLOURS, DASHES
-from memcell.sequences.time_series import Sequence
+from memcell.sequences.time_series import TimeSeries
 from memcell_eeg.reports.drawings.along_time import (
     GAP,
     NO_LABEL,
@@ -45,7 +45,7 @@ class Seen:
         models: (row, ``[n]`` probability of the positive class, threshold).
     """
 
-    sequence: Sequence
+    sequence: TimeSeries
     models: list[tuple[Scored, NDArray[np.float64], float]]
 
 
@@ -175,11 +175,11 @@ def _scene(
     )  # fmt: skip
 
 
-def _true(s: Sequence) -> Spans:
+def _true(s: TimeSeries) -> Spans:
     return [(e.onset, e.end) for e in runs(np.asarray(s.targets == 1), s)]
 
 
-def _found(run: Run, s: Sequence, p: NDArray[np.float64], threshold: float) -> Spans:
+def _found(run: Run, s: TimeSeries, p: NDArray[np.float64], threshold: float) -> Spans:
     """Return what was detected: runs of positive steps under the run's rules of merging and length."""
     own = run.sections.get("microsleep", {})
     merge, shortest = (np.nan_to_num(as_float(own.get(n))) for n in ("merge", "min_duration"))
