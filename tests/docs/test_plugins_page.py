@@ -1,4 +1,7 @@
-"""The package on docs/plugins.md: written out as it stands there, checked, and trained with."""
+"""The package on docs/plugins.md: written out as it stands there, checked, and trained with.
+
+So is the one on the page of version 0.1, whose import paths and names go on working for a version.
+"""
 
 from __future__ import annotations
 
@@ -15,16 +18,19 @@ import pytest
 from memcell.plugins import Registry, load
 from memcell.testing import check_plugin
 
-PAGE = Path(__file__).parents[2] / "docs" / "plugins.md"
+PAGES = {
+    "today": Path(__file__).parents[2] / "docs" / "plugins.md",
+    "0.1": Path(__file__).with_name("plugins-0.1.md"),
+}
 BLOCK = re.compile(r"^```(\w+)\n# (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FENCE = re.compile(r"^```\w+$", re.MULTILINE)
 
 
-@pytest.fixture(scope="module")
-def package(tmp_path_factory):
+@pytest.fixture(scope="module", params=PAGES)
+def package(request, tmp_path_factory):
     """The files of the page, installed as pip would leave them."""
     root = tmp_path_factory.mktemp("ours")
-    text = PAGE.read_text(encoding="utf-8")
+    text = PAGES[request.param].read_text(encoding="utf-8")
     blocks = BLOCK.findall(text)
     assert len(blocks) == len(FENCE.findall(text)), "a block does not begin with its file's name"
     for _, name, code in blocks:

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from memcell.recurrent import Cell
+from memcell import Cell
 
 
 class H(NamedTuple):

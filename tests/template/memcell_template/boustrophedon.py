@@ -8,8 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from memcell.sequences.sampler import Sampler, in_rows
-from memcell.sequences.windows import WindowTable
+from memcell import Sampler, WindowTable, in_rows
 
 
 class Boustrophedon(Sampler):

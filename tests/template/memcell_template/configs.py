@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from memcell.plugins.options import option
+from memcell import option
 
 
 @dataclass(frozen=True, kw_only=True)

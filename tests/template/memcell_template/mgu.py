@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from memcell.recurrent.cell import Cell, Norm
+from memcell import Cell, Norm
 from memcell_template.configs import MGUConfig
 
 
