@@ -25,8 +25,7 @@ from memcell.compare.report.measured import BEST, UPDATES, measure
 from memcell.probes.estimate import known, mean, rank_correlation
 from memcell.probes.order_measures import periodicity
 from memcell.statistics.bootstrap import interval
-from memcell.statistics.holm import holm
-from memcell.statistics.signflip import sign_flip
+from memcell.statistics.paired import holm, sign_flip
 from memcell.training.checkpoint import join_tensors, load_checkpoint
 
 #: Name and one number a seed.

@@ -16,7 +16,7 @@ from memcell.applications.app import Judged, Row
 from memcell.escape import table
 from memcell.runs.tables import score_names
 from memcell.statistics.bootstrap import NONE, Interval, interval
-from memcell.statistics.signflip import SignFlip, sign_flip
+from memcell.statistics.paired import SignFlip, sign_flip
 
 #: Fewest subjects of which an interval is made.
 ENOUGH = 3

@@ -27,9 +27,7 @@ from numpy.typing import NDArray
 
 from memcell.escape import table
 from memcell.sequences.time_series import TimeSeries
-from memcell.statistics.effects import cohens_dz
-from memcell.statistics.holm import holm
-from memcell.statistics.signflip import sign_flip
+from memcell.statistics.paired import cohens_dz, holm, sign_flip
 
 ALPHA = 0.05
 #: Of more features than this no pairs are made: a table of 20,000 rows helps nobody.

@@ -10,7 +10,7 @@ from memcell.compare.report.differences import SEEDS, SUBJECTS, Difference
 from memcell.compare.report.folder import Comparison, Key
 from memcell.compare.report.measured import UPDATES, Measured
 from memcell.compare.report.words import listed, measure_name, number
-from memcell.statistics.signflip import ALPHA, smallest_p
+from memcell.statistics.paired import ALPHA, smallest_p
 from memcell.statistics.targets import NEVER
 
 MANY_SEEDS = 20

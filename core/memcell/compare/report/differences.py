@@ -13,9 +13,7 @@ import numpy as np
 from memcell.compare.report.folder import Comparison, Key
 from memcell.compare.report.measured import BEST, LOSSES, UPDATES, Measured, Run
 from memcell.statistics.bootstrap import interval
-from memcell.statistics.effects import cohens_dz, superiority
-from memcell.statistics.holm import holm
-from memcell.statistics.signflip import ALPHA, sign_flip
+from memcell.statistics.paired import ALPHA, cohens_dz, holm, sign_flip, superiority
 from memcell.statistics.targets import NEVER
 
 SEEDS, SUBJECTS = "seeds", "subjects"

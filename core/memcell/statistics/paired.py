@@ -1,4 +1,17 @@
-"""The paired sign-flip permutation test: which differences would chance alone have made?"""
+"""Paired comparisons: the sign-flip permutation test, Holm's correction, effect sizes.
+
+Two of these exist in libraries and are kept here, measured on two cores in 2026:
+
+- `scipy.stats.permutation_test` with ``permutation_type="samples"`` sums all 2^n sign patterns: 6 s for 20
+  pairs, where the search over two halves of the pairs takes 0.06 ms and gives the same p. It also takes sums
+  that differ only in the last bit for different ones where the observed sum is 0: three differences of 0.1
+  and three of -0.1 have p = .72 there, and 1 by definition.
+- `statsmodels.stats.multitest.multipletests` gives the same adjusted p values to the last bit, and collects
+  garbage on every call: 0.1 s with PyTorch loaded, where the three lines here take 0.007 ms. A report
+  corrects some fifty families.
+
+The tests hold both against these libraries and against brute force.
+"""
 
 from __future__ import annotations
 
@@ -113,3 +126,41 @@ def _sums(d: NDArray[np.float64]) -> NDArray[np.float64]:
     for value in d:
         sums = np.concatenate([sums + value, sums - value])
     return sums
+
+
+def holm(p: ArrayLike) -> NDArray[np.float64]:
+    """Return Holm's adjusted p values of one family of tests.
+
+    The i-th smallest of m becomes ``max over j <= i of (m - j + 1) p_(j)``, at most 1 (Holm 1979). A NaN
+    (a test that could not be made) stays NaN and is not counted in m.
+
+    Args:
+        p: ``[m]`` p values of the tests that answer one question together.
+    """
+    given = np.asarray(p, dtype=np.float64)
+    out = np.full(given.shape, np.nan)
+    known = np.flatnonzero(~np.isnan(given))
+    order = known[np.argsort(given[known], kind="stable")]
+    factors = len(order) - np.arange(len(order))
+    out[order] = np.minimum(1.0, np.maximum.accumulate(given[order] * factors))
+    return out
+
+
+def cohens_dz(differences: ArrayLike) -> float:
+    """Return the mean of paired differences over their standard deviation (Cohen 1988).
+
+    NaN with fewer than 2 pairs, or where all differences are the same and not 0; 0 where all are 0.
+    """
+    d = np.asarray(differences, dtype=np.float64)
+    if len(d) < 2:
+        return float("nan")
+    mean, deviation = float(d.mean()), float(d.std(ddof=1))
+    if deviation <= 1e-12 * float(np.abs(d).max(initial=0.0)):
+        return 0.0 if mean == 0 else float("nan")
+    return mean / deviation
+
+
+def superiority(differences: ArrayLike) -> float:
+    """Return the share of pairs with a positive difference; a tie counts half. NaN without pairs."""
+    d = np.asarray(differences, dtype=np.float64)
+    return float(np.mean((d > 0) + 0.5 * (d == 0))) if len(d) else float("nan")
