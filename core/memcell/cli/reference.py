@@ -14,6 +14,9 @@ _TITLES = {
     "sampler": "Samplers",
     "policy": "State policies",
     "optimizer": "Optimizers",
+    "gradient": "Gradient modes",
+    "probe": "Probes",
+    "feature_extractor": "Feature extractors",
     "dataset": "Data sets",
     "app": "Apps",
 }

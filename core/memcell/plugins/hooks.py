@@ -1,4 +1,4 @@
-"""The seven hooks. A plugin implements those it wants; each returns specs and does nothing else.
+"""The hooks, one for each kind of plugin. A plugin implements those it wants; each only returns specs.
 
 All hooks are collecting (every plugin's answer is used), take no argument and are pure: they may be
 called any number of times, in any order, and must not import torch. A plugin package names a module
@@ -15,8 +15,11 @@ from memcell.plugins.specs import (
     AppSpec,
     CellSpec,
     DatasetSpec,
+    FeatureExtractorSpec,
+    GradientModeSpec,
     NormalizerSpec,
     OptimizerSpec,
+    ProbeSpec,
     SamplerSpec,
     StatePolicySpec,
 )
@@ -100,6 +103,45 @@ def memcell_optimizers() -> Iterable[OptimizerSpec]:  # type: ignore[empty-body]
 
 
 @hookspec
+def memcell_gradient_modes() -> Iterable[GradientModeSpec]:  # type: ignore[empty-body]
+    """Gradient modes: how long windows are, and how gradients flow inside one.
+
+    >>> from memcell import GradientModeSpec, hookimpl
+    >>> @hookimpl
+    ... def memcell_gradient_modes():
+    ...     yield GradientModeSpec(name="growing", factory="memcell_growing.growing:Growing")
+    >>> [spec.fixed_grid for spec in memcell_gradient_modes()]
+    [True]
+    """
+
+
+@hookspec
+def memcell_probes() -> Iterable[ProbeSpec]:  # type: ignore[empty-body]
+    """Measurements during training, which change nothing in it.
+
+    >>> from memcell import ProbeSpec, hookimpl
+    >>> @hookimpl
+    ... def memcell_probes():
+    ...     yield ProbeSpec(name="norms", factory="memcell_norms.norms:Norms")
+    >>> [spec.name for spec in memcell_probes()]
+    ['norms']
+    """
+
+
+@hookspec
+def memcell_feature_extractors() -> Iterable[FeatureExtractorSpec]:  # type: ignore[empty-body]
+    """What makes features of a signal.
+
+    >>> from memcell import FeatureExtractorSpec, hookimpl
+    >>> @hookimpl
+    ... def memcell_feature_extractors():
+    ...     yield FeatureExtractorSpec(name="slopes", factory="memcell_slopes.slopes:Slopes")
+    >>> [spec.name for spec in memcell_feature_extractors()]
+    ['slopes']
+    """
+
+
+@hookspec
 def memcell_datasets() -> Iterable[DatasetSpec]:  # type: ignore[empty-body]
     """Data sets by name.
 
@@ -131,6 +173,9 @@ HOOK_OF_KIND = {
     "sampler": "memcell_samplers",
     "policy": "memcell_state_policies",
     "optimizer": "memcell_optimizers",
+    "gradient": "memcell_gradient_modes",
+    "probe": "memcell_probes",
+    "feature_extractor": "memcell_feature_extractors",
     "dataset": "memcell_datasets",
     "app": "memcell_apps",
 }

@@ -111,6 +111,46 @@ class OptimizerSpec(Spec):
 
 
 @dataclass(frozen=True, kw_only=True)
+class GradientModeSpec(Spec):
+    """A gradient mode: ``factory(time_steps, config) -> memcell.GradientMode``.
+
+    It says how long windows are, where the next one begins, and how gradients flow inside one.
+
+    Args:
+        fixed_grid: Windows begin at the same steps in every epoch.
+        takes_phase: A sampler may shift the grid of windows.
+        carries: It assumes a memory that is carried from window to window.
+    """
+
+    kind: ClassVar[str] = "gradient"
+
+    fixed_grid: bool = True
+    takes_phase: bool = True
+    carries: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProbeSpec(Spec):
+    """A measurement that leaves training as it is: ``factory(context, size, config) -> memcell.Probe``.
+
+    ``factory`` names the class itself, which is asked what a measurement costs before one is built.
+    """
+
+    kind: ClassVar[str] = "probe"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureExtractorSpec(Spec):
+    """What makes features of a signal: ``factory(config)`` returns what the data's library defines.
+
+    The engine lists it, reads its options and builds it; what an extractor is given and returns is the
+    contract of the library that uses it (for EEG, `memcell_eeg.features`).
+    """
+
+    kind: ClassVar[str] = "feature_extractor"
+
+
+@dataclass(frozen=True, kw_only=True)
 class DatasetSpec(Spec):
     """A data set: ``factory(config) -> memcell.applications.datasets.DataSet``.
 
@@ -157,6 +197,9 @@ KINDS: tuple[type[Spec], ...] = (
     SamplerSpec,
     StatePolicySpec,
     OptimizerSpec,
+    GradientModeSpec,
+    ProbeSpec,
+    FeatureExtractorSpec,
     DatasetSpec,
     AppSpec,
 )
