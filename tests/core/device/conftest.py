@@ -187,15 +187,30 @@ def small_task():
     )
 
 
+#: Normalizers whose statistics are those of the two or three lanes of a window. Divided by deviations near
+#: zero, and by Adam where a gradient is zero but for rounding, float32's rounding grows in ten updates to
+#: anything between 0.1 % and a factor of 40, on one device as between two; float64's stays below 1e-4.
+OF_FEW_LANES = ("batch", "batch_shared")
+
+
 @pytest.fixture
 def trainer_on(make_config, small_task, tmp_path):
-    def make(device, where, **how):
+    """``trainer_on(device, folder, **how)`` makes a trainer; ``dtype`` is the type of its weights."""
+
+    def make(device, where, dtype=None, **how):
+        if dtype is None:
+            dtype = torch.float64 if how.get("normalizer") in OF_FEW_LANES else torch.float32
         for kind, name in list(how.items()):
             if isinstance(name, str):
                 how[kind] = (name, OPTIONS.get(name, {}))
         training = {**TRAINING, **how.pop("training", {})}
         config = make_config(training=training, **how)
-        parts = build_parts(config, REGISTRY, Encoded(), small_task, torch.device(device))
+        before = torch.get_default_dtype()
+        torch.set_default_dtype(dtype)
+        try:
+            parts = build_parts(config, REGISTRY, Encoded(), small_task, torch.device(device))
+        finally:
+            torch.set_default_dtype(before)
         path = tmp_path / where
         path.mkdir(exist_ok=True)
         return Trainer(config.training, "carry", small_task, parts, RunFolder(path))
@@ -203,13 +218,20 @@ def trainer_on(make_config, small_task, tmp_path):
     return make
 
 
+class Encoder(torch.nn.Linear):
+    """A linear layer that takes features of any type."""
+
+    output_size = 4
+
+    def forward(self, x):
+        return super().forward(x.to(self.weight.dtype))
+
+
 class Encoded:
     """An app whose encoder has weights."""
 
     def encoder(self, n_features):
-        made = torch.nn.Linear(n_features, 4)
-        made.output_size = 4
-        return made
+        return Encoder(n_features, Encoder.output_size)
 
 
 @pytest.fixture
@@ -219,7 +241,7 @@ def same_lines():
 
 
 def same(got, wanted):
-    """Compare lines of numbers: replays run more lanes there, which rounds sums in another order."""
+    """Compare lines of numbers: another device, and a replay of more lanes, round sums in another order."""
     lines = [[json.loads(line) for line in p.read_text().splitlines()] for p in (got, wanted)]
     close(*lines)
 
@@ -235,7 +257,7 @@ def close(got, wanted):
         for a, b in zip(got, wanted, strict=True):
             close(a, b)
     elif isinstance(wanted, float):
-        assert got == pytest.approx(wanted, rel=2e-3, abs=1e-5)
+        assert got == pytest.approx(wanted, rel=5e-4, abs=1e-5)
     else:
         assert got == wanted
 

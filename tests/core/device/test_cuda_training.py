@@ -32,6 +32,10 @@ def named(how):
     return ",".join(f"{k}={v}" for k, v in how.items())[:70]
 
 
+def lines_of(trainer):
+    return [json.loads(line) for line in trainer.folder.metrics.read_text().splitlines()]
+
+
 @pytest.mark.parametrize("how", VARIANTS, ids=named)
 def test_training_gives_what_the_cpu_gives(trainer_on, same_lines, how):
     how = {**how, "training": {**how.get("training", {}), **AUTO}}
@@ -68,20 +72,33 @@ def test_a_checkpoint_goes_on_on_the_other_device(trainer_on, same_lines, stop_a
         same_lines(trainer.folder.metrics, whole.folder.metrics)
 
 
+@pytest.mark.parametrize("name", ["batch", "batch_shared"])
+def test_first_update_with_batch_statistics_in_float32(trainer_on, name):
+    """The first only: `conftest.OF_FEW_LANES` says what rounding makes of the later ones."""
+    how = {"normalizer": name, "dtype": torch.float32, "training": {"epochs": 1, **AUTO}}
+    first = []
+    for place in ("cpu", "cuda"):
+        trainer = trainer_on(place, place, **how)
+        trainer.train()
+        first.append(lines_of(trainer)[0])
+    assert first[1] == pytest.approx(first[0], rel=5e-4)
+
+
 @pytest.mark.parametrize("cell", REGISTRY.names("cell"))
-def test_mixed_precision_trains_and_carries(trainer_on, cell):
-    training = {"mixed_precision": True, **AUTO}
-    trainer = trainer_on("cuda", "mixed", cell=cell, training=training, network={"layers": 2})
-    trainer.train()
-    lines = [json.loads(line) for line in trainer.folder.metrics.read_text().splitlines()]
-    assert all(torch.isfinite(p).all() for p in trainer.network.parameters())
-    assert all(p.dtype == torch.float32 for p in trainer.network.parameters())
-    exact = trainer_on("cuda", "exact", cell=cell, training=AUTO, network={"layers": 2})
-    exact.train()
-    wanted = [json.loads(line) for line in exact.folder.metrics.read_text().splitlines()]
-    for a, b in zip(lines, wanted, strict=True):
-        if "loss" in b:
-            assert a["loss"] == pytest.approx(b["loss"], rel=0.05)
+def test_mixed_precision_gives_what_the_cpu_gives_in_bfloat16(trainer_on, cell):
+    """Not what float32 gives: a carousel without gates (cec), its gradient near 50, is 6 % off by rounding."""
+    mixed, found = {"mixed_precision": True}, {}
+    for where, place, training in (
+        ("there", "cuda", {**mixed, **AUTO}),
+        ("here", "cpu", mixed),
+        ("exact", "cpu", {}),
+    ):
+        trainer = trainer_on(place, where, cell=cell, training=training, network={"layers": 2})
+        trainer.train()
+        assert all(p.dtype == torch.float32 for p in trainer.network.parameters())
+        found[where] = [line["loss"] for line in lines_of(trainer) if "loss" in line]
+    assert found["there"] == pytest.approx(found["here"], rel=0.01)
+    assert found["there"] != pytest.approx(found["exact"], rel=1e-5)  # not float32 all the same
 
 
 def test_replays_of_any_lanes_run_the_same_code(trainer_on):
