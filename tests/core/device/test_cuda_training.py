@@ -86,7 +86,7 @@ def test_first_update_with_batch_statistics_in_float32(trainer_on, name):
 
 @pytest.mark.parametrize("cell", REGISTRY.names("cell"))
 def test_mixed_precision_gives_what_the_cpu_gives_in_bfloat16(trainer_on, cell):
-    """Not what float32 gives: a carousel without gates (cec), its gradient near 50, is 6 % off by rounding."""
+    """Not what float32 gives: a carousel without gates (cec), its gradient near 50, is 6 % off."""
     mixed, found = {"mixed_precision": True}, {}
     for where, place, training in (
         ("there", "cuda", {**mixed, **AUTO}),
