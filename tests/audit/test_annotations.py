@@ -30,7 +30,7 @@ def test_an_annotation_lies_on_its_event_in_mne(tmp_path, gaps) -> None:
         onsets=onsets,
     )
     events = [Found(onset=onsets[b], duration=1.0, highest=0.9, mean=0.8) for b in bursts]
-    write_annotations(tmp_path / "night_annot.txt", events, joined_by_mne(path))
+    write_annotations(tmp_path / "night_annot.txt", events, "microsleep", joined_by_mne(path))
     raw = mne.io.read_raw_edf(path, preload=True, verbose="error")
     raw.set_annotations(mne.read_annotations(tmp_path / "night_annot.txt"))
     assert len(raw.annotations) == len(bursts)

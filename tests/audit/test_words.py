@@ -11,9 +11,9 @@ import pytest
 from memcell.cli.main import main
 from memcell.sequences.time_series import TimeSeries
 from memcell_data.checks.check import Check
+from memcell_eeg.preparation.notes import _shared
 from memcell_eeg.splits.split import Split, split
 from memcell_microsleep.config import MicrosleepConfig
-from memcell_microsleep.notes import _shared
 
 TINY = (
     *("--task", "recall", "--streams", "4", "--test-streams", "2", "--trials", "6", "--lag", "8"),

@@ -124,13 +124,13 @@ def test_a_typed_word_that_does_not_occur_is_said() -> None:
 
 
 def test_thousands_of_typed_notes_take_one_line() -> None:
-    from memcell_microsleep.protocols import protocol_for
+    from memcell_microsleep.protocols import PROTOCOLS
 
     words = Counter({"microsleep": 9, **{f"remark {k}": 1 for k in range(5000)}})
     found = rule_for("set", words, (), (), "wake")
     assert max(map(len, told(found, words))) < 1500
     labels = found.apply([interval(w) for w in words])
-    assert len(str(protocol_for("auto", [labels])[0])) < 500
+    assert len(str(PROTOCOLS.choose("auto", [labels])[0])) < 500
 
 
 def test_marks_last_as_long_as_they_are_said_to() -> None:

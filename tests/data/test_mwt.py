@@ -13,9 +13,9 @@ from memcell.errors import DataError
 from memcell_data.datasets import fetching
 from memcell_data.datasets.configs import MwtConfig
 from memcell_data.datasets.mwt import Mwt, open_mwt
-from memcell_data.datasets.mwt_file import CLASSES, classes
 from memcell_data.datasets.mwt_splits import FILES, SPLITS, read_file_sets
 from memcell_data.datasets.recognise import is_mwt
+from memcell_data.formats.mwt_file import CLASSES, classes
 from memcell_microsleep.app import Microsleep
 from memcell_microsleep.config import MicrosleepConfig
 

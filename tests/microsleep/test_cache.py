@@ -16,7 +16,8 @@ from memcell_data.formats.edf.writer import Track, write_edf
 from memcell_data.formats.reader import open_recording
 from memcell_data.labels.reading import FileLabels, Rule
 from memcell_data.recording import Interval
-from memcell_eeg.cache import FeatureCache, features, store
+from memcell_eeg import store
+from memcell_eeg.cache import FeatureCache, features
 from memcell_eeg.cache.key import key_of
 from memcell_eeg.features.pipeline import Pipeline
 from memcell_eeg.signal.channels import choose

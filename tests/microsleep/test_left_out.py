@@ -183,7 +183,7 @@ def test_a_split_that_lacks_a_class_says_what_was_left_out(folder) -> None:
 
 
 def test_what_is_alike_in_many_files_takes_one_line():
-    from memcell_microsleep.notes import few
+    from memcell_eeg.preparation.notes import few
 
     lines = [f"r{k}.edf: channel 'O2' is marked bad" for k in range(9)]
     rare = [f"r3.edf: something else {k}" for k in range(6)]

@@ -10,6 +10,7 @@ import pytest
 from memcell.reports.numbers import number
 from memcell_eeg.reports import build
 from memcell_eeg.reports.prediction import files, tables
+from memcell_microsleep.app import MICROSLEEP
 
 HEADS = ("recording", "status", "events", "event_seconds", "probability_max", "hours", "channels", "rate",
          "gaps", "file", "reason", "note", "warnings")  # fmt: skip
@@ -60,7 +61,7 @@ class Folder:
             *("\t".join(str(r.get(h, "")) for h in HEADS) for r in self.rows),
         ]
         (self.path / "summary.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
-        return build(self.path).read_text(encoding="utf-8")
+        return build(self.path, MICROSLEEP).read_text(encoding="utf-8")
 
 
 @pytest.fixture

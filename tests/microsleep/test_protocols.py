@@ -12,9 +12,10 @@ from memcell.errors import DataError
 from memcell_data.formats.edf.writer import Track, write_edf
 from memcell_data.recording import Interval, Labels
 from memcell_eeg.targets.labels import LabelRules, targets
+from memcell_eeg.targets.protocols import LabelProtocol
 from memcell_microsleep.app import Microsleep
 from memcell_microsleep.config import MicrosleepConfig
-from memcell_microsleep.protocols import CLASSES, PROTOCOLS, LabelProtocol, protocol_for
+from memcell_microsleep.protocols import CLASSES, PROTOCOLS
 
 SECONDS = 4.0
 
@@ -53,21 +54,21 @@ def test_the_words_are_those_of_the_data_set() -> None:
 
     assert all(f'"{word}"' in str(mwt.__doc__) or f"``{word}``" for word in CLASSES)
     assert set(CLASSES) == {"wake", "drowsy", "candidate", "one-sided", "microsleep"}
-    for protocol in PROTOCOLS.values():
+    for protocol in PROTOCOLS.named:
         parts = [protocol.positive, protocol.negative, protocol.unlabelled]
         assert sum(map(len, parts)) == len(CLASSES)
         assert frozenset().union(*parts) == set(CLASSES)
 
 
 def test_auto_is_graded_only_where_a_grade_has_no_class() -> None:
-    assert protocol_for("auto", [graded()])[0].name == "wake_drowsy_vs_ms"
-    plain, said = protocol_for("auto", [graded(("wake", "microsleep"))])
+    assert PROTOCOLS.choose("auto", [graded()])[0].name == "wake_drowsy_vs_ms"
+    plain, said = PROTOCOLS.choose("auto", [graded(("wake", "microsleep"))])
     assert (plain.name, said) == ("as labelled", "")
     # A person's own rule that gives every word a class is kept.
     own = graded(negative=("wake", "drowsy", "candidate", "one-sided"))
-    assert protocol_for("auto", [own])[0].name == "as labelled"
-    assert protocol_for("wake_vs_all", [own])[0].name == "wake_vs_all"
-    assert protocol_for("as_labelled", [graded()])[0].unlabelled == {
+    assert PROTOCOLS.choose("auto", [own])[0].name == "as labelled"
+    assert PROTOCOLS.choose("wake_vs_all", [own])[0].name == "wake_vs_all"
+    assert PROTOCOLS.choose("as_labelled", [graded()])[0].unlabelled == {
         "drowsy",
         "candidate",
         "one-sided",
@@ -76,7 +77,7 @@ def test_auto_is_graded_only_where_a_grade_has_no_class() -> None:
 
 def test_two_classes_are_as_labelled_and_that_is_said() -> None:
     labels = graded(("open", "closed"), positive=("closed",), negative=("open",))
-    protocol, said = protocol_for("sure", [labels])
+    protocol, said = PROTOCOLS.choose("sure", [labels])
     assert str(protocol) == "protocol: as labelled (positive: closed; negative: open)"
     assert "--protocol sure does nothing here" in said
     assert "closed, open" in said
@@ -91,7 +92,7 @@ def test_words_of_nobody_else_keep_their_class() -> None:
 
 
 def test_it_comes_back_from_its_facts() -> None:
-    for protocol in PROTOCOLS.values():
+    for protocol in PROTOCOLS.named:
         assert LabelProtocol.from_facts(json.loads(json.dumps(protocol.facts()))) == protocol
 
 
@@ -129,7 +130,7 @@ def graded_dataset(recording_of, dataset_of):
 
 def test_the_task_names_its_protocol(graded_dataset) -> None:
     shares = {}
-    for name in PROTOCOLS:
+    for name in (p.name for p in PROTOCOLS.named):
         task = Microsleep(MicrosleepConfig(protocol=name), graded_dataset).task()
         assert task.protocol == name
         assert sum(note.startswith(f"protocol: {name} (positive: ") for note in task.notes) == 1

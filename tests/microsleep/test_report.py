@@ -23,6 +23,7 @@ from memcell_data.datasets.configs import SimulatedConfig
 from memcell_data.datasets.simulated import Simulated
 from memcell_eeg.reports import build
 from memcell_eeg.reports.places import ERRORS, EVENTS, choose
+from memcell_microsleep.app import MICROSLEEP
 
 TINY = ("--data.subjects", "4", "--data.minutes", "2", "--epochs", "3", "--min-updates", "1",
         "--hidden-size", "8", "--probe", "staleness", "--probe-budget", "1")  # fmt: skip
@@ -83,7 +84,7 @@ class Words(HTMLParser):
 
 
 def page_of(folder) -> str:
-    return build(folder).read_text(encoding="utf-8")
+    return build(folder, MICROSLEEP).read_text(encoding="utf-8")
 
 
 def table(path):
@@ -316,7 +317,7 @@ def test_a_run_that_was_only_begun_has_a_page(trained, tmp_path) -> None:
 
 def test_another_folder_is_refused_with_what_it_lacks(tmp_path, capsys) -> None:
     with pytest.raises(DataError, match="neither a training run"):
-        build(tmp_path)
+        build(tmp_path, MICROSLEEP)
     assert memcell(["report", str(tmp_path)]) == 1
     assert "config.toml" in capsys.readouterr().err
 

@@ -1,6 +1,6 @@
 """The data set ``mwt``: maintenance-of-wakefulness tests of 76 patients, every sample scored.
 
-What a file holds and how its codes become classes stands in `memcell_data.datasets.mwt_file`. The labels of a
+What a file holds and how its codes become classes stands in `memcell_data.formats.mwt_file`. The labels of a
 recording cover all of it and are described by exactly these words: ``"wake"``, ``"drowsy"``, ``"candidate"``,
 ``"one-sided"``, ``"microsleep"``. By themselves they count as in the protocol ``sure``: microsleep is
 positive, wake is negative, and the rest has no label; a protocol of the application may say otherwise.
@@ -16,10 +16,10 @@ from memcell.applications.datasets import Card
 from memcell.errors import DataError
 from memcell_data.datasets.configs import MwtConfig
 from memcell_data.datasets.fetching import require_reachable, unavailable
-from memcell_data.datasets.mwt_file import MwtFile, channels_of, intervals
 from memcell_data.datasets.mwt_splits import FILE_SETS, FILES, SPLITS, read_file_sets
 from memcell_data.datasets.recognise import mwt_files
 from memcell_data.folders import data_folder
+from memcell_data.formats.mwt_file import MwtFile, channels_of, intervals
 from memcell_data.formats.reader import fingerprint
 from memcell_data.labels.reading import Rule
 from memcell_data.recording import Labels, Recording, Signal

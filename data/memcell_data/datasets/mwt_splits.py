@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from memcell.errors import DataError
-from memcell_data.datasets.mwt_file import load_mat
+from memcell_data.formats.mwt_file import load_mat
 
 FILE_SETS = "file_sets.mat"
 _VARIABLES = {"files_train": "train", "files_val": "valid", "files_test": "test"}

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Protocol
 
 from memcell_data.content import begins_as_edf, first_bytes, says_simulated
-from memcell_data.datasets.mwt_file import MwtFile
 from memcell_data.formats.edf.reading import EdfFile
 from memcell_data.formats.fif_parts import is_fif, later_parts
 from memcell_data.formats.mne_file import MneFile
+from memcell_data.formats.mwt_file import MwtFile
 from memcell_data.recording import Block, Channel, Interval, Labels, Recording, Signal
 from memcell_data.tables.bids import channel_table_of, described
 

@@ -18,13 +18,12 @@ from memcell.files.trusted import make_private, reason_against
 from memcell.sequences.time_series import TimeSeries
 from memcell_data.folders import cache_folder
 from memcell_data.recording import Recording
-from memcell_eeg.cache import store
+from memcell_eeg import store
 from memcell_eeg.cache.key import key_of
-from memcell_eeg.cache.store import Entry
 from memcell_eeg.features.pipeline import Pipeline
+from memcell_eeg.store import DEFAULT, OFF, Entry
 from memcell_eeg.targets.labels import LabelRules, targets
 
-OFF, DEFAULT = ("off", "none"), "default"
 #: Entries that are mapped into memory at once: each holds a file open, and a process may open only so many.
 MOST_MAPPED = 256
 #: Stand in stored warnings for the path, the file's name, and the names of recording and subject.
@@ -43,17 +42,6 @@ class FeatureCache:
         self.taken = self.made = self.mapped = 0
         self._problem = "" if folder is None else reason_against(folder)
         self._swept = False
-
-    @staticmethod
-    def known(option: str) -> bool:
-        """Whether an option names no folder, or one in which this user keeps features already."""
-        if option == DEFAULT or option.lower() in OFF:
-            return True
-        try:
-            folder = Path(option).expanduser()
-            return store.holds_entries(folder) and not reason_against(folder)
-        except (OSError, RuntimeError, ValueError):
-            return False
 
     @classmethod
     def of(cls, option: str) -> FeatureCache:

@@ -88,11 +88,9 @@ def _version(name: str) -> str:
 def _source_digest() -> str:
     """Return a digest of every line of the packages that read recordings and make features."""
     import memcell_data
-    import memcell_microsleep
 
     digest = hashlib.sha256()
-    for package in (memcell_data, memcell_microsleep):
-        root = Path(str(package.__file__)).parent
+    for root in (Path(str(memcell_data.__file__)).parent, Path(__file__).parents[1]):
         for file in sorted(root.rglob("*.py")):
             digest.update(str(file.relative_to(root)).encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()

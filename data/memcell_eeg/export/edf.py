@@ -36,7 +36,6 @@ from memcell_eeg.scores.detector import Found
 #: Shortest data record, s: shorter ones would hold more time stamps than signal.
 SHORTEST = 0.1
 FILLED = "no signal: last value repeated"
-PROBABILITY = "microsleep prob"
 
 
 class Told:
@@ -111,6 +110,7 @@ def export_edf(
     events: Sequence[Found],
     told: Told,
     step: float,
+    label: str,
 ) -> None:
     """Write the file.
 
@@ -121,6 +121,7 @@ def export_edf(
         events: What was detected.
         told: The probabilities.
         step: Length of a step, s.
+        label: What an event is.
 
     Raises:
         DataError: EDF+ cannot hold it; says why.
@@ -135,12 +136,12 @@ def export_edf(
     ranges = [*ranges, ((0.0, 100.0), (0, 32767))]
     units = [*("uV" for _ in names), "%"]
     signals = [
-        EdfSignal(label=label, unit=unit, physical=physical, digital=digital, samples=n)
-        for label, unit, (physical, digital) in zip(
-            labels_of([*names, PROBABILITY]), units, ranges, strict=True
+        EdfSignal(label=name, unit=unit, physical=physical, digital=digital, samples=n)
+        for name, unit, (physical, digital) in zip(
+            labels_of([*names, f"{label} prob"]), units, ranges, strict=True
         )
     ]
-    notes = [Interval(onset=e.onset, duration=e.duration, label="microsleep") for e in events]
+    notes = [Interval(onset=e.onset, duration=e.duration, label=label) for e in events]
     noted = [*notes, *plan.filled()]
     with edf_plus(path, signals, noted, recording.simulated) as writer:
         writer.begin(plan.onsets(), n / plan.rate)

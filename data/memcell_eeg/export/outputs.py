@@ -44,10 +44,10 @@ COLUMNS = (
     "note",
     "warnings",
 )
-_BIDS = {
+_BIDS: dict[str, dict[str, Any]] = {
     "onset": {"Description": "Start of the event from the first sample", "Units": "s"},
     "duration": {"Description": "Length of the event", "Units": "s"},
-    "trial_type": {"Levels": {"microsleep": "Detected at every step of the event"}},
+    "trial_type": {},
     "probability_max": {"Description": "Largest probability of a step of the event"},
     "probability_mean": {"Description": "Mean probability of its steps"},
 }
@@ -79,23 +79,26 @@ def sidecar_path(out: Path, name: str) -> Path:
     return out / f"{name}_events.json"
 
 
-def write_events(path: Path, events: Sequence[Found]) -> None:
-    """Write one row an event."""
+def write_events(path: Path, events: Sequence[Found], label: str) -> None:
+    """Write one row an event, ``label`` its type."""
     rows = [
-        f"{e.onset:.3f}\t{e.duration:.3f}\tmicrosleep\t{e.highest:.6f}\t{e.mean:.6f}"
-        for e in events
+        f"{e.onset:.3f}\t{e.duration:.3f}\t{label}\t{e.highest:.6f}\t{e.mean:.6f}" for e in events
     ]
     _write(path, "\t".join(_BIDS), rows)
 
 
 def write_annotations(
-    path: Path, events: Sequence[Found], joined: Sequence[tuple[float, float]] = ()
+    path: Path,
+    events: Sequence[Found],
+    label: str,
+    joined: Sequence[tuple[float, float]] = (),
 ) -> None:
     """Write the events as MNE writes annotations; onsets count from the first sample as MNE counts.
 
     Args:
         path: Where.
         events: In the recording's own time.
+        label: Their description.
         joined: Onset and length of the gaps that MNE leaves out when it reads the file (EDF+D): what comes
             after them is earlier to it by so much.
     """
@@ -105,7 +108,7 @@ def write_annotations(
     rows = []
     for e in events:
         lost = sum(length for onset, length in joined if onset <= e.onset + 1e-6)
-        rows.append(f"{e.onset - lost:.3f},{e.duration:.3f},microsleep")
+        rows.append(f"{e.onset - lost:.3f},{e.duration:.3f},{label}")
     _write(path, "\n".join([*lines, "# onset, duration, description"]), rows)
 
 
@@ -124,9 +127,12 @@ def add_probabilities(
         file.write(probability_rows(times, p, p >= threshold))
 
 
-def write_sidecar(path: Path, origin: Mapping[str, Any], record: Mapping[str, Any]) -> None:
+def write_sidecar(
+    path: Path, origin: Mapping[str, Any], record: Mapping[str, Any], label: str
+) -> None:
     """Write what the results come from, and their row of the summary."""
-    content = {**_BIDS, "GeneratedBy": dict(origin), "Summary": dict(record)}
+    levels = {"Levels": {label: "Detected at every step of the event"}}
+    content = {**_BIDS, "trial_type": levels, "GeneratedBy": dict(origin), "Summary": dict(record)}
     write_atomic(path, json.dumps(content, indent=2) + "\n")
 
 

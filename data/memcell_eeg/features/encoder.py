@@ -9,14 +9,14 @@ import torch
 from torch import nn
 
 from memcell.errors import ConfigError
+from memcell_eeg.config import EegConfig
 from memcell_eeg.features.extractors import makers
 from memcell_eeg.features.pipeline import Pipeline
 from memcell_eeg.features.raw import Raw
 from memcell_eeg.features.raw_cnn import RawCnn
-from memcell_microsleep.config import MicrosleepConfig
 
 
-def build(config: MicrosleepConfig, n_features: int, facts: Mapping[str, Any]) -> nn.Module:
+def build(config: EegConfig, n_features: int, facts: Mapping[str, Any]) -> nn.Module:
     """Return the encoder that the options ask for.
 
     Args:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from memcell.errors import ConfigError, DataError
 from memcell.sequences.time_series import UNLABELLED, TimeSeries
 from memcell_data.recording import Channel, Recording
+from memcell_eeg.config import EegConfig
 from memcell_eeg.features import normalize
 from memcell_eeg.features.extractors import makers
 from memcell_eeg.features.segments import joined, pieces
@@ -28,7 +29,6 @@ from memcell_eeg.signal import filters, resample
 from memcell_eeg.signal.channels import Choice, locate, native_rate
 from memcell_eeg.signal.outliers import OutlierFilter
 from memcell_eeg.targets.labels import LabelRules, targets
-from memcell_microsleep.config import MicrosleepConfig
 
 #: Hz; beta ends at 30 Hz, and half of the rate must lie within it.
 SLOWEST = 40.0
@@ -42,7 +42,7 @@ class Pipeline:
         channels: Names, in the order of the features.
         eeg: Those of them that are EEG.
         rate: Hz after resampling.
-        reference: This and all below as in `memcell_microsleep.config.MicrosleepConfig`.
+        reference: This and all below as in `memcell_eeg.config.EegConfig`.
     """
 
     channels: tuple[str, ...]
@@ -60,7 +60,7 @@ class Pipeline:
     normalization_memory: float
 
     @classmethod
-    def of(cls, config: MicrosleepConfig, choice: Choice, native: float) -> Pipeline:
+    def of(cls, config: EegConfig, choice: Choice, native: float) -> Pipeline:
         """Return the pipeline of a run.
 
         Args:
@@ -98,7 +98,7 @@ class Pipeline:
         missing = [f.name for f in fields(cls) if f.name not in facts]
         if missing:
             raise DataError(
-                f"the run's facts lack {', '.join(missing)} of the microsleep pipeline; "
+                f"the run's facts lack {', '.join(missing)} of the pipeline; "
                 "predict with the version of memcell that trained it."
             )
         values = {f.name: facts[f.name] for f in fields(cls)}

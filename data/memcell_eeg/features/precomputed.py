@@ -20,12 +20,11 @@ from numpy.typing import NDArray
 from memcell.errors import DataError, UsageError
 from memcell.sequences.time_series import UNLABELLED, TimeSeries
 from memcell_data.recording import Recording
+from memcell_eeg.config import EegConfig
 from memcell_eeg.features import normalize
 from memcell_eeg.features.pipeline import Pipeline
 from memcell_eeg.signal.checks import check_features
-from memcell_eeg.splits.split import Split
 from memcell_eeg.targets.labels import LabelRules, targets
-from memcell_microsleep.config import MicrosleepConfig
 
 #: Spreads of the training split beyond which a value is cut.
 FARTHEST = 10.0
@@ -61,7 +60,7 @@ class ReadyFeatures:
     eeg: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
-    def of(cls, config: MicrosleepConfig, recordings: Sequence[Recording]) -> ReadyFeatures:
+    def of(cls, config: EegConfig, recordings: Sequence[Recording]) -> ReadyFeatures:
         """Return what the options ask for.
 
         Raises:
@@ -155,19 +154,14 @@ class ReadyFeatures:
         spread = np.maximum(x.std(axis=0), normalize.SMALLEST)
         return replace(self, centre=tuple(x.mean(axis=0).tolist()), spread=tuple(spread.tolist()))
 
-    def scale(self, parts: Split) -> Split:
-        """Return a split whose sequences, made before it was known, have the training split's scale."""
+    def scaled(self, sequences: Sequence[TimeSeries]) -> tuple[TimeSeries, ...]:
+        """Return sequences that were made before the split was known with the training split's scale."""
         if not self.centre:
-            return parts
-
-        def scaled(sequences: Sequence[TimeSeries]) -> tuple[TimeSeries, ...]:
-            return tuple(
-                replace(s, features=self._scaled(s.features, s.breaks, s.times).astype(np.float32))
-                for s in sequences
-            )
-
-        train, valid, test = (scaled(parts.part(p)) for p in ("train", "valid", "test"))
-        return replace(parts, train=train, valid=valid, test=test)
+            return tuple(sequences)
+        return tuple(
+            replace(s, features=self._scaled(s.features, s.breaks, s.times).astype(np.float32))
+            for s in sequences
+        )
 
     def _scaled(
         self, values: NDArray[Any], breaks: tuple[int, ...], times: NDArray[np.float64]
@@ -211,8 +205,8 @@ def check_features_of_run(pipeline: Pipeline | ReadyFeatures, facts: Mapping[str
         )
 
 
-def ignored(config: MicrosleepConfig) -> tuple[str, ...]:
+def ignored(config: EegConfig) -> tuple[str, ...]:
     """Return the options of the signal that differ from their defaults and do nothing here."""
-    plain = MicrosleepConfig()
+    plain = type(config)()
     changed = (n for n in OF_A_SIGNAL if getattr(config, n) != getattr(plain, n))
     return tuple("--" + n.replace("_", "-") for n in changed)

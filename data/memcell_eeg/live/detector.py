@@ -21,7 +21,7 @@ class StepFound:
 
     Args:
         start: Seconds from the stretch's beginning by nominal rates, plus the stretch's onset.
-        probability: Of a microsleep.
+        probability: Of an event.
     """
 
     start: float

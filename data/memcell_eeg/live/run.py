@@ -28,22 +28,27 @@ from memcell_eeg.live.source import Chunk, Silent, Source
 from memcell_eeg.live.still import SOON, Passed, StillWatch
 from memcell_eeg.live.writing import quietly
 from memcell_eeg.signal.unit import Unit
+from memcell_eeg.task import EegTask
 
 
-def stream(asked: StreamAsked) -> int:
+def stream(asked: StreamAsked, task: EegTask) -> int:
     """Stream until the source ends or the person stops.
+
+    Args:
+        asked: What is asked for.
+        task: What is detected.
 
     Returns:
         1 where something that was found could not be written, else 0.
 
     Raises:
-        UsageError: The run is no microsleep run, has ready-made features, or looks into the future; or
+        UsageError: The run is of another application, has ready-made features, or looks into the future; or
             results of this name are in the folder already.
         DataError: The source cannot be used.
     """
     options: StreamConfig = asked.options
     asked = replace(asked, say=quietly(asked.say))
-    pipeline = pipeline_of_run(asked)
+    pipeline = pipeline_of_run(asked, task)
     source = opened(options, pipeline, asked)
     try:
         lines = Lines(
@@ -64,16 +69,17 @@ def stream(asked: StreamAsked) -> int:
     return 0 if whole else 1
 
 
-def pipeline_of_run(asked: StreamAsked) -> Pipeline:
+def pipeline_of_run(asked: StreamAsked, task: EegTask) -> Pipeline:
     """Return what makes features of a signal, where the run's can be made while it comes in.
 
     Raises:
         UsageError: They cannot; says why and what to type instead.
     """
     facts = asked.facts.get("pipeline")
-    if not facts or asked.facts.get("app", "microsleep") != "microsleep":
+    if not facts or asked.facts.get("app", task.name) != task.name:
         raise UsageError(
-            "the run has no microsleep pipeline; type the --model of a finished 'memcell train microsleep'."
+            f"the run has no {task.name} pipeline; type the --model of a finished "
+            f"'memcell train {task.name}'."
         )
     pipeline = pipeline_of(facts)
     check_features_of_run(pipeline, asked.facts)

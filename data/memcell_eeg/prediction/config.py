@@ -1,4 +1,4 @@
-"""The options that ``memcell predict microsleep`` has beside the engine's."""
+"""The options that ``memcell predict`` has for an EEG detector beside the engine's."""
 
 from __future__ import annotations
 

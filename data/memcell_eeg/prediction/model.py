@@ -16,7 +16,7 @@ from memcell_eeg.prediction.sources import Source
 from memcell_eeg.scores.events import EventRules
 from memcell_eeg.signal.channels import locate
 from memcell_eeg.signal.unit import Unit
-from memcell_microsleep.config import MicrosleepConfig
+from memcell_eeg.task import EegTask
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +25,7 @@ class Model:
 
     Args:
         model_id: Tells one trained model and inference policy from another.
+        task: What it detects.
         pipeline: From a recording to features.
         rules: From decisions to events.
         threshold: From a probability to a decision.
@@ -33,6 +34,7 @@ class Model:
     """
 
     model_id: str
+    task: EegTask
     pipeline: Pipeline | ReadyFeatures
     rules: EventRules
     threshold: float
@@ -40,11 +42,11 @@ class Model:
     unit: Unit = field(default_factory=Unit)
 
     @classmethod
-    def of(cls, asked: Asked) -> Model:
+    def of(cls, asked: Asked, task: EegTask) -> Model:
         """Return what the facts say.
 
         Raises:
-            UsageError: They are not of a microsleep run, or lack ``model_id``.
+            UsageError: They are not of a run of the application, or lack ``model_id``.
         """
         facts = asked.facts
         wanted = ("model_id", "pipeline", "config")
@@ -52,13 +54,14 @@ class Model:
         if missing:
             raise UsageError(
                 f"the run's facts lack {', '.join(missing)}; type the --model of a finished "
-                "'memcell train microsleep'."
+                f"'memcell train {task.name}'."
             )
         pipeline = pipeline_of(facts["pipeline"])
         check_features_of_run(pipeline, facts)
-        config = from_mapping(MicrosleepConfig, facts["config"], "the run's config")
+        config = from_mapping(task.config, facts["config"], "the run's config")
         return cls(
             model_id=str(facts["model_id"]),
+            task=task,
             pipeline=pipeline,
             rules=EventRules.of(config),
             threshold=float(asked.decision["threshold"]),
@@ -69,7 +72,7 @@ class Model:
     def origin(self, source: Source, recording: Recording) -> dict[str, Any]:
         """Return what results come from: where it differs they are made anew."""
         return {
-            "Name": "memcell microsleep",
+            "Name": f"memcell {self.task.name}",
             "model_id": self.model_id,
             "threshold": self.threshold,
             "trained_on_simulated_data": self.simulated,

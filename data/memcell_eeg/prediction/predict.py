@@ -24,6 +24,7 @@ from memcell_eeg.prediction.model import Model
 from memcell_eeg.prediction.recording import Run
 from memcell_eeg.prediction.sources import Source, find_sources
 from memcell_eeg.signal.channels import otherwise_measured
+from memcell_eeg.task import EegTask
 
 #: What the person is told of an export with gaps.
 GAPS = (
@@ -37,16 +38,17 @@ class Predictor:
 
     Args:
         asked: What is asked for.
+        task: What is detected.
 
     Raises:
-        UsageError: The facts are not of a microsleep run, or ``causal`` is asked for and its features look
-            into the future.
+        UsageError: The facts are not of a run of the application, or ``causal`` is asked for and its features
+            look into the future.
     """
 
     imports: tuple[str, ...] = ("mne.io", "mne.io.edf.edf")
 
-    def __init__(self, asked: Asked) -> None:
-        self._model = Model.of(asked)
+    def __init__(self, asked: Asked, task: EegTask) -> None:
+        self._model = Model.of(asked, task)
         self._out = asked.out
         self._export = (asked.options or PredictConfig()).export
         if asked.causal:
@@ -73,7 +75,8 @@ class Predictor:
             if kept is not None:
                 return {**kept, **base, "status": "done before"}
             record = {**base, **self._run(item, recording, infer), "status": "done"}
-            outputs.write_sidecar(outputs.sidecar_path(self._out, item.name), origin, record)
+            path = outputs.sidecar_path(self._out, item.name)
+            outputs.write_sidecar(path, origin, record, self._model.task.event)
         except (DiskError, Interrupted):
             raise
         except (MemcellError, OSError) as error:
@@ -122,9 +125,10 @@ class Predictor:
             # A sidecar that speaks of older results must not stand beside newer ones.
             outputs.sidecar_path(out, name).unlink(missing_ok=True)
         events = run.finder.end()
-        outputs.write_events(outputs.events_path(out, name), events)
+        outputs.write_events(outputs.events_path(out, name), events, model.task.event)
         joined = outputs.joined_by_mne(recording.path)
-        outputs.write_annotations(outputs.annotations_path(out, name), events, joined)
+        annotations = outputs.annotations_path(out, name)
+        outputs.write_annotations(annotations, events, model.task.event, joined)
         record = {
             "events": len(events),
             "event_seconds": round(sum(e.duration for e in events), 3),
@@ -139,7 +143,8 @@ class Predictor:
             names = [c.name for c in own]
             try:
                 path = outputs.edf_path(out, name)
-                export_edf(path, recording, names, events, told, model.pipeline.step)
+                label = model.task.event
+                export_edf(path, recording, names, events, told, model.pipeline.step, label)
                 if run.stretches > 1:
                     notes.append(GAPS)
             except DataError as error:

@@ -9,22 +9,26 @@ from typing import Any
 
 from memcell.plugins.options import fields_of, from_mapping
 from memcell.plugins.options.values import check
+from memcell_eeg.config import EegConfig
 from memcell_eeg.features.pipeline import Pipeline
-from memcell_microsleep.config import MicrosleepConfig
 
 #: Names of channels or features that one model has.
 _MOST_NAMES = 100_000
 
 
-def check_facts(facts: Mapping[str, Any]) -> None:
+def check_facts(facts: Mapping[str, Any], config: type[EegConfig]) -> None:
     """Refuse facts that no run writes; what an older run lacks is for others to say.
+
+    Args:
+        facts: Of a stored model.
+        config: The options of its application.
 
     Raises:
         ConfigError: An option is of another type, or out of bounds.
         ValueError: So is something else.
     """
     if "config" in facts:
-        from_mapping(MicrosleepConfig, _object(facts, "config"), "the run's config")
+        from_mapping(config, _object(facts, "config"), "the run's config")
     for name in ("feature_names", "channels"):
         if name in facts:
             _names(facts, name)
@@ -34,7 +38,7 @@ def check_facts(facts: Mapping[str, Any]) -> None:
     if "pipeline" not in facts:
         return
     pipeline = _object(facts, "pipeline")
-    known = {f.name: f for f in fields_of(MicrosleepConfig)}
+    known = {f.name: f for f in fields_of(config)}
     for field in fields(Pipeline):
         if field.name not in pipeline or pipeline.get("ready"):
             continue

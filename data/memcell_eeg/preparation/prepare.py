@@ -13,16 +13,16 @@ from memcell.sequences.time_series import TimeSeries
 from memcell.threads import one_thread
 from memcell_data.recording import Recording
 from memcell_eeg.cache import FeatureCache
+from memcell_eeg.config import EegConfig
 from memcell_eeg.features.pipeline import Pipeline
 from memcell_eeg.features.precomputed import ReadyFeatures
+from memcell_eeg.left_out import RECORDING, LeftOut
+from memcell_eeg.preparation.notes import few
 from memcell_eeg.preparation.quality import quality
 from memcell_eeg.splits.copies import copied_names
-from memcell_eeg.splits.left_out import RECORDING, LeftOut
 from memcell_eeg.targets.labels import LabelRules
+from memcell_eeg.targets.protocols import LabelProtocol, Protocols
 from memcell_eeg.targets.resolved import read_labels
-from memcell_microsleep.config import MicrosleepConfig
-from memcell_microsleep.notes import few
-from memcell_microsleep.protocols import LabelProtocol
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,11 +73,12 @@ class Made:
 
 
 def make_sequences(
-    config: MicrosleepConfig,
+    config: EegConfig,
     pipeline: Pipeline | ReadyFeatures,
     recordings: Sequence[Recording],
     progress: Progress,
     left_out: LeftOut,
+    protocols: Protocols,
 ) -> Made:
     """Return the sequences of all recordings.
 
@@ -87,13 +88,14 @@ def make_sequences(
         recordings: At least one.
         progress: Told of each that is done.
         left_out: Takes recordings and labels that cannot be used.
+        protocols: What the option ``protocol`` chooses from.
 
     Raises:
         DataError: Nothing can be used, or something cannot and nothing may be left out; or no recording has a
             labelled step.
     """
     warnings: list[str] = []
-    graded = read_labels(recordings, config.protocol, warnings.append, left_out)
+    graded = read_labels(recordings, config.protocol, protocols, warnings.append, left_out)
     rules = replace(LabelRules.of(config), protocol=graded.protocol)
     cache = FeatureCache.of(config.cache)
     progress.expect(len(recordings))

@@ -8,15 +8,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from memcell.errors import DataError
+from memcell_eeg.task import EegTask
 
 REPORT = "report.html"
 
 
-def build(folder: Path) -> Path:
+def build(folder: Path, task: EegTask) -> Path:
     """Write ``report.html`` into a run folder, a leave-one-subject-out folder or a prediction folder.
 
     Args:
         folder: The folder; finished or not.
+        task: What is detected.
 
     Returns:
         The page.
@@ -32,12 +34,12 @@ def build(folder: Path) -> Path:
         from memcell_eeg.reports.run.files import read_run
         from memcell_eeg.reports.run.page import run_page
 
-        page = run_page(read_run(folder))
+        page = run_page(read_run(folder, task))
     elif (folder / "summary.tsv").is_file():
         from memcell_eeg.reports.prediction.files import read_prediction
         from memcell_eeg.reports.prediction.page import prediction_page
 
-        page = prediction_page(read_prediction(folder))
+        page = prediction_page(read_prediction(folder), task.name)
     else:
         raise DataError(
             f"'{folder}' is neither a training run (it has no config.toml) nor a prediction (it has no "

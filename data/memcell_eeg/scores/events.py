@@ -30,7 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memcell.sequences.time_series import TimeSeries
-from memcell_microsleep.config import MicrosleepConfig
+from memcell_eeg.config import EegConfig
 
 #: Seconds that differ by less are the same: they are sums of steps.
 SAME = 1e-9
@@ -70,7 +70,7 @@ class EventRules:
     tolerance: float = 0.5
 
     @classmethod
-    def of(cls, config: MicrosleepConfig) -> EventRules:
+    def of(cls, config: EegConfig) -> EventRules:
         """Return the rules that the options ask for."""
         return cls(
             min_duration=config.min_duration,

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from memcell.errors import DataError
 from memcell_data.channels import find, matching, taken
 from memcell_data.recording import Channel, Recording
+from memcell_eeg.left_out import RECORDING, LeftOut
 
 TYPE_WORDS = ("eeg", "eog", "emg", "ecg", "misc")
 AUTO = "auto"
@@ -82,6 +83,34 @@ def choose(wanted: Sequence[str], recordings: Sequence[Recording]) -> Choice:
     for recording in recordings:
         native_rate(locate(choice.names, recording), recording)
     return choice
+
+
+def with_channels(
+    wanted: Sequence[str], recordings: Sequence[Recording], left_out: LeftOut
+) -> list[Recording]:
+    """Return the recordings that by themselves have the channels that are asked for.
+
+    Args:
+        wanted: As for `choose`.
+        recordings: At least one.
+        left_out: Takes the others.
+
+    Raises:
+        DataError: None has them; says what the first one lacks.
+    """
+    kept, lacking = [], []
+    for recording in recordings:
+        try:
+            choose(wanted, [recording])
+        except DataError as error:
+            lacking.append((recording, str(error)))
+        else:
+            kept.append(recording)
+    if not kept:
+        choose(wanted, recordings)
+    for recording, reason in lacking:
+        left_out.add(recording, RECORDING, reason)
+    return kept
 
 
 def is_pattern(word: str) -> bool:

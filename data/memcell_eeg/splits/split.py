@@ -13,15 +13,15 @@ here: neighbouring rows are nearly equal, and a model that has seen one knows th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from memcell.errors import DataError, unknown
 from memcell.sequences.time_series import TimeSeries
+from memcell_eeg.config import EegConfig
 from memcell_eeg.targets.labels import NEGATIVE, POSITIVE
-from memcell_microsleep.config import MicrosleepConfig
 
 PARTS = ("train", "valid", "test")
 ENOUGH_SUBJECTS = 3
@@ -47,10 +47,15 @@ class Split:
         """Return the sequences of ``"train"``, ``"valid"`` or ``"test"``."""
         return {"train": self.train, "valid": self.valid, "test": self.test}[name]
 
+    def changed(self, change: Callable[[tuple[TimeSeries, ...]], tuple[TimeSeries, ...]]) -> Split:
+        """Return the split with something done to the sequences of each part."""
+        train, valid, test = (change(self.part(p)) for p in PARTS)
+        return replace(self, train=train, valid=valid, test=test)
+
 
 def split(
     sequences: Sequence[TimeSeries],
-    config: MicrosleepConfig,
+    config: EegConfig,
     published: Mapping[str, str] | None = None,
 ) -> Split:
     """Split the sequences as the options ask.
@@ -77,7 +82,7 @@ def split(
     return replace(made, notes=(*made.notes, *_missing(made)))
 
 
-def _by_subject(sequences: Sequence[TimeSeries], config: MicrosleepConfig) -> Split:
+def _by_subject(sequences: Sequence[TimeSeries], config: EegConfig) -> Split:
     subjects = sorted({s.subject for s in sequences})
     n = len(subjects)
     if n < 2 or (n < ENOUGH_SUBJECTS and config.valid_fraction > 0):
@@ -121,7 +126,7 @@ def _as_published(sequences: Sequence[TimeSeries], part_of: Mapping[str, str]) -
     return Split(**parts, kind="published", notes=(note,))
 
 
-def _without_one(sequences: Sequence[TimeSeries], config: MicrosleepConfig) -> Split:
+def _without_one(sequences: Sequence[TimeSeries], config: EegConfig) -> Split:
     subjects = sorted({s.subject for s in sequences})
     left_out = config.held_out
     if not left_out:
@@ -153,7 +158,7 @@ def _without_one(sequences: Sequence[TimeSeries], config: MicrosleepConfig) -> S
     )
 
 
-def check_loso(subjects: Sequence[str], config: MicrosleepConfig) -> None:
+def check_loso(subjects: Sequence[str], config: EegConfig) -> None:
     """Refuse too few subjects to leave one out.
 
     Raises:
@@ -185,7 +190,7 @@ def _shared_out(
     return {p: tuple(s for s in sequences if part_of[s.subject] == p) for p in PARTS}
 
 
-def _by_time(sequences: Sequence[TimeSeries], config: MicrosleepConfig) -> Split:
+def _by_time(sequences: Sequence[TimeSeries], config: EegConfig) -> Split:
     parts: dict[str, list[TimeSeries]] = {p: [] for p in PARTS}
     for sequence in sequences:
         gap = int(np.ceil(config.split_gap / sequence.step_seconds))

@@ -1,13 +1,13 @@
 """An expert's intervals to a target of each step.
 
 In this order: positive intervals at most ``merge`` apart become one (touching ones always do); those
-shorter than ``blink`` become negative (a blink is no microsleep: S. Schumacher's rule, .45 s); those
+shorter than ``blink`` become negative; those
 from ``blink`` to ``min_duration`` lose their label, for they are neither, and so do short ones that touch
 time without a class (labelled so, not labelled at all, or beyond the recording's edge), for nobody knows how
 long they are (a microsleep that both sides show for .3 s and one side for 2 s is no blink). A positive mark
 without a duration is refused: it would vanish. Long ones stay (sleep is no wake): ``max_duration`` concerns
 the counting of events (`memcell_eeg.scores.events`). Which labels are positive and negative says the protocol
-(`memcell_microsleep.protocols`), before all this.
+(`memcell_eeg.targets.protocols`), before all this.
 Where intervals overlap, positive wins over every other label, and a label that is neither positive
 nor negative wins over negative.
 """
@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 from memcell.errors import DataError
 from memcell.sequences.time_series import UNLABELLED
 from memcell_data.recording import Labels
+from memcell_eeg.config import EegConfig
 from memcell_eeg.targets.intervals import SAME, coverage, union
-from memcell_microsleep.config import MicrosleepConfig
-from memcell_microsleep.protocols import LabelProtocol
+from memcell_eeg.targets.protocols import LabelProtocol
 
 NEGATIVE, POSITIVE = 0, 1
 
@@ -51,7 +51,7 @@ class LabelRules:
     protocol: LabelProtocol | None = None
 
     @classmethod
-    def of(cls, config: MicrosleepConfig) -> LabelRules:
+    def of(cls, config: EegConfig) -> LabelRules:
         """Return the rules that the options ask for; the protocol depends on the data set's labels."""
         return cls(
             any_part=config.step_rule == "any",

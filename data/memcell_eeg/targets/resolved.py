@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 from memcell.errors import DataError
 from memcell_data.recording import Labels, Recording
-from memcell_eeg.splits.left_out import LABEL, LABELS, LeftOut
+from memcell_eeg.left_out import LABEL, LABELS, LeftOut
 from memcell_eeg.targets.labels import check_marks
-from memcell_microsleep.protocols import LabelProtocol, protocol_for
+from memcell_eeg.targets.protocols import LabelProtocol, Protocols
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +30,7 @@ class Graded:
 def read_labels(
     recordings: Sequence[Recording],
     asked: str,
+    protocols: Protocols,
     warn: Callable[[str], object],
     left_out: LeftOut | None = None,
 ) -> Graded:
@@ -38,6 +39,7 @@ def read_labels(
     Args:
         recordings: All of a data set.
         asked: The option ``protocol``.
+        protocols: What it chooses from.
         warn: Told each line of what is odd about the labels.
         left_out: Takes recordings whose labels cannot be used, and labels that cannot.
 
@@ -52,7 +54,7 @@ def read_labels(
             found.append((recording, recording.labels()))
         except DataError as error:
             left_out.add(recording, LABELS, str(error))
-    protocol, said = protocol_for(asked, [labels for _, labels in found if labels is not None])
+    protocol, said = protocols.choose(asked, [labels for _, labels in found if labels is not None])
     kept: list[Recording] = []
     labelled: list[Recording] = []
     for recording, labels in found:

@@ -15,11 +15,12 @@ from memcell_eeg.live import run as live
 from memcell_eeg.live.events import Lines, probability_row
 from memcell_eeg.live.file_source import FileSource
 from memcell_eeg.live.run import stream
+from memcell_microsleep.app import MICROSLEEP
 
 
 def streamed(asked_of, capsys, **options):
     made = asked_of(**{"speed": "max", "lines": "steps", **options})
-    assert stream(made.asked) == 0
+    assert stream(made.asked, MICROSLEEP) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     return lines, made.said
 
@@ -78,7 +79,7 @@ def test_the_folder_has_what_the_lines_say(asked_of, capsys, gapped, tmp_path):
     assert summary["summary"]["steps"] == len(p)
     made = asked_of(file=str(gapped.path), speed="max", out=out)
     with pytest.raises(UsageError, match=r"night_probability\.tsv' is there already.*--out"):
-        stream(made.asked)
+        stream(made.asked, MICROSLEEP)
     assert (out / "night_probability.tsv").read_bytes() == rows
 
 
@@ -124,12 +125,12 @@ def test_it_ends_after_a_duration(asked_of, capsys, gapped):
 
 def test_another_threshold_and_fewer_lines(asked_of, capsys, gapped):
     made = asked_of(file=str(gapped.path), speed="max", lines="alarms", threshold=1.0, format="tsv")
-    assert stream(made.asked) == 0
+    assert stream(made.asked, MICROSLEEP) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "kind\tonset\tprobability\tstate"
     assert [line.split("\t")[0] for line in lines[1:]] == ["begin", "gap", "gap", "gap", "end"]
     made = asked_of(file=str(gapped.path), speed="max", lines="none")
-    stream(made.asked)
+    stream(made.asked, MICROSLEEP)
     assert capsys.readouterr().out == ""
 
 
@@ -158,7 +159,7 @@ def test_a_run_that_does_not_fit_is_refused(asked_of, gapped, pipeline, change, 
     facts = {"app": "microsleep", "pipeline": {**pipeline.facts(), **change}}
     made = asked_of(file=str(gapped.path), facts=facts)
     with pytest.raises(error) as raised:
-        stream(made.asked)
+        stream(made.asked, MICROSLEEP)
     for word in words:
         assert word in str(raised.value)
 
@@ -174,17 +175,17 @@ def test_runs_without_a_signal_are_refused(asked_of, gapped):
         "spread": [],
     }
     with pytest.raises(UsageError, match="ready-made features"):
-        stream(asked_of(file=str(gapped.path), facts={"pipeline": ready}).asked)
+        stream(asked_of(file=str(gapped.path), facts={"pipeline": ready}).asked, MICROSLEEP)
     with pytest.raises(UsageError, match=r"no microsleep pipeline.*--model"):
-        stream(asked_of(file=str(gapped.path), facts={"app": "memory"}).asked)
+        stream(asked_of(file=str(gapped.path), facts={"app": "memory"}).asked, MICROSLEEP)
 
 
 def test_files_that_cannot_be_played(asked_of, tmp_path):
     with pytest.raises(DataError, match="does not exist"):
-        stream(asked_of(file=str(tmp_path / "none.edf")).asked)
+        stream(asked_of(file=str(tmp_path / "none.edf")).asked, MICROSLEEP)
     (tmp_path / "letter.edf").write_text("Dear colleague,\n" * 40)
     with pytest.raises(DataError, match=r"letter\.edf"):
-        stream(asked_of(file=str(tmp_path / "letter.edf")).asked)
+        stream(asked_of(file=str(tmp_path / "letter.edf")).asked, MICROSLEEP)
 
 
 def test_a_note_where_steps_are_slow(asked_of, capsys, gapped, network, pipeline):

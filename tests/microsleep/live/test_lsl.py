@@ -15,6 +15,7 @@ import pytest
 from memcell.errors import DataError
 from memcell_eeg.live.lsl_source import LSLSource
 from memcell_eeg.live.run import stream
+from memcell_microsleep.app import MICROSLEEP
 
 lsl = pytest.importorskip("mne_lsl.lsl", reason="the extra 'live' is not installed")
 RATE = 128.0
@@ -74,7 +75,7 @@ def test_a_stream_with_gaps_gives_the_bits_of_the_recording(asked_of, capsys, ga
     made = asked_of(
         lsl="memcell-gaps", lines="steps", duration=gapped.values.shape[1] / RATE, timeout=5.0
     )
-    assert stream(made.asked) == 0
+    assert stream(made.asked, MICROSLEEP) == 0
     lines = lines_of(capsys)
     steps = [line for line in lines if line["kind"] == "step"]
     assert [s["probability"] for s in steps] == gapped.expected.p.astype(float).tolist()
@@ -91,7 +92,9 @@ def test_volts_are_microvolts(asked_of, capsys, gapped):
     sender = Sender("memcell-volts", unit="0")
     values = gapped.values[:, :1280]
     sender.send(values * 1e-6, lsl.local_clock() + np.arange(1280) / RATE)
-    assert stream(asked_of(lsl="memcell-volts", lines="steps", duration=10.0).asked) == 0
+    assert (
+        stream(asked_of(lsl="memcell-volts", lines="steps", duration=10.0).asked, MICROSLEEP) == 0
+    )
     steps = [line["probability"] for line in lines_of(capsys) if line["kind"] == "step"]
     assert steps == pytest.approx(gapped.expected.p[: len(steps)].tolist(), abs=1e-4)
     assert len(steps) > 40
@@ -100,7 +103,7 @@ def test_volts_are_microvolts(asked_of, capsys, gapped):
 def test_no_such_stream_lists_those_that_there_are(asked_of):
     sender = Sender("memcell-other")
     with pytest.raises(DataError) as raised:
-        stream(asked_of(lsl="memcell-othr", timeout=1.0).asked)
+        stream(asked_of(lsl="memcell-othr", timeout=1.0).asked, MICROSLEEP)
     for word in (
         "no stream 'memcell-othr'",
         "1 s",
@@ -155,7 +158,7 @@ def test_a_dropped_connection_is_said_and_waited_for(asked_of, capsys, gapped):
     made = asked_of(lsl="memcell-drop", lines="steps", duration=15.0, silence=0.5)
     said = made.asked.say
     object.__setattr__(made.asked, "say", lambda line: (said(line), come_back(line)))
-    assert stream(made.asked) == 0
+    assert stream(made.asked, MICROSLEEP) == 0
     lines = lines_of(capsys)
     kinds = [line["kind"] for line in lines if line["kind"] in ("silent", "gap")]
     assert kinds == ["silent", "gap"]
@@ -194,7 +197,7 @@ def test_mne_lsls_own_player_in_another_process(asked_of, capsys, gapped, tmp_pa
     try:
         assert player.stdout.readline() == "playing\n"
         made = asked_of(lsl="memcell-player", lines="steps", duration=12.0, timeout=20.0)
-        assert stream(made.asked) == 0
+        assert stream(made.asked, MICROSLEEP) == 0
     finally:
         player.communicate("\n", timeout=20)
     lines = lines_of(capsys)

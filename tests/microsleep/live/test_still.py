@@ -12,6 +12,7 @@ from memcell_data.quality.still import GOOD, StillSamples
 from memcell_eeg.live import run
 from memcell_eeg.live.source import Chunk
 from memcell_eeg.live.still import StillWatch
+from memcell_microsleep.app import MICROSLEEP
 
 RATE = 128
 
@@ -102,7 +103,7 @@ def test_no_alarm_comes_of_a_dead_channel(asked_of, capsys, monkeypatch) -> None
     monkeypatch.setattr(run, "opened", lambda *_: Played(values))
     monkeypatch.setattr(run, "source_channels", lambda source: ("O1", "O2"))
     made = asked_of(lsl="played", lines="steps", threshold=0.0, refractory=0.0)
-    assert run.stream(made.asked) == 0
+    assert run.stream(made.asked, MICROSLEEP) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     (flat,) = [line for line in lines if line["kind"] == "flat"]
     assert flat["channels"] == ["O1"]

@@ -10,8 +10,8 @@ from memcell_eeg.reports.prediction.pictures import overall, strips
 from memcell_eeg.reports.prediction.tables import every_recording, failures
 
 
-def prediction_page(found: Prediction) -> str:
-    """Return the report of a prediction's folder."""
+def prediction_page(found: Prediction, app: str) -> str:
+    """Return the report of a prediction's folder; ``app`` is the word after ``memcell predict``."""
     model = Model.of(found.about, found.origin)
     parts: list[str] = []
     if model.simulated:
@@ -35,4 +35,4 @@ def prediction_page(found: Prediction) -> str:
         section("Over all recordings", *overall(found, model)),
         section("All recordings", *every_recording(found)),
     ]
-    return document(f"memcell predict microsleep: {recordings(len(found.rows))}", *parts)
+    return document(f"memcell predict {app}: {recordings(len(found.rows))}", *parts)

@@ -53,7 +53,7 @@ def event_table(run: Run) -> Html | None:
         "false alarms",
         "false alarms an hour",
     ]
-    longest = as_float(run.sections.get("microsleep", {}).get("max_duration"))
+    longest = as_float(run.sections.get(run.task.name, {}).get("max_duration"))
     pieces = (
         f"; an event longer than {longest:g} s counts once for each {longest:g} s"
         if longest > 0

@@ -21,12 +21,13 @@ from memcell.training.checkpoint import read_head
 from memcell_eeg.reports.excerpts import read_excerpts
 from memcell_eeg.reports.run.held import Learning, Run, Scored
 from memcell_eeg.reports.tables_in import as_float, read_json, read_lines, read_tsv
+from memcell_eeg.task import EegTask
 
 TABLES = ("scores", "subjects", "intervals", "differences", "confusion", "calibration", "pr",
           "operating", "transitions", "delays", "features")  # fmt: skip
 
 
-def read_run(folder: Path) -> Run:
+def read_run(folder: Path, task: EegTask) -> Run:
     """Read a run's folder, finished or not."""
     folds = [p for p in subfolders(folder, "folds/*") if (p / "config.toml").is_file()]
     parts = folds or [folder]
@@ -37,7 +38,8 @@ def read_run(folder: Path) -> Run:
         filter(None, (read_json(p / "environment.json") for p in (folder, *folds))), {}
     )
     return Run(
-        folder=folder, folds=folds, sections=_toml(text), config_text=text, environment=environment,
+        task=task, folder=folder, folds=folds, sections=_toml(text), config_text=text,
+        environment=environment,
         main_score=str(scores.get("main_score") or "balanced_accuracy"),
         notes=[str(n) for n in _list(scores.get("notes")) or _list(model.get("notes"))],
         rows=[_scored(r) for r in _list(scores.get("rows")) if isinstance(r, dict)],

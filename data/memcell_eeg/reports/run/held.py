@@ -11,6 +11,7 @@ from typing import Any
 from memcell.applications.app import Judged
 from memcell_eeg.reports.excerpts import Excerpt
 from memcell_eeg.reports.tables_in import TableRow
+from memcell_eeg.task import EegTask
 
 _NAME = re.compile(r"^(?P<cell>.*), trained with (?P<policy>.*), inferred with (?P<inference>\w+)$")
 
@@ -74,6 +75,7 @@ class Run:
     """A run's folder.
 
     Args:
+        task: What it detects.
         folder: Where it lies.
         folds: Those of a leave-one-subject-out run; empty in a single run.
         sections: Of config.toml, resolved.
@@ -92,6 +94,7 @@ class Run:
         seeds: So many stand behind the scores; more than 1 where folds were repeated.
     """
 
+    task: EegTask
     folder: Path
     folds: list[Path]
     sections: dict[str, Any]

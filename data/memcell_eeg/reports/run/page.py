@@ -75,7 +75,7 @@ def _title(run: Run) -> str:
     cell = run.sections.get("cell", {}).get("name", "network")
     data = run.facts.get("dataset") or run.sections.get("data", {}).get("name", "unknown data")
     kind = ", each subject left out in turn" if run.folds else ""
-    return f"memcell train microsleep: {cell} on {data}{kind}"
+    return f"memcell train {run.task.name}: {cell} on {data}{kind}"
 
 
 def _rules(run: Run) -> Iterator[Html]:
@@ -158,7 +158,7 @@ def _again(run: Run) -> Iterator[Html]:
         "Typed where the run was started, this command trains the same networks and baselines again; "
         "with the same versions on the same kind of machine the numbers are the same."
     )
-    yield code(f"memcell train microsleep --config {config} --out NEW_FOLDER")
+    yield code(f"memcell train {run.task.name} --config {config} --out NEW_FOLDER")
     changed = _changed(run)
     if changed:
         yield paragraph("In short, what differs from the defaults:")
@@ -176,7 +176,6 @@ def _changed(run: Run) -> str:
     from memcell.plugins.options import to_mapping
     from memcell.runs.run_config import DEFAULTS
     from memcell.training.config import NetworkConfig, TrainingConfig
-    from memcell_microsleep.config import MicrosleepConfig
 
     sections = run.sections
     data = sections.get("data", {})
@@ -186,7 +185,7 @@ def _changed(run: Run) -> str:
         name = sections.get(kind, {}).get("name", plain)
         words += _flag(kind, name) if name != plain else []
     defaults = (
-        ("microsleep", MicrosleepConfig()),
+        (run.task.name, run.task.config()),
         ("training", TrainingConfig()),
         ("network", NetworkConfig()),
     )
@@ -195,7 +194,7 @@ def _changed(run: Run) -> str:
         for key, value in sections.get(section_name, {}).items():
             if key in plain_values and value != plain_values[key] and key != "held_out":
                 words += _flag(key, value)
-    return shlex.join(["memcell", "train", "microsleep", *words]) if words else ""
+    return shlex.join(["memcell", "train", run.task.name, *words]) if words else ""
 
 
 def _flag(key: str, value: object) -> list[str]:

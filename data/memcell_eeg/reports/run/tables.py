@@ -25,7 +25,7 @@ def what_was_trained(run: Run) -> Html:
     pipeline = facts.get("pipeline") or {}
     policy = s.get("policy", {}).get("name", "")
     subjects = facts.get("subjects") or {}
-    own = s.get("microsleep", {})
+    own = s.get(run.task.name, {})
     protocol = facts.get("protocol") or own.get("protocol")
     if isinstance(protocol, dict):
         protocol = protocol.get("name")

@@ -181,7 +181,7 @@ def _true(s: TimeSeries) -> Spans:
 
 def _found(run: Run, s: TimeSeries, p: NDArray[np.float64], threshold: float) -> Spans:
     """Return what was detected: runs of positive steps under the run's rules of merging and length."""
-    own = run.sections.get("microsleep", {})
+    own = run.sections.get(run.task.name, {})
     merge, shortest = (np.nan_to_num(as_float(own.get(n))) for n in ("merge", "min_duration"))
     found = runs(p >= threshold, s, float(merge), float(shortest))
     return [(e.onset, e.end) for e in found]

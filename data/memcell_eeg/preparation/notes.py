@@ -7,19 +7,19 @@ from collections.abc import Sequence
 import numpy as np
 
 from memcell.sequences.time_series import TimeSeries
+from memcell_eeg.config import EegConfig
 from memcell_eeg.features.pipeline import Pipeline
 from memcell_eeg.features.precomputed import ReadyFeatures, ignored
 from memcell_eeg.scores.events import EventRules
 from memcell_eeg.signal.channels import Choice
 from memcell_eeg.splits.split import Split
 from memcell_eeg.targets.labels import LabelRules
-from memcell_microsleep.config import MicrosleepConfig
 
 MOST_WARNINGS = 5
 
 
 def notes(
-    config: MicrosleepConfig, choice: Choice, pipeline: Pipeline, parts: Split, native: float
+    config: EegConfig, choice: Choice, pipeline: Pipeline, parts: Split, native: float
 ) -> list[str]:
     """Return the lines, one fact each.
 
@@ -44,7 +44,7 @@ def notes(
     return lines + _shared(config, pipeline.normalization, parts)
 
 
-def ready_notes(config: MicrosleepConfig, ready: ReadyFeatures, parts: Split) -> list[str]:
+def ready_notes(config: EegConfig, ready: ReadyFeatures, parts: Split) -> list[str]:
     """Return the lines of a task whose features come ready-made.
 
     Args:
@@ -67,7 +67,7 @@ def ready_notes(config: MicrosleepConfig, ready: ReadyFeatures, parts: Split) ->
     return lines + _shared(config, ready.normalization, parts)
 
 
-def _shared(config: MicrosleepConfig, normalization: str, parts: Split) -> list[str]:
+def _shared(config: EegConfig, normalization: str, parts: Split) -> list[str]:
     lines = []
     if normalization == "recording":
         lines.append("normalization by recording looks into the future: not for alarms")
@@ -87,7 +87,7 @@ def _shared(config: MicrosleepConfig, normalization: str, parts: Split) -> list[
     return lines
 
 
-def _decision(config: MicrosleepConfig, validated: bool) -> str:
+def _decision(config: EegConfig, validated: bool) -> str:
     ratio = f"for a cost ratio of {config.cost_ratio:g}"
     if config.decision == "cost":
         return (

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from memcell import escape
 from memcell.errors import DataError
 from memcell_data.recording import Recording
-from memcell_eeg.signal.channels import choose
 
 FILE = "left_out.tsv"
 #: Lines about single ones among the notes.
@@ -96,31 +95,3 @@ class LeftOut:
         """Return ``left_out.tsv``: a line for each."""
         rows = [(i.recording or "n/a", i.what, i.reason) for i in self.items]
         return escape.table([("recording", "what", "reason"), *rows])
-
-
-def with_channels(
-    wanted: Sequence[str], recordings: Sequence[Recording], left_out: LeftOut
-) -> list[Recording]:
-    """Return the recordings that by themselves have the channels that are asked for.
-
-    Args:
-        wanted: As for `memcell_eeg.signal.channels.choose`.
-        recordings: At least one.
-        left_out: Takes the others.
-
-    Raises:
-        DataError: None has them; says what the first one lacks.
-    """
-    kept, lacking = [], []
-    for recording in recordings:
-        try:
-            choose(wanted, [recording])
-        except DataError as error:
-            lacking.append((recording, str(error)))
-        else:
-            kept.append(recording)
-    if not kept:
-        choose(wanted, recordings)
-    for recording, reason in lacking:
-        left_out.add(recording, RECORDING, reason)
-    return kept

@@ -23,7 +23,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memcell.files.atomic import write_atomic
-from memcell.files.trusted import open_file, open_folder
+from memcell.files.trusted import open_file, open_folder, reason_against
+
+#: Words of the option ``cache`` that are no folder.
+OFF, DEFAULT = ("off", "none"), "default"
 
 _OURS = re.compile(r"\.?[0-9a-f]{64}\.(npy|json)")
 #: Entries that nobody used for so long are removed.
@@ -119,6 +122,17 @@ def _check_whose(folder: Path, *names: str) -> None:
             os.close(open_file(name, handle))
     finally:
         os.close(handle)
+
+
+def known(option: str) -> bool:
+    """Whether an option ``cache`` names no folder, or one in which this user keeps features already."""
+    if option == DEFAULT or option.lower() in OFF:
+        return True
+    try:
+        folder = Path(option).expanduser()
+        return holds_entries(folder) and not reason_against(folder)
+    except (OSError, RuntimeError, ValueError):
+        return False
 
 
 def holds_entries(folder: Path) -> bool:

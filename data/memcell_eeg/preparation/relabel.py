@@ -11,17 +11,22 @@ from memcell.applications.app import Task
 from memcell.errors import DataError
 from memcell.sequences.time_series import UNLABELLED, TimeSeries
 from memcell_data.recording import Recording
+from memcell_eeg.config import EegConfig
 from memcell_eeg.decisions.costs import loss_weights
 from memcell_eeg.decisions.decision import class_totals
-from memcell_eeg.splits.left_out import LeftOut
+from memcell_eeg.left_out import LeftOut
+from memcell_eeg.preparation.notes import counts
 from memcell_eeg.targets.labels import LabelRules, targets
+from memcell_eeg.targets.protocols import Protocols
 from memcell_eeg.targets.resolved import read_labels
-from memcell_microsleep.config import MicrosleepConfig
-from memcell_microsleep.notes import counts
 
 
 def under(
-    task: Task, protocol: str, recordings: Sequence[Recording], config: MicrosleepConfig
+    task: Task,
+    protocol: str,
+    protocols: Protocols,
+    recordings: Sequence[Recording],
+    config: EegConfig,
 ) -> Task:
     """Return a task whose targets are those of another protocol.
 
@@ -30,6 +35,7 @@ def under(
     Args:
         task: As the run's options make it.
         protocol: Option ``protocol``.
+        protocols: What it chooses from.
         recordings: What the task was made of.
         config: The run's options.
 
@@ -37,7 +43,7 @@ def under(
         DataError: Nothing is left to score.
     """
     left_out = LeftOut(config.strict)
-    graded = read_labels(recordings, protocol, str, left_out)
+    graded = read_labels(recordings, protocol, protocols, str, left_out)
     rules = replace(LabelRules.of(config), protocol=graded.protocol)
     known = {r.name: r for r in graded.recordings}
 

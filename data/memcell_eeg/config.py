@@ -1,0 +1,303 @@
+"""The options that every detector of events in EEG has: meaning, default, unit and bounds.
+
+An application extends `EegConfig` and changes what is its own: `changed` gives an option another default
+or other words to choose from, and keeps its meaning, unit and bounds::
+
+    @dataclass(frozen=True, kw_only=True)
+    class SeizureConfig(EegConfig):
+        min_duration: float = changed("min_duration", 10.0)
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Self
+
+from memcell.errors import ConfigError
+from memcell.plugins.options import fields_of, option
+
+AS_LABELLED = "as_labelled"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EegConfig:
+    """From recordings to sequences, to splits, to decisions.
+
+    The fields are made with `memcell.plugins.options.option`; `validate` checks what concerns two at once.
+    """
+
+    #: What ``memcell evaluate`` may ask for instead of what the run was made with.
+    RESCORING: ClassVar[tuple[str, ...]] = ("protocol",)
+
+    data: str = option(
+        "simulated", help="Name of a data set, or the path of a file, folder or BIDS data set."
+    )
+
+    # the signal
+    channels: tuple[str, ...] = option(
+        ("auto",),
+        help="Channel names (old or new 10-20 names), patterns such as 'EEG*', type words (eeg, eog, emg, "
+        "ecg) or 'auto': all EEG and EOG channels where they are at most 16, otherwise a selection of "
+        "regions and the EOG.",
+    )
+    reference: str = option(
+        "none",
+        choices=("none", "average"),
+        help="'average' subtracts the mean of the chosen EEG channels from each of them.",
+    )
+    outlier: float = option(
+        500.0,
+        unit="uV",
+        low=0,
+        help="A sample further than this from the median of the last 5 is replaced by it; 0 for never.",
+    )
+    rate: float = option(
+        100.0,
+        unit="Hz",
+        low=40,
+        high=1000,
+        help="Rate after polyphase resampling; recordings slower than this keep the slowest's rate.",
+    )
+    low: float = option(0.5, unit="Hz", low=0.05, high=10, help="Lower edge of the band-pass.")
+    high: float = option(35.0, unit="Hz", low=12, high=200, help="Upper edge of the band-pass.")
+    phase: str = option(
+        "causal",
+        choices=("causal", "zero"),
+        help="'zero' resamples and filters without delay and looks into the future: not for alarms.",
+    )
+
+    cache: str = option(
+        "default",
+        help="Folder where features are kept from one run to the next; 'default' is the user's cache "
+        "folder, 'off' keeps none.",
+    )
+
+    # the features of a step
+    step: float = option(0.2, unit="s", low=0.05, high=30, help="Length of a step.")
+    window: float = option(
+        1.0, unit="s", low=0.5, high=60, help="Past signal that a step's features are made of."
+    )
+    features: tuple[str, ...] = option(
+        ("auto",),
+        choices=("auto", "bandpower", "correlation", "stft", "raw"),
+        help="What a step is described by, one or several: log band powers with two ratios per channel, "
+        "correlations of all pairs of channels, log magnitudes of a short-time Fourier transform up to "
+        "'high', or the raw samples of the window; 'auto' is what the encoder reads: raw for raw_cnn, else "
+        "bandpower.",
+    )
+    normalization: str = option(
+        "auto",
+        choices=("auto", "causal", "training", "recording", "none"),
+        help="'causal' uses the running mean and spread of the past; 'training' those of the training "
+        "split, where features come ready-made; 'recording' the median and spread of the whole "
+        "recording, which looks into the future; 'auto' is causal for a signal, else training.",
+    )
+    normalization_memory: float = option(
+        300.0, unit="s", low=10, help="Time constant of the causal normalization."
+    )
+
+    strict: bool = option(
+        False,
+        help="A recording or a label that cannot be used ends the work; otherwise it is left out and named.",
+    )
+
+    # the labels
+    protocol: str = option(
+        "auto",
+        choices=("auto", AS_LABELLED),
+        help="Which labels count as which class; 'auto' and 'as_labelled' are what the data set says.",
+    )
+    step_rule: str = option(
+        "majority",
+        choices=("majority", "any"),
+        help="A step is positive when half of it is, or when any of it is.",
+    )
+    blink: float = option(
+        0.0, unit="s", low=0, help="Positive intervals shorter than this become negative."
+    )
+    min_duration: float = option(
+        0.0,
+        unit="s",
+        low=0,
+        help="Positive intervals from blink to this length are left unlabelled; shorter detections "
+        "are no events.",
+    )
+    max_duration: float = option(
+        0.0,
+        unit="s",
+        low=0,
+        help="Longer events are counted in pieces of this length; 0 for never.",
+    )
+    merge: float = option(
+        0.0, unit="s", low=0, help="Positive intervals (events) this close together are one."
+    )
+
+    # training
+    around_transitions: bool = option(
+        False, help="Train only on the steps around a change of the label."
+    )
+    margin: float = option(
+        5.0, unit="s", low=0, help="Seconds on each side of a change under around-transitions."
+    )
+    class_weights: str = option(
+        "balanced",
+        choices=("balanced", "none"),
+        help="'balanced' lets both classes weigh the same in the loss.",
+    )
+    decision: str = option(
+        "threshold",
+        choices=("threshold", "intercept", "cost", "kappa", "likelier"),
+        help="How the cost ratio is minded: by the threshold of least cost on validation, by an intercept "
+        "(a shift of the logit, fitted on validation), or by a loss weighted by the costs. Or not at all: "
+        "'kappa' takes the threshold of the largest kappa on validation, 'likelier' the likelier class.",
+    )
+    cost_ratio: float = option(
+        1.0,
+        low=0.01,
+        high=100,
+        help="What a missed positive step costs relative to a false one (3: as much as three), each "
+        "counted as a share of its class; what --decision says minds it.",
+    )
+    encoder: str = option(
+        "none",
+        choices=("none", "linear", "raw_cnn"),
+        help="What stands between features and cell: 'linear' learns a projection, 'raw_cnn' a small "
+        "convolutional network over the raw samples; other features pass by it.",
+    )
+    encoder_size: int = option(32, low=1, help="Outputs of the encoder.")
+
+    # splits and scores
+    split: str = option(
+        "auto",
+        choices=("auto", "subject", "time", "loso", "published"),
+        help="Who is trained on and who tested on: by subject, or by time with a gap; 'auto' is by "
+        "subject where there are at least 3. 'loso' leaves one subject out: a run for each subject, "
+        "tested on this one alone, and scores over all of them. 'published' takes the split that the data "
+        "set brings (mwt: --data.published-split).",
+    )
+    held_out: str = option(
+        "",
+        help="Under split loso: the subject to test on, for the run of this one alone; empty for all.",
+    )
+    valid_fraction: float = option(0.2, low=0, high=0.8, help="Share of the validation split.")
+    test_fraction: float = option(0.3, low=0.01, high=0.8, help="Share of the test split.")
+    split_gap: float = option(
+        5.0, unit="s", low=0, help="Dropped between the parts of a split by time."
+    )
+    split_seed: int = option(
+        0,
+        low=0,
+        help="Seed of the split by subject, of who validates under loso, and of the noise baseline.",
+    )
+    baselines: str = option(
+        "few",
+        choices=("few", "all"),
+        help="What stands beside the networks: 'few' is quick; 'all' adds past steps, lasso-probit and "
+        "partial least squares, which a comparison always has.",
+    )
+    tolerance: float = option(
+        0.5, unit="s", low=0, help="How far a detected event may lie beside a true one."
+    )
+
+    @property
+    def feature_kinds(self) -> tuple[str, ...]:
+        """The features that are meant, each once."""
+        auto = "raw" if self.encoder == "raw_cnn" else "bandpower"
+        return tuple(dict.fromkeys(auto if name == "auto" else name for name in self.features))
+
+    def stored(self) -> Self:
+        """Return this config as one that was found in a folder: it makes no cache where it says.
+
+        A folder where features are kept already is used; for any other the user's own cache is.
+        """
+        from memcell_eeg import store
+
+        if store.known(self.cache):
+            return self
+        warnings.warn(
+            f"the run's config keeps features in '{self.cache}', where none are kept on this machine: the "
+            "user's cache folder is used instead",
+            stacklevel=2,
+        )
+        return replace(self, cache="default")
+
+    def validate(self) -> None:
+        """Check what concerns two options at once.
+
+        Raises:
+            ConfigError: Two options contradict each other; says which to change.
+        """
+        if self.window < self.step:
+            raise ConfigError(
+                f"'window' got {self.window:g} s, shorter than 'step' ({self.step:g} s); "
+                f"type a window of {self.step:g} s or more."
+            )
+        if self.encoder == "raw_cnn" and "raw" not in self.feature_kinds:
+            raise ConfigError(
+                f"'encoder' got 'raw_cnn' and 'features' got {', '.join(self.features)}, without the raw "
+                "samples that it reads; leave out --features, or type --features raw,"
+                f"{','.join(self.features)}."
+            )
+        if self.low >= self.high:
+            raise ConfigError(
+                f"'low' got {self.low:g} Hz, not below 'high' ({self.high:g} Hz); type a lower 'low'."
+            )
+        if self.valid_fraction + self.test_fraction > 0.9:
+            raise ConfigError(
+                f"'valid-fraction' {self.valid_fraction:g} and 'test-fraction' "
+                f"{self.test_fraction:g} leave less than 0.1 to train on; type smaller ones."
+            )
+        if self.decision == "cost" and self.class_weights == "none":
+            raise ConfigError(
+                "'decision' got 'cost', which is weights of the classes in the loss, and 'class-weights' is "
+                "'none'; type --class-weights balanced, or --decision threshold."
+            )
+        if self.held_out and self.split != "loso":
+            raise ConfigError(
+                f"'held-out' got {self.held_out!r} and 'split' is '{self.split}'; type --split loso."
+            )
+        if self.split_gap < self.window:
+            raise ConfigError(
+                f"'split-gap' got {self.split_gap:g} s, shorter than 'window' ({self.window:g} s): "
+                f"windows would reach over the split; type {self.window:g} s or more."
+            )
+        if self.blink > self.min_duration:
+            raise ConfigError(
+                f"'blink' got {self.blink:g} s, longer than 'min-duration' "
+                f"({self.min_duration:g} s); type a shorter 'blink' or a longer 'min-duration'."
+            )
+        if 0 < self.max_duration < self.min_duration:
+            raise ConfigError(
+                f"'max-duration' got {self.max_duration:g} s, shorter than 'min-duration' "
+                f"({self.min_duration:g} s); type a longer one, or 0 for no maximum."
+            )
+
+
+def changed(
+    name: str,
+    default: Any,
+    *,
+    of: type[EegConfig] = EegConfig,
+    help: str = "",
+    choices: Sequence[str] = (),
+) -> Any:
+    """Declare an option of `EegConfig` anew, with another default.
+
+    Args:
+        name: The option.
+        default: Its default in the application.
+        of: The config that it is taken from.
+        help: Its meaning there; that of `of` where left out.
+        choices: The words it takes there; those of `of` where left out.
+    """
+    found = next(f for f in fields_of(of) if f.name == name)
+    return option(
+        default,
+        help=help or found.help,
+        unit=found.unit,
+        low=found.low,
+        high=found.high,
+        choices=choices or found.choices,
+    )
