@@ -39,7 +39,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("memcell.recurrent",),
     ("memcell_compiler",),
     ("memcell.backends",),
-    ("memcell.network",),
+    ("memcell.network", "memcell.nn"),
     ("memcell.applications",),
     ("memcell.training", "memcell.inference", "memcell.probes"),
     ("memcell.runs",),

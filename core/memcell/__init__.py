@@ -24,6 +24,7 @@ from memcell.plugins.specs import (
 from memcell.version import __version__
 
 if TYPE_CHECKING:
+    from memcell import nn
     from memcell.applications.app import App, Row, Task
     from memcell.applications.checking import Checker, FileReport
     from memcell.applications.datasets import Card, DataSet
@@ -70,6 +71,8 @@ if not TYPE_CHECKING:  # for a type checker a name that is not listed above is a
 
     def __getattr__(name: str) -> Any:
         """Import what is asked for when it is first asked for."""
+        if name == "nn":  # memcell.nn.Recurrent, as torch.nn.LSTM
+            return importlib.import_module("memcell.nn")
         if name not in _MODULE_OF:
             raise AttributeError(f"module 'memcell' has no attribute {name!r}")
         value = globals()[name] = getattr(importlib.import_module(_MODULE_OF[name]), name)
@@ -77,7 +80,7 @@ if not TYPE_CHECKING:  # for a type checker a name that is not listed above is a
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_MODULE_OF})
+    return sorted({*globals(), *_MODULE_OF, "nn"})
 
 
 __all__ = [

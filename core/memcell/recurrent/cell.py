@@ -129,6 +129,14 @@ class Cell(nn.Module):
         """Return torch's own cell that this one is exactly, with its weights, or None."""
         return None
 
+    def load_torch(self, weights: tuple[Tensor, Tensor, Tensor, Tensor]) -> None:
+        """Take the weights of the layer of torch's that this cell is exactly (`torch_form`).
+
+        Args:
+            weights: ``(w_ih, w_hh, b_ih, b_hh)`` in torch's gate order.
+        """
+        raise TypeError(f"{type(self).__name__} is none of torch's own cells")
+
 
 def projected(
     cell: Cell, x: Tensor, generator: torch.Generator | None = None

@@ -86,3 +86,13 @@ class GRU(Cell):
         second = torch.cat((torch.zeros_like(self.bias[: -self.hidden_size]), self.bias_reset))
         weights = (self.weight_input, self.weight_recurrent, self.bias, second)
         return TorchForm("gru", weights)
+
+    @torch.no_grad()
+    def load_torch(self, weights: tuple[Tensor, Tensor, Tensor, Tensor]) -> None:
+        """Take torch's weights; its two biases of r and z are added."""
+        gates = 2 * self.hidden_size
+        self.weight_input.copy_(weights[0])
+        self.weight_recurrent.copy_(weights[1])
+        self.bias.copy_(weights[2])
+        self.bias[:gates] += weights[3][:gates]
+        self.bias_reset.copy_(weights[3][gates:])

@@ -91,3 +91,10 @@ class LSTM(Cell):
             torch.zeros_like(self.bias),
         )
         return TorchForm("lstm", weights)
+
+    @torch.no_grad()
+    def load_torch(self, weights: tuple[Tensor, Tensor, Tensor, Tensor]) -> None:
+        """Take torch's weights; its two biases are added."""
+        self.weight_input.copy_(weights[0])
+        self.weight_recurrent.copy_(weights[1])
+        self.bias.copy_(weights[2] + weights[3])

@@ -77,3 +77,10 @@ class RNN(Cell):
             torch.zeros_like(self.bias),
         )
         return TorchForm("rnn_tanh", weights)
+
+    @torch.no_grad()
+    def load_torch(self, weights: tuple[Tensor, Tensor, Tensor, Tensor]) -> None:
+        """Take torch's weights; its two biases are added."""
+        self.weight_input.copy_(weights[0])
+        self.weight_recurrent.copy_(weights[1])
+        self.bias.copy_(weights[2] + weights[3])

@@ -1,0 +1,81 @@
+"""What a recurrent layer remembers between two calls."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Self
+
+import torch
+from torch import Tensor
+
+from memcell.recurrent.state import State, detach, leaves, map_state
+
+
+class RecurrentState(NamedTuple):
+    """The memory of every layer, and how old it is: what `Recurrent` returns and takes back.
+
+    A named tuple of tensors, so that torch's pytrees, `torch.save`, `pickle` and `copy.deepcopy` take it as
+    it is.
+
+    Args:
+        layers: One state a layer, from the input upwards: what the cell's paper calls its state, by name
+            (``state.layers[-1].h``), tensors ``[B, …]``.
+        age: ``[B]`` int64: steps since each lane (row of the batch) was last reset. Normalizers that keep
+            statistics for each time step tell the steps apart by it.
+
+    >>> import torch
+    >>> from memcell.nn import Recurrent
+    >>> rnn = Recurrent("gru", 3, 4)
+    >>> y, state = rnn(torch.zeros(5, 2, 3))
+    >>> state.batch_size, state.age.tolist(), tuple(state.layers[0].h.shape)
+    (2, [5, 5], (2, 4))
+    """
+
+    layers: tuple[State, ...]
+    age: Tensor
+
+    @property
+    def batch_size(self) -> int:
+        """B."""
+        return self.age.shape[0]
+
+    def detach(self) -> Self:
+        """Return the same memory, cut from the graph that made it: truncated backpropagation through time."""
+        return self._replace(layers=detach(self.layers))
+
+    def to(self, *args: Any, **kwargs: Any) -> Self:
+        """Return it on another device or in another dtype, as `torch.Tensor.to`; the age stays int64."""
+        like = torch.empty(0, device=self.age.device).to(*args, **kwargs)
+        layers = map_state(lambda part: part.to(*args, **kwargs), self.layers)
+        return self._replace(layers=layers, age=self.age.to(like.device))
+
+    def lanes(self, index: int | slice | Sequence[int] | Tensor) -> Self:
+        """Return the memory of some lanes of the batch.
+
+        Args:
+            index: A number, a slice, numbers, or a mask ``[B]``: what a tensor's first dimension takes. One
+                number gives a batch of one lane.
+        """
+        chosen: Any = slice(index, index + 1 or None) if isinstance(index, int) else index
+        return self._replace(
+            layers=map_state(lambda part: part[chosen], self.layers), age=self.age[chosen]
+        )
+
+    @classmethod
+    def cat(cls, states: Sequence[RecurrentState]) -> Self:
+        """Return the lanes of several states side by side."""
+        if not states:
+            raise ValueError("no states were given; expected at least one")
+        first, *others = states
+        layers = map_state(
+            lambda *parts: torch.cat(parts), first.layers, *(s.layers for s in others)
+        )
+        return cls(layers, torch.cat([state.age for state in states]))
+
+    def same_form(self, template: State) -> str:
+        """Return how its layers differ from a template ``[1, …]``, in words; empty where they do not."""
+        ours = [tuple(part.shape[1:]) for part in leaves(self.layers)]
+        wanted = [tuple(part.shape[1:]) for part in leaves(template)]
+        if len(self.layers) != len(template):
+            return f"{len(self.layers)} layers, expected {len(template)}"
+        return "" if ours == wanted else f"parts of shapes [B, *{ours}], expected [B, *{wanted}]"
