@@ -24,7 +24,7 @@ from memcell.plugins.specs import (
 from memcell.version import __version__
 
 if TYPE_CHECKING:
-    from memcell import nn
+    from memcell import nn as nn
     from memcell.applications.app import App, Row, Task
     from memcell.applications.checking import Checker, FileReport
     from memcell.applications.datasets import Card, DataSet
