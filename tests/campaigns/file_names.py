@@ -23,6 +23,8 @@ import unicodedata
 from pathlib import Path
 from typing import Any
 
+from . import command_line
+
 #: Pieces that names are put together from.
 PIECES = (
     b"night", b"\xff\xfe", b"\n", b"\r", b"\t", b" ", b"-", b"=1+1", b"+", b"@", b"\x1b[2J",
@@ -158,27 +160,27 @@ def trained(folder: Path, some: list[bytes], work: Path, call: Any) -> list[str]
     ]
 
 
-def main() -> int:
-    """Run it."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def options(parser: argparse.ArgumentParser) -> None:
+    """Add how many names, and what they are given to."""
     parser.add_argument("--names", type=int, default=500)
     parser.add_argument("--run", type=Path)
     parser.add_argument("--recording", type=Path)
-    parser.add_argument("--work", type=Path, required=True)
-    typed: Any = parser.parse_args()
-    run, recording = typed.run, typed.recording
-    if run is None or recording is None:
-        from . import run_folders
 
-        os.environ["XDG_CACHE_HOME"] = str(typed.work.absolute() / "cache")
-        run_folders.make(typed.work.absolute() / "made")
-        run, recording = (typed.work.absolute() / "made" / name for name in ("run", "night.edf"))
-    work = typed.work.absolute() / "names"
-    faults = campaign(typed.names, run.absolute(), recording.absolute(), work)
-    for fault in faults:
-        print(fault)
-    print(f"{typed.names} names, {len(faults)} faults")
-    return int(bool(faults))
+
+def main() -> int:
+    """Run it."""
+    with command_line.begun(__doc__, options) as asked:
+        run, recording = asked.options.run, asked.options.recording
+        if run is None or recording is None:
+            from . import run_folders
+
+            run_folders.make(asked.folder / "made")
+            run, recording = (asked.folder / "made" / name for name in ("run", "night.edf"))
+        count = asked.options.names
+        faults = campaign(count, run.absolute(), recording.absolute(), asked.folder / "names")
+        for fault in faults:
+            print(fault)
+        return asked.ended(f"{count} names", len(faults), "faults")
 
 
 if __name__ == "__main__":

@@ -104,12 +104,18 @@ def fork(work: Callable[[], int | None], out: Path, err: Path | None = None) -> 
         os._exit(code)
 
 
-def memcell(arguments: list[str], out: Path, err: Path | None = None) -> Child:
-    """Run the command line in a child."""
+def memcell(
+    arguments: list[str],
+    out: Path,
+    err: Path | None = None,
+    before: Callable[[], object] = lambda: None,
+) -> Child:
+    """Run the command line in a child, in which something is done before."""
 
     def work() -> int:
         from memcell.cli.main import run
 
+        before()
         return run(arguments)
 
     return fork(work, out, err)

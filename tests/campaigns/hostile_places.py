@@ -14,19 +14,19 @@ import resource
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.campaigns import forking
-from tests.campaigns.kills import LIMIT, SMALL, Nights, Tally, digests, nights
+from tests.campaigns import command_line, forking
+from tests.campaigns.kills.killing import Tally, digests
+from tests.campaigns.smallest import LIMIT, TASK, Recordings, recordings
 
-TRAIN = ["train", "memory", *SMALL, "--epochs", "1", "--probe", "order", "--probe-budget", "2"]
-COMPARE = ["compare", "memory", *SMALL, "--epochs", "1", "--policy", "carry,reset", "--seeds", "1"]
+TRAIN = ["train", "memory", *TASK, "--epochs", "1", "--probe", "order", "--probe-budget", "2"]
+COMPARE = ["compare", "memory", *TASK, "--epochs", "1", "--policy", "carry,reset", "--seeds", "1"]
 
 
-def commands(made: Nights, out: Path) -> dict[str, tuple[list[str], list[str], Path]]:
+def commands(made: Recordings, out: Path) -> dict[str, tuple[list[str], list[str], Path]]:
     """Return commands by name: to begin, to go on, and the folder or file that is held against."""
     train, compare = out / "train", out / "compare"
     predicted, exported = out / "predict", out / "model.onnx"
@@ -42,17 +42,12 @@ def commands(made: Nights, out: Path) -> dict[str, tuple[list[str], list[str], P
     }  # fmt: skip
 
 
-def done(arguments: list[str], said: Path, before: Callable[[], object] = bool) -> forking.Child:
-    """Run a command in a child in which something was done before."""
+def done(
+    arguments: list[str], said: Path, before: Callable[[], object] = lambda: None
+) -> forking.Child:
+    """Run a command to its end in a child in which something was done before."""
     said.unlink(missing_ok=True)
-
-    def work() -> int:
-        from memcell.cli.main import run
-
-        before()
-        return run(arguments)
-
-    child = forking.fork(work, said)
+    child = forking.memcell(arguments, said, before=before)
     if child.wait(LIMIT) is None:
         child.kill()
     return child
@@ -113,7 +108,7 @@ BEFORE: dict[str, Callable[[], object]] = {
 
 def everywhere(folder: Path, names: list[str]) -> Tally:
     """Run all commands in all surroundings."""
-    tally, made = Tally(), nights(folder, 3, 60)
+    tally, made = Tally(), recordings(folder, 3, 60)
     wholes = {}
     for name, (begin, _, path) in commands(made, folder / "usual").items():
         child = done(begin, folder / "usual.said")
@@ -161,7 +156,7 @@ def held(path: Path) -> dict[str, str]:
 
 def full_disks(
     folder: Path,
-    made: Nights,
+    made: Recordings,
     check: Callable[[str, str, int | None, Path, str], None],
     tally: Tally,
 ) -> None:
@@ -209,20 +204,18 @@ def _used(mount: Path) -> int:
     return (status.f_blocks - status.f_bfree) * status.f_frsize
 
 
-def main() -> int:
-    """Run the campaign and print its counts."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def options(parser: argparse.ArgumentParser) -> None:
+    """Add the surroundings."""
     parser.add_argument("names", nargs="*", help="surroundings; all of them by default")
-    asked = parser.parse_args()
-    forking.warm()
-    began = time.monotonic()
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        tally = everywhere(Path(folder), asked.names)
-    print(
-        f"hostile places: {tally.runs} runs compared, {len(tally.wrong)} not as they should be, "
-        f"{time.monotonic() - began:.0f} s"
-    )
-    return int(bool(tally.wrong) or tally.runs == 0)
+
+
+def main() -> int:
+    """Run it."""
+    with command_line.begun(__doc__, options) as asked:
+        forking.warm()
+        tally = everywhere(asked.folder, asked.options.names)
+        counted = f"hostile places: {tally.runs} runs compared"
+        return asked.ended(counted, len(tally.wrong)) or int(tally.runs == 0)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ import json
 import os
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,7 +21,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tests.campaigns import forking
+from tests.campaigns import command_line, forking
+from tests.campaigns.smallest import model
 
 RATE, SEED = 128.0, 0
 NAMES = ["Fz", "O1", "O2"]
@@ -285,14 +285,14 @@ KINDS: dict[str, Kind] = {
 }  # fmt: skip
 
 
-def tried(kind: Kind, name: str, model: Path, out: Path) -> list[str]:
+def tried(kind: Kind, name: str, trained: Path, out: Path) -> list[str]:
     """Send a kind of stream to a monitor; return what is wrong with what that made of it."""
 
     def send() -> None:
         kind.send(name)
         time.sleep(LIMIT)
 
-    arguments = ["stream", "microsleep", "--model", str(model), "--lsl", name, "--timeout", "30"]
+    arguments = ["stream", "microsleep", "--model", str(trained), "--lsl", name, "--timeout", "30"]
     arguments += ["--silence", "1", "--lines", "steps", "--out", str(out)]
     if kind.duration:
         arguments += ["--duration", str(kind.duration)]
@@ -339,33 +339,12 @@ def complaints(kind: Kind, code: int, written: str, said: str, out: Path, name: 
     return [what for what, fine in checks.items() if not fine]
 
 
-def trained(folder: Path) -> Path:
-    """Train the smallest network on two channels; return its run folder."""
-    path = folder / "run"
-    options = [
-        "--data.subjects",
-        "3",
-        "--data.minutes",
-        "2",
-        "--channels",
-        "O1,O2",
-        "--epochs",
-        "1",
-    ]
-    options += ["--hidden-size", "4", "--min-updates", "0", "--against", "none", "--out", str(path)]
-    child = forking.memcell(["train", "microsleep", *options], folder / "train.out")
-    if child.wait(200.0) != 0:
-        raise RuntimeError(child.said)
-    return path
-
-
-def campaign(names: list[str], folder: Path, model: Path | None = None) -> dict[str, list[str]]:
+def campaign(names: list[str], folder: Path) -> dict[str, list[str]]:
     """Try kinds of streams; return complaints by kind."""
-    model = model or trained(folder)
-    found = {}
+    trained, found = model(folder), {}
     for name in names:
         began = time.monotonic()
-        found[name] = tried(KINDS[name], f"hostile-{name}-{os.getpid()}", model, folder / name)
+        found[name] = tried(KINDS[name], f"hostile-{name}-{os.getpid()}", trained, folder / name)
         print(
             f"{name}: {found[name] or 'as it should be'} ({time.monotonic() - began:.0f} s)",
             flush=True,
@@ -373,20 +352,17 @@ def campaign(names: list[str], folder: Path, model: Path | None = None) -> dict[
     return found
 
 
-def main() -> int:
-    """Run the campaign."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def options(parser: argparse.ArgumentParser) -> None:
+    """Add the kinds of streams."""
     parser.add_argument("kinds", nargs="*", help="kinds to try; all of them by default")
-    asked = parser.parse_args()
-    began = time.monotonic()
-    forking.warm("mne_lsl.lsl")
-    with tempfile.TemporaryDirectory() as folder:
-        found = campaign(asked.kinds or list(KINDS), Path(folder))
-    bad = sum(bool(c) for c in found.values())
-    print(
-        f"{len(found)} kinds of streams, {bad} not as they should be, {time.monotonic() - began:.0f} s"
-    )
-    return int(bad > 0)
+
+
+def main() -> int:
+    """Run it."""
+    with command_line.begun(__doc__, options) as asked:
+        forking.warm("mne_lsl.lsl")
+        found = campaign(asked.options.kinds or list(KINDS), asked.folder)
+        return asked.ended(f"{len(found)} kinds of streams", sum(map(bool, found.values())))
 
 
 if __name__ == "__main__":

@@ -20,14 +20,12 @@ import resource
 import shutil
 import signal
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from . import mutate
+from . import command_line, mutate
 
 #: Address space beyond what a process has when it is forked, bytes; and what it may hold at its peak.
 MOST_SPACE, MOST_HELD = 6 * 2**30, 1_500_000_000
@@ -62,7 +60,7 @@ KINDS = (
         (
             (3, ("predict", "microsleep", "EDF", "--model", "FOLDER", "--out", "OUT")),
             (2, ("stream", "microsleep", "--model", "FOLDER", "--file", "EDF", "--speed", "max",
-                 "--lines", "alarms", "--out", "OUT")),
+                 "--lines", "alarms", "--duration", "30", "--out", "OUT")),
             (0.3, ("export", "FOLDER", "--to", "onnx")),
             (0.4, ("evaluate", "microsleep", "FOLDER")),
         ),
@@ -352,31 +350,30 @@ def warm(base: Path, work: Path) -> None:
             shutil.rmtree(place)
 
 
-def main() -> int:
-    """Run it."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def options(parser: argparse.ArgumentParser) -> None:
+    """Add which trials are done."""
     parser.add_argument("--trials", type=int, default=10_000)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--work", type=Path, required=True)
-    typed: Any = parser.parse_args()
-    typed.work.mkdir(parents=True, exist_ok=True)
-    os.environ["XDG_CACHE_HOME"] = str(typed.work / "cache")
-    os.environ["HOME"] = str(typed.work)
-    base = typed.work / "made"
-    make(base)
-    prepare()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    began = time.monotonic()
-    numbers = range(typed.first, typed.first + typed.trials)
-    work = typed.work / f"from-{typed.first}"
-    work.mkdir(exist_ok=True)
-    warm(base, work)
-    done = campaign(base, work, numbers, typed.seed, lambda line: print(line, flush=True))
-    print(f"\n{table(done)}\n")
-    print(f"{len(done)} trials, {sum(t.fault for t in done)} faults, "
-          f"{time.monotonic() - began:.0f} s")  # fmt: skip
-    return int(any(t.fault for t in done))
+
+
+def main() -> int:
+    """Run it."""
+    with command_line.begun(__doc__, options) as asked:
+        typed, folder = asked.options, asked.folder
+        os.environ["HOME"] = str(folder)
+        make(folder / "made")
+        prepare()
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        work = folder / f"from-{typed.first}"
+        work.mkdir(exist_ok=True)
+        warm(folder / "made", work)
+        numbers = range(typed.first, typed.first + typed.trials)
+        done = campaign(
+            folder / "made", work, numbers, typed.seed, lambda line: print(line, flush=True)
+        )
+        print(f"\n{table(done)}\n")
+        return asked.ended(f"{len(done)} trials", sum(t.fault for t in done), "faults")
 
 
 if __name__ == "__main__":

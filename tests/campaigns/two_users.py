@@ -10,7 +10,6 @@ put something where it stands in the way. Without root nothing can be tried, and
 
 from __future__ import annotations
 
-import argparse
 import os
 import shutil
 import stat
@@ -22,7 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from . import other_user
+from . import command_line, other_user
 
 Tried = Iterator[tuple[str, str]]
 
@@ -196,20 +195,20 @@ def campaign(work: Path, doors: tuple[Any, ...] = DOORS) -> tuple[dict[str, int]
 
 def main() -> int:
     """Run it."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--work", type=Path, required=True)
-    typed: Any = parser.parse_args()
-    if not other_user.can_act():
-        print("NOT TRIED: only root may act as another user of this machine")
-        return 1
-    os.environ["XDG_CACHE_HOME"] = str(typed.work.absolute() / "cache")
-    counts, faults = campaign(typed.work.absolute())
-    for name, count in counts.items():
-        own = sum(fault.startswith(f"{name}: ") for fault in faults)
-        print(f"{name}: {count} tried, {own} open")
-    for fault in faults:
-        print(fault)
-    return int(bool(faults))
+    with command_line.begun(__doc__) as asked:
+        if not other_user.can_act():
+            print("NOT TRIED: only root may act as another user of this machine")
+            return 1
+        asked.folder.chmod(
+            0o755
+        )  # nobody could enter a temporary folder, and nothing would be tried
+        counts, faults = campaign(asked.folder)
+        for name, count in counts.items():
+            own = sum(fault.startswith(f"{name}: ") for fault in faults)
+            print(f"{name}: {count} tried, {own} open")
+        for fault in faults:
+            print(fault)
+        return asked.ended(f"{sum(counts.values())} doors tried", len(faults), "open")
 
 
 if __name__ == "__main__":
