@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+from memcell.errors import RunFolderError
 from memcell.reports.numbers import number
 from memcell_eeg.reports import build
 from memcell_eeg.reports.prediction import files, tables
@@ -147,6 +148,33 @@ def test_what_is_damaged_becomes_a_sentence(folder) -> None:
     page = folder.page()
     assert "No events file can be read of 1 recording said to be done: a." in page
     assert page.count("probability file cannot be read") == 2
+
+
+WRONG = (None, True, -1, 10**400, float("nan"), "x", [], [None], {}, {"a": {"b": []}})
+FACTS = ("dataset", "simulated", "protocol", "split", "channels", "feature_names", "pipeline", "subjects",
+         "recordings", "rate", "delay_seconds")  # fmt: skip
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=str)
+def test_facts_of_another_type_are_left_out(folder, wrong) -> None:
+    folder.add("a")
+    pipeline, recordings = {"step": wrong, "features": wrong}, [{"name": "a", "warnings": wrong}]
+    for facts in (
+        wrong,
+        dict.fromkeys(FACTS, wrong),
+        {"pipeline": pipeline, "subjects": {"train": wrong}, "recordings": recordings},
+    ):
+        folder.about(facts=facts, decision=wrong, scores=wrong, notes=wrong)
+        assert "What predicted" in folder.page()
+
+
+def test_a_summary_without_recordings_is_refused_by_name(folder) -> None:
+    folder.add("a")
+    folder.page()
+    summary = folder.path / "summary.tsv"
+    summary.write_text(summary.read_text().replace("recording", "recorfing"))
+    with pytest.raises(RunFolderError, match=r"summary\.tsv' has no column 'recording'"):
+        build(folder.path, MICROSLEEP)
 
 
 def test_nothing_done_and_nothing_at_all(folder, tmp_path) -> None:

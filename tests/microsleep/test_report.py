@@ -6,12 +6,14 @@ import csv
 import json
 import re
 import shutil
+import tomllib
 import xml.etree.ElementTree as ET
 from html import unescape
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+import tomli_w
 
 from memcell.cli.main import run as memcell
 from memcell.cli.reporting import make_report, try_report
@@ -304,6 +306,13 @@ def test_what_is_missing_or_damaged_becomes_a_sentence(trained, tmp_path, how) -
         assert "What came out" in words
         if said is not None and how in ("missing", "garbage", "empty"):
             assert said in words, name
+
+
+@pytest.mark.parametrize("section", ["policy", "cell", "data", "training", "network", "microsleep"])
+def test_a_section_that_is_no_table_is_left_out(copied, section) -> None:
+    config = tomllib.loads((copied / "config.toml").read_text(encoding="utf-8"))
+    (copied / "config.toml").write_text(tomli_w.dumps({**config, section: 3}), encoding="utf-8")
+    assert "What was trained on what" in Words(page_of(copied)).text
 
 
 def test_a_run_that_was_only_begun_has_a_page(trained, tmp_path) -> None:

@@ -64,6 +64,64 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
 
 
 def as_float(x: Any) -> float:
-    """Return a JSON number; NaN for null or anything else."""
-    number = isinstance(x, int | float) and not isinstance(x, bool)
-    return float(x) if number else math.nan
+    """Return a JSON number; NaN for null, anything else, and an integer that no float holds."""
+    if not isinstance(x, int | float) or isinstance(x, bool):
+        return math.nan
+    try:
+        return float(x)
+    except OverflowError:
+        return math.nan
+
+
+def as_object(x: Any) -> dict[str, Any]:
+    """Return a JSON object; an empty one for anything else."""
+    return x if isinstance(x, dict) else {}
+
+
+def as_list(x: Any) -> list[Any]:
+    """Return a JSON list; an empty one for anything else."""
+    return x if isinstance(x, list) else []
+
+
+def read_facts(found: Any) -> dict[str, Any]:
+    """Return what pages show of the facts of a model, where it has the type that a run writes.
+
+    Args:
+        found: ``facts`` of a model or of ``prediction.json``, which may be damaged.
+    """
+    told = as_object(found)
+    pipeline = as_object(told.get("pipeline"))
+    objects = {
+        "subjects": {k: as_list(v) for k, v in as_object(told.get("subjects")).items()},
+        "pipeline": _of_type(
+            pipeline, numbers=("step",), words=("normalization",), lists=("features",)
+        ),
+    }
+    recordings = [
+        {**r, "warnings": as_list(r.get("warnings"))}
+        for r in as_list(told.get("recordings"))
+        if isinstance(r, dict)
+    ]
+    protocol = as_object(told.get("protocol")).get("name", told.get("protocol"))
+    return {
+        **_of_type(
+            told,
+            numbers=("delay_seconds", "onset_delay_seconds", "blind_seconds", "rate"),
+            words=("dataset", "split"),
+            lists=("channels", "feature_names"),
+        ),
+        **{name: value for name, value in objects.items() if value},
+        **({"recordings": recordings} if recordings else {}),
+        **({"protocol": protocol} if isinstance(protocol, str) else {}),
+        **({"simulated": True} if told.get("simulated") else {}),
+    }
+
+
+def _of_type(
+    found: dict[str, Any], numbers: tuple[str, ...], words: tuple[str, ...], lists: tuple[str, ...]
+) -> dict[str, Any]:
+    return {
+        **{n: as_float(found[n]) for n in numbers if math.isfinite(as_float(found.get(n)))},
+        **{n: found[n] for n in words if isinstance(found.get(n), str)},
+        **{n: found[n] for n in lists if isinstance(found.get(n), list)},
+    }

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from memcell.errors import MemcellError
+from memcell.errors import MemcellError, RunFolderError
 from memcell.files.reading import read_lines
 from memcell_eeg.export.outputs import events_path, probability_path, read_sidecar, sidecar_path
-from memcell_eeg.reports.tables_in import TableRow, read_json, read_tsv, value
+from memcell_eeg.reports.tables_in import TableRow, as_object, read_json, read_tsv, value
 
 #: Recordings with a strip of their own.
 DRAWN = 30
@@ -120,8 +120,14 @@ class Prediction:
 
 
 def read_prediction(folder: Path) -> Prediction:
-    """Read a prediction's folder."""
+    """Read a prediction's folder.
+
+    Raises:
+        RunFolderError: Its summary does not say which recordings it is of.
+    """
     rows = read_tsv(folder / "summary.tsv")
+    if rows and "recording" not in rows[0]:
+        raise RunFolderError(f"'{folder / 'summary.tsv'}' has no column 'recording'")
     done = [r for r in rows if r.get("status") in DONE]
     durations: list[float] = []
     strips: list[Strip] = []
@@ -130,7 +136,7 @@ def read_prediction(folder: Path) -> Prediction:
     budget = MOST_BYTES
     read = 0
     for row in done[:MOST_EVENT_FILES]:
-        name = row.get("recording", "")
+        name = row["recording"]
         if not _inside(name):
             unread.append(name)
             continue
@@ -142,7 +148,8 @@ def read_prediction(folder: Path) -> Prediction:
             read += 1
         durations += [d for _, d in events]
         if not origin:
-            origin = dict((read_sidecar(sidecar_path(folder, name)) or {}).get("GeneratedBy", {}))
+            sidecar = read_sidecar(sidecar_path(folder, name)) or {}
+            origin = as_object(sidecar.get("GeneratedBy"))
         if len(strips) < DRAWN:
             times, p, why, budget = _probabilities(probability_path(folder, name), budget)
             strips.append(Strip(row=row, times=times, probability=p, events=events, why=why))

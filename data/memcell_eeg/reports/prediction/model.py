@@ -9,7 +9,7 @@ from typing import Any
 
 from memcell.reports import Html, listing, paragraph, table
 from memcell.reports.numbers import number
-from memcell_eeg.reports.tables_in import as_float
+from memcell_eeg.reports.tables_in import as_float, as_object, read_facts
 
 SHOWN = ("balanced_accuracy", "kappa", "auc_pr", "event_sensitivity", "event_precision", "event_f1",
          "false_alarms_per_hour", "onset_delay_s")  # fmt: skip
@@ -39,12 +39,14 @@ class Model:
     def threshold(self) -> float:
         """From which probability on a step counts; NaN where it is not known."""
         own = as_float(self.origin.get("threshold"))
-        return own if own == own else as_float(_map(self.about.get("decision")).get("threshold"))
+        return (
+            own if own == own else as_float(as_object(self.about.get("decision")).get("threshold"))
+        )
 
     @property
     def facts(self) -> Mapping[str, Any]:
         """What the run resolved from its data."""
-        return _map(self.about.get("facts"))
+        return read_facts(self.about.get("facts"))
 
     @property
     def simulated(self) -> bool:
@@ -54,18 +56,16 @@ class Model:
     @property
     def subjects(self) -> dict[str, list[str]]:
         """Who is in which split."""
-        found = _map(self.facts.get("subjects"))
-        return {str(k): [str(s) for s in v] for k, v in found.items() if isinstance(v, list)}
+        found = self.facts.get("subjects", {})
+        return {k: [str(s) for s in v] for k, v in found.items()}
 
     def knows(self, recording: str) -> bool:
         """Whether a recording has the name of one that was trained or tuned on."""
         used = {s for part in ("train", "valid") for s in self.subjects.get(part, ())}
-        rows = self.facts.get("recordings")
         names = {
             str(r.get("name"))
-            for r in (rows if isinstance(rows, list) else [])
-            if isinstance(r, dict)
-            and (str(r.get("subject")) in used or self.facts.get("split") == "time")
+            for r in self.facts.get("recordings", [])
+            if str(r.get("subject")) in used or self.facts.get("split") == "time"
         }
         return recording in names or recording in used
 
@@ -77,7 +77,7 @@ class Model:
                 ("to train on", subjects.get("train", [])), ("for validation", subjects.get("valid", [])),
                 ("to test on", subjects.get("test", [])))
         )  # fmt: skip
-        pipeline = _map(self.facts.get("pipeline"))
+        pipeline = self.facts.get("pipeline", {})
         rows = {
             "network": self.about.get("network"),
             "run": self.about.get("run"),
@@ -86,10 +86,10 @@ class Model:
             "threshold": number(self.threshold, 4),
             "trained on": self.facts.get("dataset"),
             "subjects": who if subjects else None,
-            "channels": ", ".join(map(str, self.facts.get("channels") or ())),
-            "features": ", ".join(map(str, pipeline.get("features") or ())),
-            "step": f"{pipeline['step']:g} s" if isinstance(pipeline.get("step"), int | float) else None,
-            "rate": f"{self.facts['rate']:g} Hz" if isinstance(self.facts.get("rate"), int | float) else None,
+            "channels": ", ".join(map(str, self.facts.get("channels", ()))),
+            "features": ", ".join(map(str, pipeline.get("features", ()))),
+            "step": f"{pipeline['step']:g} s" if "step" in pipeline else None,
+            "rate": f"{self.facts['rate']:g} Hz" if "rate" in self.facts else None,
             "normalization": pipeline.get("normalization"),
         }  # fmt: skip
         shown = [[k, str(v)] for k, v in rows.items() if v not in (None, "", "–")]
@@ -97,7 +97,7 @@ class Model:
             yield table("What predicted", ["what", "value"], shown, 2)
         else:
             yield paragraph("The folder does not say which model made it.")
-        scores = {k: as_float(v) for k, v in _map(self.about.get("scores")).items()}
+        scores = {k: as_float(v) for k, v in as_object(self.about.get("scores")).items()}
         known = [n for n in SHOWN if not math.isnan(scores.get(n, math.nan))]
         if known:
             yield table(
@@ -130,7 +130,7 @@ class Model:
                 "It was tested on the same people that it was trained on, at a later time: its "
                 "scores say little about anybody else."
             )
-        decision = _map(self.about.get("decision"))
+        decision = as_object(self.about.get("decision"))
         if decision.get("threshold_chosen") == 0 and "cost" not in decision:
             lines.append(
                 "Its threshold could not be chosen on validation recordings; it holds for a calibrated "
@@ -142,10 +142,6 @@ class Model:
                 "even chance: true chances are lower where microsleeps are rare."
             )
         return lines
-
-
-def _map(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
 
 
 def _sentence(line: str) -> str:

@@ -73,7 +73,7 @@ def doubts(found: Prediction, model: Model) -> list[str]:
         "whether that is right. An event here is a run of steps above a threshold, not a diagnosis.",
         *model.doubts(),
     ]
-    trained = [r["recording"] for r in found.done if model.knows(r.get("recording", ""))]
+    trained = [r["recording"] for r in found.done if model.knows(r["recording"])]
     if trained:
         lines.append(
             "The model was trained or tuned on recordings of the same name as "

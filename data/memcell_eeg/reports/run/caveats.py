@@ -52,10 +52,7 @@ def doubts(run: Run) -> list[str | Html]:
                 f"a class; it is {decision.get('threshold', math.nan):.3g}, which holds for a calibrated "
                 "network."
             )
-    if any(
-        isinstance(d.get("weight_odds"), int | float) and d["weight_odds"] != 1
-        for d in run.decisions.values()
-    ):
+    if any(decision.get("weight_odds", 1.0) != 1.0 for decision in run.decisions.values()):
         lines.append(
             "In training the classes did not weigh what they occur (class weights, sampler, "
             "--around-transitions), so a raw probability of .5 is not an even chance; the calibration below "

@@ -39,14 +39,13 @@ def feature_table(run: Run) -> Html | None:
 
 def recording_table(run: Run) -> Html:
     """Return the quality of each recording."""
-    found = run.facts.get("recordings")
-    rows_in = [r for r in found if isinstance(r, dict)] if isinstance(found, list) else []
+    rows_in = run.facts.get("recordings", [])
     if not rows_in:
         return paragraph("The run does not say what its recordings were like.")
     part_of = {
         str(s): words
         for part, words in (("train", "train"), ("valid", "validation"), ("test", "test"))
-        for s in (run.facts.get("subjects") or {}).get(part, ())
+        for s in run.facts.get("subjects", {}).get(part, ())
     }
     by_time = run.facts.get("split") == "time"
     rows = []
@@ -59,7 +58,7 @@ def recording_table(run: Run) -> Html:
             if run.folds
             else part_of.get(str(r.get("subject")), "")
         )
-        warnings = "; ".join(map(str, r.get("warnings") or ()))
+        warnings = "; ".join(map(str, r["warnings"]))
         rows.append(
             [str(r.get("name", "")), str(r.get("subject", "")), part, warnings or "none",
              length(as_float(r.get("seconds"))), number(as_float(r.get("rate")) or math.nan, 0),

@@ -20,7 +20,15 @@ from memcell.runs.predictions import read_judged
 from memcell.training.checkpoint import read_head
 from memcell_eeg.reports.excerpts import read_excerpts
 from memcell_eeg.reports.run.held import Learning, Run, Scored
-from memcell_eeg.reports.tables_in import as_float, read_json, read_lines, read_tsv
+from memcell_eeg.reports.tables_in import (
+    as_float,
+    as_list,
+    as_object,
+    read_facts,
+    read_json,
+    read_lines,
+    read_tsv,
+)
 from memcell_eeg.task import EegTask
 
 TABLES = ("scores", "subjects", "intervals", "differences", "confusion", "calibration", "pr",
@@ -38,13 +46,13 @@ def read_run(folder: Path, task: EegTask) -> Run:
         filter(None, (read_json(p / "environment.json") for p in (folder, *folds))), {}
     )
     return Run(
-        task=task, folder=folder, folds=folds, sections=_toml(text), config_text=text,
-        environment=environment,
+        task=task, folder=folder, folds=folds, config_text=text, environment=environment,
+        sections={k: v for k, v in _toml(text).items() if isinstance(v, dict)},
         main_score=str(scores.get("main_score") or "balanced_accuracy"),
-        notes=[str(n) for n in _list(scores.get("notes")) or _list(model.get("notes"))],
-        rows=[_scored(r) for r in _list(scores.get("rows")) if isinstance(r, dict)],
-        facts=_dict(model.get("task")),
-        decisions={str(k): _dict(v) for k, v in _dict(model.get("decisions")).items()},
+        notes=[str(n) for n in as_list(scores.get("notes")) or as_list(model.get("notes"))],
+        rows=[_scored(r) for r in as_list(scores.get("rows")) if isinstance(r, dict)],
+        facts=read_facts(model.get("task")),
+        decisions={str(k): _numbers(v) for k, v in as_object(model.get("decisions")).items()},
         learning=[c for p in parts for c in _learning(p, p.name if folds else "")],
         tables={name: read_tsv(folder / f"{name}.tsv") for name in TABLES},
         judged=_judged(folder, folds),
@@ -71,23 +79,29 @@ def _model(path: Path) -> dict[str, Any]:
         found = read_head(path / "model.safetensors").meta.get("facts")
     except MemcellError:
         return {}
-    return _dict(found)
+    return as_object(found)
+
+
+def _numbers(found: Any) -> dict[str, float]:
+    """Return the finite numbers of an object."""
+    numbers = {str(k): as_float(v) for k, v in as_object(found).items()}
+    return {k: v for k, v in numbers.items() if math.isfinite(v)}
 
 
 def _scored(row: dict[str, Any]) -> Scored:
     intervals = {
         str(k): (as_float(v[0]), as_float(v[1]))
-        for k, v in _dict(row.get("intervals")).items()
+        for k, v in as_object(row.get("intervals")).items()
         if isinstance(v, list) and len(v) == 2
     }
     return Scored(
         name=str(row.get("name", "")), kind=str(row.get("kind", "")), note=str(row.get("note", "")),
-        scores={str(k): as_float(v) for k, v in _dict(row.get("scores")).items()}, intervals=intervals,
+        scores={str(k): as_float(v) for k, v in as_object(row.get("scores")).items()}, intervals=intervals,
     )  # fmt: skip
 
 
 def _learning(path: Path, fold: str) -> Iterable[Learning]:
-    policy = _dict(_toml(_text(path / "config.toml")).get("policy")).get("name", "")
+    policy = as_object(_toml(_text(path / "config.toml")).get("policy")).get("name", "")
     twins = [(p, p.name.removeprefix("against-")) for p in subfolders(path, "against-*")]
     for where, name in [(path, str(policy)), *twins]:
         epochs = [
@@ -133,11 +147,3 @@ def _toml(text: str) -> dict[str, Any]:
         return parse_toml(text.encode(), Path("config.toml"))
     except MemcellError:
         return {}
-
-
-def _dict(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []

@@ -78,7 +78,7 @@ class Run:
         task: What it detects.
         folder: Where it lies.
         folds: Those of a leave-one-subject-out run; empty in a single run.
-        sections: Of config.toml, resolved.
+        sections: Of config.toml, resolved; tables only.
         config_text: The same as it stands there.
         environment: What it was made with.
         main_score: The score that counts most.
@@ -104,7 +104,7 @@ class Run:
     notes: list[str]
     rows: list[Scored]
     facts: dict[str, Any]
-    decisions: dict[str, dict[str, Any]]
+    decisions: dict[str, dict[str, float]]
     learning: list[Learning]
     tables: dict[str, list[TableRow]]
     judged: dict[str, tuple[Judged, ...]]

@@ -22,13 +22,11 @@ def what_was_trained(run: Run) -> Html:
     """Return what was trained on what."""
     s, facts = run.sections, run.facts
     training, network = s.get("training", {}), s.get("network", {})
-    pipeline = facts.get("pipeline") or {}
+    pipeline = facts.get("pipeline", {})
     policy = s.get("policy", {}).get("name", "")
-    subjects = facts.get("subjects") or {}
+    subjects = facts.get("subjects", {})
     own = s.get(run.task.name, {})
     protocol = facts.get("protocol") or own.get("protocol")
-    if isinstance(protocol, dict):
-        protocol = protocol.get("name")
     rows: list[tuple[str, object]] = [
         ("data set", facts.get("dataset") or s.get("data", {}).get("name")),
         ("real or simulated", ("simulated" if run.simulated else "recordings of people") if facts else None),
@@ -38,7 +36,7 @@ def what_was_trained(run: Run) -> Html:
             [("left out in turn", _who([p.name for p in run.folds]))] if run.folds
             else [(words, _who(subjects[part])) for part, words in _PARTS.items() if part in subjects]
         ),
-        ("channels", ", ".join(map(str, facts.get("channels") or ()))),
+        ("channels", ", ".join(map(str, facts.get("channels", ())))),
         ("step", f"{pipeline['step']:g} s" if "step" in pipeline else None),
         ("features", _feature_words(facts, pipeline)),
         ("normalization", pipeline.get("normalization")),
