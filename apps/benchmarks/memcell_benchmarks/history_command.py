@@ -80,7 +80,7 @@ def plotted(groups: Sequence[tuple[str, list[Measurement]]], form: str) -> bytes
             labels = [f"{version}\n{commit}" for version, commit, _ in runs(history)]
             at = range(len(labels))
             for i, (name, values) in enumerate(means(history).items()):
-                marker = MARKERS[i % len(MARKERS)]
+                marker = MARKERS[(i + i // len(MARKERS)) % len(MARKERS)]
                 ax.plot(at, values, label=line(name), marker=marker, **look(i))
             ax.axhline(1, color="#77777F", linewidth=1)
             ax.set_yscale("log", base=2)
