@@ -132,6 +132,8 @@ def _api_page(name: str, folder: Path) -> str:
     modules = [p.stem for p in sorted(folder.glob("*.py")) if not p.name.startswith("_")]
     own = ["members: false", "show_root_heading: false", "show_root_toc_entry: false"]
     lines = [f"# {name}", "", f"::: {name}", "    options:", *(f"      {line}" for line in own)]
+    # classes, functions, constants
+    exported.sort(key=lambda part: (part.isupper(), part[0].islower(), part.lower()))
     for part in exported or modules:
         lines += ["", f"::: {name}.{part}"]
     return "\n".join(lines) + "\n"
