@@ -40,10 +40,20 @@ def test_every_command_that_the_readme_types_exists():
     assert typed <= set(COMMANDS)
 
 
+def python_of_the_readme():
+    return re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+
+
+def test_the_layer_in_the_readme_runs():
+    shown, _ = python_of_the_readme()
+    names = {}
+    exec(shown, names)
+    assert names["y"].shape == (100, 16, 32)
+    assert names["state"].age.tolist() == [200] * 16
+
+
 def test_the_cell_in_the_readme_is_the_templates():
-    (shown,) = re.findall(
-        r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL
-    )
+    _, shown = python_of_the_readme()
     template = ROOT / "tests/template/memcell_template/mgu.py"
     # the formatter lays out the same code differently where it is not indented
     assert "".join(shown.split()) in "".join(template.read_text("utf-8").split())
