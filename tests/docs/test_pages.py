@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import re
+import warnings
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,9 @@ from memcell.plugins.loader import installed, load
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+
+#: Dotted names that are none of Python's: a key in the metadata of an ONNX file.
+NO_CODE = {"memcell.start"}
 
 
 def own_registry():
@@ -31,6 +36,38 @@ def test_links_between_pages_lead_somewhere(page):
     prose = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", prose):
         assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def found(name):
+    """Say whether a dotted name is a module, or an attribute of one."""
+    parts = name.split(".")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # names of the version before
+        for n in range(len(parts), 0, -1):
+            try:
+                value = importlib.import_module(".".join(parts[:n]))
+            except ImportError:
+                continue
+            try:
+                for part in parts[n:]:
+                    value = getattr(value, part)
+            except AttributeError:
+                return False
+            return True
+    return False
+
+
+def test_a_name_is_looked_up():
+    assert found("memcell.nn.Recurrent.forward")
+    assert not found("memcell.nn.Recurrent.backwards")
+    assert not found("memcell.no_such_room")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_dotted_names_are_those_of_the_code(page):
+    prose = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    named = set(re.findall(r"`(memcell(?:_\w+)?(?:\.\w+)+)`", prose)) - NO_CODE
+    assert [name for name in sorted(named) if not found(name)] == []
 
 
 def test_every_command_that_the_readme_types_exists():
