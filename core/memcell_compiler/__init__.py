@@ -1,19 +1,10 @@
-"""The fast unroll on a CPU: a cell's step, traced once and run as generated C for the whole window.
+"""A compiler of cells: it traces a cell's step and writes C that runs a whole window on a CPU.
 
-Stages, a module each: `trace` (one step and its gradient as a graph), `lower` (to rows and pieces),
-`spread` (variances in one pass), `partition` (what forward saves), `schedule` (in which pass), `emit` (C),
-`unit` (compiled), `function` (autograd, with the arrays of `layout` and the gradients of `finish`).
-What cannot be expressed raises `Unsupported` with the operation's name.
+The engine enters by `backend` and hands it a `WindowCall`. Stages, a package each: `trace` (one step and its
+gradient as a graph), `ir` (rows and pieces), `passes` (lowering, what forward saves, in which pass), `emit`
+(C), `verify` (what was written against what was meant), `build` (compiled), `runtime` (plans, autograd,
+threads). What cannot be expressed raises `Unsupported` with the operation's name.
 
-Kept on disk (`cache`): compiled units, and what tracing gives (`stored_plan`), under what the step is made of
-(`identity`). `timed` runs programs with clocks in them, for a profile.
-
-Process caches: plans by cell (`plan`), buffers (`pool`), threads (`threads`), loaded kernels (`unit`).
+Kept on disk: compiled units (`build.cache`), and what tracing gives (`runtime.stored_plan`), under what the
+step is made of (`identity`).
 """
-
-from memcell_compiler.build.rate import packed_gflops
-from memcell_compiler.runtime.stepper import NativeStepper
-from memcell_compiler.runtime.unroll import native_reason, unroll_native
-from memcell_compiler.trace.unsupported import Unsupported
-
-__all__ = ["NativeStepper", "Unsupported", "native_reason", "packed_gflops", "unroll_native"]

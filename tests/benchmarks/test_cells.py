@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,10 +12,11 @@ import torch
 from memcell.backends.eager import unroll_eager
 from memcell.cli.main import run
 from memcell.plugins import default_registry
+from memcell.recurrent.refusals import Unsupported
+from memcell.recurrent.window_call import WindowOutput
 from memcell_benchmarks import memory, ways
 from memcell_benchmarks.contenders import Unrolled
 from memcell_benchmarks.peers import lstm_weights
-from memcell_compiler.trace.unsupported import Unsupported
 
 TINY = [
     *["bench", "cells", "--hidden-size", "4", "--batch-size", "3", "--time-steps", "5"],
@@ -129,9 +131,9 @@ def test_no_gpu_is_said(bench):
     assert "--device cpu" in said
 
 
-def _wrong(*arguments):
-    out, states = unroll_eager(*arguments)
-    return out * 1.01, states
+def _wrong(call):
+    out, states = unroll_eager(call)
+    return WindowOutput(out * 1.01, states)
 
 
 def test_a_wrong_way_is_found_not_timed_and_fails_the_command(bench, monkeypatch):
@@ -152,23 +154,21 @@ def test_a_wrong_way_is_found_not_timed_and_fails_the_command(bench, monkeypatch
 
 @pytest.mark.parametrize("what", ["gradient", "statistics", "step", "nan"])
 def test_the_check_sees_every_part(bench, monkeypatch, what):
-    def wrong(cell, norms, x, state, fresh, marks, keep, gather):
+    def wrong(call):
         if what == "gradient":
-            state = type(state)(*(s.detach() for s in state))
-            x = x * 1.0
-            out, states = unroll_eager(cell, norms, x, state, fresh, marks, keep, gather)
-            return out + 0.1 * (out - out.detach()), states
-        arguments = (cell, norms, x, state, fresh, marks, keep)
+            detached = type(call.state)(*(s.detach() for s in call.state))
+            out, states = unroll_eager(replace(call, state=detached, x=call.x * 1.0))
+            return WindowOutput(out + 0.1 * (out - out.detach()), states)
+        out, states = unroll_eager(call)
         if what == "statistics":
-            out, states = unroll_eager(*arguments, gather)
-            if gather:
-                for buffer in norms.buffers():
+            if call.update_statistics:
+                for buffer in call.norms.buffers():
                     buffer.mul_(2)
-            return out, states
-        out, states = unroll_eager(*arguments, gather)
+            return WindowOutput(out, states)
         if what == "nan":
-            return out * float("nan"), states
-        return out, {k: type(s)(*(t * 0 for t in s)) for k, s in states.items()}
+            return WindowOutput(out * float("nan"), states)
+        zeroed = {k: type(s)(*(t * 0 for t in s)) for k, s in states.items()}
+        return WindowOutput(out, zeroed)
 
     monkeypatch.setitem(ways.BUILD, "native", lambda parts, p, n: Unrolled(parts, p, wrong))
     size = ["--batch-size", "16", "--normalizer", "batch", "--cell", "lstm"]

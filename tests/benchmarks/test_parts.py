@@ -7,9 +7,10 @@ import math
 import pytest
 import torch
 
-from memcell.backends import WindowMarks
+from memcell.backends import StepMasks
 from memcell.backends.eager import unroll_eager
 from memcell.plugins import default_registry
+from memcell.recurrent.window_call import WindowCall
 from memcell_benchmarks.check import relative_error
 from memcell_benchmarks.contenders import Parts, Problem, Unrolled
 from memcell_benchmarks.floor import products
@@ -96,13 +97,13 @@ def test_other_loops_equal_the_eager_one_with_restarts_and_padding(way, normaliz
     g = torch.Generator().manual_seed(3)
     shape = (SIZE.time_steps, SIZE.batch_size)
     restarts, valid = (torch.rand(*shape, generator=g) < share for share in (0.1, 0.9))
-    marks = WindowMarks.of(restarts, valid, torch.zeros(SIZE.batch_size, dtype=torch.int64))
+    marks = StepMasks.of(restarts, valid, torch.zeros(SIZE.batch_size, dtype=torch.int64))
     found = []
     for unroll in (unroll_eager, way):
         parts = parts_of("lstm", normalizer)
         zero = parts.cell.initial_state(SIZE.batch_size, dtype=torch.float64)
         fresh = type(zero)(*(t + 0.3 for t in zero))
-        out, states = unroll(*parts, PROBLEM.x, zero, fresh, marks, (0, 2, 6), True)
+        out, states = unroll(WindowCall(*parts, PROBLEM.x, zero, fresh, marks, (0, 2, 6), True))
         grads = torch.autograd.grad(out, list(parts.parameters().values()), PROBLEM.cotangent)
         kept = [t for step in (0, 2, 6) for t in states[step]]
         found.append([out, *kept, *grads, *parts.norms.buffers()])

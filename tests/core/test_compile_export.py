@@ -8,7 +8,7 @@ import sys
 import pytest
 import torch
 
-from memcell.backends import Layer, RecurrentStack, WindowMarks
+from memcell.backends import Layer, RecurrentStack, StepMasks
 from memcell.plugins import default_registry
 from memcell.recurrent.state import leaves
 from memcell.testing.cells.made import initialize
@@ -40,7 +40,7 @@ class Model(torch.nn.Module):
 
     def forward(self, x, restarts, valid):
         age = torch.zeros(x.shape[1], dtype=torch.int64)
-        marks = WindowMarks.of(restarts, valid, age)
+        marks = StepMasks.of(restarts, valid, age)
         state = self.recurrent.initial_state(x.shape[1], dtype=x.dtype)
         out, states = self.recurrent(x, state, state, marks, (2, x.shape[0]), True)
         return self.readout(out), states
@@ -88,10 +88,10 @@ def test_the_operation_keeps_torchs_rules():
     layer = stack_of("native").layers[0]
     state = layer.cell.initial_state(B, dtype=torch.float64)
     x, restarts, valid = draw(3)
-    marks = WindowMarks.of(restarts, valid, torch.zeros(B, dtype=torch.int64))
+    marks = StepMasks.of(restarts, valid, torch.zeros(B, dtype=torch.int64))
     tensors = [x, *layer.parameters(), *state, *state]
     tensors = [t.detach().clone().requires_grad_() for t in tensors]
-    call = (layer.number, tensors, marks.restarts, marks.valid, marks.ages, [T], True)
+    call = (layer.number, tensors, marks.resets, marks.valid, marks.ages, [T], True)
     checks = ("test_schema", "test_autograd_registration", "test_faketensor")
     torch.library.opcheck(torch.ops.memcell.window.default, call, test_utils=checks)
 
@@ -124,7 +124,7 @@ class OneWindow(torch.nn.Module):
         super().__init__()
         self.layer = stack_of("auto").layers[0]
         _, restarts, valid = draw(0)
-        self.marks = WindowMarks.of(restarts, valid, torch.zeros(B, dtype=torch.int64))
+        self.marks = StepMasks.of(restarts, valid, torch.zeros(B, dtype=torch.int64))
 
     def forward(self, x):
         state = self.layer.cell.initial_state(B, dtype=x.dtype)

@@ -9,15 +9,17 @@ import pytest
 import torch
 from torch._dynamo.utils import counters
 
-from memcell.backends import Layer, WindowMarks
+from memcell.backends import Layer, StepMasks
 from memcell.backends.eager import unroll_eager
-from memcell.backends.inductor import cache, compiled_reason, unroll_compiled
-from memcell.backends.inductor.chunk import Done
+from memcell.backends.inductor import cache
+from memcell.backends.inductor.chunk import ChunkOutput
+from memcell.backends.inductor.unroll import inductor_reason, unroll_inductor
 from memcell.errors import PluginError, UsageError
 from memcell.plugins import default_registry
 from memcell.recurrent.cell import Cell
+from memcell.recurrent.refusals import Unsupported
 from memcell.recurrent.state import leaves, map_state
-from memcell_compiler.trace.unsupported import Unsupported
+from memcell.recurrent.window_call import WindowCall
 
 B, F, H, K = 6, 3, 4, 3
 CELLS = default_registry().names("cell")
@@ -56,7 +58,7 @@ def window(steps, seed=0, marked=True):
     if marked:
         valid[steps // 2 :, 1] = False
         valid[1:, 4] = False
-    return x, WindowMarks.of(restarts, valid, torch.tensor([0, 0, 7, 0, 1, 7]))
+    return x, StepMasks.of(restarts, valid, torch.tensor([0, 0, 7, 0, 1, 7]))
 
 
 def random_state(layer, seed):
@@ -77,7 +79,8 @@ def run(way, layer, x, marks, keep, gather=True, **options):
         map_state(lambda t: t.detach().to(device).requires_grad_(), random_state(layer, s))
         for s in (1, 2)
     )
-    out, states = way(layer.cell, layer.norms, x, state, fresh, marks, keep, gather, **options)
+    call = WindowCall(layer.cell, layer.norms, x, state, fresh, marks, keep, gather)
+    out, states = way(call, **options)
     out = out * marks.valid.unsqueeze(-1)  # padded outputs mean nothing
     kept = [t for step in sorted(keep) for t in leaves(states[step])]
     loss = out.pow(2).sum() + sum((t.sin() * (1 + i)).sum() for i, t in enumerate(kept))
@@ -99,7 +102,7 @@ def same(got, wanted, tolerance=1e-10):
 def compare(layer, steps, keep, marked=True, seed=0, **options):
     x, marks = window(steps, seed, marked)
     wanted = run(unroll_eager, layer, x, marks, keep)
-    same(run(unroll_compiled, layer, x, marks, keep, chunk=K, **options), wanted)
+    same(run(unroll_inductor, layer, x, marks, keep, chunk=K, **options), wanted)
 
 
 @pytest.mark.parametrize(("cell", "norm"), PAIRS)
@@ -145,8 +148,8 @@ def test_inference(norm, way):
     with way():
         zero = layer.cell.initial_state(B, dtype=torch.float64)
         arguments = (layer.cell, layer.norms, x, zero, zero, marks, (9,), False)
-        out, states = unroll_compiled(*arguments, chunk=K)
-        wanted, states_wanted = unroll_eager(*arguments)
+        out, states = unroll_inductor(WindowCall(*arguments), chunk=K)
+        wanted, states_wanted = unroll_eager(WindowCall(*arguments))
     same([out, *states[9]], [wanted, *states_wanted[9]])
     assert not out.requires_grad
 
@@ -159,7 +162,9 @@ def test_a_cell_that_is_gone_leaves_nothing_behind():
     zero = layer.cell.initial_state(B, dtype=torch.float64)
     count = len(cache._compiled)
     with torch.no_grad():
-        unroll_compiled(layer.cell, layer.norms, x, zero, zero, marks, (), False, chunk=K)
+        unroll_inductor(
+            WindowCall(layer.cell, layer.norms, x, zero, zero, marks, (), False), chunk=K
+        )
     assert len(cache._compiled) == count + 1
     del layer
     gc.collect()
@@ -221,7 +226,7 @@ CRIMES = ["random", "dropout", "branch", "in place", "list", "count"]
 @pytest.mark.parametrize("cell", CELLS)
 def test_nothing_is_against_the_built_in_cells(cell, norm):
     layer = build(cell, norm)
-    assert compiled_reason(layer.cell, layer.norms) is None
+    assert inductor_reason(layer.cell, layer.norms) is None
 
 
 @pytest.mark.parametrize("crime", CRIMES)
@@ -231,9 +236,11 @@ def test_a_hostile_step_is_refused_with_the_reason(crime):
     zero = layer.cell.initial_state(B, dtype=torch.float64)
     for _ in range(2):
         with pytest.raises(Unsupported, match="step"):
-            unroll_compiled(layer.cell, layer.norms, x, zero, zero, marks, (), True, chunk=K)
+            unroll_inductor(
+                WindowCall(layer.cell, layer.norms, x, zero, zero, marks, (), True), chunk=K
+            )
     assert layer.cell.count == 0
-    assert "step" in compiled_reason(layer.cell, layer.norms)
+    assert "step" in inductor_reason(layer.cell, layer.norms)
 
 
 def test_what_the_compiler_cannot_do_is_said_and_not_tried_again(monkeypatch):
@@ -249,7 +256,9 @@ def test_what_the_compiler_cannot_do_is_said_and_not_tried_again(monkeypatch):
     monkeypatch.setattr(cache, "_compile", lambda device: broken)
     for _ in range(3):
         with pytest.raises(Unsupported, match="no C"):
-            unroll_compiled(layer.cell, layer.norms, x, zero, zero, marks, (), True, chunk=K)
+            unroll_inductor(
+                WindowCall(layer.cell, layer.norms, x, zero, zero, marks, (), True), chunk=K
+            )
     assert len(tried) == 1
 
 
@@ -267,7 +276,9 @@ def test_a_norm_site_that_is_asked_for_twice_is_the_cells_error_not_the_compiler
     x, marks = window(K)
     zero = layer.cell.initial_state(B, dtype=torch.float64)
     with pytest.raises(PluginError, match="asked twice"):
-        unroll_compiled(layer.cell, layer.norms, x, zero, zero, marks, (), True, chunk=K)
+        unroll_inductor(
+            WindowCall(layer.cell, layer.norms, x, zero, zero, marks, (), True), chunk=K
+        )
 
 
 def test_the_backward_is_compiled_with_the_forward(monkeypatch):
@@ -275,7 +286,9 @@ def test_the_backward_is_compiled_with_the_forward(monkeypatch):
     layer = build("cec")
     x, marks = window(K)
     state = random_state(layer, 1)
-    out, _ = unroll_compiled(layer.cell, layer.norms, x, state, state, marks, (), True, chunk=K)
+    out, _ = unroll_inductor(
+        WindowCall(layer.cell, layer.norms, x, state, state, marks, (), True), chunk=K
+    )
 
     def fail(*_):
         raise AssertionError("it is compiled only now")
@@ -293,19 +306,19 @@ def test_a_window_that_begins_afresh_is_compiled_once():
     before = counters["stats"]["unique_graphs"]
     with torch.no_grad():
         args = (layer.cell, layer.norms, x, zero, zero, marks, (), False)
-        unroll_compiled(*args, chunk=K)
+        unroll_inductor(WindowCall(*args), chunk=K)
     assert counters["stats"]["unique_graphs"] == before + 1
 
 
 def test_what_leaves_the_pool_of_a_cuda_graph_is_a_copy_with_its_gradient():
     h = torch.randn(2, 3, requires_grad=True)
-    done = Done(h * 1, HState(h * 2), None, ((h.detach(),), ()))
+    done = ChunkOutput(h * 1, HState(h * 2), None, ((h.detach(),), ()))
     copied = cache._out_of_the_pool(done)
     assert type(copied.state) is HState
     assert copied.states is None
     for got, wanted in zip(
-        [copied.outputs, copied.state.h, copied.gathered[0][0]],
-        [done.outputs, done.state.h, done.gathered[0][0]],
+        [copied.outputs, copied.state.h, copied.statistics[0][0]],
+        [done.outputs, done.state.h, done.statistics[0][0]],
         strict=True,
     ):
         assert torch.equal(got, wanted)
@@ -319,11 +332,11 @@ def test_it_equals_the_eager_loop_on_a_gpu(cell, norm):
     layer = build(cell, norm).cuda()
     for seed in range(3):  # warm-up, recording, replay of the CUDA graphs
         x, marks = window(11, seed)
-        marks = WindowMarks.of(
-            marks.restarts.cuda(), marks.valid.cuda(), torch.tensor([0, 0, 7, 0, 1, 7]).cuda()
+        marks = StepMasks.of(
+            marks.resets.cuda(), marks.valid.cuda(), torch.tensor([0, 0, 7, 0, 1, 7]).cuda()
         )
         wanted = run(unroll_eager, layer, x.cuda(), marks, (0, 11))
-        same(run(unroll_compiled, layer, x.cuda(), marks, (0, 11), chunk=K), wanted)
+        same(run(unroll_inductor, layer, x.cuda(), marks, (0, 11), chunk=K), wanted)
 
 
 def test_a_window_without_compiled_chunks_has_a_gradient_of_its_gradient():
@@ -332,8 +345,8 @@ def test_a_window_without_compiled_chunks_has_a_gradient_of_its_gradient():
     x.requires_grad_()
     state = layer.cell.initial_state(B, dtype=torch.float64)
     second = []
-    for unroll in (unroll_compiled, unroll_eager):
-        output, _ = unroll(layer.cell, layer.norms, x, state, state, marks, (5,), False)
+    for unroll in (unroll_inductor, unroll_eager):
+        output, _ = unroll(WindowCall(layer.cell, layer.norms, x, state, state, marks, (5,), False))
         (first,) = torch.autograd.grad(output.sum(), x, create_graph=True)
         second.append(torch.autograd.grad(first.square().sum(), x)[0])
     torch.testing.assert_close(*second)
@@ -345,7 +358,9 @@ def test_a_gradient_of_the_gradient_is_refused_in_words():
     x, marks = window(16)
     x.requires_grad_()
     state = layer.cell.initial_state(B, dtype=torch.float64)
-    output, _ = unroll_compiled(layer.cell, layer.norms, x, state, state, marks, (16,), False)
+    output, _ = unroll_inductor(
+        WindowCall(layer.cell, layer.norms, x, state, state, marks, (16,), False)
+    )
     with pytest.raises(UsageError, match=r"create_graph=True.*--unroll eager"):
         torch.autograd.grad(output.sum(), x, create_graph=True)
     layer = Layer(layer.cell, None, "compiled")

@@ -14,8 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from memcell.backends import Layer, Stepper, WindowMarks
-from memcell.backends.choose import UnrollWarning
+from memcell.backends import BackendWarning, Layer, StepMasks, Stepper
 from memcell.inference.model import ModelFacts, load_model, save_model
 from memcell.interrupt import Interrupted
 from memcell.plugins import Registry, default_registry
@@ -219,10 +218,10 @@ AUTO = {"unroll": "auto"}
 
 def test_a_project_that_depends_on_the_window_ends_on_the_eager_loop(make):
     trainer = make("long", training=AUTO)
-    with pytest.warns(UnrollWarning, match=r"cell 'long' of memcell-odd 0\.3 .*differs by"):
+    with pytest.warns(BackendWarning, match=r"cell 'long' of memcell-odd 0\.3 .*differs by"):
         found = trained(trainer)
     assert ways_of(trainer) == {True}
-    assert "did not agree with the eager loop" in trainer.network.recurrent.way
+    assert "did not agree with the eager loop" in trainer.network.recurrent.runs
     eager = make("long", "eager", training={"unroll": "eager"})
     assert equal(found, trained(eager))
 
@@ -263,7 +262,7 @@ def test_a_miscompiled_program_is_caught(make, monkeypatch, program, right, wron
     monkeypatch.setattr(plan, "write", miscompiled)
     monkeypatch.setattr(plan, "stored_key", lambda *_: None)
     trainer = make("plain", training=AUTO)
-    with pytest.warns(UnrollWarning, match="memcell-odd|did not pass verification"):
+    with pytest.warns(BackendWarning, match="memcell-odd|did not pass verification"):
         found = trained(trainer)
     assert equal(found, trained(make("plain", "eager", training={"unroll": "eager"})))
 
@@ -334,7 +333,7 @@ def test_a_trained_network_predicts_in_the_way_it_was_trained(make, registry):
     )
     save_model(trainer.folder, trainer.network, facts)
     network, _ = load_model(trainer.folder, trainer.run_config, registry, App())
-    assert ["on the eager loop" in layer.way for layer in network.recurrent.each] == [True]
+    assert ["on the eager loop" in layer.runs for layer in network.recurrent.each] == [True]
     stepper = Stepper(network.recurrent.each[0])
     assert "did not agree" in stepper.reason
 
@@ -394,7 +393,7 @@ def test_masks_run_natively_and_inference_draws_nothing(cells):
         torch.nn.init.normal_(p, std=0.5)
     x = torch.randn(9, 5, 3, dtype=torch.float64)
     no = torch.zeros(9, 5, dtype=torch.bool)
-    marks = WindowMarks.of(no, ~no, torch.zeros(5, dtype=torch.int64))
+    marks = StepMasks.of(no, ~no, torch.zeros(5, dtype=torch.int64))
     state = cell.initial_state(5, dtype=torch.float64)
 
     def run(way, seed=None):

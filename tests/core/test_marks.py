@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memcell.backends import WindowMarks
+from memcell.backends import StepMasks
 
 
 def ages_by_loop(restarts, valid, age):
@@ -25,9 +25,9 @@ def test_ages_equal_a_loop(data, steps, lanes):
     )
     restarts, valid = data.draw(bools), data.draw(bools)
     age = data.draw(st.lists(st.integers(0, 50), min_size=lanes, max_size=lanes))
-    marks = WindowMarks.of(torch.tensor(restarts), torch.tensor(valid), torch.tensor(age))
+    marks = StepMasks.of(torch.tensor(restarts), torch.tensor(valid), torch.tensor(age))
     rows, after = ages_by_loop(restarts, valid, age)
     assert marks.ages.tolist() == rows
     assert marks.age_after(steps, torch.tensor(age)).tolist() == after
-    assert marks.any_restart == tuple(any(r) for r in restarts)
+    assert marks.any_reset == tuple(any(r) for r in restarts)
     assert marks.all_valid == tuple(all(v) for v in valid)

@@ -8,11 +8,10 @@ import pytest
 import torch
 from torch.func import functional_call, grad, jacrev, jvp, vmap
 
-import memcell_compiler as native
-from memcell.backends import Layer, RecurrentStack, WindowMarks
-from memcell.backends.choose import UnrollWarning
+from memcell.backends import BackendWarning, Layer, RecurrentStack, StepMasks
 from memcell.plugins import default_registry
 from memcell.testing.cells.made import initialize
+from memcell_compiler.backend import NativeBackend
 
 T, B, F, H = 5, 3, 2, 4
 WAYS = ("auto", "native", "compiled", "eager")
@@ -35,9 +34,7 @@ def marks_of(steps=T, lanes=B):
     restarts = torch.zeros(steps, lanes, dtype=torch.bool)
     if steps > 2 and lanes:
         restarts[2, 0] = True
-    return WindowMarks.of(
-        restarts, torch.ones_like(restarts), torch.zeros(lanes, dtype=torch.int64)
-    )
+    return StepMasks.of(restarts, torch.ones_like(restarts), torch.zeros(lanes, dtype=torch.int64))
 
 
 def output(layer, x, weights=None):
@@ -51,20 +48,20 @@ def output(layer, x, weights=None):
 @pytest.fixture(autouse=True)
 def no_warnings():
     with warnings.catch_warnings():
-        warnings.simplefilter("error", UnrollWarning)
+        warnings.simplefilter("error", BackendWarning)
         yield
 
 
 def ran_natively(layer, monkeypatch):
     """Whether the layer's next plain window runs as generated C."""
     seen = []
-    real = native.unroll_native
+    real = NativeBackend.run
 
     def spy(*args):
         seen.append(args)
         return real(*args)
 
-    monkeypatch.setattr(native, "unroll_native", spy)
+    monkeypatch.setattr(NativeBackend, "run", spy)
     output(layer, torch.randn(T, B, F, dtype=torch.float64))
     monkeypatch.undo()
     return bool(seen) and not layer._refused

@@ -7,20 +7,20 @@ import warnings
 import pytest
 import torch
 
-from memcell.backends import Layer, RecurrentStack, Stepper, WindowMarks
-from memcell.backends import choose as ways
-from memcell.backends.choose import CHOICES, UnrollWarning, candidates
+from memcell.backends import BackendWarning, Layer, RecurrentStack, StepMasks, Stepper
+from memcell.backends.choose import BACKENDS, CHOICES, candidates
 from memcell.plugins import default_registry
 from memcell.recurrent.identity import identity_norm
+from memcell.recurrent.refusals import Unsupported
 from memcell.recurrent.state import leaves, where
-from memcell_compiler.trace.unsupported import Unsupported
+from memcell.recurrent.window_call import WindowCall
 
 CELLS = default_registry().names("cell")
 NORMS = default_registry().names("normalizer")
 T, B, F, H = 9, 5, 3, 4
 
 
-def build(cell, norm="none", unroll="auto", width=F):
+def build(cell, norm="none", backend="auto", width=F):
     registry = default_registry()
     entry = registry.get("cell", cell)
     torch.manual_seed(0)
@@ -28,10 +28,10 @@ def build(cell, norm="none", unroll="auto", width=F):
     for p in made.parameters():
         torch.nn.init.normal_(p, std=0.5)
     if norm == "none":
-        return Layer(made, None, unroll).double()
+        return Layer(made, None, backend).double()
     n = registry.get("normalizer", norm)
     return Layer(
-        made, lambda w: n.build(w, n.config({"min_lanes": 2} if "batch" in norm else {})), unroll
+        made, lambda w: n.build(w, n.config({"min_lanes": 2} if "batch" in norm else {})), backend
     ).double()
 
 
@@ -56,7 +56,7 @@ def oracle(layer, x, state, fresh, marks):
     """One step and one lane-wise choice at a time, projecting each step by itself."""
     outputs = []
     for t in range(T):
-        state = where(marks.restarts[t], fresh, state)
+        state = where(marks.resets[t], fresh, state)
         p = layer.cell.project(x[t : t + 1])
         p = p[0] if isinstance(p, torch.Tensor) else tuple(q[0] for q in p)
         out, after = layer.cell.step(p, state, identity_norm)
@@ -65,14 +65,14 @@ def oracle(layer, x, state, fresh, marks):
     return torch.stack(outputs), state
 
 
-@pytest.mark.parametrize("unroll", ["auto", "torch", "eager"])
+@pytest.mark.parametrize("backend", ["auto", "torch", "eager"])
 @pytest.mark.parametrize("cell", CELLS)
-def test_a_layer_equals_the_oracle_with_every_gradient(cell, unroll, monkeypatch):
-    layer = build(cell, unroll="auto" if unroll == "torch" else unroll)
+def test_a_layer_equals_the_oracle_with_every_gradient(cell, backend, monkeypatch):
+    layer = build(cell, backend="auto" if backend == "torch" else backend)
     x, restarts, valid, age = window()
-    marks = WindowMarks.of(restarts, valid, age)
+    marks = StepMasks.of(restarts, valid, age)
     results = []
-    if unroll == "torch" and layer.cell.torch_form() is None:
+    if backend == "torch" and layer.cell.torch_form() is None:
         pytest.skip("not one of torch's own cells")
     for run in ("layer", "oracle"):
         xi = x.clone().requires_grad_()
@@ -81,11 +81,12 @@ def test_a_layer_equals_the_oracle_with_every_gradient(cell, unroll, monkeypatch
         for t in [*leaves(state), *leaves(fresh)]:
             t.requires_grad_()
         if run == "layer":
-            if unroll == "torch":
-                monkeypatch.setattr("memcell.backends.choose.MIN_MEAN_CUT", 0)
-                out, states = ways.run("torch", layer, xi, state, fresh, marks, (4, T), True)
+            if backend == "torch":
+                monkeypatch.setattr("memcell.backends.torch_kernels.MIN_MEAN_CUT", 0)
+                call = WindowCall(layer.cell, layer.norms, xi, state, fresh, marks, (4, T), True)
+                out, states = BACKENDS["torch"].run(call)
             else:
-                out, states = layer(xi, state, fresh, marks, (4, T), gather=True)
+                out, states = layer(xi, state, fresh, marks, (4, T), True)
             end = states[T]
         else:
             out, end = oracle(layer, xi, state, fresh, marks)
@@ -106,39 +107,39 @@ def test_a_layer_equals_the_oracle_with_every_gradient(cell, unroll, monkeypatch
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_the_ways_are_tried_in_order_and_said(cell, monkeypatch):
+def test_backends_are_asked_in_turn_and_refusals_said(cell, monkeypatch):
     """Without a compiler a cell runs on torch's own kernel or the eager loop, which is said once."""
 
     def refuse(*_):
         raise Unsupported("no C compiler was found")
 
-    monkeypatch.setattr("memcell_compiler.unroll_native", refuse)
+    monkeypatch.setattr("memcell_compiler.backend.NativeBackend.run", refuse)
     layer = build(cell)
     x, restarts, valid, age = window(padding=False, restarts=False)
-    marks = WindowMarks.of(restarts, valid, age)
+    marks = StepMasks.of(restarts, valid, age)
     state = random_state(layer, 1)
     own = layer.cell.torch_form() is not None
-    with pytest.warns(UnrollWarning, match="no C compiler") as said:
-        out, states = layer(x, state, state, marks, (T,), gather=False)
+    with pytest.warns(BackendWarning, match="no C compiler") as said:
+        out, states = layer(x, state, state, marks, (T,), False)
     assert len(said) == 1
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        layer(x, state, state, marks, (T,), gather=False)
+        layer(x, state, state, marks, (T,), False)
     assert ("torch's own" if own else "eager loop") in str(said[0].message)
-    wanted, end = build(cell, unroll="eager")(x, state, state, marks, (T,), gather=False)
+    wanted, end = build(cell, backend="eager")(x, state, state, marks, (T,), False)
     torch.testing.assert_close(out, wanted, rtol=1e-10, atol=1e-12)
     for a, b in zip(leaves(states[T]), leaves(end[T]), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-12)
 
 
-def test_the_way_is_told_without_running():
-    assert "generated C" in build("lstm").way
-    assert build("lstm", unroll="eager").way == "on the eager loop"
-    assert candidates("auto", "cpu") == ("native", "torch", "eager")
-    assert candidates("auto", "cuda") == ("torch", "compiled", "eager")
+def test_backend_is_described_without_running():
+    assert "generated C" in build("lstm").runs
+    assert build("lstm", backend="eager").runs == "on the eager loop"
+    names = {d: tuple(b.name for b in candidates("auto", d)) for d in ("cpu", "cuda")}
+    assert names == {"cpu": ("native", "torch", "eager"), "cuda": ("torch", "inductor", "eager")}
     for choice in CHOICES:
         for device in ("cpu", "cuda"):
-            assert candidates(choice, device)[-1] == "eager"
+            assert candidates(choice, device)[-1] is BACKENDS["eager"]
 
 
 @pytest.mark.parametrize("norm", NORMS)
@@ -146,14 +147,14 @@ def test_the_way_is_told_without_running():
 def test_every_cell_runs_with_every_normalizer(cell, norm):
     layer = build(cell, norm)
     x, restarts, valid, age = window()
-    marks = WindowMarks.of(restarts, valid, age)
+    marks = StepMasks.of(restarts, valid, age)
     state = random_state(layer, 1)
-    out, _ = layer(x.requires_grad_(), state, state, marks, (T,), gather=True)
+    out, _ = layer(x.requires_grad_(), state, state, marks, (T,), True)
     assert out.shape == (T, B, layer.cell.output_size)
     out.sum().backward()
     assert all(torch.isfinite(p.grad).all() for p in layer.parameters() if p.grad is not None)
     layer.eval()
-    again, _ = layer(x, state, state, marks, (T,), gather=False)
+    again, _ = layer(x, state, state, marks, (T,), False)
     assert torch.isfinite(again).all()
 
 
@@ -161,7 +162,7 @@ def test_a_stack_is_its_layers_one_after_the_other():
     first, second = build("lstm"), build("gru", width=H)
     stack = RecurrentStack([first, second])
     x, restarts, valid, age = window()
-    marks = WindowMarks.of(restarts, valid, age)
+    marks = StepMasks.of(restarts, valid, age)
     state = (random_state(first, 1), random_state(second, 2))
     fresh = (random_state(first, 3), random_state(second, 4))
     out, states = stack(x, state, fresh, marks, (0, 4, T))
@@ -178,7 +179,7 @@ def test_a_stack_is_its_layers_one_after_the_other():
 def test_dropout_comes_from_the_generator_and_only_in_training():
     stack = RecurrentStack([build("rnn"), build("rnn", width=H)], dropout=0.5)
     x, restarts, valid, age = window()
-    marks = WindowMarks.of(restarts, valid, age)
+    marks = StepMasks.of(restarts, valid, age)
     zero = stack.initial_state(B, dtype=torch.float64)
 
     def run(seed):
@@ -190,21 +191,21 @@ def test_dropout_comes_from_the_generator_and_only_in_training():
     assert torch.equal(run(1), run(2))
 
 
-@pytest.mark.parametrize("unroll", ["auto", "eager"])
+@pytest.mark.parametrize("backend", ["auto", "eager"])
 @pytest.mark.parametrize(
     ("cell", "norm"), [("lstm", "none"), ("gru", "layer"), ("lstm97", "batch")]
 )
-def test_step_by_step_equals_a_window(cell, norm, unroll):
-    layer = build(cell, norm, unroll).eval()
+def test_step_by_step_equals_a_window(cell, norm, backend):
+    layer = build(cell, norm, backend).eval()
     x, restarts, valid, age = window(padding=False, restarts=False)
-    marks = WindowMarks.of(restarts, valid, age)
+    marks = StepMasks.of(restarts, valid, age)
     state = random_state(layer, 1)
     with torch.no_grad():
-        wanted, ends = layer(x, state, state, marks, (T,), gather=False)
+        wanted, ends = layer(x, state, state, marks, (T,), False)
     # generated C promises the same bits; the eager loop projects a window as one product
-    exact = {"rtol": 0, "atol": 0} if unroll == "auto" else {"rtol": 1e-12, "atol": 1e-14}
+    exact = {"rtol": 0, "atol": 0} if backend == "auto" else {"rtol": 1e-12, "atol": 1e-14}
     stepper = Stepper(layer, lanes=B)
-    assert bool(stepper.reason) == (unroll == "eager")
+    assert bool(stepper.reason) == (backend == "eager")
     stepper.load(state, age)
     for t in range(T):
         torch.testing.assert_close(stepper.step(x[t]), wanted[t], **exact)

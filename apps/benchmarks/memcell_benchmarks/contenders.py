@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
-from memcell.backends import WindowMarks
-from memcell.backends.norms import SiteNorms
+from memcell.backends import StepMasks
 from memcell.plugins import Registry
 from memcell.recurrent.cell import Cell
-from memcell.recurrent.state import State
+from memcell.recurrent.norms import SiteNorms
+from memcell.recurrent.window_call import WindowCall, WindowOutput
 from memcell_benchmarks.options import Size, Subject
 
-#: The signature of `memcell.backends.eager.unroll_eager`.
-Unroll = Callable[
-    [Cell, SiteNorms, Tensor, State, State, WindowMarks, Collection[int], bool],
-    tuple[Tensor, dict[int, State]],
-]
+#: Runs a window, as `memcell.backends.Backend.run` does.
+Unroll = Callable[[WindowCall], WindowOutput]
 
 
 class CannotRun(Exception):
@@ -124,38 +122,34 @@ class Parts(NamedTuple):
 
 
 class Unrolled:
-    """A cell run by a function that has the signature of the eager unroll.
+    """A cell run by a function that runs windows.
 
     Args:
         parts: Cell and normalizers.
         problem: The problem.
-        unroll: The way.
+        unroll: Runs a window.
     """
 
     def __init__(self, parts: Parts, problem: Problem, unroll: Unroll) -> None:
         self.parts, self.problem, self.unroll = parts, problem, unroll
         self.parameters = parts.parameters()
-        steps, lanes, _ = problem.x.shape
-        self.window = self._from_nothing(steps, lanes)
-        state, self._one = self._from_nothing(1, 1)
-        self._carried = state
-        self._x = problem.x[:1, :1].contiguous()
+        self.window = self._from_nothing(problem.x)
+        self._one = self._from_nothing(problem.x[:1, :1].contiguous())
+        self._x = self._one.x
 
-    def _from_nothing(self, steps: int, lanes: int) -> tuple[State, WindowMarks]:
-        x = self.problem.x
+    def _from_nothing(self, x: Tensor) -> WindowCall:
+        steps, lanes = x.shape[:2]
         state = self.parts.cell.initial_state(lanes, device=x.device, dtype=x.dtype)
         no = torch.zeros(steps, lanes, dtype=torch.bool, device=x.device)
-        return state, WindowMarks.of(no, ~no, no[0].to(torch.int64))
+        masks = StepMasks.of(no, ~no, no[0].to(torch.int64))
+        return WindowCall(*self.parts, x, state, state, masks, return_steps=(steps,))
 
-    def _run(self, gather: bool) -> Tensor:
-        state, marks = self.window
-        end = (marks.time_steps,)
-        out, _ = self.unroll(*self.parts, self.problem.x, state, state, marks, end, gather)
-        return out
+    def _run(self, update_statistics: bool) -> Tensor:
+        return self.unroll(replace(self.window, update_statistics=update_statistics)).outputs
 
     def train(self) -> Trained:
-        """Run a window and its backward, statistics folded."""
-        out = self._run(gather=True)
+        """Run a window and its backward, statistics accumulated."""
+        out = self._run(update_statistics=True)
         wanted = list(self.parameters.values())
         found = torch.autograd.grad(out, wanted, self.problem.cotangent, allow_unused=True)
         pairs = zip(self.parameters, found, strict=True)
@@ -164,14 +158,13 @@ class Unrolled:
     def infer(self) -> Tensor:
         """Run a window without gradient."""
         with torch.no_grad():
-            return self._run(gather=False)
+            return self._run(update_statistics=False)
 
     def step(self) -> Tensor:
         """Go on by one step of one lane."""
         with torch.no_grad():
-            state = self._carried
-            out, states = self.unroll(*self.parts, self._x, state, state, self._one, (1,), False)
-        self._carried = states[1]
+            out, states = self.unroll(self._one)
+        self._one = replace(self._one, state=states[1])
         return out
 
     def statistics(self) -> list[Tensor]:

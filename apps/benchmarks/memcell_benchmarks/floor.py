@@ -91,7 +91,8 @@ class MachineRates:
 
     def packed(self, shape: Shape) -> float | None:
         """Return the rate of the native room's own packed kernel, None where it cannot be had."""
-        from memcell_compiler import Unsupported, packed_gflops
+        from memcell.recurrent.refusals import Unsupported
+        from memcell_compiler.build.rate import packed_gflops
 
         if self.device != "cpu":
             return None

@@ -2,42 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 import torch
 from torch import Tensor
 
-from memcell.backends import WindowMarks
-from memcell.backends.norms import Gathered, SiteNorms
-from memcell.recurrent.cell import Cell
-from memcell.recurrent.state import State, where
+from memcell.recurrent.norms import SiteStatistics
+from memcell.recurrent.state import where
+from memcell.recurrent.window_call import WindowCall, WindowOutput
 
 
-def unroll_naive(
-    cell: Cell,
-    norms: SiteNorms,
-    x: Tensor,
-    state: State,
-    fresh: State,
-    marks: WindowMarks,
-    keep: Collection[int],
-    gather: bool,
-) -> tuple[Tensor, dict[int, State]]:
-    """Run a cell over a window. Arguments and result as `memcell.backends.eager.unroll_eager`."""
-    windows = norms.windows(marks, gather)
-    outputs, states, gathered = [], {0: state} if 0 in keep else {}, list[Gathered]()
-    for t in range(marks.time_steps):
-        if marks.any_restart[t]:
-            state = where(marks.restarts[t], fresh, state)
-        projected = cell.project(x[t : t + 1])
+def unroll_naive(call: WindowCall) -> WindowOutput:
+    """Run a window."""
+    norms, masks, state = call.norms, call.masks, call.state
+    windows = call.norm_windows()
+    outputs, states = [], {0: state} if 0 in call.return_steps else {}
+    statistics = list[SiteStatistics]()
+    for t in range(masks.time_steps):
+        if masks.any_reset[t]:
+            state = where(masks.resets[t], call.initial_state, state)
+        projected = call.cell.project(call.x[t : t + 1])
         p = projected[0] if isinstance(projected, Tensor) else tuple(q[0] for q in projected)
         norm = norms.at(windows, t)
-        output, after = cell.step(p, state, norm)
-        state = after if marks.all_valid[t] else where(marks.valid[t], after, state)
+        output, after = call.cell.step(p, state, norm)
+        state = after if masks.all_valid[t] else where(masks.valid[t], after, state)
         outputs.append(output)
-        gathered.append(norm.gathered)
-        if t + 1 in keep:
+        statistics.append(norm.statistics)
+        if t + 1 in call.return_steps:
             states[t + 1] = state
-    if gather:
-        norms.fold(windows, gathered)
-    return torch.stack(outputs), states
+    if call.update_statistics:
+        norms.accumulate(windows, statistics)
+    return WindowOutput(torch.stack(outputs), states)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 
 from memcell_benchmarks.contenders import Parts, Problem, Unrolled
-from memcell_compiler import NativeStepper, unroll_native
+from memcell_compiler.runtime.stepper import NativeStepper
+from memcell_compiler.runtime.unroll import unroll_native
 
 
 class Native(Unrolled):

@@ -11,7 +11,7 @@ from memcell_benchmarks.native import Native
 from memcell_benchmarks.profile import Part, Profile
 from memcell_benchmarks.timing import Clock
 from memcell_compiler.emit.timers import SECTIONS
-from memcell_compiler.runtime.timed import Call, Timed
+from memcell_compiler.runtime.timed import Timed, TimedCall
 
 #: Runs of a round that are looked at, at least.
 _LEAST = 4
@@ -24,8 +24,8 @@ _OUTSIDE = "torch and Python around it: autograd, statistics, sums of gradients"
 class _Run:
     began: float
     ended: float
-    forward: Call
-    backward: Call
+    forward: TimedCall
+    backward: TimedCall
 
 
 def profile(native: Native, clock: Clock, rounds: int, sample: float) -> Profile:
@@ -41,8 +41,7 @@ def profile(native: Native, clock: Clock, rounds: int, sample: float) -> Profile
     calls = max(_LEAST, round(sample / min(clock(native.train, 1) for _ in range(3))))
     plain: list[float] = []
     runs: list[_Run] = []
-    state, marks = native.window
-    timed = Timed(*native.parts, native.problem.x, state, marks)
+    timed = Timed(native.window)
     for _ in range(rounds):
         plain += [clock(native.train, 1) for _ in range(calls)]
         with timed.running():
@@ -62,7 +61,7 @@ def _undisturbed(seconds: Sequence[float]) -> float:
 
 
 def _parts(runs: Sequence[_Run]) -> tuple[Part, ...]:
-    def part(name: str, what: str, of: Callable[[Call], float]) -> Part:
+    def part(name: str, what: str, of: Callable[[TimedCall], float]) -> Part:
         there = _undisturbed([of(r.forward) for r in runs])
         return Part(name, what, there, _undisturbed([of(r.backward) for r in runs]))
 
@@ -76,5 +75,5 @@ def _parts(runs: Sequence[_Run]) -> tuple[Part, ...]:
     return (*parts, Part("outside", _OUTSIDE, before, after))
 
 
-def _section(name: str) -> Callable[[Call], float]:
+def _section(name: str) -> Callable[[TimedCall], float]:
     return lambda call: call.sections[name]

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 
-from torch import Tensor
-
-from memcell.backends import WindowMarks
 from memcell.backends.eager import unroll_eager
-from memcell.backends.norms import SiteNorms
-from memcell.recurrent.cell import Cell
-from memcell.recurrent.state import State
+from memcell.recurrent.window_call import WindowCall, WindowOutput
 from memcell_benchmarks.contenders import CannotRun, Contender, Parts, Problem, Unrolled
 from memcell_benchmarks.naive import unroll_naive
 
@@ -51,27 +46,18 @@ def _torch(parts: Parts, problem: Problem, threads: int) -> Contender:
     if form is None:
         raise CannotRun("it is not one of torch's own cells, or a normalizer is set")
 
-    def unroll(
-        cell: Cell,
-        norms: SiteNorms,
-        x: Tensor,
-        state: State,
-        fresh: State,
-        marks: WindowMarks,
-        keep: Collection[int],
-        gather: bool,
-    ) -> tuple[Tensor, dict[int, State]]:
-        own = cell.torch_form()
+    def unroll(call: WindowCall) -> WindowOutput:
+        own = call.cell.torch_form()
         assert own is not None
-        return unroll_torch(own, cell, x, state, fresh, marks, keep)
+        return unroll_torch(own, call)
 
     return Unrolled(parts, problem, unroll)
 
 
-def _compiled(parts: Parts, problem: Problem, threads: int) -> Contender:
-    from memcell.backends.inductor import unroll_compiled
+def _inductor(parts: Parts, problem: Problem, threads: int) -> Contender:
+    from memcell.backends.inductor.unroll import unroll_inductor
 
-    return Unrolled(parts, problem, unroll_compiled)
+    return Unrolled(parts, problem, unroll_inductor)
 
 
 def _torch_compile(parts: Parts, problem: Problem, threads: int) -> Contender:
@@ -97,7 +83,7 @@ BUILD: dict[str, Callable[[Parts, Problem, int], Contender]] = {
     "eager": _eager,
     "native": _native,
     "torch": _torch,
-    "compiled": _compiled,
+    "compiled": _inductor,
     "torch.compile": _torch_compile,
     "jax": _jax,
     "onnx": _onnx,

@@ -1,20 +1,21 @@
-"""Whether a window run in one way has the numbers of the eager loop: outputs, states and every gradient."""
+"""The comparison of a backend with the eager loop over one window: outputs, states, every gradient."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from memcell.backends import choose as ways
-from memcell.backends.step_masks import WindowMarks
+from memcell.backends.backend import Backend
+from memcell.backends.choose import EAGER
 from memcell.recurrent.state import State, leaves, map_state
+from memcell.recurrent.window_call import WindowCall, WindowOutput
 
 if TYPE_CHECKING:
     from memcell.backends.layer import Layer
@@ -27,59 +28,42 @@ _DISTURBANCES = 32
 Numbers = dict[str, Tensor | None]
 
 
-class Run(Protocol):
-    """Runs a window in a way, as `memcell.backends.choose.run` does."""
+#: Runs a window on a backend.
+Run = Callable[[Backend, WindowCall], WindowOutput]
 
-    def __call__(
-        self,
-        way: str,
-        layer: Layer,
-        x: Tensor,
-        state: State,
-        fresh: State,
-        marks: WindowMarks,
-        keep: Collection[int],
-        gather: bool,
-        generator: torch.Generator | None = None,
-    ) -> tuple[Tensor, dict[int, State]]:
-        """Return outputs and the states that are wanted."""
+
+def run_on(backend: Backend, call: WindowCall) -> WindowOutput:
+    """Run a window on a backend."""
+    return backend.run(call)
 
 
 @dataclass(frozen=True)
-class Window:
+class ComparedWindow:
     """One window of a layer, with all that decides its numbers.
 
     Args:
-        x: ``[T, B, I]``.
-        state: Before the first step.
-        fresh: Of lanes that restart.
-        marks: Restarts, padding, ages.
-        keep: Numbers of steps after which states are compared.
+        call: The window; its cell and normalizers are those of the layer that it is run on.
         training: With gradients, and with statistics of the batch; else as at inference.
-        gather: Normalizers use the statistics of the batch.
-        masks: State of the generator that the cell draws masks from, None where it draws none.
+        mask_state: State of the generator that the cell draws masks from, None where it draws none.
         x_gradient: Whether the gradient of x is taken.
     """
 
-    x: Tensor
-    state: State
-    fresh: State
-    marks: WindowMarks
-    keep: tuple[int, ...]
+    call: WindowCall
     training: bool
-    gather: bool
-    masks: Tensor | None = None
+    mask_state: Tensor | None = None
     x_gradient: bool = True
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         """What kind of window it is."""
-        steps, lanes = self.x.shape[:2]
-        marks = "" if all(self.marks.all_valid) else ", padding"
-        marks = (", restarts" if any(self.marks.any_restart) else "") + marks
-        return f"{'training' if self.training else 'inference'}, T={steps} B={lanes}{marks}"
+        steps, lanes = self.call.x.shape[:2]
+        masks = self.call.masks
+        cuts = (", resets" if any(masks.any_reset) else "") + (
+            "" if all(masks.all_valid) else ", padding"
+        )
+        return f"{'training' if self.training else 'inference'}, T={steps} B={lanes}{cuts}"
 
-    def disturbed(self) -> Window:
+    def disturbed(self) -> ComparedWindow:
         """Return the window with a rounding's worth of noise on x and the states."""
         generator = torch.Generator().manual_seed(1)
 
@@ -89,8 +73,9 @@ class Window:
             scale = torch.finfo(tensor.dtype).eps * (size or 1.0)
             return tensor.detach() + (scale * drawn).to(tensor)
 
-        states = (map_state(noisy, s) for s in (self.state, self.fresh))
-        return replace(self, x=noisy(self.x), state=next(states), fresh=next(states))
+        state, initial = (map_state(noisy, s) for s in (self.call.state, self.call.initial_state))
+        call = replace(self.call, x=noisy(self.call.x), state=state, initial_state=initial)
+        return replace(self, call=call)
 
 
 class Difference(NamedTuple):
@@ -114,7 +99,7 @@ class Difference(NamedTuple):
         return self.gap <= self.allowed
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         """Name and sizes in a sentence's middle."""
         if self.gap == float("inf"):
             return f"{self.name} has numbers that are not finite, or other sizes"
@@ -125,7 +110,7 @@ class Difference(NamedTuple):
 
 
 def tolerance(dtype: torch.dtype, steps: int) -> float:
-    """Return how far, relative to a tensor's largest number, rounding may take two ways apart.
+    """Return how far, relative to a tensor's largest number, rounding may take two backends apart.
 
     ``64 eps (8 + sqrt(T))``: errors of a step that is forgotten again add up like a walk. (A cell that
     amplifies small differences is asked how much, see `compare`.)
@@ -137,8 +122,10 @@ def tolerance(dtype: torch.dtype, steps: int) -> float:
     return float(_ROUNDINGS * torch.finfo(dtype).eps * (8 + steps**0.5))
 
 
-def compare(way: str, layer: Layer, window: Window, run: Run = ways.run) -> Difference:
-    """Run a window in a way and on the eager loop, and return what differs most.
+def compare(
+    backend: Backend, layer: Layer, window: ComparedWindow, run: Run = run_on
+) -> Difference:
+    """Run a window on a backend and on the eager loop, and return what differs most.
 
     The layer is as before afterwards, and so are the random numbers of torch, numpy and Python.
     A number may differ by `tolerance` of the largest of its tensor (and of the other gradients', times
@@ -146,52 +133,60 @@ def compare(way: str, layer: Layer, window: Window, run: Run = ways.run) -> Diff
     on x and the states, taken step by step for outputs.
 
     Args:
-        way: Which.
+        backend: Which.
         layer: The layer.
         window: The window.
-        run: Runs a window in a way.
+        run: Runs a window on a backend.
 
     Raises:
-        Unsupported: It does not run in this way.
+        Unsupported: It does not run on this backend.
     """
 
-    def numbers_of(way: str, window: Window) -> Numbers:
+    def numbers_of(backend: Backend, window: ComparedWindow) -> Numbers:
         with untouched(layer):
-            return numbers(way, layer, window, run)
+            return numbers(backend, layer, window, run)
 
-    got = numbers_of(way, window)
-    wanted = numbers_of("eager", window)
+    got = numbers_of(backend, window)
+    wanted = numbers_of(EAGER, window)
     found = worst(wanted, got, window, None)
     if not found.kept:
-        found = worst(wanted, got, window, numbers_of("eager", window.disturbed()))
+        found = worst(wanted, got, window, numbers_of(EAGER, window.disturbed()))
     return found
 
 
-def numbers(way: str, layer: Layer, window: Window, run: Run = ways.run) -> Numbers:
+def numbers(backend: Backend, layer: Layer, window: ComparedWindow, run: Run = run_on) -> Numbers:
     """Return all that a window gives, by name. The layer is left in the window's mode."""
     layer.train(window.training)
     # those of an optimizer: a run that puts others into their place is found out
     learned = {n: p for n, p in layer.named_parameters() if p.requires_grad}
-    x = window.x.detach().clone().requires_grad_(window.training and window.x_gradient)
-    state, fresh = (
+    call = window.call
+    x = call.x.detach().clone().requires_grad_(window.training and window.x_gradient)
+    state, initial = (
         map_state(lambda t: t.detach().clone().requires_grad_(window.training), s)
-        for s in (window.state, window.fresh)
+        for s in (call.state, call.initial_state)
     )
-    drawn = []
-    if window.masks is not None:
-        drawn.append(torch.Generator())
-        drawn[0].set_state(window.masks)
+    generator = None
+    if window.mask_state is not None:
+        generator = torch.Generator()
+        generator.set_state(window.mask_state)
+    mine = replace(
+        call,
+        cell=layer.cell,
+        norms=layer.norms,
+        x=x,
+        state=state,
+        initial_state=initial,
+        generator=generator,
+    )
     with torch.set_grad_enabled(window.training):
-        outputs, states = run(
-            way, layer, x, state, fresh, window.marks, window.keep, window.gather, *drawn
-        )
+        outputs, states = run(backend, mine)
     found: Numbers = {"the output": outputs}
-    for step in window.keep:
+    for step in call.return_steps:
         found.update(_named(f"the state after step {step}", states[step]))
     if window.training:
         given = {"x": x} if window.x_gradient else {}
         given.update(_named("the first state", state))
-        given.update(_named("a restart's state", fresh))
+        given.update(_named("the initial state", initial))
         found.update(_gradients(found, {**given, **learned}))
     for name, buffer in layer.named_buffers():  # masks too: bools have no difference
         wide = buffer.clone() if buffer.is_complex() else buffer.to(torch.float64, copy=True)
@@ -199,16 +194,18 @@ def numbers(way: str, layer: Layer, window: Window, run: Run = ways.run) -> Numb
     return {name: None if t is None else t.detach() for name, t in found.items()}
 
 
-def worst(wanted: Numbers, got: Numbers, window: Window, disturbed: Numbers | None) -> Difference:
+def worst(
+    wanted: Numbers, got: Numbers, window: ComparedWindow, disturbed: Numbers | None
+) -> Difference:
     """Return what differs most of what may differ.
 
     Args:
         wanted: Of the eager loop.
-        got: Of the other way.
+        got: Of the other backend.
         window: The window.
         disturbed: Of the eager loop for a disturbed window, where known.
     """
-    dtype, steps = window.x.dtype, window.x.shape[0]
+    dtype, steps = window.call.x.dtype, window.call.x.shape[0]
     relative = tolerance(dtype, steps)
     gradients = {n for n in wanted if n.startswith("the gradient")}
     largest = max(

@@ -1,4 +1,4 @@
-"""The check of foreign code before it trains: its first window natively and on the eager loop."""
+"""The check of a stranger's cell before it trains: its first window on its backend and on the eager loop."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from memcell.backends import choose as ways
-from memcell.backends.agreement import Window, compare, tolerance, untouched
-from memcell.backends.step_masks import WindowMarks
-from memcell_compiler.trace.unsupported import Unsupported
+from memcell.backends.agreement import ComparedWindow, compare, tolerance, untouched
+from memcell.backends.backend import Backend
+from memcell.recurrent.refusals import Unsupported
+from memcell.recurrent.step_masks import StepMasks
 
 if TYPE_CHECKING:
     from memcell.backends.layer import Layer
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class FirstWindow:
     """Checks the first window that layers train on, of a cell (or normalizer) that is not built in.
 
-    The window is run as it is, with restarts and padding put into it, and as at inference; each in the
-    way that the layer takes and on the eager loop. Nothing that training goes on from is touched.
+    The window is run as it is, with resets and padding put into it, and as at inference; each on the
+    backend that the layer takes and on the eager loop. Nothing that training goes on from is touched.
 
     Args:
         origin: Whose code it is: kind, name, distribution and version, in words.
@@ -37,25 +37,25 @@ class FirstWindow:
         self.seconds = 0.0
         self._layers = 0
         self._share = 0.0
-        self._way = ""
+        self._backend: Backend | None = None
         self._dtype, self._steps = torch.float32, 0
 
-    def agrees(self, way: str, layer: Layer, window: Window) -> bool:
-        """Check a layer's window; whether it may run in this way.
+    def agrees(self, backend: Backend, layer: Layer, window: ComparedWindow) -> bool:
+        """Check a layer's window; whether it may run on this backend.
 
         Args:
-            way: The way that it would take.
+            backend: The backend that it would take.
             layer: The layer.
             window: What it is about to train on.
         """
         began = time.perf_counter()
         try:
             for each in _windows(layer, window):
-                found = compare(way, layer, each)
+                found = compare(backend, layer, each)
                 self._share = max(self._share, found.gap / found.allowed if found.allowed else 0.0)
                 if not found.kept:
-                    where = f"{each.words}, {_word(window.x.dtype)}"
-                    self.difference = f"layer {self._layers}: {found.words} ({where})"
+                    where = f"{each.description}, {_word(window.call.x.dtype)}"
+                    self.difference = f"layer {self._layers}: {found.description} ({where})"
                     return False
         except Unsupported:  # said when the window itself is run
             return True
@@ -66,7 +66,8 @@ class FirstWindow:
         finally:
             self.seconds += time.perf_counter() - began
             self._layers += 1
-        self._way, self._dtype, self._steps = way, window.x.dtype, window.x.shape[0]
+        self._backend, x = backend, window.call.x
+        self._dtype, self._steps = x.dtype, x.shape[0]
         return True
 
     @property
@@ -79,38 +80,42 @@ class FirstWindow:
     @property
     def line(self) -> str:
         """What was found, for the person; empty where nothing ran but the eager loop."""
-        if self.difference or not self._way:
+        if self.difference or self._backend is None:
             return ""
         return (
-            f"first window of {self.origin} {ways.NAMES[self._way]} equals the eager loop's, values and "
+            f"first window of {self.origin} {self._backend.phrase} equals the eager loop's, values and "
             f"gradients, within rounding (limit {tolerance(self._dtype, self._steps):.1g} of the largest in "
             f"{_word(self._dtype)} over {self._steps} steps, {self._share:.0%} of it used; checking took "
             f"{self.seconds:.1f} s)"
         )
 
 
-def _windows(layer: Layer, window: Window) -> list[Window]:
-    """Return the window, the same with restarts and padding, and the same as at inference.
+def _windows(layer: Layer, window: ComparedWindow) -> list[ComparedWindow]:
+    """Return the window, the same with resets and padding, and the same as at inference.
 
-    Where restarts would make a normalizer work in another mode they are left out: code for it would be
+    Where resets would make a normalizer work in another mode they are left out: code for it would be
     made for the check alone.
     """
-    found = [window]
-    steps, lanes = window.x.shape[:2]
+    found, call = [window], window.call
+    steps, lanes = call.x.shape[:2]
     if steps > 2:
-        restarts, valid = window.marks.restarts.clone(), window.marks.valid.clone()
-        restarts[steps // 2, :: min(lanes, 3)] = True
+        resets, valid = call.masks.resets.clone(), call.masks.valid.clone()
+        resets[steps // 2, :: min(lanes, 3)] = True
         valid[steps - steps // 4 :, lanes // 2] = False
-        marks = WindowMarks.of(restarts, valid, window.marks.ages[0])
-        if _modes(layer, window.marks, window.gather) == _modes(layer, marks, window.gather):
-            found.append(replace(window, marks=marks))
-    found.append(replace(window, training=False, gather=False, masks=None))
+        masks = StepMasks.of(resets, valid, call.masks.ages[0])
+        if _modes(layer, call.masks, call.update_statistics) == _modes(
+            layer, masks, call.update_statistics
+        ):
+            found.append(replace(window, call=replace(call, masks=masks)))
+    inference = replace(call, update_statistics=False)
+    found.append(replace(window, call=inference, training=False, mask_state=None))
     return found
 
 
-def _modes(layer: Layer, marks: WindowMarks, gather: bool) -> dict[str, str]:
+def _modes(layer: Layer, masks: StepMasks, update_statistics: bool) -> dict[str, str]:
     with untouched(layer):
-        return {site: w.mode for site, w in layer.norms.windows(marks, gather).items()}
+        windows = layer.norms.windows(masks, update_statistics)
+        return {site: window.mode for site, window in windows.items()}
 
 
 def _word(dtype: torch.dtype) -> str:

@@ -1,36 +1,27 @@
-"""One recurrent layer: a cell, its normalizers, and the way it is run."""
+"""One recurrent layer: a cell, its normalizers, and the backends that it asks to run a window."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import NamedTuple
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
-from memcell.backends import choose as ways
-from memcell.backends.agreement import Window
+from memcell.backends import choose
+from memcell.backends.agreement import ComparedWindow
+from memcell.backends.backend import Backend
+from memcell.backends.choose import EAGER
 from memcell.backends.first_window import FirstWindow
-from memcell.backends.norms import SiteNorms
 from memcell.backends.operator import numbered, run_window
-from memcell.backends.step_masks import WindowMarks
-from memcell.backends.transforms import transforming
 from memcell.recurrent.cell import Cell
 from memcell.recurrent.normalizer import Normalizer
+from memcell.recurrent.norms import SiteNorms
+from memcell.recurrent.reference import transforming
+from memcell.recurrent.refusals import Unsupported, UnsupportedWindow
 from memcell.recurrent.state import State
-from memcell_compiler.trace.unsupported import Seldom, Unsupported
-
-
-class Unrolled(NamedTuple):
-    """What a window gave.
-
-    Args:
-        outputs: ``[T, B, H]``.
-        states: The states after the numbers of steps that were wanted.
-    """
-
-    outputs: Tensor
-    states: dict[int, State]
+from memcell.recurrent.step_masks import StepMasks
+from memcell.recurrent.window_call import WindowCall, WindowOutput
 
 
 class Layer(nn.Module):
@@ -39,108 +30,115 @@ class Layer(nn.Module):
     Args:
         cell: The cell.
         normalizer: Makes the normalizer of a site of a given width, or None.
-        unroll: ``"auto"``, ``"native"``, ``"compiled"`` or ``"eager"`` (`memcell.backends.choose`). What
-            cannot run as asked runs on the eager loop, and an `UnrollWarning` says why, once.
+        backend: ``"auto"``, or the name of a backend (`memcell.backends.choose.CHOICES`). What cannot run as
+            asked runs on the eager loop, and a `BackendWarning` says why, once.
     """
 
     def __init__(
-        self, cell: Cell, normalizer: Callable[[int], Normalizer] | None, unroll: str = "auto"
+        self, cell: Cell, normalizer: Callable[[int], Normalizer] | None, backend: str = "auto"
     ) -> None:
         super().__init__()
         self.cell = cell
         self.norms = SiteNorms(cell.norm_sites, normalizer)
-        self.unroll = unroll
+        self.backend = backend
         #: What stands for it in compiled code.
         self.number = numbered(self)
-        self._refused: dict[str, str] = {}
+        self._refused: set[str] = set()
         #: Why it runs on the eager loop whatever was asked for, streams included; empty where it need not.
         self.eager_because = ""
         #: Looks at the first window that is trained on; None where nobody has to.
         self.first_window: FirstWindow | None = None
 
     @property
-    def way(self) -> str:
-        """Which way it runs where its weights are, and why not a faster one, in words."""
+    def runs(self) -> str:
+        """Which backend it runs on where its weights are, and why not on a faster one, in words."""
         if self.eager_because:
-            return f"{ways.NAMES['eager']} ({self.eager_because})"
+            return f"{EAGER.phrase} ({self.eager_because})"
         device = next((p.device.type for p in self.cell.parameters()), "cpu")
-        reasons: list[str] = []
-        for way in ways.candidates(self.unroll, device):
-            reason = ways.refusal(way, self)
-            if reason is None:
-                tail = f" ({'; '.join(reasons)})" if reasons else ""
-                return ways.NAMES[way] + tail
-            reasons.append(f"not {ways.NAMES[way]}: {reason}")
-        raise AssertionError("the eager loop runs anything")
+        return choose.described(self.backend, device, self.cell, self.norms)
 
     def forward(
         self,
         x: Tensor,
         state: State,
-        fresh: State,
-        marks: WindowMarks,
-        keep: Collection[int],
-        gather: bool,
+        initial_state: State,
+        masks: StepMasks,
+        return_steps: Collection[int],
+        update_statistics: bool,
         generator: torch.Generator | None = None,
-    ) -> Unrolled:
-        """Run a window; see `memcell.backends.eager.unroll_eager` for the arguments.
+    ) -> WindowOutput:
+        """Run a window; see `WindowCall` for the arguments.
 
         Under `torch.compile` a window is one operation (`memcell.backends.operator`), under `torch.export`
         the loop over its steps, which holds without this package.
         """
-        if torch.compiler.is_compiling():
-            folds = gather and len(self.norms) > 0
-            marks = WindowMarks.unread(marks.restarts, marks.valid, marks.ages)
-            call = (x, state, fresh, marks, keep)
-            if torch.compiler.is_exporting() or folds or self.cell.draws or 0 in x.shape[:2]:
-                return Unrolled(*ways.run("eager", self, *call, gather, generator))
-            return Unrolled(*run_window(self, x, state, fresh, marks, tuple(sorted(set(keep)))))
-        said: dict[str, str] = {}
+        compiling = torch.compiler.is_compiling()
+        if compiling:
+            masks = StepMasks.unspecialized(masks.resets, masks.valid, masks.ages)
         drawing = generator if self.cell.draws else None
-        masks = None if drawing is None else drawing.get_state()
+        call = WindowCall(
+            self.cell,
+            self.norms,
+            x,
+            state,
+            initial_state,
+            masks,
+            return_steps,
+            update_statistics,
+            drawing,
+        )
+        if compiling:
+            return self._compiled(call)
+        mask_state = None if drawing is None else drawing.get_state()
         # no steps, no lanes, or transformed or recorded by torch: this window only, and nothing to warn of
         plain = 0 in x.shape[:2] or transforming() or torch._C._get_tracing_state() is not None
-        choice = "eager" if plain or self.eager_because else self.unroll
-        for way in ways.candidates(choice, x.device.type):
-            if way in self._refused:
+        choice = "eager" if plain or self.eager_because else self.backend
+        reasons: list[tuple[Backend, str]] = []
+        for backend in choose.candidates(choice, x.device.type):
+            if backend.name in self._refused:
                 continue
-            if self._to_check(way, x):
-                keeping = tuple(sorted(set(keep)))
-                grad = x.requires_grad
-                window = Window(x, state, fresh, marks, keeping, True, gather, masks, grad)
-                if not self._agrees(way, window):
-                    return self.forward(x, state, fresh, marks, keep, gather, generator)
-            if drawing is not None and masks is not None:
-                drawing.set_state(masks)  # every way draws the same, whatever was tried before
+            if self._to_check(backend, x) and not self._agrees(backend, call, mask_state):
+                return self.forward(
+                    x, state, initial_state, masks, return_steps, update_statistics, generator
+                )
+            if drawing is not None and mask_state is not None:
+                drawing.set_state(mask_state)  # all draw the same, whatever was tried before
             try:
-                result = ways.run(way, self, x, state, fresh, marks, keep, gather, drawing)
-            except Seldom as reason:
-                if way != "torch":
-                    said[way] = str(reason)
-                continue
+                result = backend.run(call)
             except Unsupported as reason:
-                self._refused[way] = str(reason)
-                if way != "torch":  # not being one of torch's own cells is no fault
-                    said[way] = str(reason)
+                if not isinstance(reason, UnsupportedWindow):
+                    self._refused.add(backend.name)
+                if backend.tells:
+                    reasons.append((backend, str(reason)))
                 continue
-            for refused, reason_why in said.items():
-                ways.warn_once(self, refused, reason_why, way)
-            return Unrolled(*result)
+            for refused, why in reasons:
+                choose.warn(self.cell, refused, why, backend)
+            return result
         raise AssertionError("the eager loop runs anything")
 
-    def _to_check(self, way: str, x: Tensor) -> bool:
+    def _compiled(self, call: WindowCall) -> WindowOutput:
+        """Run a window within `torch.compile` or `torch.export`."""
+        accumulates = call.update_statistics and len(self.norms) > 0
+        plain = torch.compiler.is_exporting() or 0 in call.x.shape[:2]
+        if plain or accumulates or self.cell.draws:
+            return EAGER.run(call)
+        return run_window(self, call)
+
+    def _to_check(self, backend: Backend, x: Tensor) -> bool:
         return (
             self.first_window is not None
-            and way != "eager"
+            and backend is not EAGER
             and x.is_cpu
             and torch.is_grad_enabled()
         )
 
-    def _agrees(self, way: str, window: Window) -> bool:
+    def _agrees(self, backend: Backend, call: WindowCall, mask_state: Tensor | None) -> bool:
         """Check the first window, and run eagerly where it differs."""
         check, self.first_window = self.first_window, None
         assert check is not None
-        if check.agrees(way, self, window):
+        call = replace(call, return_steps=tuple(sorted(set(call.return_steps))))
+        window = ComparedWindow(call, True, mask_state, call.x.requires_grad)
+        if check.agrees(backend, self, window):
             return True
         self.eager_because = check.reason
         return False

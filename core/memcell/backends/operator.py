@@ -1,7 +1,7 @@
 """A window of a layer as one operation of torch, for `torch.compile`.
 
 The compiler sees an operation with known sizes and a gradient and looks no further: no loop is unrolled, and
-no code is made anew for another pattern of restarts. When compiled code runs, the operation runs the layer as
+no code is made anew for another pattern of resets. When compiled code runs, the operation runs the layer as
 ever. Its backward runs the window once more, for what a generated loop saves is no tensor of a graph.
 """
 
@@ -10,14 +10,15 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakValueDictionary
 
 import torch
 from torch import Tensor
 
-from memcell.backends.step_masks import WindowMarks
-from memcell.recurrent.state import State, leaves, rebuild
+from memcell.recurrent.state import leaves, rebuild
+from memcell.recurrent.step_masks import StepMasks
+from memcell.recurrent.window_call import WindowCall, WindowOutput
 
 if TYPE_CHECKING:
     from memcell.backends.layer import Layer
@@ -34,53 +35,79 @@ def numbered(layer: Layer) -> int:
     return number
 
 
-def run_window(
-    layer: Layer,
-    x: Tensor,
-    state: State,
-    fresh: State,
-    marks: WindowMarks,
-    keep: Sequence[int],
-) -> tuple[Tensor, dict[int, State]]:
-    """Run a window of a layer as one operation; nothing is folded."""
-    wanted = [step for step in keep if step > 0]
-    tensors = [x, *layer.parameters(), *leaves(state), *leaves(fresh)]
-    output, *kept = _window(
-        layer.number, tensors, marks.restarts, marks.valid, marks.ages, wanted, layer.training
+class _Arguments(NamedTuple):
+    """A window's arguments as an operation of torch takes them: numbers and tensors.
+
+    Args:
+        number: The layer's.
+        tensors: x, the parameters, the parts of the state, those of the initial state.
+        resets: ``[T, B]`` bool.
+        valid: ``[T, B]`` bool.
+        ages: ``[T, B]`` int64.
+        return_steps: Numbers of steps, from 1, after which states are returned.
+        training: The layer's mode.
+    """
+
+    number: int
+    tensors: Sequence[Tensor]
+    resets: Tensor
+    valid: Tensor
+    ages: Tensor
+    return_steps: Sequence[int]
+    training: bool
+
+    @property
+    def layer(self) -> Layer:
+        """The layer that the number stands for."""
+        return _layers[self.number]
+
+    @property
+    def parts(self) -> Sequence[Tensor]:
+        """Parts of the state and of the initial state."""
+        return self.tensors[1 + len(list(self.layer.parameters())) :]
+
+    def run(self) -> list[Tensor]:
+        """Run the layer; outputs, and the parts of the states that are returned."""
+        layer = self.layer
+        names = [name for name, _ in layer.named_parameters()]
+        weights = dict(zip(names, self.tensors[1:], strict=False))
+        structure = layer.cell.initial_state(1)
+        half = len(self.parts) // 2
+        state, initial = (
+            rebuild(structure, iter(p)) for p in (self.parts[:half], self.parts[half:])
+        )
+        masks = StepMasks(
+            resets=self.resets,
+            valid=self.valid,
+            ages=self.ages,
+            any_reset=tuple(self.resets.any(1).tolist()),
+            all_valid=tuple(self.valid.all(1).tolist()),
+        )
+        call = (self.tensors[0], state, initial, masks, tuple(self.return_steps), False)
+        output, states = torch.func.functional_call(layer, weights, call)
+        return [output, *(part for step in self.return_steps for part in leaves(states[step]))]
+
+
+#: `_Arguments` in the words of torch's schemas.
+_SCHEMA = (
+    "int number, Tensor[] tensors, Tensor resets, Tensor valid, Tensor ages, int[] return_steps, "
+    "bool training"
+)
+
+
+def run_window(layer: Layer, call: WindowCall) -> WindowOutput:
+    """Run a window of a layer as one operation; no statistics are accumulated."""
+    return_steps = sorted({step for step in call.return_steps if step > 0})
+    masks, state = call.masks, call.state
+    tensors = [call.x, *layer.parameters(), *leaves(state), *leaves(call.initial_state)]
+    output, *returned = _window(
+        layer.number, tensors, masks.resets, masks.valid, masks.ages, return_steps, layer.training
     )
-    states = {0: state} if 0 in keep else {}
+    states = {0: state} if 0 in call.return_steps else {}
     count = len(list(leaves(state)))
-    for i, step in enumerate(wanted):
-        states[step] = rebuild(state, iter(kept[i * count : (i + 1) * count]))
-    return output, states
-
-
-def _run(
-    number: int,
-    tensors: Sequence[Tensor],
-    restarts: Tensor,
-    valid: Tensor,
-    ages: Tensor,
-    wanted: Sequence[int],
-) -> list[Tensor]:
-    layer = _layers[number]
-    names = [name for name, _ in layer.named_parameters()]
-    x, *rest = tensors
-    weights = dict(zip(names, rest, strict=False))
-    parts = rest[len(names) :]
-    structure = layer.cell.initial_state(1)
-    half = len(parts) // 2
-    marks = WindowMarks(
-        restarts=restarts,
-        valid=valid,
-        ages=ages,
-        any_restart=tuple(restarts.any(1).tolist()),
-        all_valid=tuple(valid.all(1).tolist()),
-    )
-    state, fresh = (rebuild(structure, iter(p)) for p in (parts[:half], parts[half:]))
-    call = (x, state, fresh, marks, tuple(wanted), False)
-    output, states = torch.func.functional_call(layer, weights, call)
-    return [output, *(part for step in wanted for part in leaves(states[step]))]
+    for i, step in enumerate(return_steps):
+        states[step] = rebuild(state, iter(returned[i * count : (i + 1) * count]))
+    return WindowOutput(output, states)
 
 
 def _differentiable() -> AbstractContextManager[None]:
@@ -94,80 +121,55 @@ def _differentiable() -> AbstractContextManager[None]:
     return guard
 
 
-@torch.library.custom_op("memcell::window", mutates_args=())
-def _window(
-    number: int,
-    tensors: list[Tensor],
-    restarts: Tensor,
-    valid: Tensor,
-    ages: Tensor,
-    wanted: list[int],
-    training: bool,
-) -> list[Tensor]:
-    found = _run(number, tensors, restarts, valid, ages, wanted)
-    return [t.clone() for t in found]  # each in memory of its own, as torch demands
+@torch.library.custom_op("memcell::window", mutates_args=(), schema=f"({_SCHEMA}) -> Tensor[]")
+def _window(*arguments: Any) -> list[Tensor]:
+    # each in memory of its own, as torch demands
+    return [t.clone() for t in _Arguments(*arguments).run()]
 
 
 @_window.register_fake
-def _(
-    number: int,
-    tensors: list[Tensor],
-    restarts: Tensor,
-    valid: Tensor,
-    ages: Tensor,
-    wanted: list[int],
-    training: bool,
-) -> list[Tensor]:
-    layer, x = _layers[number], tensors[0]
-    half = (len(tensors) - 1 - len(list(layer.parameters()))) // 2
-    parts = tensors[-half:]
-    output = x.new_empty(x.shape[0], x.shape[1], layer.cell.output_size)
-    return [output, *(torch.empty_like(part) for _ in wanted for part in parts)]
+def _(*arguments: Any) -> list[Tensor]:
+    given = _Arguments(*arguments)
+    x = given.tensors[0]
+    output = x.new_empty(x.shape[0], x.shape[1], given.layer.cell.output_size)
+    parts = given.parts[len(given.parts) // 2 :]
+    return [output, *(torch.empty_like(part) for _ in given.return_steps for part in parts)]
 
 
-@torch.library.custom_op("memcell::window_backward", mutates_args=())
-def _backward(
-    number: int,
-    tensors: list[Tensor],
-    restarts: Tensor,
-    valid: Tensor,
-    ages: Tensor,
-    wanted: list[int],
-    cotangents: list[Tensor],
-) -> list[Tensor]:
+@torch.library.custom_op(
+    "memcell::window_backward",
+    mutates_args=(),
+    schema=f"({_SCHEMA}, Tensor[] cotangents) -> Tensor[]",
+)
+def _backward(*arguments: Any) -> list[Tensor]:
+    *given, cotangents = arguments
+    call = _Arguments(*given)
     with _differentiable(), torch.enable_grad():
-        own = [t.detach().requires_grad_() for t in tensors]
-        found = _run(number, own, restarts, valid, ages, wanted)
+        own = [t.detach().requires_grad_() for t in call.tensors]
+        found = call._replace(tensors=own).run()
         gradients = torch.autograd.grad(found, own, cotangents, allow_unused=True)
     pairs = zip(gradients, own, strict=True)
     return [torch.zeros_like(t) if g is None else g.contiguous().clone() for g, t in pairs]
 
 
 @_backward.register_fake
-def _(
-    number: int,
-    tensors: list[Tensor],
-    restarts: Tensor,
-    valid: Tensor,
-    ages: Tensor,
-    wanted: list[int],
-    cotangents: list[Tensor],
-) -> list[Tensor]:
+def _(*arguments: Any) -> list[Tensor]:
+    tensors = _Arguments(*arguments[:-1]).tensors
     return [torch.empty_like(t, memory_format=torch.contiguous_format) for t in tensors]
 
 
-def _remember(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
-    number, tensors, restarts, valid, ages, wanted, _ = inputs
-    ctx.save_for_backward(*tensors, restarts, valid, ages)
-    ctx.number, ctx.wanted = number, wanted
+def _save(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
+    call = _Arguments(*inputs)
+    ctx.save_for_backward(*call.tensors, call.resets, call.valid, call.ages)
+    ctx.fixed = call.number, call.return_steps, call.training
 
 
 def _gradient(ctx: Any, cotangents: list[Tensor]) -> tuple[Any, ...]:
-    *tensors, restarts, valid, ages = ctx.saved_tensors
-    found = _backward(
-        ctx.number, list(tensors), restarts, valid, ages, ctx.wanted, list(cotangents)
-    )
-    return None, found, None, None, None, None, None
+    *tensors, resets, valid, ages = ctx.saved_tensors
+    number, return_steps, training = ctx.fixed
+    call = _Arguments(number, tensors, resets, valid, ages, return_steps, training)
+    found = _backward(*call, list(cotangents))
+    return None, found, *(None for _ in call[2:])
 
 
-_window.register_autograd(_gradient, setup_context=_remember)
+_window.register_autograd(_gradient, setup_context=_save)

@@ -7,9 +7,10 @@ from collections.abc import Collection, Iterable
 import torch
 from torch import Tensor, nn
 
-from memcell.backends.layer import Layer, Unrolled
-from memcell.backends.step_masks import WindowMarks
+from memcell.backends.layer import Layer
 from memcell.recurrent.state import State
+from memcell.recurrent.step_masks import StepMasks
+from memcell.recurrent.window_call import WindowOutput
 
 
 class RecurrentStack(nn.Module):
@@ -32,9 +33,9 @@ class RecurrentStack(nn.Module):
         return self._layer(-1).cell.output_size
 
     @property
-    def way(self) -> str:
-        """How the layers run, in words (they differ at most in width)."""
-        return self._layer(0).way
+    def runs(self) -> str:
+        """Which backend the layers run on, in words (they differ at most in width)."""
+        return self._layer(0).runs
 
     @property
     def each(self) -> list[Layer]:
@@ -63,36 +64,38 @@ class RecurrentStack(nn.Module):
         self,
         x: Tensor,
         state: State,
-        fresh: State,
-        marks: WindowMarks,
-        keep: Collection[int] = (),
-        gather: bool = False,
+        initial_state: State,
+        masks: StepMasks,
+        return_steps: Collection[int] = (),
+        update_statistics: bool = False,
         generator: torch.Generator | None = None,
         mask_generator: torch.Generator | None = None,
-    ) -> Unrolled:
+    ) -> WindowOutput:
         """Run a window.
 
         Args:
             x: ``[T, B, I]``.
             state: Tuple over layers, before the first step.
-            fresh: Tuple over layers, what a restarted lane has.
-            marks: Restarts, padding, ages: the same for every layer.
-            keep: Numbers of steps after which the states are wanted.
-            gather: Normalizers use and fold batch statistics (training, never a replay).
+            initial_state: Tuple over layers, the state of a lane that is reset.
+            masks: Resets, padding, ages: the same for every layer.
+            return_steps: Numbers of steps after which the states are returned.
+            update_statistics: Normalizers use and accumulate batch statistics (training, never a replay).
             generator: Random numbers of dropout; None for no dropout.
             mask_generator: Random numbers for cells that draw masks; ``generator`` unless given.
         """
-        wanted = sorted(set(keep))
+        steps = sorted(set(return_steps))
         drawn = generator if mask_generator is None else mask_generator
         drawn = drawn if self.training else None
-        kept: dict[int, list[State]] = {step: [] for step in wanted}
+        returned: dict[int, list[State]] = {step: [] for step in steps}
         for i in range(len(self.layers)):
             if i and self.dropout and self.training and generator is not None:
                 x = _dropout(x, self.dropout, generator)
-            x, states = self._layer(i)(x, state[i], fresh[i], marks, wanted, gather, drawn)
-            for step in wanted:
-                kept[step].append(states[step])
-        return Unrolled(x, {step: tuple(states) for step, states in kept.items()})
+            x, states = self._layer(i)(
+                x, state[i], initial_state[i], masks, steps, update_statistics, drawn
+            )
+            for step in steps:
+                returned[step].append(states[step])
+        return WindowOutput(x, {step: tuple(states) for step, states in returned.items()})
 
     def normalizers(self) -> Iterable[tuple[str, nn.Module]]:
         """Yield every normalizer with its name ``layer.site``."""

@@ -110,7 +110,7 @@ def _way(entry: Entry) -> str:
     from memcell.backends import Layer
 
     try:
-        return Layer(entry.build(3, 4, entry.config({})), None).way
+        return Layer(entry.build(3, 4, entry.config({})), None).runs
     except Exception as error:  # already reported by the checks
         return f"not at all ({type(error).__name__})"
 

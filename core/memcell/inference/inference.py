@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from memcell.backends import WindowMarks
+from memcell.backends import StepMasks
 from memcell.network.blocks import by_blocks
 from memcell.network.network import Network
 from memcell.recurrent.policy import CarriedState
@@ -123,7 +123,7 @@ class InferenceStream:
         x = torch.from_numpy(np.array(features, dtype=np.float32)).unsqueeze(1).to(self._device)
         marks = torch.from_numpy(starts).unsqueeze(1).to(self._device)
         network, before = self._network, self._remembered
-        window = WindowMarks.of(marks, torch.ones_like(marks), before.age)
+        window = StepMasks.of(marks, torch.ones_like(marks), before.age)
         # in blocks, as a stream of single steps runs them (`memcell.inference.stepping`): the same bits
         hidden, states = network.recurrent(
             by_blocks(network.encoder, x), before.state, self._fresh, window, (steps,)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from memcell.backends import RecurrentStack, WindowMarks
+from memcell.backends import RecurrentStack, StepMasks
 from memcell.network.input_noise import InputNoise
 from memcell.recurrent.policy import CarriedState
 from memcell.recurrent.start import Start
@@ -96,7 +96,7 @@ class Network(nn.Module):
         """
         if self.training and generator is not None:
             x = self.noise(x, generator)
-        marks = WindowMarks.of(restarts, valid, remembered.age)
+        marks = StepMasks.of(restarts, valid, remembered.age)
         hidden, states = self.recurrent(
             self.encoder(x),
             remembered.state,

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-from memcell.backends import Layer, RecurrentStack, WindowMarks
+from memcell.backends import Layer, RecurrentStack, StepMasks
 from memcell.backends.choose import CHOICES
 from memcell.backends.first_window import FirstWindow
 from memcell.errors import UsageError
@@ -133,7 +133,7 @@ class Recurrent(nn.Module):
     @property
     def backend(self) -> str:
         """What the layers run on, and why on nothing faster, in words."""
-        return self.stack.way
+        return self.stack.runs
 
     def extra_repr(self) -> str:
         """Say the sizes."""
@@ -330,20 +330,20 @@ class Recurrent(nn.Module):
         return made.train(self.training)
 
 
-def _masks(x: Tensor, age: Tensor, resets: Tensor | None, mask: Tensor | None) -> WindowMarks:
+def _masks(x: Tensor, age: Tensor, resets: Tensor | None, mask: Tensor | None) -> StepMasks:
     """Return a window's resets, padding and ages; without reading anything back where nothing was given."""
     steps, lanes = x.shape[:2]
     no = torch.zeros(steps, lanes, dtype=torch.bool, device=x.device)
     if resets is None and mask is None:
         ages = age + torch.arange(steps, device=x.device)[:, None]
-        return WindowMarks(
-            restarts=no,
+        return StepMasks(
+            resets=no,
             valid=~no,
             ages=ages,
-            any_restart=(False,) * steps,
+            any_reset=(False,) * steps,
             all_valid=(True,) * steps,
         )
-    return WindowMarks.of(no if resets is None else resets, ~no if mask is None else mask, age)
+    return StepMasks.of(no if resets is None else resets, ~no if mask is None else mask, age)
 
 
 def _refuse_what_is_not_offered(bias: bool, proj_size: int, bidirectional: bool) -> None:

@@ -22,30 +22,30 @@ def modes(network: Network, grad: bool, dropout: bool, eager: bool) -> Iterator[
         eager: Run on the eager loop.
     """
     flags = [(module, module.training) for module in network.modules()]
-    ways = [(layer, layer.unroll) for layer in network.recurrent.layers]
+    backends = [(layer, layer.backend) for layer in network.recurrent.layers]
     network.eval()
     try:
         network.recurrent.layers.train(grad)
         network.recurrent.training = dropout
-        for layer, way in ways:
-            layer.unroll = _way(str(way), eager, network.device)  # type: ignore[assignment]
+        for layer, backend in backends:
+            layer.backend = _backend(str(backend), eager, network.device)  # type: ignore[assignment]
         yield
     finally:
-        for layer, way in ways:
-            layer.unroll = way
+        for layer, backend in backends:
+            layer.backend = backend
         for module, training in flags:
             module.training = training
 
 
-def _way(way: str, eager: bool, device: torch.device) -> str:
-    """Return how a layer runs for a probe.
+def _backend(backend: str, eager: bool, device: torch.device) -> str:
+    """Return the backend of a layer for a probe.
 
     On a GPU a probe looks between training's forward and its backward. CUDA graphs that are replayed then
-    would write over what the backward needs, so the way through Inductor is left out.
+    would write over what the backward needs, so Inductor is left out.
     """
-    if eager or way == "eager":
+    if eager or backend == "eager":
         return "eager"
-    return "torch" if device.type == "cuda" else way
+    return "torch" if device.type == "cuda" else backend
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from memcell.backends import Layer, WindowMarks
+from memcell.backends import Layer, StepMasks
 from memcell.network.network import Network
 from memcell.probes.context import Windows
 from memcell.recurrent.policy import CarriedState
@@ -37,7 +37,7 @@ def keep_states(network: Network, windows: Windows, began: CarriedState) -> Stat
     """
     steps, lanes = windows.shape
     fresh = network.fresh(lanes)
-    marks = WindowMarks.of(windows.starts, windows.valid, began.age)
+    marks = StepMasks.of(windows.starts, windows.valid, began.age)
     x, states = network.encoder(windows.x), []
     for i, layer in enumerate(layers(network)):
         x, kept = layer(x, began.state[i], fresh[i], marks, range(1, steps + 1), False)

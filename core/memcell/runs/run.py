@@ -336,7 +336,7 @@ def _train_one(job: Job) -> Scored:
     label = label_of(config)
     mixed = config.training.mixed_precision
     with torch.autocast(job.device.type, torch.bfloat16, enabled=mixed):
-        say(f"{label}: time loop {trainer.network.recurrent.way}")
+        say(f"{label}: time loop {trainer.network.recurrent.runs}")
     with progress(label, trainer.total_updates) as shown:
         trainer.progress = shown if job.processes.main else SILENT
         trainer.say = lambda line: say(f"{label}: {line}")

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import torch
 
 from memcell.plugins import Entry, Registry
+from memcell.recurrent.refusals import Unsupported
 from memcell.runs.run_config import RunConfig
 from memcell_compiler.build.compiler import find_compiler
 from memcell_compiler.build.target import chosen
-from memcell_compiler.trace.unsupported import Unsupported
 
 #: Kinds whose code is generated into the time loop.
 _GENERATED = ("cell", "normalizer")

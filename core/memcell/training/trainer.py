@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from memcell.applications.app import Task
-from memcell.backends.choose import UnrollWarning
+from memcell.backends import BackendWarning
 from memcell.backends.first_window import FirstWindow
 from memcell.backends.subnormal import flushed
 from memcell.errors import Diverged, MemcellError
@@ -251,7 +251,7 @@ class Trainer:
             return
         if reason:
             message = f"{reason}. It trains on the eager loop: slower, and as its step says"
-            warnings.warn(message, UnrollWarning, stacklevel=2)
+            warnings.warn(message, BackendWarning, stacklevel=2)
         elif check.line:
             self.say(check.line)
 

@@ -9,7 +9,7 @@ from functools import cache
 
 import torch
 
-from memcell_compiler.trace.unsupported import Unsupported
+from memcell.recurrent.refusals import Unsupported
 
 
 @dataclass(frozen=True)

@@ -7,26 +7,20 @@ import hashlib
 import tempfile
 from collections.abc import Callable
 from functools import cache
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from memcell.recurrent.refusals import Unsupported
 from memcell_compiler.build import cache as disk
 from memcell_compiler.build.compiler import FLAGS, find_compiler
 from memcell_compiler.build.prefetch import begin, finished
 from memcell_compiler.build.target import Target
-from memcell_compiler.trace.unsupported import Unsupported
+from memcell_compiler.c import source_file
 
 _HEADERS = ("base.h", "flush.h", "functions.h", "rows.h", "share.h")
 _PREAMBLE = "".join(f'#include "{name}"\n' for name in _HEADERS) + "\n"
-
-
-@cache
-def source_file(name: str) -> str:
-    """Return a file of the C runtime."""
-    return (resources.files("memcell_compiler") / "c" / name).read_text(encoding="utf-8")
 
 
 def load(

@@ -30,7 +30,7 @@ class Layout:
         saved: Columns saved for each lane and step, and for each step.
         output: Width.
         states: Widths.
-        gathered: Shape of each gathered tensor without time; ``None`` for the lanes.
+        statistics: Shape of each tensor of statistics without time; ``None`` for the lanes.
         parameters: Names of the parameters that are read, by their C names.
         buffers: Likewise.
         read: C names of what the forward loop is given, normalizers' inputs among it.
@@ -38,14 +38,14 @@ class Layout:
         output_state: The part of the state that is the output, where one is.
         sums: What the backward loop adds up.
         finish: The parameters' gradients from those sums.
-        gathered_sites: How many tensors each site gathers.
+        statistics_sites: How many tensors of statistics each site has.
         before: What is computed from parameters and buffers before the loop, by C name.
     """
 
     saved: tuple[int, int]
     output: int
     states: tuple[int, ...]
-    gathered: tuple[tuple[int | None, ...], ...]
+    statistics: tuple[tuple[int | None, ...], ...]
     parameters: dict[str, str]
     buffers: dict[str, str]
     read: tuple[str, ...]
@@ -53,5 +53,5 @@ class Layout:
     output_state: int | None
     sums: tuple[SumArray, ...]
     finish: Finish
-    gathered_sites: dict[str, int]
+    statistics_sites: dict[str, int]
     before: Finish

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from memcell.recurrent.refusals import Unsupported
 from memcell_compiler.emit.memory import Memory, literal
 from memcell_compiler.emit.nest import Nest
 from memcell_compiler.emit.sums import spread_row
@@ -11,7 +12,6 @@ from memcell_compiler.ir.elementwise import C_SOURCE
 from memcell_compiler.ir.ir import Number, Op, Operand, Piece, Value, pieces
 from memcell_compiler.ir.program import Added, Place
 from memcell_compiler.passes.schedule import LANE_SUMS, Schedule
-from memcell_compiler.trace.unsupported import Unsupported
 
 #: Functions that the compiler leaves as calls: the loop around them is not vector code.
 START = {"sum": "0", "max": "-INFINITY", "min": "INFINITY"}

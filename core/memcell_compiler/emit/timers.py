@@ -5,7 +5,7 @@ Each lap adds the time since the one before to a section, so sections add up to 
 
 from __future__ import annotations
 
-from memcell_compiler.build.unit import source_file
+from memcell_compiler.c import source_file
 
 #: What a program's time is spent on, in the order of c/laps.h, which knows ``waiting`` by its number.
 SECTIONS = {

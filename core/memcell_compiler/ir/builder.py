@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from memcell.recurrent.refusals import Unsupported
 from memcell_compiler.ir.elementwise import folded
 from memcell_compiler.ir.ir import (
     Matrix,
@@ -22,7 +23,6 @@ from memcell_compiler.ir.ir import (
     width_of,
 )
 from memcell_compiler.trace.shapes import Layout
-from memcell_compiler.trace.unsupported import Unsupported
 
 
 class Builder:

@@ -14,16 +14,15 @@ from dataclasses import dataclass
 import torch
 from torch import fx
 
+from memcell.recurrent.refusals import Unsupported, said
 from memcell_compiler.ir.ir import Tiles, Value, width_of
 from memcell_compiler.passes import lower_arrays
 from memcell_compiler.passes.cuts import VIEWS
 from memcell_compiler.passes.finish import Finish
 from memcell_compiler.passes.lower import Lowering
 from memcell_compiler.passes.lower_moves import MOVES
-from memcell_compiler.trace.reasons import said
 from memcell_compiler.trace.shapes import lane_dim, shape_of
 from memcell_compiler.trace.trace import Traced
-from memcell_compiler.trace.unsupported import Unsupported
 
 aten = torch.ops.aten
 _LINEAR = VIEWS | {

@@ -9,17 +9,16 @@ from typing import Any
 import torch
 from torch import fx
 
+from memcell.recurrent.refusals import Unsupported, said
 from memcell_compiler.ir.builder import Builder
 from memcell_compiler.ir.elementwise import ELEMENTWISE
 from memcell_compiler.ir.ir import Matrix, Number, Piece, Tiles, Value
-from memcell_compiler.ir.weights import weight_of
 from memcell_compiler.passes import lower_arrays, lower_columns, lower_rows
 from memcell_compiler.passes.cuts import VIEWS, find_cuts
+from memcell_compiler.passes.lanes import LaneNumbers
 from memcell_compiler.passes.lower_moves import MOVES, moved, spread
-from memcell_compiler.trace.lanes import LaneNumbers
-from memcell_compiler.trace.reasons import said
+from memcell_compiler.passes.weights import weight_of
 from memcell_compiler.trace.shapes import dtype_of, is_plain, lane_dim, layout_of, shape_of
-from memcell_compiler.trace.unsupported import Unsupported
 
 aten = torch.ops.aten
 _CONSTANTS: dict[Any, float] = {

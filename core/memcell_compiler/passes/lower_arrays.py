@@ -9,11 +9,10 @@ import numpy as np
 import torch
 from torch import fx
 
+from memcell.recurrent.refusals import Unsupported, said
 from memcell_compiler.ir.ir import Matrix, Number, Op, Piece, Tiles, width_of
 from memcell_compiler.passes.lower_moves import Sources, picked
-from memcell_compiler.trace.reasons import said
 from memcell_compiler.trace.shapes import lane_dim, layout_of, shape_of, sizes_of
-from memcell_compiler.trace.unsupported import Unsupported
 
 if TYPE_CHECKING:
     from memcell_compiler.passes.lower import Lowering

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import fx
 
+from memcell.recurrent.refusals import Unsupported, said
 from memcell_compiler.ir.ir import Number, Tiles, cut, width_of
 from memcell_compiler.passes.cuts import sections, slice_range
-from memcell_compiler.trace.reasons import said
 from memcell_compiler.trace.shapes import layout_of, shape_of
-from memcell_compiler.trace.unsupported import Unsupported
 
 if TYPE_CHECKING:
     from memcell_compiler.passes.lower import Lowering

@@ -15,10 +15,9 @@ import torch
 from torch import Tensor, fx
 from torch.utils import _pytree as pytree
 
+from memcell.recurrent.refusals import Unsupported, said
 from memcell_compiler.ir.ir import Number, Operand, Piece, Tiles, fitted, width_of
-from memcell_compiler.trace.reasons import said
 from memcell_compiler.trace.shapes import lane_dim, layout_of, shape_of, sizes_of
-from memcell_compiler.trace.unsupported import Unsupported
 
 if TYPE_CHECKING:
     from memcell_compiler.passes.lower import Lowering

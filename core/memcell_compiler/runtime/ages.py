@@ -7,17 +7,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from memcell.backends.norms import SiteNorms
-from memcell.backends.step_masks import WindowMarks
 from memcell.errors import PluginError
 from memcell.recurrent.normalizer import NormWindow
+from memcell.recurrent.norms import SiteNorms
+from memcell.recurrent.step_masks import StepMasks
 
 #: Ages times lanes that a table may have; with more, normalizers are asked at every step.
 _MOST = 1 << 20
 
 
 class AgeInputs:
-    """The addresses of the normalizers' inputs, step after step of lanes that never restart by themselves.
+    """The addresses of the normalizers' inputs, step after step of lanes that are never reset by themselves.
 
     Where the normalizers say how many ages they tell apart (`Normalizer.inference_ages`) and all lanes are
     of one age, a step takes a row of a table. Otherwise they are asked.
@@ -104,14 +104,14 @@ class AgeInputs:
     def _asked(self, ages: Tensor) -> dict[str, NormWindow]:
         steps = len(ages)
         no = torch.zeros(steps, self._lanes, dtype=torch.bool)
-        marks = WindowMarks(
-            restarts=no,
+        masks = StepMasks(
+            resets=no,
             valid=~no,
             ages=ages,
-            any_restart=(False,) * steps,
+            any_reset=(False,) * steps,
             all_valid=(True,) * steps,
         )
-        windows = self._norms.windows(marks, False)
+        windows = self._norms.windows(masks, False)
         for name, window in getattr(self, "windows", {}).items():
             if windows[name].mode != window.mode:
                 raise PluginError(

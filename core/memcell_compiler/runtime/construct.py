@@ -6,20 +6,20 @@ from dataclasses import dataclass
 
 from torch import fx
 
+from memcell.recurrent.refusals import Unsupported
 from memcell_compiler.emit.layout import Layout, SumArray
 from memcell_compiler.ir.ir import Number, Piece, Tiles, Value, ancestors
 from memcell_compiler.ir.program import Added, Array, Place, Program, State
 from memcell_compiler.passes.finish import Finish
 from memcell_compiler.passes.gradient_epilogue import pull_factors
 from memcell_compiler.passes.gradients import ParameterGradients, Sum
+from memcell_compiler.passes.lanes import LaneNumbers
 from memcell_compiler.passes.lower import Lowering
 from memcell_compiler.passes.merge import merge_products
 from memcell_compiler.passes.partition import to_save
 from memcell_compiler.passes.storage_requests import fills_panels
-from memcell_compiler.trace.lanes import LaneNumbers
 from memcell_compiler.trace.shapes import layout_of, shape_of
 from memcell_compiler.trace.trace import Traced
-from memcell_compiler.trace.unsupported import Unsupported
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class _Construction:
         self.parameters: dict[str, str] = {}
         self.buffers: dict[str, str] = {}
 
-    def programs(self, gathered_sites: dict[str, int]) -> Programs:
+    def programs(self, statistics_sites: dict[str, int]) -> Programs:
         traced, lowering = self.traced, self.lowering
         self._constants("P", traced.parameters, self.parameters, True)
         self._constants("Q", traced.buffers, self.buffers, True)
@@ -81,7 +81,7 @@ class _Construction:
 
         states = [lowering.tiles(n) for n in traced.after]
         output = lowering.tiles(traced.output)
-        gathered = [lowering.tiles(n) for n in traced.gathered]
+        statistics = [lowering.tiles(n) for n in traced.statistics]
         cotangents = {v for v in (dy, *after) if v is not None}
         state_gradients = [
             self._gradient(g, n) for g, n in zip(traced.state_gradients, traced.state, strict=True)
@@ -95,7 +95,7 @@ class _Construction:
         gradients = ParameterGradients(traced, lowering, self.wanted.parameters)
         added = [self._added(i, s) for i, s in enumerate(gradients.sums)]
         backward_tiles = [*state_gradients, *(g for g in input_gradients if g)]
-        roots = _values([*states, output, *gathered, *backward_tiles])
+        roots = _values([*states, output, *statistics, *backward_tiles])
         sums = _values([a.tiles for a in added]) + [a.outer for a in added if a.outer]
         merge_products([*roots, *sums])
         pull_factors([*roots, *sums], lowering.build)
@@ -111,7 +111,7 @@ class _Construction:
         ]
         y = Array("y", layout_of(traced.output, traced.lanes).width, True)
         stores = [(output, Place(y))]
-        for i, (tiles, node) in enumerate(zip(gathered, traced.gathered, strict=True)):
+        for i, (tiles, node) in enumerate(zip(statistics, traced.statistics, strict=True)):
             found = layout_of(node, traced.lanes)
             stores.append((tiles, Place(Array(f"g{i}", found.width, found.rows))))
         keeps = [((Piece(v, 0, v.width),), place) for v, place in places.items()]
@@ -146,9 +146,9 @@ class _Construction:
                 saved=(saved_rows, saved_vector),
                 output=y.width,
                 states=tuple(widths),
-                gathered=tuple(
+                statistics=tuple(
                     tuple(None if s == traced.lanes else s for s in shape_of(n))
-                    for n in traced.gathered
+                    for n in traced.statistics
                 ),
                 parameters=self.parameters,
                 buffers=self.buffers,
@@ -160,7 +160,7 @@ class _Construction:
                     for a, s in zip(added, gradients.sums, strict=True)
                 ),
                 finish=gradients.finish,
-                gathered_sites=gathered_sites,
+                statistics_sites=statistics_sites,
                 before=before_loop,
             ),
         )
@@ -252,7 +252,7 @@ def _values(tiles: list[Tiles]) -> list[Value]:
 
 
 def construct(
-    traced: Traced, numbers: LaneNumbers, wanted: Wanted, gathered_sites: dict[str, int]
+    traced: Traced, numbers: LaneNumbers, wanted: Wanted, statistics_sites: dict[str, int]
 ) -> Programs:
     """Lower a traced step and split it into programs.
 
@@ -260,9 +260,9 @@ def construct(
         traced: The step.
         numbers: Its constants that follow the number of lanes.
         wanted: Which gradients.
-        gathered_sites: How many tensors each site gathers.
+        statistics_sites: How many tensors of statistics each site has.
 
     Raises:
         Unsupported: It cannot be expressed.
     """
-    return _Construction(traced, numbers, wanted).programs(gathered_sites)
+    return _Construction(traced, numbers, wanted).programs(statistics_sites)

@@ -1,4 +1,4 @@
-"""A window run again on the eager loop, where backward is asked for more than the generated loop gives.
+"""The double backward: a window run again on the plain loop, for gradients that generated code has not.
 
 That is a gradient of the gradient (``create_graph=True``), a second backward pass over the same window, and
 a backward pass under a transform of `torch.func`. The generated backward loop runs once and is itself no
@@ -9,19 +9,19 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from memcell.backends.eager import unroll_parts
-from memcell.backends.norms import SiteNorms
-from memcell.backends.step_masks import WindowMarks
 from memcell.recurrent.cell import Cell, projected
 from memcell.recurrent.normalizer import NormWindow
+from memcell.recurrent.norms import SiteNorms
+from memcell.recurrent.reference import run_steps
 from memcell.recurrent.state import State, leaves, rebuild
-from memcell_compiler.ir.slots import slots
+from memcell.recurrent.window_call import WindowCall
+from memcell_compiler.trace.slots import slots
 
 #: Tracing and running again put other numbers into a cell for a moment: meanwhile no other thread may take
 #: its weights, nor trace it and leave those numbers in it.
@@ -37,7 +37,7 @@ class _Window(torch.nn.Module):
 
     def forward(self, run: Any) -> Any:
         """Run."""
-        return run(self.cell, self.norms)
+        return run()
 
 
 @dataclass(frozen=True)
@@ -45,24 +45,16 @@ class Again:
     """What a window needs to run once more.
 
     Args:
-        cell: The cell.
-        norms: Its normalizers.
+        call: The window, without its x.
         windows: What the normalizers said of the window.
-        marks: Restarts, padding, ages.
-        wanted: Numbers of steps after which states were kept.
-        state: A state, for its structure.
         projects: The step inputs are x alone.
         single: ``project`` returned a tensor rather than a tuple.
         parameters: Names of parameters by the names of the tensors.
         buffers: Buffers as they were, by name.
     """
 
-    cell: Cell
-    norms: SiteNorms
+    call: WindowCall
     windows: dict[str, NormWindow]
-    marks: WindowMarks
-    wanted: Sequence[int]
-    state: State
     projects: bool
     single: bool
     parameters: Mapping[str, str]
@@ -78,7 +70,7 @@ class Again:
         """Return the gradient of each needed tensor, differentiable where gradients are enabled.
 
         Args:
-            tensors: Step inputs ``x0`` …, parameters, states ``s0`` …, fresh states ``s0_fresh`` ….
+            tensors: Step inputs ``x0`` …, parameters, states ``s0`` …, initial states ``s0_fresh`` ….
             needed: Names of those whose gradient is wanted.
             d_output: Gradient of the outputs.
             d_kept: Of the kept states ``[kept, B, …]``, part by part.
@@ -103,23 +95,25 @@ class Again:
         return dict(zip(needed, found, strict=True))
 
     def _run(self, own: Mapping[str, Tensor]) -> tuple[Tensor, list[list[Tensor]]]:
-        count = len(list(leaves(self.state)))
-        state = rebuild(self.state, (own[f"s{i}"] for i in range(count)))
-        fresh = rebuild(self.state, (own[f"s{i}_fresh"] for i in range(count)))
+        structure = self.call.state
+        count = len(list(leaves(structure)))
+        call = replace(
+            self.call,
+            state=rebuild(structure, (own[f"s{i}"] for i in range(count))),
+            initial_state=rebuild(structure, (own[f"s{i}_fresh"] for i in range(count))),
+        )
         inputs = [own[f"x{i}"] for i in range(sum(n.startswith("x") for n in own))]
 
-        def run(cell: Cell, norms: SiteNorms) -> tuple[Tensor, dict[int, State], Any]:
+        def run() -> tuple[Tensor, dict[int, State], Any]:
             parts, single = inputs, self.single
             if self.projects:
-                found = projected(cell, inputs[0])
+                found = projected(call.cell, inputs[0])
                 single = isinstance(found, Tensor)
                 parts = [found] if isinstance(found, Tensor) else list(found)
-            return unroll_parts(
-                cell, norms, parts, single, state, fresh, self.marks, self.wanted, self.windows
-            )
+            return run_steps(call, parts, single, self.windows)
 
-        module = _Window(self.cell, self.norms)
+        module = _Window(call.cell, call.norms)
         given = {**self.buffers, **{n: own[c] for c, n in self.parameters.items()}}
         each = {slot: given[name] for slot, name in slots(module).items() if name in given}
         output, states, _ = torch.func.functional_call(module, each, (run,), tie_weights=False)
-        return output, [list(leaves(states[step])) for step in self.wanted]
+        return output, [list(leaves(states[step])) for step in call.return_steps]

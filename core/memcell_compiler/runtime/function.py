@@ -9,43 +9,45 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from memcell.backends.transforms import transforming
+from memcell.recurrent.reference import transforming
 from memcell_compiler.runtime.double_backward import Again
 from memcell_compiler.runtime.plan import Plan
 from memcell_compiler.runtime.pool import Lease, empty
-from memcell_compiler.runtime.window import Marks
+from memcell_compiler.runtime.window import NativeMasks
 
 
 @dataclass
-class Call:
+class NativeCall:
     """One call, without the tensors that gradients flow to.
 
     Args:
         plan: The plan.
-        marks: Restarts, padding, states to keep.
-        kept: How many states are kept.
+        masks: Resets, padding, states to return.
+        returned: How many states are returned.
         steps: T.
         lanes: B.
         threads: Threads to use.
-        names: C name of each differentiable tensor, in order: inputs, parameters, states, fresh.
+        names: C name of each differentiable tensor, in order: inputs, parameters, states, initial states.
         fixed: Buffers and normalizers' inputs by C name.
         again: The window on the eager loop, where gradients flow.
-        gathered: What the normalizers gathered ``[T, …]``, after the forward loop.
+        statistics: Of the normalizers, each ``[T, …]``, after the forward loop.
     """
 
     plan: Plan
-    marks: Marks
-    kept: int
+    masks: NativeMasks
+    returned: int
     steps: int
     lanes: int
     threads: int
     names: Sequence[str]
     fixed: dict[str, Tensor]
     again: Again | None = None
-    gathered: list[Tensor] = field(default_factory=list)
+    statistics: list[Tensor] = field(default_factory=list)
 
 
-def run_forward(call: Call, tensors: Sequence[Tensor], lease: Lease | None) -> tuple[Any, ...]:
+def run_forward(
+    call: NativeCall, tensors: Sequence[Tensor], lease: Lease | None
+) -> tuple[Any, ...]:
     """Run the forward loop, the saving one where there is a lease.
 
     Returns:
@@ -55,7 +57,7 @@ def run_forward(call: Call, tensors: Sequence[Tensor], lease: Lease | None) -> t
     dtype = call.plan.dtype
     runner = call.plan.inference if lease is None else call.plan.forward
     arrays = {**call.fixed, **dict(zip(call.names, tensors, strict=True))}
-    aliased = None if lease is None or not call.marks.plain else layout.output_state
+    aliased = None if lease is None or not call.masks.plain else layout.output_state
     for i, width in enumerate(layout.states):
         if lease is None:
             history = empty((2, b, width), dtype)
@@ -65,21 +67,21 @@ def run_forward(call: Call, tensors: Sequence[Tensor], lease: Lease | None) -> t
             history = lease.take((t + 1, b, width), dtype)
         history[0] = arrays[f"s{i}"].view(b, width)
         arrays[f"s{i}_history"] = history
-        arrays[f"s{i}_kept"] = empty((call.kept, b, width), dtype)
+        arrays[f"s{i}_kept"] = empty((call.returned, b, width), dtype)
     if aliased is None:
         arrays["y"] = empty((t, b, layout.output), dtype)
     else:
         arrays["y"] = arrays[f"s{aliased}_history"][1:]
-    for i, shape in enumerate(layout.gathered):
+    for i, shape in enumerate(layout.statistics):
         sizes = (b if s is None else s for s in shape)
         arrays[f"g{i}"] = empty((t, *sizes), dtype)
-        call.gathered.append(arrays[f"g{i}"])
+        call.statistics.append(arrays[f"g{i}"])
     if lease is not None:
         rows, vector = layout.saved
         arrays["saved"] = lease.take((t, b, rows), dtype)
         arrays["saved_vector"] = lease.take((t, vector), dtype)
     window = runner.window(t, b, call.threads, ring=lease is None)
-    runner(window, call.marks, arrays)
+    runner(window, call.masks, arrays)
     kept = [arrays[f"s{i}_kept"] for i in range(len(layout.states))]
     return arrays, arrays["y"], kept
 
@@ -92,7 +94,7 @@ class Unroll(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, call: Call, *tensors: Tensor) -> tuple[Tensor, ...]:
+    def forward(ctx: Any, call: NativeCall, *tensors: Tensor) -> tuple[Tensor, ...]:
         """Run forward and keep what backward needs."""
         lease = Lease()
         arrays, y, kept = run_forward(call, tensors, lease)
@@ -105,7 +107,7 @@ class Unroll(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, dy: Tensor, *d_kept: Tensor) -> tuple[Tensor | None, ...]:
         """Run backward; what was saved is given back, so the generated loop runs once."""
-        call: Call = ctx.call
+        call: NativeCall = ctx.call
         needed = ctx.needs_input_grad[1:]
         if ctx.arrays is None or torch.is_grad_enabled() or transforming(dy, *d_kept):
             assert call.again is not None
@@ -122,7 +124,7 @@ class Unroll(torch.autograd.Function):
             arrays[f"s{i}_before"] = arrays[f"s{i}_history"]
             arrays[f"d{i}_kept"] = d_kept[i].contiguous()
             arrays[f"d{i}_first"] = empty((b, width), dtype)
-            if call.marks.restarts is not None:
+            if call.masks.resets is not None:
                 arrays[f"d{i}_fresh"] = torch.zeros(b, width, dtype=dtype)
         n_inputs = len(layout.input_gradients)
         for i, wanted_of in enumerate(layout.input_gradients):
@@ -131,7 +133,7 @@ class Unroll(torch.autograd.Function):
         window = plan.backward.window(call.steps, b, call.threads, ring=False)
         for added in layout.sums:
             arrays[added.name] = torch.zeros(window.threads, *added.shape, dtype=dtype)
-        plan.backward(window, call.marks, arrays)
+        plan.backward(window, call.masks, arrays)
         sums = []
         for added in layout.sums:
             total = arrays[added.name]
@@ -151,7 +153,7 @@ class Unroll(torch.autograd.Function):
         for i in range(len(layout.states)):
             shape = tensors[call.names.index(f"s{i}")].shape
             by_name[f"s{i}"] = arrays[f"d{i}_first"].view(shape)
-            if call.marks.restarts is not None:
+            if call.masks.resets is not None:
                 by_name[f"s{i}_fresh"] = arrays[f"d{i}_fresh"].view(shape)
         ctx.arrays = None
         ctx.lease.end()

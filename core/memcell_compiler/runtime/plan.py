@@ -11,24 +11,23 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor
 
-from memcell.backends.norms import SiteNorms
 from memcell.recurrent.cell import Cell
 from memcell.recurrent.normalizer import NormWindow
+from memcell.recurrent.norms import SiteNorms
+from memcell.recurrent.purity import fingerprint
+from memcell.recurrent.refusals import Unsupported, explained
 from memcell.recurrent.state import leaves
 from memcell_compiler.build.target import Target, chosen
 from memcell_compiler.build.unit import begin_kernels, begin_program, kernels, program_unit
 from memcell_compiler.emit.emit import Written, write
 from memcell_compiler.emit.layout import Layout
 from memcell_compiler.ir.program import Program
+from memcell_compiler.passes.lanes import LaneNumbers
 from memcell_compiler.runtime.construct import Programs, Wanted, construct
 from memcell_compiler.runtime.runner import INPUT_ROWS, SUM_ROWS, Runner
 from memcell_compiler.runtime.stored_plan import PROGRAMS, load_plan, store_plan, stored_key
 from memcell_compiler.trace.inputs import Inputs
-from memcell_compiler.trace.lanes import LaneNumbers
-from memcell_compiler.trace.purity import fingerprint
-from memcell_compiler.trace.reasons import explained
 from memcell_compiler.trace.trace import Step, trace, unused_lanes
-from memcell_compiler.trace.unsupported import Unsupported
 from memcell_compiler.verify import Unverified, verify
 
 
@@ -220,7 +219,7 @@ def trace_programs(
     try:
         with _faults_of("its step could not be lowered"):
             numbers = LaneNumbers(first.graph, lanes, second.graph, other)
-            return construct(first, numbers, wanted, step.gathered_count)
+            return construct(first, numbers, wanted, step.statistics_count)
     except Unsupported as refused:
         raise explained(refused) from refused
 

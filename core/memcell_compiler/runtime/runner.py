@@ -14,7 +14,7 @@ from memcell_compiler.build.unit import symbol
 from memcell_compiler.emit.emit import Written
 from memcell_compiler.runtime.pool import Lease
 from memcell_compiler.runtime.threads import run_program
-from memcell_compiler.runtime.window import Marks, Meeting, Window
+from memcell_compiler.runtime.window import Meeting, NativeMasks, Window
 
 #: Rows that run through all steps together: their activations stay in the nearest cache.
 BLOCK = 32
@@ -97,12 +97,14 @@ class Runner:
         """Run on this thread what is all prepared: addresses of the window, weights and scratch."""
         self._run(window, pointers, packed, scratch, 0)
 
-    def __call__(self, window: Window, marks: Marks, arrays: Mapping[str, Tensor | None]) -> None:
+    def __call__(
+        self, window: Window, masks: NativeMasks, arrays: Mapping[str, Tensor | None]
+    ) -> None:
         """Run a window."""
         lease = Lease()
         pointers = self.pointers(arrays)
         packed = self.pack(pointers, lease)
-        marks.put(window)
+        masks.put(window)
         meeting = Meeting()
         window.meeting = ctypes.addressof(meeting)
         reference = ctypes.addressof(window)

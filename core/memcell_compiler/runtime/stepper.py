@@ -13,16 +13,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from memcell.backends.norms import SiteNorms
-from memcell.backends.step_masks import WindowMarks
 from memcell.recurrent.cell import Cell
+from memcell.recurrent.norms import SiteNorms
+from memcell.recurrent.refusals import Unsupported
 from memcell.recurrent.state import State, leaves, rebuild
+from memcell.recurrent.step_masks import StepMasks
 from memcell_compiler.runtime.ages import AgeInputs
 from memcell_compiler.runtime.double_backward import preparing
 from memcell_compiler.runtime.pool import Lease
 from memcell_compiler.runtime.unroll import checked, fixed_buffers, named_parameters, planned
-from memcell_compiler.runtime.window import Marks, Window
-from memcell_compiler.trace.unsupported import Unsupported
+from memcell_compiler.runtime.window import NativeMasks, Window
 
 _version = attrgetter("_version")
 
@@ -69,7 +69,7 @@ class NativeStepper:
         self._history = [torch.zeros(2, lanes, w, dtype=dtype) for w in layout.states]
         self._phase = 0
         no = torch.zeros(1, lanes, dtype=torch.bool)
-        self._marks = Marks(WindowMarks.of(no, ~no, torch.zeros(lanes, dtype=torch.int64)), ())
+        self._masks = NativeMasks(StepMasks.of(no, ~no, torch.zeros(lanes, dtype=torch.int64)), ())
         self._windows = [self._described(phase) for phase in (0, 1)]
         self._addresses = [ctypes.addressof(w) for w in self._windows]
         self._lease, self._packing = Lease(), Lease()
@@ -132,5 +132,5 @@ class NativeStepper:
     def _described(self, phase: int) -> Window:
         window = self._runner.window(1, self._lanes, 1, ring=True)
         window.phase = phase
-        self._marks.put(window)
+        self._masks.put(window)
         return window

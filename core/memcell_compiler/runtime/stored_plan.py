@@ -169,5 +169,6 @@ def _tracer() -> str:
             elif entry.name.endswith((".py", ".h", ".c")):
                 digest.update(entry.name.encode() + b"\0" + entry.read_bytes() + b"\0")
 
-    read(resources.files("memcell_compiler"))
+    for package in ("memcell_compiler", "memcell.recurrent"):
+        read(resources.files(package))
     return digest.hexdigest()

@@ -12,9 +12,10 @@ from typing import Any
 
 import torch
 
+from memcell.recurrent.refusals import Unsupported
 from memcell_compiler.build.target import TARGETS
-from memcell_compiler.build.unit import load, source_file, symbol
-from memcell_compiler.trace.unsupported import Unsupported
+from memcell_compiler.build.unit import load, symbol
+from memcell_compiler.c import source_file
 
 _lock = threading.Lock()
 _pools: dict[

@@ -11,10 +11,7 @@ from typing import Any
 
 from torch import Tensor
 
-from memcell.backends.norms import SiteNorms
-from memcell.backends.step_masks import WindowMarks
-from memcell.recurrent.cell import Cell
-from memcell.recurrent.state import State
+from memcell.recurrent.window_call import WindowCall
 from memcell_compiler.build.unit import kernels, program_unit
 from memcell_compiler.emit.emit import write
 from memcell_compiler.emit.timers import SECTIONS
@@ -25,11 +22,11 @@ from memcell_compiler.runtime.plan import Plan, trace_programs
 from memcell_compiler.runtime.pool import Lease
 from memcell_compiler.runtime.runner import INPUT_ROWS, SUM_ROWS, Runner
 from memcell_compiler.runtime.unroll import named_parameters, planned
-from memcell_compiler.runtime.window import Marks, Window
+from memcell_compiler.runtime.window import NativeMasks, Window
 
 
 @dataclass
-class Call:
+class TimedCall:
     """One call of a timed program.
 
     Args:
@@ -69,7 +66,7 @@ class TimedRunner(Runner):
         super().__init__(unit, program.name, written, address, plan.dtype, rows)
         self._laps = getattr(unit, f"{program.name}_laps")
         self._laps.argtypes, self._laps.restype = (ctypes.c_void_p,), None
-        self.calls: list[Call] = []
+        self.calls: list[TimedCall] = []
 
     def pack(self, pointers: Any, lease: Lease) -> Tensor:
         """Pack the weights."""
@@ -78,11 +75,13 @@ class TimedRunner(Runner):
         self.calls[-1].packing = time.perf_counter() - began
         return packed
 
-    def __call__(self, window: Window, marks: Marks, arrays: Mapping[str, Tensor | None]) -> None:
+    def __call__(
+        self, window: Window, masks: NativeMasks, arrays: Mapping[str, Tensor | None]
+    ) -> None:
         """Run a window and note it."""
-        call = Call(time.perf_counter())
+        call = TimedCall(time.perf_counter())
         self.calls.append(call)
-        super().__call__(window, marks, arrays)
+        super().__call__(window, masks, arrays)
         call.ended = time.perf_counter()
         nanoseconds = (ctypes.c_uint64 * (len(SECTIONS) + 1))()
         self._laps(ctypes.addressof(nanoseconds))
@@ -96,11 +95,7 @@ class Timed:
     One caller at a time: calls of other threads are noted too.
 
     Args:
-        cell: The cell.
-        norms: Its normalizers.
-        x: ``[T, B, I]``.
-        state: Before the first step.
-        marks: Restarts and padding.
+        call: Such a window.
 
     Attributes:
         forward: Notes calls of the forward loop.
@@ -110,11 +105,10 @@ class Timed:
         Unsupported: It cannot run natively.
     """
 
-    def __init__(
-        self, cell: Cell, norms: SiteNorms, x: Tensor, state: State, marks: WindowMarks
-    ) -> None:
+    def __init__(self, call: WindowCall) -> None:
+        cell, norms, x, state = call.cell, call.norms, call.x, call.state
         with preparing:
-            owners, windows = named_parameters(cell, norms), norms.windows(marks, True)
+            owners, windows = named_parameters(cell, norms), norms.windows(call.masks, True)
             self._plan, inputs = planned(cell, norms, owners, windows, x, state)
             wanted = Wanted(
                 frozenset(name for name, p in owners.items() if p.requires_grad),

@@ -1,78 +1,67 @@
-"""The entry: a window through the fast unroll, with the meaning of `memcell.backends.eager.unroll_eager`."""
+"""A window through generated C: from its arguments to a plan, and back to outputs and states."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
 
-from memcell.backends.norms import SiteNorms
-from memcell.backends.step_masks import WindowMarks
-from memcell.backends.transforms import transforming
 from memcell.recurrent.cell import Cell
 from memcell.recurrent.normalizer import NormWindow
+from memcell.recurrent.norms import SiteNorms
+from memcell.recurrent.purity import fingerprint
+from memcell.recurrent.reference import transforming
+from memcell.recurrent.refusals import Unsupported, UnsupportedWindow
 from memcell.recurrent.state import State, leaves, rebuild
+from memcell.recurrent.step_masks import StepMasks
+from memcell.recurrent.window_call import WindowCall, WindowOutput
 from memcell_compiler.runtime.construct import Wanted
 from memcell_compiler.runtime.double_backward import Again, preparing
-from memcell_compiler.runtime.function import Call, Unroll, run_forward
+from memcell_compiler.runtime.function import NativeCall, Unroll, run_forward
 from memcell_compiler.runtime.plan import Plan, find_plan
-from memcell_compiler.runtime.window import Marks
+from memcell_compiler.runtime.window import NativeMasks
 from memcell_compiler.trace.inputs import Inputs, is_separable, projected
-from memcell_compiler.trace.purity import fingerprint
-from memcell_compiler.trace.unsupported import Seldom, Unsupported
 
 
-def unroll_native(
-    cell: Cell,
-    norms: SiteNorms,
-    x: Tensor,
-    state: State,
-    fresh: State,
-    marks: WindowMarks,
-    keep: Collection[int],
-    gather: bool,
-    generator: torch.Generator | None = None,
-) -> tuple[Tensor, dict[int, State]]:
-    """Run a cell over a window. Arguments and result as `memcell.backends.eager.unroll_eager`.
+def unroll_native(call: WindowCall) -> WindowOutput:
+    """Run a window as generated C.
 
     Raises:
         Unsupported: It cannot run natively; nothing has happened yet, and the eager loop can run it.
     """
+    cell, norms, x, state = call.cell, call.norms, call.x, call.state
     with preparing:
         owners = named_parameters(cell, norms)
-        parts = checked(owners, x, state, fresh)
-        windows = norms.windows(marks, gather)
-        plan, inputs = planned(cell, norms, owners, windows, x, state, generator)
+        parts = checked(owners, x, state, call.initial_state)
+        windows = call.norm_windows()
+        plan, inputs = planned(cell, norms, owners, windows, x, state, call.generator)
         layout = plan.layout
-        wanted = sorted(k for k in keep if k > 0)
-        fresh_parts = [t.contiguous() for t in leaves(fresh)]
+        return_steps = sorted(step for step in call.return_steps if step > 0)
+        initial_parts = [t.contiguous() for t in leaves(call.initial_state)]
         named = {f"x{i}": t for i, t in enumerate(inputs.tensors)}
         named.update({c: owners[n] for c, n in layout.parameters.items()})
         named.update({f"s{i}": t for i, t in enumerate(parts)})
-        named.update({f"s{i}_fresh": t for i, t in enumerate(fresh_parts)})
+        named.update({f"s{i}_fresh": t for i, t in enumerate(initial_parts)})
         tensors = [t.contiguous() for t in named.values()]
         grad = torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
         again = None
         if grad:
             again = Again(
-                cell=cell,
-                norms=norms,
+                call=replace(call, x=x.new_empty(0), return_steps=return_steps),
                 windows=windows,
-                marks=marks,
-                wanted=wanted,
-                state=state,
                 projects=inputs.projects,
                 single=inputs.single,
                 parameters=layout.parameters,
                 buffers={n: b.detach().clone() for n, b in _read_buffers(plan, cell, norms)},
             )
-        call = Call(
+        native = NativeCall(
             plan=plan,
-            marks=Marks(marks, wanted),
-            kept=len(wanted),
+            masks=NativeMasks(call.masks, return_steps),
+            returned=len(return_steps),
             steps=x.shape[0],
             lanes=x.shape[1],
             threads=torch.get_num_threads(),
@@ -84,18 +73,18 @@ def unroll_native(
             again=again,
         )
     if grad:
-        output, *kept = Unroll.apply(call, *tensors)  # type: ignore[no-untyped-call]
+        output, *returned = Unroll.apply(native, *tensors)  # type: ignore[no-untyped-call]
     else:
         with torch.no_grad():
-            _, output, kept = run_forward(call, tensors, None)
-    if gather:
-        _fold(plan, norms, windows, call.gathered)
-    states = {0: state} if 0 in keep else {}
-    columns = [k.unbind(0) for k in kept] if wanted else []
-    for i, step in enumerate(wanted):
+            _, output, returned = run_forward(native, tensors, None)
+    if call.update_statistics:
+        _accumulate(plan, norms, windows, native.statistics)
+    states = {0: state} if 0 in call.return_steps else {}
+    columns = [k.unbind(0) for k in returned] if return_steps else []
+    for i, step in enumerate(return_steps):
         each = (c[i].view_as(part) for c, part in zip(columns, parts, strict=True))
         states[step] = rebuild(state, each)
-    return output, states
+    return WindowOutput(output, states)
 
 
 def native_reason(cell: Cell, norms: SiteNorms) -> str | None:
@@ -107,17 +96,17 @@ def native_reason(cell: Cell, norms: SiteNorms) -> str | None:
     x = torch.zeros(2, 3, cell.input_size, dtype=like.dtype)
     state = cell.initial_state(3, dtype=like.dtype)
     no = torch.zeros(2, 3, dtype=torch.bool)
-    marks = WindowMarks.of(no, ~no, torch.zeros(3, dtype=torch.int64))
+    masks = StepMasks.of(no, ~no, torch.zeros(3, dtype=torch.int64))
     try:
         from memcell_compiler.build.compiler import find_compiler
 
         find_compiler()
         owners = named_parameters(cell, norms)
         checked(owners, x, state, state)
-        for gather in (True, False):
+        for update_statistics in (True, False):
             with preparing:
-                windows = norms.windows(marks, gather)
-                generator = torch.Generator() if gather and cell.draws else None
+                windows = norms.windows(masks, update_statistics)
+                generator = torch.Generator() if update_statistics and cell.draws else None
                 planned(cell, norms, owners, windows, x, state, generator)
     except Unsupported as e:
         return str(e)
@@ -132,36 +121,40 @@ def named_parameters(cell: Cell, norms: SiteNorms) -> dict[str, torch.nn.Paramet
     }
 
 
-def checked(owners: Mapping[str, Tensor], x: Tensor, state: State, fresh: State) -> list[Tensor]:
+def checked(
+    owners: Mapping[str, Tensor], x: Tensor, state: State, initial_state: State
+) -> list[Tensor]:
     """Return the parts of the state.
 
     Args:
         owners: The parameters, as `named_parameters` returns them.
         x: ``[T, B, I]``.
         state: Before the first step.
-        fresh: That of restarted lanes.
+        initial_state: That of lanes that are reset.
 
     Raises:
         Unsupported: Tensors are of a kind or type that generated code does not take.
     """
     parts = list(leaves(state))
-    tensors = [x, *parts, *leaves(fresh), *owners.values()]
+    tensors = [x, *parts, *leaves(initial_state), *owners.values()]
     dtype = x.dtype if x.dtype in (torch.float32, torch.float64) else None
     for tensor in tensors:
         if not tensor.is_cpu:
-            raise Seldom(f"tensors on {tensor.device}: generated C runs on the CPU")
+            raise UnsupportedWindow(f"tensors on {tensor.device}: generated C runs on the CPU")
         if tensor.dtype is not dtype:
-            raise Seldom(_types(owners, x, state))
+            raise UnsupportedWindow(_types(owners, x, state))
         if type(tensor) not in (Tensor, torch.nn.Parameter) or tensor.layout != torch.strided:
-            raise Seldom(f"a tensor of type {type(tensor).__name__}")
+            raise UnsupportedWindow(f"a tensor of type {type(tensor).__name__}")
     if torch.is_autocast_enabled("cpu"):
-        raise Seldom("mixed precision (autocast)")
+        raise UnsupportedWindow("mixed precision (autocast)")
     if not parts or any(t[0].numel() == 0 for t in parts if len(t)):
-        raise Seldom("the cell has no state, or a part of it has no numbers: see its state_spec")
+        raise UnsupportedWindow(
+            "the cell has no state, or a part of it has no numbers: see its state_spec"
+        )
     if x.dim() != 3 or 0 in x.shape[:2]:
-        raise Seldom(f"x of sizes {tuple(x.shape)}")
+        raise UnsupportedWindow(f"x of sizes {tuple(x.shape)}")
     if transforming():
-        raise Seldom("under a transform of torch.func")
+        raise UnsupportedWindow("under a transform of torch.func")
     return parts
 
 
@@ -221,7 +214,7 @@ def planned(
         raise
 
 
-#: Why a cell cannot run, for each way it was called.
+#: Why a cell cannot run, for each kind of call.
 _refused: WeakKeyDictionary[Cell, dict[Any, str]] = WeakKeyDictionary()
 
 
@@ -269,12 +262,12 @@ def _norm_inputs(plan: Plan, windows: dict[str, NormWindow]) -> dict[str, Tensor
     }
 
 
-def _fold(
-    plan: Plan, norms: SiteNorms, windows: dict[str, NormWindow], gathered: Sequence[Tensor]
+def _accumulate(
+    plan: Plan, norms: SiteNorms, windows: dict[str, NormWindow], statistics: Sequence[Tensor]
 ) -> None:
-    rest = list(gathered)
+    rest = list(statistics)
     for site, window in windows.items():
-        count = plan.layout.gathered_sites.get(site, 0)
+        count = plan.layout.statistics_sites.get(site, 0)
         mine, rest = rest[:count], rest[count:]
         if mine:
             norms.site(site).fold(tuple(mine), window.mode, window.inputs)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from memcell.backends.step_masks import WindowMarks
+from memcell.recurrent.step_masks import StepMasks
 
 
 class Meeting(ctypes.Structure):
@@ -40,21 +40,21 @@ class Window(ctypes.Structure):
     )
 
 
-class Marks:
-    """A window's marks as programs read them.
+class NativeMasks:
+    """A window's step masks as programs read them.
 
     Args:
-        marks: Restarts and padding.
+        masks: Resets and padding.
         keep: Numbers of steps, from 1, after which states are wanted, rising.
     """
 
-    def __init__(self, marks: WindowMarks, keep: Sequence[int]) -> None:
-        self.restarts = marks.restarts.contiguous() if any(marks.any_restart) else None
-        self.valid = None if all(marks.all_valid) else marks.valid.contiguous()
-        steps = marks.time_steps
+    def __init__(self, masks: StepMasks, keep: Sequence[int]) -> None:
+        self.resets = masks.resets.contiguous() if any(masks.any_reset) else None
+        self.valid = None if all(masks.all_valid) else masks.valid.contiguous()
+        steps = masks.time_steps
         flags = ctypes.c_uint8 * steps
-        self.any_restart = flags.from_buffer_copy(bytes(marks.any_restart))
-        self.all_valid = flags.from_buffer_copy(bytes(marks.all_valid))
+        self.any_reset = flags.from_buffer_copy(bytes(masks.any_reset))
+        self.all_valid = flags.from_buffer_copy(bytes(masks.all_valid))
         longs = ctypes.c_long * (steps + 1)
         self.keep = longs.from_buffer_copy(b"\xff" * ctypes.sizeof(longs))  # each -1
         for i, step in enumerate(keep):
@@ -62,14 +62,14 @@ class Marks:
 
     @property
     def plain(self) -> bool:
-        """Whether no lane restarts and none is padding."""
-        return self.restarts is None and self.valid is None
+        """Whether no lane is reset and none is padding."""
+        return self.resets is None and self.valid is None
 
     def put(self, window: Window) -> None:
         """Set a window's pointers; they hold as long as this object."""
-        window.restarts = _address(self.restarts)
+        window.restarts = _address(self.resets)
         window.valid = _address(self.valid)
-        window.any_restart = ctypes.addressof(self.any_restart)
+        window.any_restart = ctypes.addressof(self.any_reset)
         window.all_valid = ctypes.addressof(self.all_valid)
         window.keep = ctypes.addressof(self.keep)
 

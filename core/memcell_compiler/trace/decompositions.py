@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from memcell_compiler.trace.unsupported import Unsupported
+from memcell.recurrent.refusals import Unsupported
 
 aten = torch.ops.aten
 

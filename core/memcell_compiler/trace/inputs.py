@@ -12,7 +12,7 @@ from torch import Tensor
 
 from memcell.recurrent.cell import Cell
 from memcell.recurrent.cell import projected as project
-from memcell_compiler.trace.unsupported import Unsupported
+from memcell.recurrent.refusals import Unsupported
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from torch import Tensor, fx
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from memcell_compiler.trace.reasons import SourceLine, place_of_call
+from memcell.recurrent.refusals import SourceLine, place_of_call
 
 aten = torch.ops.aten
 _SIZES = {aten.size.default, aten.stride.default, aten.storage_offset.default}

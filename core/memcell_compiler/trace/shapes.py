@@ -8,8 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import fx
 
-from memcell_compiler.trace.reasons import said
-from memcell_compiler.trace.unsupported import Unsupported
+from memcell.recurrent.refusals import Unsupported, said
 
 
 class Layout(NamedTuple):

@@ -15,14 +15,13 @@ import torch
 from torch import Tensor, fx, nn
 from torch.utils import _pytree as pytree
 
-from memcell.backends.norms import SiteNorms, StepNorm
+from memcell.recurrent.norms import SiteNorms, StepNorm
+from memcell.recurrent.purity import watched
+from memcell.recurrent.refusals import IN_PLACE, Unsupported, hint_of, place_of_error
 from memcell.recurrent.state import leaves, rebuild
-from memcell_compiler.ir.slots import slots
 from memcell_compiler.trace.decompositions import decompositions
-from memcell_compiler.trace.purity import watched
-from memcell_compiler.trace.reasons import IN_PLACE, hint_of, place_of_error
 from memcell_compiler.trace.recorder import NotTraced, record
-from memcell_compiler.trace.unsupported import Unsupported
+from memcell_compiler.trace.slots import slots
 
 
 class Step(nn.Module):
@@ -52,12 +51,12 @@ class Step(nn.Module):
         self._projects, self._single = projects, single
         #: ``project`` has an argument ``generator``: what is traced draws nothing.
         self._nothing_drawn = {"generator": None} if getattr(cell, "draws", False) else {}
-        self.gathered_count: dict[str, int] = {}
+        self.statistics_count: dict[str, int] = {}
 
     def forward(
         self, inputs: Sequence[Tensor], state: Sequence[Tensor], norm: Sequence[Sequence[Tensor]]
     ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-        """Return (output, *next state) and what the normalizers gathered, site by site."""
+        """Return (output, *next state) and the statistics of the normalizers, site by site."""
         cell: Any = self.cell
         if self._projects:
             projected = cell.project(inputs[0].unsqueeze(0), **self._nothing_drawn)
@@ -68,9 +67,9 @@ class Step(nn.Module):
         step_norm = StepNorm(self.norms, self._windows(norm), 0)
         before = rebuild(self._structure, iter(state))
         output, after = cell.step(parts[0] if single else tuple(parts), before, step_norm)
-        gathered = [step_norm.gathered.get(site, ()) for site in self._modes]
-        self.gathered_count.update(zip(self._modes, map(len, gathered), strict=True))
-        return (output, *leaves(after)), tuple(t for column in gathered for t in column)
+        statistics = [step_norm.statistics.get(site, ()) for site in self._modes]
+        self.statistics_count.update(zip(self._modes, map(len, statistics), strict=True))
+        return (output, *leaves(after)), tuple(t for column in statistics for t in column)
 
     def _windows(self, norm: Sequence[Sequence[Tensor]]) -> dict[str, Any]:
         from memcell.recurrent.normalizer import NormWindow
@@ -96,7 +95,7 @@ class Traced:
         state_cotangents: Placeholders.
         output: Node.
         after: Nodes of the next state.
-        gathered: Nodes.
+        statistics: Nodes.
         parameter_gradients: Node (or None) of each parameter.
         input_gradients: Of each input.
         state_gradients: Of each part of the state.
@@ -113,7 +112,7 @@ class Traced:
     state_cotangents: list[fx.Node]
     output: fx.Node
     after: list[fx.Node]
-    gathered: list[fx.Node]
+    statistics: list[fx.Node]
     parameter_gradients: dict[str, fx.Node | None]
     input_gradients: list[fx.Node | None]
     state_gradients: list[fx.Node | None]
@@ -193,22 +192,22 @@ class _End(torch.autograd.Function):
 
 
 def _joint_graph(call: Callable[..., Any], arguments: tuple[list[Tensor], ...]) -> fx.Graph:
-    """Return the graph of a call and of its gradient: (outputs, gathered, gradients)."""
+    """Return the graph of a call and of its gradient: (outputs, statistics, gradients)."""
 
     def direct(
         differentiable: list[Tensor], fixed: list[Tensor], cotangents: list[Tensor]
     ) -> tuple[Any, ...]:
-        outputs, gathered = call(differentiable, fixed)
+        outputs, statistics = call(differentiable, fixed)
         ends = [(o, c) for o, c in zip(outputs, cotangents, strict=True) if o.requires_grad]
         end = _End.apply(len(ends), *(o for o, _ in ends), *(c for _, c in ends))  # type: ignore[no-untyped-call]
-        return outputs, gathered, torch.autograd.grad(end, differentiable, allow_unused=True)
+        return outputs, statistics, torch.autograd.grad(end, differentiable, allow_unused=True)
 
     def through_functions(
         differentiable: list[Tensor], fixed: list[Tensor], cotangents: list[Tensor]
     ) -> tuple[Any, ...]:
         found: Any = torch.func.vjp(lambda *d: call(d, fixed), *differentiable, has_aux=True)
-        outputs, vjp, gathered = found
-        return outputs, gathered, vjp(tuple(cotangents))
+        outputs, vjp, statistics = found
+        return outputs, statistics, vjp(tuple(cotangents))
 
     table = decompositions()
     try:
@@ -273,7 +272,7 @@ def _by_role(
     result = next(n for n in graph.nodes if n.op == "output")
     flat, _ = pytree.tree_flatten(result.args[0])
     n_gradients = len(parameters) + n_inputs + n_state
-    outputs, gathered = flat[: 1 + n_state], flat[1 + n_state : len(flat) - n_gradients]
+    outputs, statistics = flat[: 1 + n_state], flat[1 + n_state : len(flat) - n_gradients]
     gradients = flat[len(flat) - n_gradients :]
     take = _Taker(holes)
     p, i, s = take(len(parameters)), take(n_inputs), take(n_state)
@@ -293,7 +292,7 @@ def _by_role(
         state_cotangents=cotangents[1:],
         output=outputs[0],
         after=list(outputs[1:]),
-        gathered=list(gathered),
+        statistics=list(statistics),
         parameter_gradients=dict(zip(parameters, of(len(parameters)), strict=True)),
         input_gradients=of(n_inputs),
         state_gradients=of(n_state),

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from memcell_compiler.trace.unsupported import Unsupported
+from memcell.recurrent.refusals import Unsupported
 from memcell_compiler.verify.ring import Numbers, mixed
 
 #: Numbers of a vector, and vectors and columns of a panel: of a middling processor.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -125,13 +124,9 @@ def kill_at_random(
 
 
 def finished(child: Child, tally: Tally, what: str) -> bool:
-    """Wait for the end of a run; say whether it ended well, and where it is if it does not end."""
+    """Wait for the end of a run; say whether it ended well."""
     code = child.wait(LIMIT)
-    if code is None:
-        child.signal(signal.SIGUSR1)
-        time.sleep(1.0)
-        tally.complain(f"{what}: hangs: {child.said[-20_000:]}")
+    if code != 0:
         child.kill()
-    elif code != 0:
         tally.complain(f"{what}: exit code {code}: {child.said[-600:]}")
     return code == 0

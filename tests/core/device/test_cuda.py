@@ -10,12 +10,14 @@ import warnings
 import pytest
 import torch
 
-from memcell.backends import Layer, WindowMarks
+from memcell.backends import Layer, StepMasks
 from memcell.backends.eager import unroll_eager
-from memcell.backends.inductor import cache, unroll_compiled
+from memcell.backends.inductor import cache
+from memcell.backends.inductor.unroll import unroll_inductor
 from memcell.backends.torch_kernels import unroll_torch
 from memcell.plugins import default_registry
 from memcell.recurrent.state import leaves, map_state
+from memcell.recurrent.window_call import WindowCall
 
 if not torch.cuda.is_available():
     pytest.skip("NOT RUN: torch sees no GPU here", allow_module_level=True)
@@ -66,7 +68,7 @@ def states_of(layer, seed, place, expanded=False):
 def numbers(way, layer, given, place, keep=WITHIN, gather=True, grad=True, expanded=False):
     """Outputs, kept states, every gradient and every statistic, on the CPU."""
     x, restarts, valid, age = given
-    marks = WindowMarks.of(restarts.to(place), valid.to(place), age.to(place))
+    marks = StepMasks.of(restarts.to(place), valid.to(place), age.to(place))
     x = x.to(place).requires_grad_()
     (first, state), (second, fresh) = (states_of(layer, s, place, expanded) for s in (1, 2))
     with torch.set_grad_enabled(grad):
@@ -92,7 +94,7 @@ def same(got, wanted):
 
 
 def compiled(*args):
-    return unroll_compiled(*args, chunk=K)
+    return unroll_inductor(WindowCall(*args), chunk=K)
 
 
 def own(cell, norms, x, state, fresh, marks, keep, gather):
@@ -127,18 +129,18 @@ def test_cudnn_takes_a_learned_start_without_a_warning(cell):
 
 
 def test_what_auto_takes_on_a_gpu_is_said():
-    assert built("lstm").to(GPU).way.startswith("on torch's own kernel")
-    assert built("lstm", "layer").to(GPU).way.startswith("through Inductor")
-    assert built("cifg").to(GPU).way.startswith("through Inductor")
+    assert built("lstm").to(GPU).runs.startswith("on torch's own kernel")
+    assert built("lstm", "layer").to(GPU).runs.startswith("through Inductor")
+    assert built("cifg").to(GPU).runs.startswith("through Inductor")
     with torch.autocast("cuda", torch.bfloat16):
-        assert "float16" in built("lstm").to(GPU).way
+        assert "float16" in built("lstm").to(GPU).runs
 
 
 def test_mixed_precision_keeps_to_bfloat16():
     """Autocast would run cuDNN in float16."""
     layer = built("lstm").float().to(GPU)
     x, restarts, valid, age = window(0)
-    marks = WindowMarks.of(restarts.to(GPU), valid.to(GPU), age.to(GPU))
+    marks = StepMasks.of(restarts.to(GPU), valid.to(GPU), age.to(GPU))
     zero = layer.cell.initial_state(B, device=GPU)
     with torch.autocast("cuda", torch.bfloat16):
         out, states = layer(x.float().to(GPU), zero, zero, marks, (T,), True)
@@ -177,7 +179,7 @@ def test_windows_in_flight_keep_what_their_backward_needs():
             (there, GPU, compiled),
         ):
             x, restarts, valid, age = window(seed)
-            marks = WindowMarks.of(restarts.to(place), valid.to(place), age.to(place))
+            marks = StepMasks.of(restarts.to(place), valid.to(place), age.to(place))
             x = x.to(place)
             for layer in layers:
                 zero = layer.cell.initial_state(B, device=place, dtype=torch.float64)
@@ -197,7 +199,7 @@ def test_another_number_of_steps_compiles_nothing_new():
     before = len(cache._compiled[layer.cell])
     x, restarts, valid, age = window(0)
     short = (x[: 2 * K], restarts[: 2 * K], valid[: 2 * K])
-    marks = WindowMarks.of(*(t.to(GPU) for t in (*short[1:], age)))
+    marks = StepMasks.of(*(t.to(GPU) for t in (*short[1:], age)))
     zero = layer.cell.initial_state(B, device=GPU, dtype=torch.float64)
     compiled(layer.cell, layer.norms, short[0].to(GPU), zero, zero, marks, (2 * K,), True)
     assert (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from memcell.backends import Layer, Stepper, WindowMarks
+from memcell.backends import Layer, StepMasks, Stepper
 from memcell.backends.choose import candidates
 from memcell.backends.torch_kernels import _flat, unroll_torch
 from memcell.errors import UsageError
@@ -45,7 +45,7 @@ def test_cudnn_is_given_whole_states_and_told_when_a_backward_comes(name, grad, 
     learned = map_state(lambda t: torch.full((1, H), 0.1).expand(B, H), cell.initial_state(B))
     restarts = torch.zeros(T, B, dtype=torch.bool)
     restarts[3, 1] = True
-    marks = WindowMarks.of(restarts, torch.ones_like(restarts), torch.zeros(B, dtype=torch.int64))
+    marks = StepMasks.of(restarts, torch.ones_like(restarts), torch.zeros(B, dtype=torch.int64))
     with torch.set_grad_enabled(grad):
         unroll_torch(form, cell, torch.randn(T, B, F), learned, learned, marks, (T,))
     assert len(seen) == 2
@@ -103,7 +103,7 @@ def test_every_cell_with_every_normalizer_stays_on_its_device(elsewhere, cell, n
         valid = torch.ones_like(restarts)
         valid[4:, 2] = False
         age = torch.tensor([0, 4, 0])
-        marks = WindowMarks.of(restarts.to(place), valid.to(place), age.to(place))
+        marks = StepMasks.of(restarts.to(place), valid.to(place), age.to(place))
         zero = made.initial_state(B, device=place, dtype=torch.float32)
         numbers = []
         for gather in (True, False):

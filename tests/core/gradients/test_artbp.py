@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from memcell.backends import Layer, RecurrentStack, WindowMarks
+from memcell.backends import Layer, RecurrentStack, StepMasks
 from memcell.network.network import Network
 from memcell.plugins import default_registry
 from memcell.recurrent import CarriedState, ZeroStart
@@ -114,7 +114,7 @@ def unrolled(cell, unroll):
     restarts = torch.rand(6, 3, generator=g) < 0.2
     valid = torch.ones(6, 3, dtype=torch.bool)
     valid[4:, 1] = False
-    marks = WindowMarks.of(restarts, valid, torch.zeros(3, dtype=torch.int64))
+    marks = StepMasks.of(restarts, valid, torch.zeros(3, dtype=torch.int64))
     state = cell.initial_state(3, dtype=torch.float64)
     begin = type(state)(*(t.requires_grad_() for t in state))
     layer = Layer(cell, None, unroll)

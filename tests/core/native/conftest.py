@@ -9,13 +9,14 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from memcell.backends import WindowMarks
+from memcell.backends import StepMasks
 from memcell.backends.eager import unroll_eager
-from memcell.backends.norms import SiteNorms
 from memcell.plugins import default_registry
+from memcell.recurrent.norms import SiteNorms
 from memcell.recurrent.state import leaves
-from memcell_compiler import unroll_native
+from memcell.recurrent.window_call import WindowCall
 from memcell_compiler.runtime.pool import poisoned
+from memcell_compiler.runtime.unroll import unroll_native
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -59,7 +60,7 @@ class Window:
             age = torch.arange(self.lanes) % 5
         else:
             restarts[:] = False
-        return WindowMarks.of(restarts, valid, age)
+        return StepMasks.of(restarts, valid, age)
 
     def keep(self):
         return (min(4, self.steps), self.steps)
@@ -104,7 +105,9 @@ def run(unroll, cell, norms, window, x_grad=True):
     state, fresh = (
         type(zero)(*(draw(*t.shape, scale=0.3).requires_grad_() for t in zero)) for _ in range(2)
     )
-    out, states = unroll(cell, norms, x, state, fresh, window.marks(), window.keep(), window.gather)
+    out, states = unroll(
+        WindowCall(cell, norms, x, state, fresh, window.marks(), window.keep(), window.gather)
+    )
     loss = out.pow(2).sum()
     for k, kept in states.items():
         loss = loss + sum(((e * k).sin()).sum() for e in leaves(kept))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from core.native.cells_of_papers import CELLS
-from memcell.backends.norms import SiteNorms
+from memcell.recurrent.norms import SiteNorms
 
 NONE = SiteNorms({}, None)
 

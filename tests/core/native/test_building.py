@@ -18,10 +18,11 @@ import torch
 from campaigns import other_user
 from memcell.backends.eager import unroll_eager
 from memcell.plugins import default_registry
-from memcell_compiler import Unsupported, native_reason, unroll_native
+from memcell.recurrent.refusals import Unsupported
 from memcell_compiler.build import cache
 from memcell_compiler.build.compiler import find_compiler
 from memcell_compiler.build.target import TARGETS, available, chosen
+from memcell_compiler.runtime.unroll import native_reason, unroll_native
 
 
 def built(path):
@@ -118,17 +119,19 @@ PROGRAM = textwrap.dedent(
     """
     import torch
     from memcell.plugins import default_registry
-    from memcell.backends import WindowMarks
-    from memcell_compiler import unroll_native
-    from memcell.backends.norms import SiteNorms
+    from memcell.backends import StepMasks
+    from memcell_compiler.runtime.unroll import unroll_native
+    from memcell.recurrent.window_call import WindowCall
+    from memcell.recurrent.norms import SiteNorms
     entry = default_registry().get("cell", "rnn")
     cell = entry.build(2, 3, entry.config({}))
     torch.nn.init.ones_(cell.weight_input)
     no = torch.zeros(4, 2, dtype=torch.bool)
-    marks = WindowMarks.of(no, ~no, torch.zeros(2, dtype=torch.int64))
+    marks = StepMasks.of(no, ~no, torch.zeros(2, dtype=torch.int64))
     state = cell.initial_state(2)
     norms = SiteNorms(cell.norm_sites, None)
-    out, _ = unroll_native(cell, norms, torch.ones(4, 2, 2), state, state, marks, (), True)
+    call = WindowCall(cell, norms, torch.ones(4, 2, 2), state, state, marks, (), True)
+    out, _ = unroll_native(call)
     print(float(out.sum()))
     """
 )

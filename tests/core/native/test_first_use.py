@@ -126,8 +126,8 @@ def test_tracing_built_in_cells_imports_neither_compiler_nor_algebra():
         import sys
         import torch
         from memcell.plugins import default_registry
-        from memcell_compiler import native_reason
-        from memcell.backends.norms import SiteNorms
+        from memcell_compiler.runtime.unroll import native_reason
+        from memcell.recurrent.norms import SiteNorms
         registry = default_registry()
         pairs = [(name, "none") for name in registry.names("cell")]
         pairs += [("lstm", norm) for norm in registry.names("normalizer")]
@@ -187,12 +187,13 @@ EDITS = {
 RUN = """
     import sys
     import torch
-    from memcell.backends import WindowMarks
+    from memcell.backends import StepMasks
     from memcell.backends.eager import unroll_eager
-    from memcell_compiler import unroll_native
-    from memcell.backends.norms import SiteNorms
+    from memcell_compiler.runtime.unroll import unroll_native
+    from memcell.recurrent.norms import SiteNorms
+    from memcell.recurrent.window_call import WindowCall
     no = torch.zeros(4, 2, dtype=torch.bool)
-    marks = WindowMarks.of(no, ~no, torch.zeros(2, dtype=torch.int64))
+    marks = StepMasks.of(no, ~no, torch.zeros(2, dtype=torch.int64))
     x = torch.linspace(-1, 1, 24).view(4, 2, 3)
     for source in sys.argv[1:]:
         module = {}
@@ -201,9 +202,9 @@ RUN = """
             torch.tanh = torch.sigmoid
         cell = module["Edited"]()
         state = cell.initial_state(2)
-        call = (cell, SiteNorms({}, None), x, state, state, marks, (), False)
+        call = WindowCall(cell, SiteNorms({}, None), x, state, state, marks, (), False)
         with torch.no_grad():
-            (native, _), (eager, _) = unroll_native(*call), unroll_eager(*call)
+            (native, _), (eager, _) = unroll_native(call), unroll_eager(call)
         torch.testing.assert_close(native, eager)
         print(float(native.sum()))
 """

@@ -10,13 +10,14 @@ import pytest
 import torch
 from torch import nn
 
-from memcell.backends import Layer, Stepper
-from memcell.backends.choose import UnrollWarning
-from memcell.backends.norms import SiteNorms
-from memcell_compiler import Unsupported, unroll_native
+from memcell.backends import BackendWarning, Layer, Stepper
+from memcell.recurrent.norms import SiteNorms
+from memcell.recurrent.refusals import Unsupported
+from memcell.recurrent.window_call import WindowCall
 from memcell_compiler.build import cache, unit
 from memcell_compiler.runtime import pool
 from memcell_compiler.runtime.pool import Lease
+from memcell_compiler.runtime.unroll import unroll_native
 
 from .test_hostile import Base, Memory
 
@@ -112,14 +113,16 @@ def test_two_threads_that_trace_one_cell_leave_it_its_weights():
 
     def run():
         no = torch.zeros(2, 3, dtype=torch.bool)
-        from memcell.backends import WindowMarks
+        from memcell.backends import StepMasks
 
-        marks = WindowMarks.of(no, ~no, torch.zeros(3, dtype=torch.int64))
+        marks = StepMasks.of(no, ~no, torch.zeros(3, dtype=torch.int64))
         x = torch.ones(2, 3, 3, dtype=torch.float64)
         state = cell.initial_state(3, dtype=x.dtype)
         name = threading.current_thread().name
         with torch.no_grad():
-            results[name] = unroll_native(cell, layer.norms, x, state, state, marks, (), False)[0]
+            results[name] = unroll_native(
+                WindowCall(cell, layer.norms, x, state, state, marks, (), False)
+            )[0]
 
     def other():
         entered.wait(10)
@@ -177,7 +180,7 @@ def test_a_backward_loop_that_cannot_be_compiled_is_said_before_forward(agree, m
     marks = agree.Window(steps=2, lanes=3).marks()
     x = torch.ones(2, 3, 3, dtype=torch.float64)
     state = cell.initial_state(3, dtype=x.dtype)
-    with pytest.warns(UnrollWarning, match="the C compiler failed"):
+    with pytest.warns(BackendWarning, match="the C compiler failed"):
         out = layer(x, state, state, marks, (), True).outputs
     out.sum().backward()
     assert cell.u.grad is not None
@@ -244,7 +247,7 @@ def test_a_buffer_folded_after_a_window_that_did_not_is_no_part_of_its_gradient(
     state = cell.initial_state(3, dtype=x.dtype)
     found = []
     for change in (1, 5):
-        out, _ = unroll_native(cell, NONE, x, state, state, marks, (), False)
+        out, _ = unroll_native(WindowCall(cell, NONE, x, state, state, marks, (), False))
         cell.mean.mul_(change)
         found.append(torch.autograd.grad(out.sum(), cell.u)[0])
     assert torch.equal(*found)

@@ -10,9 +10,11 @@ from torch import nn
 from torch.nn import functional as F
 
 from memcell.backends.eager import unroll_eager
-from memcell.backends.norms import SiteNorms
 from memcell.recurrent.cell import Cell
-from memcell_compiler import Unsupported, native_reason, unroll_native
+from memcell.recurrent.norms import SiteNorms
+from memcell.recurrent.refusals import Unsupported
+from memcell.recurrent.window_call import WindowCall
+from memcell_compiler.runtime.unroll import native_reason, unroll_native
 
 
 class Memory(NamedTuple):
@@ -223,7 +225,7 @@ def test_weights_changed_before_backward_are_refused(agree):
     marks = agree.Window().marks()
     state = Memory(torch.zeros(7, 4, dtype=torch.float64))
     x = torch.randn(9, 7, 3, dtype=torch.float64)
-    out, _ = unroll_native(cell, SiteNorms({}, None), x, state, state, marks, (), True)
+    out, _ = unroll_native(WindowCall(cell, SiteNorms({}, None), x, state, state, marks, (), True))
     with torch.no_grad():
         cell.u.mul_(2)
     with pytest.raises(RuntimeError, match="inplace"):
@@ -241,6 +243,6 @@ def test_a_strided_input_is_right(agree):
     marks = agree.Window().marks()
     state = Memory(torch.zeros(7, 4, dtype=torch.float64))
     x = torch.randn(7, 9, 6, dtype=torch.float64).transpose(0, 1)[..., ::2]
-    out, _ = unroll_native(cell, norms, x, state, state, marks, (), True)
-    wanted, _ = unroll_eager(cell, norms, x, state, state, marks, (), True)
+    out, _ = unroll_native(WindowCall(cell, norms, x, state, state, marks, (), True))
+    wanted, _ = unroll_eager(WindowCall(cell, norms, x, state, state, marks, (), True))
     torch.testing.assert_close(out, wanted)

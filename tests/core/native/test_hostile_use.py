@@ -13,12 +13,13 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from memcell.backends import Layer
-from memcell.backends.choose import UnrollWarning
+from memcell.backends import BackendWarning, Layer
 from memcell.backends.eager import unroll_eager
-from memcell.backends.norms import SiteNorms
 from memcell.recurrent.cell import Cell
-from memcell_compiler import Unsupported, unroll_native
+from memcell.recurrent.norms import SiteNorms
+from memcell.recurrent.refusals import Unsupported
+from memcell.recurrent.window_call import WindowCall
+from memcell_compiler.runtime.unroll import unroll_native
 
 from .test_hostile import Base, Memory
 
@@ -35,7 +36,7 @@ def inputs(**options):
 def unrolled(unroll, cell, x, state=None, keep=(T,), restarts=False, agree=None):
     state = state or cell.initial_state(x.shape[1], dtype=x.dtype)
     marks = agree.Window(restarts=restarts, steps=x.shape[0], lanes=x.shape[1]).marks()
-    return unroll(cell, NONE, x, state, state, marks, keep, True)
+    return unroll(WindowCall(cell, NONE, x, state, state, marks, keep, True))
 
 
 class BiasTwice(Base):
@@ -291,7 +292,7 @@ def test_half_precision_runs_on_the_eager_loop_and_says_so(agree, dtype):
     layer = Layer(Base(), None).to(dtype)
     state = layer.cell.initial_state(B, dtype=dtype)
     x = inputs().to(dtype)
-    with pytest.warns(UnrollWarning, match="numbers of type"):
+    with pytest.warns(BackendWarning, match="numbers of type"):
         out = layer(x, state, state, agree.Window().marks(), (), True).outputs
     assert out.dtype == dtype
 

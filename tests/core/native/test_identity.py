@@ -327,7 +327,7 @@ ALL = """
     from memcell.plugins import default_registry
     from memcell_compiler.identity import identity
     from memcell_compiler.trace.trace import Step
-    from memcell.backends.norms import SiteNorms
+    from memcell.recurrent.norms import SiteNorms
     registry = default_registry()
     for c in registry.names("cell"):
         for n in registry.names("normalizer"):

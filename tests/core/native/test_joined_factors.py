@@ -12,8 +12,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from memcell.backends.norms import SiteNorms
 from memcell.recurrent.cell import Cell
+from memcell.recurrent.norms import SiteNorms
 
 H = 4
 

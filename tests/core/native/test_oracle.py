@@ -8,8 +8,10 @@ import torch
 from memcell.backends.eager import unroll_eager
 from memcell.plugins import default_registry
 from memcell.recurrent.state import leaves
-from memcell_compiler import NativeStepper, native_reason, unroll_native
+from memcell.recurrent.window_call import WindowCall
 from memcell_compiler.runtime import plan
+from memcell_compiler.runtime.stepper import NativeStepper
+from memcell_compiler.runtime.unroll import native_reason, unroll_native
 
 CELLS = default_registry().names("cell")
 NORMS = default_registry().names("normalizer")
@@ -95,7 +97,7 @@ def test_any_batch_and_any_length_without_compiling_again(agree, monkeypatch):
         marks = agree.Window(steps=steps, lanes=lanes).marks()
         state = cell.initial_state(lanes, dtype=torch.float64)
         x = torch.randn(steps, lanes, 3, dtype=torch.float64)
-        return unroll_native(cell, norms, x, state, state, marks, (steps,), True)
+        return unroll_native(WindowCall(cell, norms, x, state, state, marks, (steps,), True))
 
     run(3, 4)
     monkeypatch.setattr(plan, "_planned", no)
@@ -114,8 +116,10 @@ def test_chunks_and_single_steps_are_the_whole_bit_for_bit(agree, norm, lanes):
 
     def unroll(part, at, age):
         window = agree.Window(steps=part.shape[0], lanes=lanes).marks()
-        window = type(window).of(window.restarts, window.valid, torch.full((lanes,), age))
-        out, states = unroll_native(cell, norms, part, at, at, window, (part.shape[0],), False)
+        window = type(window).of(window.resets, window.valid, torch.full((lanes,), age))
+        out, states = unroll_native(
+            WindowCall(cell, norms, part, at, at, window, (part.shape[0],), False)
+        )
         return out, states[part.shape[0]]
 
     with torch.no_grad():
@@ -124,7 +128,7 @@ def test_chunks_and_single_steps_are_the_whole_bit_for_bit(agree, norm, lanes):
         second, last = unroll(x[cut:], middle, cut)
         stepper = NativeStepper(cell, norms, lanes)
         single = torch.stack([stepper.step(x[t]).clone() for t in range(steps)])
-        eager, _ = unroll_eager(cell, norms, x, state, state, marks(), (), False)
+        eager, _ = unroll_eager(WindowCall(cell, norms, x, state, state, marks(), (), False))
     assert torch.equal(torch.cat([first, second]), whole)
     assert torch.equal(single, whole)
     for a, b, c in zip(leaves(end), leaves(last), leaves(stepper.state), strict=True):
@@ -140,9 +144,10 @@ def test_inference_mode_and_training_share_what_is_kept(agree):
     state = cell.initial_state(7, dtype=torch.float64)
     marks = agree.Window().marks()
     with torch.inference_mode():
-        out, _ = unroll_native(cell, norms, x, state, state, marks, (9,), False)
+        out, _ = unroll_native(WindowCall(cell, norms, x, state, state, marks, (9,), False))
     torch.testing.assert_close(
-        out.clone(), unroll_eager(cell, norms, x, state, state, marks, (), False)[0].detach()
+        out.clone(),
+        unroll_eager(WindowCall(cell, norms, x, state, state, marks, (), False))[0].detach(),
     )
     agree(cell, norms, agree.Window())
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from memcell_compiler import unroll_native
+from memcell.recurrent.window_call import WindowCall
+from memcell_compiler.runtime.unroll import unroll_native
 
 
 @pytest.mark.parametrize("norm", ["none", "layer", "batch"])
@@ -30,14 +31,14 @@ def test_a_chunk_of_steps_gives_the_bits_of_one(agree, lanes):
     state, marks = cell.initial_state(lanes), window.marks()
     x = torch.randn(9, lanes, 5)
     with torch.no_grad():
-        whole, _ = unroll_native(cell, norms, x, state, state, marks, (9,), False)
-    trained, _ = unroll_native(cell, norms, x, state, state, marks, (9,), False)
+        whole, _ = unroll_native(WindowCall(cell, norms, x, state, state, marks, (9,), False))
+    trained, _ = unroll_native(WindowCall(cell, norms, x, state, state, marks, (9,), False))
     assert torch.equal(whole, trained)
     one = agree.Window(lanes=lanes, steps=1)
     with torch.no_grad():
         for t in range(9):
             y, kept = unroll_native(
-                cell, norms, x[t : t + 1], state, state, one.marks(), (1,), False
+                WindowCall(cell, norms, x[t : t + 1], state, state, one.marks(), (1,), False)
             )
             state = kept[1]
             assert torch.equal(y[0], whole[t])

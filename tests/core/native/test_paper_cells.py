@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from memcell.backends.norms import SiteNorms
+from memcell.recurrent.norms import SiteNorms
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "paper_cells"))
 cells = importlib.import_module("memcell_paper_cells.cells")

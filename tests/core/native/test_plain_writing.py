@@ -9,10 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from memcell.backends.norms import SiteNorms
-from memcell.backends.step_masks import WindowMarks
 from memcell.recurrent import Cell
-from memcell_compiler import native_reason, unroll_native
+from memcell.recurrent.norms import SiteNorms
+from memcell.recurrent.step_masks import StepMasks
+from memcell.recurrent.window_call import WindowCall
+from memcell_compiler.runtime.unroll import native_reason, unroll_native
 
 NONE = SiteNorms({}, None)
 
@@ -119,9 +120,9 @@ def test_function_at_the_ends_of_the_number_range(function, dtype):
     x = torch.tensor(ENDS, dtype=dtype).view(1, 1, -1)
     state = cell.initial_state(1, dtype=dtype)
     no = torch.zeros(1, 1, dtype=torch.bool)
-    marks = WindowMarks.of(no, ~no, torch.zeros(1, dtype=torch.int64))
+    marks = StepMasks.of(no, ~no, torch.zeros(1, dtype=torch.int64))
     with torch.no_grad():
-        found, _ = unroll_native(cell, NONE, x, state, state, marks, (), False)
+        found, _ = unroll_native(WindowCall(cell, NONE, x, state, state, marks, (), False))
         wanted, _ = function(x, None, None)
     normal = wanted.abs() >= torch.finfo(dtype).tiny
     wanted = torch.where(normal | wanted.isnan(), wanted, 0.0)  # below, both ways give zero

@@ -10,10 +10,9 @@ import torch
 from torch.nn import functional as F
 
 from core.native.cells_of_papers import Paper, Vector, W
-from memcell.backends import Layer, WindowMarks
-from memcell.backends.choose import UnrollWarning
-from memcell.backends.norms import SiteNorms
-from memcell_compiler import native_reason
+from memcell.backends import BackendWarning, Layer, StepMasks
+from memcell.recurrent.norms import SiteNorms
+from memcell_compiler.runtime.unroll import native_reason
 
 NONE = SiteNorms({}, None)
 #: What only someone who knows torch's inside or ours has heard of.
@@ -124,9 +123,9 @@ def test_the_warning_and_the_way_say_the_same():
     layer = Layer(Sums(), None)
     x = torch.zeros(4, 2, 3, dtype=torch.float64)
     no = torch.zeros(4, 2, dtype=torch.bool)
-    marks = WindowMarks.of(no, ~no, torch.zeros(2, dtype=torch.int64))
+    marks = StepMasks.of(no, ~no, torch.zeros(2, dtype=torch.int64))
     state = layer.cell.initial_state(2, dtype=torch.float64)
-    with pytest.warns(UnrollWarning, match=r"test_reasons\.py, line \d+: `h = torch.tanh") as said:
+    with pytest.warns(BackendWarning, match=r"test_reasons\.py, line \d+: `h = torch.tanh") as said:
         layer(x, state, state, marks, (), False)
     assert not INSIDE.search(str(said[0].message))
-    assert "torch.cumsum(s.h, -1)" in layer.way
+    assert "torch.cumsum(s.h, -1)" in layer.runs

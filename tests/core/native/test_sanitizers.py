@@ -25,7 +25,9 @@ SANITIZED = textwrap.dedent(
     """
     import sys
     import torch
-    from memcell_compiler.build import compiler, unit; from memcell_compiler import unroll_native
+    from memcell_compiler.build import compiler, unit
+    from memcell_compiler.runtime.unroll import unroll_native
+    from memcell.recurrent.window_call import WindowCall
     compiler._SECONDS = compiler._LEAST_SECONDS = 800  # sanitized code compiles slowly
     compiler.FLAGS = unit.FLAGS = (
         *(f for f in compiler.FLAGS if not f.startswith("-O")), "-O0", "-g",
@@ -52,7 +54,8 @@ SANITIZED = textwrap.dedent(
         with torch.no_grad():
             state = cell.initial_state(3)
             marks = agree.Window(lanes=3).marks()
-            unroll_native(cell, norms, torch.randn(9, 3, 5), state, state, marks, (9,), False)
+            x = torch.randn(9, 3, 5)
+            unroll_native(WindowCall(cell, norms, x, state, state, marks, (9,), False))
         print("clean with", norm)
     """
 )
@@ -103,7 +106,7 @@ def test_code_that_reads_past_an_end_is_found(change, said, environment):
     program = SANITIZED.replace(
         "import conftest\n",
         "import conftest\n"
-        "from memcell_compiler import function, unroll\n"
+        "from memcell_compiler.runtime import function, unroll\n"
         "right = function.run_forward\n"
         "def wrong(call, tensors, lease):\n"
         "    tensors = [t.detach().clone() for t in tensors]\n"

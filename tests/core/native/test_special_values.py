@@ -12,13 +12,14 @@ import torch
 from torch.nn import functional as F
 
 from memcell.backends.eager import unroll_eager
-from memcell.backends.norms import SiteNorms
-from memcell.backends.step_masks import WindowMarks
 from memcell.recurrent.cell import Cell
-from memcell_compiler import unroll_native
+from memcell.recurrent.norms import SiteNorms
+from memcell.recurrent.step_masks import StepMasks
+from memcell.recurrent.window_call import WindowCall
 from memcell_compiler.build.target import TARGETS, available
 from memcell_compiler.build.unit import load
 from memcell_compiler.ir.elementwise import C_SOURCE
+from memcell_compiler.runtime.unroll import unroll_native
 
 #: Roundings (of the result) that a function may differ by from torch or numpy.
 ULPS = 4
@@ -247,12 +248,12 @@ def test_cells_have_the_values_and_gradients_of_the_eager_loop(functions, count,
     norms = SiteNorms(cell.norm_sites, None)
     lanes = len(one)
     no = torch.zeros(1, lanes, dtype=torch.bool)
-    marks = WindowMarks.of(no, ~no, torch.zeros(lanes, dtype=torch.int64))
+    marks = StepMasks.of(no, ~no, torch.zeros(lanes, dtype=torch.int64))
     state = Nothing(torch.zeros(lanes, 1, dtype=dtype))
     found = []
     for unroll in (unroll_native, unroll_eager):
         x = values.clone().requires_grad_()
-        y, _ = unroll(cell, norms, x, state, state, marks, (1,), False)
+        y, _ = unroll(WindowCall(cell, norms, x, state, state, marks, (1,), False))
         (dx,) = torch.autograd.grad(y, x, torch.ones_like(y))
         found.append((y.detach(), dx))
     got, wanted = found

@@ -7,10 +7,11 @@ import torch
 from torch import nn
 
 from memcell.backends.eager import unroll_eager
-from memcell.backends.norms import SiteNorms
 from memcell.recurrent.normalizer import Normalizer, NormWindow
-from memcell_compiler import unroll_native
+from memcell.recurrent.norms import SiteNorms
+from memcell.recurrent.window_call import WindowCall
 from memcell_compiler.ir.ir import Op, ancestors
+from memcell_compiler.runtime.unroll import unroll_native
 
 
 class Shifted(Normalizer):
@@ -76,7 +77,7 @@ def test_lanes_that_are_all_the_same(agree):
     x = torch.full((3, 6, cell.input_size), 0.7)
     for threads in (1, 2):
         torch.set_num_threads(threads)
-        out, _ = unroll_native(cell, norms, x, zero, zero, window.marks(), (3,), True)
+        out, _ = unroll_native(WindowCall(cell, norms, x, zero, zero, window.marks(), (3,), True))
         assert out.isfinite().all()
         for site in norms.sites:
             variance = norms.site(site).told[1]

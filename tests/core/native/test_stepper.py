@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 
-from memcell.backends import Layer, Stepper, WindowMarks
-from memcell.backends.norms import SiteNorms
+from memcell.backends import Layer, StepMasks, Stepper
 from memcell.errors import PluginError
 from memcell.recurrent.normalizer import Normalizer, NormWindow
-from memcell_compiler import NativeStepper, unroll_native
+from memcell.recurrent.norms import SiteNorms
+from memcell.recurrent.window_call import WindowCall
+from memcell_compiler.runtime.stepper import NativeStepper
+from memcell_compiler.runtime.unroll import unroll_native
 
 FEATURES, HIDDEN = 5, 8
 
@@ -51,17 +53,19 @@ def fold(cell, norms, seed=3):
     x = torch.randn(9, 16, FEATURES, generator=torch.Generator().manual_seed(seed))
     state = cell.initial_state(16)
     with torch.no_grad():
-        unroll_native(cell, norms, x, state, state, marks(9, 16), (), True)
+        unroll_native(WindowCall(cell, norms, x, state, state, marks(9, 16), (), True))
 
 
 def marks(steps, lanes, age=None):
     no = torch.zeros(steps, lanes, dtype=torch.bool)
-    return WindowMarks.of(no, ~no, torch.zeros(lanes, dtype=torch.int64) if age is None else age)
+    return StepMasks.of(no, ~no, torch.zeros(lanes, dtype=torch.int64) if age is None else age)
 
 
 def window(cell, norms, x, state, age=None):
     with torch.no_grad():
-        out, _ = unroll_native(cell, norms, x, state, state, marks(*x.shape[:2], age), (), False)
+        out, _ = unroll_native(
+            WindowCall(cell, norms, x, state, state, marks(*x.shape[:2], age), (), False)
+        )
     return out
 
 

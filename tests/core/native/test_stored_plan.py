@@ -11,19 +11,21 @@ from types import MethodType
 import pytest
 import torch
 
-from memcell_compiler import unroll_native
+from memcell.recurrent.window_call import WindowCall
 from memcell_compiler.build import cache
 from memcell_compiler.runtime import plan as plans
 from memcell_compiler.runtime.stored_plan import PROGRAMS, decoded, encoded, stored_key
+from memcell_compiler.runtime.unroll import unroll_native
 
 RUN = """
     import hashlib, sys
     import torch
     from memcell.plugins import default_registry
     from memcell.recurrent.state import leaves
-    from memcell.backends import WindowMarks
-    from memcell_compiler.runtime import plan; from memcell_compiler import unroll_native
-    from memcell.backends.norms import SiteNorms
+    from memcell.backends import StepMasks
+    from memcell_compiler.runtime import plan; from memcell_compiler.runtime.unroll import unroll_native
+    from memcell.recurrent.window_call import WindowCall
+    from memcell.recurrent.norms import SiteNorms
     torch.set_num_threads(1)
     if "untraced" in sys.argv:
         def refuse(*_):
@@ -40,12 +42,12 @@ RUN = """
         norms = SiteNorms(cell.norm_sites, lambda w: norm.build(w, norm.config({})))
         state = cell.initial_state(5)
         no = torch.zeros(6, 5, dtype=torch.bool)
-        marks = WindowMarks.of(no, ~no, torch.zeros(5, dtype=torch.int64))
+        marks = StepMasks.of(no, ~no, torch.zeros(5, dtype=torch.int64))
         x = torch.randn(6, 5, 3)
-        y, _ = unroll_native(cell, norms, x, state, state, marks, (), True)
+        y, _ = unroll_native(WindowCall(cell, norms, x, state, state, marks, (), True))
         y.square().sum().backward()
         with torch.no_grad():
-            z, _ = unroll_native(cell, norms, x, state, state, marks, (), False)
+            z, _ = unroll_native(WindowCall(cell, norms, x, state, state, marks, (), False))
         found = [y.detach(), z, *(p.grad for p in cell.parameters() if p.grad is not None)]
         found += [b for b in norms.buffers()]
         print(c, n, hashlib.sha256(b"".join(t.numpy().tobytes() for t in found)).hexdigest())
@@ -95,7 +97,9 @@ def forward(agree, norm="none", step=None):
     x = torch.linspace(-1, 1, 9 * 7 * 3, dtype=torch.float64).view(9, 7, 3)
     state = cell.initial_state(7, dtype=torch.float64)
     with torch.no_grad():
-        y, _ = unroll_native(cell, norms, x, state, state, window.marks(), (), window.gather)
+        y, _ = unroll_native(
+            WindowCall(cell, norms, x, state, state, window.marks(), (), window.gather)
+        )
     return y
 
 

@@ -13,8 +13,7 @@ import warnings
 import pytest
 import torch
 
-from memcell.backends import Layer, WindowMarks
-from memcell.backends.choose import UnrollWarning
+from memcell.backends import BackendWarning, Layer, StepMasks
 from memcell_compiler.build import compiler, unit
 
 VERSION = 'case "$*" in *--version*) echo fake 1; exit 0;; esac\n'
@@ -59,7 +58,7 @@ def run(agree, monkeypatch, tmp_path):
         monkeypatch.setenv("CC", cc)
         layer = Layer(agree.cell("cec"), None)
         no = torch.zeros(4, 2, dtype=torch.bool)
-        marks = WindowMarks.of(no, ~no, torch.zeros(2, dtype=torch.int64))
+        marks = StepMasks.of(no, ~no, torch.zeros(2, dtype=torch.int64))
         state = layer.cell.initial_state(2, dtype=torch.float64)
         x = torch.ones(4, 2, 3, dtype=torch.float64)
         began = time.monotonic()
@@ -69,7 +68,7 @@ def run(agree, monkeypatch, tmp_path):
         assert time.monotonic() - began < 30
         eager = Layer(layer.cell, None, "eager")(x, state, state, marks, (4,), True).outputs
         assert torch.allclose(outputs[0], eager, rtol=1e-12)
-        return [str(w.message) for w in said if issubclass(w.category, UnrollWarning)]
+        return [str(w.message) for w in said if issubclass(w.category, BackendWarning)]
 
     yield run
     # a library without its symbols must not be kept for the tests after this one
@@ -120,12 +119,12 @@ PROGRAM = textwrap.dedent(
     import warnings
     import torch
     from memcell.plugins import default_registry
-    from memcell.backends import Layer, WindowMarks
+    from memcell.backends import Layer, StepMasks
     warnings.simplefilter("error")
     entry = default_registry().get("cell", "rnn")
     layer = Layer(entry.build(2, 3, entry.config({})), None, "native")
     no = torch.zeros(4, 2, dtype=torch.bool)
-    marks = WindowMarks.of(no, ~no, torch.zeros(2, dtype=torch.int64))
+    marks = StepMasks.of(no, ~no, torch.zeros(2, dtype=torch.int64))
     state = layer.cell.initial_state(2)
     layer(torch.ones(4, 2, 2), state, state, marks, (), True)
     """
@@ -149,7 +148,7 @@ def test_where_no_object_can_be_written(tmp_path):
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stderr.count("UnrollWarning: ") == 1, done.stderr
+    assert done.stderr.count("BackendWarning: ") == 1, done.stderr
     assert "File size limit" in done.stderr or "File too large" in done.stderr
 
 

@@ -9,7 +9,7 @@ import sys
 import pytest
 import torch
 
-from memcell.backends import Layer, Stepper, WindowMarks
+from memcell.backends import Layer, StepMasks, Stepper
 from memcell.backends.subnormal import flushed
 from memcell.plugins import default_registry
 from memcell.recurrent.state import leaves
@@ -51,7 +51,7 @@ def subnormals(*tensors):
 
 def window(steps=STEPS, lanes=LANES):
     no = torch.zeros(steps, lanes, dtype=torch.bool)
-    return WindowMarks.of(no, ~no, torch.zeros(lanes, dtype=torch.int64))
+    return StepMasks.of(no, ~no, torch.zeros(lanes, dtype=torch.int64))
 
 
 def fading(name, way):

@@ -9,18 +9,20 @@ import sys
 import pytest
 import torch
 
-from memcell.backends import WindowMarks
+from memcell.backends import StepMasks
 from memcell.recurrent.state import leaves
-from memcell_compiler import unroll_native
+from memcell.recurrent.window_call import WindowCall
 from memcell_compiler.runtime import runner, threads
+from memcell_compiler.runtime.unroll import unroll_native
 
 RUN = """
 import os, sys, torch
 from memcell.plugins import default_registry
-from memcell.backends import WindowMarks
+from memcell.backends import StepMasks
 from memcell.backends.eager import unroll_eager
-from memcell_compiler import unroll_native
-from memcell.backends.norms import SiteNorms
+from memcell_compiler.runtime.unroll import unroll_native
+from memcell.recurrent.norms import SiteNorms
+from memcell.recurrent.window_call import WindowCall
 
 registry = default_registry()
 entry = registry.get("cell", "lstm")
@@ -30,14 +32,14 @@ options = batch.config({"min_lanes": 2})
 norms = SiteNorms(cell.norm_sites, lambda width: batch.build(width, options)).double()
 x = torch.randn(7, 9, 3, dtype=torch.float64)
 no = torch.zeros(7, 9, dtype=torch.bool)
-marks = WindowMarks.of(no, ~no, torch.zeros(9, dtype=torch.int64))
+marks = StepMasks.of(no, ~no, torch.zeros(9, dtype=torch.int64))
 start = cell.initial_state(9, dtype=torch.float64)
 norms.train()
 
 def outputs(unroll, count):
     torch.set_num_threads(count)
     with torch.no_grad():
-        return unroll(cell, norms, x, start, start, marks, (7,), True)[0]
+        return unroll(WindowCall(cell, norms, x, start, start, marks, (7,), True))[0]
 
 def check():
     want = outputs(unroll_eager, 1)
@@ -110,12 +112,14 @@ def test_one_lane_on_two_threads_is_bit_for_bit_the_one_of_one(monkeypatch, agre
     x = torch.randn(40, 1, 3)
     restarts = torch.zeros(40, 1, dtype=torch.bool)
     restarts[17] = True
-    marks = WindowMarks.of(restarts, torch.ones_like(restarts), torch.zeros(1, dtype=torch.int64))
+    marks = StepMasks.of(restarts, torch.ones_like(restarts), torch.zeros(1, dtype=torch.int64))
     start = made.initial_state(1)
     found = []
     for count in (1, 2):
         torch.set_num_threads(count)
         with torch.no_grad():
-            out, states = unroll_native(made, norms, x, start, start, marks, (9, 40), False)
+            out, states = unroll_native(
+                WindowCall(made, norms, x, start, start, marks, (9, 40), False)
+            )
         found.append([out, *leaves(states[9]), *leaves(states[40])])
     assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from memcell_compiler import unroll_native
 from memcell_compiler.emit import emit
 from memcell_compiler.emit.timers import SECTIONS
 from memcell_compiler.runtime.timed import Timed
+from memcell_compiler.runtime.unroll import unroll_native
 
 CELLS = [("lstm", "none"), ("lstm", "batch")]
 

@@ -10,10 +10,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from memcell.backends import Layer, WindowMarks
-from memcell.backends.choose import UnrollWarning
+from memcell.backends import BackendWarning, Layer, StepMasks
 from memcell.recurrent.cell import Cell
-from memcell_compiler import native_reason
 from memcell_compiler.emit.context import Context
 from memcell_compiler.emit.emit import write
 from memcell_compiler.emit.memory import Memory
@@ -21,6 +19,7 @@ from memcell_compiler.passes import schedule
 from memcell_compiler.passes.schedule import Schedule
 from memcell_compiler.passes.storage_requests import Wants
 from memcell_compiler.runtime import plan
+from memcell_compiler.runtime.unroll import native_reason
 from memcell_compiler.verify import Unverified, verify
 
 
@@ -227,7 +226,7 @@ def test_fault_in_the_order_or_the_memory_is_refused(agree, monkeypatch, fault, 
 def test_refused_code_is_replaced_by_the_eager_loop_with_a_warning(monkeypatch):
     monkeypatch.setattr(plan, "load_plan", lambda key: None)
     no = torch.zeros(6, 3, dtype=torch.bool)
-    marks = WindowMarks.of(no, ~no, torch.zeros(3, dtype=torch.int64))
+    marks = StepMasks.of(no, ~no, torch.zeros(3, dtype=torch.int64))
     x = torch.randn(6, 3, 3, dtype=torch.float64)
     found = []
     for unroll in ("eager", "auto"):
@@ -236,7 +235,7 @@ def test_refused_code_is_replaced_by_the_eager_loop_with_a_warning(monkeypatch):
         layer = Layer(cell, None, unroll)
         if unroll == "auto":
             _needs_operands_only(monkeypatch)
-            with pytest.warns(UnrollWarning, match=r"Textbook.*did not pass verification"):
+            with pytest.warns(BackendWarning, match=r"Textbook.*did not pass verification"):
                 found.append(layer(x, state, state, marks, (6,), False).outputs)
         else:
             found.append(layer(x, state, state, marks, (6,), False).outputs)

@@ -18,10 +18,10 @@ SCRIPT = """
     from typing import NamedTuple
     import torch
     from memcell.recurrent.cell import Cell
-    from memcell.backends import Layer, WindowMarks
-    from memcell.backends.choose import UnrollWarning
+    from memcell.backends import Layer, StepMasks
+    from memcell.backends import BackendWarning
 
-    warnings.simplefilter("error", UnrollWarning)
+    warnings.simplefilter("error", BackendWarning)
 
     class Wide(NamedTuple):
         m: torch.Tensor
@@ -47,7 +47,7 @@ SCRIPT = """
     cell = Matrices()
     x = torch.randn(2, 3, 3, requires_grad=True)
     no = torch.zeros(2, 3, dtype=torch.bool)
-    marks = WindowMarks.of(no, ~no, torch.zeros(3, dtype=torch.int64))
+    marks = StepMasks.of(no, ~no, torch.zeros(3, dtype=torch.int64))
     state = cell.initial_state(3)
     found = []
     for way in ("native", "eager"):

@@ -14,11 +14,11 @@ import time
 
 import torch
 
-from memcell.backends import WindowMarks
+from memcell.backends import StepMasks
 from memcell.backends.eager import unroll_eager
-from memcell.backends.norms import SiteNorms
 from memcell.plugins import default_registry
-from memcell_compiler import unroll_native
+from memcell.recurrent.norms import SiteNorms
+from memcell_compiler.runtime.unroll import unroll_native
 
 FEATURES = 16
 WAYS = {"native": unroll_native, "eager": unroll_eager}
@@ -43,7 +43,7 @@ def build(cell, norm, hidden):
 def window(way, cell, norms, x, gradient, inference):
     steps, lanes, _ = x.shape
     no = torch.zeros(steps, lanes, dtype=torch.bool)
-    marks = WindowMarks.of(no, ~no, torch.zeros(lanes, dtype=torch.int64))
+    marks = StepMasks.of(no, ~no, torch.zeros(lanes, dtype=torch.int64))
     state = cell.initial_state(lanes)
     parameters = [*cell.parameters(), *norms.parameters()]
 

@@ -66,8 +66,8 @@ def test_probes_change_neither_metrics_nor_weights_nor_random_numbers(make_train
     ):
         assert torch.equal(a, b)
     assert probed.network.training == plain.network.training
-    assert [layer.unroll for layer in probed.network.recurrent.layers] == [
-        layer.unroll for layer in plain.network.recurrent.layers
+    assert [layer.backend for layer in probed.network.recurrent.layers] == [
+        layer.backend for layer in plain.network.recurrent.layers
     ]
 
 

@@ -356,7 +356,7 @@ MUTANTS = {
     checks.initialization_repeats: [OtherRandomness, LeavesBias],
     checks.state_dict_round_trips: [PlainTensorWeight],
     checks.torch_form_is_exact: [WrongForm],
-    checks.chosen_way_equals_eager: [ActsWhenRecorded],
+    checks.chosen_backend_equals_eager: [ActsWhenRecorded],
 }
 PAIRS = [(check, mutant) for check, mutants in MUTANTS.items() for mutant in mutants]
 

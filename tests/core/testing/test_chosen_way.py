@@ -1,89 +1,89 @@
-"""The check of the way that ``auto`` takes sees every kind of wrong number, and nothing else."""
+"""The check of the backend that ``auto`` takes sees every kind of wrong number, and nothing else."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import pytest
 import torch
 
-from memcell.backends import choose as ways
+from memcell.backends.choose import EAGER
+from memcell.recurrent.refusals import Unsupported
 from memcell.testing import CheckFailed
-from memcell.testing.cells import chosen_way_equals_eager
+from memcell.testing.cells import chosen_backend_equals_eager
 from memcell.testing.trace_cell import TraceCell
-from memcell_compiler import Unsupported
 
 
 class Double:
-    """The eager loop under the names of all ways, but the first wrong by ``change`` where it is not eager."""
+    """The eager loop under the names of all backends, wrong by ``change`` where it is not eager."""
 
     def __init__(self, change=None, refuses=()):
         self.change, self.refuses, self.asked = change, refuses, set()
 
-    def __call__(self, way, layer, x, state, fresh, marks, keep, gather):
-        self.asked.add(way)
-        if way in self.refuses:
+    def __call__(self, backend, call):
+        self.asked.add(backend.name)
+        if backend.name in self.refuses:
             raise Unsupported("it has a loop")
-        if way != "eager" and self.change:
-            return self.change(layer, x, state, fresh, marks, keep, gather)
-        return ways.run("eager", layer, x, state, fresh, marks, keep, gather)
+        if backend is not EAGER and self.change:
+            return self.change(call)
+        return EAGER.run(call)
 
 
-def eager(*arguments):
-    return ways.run("eager", *arguments)
-
-
-def wrong_output(*arguments):
-    out, states = eager(*arguments)
+def wrong_output(call):
+    out, states = EAGER.run(call)
     return out * (1 + 1e-9), states
 
 
-def wrong_gradient(*arguments):
-    out, states = eager(*arguments)
+def wrong_gradient(call):
+    out, states = EAGER.run(call)
     return out + 1e-6 * (out - out.detach()), states
 
 
-def wrong_state(*arguments):
-    out, states = eager(*arguments)
+def wrong_state(call):
+    out, states = EAGER.run(call)
     last = max(states)
     return out, {**states, last: type(states[last])(*(t + 1e-6 for t in states[last]))}
 
 
-def not_a_number(*arguments):
-    out, states = eager(*arguments)
+def not_a_number(call):
+    out, states = EAGER.run(call)
     return out * float("nan"), states
 
 
-def ignores_restarts(layer, x, state, fresh, *rest):
-    return eager(layer, x, state, type(fresh)(*(t * 0 for t in fresh)), *rest)
+def ignores_initial_state(call):
+    zeros = type(call.initial_state)(*(t * 0 for t in call.initial_state))
+    return EAGER.run(replace(call, initial_state=zeros))
 
 
-def gradient_past_restarts(layer, x, state, fresh, *rest):
-    return eager(layer, x, state, type(fresh)(*(t.detach() for t in fresh)), *rest)
+def no_gradient_of_initial_state(call):
+    detached = type(call.initial_state)(*(t.detach() for t in call.initial_state))
+    return EAGER.run(replace(call, initial_state=detached))
 
 
-def statistics_not_folded(layer, x, state, fresh, marks, keep, gather):
-    buffers = {n: b.clone() for n, b in layer.named_buffers()}
-    found = eager(layer, x, state, fresh, marks, keep, gather)
-    for name, buffer in layer.named_buffers():
+def statistics_not_accumulated(call):
+    buffers = {n: b.clone() for n, b in call.norms.named_buffers()}
+    found = EAGER.run(call)
+    for name, buffer in call.norms.named_buffers():
         buffer.copy_(buffers[name])
     return found
 
 
-def only_many_lanes(layer, x, *rest):
-    out, states = eager(layer, x, *rest)
-    return (out + 1e-6 if x.shape[1] > 32 else out), states
+def only_many_lanes(call):
+    out, states = EAGER.run(call)
+    return (out + 1e-6 if call.x.shape[1] > 32 else out), states
 
 
-def only_one_step(layer, x, *rest):
-    out, states = eager(layer, x, *rest)
-    return (out + 1e-6 if len(x) == 1 else out), states
+def only_one_step(call):
+    out, states = EAGER.run(call)
+    return (out + 1e-6 if len(call.x) == 1 else out), states
 
 
-def only_at_inference(*arguments):
-    out, states = eager(*arguments)
+def only_at_inference(call):
+    out, states = EAGER.run(call)
     return (out if torch.is_grad_enabled() else out + 1e-6), states
 
 
-def raises(*arguments):
+def raises(call):
     raise IndexError("list index out of range")
 
 
@@ -92,9 +92,9 @@ WRONG = [
     wrong_gradient,
     wrong_state,
     not_a_number,
-    ignores_restarts,
-    gradient_past_restarts,
-    statistics_not_folded,
+    ignores_initial_state,
+    no_gradient_of_initial_state,
+    statistics_not_accumulated,
     only_many_lanes,
     only_one_step,
     only_at_inference,
@@ -103,32 +103,32 @@ WRONG = [
 
 
 @pytest.mark.parametrize("change", WRONG, ids=lambda change: change.__name__)
-def test_a_wrong_way_is_found_and_the_eager_loop_named(change):
-    with pytest.raises(CheckFailed, match="--unroll eager") as caught:
-        chosen_way_equals_eager(TraceCell, Double(change))
+def test_wrong_backend_is_found_and_eager_loop_named(change):
+    with pytest.raises(CheckFailed, match="--backend eager") as caught:
+        chosen_backend_equals_eager(TraceCell, Double(change))
     assert "as generated C" in str(caught.value)
 
 
 def test_the_figure_is_said():
-    said = r"the state after step 8, part \d differs by \d.*e-\d\d.*\(training, T=8 B=5, restarts"
+    said = r"the state after step 8, part \d differs by \d.*e-\d\d.*\(training, T=8 B=5, resets"
     with pytest.raises(CheckFailed, match=said):
-        chosen_way_equals_eager(TraceCell, Double(wrong_state))
+        chosen_backend_equals_eager(TraceCell, Double(wrong_state))
 
 
-def test_a_right_way_is_accepted():
+def test_right_backend_is_accepted():
     double = Double()
-    chosen_way_equals_eager(TraceCell, double)
+    chosen_backend_equals_eager(TraceCell, double)
     assert double.asked == {"native", "eager"}
 
 
-def test_where_the_first_way_refuses_the_next_is_compared():
+def test_next_backend_is_compared_where_first_refuses():
     with pytest.raises(CheckFailed, match="torch's own kernel"):
-        chosen_way_equals_eager(TraceCell, Double(wrong_gradient, refuses=("native",)))
+        chosen_backend_equals_eager(TraceCell, Double(wrong_gradient, refuses=("native",)))
 
 
 def test_where_all_refuse_there_is_nothing_to_compare():
     double = Double(wrong_gradient, refuses=("native", "torch"))
-    chosen_way_equals_eager(TraceCell, double)
+    chosen_backend_equals_eager(TraceCell, double)
     assert double.asked == {"native", "torch", "eager"}
 
 
@@ -142,4 +142,4 @@ class Masked(TraceCell):
 
 
 def test_masks_are_compared():
-    chosen_way_equals_eager(Masked, Double())
+    chosen_backend_equals_eager(Masked, Double())

@@ -4,60 +4,52 @@ from __future__ import annotations
 
 import itertools
 import types
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from memcell.backends import WindowMarks
-from memcell.backends.norms import Gathered, SiteNorms, StepNorm
 from memcell.recurrent.cell import Cell
 from memcell.recurrent.normalizer import NormWindow
+from memcell.recurrent.norms import SiteNorms, SiteStatistics, StepNorm
 from memcell.recurrent.state import State, where
+from memcell.recurrent.window_call import WindowCall, WindowOutput
 
 _numbers = itertools.count()
 
 
 class CompiledStep:
-    """Has the signature of the eager unroll; each instance compiles for itself."""
+    """Runs windows by a compiled step; each instance compiles for itself."""
 
     def __init__(self) -> None:
         self._compiled: dict[bool, Callable[..., Any]] = {}
 
-    def __call__(
-        self,
-        cell: Cell,
-        norms: SiteNorms,
-        x: Tensor,
-        state: State,
-        fresh: State,
-        marks: WindowMarks,
-        keep: Collection[int],
-        gather: bool,
-    ) -> tuple[Tensor, dict[int, State]]:
-        """Run a cell over a window."""
-        projected = cell.project(x)
+    def __call__(self, call: WindowCall) -> WindowOutput:
+        """Run a window."""
+        cell, norms, masks, state = call.cell, call.norms, call.masks, call.state
+        projected = cell.project(call.x)
         single = isinstance(projected, Tensor)
         parts = (projected,) if isinstance(projected, Tensor) else projected
-        windows = norms.windows(marks, gather)
+        windows = call.norm_windows()
         modes = tuple((site, window.mode) for site, window in windows.items())
         inputs = [[i.unbind(0) for i in window.inputs] for window in windows.values()]
-        step = self._compiled.setdefault(gather, _compile_alone())
-        outputs, states, gathered = [], {0: state} if 0 in keep else {}, list[Gathered]()
+        step = self._compiled.setdefault(call.update_statistics, _compile_alone())
+        outputs, states = [], {0: state} if 0 in call.return_steps else {}
+        statistics = list[SiteStatistics]()
         for t, p in enumerate(zip(*(part.unbind(0) for part in parts), strict=True)):
-            if marks.any_restart[t]:
-                state = where(marks.restarts[t], fresh, state)
+            if masks.any_reset[t]:
+                state = where(masks.resets[t], call.initial_state, state)
             now = tuple(tuple(i[t] for i in site) for site in inputs)
             output, after, found = step(cell, norms, modes, p[0] if single else p, state, now)
-            state = after if marks.all_valid[t] else where(marks.valid[t], after, state)
+            state = after if masks.all_valid[t] else where(masks.valid[t], after, state)
             outputs.append(output)
-            gathered.append(found)
-            if t + 1 in keep:
+            statistics.append(found)
+            if t + 1 in call.return_steps:
                 states[t + 1] = state
-        if gather:
-            norms.fold(windows, gathered)
-        return torch.stack(outputs), states
+        if call.update_statistics:
+            norms.accumulate(windows, statistics)
+        return WindowOutput(torch.stack(outputs), states)
 
 
 def _step(
@@ -67,7 +59,7 @@ def _step(
     p: Any,
     state: State,
     inputs: tuple[tuple[Tensor, ...], ...],
-) -> tuple[Tensor, State, Gathered]:
+) -> tuple[Tensor, State, SiteStatistics]:
     # StepNorm takes element t of each input: a tensor with a first dimension of 1 is a window of one step
     windows = {
         site: NormWindow(mode, tuple(i.unsqueeze(0) for i in now))
@@ -75,7 +67,7 @@ def _step(
     }
     norm = StepNorm(norms, windows, 0)
     output, after = cell.step(p, state, norm)
-    return output, after, norm.gathered
+    return output, after, norm.statistics
 
 
 def _compile_alone() -> Callable[..., Any]:

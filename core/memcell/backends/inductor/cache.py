@@ -12,15 +12,15 @@ from typing import Any
 import torch
 from torch._dynamo.exc import TorchDynamoException
 
-from memcell.backends.inductor.chunk import Done, Form, Piece, run_chunk
+from memcell.backends.inductor.chunk import Chunk, ChunkOutput, Form, run_chunk
 from memcell.backends.inductor.probe import probe
-from memcell.backends.norms import SiteNorms
 from memcell.errors import MemcellError
 from memcell.recurrent.cell import Cell
+from memcell.recurrent.norms import SiteNorms
+from memcell.recurrent.refusals import Unsupported
 from memcell.recurrent.state import State, leaves
-from memcell_compiler.trace.unsupported import Unsupported
 
-Run = Callable[[Cell, SiteNorms, Form, Piece, State, State], Done]
+Run = Callable[[Cell, SiteNorms, Form, Chunk, State, State], ChunkOutput]
 
 #: For each cell: what was compiled for it, or why that is not possible.
 _compiled: weakref.WeakKeyDictionary[Cell, dict[Hashable, Run | Unsupported]] = (
@@ -30,8 +30,8 @@ _numbers = itertools.count()
 
 
 def run_compiled(
-    cell: Cell, norms: SiteNorms, form: Form, piece: Piece, state: State, fresh: State
-) -> Done:
+    cell: Cell, norms: SiteNorms, form: Form, chunk: Chunk, state: State, initial_state: State
+) -> ChunkOutput:
     """Run a chunk compiled, compiling it where there is nothing yet for its key.
 
     Raises:
@@ -39,17 +39,17 @@ def run_compiled(
             later call.
     """
     known = _compiled.setdefault(cell, {})
-    key = _key(norms, form, piece, state, fresh)
+    key = _key(norms, form, chunk, state, initial_state)
     found = known.get(key)
     if isinstance(found, Unsupported):
         raise Unsupported(str(found))
     first = found is None
     try:
         if found is None:
-            probe(cell, norms, form, piece, state, fresh)
-            found = _compile(piece.parts[0].device)
+            probe(cell, norms, form, chunk, state, initial_state)
+            found = _compile(chunk.parts[0].device)
         with _backward_compiled_too() if first else nullcontext():
-            done = found(cell, norms, form, piece, state, fresh)
+            result = found(cell, norms, form, chunk, state, initial_state)
     except Unsupported as error:
         known[key] = error
         raise
@@ -62,11 +62,13 @@ def run_compiled(
         known[key] = reason = Unsupported(f"torch.compile: {_line(error)}")
         raise reason from error
     known[key] = found
-    return _out_of_the_pool(done) if piece.parts[0].is_cuda else done
+    return _out_of_the_pool(result) if chunk.parts[0].is_cuda else result
 
 
-def _key(norms: SiteNorms, form: Form, piece: Piece, state: State, fresh: State) -> Hashable:
-    tensors = (*piece.parts, *leaves(state), *leaves(fresh))
+def _key(
+    norms: SiteNorms, form: Form, chunk: Chunk, state: State, initial_state: State
+) -> Hashable:
+    tensors = (*chunk.parts, *leaves(state), *leaves(initial_state))
     return (
         id(norms),
         form,
@@ -104,12 +106,12 @@ def _backward_compiled_too() -> AbstractContextManager[None]:
     return found
 
 
-def _out_of_the_pool(done: Done) -> Done:
+def _out_of_the_pool(result: ChunkOutput) -> ChunkOutput:
     """Return copies: the next replay of a CUDA graph may write over what this one returned.
 
     Gradients stay in the pool until they are added up; they are to be used up before the next window runs.
     """
-    copied: Done = torch.utils._pytree.tree_map_only(torch.Tensor, torch.clone, done)
+    copied: ChunkOutput = torch.utils._pytree.tree_map_only(torch.Tensor, torch.clone, result)
     return copied
 
 

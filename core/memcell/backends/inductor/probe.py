@@ -10,13 +10,12 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from memcell.backends.inductor.chunk import Form, Piece, run_chunk
-from memcell.backends.norms import SiteNorms
+from memcell.backends.inductor.chunk import Chunk, Form, run_chunk
 from memcell.recurrent.cell import Cell
+from memcell.recurrent.norms import SiteNorms
+from memcell.recurrent.purity import watched
+from memcell.recurrent.refusals import Unsupported, hint_of, place_of_call, said
 from memcell.recurrent.state import State, leaves
-from memcell_compiler.trace.purity import watched
-from memcell_compiler.trace.reasons import hint_of, place_of_call, said
-from memcell_compiler.trace.unsupported import Unsupported
 
 
 class _Eyes(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -59,20 +58,20 @@ def _where() -> str:
 
 
 def probe(
-    cell: Cell, norms: SiteNorms, form: Form, piece: Piece, state: State, fresh: State
+    cell: Cell, norms: SiteNorms, form: Form, chunk: Chunk, state: State, initial_state: State
 ) -> None:
-    """Run the first step of a piece without gradient.
+    """Run the first step of a chunk without gradient.
 
     Raises:
         Unsupported: The step is random, depends on the value of a tensor, writes into its inputs, or
             keeps something on itself.
     """
-    first: Piece = pytree.tree_map(lambda t: t[:1], piece)
-    given = [*pytree.tree_leaves(first), *leaves(state), *leaves(fresh)]
+    first: Chunk = pytree.tree_map(lambda t: t[:1], chunk)
+    given = [*pytree.tree_leaves(first), *leaves(state), *leaves(initial_state)]
     for module in (cell, norms):
         given += [*module.parameters(), *module.buffers()]
     both = nn.ModuleDict({"cell": cell, "norms": norms})
     with torch.no_grad(), watched(both), _Eyes(given):
-        # not marked: the step gets the very state, not a copy made by where
-        plain = form._replace(marked=False, every=False)
-        run_chunk(cell, norms, plain, first, state, fresh)
+        # not masked: the step gets the very state, not a copy made by where
+        plain = form._replace(masked=False, every=False)
+        run_chunk(cell, norms, plain, first, state, initial_state)

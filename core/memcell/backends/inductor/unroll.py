@@ -1,4 +1,4 @@
-"""The compiled unroll: the window in chunks, the chunks compiled."""
+"""A window through Inductor: cut into chunks, the chunks compiled."""
 
 from __future__ import annotations
 
@@ -8,93 +8,86 @@ import torch
 from torch import Tensor
 
 from memcell.backends.inductor.cache import run_compiled
-from memcell.backends.inductor.chunk import Done, Form, run_chunk
-from memcell.backends.inductor.graphs import Cut, cuts
+from memcell.backends.inductor.chunk import ChunkOutput, Cut, Form, cuts, run_chunk
 from memcell.backends.inductor.probe import probe
-from memcell.backends.norms import SiteNorms
-from memcell.backends.step_masks import WindowMarks
 from memcell.errors import UsageError
 from memcell.recurrent.cell import Cell, projected
+from memcell.recurrent.norms import SiteNorms
+from memcell.recurrent.refusals import Unsupported
 from memcell.recurrent.state import State, leaves, map_state
-from memcell_compiler.trace.unsupported import Unsupported
+from memcell.recurrent.step_masks import StepMasks
+from memcell.recurrent.window_call import WindowCall, WindowOutput
 
 #: K, steps of a chunk: more make the compiler slow, fewer leave the dispatcher's cost a chunk.
 CHUNK = 16
 
 
-def unroll_compiled(
-    cell: Cell,
-    norms: SiteNorms,
-    x: Tensor,
-    state: State,
-    fresh: State,
-    marks: WindowMarks,
-    keep: Collection[int],
-    gather: bool,
-    generator: torch.Generator | None = None,
-    chunk: int = CHUNK,
-) -> tuple[Tensor, dict[int, State]]:
-    """Run a cell over a window. Arguments and result as `memcell.backends.eager.unroll_eager`.
+def unroll_inductor(call: WindowCall, chunk: int = CHUNK) -> WindowOutput:
+    """Run a window in chunks of compiled steps.
 
-    A first call compiles for seconds, as does another B, dtype or device; another T does not. Nothing is
-    folded before the whole window has run, so that after a refusal the eager loop may run it.
+    A first call compiles for seconds, as does another B, dtype or device; another T does not. No statistics
+    are accumulated before the whole window has run, so that after a refusal the eager loop may run it.
 
     Args:
-        cell: The cell.
-        norms: Its normalizers.
-        x: ``[T, B, I]``.
-        state: The state before the first step.
-        fresh: The state of a restarted lane.
-        marks: Restarts, padding, ages.
-        keep: Numbers of steps after which the state is wanted.
-        gather: Training: normalizers use and fold batch statistics.
-        generator: Random numbers for a cell that draws masks; None for none.
+        call: The window.
         chunk: K.
 
     Raises:
         Unsupported: The step cannot be compiled; says why.
     """
-    found = projected(cell, x, generator)
-    single = isinstance(found, Tensor)
-    parts = (found,) if isinstance(found, Tensor) else tuple(found)
-    windows = norms.windows(marks, gather)
+    cell, norms, x, masks, return_steps = (
+        call.cell,
+        call.norms,
+        call.x,
+        call.masks,
+        call.return_steps,
+    )
+    parts, single = _parts(projected(cell, x, call.generator))
+    windows = call.norm_windows()
     modes = tuple((site, window.mode) for site, window in windows.items())
     inputs = [window.inputs for window in windows.values()]
-    training = _needs_gradient(cell, norms, parts, state, fresh)
-    outputs, gathered = list[Tensor](), list[tuple[tuple[Tensor, ...], ...]]()
-    states = {0: state} if 0 in keep else {}
-    # a state that is the very tensor of fresh would be compiled as such, and the next chunk's anew
-    state = map_state(lambda t: t.view_as(t), state)
+    training = _needs_gradient(call, parts)
+    outputs, statistics = list[Tensor](), list[tuple[tuple[Tensor, ...], ...]]()
+    states = {0: call.state} if 0 in return_steps else {}
+    # a state that is the very tensor of the initial one would be compiled as such, and the next chunk's anew
+    state = map_state(lambda t: t.view_as(t), call.state)
     compiled = False
     with torch.set_grad_enabled(training):
-        for cut in cuts(parts, inputs, marks, chunk):
+        for cut in cuts(parts, inputs, masks, chunk):
             compiled |= cut.compiled
             last = cut.start + cut.steps
-            every = any(cut.start < step < last for step in keep)
-            # CUDA graphs are recorded along the way through a window: with and without marks, chunk by
-            # chunk, there would be as many ways as windows, each recorded anew. One form, one way.
-            marked = cut.marked or x.is_cuda
-            form = Form(modes, single, marked, every)
+            every = any(cut.start < step < last for step in return_steps)
+            # CUDA graphs are recorded along the way through a window: with and without masks, chunk by
+            # chunk, there would be as many graphs as windows, each recorded anew. One form, one graph.
+            masked = cut.masked or x.is_cuda
+            form = Form(modes, single, masked, every)
             run = run_compiled if cut.compiled else run_chunk
             before = _alike(state) if training and cut.compiled else state
-            done = run(cell, norms, form, cut.piece, before, fresh)
-            state = done.state
-            outputs.append(done.outputs[: cut.steps])
-            # what was gathered in its real steps, without the filling
-            gathered.append(tuple(tuple(g[: cut.steps] for g in site) for site in done.gathered))
-            states |= _kept(done, cut, keep)
-        result = torch.cat(outputs)
-    if gather:
+            result = run(cell, norms, form, cut.chunk, before, call.initial_state)
+            state = result.state
+            outputs.append(result.outputs[: cut.steps])
+            # the statistics of its real steps, without the filling
+            statistics.append(
+                tuple(tuple(s[: cut.steps] for s in site) for site in result.statistics)
+            )
+            states |= _returned(result, cut, return_steps)
+        joined = torch.cat(outputs)
+    if call.update_statistics:
         for column, (site, window) in enumerate(windows.items()):
-            stacks = zip(*(g[column] for g in gathered), strict=True)
+            stacks = zip(*(each[column] for each in statistics), strict=True)
             stacked = tuple(torch.cat(stack) for stack in stacks)
             if stacked:
                 norms.site(site).fold(stacked, window.mode, window.inputs)
     if training and compiled:  # a short window is the plain loop
-        for tensor in (result, *(part for kept in states.values() for part in leaves(kept))):
+        for tensor in (joined, *(part for each in states.values() for part in leaves(each))):
             if tensor.grad_fn is not None:
                 tensor.register_hook(_once)  # type: ignore[no-untyped-call]
-    return result, states
+    return WindowOutput(joined, states)
+
+
+def _parts(found: Tensor | tuple[Tensor, ...]) -> tuple[tuple[Tensor, ...], bool]:
+    """Return what ``project`` returned as a tuple, and whether it was a single tensor."""
+    return ((found,), True) if isinstance(found, Tensor) else (tuple(found), False)
 
 
 def _once(cotangent: Tensor) -> None:
@@ -106,11 +99,11 @@ def _once(cotangent: Tensor) -> None:
     if torch.is_grad_enabled():
         raise UsageError(
             "a compiled window has no gradient of its gradient (create_graph=True); run it natively or on "
-            "the eager loop, with --unroll native or --unroll eager, or Layer(..., unroll='eager')"
+            "the eager loop, with --backend native or --backend eager, or Layer(..., backend='eager')"
         )
 
 
-def compiled_reason(cell: Cell, norms: SiteNorms) -> str | None:
+def inductor_reason(cell: Cell, norms: SiteNorms) -> str | None:
     """Return why a cell with its normalizers is not compiled, or None where nothing is against it.
 
     One step of two lanes is run as it is; what the compiler itself refuses comes out when it is used.
@@ -118,28 +111,25 @@ def compiled_reason(cell: Cell, norms: SiteNorms) -> str | None:
     like = next(cell.parameters(), torch.zeros(()))
     x = like.new_zeros(1, 2, cell.input_size)
     no = torch.zeros(1, 2, dtype=torch.bool, device=like.device)
-    marks = WindowMarks.of(no, ~no, no[0].to(torch.int64))
+    masks = StepMasks.of(no, ~no, no[0].to(torch.int64))
     state = cell.initial_state(2, device=like.device, dtype=like.dtype)
     try:
         with torch.no_grad():
-            found = projected(cell, x)
-            single = isinstance(found, Tensor)
-            parts = (found,) if isinstance(found, Tensor) else tuple(found)
-            for gather in (True, False):
-                windows = norms.windows(marks, gather)
+            parts, single = _parts(projected(cell, x))
+            for update_statistics in (True, False):
+                windows = norms.windows(masks, update_statistics)
                 modes = tuple((site, window.mode) for site, window in windows.items())
-                (cut,) = cuts(parts, [w.inputs for w in windows.values()], marks, 1)
-                form = Form(modes, single, marked=False, every=False)
-                probe(cell, norms, form, cut.piece, state, state)
+                (cut,) = cuts(parts, [w.inputs for w in windows.values()], masks, 1)
+                form = Form(modes, single, masked=False, every=False)
+                probe(cell, norms, form, cut.chunk, state, state)
     except Unsupported as error:
         return str(error)
     return None
 
 
-def _needs_gradient(
-    cell: Cell, norms: SiteNorms, parts: tuple[Tensor, ...], state: State, fresh: State
-) -> bool:
-    tensors = [*parts, *leaves(state), *leaves(fresh), *cell.parameters(), *norms.parameters()]
+def _needs_gradient(call: WindowCall, parts: tuple[Tensor, ...]) -> bool:
+    states = (*leaves(call.state), *leaves(call.initial_state))
+    tensors = [*parts, *states, *call.cell.parameters(), *call.norms.parameters()]
     return torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
 
 
@@ -153,13 +143,13 @@ def _alike(state: State) -> State:
     )
 
 
-def _kept(done: Done, cut: Cut, keep: Collection[int]) -> dict[int, State]:
+def _returned(result: ChunkOutput, cut: Cut, return_steps: Collection[int]) -> dict[int, State]:
     last = cut.start + cut.steps
     found = {}
-    for step in keep:
+    for step in return_steps:
         if step == last:
-            found[step] = done.state
-        elif cut.start < step < last and done.states is not None:
+            found[step] = result.state
+        elif cut.start < step < last and result.states is not None:
             k = step - cut.start - 1
-            found[step] = map_state(lambda t, k=k: t[k], done.states)
+            found[step] = map_state(lambda t, k=k: t[k], result.states)
     return found

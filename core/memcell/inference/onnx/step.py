@@ -14,11 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from memcell.backends.layer import Layer
-from memcell.backends.norms import SiteNorms, StepNorm
 from memcell.errors import MemcellError
 from memcell.network.network import Network
 from memcell.recurrent.cell import projected
 from memcell.recurrent.normalizer import NormWindow
+from memcell.recurrent.norms import SiteNorms, StepNorm
 from memcell.recurrent.state import State, leaves, rebuild
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from memcell.testing.cells.chosen import chosen_way_equals_eager
+from memcell.testing.cells.chosen import chosen_backend_equals_eager
 from memcell.testing.cells.drawing import (
     project_draws_from_its_generator,
     step_draws_no_random_numbers,
@@ -71,10 +71,10 @@ CELL_CHECKS: tuple[Callable[[BuildCell], None], ...] = (
     initialization_repeats,
     state_dict_round_trips,
     torch_form_is_exact,
-    chosen_way_equals_eager,
+    chosen_backend_equals_eager,
 )
 
 #: Those that take seconds: before training they are left out, and the first window is checked instead.
-SLOW_CHECKS = (chosen_way_equals_eager, step_reads_no_values)
+SLOW_CHECKS = (chosen_backend_equals_eager, step_reads_no_values)
 
 __all__ = ["CELL_CHECKS", "SLOW_CHECKS", "BuildCell"]

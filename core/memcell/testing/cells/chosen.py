@@ -1,4 +1,4 @@
-"""The way that ``--unroll auto`` takes for a cell, against the eager loop, number by number."""
+"""The backend that ``--backend auto`` takes for a cell, against the eager loop, number by number."""
 
 from __future__ import annotations
 
@@ -6,73 +6,86 @@ from typing import NamedTuple
 
 import torch
 
-from memcell.backends import Layer, WindowMarks
-from memcell.backends import choose as ways
-from memcell.backends.agreement import Numbers, Run, Window, numbers, tolerance, worst
+from memcell.backends import Layer, StepMasks
+from memcell.backends.agreement import (
+    ComparedWindow,
+    Numbers,
+    Run,
+    numbers,
+    run_on,
+    tolerance,
+    worst,
+)
+from memcell.backends.backend import Backend
+from memcell.backends.choose import EAGER, candidates
 from memcell.recurrent.cell import Cell
 from memcell.recurrent.normalizer import Normalizer
+from memcell.recurrent.norms import SiteNorms
+from memcell.recurrent.refusals import Unsupported
 from memcell.recurrent.state import map_state
+from memcell.recurrent.window_call import WindowCall
 from memcell.testing.cells.made import BuildCell, made
 from memcell.testing.failure import line_of, require
 from memcell.testing.numbers import noise, seeded
 from memcell.testing.trace_norm import TraceNorm
-from memcell_compiler.trace.unsupported import Unsupported
 
 
-class _Window(NamedTuple):
+class _Kind(NamedTuple):
     steps: int
     lanes: int
-    marked: bool
+    masked: bool
     training: bool
 
-    def marks(self) -> WindowMarks:
+    def masks(self) -> StepMasks:
         restarts = torch.zeros(self.steps, self.lanes, dtype=torch.bool)
         valid = torch.ones_like(restarts)
-        if self.marked:
+        if self.masked:
             restarts[0, 0] = restarts[2, 1] = restarts[4, 1:3] = True
             valid[3:5, 3] = valid[6:, 1] = valid[1:, 4] = False
-        return WindowMarks.of(restarts, valid, torch.arange(self.lanes) % 3)
+        return StepMasks.of(restarts, valid, torch.arange(self.lanes) % 3)
 
-    def of(self, cell: Cell) -> Window:
+    def of(self, cell: Cell) -> ComparedWindow:
         """Return the window of a cell."""
         zero = cell.initial_state(self.lanes, dtype=torch.float64)
-        state, fresh = (
+        state, initial = (
             map_state(lambda part, seed=seed: 0.3 * noise(*part.shape, seed=seed), zero)
             for seed in (12, 13)
         )
-        return Window(
+        call = WindowCall(
+            cell,
+            SiteNorms({}, None),
             x=noise(self.steps, self.lanes, cell.input_size, seed=11),
             state=state,
-            fresh=fresh,
-            marks=self.marks(),
-            keep=tuple(sorted({self.steps // 2, self.steps})),
-            training=self.training,
-            gather=self.training,
-            masks=torch.Generator().get_state() if self.training and cell.draws else None,
+            initial_state=initial,
+            masks=self.masks(),
+            return_steps=tuple(sorted({self.steps // 2, self.steps})),
+            update_statistics=self.training,
         )
+        draws = self.training and cell.draws
+        return ComparedWindow(call, self.training, torch.Generator().get_state() if draws else None)
 
 
 #: Few lanes, more than one block of rows, one step of one lane; a window that nothing cuts; a long one.
 _WINDOWS = (
-    _Window(8, 5, marked=True, training=True),
-    _Window(8, 5, marked=True, training=False),
-    _Window(9, 37, marked=True, training=True),
-    _Window(8, 5, marked=False, training=True),
-    _Window(1, 1, marked=False, training=True),
-    _Window(75, 9, marked=True, training=True),
+    _Kind(8, 5, masked=True, training=True),
+    _Kind(8, 5, masked=True, training=False),
+    _Kind(9, 37, masked=True, training=True),
+    _Kind(8, 5, masked=False, training=True),
+    _Kind(1, 1, masked=False, training=True),
+    _Kind(75, 9, masked=True, training=True),
 )
 
 
-def chosen_way_equals_eager(build: BuildCell, run: Run = ways.run) -> None:
-    """What ``--unroll auto`` takes on a CPU gives the eager loop's numbers to rounding (float64).
+def chosen_backend_equals_eager(build: BuildCell, run: Run = run_on) -> None:
+    """What ``--backend auto`` takes on a CPU gives the eager loop's numbers to rounding (float64).
 
-    Outputs, states and every gradient are compared, over windows with restarts and padding, in training
+    Outputs, states and every gradient are compared, over windows with resets and padding, in training
     and at inference; by itself and, where the cell has sites, with a normalizer that reduces over lanes
     and units. A cell that only the eager loop can run has nothing to be compared.
 
     Args:
         build: Makes the cell.
-        run: Runs a window in a way.
+        run: Runs a window on a backend.
     """
     normalizers: list[type[Normalizer] | None] = [None]
     if made(build).norm_sites:
@@ -84,14 +97,14 @@ def chosen_way_equals_eager(build: BuildCell, run: Run = ways.run) -> None:
 
 
 class _Layers(dict[str, Layer]):
-    """One layer a way, made when it is asked for: what a window leaves on it is there for the next."""
+    """One layer a backend, made when it is asked for: what a window leaves on it is there for the next."""
 
     def __init__(self, build: BuildCell, normalizer: type[Normalizer] | None) -> None:
         super().__init__()
         self.build, self.normalizer = build, normalizer
 
-    def __missing__(self, way: str) -> Layer:
-        layer = self[way] = Layer(made(self.build), self.normalizer, "eager").double()
+    def __missing__(self, backend: str) -> Layer:
+        layer = self[backend] = Layer(made(self.build), self.normalizer, "eager").double()
         return layer
 
     @property
@@ -99,45 +112,45 @@ class _Layers(dict[str, Layer]):
         return "the cell and the kit's normalizer" if self.normalizer else "the cell"
 
 
-def _compare(layers: _Layers, kind: _Window, run: Run) -> None:
+def _compare(layers: _Layers, kind: _Kind, run: Run) -> None:
     window = kind.of(layers["eager"].cell)
-    wanted = _numbers("eager", layers, window, run)
-    way, got = _first_that_runs(layers, window, run)
-    found = worst(wanted, wanted if way == "eager" else got, window, None)
+    wanted = _numbers(EAGER, layers, window, run)
+    backend, got = _first_that_runs(layers, window, run)
+    found = worst(wanted, wanted if backend is EAGER else got, window, None)
     if not found.kept:  # a cell that amplifies rounding does so on the eager loop too
-        found = worst(wanted, got, window, _numbers("eager", layers, window.disturbed(), run))
-    relative = tolerance(window.x.dtype, kind.steps)
+        found = worst(wanted, got, window, _numbers(EAGER, layers, window.disturbed(), run))
+    relative = tolerance(window.call.x.dtype, kind.steps)
     require(
         found.kept,
-        expected=f"{layers.words} {ways.NAMES[way]} to give what the eager loop gives, within a "
+        expected=f"{layers.words} {backend.phrase} to give what the eager loop gives, within a "
         f"relative {relative:.0e} (float64)",
-        did=f"{found.words} ({window.words})",
-        change="Use --unroll eager with this cell (training does so by itself where its first window "
+        did=f"{found.description} ({window.description})",
+        change="Use --backend eager with this cell (training does so by itself where its first window "
         "shows it). Where step and project take all they need from their arguments, parameters and "
         "buffers, and do the same for every window, it is memcell's fault: report it with this message.",
     )
 
 
-def _first_that_runs(layers: _Layers, window: Window, run: Run) -> tuple[str, Numbers]:
-    """Return the way that ``auto`` takes, and what it gave."""
-    for way in ways.candidates("auto", "cpu"):
-        if way == "eager":
+def _first_that_runs(layers: _Layers, window: ComparedWindow, run: Run) -> tuple[Backend, Numbers]:
+    """Return the backend that ``auto`` takes, and what it gave."""
+    for backend in candidates("auto", "cpu"):
+        if backend is EAGER:
             break
         try:
-            return way, _numbers(way, layers, window, run)
+            return backend, _numbers(backend, layers, window, run)
         except Unsupported:
             continue
         except Exception as error:  # whatever comes: the eager loop has run it
             problem = line_of(error)
         require(
             False,
-            expected=f"{layers.words} to run {ways.NAMES[way]}, or to be refused with a reason",
-            did=f"it raised {problem} ({window.words})",
-            change="Use --unroll eager with this cell, and report this message.",
+            expected=f"{layers.words} to run {backend.phrase}, or to be refused with a reason",
+            did=f"it raised {problem} ({window.description})",
+            change="Use --backend eager with this cell, and report this message.",
         )
-    return "eager", {}
+    return EAGER, {}
 
 
-def _numbers(way: str, layers: _Layers, window: Window, run: Run) -> Numbers:
+def _numbers(backend: Backend, layers: _Layers, window: ComparedWindow, run: Run) -> Numbers:
     with seeded():
-        return numbers(way, layers[way], window, run)
+        return numbers(backend, layers[backend.name], window, run)

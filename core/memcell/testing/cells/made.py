@@ -8,12 +8,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from memcell.backends import Layer, WindowMarks
-from memcell.backends import choose as ways
+from memcell.backends import StepMasks
+from memcell.backends.choose import BACKENDS
 from memcell.recurrent.cell import Cell, Norm, projected
 from memcell.recurrent.identity import identity_norm
 from memcell.recurrent.initializers import initializer
+from memcell.recurrent.norms import SiteNorms
 from memcell.recurrent.state import State, detach
+from memcell.recurrent.window_call import WindowCall
 from memcell.testing.failure import require
 from memcell.testing.numbers import noise, seeded
 
@@ -89,20 +91,20 @@ def run(
     state: State | None = None,
     restarts: Tensor | None = None,
     valid: Tensor | None = None,
-    way: str = "eager",
+    backend: str = "eager",
 ) -> tuple[Tensor, State]:
-    """Run a window in one of the engine's ways and return outputs ``[T, B, H]`` and the last state."""
+    """Run a window on one of the engine's backends and return outputs ``[T, B, H]`` and the last state."""
     steps, lanes = x.shape[:2]
     fresh = zero_state(cell, lanes, x.dtype)
     no = torch.zeros(steps, lanes, dtype=torch.bool)
-    marks = WindowMarks.of(
+    marks = StepMasks.of(
         no if restarts is None else restarts,
         ~no if valid is None else valid,
         torch.zeros(lanes, dtype=torch.int64),
     )
     begin = fresh if state is None else state
-    layer = Layer(cell, None, "eager")
-    outputs, states = ways.run(way, layer, x, begin, fresh, marks, (steps,), False)
+    call = WindowCall(cell, SiteNorms(cell.norm_sites, None), x, begin, fresh, marks, (steps,))
+    outputs, states = BACKENDS[backend].run(call)
     return outputs, states[steps]
 
 

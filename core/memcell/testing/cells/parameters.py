@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import torch
 
-from memcell.backends import WindowMarks
+from memcell.backends import StepMasks
 from memcell.backends.torch_kernels import unroll_torch
 from memcell.recurrent.cell import Cell
+from memcell.recurrent.norms import SiteNorms
+from memcell.recurrent.window_call import WindowCall
 from memcell.testing.cells.made import (
     HIDDEN,
     INPUT,
@@ -89,9 +91,10 @@ def torch_form_is_exact(build: BuildCell) -> None:
     a, end = run(cell, x, restarts=restarts)
     zeros, steps = zero_state(cell), len(x)
     ages = torch.zeros(x.shape[1], dtype=torch.int64)
-    marks = WindowMarks.of(restarts, torch.ones_like(restarts), ages)
+    marks = StepMasks.of(restarts, torch.ones_like(restarts), ages)
     with must_work(f"torch's own {form.name} to run with the weights of torch_form", _FORM):
-        b, states = unroll_torch(form, cell, x, zeros, zeros, marks, (steps,))
+        call = WindowCall(cell, SiteNorms({}, None), x, zeros, zeros, marks, (steps,))
+        b, states = unroll_torch(form, call)
     last = states[steps]
     gap = max(distance(a, b), state_distance(end, last))
     require(

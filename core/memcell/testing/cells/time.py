@@ -23,7 +23,7 @@ def engine_equals_step_loop(build: BuildCell) -> None:
     That is torch's own kernel where the cell says that it is one of torch's, else the eager loop.
     """
     cell = made(build)
-    outputs, state = run(cell, inputs(), way="torch" if cell.torch_form() else "eager")
+    outputs, state = run(cell, inputs(), backend="torch" if cell.torch_form() else "eager")
     by_hand, last = step_loop(made(build), inputs())
     gap = max(distance(outputs, by_hand), state_distance(state, last))
     require(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from memcell.backends import Layer, WindowMarks
+from memcell.backends import Layer, StepMasks
 from memcell.plugins.specs import NormalizerSpec
 from memcell.testing.failure import must_work, require
 from memcell.testing.normalizers.made import BuildNormalizer, lanes_for, made
@@ -23,7 +23,7 @@ def works_inside_a_cell(build: BuildNormalizer, spec: NormalizerSpec) -> None:
     valid = torch.ones_like(restarts)
     valid[7:, 1] = False
     age = torch.where(torch.arange(lanes) % 3 == 0, 40, 2)
-    marks = WindowMarks.of(restarts, valid, age)
+    marks = StepMasks.of(restarts, valid, age)
     with seeded():
         layer = Layer(TraceCell(_INPUT, _HIDDEN).double(), lambda w: made(build, width=w), "eager")
     for seed, gather in ((1, True), (2, True), (3, False)):

@@ -10,11 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
+from memcell.recurrent.refusals import Unsupported
 from memcell_compiler.build import compiler, target
 from memcell_compiler.build.unit import kernels, program_unit
 from memcell_compiler.runtime import plan
 from memcell_compiler.runtime.runner import Runner
-from memcell_compiler.trace.unsupported import Unsupported
 
 #: Little is optimized, and no rounding is saved, which would tip comparisons of equal sums.
 _FLAGS = ("-O1", "-ffp-contract=off")

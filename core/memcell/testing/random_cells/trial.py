@@ -12,17 +12,18 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from memcell.backends import WindowMarks
+from memcell.backends import StepMasks
 from memcell.backends.eager import unroll_eager
-from memcell.backends.norms import SiteNorms
 from memcell.plugins import default_registry
 from memcell.recurrent.cell import Cell
+from memcell.recurrent.norms import SiteNorms
+from memcell.recurrent.refusals import Unsupported
 from memcell.recurrent.state import leaves
+from memcell.recurrent.window_call import WindowCall
 from memcell.testing.numbers import noise
 from memcell.training.gradients.flow import FlowScaled
-from memcell_compiler import unroll_native
 from memcell_compiler.runtime.pool import poisoned
-from memcell_compiler.trace.unsupported import Unsupported
+from memcell_compiler.runtime.unroll import unroll_native
 from memcell_compiler.verify import Unverified
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class Case:
     frozen: bool = False
     seed: int = 0
 
-    def marks(self) -> WindowMarks:
+    def marks(self) -> StepMasks:
         """Return its marks."""
         g = torch.Generator().manual_seed(self.seed)
         restarts = torch.rand(self.steps, self.lanes, generator=g) < 0.2
@@ -75,7 +76,7 @@ class Case:
             valid[self.steps // 3 :, self.lanes - 1] = False
         if self.restarts:
             age = torch.arange(self.lanes) % 5
-        return WindowMarks.of(restarts & self.restarts, valid, age)
+        return StepMasks.of(restarts & self.restarts, valid, age)
 
 
 @dataclass(frozen=True)
@@ -192,7 +193,7 @@ def numbers(
         tensor.requires_grad_()
     x.requires_grad_(case.input_gradient)
     keep = sorted({max(1, case.steps // 2), case.steps})
-    out, states = unroll(cell, norms, x, state, fresh, case.marks(), keep, case.gather)
+    out, states = unroll(WindowCall(cell, norms, x, state, fresh, case.marks(), keep, case.gather))
     parts = {"output": out}
     for k, kept in states.items():
         parts.update({f"state {k}.{i}": part for i, part in enumerate(leaves(kept))})
@@ -220,7 +221,9 @@ def _inference(
 ) -> Numbers:
     x, state, fresh = _given(cell, case, scale)
     with torch.no_grad():
-        out, states = unroll(cell, norms, x, state, fresh, case.marks(), (case.steps,), False)
+        out, states = unroll(
+            WindowCall(cell, norms, x, state, fresh, case.marks(), (case.steps,), False)
+        )
     found: Numbers = {"output at inference": out}
     last = leaves(states[case.steps])
     found.update({f"state {i} at inference": part for i, part in enumerate(last)})

@@ -13,9 +13,8 @@ from typing import Any
 import torch
 from torch import fx
 
+from memcell.recurrent.refusals import Unsupported, said
 from memcell_compiler.ir.ir import Number
-from memcell_compiler.trace.reasons import said
-from memcell_compiler.trace.unsupported import Unsupported
 
 
 class LaneNumbers:

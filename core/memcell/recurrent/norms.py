@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor, nn
 
-from memcell.backends.step_masks import WindowMarks
 from memcell.errors import PluginError
 from memcell.recurrent.normalizer import Normalizer, NormWindow
+from memcell.recurrent.step_masks import StepMasks
 
-Gathered = dict[str, tuple[Tensor, ...]]
+#: Statistics of a step by the name of the site.
+SiteStatistics = dict[str, tuple[Tensor, ...]]
 
 
 class SiteNorms(nn.Module):
@@ -38,18 +39,22 @@ class SiteNorms(nn.Module):
         assert isinstance(found, Normalizer)
         return found
 
-    def windows(self, marks: WindowMarks, gather: bool) -> dict[str, NormWindow]:
+    def windows(self, masks: StepMasks, update_statistics: bool) -> dict[str, NormWindow]:
         """Prepare each normalizer for a window."""
-        return {n: self.site(n).window(marks.ages, marks.valid, gather) for n in self.sites}
+        return {
+            n: self.site(n).window(masks.ages, masks.valid, update_statistics) for n in self.sites
+        }
 
     def at(self, windows: Mapping[str, NormWindow], t: int) -> StepNorm:
         """Return the ``norm`` of step t."""
         return StepNorm(self, windows, t)
 
-    def fold(self, windows: Mapping[str, NormWindow], gathered: list[Gathered]) -> None:
-        """Hand each normalizer what its steps gathered, stacked over the window."""
+    def accumulate(
+        self, windows: Mapping[str, NormWindow], statistics: list[SiteStatistics]
+    ) -> None:
+        """Let each normalizer accumulate the statistics of its steps, stacked over the window."""
         for name, window in windows.items():
-            steps = [g[name] for g in gathered]
+            steps = [each[name] for each in statistics]
             stacked = tuple(
                 torch.stack([s.detach() for s in column]) for column in zip(*steps, strict=True)
             )
@@ -58,11 +63,11 @@ class SiteNorms(nn.Module):
 
 
 class StepNorm:
-    """``norm(site, z)`` of one step, and what it gathered."""
+    """``norm(site, z)`` of one step, and the statistics that the normalizers returned for it."""
 
     def __init__(self, norms: SiteNorms, windows: Mapping[str, NormWindow], t: int) -> None:
         self.norms, self.windows, self.t = norms, windows, t
-        self.gathered: Gathered = {}
+        self.statistics: SiteStatistics = {}
         self.seen: set[str] = set()
 
     def __call__(self, site: str, z: Tensor) -> Tensor:
@@ -85,5 +90,5 @@ class StepNorm:
             return z
         window = self.windows[site]
         inputs = tuple(i[self.t] for i in window.inputs)
-        out, self.gathered[site] = self.norms.site(site).normalize(z, window.mode, inputs)
+        out, self.statistics[site] = self.norms.site(site).normalize(z, window.mode, inputs)
         return out

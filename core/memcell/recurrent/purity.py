@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from memcell_compiler.trace.unsupported import Unsupported
+from memcell.recurrent.refusals import Unsupported
 
 _PLAIN = frozenset((int, float, bool, str, bytes, type(None)))
 #: What every module has; what of it says what a step does is looked at by itself.

@@ -1,4 +1,4 @@
-"""Why a step cannot run as generated C, in the words of the person who wrote it.
+"""Why a backend cannot run a cell's step, in the words of the person who wrote it.
 
 Each operation of a traced step knows the author's line that it came from (`place_of_call`). A refusal names
 that line, what on it is not supported, and what to write instead.
@@ -16,10 +16,28 @@ from typing import Any, NamedTuple
 import torch
 from torch import fx
 
-from memcell_compiler.trace.unsupported import Unsupported
+from memcell.errors import MemcellError
 
 #: Characters of a line that are quoted.
 _LONGEST = 120
+
+
+class Unsupported(MemcellError):
+    """This backend cannot run this cell, normalizer, window or machine; the eager loop can.
+
+    The message names the operation or the circumstance.
+
+    Attributes:
+        node: The operation of the traced step that it is about, where it is about one.
+    """
+
+    def __init__(self, message: str, node: Any = None) -> None:
+        super().__init__(message)
+        self.node = node
+
+
+class UnsupportedWindow(Unsupported):
+    """A refusal of one window only: the backend may run the next."""
 
 
 class SourceLine(NamedTuple):
@@ -40,13 +58,15 @@ class SourceLine(NamedTuple):
 
 _NOT_AUTHORS = (
     str(Path(torch.__file__).parent) + os.sep,
-    str(Path(__file__).parent.parent) + os.sep,
     str(Path(os.__file__).parent) + os.sep + "contextlib",
 )
+_ENGINE = ("memcell.recurrent.", "memcell.backends.", "memcell_compiler.")
 
 
 def _is_authors(frame: FrameType) -> bool:
-    return not frame.f_code.co_filename.startswith(_NOT_AUTHORS)
+    if frame.f_code.co_filename.startswith(_NOT_AUTHORS):
+        return False
+    return not str(frame.f_globals.get("__name__", "")).startswith(_ENGINE)
 
 
 def _line(frame: FrameType, number: int) -> SourceLine:

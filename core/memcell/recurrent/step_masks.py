@@ -1,4 +1,4 @@
-"""What is known of a window before it runs: restarts, padding and ages, lane by lane."""
+"""Step masks: where lanes are reset, where they are padding, and how old their memory is."""
 
 from __future__ import annotations
 
@@ -9,59 +9,59 @@ from torch import Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
-class WindowMarks:
-    """Restarts, padding and ages of a window.
+class StepMasks:
+    """Reset mask, padding mask and ages of a window.
 
     Args:
-        restarts: ``[T, B]`` bool: the lane's memory restarts before this step.
+        resets: ``[T, B]`` bool: the lane's memory is reset before this step.
         valid: ``[T, B]`` bool: False is padding; memory stands still and does not age.
-        ages: ``[T, B]`` int64: steps since the last restart; 0 at a restart.
-        any_restart: Whether any lane restarts, for each step (on the host, read once a window).
+        ages: ``[T, B]`` int64: steps since the last reset; 0 at a reset.
+        any_reset: Whether any lane is reset, for each step (on the host, read once a window).
         all_valid: Whether every lane is valid, for each step (likewise).
     """
 
-    restarts: Tensor
+    resets: Tensor
     valid: Tensor
     ages: Tensor
-    any_restart: tuple[bool, ...]
+    any_reset: tuple[bool, ...]
     all_valid: tuple[bool, ...]
 
     @classmethod
-    def of(cls, restarts: Tensor, valid: Tensor, age: Tensor) -> WindowMarks:
+    def of(cls, resets: Tensor, valid: Tensor, age: Tensor) -> StepMasks:
         """Derive the ages.
 
-        With n_t the valid steps before t, the age at t is n_t minus n at the last restart, or
-        n_t + age where the lane has not restarted: a running maximum, since n never falls and
+        With n_t the valid steps before t, the age at t is n_t minus n at the last reset, or
+        n_t + age where the lane has not been reset: a running maximum, since n never falls and
         -age is never above it.
 
         Args:
-            restarts: ``[T, B]`` bool.
+            resets: ``[T, B]`` bool.
             valid: ``[T, B]`` bool.
             age: ``[B]`` int64, the age of the state that the window begins with.
         """
         count = valid.to(torch.int64).cumsum(0) - valid.to(torch.int64)
-        base = torch.where(restarts, count, -age.expand_as(count))
+        base = torch.where(resets, count, -age.expand_as(count))
         ages = count - base.cummax(0).values
         if torch.compiler.is_compiling():
-            return cls.unread(restarts, valid, ages)
-        any_restart, all_valid = restarts.any(1), valid.all(1)
+            return cls.unspecialized(resets, valid, ages)
+        any_reset, all_valid = resets.any(1), valid.all(1)
         return cls(
-            restarts=restarts,
+            resets=resets,
             valid=valid,
             ages=ages,
-            any_restart=tuple(any_restart.tolist()),
+            any_reset=tuple(any_reset.tolist()),
             all_valid=tuple(all_valid.tolist()),
         )
 
     @classmethod
-    def unread(cls, restarts: Tensor, valid: Tensor, ages: Tensor) -> WindowMarks:
-        """Return marks for code compiled for any numbers: each step may have restarts and padding."""
+    def unspecialized(cls, resets: Tensor, valid: Tensor, ages: Tensor) -> StepMasks:
+        """Return masks for code that is compiled for any numbers: each step may have resets and padding."""
         steps = valid.shape[0]
         return cls(
-            restarts=restarts,
+            resets=resets,
             valid=valid,
             ages=ages,
-            any_restart=(True,) * steps,
+            any_reset=(True,) * steps,
             all_valid=(False,) * steps,
         )
 
