@@ -31,8 +31,8 @@ stage() {
 
 tests=tests/core/device
 # first what fails at once where something is wrong, then the product over cells and normalizers
-stage tests-training 360 python -m pytest -q -n 4 --maxprocesses 4 -p no:cacheprovider "$tests/test_cuda_training.py" -m ""
-stage tests-ways 450 python -m pytest -q -n 6 --maxprocesses 6 -p no:cacheprovider "$tests/test_cuda.py" -m ""
+stage tests-training 360 python -m pytest -q -n 4 --maxprocesses 4 -p no:cacheprovider --show-capture=no "$tests/test_cuda_training.py" -m ""
+stage tests-ways 450 python -m pytest -q -n 6 --maxprocesses 6 -p no:cacheprovider --show-capture=no "$tests/test_cuda.py" -m ""
 
 recall=(memory --task recall --streams 16 --trials 20 --lag 40 --time-steps 20 --window 20 --epochs 8
         --patience 0 --against none --learning-rate 0.01)

@@ -5,6 +5,7 @@ The parent computes nothing and starts no thread, so that a child is as a fresh 
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import signal
 import sys
@@ -110,11 +111,12 @@ def memcell(
     err: Path | None = None,
     before: Callable[[], object] = lambda: None,
 ) -> Child:
-    """Run the command line in a child, in which something is done before."""
+    """Run the command line in a child, in which something is done before; SIGUSR1 shows where it is."""
 
     def work() -> int:
         from memcell.cli.main import run
 
+        faulthandler.register(signal.SIGUSR1)
         before()
         return run(arguments)
 

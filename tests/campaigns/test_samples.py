@@ -31,7 +31,7 @@ def test_hostile_streams_are_named_and_end_no_monitor():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("what", ["train", "workers"])
+@pytest.mark.parametrize("what", ["train", "evaluate", "workers"])
 def test_killed_processes_leave_the_bytes_of_an_undisturbed_run(what):
     if what == "workers":
         pytest.importorskip("distributed", reason="the extra 'cluster' is not installed")

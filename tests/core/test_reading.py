@@ -13,9 +13,12 @@ import numpy as np
 import pytest
 import torch
 
+from memcell.applications.app import Judged, Row
 from memcell.errors import RunFolderError
 from memcell.files import reading
+from memcell.runs.predictions import read_judged, write_judged
 from memcell.runs.run_folder import RunFolder
+from memcell.sequences.time_series import TimeSeries
 from memcell.training.checkpoint import load_checkpoint, read_head, save_checkpoint
 
 
@@ -231,3 +234,29 @@ def test_whatever_goes_wrong_with_values_of_a_file_names_it(folder):
         with pytest.raises(RunFolderError, match=r"a\.json"), reading.refusing(folder / "a.json"):
             raise error
     assert RunFolderError.exit_code == 2
+
+
+WRONG_ARRAYS = {
+    "times": np.array([0.0, np.nan]), "targets": np.array(["0", "1"]), "starts": np.array([1.0, 0.0]),
+    "p0": np.array([[0.5, np.nan], [0.5, 0.5]]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRONG_ARRAYS)
+def test_predictions_that_are_no_finite_numbers_are_refused(folder, name):
+    sequence = TimeSeries(
+        name="night",
+        subject="a",
+        features=np.empty((2, 0), dtype=np.float32),
+        targets=np.array([0, 1]),
+    )
+    part = Judged(
+        sequences=(sequence,), probabilities=(np.full((2, 2), 0.5),), decision={"threshold": 0.5}
+    )
+    write_judged(folder, [Row(name="a", kind="network", scores={}, judged=(part,))])
+    assert len(read_judged(folder)) == 1
+    with np.load(folder / "judged.npz") as held:
+        arrays = {**held, name: WRONG_ARRAYS[name]}
+    np.savez(folder / "judged.npz", **arrays)
+    with pytest.raises(RunFolderError, match=r"judged\.npz' does not hold what a run writes"):
+        read_judged(folder)

@@ -60,13 +60,33 @@ def site(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="module")
-def pages(site):
+def parsed(site: Path) -> dict[Path, Tags]:
     found = {}
     for path in sorted(site.rglob("*.html")):
         found[path] = Tags()
         found[path].feed(path.read_text(encoding="utf-8"))
     return found
+
+
+@pytest.fixture(scope="module")
+def pages(site):
+    return parsed(site)
+
+
+def broken(site: Path, pages: dict[Path, Tags]) -> Iterator[str]:
+    """Yield the links within a site that lead nowhere."""
+    for path, page in pages.items():
+        if path.name == "404.html":  # is served from any place, so its links are absolute
+            continue
+        for target in page.links + page.loaded:
+            parts = urlsplit(target)
+            if not target or parts.scheme or parts.netloc:
+                continue
+            goal = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+            goal = goal / "index.html" if goal.is_dir() else goal
+            known = pages[goal].ids if goal in pages else set()
+            if not goal.exists() or (parts.fragment and unquote(parts.fragment) not in known):
+                yield f"{path.relative_to(site)}: {target}"
 
 
 def outside(target: str) -> bool:
@@ -75,22 +95,20 @@ def outside(target: str) -> bool:
 
 
 def test_every_link_and_anchor_leads_somewhere(site, pages):
-    def broken() -> Iterator[str]:
-        for path, page in pages.items():
-            if path.name == "404.html":  # is served from any place, so its links are absolute
-                continue
-            for target in page.links + page.loaded:
-                parts = urlsplit(target)
-                if not target or parts.scheme or parts.netloc:
-                    continue
-                goal = (path.parent / unquote(parts.path)).resolve() if parts.path else path
-                goal = goal / "index.html" if goal.is_dir() else goal
-                known = pages[goal].ids if goal in pages else set()
-                if not goal.exists() or (parts.fragment and unquote(parts.fragment) not in known):
-                    yield f"{path.relative_to(site)}: {target}"
-
     assert sum(len(page.links) for page in pages.values()) > 1000
-    assert list(broken()) == []
+    assert list(broken(site, pages)) == []
+
+
+def test_links_that_lead_nowhere_are_found(tmp_path):
+    tmp_path = tmp_path.resolve()
+    (tmp_path / "one").mkdir()
+    (tmp_path / "index.html").write_text(
+        '<h1 id="top"></h1><a href="one/#here">a</a><a href="one/#there">b</a><a href="two/">c</a>'
+        '<a href="#top">d</a><a href="#bottom">e</a><img src="gone.png"><a href="https://x.org/#y">f</a>'
+    )
+    (tmp_path / "one/index.html").write_text('<h1 id="here"></h1>')
+    said = [line.partition(": ")[2] for line in broken(tmp_path, parsed(tmp_path))]
+    assert said == ["one/#there", "two/", "#bottom", "gone.png"]
 
 
 def test_no_page_loads_anything_from_another_host(site, pages):
@@ -111,6 +129,30 @@ def test_api_lists_every_package_with_its_parts(site, pages):
             assert site / f"api/{init.parent.name}/index.html" in pages
     ids = pages[site / "api/memcell/index.html"].ids
     assert {f"memcell.{name}" for name in memcell.__all__ if name != "__version__"} <= ids
+
+
+def test_docstrings_are_shown_as_they_are_meant(site):
+    page = (site / "api/memcell/nn/index.html").read_text(encoding="utf-8")
+    # a doctest that stands without a fence
+    assert '<span class="gp">&gt;&gt;&gt; </span>' in page
+    assert ">layers<" in page  # a field of a NamedTuple
+    assert "::</p>" not in page
+
+
+def test_decisions_are_numbered_and_listed():
+    folder = ROOT / "docs/decisions"
+    pages = sorted(folder.glob("0*.md"))
+    listed = (folder / "README.md").read_text(encoding="utf-8")
+    for number, page in enumerate(pages, start=1):
+        text = page.read_text(encoding="utf-8")
+        assert page.name.startswith(f"{number:04d}-")
+        assert text.startswith(f"# {number}. ")
+        assert f"| [{number}]({page.name}) |" in listed
+        assert re.findall(r"^## (.+)$", text, re.MULTILINE) == [
+            "Context",
+            "Decision",
+            "Consequences",
+        ]
 
 
 @pytest.mark.parametrize(

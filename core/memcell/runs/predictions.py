@@ -89,7 +89,8 @@ def read_judged(path: Path) -> list[Row]:
         if about["format"] != FORMAT:
             raise RunFolderError(f"'{file}' was written by another version of memcell")
         lengths = [int(s["steps"]) for s in about["sequences"]]
-        cut = {name: _split(arrays[name], lengths) for name in ("times", "targets", "starts")}
+        kinds = {"times": "f", "targets": "biuf", "starts": "b"}
+        cut = {name: _split(arrays[name], lengths, kind) for name, kind in kinds.items()}
         sequences = [
             TimeSeries(
                 name=str(s["name"]), subject=str(s["subject"]),
@@ -106,7 +107,7 @@ def read_judged(path: Path) -> list[Row]:
             parts.append(
                 Judged(
                     sequences=tuple(sequences[k] for k in of),
-                    probabilities=tuple(_split(arrays[f"p{i}"], [lengths[k] for k in of])),
+                    probabilities=tuple(_split(arrays[f"p{i}"], [lengths[k] for k in of], "f")),
                     decision={str(k): float(v) for k, v in part["decision"].items()},
                 )
             )
@@ -122,7 +123,10 @@ def _joined(arrays: list[NDArray[Any]], kind: Any) -> NDArray[Any]:
     return joined if kind is None else joined.astype(kind)
 
 
-def _split(array: NDArray[Any], lengths: Sequence[int]) -> list[NDArray[Any]]:
-    if sum(lengths) != len(array):
-        raise ValueError(f"{len(array)} steps where {sum(lengths)} belong")
+def _split(array: NDArray[Any], lengths: Sequence[int], kind: str) -> list[NDArray[Any]]:
+    """Return the parts of an array of finite numbers of a kind, as numpy names them."""
+    if array.ndim == 0 or sum(lengths) != len(array):
+        raise ValueError(f"an array of shape {array.shape} where {sum(lengths)} steps belong")
+    if array.dtype.kind not in kind or not np.isfinite(array).all():
+        raise ValueError(f"an array of {array.dtype}, or numbers in it that are not finite")
     return np.split(array, np.cumsum(lengths)[:-1]) if lengths else []

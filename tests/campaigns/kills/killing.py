@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -124,9 +125,13 @@ def kill_at_random(
 
 
 def finished(child: Child, tally: Tally, what: str) -> bool:
-    """Wait for the end of a run; say whether it ended well."""
+    """Wait for the end of a run; say whether it ended well, and where it is if it does not end."""
     code = child.wait(LIMIT)
-    if code != 0:
+    if code is None:
+        child.signal(signal.SIGUSR1)
+        time.sleep(1.0)
+        tally.complain(f"{what}: hangs: {child.said[-20_000:]}")
         child.kill()
+    elif code != 0:
         tally.complain(f"{what}: exit code {code}: {child.said[-600:]}")
     return code == 0
