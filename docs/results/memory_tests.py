@@ -23,10 +23,10 @@ from memcell.compare.report.differences import Difference, Pair, differences, pa
 from memcell.compare.report.folder import read_comparison
 from memcell.compare.report.measured import BEST, UPDATES, measure
 from memcell.probes.estimate import known, mean, rank_correlation
-from memcell.probes.order_measures import periodicity
 from memcell.statistics.bootstrap import interval
 from memcell.statistics.paired import holm, sign_flip
 from memcell.training.checkpoint import join_tensors, load_checkpoint
+from memcell_plugins.probes.order_measures import periodicity
 
 #: Name and one number a seed.
 Row = tuple[str, Sequence[float]]

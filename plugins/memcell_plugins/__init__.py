@@ -1,16 +1,18 @@
 """The built-in plugins, registered like anyone's: through the entry-point group ``memcell``.
 
 Specs only: this module imports no torch, numpy or scikit-learn. The parts are one idea a file in
-`memcell_plugins.cells`, `.normalizers`, `.samplers`, `.policies` and `.optimizers`; the options of each
-kind are in its ``configs`` module.
+`memcell_plugins.cells`, `.normalizers`, `.samplers`, `.policies`, `.optimizers`, `.gradient_modes` and
+`.probes`; the options of each kind are in its ``configs`` module.
 """
 
 from __future__ import annotations
 
 from memcell import (
     CellSpec,
+    GradientModeSpec,
     NormalizerSpec,
     OptimizerSpec,
+    ProbeSpec,
     SamplerSpec,
     StatePolicySpec,
     hookimpl,
@@ -18,8 +20,10 @@ from memcell import (
 
 __all__ = [
     "memcell_cells",
+    "memcell_gradient_modes",
     "memcell_normalizers",
     "memcell_optimizers",
+    "memcell_probes",
     "memcell_samplers",
     "memcell_state_policies",
 ]
@@ -360,5 +364,79 @@ def memcell_optimizers() -> list[OptimizerSpec]:
             config="memcell_plugins.optimizers.configs:AveragedConfig",
             summary="Judges and keeps the mean of the weights over training.",
             reference="Polyak & Juditsky 1992, SIAM J. Control Optim. 30",
+        ),
+    ]
+
+
+@hookimpl
+def memcell_gradient_modes() -> list[GradientModeSpec]:
+    """Gradient modes."""
+    return [
+        GradientModeSpec(
+            name="window",
+            factory="memcell.training.gradients.mode:GradientMode",
+            summary="Plain windows that lie end to end: truncated BPTT with k1 = k2.",
+            reference="Williams & Peng 1990, Neural Computation 2",
+        ),
+        GradientModeSpec(
+            name="tbptt",
+            factory="memcell_plugins.gradient_modes.tbptt:TBPTT",
+            config="memcell_plugins.gradient_modes.configs:TBPTTConfig",
+            summary="Windows that overlap: every counted step reaches back k2 - k1 steps at least.",
+            reference="Williams & Peng 1990, Neural Computation 2",
+            takes_phase=False,
+        ),
+        GradientModeSpec(
+            name="random_length",
+            factory="memcell_plugins.gradient_modes.random_length:RandomLength",
+            config="memcell_plugins.gradient_modes.configs:RandomLengthConfig",
+            summary="Windows of lengths that are drawn anew in every epoch.",
+            reference="Merity, Keskar & Socher 2018, ICLR",
+            fixed_grid=False,
+        ),
+        GradientModeSpec(
+            name="artbp",
+            factory="memcell_plugins.gradient_modes.artbp:ARTBP",
+            summary="Truncation at random, with a gradient that is scaled up to be unbiased.",
+            reference="Tallec & Ollivier 2017, arXiv:1705.08209",
+            fixed_grid=False,
+            carries=True,
+        ),
+    ]
+
+
+@hookimpl
+def memcell_probes() -> list[ProbeSpec]:
+    """Measurements during training."""
+    return [
+        ProbeSpec(
+            name="staleness",
+            factory="memcell_plugins.probes.staleness:Staleness",
+            config="memcell_plugins.probes.configs:StalenessConfig",
+            summary="How far carried memory is from what today's parameters would have made, and its cost.",
+        ),
+        ProbeSpec(
+            name="order",
+            factory="memcell_plugins.probes.order:Order",
+            config="memcell_plugins.probes.configs:OrderConfig",
+            summary="What the order of training leaves: recency, forgetting, anticipation, periodicity.",
+        ),
+        ProbeSpec(
+            name="stuck",
+            factory="memcell_plugins.probes.stuck:Stuck",
+            config="memcell_plugins.probes.configs:StuckConfig",
+            summary="Full-batch gradient against the start's, and the smallest eigenvalue of the Hessian.",
+        ),
+        ProbeSpec(
+            name="gradient_flow",
+            factory="memcell_plugins.probes.gradient_flow:GradientFlow",
+            config="memcell_plugins.probes.configs:GradientFlowConfig",
+            summary="Error against lag, with the factor a step and the product bound of the Jacobians.",
+        ),
+        ProbeSpec(
+            name="cell_state",
+            factory="memcell_plugins.probes.cell_state:CellState",
+            config="memcell_plugins.probes.configs:CellStateConfig",
+            summary="Directions and norms of the state, by age, and how saturated the gates are.",
         ),
     ]

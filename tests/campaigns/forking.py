@@ -19,7 +19,7 @@ from pathlib import Path
 IMPORTS = (
     "torch", "memcell.cli.main", "memcell.cli.train", "memcell.cli.compare", "memcell.cli.predict",
     "memcell.cli.stream", "memcell.cli.export", "memcell.cli.evaluate", "memcell.runs.folds.run",
-    "memcell.compare.run", "memcell.compare.report", "memcell.inference.predict", "memcell.inference.stream",
+    "memcell.compare.run", "memcell.compare.report", "memcell.runs.predict", "memcell.runs.stream",
     "memcell_compiler", "memcell.probes.scheduler", "memcell_plugins", "memcell_data.datasets.simulated",
     "memcell_microsleep.app", "memcell_eeg.reports", "memcell_eeg.live.run",
     "memcell_eeg.prediction.predict", "memcell_memory_tasks.app", "scipy.signal", "sklearn.linear_model",

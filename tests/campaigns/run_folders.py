@@ -323,9 +323,9 @@ def prepare() -> None:
     import mne.io  # noqa: F401
 
     import memcell.compare.report
-    import memcell.inference.onnx.run
-    import memcell.inference.predict
-    import memcell.inference.stream  # noqa: F401
+    import memcell.runs.export_onnx
+    import memcell.runs.predict
+    import memcell.runs.stream  # noqa: F401
     from memcell.plugins import default_registry
 
     registry = default_registry()

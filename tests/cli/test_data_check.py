@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from memcell.applications.checking import FileReport
+from memcell.applications.datasets import find_checker
 from memcell.cli import check as command
 from memcell.cli.main import run
 from memcell.errors import PluginError, UsageError
 from memcell.plugins import Registry
-from memcell.plugins.datasets import find_checker
 from memcell.plugins.loader import Loaded
 from memcell.plugins.specs import DatasetSpec
 from memcell.testing.failure import CheckFailed

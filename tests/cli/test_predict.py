@@ -154,8 +154,8 @@ def test_a_dying_worker_costs_a_retry_and_poison_fails_alone(
 
 def test_a_disk_that_workers_do_not_share_is_named(model, recordings, tmp_path):
     from memcell.errors import UsageError
-    from memcell.inference.predict_task import PredictTask, Wanted, do_recording
     from memcell.jobs import Working
+    from memcell.runs.predict_task import PredictTask, Wanted, do_recording
 
     (tmp_path / "out").mkdir()
     wanted = Wanted(
@@ -167,7 +167,7 @@ def test_a_disk_that_workers_do_not_share_is_named(model, recordings, tmp_path):
 
 def test_a_model_that_changed_meanwhile_is_refused(model, tmp_path):
     from memcell.errors import CheckpointError
-    from memcell.inference.predict_task import Wanted, opened_model
+    from memcell.runs.predict_task import Wanted, opened_model
 
     wanted = Wanted(app="microsleep", run=str(model), digest="x", out=str(tmp_path))
     with pytest.raises(CheckpointError, match="it changed"):

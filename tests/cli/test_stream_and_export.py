@@ -254,7 +254,7 @@ def test_what_is_typed_wrongly_gets_one_clear_line(model, capfd, args, code, wor
 @pytest.mark.parametrize(
     ("command", "place", "words"),
     [
-        (["export", "MODEL", "--to", "onnx"], "memcell.inference.onnx.run", "memcell-rnn[onnx]"),
+        (["export", "MODEL", "--to", "onnx"], "memcell.runs.export_onnx", "memcell-rnn[onnx]"),
         (
             ["stream", "microsleep", "--model", "MODEL", "--lsl", "x"],
             "memcell_eeg.live.lsl_source",

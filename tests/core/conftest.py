@@ -8,10 +8,11 @@ import torch
 
 from memcell.applications.app import Task
 from memcell.plugins import default_registry
-from memcell.runs.run_config import DEFAULTS, Choice, RunConfig
+from memcell.probes.scheduler import observe
 from memcell.runs.run_folder import RunFolder
 from memcell.sequences import TimeSeries
-from memcell.training.config import NetworkConfig, TrainingConfig
+from memcell.settings.options import NetworkConfig, TrainingConfig
+from memcell.settings.run_config import DEFAULTS, Choice, RunConfig, chosen_probes, upgraded
 from memcell.training.parts import build_parts
 from memcell.training.trainer import Trainer
 
@@ -57,6 +58,11 @@ def toy_task():
 def make_config():
     def make(training=None, network=None, **choices):
         registry = default_registry()
+        sections = upgraded({"training": training or {}})
+        training = sections["training"]
+        if "gradient" in sections:
+            values = dict(sections["gradient"])
+            choices["gradient"] = (values.pop("name"), values)
         chosen = {}
         for kind, default in DEFAULTS.items():
             name, values = default, {}
@@ -79,6 +85,7 @@ def make_config():
             training=TrainingConfig(**options),
             network=NetworkConfig(**{"hidden_size": 6, **(network or {})}),
             choices=chosen,
+            probes=chosen_probes(registry, options.get("probe", ()), {}),
         )
 
     return make
@@ -92,6 +99,8 @@ def make_trainer(make_config, toy_task, tmp_path):
         path.mkdir(exist_ok=True)
         task = task or toy_task
         parts = build_parts(config, default_registry(), ToyApp(), task, torch.device("cpu"))
-        return Trainer(config.training, eval_policy, task, parts, RunFolder(path))
+        trainer = Trainer(config.training, eval_policy, task, parts, RunFolder(path))
+        observe(trainer, RunFolder(path), config, default_registry())
+        return trainer
 
     return make

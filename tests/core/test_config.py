@@ -9,9 +9,9 @@ import pytest
 from memcell.errors import ConfigError
 from memcell.plugins import default_registry
 from memcell.plugins.options import fields_of, from_mapping, option, replace, to_mapping
-from memcell.runs.run_config import read_toml, resolve
 from memcell.runs.run_folder import RunFolder
-from memcell.training.config import NetworkConfig, TrainingConfig
+from memcell.settings.options import NetworkConfig, TrainingConfig
+from memcell.settings.run_config import read_toml, resolve
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,18 +15,18 @@ import pytest
 import torch
 
 from memcell.backends import BackendWarning, Layer, StepMasks, Stepper
-from memcell.inference.model import ModelFacts, load_model, save_model
 from memcell.interrupt import Interrupted
 from memcell.plugins import Registry, default_registry
 from memcell.plugins.loader import Loaded
 from memcell.plugins.specs import CellSpec
+from memcell.runs.model import ModelFacts, load_model, save_model
 from memcell.runs.run import make_trainer
-from memcell.runs.run_config import Choice
+from memcell.settings.run_config import Choice
+from memcell.testing import concerns
 from memcell.testing.cells import CELL_CHECKS, SLOW_CHECKS
 from memcell.testing.cells.drawing import project_draws_from_its_generator
 from memcell.testing.cells.time import project_treats_each_step_alike
 from memcell.testing.failure import CheckFailed
-from memcell.training.foreign import concerns
 from memcell_compiler.runtime import plan
 
 CELLS = '''
@@ -314,7 +314,7 @@ def test_other_tools_are_checked_again(make, monkeypatch):
     first = make("plain", training=AUTO)
     with pytest.raises(Interrupted):
         first.train(StopAfter(1))
-    monkeypatch.setattr("memcell.training.snapshot.generated_by", lambda: "another compiler")
+    monkeypatch.setattr("memcell.training.state.generated_by", lambda: "another compiler")
     again = make("plain", resume=True, training=AUTO)
     again.train()
     assert len(again.said) == 1

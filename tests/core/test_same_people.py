@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from memcell.errors import UsageError
-from memcell.inference.evaluate import check_same_people
+from memcell.runs.evaluate import check_same_people
 
 
 def facts(train, valid, test, split="subject"):

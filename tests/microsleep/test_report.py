@@ -16,10 +16,10 @@ import pytest
 import tomli_w
 
 from memcell.cli.main import run as memcell
-from memcell.cli.reporting import make_report, try_report
 from memcell.errors import DataError, UsageError
 from memcell.plugins import default_registry
 from memcell.reports.numbers import count, number
+from memcell.runs.reporting import make_report, try_report
 from memcell.sequences.time_series import TimeSeries
 from memcell_data.datasets.configs import SimulatedConfig
 from memcell_data.datasets.simulated import Simulated

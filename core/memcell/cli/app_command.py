@@ -13,12 +13,21 @@ from typing import Any
 
 import click
 
-from memcell.cli.options import ChoiceOption, config_options, sections
+from memcell.applications.datasets import find_dataset
+from memcell.cli.options import ChoiceOption, config_options, parameter_name, sections
+from memcell.cli.terminal import echo
 from memcell.errors import unknown
-from memcell.plugins import Registry, default_registry, find_dataset
+from memcell.plugins import Registry, default_registry
 from memcell.plugins.specs import AppSpec
-from memcell.runs.run_config import DEFAULTS, RunConfig, read_toml, resolve
-from memcell.training.config import NetworkConfig, TrainingConfig
+from memcell.settings.options import NetworkConfig, TrainingConfig
+from memcell.settings.run_config import (
+    DEFAULTS,
+    RunConfig,
+    merge_sections,
+    read_toml,
+    resolve,
+    upgraded,
+)
 
 
 class AppGroup(click.Group):
@@ -86,8 +95,9 @@ class ConfiguredCommand(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Add the options of what was chosen, then parse."""
+        args = renamed_flags(args)
         file = _typed(args, "config")
-        base = read_toml(Path(file)) if file else {}
+        base = upgraded(read_toml(Path(file))) if file else {}
         self.groups = self.option_groups(args, base)
         self.params = [*self.own, *(p for _, group in self.groups for p in group)]
         ctx.meta["memcell.base"] = base
@@ -113,8 +123,7 @@ class ConfiguredCommand(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         """Resolve the config and run."""
         merged, typed = self.given(ctx)
-        for name, values in typed.items():
-            merged[name] = {**merged.get(name, {}), **values}
+        merged = merge_sections(merged, typed)
 
         def config(extra: Mapping[str, Any] | None = None) -> RunConfig:
             return resolve(self.app.name, {**merged, **(extra or {})}, default_registry())
@@ -142,7 +151,7 @@ class ConfiguredCommand(click.Command):
         near = get_close_matches(option, flags, n=1, cutoff=0.5)
         hint = f" Did you mean {near[0]}?" if near else ""
         section, _, rest = option.lstrip("-").partition(".")
-        if rest and section in (*DEFAULTS, "data"):
+        if rest and section in (*DEFAULTS, "data", "probe"):
             mine = [f for f in flags if f.startswith(f"--{section}.")]
             title = (
                 next(t for t, g in self.groups if any(f in g_.opts for g_ in g for f in mine))
@@ -188,6 +197,9 @@ def option_groups(
         ("Training", config_options("training", TrainingConfig)),
         ("Network", config_options("network", NetworkConfig)),
     ]
+    for option in groups[1][1]:
+        if isinstance(option, click.Option) and option.name == parameter_name("training", "probe"):
+            option.help = f"{option.help} Installed: {', '.join(registry.names('probe'))}."
     choices: list[click.Parameter] = [
         ChoiceOption(kind, registry.names(kind), default) for kind, default in DEFAULTS.items()
     ]
@@ -199,6 +211,12 @@ def option_groups(
         groups.append(_plugin_group(registry, "dataset", name, "data"))
     for kind in DEFAULTS:
         groups += chosen(kind, args, base, registry)
+    typed = _typed(args, "probe")
+    probes = base.get("training", {}).get("probe", ()) if typed is None else typed.split(",")
+    for name in dict.fromkeys(word.strip() for word in probes):
+        config = registry.get("probe", name).config_type()
+        section = f"probe.{name}"
+        groups.append((f"probe '{name}'", config_options(section, config, prefix=f"{section}.")))
     return groups
 
 
@@ -208,6 +226,26 @@ def _plugin_group(
     config = registry.get(kind, name).config_type()
     title = f"{kind} '{name}'"
     return title, config_options(section, config, prefix=f"{section}.")
+
+
+#: Flags of version 0.1 and what they are called now.
+OLD_FLAGS = {
+    "--k1": "--gradient.k1",
+    "--length-sd": "--gradient.length-sd",
+    "--short-share": "--gradient.short-share",
+}
+
+
+def renamed_flags(args: Sequence[str]) -> list[str]:
+    """Return what was typed with flags of version 0.1 under their new names, and say them."""
+    new = []
+    for arg in args:
+        flag, equals, value = arg.partition("=")
+        if flag in OLD_FLAGS:
+            echo(f"note: {flag} is now {OLD_FLAGS[flag]}", err=True)
+            flag = OLD_FLAGS[flag]
+        new.append(f"{flag}{equals}{value}")
+    return new
 
 
 def typed_values(args: list[str], flag: str) -> list[str]:

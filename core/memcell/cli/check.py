@@ -14,13 +14,13 @@ from typing import IO
 import click
 
 from memcell.applications.checking import CheckedChannel, Checker, FileReport
+from memcell.applications.datasets import find_checker
 from memcell.cli.own_output import own_output
 from memcell.cli.terminal import echo
 from memcell.errors import MemcellError, PluginError
 from memcell.escape import line, table
 from memcell.files.atomic import write_atomic
 from memcell.plugins import default_registry
-from memcell.plugins.datasets import find_checker
 from memcell.progress import progress
 
 #: Columns of ``--out``; ``n/a`` where nothing is known (BIDS).

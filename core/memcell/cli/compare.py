@@ -23,7 +23,7 @@ from memcell.compare.axes import Axis, listed, sweeps
 from memcell.errors import UsageError
 from memcell.plugins import default_registry
 from memcell.plugins.specs import AppSpec
-from memcell.runs.run_config import DEFAULTS
+from memcell.settings.run_config import DEFAULTS
 
 SEEDS = 20
 
@@ -99,6 +99,7 @@ def _compare(
     from memcell.compare.run import compare as run_comparison
     from memcell.jobs import Mode
     from memcell.runs.run_folder import new_path
+    from memcell.testing import concerns
 
     registry = default_registry()
     mode = Mode(jobs=jobs, scheduler=scheduler or "")
@@ -120,7 +121,15 @@ def _compare(
     if not out:
         command += f" --out {shlex.quote(str(path))}"
     return run_comparison(
-        plan, path, registry, mode, echo, command=command, verbose=verbose, reported=report
+        plan,
+        path,
+        registry,
+        mode,
+        echo,
+        command=command,
+        verbose=verbose,
+        reported=report,
+        concerns=concerns,
     )
 
 

@@ -15,7 +15,7 @@ from memcell.errors import MemcellError, UsageError
 from memcell.plugins import Registry
 from memcell.plugins.options import fields_of
 from memcell.plugins.specs import AppSpec
-from memcell.runs.run_config import DEFAULTS
+from memcell.settings.run_config import DEFAULTS, merge_sections
 
 #: Options of a run that a comparison decides itself.
 _DECIDED = {"training__seed", "training__against"}
@@ -110,9 +110,7 @@ def fixed_and_varied(
             # options of a plugin that is not among them say nothing about those that are
             if shared.get(axis.name, {}).pop("name", None) not in chosen:
                 shared[axis.name] = {}
-    for name, values in typed.items():
-        shared[name] = {**shared.get(name, {}), **values}
-    return shared
+    return merge_sections(shared, typed)
 
 
 def with_whole_paths(shared: Mapping[str, Any], registry: Registry) -> dict[str, Any]:

@@ -22,7 +22,7 @@ def _command(app: AppSpec) -> click.Command:
     options = config_options(app.name, config, skip=others) if rescoring else []
 
     def run(run: str, eval_policy: str, **values: Any) -> None:
-        from memcell.inference.evaluate import evaluate as evaluate_run
+        from memcell.runs.evaluate import evaluate as evaluate_run
 
         typed = sections(options, values).get(app.name, {})
         evaluate_run(app.name, Path(run), eval_policy, default_registry(), echo, typed)

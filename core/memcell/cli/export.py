@@ -26,6 +26,6 @@ def export(run: str, kind: str, out: str | None) -> None:
     The memory is named inputs and outputs, the length of time and the batch are free. The file is held
     against torch before it is written.
     """
-    from memcell.inference.onnx.run import export_onnx
+    from memcell.runs.export_onnx import export_onnx
 
     export_onnx(Path(run), Path(out) if out else None, default_registry(), echo)

@@ -15,7 +15,7 @@ class ConfigOption(click.Option):
     """An option that stands for one field of one section.
 
     Args:
-        section: The section of ``config.toml`` that it sets.
+        section: The section of ``config.toml`` that it sets, also one below another (``"probe.order"``).
         field: The field.
         prefix: Put before the flag (``"cell."``), empty for the app's, training's and network's.
         default: Shown as the default where it differs from the field's.
@@ -60,7 +60,7 @@ class ChoiceOption(click.Option):
 
 def parameter_name(section: str, field: str) -> str:
     """Return click's name of an option, from which `sections` finds its way back."""
-    return f"{section}__{field}".lower()
+    return f"{section}__{field}".lower().replace(".", "__")
 
 
 def config_options(
@@ -84,7 +84,10 @@ def sections(
         if param.name is None or values.get(param.name) is None:
             continue
         if isinstance(param, ConfigOption):
-            found.setdefault(param.section, {})[param.field.name] = values[param.name]
+            section, _, below = param.section.partition(".")
+            into = found.setdefault(section, {})
+            into = into.setdefault(below, {}) if below else into
+            into[param.field.name] = values[param.name]
         elif isinstance(param, ChoiceOption):
             found.setdefault(param.section, {})["name"] = values[param.name]
     return found

@@ -160,8 +160,11 @@ def _show(entry: Entry) -> None:
         echo(f"  {spec.reference}")
     for key, value in entry.capabilities(entry.config({})).items():
         echo(f"  {key}: {value}")
-    section = "data" if spec.kind == "dataset" else spec.kind
+    from memcell.cli.reference import option_prefix
+
     for option in _options(entry):
         facts = ", ".join(x for x in (option["unit"], option["bounds"]) if x)
         tail = f" ({facts})" if facts else ""
-        echo(f"  --{section}.{option['name']} [{option['default']}]  {option['help']}{tail}")
+        echo(
+            f"  --{option_prefix(spec)}{option['name']} [{option['default']}]  {option['help']}{tail}"
+        )

@@ -32,8 +32,8 @@ def _command(app: AppSpec) -> click.Command:
         scheduler: str | None,
         **typed: Any,
     ) -> int:
-        from memcell.inference.predict import predict as predict_run
         from memcell.jobs import Mode
+        from memcell.runs.predict import predict as predict_run
 
         return predict_run(
             app.name,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from memcell.errors import MemcellError
 from memcell.plugins import Entry, Registry
 from memcell.plugins.options import FieldInfo, fields_of
-from memcell.plugins.specs import KINDS
-from memcell.training.config import NetworkConfig, TrainingConfig
+from memcell.plugins.specs import KINDS, Spec
+from memcell.settings.options import NetworkConfig, TrainingConfig
 
 _TITLES = {
     "cell": "Cells",
@@ -56,7 +56,7 @@ def _section(entry: Entry) -> list[str]:
     said = [f"`{name}` {value}" for name, value in declared if name not in _HIDDEN]
     if said:
         lines += ["", "Declares: " + ", ".join(said) + "."]
-    prefix = {"dataset": "data.", "app": ""}.get(spec.kind, f"{spec.kind}.")
+    prefix = option_prefix(spec)
     lines += _table(fields_of(entry.config_type()), prefix)
     for command, config in (
         ("predict", entry.predict_config_type()),
@@ -66,6 +66,12 @@ def _section(entry: Entry) -> list[str]:
             lines += ["", f"With `memcell {command} {spec.name}`:"]
             lines += _table(fields_of(config), "")
     return lines
+
+
+def option_prefix(spec: Spec) -> str:
+    """Return what stands before the options of a plugin on the command line."""
+    special = {"dataset": "data.", "app": "", "probe": f"probe.{spec.name}."}
+    return special.get(spec.kind, f"{spec.kind}.")
 
 
 def _table(fields: tuple[FieldInfo, ...], prefix: str) -> list[str]:

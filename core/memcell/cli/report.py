@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -17,7 +18,12 @@ def report(folder: str) -> None:
     FOLDER is what was given to 'memcell compare', 'memcell train' or 'memcell predict' as --out.
     """
     # matplotlib is imported there, not where the help is made
-    from memcell.cli.reporting import make_report
+    from memcell.compare.report import build_report
     from memcell.plugins import default_registry
+    from memcell.runs.reporting import make_report
 
-    make_report(Path(folder), default_registry(), echo)
+    path = Path(folder)
+    if os.path.lexists(path / "comparison.json"):
+        build_report(path, echo)
+    else:
+        make_report(path, default_registry(), echo)

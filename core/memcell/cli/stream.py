@@ -27,7 +27,7 @@ def _command(app: AppSpec) -> click.Command:
             raise UsageError(f"app '{app.name}' has no live signal to stream")
         if model is None:
             raise UsageError("which trained network? Type --model RUN, a run folder")
-        from memcell.inference.stream import stream as stream_run
+        from memcell.runs.stream import stream as stream_run
 
         return stream_run(
             app.name,

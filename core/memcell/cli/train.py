@@ -14,7 +14,6 @@ from memcell.cli.where import where_options
 from memcell.errors import UsageError
 from memcell.plugins import default_registry
 from memcell.plugins.specs import AppSpec
-from memcell.probes.catalogue import PROBES
 
 
 def _train(
@@ -33,18 +32,19 @@ def _train(
         )
     # torch is imported here, not where the help is made
     from memcell.jobs import Mode
-    from memcell.runs.folds.run import How, train_any
+    from memcell.runs.folds.run import FoldOptions, train_any
     from memcell.runs.run_folder import RunFolder, new_path, resolve_stored
+    from memcell.testing import concerns
 
     registry = default_registry()
-    how = How(mode=Mode(jobs=jobs, scheduler=scheduler or ""), repeats=repeats)
+    options = FoldOptions(mode=Mode(jobs=jobs, scheduler=scheduler or ""), repeats=repeats)
     if resume is not None:
         folder = RunFolder.open(Path(resume))
         begun = resolve_stored(folder, app, registry)
-        train_any(begun, registry, folder.path, echo, resume=True, how=how)
+        train_any(begun, registry, folder.path, echo, True, options, concerns)
         return
     path = Path(out) if out else new_path(Path("runs"), app)
-    train_any(config(), registry, path, echo, how=how)
+    train_any(config(), registry, path, echo, False, options, concerns)
 
 
 def _command(app: AppSpec) -> click.Command:
@@ -77,7 +77,8 @@ class TrainGroup(AppGroup):
         """Write the apps, then the probes."""
         super().format_commands(ctx, formatter)
         with formatter.section("Probes of any app (--probe NAMES; they never change the training)"):
-            formatter.write_dl([(spec.name, spec.summary) for spec in PROBES])
+            found = default_registry().entries("probe")
+            formatter.write_dl([(entry.spec.name, entry.spec.summary) for entry in found])
 
 
 train = TrainGroup("train", _command, "Train a network and its twin, and score both.")

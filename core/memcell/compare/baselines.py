@@ -14,7 +14,7 @@ from memcell.files.atomic import write_atomic
 from memcell.jobs import Working
 from memcell.plugins import default_registry
 from memcell.runs.run import write_tables
-from memcell.runs.run_config import resolve
+from memcell.settings.run_config import resolve
 from memcell.threads import one_thread
 
 FILE = "baselines.json"

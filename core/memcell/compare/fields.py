@@ -8,7 +8,7 @@ from memcell.errors import UsageError, unknown
 from memcell.plugins import Registry
 from memcell.plugins.options import FieldInfo, fields_of, plain
 from memcell.plugins.options.values import from_text
-from memcell.training.config import NetworkConfig, TrainingConfig
+from memcell.settings.options import NetworkConfig, TrainingConfig
 
 SECTIONS = {"training": TrainingConfig, "network": NetworkConfig}
 #: Fields that mean something else in a comparison, and what to type instead.

@@ -14,7 +14,7 @@ from memcell.errors import ConfigError, IncompatibleError, MemcellError, UsageEr
 from memcell.escape import Lines, line
 from memcell.plugins import Registry
 from memcell.plugins.options import fields_of
-from memcell.runs.run_config import DEFAULTS
+from memcell.settings.run_config import DEFAULTS
 
 T = TypeVar("T")
 

@@ -26,9 +26,9 @@ from memcell.jobs import Working
 from memcell.jobs.lock import locked
 from memcell.plugins import default_registry
 from memcell.runs.run import device_of, make_trainer
-from memcell.runs.run_config import RunConfig, resolve
 from memcell.runs.run_folder import RunFolder
 from memcell.runs.scoring import Scored, score, write_scores
+from memcell.settings.run_config import RunConfig, resolve
 from memcell.training.trainer import Trainer
 
 RECORD = "record.json"
@@ -99,8 +99,8 @@ def _run(task: RunTask, path: Path, working: Working) -> RunRecord:
         trainer = _trainer(config, path, data.app, data.task)
         reason = _train(trainer, work, working)
         facts["updates"] = trainer.at.update
-        if trainer.probes is not None:
-            trainer.probes.end()  # writes the summaries
+        if trainer.observer is not None:
+            trainer.observer.end()  # writes the summaries
         if not reason:
             scored = score(trainer, config, data.app)
             write_scores(

@@ -13,7 +13,7 @@ from memcell.compare.grid import Grid, grid_of, raise_all
 from memcell.errors import MemcellError, UsageError
 from memcell.plugins import Registry
 from memcell.runs.compatibility import misfits
-from memcell.runs.run_config import DEFAULTS, RunConfig, resolve
+from memcell.settings.run_config import DEFAULTS, RunConfig, resolve
 
 _LONGEST_ID = 200
 

@@ -11,7 +11,7 @@ from memcell.errors import DataError
 from memcell.plugins import default_registry
 from memcell.progress import SILENT, Progress
 from memcell.runs.run import build_app
-from memcell.runs.run_config import RunConfig, resolve
+from memcell.settings.run_config import RunConfig, resolve
 from memcell.threads import one_thread
 
 

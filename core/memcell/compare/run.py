@@ -22,8 +22,7 @@ from memcell.jobs import Mode, Outcome, Working, run_tasks
 from memcell.jobs.lock import locked
 from memcell.plugins import Registry
 from memcell.progress import Progress, progress
-from memcell.runs.run import device_of
-from memcell.training.foreign import concerns
+from memcell.runs.run import Concerns, device_of, no_concerns
 
 Say = Callable[[str], None]
 AnyTask = RunTask | BaselinesTask
@@ -39,6 +38,7 @@ def compare(
     command: str,
     verbose: bool = False,
     reported: bool = True,
+    concerns: Concerns = no_concerns,
 ) -> int:
     """Do every run of a comparison that is not done yet, and make its report.
 
@@ -51,6 +51,7 @@ def compare(
         command: What to type to go on.
         verbose: Say a line for each run that ends.
         reported: Make the report at the end.
+        concerns: Looks into the parts of the runs before they begin.
 
     Returns:
         0, or 1 where runs failed.

@@ -19,17 +19,19 @@ from typing import Any
 REMOVED_IN = "0.3"
 
 _PACKAGES = {
-    # old package: (new package, "module" or "old>new", ...)
+    # old package: {new package: "module" or "old>new", ...}, "." for the package itself
     "memcell": {
         "memcell.files": "atomic reading trusted names",
         "memcell.plugins": "specs hooks",
         "memcell.applications": "app prediction streaming datasets checking",
         "memcell.network": "input_noise blocks",
         "memcell.inference": "stepping",
-        "memcell.runs": "tables compatibility",
-        "memcell.cli": "reporting",
+        "memcell.runs": "tables compatibility reporting",
     },
-    "memcell.registry": {"memcell.plugins": ". datasets importing loader registry"},
+    "memcell.registry": {
+        "memcell.plugins": ". importing loader registry",
+        "memcell.applications": "datasets",
+    },
     "memcell.config": {"memcell.plugins.options": ". fields values"},
     "memcell.sequences": {"memcell.sequences": "sequence>time_series"},
     "memcell.unroll": {
@@ -38,26 +40,39 @@ _PACKAGES = {
     },
     "memcell.training": {
         "memcell": "interrupt",
-        "memcell.inference": "inference model predict predict_task stream evaluate",
-        "memcell.runs": "run run_folder run_config scoring by_subject intervals_text judged>predictions",
+        "memcell.settings": "config>options run_config",
+        "memcell.inference": "inference",
+        "memcell.training": "position>state snapshot>state",
+        "memcell.runs": "run run_folder scoring by_subject intervals_text judged>predictions model predict "
+        "predict_task stream evaluate",
+    },
+    "memcell.training.gradients": {
+        "memcell_plugins.gradient_modes": "artbp random_length tbptt",
     },
     "memcell.export": {
-        "memcell.inference.onnx": ". facts onnx_check>check onnx_scan>scan run step",
+        "memcell.inference.onnx": ". facts onnx_check>check onnx_scan>scan step",
+        "memcell.runs": "run>export_onnx",
     },
     "memcell.html": {"memcell.reports": ". drawing numbers parts skeleton svg"},
     "memcell.folds": {"memcell.runs.folds": ". one_fold pool prepared run"},
     "memcell.compare.statistics": {
-        "memcell.statistics": ". bootstrap effects holm signflip targets",
+        "memcell.statistics": ". bootstrap targets effects>paired holm>paired signflip>paired",
     },
-    "memcell.probes": {"memcell.probes": "conductor>scheduler scene>context"},
+    "memcell.probes": {
+        "memcell.probes": "conductor>scheduler scene>context",
+        "memcell_plugins.probes": "staleness order order_measures stuck gradient_flow cell_state lanczos",
+    },
 }
 
-#: Modules that did not move, and classes of theirs that were renamed: old name to new.
+#: Names of modules that are still there: old name to new, with its module where that is another.
 NAMES = {
     "memcell.recurrent": {"Remembered": "CarriedState"},
     "memcell.recurrent.policy": {"Remembered": "CarriedState"},
     "memcell.sequences": {"Sequence": "TimeSeries"},
     "memcell.sequences.time_series": {"Sequence": "TimeSeries"},
+    "memcell.plugins": {"find_dataset": "memcell.applications.datasets:find_dataset"},
+    "memcell.probes.base": {"Moment": "memcell.training.observing:UpdateEvent"},
+    "memcell.probes.context": {"Scene": "ProbeContext"},
 }
 
 
@@ -125,12 +140,13 @@ def renamed_in(module: str) -> Callable[[str], Any]:
         new = names.get(name)
         if new is None:
             raise AttributeError(f"module {module!r} has no attribute {name!r}")
-        _say(f"{module}.{name} is now {new}", f": from memcell import {new}", stacklevel=3)
-        return getattr(sys.modules[module], new)
+        where, _, attribute = new.rpartition(":")
+        _say(f"{module}.{name} is now {where or module}.{attribute}", stacklevel=3)
+        return getattr(importlib.import_module(where or module), attribute)
 
     return attribute
 
 
-def _say(what: str, instead: str = "", *, stacklevel: int) -> None:
-    text = f"{what}{instead}; the old name works until memcell {REMOVED_IN}. A plugin imports from 'memcell'"
+def _say(what: str, *, stacklevel: int) -> None:
+    text = f"{what}; the old name works until memcell {REMOVED_IN}. A plugin imports from 'memcell'"
     warnings.warn(text, FutureWarning, stacklevel=stacklevel)

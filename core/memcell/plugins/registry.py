@@ -118,6 +118,14 @@ class Entry:
         overrides: dict[str, Any] = getattr(config, "capabilities", dict)()
         return {**declared, **overrides}
 
+    def factory(self) -> Any:
+        """Import and return its factory.
+
+        Raises:
+            PluginError: The import failed; names kind, name, distribution and version.
+        """
+        return self._import(self.spec.factory)
+
     def build(self, *args: Any) -> Any:
         """Import its factory and call it.
 
@@ -125,7 +133,7 @@ class Entry:
             PluginError: The import or the call failed; names kind, name, distribution and version.
             MemcellError: What the factory itself says to the person.
         """
-        factory = self._import(self.spec.factory)
+        factory = self.factory()
         try:
             return factory(*args)
         except MemcellError:

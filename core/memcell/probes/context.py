@@ -7,7 +7,7 @@ import copy
 import functools
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -15,13 +15,14 @@ from torch import Tensor, nn
 
 from memcell.applications.app import Task
 from memcell.network.network import Network, NetworkOutput
+from memcell.plugins.old_paths import renamed_in
 from memcell.probes import cost
 from memcell.probes.looking import modes, seeded
 from memcell.recurrent.policy import CarriedState
 from memcell.recurrent.state import State, leaves
 from memcell.sequences import Batch
 from memcell.sequences.time_series import TimeSeries
-from memcell.training.config import TrainingConfig
+from memcell.settings.options import TrainingConfig
 from memcell.training.seeds import PROBE, torch_seed
 
 #: Sequence, first step, one past the last.
@@ -43,7 +44,7 @@ class Windows(NamedTuple):
         return self.x.shape[0], self.x.shape[1]
 
 
-class Scene:
+class ProbeContext:
     """The network in training and its data, for looking only.
 
     Normalizers work with their running statistics and fold nothing, in every run of a probe; so one
@@ -266,3 +267,7 @@ class Scene:
 def flat(state: State) -> Tensor:
     """Return all parts of a state ``[B, …]`` as one ``[B, n]`` in float64."""
     return torch.cat([part.detach().double().flatten(1) for part in leaves(state)], dim=1)
+
+
+if not TYPE_CHECKING:
+    __getattr__ = renamed_in(__name__)  # names of version 0.1

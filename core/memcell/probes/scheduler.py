@@ -8,85 +8,129 @@ measurement in the whole run stays off, says so, and leaves its share to the oth
 
 from __future__ import annotations
 
-import importlib
 import math
 import time
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
 
 import torch
 
-from memcell.errors import MemcellError
+from memcell.errors import MemcellError, PluginError
 from memcell.files.reading import read_json_lines
 from memcell.interrupt import Interrupted
+from memcell.plugins import Entry, Registry
 from memcell.probes import cost
-from memcell.probes.base import Moment, Probe, Values
-from memcell.probes.catalogue import PROBES
-from memcell.probes.context import Scene
-from memcell.recurrent.policy import CarriedState
-from memcell.sequences import Batch
-
-if TYPE_CHECKING:
-    from memcell.training.trainer import Trainer
+from memcell.probes.base import Probe, Values
+from memcell.probes.context import ProbeContext
+from memcell.settings.run_config import RunConfig
+from memcell.training.observing import UpdateEvent
+from memcell.training.trainer import Trainer
 
 #: Measurements of a run at most: more would say nothing new.
 MOST = 250
 
 
-class Probes:
-    """The probes of one run.
+class ProbeFolder(Protocol):
+    """Where probes write what they measure."""
+
+    @property
+    def metrics(self) -> Path:
+        """The metrics of the training."""
+
+    @property
+    def probes(self) -> Path:
+        """The probes' lines."""
+
+    def append_probe(self, record: Mapping[str, Any]) -> None:
+        """Add a line."""
+
+    def probes_size(self) -> int:
+        """Return the bytes of all lines."""
+
+    def cut_probes(self, size: int) -> None:
+        """Forget what was written after the first ``size`` bytes."""
+
+
+def observe(
+    trainer: Trainer, folder: ProbeFolder, config: RunConfig, registry: Registry
+) -> ProbeScheduler | None:
+    """Let the probes of a run observe its trainer; None where it has none."""
+    if not (config.probes and trainer.processes.main):
+        return None
+    chosen = [(registry.get("probe", probe.name), probe.config) for probe in config.probes]
+    trainer.observer = scheduler = ProbeScheduler(trainer, folder, chosen)
+    return scheduler
+
+
+def probe_type(entry: Entry) -> type[Probe]:
+    """Return the class of a probe.
+
+    Raises:
+        PluginError: Its factory is something else; names the plugin.
+    """
+    found = entry.factory()
+    if not (isinstance(found, type) and issubclass(found, Probe)):
+        raise PluginError(f"{entry.origin}: its factory is {found!r}; expected a subclass of Probe")
+    return found
+
+
+class ProbeScheduler:
+    """Runs the probes of a training within their budget.
 
     Args:
         trainer: The training they look at.
+        folder: Where their lines are written.
+        chosen: The probes and their options.
     """
 
-    def __init__(self, trainer: Trainer) -> None:
+    def __init__(
+        self, trainer: Trainer, folder: ProbeFolder, chosen: Sequence[tuple[Entry, Any]]
+    ) -> None:
         config = trainer.config
-        self.folder = trainer.folder
-        self.names = tuple(dict.fromkeys(config.probe))
-        self.scene = Scene(
+        self.folder = folder
+        self.context = ProbeContext(
             trainer.network,
             trainer.task,
             config,
             batches=len(trainer.order(0)[1]),
             total=trainer.total_updates,
-            metrics=trainer.folder.metrics,
+            metrics=folder.metrics,
         )
         eager = config.unroll == "eager"
         self._update_cost = cost.update(config.time_steps, config.batch_size, eager)
         self.worked = 0.0
         self.off: dict[str, str] = {}
-        self.on = self._planned()
-        self._price = {n: p.cost(self.scene, p.size) for n, p in self.on.items()}
+        self.on = self._planned(chosen)
+        self._price = {n: p.cost(self.context, p.size) for n, p in self.on.items()}
         self.spent = dict.fromkeys(self.on, 0.0)
         self.last = dict.fromkeys(self.on, 0)
         self.times = dict.fromkeys(self.on, 0)
         self.seconds = dict.fromkeys(self.on, 0.0)
         # the program for inference is made here: validation needs it as well
-        self.scene.replay([(0, 0, min(2, trainer.task.train[0].n_steps))])
+        self.context.replay([(0, 0, min(2, trainer.task.train[0].n_steps))])
         self._began = time.process_time()
-        self._moment: Moment | None = None
+        self._event: UpdateEvent | None = None
         self._due: set[str] = set()
 
     @property
     def share(self) -> float:
         """Each probe's share of the training's counted work."""
-        return self.scene.config.probe_budget / max(1, len(self.on))
+        return self.context.config.probe_budget / max(1, len(self.on))
 
-    def _planned(self) -> dict[str, Probe]:
+    def _planned(self, chosen: Sequence[tuple[Entry, Any]]) -> dict[str, Probe]:
         """Choose a size for each probe; those that cannot be paid for stay off, the dearest first."""
-        types: dict[str, type[Probe]] = {}
-        for spec in PROBES:
-            if spec.name in self.names:
-                module, _, name = spec.factory.partition(":")
-                types[spec.name] = getattr(importlib.import_module(module), name)
-        budget = self.scene.config.probe_budget * self._update_cost * self.scene.total
+        types = {entry.spec.name: probe_type(entry) for entry, _ in chosen}
+        entries = {entry.spec.name: entry for entry, _ in chosen}
+        configs = {entry.spec.name: config for entry, config in chosen}
+        sizes = {name: t.sizes_with(configs[name]) for name, t in types.items()}
+        budget = self.context.config.probe_budget * self._update_cost * self.context.total
         while types:
-            least = {n: t.cost(self.scene, t.sizes[-1]) for n, t in types.items()}
+            least = {n: t.cost(self.context, sizes[n][-1]) for n, t in types.items()}
             dearest = max(least, key=lambda n: least[n])
             if least[dearest] <= budget / len(types):
                 break
-            needed = least[dearest] * len(types) / self._update_cost / self.scene.total
+            needed = least[dearest] * len(types) / self._update_cost / self.context.total
             self.off[dearest] = (
                 f"one measurement costs {least[dearest] / self._update_cost:.0f} updates and the budget "
                 f"allows {budget / len(types) / self._update_cost:.1f}; --probe-budget "
@@ -94,54 +138,48 @@ class Probes:
             )
             del types[dearest]
         each = budget / max(1, len(types))
-        chosen = {}
+        on = {}
         for name, probe in types.items():
-            fits = [s for s in probe.sizes if probe.cost(self.scene, s) * probe.wanted <= each]
+            wanted = probe.wanted_with(configs[name])
+            fits = [s for s in sizes[name] if probe.cost(self.context, s) * wanted <= each]
+            size = fits[0] if fits else sizes[name][-1]
             try:
-                chosen[name] = probe(self.scene, fits[0] if fits else probe.sizes[-1])
+                on[name] = entries[name].build(self.context, size, configs[name])
             except Exception as error:
                 self.off[name] = f"it could not begin: {_told(error)}"
-        return chosen
+        return on
 
-    def before_update(self, update: int, epoch: int, batch: Batch, began: CarriedState) -> None:
-        """Let the probes see an update that is about to be made.
-
-        Args:
-            update: Its number, from 1.
-            epoch: From 0.
-            batch: What is trained on.
-            began: What the policy began the batch with.
-        """
-        trains = bool(batch.weight.sum() > 0)
-        if trains:
+    def before_update(self, event: UpdateEvent) -> None:
+        """Let the probes see an update that is about to be made."""
+        if event.trains:
             self.worked += self._update_cost
-        self._moment = Moment(update=update, epoch=epoch, batch=batch, began=began, trains=trains)
-        self.scene.update = update
+        self._event, update = event, event.update
+        self.context.update = update
         self._due = {
-            name for name, probe in self.on.items() if trains and self._affords(name, probe)
+            name for name, probe in self.on.items() if event.trains and self._affords(name, probe)
         }
         for name in list(self.on):
             spent = self.spent[name]
-            self._call(name, "before_update", self._moment, name in self._due)
+            self._call(name, "before_update", self._event, name in self._due)
             if self.spent[name] > spent:
                 self.last[name], self.times[name] = update, self.times[name] + 1
 
     def _affords(self, name: str, probe: Probe) -> bool:
         if probe.at_start and not self.spent[name]:
             return True
-        if self.last[name] and self.scene.update - self.last[name] < self.scene.total / MOST:
+        if self.last[name] and self.context.update - self.last[name] < self.context.total / MOST:
             return False
         wanted = self.spent[name] + probe.owed() + self._price[name]
         return wanted <= self.share * self.worked
 
     def after_update(self) -> None:
         """Let them see the update that was made."""
-        assert self._moment is not None
+        assert self._event is not None
         for name in list(self.on):
-            found = self._call(name, "after_update", self._moment, name in self._due)
+            found = self._call(name, "after_update", self._event, name in self._due)
             if found is not None:
                 self._write(name, "values", found)
-        self._moment = None
+        self._event = None
 
     def end_of_epoch(self, epoch: int) -> None:
         """Let them see an epoch end."""
@@ -152,7 +190,7 @@ class Probes:
 
     def _call(self, name: str, method: str, *args: Any) -> Any:
         # counted from zero at each call: a sum that went on would round another way after a resume
-        self.scene.spent, began = 0.0, time.process_time()
+        self.context.spent, began = 0.0, time.process_time()
         try:
             return getattr(self.on[name], method)(*args)
         except Interrupted:
@@ -162,11 +200,11 @@ class Probes:
             self._stop(name, error)
             return None
         finally:
-            self.spent[name] += self.scene.spent
+            self.spent[name] += self.context.spent
             self.seconds[name] += time.process_time() - began
 
     def _stop(self, name: str, error: Exception) -> None:
-        self.off[name] = reason = f"stopped at update {self.scene.update}: {_told(error)}"
+        self.off[name] = reason = f"stopped at update {self.context.update}: {_told(error)}"
         self._write(name, "stopped", {"reason": reason})
         del self.on[name]
 
@@ -174,7 +212,7 @@ class Probes:
         plain = _plain(values)
         if kind == "values" and name in self.on:
             self.on[name].past.append(plain)
-        self.folder.append_probe({"probe": name, "update": self.scene.update, kind: plain})
+        self.folder.append_probe({"probe": name, "update": self.context.update, kind: plain})
 
     def end(self) -> list[str]:
         """Write the summaries and return lines for the person."""
@@ -185,10 +223,10 @@ class Probes:
             if said is None:
                 continue  # it stopped
             self._write(name, "summary", said)
-            lines.append(f"probe {name}: {probe.said(_plain(said))}")
+            lines.append(f"probe {name}: {probe.summary_line(_plain(said))}")
             measured, counted = self.times[name], self.spent[name] / max(1.0, self.worked)
             every = (
-                f"about every {self.scene.update / measured:.0f} updates" if measured else "never"
+                f"about every {self.context.update / measured:.0f} updates" if measured else "never"
             )
             lines.append(
                 f"probe {name}: measured {measured} times, {every}, size {_words(probe.size)}; cost "
@@ -211,9 +249,9 @@ class Probes:
         }
 
     def load_state_dict(self, state: Mapping[str, Any], update: int) -> None:
-        """Take back what `state_dict` gave, and forget the lines written after it."""
+        """Go back to what `state_dict` returned, and forget the lines written after it."""
         self.folder.cut_probes(state["size"])
-        self.scene.update = update
+        self.context.update = update
         self.worked, self.off = state["worked"], dict(state["off"])
         self.spent, self.last = dict(state["spent"]), dict(state["last"])
         self.times = dict(state["times"])

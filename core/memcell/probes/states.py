@@ -31,7 +31,7 @@ def keep_states(network: Network, windows: Windows, began: CarriedState) -> Stat
     """Run windows layer by layer, without dropout, normalizers as in inference.
 
     Args:
-        network: On the eager loop (`Scene.looking`).
+        network: On the eager loop (`ProbeContext.looking`).
         windows: The windows.
         began: State and age of each lane.
     """

@@ -7,8 +7,8 @@ from typing import Any
 
 from memcell.errors import IncompatibleError
 from memcell.plugins import Registry
-from memcell.runs.run_config import RunConfig
-from memcell.training.gradients import MODES
+from memcell.settings.run_config import RunConfig
+from memcell.training.parts import build_gradient_mode
 
 
 def misfits(config: RunConfig, registry: Registry) -> list[str]:
@@ -55,35 +55,34 @@ def _gradient_misfits(
     config: RunConfig, registry: Registry, can: Mapping[str, Any], name: Mapping[str, str]
 ) -> list[str]:
     """Return what does not fit the gradient mode."""
-    training, policy, sampler = config.training, can["policy"], can["sampler"]
-    mode = MODES[training.gradient]
-    found = [mode.problem(training)] if mode.problem(training) else []
-    if policy["needs_fixed_grid"] and not mode.fixed_grid:
+    policy, sampler, mode = can["policy"], can["sampler"], can["gradient"]
+    problem = build_gradient_mode(config, registry).problem()
+    found = [problem] if problem else []
+    fixed = _modes(registry, "fixed_grid")
+    if policy["needs_fixed_grid"] and not mode["fixed_grid"]:
         streams = bool(sampler["preserves_streams"])
-        # artbp wants memory that goes on, so it would refuse 'reset' in its turn
-        gridless = _policies(
-            registry, streams=streams, grid=False, context=training.gradient == "artbp"
-        )
+        # a mode that assumes carried memory would refuse 'reset' in its turn
+        gridless = _policies(registry, streams=streams, grid=False, context=bool(mode["carries"]))
         found.append(
             f"policy '{name['policy']}' needs windows that start at the same steps in every epoch, and "
-            f"gradient '{training.gradient}' draws their lengths: use --gradient window or tbptt, or "
+            f"gradient '{name['gradient']}' draws their lengths: use --gradient {fixed}, or "
             f"policy {gridless}."
         )
-    if not sampler["fixed_grid"] and not mode.takes_phase:
+    if not sampler["fixed_grid"] and not mode["takes_phase"]:
         found.append(
-            f"gradient '{training.gradient}' lays its windows at fixed steps, and sampler "
+            f"gradient '{name['gradient']}' lays its windows at fixed steps, and sampler "
             f"'{name['sampler']}' with these options moves them: switch its jitter off, or use "
-            f"--gradient window or random_length."
+            f"--gradient {_modes(registry, 'takes_phase')}."
         )
-    if sampler["observes"] and not mode.fixed_grid:
+    if sampler["observes"] and not mode["fixed_grid"]:
         found.append(
             f"sampler '{name['sampler']}' remembers what it observed of each window, and gradient "
-            f"'{training.gradient}' cuts other windows in every epoch: use --gradient window or tbptt, or "
+            f"'{name['gradient']}' cuts other windows in every epoch: use --gradient {fixed}, or "
             f"sampler 'reshuffle'."
         )
-    if training.gradient == "artbp" and not (policy["needs_streams"] or policy["uses_context"]):
+    if mode["carries"] and not (policy["needs_streams"] or policy["uses_context"]):
         found.append(
-            f"gradient 'artbp' is unbiased where memory goes on over a truncation, and policy "
+            f"gradient '{name['gradient']}' assumes memory that goes on from window to window, and policy "
             f"'{name['policy']}' begins windows without what came before: use policy 'carry' or "
             f"'oracle', or --gradient window."
         )
@@ -130,4 +129,11 @@ _NEEDS = ("needs_streams", "needs_fixed_grid", "random_restarts", "uses_context"
 def _names(registry: Registry, kind: str, capability: str, *, wanted: bool) -> str:
     specs: list[Mapping[str, Any]] = [vars(e.spec) for e in registry.entries(kind)]
     names = [f"'{s['name']}'" for s in specs if bool(s[capability]) is wanted]
+    return " or ".join(names[:3]) if names else "(none installed)"
+
+
+def _modes(registry: Registry, capability: str) -> str:
+    """Return the gradient modes that have a capability, the plain one first."""
+    specs: list[Mapping[str, Any]] = [vars(e.spec) for e in registry.entries("gradient")]
+    names = sorted((s["name"] for s in specs if s[capability]), key=lambda n: (n != "window", n))
     return " or ".join(names[:3]) if names else "(none installed)"

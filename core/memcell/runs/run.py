@@ -13,27 +13,35 @@ import torch
 
 from memcell.applications.app import App, Explaining, Row, Task
 from memcell.backends.first_window import FirstWindow
-from memcell.cli.reporting import try_report
 from memcell.errors import UsageError
 from memcell.escape import Lines
 from memcell.files.atomic import write_atomic
 from memcell.files.reading import refusing
 from memcell.interrupt import Interrupted, Interrupts
 from memcell.plugins import Registry
+from memcell.probes.scheduler import observe
 from memcell.progress import SILENT, progress
 from memcell.runs.compatibility import check, misfits
 from memcell.runs.intervals_text import with_intervals
-from memcell.runs.run_config import Choice, RunConfig
+from memcell.runs.reporting import try_report
 from memcell.runs.run_folder import RunFolder
 from memcell.runs.scoring import Scored, label_of, pooled_intervals, score, write_scores
 from memcell.runs.tables import as_text
-from memcell.training.foreign import concerns, foreign_parts, origin_of
+from memcell.settings.run_config import Choice, RunConfig
+from memcell.training.foreign import foreign_parts, origin_of
 from memcell.training.parts import build_parts
 from memcell.training.processes import ALONE, Processes
-from memcell.training.snapshot import check_checkpoint
+from memcell.training.state import check_checkpoint
 from memcell.training.trainer import Trainer
 
 Say = Callable[[str], None]
+#: Returns lines on the parts of a run that do not keep their contract (`memcell.testing.concerns`).
+Concerns = Callable[[RunConfig, Registry], Sequence[str]]
+
+
+def no_concerns(config: RunConfig, registry: Registry) -> Sequence[str]:
+    """Return nothing: nobody looks into the parts of the run."""
+    return ()
 
 
 def build_app(config: RunConfig, registry: Registry) -> App:
@@ -114,7 +122,12 @@ def twin_of(config: RunConfig, registry: Registry, say: Say) -> RunConfig | None
 
 
 def train(
-    config: RunConfig, registry: Registry, path: Path, say: Say, resume: bool = False
+    config: RunConfig,
+    registry: Registry,
+    path: Path,
+    say: Say,
+    resume: bool = False,
+    concerns: Concerns = no_concerns,
 ) -> None:
     """Do a whole run, or go on with one.
 
@@ -124,6 +137,7 @@ def train(
         path: The run folder.
         say: Receives lines for the person.
         resume: Go on with the run in ``path``.
+        concerns: Looks into the parts of the run before it begins.
 
     Raises:
         MemcellError: It cannot be done; what was done is kept.
@@ -345,8 +359,8 @@ def _train_one(job: Job) -> Scored:
     counts = [f"{name} {value:g}" for name, value in trainer.parts.policy.counts().items()]
     if counts:
         say(f"{label}: in the last epoch {', '.join(counts)}")
-    if trainer.probes is not None:
-        for line in trainer.probes.end():
+    if trainer.observer is not None:
+        for line in trainer.observer.end():
             say(f"{label}: {line}")
     return score(trainer, config, job.app)
 
@@ -395,6 +409,7 @@ def make_trainer(
         processes=processes,
         first_window=FirstWindow(origin_of(foreign)) if foreign else None,
     )
+    observe(trainer, folder, config, registry)
     if resumed:
         trainer.restore()
     elif begun and processes.main:

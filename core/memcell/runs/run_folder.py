@@ -33,7 +33,7 @@ from memcell.files.reading import (
     refusing,
 )
 from memcell.plugins import Registry
-from memcell.runs.run_config import RunConfig, resolve
+from memcell.settings.run_config import RunConfig, resolve
 from memcell.version import __version__
 
 #: Version of the folder's layout. A larger one than ours is refused by name.

@@ -11,7 +11,6 @@ from typing import Any
 from memcell.applications.app import App, Explaining, Judged, Pooling, Row, Task
 from memcell.files.atomic import write_atomic
 from memcell.inference.inference import probabilities
-from memcell.inference.model import ModelFacts, save_model
 from memcell.network.network import Network
 from memcell.runs.by_subject import (
     ENOUGH,
@@ -20,10 +19,11 @@ from memcell.runs.by_subject import (
     intervals_tsv,
     subjects_tsv,
 )
+from memcell.runs.model import ModelFacts, save_model
 from memcell.runs.predictions import write_judged
-from memcell.runs.run_config import RunConfig
 from memcell.runs.run_folder import RunFolder
 from memcell.runs.tables import as_tsv
+from memcell.settings.run_config import RunConfig
 from memcell.training.recalibrate import recalibrate
 from memcell.training.trainer import Trainer
 

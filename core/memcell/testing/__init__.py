@@ -20,7 +20,7 @@ from memcell.testing.finding import Finding
 from memcell.testing.listing import check_listing
 from memcell.testing.normalizers import NORMALIZER_CHECKS
 from memcell.testing.optimizers import OPTIMIZER_CHECKS
-from memcell.testing.plugin import check_plugin, quick_findings
+from memcell.testing.plugin import check_plugin, concerns, quick_findings
 from memcell.testing.policies import POLICY_CHECKS
 from memcell.testing.samplers import SAMPLER_CHECKS
 
@@ -35,6 +35,7 @@ __all__ = [
     "builder",
     "check_listing",
     "check_plugin",
+    "concerns",
     "declared",
     "quick_findings",
 ]

@@ -13,7 +13,7 @@ from typing import Any
 from memcell.applications.checking import FileReport
 from memcell.applications.datasets import Card
 from memcell.errors import MemcellError
-from memcell.plugins import Entry
+from memcell.plugins import Entry, Registry
 from memcell.plugins.loader import installed
 from memcell.plugins.options import from_mapping, to_mapping
 from memcell.plugins.specs import (
@@ -23,6 +23,7 @@ from memcell.plugins.specs import (
     SamplerSpec,
     StatePolicySpec,
 )
+from memcell.settings.run_config import RunConfig
 from memcell.testing.building import entry_builder, entry_declared
 from memcell.testing.cells import CELL_CHECKS, SLOW_CHECKS
 from memcell.testing.failure import CheckFailed, line_of, require
@@ -32,6 +33,7 @@ from memcell.testing.normalizers import NORMALIZER_CHECKS
 from memcell.testing.optimizers import OPTIMIZER_CHECKS
 from memcell.testing.policies import POLICY_CHECKS
 from memcell.testing.samplers import SAMPLER_CHECKS
+from memcell.training.foreign import foreign_parts
 
 Check = tuple[str, Callable[[], None]]
 
@@ -69,6 +71,23 @@ def quick_findings(entry: Entry, config: Any) -> list[Finding]:
         spec = replace(entry.spec, **entry.capabilities(config))
         checks = [(c.__name__, partial(c, build, spec)) for c in NORMALIZER_CHECKS]
     return [_found(entry, name, check) for name, check in checks]
+
+
+def concerns(config: RunConfig, registry: Registry) -> list[str]:
+    """Return a line for each foreign part that does not keep its contract, with the run's own options.
+
+    Its conformance checks are run, but for those that compile: the first window is checked instead.
+    """
+    lines = []
+    for entry in foreign_parts(config, registry):
+        bad = [f for f in quick_findings(entry, config.choices[entry.spec.kind].config) if not f.ok]
+        if not bad:
+            continue
+        more = f" (and {len(bad) - 1} more: " if len(bad) > 1 else " ("
+        lines.append(
+            f"note: {bad[0].reason} It trains all the same{more}memcell plugins {entry.spec.name} --check)"
+        )
+    return lines
 
 
 def _found(entry: Entry, name: str, check: Callable[[], None]) -> Finding:

@@ -19,7 +19,7 @@ from memcell.errors import MemcellError, RunFolderError
 from memcell.network.network import Network
 from memcell.plugins import Registry
 from memcell.recurrent.policy import StatePolicy
-from memcell.runs.run_config import RunConfig
+from memcell.settings.run_config import RunConfig
 from memcell.training.parts import build_network
 
 #: Name to type and shape.

@@ -1,4 +1,4 @@
-"""Parts of a run that other distributions bring: who they are, and what their checks say before training."""
+"""Parts of a run that other distributions bring, and the tools that their code is generated with."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 
 from memcell.plugins import Entry, Registry
 from memcell.recurrent.refusals import Unsupported
-from memcell.runs.run_config import RunConfig
+from memcell.settings.run_config import RunConfig
 from memcell_compiler.build.compiler import find_compiler
 from memcell_compiler.build.target import chosen
 
@@ -26,25 +26,6 @@ def foreign_parts(config: RunConfig, registry: Registry) -> list[Entry]:
 def origin_of(entries: Sequence[Entry]) -> str:
     """Return who they are in words."""
     return " with ".join(entry.origin for entry in entries)
-
-
-def concerns(config: RunConfig, registry: Registry) -> list[str]:
-    """Return a line for each foreign part that does not keep its contract, with the run's own options.
-
-    Its conformance checks are run, but for those that compile: the first window is checked instead.
-    """
-    from memcell.testing import quick_findings
-
-    lines = []
-    for entry in foreign_parts(config, registry):
-        bad = [f for f in quick_findings(entry, config.choices[entry.spec.kind].config) if not f.ok]
-        if not bad:
-            continue
-        more = f" (and {len(bad) - 1} more: " if len(bad) > 1 else " ("
-        lines.append(
-            f"note: {bad[0].reason} It trains all the same{more}memcell plugins {entry.spec.name} --check)"
-        )
-    return lines
 
 
 def generated_by() -> str:

@@ -18,9 +18,9 @@ from memcell.recurrent.cell import Cell
 from memcell.recurrent.initializers import initializer
 from memcell.recurrent.normalizer import Normalizer
 from memcell.recurrent.policy import StatePolicy
-from memcell.runs.run_config import RunConfig
 from memcell.sequences.sampler import Sampler
-from memcell.training.gradients import gradient_mode
+from memcell.settings.run_config import RunConfig
+from memcell.training.gradients.mode import GradientMode
 from memcell.training.seeds import WEIGHTS, torch_seed
 
 P = TypeVar("P")
@@ -34,6 +34,7 @@ class Parts:
     sampler: Sampler
     policy: StatePolicy
     optimizer: torch.optim.Optimizer
+    gradient: GradientMode
     streams: bool
     observes: bool
     observes_gradients: bool
@@ -77,6 +78,7 @@ def build_parts(
         sampler=sampler,
         policy=policy,
         optimizer=optimizer,
+        gradient=build_gradient_mode(config, registry),
         streams=bool(can["preserves_streams"]),
         observes=bool(can["observes"]),
         observes_gradients=bool(can["observes_gradients"]),
@@ -99,8 +101,9 @@ def build_network(
     size = config.network
     width = int(encoder.output_size)  # type: ignore[arg-type]
     layers = []
+    gradient = build_gradient_mode(config, registry)
     for _ in range(size.layers):
-        cell = gradient_mode(config.training).cell(_cell(config, registry, width))
+        cell = gradient.cell(_cell(config, registry, width))
         norm = None if config.choices["normalizer"].name == "none" else _Norm(config, registry)
         backend = {"compiled": "inductor"}.get(config.training.unroll, config.training.unroll)
         layers.append(Layer(cell, norm, backend))
@@ -112,6 +115,15 @@ def build_network(
     nn.init.xavier_uniform_(network.readout.weight)
     nn.init.zeros_(network.readout.bias)
     return network
+
+
+def build_gradient_mode(config: RunConfig, registry: Registry) -> GradientMode:
+    """Build the gradient mode of a run.
+
+    Raises:
+        PluginError: It failed, or is none; names the plugin.
+    """
+    return _build(registry, config, "gradient", GradientMode, config.training.time_steps)
 
 
 def _cell(config: RunConfig, registry: Registry, width: int) -> Cell:

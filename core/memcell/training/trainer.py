@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,27 +21,27 @@ from memcell.applications.app import Task
 from memcell.backends import BackendWarning
 from memcell.backends.first_window import FirstWindow
 from memcell.backends.subnormal import flushed
-from memcell.errors import Diverged, MemcellError
+from memcell.errors import CheckpointError, Diverged, MemcellError
+from memcell.files.reading import refusing
 from memcell.inference.inference import mean_loss, probabilities
 from memcell.interrupt import Interrupted, Interrupts
 from memcell.network.network import NetworkOutput
-from memcell.probes.scheduler import Probes
 from memcell.progress import SILENT, Progress
 from memcell.recurrent.policy import CarriedState
-from memcell.runs.run_folder import RunFolder
 from memcell.sequences import Batch, Ends, WindowTable, collate
-from memcell.training import snapshot
+from memcell.settings.options import TrainingConfig
 from memcell.training.averaging import averaged, take_averages
 from memcell.training.class_totals import class_totals
-from memcell.training.config import TrainingConfig
-from memcell.training.gradients import gradient_mode
+from memcell.training.fits import compare, shapes_of
+from memcell.training.foreign import generated_by
 from memcell.training.memory import RunMemory
+from memcell.training.observing import Observer, TrainingFolder, UpdateEvent
 from memcell.training.parts import Parts
-from memcell.training.position import Position
 from memcell.training.processes import ALONE, Processes
 from memcell.training.readout_gradients import readout_gradients
 from memcell.training.schedule import learning_rate
 from memcell.training.seeds import epoch_rng, lengths_rng, mask_generator, run_generator
+from memcell.training.state import Position, TrainingState, load_optimizer, read_state, write_state
 
 
 class Trainer:
@@ -64,7 +64,7 @@ class Trainer:
         eval_policy: str,
         task: Task,
         parts: Parts,
-        folder: RunFolder,
+        folder: TrainingFolder,
         progress: Progress = SILENT,
         processes: Processes = ALONE,
         first_window: FirstWindow | None = None,
@@ -74,7 +74,7 @@ class Trainer:
         self.config, self.eval_policy, self.task = config, eval_policy, task
         self.parts, self.folder, self.progress = parts, folder, progress
         self.network = parts.network
-        self.gradients = gradient_mode(config)
+        self.gradients = parts.gradient
         self._training = processes.wrapped(parts.network)
         self.memory = RunMemory(
             self.network, task.train, run_generator(config.seed, processes.rank)
@@ -106,7 +106,8 @@ class Trainer:
         self._total = self._epochs * an_epoch
         self._saved = time.monotonic()
         self._began: CarriedState | None = None
-        self.probes = Probes(self) if config.probe and processes.main else None
+        #: Told of every update; it must not change anything.
+        self.observer: Observer | None = None
 
     @property
     def epochs(self) -> int:
@@ -204,8 +205,15 @@ class Trainer:
         # A batch without a label still runs: memory must be carried through it.
         with torch.set_grad_enabled(weight > 0):
             ran, losses = self.forward(batch, masks=self._masks())
-        if self.probes is not None and self._began is not None:
-            self.probes.before_update(self.at.update + 1, self.at.epoch, batch, self._began)
+        if self.observer is not None and self._began is not None:
+            event = UpdateEvent(
+                update=self.at.update + 1,
+                epoch=self.at.epoch,
+                batch=batch,
+                state=self._began,
+                trains=bool(batch.weight.sum() > 0),
+            )
+            self.observer.before_update(event)
         if weight > 0 and self.first_window is not None:
             self._settle_first_window()
         if weight > 0:
@@ -231,8 +239,8 @@ class Trainer:
             self._note({**record, "gradient_norm": norm, "learning_rate": rate})
         self.at.update += 1
         self.memory.update = self.at.update
-        if self.probes is not None:
-            self.probes.after_update()
+        if self.observer is not None:
+            self.observer.after_update()
         if self.parts.observes:
             lane_weight = batch.weight.sum(0).clamp_min(1e-12)
             seen = [batch.window, (losses.detach().sum(0) / lane_weight).double()]
@@ -287,7 +295,7 @@ class Trainer:
             network.device.type, torch.bfloat16, enabled=self.config.mixed_precision
         ):
             began = policy.begin(batch, memory)
-            self._began = began if self.probes is not None else None
+            self._began = began if self.observer is not None else None
             call = self._training if torch.is_grad_enabled() else network
             ran = call(
                 batch.x,
@@ -343,8 +351,8 @@ class Trainer:
                     at.best_loss, at.best_epoch = valid, at.epoch
                     self.best = {k: v.clone() for k, v in self.network.state_dict().items()}
         self._note(record)
-        if self.probes is not None:
-            self.probes.end_of_epoch(at.epoch)
+        if self.observer is not None:
+            self.observer.end_of_epoch(at.epoch)
         at.epoch, at.batch, at.loss, at.weight = at.epoch + 1, 0, 0.0, 0.0
         waited = at.epoch - 1 - at.best_epoch
         patience = self.config.patience if at.update >= self.config.min_updates else 0
@@ -368,7 +376,36 @@ class Trainer:
     def save(self) -> None:
         """Write the checkpoint: the main process, with what each of them carries."""
         self._saved = time.monotonic()
-        snapshot.write(self)
+        # on the CPU, for another process need not see this one's GPU
+        carried = {name: t.cpu() for name, t in self.parts.policy.memory_dict().items()}
+        each = self.processes.each((carried, self.memory.generator.get_state()))
+        if self.processes.main:
+            write_state(self.folder.checkpoint, self.state(each))
+
+    def state(self, memories: Sequence[tuple[dict[str, Tensor], Tensor]]) -> TrainingState:
+        """Return everything that decides what comes next.
+
+        Args:
+            memories: What each process's policy carries, and the state of its random numbers.
+        """
+        settled = self.foreign and self.first_window is None
+        return TrainingState(
+            position=self.at,
+            metrics_size=self.folder.metrics_size(),
+            network=self.network.state_dict(),
+            best=self.best,
+            optimizer=self.parts.optimizer.state_dict(),
+            memories=[carried for carried, _ in memories],
+            generators=[generator for _, generator in memories],
+            sampler=self.parts.sampler.state_dict(),
+            observer=None if self.observer is None else self.observer.state_dict(),
+            first_window={
+                "eager_because": self.network.recurrent.each[0].eager_because,
+                "generated_by": f"{self.foreign}, {generated_by()}",
+            }
+            if settled
+            else None,
+        )
 
     def restore(self) -> None:
         """Go back to the checkpoint of the folder.
@@ -376,7 +413,43 @@ class Trainer:
         Raises:
             CheckpointError: It cannot be used.
         """
-        snapshot.take_back(self)
+        state = read_state(self.folder.checkpoint)
+        with refusing(self.folder.checkpoint):
+            self._load(state)
+
+    def _load(self, state: TrainingState) -> None:
+        processes, device = self.processes, self.network.device
+        if len(state.memories) != processes.count:
+            raise CheckpointError(
+                f"'{self.folder.checkpoint}' holds the memory of {len(state.memories)} process(es), and "
+                f"{processes.count} go on with it: start as many as it began with"
+            )
+        self.at = state.position
+        wanted = shapes_of(self.network)
+        for weights in (state.network, *([state.best] if state.best else [])):
+            found = {name: (t.dtype, tuple(t.shape)) for name, t in weights.items()}
+            compare(self.folder.checkpoint, found, wanted)
+        self.network.load_state_dict(state.network)
+        self.best = {k: v.to(device) for k, v in state.best.items()}
+        load_optimizer(self.parts.optimizer, state.optimizer)
+        carried = {k: v.to(device) for k, v in state.memories[processes.rank].items()}
+        self.parts.policy.load_memory_dict(carried, self.network.start.template)
+        self.memory.generator.set_state(state.generators[processes.rank])
+        self.memory.update, self.memory.epoch = self.at.update, self.at.epoch
+        self.parts.sampler.load_state_dict(state.sampler)
+        self._load_first_window(state.first_window)
+        if processes.main:
+            self.folder.cut_metrics(state.metrics_size)
+        if self.observer is not None and state.observer is not None:
+            self.observer.load_state_dict(state.observer, self.at.update)
+
+    def _load_first_window(self, found: Mapping[str, str] | None) -> None:
+        """Run as the run has run so far; where other tools would generate the code, check it again."""
+        if found is None or not self.foreign:
+            return
+        same = found["generated_by"] == f"{self.foreign}, {generated_by()}"
+        if found["eager_because"] or same:
+            self.run_eagerly(str(found["eager_because"])[:500])
 
 
 def _silent(line: str) -> None:

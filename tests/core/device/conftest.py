@@ -13,6 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from memcell.applications.app import Task
 from memcell.plugins import default_registry
+from memcell.probes.scheduler import observe
 from memcell.runs.run_folder import RunFolder
 from memcell.sequences import TimeSeries
 from memcell.training.parts import build_parts
@@ -213,7 +214,9 @@ def trainer_on(make_config, small_task, tmp_path):
             torch.set_default_dtype(before)
         path = tmp_path / where
         path.mkdir(exist_ok=True)
-        return Trainer(config.training, "carry", small_task, parts, RunFolder(path))
+        trainer = Trainer(config.training, "carry", small_task, parts, RunFolder(path))
+        observe(trainer, RunFolder(path), config, REGISTRY)
+        return trainer
 
     return make
 

@@ -53,7 +53,7 @@ def test_probes_change_nothing(trainer_on, same_lines, cell):
     probed = trainer_on("cuda", "probed", cell=cell, training={"epochs": 6, **probing})
     for trainer in (plain, probed):
         trainer.train()
-    assert not probed.probes.off, probed.probes.off
+    assert not probed.observer.off, probed.observer.off
     same_lines(probed.folder.metrics, plain.folder.metrics)
 
 

@@ -8,8 +8,9 @@ import pytest
 from memcell.inference.inference import probabilities
 from memcell.interrupt import Interrupted
 from memcell.plugins import default_registry
-from memcell.probes.catalogue import NAMES
 from memcell.training.recalibrate import recalibrate
+
+NAMES = tuple(default_registry().names("probe"))
 
 REGISTRY = default_registry()
 
@@ -58,12 +59,12 @@ def test_training_gives_the_same_on_another_device(
         ]
         found.append((trainer, seen))
     (here, seen_here), (there, seen_there) = found
-    assert not there.probes or not there.probes.off, there.probes.off
+    assert not there.observer or not there.observer.off, there.observer.off
     assert there.network.device == elsewhere
     same_lines(there.folder.metrics, here.folder.metrics)
     for a, b in zip(seen_here, seen_there, strict=True):
         np.testing.assert_allclose(b, a, rtol=1e-4, atol=1e-6)
-    if here.probes:
+    if here.observer:
         same_lines(there.folder.probes, here.folder.probes)
 
 

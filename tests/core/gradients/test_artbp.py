@@ -15,10 +15,9 @@ from memcell.plugins import default_registry
 from memcell.recurrent import CarriedState, ZeroStart
 from memcell.recurrent.state import leaves
 from memcell.sequences import TimeSeries
-from memcell.training.config import TrainingConfig
-from memcell.training.gradients import gradient_mode
 from memcell.training.gradients.flow import FlowScaled
 from memcell.training.seeds import lengths_rng
+from memcell_plugins.gradient_modes.artbp import ARTBP
 
 STEPS, LANES, MEAN = 7, 2, 3
 
@@ -78,8 +77,7 @@ def test_the_expected_gradient_is_the_whole_one():
 
 def test_drawn_truncations_have_the_whole_gradient_as_their_mean():
     """With the mode's own lengths and cell, within four standard errors in every number."""
-    config = TrainingConfig(gradient="artbp", time_steps=MEAN)
-    mode = gradient_mode(config)
+    mode = ARTBP(MEAN)
     wrapped = mode.cell(cell_of("rnn"))
     assert isinstance(wrapped, FlowScaled)
     network = network_of(wrapped.factor)
@@ -103,7 +101,7 @@ def test_drawn_truncations_have_the_whole_gradient_as_their_mean():
 
 
 def test_a_window_of_one_step_has_nothing_to_scale():
-    mode = gradient_mode(TrainingConfig(gradient="artbp", time_steps=1))
+    mode = ARTBP(1)
     cell = cell_of("rnn")
     assert mode.cell(cell) is cell
 

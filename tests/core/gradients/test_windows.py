@@ -9,9 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memcell.errors import ConfigError
+from memcell.plugins import default_registry
 from memcell.sequences import TimeSeries, collate, window_table
-from memcell.training.config import TrainingConfig
-from memcell.training.gradients import gradient_mode
 from memcell.training.seeds import lengths_rng
 
 few = settings(max_examples=40, deadline=None)
@@ -27,8 +26,9 @@ def sequence(n, name="s"):
     )
 
 
-def mode(**options):
-    return gradient_mode(TrainingConfig(**options))
+def mode(gradient="window", time_steps=50, **options):
+    entry = default_registry().get("gradient", gradient)
+    return entry.build(time_steps, entry.config(options))
 
 
 def lay(chosen, data, epoch=0):

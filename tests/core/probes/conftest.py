@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from memcell.probes.base import Moment
-from memcell.probes.context import Scene
+from memcell.probes.context import ProbeContext
 from memcell.sequences import collate
+from memcell.training.observing import UpdateEvent
 
 
 @pytest.fixture
-def make_scene():
+def make_context():
     def make(trainer):
         batches = len(trainer.order(0)[1])
-        return Scene(
+        return ProbeContext(
             trainer.network,
             trainer.task,
             trainer.config,
@@ -26,8 +26,8 @@ def make_scene():
 
 
 @pytest.fixture
-def moment_after():
-    """Run some batches of the first epoch, updates and all, and return the next one as a moment."""
+def event_after():
+    """Run some batches of the first epoch, updates and all, and return the event of the next one."""
 
     def make(trainer, batches):
         table, order = trainer.order(0)
@@ -37,6 +37,6 @@ def moment_after():
             ends = table.ends(order[k])
         batch = collate(trainer.task.train, table, order[batches], ends)
         began = trainer.parts.policy.begin(batch, trainer.memory)
-        return Moment(update=batches + 1, epoch=0, batch=batch, began=began, trains=True)
+        return UpdateEvent(update=batches + 1, epoch=0, batch=batch, state=began, trains=True)
 
     return make

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from memcell.probes.cell_state import CellState, by_age, directions
+from memcell_plugins.probes.cell_state import CellState, by_age, directions
 
 
 def test_the_participation_ratio_counts_directions():
@@ -28,19 +28,19 @@ def test_norms_are_binned_by_ages_that_double():
     ]  # fmt: skip
 
 
-def look(trainer, make_scene, moment):
-    probe = CellState(make_scene(trainer), 4)
-    probe.before_update(moment, due=True)
-    return probe.after_update(moment, due=True)
+def look(trainer, make_context, event):
+    probe = CellState(make_context(trainer), 4)
+    probe.before_update(event, due=True)
+    return probe.after_update(event, due=True)
 
 
-def test_the_gates_of_any_cell_are_found(make_trainer, make_scene, moment_after):
+def test_the_gates_of_any_cell_are_found(make_trainer, make_context, event_after):
     trainer = make_trainer(network={"layers": 2})
-    moment = moment_after(trainer, 3)
+    event = event_after(trainer, 3)
     with torch.no_grad():
         trainer.network.recurrent.layers[1].cell.bias.chunk(4)[1].fill_(50.0)  # forget nothing
         trainer.network.recurrent.layers[1].cell.bias.chunk(4)[0].fill_(-50.0)  # let nothing in
-    values = look(trainer, make_scene, moment)
+    values = look(trainer, make_context, event)
     names = [f"{layer}.sigmoid {k}" for layer in (0, 1) for k in (0, 1, 2)]
     assert sorted(values["low"]) == names
     assert values["high"]["1.sigmoid 0"] == 1.0
@@ -52,10 +52,10 @@ def test_the_gates_of_any_cell_are_found(make_trainer, make_scene, moment_after)
 
 
 def test_the_slope_of_a_tanh_is_1_where_it_is_at_0_and_0_where_it_is_full(
-    make_trainer, make_scene, moment_after
+    make_trainer, make_context, event_after
 ):
     trainer = make_trainer()
-    moment = moment_after(trainer, 1)
+    event = event_after(trainer, 1)
     cell = trainer.network.recurrent.layers[0].cell
     slopes = []
     for bias in (0.0, 50.0):
@@ -63,21 +63,21 @@ def test_the_slope_of_a_tanh_is_1_where_it_is_at_0_and_0_where_it_is_full(
             cell.weight_input.chunk(4)[2].zero_()
             cell.weight_recurrent.chunk(4)[2].zero_()
             cell.bias.chunk(4)[2].fill_(bias)
-        slopes.append(look(trainer, make_scene, moment)["slope"])
+        slopes.append(look(trainer, make_context, event)["slope"])
     # of the candidate; what is remembered is squashed by the second one
     assert [s["0.tanh 0"] for s in slopes] == [1.0, 0.0]
     assert 0 < slopes[1]["0.tanh 1"] < slopes[0]["0.tanh 1"] <= 1
 
 
-def test_a_cell_may_name_its_gates(make_trainer, make_scene, moment_after):
+def test_a_cell_may_name_its_gates(make_trainer, make_context, event_after):
     trainer = make_trainer()
     trainer.network.recurrent.layers[0].cell.gate_names = ("forget", "input")
-    values = look(trainer, make_scene, moment_after(trainer, 1))
+    values = look(trainer, make_context, event_after(trainer, 1))
     assert sorted(values["low"]) == ["0.forget", "0.input", "0.sigmoid 2"]
 
 
-def test_a_cell_without_gates_has_none(make_trainer, make_scene, moment_after):
+def test_a_cell_without_gates_has_none(make_trainer, make_context, event_after):
     trainer = make_trainer(cell="rnn")
-    values = look(trainer, make_scene, moment_after(trainer, 2))
+    values = look(trainer, make_context, event_after(trainer, 2))
     assert values["low"] == {}
     assert 1 <= values["participation"]["0.h"] <= 6

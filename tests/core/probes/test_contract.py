@@ -9,12 +9,13 @@ import torch
 from click.testing import CliRunner
 
 from memcell.cli.main import cli, run
-from memcell.errors import ConfigError, Diverged
+from memcell.errors import Diverged, UsageError
 from memcell.interrupt import Interrupted
-from memcell.plugins.options import from_mapping
-from memcell.probes.catalogue import NAMES
+from memcell.plugins import default_registry
 from memcell.recurrent.state import leaves
-from memcell.training.config import TrainingConfig
+from memcell.settings.run_config import chosen_probes
+
+NAMES = tuple(default_registry().names("probe"))
 
 ALL = {"probe": NAMES, "probe_budget": 30.0, "epochs": 2}
 VARIANTS = [
@@ -51,8 +52,8 @@ def test_probes_change_neither_metrics_nor_weights_nor_random_numbers(make_train
     person = torch.get_rng_state()
     probed = make_trainer("probed", training=ALL, **how)
     probed.train()
-    probed.probes.end()
-    assert not probed.probes.off
+    probed.observer.end()
+    assert not probed.observer.off
     assert {record["probe"] for record in lines(probed)} == set(NAMES)
     assert probed.folder.metrics.read_bytes() == plain.folder.metrics.read_bytes()
     one, other = plain.network.state_dict(), probed.network.state_dict()
@@ -78,7 +79,7 @@ def test_a_run_that_diverges_says_so_whatever_its_probe_makes_of_it(make_trainer
         next(trainer.network.recurrent.parameters()).fill_(torch.nan)
     with pytest.raises(Diverged):
         trainer.train()
-    assert "not finite" in trainer.probes.off["stuck"]
+    assert "not finite" in trainer.observer.off["stuck"]
 
 
 @pytest.mark.parametrize(("budget", "stop"), [(12.0, 17), (3.0, 2)])
@@ -86,7 +87,7 @@ def test_a_resumed_run_writes_the_same_lines(make_trainer, budget, stop):
     options = {**ALL, "probe_budget": budget, "epochs": 3}
     whole = make_trainer("whole", training=options)
     whole.train()
-    whole.probes.end()
+    whole.observer.end()
     first = make_trainer("stopped", training=options)
     with pytest.raises(Interrupted):
         first.train(StopAfter(stop))
@@ -95,7 +96,7 @@ def test_a_resumed_run_writes_the_same_lines(make_trainer, budget, stop):
     again = make_trainer("stopped", training=options)
     again.restore()
     again.train()
-    again.probes.end()
+    again.observer.end()
     assert again.folder.probes.read_bytes() == whole.folder.probes.read_bytes()
 
 
@@ -113,20 +114,20 @@ def test_a_chain_of_resumes_leaves_the_checkpoint_of_the_whole_run_bit_for_bit(m
     last = make_trainer("stopped", training=options)
     last.restore()
     last.train()
-    assert any(spent % 1 for spent in whole.probes.spent.values())
-    assert last.probes.spent == whole.probes.spent
+    assert any(spent % 1 for spent in whole.observer.spent.values())
+    assert last.observer.spent == whole.observer.spent
     assert last.folder.checkpoint.read_bytes() == whole.folder.checkpoint.read_bytes()
 
 
 def test_a_finished_run_that_is_opened_again_says_the_same(make_trainer):
     whole = make_trainer("whole", training=ALL)
     whole.train()
-    whole.probes.end()
+    whole.observer.end()
     before = whole.folder.probes.read_bytes()
     again = make_trainer("whole", training=ALL)
     again.restore()
     again.train()
-    again.probes.end()
+    again.observer.end()
     assert again.folder.probes.read_bytes() == before
 
 
@@ -145,14 +146,14 @@ def test_the_counted_cost_stays_within_the_budget(make_trainer, names, budget):
         }
     )
     trainer.train()
-    said = "\n".join(trainer.probes.end())
-    spent, worked = sum(trainer.probes.spent.values()), trainer.probes.worked
+    said = "\n".join(trainer.observer.end())
+    spent, worked = sum(trainer.observer.spent.values()), trainer.observer.worked
     assert spent <= budget * worked * (1 + 1e-9)
     for name in names:
-        if name in trainer.probes.off:
-            assert "--probe-budget" in trainer.probes.off[name]
+        if name in trainer.observer.off:
+            assert "--probe-budget" in trainer.observer.off[name]
         else:
-            assert trainer.probes.times[name] >= 1
+            assert trainer.observer.times[name] >= 1
         assert f"probe {name}: " in said
     if budget == 5.0 and len(names) < 3:
         assert spent >= 0.5 * budget * worked  # and it is made use of
@@ -161,7 +162,7 @@ def test_the_counted_cost_stays_within_the_budget(make_trainer, names, budget):
 def test_a_budget_of_nothing_measures_nothing_and_says_what_would_do(make_trainer):
     trainer = make_trainer(training={"probe": ("staleness",), "probe_budget": 0.0})
     trainer.train()
-    (line,) = trainer.probes.end()
+    (line,) = trainer.observer.end()
     assert "off" in line
     assert "--probe-budget" in line
     assert lines(trainer) == []
@@ -170,7 +171,7 @@ def test_a_budget_of_nothing_measures_nothing_and_says_what_would_do(make_traine
 def test_without_probes_there_is_no_file(make_trainer):
     trainer = make_trainer()
     trainer.train()
-    assert trainer.probes is None
+    assert trainer.observer is None
     assert not trainer.folder.probes.exists()
 
 
@@ -204,8 +205,8 @@ def test_what_a_probe_cannot_do_ends_the_probe_and_not_the_training(make_trainer
     trainer.network.encoder = OnceEncoder()
     trainer.train()
     assert trainer.at.finished
-    assert list(trainer.probes.off) == ["stuck"]
-    assert any("off" in line and "stuck" in line for line in trainer.probes.end())
+    assert list(trainer.observer.off) == ["stuck"]
+    assert any("off" in line and "stuck" in line for line in trainer.observer.end())
     stopped = [r for r in lines(trainer) if "stopped" in r]
     assert [r["probe"] for r in stopped] == ["stuck"]
     assert "differentiated only once" in stopped[0]["stopped"]["reason"]
@@ -231,9 +232,9 @@ def test_whatever_a_network_raises_ends_the_probe_alone(make_trainer):
     trainer.network.encoder = SinglePrecision(KeyError("float64"))
     trainer.train()
     assert trainer.at.finished
-    assert list(trainer.probes.off) == ["stuck"]
-    assert "KeyError: 'float64'" in trainer.probes.off["stuck"]
-    assert list(trainer.probes.on) == ["order"]
+    assert list(trainer.observer.off) == ["stuck"]
+    assert "KeyError: 'float64'" in trainer.observer.off["stuck"]
+    assert list(trainer.observer.on) == ["order"]
 
 
 def test_a_request_to_stop_passes_through_a_probe(make_trainer):
@@ -244,8 +245,8 @@ def test_a_request_to_stop_passes_through_a_probe(make_trainer):
 
 
 def test_a_misspelt_probe_is_named_with_the_nearest():
-    with pytest.raises(ConfigError, match=r"stalenes.*Did you mean 'staleness'"):
-        from_mapping(TrainingConfig, {"probe": "order,stalenes"})
+    with pytest.raises(UsageError, match=r"stalenes.*Did you mean 'staleness'"):
+        chosen_probes(default_registry(), ("order", "stalenes"), {})
     assert run(["train", "microsleep", "--probe", "gradientflow"]) == 2
 
 

@@ -7,40 +7,40 @@ import dataclasses
 import pytest
 import torch
 
-from memcell.probes.gradient_flow import GradientFlow, judge
+from memcell_plugins.probes.gradient_flow import GradientFlow, judge
 
 
-def flow_of(trainer, make_scene, moment):
-    probe = GradientFlow(make_scene(trainer), 2)
-    probe.before_update(moment, due=True)
-    return probe.after_update(moment, due=True)
+def flow_of(trainer, make_context, event):
+    probe = GradientFlow(make_context(trainer), 2)
+    probe.before_update(event, due=True)
+    return probe.after_update(event, due=True)
 
 
 @pytest.fixture
-def window(make_trainer, moment_after):
+def window(make_trainer, event_after):
     """A window without restarts, of zeros, that begins with memory of zeros."""
 
     def make(cell, time_steps=20, **network):
         trainer = make_trainer(
             cell=cell, training={"time_steps": time_steps}, network=network, policy="reset"
         )
-        moment = moment_after(trainer, 0)
-        starts = torch.zeros_like(moment.batch.starts)
-        still = torch.zeros_like(moment.batch.x)
+        event = event_after(trainer, 0)
+        starts = torch.zeros_like(event.batch.starts)
+        still = torch.zeros_like(event.batch.x)
         return (
             trainer,
-            moment,
+            event,
             dataclasses.replace(
-                moment, batch=dataclasses.replace(moment.batch, starts=starts, x=still)
+                event, batch=dataclasses.replace(event.batch, starts=starts, x=still)
             ),
         )
 
     return make
 
 
-def test_through_the_carousel_error_flows_unchanged(window, make_scene):
-    trainer, moment, _ = window(("cec", {"truncate": True, "squash_output": "scaled_sigmoid"}))
-    values = flow_of(trainer, make_scene, moment)
+def test_through_the_carousel_error_flows_unchanged(window, make_context):
+    trainer, event, _ = window(("cec", {"truncate": True, "squash_output": "scaled_sigmoid"}))
+    values = flow_of(trainer, make_context, event)
     assert values["factor"]["0.s"] == 1.0
     assert values["factor"]["0"] == 1.0
     assert values["verdict"]["0"] == "constant"
@@ -49,7 +49,7 @@ def test_through_the_carousel_error_flows_unchanged(window, make_scene):
 
 
 @pytest.mark.parametrize(("gain", "verdict"), [(0.5, "vanishing"), (1.5, "blow-up")])
-def test_a_linear_network_multiplies_by_its_gain(window, make_scene, gain, verdict):
+def test_a_linear_network_multiplies_by_its_gain(window, make_context, gain, verdict):
     """At h = 0 and U = gain times a rotation, d h_t / d h_{t-1} is exactly that."""
     trainer, _, still = window("rnn")
     cell = trainer.network.recurrent.layers[0].cell
@@ -57,7 +57,7 @@ def test_a_linear_network_multiplies_by_its_gain(window, make_scene, gain, verdi
         torch.nn.init.orthogonal_(cell.weight_recurrent)
         cell.weight_recurrent.mul_(gain)
         cell.bias.zero_()
-    values = flow_of(trainer, make_scene, still)
+    values = flow_of(trainer, make_context, still)
     assert values["factor"]["0"] == pytest.approx(gain, rel=1e-5)
     assert values["verdict"]["0"] == verdict
     assert values["flow"]["0"] == pytest.approx([gain**q for q in range(20)], rel=1e-4)
@@ -67,9 +67,9 @@ def test_a_linear_network_multiplies_by_its_gain(window, make_scene, gain, verdi
 
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn", "lstm97"])
 @pytest.mark.parametrize("layers", [1, 2])
-def test_no_flow_exceeds_the_product_bound(window, make_scene, cell, layers):
-    trainer, moment, _ = window(cell, layers=layers)
-    values = flow_of(trainer, make_scene, moment)
+def test_no_flow_exceeds_the_product_bound(window, make_context, cell, layers):
+    trainer, event, _ = window(cell, layers=layers)
+    values = flow_of(trainer, make_context, event)
     top = str(layers - 1)
     assert set(values["factor"]) >= {top, *(f"{i}" for i in range(layers))}
     pairs = list(zip(values["bound_flow"], values["bound"], strict=True))
@@ -78,11 +78,11 @@ def test_no_flow_exceeds_the_product_bound(window, make_scene, cell, layers):
     assert 0 < values["jacobian_factor"] < 5
 
 
-def test_flow_is_that_of_one_long_chain_rule(window, make_scene):
+def test_flow_is_that_of_one_long_chain_rule(window, make_context):
     """Against gradients by hand: a perturbation of the state at t - q."""
-    trainer, moment, _ = window("gru", time_steps=6)
-    values = flow_of(trainer, make_scene, moment)
-    network, batch, lanes = trainer.network, moment.batch, values["lanes"]
+    trainer, event, _ = window("gru", time_steps=6)
+    values = flow_of(trainer, make_context, event)
+    network, batch, lanes = trainer.network, event.batch, values["lanes"]
     cell = network.recurrent.layers[0].cell
     assert values["step"] == 5
     norms = []

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from memcell.probes.estimate import decay, rank_correlation, ratio_of_means
-from memcell.probes.order import LAGS
-from memcell.probes.order_measures import anticipation, periodicity, recency
+from memcell_plugins.probes.order import LAGS
+from memcell_plugins.probes.order_measures import anticipation, periodicity, recency
 
 
 def test_recency_is_found_at_equal_windows_and_updates():
@@ -86,8 +86,8 @@ def test_in_a_run_it_knows_when_windows_were_trained(make_trainer):
         },
     )  # fmt: skip
     trainer.train()
-    trainer.probes.end()
-    probe, (table, order) = trainer.probes.on["order"], trainer.order(0)
+    trainer.observer.end()
+    probe, (table, order) = trainer.observer.on["order"], trainer.order(0)
     batches = len(order)
     place = {
         (int(table.sequence[row]), int(table.start[row])): k

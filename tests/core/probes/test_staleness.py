@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from memcell.probes.staleness import Staleness
 from memcell.recurrent.state import leaves
+from memcell_plugins.probes.staleness import Staleness
 
 
 def trained(make_trainer, where, rate, more=None, **how):
@@ -22,7 +22,7 @@ def trained(make_trainer, where, rate, more=None, **how):
         **how,
     )  # fmt: skip
     trainer.train()
-    trainer.probes.end()
+    trainer.observer.end()
     records = [json.loads(line) for line in trainer.folder.probes.read_text().splitlines()]
     return [r["values"] for r in records if "values" in r], records[-1]["summary"]
 
@@ -56,16 +56,16 @@ def test_memory_that_is_reset_is_not_stale(make_trainer):
     assert "no lane" in summary["reason"]
 
 
-def test_what_it_measures_is_what_a_plain_loop_gives(make_trainer, make_scene, moment_after):
+def test_what_it_measures_is_what_a_plain_loop_gives(make_trainer, make_context, event_after):
     """Everything but D against the network on the eager loop, called by hand, lane by lane."""
     trainer = make_trainer(training={"learning_rate": 0.05})
-    moment = moment_after(trainer, 4)
-    probe = Staleness(make_scene(trainer), 16)
-    probe.before_update(moment, due=True)
-    values = probe.after_update(moment, due=True)
+    event = event_after(trainer, 4)
+    probe = Staleness(make_context(trainer), 16)
+    probe.before_update(event, due=True)
+    values = probe.after_update(event, due=True)
     assert values is not None
     assert len(values["lane"]) >= 2
-    network, batch = trainer.network, moment.batch
+    network, batch = trainer.network, event.batch
     (layer,) = network.recurrent.layers
     cell = layer.cell
 
@@ -84,7 +84,7 @@ def test_what_it_measures_is_what_a_plain_loop_gives(make_trainer, make_scene, m
             assert values["age"][k] == offset - start
             before = torch.from_numpy(source.features[start:offset]).unsqueeze(1)
             _, new = loop(before, cell.initial_state(1))
-            old = type(new)(*(part[lane : lane + 1] for part in leaves(moment.began.state)))
+            old = type(new)(*(part[lane : lane + 1] for part in leaves(event.state.state)))
             a, b = torch.cat(list(old), 1), torch.cat(list(new), 1)
             assert values["S"][k] == pytest.approx(float((a - b).norm() / b.norm()), rel=1e-3)
             n = int(batch.valid[:, lane].sum())

@@ -8,9 +8,9 @@ import torch
 from torch.func import functional_call
 from torch.nn import functional as F
 
-from memcell.probes.lanczos import lanczos
-from memcell.probes.stuck import HessianProduct, Stuck
 from memcell.recurrent.policy import CarriedState
+from memcell_plugins.probes.lanczos import lanczos
+from memcell_plugins.probes.stuck import HessianProduct, Stuck
 
 
 def matrix(values, seed=0):
@@ -46,18 +46,18 @@ def test_a_loss_that_is_no_number_is_an_error_that_stops_the_probe_alone():
         lanczos(lambda v: v * np.nan, 24, 24, np.random.default_rng(1))
 
 
-def test_a_measurement_that_was_not_defined_is_left_out_of_the_smallest(make_trainer, make_scene):
-    probe = Stuck(make_scene(make_trainer(policy="reset", sampler="sequential")), (4, 0, 0))
+def test_a_measurement_that_was_not_defined_is_left_out_of_the_smallest(make_trainer, make_context):
+    probe = Stuck(make_context(make_trainer(policy="reset", sampler="sequential")), (4, 0, 0))
     probe.past = [{"gradient_ratio": v} for v in (1.0, 0.5, None)]
     assert probe.end()["smallest_gradient_ratio"] == 0.5
 
 
 @pytest.mark.parametrize("cell", ["lstm", "rnn"])
-def test_products_and_eigenvalues_are_those_of_the_dense_hessian(make_trainer, make_scene, cell):
+def test_products_and_eigenvalues_are_those_of_the_dense_hessian(make_trainer, make_context, cell):
     trainer = make_trainer(cell=cell, network={"hidden_size": 2}, training={"time_steps": 7})
-    scene = make_scene(trainer)
-    network = scene.doubled()
-    windows = scene.windows(scene.sample(5))
+    context = make_context(trainer)
+    network = context.doubled()
+    windows = context.windows(context.sample(5))
     windows = windows._replace(x=windows.x.double(), weight=windows.weight.double())
     names = [n for n, p in network.named_parameters() if p.requires_grad]
     sizes = [p.numel() for p in network.parameters()]
@@ -79,9 +79,9 @@ def test_products_and_eigenvalues_are_those_of_the_dense_hessian(make_trainer, m
         )
         return (flat.view(windows.weight.shape) * windows.weight).sum() / windows.weight.sum()
 
-    with scene.looking(True, eager=True, network=network):
+    with context.looking(True, eager=True, network=network):
         dense = torch.autograd.functional.hessian(loss, theta)
-        product = HessianProduct(scene, network, windows)
+        product = HessianProduct(context, network, windows)
         v = torch.from_numpy(np.random.default_rng(0).standard_normal(len(theta)))
         torch.testing.assert_close(product(v), dense @ v, rtol=1e-8, atol=1e-10)
         found = lanczos(product, len(theta), len(theta), np.random.default_rng(1), 1e-10)
@@ -92,25 +92,25 @@ def test_products_and_eigenvalues_are_those_of_the_dense_hessian(make_trainer, m
 
 
 def test_the_gradient_is_that_of_all_windows_and_the_ratio_is_to_the_first(
-    make_trainer, make_scene, moment_after
+    make_trainer, make_context, event_after
 ):
     trainer = make_trainer(policy="reset", sampler="sequential")
-    moment = moment_after(trainer, 0)
-    scene = make_scene(trainer)
-    probe = Stuck(scene, (10**6, 2, 3))
-    probe.before_update(moment, due=True)
-    values = probe.after_update(moment, due=True)
+    event = event_after(trainer, 0)
+    context = make_context(trainer)
+    probe = Stuck(context, (10**6, 2, 3))
+    probe.before_update(event, due=True)
+    values = probe.after_update(event, due=True)
     assert values["gradient_ratio"] == 1.0
-    assert values["windows"] == values["of"] == scene.window_count
-    windows = scene.windows(scene.sample(10**6))
+    assert values["windows"] == values["of"] == context.window_count
+    windows = context.windows(context.sample(10**6))
     ran = trainer.network(
         windows.x,
-        scene.afresh(windows.shape[1]),
+        context.afresh(windows.shape[1]),
         trainer.network.fresh(windows.shape[1]),
         windows.starts,
         windows.valid,
     )
-    loss = scene.losses(windows, ran.logits).sum() / windows.weight.sum()
+    loss = context.losses(windows, ran.logits).sum() / windows.weight.sum()
     parameters = list(trainer.network.parameters())
     squares = [g.double().square().sum() for g in torch.autograd.grad(loss, parameters)]
     assert values["loss"] == pytest.approx(float(loss.detach()), rel=1e-5)

@@ -41,11 +41,11 @@ def make_model(path: Path) -> Path:
     """Write a run folder with a network that was never trained."""
     import torch
 
-    from memcell.inference.model import ModelFacts, save_model
     from memcell.plugins import default_registry
     from memcell.plugins.options import to_mapping
-    from memcell.runs.run_config import resolve
+    from memcell.runs.model import ModelFacts, save_model
     from memcell.runs.run_folder import RunFolder
+    from memcell.settings.run_config import resolve
     from memcell.training.parts import build_network
     from memcell_eeg.features.pipeline import Pipeline
     from memcell_eeg.signal.channels import Choice
@@ -86,7 +86,7 @@ class Opened:
     """The model in this process, as prediction has it."""
 
     def __init__(self, model: Path, out: Path) -> None:
-        from memcell.inference.predict_task import Wanted, model_id, opened_model
+        from memcell.runs.predict_task import Wanted, model_id, opened_model
         from memcell.runs.run_folder import RunFolder
         from memcell_eeg.features.precomputed import pipeline_of
 

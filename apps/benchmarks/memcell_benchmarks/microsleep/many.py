@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from memcell.inference.predict import imports_of
-from memcell.inference.predict_task import PredictTask, do_recording
 from memcell.jobs import Mode, Outcome, Working, run_tasks
+from memcell.runs.predict import imports_of
+from memcell.runs.predict_task import PredictTask, do_recording
 from memcell_benchmarks.microsleep.made import Opened
 
 
 def predict(paths: Sequence[str], model: str, out: str) -> dict[str, Any]:
     """Predict one after the other, as the command does, for its memory."""
-    from memcell.inference.predict import predict as predict_run
+    from memcell.runs.predict import predict as predict_run
 
     code = predict_run("microsleep", list(paths), Path(model), Path(out), say=lambda line: None)
     if code:

@@ -23,7 +23,7 @@ SMALLEST = 1e-6
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """One lane of one measurement, as `memcell.probes.staleness` has them.
+    """One lane of one measurement, as `memcell_plugins.probes.staleness` has them.
 
     Args:
         setting: One value for each axis.

@@ -23,10 +23,10 @@ import torch
 
 from memcell.applications.app import App
 from memcell.errors import MemcellError
-from memcell.inference.model import ModelFacts
+from memcell.inference.model_facts import ModelFacts
 from memcell.inference.onnx.step import NetworkStep
 from memcell.recurrent.state import leaves
-from memcell.runs.run_config import RunConfig
+from memcell.settings.run_config import RunConfig
 from memcell.version import __version__
 
 #: How to run the file, printed after it was written. 15 lines.

@@ -31,8 +31,8 @@ from memcell.runs.run import (
     twin_of,
     write_results,
 )
-from memcell.runs.run_config import RunConfig, resolve
 from memcell.runs.run_folder import RunFolder, resolve_stored
+from memcell.settings.run_config import RunConfig, resolve
 from memcell.threads import one_thread
 
 SCORES = "scores.json"

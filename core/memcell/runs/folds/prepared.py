@@ -9,7 +9,7 @@ from memcell.applications.app import Fold, Folding
 from memcell.plugins import default_registry
 from memcell.progress import SILENT, Progress
 from memcell.runs.run import build_app
-from memcell.runs.run_config import RunConfig
+from memcell.settings.run_config import RunConfig
 from memcell.threads import one_thread
 
 

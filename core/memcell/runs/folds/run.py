@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 from memcell.applications.app import App, Fold, Folding
-from memcell.cli.reporting import try_report
 from memcell.errors import MemcellError, UsageError
 from memcell.escape import Lines
 from memcell.files.atomic import make_folder, write_atomic
@@ -37,11 +36,20 @@ from memcell.runs.folds.one_fold import FoldTask, do_fold, finished, folder_name
 from memcell.runs.folds.pool import pooled_rows, seeds_tsv
 from memcell.runs.folds.prepared import PreparedFolds, forget_folds, prepared_folds
 from memcell.runs.intervals_text import by_subject, of_differences, with_intervals
-from memcell.runs.run import Say, build_app, describe, device_of, train, write_tables
-from memcell.runs.run_config import RunConfig
+from memcell.runs.reporting import try_report
+from memcell.runs.run import (
+    Concerns,
+    Say,
+    build_app,
+    describe,
+    device_of,
+    no_concerns,
+    train,
+    write_tables,
+)
 from memcell.runs.run_folder import FOLDS, RunFolder
 from memcell.runs.scoring import pooled_intervals, write_scores
-from memcell.training.foreign import concerns
+from memcell.settings.run_config import RunConfig
 from memcell.training.processes import Processes
 
 #: Seeds of one fold; a file that says more is no file of a run.
@@ -49,8 +57,8 @@ _MOST_REPEATS = 10_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class How:
-    """How folds are run.
+class FoldOptions:
+    """Options of how folds are run.
 
     Args:
         mode: Where.
@@ -67,7 +75,8 @@ def train_any(
     path: Path,
     say: Say,
     resume: bool = False,
-    how: How | None = None,
+    options: FoldOptions | None = None,
+    concerns: Concerns = no_concerns,
 ) -> None:
     """Do a run, or every fold of it where the app's options ask for folds.
 
@@ -77,23 +86,24 @@ def train_any(
         path: The run folder.
         say: Receives lines for the person.
         resume: Go on with the run in ``path``.
-        how: How folds are run.
+        options: How folds are run.
+        concerns: Looks into the parts of the run before it begins.
 
     Raises:
-        UsageError: ``how`` asks for what only folds have, and there are none.
+        UsageError: ``options`` ask for what only folds have, and there are none.
         MemcellError: It cannot be done; what was done is kept.
     """
-    how = how or How()
+    options = options or FoldOptions()
     app: App = build_app(config, registry)
     if isinstance(app, Folding) and app.folded:
-        train_folds(config, registry, path, say, resume, how)
+        train_folds(config, registry, path, say, resume, options, concerns)
         return
-    if not how.mode.serial or how.repeats:
+    if not options.mode.serial or options.repeats:
         raise UsageError(
             "--jobs, --scheduler and --repeats are for folds, and this run has none: leave them out, or "
             "ask for folds (microsleep: --split loso); 'memcell compare' repeats other runs"
         )
-    train(config, registry, path, say, resume)
+    train(config, registry, path, say, resume, concerns)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +120,13 @@ class FoldRuns:
 
 
 def train_folds(
-    config: RunConfig, registry: Registry, path: Path, say: Say, resume: bool, how: How
+    config: RunConfig,
+    registry: Registry,
+    path: Path,
+    say: Say,
+    resume: bool,
+    options: FoldOptions,
+    concerns: Concerns = no_concerns,
 ) -> None:
     """Do every fold that is not done yet, then pool them; see `train_any`.
 
@@ -134,11 +150,11 @@ def train_folds(
     busy = f"another process is at work in '{path}': wait for it, or stop it"
     try:
         with locked(path / ".lock", busy):
-            folds = _folders(folder, prepared, how.repeats)
+            folds = _folders(folder, prepared, options.repeats)
             write_tables(path, prepared.folds[0].tables)
             for line in prepared.folds[0].preview:
                 say(line)
-            _do_all(config, folds, path, say, how.mode)
+            _do_all(config, folds, path, say, options.mode)
             _pool(config, prepared.app, folds, path, say)
     finally:
         forget_folds()

@@ -9,7 +9,7 @@ half of T steps.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,25 +18,18 @@ from memcell.recurrent.cell import Cell
 from memcell.sequences.batch import Batch
 from memcell.sequences.time_series import TimeSeries
 from memcell.sequences.windows import WindowTable, window_table
-from memcell.training.config import TrainingConfig
 
 
 class GradientMode:
     """``window``, and the base class of the others.
 
     Args:
-        config: How the network is trained.
-
-    Attributes:
-        fixed_grid: Windows begin at the same steps in every epoch.
-        takes_phase: The grid can be shifted by a sampler.
+        time_steps: T, the steps of a window (``--time-steps``).
+        config: Options of the mode's own.
     """
 
-    fixed_grid: ClassVar[bool] = True
-    takes_phase: ClassVar[bool] = True
-
-    def __init__(self, config: TrainingConfig) -> None:
-        self.config = config
+    def __init__(self, time_steps: int, config: Any = None) -> None:
+        self.time_steps, self.config = time_steps, config
 
     def table(
         self,
@@ -57,7 +50,7 @@ class GradientMode:
         """
         return window_table(
             sequences,
-            self.config.time_steps,
+            self.time_steps,
             n_classes,
             weights,
             phase,
@@ -92,12 +85,24 @@ class GradientMode:
         """Return the cell as it is trained under this mode."""
         return cell
 
-    @staticmethod
-    def problem(config: TrainingConfig) -> str:
-        """Return why these options do not go together, with what to type instead; empty where they do."""
+    def problem(self) -> str:
+        """Return why its options do not go together, with what to type instead; empty where they do."""
         return ""
 
 
 def longest(sequences: Sequence[TimeSeries]) -> int:
     """Return the steps of the longest sequence."""
     return max((s.n_steps for s in sequences), default=1)
+
+
+def lengths_for(steps: int, draw: Callable[[int], NDArray[np.int64]]) -> NDArray[np.int64]:
+    """Return drawn lengths that together reach ``steps``.
+
+    Args:
+        steps: Of the longest sequence.
+        draw: From a number to as many lengths.
+    """
+    lengths = np.empty(0, dtype=np.int64)
+    while lengths.sum() < steps:
+        lengths = np.concatenate([lengths, draw(64)])
+    return lengths

@@ -174,8 +174,8 @@ def _again(run: Run) -> Iterator[Html]:
 def _changed(run: Run) -> str:
     """Return the options that are not at their defaults, as one would type them; not those of plugins."""
     from memcell.plugins.options import to_mapping
-    from memcell.runs.run_config import DEFAULTS
-    from memcell.training.config import NetworkConfig, TrainingConfig
+    from memcell.settings.options import NetworkConfig, TrainingConfig
+    from memcell.settings.run_config import DEFAULTS
 
     sections = run.sections
     data = sections.get("data", {})

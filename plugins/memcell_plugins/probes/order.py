@@ -26,7 +26,7 @@ epoch's losses turned by a random phase.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,9 +34,10 @@ import torch
 
 from memcell.files.reading import read_json_lines
 from memcell.probes import cost, estimate
-from memcell.probes.base import Moment, Probe, Values
-from memcell.probes.context import Scene, Span
-from memcell.probes.order_measures import anticipation, periodicity, recency
+from memcell.probes.base import Probe, Values
+from memcell.probes.context import ProbeContext, Span
+from memcell.training.observing import UpdateEvent
+from memcell_plugins.probes.order_measures import anticipation, periodicity, recency
 
 #: Updates after a window's own at which it is looked at again.
 LAGS = (0, 1, 2, 4, 8, 16, 32)
@@ -50,22 +51,27 @@ class Order(Probe):
     windows and ``next_share`` of each class in the batch.
     """
 
-    name = "order"
     sizes = (64, 32, 16, 8, 4)
 
-    def __init__(self, scene: Scene, size: int) -> None:
-        super().__init__(scene, size)
-        self.sample = scene.sample(size)
+    def __init__(self, context: ProbeContext, size: int, config: Any = None) -> None:
+        super().__init__(context, size, config)
+        self.sample = context.sample(size)
         self.trained: list[int | None] = [None] * len(self.sample)
-        self.held_out = scene.sample(size, held_out=True) if scene.task.valid else []
+        self.held_out = context.sample(size, held_out=True) if context.task.valid else []
         self.trials: list[dict[str, Any]] = []
         self._now: Values | None = None
 
     @classmethod
-    def cost(cls, scene: Scene, size: int) -> float:
+    def sizes_with(cls, config: Any) -> Sequence[int]:
+        """Return the sizes that the options allow."""
+        most = cls.sizes[0] if config is None else config.windows
+        return [size for size in cls.sizes if size <= most]
+
+    @classmethod
+    def cost(cls, context: ProbeContext, size: int) -> float:
         """The sample before, held-out windows, and a trial with its own windows and the sample."""
-        steps, eager = scene.config.time_steps, scene.eager
-        own = cls._own(scene, size)
+        steps, eager = context.config.time_steps, context.eager
+        own = cls._own(context, size)
         return (
             2 * cost.forward(steps, size, eager)
             + len(LAGS) * cost.forward(steps, size + own, eager)
@@ -73,27 +79,27 @@ class Order(Probe):
         )
 
     @staticmethod
-    def _own(scene: Scene, size: int) -> int:
-        return min(4, size, scene.config.batch_size)
+    def _own(context: ProbeContext, size: int) -> int:
+        return min(4, size, context.config.batch_size)
 
     def owed(self) -> float:
         """Return the price of the looks that trials still want."""
-        steps, eager = self.scene.config.time_steps, self.scene.eager
+        steps, eager = self.context.config.time_steps, self.context.eager
         left = sum(len(LAGS) - len(t["later"]) for t in self.trials)
-        return left * cost.forward(steps, self.size + self._own(self.scene, self.size), eager)
+        return left * cost.forward(steps, self.size + self._own(self.context, self.size), eager)
 
-    def before_update(self, moment: Moment, due: bool) -> None:
+    def before_update(self, event: UpdateEvent, due: bool) -> None:
         """Look at the sample and at held-out windows; begin a trial with windows of the batch."""
         if not due:
             return
-        losses = self.scene.window_losses(self.sample)
-        since = [None if t is None else moment.update - 1 - t for t in self.trained]
-        self._now = {"losses": losses, "since": since, **self._expected(moment)}
-        batch = moment.batch
+        losses = self.context.window_losses(self.sample)
+        since = [None if t is None else event.update - 1 - t for t in self.trained]
+        self._now = {"losses": losses, "since": since, **self._expected(event)}
+        batch = event.batch
         usable = ((batch.sequence >= 0) & (batch.weight.sum(0) > 0)).tolist()
         lanes = [i for i, ok in enumerate(usable) if ok]
-        drawn = self.scene.rng(3, moment.update).permutation(len(lanes))
-        own = [lanes[i] for i in drawn[: self._own(self.scene, self.size)]]
+        drawn = self.context.rng(3, event.update).permutation(len(lanes))
+        own = [lanes[i] for i in drawn[: self._own(self.context, self.size)]]
         lengths = batch.valid.sum(0).tolist()
         spans: list[Span] = [
             (int(batch.sequence[i]), int(batch.offset[i]), int(batch.offset[i]) + int(lengths[i]))
@@ -101,25 +107,25 @@ class Order(Probe):
         ]
         self.trials.append(
             {
-                "update": moment.update,
+                "update": event.update,
                 "windows": [list(s) for s in spans],
-                "before": self.scene.window_losses(spans),
+                "before": self.context.window_losses(spans),
                 "sample": estimate.mean(losses),
                 "later": [],
             }
         )
 
-    def _expected(self, moment: Moment) -> Values:
+    def _expected(self, event: UpdateEvent) -> Values:
         """Return the margins of each class on held-out windows, and its share in the batch to come."""
-        n = self.scene.task.n_classes
-        batch = moment.batch
+        n = self.context.task.n_classes
+        batch = event.batch
         labels = batch.y[batch.weight > 0].long()
         share = torch.bincount(labels, minlength=n)[:n].double() / max(1, len(labels))
         if not self.held_out or n < 2:
             return {"margins": None, "next_share": share.tolist()}
-        windows = self.scene.windows(self.held_out, held_out=True)
+        windows = self.context.windows(self.held_out, held_out=True)
         with torch.no_grad():
-            logits = self.scene.run(windows, self.scene.afresh(len(self.held_out))).logits
+            logits = self.context.run(windows, self.context.afresh(len(self.held_out))).logits
         flat = logits[windows.weight > 0].double()
         margins = []
         for c in range(n):
@@ -127,13 +133,13 @@ class Order(Probe):
             margins.append(float((flat[:, c] - others).mean()))
         return {"margins": margins, "next_share": share.tolist()}
 
-    def after_update(self, moment: Moment, due: bool) -> Values | None:
+    def after_update(self, event: UpdateEvent, due: bool) -> Values | None:
         """Note which windows of the sample were trained; look again at the windows of trials."""
-        if moment.trains:
-            self._note(moment)
+        if event.trains:
+            self._note(event)
         finished = []
         for trial in self.trials:
-            if moment.update - trial["update"] == LAGS[len(trial["later"])]:
+            if event.update - trial["update"] == LAGS[len(trial["later"])]:
                 trial["later"].append(self._own_gain(trial))
             if len(trial["later"]) == len(LAGS):
                 finished.append(trial)
@@ -146,13 +152,13 @@ class Order(Probe):
     def _own_gain(self, trial: Mapping[str, Any]) -> float | None:
         """Return what a trial's windows have gained above the sample, in mean."""
         spans: list[Span] = [(a, b, c) for a, b, c in trial["windows"]]
-        found = self.scene.window_losses([*spans, *self.sample])
+        found = self.context.window_losses([*spans, *self.sample])
         own = estimate.minus(estimate.mean(trial["before"]), estimate.mean(found[: len(spans)]))
         common = estimate.minus(trial["sample"], estimate.mean(found[len(spans) :]))
         return estimate.minus(own, common)
 
-    def _note(self, moment: Moment) -> None:
-        batch = moment.batch
+    def _note(self, event: UpdateEvent) -> None:
+        batch = event.batch
         lengths = batch.valid.sum(0)
         seen: dict[int, list[tuple[int, int]]] = {}
         for i, start, n in zip(
@@ -162,11 +168,11 @@ class Order(Probe):
         for w, (i, start, stop) in enumerate(self.sample):
             half = (stop - start) / 2  # where the grid moves, half of a window's steps are enough
             if any(min(stop, b) - max(start, a) >= half for a, b in seen.get(i, ())):
-                self.trained[w] = moment.update
+                self.trained[w] = event.update
 
     def end(self) -> Values:
         """Return the four measures."""
-        batches = self.scene.batches
+        batches = self.context.batches
         looks = [v for v in self.past if "losses" in v]
         gains = [g for v in self.past for g in v.get("forgetting", ())]
         by_lag = [estimate.mean(g[i] for g in gains) for i in range(len(LAGS))]
@@ -191,14 +197,14 @@ class Order(Probe):
                 [v["next_share"] for v in looks],
                 self._overall_share(),
             ),
-            "periodicity": periodicity(self._epochs(), self.scene.rng(4)),
+            "periodicity": periodicity(self._epochs(), self.context.rng(4)),
         }
 
     def _overall_share(self) -> list[float]:
-        n = self.scene.task.n_classes
+        n = self.context.task.n_classes
         counts = np.zeros(n)
-        for i, source in enumerate(self.scene.task.train):
-            weighed = self.scene.task.train_weights
+        for i, source in enumerate(self.context.task.train):
+            weighed = self.context.task.train_weights
             counted = source.labelled if weighed is None else source.labelled & (weighed[i] > 0)
             counts += np.bincount(source.targets[counted].astype(np.int64), minlength=n)[:n]
         shares: list[float] = (counts / max(1.0, counts.sum())).tolist()
@@ -206,13 +212,13 @@ class Order(Probe):
 
     def _epochs(self) -> list[list[float]]:
         """Return the losses of each epoch's updates, from ``metrics.jsonl``."""
-        records = [r for r in read_json_lines(self.scene.metrics) if "loss" in r]
+        records = [r for r in read_json_lines(self.context.metrics) if "loss" in r]
         return [
             [r["loss"] for r in group]
             for _, group in itertools.groupby(records, key=lambda r: r["epoch"])
         ]
 
-    def said(self, summary: Values) -> str:
+    def summary_line(self, summary: Values) -> str:
         """Return the four numbers."""
         forgetting, period = summary["forgetting"], summary["periodicity"]
         return (
@@ -227,5 +233,5 @@ class Order(Probe):
         return {"trained": self.trained, "trials": self.trials}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take back what `state_dict` gave."""
+        """Go back to what `state_dict` returned."""
         self.trained, self.trials = list(state["trained"]), [dict(t) for t in state["trials"]]

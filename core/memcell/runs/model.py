@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,33 +10,13 @@ import torch
 from memcell.applications.app import App
 from memcell.errors import CheckpointError
 from memcell.files.reading import refusing
+from memcell.inference.model_facts import ModelFacts, read_facts
 from memcell.network.network import Network
 from memcell.plugins import Registry
-from memcell.runs.run_config import RunConfig
 from memcell.runs.run_folder import RunFolder
+from memcell.settings.run_config import RunConfig
 from memcell.training.checkpoint import load_checkpoint, read_head, save_checkpoint
 from memcell.training.fits import builder, check_fits, compare, shapes_of
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelFacts:
-    """What a trained network needs beside its weights.
-
-    Args:
-        n_features: F.
-        n_classes: Outputs a step.
-        eval_policy: The inference policy that belongs to the training policy.
-        decisions: Inference policy to what the app decided on the validation split.
-        task: The app's facts (channels, rate, ...).
-        notes: Lines that every output must carry.
-    """
-
-    n_features: int
-    n_classes: int
-    eval_policy: str
-    decisions: Mapping[str, Mapping[str, float]]
-    task: Mapping[str, Any]
-    notes: tuple[str, ...]
 
 
 def save_model(folder: RunFolder, network: Network, facts: ModelFacts) -> None:
@@ -67,7 +43,7 @@ def load_model(
             f"'memcell train {config.app} --resume {folder.path}'"
         )
     head = read_head(folder.model)
-    facts = _facts(folder.model, head.meta)
+    facts = read_facts(folder.model, head.meta)
     with refusing(folder.model):
         own_check = getattr(app, "check_facts", None)
         if own_check is not None:
@@ -86,30 +62,3 @@ def load_model(
     for layer in network.recurrent.each:
         layer.eager_because = str(head.meta.get("eager_because", ""))[:500]
     return network.eval(), facts
-
-
-#: More features or classes than any network here has had.
-_MOST = 1_000_000
-
-
-def _facts(path: Path, meta: Mapping[str, Any]) -> ModelFacts:
-    """Return the facts of a model file, of the types that a run writes."""
-    with refusing(path):
-        found = meta["facts"]
-        facts = ModelFacts(**{**found, "notes": tuple(map(str, found["notes"]))})
-        for name in ("n_features", "n_classes"):
-            n = getattr(facts, name)
-            if type(n) is not int or not 1 <= n <= _MOST:
-                raise ValueError(f"{name} is {str(n)[:40]}")
-        if facts.eval_policy not in ("carry", "reset"):
-            raise ValueError(f"eval_policy is {str(facts.eval_policy)[:40]}")
-        if not isinstance(facts.task, dict):
-            raise ValueError("the facts of its task are no object")
-        decisions = {
-            str(policy): {str(k): float(v) for k, v in values.items()}
-            for policy, values in facts.decisions.items()
-        }
-        missing = {"carry", "reset"} - decisions.keys()
-        if missing:
-            raise ValueError(f"it has no decision for inference {missing.pop()}")
-        return dataclasses.replace(facts, decisions=decisions)

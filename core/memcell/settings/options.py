@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from memcell.plugins.options import option
-from memcell.probes.catalogue import NAMES, described
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,31 +51,6 @@ class TrainingConfig:
         help="Steps of a window: what one backward pass sees (truncated BPTT).",
         low=1,
         high=1000000,
-    )
-    gradient: str = option(
-        "window",
-        help="How far gradients reach: plain windows; tbptt, windows that overlap; random_length; or "
-        "artbp, truncated at random with an unbiased gradient.",
-        choices=("window", "tbptt", "random_length", "artbp"),
-    )
-    k1: int = option(
-        0,
-        help="gradient tbptt: steps from one window's start to the next, the steps that are new in each "
-        "(k1; --time-steps is k2); 0 for half of --time-steps.",
-        unit="steps",
-        low=0,
-    )
-    length_sd: float = option(
-        5.0,
-        help="gradient random_length: standard deviation of a window's length.",
-        unit="steps",
-        low=0,
-    )
-    short_share: float = option(
-        0.05,
-        help="gradient random_length: probability of a length around half of --time-steps.",
-        low=0,
-        high=1,
     )
     batch_size: int = option(
         16,
@@ -143,9 +117,8 @@ class TrainingConfig:
     )
     probe: tuple[str, ...] = option(
         (),
-        help="What to measure while training, several with commas; weights and metrics stay the same to the "
-        f"bit. {described()}.",
-        choices=NAMES,
+        help="Probes to measure with while training, several with commas, each with options of its own "
+        "(--probe.NAME.OPTION); weights and metrics stay the same to the bit.",
     )
     probe_budget: float = option(
         0.15,

@@ -24,6 +24,7 @@ dropout, normalizers as in inference.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -31,11 +32,12 @@ import torch
 from torch import Tensor
 
 from memcell.probes import cost, estimate
-from memcell.probes.base import Moment, Probe, Values
-from memcell.probes.context import Scene
+from memcell.probes.base import Probe, Values
+from memcell.probes.context import ProbeContext
 from memcell.probes.states import keep_states, part_names, width
 from memcell.recurrent.policy import CarriedState
 from memcell.recurrent.state import State, leaves, map_state
+from memcell.training.observing import UpdateEvent
 
 #: A flow smaller than this share of lag 0 is not told from 0.
 LEAST = 1e-30
@@ -51,33 +53,38 @@ class GradientFlow(Probe):
     from 0), ``bound_flow`` (the same lane's flow) and ``jacobian_factor``.
     """
 
-    name = "gradient_flow"
     sizes = (4, 2, 1)
     wanted = 4
 
-    def __init__(self, scene: Scene, size: int) -> None:
-        super().__init__(scene, size)
+    def __init__(self, context: ProbeContext, size: int, config: Any = None) -> None:
+        super().__init__(context, size, config)
         self._found: Values | None = None
 
     @classmethod
-    def cost(cls, scene: Scene, size: int) -> float:
+    def sizes_with(cls, config: Any) -> Sequence[int]:
+        """Return the sizes that the options allow."""
+        most = cls.sizes[0] if config is None else config.lanes
+        return [size for size in cls.sizes if size <= most]
+
+    @classmethod
+    def cost(cls, context: ProbeContext, size: int) -> float:
         """One window forward and backward on the eager loop, and the Jacobians of one lane."""
-        steps = scene.config.time_steps
-        return cost.both(steps, size, eager=True) + cls._jacobians(scene)
+        steps = context.config.time_steps
+        return cost.both(steps, size, eager=True) + cls._jacobians(context)
 
     @staticmethod
-    def _jacobians(scene: Scene) -> float:
-        wide, lags = width(scene.network), min(BOUND_LAGS, scene.config.time_steps - 1)
+    def _jacobians(context: ProbeContext) -> float:
+        wide, lags = width(context.network), min(BOUND_LAGS, context.config.time_steps - 1)
         if wide > BOUND_WIDTH:
             return 0.0
         # S rows through a step, then the singular values: about S ** 3
         return lags * (8 * cost.EAGER_STEP + 5.0 * wide + wide**3 / 250)
 
-    def before_update(self, moment: Moment, due: bool) -> None:
+    def before_update(self, event: UpdateEvent, due: bool) -> None:
         """Measure over the window of some lanes."""
         if not due:
             return
-        batch = moment.batch
+        batch = event.batch
         whole = (batch.valid.all(0) & ~batch.starts[1:].any(0)).tolist()
         weight = batch.weight.cpu()
         labelled = [
@@ -89,22 +96,22 @@ class GradientFlow(Probe):
             return
         last = labelled[-1]
         lanes = [i for i, w in enumerate(whole) if w and weight[last, i] > 0]
-        drawn = self.scene.rng(6, moment.update).permutation(len(lanes))[: self.size]
+        drawn = self.context.rng(6, event.update).permutation(len(lanes))[: self.size]
         lanes = sorted(lanes[i] for i in drawn)
         index = torch.tensor(lanes, device=batch.x.device)
         began = CarriedState(
-            map_state(lambda part: part.detach()[index], moment.began.state),
-            moment.began.age[index],
+            map_state(lambda part: part.detach()[index], event.state.state),
+            event.state.age[index],
         )
-        self._found = {"step": last, "lanes": lanes, **self._flow(lanes, began, moment, last)}
+        self._found = {"step": last, "lanes": lanes, **self._flow(lanes, began, event, last)}
 
-    def _flow(self, lanes: list[int], began: CarriedState, moment: Moment, last: int) -> Values:
-        scene = self.scene
-        windows = scene.lanes(moment.batch, lanes)
-        with torch.enable_grad(), scene.looking(True, eager=True) as (network, _):
+    def _flow(self, lanes: list[int], began: CarriedState, event: UpdateEvent, last: int) -> Values:
+        context = self.context
+        windows = context.lanes(event.batch, lanes)
+        with torch.enable_grad(), context.looking(True, eager=True) as (network, _):
             kept = keep_states(network, windows, began)
-            scene.spent += cost.both(windows.shape[0], len(lanes), eager=True)
-            loss = scene.losses(windows, kept.logits)[last].sum()
+            context.spent += cost.both(windows.shape[0], len(lanes), eager=True)
+            loss = context.losses(windows, kept.logits)[last].sum()
             states = [layer[last::-1] for layer in kept.states]
             parts = [part for layer in states for state in layer for part in leaves(state)]
             wanted = [part for part in parts if part.requires_grad]
@@ -130,11 +137,11 @@ class GradientFlow(Probe):
 
     def _bound(self, states: list[State], norm: Tensor) -> Values:
         """Return the product bound of the top layer for the first lane, states from t backwards."""
-        wide = width(self.scene.network)
+        wide = width(self.context.network)
         if wide > BOUND_WIDTH:
             return {"bound": None, "bound_reason": f"a state of {wide} numbers is too wide"}
         lags = min(BOUND_LAGS, len(states) - 1)
-        self.scene.spent += self._jacobians(self.scene)
+        self.context.spent += self._jacobians(self.context)
         bound, product = [1.0], torch.eye(wide, dtype=torch.float64)
         for q in range(lags):
             try:
@@ -150,7 +157,7 @@ class GradientFlow(Probe):
             "jacobian_factor": size ** (1 / lags) if size else size,
         }
 
-    def after_update(self, moment: Moment, due: bool) -> Values | None:
+    def after_update(self, event: UpdateEvent, due: bool) -> Values | None:
         """Return what was measured before."""
         found, self._found = self._found, None
         return found
@@ -179,7 +186,7 @@ class GradientFlow(Probe):
             "jacobian_factor": estimate.mean(v.get("jacobian_factor") for v in self.past),
         }
 
-    def said(self, summary: Values) -> str:
+    def summary_line(self, summary: Values) -> str:
         """Return the verdict on each layer."""
         if not summary["measurements"]:
             return str(summary["reason"])

@@ -1,4 +1,4 @@
-"""``report.html`` of whatever a folder holds: a comparison, a training run, or a prediction.
+"""``report.html`` of a training run or of a prediction.
 
 The engine finds out which it is and whose; what a run or a prediction looks like is the app's.
 """
@@ -25,7 +25,7 @@ def make_report(folder: Path, registry: Registry, say: Callable[[str], None]) ->
     """Make the report of a folder anew, from its files alone.
 
     Args:
-        folder: Of a comparison, a run (also one of folds), or a prediction; finished or not.
+        folder: Of a run (also one of folds), or of a prediction; finished or not.
         registry: What is installed.
         say: Receives lines for the person.
 
@@ -34,11 +34,6 @@ def make_report(folder: Path, registry: Registry, say: Callable[[str], None]) ->
         UsageError: Its app makes no report.
         MemcellError: The report cannot be written.
     """
-    if os.path.lexists(folder / "comparison.json"):
-        from memcell.compare.report import build_report
-
-        build_report(folder, say)
-        return
     name = app_of(folder)
     app = _reporting(name, registry)
     if app is None:

@@ -11,16 +11,16 @@ from typing import Any
 from uuid import uuid4
 
 from memcell.applications.prediction import Item, Record
-from memcell.cli.reporting import try_report, write_prediction
 from memcell.errors import CheckpointError, DiskError, UsageError
 from memcell.files.atomic import make_folder, write_atomic
 from memcell.files.reading import subfolders
-from memcell.inference.predict_task import Opened, PredictTask, Wanted, do_recording, opened_model
-from memcell.inference.predict_task import model_id as model_id
 from memcell.interrupt import Interrupted
 from memcell.jobs import Mode, Outcome, run_tasks
 from memcell.plugins import default_registry
 from memcell.progress import Progress, progress
+from memcell.runs.predict_task import Opened, PredictTask, Wanted, do_recording, opened_model
+from memcell.runs.predict_task import model_id as model_id
+from memcell.runs.reporting import try_report, write_prediction
 from memcell.runs.run import Say
 from memcell.runs.run_folder import RunFolder
 
@@ -93,7 +93,7 @@ def imports_of(opened: Opened) -> tuple[str, ...]:
     """Return the modules that every recording needs, so that workers need not import them one by one."""
     cells = {type(module).__module__ for module in opened.network.modules()}
     own = (type(opened.predictor).__module__, *opened.predictor.imports)
-    return ("memcell.inference.predict_task", "memcell_compiler", *sorted(cells), *own)
+    return ("memcell.runs.predict_task", "memcell_compiler", *sorted(cells), *own)
 
 
 def _digest(run: Path) -> str:

@@ -16,15 +16,19 @@ never below the true one, and an eigenvalue lies within ``residual`` of it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from memcell.network.network import Network
 from memcell.probes import cost, estimate
-from memcell.probes.base import Moment, Probe, Values
-from memcell.probes.context import Scene, Windows
-from memcell.probes.lanczos import lanczos
+from memcell.probes.base import Probe, Values
+from memcell.probes.context import ProbeContext, Windows
 from memcell.recurrent.policy import CarriedState
+from memcell.training.observing import UpdateEvent
+from memcell_plugins.probes.lanczos import lanczos
 
 #: A product with the Hessian, and the passes before the first, as multiples of a forward pass (eager).
 PRODUCT, PREPARED = 3.0, 6.0
@@ -40,7 +44,6 @@ class Stuck(Probe):
     Hessian ``smallest``, ``residual``, ``largest``, ``steps``, ``hessian_windows``.
     """
 
-    name = "stuck"
     sizes = (
         (1024, 16, 24),
         (256, 8, 16),
@@ -53,16 +56,24 @@ class Stuck(Probe):
     wanted = 4
     at_start = True
 
-    def __init__(self, scene: Scene, size: tuple[int, int, int]) -> None:
-        super().__init__(scene, size)
-        self.sample = scene.sample(size[0])
+    def __init__(
+        self, context: ProbeContext, size: tuple[int, int, int], config: Any = None
+    ) -> None:
+        super().__init__(context, size, config)
+        self.sample = context.sample(size[0])
         self._found: Values | None = None
 
     @classmethod
-    def cost(cls, scene: Scene, size: tuple[int, int, int]) -> float:
+    def sizes_with(cls, config: Any) -> Sequence[tuple[int, int, int]]:
+        """Return the sizes with no more steps of Lanczos than the options allow."""
+        most = cls.sizes[0][2] if config is None else config.lanczos_steps
+        return [size for size in cls.sizes if size[2] <= most]
+
+    @classmethod
+    def cost(cls, context: ProbeContext, size: tuple[int, int, int]) -> float:
         """One gradient over the windows, and the products."""
-        windows, (few, steps) = min(size[0], scene.window_count), size[1:]
-        time, eager = scene.config.time_steps, scene.eager
+        windows, (few, steps) = min(size[0], context.window_count), size[1:]
+        time, eager = context.config.time_steps, context.eager
         whole = -(-windows // CHUNK) * cost.both(time, min(windows, CHUNK), eager)
         return whole + (cls._products(time, few, steps) if steps else 0.0)
 
@@ -70,7 +81,7 @@ class Stuck(Probe):
     def _products(time: int, windows: int, steps: int) -> float:
         return (PREPARED + steps * PRODUCT) * cost.forward(time, windows, eager=True)
 
-    def before_update(self, moment: Moment, due: bool) -> None:
+    def before_update(self, event: UpdateEvent, due: bool) -> None:
         """Measure at the parameters before this update."""
         if not due:
             return
@@ -82,40 +93,40 @@ class Stuck(Probe):
             "gradient_norm": norm,
             "gradient_ratio": norm / first if first else None,
             "windows": len(self.sample),
-            "of": self.scene.window_count,
+            "of": self.context.window_count,
         }
         if self.size[2]:
             self._found.update(self._curvature())
 
     def _whole(self) -> tuple[float, Tensor]:
         """Return F over the sample and its gradient, float64."""
-        scene, total, gradient, weight = self.scene, 0.0, torch.zeros(()), 0.0
+        context, total, gradient, weight = self.context, 0.0, torch.zeros(()), 0.0
         for k in range(0, len(self.sample), CHUNK):
             spans = self.sample[k : k + CHUNK]
-            windows = scene.windows(spans)
+            windows = context.windows(spans)
             with torch.enable_grad():
-                logits = scene.run(windows, scene.afresh(len(spans))).logits
-                loss = scene.losses(windows, logits).sum()
-                gradient = gradient + scene.gradient(loss).cpu()
+                logits = context.run(windows, context.afresh(len(spans))).logits
+                loss = context.losses(windows, logits).sum()
+                gradient = gradient + context.gradient(loss).cpu()
             total, weight = total + float(loss.detach()), weight + float(windows.weight.sum())
         return total / weight, gradient / weight
 
     def _curvature(self) -> Values:
-        scene, (_, few, steps) = self.scene, self.size
-        network = scene.doubled()
+        context, (_, few, steps) = self.context, self.size
+        network = context.doubled()
         parameters = [p for p in network.parameters() if p.requires_grad]
         spans = self.sample[:: max(1, len(self.sample) // few)][:few]
-        windows = scene.windows(spans)
+        windows = context.windows(spans)
         windows = windows._replace(x=windows.x.double(), weight=windows.weight.double())
-        with torch.enable_grad(), scene.looking(True, eager=True, network=network):
-            product = HessianProduct(scene, network, windows)
+        with torch.enable_grad(), context.looking(True, eager=True, network=network):
+            product = HessianProduct(context, network, windows)
             found = lanczos(
-                product, sum(p.numel() for p in parameters), steps, scene.rng(5, scene.update)
+                product, sum(p.numel() for p in parameters), steps, context.rng(5, context.update)
             )
-        scene.spent += self._products(windows.shape[0], len(spans), found.steps)
+        context.spent += self._products(windows.shape[0], len(spans), found.steps)
         return {**found._asdict(), "hessian_windows": len(spans)}
 
-    def after_update(self, moment: Moment, due: bool) -> Values | None:
+    def after_update(self, event: UpdateEvent, due: bool) -> Values | None:
         """Return what was measured before."""
         found, self._found = self._found, None
         return found
@@ -136,7 +147,7 @@ class Stuck(Probe):
             **({} if self.size[2] else {"reason": "the budget was too small for the Hessian"}),
         }
 
-    def said(self, summary: Values) -> str:
+    def summary_line(self, summary: Values) -> str:
         """Return the last ratio and eigenvalue."""
         if not summary["measurements"]:
             return str(summary["reason"])
@@ -157,18 +168,18 @@ class HessianProduct:
     """``v -> H v`` of the mean loss of windows, by backward twice; the first pass is done once.
 
     Args:
-        scene: Where the loss comes from.
+        context: Where the loss comes from.
         network: The network, in float64, on the eager loop.
         windows: The windows, float64.
     """
 
-    def __init__(self, scene: Scene, network: Network, windows: Windows) -> None:
+    def __init__(self, context: ProbeContext, network: Network, windows: Windows) -> None:
         self.parameters = [p for p in network.parameters() if p.requires_grad]
         lanes = windows.shape[1]
         age = torch.zeros(lanes, dtype=torch.int64, device=network.device)
         fresh = network.fresh(lanes)
         ran = network(windows.x, CarriedState(fresh, age), fresh, windows.starts, windows.valid)
-        loss = scene.losses(windows, ran.logits).sum() / windows.weight.sum()
+        loss = context.losses(windows, ran.logits).sum() / windows.weight.sum()
         found = torch.autograd.grad(loss, self.parameters, create_graph=True, allow_unused=True)
         self.first = [g for g in found if g is not None and g.requires_grad]
         self.index = [i for i, g in enumerate(found) if g is not None and g.requires_grad]

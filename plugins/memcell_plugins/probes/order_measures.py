@@ -1,4 +1,4 @@
-"""The measures of `memcell.probes.order`, made of losses and margins alone."""
+"""The measures of `memcell_plugins.probes.order`, made of losses and margins alone."""
 
 from __future__ import annotations
 

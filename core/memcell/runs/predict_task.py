@@ -17,15 +17,15 @@ from numpy.typing import NDArray
 from memcell.applications.prediction import Asked, Item, Predictor, Record
 from memcell.errors import CheckpointError, UsageError
 from memcell.files.reading import MOST_WEIGHTS, read_bytes, refusing
-from memcell.inference.evaluate import open_run
 from memcell.inference.inference import InferenceStream, probabilities
-from memcell.inference.model import ModelFacts, load_model
 from memcell.interrupt import Interrupted
 from memcell.jobs import Working
 from memcell.network.network import Network
 from memcell.plugins import default_registry
 from memcell.plugins.options import from_mapping
 from memcell.plugins.specs import AppSpec
+from memcell.runs.evaluate import open_run
+from memcell.runs.model import ModelFacts, load_model
 from memcell.runs.run import inference_device
 from memcell.sequences import TimeSeries
 from memcell.threads import one_thread

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from memcell.applications.datasets import find_dataset
 from memcell.errors import ConfigError, RunFolderError, unknown
 from memcell.files.reading import parse_toml
-from memcell.plugins import Registry, find_dataset
+from memcell.plugins import Registry
 from memcell.plugins.options import from_mapping, to_mapping
-from memcell.training.config import NetworkConfig, TrainingConfig
+from memcell.settings.options import NetworkConfig, TrainingConfig
 from memcell.version import __version__
 
 #: Sections that choose a plugin, and what is chosen when nobody says.
@@ -21,7 +22,10 @@ DEFAULTS = {
     "sampler": "stream",
     "policy": "carry",
     "optimizer": "adam",
+    "gradient": "window",
 }
+#: Options that stood in ``[training]`` until version 0.1 and are a gradient mode's own.
+_MOVED = ("k1", "length_sd", "short_share")
 
 Section = dict[str, Any]
 
@@ -44,7 +48,8 @@ class RunConfig:
         dataset: The chosen data set with its options, or None for an app without one.
         training: How it is trained.
         network: Its size.
-        choices: ``"cell"``, ``"normalizer"``, ``"sampler"``, ``"policy"``, ``"optimizer"``.
+        choices: ``"cell"``, ``"normalizer"``, ``"sampler"``, ``"policy"``, ``"optimizer"``, ``"gradient"``.
+        probes: What measures while it trains.
     """
 
     app: str
@@ -53,6 +58,7 @@ class RunConfig:
     training: TrainingConfig
     network: NetworkConfig
     choices: Mapping[str, Choice]
+    probes: tuple[Choice, ...] = ()
 
     def sections(self) -> dict[str, Section | str]:
         """Return the config as the sections of a TOML file."""
@@ -66,6 +72,8 @@ class RunConfig:
         out["network"] = to_mapping(self.network)
         for kind, choice in self.choices.items():
             out[kind] = {"name": choice.name, **to_mapping(choice.config)}
+        if self.probes:
+            out["probe"] = {probe.name: to_mapping(probe.config) for probe in self.probes}
         return out
 
 
@@ -80,7 +88,8 @@ def resolve(app: str, sections: Mapping[str, Any], registry: Registry) -> RunCon
     Raises:
         ConfigError: A section, name or value is wrong; says which and what is expected.
     """
-    known = {"memcell", "app", app, "data", "training", "network", *DEFAULTS}
+    sections = upgraded(sections)
+    known = {"memcell", "app", app, "data", "training", "network", "probe", *DEFAULTS}
     for name, section in sections.items():
         if name not in known:
             raise ConfigError(unknown("section", name, known - {"memcell", "app"}))
@@ -97,14 +106,74 @@ def resolve(app: str, sections: Mapping[str, Any], registry: Registry) -> RunCon
     for kind, default in DEFAULTS.items():
         values = dict(sections.get(kind, {}))
         choices[kind] = _chosen(registry, kind, values.pop("name", default), values)
+    training = from_mapping(TrainingConfig, sections.get("training", {}), "[training]")
     return RunConfig(
         app=app,
         app_config=app_config,
         dataset=dataset,
-        training=from_mapping(TrainingConfig, sections.get("training", {}), "[training]"),
+        training=training,
         network=from_mapping(NetworkConfig, sections.get("network", {}), "[network]"),
         choices=choices,
+        probes=chosen_probes(registry, training.probe, sections.get("probe", {})),
     )
+
+
+def upgraded(sections: Mapping[str, Any]) -> dict[str, Any]:
+    """Return sections as today's version writes them: those of version 0.1 had no ``[gradient]``.
+
+    There its name was ``gradient`` of ``[training]``, where the options of all modes stood beside it; those
+    of other modes than the chosen one had no effect.
+    """
+    new = dict(sections)
+    training = new.get("training")
+    if not isinstance(training, Mapping):
+        return new
+    new["training"] = kept = dict(training)
+    old = {name: kept.pop(name) for name in _MOVED if name in kept}
+    name = kept.pop("gradient", None)
+    own = {"tbptt": ("k1",), "random_length": ("length_sd", "short_share")}.get(str(name), ())
+    if name is not None and "gradient" not in new:
+        new["gradient"] = {"name": name, **{k: v for k, v in old.items() if k in own}}
+    return new
+
+
+def merge_sections(base: Mapping[str, Any], typed: Mapping[str, Any]) -> dict[str, Any]:
+    """Return sections with the values of others over them, however deep they lie."""
+    merged = {name: dict(v) if isinstance(v, Mapping) else v for name, v in base.items()}
+    for name, value in typed.items():
+        old = merged.get(name)
+        both = isinstance(value, Mapping) and isinstance(old, Mapping)
+        merged[name] = merge_sections(old, value) if both else value
+    return merged
+
+
+def chosen_probes(
+    registry: Registry, names: Sequence[str], options: Mapping[str, Any]
+) -> tuple[Choice, ...]:
+    """Return the probes of a run with their options.
+
+    Args:
+        registry: What is installed.
+        names: The probes, in the order in which they measure.
+        options: Probe to its options.
+
+    Raises:
+        ConfigError: Options of a probe that is not among them, or wrong ones.
+        UsageError: There is no such probe.
+    """
+    unused = [name for name in options if name not in names]
+    if unused:
+        raise ConfigError(
+            f"section [probe.{unused[0]}] has options of a probe that is not chosen: add it to --probe, or "
+            "leave them out"
+        )
+    chosen = []
+    for name in dict.fromkeys(names):
+        values = options.get(name, {})
+        if not isinstance(values, Mapping):
+            raise ConfigError(f"section [probe.{name}] expected, got {values!r}")
+        chosen.append(_chosen(registry, "probe", name, values))
+    return tuple(chosen)
 
 
 def _chosen(registry: Registry, kind: str, name: Any, values: Mapping[str, Any]) -> Choice:

@@ -80,11 +80,11 @@ def export_onnx(run: Path, out: Path | None, registry: Registry, say: Any) -> Pa
 
 
 def _prepared(run: Path, registry: Registry) -> tuple[Any, dict[str, Any]]:
-    from memcell.inference.evaluate import open_run
-    from memcell.inference.model import load_model
     from memcell.inference.onnx.facts import facts_of
     from memcell.inference.onnx.step import NetworkStep
-    from memcell.inference.predict import model_id
+    from memcell.runs.evaluate import open_run
+    from memcell.runs.model import load_model
+    from memcell.runs.predict import model_id
     from memcell.runs.run_folder import RunFolder
 
     app = RunFolder.open(run).sections().get("app")

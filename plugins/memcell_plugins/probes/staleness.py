@@ -26,7 +26,7 @@ made with them and C* without: S is then not 0 even where no parameter ever chan
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -34,10 +34,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from memcell.probes import cost, estimate
-from memcell.probes.base import Moment, Probe, Values
-from memcell.probes.context import Scene, Span, Windows, flat
+from memcell.probes.base import Probe, Values
+from memcell.probes.context import ProbeContext, Span, Windows, flat
 from memcell.recurrent.policy import CarriedState
 from memcell.recurrent.state import map_state, zeros
+from memcell.training.observing import UpdateEvent
 
 
 class Staleness(Probe):
@@ -49,36 +50,41 @@ class Staleness(Probe):
     steps before it); and ``transitions_batch`` (in all lanes of the batch) and ``gradient_distance``.
     """
 
-    name = "staleness"
     sizes = (16, 8, 4, 2, 1)
 
-    def __init__(self, scene: Scene, size: int) -> None:
-        super().__init__(scene, size)
+    def __init__(self, context: ProbeContext, size: int, config: Any = None) -> None:
+        super().__init__(context, size, config)
         #: Sequence and step to the update in which the memory that was left there had begun.
         self.born: dict[tuple[int, int], int] = {}
         self._waiting: tuple[list[Span], Tensor, Values] | None = None
 
     @classmethod
-    def cost(cls, scene: Scene, size: int) -> float:
+    def sizes_with(cls, config: Any) -> Sequence[int]:
+        """Return the sizes that the options allow."""
+        most = cls.sizes[0] if config is None else config.lanes
+        return [size for size in cls.sizes if size <= most]
+
+    @classmethod
+    def cost(cls, context: ProbeContext, size: int) -> float:
         """Two replays of the longest memory, two windows with gradient and one without."""
-        steps = scene.config.time_steps
-        eager = scene.eager
+        steps = context.config.time_steps
+        eager = context.eager
         return (
-            2 * cost.forward(scene.longest, size, eager)
+            2 * cost.forward(context.longest, size, eager)
             + 2 * cost.both(steps, size, eager)
             + cost.forward(steps, size, eager)
         )
 
-    def before_update(self, moment: Moment, due: bool) -> None:
+    def before_update(self, event: UpdateEvent, due: bool) -> None:
         """Measure all but D."""
-        batch, age, now = moment.batch, moment.began.age.tolist(), moment.update
+        batch, age, now = event.batch, event.state.age.tolist(), event.update
         begins = list(zip(batch.sequence.tolist(), batch.offset.tolist(), strict=True))
         born = [
             now if a == 0 else self.born.get(place, now)
             for place, a in zip(begins, age, strict=True)
         ]
         if due:
-            self._measure(moment, age, born)
+            self._measure(event, age, born)
         on = batch.advance
         within = batch.starts[:on].any(0).tolist()
         lengths = batch.valid[:on].sum(0).tolist()
@@ -86,32 +92,32 @@ class Staleness(Probe):
             if i >= 0:
                 self.born[i, offset + n] = now if restarted else b
 
-    def _measure(self, moment: Moment, age: list[int], born: list[int]) -> None:
-        scene, batch = self.scene, moment.batch
+    def _measure(self, event: UpdateEvent, age: list[int], born: list[int]) -> None:
+        context, batch = self.context, event.batch
         usable = (batch.valid[0] & ~batch.starts[0]).tolist()
         lanes = [i for i, ok in enumerate(usable) if ok and age[i] > 0]
         if not lanes:
             return
-        drawn = scene.rng(2, moment.update).permutation(len(lanes))[: self.size]
+        drawn = context.rng(2, event.update).permutation(len(lanes))[: self.size]
         lanes = sorted(lanes[i] for i in drawn)
         sequence, offset = batch.sequence.tolist(), batch.offset.tolist()
         spans = [
-            (sequence[i], scene.restart(sequence[i], offset[i], age[i]), offset[i]) for i in lanes
+            (sequence[i], context.restart(sequence[i], offset[i], age[i]), offset[i]) for i in lanes
         ]
-        windows = scene.lanes(batch, lanes)
+        windows = context.lanes(batch, lanes)
         index = torch.tensor(lanes, device=batch.x.device)
         carried = CarriedState(
-            map_state(lambda part: part.detach()[index], moment.began.state),
-            moment.began.age[index],
+            map_state(lambda part: part.detach()[index], event.state.state),
+            event.state.age[index],
         )
-        anew = scene.replay(spans)
+        anew = context.replay(spans)
         nothing = CarriedState(zeros(anew.state), torch.zeros_like(anew.age))
         logits_carried, grad_carried = self._graded(windows, carried)
         logits_anew, grad_anew = self._graded(windows, anew)
         with torch.no_grad():
-            logits_zero = scene.run(windows, nothing, dropout=True).logits
+            logits_zero = context.run(windows, nothing, dropout=True).logits
         stale, new, zero = (
-            scene.lane_losses(windows, logits)
+            context.lane_losses(windows, logits)
             for logits in (logits_carried, logits_anew, logits_zero)
         )
         kl = _kl(logits_anew, logits_carried)
@@ -121,7 +127,7 @@ class Staleness(Probe):
             "sequence": [sequence[i] for i in lanes],
             "offset": [offset[i] for i in lanes],
             "age": [age[i] for i in lanes],
-            "lag": [moment.update - born[i] for i in lanes],
+            "lag": [event.update - born[i] for i in lanes],
             "S": _relative(flat(carried.state), flat(anew.state)),
             "kl_first": kl[0].tolist(),
             "kl_last": kl.gather(0, last.unsqueeze(0))[0].tolist(),
@@ -129,31 +135,31 @@ class Staleness(Probe):
             "dL_stale": [estimate.minus(a, b) for a, b in zip(stale, new, strict=True)],
             "dL_zero": [estimate.minus(a, b) for a, b in zip(zero, new, strict=True)],
             "transitions": _transitions(windows),
-            "transitions_batch": sum(_transitions(scene.lanes(batch, range(batch.batch_size)))),
+            "transitions_batch": sum(_transitions(context.lanes(batch, range(batch.batch_size)))),
             "distance": [self._distance(i, r, o, windows.shape[0]) for i, r, o in spans],
             "gradient_distance": _angle(grad_carried, grad_anew),
         }
         self._waiting = spans, flat(anew.state), values
 
-    def after_update(self, moment: Moment, due: bool) -> Values | None:
+    def after_update(self, event: UpdateEvent, due: bool) -> Values | None:
         """Recompute C* once more, for D."""
         if self._waiting is None:
             return None
         (spans, before, values), self._waiting = self._waiting, None
-        after = flat(self.scene.replay(spans).state)
+        after = flat(self.context.replay(spans).state)
         return {**values, "D": _relative(before, after)}
 
     def _graded(self, windows: Windows, began: CarriedState) -> tuple[Tensor, Tensor | None]:
         weight = windows.weight.sum()
         with torch.enable_grad():
-            logits = self.scene.run(windows, began, dropout=True).logits
+            logits = self.context.run(windows, began, dropout=True).logits
             if not weight > 0:
                 return logits.detach(), None
-            loss = self.scene.losses(windows, logits).sum() / weight
-            return logits.detach(), self.scene.gradient(loss)
+            loss = self.context.losses(windows, logits).sum() / weight
+            return logits.detach(), self.context.gradient(loss)
 
     def _distance(self, sequence: int, restart: int, offset: int, steps: int) -> float | None:
-        features = self.scene.task.train[sequence].features
+        features = self.context.task.train[sequence].features
         before = features[max(restart, offset - steps) : offset].astype("float64")
         now = features[offset : offset + steps].astype("float64")
         return float(((now.mean(0) - before.mean(0)) ** 2).sum() ** 0.5)
@@ -190,7 +196,7 @@ class Staleness(Probe):
             },
         }
 
-    def said(self, summary: Values) -> str:
+    def summary_line(self, summary: Values) -> str:
         """Return the means."""
         if not summary["measurements"]:
             return str(summary["reason"])

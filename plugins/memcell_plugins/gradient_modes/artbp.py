@@ -20,7 +20,7 @@ gradient and are not unbiased; ``--clip 0 --optimizer sgd`` is the theorem's cas
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,23 +28,20 @@ from numpy.typing import NDArray
 from memcell.recurrent.cell import Cell
 from memcell.sequences.time_series import TimeSeries
 from memcell.sequences.windows import WindowTable
-from memcell.training.config import TrainingConfig
 from memcell.training.gradients.flow import FlowScaled
-from memcell.training.gradients.mode import GradientMode, longest
-from memcell.training.gradients.random_length import enough
+from memcell.training.gradients.mode import GradientMode, lengths_for, longest
 
 
 class ARTBP(GradientMode):
     """Windows of geometric length, with the gradient between their steps scaled up.
 
     Args:
-        config: ``time_steps`` is the mean length.
+        time_steps: The mean length.
+        config: It has no options.
     """
 
-    fixed_grid: ClassVar[bool] = False
-
-    def __init__(self, config: TrainingConfig) -> None:
-        super().__init__(config)
+    def __init__(self, time_steps: int, config: Any = None) -> None:
+        super().__init__(time_steps, config)
         self._mean_weight = 1.0
 
     def table(
@@ -60,8 +57,8 @@ class ARTBP(GradientMode):
 
     def cuts(self, sequences: Sequence[TimeSeries], rng: np.random.Generator) -> dict[str, Any]:
         """Return the series of lengths."""
-        c = 1.0 / self.config.time_steps
-        return {"lengths": enough(longest(sequences), lambda n: rng.geometric(c, n))}
+        c = 1.0 / self.time_steps
+        return {"lengths": lengths_for(longest(sequences), lambda n: rng.geometric(c, n))}
 
     def begin_epoch(self, table: WindowTable, order: NDArray[np.int64]) -> None:
         """Take the mean weight of a batch."""
@@ -73,6 +70,6 @@ class ARTBP(GradientMode):
 
     def cell(self, cell: Cell) -> Cell:
         """Return the cell with 1/(1 - c) on the gradient between steps."""
-        steps = self.config.time_steps
+        steps = self.time_steps
         # c = 1 truncates everywhere: every window is one step, and nothing flows
         return cell if steps == 1 else FlowScaled(cell, steps / (steps - 1))

@@ -19,7 +19,7 @@ figure 1b.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -27,11 +27,12 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from memcell.probes import cost, estimate
-from memcell.probes.base import Moment, Probe, Values
-from memcell.probes.context import Scene
+from memcell.probes.base import Probe, Values
+from memcell.probes.context import ProbeContext
 from memcell.probes.states import keep_states, layers, part_names
 from memcell.recurrent.policy import CarriedState
 from memcell.recurrent.state import leaves, map_state
+from memcell.training.observing import UpdateEvent
 
 #: Principal components that are listed.
 COMPONENTS = 5
@@ -47,36 +48,41 @@ class CellState(Probe):
     ``slope``; and ``steps``, how many there were.
     """
 
-    name = "cell_state"
     sizes = (16, 8, 4, 2, 1)
     wanted = 4
 
-    def __init__(self, scene: Scene, size: int) -> None:
-        super().__init__(scene, size)
+    def __init__(self, context: ProbeContext, size: int, config: Any = None) -> None:
+        super().__init__(context, size, config)
         self._found: Values | None = None
 
     @classmethod
-    def cost(cls, scene: Scene, size: int) -> float:
-        """One window on the eager loop, watched, and the decompositions."""
-        return 2 * cost.forward(scene.config.time_steps, size, eager=True)
+    def sizes_with(cls, config: Any) -> Sequence[int]:
+        """Return the sizes that the options allow."""
+        most = cls.sizes[0] if config is None else config.lanes
+        return [size for size in cls.sizes if size <= most]
 
-    def before_update(self, moment: Moment, due: bool) -> None:
+    @classmethod
+    def cost(cls, context: ProbeContext, size: int) -> float:
+        """One window on the eager loop, watched, and the decompositions."""
+        return 2 * cost.forward(context.config.time_steps, size, eager=True)
+
+    def before_update(self, event: UpdateEvent, due: bool) -> None:
         """Look at the window of some lanes."""
         if not due:
             return
-        scene, batch = self.scene, moment.batch
+        context, batch = self.context, event.batch
         usable = (batch.sequence >= 0).tolist()
         lanes = [i for i, ok in enumerate(usable) if ok]
-        drawn = scene.rng(7, moment.update).permutation(len(lanes))[: self.size]
+        drawn = context.rng(7, event.update).permutation(len(lanes))[: self.size]
         lanes = sorted(lanes[i] for i in drawn)
         index = torch.tensor(lanes, device=batch.x.device)
-        windows = scene.lanes(batch, lanes)
+        windows = context.lanes(batch, lanes)
         began = CarriedState(
-            map_state(lambda part: part.detach()[index], moment.began.state),
-            moment.began.age[index],
+            map_state(lambda part: part.detach()[index], event.state.state),
+            event.state.age[index],
         )
-        scene.spent += self.cost(scene, len(lanes))
-        with torch.no_grad(), scene.looking(False, eager=True) as (network, _), Gates() as gates:
+        context.spent += self.cost(context, len(lanes))
+        with torch.no_grad(), context.looking(False, eager=True) as (network, _), Gates() as gates:
             for i, layer in enumerate(layers(network)):
                 gates.watch(i, layer.cell)
             kept = keep_states(network, windows, began)
@@ -96,7 +102,7 @@ class CellState(Probe):
                 values["norm"][name] = by_age(found.norm(dim=1), ages)
         self._found = {**values, **gates.shares(windows.valid)}
 
-    def after_update(self, moment: Moment, due: bool) -> Values | None:
+    def after_update(self, event: UpdateEvent, due: bool) -> Values | None:
         """Return what was seen before."""
         found, self._found = self._found, None
         return found
@@ -114,7 +120,7 @@ class CellState(Probe):
             },
         }
 
-    def said(self, summary: Values) -> str:
+    def summary_line(self, summary: Values) -> str:
         """Return directions in use and saturation."""
         if not summary["measurements"]:
             return str(summary["reason"])

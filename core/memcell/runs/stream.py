@@ -8,13 +8,13 @@ from typing import Any
 
 from memcell.applications.streaming import StreamAsked, Streaming
 from memcell.errors import UsageError
-from memcell.inference.evaluate import open_run
-from memcell.inference.model import load_model
-from memcell.inference.predict_task import model_id
 from memcell.inference.stepping import NetworkStepper
 from memcell.interrupt import Interrupts
 from memcell.plugins import Registry
 from memcell.plugins.options import from_mapping
+from memcell.runs.evaluate import open_run
+from memcell.runs.model import load_model
+from memcell.runs.predict_task import model_id
 from memcell.runs.run import Say
 from memcell.threads import one_thread
 

@@ -1,0 +1,1 @@
+"""Probes: measurements during training that leave it as it is."""
