@@ -102,7 +102,7 @@ def _run(task: RunTask, path: Path, working: Working) -> RunRecord:
         if trainer.observer is not None:
             trainer.observer.end()  # writes the summaries
         if not reason:
-            scored = score(trainer, config, data.app)
+            scored = score(trainer, config, data.app, RunFolder(path))
             write_scores(
                 path,
                 scored.rows,
@@ -176,7 +176,7 @@ def _train(trainer: Trainer, work: Work, working: Working) -> str:
 def _not_finite(trainer: Trainer) -> str:
     """Say why a run that came to its end diverged all the same: the last update broke its weights."""
     broken = not all(bool(torch.isfinite(p).all()) for p in trainer.network.parameters())
-    epochs = [r for r in _metrics(trainer.folder.path) if "train_loss" in r]
+    epochs = [r for r in _metrics(trainer.folder.checkpoint.parent) if "train_loss" in r]
     last = epochs[-1].get("valid_loss") if epochs and trainer.judged else None
     if last is not None and not math.isfinite(last):
         return f"the validation loss is {last} at the end (update {trainer.at.update})"

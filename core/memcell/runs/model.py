@@ -10,7 +10,8 @@ import torch
 from memcell.applications.app import App
 from memcell.errors import CheckpointError
 from memcell.files.reading import refusing
-from memcell.inference.model_facts import ModelFacts, read_facts
+from memcell.inference.model_facts import ModelFacts as ModelFacts
+from memcell.inference.model_facts import read_facts
 from memcell.network.network import Network
 from memcell.plugins import Registry
 from memcell.runs.run_folder import RunFolder

@@ -362,7 +362,7 @@ def _train_one(job: Job) -> Scored:
     if trainer.observer is not None:
         for line in trainer.observer.end():
             say(f"{label}: {line}")
-    return score(trainer, config, job.app)
+    return score(trainer, config, job.app, RunFolder(job.path))
 
 
 def make_trainer(

@@ -56,13 +56,14 @@ def label_of(config: RunConfig) -> str:
     return f"{config.choices['cell'].name}, trained with {config.choices['policy'].name}"
 
 
-def score(trainer: Trainer, config: RunConfig, app: App) -> Scored:
+def score(trainer: Trainer, config: RunConfig, app: App, folder: RunFolder) -> Scored:
     """Score a trained network on the test split under both inference policies, and store the model.
 
     Args:
         trainer: Done with training.
         config: The run's.
         app: The app.
+        folder: Where the model is stored.
     """
     if config.training.recalibrate:
         recalibrate(trainer)
@@ -91,7 +92,7 @@ def score(trainer: Trainer, config: RunConfig, app: App) -> Scored:
         notes=task.notes,
     )
     if trainer.processes.main:
-        save_model(trainer.folder, network, facts)
+        save_model(folder, network, facts)
     return Scored(
         label=label,
         rows=rows,

@@ -142,8 +142,10 @@ def merge_sections(base: Mapping[str, Any], typed: Mapping[str, Any]) -> dict[st
     merged = {name: dict(v) if isinstance(v, Mapping) else v for name, v in base.items()}
     for name, value in typed.items():
         old = merged.get(name)
-        both = isinstance(value, Mapping) and isinstance(old, Mapping)
-        merged[name] = merge_sections(old, value) if both else value
+        if isinstance(value, Mapping) and isinstance(old, Mapping):
+            merged[name] = merge_sections(old, value)
+        else:
+            merged[name] = value
     return merged
 
 

@@ -41,7 +41,8 @@ class RandomLength(GradientMode):
         short = rng.random(n) < config.short_share
         base = np.where(short, time_steps / 2, float(time_steps))
         drawn = base + config.length_sd * rng.standard_normal(n)
-        return np.maximum(1, np.rint(drawn)).astype(np.int64)
+        lengths: NDArray[np.int64] = np.maximum(1, np.rint(drawn)).astype(np.int64)
+        return lengths
 
     def rate(self, batch: Batch, total: Callable[[float], float]) -> float:
         """Return the mean length of the batch's windows over T."""
