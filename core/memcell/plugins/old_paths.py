@@ -35,8 +35,9 @@ _PACKAGES = {
     "memcell.config": {"memcell.plugins.options": ". fields values"},
     "memcell.sequences": {"memcell.sequences": "sequence>time_series"},
     "memcell.unroll": {
-        "memcell.backends": ". eager layer marks>step_masks norms stack stepper torch_own>torch_kernels "
-        "ways>choose agreement first_window operator subnormal transforms",
+        "memcell.backends": ". eager layer stack stepper torch_own>torch_kernels ways>choose agreement "
+        "first_window operator subnormal",
+        "memcell.recurrent": "marks>step_masks norms",
     },
     "memcell.training": {
         "memcell": "interrupt",
