@@ -26,7 +26,7 @@ PROJECT = {
     "CHANGELOG.md": "Changelog",
     "SECURITY.md": "Security",
 }
-#: Where packages lie whose API is shown. Applications are used through their commands.
+#: Where packages lie whose API is shown (mkdocs.yml has them too); applications are used through commands.
 FOLDERS = ("core", "plugins", "data")
 #: A link or picture of Markdown. Its text may hold code and one level of brackets.
 _LINK = re.compile(r"(?P<text>!?\[(?:[^\[\]]|\[[^\]]*\])*\])\((?P<target>[^()\s]+)\)")
@@ -36,8 +36,6 @@ _FENCED = re.compile(r"^```.*?^```[^\n]*$", re.MULTILINE | re.DOTALL)
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Say the version in the footer, and add the pages that are made here to the navigation."""
     config.copyright = f"memcell {version()}"
-    handlers: dict[str, Any] = config.plugins["mkdocstrings"].config.handlers
-    handlers["python"]["paths"] = [str(ROOT / folder) for folder in FOLDERS]
     made = {"API": _api_navigation(), "Project": [{t: n.lower()} for n, t in PROJECT.items()]}
     config.nav = [*(config.nav or []), *({title: pages} for title, pages in made.items())]
     return config
