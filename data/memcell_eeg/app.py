@@ -31,7 +31,7 @@ from memcell_eeg.left_out import RECORDING, LeftOut
 from memcell_eeg.preparation.notes import few, notes, ready_notes
 from memcell_eeg.preparation.prepare import Made, make_sequences
 from memcell_eeg.scores.events import EventRules
-from memcell_eeg.scores.scores import MAIN, SHOWN, pooled_scores, scores
+from memcell_eeg.scores.scores import MAIN, SHOWN, pooled_scores
 from memcell_eeg.signal.channels import (
     choose,
     locate,
@@ -140,14 +140,17 @@ class EegApp:
                 made,
                 parts,
                 reach,
-                [*notes(config, choice, pipeline, parts, native), *few(measured)],
+                [
+                    *notes(config, choice, pipeline, parts, native, self.detects.rhythm),
+                    *few(measured),
+                ],
                 {
                     "pipeline": pipeline.facts(),
                     "feature_names": list(pipeline.feature_names),
                     "channels": list(pipeline.channels),
                     "rate": pipeline.rate,
-                    "delay_seconds": pipeline.delay(native),
-                    "onset_delay_seconds": pipeline.onset_delay(native),
+                    "delay_seconds": pipeline.delay(native, self.detects.rhythm[1]),
+                    "onset_delay_seconds": pipeline.onset_delay(native, self.detects.rhythm[1]),
                     "blind_seconds": pipeline.blind(native),
                 },
             )
@@ -285,17 +288,17 @@ class EegApp:
         probabilities: Sequence[Probabilities],
         decision: Mapping[str, float],
     ) -> Mapping[str, float]:
-        """Return the scores of `memcell_eeg.scores.scores.MEANING`."""
-        return scores(
-            sequences,
-            probabilities,
-            decision["threshold"],
-            EventRules.of(self.config),
-            decision.get("weight_odds", 1.0),
+        """Return the scores of `pooled` under one decision."""
+        part = Judged(
+            sequences=tuple(sequences), probabilities=tuple(probabilities), decision=decision
         )
+        return self.pooled([part])
 
     def pooled(self, judged: Sequence[Judged]) -> Mapping[str, float]:
-        """Return the scores of `scores` over parts that have each its own threshold."""
+        """Return the scores over parts that have each its own threshold, of networks and baselines alike.
+
+        Those of `memcell_eeg.scores.scores.MEANING`; what an application with scores of its own overrides.
+        """
         return pooled_scores(judged, EventRules.of(self.config))
 
     def intervals(self, judged: Sequence[Judged]) -> Mapping[str, tuple[float, float]]:
@@ -321,8 +324,9 @@ class EegApp:
 
         config = self.config
         every = every or config.baselines == "all"
-        rules, way = EventRules.of(config), config.decision
-        return baselines(task, config.cost_ratio, rules, config.split_seed, every, way)
+        return baselines(
+            task, config.cost_ratio, self.pooled, config.split_seed, every, config.decision
+        )
 
     def picture(
         self,

@@ -62,7 +62,7 @@ def test_it_is_the_installed_one(environment):
 def test_it_is_listed(environment, tmp_path):
     rows = json.loads(run(environment / "memcell", "plugins", "--json", cwd=tmp_path))
     found = {r["name"]: r for r in rows if r["distribution"] == "memcell-template"}
-    assert set(found) == {"mgu", "boustrophedon"}
+    assert set(found) == {"mgu", "boustrophedon", "seizure", "spike-wave"}
     assert {r["version"] for r in found.values()} == {"0.3.0"}
     assert {r["status"] for r in rows} == {"ok"}
     shown = json.loads(run(environment / "memcell", "plugins", "mgu", "--json", cwd=tmp_path))
@@ -98,3 +98,40 @@ def test_it_trains(environment, tmp_path):
     )
     assert 'name = "mgu"' in (out / "config.toml").read_text()
     assert "memcell-template" in (out / "environment.json").read_text()
+
+
+@pytest.mark.slow
+def test_seizures_are_trained_predicted_and_streamed(environment, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    memcell = environment / "memcell"
+    data = ("--data.subjects", 5, "--data.minutes", 8)
+    small = ("--against", "none", "--hidden-size", 8, "--batch-size", 4, "--epochs", 1)
+    run(memcell, "train", "seizure", *small, *data, "--out", "run", cwd=tmp_path)
+    scores = json.loads((tmp_path / "run" / "scores.json").read_text())
+    network = next(r["scores"] for r in scores["rows"] if r["kind"] == "network")
+    assert network["balanced_accuracy"] > 0.9
+    assert network["false_alarms_per_day"] == pytest.approx(24 * network["false_alarms_per_hour"])
+    assert any(n.startswith("protocol: ictal (positive: seiz;") for n in scores["notes"])
+
+    (recording,) = (tmp_path / "cache").rglob("sw02.edf")
+    chosen = ("--model", "run")
+    run(memcell, "predict", "seizure", *chosen, "--out", "found", recording, cwd=tmp_path)
+    table = (tmp_path / "found" / "sw02_events.tsv").read_text().splitlines()[1:]
+    events = [line.split("\t") for line in table]
+    assert {e[2] for e in events} == {"seizure"}
+    assert all(float(e[1]) >= 10 for e in events)
+
+    played = ("--file", recording, "--speed", "max", "--lines", "steps", "--out", "live")
+    lines = run(memcell, "stream", "seizure", *chosen, *played, cwd=tmp_path).splitlines()
+    kinds = [json.loads(line)["kind"] for line in lines]
+    assert kinds.count("step") == 480
+    assert kinds.count("alarm") == len(events)
+    live, predicted = tmp_path / "live", tmp_path / "found"
+    name = "sw02_probability.tsv"
+    assert (live / name).read_text() == (predicted / name).read_text()
+
+
+def test_the_seizure_application_is_short() -> None:
+    """What makes an application long belongs into `memcell_eeg`."""
+    files = (TEMPLATE / "memcell_template_seizure").glob("*.py")
+    assert 0 < sum(len(f.read_text().splitlines()) for f in files) < 300

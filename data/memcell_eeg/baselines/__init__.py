@@ -27,8 +27,7 @@ import numpy as np
 
 from memcell.applications.app import Row, Task
 from memcell_eeg.baselines import partial_least_squares, plain, probit, regression, smoothed
-from memcell_eeg.baselines.fitted import Fitted, row
-from memcell_eeg.scores.events import EventRules
+from memcell_eeg.baselines.fitted import Fitted, Score, row
 
 __all__ = ["baselines"]
 
@@ -36,7 +35,7 @@ __all__ = ["baselines"]
 def baselines(
     task: Task,
     cost_ratio: float,
-    rules: EventRules,
+    score: Score,
     seed: int,
     every: bool = False,
     way: str = "threshold",
@@ -46,7 +45,7 @@ def baselines(
     Args:
         task: Its training part has both classes.
         cost_ratio: For the threshold, as for a network.
-        rules: How events are made and matched.
+        score: Gives the scores of the parts that a model has judged.
         seed: Of the noise.
         every: The slower ones too.
         way: How thresholds are chosen, as for a network.
@@ -70,4 +69,4 @@ def baselines(
             probit.lasso_probit(task),
             partial_least_squares.discriminant(task),
         ]
-    return [row(model, task, cost_ratio, rules, way) for model in models]
+    return [row(model, task, cost_ratio, score, way) for model in models]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,13 +12,13 @@ from memcell.applications.app import Judged, Row, Task
 from memcell.sequences.time_series import TimeSeries
 from memcell_eeg.decisions.decision import choose, class_totals, labelled
 from memcell_eeg.decisions.thresholds import HALF
-from memcell_eeg.scores.events import EventRules
-from memcell_eeg.scores.scores import scores
 
 #: Most training steps that a regression is fitted on; of more, so many evenly spaced ones are taken.
 MOST = 20_000
 
 Model = Callable[[TimeSeries], NDArray[np.float32]]
+#: Scores of parts that were judged, each under its own decision.
+Score = Callable[[Sequence[Judged]], Mapping[str, float]]
 #: ``describe(sequence, steps) -> [len(steps), F]``: what a baseline sees at some steps of a sequence.
 Describe = Callable[[TimeSeries, NDArray[np.int64]], NDArray[np.float64]]
 
@@ -125,29 +125,23 @@ def threshold_of(fitted: Fitted, task: Task, cost_ratio: float, way: str) -> flo
     return choose(of_validation, y, p, cost_ratio, totals, fitted.odds)[0]
 
 
-def row(
-    fitted: Fitted, task: Task, cost_ratio: float, rules: EventRules, way: str = "threshold"
-) -> Row:
+def row(fitted: Fitted, task: Task, cost_ratio: float, score: Score, way: str = "threshold") -> Row:
     """Return its scores on the test split, under the threshold of `threshold_of`."""
     threshold = threshold_of(fitted, task, cost_ratio, way)
+    decision = {"threshold": threshold, "weight_odds": fitted.odds}
     made = [(s, fitted.model(s)) for s in task.test]
 
-    def of(pairs: Sequence[tuple[TimeSeries, NDArray[np.float32]]]) -> dict[str, float]:
-        found = [q for _, q in pairs]
-        return scores([s for s, _ in pairs], found, threshold, rules, fitted.odds)
+    def judged(subject: str | None = None) -> Judged:
+        own = [(s, q) for s, q in made if subject is None or s.subject == subject]
+        sequences, probabilities = zip(*own, strict=True)
+        return Judged(sequences=sequences, probabilities=probabilities, decision=decision)
 
     subjects = sorted({s.subject for s in task.test})
     return Row(
         name=fitted.name,
         kind="baseline",
-        scores=of(made),
-        subjects={u: of([(s, q) for s, q in made if s.subject == u]) for u in subjects},
+        scores=score([judged()]),
+        subjects={u: score([judged(u)]) for u in subjects},
         note=fitted.note,
-        judged=(
-            Judged(
-                sequences=task.test,
-                probabilities=tuple(q for _, q in made),
-                decision={"threshold": threshold, "weight_odds": fitted.odds},
-            ),
-        ),
+        judged=(judged(),),
     )

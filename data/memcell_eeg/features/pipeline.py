@@ -32,6 +32,8 @@ from memcell_eeg.targets.labels import LabelRules, targets
 
 #: Hz; beta ends at 30 Hz, and half of the rate must lie within it.
 SLOWEST = 40.0
+#: Hz.
+THETA = 6.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,27 +126,29 @@ class Pipeline:
         """Return what makes the features of one stretch from its clean signal, not normalized."""
         return Windows(makers(self), len(self.channels), self.rate, self.step, self.window)
 
-    def delay(self, native: float) -> float:
-        """Return by how many seconds the causal filters hold back a rhythm of 6 Hz (theta).
+    def delay(self, native: float, rhythm: float = THETA) -> float:
+        """Return by how many seconds the causal filters hold back a rhythm.
 
         Args:
             native: The recording's rate, Hz.
+            rhythm: Its frequency, Hz.
         """
         if self.phase == "zero":
             return 0.0
         sections = filters.band_pass(self.low, self.high, self.rate)
-        return resample.delay(native, self.rate) + filters.delay(sections, 6.0, self.rate)
+        return resample.delay(native, self.rate) + filters.delay(sections, rhythm, self.rate)
 
-    def onset_delay(self, native: float) -> float:
-        """Return how long after theta has begun its power in the features is half of what it will be, s.
+    def onset_delay(self, native: float, rhythm: float = THETA) -> float:
+        """Return how long after a rhythm has begun its power in the features is half of what it will be, s.
 
         What the filters hold back, and half of the window: its taper is symmetric. To the end of the step in
         which this is so it takes half a step more in the mean.
 
         Args:
             native: The recording's rate, Hz.
+            rhythm: Its frequency, Hz.
         """
-        return self.delay(native) + self.window / 2
+        return self.delay(native, rhythm) + self.window / 2
 
     def blind(self, native: float) -> float:
         """Return for how many seconds after a start or a gap a step's features are not those of its window.

@@ -61,7 +61,7 @@ def stream(asked: StreamAsked, task: EegTask) -> int:
             stop=asked.stop,
         )
         try:
-            whole = _Live(asked, options, pipeline, source, lines).run()
+            whole = _Live(asked, task, options, pipeline, source, lines).run()
         finally:
             lines.close()
     finally:
@@ -128,13 +128,14 @@ class _Live:
     def __init__(
         self,
         asked: StreamAsked,
+        task: EegTask,
         options: StreamConfig,
         pipeline: Pipeline,
         source: Source,
         lines: Lines,
     ) -> None:
         self._asked, self._options, self._pipeline = asked, options, pipeline
-        self._source, self._lines = source, lines
+        self._source, self._lines, self._rhythm = source, lines, task.rhythm
         own = float(asked.decision["threshold"])
         threshold = own if options.threshold is None else options.threshold
         self._rules = AlarmRules(
@@ -181,15 +182,15 @@ class _Live:
 
     def _begun(self) -> dict[str, Any]:
         source, rules, say = self._source, self._rules, self._asked.say
-        filters = self._pipeline.delay(source.rate)
-        delay = rules.delay(self._pipeline.onset_delay(source.rate))
+        wave, hertz = self._rhythm
+        filters = self._pipeline.delay(source.rate, hertz)
+        delay = rules.delay(self._pipeline.onset_delay(source.rate, hertz))
         say(f"{source.described}; steps of {self._pipeline.step:g} s")
         say(f"{rules}")
         say(
-            f"delay of an alarm: about {delay:.2f} s after theta begins, where each step is positive from "
-            f"half of its power on: {filters:.3f} s by the filters (at 6 Hz), {self._pipeline.window / 2:g} "
-            f"s until half of the window is theta, {rules.step / 2:g} s (up to {rules.step:g} s) until "
-            f"the step is over, {rules.debounce:g} s of debounce; what computing adds is measured"
+            f"an alarm sounds about {delay:.2f} s after {wave} begins: filters {filters:.3f} s (at {hertz:g} "
+            f"Hz), half of the window {self._pipeline.window / 2:g} s, half a step {rules.step / 2:g} s, "
+            f"debounce {rules.debounce:g} s; what computing adds is measured"
         )
         if self._still is not None:
             say(

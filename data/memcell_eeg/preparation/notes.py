@@ -19,7 +19,12 @@ MOST_WARNINGS = 5
 
 
 def notes(
-    config: EegConfig, choice: Choice, pipeline: Pipeline, parts: Split, native: float
+    config: EegConfig,
+    choice: Choice,
+    pipeline: Pipeline,
+    parts: Split,
+    native: float,
+    rhythm: tuple[str, float],
 ) -> list[str]:
     """Return the lines, one fact each.
 
@@ -29,15 +34,17 @@ def notes(
         pipeline: From signal to features.
         parts: Who is in which split.
         native: The lowest rate among the recordings, Hz.
+        rhythm: What delays are given for, as in `memcell_eeg.task.EegTask`.
     """
+    wave, hertz = rhythm
     lines = [
         *parts.notes,
         str(choice),
         f"steps of {config.step:g} s at {pipeline.rate:g} Hz, {' and '.join(pipeline.features)} over "
-        f"the past {config.window:g} s, normalization: {pipeline.normalization}; theta that "
-        f"begins has half its power in the features after {pipeline.onset_delay(native):.2f} s (filters "
-        f"{pipeline.delay(native):.2f} s, half the window {pipeline.window / 2:g} s); a start or a gap is "
-        f"followed by {pipeline.blind(native):.2g} s without features",
+        f"the past {config.window:g} s, normalization: {pipeline.normalization}; {wave} that begins has "
+        f"half its power in the features after {pipeline.onset_delay(native, hertz):.2f} s (filters "
+        f"{pipeline.delay(native, hertz):.2f} s, half the window {pipeline.window / 2:g} s); a start or a "
+        f"gap is followed by {pipeline.blind(native):.2g} s without features",
     ]
     if config.phase == "zero":
         lines.append("zero-phase filtering looks into the future: not for alarms")

@@ -80,9 +80,10 @@ class EventRules:
         )
 
     def __str__(self) -> str:
+        cut = f", in pieces of {self.max_duration:g} s" if self.max_duration else ""
         return (
-            f"events from {self.min_duration:g} s, in pieces of {self.max_duration:g} s, merged "
-            f"within {self.merge:g} s, matched one to one with a tolerance of {self.tolerance:g} s"
+            f"events from {self.min_duration:g} s{cut}, merged within {self.merge:g} s, matched one to one "
+            f"with a tolerance of {self.tolerance:g} s"
         )
 
 

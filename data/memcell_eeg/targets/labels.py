@@ -61,12 +61,15 @@ class LabelRules:
         )
 
     def __str__(self) -> str:
-        part = "any part" if self.any_part else "half"
-        return (
-            f"a step is positive when {part} of it is; positive under {self.blink:g} s is negative "
-            f"(beside time without a class unlabelled), from there to {self.min_duration:g} s unlabelled; "
-            f"merged within {self.merge:g} s"
-        )
+        said = [f"a step is positive when {'any part' if self.any_part else 'half'} of it is"]
+        if self.blink:
+            said.append(
+                f"positive under {self.blink:g} s is negative (beside time without a class unlabelled), "
+                f"from there to {self.min_duration:g} s unlabelled"
+            )
+        elif self.min_duration:
+            said.append(f"positive under {self.min_duration:g} s is unlabelled")
+        return "; ".join([*said, f"merged within {self.merge:g} s"])
 
 
 def targets(

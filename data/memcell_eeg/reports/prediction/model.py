@@ -139,7 +139,7 @@ class Model:
         if decision.get("weight_odds") not in (None, 1, 1.0):
             lines.append(
                 "In training the classes did not weigh what they occur, so a probability of .5 is not an "
-                "even chance: true chances are lower where microsleeps are rare."
+                "even chance: true chances are lower where events are rare."
             )
         return lines
 
