@@ -17,3 +17,19 @@ way of the data, each room importing only from those before it:
 - `reports`: what a person looks at;
 - `app`: all of it behind the engine's `memcell.applications.app.App`.
 """
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from memcell import FeatureExtractorSpec, hookimpl
+
+__all__ = ["memcell_feature_extractors"]
+
+
+@hookimpl
+def memcell_feature_extractors() -> Iterable[FeatureExtractorSpec]:
+    """Return the feature extractors that come with memcell."""
+    from memcell_eeg.features.built_in import BUILT_IN
+
+    return BUILT_IN.values()

@@ -24,6 +24,7 @@ from memcell_data.recording import Recording
 from memcell_eeg.config import EegConfig
 from memcell_eeg.decisions.costs import loss_weights
 from memcell_eeg.decisions.decision import class_totals, decide, in_words
+from memcell_eeg.features.extractors import check_words
 from memcell_eeg.features.pipeline import Pipeline
 from memcell_eeg.features.precomputed import ReadyFeatures
 from memcell_eeg.left_out import FILE as LEFT_OUT
@@ -67,6 +68,7 @@ class EegApp:
 
     def __init__(self, config: EegConfig, dataset: DataSet | None = None) -> None:
         config.validate()
+        check_words(config.feature_kinds)
         self.config = config
         self.dataset = dataset
 

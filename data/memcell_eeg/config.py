@@ -81,10 +81,10 @@ class EegConfig:
     )
     features: tuple[str, ...] = option(
         ("auto",),
-        choices=("auto", "bandpower", "correlation", "stft", "raw"),
-        help="What a step is described by, one or several: log band powers with two ratios per channel, "
-        "correlations of all pairs of channels, log magnitudes of a short-time Fourier transform up to "
-        "'high', or the raw samples of the window; 'auto' is what the encoder reads: raw for raw_cnn, else "
+        help="Feature extractors, one or several: bandpower (log band powers with two ratios per channel), "
+        "correlation (of all pairs of channels), stft (log magnitudes of a short-time Fourier transform up "
+        "to 'high'), raw (the samples of the window), or those of plugins ('memcell plugins' lists them), "
+        "with options as NAME:OPTION=VALUE; 'auto' is what the encoder reads: raw for raw_cnn, else "
         "bandpower.",
     )
     normalization: str = option(

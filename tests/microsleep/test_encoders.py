@@ -10,22 +10,26 @@ from memcell.applications.app import encoder_of
 from memcell.errors import ConfigError
 from memcell_eeg.features import raw, stft
 from memcell_eeg.features.raw_cnn import RawCnn
-from memcell_eeg.features.windows import Windows
+from memcell_eeg.features.windows import SignalWindow, Windows
 from memcell_microsleep.app import Microsleep
 from memcell_microsleep.config import MicrosleepConfig
 
 RATE = 100.0
 
 
-def made(maker, x, window=1.0):
-    return Windows([maker], len(x), RATE, 0.2, window).push(x)
+def window_of(*channels):
+    return SignalWindow(channels=channels, rate=RATE, window=1.0, high=35.0)
+
+
+def made(extractor, x, window=1.0):
+    return Windows([extractor], len(x), RATE, 0.2, window).push(x)
 
 
 def test_a_sine_is_at_its_own_frequency() -> None:
     x = 10 * np.sin(2 * np.pi * 6 * np.arange(500) / RATE)[None]
-    maker = stft.Magnitudes(["O1"], RATE, 1.0, 35.0)
-    assert maker.names == tuple(f"O1 {f} Hz" for f in range(1, 36))
-    last = made(maker, x)[-1]
+    extractor = stft.Magnitudes(window_of("O1"))
+    assert extractor.names == tuple(f"O1 {f} Hz" for f in range(1, 36))
+    last = made(extractor, x)[-1]
     assert int(np.argmax(last)) == 5
     # A Hann window spreads a line over three bins of 1 Hz, 2/3 of its power in the middle one.
     assert np.exp(2 * last[5]) == pytest.approx(50 * 2 / 3, rel=0.05)
@@ -39,16 +43,16 @@ def test_frequencies_end_at_half_the_rate() -> None:
 
 def test_raw_samples_are_the_window_oldest_first() -> None:
     x = np.vstack([np.arange(200.0), -np.arange(200.0)])
-    maker = raw.Raw(["O1", "E1"], RATE, 1.0)
-    out = made(maker, x)
-    assert maker.names[0] == "O1 -1 s"
-    assert maker.names[99:101] == ("O1 -0.01 s", "E1 -1 s")
+    extractor = raw.Raw(window_of("O1", "E1"))
+    out = made(extractor, x)
+    assert extractor.names[0] == "O1 -1 s"
+    assert extractor.names[99:101] == ("O1 -0.01 s", "E1 -1 s")
     assert np.allclose(out[-1, :100] * 50, np.arange(100, 200))
     assert np.allclose(out[-1, 100:] * 50, -np.arange(100, 200))
     # The second step has 40 samples of past, at the end of its window.
     assert np.allclose(out[1, :60], 0)
     assert np.allclose(out[1, 60:100] * 50, np.arange(40))
-    assert np.abs(made(maker, x * 1e6)).max() == raw.FARTHEST
+    assert np.abs(made(extractor, x * 1e6)).max() == raw.FARTHEST
 
 
 @pytest.mark.parametrize("others", [0, 3])

@@ -11,29 +11,35 @@ from hypothesis import strategies as st
 
 from memcell_eeg.features import bandpower, correlation
 from memcell_eeg.features.normalize import CausalNormalizer, by_recording
-from memcell_eeg.features.windows import MOST_ROWS, Windows, edges
+from memcell_eeg.features.windows import MOST_ROWS, SignalWindow, Windows, edges
 
 RATE = 100.0
 
 
-def made(maker, x, window=2.0, step=0.2):
+def made(extractor, x, window=2.0, step=0.2):
     """Return the features of a stretch ``[C, n]``."""
-    return Windows([maker], len(x), RATE, step, window).push(x)
+    return Windows([extractor], len(x), RATE, step, window).push(x)
+
+
+def window_of(x):
+    channels = tuple(str(i) for i in range(len(x)))
+    return SignalWindow(channels=channels, rate=RATE, window=2.0, high=35.0)
 
 
 def band_powers(x):
-    return made(bandpower.BandPowers([str(i) for i in range(len(x))], RATE, 2.0), x)
+    return made(bandpower.BandPowers(window_of(x)), x)
 
 
 def correlations(x):
-    return made(correlation.Correlations([str(i) for i in range(len(x))]), x)
+    return made(correlation.Correlations(window_of(x)), x)
 
 
 class Ends:
-    """A maker whose features are a window's first and last sample and its length."""
+    """An extractor whose features are a window's first and last sample and its length."""
 
     names = ("first", "last", "samples")
     normalized = True
+    delay = 0.0
 
     def __call__(self, samples):
         n = np.full(len(samples), samples.shape[2])

@@ -62,7 +62,7 @@ def test_it_is_the_installed_one(environment):
 def test_it_is_listed(environment, tmp_path):
     rows = json.loads(run(environment / "memcell", "plugins", "--json", cwd=tmp_path))
     found = {r["name"]: r for r in rows if r["distribution"] == "memcell-template"}
-    assert set(found) == {"mgu", "boustrophedon", "seizure", "spike-wave"}
+    assert set(found) == {"mgu", "boustrophedon", "seizure", "spike-wave", "hjorth"}
     assert {r["version"] for r in found.values()} == {"0.3.0"}
     assert {r["status"] for r in rows} == {"ok"}
     shown = json.loads(run(environment / "memcell", "plugins", "mgu", "--json", cwd=tmp_path))
@@ -76,6 +76,7 @@ def test_it_keeps_the_contract(environment, tmp_path):
     checks = {r["name"]: r["checks"] for r in rows}
     assert checks["mgu"] >= 25
     assert checks["boustrophedon"] >= 10
+    assert checks["hjorth"] >= 10
 
 
 @pytest.mark.slow
@@ -106,7 +107,8 @@ def test_seizures_are_trained_predicted_and_streamed(environment, tmp_path, monk
     memcell = environment / "memcell"
     data = ("--data.subjects", 5, "--data.minutes", 8)
     small = ("--against", "none", "--hidden-size", 8, "--batch-size", 4, "--epochs", 1)
-    run(memcell, "train", "seizure", *small, *data, "--out", "run", cwd=tmp_path)
+    chosen = ("--features", "bandpower,hjorth:complexity=false")
+    run(memcell, "train", "seizure", *small, *data, *chosen, "--out", "run", cwd=tmp_path)
     scores = json.loads((tmp_path / "run" / "scores.json").read_text())
     network = next(r["scores"] for r in scores["rows"] if r["kind"] == "network")
     assert network["balanced_accuracy"] > 0.9

@@ -141,13 +141,19 @@ class ProbeSpec(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class FeatureExtractorSpec(Spec):
-    """What makes features of a signal: ``factory(config)`` returns what the data's library defines.
+    """What makes features of a signal: ``factory(signal, config)`` returns what the data's library defines.
 
-    The engine lists it, reads its options and builds it; what an extractor is given and returns is the
-    contract of the library that uses it (for EEG, `memcell_eeg.features`).
+    The engine lists it and reads its options; what an extractor is given and returns is the contract of the
+    library that uses it (for EEG, `memcell_eeg.features.windows.FeatureExtractor`).
+
+    Args:
+        checks: ``"module:attr"`` of that library's checks, each called with ``build(signal)``; for EEG
+            ``"memcell_eeg.features.checking:CHECKS"``. Empty for none.
     """
 
     kind: ClassVar[str] = "feature_extractor"
+
+    checks: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

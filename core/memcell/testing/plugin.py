@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from importlib import import_module
@@ -19,6 +19,7 @@ from memcell.plugins.options import from_mapping, to_mapping
 from memcell.plugins.specs import (
     CellSpec,
     DatasetSpec,
+    FeatureExtractorSpec,
     NormalizerSpec,
     SamplerSpec,
     StatePolicySpec,
@@ -164,6 +165,10 @@ def _checks_of_kind(entry: Entry) -> Iterator[Check]:
         yield from ((c.__name__, partial(c, build, policy)) for c in POLICY_CHECKS)
     elif spec.kind == "optimizer":
         yield from ((c.__name__, partial(c, build)) for c in OPTIMIZER_CHECKS)
+    elif isinstance(spec, FeatureExtractorSpec) and spec.checks:
+        module, _, attribute = spec.checks.partition(":")
+        checks: Iterable[Callable[..., None]] = getattr(import_module(module), attribute)
+        yield from ((c.__name__, partial(c, build)) for c in checks)
     elif isinstance(spec, DatasetSpec):
         yield "card_is_given", partial(_card_is_given, build, spec)
         if spec.recognise is not None:

@@ -11,10 +11,12 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,8 @@ import numpy as np
 from memcell.version import __version__
 from memcell_data.formats.reader import companions
 from memcell_data.recording import Recording
+from memcell_eeg.features.built_in import BUILT_IN
+from memcell_eeg.features.extractors import entry_of
 
 #: Counts up when what is stored changes its form.
 FORMAT = 1
@@ -47,6 +51,7 @@ def key_of(recording: Recording, pipeline: Mapping[str, Any]) -> str | None:
         "of": [recording.dataset, recording.duration],
         "channels": [[c.name, c.kind, c.rate] for c in recording.channels],
         "pipeline": dict(pipeline),
+        **_extractors(pipeline.get("features", ())),
         "made_with": _made_with(),
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
@@ -78,6 +83,16 @@ def _made_with() -> dict[str, Any]:
     }
 
 
+def _extractors(words: Sequence[str]) -> dict[str, Any]:
+    """Return which versions of plugins make features, and digests of their packages; nothing for our own."""
+    found = {}
+    for entry in map(entry_of, words):
+        if entry.spec.name not in BUILT_IN:
+            package = import_module(entry.spec.factory.partition(":")[0].partition(".")[0])
+            found[entry.spec.name] = [entry.distribution, entry.version, _digest_of(package)]
+    return {"extractors": found} if found else {}
+
+
 def _version(name: str) -> str:
     try:
         return f"{name} {version(name)}"
@@ -89,8 +104,19 @@ def _source_digest() -> str:
     """Return a digest of every line of the packages that read recordings and make features."""
     import memcell_data
 
+    return _digest([Path(str(memcell_data.__file__)).parent, Path(__file__).parents[1]])
+
+
+def _digest_of(package: ModuleType) -> str:
+    file = Path(str(package.__file__))
+    return _digest([file.parent if file.stem == "__init__" else file])
+
+
+def _digest(roots: Sequence[Path]) -> str:
     digest = hashlib.sha256()
-    for root in (Path(str(memcell_data.__file__)).parent, Path(__file__).parents[1]):
+    for root in roots:
+        if root.is_file():
+            digest.update(root.read_bytes())
         for file in sorted(root.rglob("*.py")):
             digest.update(str(file.relative_to(root)).encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()

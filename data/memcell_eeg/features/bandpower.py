@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memcell_eeg.features.spectra import Spectra
-from memcell_eeg.features.windows import width_of
+from memcell_eeg.features.windows import SignalWindow
 
 #: Edges in Hz. Above half the rate a band ends there.
 BANDS: dict[str, tuple[float, float]] = {
@@ -35,21 +35,21 @@ def names(channels: Sequence[str]) -> tuple[str, ...]:
 
 
 class BandPowers:
-    """Makes ``[k, C * 7]`` of ``[k, C, w]`` uV, band-passed; see `memcell_eeg.features.windows.Maker`.
+    """Makes ``[k, C * 7]`` of ``[k, C, w]`` uV, band-passed; a `FeatureExtractor`.
 
     Args:
-        channels: Names.
-        rate: Samples a second, Hz.
-        window: Seconds of past signal behind a step.
+        signal: What it is built for.
     """
 
     normalized = True
 
-    def __init__(self, channels: Sequence[str], rate: float, window: float) -> None:
-        self.names = names(channels)
+    def __init__(self, signal: SignalWindow, config: object = None) -> None:
+        self.names = names(signal.channels)
+        self.delay = signal.window / 2
+        rate = signal.rate
         low, high = BANDS["delta"][0], BANDS["beta"][1]
         # Zero-padded to 2 s at least: every band has bins, also behind the first steps of a stretch.
-        self._spectra = Spectra(rate, max(width_of(window, rate), round(2 * rate)), low, high)
+        self._spectra = Spectra(rate, max(signal.width, round(2 * rate)), low, high)
         # The bands follow each other, so each begins where the one before it ends.
         starts = np.searchsorted(self._spectra.frequencies, [a for a, _ in BANDS.values()])
         self._starts = 2 * starts

@@ -13,6 +13,8 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
+from memcell_eeg.features.windows import SignalWindow
+
 LARGEST = 0.999
 #: A channel whose samples over a window have a root of the sum of squares below this stands still, uV.
 SMALLEST = 1e-6
@@ -24,17 +26,18 @@ def names(channels: Sequence[str]) -> tuple[str, ...]:
 
 
 class Correlations:
-    """Makes ``[k, C (C - 1) / 2]`` of ``[k, C, w]`` uV; see `memcell_eeg.features.windows.Maker`.
+    """Makes ``[k, C (C - 1) / 2]`` of ``[k, C, w]`` uV; a `memcell_eeg.features.windows.FeatureExtractor`.
 
     Args:
-        channels: Names.
+        signal: What it is built for.
     """
 
     normalized = True
 
-    def __init__(self, channels: Sequence[str]) -> None:
-        self.names = names(channels)
-        self._first, self._second = np.triu_indices(len(channels), 1)
+    def __init__(self, signal: SignalWindow, config: object = None) -> None:
+        self.names = names(signal.channels)
+        self.delay = signal.window / 2
+        self._first, self._second = np.triu_indices(len(signal.channels), 1)
 
     def __call__(self, samples: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the features."""

@@ -10,7 +10,7 @@ from torch import nn
 
 from memcell.errors import ConfigError
 from memcell_eeg.config import EegConfig
-from memcell_eeg.features.extractors import makers
+from memcell_eeg.features.extractors import extractors
 from memcell_eeg.features.pipeline import Pipeline
 from memcell_eeg.features.raw import Raw
 from memcell_eeg.features.raw_cnn import RawCnn
@@ -39,11 +39,11 @@ def build(config: EegConfig, n_features: int, facts: Mapping[str, Any]) -> nn.Mo
         )
     first = 0
     made = Pipeline.from_facts(pipeline)
-    for maker in makers(made):
-        if isinstance(maker, Raw):
-            width = len(maker.names) // len(made.channels)
+    for extractor in extractors(made):
+        if isinstance(extractor, Raw):
+            width = len(extractor.names) // len(made.channels)
             return RawCnn(n_features, len(made.channels), width, first, config.encoder_size)
-        first += len(maker.names)
+        first += len(extractor.names)
     raise ConfigError(
         f"'encoder' got 'raw_cnn' and the features are {', '.join(made.features)}; type --features raw, or "
         "raw beside others."

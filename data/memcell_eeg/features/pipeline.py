@@ -21,7 +21,7 @@ from memcell.sequences.time_series import UNLABELLED, TimeSeries
 from memcell_data.recording import Channel, Recording
 from memcell_eeg.config import EegConfig
 from memcell_eeg.features import normalize
-from memcell_eeg.features.extractors import makers
+from memcell_eeg.features.extractors import extractors
 from memcell_eeg.features.segments import joined, pieces
 from memcell_eeg.features.stream import CleanSignal
 from memcell_eeg.features.windows import Windows
@@ -115,16 +115,16 @@ class Pipeline:
     @property
     def feature_names(self) -> tuple[str, ...]:
         """Names of the features of a step, in order."""
-        return tuple(name for make in makers(self) for name in make.names)
+        return tuple(name for e in extractors(self) for name in e.names)
 
     @property
     def normalized(self) -> NDArray[np.bool_]:
         """``[F]``: the normalization applies to the feature."""
-        return np.array([make.normalized for make in makers(self) for _ in make.names])
+        return np.array([e.normalized for e in extractors(self) for _ in e.names])
 
     def windows(self) -> Windows:
         """Return what makes the features of one stretch from its clean signal, not normalized."""
-        return Windows(makers(self), len(self.channels), self.rate, self.step, self.window)
+        return Windows(extractors(self), len(self.channels), self.rate, self.step, self.window)
 
     def delay(self, native: float, rhythm: float = THETA) -> float:
         """Return by how many seconds the causal filters hold back a rhythm.
@@ -141,14 +141,19 @@ class Pipeline:
     def onset_delay(self, native: float, rhythm: float = THETA) -> float:
         """Return how long after a rhythm has begun its power in the features is half of what it will be, s.
 
-        What the filters hold back, and half of the window: its taper is symmetric. To the end of the step in
-        which this is so it takes half a step more in the mean.
+        What the filters hold back, and the delay of the slowest extractor: half of the window where its
+        taper is symmetric. To the end of the step in which this is so it takes half a step more in the mean.
 
         Args:
             native: The recording's rate, Hz.
             rhythm: Its frequency, Hz.
         """
-        return self.delay(native, rhythm) + self.window / 2
+        return self.delay(native, rhythm) + self.extraction_delay
+
+    @property
+    def extraction_delay(self) -> float:
+        """Seconds until the slowest of its extractors shows half of an event."""
+        return max(e.delay for e in extractors(self))
 
     def blind(self, native: float) -> float:
         """Return for how many seconds after a start or a gap a step's features are not those of its window.

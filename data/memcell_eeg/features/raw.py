@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from memcell_eeg.features.windows import width_of
+from memcell_eeg.features.windows import SignalWindow, width_of
 
 UNIT = 50.0
 FARTHEST = 10.0
@@ -26,19 +26,18 @@ def names(channels: Sequence[str], rate: float, window: float) -> tuple[str, ...
 
 
 class Raw:
-    """Makes ``[k, C * width]`` of ``[k, C, w]`` uV; see `memcell_eeg.features.windows.Maker`.
+    """Makes ``[k, C * width]`` of ``[k, C, w]`` uV; a `memcell_eeg.features.windows.FeatureExtractor`.
 
     Args:
-        channels: Names.
-        rate: Samples a second, Hz.
-        window: Seconds of past signal behind a step.
+        signal: What it is built for.
     """
 
     normalized = False
 
-    def __init__(self, channels: Sequence[str], rate: float, window: float) -> None:
-        self.names = names(channels, rate, window)
-        self._width = width_of(window, rate)
+    def __init__(self, signal: SignalWindow, config: object = None) -> None:
+        self.names = names(signal.channels, signal.rate, signal.window)
+        self.delay = signal.window / 2
+        self._width = signal.width
 
     def __call__(self, samples: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the features."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from memcell_eeg.features.bandpower import FLOOR
 from memcell_eeg.features.spectra import Spectra
-from memcell_eeg.features.windows import width_of
+from memcell_eeg.features.windows import SignalWindow, width_of
 
 
 def names(channels: Sequence[str], rate: float, window: float, high: float) -> tuple[str, ...]:
@@ -23,20 +23,18 @@ def names(channels: Sequence[str], rate: float, window: float, high: float) -> t
 
 
 class Magnitudes:
-    """Makes ``[k, C * n_frequencies]`` of ``[k, C, w]`` uV; see `memcell_eeg.features.windows.Maker`.
+    """Makes ``[k, C * n_frequencies]`` of ``[k, C, w]`` uV; a `FeatureExtractor`.
 
     Args:
-        channels: Names.
-        rate: Samples a second, Hz.
-        window: Seconds of past signal behind a step.
-        high: Highest frequency, Hz.
+        signal: What it is built for; its upper edge is the highest frequency.
     """
 
     normalized = True
 
-    def __init__(self, channels: Sequence[str], rate: float, window: float, high: float) -> None:
-        self.names = names(channels, rate, window, high)
-        self._spectra = _spectra(rate, window, high)
+    def __init__(self, signal: SignalWindow, config: object = None) -> None:
+        self.names = names(signal.channels, signal.rate, signal.window, signal.high)
+        self.delay = signal.window / 2
+        self._spectra = _spectra(signal.rate, signal.window, signal.high)
 
     def __call__(self, samples: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the features."""

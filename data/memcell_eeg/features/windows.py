@@ -9,6 +9,7 @@ of a sum) may depend on both. The steps of a stretch whose window is not full ye
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -18,21 +19,51 @@ from numpy.typing import NDArray
 MOST_ROWS, MOST_SAMPLES = 32, 1 << 17
 
 
-class Maker(Protocol):
-    """Makes one kind of features (`memcell_eeg.features.bandpower`, ...)."""
+@dataclass(frozen=True, kw_only=True)
+class SignalWindow:
+    """The signal that a feature extractor is built for: cleaned, referenced, resampled and band-passed.
+
+    Args:
+        channels: Names, in order.
+        rate: Samples a second, Hz.
+        window: Seconds of past signal behind a step.
+        high: Upper edge of the band-pass, Hz.
+    """
+
+    channels: tuple[str, ...]
+    rate: float
+    window: float
+    high: float
+
+    @property
+    def width(self) -> int:
+        """Samples of a window."""
+        return width_of(self.window, self.rate)
+
+
+class FeatureExtractor(Protocol):
+    """What turns the window of past signal behind each step into features: ``factory(signal, config)``.
+
+    ``signal`` is a `SignalWindow` and ``config`` the dataclass of its own options. It keeps nothing from
+    one call to the next, so that features have the same bits however a signal is cut.
+    """
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names of the features of a step, in order."""
+        """Names of the features of a step, in order, each once."""
 
     @property
     def normalized(self) -> bool:
         """Whether the run's normalization applies to them."""
 
+    @property
+    def delay(self) -> float:
+        """Seconds from the start of an event until half of it shows: half the window for a mean over it."""
+
     def __call__(self, samples: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return ``[k, F]``, each row from its own ``[C, w]`` uV of ``samples [k, C, w]`` alone.
 
-        ``w`` is the window's width, or less for the first steps of a stretch.
+        ``w`` is the window's width, or less for the first steps of a segment.
         """
 
 
@@ -73,7 +104,7 @@ class Windows:
     """Makes the features of one stretch whose signal comes in pieces; pieces change no bit.
 
     Args:
-        makers: What to make, in the order of the columns.
+        extractors: In the order of the columns.
         channels: C.
         rate: Samples a second, Hz.
         step: Seconds of a step.
@@ -81,15 +112,20 @@ class Windows:
     """
 
     def __init__(
-        self, makers: Sequence[Maker], channels: int, rate: float, step: float, window: float
+        self,
+        extractors: Sequence[FeatureExtractor],
+        channels: int,
+        rate: float,
+        step: float,
+        window: float,
     ) -> None:
-        self.makers = makers
+        self.extractors = extractors
         self.rate = rate
         self.step = step
         self.width = width_of(window, rate)
         #: Steps that are done.
         self.done = 0
-        self._n_features = sum(len(m.names) for m in makers)
+        self._n_features = sum(len(e.names) for e in extractors)
         #: Steps whose window is not full.
         self._short = int(
             np.searchsorted(edges(self.width + round(rate * step), rate, step), self.width)
@@ -128,5 +164,5 @@ class Windows:
         return out
 
     def _made(self, samples: NDArray[np.float32]) -> NDArray[np.float64]:
-        parts = [make(samples) for make in self.makers]
+        parts = [extract(samples) for extract in self.extractors]
         return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)

@@ -189,7 +189,7 @@ class _Live:
         say(f"{rules}")
         say(
             f"an alarm sounds about {delay:.2f} s after {wave} begins: filters {filters:.3f} s (at {hertz:g} "
-            f"Hz), half of the window {self._pipeline.window / 2:g} s, half a step {rules.step / 2:g} s, "
+            f"Hz), window {self._pipeline.extraction_delay:g} s, half a step {rules.step / 2:g} s, "
             f"debounce {rules.debounce:g} s; what computing adds is measured"
         )
         if self._still is not None:
@@ -217,7 +217,7 @@ class _Live:
             "alarm_of": rules.of,
             "refractory_seconds": rules.refractory,
             "filter_delay_seconds": filters,
-            "window_delay_seconds": self._pipeline.window / 2,
+            "window_delay_seconds": self._pipeline.extraction_delay,
             "alarm_delay_seconds": delay,
             "blind_seconds": self._pipeline.blind(source.rate),
             "debounce_seconds": rules.debounce,

@@ -43,7 +43,7 @@ def notes(
         f"steps of {config.step:g} s at {pipeline.rate:g} Hz, {' and '.join(pipeline.features)} over "
         f"the past {config.window:g} s, normalization: {pipeline.normalization}; {wave} that begins has "
         f"half its power in the features after {pipeline.onset_delay(native, hertz):.2f} s (filters "
-        f"{pipeline.delay(native, hertz):.2f} s, half the window {pipeline.window / 2:g} s); a start or a "
+        f"{pipeline.delay(native, hertz):.2f} s, window {pipeline.extraction_delay:g} s); a start or a "
         f"gap is followed by {pipeline.blind(native):.2g} s without features",
     ]
     if config.phase == "zero":

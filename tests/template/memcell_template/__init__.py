@@ -1,10 +1,10 @@
-"""A minimal gated unit and a boustrophedon order for memcell. Specs only: this module imports no torch."""
+"""A cell, an order of windows and features of EEG for memcell. Specs only: this module imports no torch."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from memcell import CellSpec, SamplerSpec, hookimpl
+from memcell import CellSpec, FeatureExtractorSpec, SamplerSpec, hookimpl
 
 
 @hookimpl
@@ -26,4 +26,17 @@ def memcell_samplers() -> Iterator[SamplerSpec]:
         name="boustrophedon",
         factory="memcell_template.boustrophedon:Boustrophedon",
         summary="Forth in even epochs, back in odd ones.",
+    )
+
+
+@hookimpl
+def memcell_feature_extractors() -> Iterator[FeatureExtractorSpec]:
+    """What makes features of EEG."""
+    yield FeatureExtractorSpec(
+        name="hjorth",
+        factory="memcell_template.hjorth:Hjorth",
+        config="memcell_template.configs:HjorthConfig",
+        checks="memcell_eeg.features.checking:CHECKS",
+        summary="Activity, mobility and complexity of each channel.",
+        reference="Hjorth 1970, Electroencephalography and Clinical Neurophysiology 29",
     )

@@ -17,3 +17,10 @@ class MGUConfig:
         low=-20,
         high=20,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class HjorthConfig:
+    """Options of ``--features hjorth``."""
+
+    complexity: bool = option(True, help="Complexity beside activity and mobility.")
