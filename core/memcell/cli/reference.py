@@ -20,7 +20,7 @@ _TITLES = {
     "dataset": "Data sets",
     "app": "Apps",
 }
-_HIDDEN = ("recognise", "fallback", "checker", "predict_config", "stream_config")
+_HIDDEN = ("recognise", "fallback", "checker", "checks", "predict_config", "stream_config")
 
 
 def reference(registry: Registry) -> str:
