@@ -51,7 +51,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("memcell.cli",),
     ("memcell",),
     ("memcell_plugins",),
-    ("memcell_data.content", "memcell_data.folders"),
+    ("memcell_data.content",),
     ("memcell_data.channels", "memcell_data.units"),
     ("memcell_data.recording",),
     ("memcell_data.quality", "memcell_data.tables"),

@@ -7,11 +7,11 @@ import struct
 import numpy as np
 import pytest
 
+from campaigns.damaged_files.samples import EVENT, GAP, RATE, write_samples
+from campaigns.damaged_files.samples import values as true_values
 from memcell.errors import DataError
 from memcell_data.formats.reader import open_recording, signal_file
 from memcell_data.labels.reading import read_labels
-from memcell_data.robustness.samples import EVENT, GAP, RATE, write_samples
-from memcell_data.robustness.samples import values as true_values
 
 mne = pytest.importorskip("mne")
 KINDS = ["eeg", "eog"]

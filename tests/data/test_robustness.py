@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from memcell_data.robustness import __main__ as command
-from memcell_data.robustness import mutations
-from memcell_data.robustness.defects import DEFECTS, edf
-from memcell_data.robustness.mutations import damaged, try_one
-from memcell_data.robustness.named import faults_of
-from memcell_data.robustness.samples import write_samples
+from campaigns.damaged_files import __main__ as command
+from campaigns.damaged_files import mutations
+from campaigns.damaged_files.defects import DEFECTS, edf
+from campaigns.damaged_files.mutations import damaged, try_one
+from campaigns.damaged_files.named import faults_of
+from campaigns.damaged_files.samples import write_samples
 
 DAMAGED = 165
 

@@ -88,6 +88,23 @@ def growing(path: Path) -> Iterator[Growing]:
         raise
 
 
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``, for a writer that wants one, and rename it there at the end.
+
+    Two processes may write the same file at once: each writes its own, and the last rename stays.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(path.parent)
+    temporary, handle = beside(path, path.suffix)
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+        os.close(handle)
+
+
 def write_atomic(path: Path, content: bytes | str) -> None:
     """Write a file so that a reader sees the old one or the new one, also after a crash.
 

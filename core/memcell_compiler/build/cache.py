@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from memcell.files.places import cache_folder
 from memcell.files.trusted import Distrusted, make_private, open_file, open_folder, reason_against
 
 #: Versions of torch, of the compiler and of this package leave behind what no later one asks for.
@@ -33,10 +34,8 @@ _KINDS = (".json", ".plan", ".so")
 
 
 def folder() -> Path:
-    """Return where compiled objects are kept: ``$XDG_CACHE_HOME/memcell/native``."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    root = Path(base) if base else Path.home() / ".cache"
-    return root / "memcell" / "native"
+    """Return where compiled objects are kept: ``native`` in the user's cache folder."""
+    return cache_folder() / "native"
 
 
 def fetch(key: str, build: Callable[[Path], None], where: Path | None = None) -> Path:

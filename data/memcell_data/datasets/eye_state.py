@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 
 from memcell.applications.datasets import Card
 from memcell.errors import DataError
+from memcell.files.atomic import atomic_path
+from memcell.files.places import data_folder
 from memcell_data import channels as names_of
 from memcell_data.datasets.configs import EyeStateConfig
 from memcell_data.datasets.fetching import require_reachable, unavailable
 from memcell_data.datasets.recognise import EYE_STATE_NAMES
-from memcell_data.folders import data_folder, whole_file
 from memcell_data.formats.reader import fingerprint
 from memcell_data.labels.reading import Rule
 from memcell_data.recording import Channel, Interval, Labels, Recording, Signal, Stretch
@@ -121,7 +122,7 @@ class EyeState:
         except Exception as error:
             raise unavailable(_WHAT, _ADDRESS, error, _INSTEAD) from error
         rows = np.column_stack([fetched.data, np.asarray(fetched.target, dtype=float)])
-        with whole_file(home / EYE_STATE_NAMES[0]) as temporary:
+        with atomic_path(home / EYE_STATE_NAMES[0]) as temporary:
             np.savetxt(
                 temporary,
                 rows,

@@ -13,10 +13,10 @@ from pathlib import Path
 
 from memcell.applications.datasets import Card
 from memcell.errors import DataError
+from memcell.files.places import data_folder
 from memcell_data.datasets.configs import EyesConfig
 from memcell_data.datasets.fetching import require_reachable, unavailable
 from memcell_data.datasets.recognise import EYES_FILE
-from memcell_data.folders import data_folder
 from memcell_data.formats.reader import open_recording, signal_file
 from memcell_data.labels.reading import Rule
 from memcell_data.recording import Interval, Labels, Recording

@@ -14,11 +14,11 @@ from pathlib import Path
 
 from memcell.applications.datasets import Card
 from memcell.errors import DataError
+from memcell.files.places import data_folder
 from memcell_data.datasets.configs import MwtConfig
 from memcell_data.datasets.fetching import require_reachable, unavailable
 from memcell_data.datasets.mwt_splits import FILE_SETS, FILES, SPLITS, read_file_sets
 from memcell_data.datasets.recognise import mwt_files
-from memcell_data.folders import data_folder
 from memcell_data.formats.mwt_file import MwtFile, channels_of, intervals
 from memcell_data.formats.reader import fingerprint
 from memcell_data.labels.reading import Rule

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from memcell.applications.datasets import Card
+from memcell.files.places import cache_folder
 from memcell_data.datasets import simulation
 from memcell_data.datasets.configs import SimulatedConfig
-from memcell_data.folders import cache_folder
 from memcell_data.formats.edf.writer import Track, write_edf
 from memcell_data.formats.reader import open_recording
 from memcell_data.labels.reading import FileLabels, Rule

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from memcell.applications.datasets import Card
 from memcell.errors import DataError
+from memcell.files.places import data_folder
 from memcell_data.datasets.configs import SleepEdfConfig
 from memcell_data.datasets.fetching import require_reachable, unavailable
 from memcell_data.datasets.recognise import HYPNOGRAM_FILE, PSG_FILE, psg_files
@@ -23,7 +24,6 @@ from memcell_data.datasets.sleep_hypnogram import (
     hypnogram_of,
     read_hypnogram,
 )
-from memcell_data.folders import data_folder
 from memcell_data.formats.reader import open_recording
 from memcell_data.recording import Interval, Labels, Recording
 

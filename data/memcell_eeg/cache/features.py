@@ -14,9 +14,9 @@ import numpy as np
 
 from memcell.errors import MemcellError, UsageError
 from memcell.files.atomic import make_folder
+from memcell.files.places import cache_folder
 from memcell.files.trusted import make_private, reason_against
 from memcell.sequences.time_series import TimeSeries
-from memcell_data.folders import cache_folder
 from memcell_data.recording import Recording
 from memcell_eeg import store
 from memcell_eeg.cache.key import key_of

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memcell import Card
-from memcell_data.folders import cache_folder
+from memcell.files.places import cache_folder
 from memcell_data.formats.edf.writer import Track, write_edf
 from memcell_data.formats.reader import open_recording
 from memcell_data.labels.reading import FileLabels, Rule

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memcell.errors import DataError
-from memcell_data.folders import whole_file
+from memcell.files.atomic import atomic_path
 from memcell_data.formats.edf.fields import FILE_FIELDS, SIGNAL_FIELDS
 from memcell_data.recording import Interval
 
@@ -98,7 +98,7 @@ def write_edf(
         },
     )
     body = np.concatenate([*(b.view(np.uint8) for b in blocks), stamps], axis=1)
-    with whole_file(path) as temporary:
+    with atomic_path(path) as temporary:
         temporary.write_bytes(head + body.tobytes())
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
-from memcell_data.folders import cache_folder, data_folder, whole_file
+from memcell.files.atomic import atomic_path
+from memcell.files.places import cache_folder, data_folder
 
 
 def test_the_persons_setting_is_heard(tmp_path, monkeypatch):
@@ -14,27 +17,40 @@ def test_the_persons_setting_is_heard(tmp_path, monkeypatch):
     assert cache_folder() == tmp_path / "c" / "memcell"
 
 
-def test_without_a_setting_it_is_the_home(tmp_path, monkeypatch):
+def test_without_a_setting_it_is_the_platforms_place(tmp_path, monkeypatch):
     for name in ("XDG_DATA_HOME", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     assert data_folder().is_relative_to(tmp_path)
     assert cache_folder().is_relative_to(tmp_path)
-    assert data_folder() != cache_folder()
+    if sys.platform == "linux":
+        assert data_folder() == tmp_path / ".local" / "share" / "memcell"
+        assert cache_folder() == tmp_path / ".cache" / "memcell"
+
+
+@pytest.mark.parametrize("variable", ["XDG_CACHE_HOME", "HOME"])
+def test_compiled_code_and_features_lie_in_one_cache_folder(variable, tmp_path, monkeypatch):
+    from memcell_compiler.build import cache
+    from memcell_eeg.cache import FeatureCache
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv(variable, str(tmp_path))
+    assert cache.folder() == cache_folder() / "native"
+    assert FeatureCache.of("default").folder == cache_folder() / "features"
 
 
 def test_whole_or_absent(tmp_path):
     path = tmp_path / "new" / "a.bin"
 
     def fail_halfway():
-        with whole_file(path) as temporary:
+        with atomic_path(path) as temporary:
             temporary.write_bytes(b"half")
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
         fail_halfway()
     assert list(path.parent.iterdir()) == []
-    with whole_file(path) as temporary:
+    with atomic_path(path) as temporary:
         temporary.write_bytes(b"whole")
         assert not path.exists()
     assert [p.name for p in path.parent.iterdir()] == ["a.bin"]

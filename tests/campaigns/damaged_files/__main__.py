@@ -1,4 +1,4 @@
-"""``python -m memcell_data.robustness``: the named defects and thousands of damaged files, counted.
+"""``python -m tests.campaigns.damaged_files``: the named defects and thousands of damaged files, counted.
 
 What must hold: no error that is not caught, every message names the file and a reason, no file takes more
 than 2 s of CPU time, no unit is wrong without a word, no gap is lost, and no patient is named.
@@ -14,14 +14,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from memcell.progress import progress
-from memcell_data.robustness.mutations import Outcome, try_one
-from memcell_data.robustness.named import judge
-from memcell_data.robustness.samples import write_samples
+
+from .mutations import Outcome, try_one
+from .named import judge
+from .samples import write_samples
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run what was asked for and print the counts; return 1 where something did not hold."""
-    parser = argparse.ArgumentParser(prog="python -m memcell_data.robustness", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.campaigns.damaged_files", description=__doc__
+    )
     parser.add_argument("--count", type=int, default=10_000, help="how many damaged files")
     parser.add_argument(
         "--start", type=int, default=0, help="number of the first, to go on in pieces"

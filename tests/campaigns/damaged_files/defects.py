@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from memcell_data.formats.edf.fields import field_at
 from memcell_data.formats.edf.writer import Track, write_edf
 from memcell_data.recording import Interval
-from memcell_data.robustness.samples import EVENT, NAMES, RATE, SECONDS, Values, values
+
+from .samples import EVENT, NAMES, RATE, SECONDS, Values, values
 
 Maker = Callable[[Path], Path]
 _SIGNALS = 3  # O1, E1 and the annotations

@@ -16,7 +16,8 @@ from memcell_data.formats.edf.fields import field_at
 from memcell_data.formats.reader import open_recording
 from memcell_data.labels.reading import read_labels
 from memcell_data.recording import Recording, Signal
-from memcell_data.robustness.samples import GAP, PATIENT, RATE, Sample, values
+
+from .samples import GAP, PATIENT, RATE, Sample, values
 
 LONGEST = 2.0
 #: A spread that is further off than this is another unit, not another range.
@@ -76,7 +77,7 @@ def try_one(number: int, seed: int, samples: Sequence[Sample]) -> Outcome:
     Args:
         number: Which mutation; it chooses the sample, its file and the damage.
         seed: Of all of them.
-        samples: As `memcell_data.robustness.samples.write_samples` wrote them.
+        samples: As `tests.campaigns.damaged_files.samples.write_samples` wrote them.
     """
     rng = np.random.default_rng([seed, number])
     sample = samples[number % len(samples)]

@@ -9,8 +9,9 @@ import numpy as np
 from memcell.errors import DataError
 from memcell_data.checks.check import Check
 from memcell_data.formats.reader import open_recording
-from memcell_data.robustness.defects import DEFECTS, Defect
-from memcell_data.robustness.samples import values
+
+from .defects import DEFECTS, Defect
+from .samples import values
 
 
 def judge(folder: Path) -> dict[str, list[str]]:
