@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+import torch
+
 from memcell.recurrent.cell import Cell
 from memcell.recurrent.norms import SiteNorms
+from memcell.recurrent.refusals import Unsupported
 from memcell.recurrent.window_call import WindowCall, WindowOutput
 
 if TYPE_CHECKING:
@@ -37,3 +40,14 @@ class NativeBackend:
         from memcell_compiler.runtime.stepper import NativeStepper
 
         return NativeStepper(cell, norms, lanes)
+
+    def toolchain(self) -> str:
+        """Return what generated code depends on beside its source: torch, instruction set, compiler."""
+        from memcell_compiler.build.compiler import find_compiler
+        from memcell_compiler.build.target import chosen
+
+        try:
+            said = find_compiler().version.splitlines()
+        except Unsupported as error:
+            return str(error)
+        return f"torch {torch.__version__}, {chosen().name}, {said[0] if said else 'a compiler'}"

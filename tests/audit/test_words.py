@@ -17,7 +17,7 @@ from memcell_microsleep.config import MicrosleepConfig
 
 TINY = (
     *("--task", "recall", "--streams", "4", "--test-streams", "2", "--trials", "6", "--lag", "8"),
-    *("--time-steps", "10", "--hidden-size", "6", "--batch-size", "2", "--unroll", "eager"),
+    *("--time-steps", "10", "--hidden-size", "6", "--batch-size", "2", "--backend", "eager"),
     *("--against", "none"),
 )
 

@@ -361,7 +361,7 @@ def test_a_gradient_of_the_gradient_is_refused_in_words():
     output, _ = unroll_inductor(
         WindowCall(layer.cell, layer.norms, x, state, state, marks, (16,), False)
     )
-    with pytest.raises(UsageError, match=r"create_graph=True.*--unroll eager"):
+    with pytest.raises(UsageError, match=r"create_graph=True.*--backend eager"):
         torch.autograd.grad(output.sum(), x, create_graph=True)
     layer = Layer(layer.cell, None, "compiled")
     torch.autograd.grad(layer(x, state, state, marks, (16,), False).outputs.sum(), x)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import click
 import pytest
 
+from memcell.cli.options import config_options, sections
 from memcell.errors import ConfigError
 from memcell.plugins import default_registry
 from memcell.plugins.options import fields_of, from_mapping, option, replace, to_mapping
@@ -83,6 +85,72 @@ def test_a_resolved_config_reads_back_as_itself(tmp_path):
     config = resolve("microsleep", typed, registry)
     folder = RunFolder.create(tmp_path / "run", config, registry, "cpu")
     assert resolve("microsleep", folder.sections(), registry) == config
+
+
+#: Of a run of version 0.1, where ``backend`` was called ``unroll`` and ``inductor`` was ``compiled``.
+OLD_CONFIG = """
+memcell = "0.1.0"
+app = "memory"
+
+[training]
+epochs = 1
+unroll = "compiled"
+
+[network]
+hidden_size = 4
+"""
+
+
+def test_config_of_version_before_is_read(tmp_path):
+    path = tmp_path / "config.toml"
+    path.write_text(OLD_CONFIG)
+    config = resolve("memory", read_toml(path), default_registry())
+    assert config.training.backend == "inductor"
+    section = config.sections()["training"]
+    assert section["backend"] == "inductor"
+    assert "unroll" not in section
+
+
+def test_new_name_wins_over_former_one():
+    assert (
+        from_mapping(TrainingConfig, {"unroll": "eager", "backend": "native"}).backend == "native"
+    )
+    with pytest.raises(ConfigError, match="'quick'"):
+        from_mapping(TrainingConfig, {"unroll": "quick"})
+
+
+@pytest.mark.parametrize(
+    ("typed", "note", "backend"),
+    [
+        (["--unroll", "eager"], "note: '--unroll eager' is now '--backend eager'", "eager"),
+        (
+            ["--unroll", "compiled"],
+            "note: '--unroll compiled' is now '--backend inductor'",
+            "inductor",
+        ),
+        (
+            ["--backend", "compiled"],
+            "note: '--backend compiled' is now '--backend inductor'",
+            "inductor",
+        ),
+        (["--backend", "torch"], "", "torch"),
+        (["--unroll", "eager", "--backend", "native"], "is now '--backend eager'", "native"),
+    ],
+)
+def test_former_option_is_understood_and_told_the_new_name(typed, note, backend, capsys):
+    option, *others = [
+        o
+        for o in config_options("training", TrainingConfig)
+        if o.name.endswith(("backend", "unroll"))
+    ]
+    assert [o.hidden for o in (option, *others)] == [False, True]
+    command = click.Command("train", params=[option, *others])
+    with command.make_context("train", typed) as context:
+        found = sections(command.params, context.params)
+    assert found == {"training": {"backend": backend}}
+    said = capsys.readouterr().err
+    assert note in said
+    assert bool(said) == bool(note)
 
 
 def test_every_option_of_every_plugin_is_documented_and_its_default_is_allowed():

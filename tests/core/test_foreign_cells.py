@@ -213,7 +213,7 @@ def trained_quietly(trainer):
         return trained(trainer)
 
 
-AUTO = {"unroll": "auto"}
+AUTO = {"backend": "auto"}
 
 
 def test_a_project_that_depends_on_the_window_ends_on_the_eager_loop(make):
@@ -222,7 +222,7 @@ def test_a_project_that_depends_on_the_window_ends_on_the_eager_loop(make):
         found = trained(trainer)
     assert ways_of(trainer) == {True}
     assert "did not agree with the eager loop" in trainer.network.recurrent.runs
-    eager = make("long", "eager", training={"unroll": "eager"})
+    eager = make("long", "eager", training={"backend": "eager"})
     assert equal(found, trained(eager))
 
 
@@ -264,7 +264,7 @@ def test_a_miscompiled_program_is_caught(make, monkeypatch, program, right, wron
     trainer = make("plain", training=AUTO)
     with pytest.warns(BackendWarning, match="memcell-odd|did not pass verification"):
         found = trained(trainer)
-    assert equal(found, trained(make("plain", "eager", training={"unroll": "eager"})))
+    assert equal(found, trained(make("plain", "eager", training={"backend": "eager"})))
 
 
 @pytest.mark.parametrize(
@@ -373,8 +373,8 @@ def test_masks_are_new_at_each_update_and_the_same_for_every_policy(make, cells,
     kinds = {
         "carry": {},
         "carry_p": {"policy": ("carry_p", {"p": 0.4})},
-        "eager": {"training": {"unroll": "eager", "epochs": 1}},
-        "artbp": {"training": {"unroll": "eager", "gradient": "artbp", "epochs": 1}},
+        "eager": {"training": {"backend": "eager", "epochs": 1}},
+        "artbp": {"training": {"backend": "eager", "gradient": "artbp", "epochs": 1}},
     }
     for name, how in kinds.items():
         seen[name] = []

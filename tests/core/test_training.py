@@ -41,24 +41,24 @@ def same(a, b):
 
 VARIANTS = [
     {},
-    {"training": {"unroll": "auto"}},
+    {"training": {"backend": "auto"}},
     {"policy": "reset", "sampler": "reshuffle"},
     {"policy": ("carry_p", {"p": 0.4}), "network": {"layers": 2, "dropout": 0.3}},
     {"policy": "learned", "optimizer": "rmsprop", "cell": "lstm97"},
     {"policy": "decay", "normalizer": ("batch", {"min_lanes": 2}), "cell": "gru"},
     {"sampler": ("stream", {"jitter": True}), "policy": ("carry", {"reset_each_epoch": False})},
-    {"policy": "stored", "sampler": "reshuffle", "training": {"unroll": "eager"}},
+    {"policy": "stored", "sampler": "reshuffle", "training": {"backend": "eager"}},
     {
         "policy": ("stored_burn_in", {"steps": 7}),
-        "training": {"unroll": "eager", "gradient": "tbptt", "k1": 6},
+        "training": {"backend": "eager", "gradient": "tbptt", "k1": 6},
     },
     {
         "policy": ("refresh", {"reset_each_epoch": False}),
-        "training": {"unroll": "eager", "gradient": "random_length"},
+        "training": {"backend": "eager", "gradient": "random_length"},
     },
-    {"policy": ("fitted_noise", {"least": 5, "pool": 9}), "training": {"unroll": "eager"}},
-    {"policy": "random_pass", "sampler": "reshuffle", "training": {"unroll": "eager"}},
-    {"training": {"unroll": "eager", "gradient": "artbp"}, "optimizer": "sgd"},
+    {"policy": ("fitted_noise", {"least": 5, "pool": 9}), "training": {"backend": "eager"}},
+    {"policy": "random_pass", "sampler": "reshuffle", "training": {"backend": "eager"}},
+    {"training": {"backend": "eager", "gradient": "artbp"}, "optimizer": "sgd"},
     {"policy": "reset", "sampler": "grab", "optimizer": ("gated_memory", {"mode": "learned"})},
     {"policy": "reset", "sampler": "curriculum", "optimizer": "averaged"},
     {"optimizer": "lookahead"},
@@ -199,7 +199,7 @@ def test_short_epochs_are_repeated_until_there_were_enough_updates(make_trainer)
 
 def test_epochs_shorter_than_the_first_are_repeated_as_well(make_trainer):
     trainer = make_trainer(
-        training={"epochs": 1, "min_updates": 51, "seed": 5, "patience": 0, "unroll": "eager"}
+        training={"epochs": 1, "min_updates": 51, "seed": 5, "patience": 0, "backend": "eager"}
     )
     batches = [len(trainer.order(epoch)[1]) for epoch in range(3)]
     assert sum(batches) < 51 == 3 * batches[0]
@@ -239,7 +239,7 @@ def test_recalibration_takes_the_windows_of_the_last_epoch_where_easy_ones_came_
         sampler=("curriculum", {"start": 0.3, "grow": 1}),
         policy="reset",
         normalizer=("batch", {"min_lanes": 2}),
-        training={"epochs": 3, "patience": 0, "unroll": "eager"},
+        training={"epochs": 3, "patience": 0, "backend": "eager"},
     )
     trainer.train()
     table, seen, run = trainer.order(trainer.at.epoch - 1)[0], [], trainer.run
@@ -274,7 +274,7 @@ def test_mixed_precision_trains_and_carries(make_trainer, cell):
     """In bfloat16 on the CPU, for want of a GPU: dtypes of states, losses and memory fit together."""
     trainer = make_trainer(
         cell=cell,
-        training={"mixed_precision": True, "epochs": 2, "unroll": "eager"},
+        training={"mixed_precision": True, "epochs": 2, "backend": "eager"},
         network={"layers": 2},
     )
     trainer.train()
@@ -334,7 +334,7 @@ class Cornered(torch.nn.Module):
 def test_a_gradient_that_is_no_number_is_a_divergence_and_leaves_the_weights_as_they_were(
     make_trainer,
 ):
-    trainer = make_trainer(training={"unroll": "eager", "clip": 1.0})
+    trainer = make_trainer(training={"backend": "eager", "clip": 1.0})
     trainer.network.encoder = Cornered()
     before = {k: v.clone() for k, v in trainer.network.state_dict().items()}
     with pytest.raises(Diverged, match=r"the gradient's norm is (inf|nan) at update 1 "):

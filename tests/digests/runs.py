@@ -30,7 +30,7 @@ TINY = (
     *("--time-steps", "10", "--hidden-size", "6", "--batch-size", "2", "--epochs", "2"),
     *("--min-updates", "0", "--against", "none"),
 )
-EAGER = ("--unroll", "eager")
+EAGER = ("--backend", "eager")
 EEG = (
     *("--data.subjects", "3", "--data.minutes", "3", "--hidden-size", "6", "--batch-size", "2"),
     *("--time-steps", "20", "--epochs", "2", "--min-updates", "0", "--cache", "off"),

@@ -36,7 +36,46 @@ class ConfigOption(click.Option):
             type=None if switch else str,
             metavar=None if switch else _metavar(field),
             help=_help(field, shown),
+            callback=_told_of_former_words if field.former_words else None,
         )
+
+
+class FormerOption(ConfigOption):
+    """An option under the name that it had in a version before: understood, told the new name, not shown.
+
+    Args:
+        option: The option that it is now.
+    """
+
+    def __init__(self, option: ConfigOption) -> None:
+        super().__init__(option.section, option.field)
+        field = option.field
+        was = field.formerly.replace("_", "-")
+        click.Option.__init__(
+            self,
+            [f"--{was}", parameter_name(option.section, field.formerly)],
+            metavar=option.metavar,
+            hidden=True,
+            callback=_told_of_new_name,
+        )
+
+
+def _told_of_former_words(context: click.Context, param: click.Parameter, value: Any) -> Any:
+    assert isinstance(param, ConfigOption)
+    now = param.field.now(value)
+    if now != value:
+        flag = param.field.flag
+        click.echo(f"note: '--{flag} {value}' is now '--{flag} {now}'", err=True)
+    return now
+
+
+def _told_of_new_name(context: click.Context, param: click.Parameter, value: Any) -> Any:
+    assert isinstance(param, ConfigOption)
+    if value is None:
+        return None
+    now = param.field.now(value)
+    click.echo(f"note: '{param.opts[0]} {value}' is now '--{param.field.flag} {now}'", err=True)
+    return now
 
 
 class ChoiceOption(click.Option):
@@ -68,11 +107,13 @@ def config_options(
 ) -> list[click.Parameter]:
     """Return the options of a config dataclass."""
     left_out = set(skip)
-    return [
+    options = [
         ConfigOption(section, field, prefix)
         for field in fields_of(config)
         if field.name not in left_out
     ]
+    former = [FormerOption(option) for option in options if option.field.formerly and not prefix]
+    return [*options, *former]
 
 
 def sections(
@@ -87,7 +128,8 @@ def sections(
             section, _, below = param.section.partition(".")
             into = found.setdefault(section, {})
             into = into.setdefault(below, {}) if below else into
-            into[param.field.name] = values[param.name]
+            if not (isinstance(param, FormerOption) and param.field.name in into):
+                into[param.field.name] = values[param.name]
         elif isinstance(param, ChoiceOption):
             found.setdefault(param.section, {})["name"] = values[param.name]
     return found

@@ -35,6 +35,9 @@ def section_of(name: str, app: str, registry: Registry) -> tuple[str, FieldInfo]
     known = {f.name: (section, f) for section, c in SECTIONS.items() for f in fields_of(c)}
     if name in known:
         return known[name]
+    now = next((f.name for _, f in known.values() if f.formerly == name), None)
+    if now is not None:
+        raise UsageError(f"--sweep {name}: it is called {now} now; type --sweep {now}=…")
     own = {f.name for f in fields_of(registry.get("app", app).config_type())}
     if name in own or name.partition(".")[0] == "data":
         raise UsageError(

@@ -157,13 +157,25 @@ def _differences(old: Mapping[str, Any], new: Mapping[str, Any], varied: set[str
     new = json.loads(json.dumps(new))
     for section in sorted(set(old) | set(new)):
         b = new.get(section, {})
-        a = {**_defaults(section, b), **old.get(section, {})}
+        a = _current(section, old.get(section, {}))
+        a = {**_defaults(section, b), **a}
         for key in sorted(set(a) | set(b)):
             if a.get(key) == b.get(key) or (section, key) in _NO_MATTER:
                 continue
             # what is varied in one and fixed in the other is said once, by its name
             if not varied & {key, f"{section}.{key}", section if key == "name" else key}:
                 found.append(f"[{section}] {key} is {a.get(key)!r} there and {b.get(key)!r} here")
+    return found
+
+
+def _current(section: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options of training or network by the names and words that they have now."""
+    known = fields_of(SECTIONS[section]) if section in SECTIONS else ()
+    former = {f.formerly: f for f in known if f.formerly}
+    found = {}
+    for name, value in values.items():
+        field = former.get(name)
+        found[name if field is None else field.name] = value if field is None else field.now(value)
     return found
 
 

@@ -37,7 +37,7 @@ _PACKAGES = {
     "memcell.unroll": {
         "memcell.backends": ". eager layer stack stepper torch_own>torch_kernels ways>choose agreement "
         "first_window operator subnormal",
-        "memcell.recurrent": "marks>step_masks norms",
+        "memcell.recurrent": "marks>step_masks norms transforms>reference",
     },
     "memcell.training": {
         "memcell": "interrupt",

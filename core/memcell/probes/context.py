@@ -83,7 +83,7 @@ class ProbeContext:
     @property
     def eager(self) -> bool:
         """Whether a probe's runs pay for each operation of a step: where training does, and on a GPU."""
-        return self.config.unroll == "eager" or self.network.device.type == "cuda"
+        return self.config.backend == "eager" or self.network.device.type == "cuda"
 
     def rng(self, *purpose: int) -> np.random.Generator:
         """Return a generator of this run and these numbers alone."""

@@ -97,7 +97,7 @@ class ProbeScheduler:
             total=trainer.total_updates,
             metrics=folder.metrics,
         )
-        eager = config.unroll == "eager"
+        eager = config.backend == "eager"
         self._update_cost = cost.update(config.time_steps, config.batch_size, eager)
         self.worked = 0.0
         self.off: dict[str, str] = {}

@@ -295,7 +295,7 @@ def spread(config: RunConfig, registry: Registry, say: Say) -> RunConfig:
         return config
     say("time loop eager: batch statistics are shared with the other processes at every step")
     return dataclasses.replace(
-        config, training=dataclasses.replace(config.training, unroll="eager")
+        config, training=dataclasses.replace(config.training, backend="eager")
     )
 
 

@@ -94,11 +94,13 @@ class TrainingConfig:
         False, help="Run the network in bfloat16 where that is safe (GPU only)."
     )
     threads: int = option(1, help="Torch threads of this process.", low=1, high=1024)
-    unroll: str = option(
+    backend: str = option(
         "auto",
-        help="How the time loop is run: generated C, chunks through Inductor, or the eager loop; auto "
-        "takes the fastest that can run the cell.",
-        choices=("auto", "native", "compiled", "eager"),
+        help="What runs the time loop: generated C (native), torch's own kernels, chunks through Inductor, "
+        "or the eager loop; auto takes the fastest that can run the cell.",
+        choices=("auto", "native", "torch", "inductor", "eager"),
+        formerly="unroll",
+        former_words={"compiled": "inductor"},
     )
     eval_policy: str = option(
         "auto",

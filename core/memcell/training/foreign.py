@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
-
+from memcell.backends.choose import NATIVE
 from memcell.plugins import Entry, Registry
-from memcell.recurrent.refusals import Unsupported
 from memcell.settings.run_config import RunConfig
-from memcell_compiler.build.compiler import find_compiler
-from memcell_compiler.build.target import chosen
 
 #: Kinds whose code is generated into the time loop.
 _GENERATED = ("cell", "normalizer")
@@ -30,8 +26,4 @@ def origin_of(entries: Sequence[Entry]) -> str:
 
 def generated_by() -> str:
     """Return what generated code depends on beside its source: torch, instruction set, compiler."""
-    try:
-        said = find_compiler().version.splitlines()
-        return f"torch {torch.__version__}, {chosen().name}, {said[0] if said else 'a compiler'}"
-    except Unsupported as error:
-        return str(error)
+    return NATIVE.toolchain()

@@ -105,8 +105,7 @@ def build_network(
     for _ in range(size.layers):
         cell = gradient.cell(_cell(config, registry, width))
         norm = None if config.choices["normalizer"].name == "none" else _Norm(config, registry)
-        backend = {"compiled": "inductor"}.get(config.training.unroll, config.training.unroll)
-        layers.append(Layer(cell, norm, backend))
+        layers.append(Layer(cell, norm, config.training.backend))
         width = cell.output_size
     stack = RecurrentStack(layers, size.dropout)
     noise = InputNoise(shift=size.input_shift, dropout=size.input_dropout)

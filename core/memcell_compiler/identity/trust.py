@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-import memcell
+from memcell import errors
 
 #: Packages whose functions give the same for the same arguments, the ones below excepted.
 _ROOTS = frozenset(
@@ -165,4 +165,4 @@ def _found(module: str, qualname: str) -> object:
 
 _LIBRARY = sysconfig.get_paths()["stdlib"] + os.sep
 _TORCH = str(Path(str(torch.__file__)).parent) + os.sep
-_OWN = str(Path(str(memcell.__file__)).parent) + os.sep
+_OWN = str(Path(errors.__file__).parent) + os.sep

@@ -26,9 +26,9 @@ PROBES = ["--probe", "staleness,order,stuck,gradient_flow,cell_state", "--probe-
 #: Options of training that keep different things in a checkpoint.
 SETTINGS = (
     [],
-    ["--cell", "gru", "--policy", "stored", "--sampler", "reshuffle", "--unroll", "eager"],
+    ["--cell", "gru", "--policy", "stored", "--sampler", "reshuffle", "--backend", "eager"],
     ["--normalizer", "layer", "--policy", "carry_p", "--layers", "2", "--dropout", "0.2"],
-    ["--optimizer", "averaged", "--sampler", "grab", "--policy", "reset", "--unroll", "eager"],
+    ["--optimizer", "averaged", "--sampler", "grab", "--policy", "reset", "--backend", "eager"],
 )
 LOSO = ["--split", "loso", "--batch-size", "4", "--epochs", "2", "--checkpoint-seconds", "0.05"]
 

@@ -164,7 +164,7 @@ OPTIONS = {
 }
 #: Steps and breaks of each recording.
 LENGTHS = [(21, (9,)), (12, ()), (17, (5, 6)), (3, ())]
-TRAINING = {"epochs": 2, "unroll": "eager", "time_steps": 5, "batch_size": 3}
+TRAINING = {"epochs": 2, "backend": "eager", "time_steps": 5, "batch_size": 3}
 
 
 def recording(name, n_steps, seed, breaks=()):

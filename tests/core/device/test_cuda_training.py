@@ -15,7 +15,7 @@ if not torch.cuda.is_available():
     pytest.skip("NOT RUN: torch sees no GPU here", allow_module_level=True)
 
 REGISTRY = default_registry()
-AUTO = {"unroll": "auto"}
+AUTO = {"backend": "auto"}
 VARIANTS = [
     *({"cell": name, "network": {"layers": 2, "dropout": 0.3}} for name in REGISTRY.names("cell")),
     *({"normalizer": name} for name in REGISTRY.names("normalizer")),

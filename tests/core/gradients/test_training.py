@@ -14,7 +14,7 @@ from memcell.runs.compatibility import misfits
 from memcell.sequences import collate
 
 REGISTRY = default_registry()
-EAGER = {"unroll": "eager", "epochs": 2}
+EAGER = {"backend": "eager", "epochs": 2}
 
 
 @pytest.mark.parametrize("policy", REGISTRY.names("policy"))
@@ -75,7 +75,7 @@ def test_what_was_observed_of_a_window_wants_windows_that_stay(make_config, samp
 def test_overlapping_lanes_go_on_from_the_state_at_the_stride(make_trainer, toy_task):
     """Without updates, each window begins with what running its sequence to its first step gives."""
     trainer = make_trainer(
-        training={"gradient": "tbptt", "time_steps": 10, "k1": 3, "unroll": "eager"},
+        training={"gradient": "tbptt", "time_steps": 10, "k1": 3, "backend": "eager"},
         sampler=("stream", {"shuffle_sequences": False, "split": "never"}),
     )
     table, order = trainer.order(0)
@@ -134,7 +134,7 @@ def test_what_a_policy_counts_stands_in_the_epochs_line(make_trainer):
 def test_a_replay_in_mixed_precision_takes_no_gradient_from_training(make_trainer, toy_task):
     """Casts to bfloat16 are cached: those made without gradient must not be found in training."""
     trainer = make_trainer(
-        training={"mixed_precision": True, "unroll": "eager"}, policy=("burn_in", {"steps": 4})
+        training={"mixed_precision": True, "backend": "eager"}, policy=("burn_in", {"steps": 4})
     )
     table, order = trainer.order(0)
     batch = collate(toy_task.train, table, order[1], table.ends(order[0]))

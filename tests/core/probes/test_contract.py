@@ -102,7 +102,7 @@ def test_a_resumed_run_writes_the_same_lines(make_trainer, budget, stop):
 
 def test_a_chain_of_resumes_leaves_the_checkpoint_of_the_whole_run_bit_for_bit(make_trainer):
     # the eager loop's prices are no round numbers, so that the order of a sum shows in its last bit
-    options = {**ALL, "probe_budget": 12.0, "epochs": 2, "unroll": "eager"}
+    options = {**ALL, "probe_budget": 12.0, "epochs": 2, "backend": "eager"}
     whole = make_trainer("whole", training=options)
     whole.train()
     for stop in (3, 4, 5, 4):
@@ -142,7 +142,7 @@ def test_the_counted_cost_stays_within_the_budget(make_trainer, names, budget):
             "probe_budget": budget,
             "epochs": 8,
             "patience": 0,
-            "unroll": "eager",
+            "backend": "eager",
         }
     )
     trainer.train()
@@ -201,7 +201,7 @@ class OnceEncoder(torch.nn.Module):
 
 
 def test_what_a_probe_cannot_do_ends_the_probe_and_not_the_training(make_trainer):
-    trainer = make_trainer(training={**ALL, "unroll": "eager"})
+    trainer = make_trainer(training={**ALL, "backend": "eager"})
     trainer.network.encoder = OnceEncoder()
     trainer.train()
     assert trainer.at.finished
@@ -228,7 +228,7 @@ class SinglePrecision(torch.nn.Identity):
 
 
 def test_whatever_a_network_raises_ends_the_probe_alone(make_trainer):
-    trainer = make_trainer(training={**ALL, "probe": ("stuck", "order"), "unroll": "eager"})
+    trainer = make_trainer(training={**ALL, "probe": ("stuck", "order"), "backend": "eager"})
     trainer.network.encoder = SinglePrecision(KeyError("float64"))
     trainer.train()
     assert trainer.at.finished
@@ -238,7 +238,7 @@ def test_whatever_a_network_raises_ends_the_probe_alone(make_trainer):
 
 
 def test_a_request_to_stop_passes_through_a_probe(make_trainer):
-    trainer = make_trainer(training={**ALL, "probe": ("stuck",), "unroll": "eager"})
+    trainer = make_trainer(training={**ALL, "probe": ("stuck",), "backend": "eager"})
     trainer.network.encoder = SinglePrecision(Interrupted("stopped"))
     with pytest.raises(Interrupted):
         trainer.train()

@@ -82,7 +82,7 @@ def test_in_a_run_it_knows_when_windows_were_trained(make_trainer):
         policy="reset",
         sampler="shuffle_once",
         training={
-            "probe": ("order",), "probe_budget": 100.0, "epochs": 4, "patience": 0, "unroll": "eager",
+            "probe": ("order",), "probe_budget": 100.0, "epochs": 4, "patience": 0, "backend": "eager",
         },
     )  # fmt: skip
     trainer.train()

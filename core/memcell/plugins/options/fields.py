@@ -6,7 +6,7 @@ import dataclasses
 import enum
 import types
 import typing
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,8 @@ class FieldInfo:
         kind: What a word is turned into: ``str``, ``Path`` or an Enum, whose words are its values where
             these are words, else its names.
         listed: The items are in a list rather than in a tuple.
+        formerly: The name that it had in a version before; files and command lines with it are understood.
+        former_words: Words that a version before had, by what they are called now.
     """
 
     name: str
@@ -52,11 +54,17 @@ class FieldInfo:
     choices: tuple[str, ...]
     kind: Any = str
     listed: bool = False
+    formerly: str = ""
+    former_words: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def flag(self) -> str:
         """The name as it is typed on a command line, without dashes before it."""
         return self.name.replace("_", "-")
+
+    def now(self, word: Any) -> Any:
+        """Return what a word of a version before is called now; any other value as it is."""
+        return self.former_words.get(word, word) if isinstance(word, str) else word
 
     @property
     def bounds(self) -> str:
@@ -83,8 +91,13 @@ def option(
     low: float | None = None,
     high: float | None = None,
     choices: Sequence[str] = (),
+    formerly: str = "",
+    former_words: Mapping[str, str] | None = None,
 ) -> Any:
     """Declare a field of a config dataclass.
+
+    A field or a word that was renamed names its ``formerly`` and ``former_words``: files of the version
+    before are read, and a command line is understood and told the new name.
 
     >>> @dataclass(frozen=True, kw_only=True)
     ... class DecayConfig:
@@ -92,7 +105,15 @@ def option(
     >>> fields_of(DecayConfig)[0].bounds
     '0 to 1'
     """
-    meta = {"help": help, "unit": unit, "low": low, "high": high, "choices": tuple(choices)}
+    meta = {
+        "help": help,
+        "unit": unit,
+        "low": low,
+        "high": high,
+        "choices": tuple(choices),
+        "formerly": formerly,
+        "former_words": dict(former_words or {}),
+    }
     if isinstance(default, list):  # each config has one of its own
         return dataclasses.field(default_factory=lambda: list(default), metadata={_KEY: meta})
     return dataclasses.field(default=default, metadata={_KEY: meta})

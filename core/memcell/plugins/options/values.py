@@ -26,8 +26,14 @@ def from_mapping(config: type[C], values: Mapping[str, Any], where: str = "") ->
         ConfigError: A name is not known, or a value is of the wrong type or out of bounds.
     """
     known = {f.name: f for f in fields_of(config)}
+    former = {f.formerly: f.name for f in known.values() if f.formerly}
     checked = {}
-    for name, value in values.items():
+    for given, value in values.items():
+        name = given
+        if given in former and given not in known:
+            name = former[given]
+            if name in values:  # what has the new name was said later
+                continue
         if name not in known:
             raise ConfigError(f"{where + ': ' if where else ''}{unknown('option', name, known)}")
         checked[name] = check(known[name], value, where)
@@ -95,6 +101,7 @@ def _scalar(field: FieldInfo, value: Any, where: str) -> Any:
             return next(member for member in field.kind if word_of(member) == word)
         return field.kind(word)
     if field.type is str and isinstance(value, str):
+        value = field.now(value)
         if field.choices and value not in field.choices:
             name = f"{where} " if where else ""
             raise ConfigError(unknown(f"value of {name}'{field.flag}'", value, field.choices))
