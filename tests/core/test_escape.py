@@ -10,7 +10,8 @@ import pytest
 
 from memcell.cli.terminal import echo, guarded
 from memcell.escape import Lines, cell, line, lines, markup, table
-from memcell.reports import paragraph
+from memcell.reports.page import html
+from memcell.reports.parts import paragraph
 
 HOSTILE = [
     "\x1b]0;title\x07", "\x1b[2J", "\x9b31m", "a\nb", "a\rb", "a\tb", "\u202egpj.exe", "\u2066x\u2069",
@@ -33,7 +34,7 @@ def test_nothing_unseen_is_left(text):
         assert "\\" in shown
     assert not unseen(lines(text), "\n\t")
     assert not unseen(markup(text), "\n\t")
-    assert not unseen(paragraph(text), "\n\t")
+    assert not unseen(html(paragraph(text)), "\n\t")
 
 
 def test_every_control_and_format_character_is_shown():
@@ -67,7 +68,7 @@ def test_a_row_is_one_line_with_its_cells():
 
 
 def test_a_page_takes_no_markup():
-    assert "<script" not in paragraph("<script>alert(1)</script>")
+    assert "<script" not in html(paragraph("<script>alert(1)</script>"))
     assert '"' not in markup('"')
 
 

@@ -10,7 +10,8 @@ import pytest
 from memcell.errors import RunFolderError
 from memcell.reports.numbers import number
 from memcell_eeg.reports import build
-from memcell_eeg.reports.prediction import files, tables
+from memcell_eeg.reports.prediction import files
+from memcell_eeg.reports.prediction import page as pages
 from memcell_microsleep.app import MICROSLEEP
 
 HEADS = ("recording", "status", "events", "event_seconds", "probability_max", "hours", "channels", "rate",
@@ -78,7 +79,7 @@ def test_the_numbers_are_those_of_the_files(folder) -> None:
     )
     page = folder.page()
     assert "<strong>3 events</strong> were detected in 2 of 2 recordings (2.00 h of signal)" in page
-    assert "<strong>1.5 an hour</strong>, together 12.0 s" in page
+    assert "<strong>1.5 per hour</strong>, 12.0 s in total" in page
     assert "3 events, median 4.0 s" in page
     assert "channel &#x27;O1&#x27; is flat 12% of the time" in page
     assert "abc-carry" in page
@@ -112,7 +113,7 @@ def test_gaps_are_drawn_and_counted(folder) -> None:
 def test_many_recordings_make_a_page_of_bounded_size(folder, monkeypatch) -> None:
     monkeypatch.setattr(files, "DRAWN", 3)
     monkeypatch.setattr(files, "MOST_EVENT_FILES", 40)
-    monkeypatch.setattr(tables, "MOST_ROWS", 20)
+    monkeypatch.setattr(pages, "MOST_ROWS", 20)
     for k in range(60):
         folder.add(f"r{k:02d}")
     page = folder.page()
@@ -120,8 +121,8 @@ def test_many_recordings_make_a_page_of_bounded_size(folder, monkeypatch) -> Non
     assert (
         "The first 3 recordings in the order of the summary; 57 more are in the table below" in page
     )
-    assert "Every recording (the first 20; 40 more stand in summary.tsv)" in page
-    assert "The events of the first 40 recordings." in page
+    assert "All recordings (the first 20; 40 more in the file)" in page
+    assert "Events of the first 40 recordings." in page
     assert "of the 3 recordings drawn above" in page
     assert "60 events" in page
 
@@ -146,7 +147,7 @@ def test_what_is_damaged_becomes_a_sentence(folder) -> None:
     (folder.path / "d_probability.tsv").write_bytes(b"\xff\xfe\x00")
     (folder.path / "prediction.json").write_text("[]", encoding="utf-8")
     page = folder.page()
-    assert "No events file can be read of 1 recording said to be done: a." in page
+    assert "The events file of 1 recording listed as done cannot be read: a." in page
     assert page.count("probability file cannot be read") == 2
 
 
@@ -165,7 +166,7 @@ def test_facts_of_another_type_are_left_out(folder, wrong) -> None:
         {"pipeline": pipeline, "subjects": {"train": wrong}, "recordings": recordings},
     ):
         folder.about(facts=facts, decision=wrong, scores=wrong, notes=wrong)
-        assert "What predicted" in folder.page()
+        assert 'id="model"' in folder.page()
 
 
 def test_a_summary_without_recordings_is_refused_by_name(folder) -> None:
@@ -193,7 +194,7 @@ def test_names_are_words_and_lead_nowhere(folder, tmp_path) -> None:
     page = folder.page()
     assert "<script" not in page
     assert page.count("&lt;script&gt;") > 5
-    assert "of 1 recording said to be done: ../../outside" in page
+    assert "The events file of 1 recording listed as done cannot be read: ../../outside" in page
 
 
 def test_the_model_is_named_with_what_it_was_trained_on(folder) -> None:
@@ -210,11 +211,11 @@ def test_the_model_is_named_with_what_it_was_trained_on(folder) -> None:
     )  # fmt: skip
     page = folder.page()
     for words in ("lstm, trained with carry", "runs/x", "mwt", "O1, O2", "0.812",
-                  "Split by subject: 2 train.", "2 to train on, 0 for validation, 1 to test on",
+                  "Split by subject: 2 train.", "2 training, 0 validation, 1 test",
                   "trained on 2 subjects",
-                  "could not be chosen", "not an even chance"):  # fmt: skip
+                  "was not chosen on validation", "not an even chance"):  # fmt: skip
         assert words in page, words
-    assert "recordings of the same name as 1 recording of these (r1)" in page
+    assert "recordings with the same names as 1 recording of these (r1)" in page
     assert "simulated" not in page
 
 
@@ -222,10 +223,10 @@ def test_a_model_of_simulated_recordings_is_said_first(folder) -> None:
     folder.add("r1")
     folder.about(facts={"simulated": True})
     page = folder.page()
-    assert page.index("simulated recordings") < page.index("What was found")
+    assert page.index("simulated recordings") < page.index('id="results"')
 
 
 def test_a_model_without_scores_says_so(folder) -> None:
     folder.add("r1")
     folder.about()
-    assert "nothing is known about how good it is" in folder.page()
+    assert "performance is unknown" in folder.page()

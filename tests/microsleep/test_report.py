@@ -25,6 +25,7 @@ from memcell_data.datasets.configs import SimulatedConfig
 from memcell_data.datasets.simulated import Simulated
 from memcell_eeg.reports import build
 from memcell_eeg.reports.places import ERRORS, EVENTS, choose
+from memcell_eeg.reports.run.phrasing import name_of
 from memcell_microsleep.app import MICROSLEEP
 
 TINY = ("--data.subjects", "4", "--data.minutes", "2", "--epochs", "3", "--min-updates", "1",
@@ -51,6 +52,7 @@ class Words(HTMLParser):
         super().__init__(convert_charrefs=True)
         self.said: list[str] = []
         self.loaded: list[str] = []
+        self.links: list[str] = []
         self.images: list[dict] = []
         self.tables: list[list[list[str]]] = []
         self.cell: list[str] | None = None
@@ -62,7 +64,8 @@ class Words(HTMLParser):
 
     def handle_starttag(self, tag, attributes):
         found = dict(attributes)
-        self.loaded += [v for k, v in attributes if k in ("src", "href", "data") and v]
+        self.loaded += [v for k, v in attributes if k in ("src", "data") and v]
+        self.links += [v for k, v in attributes if k == "href"]
         if tag in ("script", "link", "iframe", "object"):
             self.loaded.append(tag)
         if found.get("role") == "img" or tag == "img":
@@ -97,7 +100,7 @@ def table(path):
 def test_training_leaves_a_page_that_stands_alone(trained) -> None:
     page = (trained / "report.html").read_text(encoding="utf-8")
     words = Words(page)
-    assert not words.loaded
+    assert words.loaded == []
     assert "url(" not in page
     assert "@import" not in page
     assert len(page) < 3_000_000
@@ -109,16 +112,28 @@ def test_training_leaves_a_page_that_stands_alone(trained) -> None:
     assert "nan" not in words.text.split()
 
 
+def test_contents_and_files_are_linked_and_there(trained) -> None:
+    page = page_of(trained)
+    links = Words(page).links
+    ids = set(re.findall(r' id="([^"]*)"', page))
+    sections = [link[1:] for link in links if link.startswith("#")]
+    assert sections == re.findall(r'<h2 id="([^"]*)"', page)
+    assert set(sections) <= ids
+    files = [link for link in links if not link.startswith("#")]
+    assert {"./scores.tsv", "./subjects.tsv", "./metrics.jsonl", "./config.toml"} <= set(files)
+    assert all((trained / link).is_file() for link in files)
+
+
 def test_the_scores_are_those_of_the_files(trained) -> None:
     words = Words(page_of(trained))
     rows = table(trained / "scores.tsv")
     shown = next(t for t in words.tables if t[0][:2] == ["model", "kind"])
     assert len(shown) == len(rows) + 1
-    heads = {h.replace(" ", "_"): i for i, h in enumerate(shown[0])}
+    heads = {h: i for i, h in enumerate(shown[0])}
     for row, cells in zip(rows, shown[1:], strict=True):
         for score in ("balanced_accuracy", "kappa", "auc_pr", "event_f1"):
             known = float("nan") if row[score] == "n/a" else float(row[score])
-            assert cells[heads[score]] == number(known)
+            assert cells[heads[name_of(score)]] == number(known)
     own = rows[0]
     assert f"Balanced accuracy {number(float(own['balanced_accuracy']))}" in words.text
 
@@ -137,12 +152,12 @@ def test_what_the_interval_leaves_open_is_not_called_better(copied) -> None:
         return Words((copied / "report.html").read_text(encoding="utf-8")).text
 
     open_ = page("-0.01", "0.03")
-    assert "It is not told apart from the best baseline" in open_
-    assert "made no difference that shows in the score" in open_
+    assert "The difference to the best baseline is not significant" in open_
+    assert "did not significantly change the score" in open_
     decided = page("0.01", "0.03")
     assert "the best baseline" in decided
-    assert "not told apart" not in decided
-    assert "no difference that shows" not in decided
+    assert "not significant" not in decided
+    assert "not significantly" not in decided
 
 
 def test_the_confusion_matrix_and_events_are_those_of_the_files(trained) -> None:
@@ -155,16 +170,14 @@ def test_the_confusion_matrix_and_events_are_those_of_the_files(trained) -> None
     assert counted == [count(float(own[n])) for n in names]
     events = next(t for t in words.tables if t[0][:2] == ["model", "true events"])
     assert [line[1] for line in events[1:]] == [count(float(r["true_events"])) for r in rows]
-    assert f"{own['hit_events']} of {own['true_events']} true events were found" in words.text
+    assert f"{own['hit_events']} of {own['true_events']} true events were detected" in words.text
 
 
 def test_it_says_what_it_is_of_and_warns_first(trained) -> None:
     words = Words(page_of(trained)).text
-    at = [
-        words.index(s) for s in ("simulated", "What came out", "What to keep in mind", "Scores on")
-    ]
+    at = [words.index(s) for s in ("simulated", "Balanced accuracy", "One seed (0)", "Scores on")]
     assert at == sorted(at)
-    assert "too few to say how it does on other people" in words or "one test subject" in words
+    assert "too few to generalize" in words or "one test subject" in words
     assert f"memcell train microsleep --config {trained / 'config.toml'}" in words
     assert "--hidden-size 8" in words
     assert "hidden_size = 8" in words
@@ -193,7 +206,7 @@ def test_learning_curves_end_where_training_ended(trained) -> None:
 
 
 def test_staleness_is_drawn_where_it_was_measured(trained, copied) -> None:
-    measured = "How far carried memory is from what today’s parameters make"
+    measured = "Distance of carried memory from the memory that the current parameters compute"
     assert measured in Words(page_of(trained)).text
     (copied / "probes.jsonl").unlink(missing_ok=True)
     assert "With --probe staleness" in Words(page_of(copied)).text
@@ -217,10 +230,10 @@ def test_folds_have_a_page_of_all_together(trained, tmp_path) -> None:
     assert "each subject left out in turn" in words
     assert "2 folds, a line each" in words
     assert "Each of the 2 subjects was left out in turn" in words
-    assert "3 seeds, from 0 on, stand behind these scores" in words
-    assert "is an example, not a comparison" not in words
+    assert "The scores are those of 3 seeds, from 0 on" in words
+    assert "is an example" not in words
     # curves, excerpts and facts come from the folds
-    assert "The signal above them is missing" not in words
+    assert "The signals are missing" not in words
     assert "trained with reset" in words.lower()
     assert "128" in words
 
@@ -243,6 +256,12 @@ def test_predicting_ends_with_a_page_that_says_which_run_it_was(trained, tmp_pat
     words = Words((out / "report.html").read_text(encoding="utf-8"))
     assert f"{summary['events']} events were detected" in words.text
     assert "trained on simulated recordings" in words.text
+    assert {
+        "./summary.tsv",
+        "./prediction.json",
+        "./sim01_events.tsv",
+        "./sim01_probability.tsv",
+    } <= set(words.links)
     assert "lstm, trained with carry" in words.text
     assert not words.loaded
 
@@ -267,11 +286,11 @@ def test_hostile_names_stay_words(copied) -> None:
 #: What may be lost, and what the page says instead.
 LOST = {
     "scores.json": "has no scores yet",
-    "judged.npz": "kept no probabilities of its test recordings",
-    "excerpts.npz": "The signal above them is missing",
-    "model.safetensors": "does not say what its recordings were like",
+    "judged.npz": "kept no predictions of its test recordings",
+    "excerpts.npz": "The signals are missing",
+    "model.safetensors": "has no description of its recordings",
     "metrics.jsonl": "Trained with reset",
-    "environment.json": "does not say with which versions",
+    "environment.json": "did not record the versions",
     "config.toml": None,
     "confusion.tsv": None,
     "subjects.tsv": None,
@@ -303,7 +322,7 @@ def test_what_is_missing_or_damaged_becomes_a_sentence(trained, tmp_path, how) -
         else:
             path.write_bytes(b"\x00\xff{[\t\n\xfe" * 9 if how == "garbage" else b"")
         words = Words(page_of(folder)).text
-        assert "What came out" in words
+        assert "Caveats" in words
         if said is not None and how in ("missing", "garbage", "empty"):
             assert said in words, name
 
@@ -312,7 +331,7 @@ def test_what_is_missing_or_damaged_becomes_a_sentence(trained, tmp_path, how) -
 def test_a_section_that_is_no_table_is_left_out(copied, section) -> None:
     config = tomllib.loads((copied / "config.toml").read_text(encoding="utf-8"))
     (copied / "config.toml").write_text(tomli_w.dumps({**config, section: 3}), encoding="utf-8")
-    assert "What was trained on what" in Words(page_of(copied)).text
+    assert "Network, training and data" in Words(page_of(copied)).text
 
 
 def test_a_run_that_was_only_begun_has_a_page(trained, tmp_path) -> None:

@@ -71,7 +71,7 @@ def plotted(groups: Sequence[tuple[str, list[Measurement]]], form: str) -> bytes
     """Return a picture with a panel for each group: runs from left to right, a line for each contender."""
     from matplotlib import rc_context
 
-    from memcell.compare.report.figures.style import MARKERS, finish, look, new_figure
+    from memcell.reports.matplotlib_style import MARKERS, finish, look, new_figure
 
     # the same input gives the same bytes
     with rc_context({"svg.hashsalt": "memcell", "svg.fonttype": "none"}):

@@ -1,32 +1,6 @@
-"""A page that stands alone: one file, no network, readable on a phone, on paper and by a screen reader."""
+"""Reports: a page that stands alone in one file, readable on a phone, on paper and by a screen reader.
 
-from memcell.reports.drawing import drawing, folded, legend, panels
-from memcell.reports.parts import (
-    Html,
-    code,
-    figure,
-    listing,
-    paragraph,
-    section,
-    strong,
-    table,
-    text,
-)
-from memcell.reports.skeleton import document
-
-__all__ = [
-    "Html",
-    "code",
-    "document",
-    "drawing",
-    "figure",
-    "folded",
-    "legend",
-    "listing",
-    "panels",
-    "paragraph",
-    "section",
-    "strong",
-    "table",
-    "text",
-]
+A page is made of the data of `memcell.reports.parts` by Jinja2 templates (`memcell.reports.page`), its
+figures are inline SVG (`memcell.reports.charts`, `memcell.reports.svg`), in the colours of
+`memcell.reports.palette` and with the numbers of `memcell.reports.numbers`.
+"""

@@ -1,25 +1,30 @@
-"""Parts of a page. Plain strings are escaped; what is `Html` is taken as it is."""
+"""What a page is made of, as plain data; `memcell.reports.templates` makes HTML of it.
+
+Words are plain strings, which the templates escape; `text` and `strong` make `Html` of words in which some
+are emphasized.
+"""
 
 from __future__ import annotations
 
-import base64
-import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+from urllib.parse import quote
+
+from markupsafe import Markup
 
 from memcell.escape import markup as escape
 
-
-class Html(str):
-    """Text that is markup already."""
-
-    __slots__ = ()
+#: Text that is markup already.
+Html = Markup
 
 
 def text(*parts: str) -> Html:
     """Join parts, escaping those that are not `Html`.
 
     >>> text("a < b, ", strong("c"))
-    'a &lt; b, <strong>c</strong>'
+    Markup('a &lt; b, <strong>c</strong>')
     """
     return Html("".join(p if isinstance(p, Html) else escape(p) for p in parts))
 
@@ -29,70 +34,162 @@ def strong(what: str) -> Html:
     return Html(f"<strong>{text(what)}</strong>")
 
 
-def paragraph(*parts: str, kind: str = "") -> Html:
-    """Return a paragraph; ``kind`` is its class: ``"lead"``, ``"warning"``, ``"verdict better"`` ..."""
-    of = f' class="{escape(kind)}"' if kind else ""
-    return Html(f"<p{of}>{text(*parts)}</p>\n")
+def with_interval(value: str, low: str, high: str) -> Html:
+    """Return a cell with a value and, below it, the ends of its interval."""
+    return Html(f"{text(value)}<br><small>{text(low)} to {text(high)}</small>")
 
 
-def listing(items: Sequence[str]) -> Html:
-    """Return a bulleted list."""
-    return Html("<ul>\n" + "".join(f"<li>{text(item)}</li>\n" for item in items) + "</ul>\n")
+@dataclass(frozen=True)
+class Paragraph:
+    """A paragraph; its style is ``""``, ``"lead"``, ``"warning"``, ``"verdict better"`` ..."""
+
+    words: str
+    style: str = ""
+    kind: ClassVar = "paragraph"
 
 
-def code(what: str) -> Html:
-    """Return a block to copy, such as a command."""
-    return Html(f'<pre tabindex="0"><code>{escape(what)}</code></pre>\n')
+@dataclass(frozen=True)
+class Listing:
+    """A bulleted list."""
+
+    items: Sequence[str]
+    kind: ClassVar = "listing"
 
 
-def section(heading: str, *parts: str, level: int = 2) -> Html:
-    """Return a section under a heading that can be linked to."""
-    name = re.sub(r"[^a-z0-9]+", "-", heading.lower()).strip("-")
-    head = f'<h{level} id="{name}">{escape(heading)}</h{level}>\n'
-    return Html(f'<section aria-labelledby="{name}">\n{head}{text(*parts)}</section>\n')
+@dataclass(frozen=True)
+class Code:
+    """A block to copy, such as a command."""
+
+    words: str
+    kind: ClassVar = "code"
 
 
-def table(
-    caption: str, heads: Sequence[str], rows: Sequence[Sequence[str]], words: int = 1
-) -> Html:
-    """Return a table with its caption; on a narrow screen it scrolls by itself.
+@dataclass(frozen=True)
+class Link:
+    """A file beside the page.
+
+    Args:
+        name: Its name in the page's folder.
+        about: What it holds.
+    """
+
+    name: str
+    about: str = ""
+    kind: ClassVar = "link"
+
+    @property
+    def href(self) -> str:
+        """The address, which no name can turn into that of another place."""
+        return "./" + quote(self.name)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table with its caption; on a narrow screen it scrolls by itself.
 
     Args:
         caption: What it shows.
         heads: Of the columns.
-        rows: Cells, one for each head.
-        words: So many columns at the left are words; the others are numbers. The first cell of a row is
-            its heading.
+        rows: Cells, one for each head. The first cell of a row is its heading.
+        words: So many columns at the left are words; the others are numbers.
+        source: The file beside the page that has all of it; empty where there is none.
     """
 
-    def cells(row: Sequence[str]) -> str:
-        kinds = ["" if i < words else ' class="number"' for i in range(len(row))]
-        first, *rest = (text(cell) for cell in row)
-        tail = "".join(f"<td{kind}>{c}</td>" for kind, c in zip(kinds[1:], rest, strict=True))
-        return f'<tr><th scope="row">{first}</th>{tail}</tr>\n'
+    caption: str
+    heads: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    words: int = 1
+    source: str = ""
+    kind: ClassVar = "table"
 
-    top = "".join(
-        f'<th scope="col"{"" if i < words else " class=number"}>{text(head)}</th>'
-        for i, head in enumerate(heads)
-    )
-    body = "".join(map(cells, rows))
-    return Html(
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption)}">\n'
-        f"<table>\n<caption><span>{text(caption)}</span></caption>\n<thead><tr>{top}</tr></thead>\n"
-        f"<tbody>\n{body}</tbody>\n</table>\n</div>\n"
-    )
+    @property
+    def link(self) -> Link:
+        """The link to its file."""
+        return Link(self.source)
 
 
-def figure(png: bytes, alt: str, caption: str) -> Html:
-    """Return a picture that lies inside the page.
+@dataclass(frozen=True)
+class Legend:
+    """What lines and boxes mean: (words, class of the colour, look) each.
+
+    The look is ``"box"``, ``"gap"``, or a line's dashes.
+    """
+
+    entries: Sequence[tuple[str, str, str]]
+    kind: ClassVar = "legend"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A drawing with its caption.
 
     Args:
-        png: The file's bytes.
-        alt: What it shows, for whom cannot see it.
-        caption: Below it.
+        svg: Of `memcell.reports.svg.Canvas.markup`.
+        caption: What is shown.
+        wide: On a narrow screen it scrolls sideways.
     """
-    data = base64.b64encode(png).decode("ascii")
-    return Html(
-        f'<figure>\n<img alt="{escape(alt)}" src="data:image/png;base64,{data}">\n'
-        f"<figcaption>{text(caption)}</figcaption>\n</figure>\n"
-    )
+
+    svg: str
+    caption: str
+    wide: bool = False
+    kind: ClassVar = "figure"
+
+
+@dataclass(frozen=True)
+class Panels:
+    """Figures or tables side by side, one below the other where there is no room."""
+
+    parts: Sequence[Part]
+    kind: ClassVar = "panels"
+
+
+@dataclass(frozen=True)
+class Folded:
+    """What a click opens; on paper it is open where the browser can."""
+
+    summary: str
+    parts: Sequence[Part]
+    kind: ClassVar = "folded"
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part with a heading of the third level."""
+
+    heading: str
+    parts: Sequence[Part]
+    kind: ClassVar = "section"
+
+
+Part = Paragraph | Listing | Code | Link | Table | Legend | Figure | Panels | Folded | Section
+
+
+@dataclass
+class Contents:
+    """The headings of a page, in order, each with an id of its own."""
+
+    entries: list[tuple[str, str]] = field(default_factory=list)
+    used: set[str] = field(default_factory=set)
+
+    def add(self, heading: str, level: int = 2) -> str:
+        """Return the id of a heading; those of the second level are listed."""
+        words = "".join(c if c.isascii() and c.isalnum() else " " for c in heading.lower())
+        plain = "-".join(words.split()) or "section"
+        name, n = plain, 1
+        while name in self.used:
+            n += 1
+            name = f"{plain}-{n}"
+        self.used.add(name)
+        if level == 2:
+            self.entries.append((name, heading))
+        return name
+
+
+def paragraph(*words: str, style: str = "") -> Paragraph:
+    """Return a paragraph of words and `Html`."""
+    return Paragraph(text(*words), style)
+
+
+def links(folder: Path, files: Iterable[tuple[str, str]]) -> list[Link]:
+    """Return links to those of the files (name, what it holds) that are in the page's folder."""
+    return [Link(name, about) for name, about in files if (folder / name).is_file()]

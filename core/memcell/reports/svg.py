@@ -1,7 +1,8 @@
 """Drawings as inline SVG: sharp on a screen and on paper, letters stay letters, no library.
 
-A `Canvas` is one drawing; `Area` is a pair of axes on it in the data's own units. What the data say stands in
-the drawing's description, for whom cannot see it.
+A `Canvas` is one drawing; an `Area` is a pair of axes on it, in the data's own units. Colours are classes of
+`memcell.reports.palette`, so that a page's light and dark styles apply to drawings too. The data's words
+stand in the drawing's description, for readers who cannot see it.
 """
 
 from __future__ import annotations
@@ -13,13 +14,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from memcell.escape import markup as escape
+from memcell.reports.palette import INK, LINE, SOFT
 from memcell.reports.parts import Html
 
-INK, GREY, LINE = "#1d1d1f", "#55555c", "#d5d5dd"
-#: Okabe & Ito 2008, the colours that the colour-blind tell apart; lines differ in their dashes too.
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#aa4499", "#56b4e9", "#e69f00", "#000000")
-DASHES = ("", "7 3", "2 3", "9 3 2 3", "12 4", "1 4", "5 2")
 FONT = 13
+#: Width of a letter, of its height: on average, in a sans-serif face.
+LETTER = 0.54
 
 
 class Canvas:
@@ -42,16 +42,53 @@ class Canvas:
         self,
         x: float,
         y: float,
-        what: str,
+        words: str,
         anchor: str = "start",
         colour: str = INK,
         size: int = FONT,
+        upright: bool = False,
     ) -> None:
-        """Write at a point; ``anchor`` is start, middle or end."""
-        self.add(
-            f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{colour}" font-size="{size}">'
-            f"{escape(what)}</text>"
+        """Write at a point.
+
+        Args:
+            x: Units.
+            y: Units.
+            words: Escaped.
+            anchor: ``start``, ``middle`` or ``end``.
+            colour: Class.
+            size: Of the letters.
+            upright: Turned, to be read from below.
+        """
+        place = (
+            f'transform="translate({x:.1f} {y:.1f}) rotate(-90)"'
+            if upright
+            else f'x="{x:.1f}" y="{y:.1f}"'
         )
+        self.add(
+            f'<text {place} text-anchor="{anchor}" class="{colour}" font-size="{size}">{escape(words)}</text>'
+        )
+
+    def legend(self, entries: Sequence[tuple[str, str, str]], x: float, y: float) -> float:
+        """Write what lines mean, in rows from a point on; return the height that they take.
+
+        Args:
+            entries: (words, class, dashes) each.
+            x: Units.
+            y: Top of the first row.
+        """
+        at, row = x, y
+        for words, colour, dash in entries:
+            width = 30 + LETTER * FONT * len(words) + 18
+            if at > x and at + width > self.width:
+                at, row = x, row + 19
+            dashed = f' stroke-dasharray="{dash}"' if dash else ""
+            self.add(
+                f'<line x1="{at:.1f}" y1="{row + 8:.1f}" x2="{at + 24:.1f}" y2="{row + 8:.1f}" '
+                f'class="{colour}" stroke="currentColor" stroke-width="2.5"{dashed}/>'
+            )
+            self.text(at + 30, row + 12.5, words)
+            at += width
+        return row + 19 - y if entries else 0.0
 
     def markup(self, alt: str, wide: bool = False) -> Html:
         """Return the drawing; ``alt`` says what it shows, and ``wide`` lets it scroll on a phone."""
@@ -70,6 +107,7 @@ class Area:
         place: (left, top, width, height) in the canvas' units, without the axes' letters.
         x: (low, high) in the data's units.
         y: (low, high).
+        logarithmic: x is; its values are positive.
     """
 
     def __init__(
@@ -78,16 +116,19 @@ class Area:
         place: tuple[float, float, float, float],
         x: tuple[float, float],
         y: tuple[float, float],
+        logarithmic: bool = False,
     ) -> None:
-        self.canvas = canvas
+        self.canvas, self.logarithmic = canvas, logarithmic
         self.left, self.top, self.width, self.height = place
         self.x = (x[0], x[1] if x[1] > x[0] else x[0] + 1.0)
         self.y = (y[0], y[1] if y[1] > y[0] else y[0] + 1.0)
 
     def at_x(self, values: ArrayLike) -> NDArray[np.float64]:
         """Return canvas units of the data's x, kept inside."""
-        v = (np.asarray(values, dtype=np.float64) - self.x[0]) / (self.x[1] - self.x[0])
-        return np.asarray(self.left + self.width * v.clip(0, 1))
+        v, (low, high) = np.asarray(values, dtype=np.float64), self.x
+        if self.logarithmic:
+            v, low, high = np.log(np.maximum(v, low)), math.log(low), math.log(high)
+        return np.asarray(self.left + self.width * ((v - low) / (high - low)).clip(0, 1))
 
     def at_y(self, values: ArrayLike) -> NDArray[np.float64]:
         """Return canvas units of the data's y, kept inside."""
@@ -102,22 +143,27 @@ class Area:
         y_ticks: Sequence[float] | None = None,
         write: Callable[[float], str] = "{:g}".format,
     ) -> None:
-        """Draw the frame, a grid, and what the axes show; ``write`` writes the values of x."""
-        xs = ticks(*self.x, most=max(2, int(self.width // 62))) if x_ticks is None else x_ticks
+        """Draw the frame, a grid and the ticks; ``write`` writes the values of x."""
+        most = max(2, int(self.width // 62))
+        if x_ticks is None:
+            x_ticks = log_ticks(*self.x, most) if self.logarithmic else ticks(*self.x, most)
         ys = ticks(*self.y, most=max(2, int(self.height // 34))) if y_ticks is None else y_ticks
         bottom, right = self.top + self.height, self.left + self.width
         for v in ys:
             y = float(self.at_y(v))
             self._rule(self.left, y, right, y, LINE)
-            self.canvas.text(self.left - 6, y + 4.5, f"{v:g}".replace("-", "−"), "end", GREY)
-        for v in xs:
+            self.canvas.text(self.left - 6, y + 4.5, f"{v:g}".replace("-", "−"), "end", SOFT)
+        for v in x_ticks:
             x = float(self.at_x(v))
-            self._rule(x, bottom, x, bottom + 4, GREY)
-            self.canvas.text(x, bottom + 17, write(v).replace("-", "−"), "middle", GREY)
-        self._rule(self.left, bottom, right, bottom, GREY)
-        self._rule(self.left, self.top, self.left, bottom, GREY)
+            self._rule(x, bottom, x, bottom + 4, SOFT)
+            self.canvas.text(x, bottom + 17, write(v).replace("-", "−"), "middle", SOFT)
+        self._rule(self.left, bottom, right, bottom, SOFT)
+        self._rule(self.left, self.top, self.left, bottom, SOFT)
         if x_label:
-            self.canvas.text(self.left + self.width / 2, bottom + 35, x_label, "middle")
+            # a long label of narrow axes reaches to the left of them rather than off the drawing
+            half = LETTER * FONT * len(x_label) / 2
+            middle = min(self.left + self.width / 2, max(half, self.canvas.width - half))
+            self.canvas.text(middle, bottom + 35, x_label, "middle")
         if y_label:
             self.canvas.text(max(2, self.left - 44), self.top - 8, y_label)
 
@@ -136,7 +182,7 @@ class Area:
         if commands:
             dashed = f' stroke-dasharray="{dash}"' if dash else ""
             self.canvas.add(
-                f'<path d="{"".join(commands)}" fill="none" stroke="{colour}" '
+                f'<path d="{"".join(commands)}" class="{colour}" fill="none" stroke="currentColor" '
                 f'stroke-width="{width:g}" stroke-linejoin="round"{dashed}/>'
             )
 
@@ -156,29 +202,61 @@ class Area:
         px = np.concatenate([xs, xs[::-1]]).tolist()
         py = np.concatenate([self.at_y(high).ravel(), self.at_y(low).ravel()[::-1]]).tolist()
         points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(px, py, strict=True))
-        self.canvas.add(f'<polygon points="{points}" fill="{colour}" fill-opacity="{opacity:g}"/>')
+        self.canvas.add(
+            f'<polygon points="{points}" class="{colour}" fill="currentColor" fill-opacity="{opacity:g}"/>'
+        )
 
     def box(
         self, x: tuple[float, float], y: tuple[float, float], colour: str,
-        opacity: float = 1, edge: str = "", title: str = "",
+        opacity: float = 1, edge: bool = False, title: str = "",
     ) -> None:  # fmt: skip
-        """Fill a rectangle; it is at least as wide as can be seen."""
+        """Fill a rectangle; it is at least as wide as can be seen, and has a dashed edge where asked."""
         (a, b), (low, high) = self.at_x(x).tolist(), self.at_y(y).tolist()
-        stroke = f' stroke="{edge}" stroke-dasharray="3 2"' if edge else ""
         inner = f"<title>{escape(title)}</title>" if title else ""
         self.canvas.add(
             f'<rect x="{a:.1f}" y="{high:.1f}" width="{max(b - a, 0.8):.1f}" height="{low - high:.1f}" '
-            f'fill="{colour}" fill-opacity="{opacity:g}"{stroke}>{inner}</rect>'
+            f'class="{colour}{" edge" if edge else ""}" fill="currentColor" '
+            f'fill-opacity="{opacity:g}">{inner}</rect>'
         )
 
-    def dots(self, x: ArrayLike, y: ArrayLike, colour: str, square: bool = False) -> None:
-        """Draw a mark at each point."""
+    def dots(
+        self,
+        x: ArrayLike,
+        y: ArrayLike,
+        colour: str,
+        shape: str = "circle",
+        opacity: float = 1,
+        size: float = 4,
+    ) -> None:
+        """Draw a mark at each point: a ``circle``, ``square``, ``diamond`` or ``cross``."""
+        faint = f' opacity="{opacity:g}"' if opacity < 1 else ""
+        paths = {
+            "square": "M-{0} -{0}H{0}V{0}H-{0}Z",
+            "diamond": "M0 -{0}L{0} 0L0 {0}L-{0} 0Z",
+            "cross": "M-{0} -{0}L{0} {0}M-{0} {0}L{0} -{0}",
+        }
         for a, b in zip(self.at_x(x).ravel().tolist(), self.at_y(y).ravel().tolist(), strict=True):
+            if shape == "circle":
+                self.canvas.add(
+                    f'<circle cx="{a:.1f}" cy="{b:.1f}" r="{size:g}" class="{colour}" '
+                    f'fill="currentColor"{faint}/>'
+                )
+                continue
+            reach = {"square": 0.875, "diamond": 1.5, "cross": 0.9}[shape] * size
+            look = 'stroke="currentColor" stroke-width="1.8"' if shape == "cross" else ""
             self.canvas.add(
-                f'<rect x="{a - 3.5:.1f}" y="{b - 3.5:.1f}" width="7" height="7" fill="{colour}"/>'
-                if square
-                else f'<circle cx="{a:.1f}" cy="{b:.1f}" r="4" fill="{colour}"/>'
+                f'<path transform="translate({a:.1f} {b:.1f})" d="{paths[shape].format(f"{reach:g}")}" '
+                f'class="{colour}" fill="currentColor" {look}{faint}/>'
             )
+
+    def cloud(self, x: ArrayLike, y: ArrayLike, colour: str, opacity: float, size: float) -> None:
+        """Draw many round points as one element."""
+        xs, ys = self.at_x(x).ravel().tolist(), self.at_y(y).ravel().tolist()
+        points = "".join(f"M{a:.1f} {b:.1f}h0" for a, b in zip(xs, ys, strict=True))
+        self.canvas.add(
+            f'<path d="{points}" class="{colour}" fill="none" stroke="currentColor" '
+            f'stroke-width="{2 * size:g}" stroke-linecap="round" opacity="{opacity:g}"/>'
+        )
 
     def rule(self, x: float | None = None, y: float | None = None, dash: str = "4 3") -> None:
         """Draw a line across, at an x or at a y."""
@@ -194,7 +272,8 @@ class Area:
     ) -> None:
         dashed = f' stroke-dasharray="{dash}"' if dash else ""
         self.canvas.add(
-            f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="{colour}"{dashed}/>'
+            f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" class="{colour}" '
+            f'stroke="currentColor"{dashed}/>'
         )
 
 
@@ -214,3 +293,12 @@ def ticks(low: float, high: float, most: int) -> list[float]:
         if count <= most:
             break
     return [float(f"{(first + i) * step:.10g}") for i in range(count)]
+
+
+def log_ticks(low: float, high: float, most: int) -> list[float]:
+    """Return about ``most`` values with two digits, as far apart as factors, from low to high.
+
+    >>> log_ticks(1, 100, 3)
+    [1.0, 10.0, 100.0]
+    """
+    return sorted({float(f"{v:.2g}") for v in np.geomspace(low, high, max(2, min(most, 5)))})

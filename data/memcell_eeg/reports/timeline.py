@@ -1,8 +1,8 @@
 """The picture of one test recording: the whole of it above, one minute of it below.
 
 The recording is the one with the most true events, and the minute the one where most of them begin:
-both chosen by the labels, never by what a network made of them. Colours are those of Okabe and Ito 2008,
-which the colour-blind tell apart; networks differ in their line style too.
+both chosen by the labels, never by the predictions of a network. Colours are those of
+`memcell.reports.palette`; networks differ in their line style too.
 """
 
 from __future__ import annotations
@@ -22,14 +22,15 @@ from numpy.typing import NDArray
 from memcell.applications.app import Probabilities, Task
 from memcell.errors import DataError
 from memcell.files.atomic import write_atomic
+from memcell.reports.palette import LIGHT
 from memcell.sequences.time_series import TimeSeries
 from memcell_data.recording import Recording
 from memcell_eeg.features.precomputed import ReadyFeatures, pipeline_of
 from memcell_eeg.reports.trace import Trace, envelope, read_trace
 from memcell_eeg.scores.events import EventRules, runs
 
-LINES = (("#0072B2", "-"), ("#D55E00", "--"), ("#009E73", "-."), ("#CC79A7", ":"))
-TRUTH, UNKNOWN, GAP, INK = "#E69F00", "#BBBBBB", "#555555", "#333333"
+LINES = tuple(zip(LIGHT.series, ("-", "--", "-.", ":"), strict=False))
+TRUTH, UNKNOWN, GAP, INK = LIGHT.truth, LIGHT.unlabelled, LIGHT.soft, LIGHT.ink
 ZOOM = 60.0
 #: Where steps are long the minute is longer: so many of them.
 ZOOM_STEPS = 100
@@ -146,7 +147,7 @@ def _eeg(
 ) -> None:
     if trace is None:
         axis.set_yticks([])
-        axis.text(0.5, 0.5, "the recording is not at hand", transform=axis.transAxes, ha="center")
+        axis.text(0.5, 0.5, "no recording", transform=axis.transAxes, ha="center")
         return
     scale = trace.scale(channels)
     for row, name in enumerate(channels):
@@ -213,6 +214,6 @@ def _legend(figure: Figure, axis: Axes, sequence: TimeSeries) -> None:
     if not sequence.labelled.all():
         handles.append(Patch(color=UNKNOWN, alpha=0.45, label="no label"))
     if sequence.breaks:
-        gap = Patch(facecolor="white", edgecolor=GAP, hatch="////", label="gap: memory starts anew")
+        gap = Patch(facecolor="white", edgecolor=GAP, hatch="////", label="gap: memory is reset")
         handles.append(gap)
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)

@@ -1,4 +1,4 @@
-"""What speaks against believing a comparison, said beside it."""
+"""The caveats of a comparison: what limits the conclusions, in sentences."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from memcell.compare.report.differences import SEEDS, SUBJECTS, Difference
 from memcell.compare.report.folder import Comparison, Key
 from memcell.compare.report.measured import UPDATES, Measured
-from memcell.compare.report.words import listed, measure_name, number
+from memcell.compare.report.phrasing import listed, measure_name
+from memcell.reports.numbers import number
 from memcell.statistics.paired import ALPHA, smallest_p
 from memcell.statistics.targets import NEVER
 
@@ -18,23 +19,23 @@ FEW_SUBJECTS = 6
 
 
 def missing_line(comparison: Comparison) -> str:
-    """Return the page's first line: which runs are missing, or that none is."""
+    """Return the first line of the page: which runs are missing, or that all are there."""
     planned = len(comparison.settings) * len(comparison.seeds)
     missing = comparison.missing
     if not missing:
-        return f"All {planned} runs are here."
+        return f"All {planned} runs are complete."
     failed = sum(r.status == "failed" for r in comparison.records)
     begun = min(len(comparison.begun), max(0, len(missing) - failed))
     rest = len(missing) - failed - begun
     parts = [
-        f"{begun} begun and not finished" * bool(begun),
-        f"{failed} could not be run" * bool(failed),
-        f"{rest} not begun" * bool(rest > 0),
+        f"{begun} unfinished" * bool(begun),
+        f"{failed} failed" * bool(failed),
+        f"{rest} not started" * bool(rest > 0),
     ]
     where = listed([f"{named(comparison, key)} seed {seed}" for key, seed in missing])
     return (
         f"{len(missing)} of {planned} runs are missing: {', '.join(p for p in parts if p)} ({where}). "
-        f"What follows is of the {planned - len(missing)} runs that are here, and may change."
+        f"The results below are those of the other {planned - len(missing)} runs and may change."
     )
 
 
@@ -47,29 +48,29 @@ def named(comparison: Comparison, key: Key) -> str:
 def caveats(
     comparison: Comparison, measured: Measured, differences: Sequence[Difference]
 ) -> list[str]:
-    """Return every reason for doubt, the weightiest first."""
+    """Return the caveats, the most important first."""
     lines = [note[:1].upper() + note[1:].rstrip(".") + "." for note in comparison.notes]
     lines += [*_seeds(comparison, differences), *_subjects(measured, differences)]
     lines += [*_diverged(comparison, measured), *_failed(comparison)]
     lines += _target(comparison, measured)
     if any(d.tuned for d in differences):
         lines.append(
-            "“Each at its best” holds every setting at those values of the other axes where its median "
-            "validation loss was lowest. The choice looks at no test recording; the validation loss itself "
-            "is then a little too good on both sides."
+            "“Each at its best” compares every setting at those values of the other axes where its median "
+            "validation loss is lowest. No test recording enters this choice; the validation loss itself is "
+            "then slightly optimistic on both sides."
         )
     undefined = Counter(
         measure_name(d.measure) for d in differences if d.main and d.unit == SEEDS and d.undefined
     )
     if undefined:
         lines.append(
-            f"Some runs have no value for {listed(list(undefined))}: their pairs are left out there, and "
-            f"the number of pairs says so."
+            f"Some runs have no value for {listed(list(undefined))}; their pairs are excluded there, as the "
+            f"number of pairs shows."
         )
     lines.append(
-        "“Undecided” does not mean “no difference”: it means that these runs cannot tell. The interval says "
-        "which differences remain possible. Intervals describe; with fewer than about 20 pairs they are "
-        "too narrow, so the test alone decides."
+        "“Undecided” does not mean “no difference”: the interval shows which differences remain compatible "
+        "with the data. Bootstrap intervals are descriptive; with fewer than about 20 pairs they are too "
+        "narrow, so verdicts rest on the test alone."
     )
     lines += _environments(comparison)
     lines += [
@@ -86,19 +87,19 @@ def _seeds(comparison: Comparison, differences: Sequence[Difference]) -> list[st
     if rows and least > ALPHA:
         lines.append(
             f"There are too few seeds to decide anything: with {max(d.n for d in rows)} pairs the smallest "
-            f"possible p is {number(least)} after correction, and .05 is needed. Without correction, 6 seeds "
-            f"are the least; {MANY_SEEDS} or more are advised."
+            f"possible corrected p is {number(least)}, above .05. Without correction at least 6 seeds are "
+            f"needed; {MANY_SEEDS} or more are advised."
         )
     elif rows and min(d.n for d in rows) < MANY_SEEDS:
         lines.append(
             f"Some comparisons rest on {min(d.n for d in rows)} pairs of runs. With fewer than {MANY_SEEDS}, "
-            f"only large differences can be told from chance."
+            f"only large differences can be detected."
         )
     lines.append(
-        "Seeds measure the noise of training (other initial weights, another order): they say whether the "
-        "same thing would happen on these recordings again, not whether it would on other people. The test "
-        "over subjects asks the other question, of these very runs: one odd run, such as a diverged one, "
-        "weighs on every subject alike. Believe what both agree on."
+        "Seeds vary the initial weights and the order of training: tests over seeds generalize to other "
+        "trainings on these recordings, not to other people. Tests over subjects generalize to other people "
+        "for these trained networks, and one outlying run, such as a diverged one, affects every subject. "
+        "Rely on what both agree on."
     )
     return lines
 
@@ -106,16 +107,16 @@ def _seeds(comparison: Comparison, differences: Sequence[Difference]) -> list[st
 def _subjects(measured: Measured, differences: Sequence[Difference]) -> list[str]:
     n = len(measured.subjects)
     if n == 1:
-        return ["There is one test subject: nothing here speaks about any other person."]
+        return ["There is one test subject: the results do not generalize to other people."]
     rows = [d for d in differences if d.unit == SUBJECTS and d.n]
     if n and n < FEW_SUBJECTS:
         return [f"There are {n} test subjects: too few for any test over subjects to reach .05."]
     if rows and not any(smallest_p(d.n) * d.family <= ALPHA for d in rows):
         return [
-            f"There are {n} test subjects: too few to decide so many comparisons over subjects."
+            f"There are {n} test subjects: too few to decide this many comparisons over subjects."
         ]
     if not n:
-        return ["The runs hold no scores by subject: differences between people are not looked at."]
+        return ["The runs have no scores by subject, so differences between people are not tested."]
     return []
 
 
@@ -127,14 +128,14 @@ def _diverged(comparison: Comparison, measured: Measured) -> list[str]:
         return []
     where = listed([f"{name}: {n}" for name, n in fallen.items()])
     lines = [
-        f"{sum(fallen.values())} run(s) diverged: their loss was no longer a number ({where}). They are "
-        f"counted, not dropped: with the scores of the majority-class baseline, with the loss of guessing "
+        f"{sum(fallen.values())} run(s) diverged: their loss was no longer finite ({where}). They are "
+        f"included with the scores of the majority-class baseline, the loss of guessing "
         f"({number(measured.chance)} nats), and as never having reached the target."
     ]
     if measured.rule_lacks:
         lines.append(
-            "No majority-class baseline lies in the folder, so the diverged runs have no score: in scores "
-            "their pairs are missing, which flatters a setting that diverges."
+            "The folder has no majority-class baseline, so the diverged runs have no score and their pairs "
+            "are missing from the scores, which flatters a setting that diverges."
         )
     return lines
 
@@ -145,19 +146,19 @@ def _failed(comparison: Comparison) -> list[str]:
         return []
     reasons = Counter(r.reason.strip() or "no reason was given" for r in failed)
     return [
-        f"{len(failed)} run(s) could not be run and are missing: "
+        f"{len(failed)} run(s) failed and are missing: "
         + listed([f"{reason} ({n})" for reason, n in reasons.items()], 4) + "."
     ]  # fmt: skip
 
 
 def _target(comparison: Comparison, measured: Measured) -> list[str]:
     if math.isnan(measured.target):
-        return ["No run has a validation loss, so there is no target and no time to reach it."]
+        return ["No run has a validation loss, so there is no target loss and no time to reach it."]
     rule = (
-        "as --target-loss asked"
+        "as given by --target-loss"
         if measured.given
-        else "the largest, over settings, of the median best validation loss, so that at least half of the "
-        "runs of every setting get there"
+        else "the largest median best validation loss of any setting, so that at least half of the runs of "
+        "every setting reach it"
     )
     runs = comparison.counted
     ended_before = any(
@@ -166,15 +167,14 @@ def _target(comparison: Comparison, measured: Measured) -> list[str]:
     )
     smaller = ", or smaller, since some of these runs ended before it was used up" * ended_before
     lines = [
-        f"The target is a validation loss of {number(measured.target, 4)}: {rule}. A run that never got "
-        f"there counts with the whole budget of {measured.budget:.0f} updates in the comparison of times "
-        f"({measure_name(UPDATES)}), so the true difference may be larger{smaller}; the share that got "
-        f"there stands beside it."
+        f"The target is a validation loss of {number(measured.target, 4)}: {rule}. A run that did not reach "
+        f"it counts with the whole budget of {measured.budget:.0f} updates ({measure_name(UPDATES)}), so the "
+        f"true difference may be larger{smaller}; the share of runs that reached it is given beside it."
     ]
     if measured.target >= measured.chance:
         lines.append(
-            "The target is no better than guessing, so the time to reach it means little: name a lower one "
-            "with --target-loss."
+            "The target loss is no better than guessing, so the time to reach it means little; set a lower "
+            "one with --target-loss."
         )
     return lines
 
@@ -187,6 +187,6 @@ def _environments(comparison: Comparison) -> list[str]:
     if len(kinds) < 2:
         return []
     return [
-        f"The runs were made in {len(kinds)} different environments (versions or devices): differences "
-        f"between them may be mistaken for differences between settings."
+        f"The runs were made in {len(kinds)} different environments (versions or devices), which may be "
+        f"confounded with the settings."
     ]

@@ -1,4 +1,4 @@
-"""What a comparison's records tell: all numbers, before any is drawn or worded."""
+"""The numbers of a comparison, before any is drawn or put into words, and the files that hold them."""
 
 from __future__ import annotations
 
@@ -10,17 +10,27 @@ from typing import Any
 
 from memcell.compare.report import tsv
 from memcell.compare.report.caveats import caveats, missing_line
-from memcell.compare.report.curves import Curve, difference_curves, loss_curves
 from memcell.compare.report.differences import Difference, differences
 from memcell.compare.report.folder import Comparison, read_comparison
 from memcell.compare.report.measured import Measured, measure
-from memcell.compare.report.memory import MemoryShare, memory_shares
-from memcell.compare.report.staleness import Seen, read_staleness, staleness_by_setting
-from memcell.compare.report.summary import Summary, summaries
-from memcell.compare.report.words import sentence_text, title
+from memcell.compare.report.phrasing import sentence_text, title
+from memcell.compare.report.staleness import (
+    Measurement,
+    MemoryShare,
+    memory_shares,
+    read_staleness,
+    staleness_by_setting,
+)
+from memcell.compare.report.summaries import (
+    LearningCurve,
+    Summary,
+    difference_curves,
+    loss_curves,
+    summaries,
+)
 from memcell.files.atomic import write_atomic
 
-#: So many comparisons are said on a screen.
+#: So many comparisons fit on a screen.
 MOST_LINES = 20
 
 
@@ -29,15 +39,15 @@ class Findings:
     """Everything that was found.
 
     Args:
-        comparison: What was planned, and the records.
-        measured: What each run counts with.
+        comparison: The plan and the records.
+        measured: The measures of each run.
         summaries: Each setting by itself.
-        differences: Each setting against the reference.
-        shares: What staleness cost of what memory gave.
+        differences: Each setting minus the reference.
+        shares: The cost of staleness as a share of the gain of memory.
         losses: Learning curves.
-        apart: Their differences to the reference.
-        seen: What probes of staleness saw.
-        doubts: What speaks against believing it.
+        loss_differences: Learning curves minus that of the reference.
+        staleness: Measurements of the staleness probe.
+        caveats: What limits the conclusions.
     """
 
     comparison: Comparison
@@ -45,10 +55,10 @@ class Findings:
     summaries: Sequence[Summary]
     differences: Sequence[Difference]
     shares: Sequence[MemoryShare]
-    losses: Sequence[Curve]
-    apart: Sequence[Curve]
-    seen: Sequence[Seen]
-    doubts: Sequence[str]
+    losses: Sequence[LearningCurve]
+    loss_differences: Sequence[LearningCurve]
+    staleness: Sequence[Measurement]
+    caveats: Sequence[str]
 
 
 def find(folder: Path) -> Findings:
@@ -67,9 +77,9 @@ def find(folder: Path) -> Findings:
         differences=found,
         shares=memory_shares(comparison, measured),
         losses=loss_curves(comparison, measured),
-        apart=difference_curves(comparison, measured),
-        seen=read_staleness(comparison),
-        doubts=caveats(comparison, measured, found),
+        loss_differences=difference_curves(comparison, measured),
+        staleness=read_staleness(comparison),
+        caveats=caveats(comparison, measured, found),
     )
 
 
@@ -81,7 +91,7 @@ def write_numbers(found: Findings) -> None:
         "subjects": tsv.subject_rows(comparison, measured),
         "summary": tsv.summary_rows(comparison, found.summaries),
         "comparisons": tsv.difference_rows(found.differences),
-        "curves": tsv.curve_rows(comparison, found.losses, found.apart),
+        "curves": tsv.curve_rows(comparison, found.losses, found.loss_differences),
     }
     for name, table in rows.items():
         write_atomic(comparison.folder / f"{name}.tsv", tsv.tsv(table, tsv.HEADS[name]))
@@ -95,9 +105,9 @@ def write_numbers(found: Findings) -> None:
         "target_loss": measured.target,
         "target_given": measured.given,
         "missing": [{"setting": key, "seed": seed} for key, seed in comparison.missing],
-        "caveats": found.doubts,
+        "caveats": found.caveats,
         "memory": found.shares,
-        "staleness": staleness_by_setting(found.seen),
+        "staleness": staleness_by_setting(found.staleness),
         "baselines": comparison.baselines,
         **rows,
     }
@@ -105,8 +115,8 @@ def write_numbers(found: Findings) -> None:
     write_atomic(comparison.folder / "results.json", text + "\n")
 
 
-def told(found: Findings) -> Iterator[str]:
-    """Yield the lines for a screen: what is missing, what was found, what to keep in mind."""
+def messages(found: Findings) -> Iterator[str]:
+    """Yield the lines for a screen: missing runs, results, caveats."""
     yield missing_line(found.comparison)
     shown = [row for row in found.differences if row.main and row.n]
     if len(shown) > MOST_LINES:
@@ -115,5 +125,5 @@ def told(found: Findings) -> Iterator[str]:
         shown = decided[:MOST_LINES]
     for row in shown:
         yield f"{title(row)}: {sentence_text(row)}"
-    for doubt in found.doubts:
-        yield f"note: {doubt}"
+    for caveat in found.caveats:
+        yield f"note: {caveat}"

@@ -1,164 +1,287 @@
-"""The page, top down: what is missing, the answers, the doubts, the numbers, how to do it again."""
+"""The page of a comparison: the tables and sentences that ``templates/comparison.html`` puts in order."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
-from memcell.compare.report import tables
 from memcell.compare.report.caveats import missing_line
 from memcell.compare.report.differences import SEEDS, SUBJECTS, Difference
-from memcell.compare.report.figures.drawn import Drawn
+from memcell.compare.report.figures import Drawn
 from memcell.compare.report.findings import Findings
 from memcell.compare.report.folder import Comparison
-from memcell.compare.report.words import (
+from memcell.compare.report.measured import UPDATES
+from memcell.compare.report.phrasing import (
     GLOSSARY,
     heading_of,
     listed,
+    measure_name,
     memory_sentence,
+    p_value,
     paragraph_of,
+    signed,
     title,
+    updates_words,
 )
-from memcell.reports import (
+from memcell.compare.report.staleness import staleness_by_setting
+from memcell.reports.numbers import number, percent
+from memcell.reports.page import render
+from memcell.reports.parts import (
+    Figure,
     Html,
-    code,
-    document,
-    figure,
-    listing,
+    Panels,
+    Paragraph,
+    Part,
+    Section,
+    Table,
+    links,
     paragraph,
-    section,
     strong,
-    table,
     text,
+    with_interval,
 )
 
-#: So many pairs of settings are put into words before the doubts.
+TEMPLATES = Path(__file__).parent / "templates"
+#: Pairs of settings whose sentences stand among the results; more stand in a section of their own.
 FEW = 4
+#: Scores that a page has room for, the main one included.
+MOST_SCORES = 6
+FILES = (
+    ("summary.tsv", "each setting by itself"),
+    ("comparisons.tsv", "every difference, also in the scores that decide nothing"),
+    ("runs.tsv", "every run"),
+    ("subjects.tsv", "the main score of every run by test subject"),
+    ("curves.tsv", "learning curves"),
+    ("results.json", "all of these, and the caveats"),
+)
 
 
 def page(found: Findings, drawn: Sequence[Drawn]) -> str:
     """Return the report as one page of HTML."""
     comparison = found.comparison
     axes = listed([a.name.replace("_", " ") for a in comparison.axes])
-    incomplete = bool(comparison.missing)
-    found_out, in_words = list(_answers(found)), list(_in_words(found))
-    doubts = section("What to keep in mind", listing(found.doubts))
-    parts = [
-        paragraph(missing_line(comparison), kind="warning" if incomplete else "lead"),
-        paragraph(_what(comparison), kind="lead"),
-    ]
-    if len(in_words) <= FEW:
-        parts += [section("What was found", *found_out, *in_words), doubts]
-    else:
-        # many: the doubts must not stand behind a long list
-        parts += [
-            section("What was found", *found_out),
-            doubts,
-            section("Each comparison", *in_words),
-        ]
-    parts.append(section("Tables", *_tables(found)))
-    if drawn:
-        shown = [section(d.heading, figure(d.png, d.alt, d.caption), level=3) for d in drawn]
-        parts.append(section("Pictures", *shown))
-    parts += [
-        section("What the words mean", _glossary()),
-        section("To do it again", *_again(comparison)),
-    ]
-    return document(f"memcell compare {comparison.app}: {axes or 'one setting'}", *parts)
-
-
-def _what(comparison: Comparison) -> Html:
-    axes = "; ".join(f"{a.name.replace('_', ' ')} ({', '.join(a.values)})" for a in comparison.axes)
-    reference = ", ".join(a.values[0] for a in comparison.axes)
-    return text(
-        f"Compared: {axes or 'one setting'}, each with {len(comparison.seeds)} seeds. The reference is ",
-        strong(reference or "the only setting"),
-        ". Runs with the same seed begin with the same weights where their networks are alike, so they are "
-        "compared in pairs. ",
-        _recordings(comparison),
+    return render(
+        "comparison.html",
+        title=f"memcell compare {comparison.app}: {axes or 'one setting'}",
+        folder=TEMPLATES,
+        links=links(comparison.folder, FILES),
+        missing=missing_line(comparison),
+        incomplete=bool(comparison.missing),
+        compared=_compared(comparison),
+        results=list(_results(found)),
+        comparisons=list(_comparisons(found)),
+        few=FEW,
+        caveats=found.caveats,
+        tables=list(_tables(found)),
+        figures=[_figure(d) for d in drawn],
+        glossary=[text(strong(word), f": {meaning}") for word, meaning in GLOSSARY.items()],
+        commands=[c for c in comparison.commands if c],
+        environment=_environment(comparison),
     )
 
 
-def _recordings(comparison: Comparison) -> str:
+def _compared(comparison: Comparison) -> Html:
+    axes = "; ".join(f"{a.name.replace('_', ' ')} ({', '.join(a.values)})" for a in comparison.axes)
+    reference = ", ".join(a.values[0] for a in comparison.axes)
     parts = [
         f"{split.get('sequences')} {name} ({len(split.get('subjects', ()))} subjects)"
         for name, split in comparison.splits.items()
     ]
-    return f"Recordings: {', '.join(parts)}." if parts else ""
+    return text(
+        f"Compared: {axes or 'one setting'}, {len(comparison.seeds)} seeds each. The reference is ",
+        strong(reference or "the only setting"),
+        ". Runs with the same seed start from the same weights where their networks have the same shape, so "
+        "they are compared in pairs.",
+        f" Recordings: {', '.join(parts)}." if parts else "",
+    )
 
 
-def _answers(found: Findings) -> Iterator[Html]:
+def _results(found: Findings) -> Iterator[Part]:
     main = [d for d in found.differences if d.main]
     if not main:
-        yield paragraph("There is one setting only, so nothing is compared.")
+        yield Paragraph("There is one setting only, so nothing is compared.")
         return
-    there = [d for d in main if d.n]
-    decided = sum(d.verdict != "undecided" for d in there)
-    yield paragraph(f"{decided} of {len(there)} comparisons of the main measures are decided; one is decided "
-                    "where its corrected p is at most .05.")  # fmt: skip
-    yield tables.glance(main)
+    known = [d for d in main if d.n]
+    decided = sum(d.verdict != "undecided" for d in known)
+    yield Paragraph(
+        f"{decided} of {len(known)} comparisons of the main measures are decided (Holm-corrected p ≤ .05)."
+    )
+    yield _glance(main)
     for share in found.shares:
-        yield paragraph(memory_sentence(share), kind="verdict")
+        yield paragraph(memory_sentence(share), style="verdict")
 
 
-def _in_words(found: Findings) -> Iterator[Html]:
+def _comparisons(found: Findings) -> Iterator[Section]:
     main = [d for d in found.differences if d.main]
     for name in dict.fromkeys(map(title, main)):
         measures: dict[tuple[str, str], list[Difference]] = {}
         for d in main:
             if title(d) == name:
                 measures.setdefault((d.measure, d.inference), []).append(d)
-        lines = [paragraph(paragraph_of(rows), kind=_kind(rows)) for rows in measures.values()]
-        yield section(heading_of(name), *lines, level=3)
+        lines = [paragraph(paragraph_of(rows), style=_style(rows)) for rows in measures.values()]
+        yield Section(heading_of(name), lines)
 
 
-def _kind(rows: Sequence[Difference]) -> str:
+def _style(rows: Sequence[Difference]) -> str:
     """Return the class of a paragraph: coloured where seeds and subjects do not contradict each other."""
     verdicts = {d.verdict for d in rows if d.n}
     return f"verdict {verdicts.pop()}" if len(verdicts) == 1 else "verdict"
 
 
-def _tables(found: Findings) -> Iterator[Html]:
-    comparison, differences = found.comparison, found.differences
-    yield tables.summary_table(comparison, found.summaries)
-    if any(d.main for d in differences):
-        yield tables.difference_table(differences, "Comparisons over paired seeds", SEEDS)
-    if any(d.unit == SUBJECTS for d in differences):
-        caption = "Comparisons over test subjects, each averaged over seeds first"
-        yield tables.difference_table(differences, caption, SUBJECTS)
-    if found.seen:
-        yield tables.staleness_table(found.seen)
-    if comparison.baselines:
-        yield tables.baseline_table(comparison, found.measured, found.summaries)
-    yield paragraph(
-        "The files beside this page hold every number in full: runs.tsv, subjects.tsv, summary.tsv, "
-        "comparisons.tsv (also the scores that decide nothing), curves.tsv, and results.json with all of it."
-    )
+def _figure(drawn: Drawn) -> Section:
+    panels = [Figure(svg, "") for svg in drawn.panels]
+    shown: Part = Panels(panels) if len(panels) > 1 else panels[0]
+    return Section(drawn.heading, [shown, Paragraph(drawn.caption, "caption")])
 
 
-def _glossary() -> Html:
-    return listing([text(strong(word), f": {meaning}") for word, meaning in GLOSSARY.items()])
+def _tables(found: Findings) -> Iterator[Table]:
+    yield _summaries(found)
+    if (grid := _inference_grid(found)) is not None:
+        yield grid
+    main = [d for d in found.differences if d.main]
+    if main:
+        yield _differences(main, "Differences over paired seeds", SEEDS)
+    if any(d.unit == SUBJECTS for d in main):
+        caption = "Differences over test subjects, each averaged over seeds first"
+        yield _differences(main, caption, SUBJECTS)
+    if found.staleness:
+        yield _staleness(found)
+    if found.comparison.baselines:
+        yield _baselines(found)
 
 
-def _again(comparison: Comparison) -> Iterator[Html]:
-    commands = [c for c in comparison.commands if c]
-    if commands:
-        many = (
-            "These commands, one after the other, make"
-            if len(commands) > 1
-            else "This command makes"
-        )
-        yield paragraph(f"{many} the same runs and this page:")
-        yield code("\n".join(commands))
-    environment = next((e for e in comparison.environments.values() if e), None)
-    if environment is None:
-        yield paragraph("No run says with which versions it was made.")
-        return
-    libraries = environment.get("libraries")
+def _glance(differences: Sequence[Difference]) -> Table:
+    """Return the verdicts: a row for each pair of settings, a column for each measure."""
+    main = [d for d in differences if d.main]
+    columns = list(dict.fromkeys((d.measure, d.inference, d.unit) for d in main))
+    found = {(_pair(d), (d.measure, d.inference, d.unit)): d for d in main}
+    rows: list[list[str]] = []
+    for pair in dict.fromkeys(map(_pair, main)):
+        cells = [found.get((pair, column)) for column in columns]
+        rows.append([*pair, *(_short(d) if d is not None and d.n else "–" for d in cells)])
+    heads = ["compared", "at", *(_column(*c) for c in columns)]
+    if not any(row[1] for row in rows):
+        rows, heads = [[r[0], *r[2:]] for r in rows], [heads[0], *heads[2:]]
+    caption = "Verdict and difference (of updates: ratio) of each comparison"
+    return Table(caption, heads, rows, len(heads), "comparisons.tsv")
+
+
+def _summaries(found: Findings) -> Table:
+    comparison = found.comparison
+    main = measure_name(comparison.main_score)
+    heads = [*(a.name.replace("_", " ") for a in comparison.axes), "memory at inference", "runs",
+             "diverged", main, "95 % CI", "interquartile mean", "best validation loss",
+             "final training loss", "reached target", "median updates to target"]  # fmt: skip
+    rows = [
+        [*s.setting, s.inference or "–", f"{s.done + s.diverged} of {s.planned}", str(s.diverged),
+         number(s.score), _span(s.low, s.high), number(s.iqm), number(s.best_validation_loss),
+         number(s.final_training_loss), percent(s.reached), updates_words(s.updates)]
+        for s in found.summaries
+    ]  # fmt: skip
+    words = len(comparison.axes) + 1
+    return Table("Each setting by itself (means over seeds)", heads, rows, words, "summary.tsv")
+
+
+def _inference_grid(found: Findings) -> Table | None:
+    """Return the main score by memory in training (down) and at inference (across)."""
+    policies = found.measured.inferences
+    if len(policies) < 2:
+        return None
+    scores = {(s.setting, s.inference): s for s in found.summaries}
+    rows = []
+    for key in found.comparison.settings:
+        cells = [scores[key, policy] for policy in policies]
+        rows.append(
+            [", ".join(key), *(with_interval(number(s.score), number(s.low), number(s.high))
+                               if s.low == s.low else number(s.score) for s in cells)]
+        )  # fmt: skip
+    main = measure_name(found.comparison.main_score)
+    caption = f"Memory in training (rows) and at inference (columns): mean {main} with 95 % CI"
+    return Table(caption, ["trained with", *(f"inference: {p}" for p in policies)], rows)
+
+
+def _differences(differences: Sequence[Difference], caption: str, unit: str) -> Table:
+    heads = ["compared", "measure", "pairs", "difference", "95 % CI", "d_z", "share higher", "p",
+             "p corrected", "verdict"]  # fmt: skip
+    rows = []
+    for d in differences:
+        if d.unit != unit:
+            continue
+        inside = f" ({d.within.replace('_', ' ')})" if d.within else ""
+        measure = measure_name(d.measure) + (f", inference {d.inference}" if d.inference else "")
+        if d.measure == UPDATES:
+            measure = "ln(updates to target)"
+        rows.append(
+            [f"{d.setting} – {d.reference}{inside}", measure, str(d.n), signed(d.difference),
+             _span(d.low, d.high), number(d.d_z, 2), percent(d.superiority),
+             p_value(d.p).removeprefix("p = ").removeprefix("p "),
+             p_value(d.p_holm).removeprefix("p = ").removeprefix("p "), d.verdict]
+        )  # fmt: skip
+    return Table(caption, heads, rows, 2, "comparisons.tsv")
+
+
+def _baselines(found: Findings) -> Table:
+    comparison, measured = found.comparison, found.measured
+    shown = [n for n in comparison.shown_scores if n in measured.scores] or measured.scores
+    names = list(dict.fromkeys([comparison.main_score, *shown]))[:MOST_SCORES]
+    rows = [
+        [f"{', '.join(s.setting) or 'network'}; inference {s.inference}", "network", number(s.score),
+         *(number(s.others[n]) for n in names[1:])]
+        for s in found.summaries if s.inference
+    ]  # fmt: skip
+    for b in comparison.baselines:
+        kind = "not deployable" if "not deployable" in b.name else "baseline"
+        kind += f": {b.note}" if b.note else ""
+        rows.append([b.name, kind, *(number(b.scores.get(n, math.nan)) for n in names)])
+    heads = ["model", "kind", *map(measure_name, names)]
+    return Table("Networks (means over seeds) and baselines", heads, rows, 2)
+
+
+def _staleness(found: Findings) -> Table:
+    rows = [
+        [", ".join(s.setting), str(s.seeds), str(s.measured), number(s.lag, 1), number(s.distance),
+         number(s.cost, 4), number(s.gain, 4), percent(s.ratio),
+         "–" if s.low != s.low else f"{percent(s.low)} to {percent(s.high)}", number(s.turned, 5)]
+        for s in staleness_by_setting(found.staleness)
+    ]  # fmt: skip
+    heads = ["setting", "runs", "measurements", "mean lag (updates)", "distance S", "cost of staleness",
+             "gain of memory", "cost / gain", "95 % CI", "1 − cosine of gradients"]  # fmt: skip
+    return Table("Staleness in training (loss in nats; ratio of means)", heads, rows)
+
+
+def _environment(comparison: Comparison) -> Table | None:
+    found = next((e for e in comparison.environments.values() if e), None)
+    if found is None:
+        return None
+    libraries = found.get("libraries")
     named = {
-        "memcell": environment.get("memcell"), "git commit": environment.get("git"),
-        "Python": environment.get("python"), "system": environment.get("platform"),
-        "device": environment.get("device"), "threads": environment.get("threads"),
+        "memcell": found.get("memcell"), "git commit": found.get("git"),
+        "Python": found.get("python"), "system": found.get("platform"),
+        "device": found.get("device"), "threads": found.get("threads"),
         **(libraries if isinstance(libraries, dict) else {}),
     }  # fmt: skip
     rows = [[k, str(v)] for k, v in named.items() if v not in (None, "")]
-    yield table("Environment of the first run", ["what", "version"], rows, 2)
+    return Table("Environment of the first run", ["component", "version"], rows, 2)
+
+
+def _span(low: float, high: float) -> str:
+    return "–" if low != low else f"{number(low)} to {number(high)}"
+
+
+def _pair(d: Difference) -> tuple[str, str]:
+    return f"{d.setting} vs. {d.reference}", d.within.replace("_", " ")
+
+
+def _column(measure: str, inference: str, unit: str) -> str:
+    name = measure_name(measure) + (f", inference {inference}" if inference else "")
+    return name + (", over subjects" if unit == SUBJECTS else "")
+
+
+def _short(d: Difference) -> Html:
+    size = (
+        f"×\u00a0{number(math.exp(d.difference), 2)}"
+        if d.measure == UPDATES
+        else signed(d.difference)
+    )
+    return text(strong(d.verdict) if d.verdict != "undecided" else d.verdict, f" {size}")

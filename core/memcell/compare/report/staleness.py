@@ -1,4 +1,8 @@
-"""What probes of staleness saw while training, where runs have them (``probes.jsonl``)."""
+"""What staleness cost: of the gain that memory brought in scores, and as probes measured it in training.
+
+The first compares runs: the cost is that of carry against oracle, the gain that of oracle against reset. The
+second reads ``probes.jsonl`` of the runs that have one.
+"""
 
 from __future__ import annotations
 
@@ -12,18 +16,96 @@ from typing import Any
 import numpy as np
 
 from memcell.compare.report.folder import Comparison, Key
+from memcell.compare.report.measured import BEST, Measured
 from memcell.errors import MemcellError
 from memcell.files.reading import read_json_lines
-from memcell.statistics.bootstrap import ratio_interval
+from memcell.statistics.bootstrap import interval, ratio_interval
 
+NEEDED = ("reset", "carry", "oracle")
 PROBE = "staleness"
 #: A gain from memory below this, nats, is none.
 SMALLEST = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seen:
-    """One lane of one measurement, as `memcell_plugins.probes.staleness` has them.
+class MemoryShare:
+    """Cost of staleness and gain of memory in one measure, over the seeds that all three policies have.
+
+    Args:
+        measure: The main score, or the best validation loss.
+        inference: Inference policy of a score.
+        within: Values of the other axes.
+        n: Seeds.
+        gain: Of oracle over reset; positive where memory helps.
+        gain_low: Of its 95 % interval.
+        gain_high: Of its interval.
+        cost: Of carry against oracle; positive where staleness harms.
+        cost_low: Of its interval.
+        cost_high: Of its interval.
+        ratio: Cost over gain; NaN unless the interval of the gain is above 0, and every resample's gain too.
+        low: Of its percentile interval, seeds resampled.
+        high: Of its interval.
+    """
+
+    measure: str
+    inference: str
+    within: str
+    n: int
+    gain: float
+    gain_low: float
+    gain_high: float
+    cost: float
+    cost_low: float
+    cost_high: float
+    ratio: float
+    low: float
+    high: float
+
+
+def memory_shares(comparison: Comparison, measured: Measured) -> list[MemoryShare]:
+    """Return the share for each combination of the other axes, where an axis has all three policies."""
+    found = []
+    for i, axis in enumerate(comparison.axes):
+        if not set(NEEDED) <= set(axis.values):
+            continue
+        rests = dict.fromkeys((key[:i], key[i + 1 :]) for key in comparison.settings)
+        names = [a.name for k, a in enumerate(comparison.axes) if k != i]
+        for before, after in rests:
+            within = ", ".join(f"{n}={v}" for n, v in zip(names, (*before, *after), strict=True))
+            for measure, inference in [(comparison.main_score, p) for p in measured.inferences] + [
+                (BEST, "")
+            ]:
+                values = measured.values[measure, inference]
+                rows = [
+                    [values.get(((*before, policy, *after), seed), math.nan) for policy in NEEDED]
+                    for seed in comparison.seeds
+                ]
+                known = np.array([r for r in rows if not any(map(math.isnan, r))]).reshape(-1, 3)
+                if len(known):
+                    found.append(_share(known, measure, inference, within))
+    return found
+
+
+def _share(known: np.ndarray[tuple[int, int], np.dtype[np.float64]], measure: str, inference: str,
+           within: str) -> MemoryShare:  # fmt: skip
+    sign = -1.0 if measure == BEST else 1.0
+    gain, cost = sign * (known[:, 2] - known[:, 0]), sign * (known[:, 2] - known[:, 1])
+    (gain_low, gain_high), (cost_low, cost_high) = interval(gain), interval(cost)
+    ratio, low, high = math.nan, math.nan, math.nan
+    if gain_low > 0:
+        ratio, low, high = ratio_interval(cost, gain)
+        ratio = math.nan if math.isnan(low) else ratio
+    return MemoryShare(
+        measure=measure, inference=inference, within=within, n=len(known),
+        gain=float(gain.mean()), gain_low=gain_low, gain_high=gain_high,
+        cost=float(cost.mean()), cost_low=cost_low, cost_high=cost_high,
+        ratio=ratio, low=low, high=high,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement:
+    """One lane of one measurement of the staleness probe.
 
     Args:
         setting: One value for each axis.
@@ -38,16 +120,16 @@ class Seen:
     values: dict[str, float]
 
 
-def read_staleness(comparison: Comparison) -> list[Seen]:
+def read_staleness(comparison: Comparison) -> list[Measurement]:
     """Return every staleness record of the runs that ended; unreadable lines are left out."""
-    found: list[Seen] = []
+    found: list[Measurement] = []
     for record in comparison.records:
         key = comparison.key(record)
         for line in _lines(comparison.folder / "runs" / record.id / "probes.jsonl"):
             if line.get("probe") == PROBE and isinstance(line.get("values"), dict):
                 at = int(line.get("update") or 0)
                 found += [
-                    Seen(setting=key, seed=record.seed, update=at, values=values)
+                    Measurement(setting=key, seed=record.seed, update=at, values=values)
                     for values in _lanes(line["values"])
                 ]
     return found
@@ -72,22 +154,22 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
         yield from read_json_lines(path)
 
 
-def pick(seen: Seen, what: str) -> float:
+def pick(measurement: Measurement, what: str) -> float:
     """Return a value by its name, ``update``, ``ratio`` or ``cosine``; NaN where it was not measured."""
     if what == "update":
-        return float(seen.update)
+        return float(measurement.update)
     if what == "cosine":
-        return 1 - seen.values.get("gradient_distance", math.nan)
+        return 1 - measurement.values.get("gradient_distance", math.nan)
     if what == "ratio":
-        zero = seen.values.get("dL_zero", math.nan)
+        zero = measurement.values.get("dL_zero", math.nan)
         # Where memory gives nothing there is nothing to have a share of.
-        return seen.values.get("dL_stale", math.nan) / zero if zero > SMALLEST else math.nan
-    return seen.values.get(what, math.nan)
+        return measurement.values.get("dL_stale", math.nan) / zero if zero > SMALLEST else math.nan
+    return measurement.values.get(what, math.nan)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Staleness:
-    """What was seen in one setting: means over measurements of each run, then over runs.
+    """Staleness of one setting: means over measurements of each run, then over runs.
 
     Args:
         setting: One value for each axis.
@@ -116,15 +198,16 @@ class Staleness:
     turned: float
 
 
-def staleness_by_setting(seen: Sequence[Seen]) -> list[Staleness]:
+def staleness_by_setting(measurements: Sequence[Measurement]) -> list[Staleness]:
     """Return the means of each setting, every run weighing the same."""
-    settings = dict.fromkeys(s.setting for s in seen)
-    return [_of_setting(key, [s for s in seen if s.setting == key]) for key in settings]
+    settings = dict.fromkeys(s.setting for s in measurements)
+    return [_of_setting(key, [s for s in measurements if s.setting == key]) for key in settings]
 
 
-def _of_setting(key: Key, seen: Sequence[Seen]) -> Staleness:
+def _of_setting(key: Key, measurements: Sequence[Measurement]) -> Staleness:
     runs = {
-        seed: [s for s in seen if s.seed == seed] for seed in dict.fromkeys(s.seed for s in seen)
+        seed: [s for s in measurements if s.seed == seed]
+        for seed in dict.fromkeys(s.seed for s in measurements)
     }
 
     def means(what: str) -> list[float]:
@@ -143,7 +226,7 @@ def _of_setting(key: Key, seen: Sequence[Seen]) -> Staleness:
     if len(known) > 1 and math.isnan(low):
         ratio = math.nan  # a gain that is not clear has no share
     return Staleness(
-        setting=key, seeds=len(runs), measured=len(seen), lag=mean("lag"), distance=mean("S"),
+        setting=key, seeds=len(runs), measured=len(measurements), lag=mean("lag"), distance=mean("S"),
         cost=mean("dL_stale"), gain=mean("dL_zero"), ratio=ratio, low=low, high=high,
         turned=mean("gradient_distance"),
     )  # fmt: skip

@@ -7,11 +7,10 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from memcell.compare.report.curves import Curve
 from memcell.compare.report.differences import Difference
 from memcell.compare.report.folder import Comparison
 from memcell.compare.report.measured import LOSSES, Measured
-from memcell.compare.report.summary import Summary
+from memcell.compare.report.summaries import LearningCurve, Summary
 from memcell.escape import table
 from memcell.statistics.targets import NEVER
 
@@ -77,7 +76,7 @@ def difference_rows(differences: Iterable[Difference]) -> list[dict[str, Any]]:
 
 
 def curve_rows(
-    comparison: Comparison, losses: Iterable[Curve], differences: Iterable[Curve]
+    comparison: Comparison, losses: Iterable[LearningCurve], differences: Iterable[LearningCurve]
 ) -> list[dict[str, Any]]:
     """Return a row for each setting and update, with the difference to the reference beside it."""
     beside = {

@@ -1,4 +1,4 @@
-"""Which model a prediction was made with, in words: what it was trained on, and how well it did there."""
+"""The model that made a prediction: its training data, its test scores, its caveats."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from memcell.reports import Html, listing, paragraph, table
 from memcell.reports.numbers import number
+from memcell.reports.parts import Listing, Paragraph, Part, Table
 from memcell_eeg.reports.tables_in import as_float, as_object, read_facts
 
 SHOWN = ("balanced_accuracy", "kappa", "auc_pr", "event_sensitivity", "event_precision", "event_f1",
@@ -20,7 +20,7 @@ FEW_SUBJECTS = 6
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """What is known of it; everything may be missing.
+    """The model that predicted; everything may be unknown.
 
     Args:
         about: ``prediction.json``, as the engine wrote it.
@@ -69,13 +69,13 @@ class Model:
         }
         return recording in names or recording in used
 
-    def told(self) -> Iterator[Html]:
-        """Return a table of what it is, what every output on it must carry, and its scores."""
+    def parts(self) -> Iterator[Part]:
+        """Return tables of what it is and of its scores, and the notes that every output carries."""
         subjects = self.subjects
         who = ", ".join(
             f"{len(v)} {name}" for name, v in (
-                ("to train on", subjects.get("train", [])), ("for validation", subjects.get("valid", [])),
-                ("to test on", subjects.get("test", [])))
+                ("training", subjects.get("train", [])), ("validation", subjects.get("valid", [])),
+                ("test", subjects.get("test", [])))
         )  # fmt: skip
         pipeline = self.facts.get("pipeline", {})
         rows = {
@@ -94,52 +94,52 @@ class Model:
         }  # fmt: skip
         shown = [[k, str(v)] for k, v in rows.items() if v not in (None, "", "–")]
         if shown:
-            yield table("What predicted", ["what", "value"], shown, 2)
+            yield Table("Model", ["property", "value"], shown, 2)
         else:
-            yield paragraph("The folder does not say which model made it.")
+            yield Paragraph("The folder does not name the model that made it.")
         scores = {k: as_float(v) for k, v in as_object(self.about.get("scores")).items()}
         known = [n for n in SHOWN if not math.isnan(scores.get(n, math.nan))]
         if known:
-            yield table(
-                "How it did on the test recordings of its own training run",
+            yield Table(
+                "Scores on the test recordings of its training run",
                 ["score", "value"],
                 [[n.replace("_", " "), number(scores[n])] for n in known],
             )
         elif self.about:
-            yield paragraph("The run has no scores, so nothing is known about how good it is.")
+            yield Paragraph("The run has no scores, so the model’s performance is unknown.")
         notes = self.about.get("notes")
         if isinstance(notes, list) and notes:
-            yield paragraph("How it was trained and is to be read:")
-            yield listing([_sentence(str(n)) for n in notes])
+            yield Paragraph("Notes of its training run:")
+            yield Listing([_sentence(str(n)) for n in notes])
 
-    def doubts(self) -> list[str]:
-        """Return what speaks against believing it."""
+    def caveats(self) -> list[str]:
+        """Return what limits its use."""
         lines = []
         if self.simulated:
             lines.append(
-                "The model has seen simulated recordings only; nothing here is about a person."
+                "The model was trained on simulated recordings only; the results say nothing about people."
             )
         people = len(self.subjects.get("train", []))
         if people and people < FEW_SUBJECTS:
             lines.append(
-                f"It was trained on {people} subject{'' if people == 1 else 's'}: how it does on "
-                "other people, other amplifiers and other electrodes is not known."
+                f"The model was trained on {people} subject{'' if people == 1 else 's'}: its performance on "
+                "other people, amplifiers and electrodes is unknown."
             )
         if self.facts.get("split") == "time":
             lines.append(
-                "It was tested on the same people that it was trained on, at a later time: its "
-                "scores say little about anybody else."
+                "The model was tested on later recordings of the people that it was trained on; its scores "
+                "do not generalize to other people."
             )
         decision = as_object(self.about.get("decision"))
         if decision.get("threshold_chosen") == 0 and "cost" not in decision:
             lines.append(
-                "Its threshold could not be chosen on validation recordings; it holds for a calibrated "
-                "network."
+                "The threshold was not chosen on validation recordings; it is the optimal one of a "
+                "calibrated network."
             )
         if decision.get("weight_odds") not in (None, 1, 1.0):
             lines.append(
-                "In training the classes did not weigh what they occur, so a probability of .5 is not an "
-                "even chance: true chances are lower where events are rare."
+                "Training weighted the classes, so a probability of .5 is not an even chance: the chance is "
+                "lower where events are rare."
             )
         return lines
 

@@ -1,4 +1,4 @@
-"""What a prediction found, and what speaks against believing it, in words."""
+"""The results and caveats of a prediction in sentences."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from memcell.reports import Html, paragraph, strong
 from memcell.reports.numbers import count, length, number, percent
+from memcell.reports.parts import Paragraph, paragraph, strong
 from memcell_eeg.reports.prediction.files import Prediction
 from memcell_eeg.reports.prediction.model import Model
 from memcell_eeg.reports.tables_in import TableRow, value
@@ -20,10 +20,10 @@ def recordings(n: int) -> str:
 
 
 def failed_line(found: Prediction) -> str:
-    """Say how many recordings have no result."""
+    """Return how many recordings have no result."""
     return (
-        f"{recordings(len(found.failed))} of {count(len(found.rows))} could not be predicted; the reasons "
-        "stand below. Everything else on this page is of the others."
+        f"{recordings(len(found.failed))} of {count(len(found.rows))} could not be predicted (see Recordings "
+        "without a result). Everything else on this page describes the others."
     )
 
 
@@ -36,81 +36,81 @@ def _totals(found: Prediction) -> tuple[float, float, float]:
 
 
 def rate(row: TableRow) -> float:
-    """Return the events an hour of a row of the summary; NaN where its length is not known."""
+    """Return the events per hour of a row of the summary; NaN where its length is not known."""
     hours = value(row, "hours")
     return value(row, "events") / hours if hours > 0 else math.nan
 
 
-def answers(found: Prediction) -> Iterator[Html]:
-    """Return what was found, in plain words."""
+def results(found: Prediction) -> Iterator[Paragraph]:
+    """Return the number, rate and duration of the detected events."""
     if not found.done:
-        yield paragraph("No recording has a result.", kind="verdict")
+        yield paragraph("No recording has a result.", style="verdict")
         return
     hours, events, seconds = _totals(found)
     with_events = sum(value(r, "events") > 0 for r in found.done)
     yield paragraph(
         strong(f"{count(events)} events"), f" were detected in {count(with_events)} of "
         f"{recordings(len(found.done))} ({length(3600 * hours)} of signal): ",
-        strong(f"{number(events / hours, 1) if hours else '–'} an hour"),
-        f", together {length(seconds)}, {percent(seconds / 3600 / hours if hours else math.nan, 1)} of the "
-        "time.", kind="verdict",
+        strong(f"{number(events / hours, 1) if hours else '–'} per hour"),
+        f", {length(seconds)} in total, {percent(seconds / 3600 / hours if hours else math.nan, 1)} of the "
+        "recorded time.", style="verdict",
     )  # fmt: skip
     rates = np.array([rate(r) for r in found.done])
     rates = rates[np.isfinite(rates)]
     if len(rates) > 1:
         quarter, middle, three = np.quantile(rates, (0.25, 0.5, 0.75))
         yield paragraph(
-            f"Recordings differ: half of them have between {number(quarter, 1)} and {number(three, 1)} "
-            f"events an hour (median {number(middle, 1)}, from {number(rates.min(), 1)} to "
-            f"{number(rates.max(), 1)})."
+            f"Events per hour by recording: median {number(middle, 1)}, interquartile range "
+            f"{number(quarter, 1)} to {number(three, 1)}, range {number(rates.min(), 1)} to "
+            f"{number(rates.max(), 1)}."
         )
 
 
-def doubts(found: Prediction, model: Model) -> list[str]:
-    """Return every reason for doubt, the weightiest first."""
+def caveats(found: Prediction, model: Model) -> list[str]:
+    """Return the caveats, the most important first."""
     lines = [
-        "Nobody has labelled these recordings for this page: it shows what the model says, and cannot say "
-        "whether that is right. An event here is a run of steps above a threshold, not a diagnosis.",
-        *model.doubts(),
+        "These recordings have no labels here: the page shows the model’s predictions, and cannot show "
+        "whether they are correct. An event is a run of steps at or above a threshold, not a diagnosis.",
+        *model.caveats(),
     ]
     trained = [r["recording"] for r in found.done if model.knows(r["recording"])]
     if trained:
         lines.append(
-            "The model was trained or tuned on recordings of the same name as "
-            f"{recordings(len(trained))} of these ({some(trained)}): there it looks better than it is."
+            "The model was trained or tuned on recordings with the same names as "
+            f"{recordings(len(trained))} of these ({some(trained)}), so its results there are optimistic."
         )
     warned = [r for r in found.done if r.get("warnings", "").strip()]
     if warned:
         lines.append(
-            f"There are warnings about the signal of {recordings(len(warned))} (the table has them): "
+            f"Signal warnings for {recordings(len(warned))} (see All recordings): "
             f"{some([r['recording'] for r in warned])}."
         )
     short = [r["recording"] for r in found.done if value(r, "hours") < 1 / 12]
     if short:
         lines.append(
-            f"{recordings(len(short))} of less than 5 minutes ({some(short)}): a rate an hour means little "
-            "there, and normalization by the past, where the model has it, has hardly settled."
+            f"{recordings(len(short))} shorter than 5 minutes ({some(short)}): rates per hour are uncertain "
+            "there, and normalization by the past, if the model uses it, has not settled."
         )
     flat = [
         r["recording"] for r in found.done if value(r, "event_seconds") > 1800 * value(r, "hours")
     ]
     if flat:
         lines.append(
-            f"In {recordings(len(flat))} more than half of the time is event ({some(flat)}): sleep, closed "
-            "eyes for long, or a signal unlike what the model was trained on."
+            f"In {recordings(len(flat))} events take more than half of the time ({some(flat)}): sleep, long "
+            "eye closure, or a signal unlike those the model was trained on."
         )
     if found.unread:
         lines.append(
-            f"No events file can be read of {recordings(len(found.unread))} said to be done: "
+            f"The events file of {recordings(len(found.unread))} listed as done cannot be read: "
             f"{some(found.unread)}."
         )
     return lines
 
 
 def remarks(row: TableRow) -> str:
-    """Return why a recording has no result, what it was noted for, and what is odd about its signal."""
-    said = (row.get(n, "").strip().rstrip(".") for n in ("reason", "note", "warnings"))
-    return "; ".join(s for s in said if s)
+    """Return the reason, note and signal warnings of a recording."""
+    found = (row.get(n, "").strip().rstrip(".") for n in ("reason", "note", "warnings"))
+    return "; ".join(f for f in found if f)
 
 
 def some(names: list[str], most: int = 5) -> str:

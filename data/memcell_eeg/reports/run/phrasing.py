@@ -1,24 +1,36 @@
-"""Names of scores and models as a person reads them."""
+"""The results and caveats of a run in sentences."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
-from memcell.reports.numbers import count, number
-from memcell_eeg.reports.run.held import Run, Scored
+from memcell.reports.numbers import count, number, percent
+from memcell.reports.parts import Paragraph, paragraph, strong
+from memcell_eeg.reports.run.files import Run, Scored
 from memcell_eeg.reports.tables_in import TableRow, value
+
+#: Scores whose names are not their words.
+NAMES = {
+    "auc_pr": "PR AUC", "auc_roc": "ROC AUC", "f1": "F1", "event_f1": "event F1", "mcc": "MCC", "ece": "ECE",
+    "onset_delay_s": "onset delay (s)", "onset_delay_p90_s": "onset delay, 90th percentile (s)",
+}  # fmt: skip
 
 
 def name_of(score: str) -> str:
     """Return a score's name as words."""
-    return score.replace("_", " ")
+    return NAMES.get(score, score.replace("_", " "))
+
+
+def capital(words: str) -> str:
+    """Return words with a capital; abbreviations stay."""
+    return words[:1].upper() + words[1:]
 
 
 def short(row: Scored) -> str:
-    """Return a row's name for a person: what was trained how, and how memory was handled when scoring."""
+    """Return the name of a row: how it was trained, and how memory was handled at inference."""
     if row.inference:
-        way = {"carry": "memory carried when scoring", "reset": "memory reset when scoring"}
-        return f"trained with {row.policy}, {way.get(row.inference, row.inference)}"
+        return f"trained with {row.policy}, memory {handling(row)} at inference"
     return row.name
 
 
@@ -44,19 +56,19 @@ def open_question(run: Run, other: Scored) -> bool:
 
 
 def paired(run: Run, other: Scored) -> str:
-    """Return what the paired difference over subjects says."""
+    """Return the paired difference over subjects as a sentence."""
     row = _difference(run, other)
     if row is None:
         return ""
     n, low, high, p = (value(row, k) for k in ("subjects", "low", "high", "p"))
     if math.isnan(low) or n < 3:
         few = f"{count(n)} test subject{'' if n == 1 else 's'}"
-        return f" With {few} nothing can be said about other people."
+        return f" With {few} the difference does not generalize to other people."
     least = value(row, "smallest_p")
-    doubt = f"; with so few subjects p cannot be below {number(least, 3)}" if least > 0.05 else ""
+    bound = f"; smallest possible p with so few subjects {number(least, 3)}" if least > 0.05 else ""
     return (
-        f" Subject by subject (n = {count(n)}) the difference is {number(value(row, 'mean'))} on average "
-        f"(95 % interval {number(low)} to {number(high)}; p = {number(p, 3)}{doubt})."
+        f" Mean paired difference over {count(n)} subjects: {number(value(row, 'mean'))} (95 % CI "
+        f"{number(low)} to {number(high)}; sign-flip p = {number(p, 3)}{bound})."
     )
 
 
@@ -66,6 +78,180 @@ def sentence(line: str) -> str:
     return line[:1].upper() + line[1:].rstrip(".") + "." if line else line
 
 
-def way(row: Scored) -> str:
-    """Return how memory was handled when scoring, in a word."""
-    return "carried" if row.inference == "carry" else "reset"
+def handling(row: Scored) -> str:
+    """Return how memory was handled at inference, in a word."""
+    return {"carry": "carried", "reset": "reset"}.get(row.inference, row.inference)
+
+
+_FOUR = ("true_negative", "false_positive", "false_negative", "true_positive")
+
+
+def best_baseline(run: Run) -> Scored | None:
+    """Return the best baseline that could be deployed."""
+    usable = [
+        r for r in run.rows
+        if r.kind != "network" and "not deployable" not in r.name and not math.isnan(r.get(run.main_score))
+    ]  # fmt: skip
+    return max(usable, key=lambda r: r.get(run.main_score), default=None)
+
+
+def results(run: Run) -> Iterator[Paragraph]:
+    """Return the results: the score, the events, the difference to the baselines, the effect of memory."""
+    own = run.own
+    if own is None:
+        yield paragraph(
+            "This run has no scores yet: it is not finished, or its scores cannot be read.", style="verdict",
+        )  # fmt: skip
+        return
+    yield paragraph(*_score(run, own), style="verdict")
+    if events := _events(run, own):
+        yield paragraph(*events, style="verdict")
+    yield paragraph(*_baseline(run, own), style="verdict")
+    if run.other is not None:
+        yield paragraph(*_memory(run, own, run.other), style="verdict")
+
+
+def _score(run: Run, own: Scored) -> Iterator[str]:
+    score = own.get(run.main_score)
+    yield strong(f"{capital(name_of(run.main_score))} {number(score)}")
+    if run.main_score in own.intervals:
+        low, high = own.intervals[run.main_score]
+        yield f" (95 % CI over subjects {number(low)} to {number(high)})"
+    if run.main_score == "balanced_accuracy":
+        yield ", chance .5"
+    yield f", for the network {short(own)}."
+    found = confusion_of(run, own)
+    if found is not None:
+        tn, fp, fn, tp = (value(found, n) for n in _FOUR)
+        if tp + fn and tn + fp:
+            yield (
+                f" Sensitivity {percent(tp / (tp + fn))} ({count(tp)} of {count(tp + fn)} positive test "
+                f"steps), specificity {percent(tn / (tn + fp))} ({count(tn)} of {count(tn + fp)} "
+                "negative steps)."
+            )
+    if math.isnan(score):
+        yield " The score is undefined: the test split lacks a class."
+
+
+def _events(run: Run, own: Scored) -> list[str]:
+    found = confusion_of(run, own)
+    if found is None or not value(found, "true_events") > 0:
+        return []
+    true, hits = value(found, "true_events"), value(found, "hit_events")
+    parts: list[str] = [
+        strong(f"{count(hits)} of {count(true)} true events were detected"),
+        f" ({percent(hits / true)})",
+    ]
+    if not math.isnan(own.get("false_alarms_per_hour")):
+        parts.append(f", with {number(own.get('false_alarms_per_hour'), 1)} false alarms per hour")
+    if not math.isnan(own.get("onset_delay_s")):
+        parts.append(
+            f". Median onset delay {number(own.get('onset_delay_s'), 1)} s; 90th percentile "
+            f"{number(own.get('onset_delay_p90_s'), 1)} s (to the start of the first detected step, which is "
+            "known at its end)"
+        )
+    return [*parts, "."]
+
+
+def _baseline(run: Run, own: Scored) -> Iterator[str]:
+    best = best_baseline(run)
+    if best is None:
+        yield "There is no baseline to compare with."
+        return
+    a, b = own.get(run.main_score), best.get(run.main_score)
+    if math.isnan(a):
+        yield f"The best baseline ({best.name}) scores {number(b)}; the network has no score."
+        return
+    if open_question(run, best):
+        yield strong("The difference to the best baseline is not significant")
+    else:
+        yield strong(f"The network scores {'above' if a > b else 'not above'} the best baseline")
+    yield f" ({best.name}: {number(b)}, {number(abs(a - b))} {'lower' if b < a else 'higher'})."
+    yield paired(run, best)
+
+
+def _memory(run: Run, own: Scored, other: Scored) -> Iterator[str]:
+    a, b = own.get(run.main_score), other.get(run.main_score)
+    if math.isnan(a) or math.isnan(b):
+        yield "The effect of carrying memory is unknown: a score is undefined."
+        return
+    carry, reset = (a, b) if own.inference == "carry" else (b, a)
+    effect = "raised" if carry > reset else "lowered" if carry < reset else "did not change"
+    if open_question(run, other):
+        effect = "did not significantly change"
+    whose = "these networks" if run.folds else "this network"
+    yield strong(f"Carrying memory through a recording {effect} the score")
+    yield f" of {whose}: {number(carry)} carried, {number(reset)} reset."
+    yield paired(run, other)
+    if run.seeds == 1:
+        yield " One run with one seed is an example; memcell compare compares several seeds."
+
+
+FEW_SUBJECTS = 6
+#: Letters of a caveat that are shown.
+MOST_LETTERS = 600
+
+
+def caveats(run: Run) -> list[str]:
+    """Return the caveats, the most important first."""
+    lines: list[str] = []
+    subjects = run.facts.get("subjects")
+    test = sorted({r.get("subject", "") for r in run.table("subjects")})
+    if not test and isinstance(subjects, dict):
+        test = list(subjects.get("test", []))
+    if run.simulated:
+        lines.append("The recordings are simulated: scores on them say nothing about people.")
+    if len(test) == 1:
+        lines.append("There is one test subject: the results do not generalize to other people.")
+    elif 0 < len(test) < FEW_SUBJECTS:
+        lines.append(
+            f"There are {len(test)} test subjects: too few to generalize to other people; no test over "
+            "subjects can reach p ≤ .05."
+        )
+    if one := _one_class(run):
+        lines.append(one)
+    if run.facts.get("split") == "time":
+        lines.append(
+            "The split is by time: the test subjects are also training subjects, which is easier than new "
+            "people."
+        )
+    seed = run.sections.get("training", {}).get("seed", 0)
+    lines.append(
+        f"One seed ({seed}): other initial weights give other scores, and differences between the networks "
+        "of this page may be due to chance."
+        if run.seeds == 1
+        else f"The scores are those of {run.seeds} seeds, from {seed} on (each by itself in seeds.tsv); "
+        "learning curves and recordings are shown for the first."
+    )
+    for policy, decision in run.decisions.items():
+        # where validation has both classes its cost is known, whether or not it chose
+        if decision.get("threshold_chosen") == 0 and "cost" not in decision:
+            lines.append(
+                f"The threshold for inference {policy} was not tuned, since the validation split lacks a "
+                f"class; it is {decision.get('threshold', math.nan):.3g}, the optimal one of a calibrated "
+                "network."
+            )
+    if any(decision.get("weight_odds", 1.0) != 1.0 for decision in run.decisions.values()):
+        lines.append(
+            "Training weighted the classes (class weights, sampler, --around-transitions), so a raw "
+            "probability of .5 is not an even chance; the calibration below corrects for this."
+        )
+    if run.folds:
+        lines.append(
+            f"Each of the {len(run.folds)} subjects was left out in turn and scored by networks trained "
+            "without them; no single network has these scores."
+        )
+    return [line[:MOST_LETTERS] for line in lines]
+
+
+def _one_class(run: Run) -> str:
+    """Return a caveat where no test recording has both classes."""
+    own = run.own
+    sequences = [s for part in run.judged.get(own.name, ()) for s in part.sequences] if own else []
+    both = sum(bool((s.targets == 1).any() and (s.targets == 0).any()) for s in sequences)
+    if not sequences or both:
+        return ""
+    return (
+        "No test recording has both classes: the scores show how well whole recordings are distinguished, "
+        "not how well changes within a recording are detected."
+    )

@@ -1,25 +1,26 @@
-"""The tables of a run's page: what was trained on what, and the scores."""
+"""The tables of a run's page: what was trained on what, scores, errors in counts, recordings, versions."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
 
-from memcell.reports import Html, listing, paragraph, strong, table, text
-from memcell.reports.numbers import count, number, percent
-from memcell_eeg.reports.run.held import Run, Scored
-from memcell_eeg.reports.run.phrasing import name_of, short
-from memcell_eeg.reports.tables_in import value
+from memcell.reports.numbers import count, length, number, percent
+from memcell.reports.parts import Listing, Paragraph, Table, strong, text, with_interval
+from memcell_eeg.reports.run.files import Run, Scored
+from memcell_eeg.reports.run.phrasing import confusion_of, name_of, short
+from memcell_eeg.reports.tables_in import as_float, value
 from memcell_eeg.scores.scores import MEANING, SHOWN
 
 MOST_SUBJECTS = 60
-
+MOST_RECORDINGS = 100
+MOST_FEATURES = 10
 
 _PARTS = {"train": "trained on", "valid": "validated on", "test": "tested on"}
 
 
-def what_was_trained(run: Run) -> Html:
-    """Return what was trained on what."""
+def setup(run: Run) -> Table | Paragraph:
+    """Return the network, its training and its data."""
     s, facts = run.sections, run.facts
     training, network = s.get("training", {}), s.get("network", {})
     pipeline = facts.get("pipeline", {})
@@ -29,7 +30,7 @@ def what_was_trained(run: Run) -> Html:
     protocol = facts.get("protocol") or own.get("protocol")
     rows: list[tuple[str, object]] = [
         ("data set", facts.get("dataset") or s.get("data", {}).get("name")),
-        ("real or simulated", ("simulated" if run.simulated else "recordings of people") if facts else None),
+        ("recordings", ("simulated" if run.simulated else "of people") if facts else None),
         ("protocol", protocol),
         ("split", "each subject left out in turn" if run.folds else _by(facts.get("split"))),
         *(
@@ -40,16 +41,16 @@ def what_was_trained(run: Run) -> Html:
         ("step", f"{pipeline['step']:g} s" if "step" in pipeline else None),
         ("features", _feature_words(facts, pipeline)),
         ("normalization", pipeline.get("normalization")),
-        ("delay of the filters", f"{facts['delay_seconds']:.2f} s" if facts.get("delay_seconds") else None),
-        ("theta that begins has half its power after",
+        ("filter delay", f"{facts['delay_seconds']:.2f} s" if facts.get("delay_seconds") else None),
+        (f"{run.task.rhythm[0]} onset reaches half its power after",
          f"{facts['onset_delay_seconds']:.2f} s" if facts.get("onset_delay_seconds") else None),
-        ("without features after a start or gap",
+        ("no features after a start or gap for",
          f"{facts['blind_seconds']:.1f} s" if facts.get("blind_seconds") else None),
         ("cell", s.get("cell", {}).get("name")),
         ("hidden units", _units(network)),
         ("normalizer", s.get("normalizer", {}).get("name")),
         ("memory in training", policy),
-        ("order of windows", s.get("sampler", {}).get("name")),
+        ("sampler", s.get("sampler", {}).get("name")),
         ("window", f"{training['time_steps']} steps" if "time_steps" in training else None),
         ("optimizer", s.get("optimizer", {}).get("name")),
         ("updates", _updates(run)),
@@ -57,8 +58,8 @@ def what_was_trained(run: Run) -> Html:
     ]  # fmt: skip
     shown = [[k, str(v)] for k, v in rows if v not in (None, "", "None")]
     if not shown:
-        return paragraph("The folder does not say what was trained.")
-    return table("What was trained on what", ["what", "value"], shown, 2)
+        return Paragraph("The folder does not describe the run.")
+    return Table("Network, training and data", ["property", "value"], shown, 2)
 
 
 def _by(split: object) -> str:
@@ -73,7 +74,7 @@ def _who(names: list[str]) -> str:
     shown = ", ".join(map(str, names[:12])) + (
         f" and {len(names) - 12} more" if len(names) > 12 else ""
     )
-    return f"{len(names)} subject{'' if len(names) == 1 else 's'}: {shown}" if names else "nobody"
+    return f"{len(names)} subject{'' if len(names) == 1 else 's'}: {shown}" if names else "none"
 
 
 def _feature_words(facts: dict[str, object], pipeline: dict[str, object]) -> str:
@@ -93,7 +94,7 @@ def _updates(run: Run) -> str:
     )
 
 
-def score_table(run: Run) -> Html:
+def score_table(run: Run) -> Table:
     """Return networks and baselines with the scores that a page has room for."""
     names = list(dict.fromkeys([run.main_score, *SHOWN, "event_sensitivity", "event_precision"]))
     names = [n for n in names if any(not math.isnan(r.get(n)) for r in run.rows)] or names[:1]
@@ -105,8 +106,8 @@ def score_table(run: Run) -> Html:
         ]
         for row in run.rows
     ]  # fmt: skip
-    many = " with 95 % intervals over subjects" if any(r.intervals for r in run.rows) else ""
-    return table(
+    many = " with 95 % CI over subjects" if any(r.intervals for r in run.rows) else ""
+    return Table(
         f"Scores on the test recordings{many}", ["model", "kind", *map(name_of, names)], rows, 2
     )
 
@@ -115,41 +116,41 @@ def _kind(row: Scored) -> str:
     return "not deployable" if "not deployable" in row.name else row.kind
 
 
-def score_notes(run: Run) -> Html | None:
-    """Return what must be known to read the rows of the score table, the same words once."""
+def score_notes(run: Run) -> Listing | None:
+    """Return the notes on rows of the score table, each once."""
     noted: dict[str, list[str]] = {}
     for row in run.rows:
         if row.note:
             noted.setdefault(row.note, []).append(short(row))
     lines = [text(strong("; ".join(names)), f": {note}.") for note, names in noted.items()]
-    return listing(lines) if lines else None
+    return Listing(lines) if lines else None
 
 
 def _with_interval(row: Scored, score: str) -> str:
     digits = _digits(score)
-    said = number(row.get(score), digits)
+    shown = number(row.get(score), digits)
     if score not in row.intervals:
-        return said
+        return shown
     low, high = (number(v, digits) for v in row.intervals[score])
-    return Html(f"{said}<br><small>{low} to {high}</small>")
+    return with_interval(shown, low, high)
 
 
 def _digits(score: str) -> int:
     return 1 if score in ("false_alarms_per_hour", "onset_delay_s") else 3
 
 
-def all_scores(run: Run) -> Html:
-    """Return every score of the networks, with what it is."""
+def all_scores(run: Run) -> Table:
+    """Return every score of the networks, with its definition."""
     networks = [r for r in run.rows if r.kind == "network"]
     names = list(dict.fromkeys(n for r in networks for n in r.scores))
     rows = [[name_of(n), MEANING.get(n, ""), *(number(r.get(n)) for r in networks)] for n in names]
-    return table(
+    return Table(
         "Every score of the networks", ["score", "what it is", *map(short, networks)], rows, 2
     )
 
 
-def subject_table(run: Run) -> Iterator[Html]:
-    """Return the run's own network subject by subject, and beside it the same without memory."""
+def subject_table(run: Run) -> Iterator[Table]:
+    """Return the scores of the run's network by test subject, with memory carried and reset."""
     own, other = run.own, run.other
     rows = run.table("subjects", own) if own else []
     if own is None or not rows:
@@ -167,9 +168,134 @@ def subject_table(run: Run) -> Iterator[Html]:
              *(number(value(r, n), _digits(n)) for n in names),
              number(other_value), number(value(r, run.main_score) - other_value)]
         )  # fmt: skip
-    way = other.inference if other else "the other"
+    inference = other.inference if other else "the other"
     heads = ["subject", "labelled steps", "positive", *map(name_of, names),
-             f"{name_of(run.main_score)}, memory {way}", "difference"]  # fmt: skip
+             f"{name_of(run.main_score)}, memory {inference}", "difference"]  # fmt: skip
     left = len(rows) - len(cells)
     more = f" (the first {MOST_SUBJECTS}; {left} more stand in subjects.tsv)" if left > 0 else ""
-    yield table(f"Each test subject: {short(own)}{more}", heads, cells)
+    yield Table(f"Each test subject: {short(own)}{more}", heads, cells)
+
+
+def confusion_matrices(run: Run) -> Iterator[Table]:
+    """Return a matrix with counts and shares for the run's network under both inference policies."""
+    for row in (run.own, run.other):
+        found = confusion_of(run, row) if row else None
+        if row is None or found is None:
+            continue
+        tn, fp, fn, tp = (value(found, n) for n in
+                          ("true_negative", "false_positive", "false_negative", "true_positive"))  # fmt: skip
+        yield Table(
+            f"Steps, {short(row)}", ["truth", "predicted negative", "predicted positive", "steps"],
+            [["negative", _share(tn, tn + fp), _share(fp, tn + fp), count(tn + fp)],
+             ["positive", _share(fn, tp + fn), _share(tp, tp + fn), count(tp + fn)]],
+        )  # fmt: skip
+
+
+def event_table(run: Run) -> Table | None:
+    """Return the events of each model in counts."""
+    rows = []
+    for row in run.rows:
+        found = confusion_of(run, row)
+        if found is None:
+            continue
+        true, detected, hits = (
+            value(found, n) for n in ("true_events", "detected_events", "hit_events")
+        )
+        hours = value(found, "labelled_hours")
+        rows.append(
+            [short(row), count(true), _share(hits, true), count(true - hits), count(detected),
+             count(detected - hits), number((detected - hits) / hours if hours else math.nan, 1)]
+        )  # fmt: skip
+    if not rows:
+        return None
+    heads = [
+        "model",
+        "true events",
+        "detected true events",
+        "missed",
+        "detections",
+        "false alarms",
+        "false alarms per hour",
+    ]
+    longest = as_float(run.sections.get(run.task.name, {}).get("max_duration"))
+    pieces = (
+        f"; an event longer than {longest:g} s counts once per {longest:g} s" if longest > 0 else ""
+    )
+    return Table(f"Events in counts{pieces}", heads, rows)
+
+
+def _share(part: float, whole: float) -> str:
+    return f"{count(part)} ({percent(part / whole if whole else math.nan, 1)})"
+
+
+def feature_table(run: Run) -> Table | None:
+    """Return the features that differ most between the classes, over training subjects."""
+    found = [r for r in run.table("features") if not math.isnan(value(r, "dz"))]
+    if not found:
+        return None
+    ordered = sorted(found, key=lambda r: -abs(value(r, "dz")))[:MOST_FEATURES]
+    rows = [
+        [r.get("name", ""), number(value(r, "negative"), 2), number(value(r, "positive"), 2),
+         number(value(r, "dz"), 2), number(value(r, "auc"), 2), number(value(r, "p_t_holm")),
+         number(value(r, "p_flip_holm"))]
+        for r in ordered
+    ]  # fmt: skip
+    n = value(ordered[0], "n")
+    heads = ["feature", "mean, negative", "mean, positive", "d_z", "ROC AUC", "p (paired t, Holm)",
+             "p (sign flip, Holm)"]  # fmt: skip
+    caption = (
+        f"Features that differ most between the classes, over {count(n)} training subjects "
+        f"({len(ordered)} of {len(found)}; all in features.tsv)"
+    )
+    return Table(caption, heads, rows)
+
+
+def recording_table(run: Run) -> Table | Paragraph:
+    """Return the quality of each recording."""
+    rows_in = run.facts.get("recordings", [])
+    if not rows_in:
+        return Paragraph("The run has no description of its recordings.")
+    part_of = {
+        str(s): words
+        for part, words in (("train", "train"), ("valid", "validation"), ("test", "test"))
+        for s in run.facts.get("subjects", {}).get(part, ())
+    }
+    by_time = run.facts.get("split") == "time"
+    rows = []
+    for r in rows_in[:MOST_RECORDINGS]:
+        labelled, positive, steps = (as_float(r.get(n)) for n in ("labelled", "positive", "steps"))
+        part = (
+            "cut by time"
+            if by_time
+            else "left out in turn"
+            if run.folds
+            else part_of.get(str(r.get("subject")), "")
+        )
+        warnings = "; ".join(map(str, r["warnings"]))
+        rows.append(
+            [str(r.get("name", "")), str(r.get("subject", "")), part, warnings or "none",
+             length(as_float(r.get("seconds"))), number(as_float(r.get("rate")) or math.nan, 0),
+             count(steps), percent(labelled / steps if steps else math.nan),
+             percent(positive / labelled if labelled else math.nan, 1),
+             f"{r.get('gaps', 0)} ({length(as_float(r.get('gap_seconds')))})"]
+        )  # fmt: skip
+    heads = ["recording", "subject", "part", "warnings", "length", "rate (Hz)", "steps", "labelled",
+             "positive", "gaps"]  # fmt: skip
+    left = len(rows_in) - len(rows)
+    more = f" (the first {MOST_RECORDINGS} of {len(rows_in)})" if left > 0 else ""
+    return Table(f"Recordings{more}", heads, rows, 4)
+
+
+def environment_table(run: Run) -> Table | Paragraph:
+    """Return the versions that it was made with."""
+    e = run.environment
+    libraries = e.get("libraries")
+    named = {
+        "memcell": e.get("memcell"), "git commit": e.get("git"), "Python": e.get("python"),
+        "system": e.get("platform"), "device": e.get("device"), "threads": e.get("threads"),
+        **(libraries if isinstance(libraries, dict) else {}),
+    }  # fmt: skip
+    rows = [[k, str(v)] for k, v in named.items() if v not in (None, "")]
+    if not rows:
+        return Paragraph("The run did not record the versions that it was made with.")
+    return Table("Environment", ["component", "version"], rows, 2)

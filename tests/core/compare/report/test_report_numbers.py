@@ -13,9 +13,9 @@ from statsmodels.stats.multitest import multipletests
 
 from memcell.compare.records import RunRecord
 from memcell.compare.report import build_report
-from memcell.compare.report.findings import find, told, write_numbers
-from memcell.compare.report.staleness import Seen, staleness_by_setting
-from memcell.compare.report.words import memory_sentence
+from memcell.compare.report.findings import find, messages, write_numbers
+from memcell.compare.report.phrasing import memory_sentence
+from memcell.compare.report.staleness import Measurement, staleness_by_setting
 from memcell.errors import DataError
 
 
@@ -32,7 +32,7 @@ def pick(rows, **wanted):
 def said_of(folder):
     found = find(folder)
     write_numbers(found)
-    return list(told(found))
+    return list(messages(found))
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +114,7 @@ def test_the_target_is_by_the_rule_and_half_of_every_setting_reaches_it(whole):
 def test_a_given_target_is_taken(write_comparison, tmp_path):
     write_comparison(tmp_path, seeds=range(6), target_loss=0.28)
     lines = said_of(tmp_path)
-    assert any("--target-loss asked" in line for line in lines)
+    assert any("given by --target-loss" in line for line in lines)
     reset = [r for r in table(tmp_path, "summary") if r["policy"] == "reset"]
     assert {r["reached"] for r in reset} == {"0.0"}
     assert {r["updates"] for r in reset} == {"never"}
@@ -148,9 +148,7 @@ def test_missing_runs_are_said_first_and_only_whole_pairs_compared(write_compari
         begun=[(("carry",), 3)], failed=[(("oracle",), 4)],
     )  # fmt: skip
     lines = said_of(tmp_path)
-    assert lines[0].startswith(
-        "4 of 24 runs are missing: 1 begun and not finished, 1 could not be run, 2 not begun"
-    )
+    assert lines[0].startswith("4 of 24 runs are missing: 1 unfinished, 1 failed, 2 not started")
     assert "policy=reset seed 0" in lines[0]
     assert any("the disk was full" in line for line in lines)
     row = pick(table(tmp_path, "comparisons"), setting="carry", reference="reset", measure="kappa",
@@ -220,13 +218,16 @@ def test_no_share_is_given_of_a_gain_that_is_not_clear(write_comparison, tmp_pat
     unclear = [s for s in found.shares if not s.gain_low > 0]
     assert unclear
     assert all(math.isnan(s.ratio) and math.isnan(s.low) for s in unclear)
-    assert "so no share of it is given" in memory_sentence(unclear[0])
+    assert "so the cost is not expressed as a share" in memory_sentence(unclear[0])
 
 
 def test_no_share_is_given_of_what_probes_saw_where_the_gain_is_not_clear():
     def seen(gains):
         values = [{"dL_stale": 0.01, "dL_zero": gain} for gain in gains]
-        return [Seen(setting=("carry",), seed=i, update=1, values=v) for i, v in enumerate(values)]
+        return [
+            Measurement(setting=("carry",), seed=i, update=1, values=v)
+            for i, v in enumerate(values)
+        ]
 
     (unclear,) = staleness_by_setting(seen([0.05, -0.049, 0.002, 0.0]))
     assert unclear.gain > 0
@@ -238,23 +239,23 @@ def test_no_share_is_given_of_what_probes_saw_where_the_gain_is_not_clear():
 def test_a_share_whose_interval_spans_0_is_said_to_be_unclear(whole):
     share = next(s for s in find(whole).shares if s.inference == "carry")
     unclear = dataclasses.replace(share, ratio=-0.1, low=-0.6, high=0.1)
-    assert "which cannot be told from nothing" in memory_sentence(unclear)
+    assert "which includes 0" in memory_sentence(unclear)
     at_times = dataclasses.replace(share, gain_low=0.01, ratio=math.nan, low=math.nan)
-    assert "at times gives nothing, so no share of it is given" in memory_sentence(at_times)
+    assert "brings no gain, so the cost is not expressed as a share" in memory_sentence(at_times)
     clear = dataclasses.replace(share, ratio=0.2, low=0.1, high=0.3)
     assert "told from nothing" not in memory_sentence(clear)
 
 
 def test_a_run_that_ended_before_the_budget_makes_times_less_sure(write_comparison, tmp_path):
     write_comparison(tmp_path, seeds=range(6))
-    assert not any("or smaller" in doubt for doubt in find(tmp_path).doubts)
+    assert not any("or smaller" in caveat for caveat in find(tmp_path).caveats)
     for path in tmp_path.glob("runs/policy=reset*/record.json"):
         record = RunRecord.read(path)
         dataclasses.replace(record, updates=60, validation=record.validation[:3]).write(path)
     plan = json.loads((tmp_path / "comparison.json").read_text(encoding="utf-8"))
     plan["target_loss"] = 0.35
     (tmp_path / "comparison.json").write_text(json.dumps(plan), encoding="utf-8")
-    (said,) = [doubt for doubt in find(tmp_path).doubts if doubt.startswith("The target is")]
+    (said,) = [caveat for caveat in find(tmp_path).caveats if caveat.startswith("The target is")]
     assert "may be larger, or smaller, since some of these runs ended before" in said
 
 
@@ -290,7 +291,7 @@ def test_nothing_varied_nothing_compared(write_comparison, tmp_path):
     (folder / "comparison.json").write_text(json.dumps({**plan, "axes": []}), encoding="utf-8")
     lines = []
     build_report(folder, lines.append)
-    assert lines[0] == "All 3 runs are here."
+    assert lines[0] == "All 3 runs are complete."
     assert table(folder, "comparisons") == []
 
 

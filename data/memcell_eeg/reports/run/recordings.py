@@ -1,4 +1,4 @@
-"""Test recordings along time: a closer look at some places, and whole recordings as strips."""
+"""Test recordings along time: selected places in detail, and whole recordings as strips."""
 
 from __future__ import annotations
 
@@ -8,14 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from memcell.reports import Html, drawing, legend, paragraph, strong, text
 from memcell.reports.numbers import count, length, number
-from memcell.reports.svg import COLOURS, DASHES
+from memcell.reports.palette import GAP, INK, TRUTH, UNLABELLED, dash, series
+from memcell.reports.parts import Figure, Legend, Paragraph, Part, strong, text
 from memcell.sequences.time_series import TimeSeries
-from memcell_eeg.reports.drawings.along_time import (
-    GAP,
-    NO_LABEL,
-    TRUTH,
+from memcell_eeg.reports.along_time import (
     Bars,
     Line,
     Scene,
@@ -25,20 +22,19 @@ from memcell_eeg.reports.drawings.along_time import (
 )
 from memcell_eeg.reports.excerpts import Excerpt
 from memcell_eeg.reports.places import EVENTS, Place, choose
-from memcell_eeg.reports.run.held import Run, Scored
+from memcell_eeg.reports.run.files import Run, Scored
+from memcell_eeg.reports.run.phrasing import handling
 from memcell_eeg.reports.tables_in import as_float
 from memcell_eeg.scores.events import runs
 
 MOST_STRIPS = 12
-
-
 #: Places on a page where each fold brings its own.
 MOST_PLACES = 6
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seen:
-    """One test sequence with what the two ways of scoring made of it.
+class Tested:
+    """One test sequence with the predictions of memory carried and reset.
 
     Args:
         sequence: With targets.
@@ -49,74 +45,75 @@ class Seen:
     models: list[tuple[Scored, NDArray[np.float64], float]]
 
 
-def seen(run: Run) -> dict[str, Seen]:
+def tested(run: Run) -> dict[str, Tested]:
     """Return the test sequences by name."""
-    out: dict[str, Seen] = {}
+    found: dict[str, Tested] = {}
     for row in (run.own, run.other):
         for part in run.judged.get(row.name, ()) if row else ():
             for s, p in zip(part.sequences, part.probabilities, strict=True):
-                held = out.setdefault(s.name, Seen(sequence=s, models=[]))
-                if row is not None and held.sequence.n_steps == len(p):
-                    held.models.append(
+                one = found.setdefault(s.name, Tested(sequence=s, models=[]))
+                if row is not None and one.sequence.n_steps == len(p):
+                    one.models.append(
                         (row, p[:, 1].astype(np.float64), part.decision.get("threshold", 0.5))
                     )
-    return out
+    return found
 
 
-def places(run: Run) -> Iterator[Html]:
-    """Return the places worth a closer look, with signal where the run kept it."""
-    by_name = seen(run)
+def places(run: Run) -> Iterator[Part]:
+    """Return selected places, with signal where the run kept it."""
+    by_name = tested(run)
     if not by_name:
-        yield paragraph(
-            "The run kept no probabilities of its test recordings, so there is nothing to draw."
-        )
+        yield Paragraph("The run kept no predictions of its test recordings, so none is drawn.")
         return
     shown = run.excerpts or _chosen(by_name)
     shown = [e for e in shown if e.sequence in by_name]
     if run.folds:
-        # the most telling of all folds, both kinds
+        # those with the most events, and the most errors, of all folds
         shown = sorted(shown, key=lambda e: (e.place.why != EVENTS, -e.place.found))
         kinds = [[e for e in shown if (e.place.why == EVENTS) == kind] for kind in (True, False)]
         shown = [e for kind in kinds for e in kind[: MOST_PLACES // 2]]
     if not shown:
-        yield paragraph("No test recording has an event or a wrong step to look at.")
+        yield Paragraph("No test recording has an event or a wrong step.")
         return
-    yield paragraph(
-        "The first were chosen by the labels alone: where most true events begin. The others by the "
-        "network’s errors: where most of its steps are wrong. Neither is a fair sample of the recordings."
+    yield Paragraph(
+        "The first places are those where most true events begin, chosen by the labels alone; the others "
+        "those with most wrong steps of the network. Neither is a representative sample of the recordings."
     )
     yield _legend(run, any(not v.sequence.labelled.all() for v in by_name.values()))
     for excerpt in shown:
         yield _place(run, by_name[excerpt.sequence], excerpt)
     if run.excerpts and not run.simulated:
-        yield paragraph(
-            "The signal above is that of people: share this page as you would share their recordings."
+        yield Paragraph(
+            "The signals above were recorded from people: share this page as you would share their "
+            "recordings."
         )
     if not run.excerpts:
-        yield paragraph("The signal above them is missing: the run kept none (excerpts.npz).")
+        yield Paragraph("The signals are missing: the run kept none (excerpts.npz).")
 
 
-def strips(run: Run) -> Iterator[Html]:
+def strips(run: Run) -> Iterator[Part]:
     """Return whole test recordings, those with most true events first."""
-    by_name = seen(run)
+    by_name = tested(run)
     ordered = sorted(by_name.values(), key=lambda v: (-len(_true(v.sequence)), v.sequence.name))
     if not ordered:
         return
     left = len(ordered) - MOST_STRIPS
     which = (
         f"The {MOST_STRIPS} test recordings with the most true events; {left} more are not drawn. "
-        if left > 0 else "All test recordings, those with the most true events first. "
+        if left > 0 else "All test recordings, in order of their number of true events. "
     )  # fmt: skip
-    yield paragraph(which + "In long ones the line is a mean, in a band from lowest to highest.")
+    yield Paragraph(
+        f"{which}In long recordings the line is the mean of several steps in a band from lowest to highest."
+    )
     yield _legend(run, any(not v.sequence.labelled.all() for v in by_name.values()))
     for one in ordered[:MOST_STRIPS]:
         s = one.sequence
         span = (float(s.times[0]), float(s.times[-1]) + s.step_seconds)
-        caption = text(strong(s.name), f", subject {s.subject}: {_told(one, span)}")
-        yield drawing(draw(_scene(run, one, span), _alt(one, span), 64), caption)
+        caption = text(strong(s.name), f", subject {s.subject}: {_summary(one, span)}")
+        yield Figure(draw(_scene(run, one, span), _alt(one, span), 64), caption, wide=True)
 
 
-def _chosen(by_name: dict[str, Seen]) -> list[Excerpt]:
+def _chosen(by_name: dict[str, Tested]) -> list[Excerpt]:
     """Choose places again, for a run that kept none; their signal is not at hand."""
     whole = list(by_name.values())
     if not whole or not whole[0].models:
@@ -129,7 +126,7 @@ def _chosen(by_name: dict[str, Seen]) -> list[Excerpt]:
     ]
 
 
-def _place(run: Run, one: Seen, excerpt: Excerpt) -> Html:
+def _place(run: Run, one: Tested, excerpt: Excerpt) -> Figure:
     place: Place = excerpt.place
     span = (place.start, place.end)
     signals = [
@@ -141,14 +138,14 @@ def _place(run: Run, one: Seen, excerpt: Excerpt) -> Html:
     s = one.sequence
     caption = text(
         strong(f"{place.why.capitalize()} ({place.found})"), f": {s.name}, subject {s.subject}, from "
-        f"{length(place.start)} to {length(place.end)}. {_told(one, span)}",
-        f" No signal is shown: {excerpt.why_not}." if excerpt.why_not else "",
+        f"{length(place.start)} to {length(place.end)}. {_summary(one, span)}",
+        f" No signal: {excerpt.why_not}." if excerpt.why_not else "",
     )  # fmt: skip
-    return drawing(draw(scene, _alt(one, span)), caption)
+    return Figure(draw(scene, _alt(one, span)), caption, wide=True)
 
 
 def _scene(
-    run: Run, one: Seen, span: tuple[float, float], signals: list[Signal] | None = None, scale: float = 1.0,
+    run: Run, one: Tested, span: tuple[float, float], signals: list[Signal] | None = None, scale: float = 1.0,
     unit: str = "µV",
 ) -> Scene:  # fmt: skip
     s = one.sequence
@@ -156,7 +153,7 @@ def _scene(
     lines, bars, thresholds = [], [Bars(name="true", spans=_true(s), colour=TRUTH)], []
     if not s.labelled.all():
         unknown = [(e.onset, e.end) for e in runs(~s.labelled, s)]
-        bars.append(Bars(name="no label", spans=unknown, colour=NO_LABEL))
+        bars.append(Bars(name="no label", spans=unknown, colour=UNLABELLED))
     for row, p, threshold in one.models:
         look = 0 if row.inference == "carry" else 1
         lines.append(Line(name=row.inference, values=p[inside], look=look))
@@ -165,7 +162,7 @@ def _scene(
             Bars(
                 name="carried" if look == 0 else "reset",
                 spans=_found(run, s, p, threshold),
-                colour=COLOURS[look],
+                colour=series(look),
             )
         )
     gaps = [(float(s.times[b - 1]) + s.step_seconds, float(s.times[b])) for b in s.breaks]
@@ -187,7 +184,7 @@ def _found(run: Run, s: TimeSeries, p: NDArray[np.float64], threshold: float) ->
     return [(e.onset, e.end) for e in found]
 
 
-def _told(one: Seen, span: tuple[float, float]) -> str:
+def _summary(one: Tested, span: tuple[float, float]) -> str:
     s = one.sequence
     inside = (s.times >= span[0] - 1e-9) & (s.times < span[1]) & s.labelled
     true = sum(span[0] <= a < span[1] for a, _ in _true(s))
@@ -195,29 +192,30 @@ def _told(one: Seen, span: tuple[float, float]) -> str:
     if inside.any():
         for row, p, threshold in one.models:
             wrong = float(np.mean((p >= threshold)[inside] != (s.targets == 1)[inside]))
-            way = "carried" if row.inference == "carry" else "reset"
-            parts.append(f"{number(100 * wrong, 1)} % of the steps wrong with memory {way}")
+            parts.append(
+                f"{number(100 * wrong, 1)} % of the steps wrong with memory {handling(row)}"
+            )
     else:
         parts.append("no labelled step")
     return ", ".join(parts) + "."
 
 
-def _alt(one: Seen, span: tuple[float, float]) -> str:
+def _alt(one: Tested, span: tuple[float, float]) -> str:
     s = one.sequence
     return (
         f"Recording {s.name} from {length(span[0])} to {length(span[1])}: probabilities, true events and "
-        f"detected events. {_told(one, span)} {count(len(s.breaks))} gaps in the whole recording."
+        f"detected events. {_summary(one, span)} {count(len(s.breaks))} gaps in the whole recording."
     )
 
 
-def _legend(run: Run, unlabelled: bool) -> Html:
+def _legend(run: Run, unlabelled: bool) -> Legend:
     entries = [
-        (f"memory {'carried' if k == 0 else 'reset'}, bars: detected events", COLOURS[k], DASHES[k])
+        (f"memory {'carried' if k == 0 else 'reset'}, bars: detected events", series(k), dash(k))
         for row in (run.own, run.other) if row is not None
         for k in [0 if row.inference == "carry" else 1]
     ]  # fmt: skip
-    return legend(
-        [*entries, ("thresholds", "#1d1d1f", "4 3"), ("true event", TRUTH, "box"),
-         *([("no label", NO_LABEL, "box")] if unlabelled else []),
-         ("gap: memory starts anew", GAP, "gap")]
+    return Legend(
+        [*entries, ("thresholds", INK, "4 3"), ("true event", TRUTH, "box"),
+         *([("no label", UNLABELLED, "box")] if unlabelled else []),
+         ("gap: memory is reset", GAP, "gap")]
     )  # fmt: skip

@@ -1,24 +1,21 @@
-"""How the pictures look: colours that the colour-blind tell apart, and letters readable on a phone."""
+"""The look of pictures that are files of their own (PNG, PDF), drawn by matplotlib; pages have `charts`."""
 
 from __future__ import annotations
 
-import io
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+
+from memcell.reports.palette import LIGHT
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-#: Okabe & Ito 2008, without the yellow; lines and markers differ too.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+COLOURS = LIGHT.series
 DASHES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)), (0, (8, 3)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-INK, GREY = "#333333", "#77777F"
+INK, GREY = LIGHT.ink, LIGHT.soft
 #: Inches and points an inch: 960 points wide, shrunk to 350 on a phone its letters are 9 points high.
 WIDTH, DPI = 6.0, 160
-#: More panels than this are not drawn; the tables have all of them.
-MOST_PANELS = 8
 FONT = 11
 
 
@@ -56,23 +53,3 @@ def finish(ax: Axes, title: str, x: str, y: str) -> None:
     ax.set_xlabel(x, fontsize=FONT)
     ax.set_ylabel(y, fontsize=FONT)
     ax.tick_params(labelsize=FONT - 1, colors=INK)
-
-
-def legend(ax: Axes, columns: int = 2) -> None:
-    """Put the legend below the panel, where it hides none of them."""
-    ax.legend(
-        fontsize=FONT - 1, frameon=False, ncols=columns, loc="upper center",
-        bbox_to_anchor=(0.5, -0.16), handlelength=3,
-    )  # fmt: skip
-
-
-def png(figure: Figure) -> bytes:
-    """Return a figure as PNG, the same bytes for the same figures."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
-    return buffer.getvalue()
-
-
-def rows_of(labels: Sequence[str]) -> dict[str, Any]:
-    """Return ticks for rows from top to bottom."""
-    return {"ticks": range(len(labels)), "labels": list(labels)}

@@ -13,16 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memcell.reports.numbers import axis_unit
-from memcell.reports.svg import COLOURS, DASHES, GREY, INK, Area, Canvas
+from memcell.reports.palette import GAP, INK, SOFT, TRUTH, dash, series
+from memcell.reports.parts import Html
+from memcell.reports.svg import Area, Canvas
 
 WIDTH, RIGHT = 780, 14
 
 
 #: Room for names at the left, and letters of a name that are shown.
 LEFT, LETTERS = 78, 18
-
-
-TRUTH, NO_LABEL, GAP, EVENT = "#e69f00", "#bdbdc4", "#f0f0f3", "#0072b2"
 
 
 #: Pieces along the width; more steps than twice this are thinned.
@@ -101,7 +100,7 @@ class Scene:
         return max(LEFT, 14 + 6.6 * min(longest, LETTERS))
 
 
-def draw(scene: Scene, alt: str, probability_height: int = 90) -> str:
+def draw(scene: Scene, alt: str, probability_height: int = 90) -> Html:
     """Return the drawing as inline SVG."""
     signal_height = 52 * len(scene.signals) + (18 if scene.signals else 0)
     height = signal_height + (probability_height + 14 if scene.lines else 8)
@@ -120,7 +119,9 @@ def draw(scene: Scene, alt: str, probability_height: int = 90) -> str:
             _line(area, scene, line)
         for i, threshold in enumerate(scene.thresholds):
             area.rule(y=threshold, dash="4 3" if i == 0 else "1 3")
-        _upright(canvas, "probability", left - 64, top + probability_height / 2)
+        canvas.text(
+            left - 64, top + probability_height / 2, "probability", "middle", size=12, upright=True
+        )
         top += probability_height + 6
     _bars(canvas, scene, top, width)
     return canvas.markup(alt, wide=True)
@@ -132,7 +133,7 @@ def _bars(canvas: Canvas, scene: Scene, top: float, width: float) -> None:
     area = Area(canvas, (left, top, width, ROW * rows), scene.span, (0, rows))
     for i, bars in enumerate(scene.bars):
         base = rows - 1 - i
-        canvas.text(left - 6, top + ROW * i + 12, bars.name, "end", GREY, 12)
+        canvas.text(left - 6, top + ROW * i + 12, bars.name, "end", SOFT, 12)
         for start, end in bars.spans:
             if end > scene.span[0] and start < scene.span[1]:
                 inside = (max(start, scene.span[0]), min(end, scene.span[1]))
@@ -148,7 +149,7 @@ def _over(span: tuple[float, float], per: float) -> tuple[float, float]:
 
 
 def _line(area: Area, scene: Scene, line: Line) -> None:
-    colour, dash = COLOURS[line.look % len(COLOURS)], DASHES[line.look % len(DASHES)]
+    colour, dashes = series(line.look), dash(line.look)
     breaks = np.flatnonzero(np.diff(scene.times) > 1.5 * scene.step) + 1
     pairs = zip(np.split(scene.times, breaks), np.split(line.values, breaks), strict=True)
     every = max(1, len(scene.times) // PIECES)
@@ -156,7 +157,7 @@ def _line(area: Area, scene: Scene, line: Line) -> None:
         if not len(times):
             continue
         if every < 3:
-            area.steps(np.append(times, times[-1] + scene.step), values, colour, dash)
+            area.steps(np.append(times, times[-1] + scene.step), values, colour, dashes)
             continue
         edges = np.arange(0, len(times), every)
         low = np.minimum.reduceat(values, edges)
@@ -164,7 +165,7 @@ def _line(area: Area, scene: Scene, line: Line) -> None:
         mean = np.add.reduceat(values, edges) / np.diff(np.append(edges, len(values)))
         at = times[edges] + scene.step * every / 2
         area.band(at, low, high, colour, 0.3)
-        area.line(at, mean, colour, dash, 1.2)
+        area.line(at, mean, colour, dashes, 1.2)
 
 
 def _signals(canvas: Canvas, scene: Scene, place: tuple[float, float, float, float]) -> None:
@@ -192,7 +193,7 @@ def _signals(canvas: Canvas, scene: Scene, place: tuple[float, float, float, flo
         else f"rows are {scene.scale:.3g}{unit} apart"
     )
     apart = many if n > 1 else f"height {1.2 * scene.scale:.3g}{unit}"
-    canvas.text(area.left, 11, apart, "start", GREY, 12)
+    canvas.text(area.left, 11, apart, "start", SOFT, 12)
 
 
 def _short(name: str) -> str:
@@ -212,11 +213,4 @@ def _gaps(area: Area, scene: Scene, y: tuple[float, float]) -> None:
     for start, end in scene.gaps:
         if end > scene.span[0] and start < scene.span[1]:
             inside = (max(start, scene.span[0]), min(end, scene.span[1]))
-            area.box(inside, y, GAP, 1, edge=GREY, title="gap: not recorded")
-
-
-def _upright(canvas: Canvas, what: str, x: float, y: float) -> None:
-    canvas.add(
-        f'<text transform="translate({x:.0f} {y:.0f}) rotate(-90)" text-anchor="middle" '
-        f'fill="{INK}" font-size="12">{what}</text>'
-    )
+            area.box(inside, y, GAP, 1, edge=True, title="gap: not recorded")

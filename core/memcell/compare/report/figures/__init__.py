@@ -1,1 +1,0 @@
-"""The pictures of a comparison; each module draws one kind."""

@@ -1,1 +1,0 @@
-"""Inline drawings of a report: along time, and small ones beside each other."""
