@@ -236,14 +236,16 @@ def test_whatever_goes_wrong_with_values_of_a_file_names_it(folder):
     assert RunFolderError.exit_code == 2
 
 
-WRONG_ARRAYS = {
-    "times": np.array([0.0, np.nan]), "targets": np.array(["0", "1"]), "starts": np.array([1.0, 0.0]),
-    "p0": np.array([[0.5, np.nan], [0.5, 0.5]]),
-}  # fmt: skip
+WRONG_ARRAYS = [
+    ("times", np.array([0.0, np.nan])), ("targets", np.array(["0", "1"])),
+    ("targets", np.array([0.0, 1e300])), ("targets", np.array([0, 2])),
+    ("starts", np.array([1.0, 0.0])), ("p0", np.array([[0.5, np.nan], [0.5, 0.5]])),
+    ("p0", np.array([0.5, 0.5])),
+]  # fmt: skip
 
 
-@pytest.mark.parametrize("name", WRONG_ARRAYS)
-def test_predictions_that_are_no_finite_numbers_are_refused(folder, name):
+@pytest.mark.parametrize(("name", "array"), WRONG_ARRAYS)
+def test_predictions_that_no_run_writes_are_refused(folder, name, array):
     sequence = TimeSeries(
         name="night",
         subject="a",
@@ -256,7 +258,7 @@ def test_predictions_that_are_no_finite_numbers_are_refused(folder, name):
     write_judged(folder, [Row(name="a", kind="network", scores={}, judged=(part,))])
     assert len(read_judged(folder)) == 1
     with np.load(folder / "judged.npz") as held:
-        arrays = {**held, name: WRONG_ARRAYS[name]}
+        arrays = {**held, name: array}
     np.savez(folder / "judged.npz", **arrays)
     with pytest.raises(RunFolderError, match=r"judged\.npz' does not hold what a run writes"):
         read_judged(folder)

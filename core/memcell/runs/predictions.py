@@ -89,7 +89,7 @@ def read_judged(path: Path) -> list[Row]:
         if about["format"] != FORMAT:
             raise RunFolderError(f"'{file}' was written by another version of memcell")
         lengths = [int(s["steps"]) for s in about["sequences"]]
-        kinds = {"times": "f", "targets": "biuf", "starts": "b"}
+        kinds = {"times": ("f",), "targets": ("i", "u", "f4"), "starts": ("b",)}
         cut = {name: _split(arrays[name], lengths, kind) for name, kind in kinds.items()}
         sequences = [
             TimeSeries(
@@ -104,10 +104,12 @@ def read_judged(path: Path) -> list[Row]:
         parts = []
         for i, part in enumerate(about["parts"]):
             of = [int(k) for k in part["sequences"]]
+            probabilities = _split(arrays[f"p{i}"], [lengths[k] for k in of], ("f",))
+            _check_classes([sequences[k] for k in of], probabilities)
             parts.append(
                 Judged(
                     sequences=tuple(sequences[k] for k in of),
-                    probabilities=tuple(_split(arrays[f"p{i}"], [lengths[k] for k in of], "f")),
+                    probabilities=tuple(probabilities),
                     decision={str(k): float(v) for k, v in part["decision"].items()},
                 )
             )
@@ -123,10 +125,20 @@ def _joined(arrays: list[NDArray[Any]], kind: Any) -> NDArray[Any]:
     return joined if kind is None else joined.astype(kind)
 
 
-def _split(array: NDArray[Any], lengths: Sequence[int], kind: str) -> list[NDArray[Any]]:
-    """Return the parts of an array of finite numbers of a kind, as numpy names them."""
+def _split(
+    array: NDArray[Any], lengths: Sequence[int], kinds: tuple[str, ...]
+) -> list[NDArray[Any]]:
+    """Return the parts of an array of finite numbers of certain kinds, as numpy names them."""
     if array.ndim == 0 or sum(lengths) != len(array):
         raise ValueError(f"an array of shape {array.shape} where {sum(lengths)} steps belong")
-    if array.dtype.kind not in kind or not np.isfinite(array).all():
+    if not array.dtype.str[1:].startswith(kinds) or not np.isfinite(array).all():
         raise ValueError(f"an array of {array.dtype}, or numbers in it that are not finite")
     return np.split(array, np.cumsum(lengths)[:-1]) if lengths else []
+
+
+def _check_classes(sequences: Sequence[TimeSeries], probabilities: Sequence[NDArray[Any]]) -> None:
+    """Refuse probabilities of other classes than those of the targets."""
+    for s, p in zip(sequences, probabilities, strict=True):
+        classes = int(np.max(s.targets, initial=-1)) + 1 if s.targets.dtype.kind in "iu" else 1
+        if p.ndim != 2 or p.shape[1] < classes:
+            raise ValueError(f"probabilities of shape {p.shape} where there are {classes} classes")
