@@ -1,7 +1,7 @@
 """Hook of MkDocs: pages from outside ``docs``, pages of the API, the version, and links out of the site.
 
 The pages of the API are found, not listed: every package of the repository has one, and so has each package
-directly inside it. What a package exports (``__all__``) is shown there, or else all its public modules. So a
+inside it. What a package exports (``__all__``) is shown there, or else all its public modules. So a
 room that moves takes its page along.
 """
 
@@ -82,13 +82,12 @@ def version() -> str:
 
 
 def packages() -> dict[str, Path]:
-    """Return the packages that have a page, by dotted name: each, followed by those directly inside it."""
-    found: dict[str, Path] = {}
+    """Return the packages that have a page, by dotted name: each, followed by those inside it."""
+    found = {}
     for folder in FOLDERS:
-        for init in sorted((ROOT / folder).glob("*/__init__.py")):
-            package = init.parent
-            inner = sorted(path.parent for path in package.glob("*/__init__.py"))
-            found |= {package.name: package, **{f"{package.name}.{p.name}": p for p in inner}}
+        for top in sorted((ROOT / folder).glob("*/__init__.py")):
+            for init in sorted(top.parent.rglob("__init__.py")):
+                found[".".join(init.parent.relative_to(ROOT / folder).parts)] = init.parent
     return found
 
 
@@ -141,7 +140,10 @@ def _exported(file: Path) -> list[str]:
     """Return ``__all__`` of a file without importing it, less names such as ``__version__``."""
     for node in ast.parse(file.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
-            names = (str(name) for name in ast.literal_eval(node.value))
+            try:
+                names = [str(name) for name in ast.literal_eval(node.value)]
+            except ValueError:
+                return []  # put together from others, whose own pages list them
             return [name for name in names if not name.startswith("__")]
     return []
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import shutil
 import subprocess
 
 import pytest
@@ -158,6 +159,7 @@ def test_nothing_is_measured_where_the_file_is_no_history(file, capfd):
     assert file.read_text() == "something else\n"
 
 
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 def test_commit_is_that_of_the_package_and_not_of_a_repository_around_it(tmp_path):
     def git(*words):
         who = ["-c", "user.name=a", "-c", "user.email=a@example.org"]

@@ -125,8 +125,9 @@ def test_every_page_says_the_version(pages):
 
 def test_api_lists_every_package_with_its_parts(site, pages):
     for folder in ("core", "plugins", "data"):
-        for init in (ROOT / folder).glob("*/__init__.py"):
-            assert site / f"api/{init.parent.name}/index.html" in pages
+        for init in (ROOT / folder).rglob("__init__.py"):
+            package, *inner = init.parent.relative_to(ROOT / folder).parts
+            assert (site / "api" / package / ".".join(inner) / "index.html") in pages
     ids = pages[site / "api/memcell/index.html"].ids
     assert {f"memcell.{name}" for name in memcell.__all__ if name != "__version__"} <= ids
 
