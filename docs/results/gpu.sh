@@ -51,12 +51,12 @@ fi
 
 # what auto takes on a GPU, and its peers; each way is verified first against the eager loop in float64
 stage bench-own 150 memcell bench cells --device cuda --cell lstm --cell gru --cell rnn --normalizer none \
-  --ways eager,torch,compiled --hidden-size 128,512 --batch-size 32,128 --what train,infer,memory --rounds 5 \
+  --backends eager,torch,inductor --hidden-size 128,512 --batch-size 32,128 --what train,infer,memory --rounds 5 \
   --json "$out/bench-own.json"
 stage bench-others 200 memcell bench cells --device cuda --cell lstm97 --cell cifg --cell peephole --cell lstm \
-  --normalizer none --normalizer layer --ways eager,compiled --hidden-size 256 --batch-size 128 \
+  --normalizer none --normalizer layer --backends eager,inductor --hidden-size 256 --batch-size 128 \
   --what train,infer,memory,first-use --rounds 5 --json "$out/bench-others.json"
-stage bench-batch 120 memcell bench cells --device cuda --cell lstm --normalizer batch --ways eager,compiled \
+stage bench-batch 120 memcell bench cells --device cuda --cell lstm --normalizer batch --backends eager,inductor \
   --hidden-size 128 --batch-size 128 --what train,infer --rounds 5 --json "$out/bench-batch.json"
 
 echo "figures and logs: $out"

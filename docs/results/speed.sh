@@ -28,20 +28,20 @@ bench() { # NAME SETTINGS ARGUMENTS
 
 for table in "$@"; do
     case $table in
-    train) bench "$table" "" "--ways native --rounds 5 --what train --no-check" ;;
-    train-2) bench "$table" "" "--ways native --rounds 5 --what train --no-check --threads 2" ;;
-    small) bench "$table" "" "--cell lstm $norms --ways native --rounds 12 --what train --no-check --hidden-size 64 --batch-size 32" ;;
-    small-2) bench "$table" "" "--cell lstm $norms --ways native --rounds 12 --what train --no-check --hidden-size 64 --batch-size 32 --threads 2" ;;
-    infer) bench "$table" "" "--ways native --rounds 5 --what infer,step --hidden-size 128" ;;
-    whole) bench "$table" "" "--cell lstm --normalizer none --ways native --rounds 5 --batch-size 1,8,64,256 --time-steps 512 --what infer --no-check" ;;
-    whole-2) bench "$table" "" "--cell lstm --normalizer none --ways native --rounds 5 --batch-size 1,8,64,256 --time-steps 512 --what infer --no-check --threads 2" ;;
-    lstm97) bench "$table" "" "--cell lstm97:gate_recurrence=false --normalizer none --ways native --rounds 5 --what train --no-check" ;;
-    lstm97-2) bench "$table" "" "--cell lstm97:gate_recurrence=false --normalizer none --ways native --rounds 5 --what train --no-check --threads 2" ;;
-    memory) bench "$table" "" "--cell lstm --cell gru --normalizer none --normalizer batch --normalizer layer --ways native --hidden-size 128 --batch-size 128 --rounds 2 --what memory,first-use --no-check" ;;
-    peers) bench "$table" "" "--cell lstm --normalizer none --ways naive,eager,native,compiled,torch.compile,jax,onnx --rounds 5 --hidden-size 64,128 --batch-size 32 --what train,infer,step,first-use --no-check" ;;
-    avx2) bench "$table" "$avx2" "--ways native --rounds 3 --what train --no-check --batch-size 32" ;;
-    avx2-infer) bench "$table" "$avx2" "--cell lstm $norms --ways native --rounds 3 --what infer,step --hidden-size 128" ;;
-    profile) bench "$table" "" "--cell lstm --normalizer none --normalizer batch --normalizer layer --ways native --rounds 3 --what profile --no-check --batch-size 32" ;;
+    train) bench "$table" "" "--backends native --rounds 5 --what train --no-check" ;;
+    train-2) bench "$table" "" "--backends native --rounds 5 --what train --no-check --threads 2" ;;
+    small) bench "$table" "" "--cell lstm $norms --backends native --rounds 12 --what train --no-check --hidden-size 64 --batch-size 32" ;;
+    small-2) bench "$table" "" "--cell lstm $norms --backends native --rounds 12 --what train --no-check --hidden-size 64 --batch-size 32 --threads 2" ;;
+    infer) bench "$table" "" "--backends native --rounds 5 --what infer,step --hidden-size 128" ;;
+    whole) bench "$table" "" "--cell lstm --normalizer none --backends native --rounds 5 --batch-size 1,8,64,256 --time-steps 512 --what infer --no-check" ;;
+    whole-2) bench "$table" "" "--cell lstm --normalizer none --backends native --rounds 5 --batch-size 1,8,64,256 --time-steps 512 --what infer --no-check --threads 2" ;;
+    lstm97) bench "$table" "" "--cell lstm97:gate_recurrence=false --normalizer none --backends native --rounds 5 --what train --no-check" ;;
+    lstm97-2) bench "$table" "" "--cell lstm97:gate_recurrence=false --normalizer none --backends native --rounds 5 --what train --no-check --threads 2" ;;
+    memory) bench "$table" "" "--cell lstm --cell gru --normalizer none --normalizer batch --normalizer layer --backends native --hidden-size 128 --batch-size 128 --rounds 2 --what memory,first-use --no-check" ;;
+    peers) bench "$table" "" "--cell lstm --normalizer none --backends naive,eager,native,inductor,torch.compile,jax,onnx --rounds 5 --hidden-size 64,128 --batch-size 32 --what train,infer,step,first-use --no-check" ;;
+    avx2) bench "$table" "$avx2" "--backends native --rounds 3 --what train --no-check --batch-size 32" ;;
+    avx2-infer) bench "$table" "$avx2" "--cell lstm $norms --backends native --rounds 3 --what infer,step --hidden-size 128" ;;
+    profile) bench "$table" "" "--cell lstm --normalizer none --normalizer batch --normalizer layer --backends native --rounds 3 --what profile --no-check --batch-size 32" ;;
     *) echo "no table $table; there are: train train-2 small small-2 infer whole whole-2 lstm97 lstm97-2 memory peers avx2 avx2-infer profile" >&2; exit 2 ;;
     esac
 done

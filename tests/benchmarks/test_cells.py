@@ -14,8 +14,8 @@ from memcell.cli.main import run
 from memcell.plugins import default_registry
 from memcell.recurrent.refusals import Unsupported
 from memcell.recurrent.window_call import WindowOutput
-from memcell_benchmarks import memory, ways
-from memcell_benchmarks.contenders import Unrolled
+from memcell_benchmarks import backends, memory
+from memcell_benchmarks.contenders import CellContender
 from memcell_benchmarks.peers import lstm_weights
 
 TINY = [
@@ -37,18 +37,18 @@ def bench(capfd, tmp_path):
     return call
 
 
-def results(record, way):
-    return [r for r in record["results"] if r["way"] == way]
+def results(record, backend):
+    return [r for r in record["results"] if r["backend"] == backend]
 
 
 def test_ratios_to_torchs_lstm_are_printed_and_written(bench):
-    code, said, record = bench("--cell", "lstm", "--cell", "rnn", "--ways", "naive,eager")
+    code, said, record = bench("--cell", "lstm", "--cell", "rnn", "--backends", "naive,eager")
     assert code == 0, said
     assert "xLSTM" in said
     assert "B3 H4 T5 I2" in said
     (peer,) = results(record, "nn.LSTM")
     assert peer["train"]["ratio_of_least"] == peer["train"]["median_ratio"] == 1
-    assert [(r["cell"], r["way"]) for r in record["results"][1:]] == [
+    assert [(r["cell"], r["backend"]) for r in record["results"][1:]] == [
         (c, w) for c in ("lstm", "rnn") for w in ("naive", "eager")
     ]
     for row in record["results"][1:]:
@@ -65,7 +65,7 @@ def test_ratios_to_torchs_lstm_are_printed_and_written(bench):
 
 def test_by_default_every_cell_and_lstm_with_every_normalizer(bench):
     # the last --batch-size typed counts: batch statistics want 16 lanes
-    code, said, record = bench("--ways", "eager", "--what", "train", "--batch-size", "16")
+    code, said, record = bench("--backends", "eager", "--what", "train", "--batch-size", "16")
     assert code == 0, said
     got = [(r["cell"], r["normalizer"]) for r in results(record, "eager")]
     registry = default_registry()
@@ -78,7 +78,7 @@ def test_by_default_every_cell_and_lstm_with_every_normalizer(bench):
 def test_several_sizes_in_float64(bench):
     code, said, record = bench(
         *["--cell", "gru", "--normalizer", "layer", "--hidden-size", "3,5", "--time-steps", "1,4"],
-        *["--dtype", "float64", "--ways", "naive,eager", "--what", "train,memory"],
+        *["--dtype", "float64", "--backends", "naive,eager", "--what", "train,memory"],
     )
     assert code == 0, said
     sizes = [(r["hidden_size"], r["time_steps"]) for r in results(record, "nn.LSTM")]
@@ -88,7 +88,7 @@ def test_several_sizes_in_float64(bench):
 
 def test_two_threads_are_set_and_put_back(bench):
     before = torch.get_num_threads()
-    code, said, record = bench("--cell", "rnn", "--ways", "eager", "--threads", "2")
+    code, said, record = bench("--cell", "rnn", "--backends", "eager", "--threads", "2")
     assert code == 0
     assert "2 threads, wall time" in said
     assert record["machine"]["threads"] == 2
@@ -100,7 +100,7 @@ def test_two_threads_are_set_and_put_back(bench):
     [
         (["--cell", "lstn"], "Did you mean 'lstm'?"),
         (["--normalizer", "layr"], "Did you mean 'layer'?"),
-        (["--ways", "eagre"], "Did you mean 'eager'?"),
+        (["--backends", "eagre"], "Did you mean 'eager'?"),
         (["--what", "trian"], "Did you mean 'train'?"),
         (["--dtype", "float23"], "Did you mean 'float32'?"),
         (["--hidden-size", "64,x"], "--hidden-size got '64,x'"),
@@ -116,12 +116,19 @@ def test_a_wrong_call_says_what_to_type(bench, args, said):
 
 
 def test_torchs_own_kernel_runs_with_the_cells_weights(bench):
-    code, said, record = bench("--cell", "gru", "--cell", "cifg", "--ways", "torch")
+    code, said, record = bench("--cell", "gru", "--cell", "cifg", "--backends", "torch")
     assert code == 0, said
     gru, cifg = results(record, "torch")
     assert gru["relative_error"] < 1e-5
     assert {"train", "infer", "step"} <= gru.keys()
     assert "not one of torch's own cells" in cifg["reason"]
+
+
+def test_former_names_are_understood_and_told_the_new_ones(bench):
+    code, said, record = bench("--cell", "rnn", "--ways", "eager", "--what", "infer", "--no-check")
+    assert code == 0
+    assert "note: '--ways eager' is now '--backends eager'" in said
+    assert len(results(record, "eager")) == 1
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
@@ -137,8 +144,10 @@ def _wrong(call):
 
 
 def test_a_wrong_way_is_found_not_timed_and_fails_the_command(bench, monkeypatch):
-    monkeypatch.setitem(ways.BUILD, "native", lambda parts, p, n: Unrolled(parts, p, _wrong))
-    code, said, record = bench("--cell", "lstm", "--ways", "eager,native")
+    monkeypatch.setitem(
+        backends.BUILD, "native", lambda parts, p, n: CellContender(parts, p, _wrong)
+    )
+    code, said, record = bench("--cell", "lstm", "--backends", "eager,native")
     assert code == 1
     assert "WRONG: lstm native at B3 H4 T5 I2" in said
     (row,) = results(record, "native")
@@ -146,7 +155,7 @@ def test_a_wrong_way_is_found_not_timed_and_fails_the_command(bench, monkeypatch
     assert row["relative_error"] == pytest.approx(0.01, rel=0.01)
     assert "train" not in row
     assert "train" in results(record, "eager")[0]
-    code, said, record = bench("--cell", "lstm", "--ways", "eager,native", "--no-check")
+    code, said, record = bench("--cell", "lstm", "--backends", "eager,native", "--no-check")
     assert code == 0
     assert "nothing verified" in said
     assert "train" in results(record, "native")[0]
@@ -170,9 +179,11 @@ def test_the_check_sees_every_part(bench, monkeypatch, what):
         zeroed = {k: type(s)(*(t * 0 for t in s)) for k, s in states.items()}
         return WindowOutput(out, zeroed)
 
-    monkeypatch.setitem(ways.BUILD, "native", lambda parts, p, n: Unrolled(parts, p, wrong))
+    monkeypatch.setitem(
+        backends.BUILD, "native", lambda parts, p, n: CellContender(parts, p, wrong)
+    )
     size = ["--batch-size", "16", "--normalizer", "batch", "--cell", "lstm"]
-    code, said, record = bench(*size, "--ways", "native")
+    code, said, record = bench(*size, "--backends", "native")
     assert code == 1, said
     assert record["results"][1]["wrong"]
 
@@ -182,15 +193,17 @@ def test_a_way_that_cannot_run_is_listed_with_the_reason(bench, monkeypatch, err
     def broken(*_):
         raise error
 
-    monkeypatch.setitem(ways.BUILD, "native", lambda parts, p, n: Unrolled(parts, p, broken))
-    got, said, record = bench("--cell", "lstm", "--ways", "eager,native")
+    monkeypatch.setitem(
+        backends.BUILD, "native", lambda parts, p, n: CellContender(parts, p, broken)
+    )
+    got, said, record = bench("--cell", "lstm", "--backends", "eager,native")
     assert got == code
     assert str(error) in said
     assert str(error) in results(record, "native")[0]["reason"]
 
 
 def test_a_normalizer_that_wants_more_lanes_is_listed(bench):
-    code, said, record = bench("--cell", "lstm", "--normalizer", "batch", "--ways", "eager")
+    code, said, record = bench("--cell", "lstm", "--normalizer", "batch", "--backends", "eager")
     assert code == 0
     assert "needs 16 lanes" in said
     assert "16" in record["results"][1]["reason"]
@@ -202,7 +215,7 @@ def test_a_peer_that_is_not_installed_is_listed(bench, monkeypatch, peer):
         raise ImportError(f"No module named '{name}'")
 
     monkeypatch.setattr(lstm_weights, "import_module", absent)
-    code, said, _ = bench("--cell", "lstm", "--cell", "gru", "--ways", peer)
+    code, said, _ = bench("--cell", "lstm", "--cell", "gru", "--backends", peer)
     assert code == 0
     assert "is not installed" in said
     assert "only the plain LSTM" in said
@@ -212,7 +225,7 @@ def test_a_peer_that_is_not_installed_is_listed(bench, monkeypatch, peer):
 def test_peers_that_are_installed_give_the_same_numbers(bench, peer):
     pytest.importorskip({"jax": "jax", "onnx": "onnxruntime"}[peer])
     pytest.importorskip(peer)
-    code, said, record = bench("--cell", "lstm", "--ways", peer)
+    code, said, record = bench("--cell", "lstm", "--backends", peer)
     assert code == 0, said
     (row,) = results(record, peer)
     assert row["relative_error"] < 1e-5
@@ -221,18 +234,20 @@ def test_peers_that_are_installed_give_the_same_numbers(bench, peer):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("way", ["compiled", "torch.compile", "native"])
-def test_compiled_ways_give_the_same_numbers(bench, way):
+@pytest.mark.parametrize("backend", ["inductor", "torch.compile", "native"])
+def test_compiled_backends_give_the_same_numbers(bench, backend):
     size = ["--time-steps", "17", "--batch-size", "16", "--normalizer", "batch"]
-    code, said, record = bench("--cell", "lstm", "--normalizer", "none", *size, "--ways", way)
+    code, said, record = bench(
+        "--cell", "lstm", "--normalizer", "none", *size, "--backends", backend
+    )
     assert code == 0, said
-    for row in results(record, way):
+    for row in results(record, backend):
         assert not row["reason"], row["reason"]
         assert row["relative_error"] < 1e-4
 
 
 def test_a_second_process_finds_what_the_first_left(bench):
-    args = ["--ways", "eager,native", "--what", "first-use", "--no-check", "--batch-size", "16"]
+    args = ["--backends", "eager,native", "--what", "first-use", "--no-check", "--batch-size", "16"]
     code, said, record = bench("--cell", "rnn", "--normalizer", "layer", *args)
     assert code == 0, said
     assert "again s" in said
@@ -249,7 +264,7 @@ def test_a_second_process_that_fails_leaves_the_number_out():
     options = Options(
         subjects=(),
         sizes=(size,),
-        ways=("native",),
+        backends=("native",),
         kinds=("first-use",),
         device="cpu",
         dtype="float32",
@@ -263,21 +278,21 @@ def test_a_second_process_that_fails_leaves_the_number_out():
 
 def test_memory_is_left_out_where_nobody_counts_it(bench, monkeypatch, tmp_path):
     monkeypatch.setattr(memory, "_STATUS", tmp_path / "nothing")
-    code, _, record = bench("--cell", "rnn", "--ways", "eager", "--what", "memory")
+    code, _, record = bench("--cell", "rnn", "--backends", "eager", "--what", "memory")
     assert code == 0
     assert all(r["memory_mebibytes"] is None for r in record["results"])
 
 
 def test_the_persons_environment_stays_as_it_was(bench):
     before = dict(os.environ)
-    bench("--cell", "rnn", "--ways", "eager")
+    bench("--cell", "rnn", "--backends", "eager")
     assert dict(os.environ) == before
 
 
 def test_a_cell_is_measured_with_options_of_its_own(bench):
     code, said, record = bench(
         *["--cell", "lstm97:gate_recurrence=false,block_size=2", "--cell", "lstm97"],
-        *["--ways", "native", "--what", "train,first-use"],
+        *["--backends", "native", "--what", "train,first-use"],
     )
     assert code == 0, said
     assert "lstm97:gate_recurrence=false,block_size=2" in said
@@ -299,14 +314,16 @@ def test_a_cell_is_measured_with_options_of_its_own(bench):
     ],
 )
 def test_a_wrong_option_of_a_cell_is_one_line(bench, cell, why):
-    code, said, _ = bench("--cell", cell, "--ways", "eager", "--what", "train")
+    code, said, _ = bench("--cell", cell, "--backends", "eager", "--what", "train")
     assert code == 2
     assert why in said
     assert "Traceback" not in said
 
 
 def test_an_option_that_does_not_fit_the_size_is_listed_with_the_reason(bench):
-    _, said, record = bench("--cell", "lstm97:block_size=3", "--ways", "eager", "--what", "train")
+    _, said, record = bench(
+        "--cell", "lstm97:block_size=3", "--backends", "eager", "--what", "train"
+    )
     assert "block_size 3 does not divide hidden_size 4" in said
     (row,) = results(record, "eager")
     assert "does not divide" in row["reason"]
@@ -314,7 +331,16 @@ def test_an_option_that_does_not_fit_the_size_is_listed_with_the_reason(bench):
 
 def test_without_a_compiler_the_other_ways_are_measured(bench, monkeypatch):
     monkeypatch.setenv("CC", "no-such-compiler")
-    args = ["--cell", "lstm", "--normalizer", "none", "--ways", "eager,native", "--what", "train"]
+    args = [
+        "--cell",
+        "lstm",
+        "--normalizer",
+        "none",
+        "--backends",
+        "eager,native",
+        "--what",
+        "train",
+    ]
     _, said, record = bench(*args)
     (eager,), (native,) = results(record, "eager"), results(record, "native")
     assert eager["train"]["least"] > 0
@@ -323,6 +349,6 @@ def test_without_a_compiler_the_other_ways_are_measured(bench, monkeypatch):
 
 
 def test_a_profile_is_of_the_native_way(bench):
-    code, said, _ = bench("--cell", "lstm", "--ways", "eager", "--what", "profile")
+    code, said, _ = bench("--cell", "lstm", "--backends", "eager", "--what", "profile")
     assert code == 2
-    assert "add native to --ways" in said
+    assert "add native to --backends" in said

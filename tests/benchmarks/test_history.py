@@ -35,7 +35,17 @@ ONE = Measurement(
 )
 BENCH = [
     *["bench", "cells", "--hidden-size", "4", "--batch-size", "3", "--time-steps", "5"],
-    *["--input-size", "2", "--rounds", "1", "--sample", "0.001", "--no-check", "--ways", "eager"],
+    *[
+        "--input-size",
+        "2",
+        "--rounds",
+        "1",
+        "--sample",
+        "0.001",
+        "--no-check",
+        "--backends",
+        "eager",
+    ],
 ]
 
 

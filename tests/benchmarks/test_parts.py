@@ -12,7 +12,7 @@ from memcell.backends.eager import unroll_eager
 from memcell.plugins import default_registry
 from memcell.recurrent.window_call import WindowCall
 from memcell_benchmarks.check import relative_error
-from memcell_benchmarks.contenders import Parts, Problem, Unrolled
+from memcell_benchmarks.contenders import CellContender, Parts, Problem
 from memcell_benchmarks.floor import products
 from memcell_benchmarks.measure import _needed
 from memcell_benchmarks.naive import unroll_naive
@@ -54,7 +54,7 @@ def test_the_median_ratio_is_of_rounds():
 
 
 def test_products_are_those_of_the_cells_equations():
-    eager = Unrolled(parts_of("lstm"), PROBLEM, unroll_eager)
+    eager = CellContender(parts_of("lstm"), PROBLEM, unroll_eager)
     found = products(eager.train, SIZE.time_steps)
     # the first step's state is zero and needs no gradient: one product less than torch's LSTM counts
     lost = 2 * 16 * 4 * 16
@@ -69,7 +69,7 @@ def test_products_of_a_long_window_are_counted_on_short_ones(cell, steps):
     size = Size(hidden_size=4, batch_size=16, time_steps=steps, input_size=3)
     problem = Problem.of(size, "cpu", torch.float64)
     subject = Subject(cell=cell)
-    whole = Unrolled(Parts.of(subject, problem, default_registry()), problem, unroll_eager)
+    whole = CellContender(Parts.of(subject, problem, default_registry()), problem, unroll_eager)
     wanted = products(whole.train, steps)
     assert _needed(subject, problem, default_registry()).flops == wanted.flops
 
@@ -88,18 +88,18 @@ def test_an_error_is_relative_to_what_should_be_there():
 
 
 @pytest.mark.parametrize(
-    "way",
+    "backend",
     [unroll_naive, pytest.param(CompiledStep(), marks=pytest.mark.slow)],
     ids=["naive", "torch.compile"],
 )
 @pytest.mark.parametrize("normalizer", ["none", "batch"])
-def test_other_loops_equal_the_eager_one_with_restarts_and_padding(way, normalizer):
+def test_other_loops_equal_the_eager_one_with_restarts_and_padding(backend, normalizer):
     g = torch.Generator().manual_seed(3)
     shape = (SIZE.time_steps, SIZE.batch_size)
     restarts, valid = (torch.rand(*shape, generator=g) < share for share in (0.1, 0.9))
     marks = StepMasks.of(restarts, valid, torch.zeros(SIZE.batch_size, dtype=torch.int64))
     found = []
-    for unroll in (unroll_eager, way):
+    for unroll in (unroll_eager, backend):
         parts = parts_of("lstm", normalizer)
         zero = parts.cell.initial_state(SIZE.batch_size, dtype=torch.float64)
         fresh = type(zero)(*(t + 0.3 for t in zero))

@@ -18,12 +18,12 @@ TINY = [
 @pytest.mark.parametrize("threads", ["1", "2"])
 def test_parts_are_printed_and_add_up(capfd, tmp_path, threads):
     file = tmp_path / "numbers.json"
-    code = run([*TINY, "--ways", "eager,native", "--threads", threads, "--json", str(file)])
+    code = run([*TINY, "--backends", "eager,native", "--threads", threads, "--json", str(file)])
     said = capfd.readouterr().out
     assert code == 0, said
     rows = json.loads(file.read_text())["results"]
     (row,) = (r for r in rows if "profile" in r)
-    assert (row["way"], row["normalizer"]) == ("native", "batch")
+    assert (row["backend"], row["normalizer"]) == ("native", "batch")
     found = row["profile"]
     parts = {p["name"]: p for p in found["parts"]}
     assert found["timed"] == pytest.approx(

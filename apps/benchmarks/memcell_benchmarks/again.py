@@ -16,20 +16,20 @@ from memcell_benchmarks.options import Options, Size, Subject
 _SECONDS = 300
 
 
-def again(subject: Subject, way: str, size: Size, options: Options) -> float | None:
+def again(subject: Subject, backend: str, size: Size, options: Options) -> float | None:
     """Return the seconds of the first forward and backward in a fresh process, or None where it fails.
 
     The quicker of two processes: the first to touch a page of a virtual machine's memory waits for it.
 
     Args:
         subject: Cell and normalizer, among those that are installed.
-        way: How it runs.
+        backend: How it runs.
         size: The sizes.
         options: Device, numbers and threads.
     """
     request = {
         "subject": asdict(subject),
-        "way": way,
+        "backend": backend,
         "size": asdict(size),
         "device": options.device,
         "dtype": options.dtype,
@@ -52,8 +52,8 @@ def main(request: str) -> str:
     import torch
 
     from memcell.plugins import default_registry
-    from memcell_benchmarks import ways
-    from memcell_benchmarks.contenders import Parts, Problem, Unrolled
+    from memcell_benchmarks import backends
+    from memcell_benchmarks.contenders import CellContender, Parts, Problem
 
     asked = json.loads(request)
     torch.set_num_threads(asked["threads"])
@@ -61,12 +61,12 @@ def main(request: str) -> str:
     problem = Problem.of(size, asked["device"], getattr(torch, asked["dtype"]))
     subject, registry = Subject(**asked["subject"]), default_registry()
     parts = Parts.of(subject, problem, registry)
-    # torch's own first use is not the way's: as in the first process, an eager step goes before
+    # torch's own first use is not the backend's: as in the first process, an eager step goes before
     short = problem.first(2)
-    eager = ways.build("eager", Parts.of(subject, short, registry), short, asked["threads"])
-    assert isinstance(eager, Unrolled)
+    eager = backends.build("eager", Parts.of(subject, short, registry), short, asked["threads"])
+    assert isinstance(eager, CellContender)
     eager.train()
-    contender = ways.build(asked["way"], parts, problem, asked["threads"])
+    contender = backends.build(asked["backend"], parts, problem, asked["threads"])
     start = time.perf_counter()
     contender.train()
     if asked["device"] == "cuda":

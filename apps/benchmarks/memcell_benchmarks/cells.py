@@ -17,11 +17,12 @@ from memcell.plugins.options.values import from_text
 from memcell_benchmarks.history import KINDS as KINDS_OF_HISTORY
 from memcell_benchmarks.history import append, measurements, read, this_run
 from memcell_benchmarks.options import (
+    BACKENDS,
+    DEFAULT_BACKENDS,
     DEFAULT_KINDS,
-    DEFAULT_WAYS,
     DTYPES,
+    FORMER_NAMES,
     KINDS,
-    WAYS,
     Options,
     Size,
     Subject,
@@ -62,12 +63,13 @@ def _described(known: dict[str, str]) -> str:
 )
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
 @click.option(
-    "--ways",
+    "--backends",
     default=None,
     metavar="NAME,…",
-    help=f"{_described(WAYS)}. Default: {','.join(DEFAULT_WAYS['cpu'])}, on a GPU "
-    f"{','.join(DEFAULT_WAYS['cuda'])}.",
+    help=f"{_described(BACKENDS)}. Default: {','.join(DEFAULT_BACKENDS['cpu'])}, on a GPU "
+    f"{','.join(DEFAULT_BACKENDS['cuda'])}.",
 )
+@click.option("--ways", default=None, hidden=True)  # what --backends was called
 @click.option(
     "--what",
     default=",".join(DEFAULT_KINDS),
@@ -94,7 +96,7 @@ def _described(known: dict[str, str]) -> str:
     "--check/--no-check",
     default=True,
     show_default=True,
-    help="Verify each way against the eager loop in float64 before it is timed.",
+    help="Verify each backend against the eager loop in float64 before it is timed.",
 )
 @click.option("--json", "json_file", metavar="FILE", help="Also write all numbers there.")
 @click.option(
@@ -113,6 +115,7 @@ def command(
     threads: int,
     dtype: str,
     device: str,
+    backends: str | None,
     ways: str | None,
     what: str,
     rounds: int,
@@ -123,8 +126,8 @@ def command(
 ) -> int:
     """Compare the speed of cells with torch.nn.LSTM of the same sizes.
 
-    Every way of running every cell is timed in turn with torch.nn.LSTM (oneDNN; cuDNN on a GPU), in one
-    process. A way that cannot run is listed with the reason. The exit code is 1 where a way gave wrong
+    Every cell is timed on every backend, in turn with torch.nn.LSTM (oneDNN; cuDNN on a GPU), in one
+    process. A backend that cannot run is listed with the reason. The exit code is 1 where one gave wrong
     numbers or failed.
     """
     registry = default_registry()
@@ -141,7 +144,7 @@ def command(
         sizes=tuple(
             Size(hidden_size=h, batch_size=b, time_steps=t, input_size=i) for h, b, t, i in sizes
         ),
-        ways=DEFAULT_WAYS[device] if ways is None else words("way", ways, WAYS),
+        backends=_backends(backends, ways, device),
         kinds=words("measurement", what, KINDS),
         device=device,
         dtype=dtype,
@@ -150,8 +153,10 @@ def command(
         sample=sample,
         check=check,
     )
-    if "profile" in options.kinds and "native" not in options.ways:
-        raise UsageError("--what profile: only the native way has one; add native to --ways")
+    if "profile" in options.kinds and "native" not in options.backends:
+        raise UsageError(
+            "--what profile: only the native backend has one; add native to --backends"
+        )
     if history_file is not None and not set(KINDS_OF_HISTORY) & set(options.kinds):
         raise UsageError(f"--append keeps {', '.join(KINDS_OF_HISTORY)}; --what has none of them")
     history = None if history_file is None else Path(history_file)
@@ -167,6 +172,18 @@ def command(
             added = append(history, measurements(record, this_run()))
             click.echo(f"{added} ratios added to {history}")
     return code
+
+
+def _backends(asked: str | None, former: str | None, device: str) -> tuple[str, ...]:
+    """Return the backends that were asked for, where need be by the names of version 0.1."""
+    typed = former if asked is None else asked
+    if typed is None:
+        return DEFAULT_BACKENDS[device]
+    now = ",".join(FORMER_NAMES.get(name.strip(), name) for name in typed.split(","))
+    if former is not None or now != typed:
+        flag = "--backends" if former is None else "--ways"
+        click.echo(f"note: '{flag} {typed}' is now '--backends {now}'", err=True)
+    return words("backend", now, BACKENDS)
 
 
 def _subjects(

@@ -1,4 +1,4 @@
-"""Verification before timing: a wrong way is not measured."""
+"""Verification before timing: a wrong backend is not measured."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from memcell_benchmarks.contenders import CannotRun, Contender, Unrolled
+from memcell_benchmarks.contenders import CannotRun, CellContender, Contender
 
 #: A window for checking: over many more steps some networks blow rounding up without bound (layer
 #: normalization with random weights: 1e-7 becomes 1e-2 in 128 steps), and nothing can be told from it.
@@ -42,7 +42,7 @@ def relative_error(got: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> f
     return float("nan") if any(e != e for e in errors) else max(errors)
 
 
-def verify(contender: Contender, oracle: Unrolled) -> float:
+def verify(contender: Contender, oracle: CellContender) -> float:
     """Return the relative error of everything that a contender gives.
 
     Args:
@@ -58,7 +58,7 @@ def verify(contender: Contender, oracle: Unrolled) -> float:
         wanted = oracle.train()
         errors.append(relative_error({"y": trained.outputs}, {"y": wanted.outputs}))
         errors.append(relative_error(trained.gradients, wanted.gradients))
-        if isinstance(contender, Unrolled):
+        if isinstance(contender, CellContender):
             mine, theirs = contender.statistics(), oracle.statistics()
             pairs = zip(mine, theirs, strict=True)
             errors += [relative_error({"s": a}, {"s": b}) for a, b in pairs]

@@ -1,4 +1,4 @@
-"""Contenders: one cell, run one way, at one size. What each must be able to do, and the shared problem."""
+"""Contenders: one cell on one backend at one size. What each must be able to do, and the shared problem."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Unroll = Callable[[WindowCall], WindowOutput]
 
 
 class CannotRun(Exception):
-    """This way cannot do this; the message is the reason that the table gives."""
+    """This backend cannot do this; the message is the reason that the table gives."""
 
 
 class Trained(NamedTuple):
@@ -121,7 +121,7 @@ class Parts(NamedTuple):
         return found | {f"norms.{n}": p for n, p in self.norms.named_parameters()}
 
 
-class Unrolled:
+class CellContender:
     """A cell run by a function that runs windows.
 
     Args:
@@ -171,8 +171,8 @@ class Unrolled:
         """Return the buffers of the normalizers."""
         return list(self.parts.norms.buffers())
 
-    def oracle(self, unroll: Unroll) -> Unrolled:
-        """Return the same cell, weights and problem in float64 on the CPU, run another way."""
+    def oracle(self, unroll: Unroll) -> CellContender:
+        """Return the same cell, weights and problem in float64 on the CPU, run by another function."""
         parts = copy.deepcopy(self.parts)
         same = Parts(parts.cell.cpu().double(), parts.norms.cpu().double())
-        return Unrolled(same, self.problem.in_float64(), unroll)
+        return CellContender(same, self.problem.in_float64(), unroll)

@@ -98,5 +98,5 @@ class MachineRates:
             return None
         try:
             return packed_gflops(*shape, self.dtype)
-        except Unsupported:  # without a C compiler, say; the native way's rows give the reason
+        except Unsupported:  # without a C compiler, say; the native backend's rows give the reason
             return None

@@ -114,7 +114,7 @@ def measurements(record: Mapping[str, Any], run: tuple[str, str, str]) -> list[M
                     device=str(options["device"]),
                     cell=f"{row['cell']}:{typed}" if typed else str(row["cell"]),
                     normalizer=str(row["normalizer"]),
-                    backend=str(row["way"]),
+                    backend=str(row["backend"]),
                     size=f"B{row['batch_size']} H{row['hidden_size']} T{row['time_steps']} "
                     f"I{row['input_size']}",
                     kind=kind,

@@ -13,10 +13,10 @@ from memcell.backends.eager import unroll_eager
 from memcell.errors import MemcellError
 from memcell.plugins import Registry
 from memcell.progress import progress
-from memcell_benchmarks import ways
+from memcell_benchmarks import backends
 from memcell_benchmarks.again import again
 from memcell_benchmarks.check import CHECKED_STEPS, LIMITS, verify
-from memcell_benchmarks.contenders import CannotRun, Contender, Parts, Problem, Unrolled
+from memcell_benchmarks.contenders import CannotRun, CellContender, Contender, Parts, Problem
 from memcell_benchmarks.floor import MachineRates, Products, products
 from memcell_benchmarks.memory import peak_growth
 from memcell_benchmarks.options import Options, Size, Subject
@@ -26,7 +26,7 @@ from memcell_benchmarks.timing import Clock, interleaved
 
 _T = TypeVar("_T")
 #: Ways that leave generated code in a cache.
-_GENERATES = ("native", "compiled", "torch.compile")
+_GENERATES = ("native", "inductor", "torch.compile")
 
 
 @dataclass(frozen=True)
@@ -53,10 +53,10 @@ def measure(
     problem = Problem.of(size, options.device, getattr(torch, options.dtype))
     entrants = [_peer(problem, options)]
     rows = [entrants[0].row]
-    pairs = [(subject, way) for subject in options.subjects for way in options.ways]
+    pairs = [(subject, backend) for subject in options.subjects for backend in options.backends]
     with progress(f"{size}: build and verify", len(pairs)) as shown:
-        for subject, way in pairs:
-            row = Row(size=size, subject=subject, way=way)
+        for subject, backend in pairs:
+            row = Row(size=size, subject=subject, backend=backend)
             rows.append(row)
             entrant = _enter(row, problem, options, registry)
             entrants += [entrant] if entrant else []
@@ -76,7 +76,7 @@ def measure(
 def _peer(problem: Problem, options: Options) -> _Entrant:
     size = problem.size
     lstm = TorchLSTM(problem)
-    row = Row(size=size, subject=None, way="nn.LSTM", flops=lstm.flops())
+    row = Row(size=size, subject=None, backend="nn.LSTM", flops=lstm.flops())
     row.product = (size.batch_size, size.hidden_size, 4 * size.hidden_size)
     _, row.first_use = _first(lstm.train, options.device)
     lstm.infer(), lstm.step()
@@ -88,7 +88,7 @@ def _needed(subject: Subject, problem: Problem, registry: Registry) -> Products:
     counted = []
     for steps in (2, 4):
         short = problem.first(steps)
-        eager = Unrolled(Parts.of(subject, short, registry), short, unroll_eager)
+        eager = CellContender(Parts.of(subject, short, registry), short, unroll_eager)
         counted.append(products(eager.train, len(short.x)))
     few, more = counted
     # the first step is another: nothing goes back to the state before it
@@ -102,17 +102,17 @@ def _enter(row: Row, problem: Problem, options: Options, registry: Registry) -> 
     try:
         parts = Parts.of(row.subject, problem, registry)
         row.flops, row.product = _needed(row.subject, problem, registry)
-        contender = ways.build(row.way, parts, problem, options.threads)
+        contender = backends.build(row.backend, parts, problem, options.threads)
         trains = True
         try:
             _, row.first_use = _first(contender.train, options.device)
         except CannotRun as reason:
             trains, row.reason = False, str(reason)
             _, row.first_use = _first(contender.infer, options.device)
-        if "first-use" in options.kinds and trains and row.way in _GENERATES:
-            row.again = again(row.subject, row.way, problem.size, options)
+        if "first-use" in options.kinds and trains and row.backend in _GENERATES:
+            row.again = again(row.subject, row.backend, problem.size, options)
         if options.check:
-            row.error = _error(contender, row.way, parts, problem.first(CHECKED_STEPS), options)
+            row.error = _error(contender, row.backend, parts, problem.first(CHECKED_STEPS), options)
             # "not at most", so that NaN is wrong too
             row.wrong = not row.error <= LIMITS[options.dtype]
         contender.infer(), contender.step()
@@ -126,13 +126,15 @@ def _enter(row: Row, problem: Problem, options: Options, registry: Registry) -> 
     return None if row.wrong else _Entrant(row, contender, trains)
 
 
-def _error(contender: Contender, way: str, parts: Parts, short: Problem, options: Options) -> float:
+def _error(
+    contender: Contender, backend: str, parts: Parts, short: Problem, options: Options
+) -> float:
     """Verify what will be timed, the same compiled code on a shorter window."""
-    if isinstance(contender, Unrolled):
-        checked: Contender = Unrolled(parts, short, contender.unroll)
+    if isinstance(contender, CellContender):
+        checked: Contender = CellContender(parts, short, contender.unroll)
     else:
-        checked = ways.build(way, parts, short, options.threads)
-    return verify(checked, Unrolled(parts, short, unroll_eager).oracle(unroll_eager))
+        checked = backends.build(backend, parts, short, options.threads)
+    return verify(checked, CellContender(parts, short, unroll_eager).oracle(unroll_eager))
 
 
 def _first(work: Callable[[], _T], device: str) -> tuple[_T, float]:
@@ -158,10 +160,10 @@ def _weigh(entrants: Sequence[_Entrant], options: Options) -> None:
     if "memory" not in options.kinds:
         return
     for entrant in entrants:
-        if options.device == "cuda" and entrant.row.way == "compiled":
+        if options.device == "cuda" and entrant.row.backend == "inductor":
             continue  # a CUDA graph has had its memory since it was recorded: it grows by nothing
         # a peer with an allocator of its own (JAX) keeps what it had: its growth says nothing
-        if entrant.trains and isinstance(entrant.contender, Unrolled | TorchLSTM):
+        if entrant.trains and isinstance(entrant.contender, CellContender | TorchLSTM):
             entrant.row.memory = peak_growth(entrant.contender.train, options.device)
 
 

@@ -1,15 +1,15 @@
-"""The generated C loop, with its own way to go step by step."""
+"""The native backend as a contender, with its own stepper."""
 
 from __future__ import annotations
 
 from torch import Tensor
 
-from memcell_benchmarks.contenders import Parts, Problem, Unrolled
+from memcell_benchmarks.contenders import CellContender, Parts, Problem
 from memcell_compiler.runtime.stepper import NativeStepper
 from memcell_compiler.runtime.unroll import unroll_native
 
 
-class Native(Unrolled):
+class Native(CellContender):
     """A cell as generated C; single steps through what `memcell.backends.Stepper` hands out.
 
     Args:

@@ -8,20 +8,22 @@ from typing import Any
 
 from memcell.errors import UsageError, unknown
 
-#: The ways to run a cell, and what each is; the first three are measured unless others are asked for.
-WAYS = {
+#: What can run a cell, and what each is; the first three are measured unless others are asked for.
+BACKENDS = {
     "naive": "a loop that projects inside the step, as public code does",
     "eager": "memcell's reference loop, input projection hoisted",
     "native": "memcell's generated C loop",
     "torch": "torch's own kernel with the cell's weights, where it is one of torch's (cuDNN on a GPU)",
-    "compiled": "memcell's chunks of steps through torch.compile, as CUDA graphs on a GPU",
+    "inductor": "memcell's chunks of steps through torch.compile, as CUDA graphs on a GPU",
     "torch.compile": "torch.compile of one step, in a loop",
     "jax": "the same LSTM as JAX lax.scan",
     "onnx": "the same LSTM in ONNX Runtime (inference only)",
 }
-DEFAULT_WAYS = {
+#: Backends of version 0.1 by what they are called now.
+FORMER_NAMES = {"compiled": "inductor"}
+DEFAULT_BACKENDS = {
     "cpu": ("naive", "eager", "native"),
-    "cuda": ("naive", "eager", "torch", "compiled"),
+    "cuda": ("naive", "eager", "torch", "inductor"),
 }
 #: What can be measured.
 KINDS = {
@@ -31,7 +33,7 @@ KINDS = {
     "memory": "growth of resident memory at its peak, forward and backward",
     "first-use": "the first forward and backward, caches of generated code empty, and again in a second "
     "process",
-    "profile": "where the time of forward and backward goes, of the native way",
+    "profile": "where the time of forward and backward goes, of the native backend",
 }
 DEFAULT_KINDS = ("train", "infer", "step", "memory", "first-use")
 DTYPES = ("float32", "float64")
@@ -84,7 +86,7 @@ class Options:
     Args:
         subjects: Which cells with which normalizers.
         sizes: At which sizes, one comparison each.
-        ways: How they are run.
+        backends: What they are run on.
         kinds: What is measured.
         device: ``"cpu"`` or ``"cuda"``.
         dtype: ``"float32"`` or ``"float64"``.
@@ -96,7 +98,7 @@ class Options:
 
     subjects: tuple[Subject, ...]
     sizes: tuple[Size, ...]
-    ways: tuple[str, ...]
+    backends: tuple[str, ...]
     kinds: tuple[str, ...]
     device: str
     dtype: str

@@ -17,7 +17,7 @@ class Row:
     Args:
         size: The sizes.
         subject: Cell and normalizer; None for torch.nn.LSTM itself.
-        way: How it ran.
+        backend: How it ran.
         reason: Why it did not run, or not wholly; empty where it did.
         error: Largest relative error against the eager loop in float64; None where not checked.
         wrong: The error is more than rounding.
@@ -34,7 +34,7 @@ class Row:
 
     size: Size
     subject: Subject | None
-    way: str
+    backend: str
     reason: str = ""
     error: float | None = None
     wrong: bool = False
@@ -50,8 +50,8 @@ class Row:
 
     @property
     def label(self) -> str:
-        """Cell, normalizer and way."""
-        return f"{self.subject} {self.way}" if self.subject else self.way
+        """Cell, normalizer and backend."""
+        return f"{self.subject} {self.backend}" if self.subject else self.backend
 
     @property
     def gflops(self) -> float | None:
@@ -70,7 +70,7 @@ class Row:
             "cell": self.subject.cell if self.subject else None,
             "options": dict(self.subject.options) if self.subject else {},
             "normalizer": self.subject.normalizer if self.subject else None,
-            "way": self.way,
+            "backend": self.backend,
             "reason": self.reason,
             "relative_error": self.error,
             "wrong": self.wrong,

@@ -41,7 +41,7 @@ def compare(
         json_file: Also write all numbers there.
 
     Returns:
-        0, or 1 where a way was wrong or failed.
+        0, or 1 where a backend was wrong or failed.
 
     Raises:
         UsageError: A GPU was asked for and there is none.
@@ -94,7 +94,7 @@ def _heading(facts: dict[str, Any], options: Options) -> list[str]:
     threads = f"{options.threads} thread{'s' * (options.threads > 1)}"
     tf32 = f", TF32 {'on' if facts['tf32'] else 'off'} for all alike" if "tf32" in facts else ""
     where = [facts["cpu"], facts["isa"], *([facts["gpu"]] if "gpu" in facts else [])]
-    checked = "each way verified first" if options.check else "nothing verified (--no-check)"
+    checked = "each backend verified first" if options.check else "nothing verified (--no-check)"
     lines = [
         f"{', '.join(where)}; torch {facts['torch']}; {options.dtype}, {threads}, {facts['clock']}, "
         f"{options.rounds} interleaved rounds",
@@ -123,7 +123,7 @@ def _as_json(options: Options) -> dict[str, Any]:
         "rounds": options.rounds,
         "sample_seconds": options.sample,
         "check": options.check,
-        "ways": options.ways,
+        "backends": options.backends,
         "kinds": options.kinds,
     }
 

@@ -41,15 +41,15 @@ def _not_run(rows: Sequence[Row]) -> list[str]:
     cells: dict[tuple[str, str], list[str]] = {}
     for row in rows:
         if row.reason:
-            cells.setdefault((row.way, row.reason), []).append(str(row.subject))
-    return [f"  {way}: {why} ({', '.join(c)})" for (way, why), c in cells.items()]
+            cells.setdefault((row.backend, row.reason), []).append(str(row.subject))
+    return [f"  {backend}: {why} ({', '.join(c)})" for (backend, why), c in cells.items()]
 
 
 def _columns(kinds: tuple[str, ...]) -> list[Column]:
     found: list[Column] = [
         ("cell", lambda row, _: row.subject.cell_label if row.subject else "nn.LSTM"),
         ("norm", lambda row, _: row.subject.normalizer if row.subject else "-"),
-        ("way", lambda row, _: row.way if row.subject else "torch"),
+        ("backend", lambda row, _: row.backend if row.subject else "torch"),
     ]
     if "train" in kinds:
         found += _timed("train", "train ms", 1e3)

@@ -1,1 +1,1 @@
-"""Others' ways to run a recurrent network, measured beside memcell's."""
+"""Other projects' backends of a recurrent network, measured beside memcell's."""

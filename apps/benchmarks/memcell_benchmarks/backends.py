@@ -1,4 +1,4 @@
-"""From the name of a way to a contender, or to the reason why there is none."""
+"""The contenders by the name of their backend, or the reason why there is none."""
 
 from __future__ import annotations
 
@@ -6,31 +6,31 @@ from collections.abc import Callable
 
 from memcell.backends.eager import unroll_eager
 from memcell.recurrent.window_call import WindowCall, WindowOutput
-from memcell_benchmarks.contenders import CannotRun, Contender, Parts, Problem, Unrolled
+from memcell_benchmarks.contenders import CannotRun, CellContender, Contender, Parts, Problem
 from memcell_benchmarks.naive import unroll_naive
 
 
-def build(way: str, parts: Parts, problem: Problem, threads: int) -> Contender:
+def build(backend: str, parts: Parts, problem: Problem, threads: int) -> Contender:
     """Build a contender.
 
     Args:
-        way: One of `memcell_benchmarks.options.WAYS`.
+        backend: One of `memcell_benchmarks.options.BACKENDS`.
         parts: Cell and normalizers; the contender's own.
         problem: The problem.
         threads: Of torch, for peers that count their own.
 
     Raises:
-        CannotRun: This cell does not run this way here; says why.
+        CannotRun: This cell does not run on it here; says why.
     """
-    return BUILD[way](parts, problem, threads)
+    return BUILD[backend](parts, problem, threads)
 
 
 def _naive(parts: Parts, problem: Problem, threads: int) -> Contender:
-    return Unrolled(parts, problem, unroll_naive)
+    return CellContender(parts, problem, unroll_naive)
 
 
 def _eager(parts: Parts, problem: Problem, threads: int) -> Contender:
-    return Unrolled(parts, problem, unroll_eager)
+    return CellContender(parts, problem, unroll_eager)
 
 
 def _native(parts: Parts, problem: Problem, threads: int) -> Contender:
@@ -51,19 +51,19 @@ def _torch(parts: Parts, problem: Problem, threads: int) -> Contender:
         assert own is not None
         return unroll_torch(own, call)
 
-    return Unrolled(parts, problem, unroll)
+    return CellContender(parts, problem, unroll)
 
 
 def _inductor(parts: Parts, problem: Problem, threads: int) -> Contender:
     from memcell.backends.inductor.unroll import unroll_inductor
 
-    return Unrolled(parts, problem, unroll_inductor)
+    return CellContender(parts, problem, unroll_inductor)
 
 
 def _torch_compile(parts: Parts, problem: Problem, threads: int) -> Contender:
     from memcell_benchmarks.peers.torch_compile import CompiledStep
 
-    return Unrolled(parts, problem, CompiledStep())
+    return CellContender(parts, problem, CompiledStep())
 
 
 def _jax(parts: Parts, problem: Problem, threads: int) -> Contender:
@@ -83,7 +83,7 @@ BUILD: dict[str, Callable[[Parts, Problem, int], Contender]] = {
     "eager": _eager,
     "native": _native,
     "torch": _torch,
-    "compiled": _inductor,
+    "inductor": _inductor,
     "torch.compile": _torch_compile,
     "jax": _jax,
     "onnx": _onnx,
