@@ -14,6 +14,7 @@ from memcell.cli.terminal import echo
 from memcell.errors import MemcellError, UsageError, unknown
 from memcell.escape import Lines
 from memcell.plugins import Entry, Registry, default_registry
+from memcell.plugins.loader import Selection
 from memcell.plugins.options import fields_of
 from memcell.plugins.specs import KINDS
 from memcell.progress import progress
@@ -26,21 +27,69 @@ from memcell.progress import progress
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for other programs.")
 @click.option("--check", is_flag=True, help="Import every plugin and run its conformance checks.")
+@click.option(
+    "--expect",
+    metavar="KIND.NAME.CHECK=REASON",
+    multiple=True,
+    help="With --check: a check that a plugin fails on purpose, and why. Repeatable.",
+)
 @click.option("--markdown", is_flag=True, help="Print the reference page of everything installed.")
-def plugins(name: str | None, kind: str | None, as_json: bool, check: bool, markdown: bool) -> int:
+def plugins(
+    name: str | None,
+    kind: str | None,
+    as_json: bool,
+    check: bool,
+    expect: tuple[str, ...],
+    markdown: bool,
+) -> int:
     """List plugins, or show NAME with its options.
 
     Status is "ok", "duplicate of …" or "failed: …"; with --check, the result of the conformance checks,
     and for a cell which way its time loop runs; that way's numbers are among the checks. The exit code is
-    1 when a plugin could not be loaded or failed a check.
+    1 when a plugin could not be loaded or failed a check. A failure that the plugin declares
+    (expected_failures of its spec), or that --expect names, is none; to pass then is one.
+
+    MEMCELL_LOAD_PLUGINS in the environment says what is loaded: empty, the built-in plugins only;
+    distributions with commas, those too.
     """
     # As JSON the output is for a program, and a plugin may print when it is imported.
     with own_output() if as_json else nullcontext(sys.stdout) as output:
-        return _plugins(name, kind, as_json, check, markdown, output)
+        return _plugins(name, kind, as_json, check, _expected(expect, check), markdown, output)
+
+
+#: ``(kind, name)`` to check to the reason why it fails.
+Expected = dict[tuple[str, str], dict[str, str]]
+
+
+def _expected(typed: tuple[str, ...], check: bool) -> Expected:
+    """Return the failures that were typed as expected.
+
+    Raises:
+        UsageError: One is not of the form KIND.NAME.CHECK=REASON.
+    """
+    if typed and not check:
+        raise UsageError("--expect is about checks: add --check")
+    found: Expected = {}
+    for text in typed:
+        where, _, reason = text.partition("=")
+        parts = where.split(".")
+        if len(parts) != 3 or not reason.strip():
+            raise UsageError(
+                f"--expect got '{text}'; expected KIND.NAME.CHECK=REASON, such as "
+                "'cell.mine.gradients_are_right=cuts its gradient, as the paper does'"
+            )
+        found.setdefault((parts[0], parts[1]), {})[parts[2]] = reason.strip()
+    return found
 
 
 def _plugins(
-    name: str | None, kind: str | None, as_json: bool, check: bool, markdown: bool, output: IO[str]
+    name: str | None,
+    kind: str | None,
+    as_json: bool,
+    check: bool,
+    expected: Expected,
+    markdown: bool,
+    output: IO[str],
 ) -> int:
     registry = default_registry()
     if markdown:
@@ -51,7 +100,10 @@ def _plugins(
     chosen = [e for e in registry.entries(kind) if name is None or e.spec.name == name]
     if name is not None and not chosen:
         raise UsageError(unknown("plugin", name, {e.spec.name for e in registry.entries(kind)}))
-    rows = _checked(chosen) if check else [_row(entry) for entry in chosen]
+    known = {(e.spec.kind, e.spec.name) for e in chosen}
+    for stranger in expected.keys() - known:
+        raise UsageError(unknown("plugin", ".".join(stranger), map(".".join, known)))
+    rows = _checked(chosen, expected) if check else [_row(entry) for entry in chosen]
     if name is None:
         rows += _failures(registry)
     if as_json:
@@ -67,6 +119,8 @@ def _plugins(
             _show(entry)
     else:
         _print(rows, check)
+        if selection := str(Selection.of_environment()):
+            echo(f"note: {selection}")
     return int(any(row["status"] not in ("ok", "") for row in rows))
 
 
@@ -82,7 +136,7 @@ def _row(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _checked(entries: list[Entry]) -> list[dict[str, Any]]:
+def _checked(entries: list[Entry], expected: Expected) -> list[dict[str, Any]]:
     """Return the rows of plugins with what their checks found."""
     from memcell.testing import check_plugin
 
@@ -94,8 +148,12 @@ def _checked(entries: list[Entry]) -> list[dict[str, Any]]:
             rows.append(row)
             if not entry.conflict:
                 shown.advance(0, f"{entry.spec.kind} {entry.spec.name}")
-                findings = check_plugin(entry)
+                own = expected.get((entry.spec.kind, entry.spec.name), {})
+                findings = check_plugin(entry, own)
                 row["checks"] = len(findings)
+                meant = [f"{f.check} ({f.expected})" for f in findings if f.expected]
+                if meant:
+                    row["expected failures"] = meant
                 bad = [f"{f.check}: {f.reason}" for f in findings if not f.ok]
                 if bad:
                     row["status"] = "failed: " + "; ".join(bad)
@@ -142,6 +200,9 @@ def _print(rows: list[dict[str, Any]], check: bool) -> None:
     for line in [columns, *table]:
         cells = [f"{c:<{w}}" for c, w in zip(line, widths, strict=True)]
         echo("  ".join(cells).rstrip())
+    for row in rows:
+        for meant in row.get("expected failures", ()):
+            echo(f"note: {row['kind']} '{row['name']}' fails on purpose: {meant}")
 
 
 def _options(entry: Entry) -> list[dict[str, Any]]:

@@ -7,6 +7,8 @@ plugin alone.
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
@@ -21,6 +23,8 @@ from memcell.plugins.specs import KINDS, Spec
 GROUP = "memcell"
 #: The distribution that brings the engine and the built-in plugins.
 OWN_DISTRIBUTION = "memcell-rnn"
+#: Environment variable that says which plugins are loaded.
+LOAD_PLUGINS = "MEMCELL_LOAD_PLUGINS"
 _SPEC_OF_KIND = {spec.kind: spec for spec in KINDS}
 
 
@@ -54,6 +58,51 @@ def installed() -> list[EntryPoint]:
         # An editable install can be found twice on the path; the first one is what gets imported.
         unique.setdefault((point.dist.name if point.dist else "", point.name), point)
     return [unique[key] for key in sorted(unique)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """Which plugins are loaded: all that is installed, or the built-in ones and those of some distributions.
+
+    Args:
+        names: Distributions whose plugins are loaded beside the built-in ones; None for all.
+    """
+
+    names: tuple[str, ...] | None = None
+
+    @classmethod
+    def of_environment(cls) -> Selection:
+        """Return what ``MEMCELL_LOAD_PLUGINS`` says: distributions with commas; empty for built-ins only."""
+        text = os.environ.get(LOAD_PLUGINS)
+        if text is None:
+            return cls()
+        return cls(names=tuple(filter(None, (_canonical(word) for word in text.split(",")))))
+
+    def takes(self, point: EntryPoint) -> bool:
+        """Say whether the plugins of an entry point are loaded."""
+        name = _canonical(point.dist.name) if point.dist else ""
+        return self.names is None or name in (OWN_DISTRIBUTION, *self.names)
+
+    def missing(self, points: Iterable[EntryPoint]) -> list[Failure]:
+        """Return a failure for each distribution that is named and brings no plugin."""
+        there = {_canonical(point.dist.name) for point in points if point.dist}
+        reason = f"{LOAD_PLUGINS} names it, and no distribution of that name brings plugins"
+        return [
+            Failure(plugin=name, distribution=name, version="-", reason=reason)
+            for name in self.names or ()
+            if name not in there
+        ]
+
+    def __str__(self) -> str:
+        """Return which plugins are loaded in words; empty for all."""
+        if self.names is None:
+            return ""
+        others = f" and those of {', '.join(self.names)}" if self.names else ""
+        return f"{LOAD_PLUGINS} is set: only the built-in plugins{others} are loaded"
+
+
+def _canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name.strip()).lower()
 
 
 def load(points: Iterable[EntryPoint]) -> tuple[list[Loaded], list[Failure]]:

@@ -47,6 +47,7 @@ _PACKAGES = {
         "memcell.runs": "run run_folder scoring by_subject intervals_text judged>predictions model predict "
         "predict_task stream evaluate",
     },
+    "memcell.testing": {"memcell.testing": "finding>failure"},
     "memcell.training.gradients": {
         "memcell_plugins.gradient_modes": "artbp random_length tbptt",
     },

@@ -9,7 +9,14 @@ from importlib import import_module
 from typing import Any
 
 from memcell.errors import MemcellError, PluginError, UsageError, unknown
-from memcell.plugins.loader import OWN_DISTRIBUTION, Failure, Loaded, installed, load
+from memcell.plugins.loader import (
+    OWN_DISTRIBUTION,
+    Failure,
+    Loaded,
+    Selection,
+    installed,
+    load,
+)
 from memcell.plugins.options import fields_of, from_mapping
 from memcell.plugins.options.values import check
 from memcell.plugins.specs import Spec
@@ -181,8 +188,10 @@ class Registry:
 
     @classmethod
     def installed(cls) -> Registry:
-        """Return the registry of what is installed."""
-        return cls(*load(installed()))
+        """Return the registry of what is installed, or of what ``MEMCELL_LOAD_PLUGINS`` says."""
+        points, selection = installed(), Selection.of_environment()
+        loaded, failures = load(point for point in points if selection.takes(point))
+        return cls(loaded, [*selection.missing(points), *failures])
 
     def entries(self, kind: str | None = None) -> list[Entry]:
         """Return all entries, of one kind where given, ordered by kind and name."""

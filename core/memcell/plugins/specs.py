@@ -11,7 +11,8 @@ overrides the spec's.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 
@@ -26,6 +27,7 @@ class Spec:
             for a plugin without options.
         summary: One line.
         reference: Where the idea comes from (paper, year); empty for the plainly obvious.
+        expected_failures: Conformance check to the reason why this plugin does not keep it on purpose.
     """
 
     kind: ClassVar[str] = "plugin"
@@ -35,6 +37,7 @@ class Spec:
     config: str | None = None
     summary: str = ""
     reference: str = ""
+    expected_failures: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -113,6 +113,10 @@ class ProbeScheduler:
         self._event: UpdateEvent | None = None
         self._due: set[str] = set()
 
+    def price(self, name: str) -> float:
+        """Return the most that one measurement of a probe that is on can cost, in units."""
+        return self._price[name]
+
     @property
     def share(self) -> float:
         """Each probe's share of the training's counted work."""

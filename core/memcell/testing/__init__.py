@@ -8,27 +8,31 @@ For any test runner, one test a check::
     def test_mgu(check):
         check(builder(SPEC))
 
-Checks of cells and optimizers take ``build``; those of normalizers, samplers and policies also take what
-the spec declares (`declared`). `check_plugin` runs all of an installed plugin, as ``memcell plugins
---check`` does, and `check_listing` says whether listing it stays cheap.
+Checks of cells and optimizers take ``build``; those of normalizers, samplers, policies and gradient modes
+also take what the spec declares (`declared`); those of probes take a probe with its options (`probe_of`).
+`check_plugin` runs all of an installed plugin, as ``memcell plugins --check`` does, and `check_listing`
+says whether listing it stays cheap.
 """
 
 from memcell.testing.building import builder, declared
 from memcell.testing.cells import CELL_CHECKS
-from memcell.testing.failure import CheckFailed
-from memcell.testing.finding import Finding
+from memcell.testing.failure import CheckFailed, Finding
+from memcell.testing.gradient_modes import GRADIENT_MODE_CHECKS
 from memcell.testing.listing import check_listing
 from memcell.testing.normalizers import NORMALIZER_CHECKS
 from memcell.testing.optimizers import OPTIMIZER_CHECKS
 from memcell.testing.plugin import check_plugin, concerns, quick_findings
 from memcell.testing.policies import POLICY_CHECKS
+from memcell.testing.probes import PROBE_CHECKS, probe_of
 from memcell.testing.samplers import SAMPLER_CHECKS
 
 __all__ = [
     "CELL_CHECKS",
+    "GRADIENT_MODE_CHECKS",
     "NORMALIZER_CHECKS",
     "OPTIMIZER_CHECKS",
     "POLICY_CHECKS",
+    "PROBE_CHECKS",
     "SAMPLER_CHECKS",
     "CheckFailed",
     "Finding",
@@ -37,5 +41,6 @@ __all__ = [
     "check_plugin",
     "concerns",
     "declared",
+    "probe_of",
     "quick_findings",
 ]

@@ -1,9 +1,10 @@
-"""How a failed check speaks: what was expected of the plugin, what it did, and what to change."""
+"""What a check found, and how a failed one speaks: what was expected, what the plugin did, what to change."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 
 class CheckFailed(AssertionError):
@@ -45,3 +46,20 @@ def line_of(error: BaseException) -> str:
     """Return type and message of an exception on one line, cut where it would fill a screen."""
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text[:400]}" if text else type(error).__name__
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """The result of one check of one plugin.
+
+    Args:
+        check: Name of the check.
+        ok: The contract was kept, or is not kept on purpose.
+        reason: Why it is not kept, naming plugin, distribution and version; empty where it is.
+        expected: Why its failure was expected; empty where it was not.
+    """
+
+    check: str
+    ok: bool
+    reason: str = ""
+    expected: str = ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from importlib import import_module
@@ -12,7 +12,7 @@ from typing import Any
 
 from memcell.applications.checking import FileReport
 from memcell.applications.datasets import Card
-from memcell.errors import MemcellError
+from memcell.errors import MemcellError, unknown
 from memcell.plugins import Entry, Registry
 from memcell.plugins.loader import installed
 from memcell.plugins.options import from_mapping, to_mapping
@@ -20,30 +20,34 @@ from memcell.plugins.specs import (
     CellSpec,
     DatasetSpec,
     FeatureExtractorSpec,
+    GradientModeSpec,
     NormalizerSpec,
+    ProbeSpec,
     SamplerSpec,
     StatePolicySpec,
 )
 from memcell.settings.run_config import RunConfig
 from memcell.testing.building import entry_builder, entry_declared
 from memcell.testing.cells import CELL_CHECKS, SLOW_CHECKS
-from memcell.testing.failure import CheckFailed, line_of, require
-from memcell.testing.finding import Finding
+from memcell.testing.failure import CheckFailed, Finding, line_of, require
+from memcell.testing.gradient_modes import GRADIENT_MODE_CHECKS
 from memcell.testing.listing import check_config_import, check_listing
 from memcell.testing.normalizers import NORMALIZER_CHECKS
 from memcell.testing.optimizers import OPTIMIZER_CHECKS
 from memcell.testing.policies import POLICY_CHECKS
+from memcell.testing.probes import PROBE_CHECKS, Subject
 from memcell.testing.samplers import SAMPLER_CHECKS
 from memcell.training.foreign import foreign_parts
 
 Check = tuple[str, Callable[[], None]]
 
 
-def check_plugin(entry: Entry) -> list[Finding]:
+def check_plugin(entry: Entry, expected: Mapping[str, str] | None = None) -> list[Finding]:
     """Check one plugin.
 
     Args:
         entry: The plugin, as the registry has it.
+        expected: Checks that it fails on purpose, with the reason, beside those that its spec names.
 
     Returns:
         One finding a check; nothing that the plugin raises comes out of here.
@@ -51,7 +55,39 @@ def check_plugin(entry: Entry) -> list[Finding]:
     findings = [_found(entry, name, check) for name, check in _first_checks(entry)]
     if all(finding.ok for finding in findings):
         findings += [_found(entry, name, check) for name, check in _checks_of_kind(entry)]
-    return findings
+    return judged(entry, findings, {**entry.spec.expected_failures, **(expected or {})})
+
+
+def judged(entry: Entry, findings: Sequence[Finding], expected: Mapping[str, str]) -> list[Finding]:
+    """Return findings in which a failure that was expected is in order, and nothing else in its place.
+
+    Args:
+        entry: The plugin.
+        findings: What its checks found.
+        expected: Checks that it is expected to fail, with the reason.
+    """
+    result = []
+    for finding in findings:
+        why = expected.get(finding.check, "")
+        if why and finding.ok:
+            told = (
+                f"{entry.origin}: it passes, and was expected to fail ({why}): expect it no longer"
+            )
+            finding = Finding(check=finding.check, ok=False, reason=told)
+        elif why:
+            finding = replace(finding, ok=True, expected=why)
+        result.append(finding)
+    known = {finding.check for finding in findings}
+    if all(finding.ok for finding in result):
+        result += [
+            Finding(
+                check=name,
+                ok=False,
+                reason=f"{entry.origin}: it is expected to fail, and is {unknown('check', name, known)}",
+            )
+            for name in expected.keys() - known
+        ]
+    return result
 
 
 def quick_findings(entry: Entry, config: Any) -> list[Finding]:
@@ -71,7 +107,10 @@ def quick_findings(entry: Entry, config: Any) -> list[Finding]:
     elif isinstance(entry.spec, NormalizerSpec):
         spec = replace(entry.spec, **entry.capabilities(config))
         checks = [(c.__name__, partial(c, build, spec)) for c in NORMALIZER_CHECKS]
-    return [_found(entry, name, check) for name, check in checks]
+    findings = [_found(entry, name, check) for name, check in checks]
+    run = {finding.check for finding in findings}
+    expected = {c: why for c, why in entry.spec.expected_failures.items() if c in run}
+    return judged(entry, findings, expected)
 
 
 def concerns(config: RunConfig, registry: Registry) -> list[str]:
@@ -129,11 +168,11 @@ def _config_is_declared(entry: Entry) -> None:
         change="Make the config a frozen dataclass whose fields come from memcell.plugins.options.option.",
     )
     overridden: dict[str, Any] = getattr(config, "capabilities", dict)()
-    unknown = sorted(set(overridden) - set(entry.spec.__dataclass_fields__))
+    wrong = sorted(set(overridden) - set(entry.spec.__dataclass_fields__))
     require(
-        not unknown,
+        not wrong,
         expected=f"capabilities() to name capabilities of a {entry.spec.kind}",
-        did=f"it names {', '.join(unknown)}",
+        did=f"it names {', '.join(wrong)}",
         change="Use the names of the spec's own arguments.",
     )
 
@@ -163,6 +202,12 @@ def _checks_of_kind(entry: Entry) -> Iterator[Check]:
     elif isinstance(spec, StatePolicySpec):
         policy = entry_declared(entry, spec)
         yield from ((c.__name__, partial(c, build, policy)) for c in POLICY_CHECKS)
+    elif isinstance(spec, GradientModeSpec):
+        mode = entry_declared(entry, spec)
+        yield from ((c.__name__, partial(c, build, mode)) for c in GRADIENT_MODE_CHECKS)
+    elif isinstance(spec, ProbeSpec):
+        subject = Subject(entry, entry.config({}))
+        yield from ((c.__name__, partial(c, subject)) for c in PROBE_CHECKS)
     elif spec.kind == "optimizer":
         yield from ((c.__name__, partial(c, build)) for c in OPTIMIZER_CHECKS)
     elif isinstance(spec, FeatureExtractorSpec) and spec.checks:
