@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from memcell.errors import ConfigError, DataError, MemcellError, PluginError, UsageError
     from memcell.plugins.options import option
     from memcell.probes.base import Probe
+    from memcell.probes.context import ProbeContext
     from memcell.progress import SILENT, Progress
     from memcell.recurrent.cell import Cell, Norm, TorchForm
     from memcell.recurrent.normalizer import Normalizer, NormWindow
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from memcell.sequences.time_series import UNLABELLED, TimeSeries
     from memcell.sequences.windows import WindowTable
     from memcell.training.gradients.mode import GradientMode
+    from memcell.training.observing import UpdateEvent
 
 #: What is imported when it is first asked for: module to names.
 _LAZY = {
@@ -51,6 +53,7 @@ _LAZY = {
     "memcell.errors": "ConfigError DataError MemcellError PluginError UsageError",
     "memcell.plugins.options": "option",
     "memcell.probes.base": "Probe",
+    "memcell.probes.context": "ProbeContext",
     "memcell.progress": "Progress SILENT",
     "memcell.recurrent.cell": "Cell Norm TorchForm",
     "memcell.recurrent.normalizer": "NormWindow Normalizer",
@@ -62,6 +65,7 @@ _LAZY = {
     "memcell.sequences.time_series": "TimeSeries UNLABELLED",
     "memcell.sequences.windows": "WindowTable",
     "memcell.training.gradients.mode": "GradientMode",
+    "memcell.training.observing": "UpdateEvent",
 }
 _MODULE_OF = {name: module for module, names in _LAZY.items() for name in names.split()}
 
@@ -111,6 +115,7 @@ __all__ = [
     "OptimizerSpec",
     "PluginError",
     "Probe",
+    "ProbeContext",
     "ProbeSpec",
     "Progress",
     "Row",
@@ -123,6 +128,7 @@ __all__ = [
     "Task",
     "TimeSeries",
     "TorchForm",
+    "UpdateEvent",
     "UsageError",
     "WindowTable",
     "ZeroStart",

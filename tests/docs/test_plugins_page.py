@@ -61,7 +61,7 @@ def entries(package, monkeypatch):
 def test_there_is_each_kind(entries, package):
     kinds = {"app", "cell", "dataset", "normalizer", "optimizer", "policy", "sampler"}
     if (package / "memcell_ours" / "line_length.py").exists():  # not yet in version 0.1
-        kinds.add("feature_extractor")
+        kinds |= {"feature_extractor", "gradient", "probe"}
     assert {e.spec.kind for e in entries} == kinds
 
 
@@ -91,6 +91,15 @@ def test_it_trains(package, tmp_path):
         "--data.tosses": "60",
         "--out": str(out),
     }
+    probed = (package / "memcell_ours" / "loss_spread.py").exists()
+    if probed:
+        chosen |= {
+            "--gradient": "random_start",
+            "--gradient.shortest": "5",
+            "--probe": "loss_spread",
+            "--probe.loss_spread.measurements": "2",
+            "--probe-budget": "5",
+        }
     words = [word for pair in chosen.items() for word in pair]
     answer = run(package, "-m", "memcell", "train", "parity", *words, folder=tmp_path)
     assert "leaky, trained with short_memory" in answer
@@ -98,6 +107,7 @@ def test_it_trains(package, tmp_path):
         "first window of cell 'leaky' of memcell-ours 0.1.0 with normalizer 'mean_only'" in answer
     )
     assert "majority" in (out / "scores.tsv").read_text()
+    assert (out / "probes.jsonl").exists() == probed
     misfit = run(
         package,
         *("-m", "memcell", "train", "parity", "--sampler", "changes_first"),

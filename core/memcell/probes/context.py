@@ -85,6 +85,17 @@ class ProbeContext:
         """Whether a probe's runs pay for each operation of a step: where training does, and on a GPU."""
         return self.config.backend == "eager" or self.network.device.type == "cuda"
 
+    def price(self, lanes: int, steps: int | None = None, backward: bool = False) -> float:
+        """Return what running windows costs, in the units of `Probe.cost`.
+
+        Args:
+            lanes: Windows side by side.
+            steps: Of each; those of a training window unless given.
+            backward: With a gradient.
+        """
+        count = cost.both if backward else cost.forward
+        return count(steps or self.config.time_steps, lanes, self.eager)
+
     def rng(self, *purpose: int) -> np.random.Generator:
         """Return a generator of this run and these numbers alone."""
         return np.random.default_rng([self.config.seed, PROBE, *purpose])

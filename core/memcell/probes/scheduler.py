@@ -180,7 +180,11 @@ class ProbeScheduler:
         """Let them see the update that was made."""
         assert self._event is not None
         for name in list(self.on):
-            found = self._call(name, "after_update", self._event, name in self._due)
+            spent, due = self.spent[name], name in self._due
+            found = self._call(name, "after_update", self._event, due)
+            update = self._event.update
+            if due and self.spent[name] > spent and self.last[name] != update:
+                self.last[name], self.times[name] = update, self.times[name] + 1
             if found is not None:
                 self._write(name, "values", found)
         self._event = None

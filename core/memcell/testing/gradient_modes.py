@@ -85,6 +85,8 @@ def cell_keeps_its_values(build: BuildMode, spec: GradientModeSpec) -> None:
     """`cell` returns a cell with the same outputs and states: only gradients may be others."""
     with seeded():
         cell = TraceCell(FEATURES, HIDDEN).double()
+    x, state = noise(LANES, FEATURES), cell.initial_state(LANES, dtype=noise(1).dtype)
+    plain, after = cell.step(cell.project(x), state, lambda _, z: z)
     with must_work("cell to return a cell", "Return the cell that is given, or one around it."):
         wrapped = build(4).cell(cell)
     require(
@@ -93,8 +95,6 @@ def cell_keeps_its_values(build: BuildMode, spec: GradientModeSpec) -> None:
         did=f"it returned a {type(wrapped).__name__}",
         change="Return the cell that is given, or one around it.",
     )
-    x, state = noise(LANES, FEATURES), cell.initial_state(LANES, dtype=noise(1).dtype)
-    plain, after = cell.step(cell.project(x), state, lambda _, z: z)
     other, changed = wrapped.step(wrapped.project(x), state, lambda _, z: z)
     gap = max(
         distance(plain, other), *(distance(a, b) for a, b in zip(after, changed, strict=True))

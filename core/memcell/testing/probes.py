@@ -153,13 +153,22 @@ class _Run(NamedTuple):
     metrics: bytes
 
 
-def _train(folder: Path, subject: Subject | None, stop: int = 0) -> _Run:
-    """Train in a folder, with a probe or without; go on from a checkpoint where there is one."""
+def _train(
+    folder: Path, subject: Subject | None, stop: int = 0, *, scheduled: bool = False
+) -> _Run:
+    """Train in a folder, with a probe or without; go on from a checkpoint where there is one.
+
+    Args:
+        folder: The folder.
+        subject: The probe; None for none.
+        stop: Update to stop after; 0 to train to the end.
+        scheduled: Have a scheduler also without a probe: it looks at the network once by itself.
+    """
     folder.mkdir(exist_ok=True)
     trainer, path = _trainer(folder), RunFolder(folder)
     probes = None
-    if subject is not None:
-        probes = ProbeScheduler(trainer, path, [(subject.entry, subject.config)])
+    if subject is not None or scheduled:
+        probes = ProbeScheduler(trainer, path, [] if subject is None else [subject])
         trainer.observer = probes
     if path.checkpoint.exists():
         trainer.restore()
@@ -283,7 +292,7 @@ def _counted(
         lambda module, *rest: hook() if isinstance(module, Network) else None
     )
     try:
-        _train(folder, subject)
+        _train(folder, subject, scheduled=True)
     finally:
         handle.remove()
     return total() - before

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from memcell import CellSpec, FeatureExtractorSpec, SamplerSpec, hookimpl
+from memcell import (
+    CellSpec,
+    FeatureExtractorSpec,
+    GradientModeSpec,
+    ProbeSpec,
+    SamplerSpec,
+    hookimpl,
+)
 
 
 @hookimpl
@@ -26,6 +33,26 @@ def memcell_samplers() -> Iterator[SamplerSpec]:
         name="boustrophedon",
         factory="memcell_template.boustrophedon:Boustrophedon",
         summary="Forth in even epochs, back in odd ones.",
+    )
+
+
+@hookimpl
+def memcell_gradient_modes() -> Iterator[GradientModeSpec]:
+    """Lengths of windows."""
+    yield GradientModeSpec(
+        name="alternating",
+        factory="memcell_template.alternating:Alternating",
+        summary="Windows of T steps and of half as many in turn.",
+    )
+
+
+@hookimpl
+def memcell_probes() -> Iterator[ProbeSpec]:
+    """Measurements during training."""
+    yield ProbeSpec(
+        name="weight_norms",
+        factory="memcell_template.weight_norms:WeightNorms",
+        summary="How large the weights are, epoch by epoch.",
     )
 
 

@@ -3,11 +3,22 @@
 import memcell_template
 import pytest
 
-from memcell.testing import CELL_CHECKS, SAMPLER_CHECKS, builder, check_listing, declared
+from memcell.testing import (
+    CELL_CHECKS,
+    GRADIENT_MODE_CHECKS,
+    PROBE_CHECKS,
+    SAMPLER_CHECKS,
+    builder,
+    check_listing,
+    declared,
+    probe_of,
+)
 from memcell_eeg.features.checking import CHECKS
 
 (MGU,) = memcell_template.memcell_cells()
 (BOUSTROPHEDON,) = memcell_template.memcell_samplers()
+(ALTERNATING,) = memcell_template.memcell_gradient_modes()
+(WEIGHT_NORMS,) = memcell_template.memcell_probes()
 (HJORTH,) = memcell_template.memcell_feature_extractors()
 
 
@@ -20,6 +31,16 @@ def test_mgu(check, bias):
 @pytest.mark.parametrize("check", SAMPLER_CHECKS)
 def test_boustrophedon(check):
     check(builder(BOUSTROPHEDON), declared(BOUSTROPHEDON))
+
+
+@pytest.mark.parametrize("check", GRADIENT_MODE_CHECKS)
+def test_alternating(check):
+    check(builder(ALTERNATING), declared(ALTERNATING))
+
+
+@pytest.mark.parametrize("check", PROBE_CHECKS)
+def test_weight_norms(check):
+    check(probe_of(WEIGHT_NORMS))
 
 
 @pytest.mark.parametrize("complexity", [True, False])
