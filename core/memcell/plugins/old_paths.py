@@ -55,7 +55,7 @@ _PACKAGES = {
         "memcell.inference.onnx": ". facts onnx_check>check onnx_scan>scan step",
         "memcell.runs": "run>export_onnx",
     },
-    "memcell.html": {"memcell.reports": ". drawing numbers parts skeleton svg"},
+    "memcell.html": {"memcell.reports": ". numbers parts svg"},
     "memcell.folds": {"memcell.runs.folds": ". one_fold pool prepared run"},
     "memcell.compare.statistics": {
         "memcell.statistics": ". bootstrap targets effects>paired holm>paired signflip>paired",

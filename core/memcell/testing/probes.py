@@ -46,7 +46,7 @@ CONFIG = TrainingConfig(
     epochs=2,
     min_updates=0,
     patience=0,
-    unroll="eager",
+    backend="eager",
     probe_budget=1000.0,
     checkpoint_seconds=1e9,
 )
@@ -115,10 +115,13 @@ class _StopAt:
     def __init__(self, update: int, interrupts: Interrupts) -> None:
         self.update, self.interrupts = update, interrupts
 
-    def at(self, done: float, text: str = "") -> None:
+    def expect(self, total: float) -> None:
+        """Do nothing: how much there is in all is known."""
+
+    def at(self, done: float, note: str = "") -> None:
         self.interrupts.requested = done >= self.update
 
-    def advance(self, amount: float = 1, text: str = "") -> None:
+    def advance(self, amount: float = 1, note: str = "") -> None:
         """Do nothing: a training says where it is."""
 
 
