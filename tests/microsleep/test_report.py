@@ -24,8 +24,8 @@ from memcell.sequences.time_series import TimeSeries
 from memcell_data.datasets.configs import SimulatedConfig
 from memcell_data.datasets.simulated import Simulated
 from memcell_eeg.reports import build
+from memcell_eeg.reports.phrasing import name_of
 from memcell_eeg.reports.places import ERRORS, EVENTS, choose
-from memcell_eeg.reports.run.phrasing import name_of
 from memcell_microsleep.app import MICROSLEEP
 
 TINY = ("--data.subjects", "4", "--data.minutes", "2", "--epochs", "3", "--min-updates", "1",

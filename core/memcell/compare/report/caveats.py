@@ -56,7 +56,7 @@ def caveats(
     if any(d.tuned for d in differences):
         lines.append(
             "“Each at its best” compares every setting at those values of the other axes where its median "
-            "validation loss is lowest. No test recording enters this choice; the validation loss itself is "
+            "validation loss is lowest. No test sequence enters this choice; the validation loss itself is "
             "then slightly optimistic on both sides."
         )
     undefined = Counter(
@@ -97,7 +97,7 @@ def _seeds(comparison: Comparison, differences: Sequence[Difference]) -> list[st
         )
     lines.append(
         "Seeds vary the initial weights and the order of training: tests over seeds generalize to other "
-        "trainings on these recordings, not to other people. Tests over subjects generalize to other people "
+        "trainings on the same data, not to other subjects. Tests over subjects generalize to other subjects "
         "for these trained networks, and one outlying run, such as a diverged one, affects every subject. "
         "Rely on what both agree on."
     )
@@ -107,7 +107,7 @@ def _seeds(comparison: Comparison, differences: Sequence[Difference]) -> list[st
 def _subjects(measured: Measured, differences: Sequence[Difference]) -> list[str]:
     n = len(measured.subjects)
     if n == 1:
-        return ["There is one test subject: the results do not generalize to other people."]
+        return ["There is one test subject: the results do not generalize to other subjects."]
     rows = [d for d in differences if d.unit == SUBJECTS and d.n]
     if n and n < FEW_SUBJECTS:
         return [f"There are {n} test subjects: too few for any test over subjects to reach .05."]
@@ -116,7 +116,9 @@ def _subjects(measured: Measured, differences: Sequence[Difference]) -> list[str
             f"There are {n} test subjects: too few to decide this many comparisons over subjects."
         ]
     if not n:
-        return ["The runs have no scores by subject, so differences between people are not tested."]
+        return [
+            "The runs have no scores by subject, so differences between subjects are not tested."
+        ]
     return []
 
 

@@ -85,7 +85,7 @@ def _scores(found: Findings) -> Drawn | None:
     if not panels:
         return None
     caption = (
-        f"Each dot is one seed ({score} on the test recordings), the diamond the mean over seeds, the bar "
+        f"Each dot is one seed ({score} on the test sequences), the diamond the mean over seeds, the bar "
         f"its 95 % bootstrap interval. A seed has the same height in every row.{_cut(comparison)}"
     )
     return Drawn(name="scores", heading="Scores by setting", panels=panels, caption=caption)

@@ -45,6 +45,7 @@ from memcell.reports.parts import (
 TEMPLATES = Path(__file__).parent / "templates"
 #: Pairs of settings whose sentences stand among the results; more stand in a section of their own.
 FEW = 4
+SPLITS = {"train": "training", "valid": "validation"}
 #: Scores that a page has room for, the main one included.
 MOST_SCORES = 6
 FILES = (
@@ -85,7 +86,7 @@ def _compared(comparison: Comparison) -> Html:
     axes = "; ".join(f"{a.name.replace('_', ' ')} ({', '.join(a.values)})" for a in comparison.axes)
     reference = ", ".join(a.values[0] for a in comparison.axes)
     parts = [
-        f"{split.get('sequences')} {name} ({len(split.get('subjects', ()))} subjects)"
+        f"{split.get('sequences')} {SPLITS.get(name, name)} ({len(split.get('subjects', ()))} subjects)"
         for name, split in comparison.splits.items()
     ]
     return text(
@@ -93,7 +94,7 @@ def _compared(comparison: Comparison) -> Html:
         strong(reference or "the only setting"),
         ". Runs with the same seed start from the same weights where their networks have the same shape, so "
         "they are compared in pairs.",
-        f" Recordings: {', '.join(parts)}." if parts else "",
+        f" Sequences: {', '.join(parts)}." if parts else "",
     )
 
 

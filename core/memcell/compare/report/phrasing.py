@@ -57,7 +57,8 @@ def sentence(row: Difference) -> Html:
     unit = "test subjects" if row.unit == SUBJECTS else "paired seeds"
     if row.n == 0:
         return text(strong(f"No {unit} to compare. "))
-    why = "" if row.can_decide or row.verdict != "undecided" else f" {too_few(row)}"
+    open_ = row.verdict == "undecided" and not row.can_decide and row.ties < row.n
+    why = f" {too_few(row)}" if open_ else ""
     return text(
         f"Over {row.n} {unit}: ", strong(row.verdict), f": {size(row)} {certainty(row)}.",
         _reached(row), why, " ",
@@ -168,19 +169,19 @@ def listed(words: Sequence[str], most: int = 6) -> str:
 
 #: Terms of the page, for a reader who trains no networks.
 GLOSSARY = {
-    "Memory, window, update": "a network reads a recording in windows of a fixed number of steps and updates "
+    "Memory, window, update": "a network reads a sequence in windows of a fixed number of steps and updates "
     "its parameters after each batch of windows. Memory is the state that it keeps from earlier steps.",
     "Carry, reset, oracle": "the memory that a window starts with in training. Carry: the state that the "
     "previous window left; reset: none; oracle: the state recomputed with the current parameters.",
     "Staleness": "carried memory was computed with earlier parameters; staleness is its distance from what "
     "the current parameters would compute.",
-    "Memory at inference": "the same choice for a trained network: state carried through the recording, or "
+    "Memory at inference": "the same choice for a trained network: state carried through the sequence, or "
     "reset at every window.",
     "Seed, pair": "a seed fixes the initial weights and all randomness in training. Two settings with the "
     "same seed form a pair, which removes the variation that they share.",
     "Loss": "mean negative log likelihood of the true class, in nats; lower is better.",
-    "Validation, test": "validation recordings decide when training stops and which threshold is used; test "
-    "recordings are used for scores only.",
+    "Validation, test": "validation sequences decide when training stops and which threshold is used; test "
+    "sequences are used for scores only.",
     "p": "two-sided p of the paired sign-flip test: the share of all sign patterns of the differences whose "
     "mean is at least as far from 0 as the observed one (beyond 20 pairs: of 100,000 random patterns).",
     "Holm correction": "controls the family-wise error rate at 5 %. A family is all settings of one axis in "

@@ -9,6 +9,7 @@ from typing import Any
 
 from memcell.reports.numbers import number
 from memcell.reports.parts import Listing, Paragraph, Part, Table
+from memcell_eeg.reports.phrasing import name_of, score_text, sentence
 from memcell_eeg.reports.tables_in import as_float, as_object, read_facts
 
 SHOWN = ("balanced_accuracy", "kappa", "auc_pr", "event_sensitivity", "event_precision", "event_f1",
@@ -103,14 +104,14 @@ class Model:
             yield Table(
                 "Scores on the test recordings of its training run",
                 ["score", "value"],
-                [[n.replace("_", " "), number(scores[n])] for n in known],
+                [[name_of(n), score_text(n, scores[n])] for n in known],
             )
         elif self.about:
             yield Paragraph("The run has no scores, so the model’s performance is unknown.")
         notes = self.about.get("notes")
         if isinstance(notes, list) and notes:
             yield Paragraph("Notes of its training run:")
-            yield Listing([_sentence(str(n)) for n in notes])
+            yield Listing([sentence(str(n)) for n in notes])
 
     def caveats(self) -> list[str]:
         """Return what limits its use."""
@@ -142,8 +143,3 @@ class Model:
                 "lower where events are rare."
             )
         return lines
-
-
-def _sentence(line: str) -> str:
-    line = line.strip()
-    return line[:1].upper() + line[1:].rstrip(".") + "." if line else line

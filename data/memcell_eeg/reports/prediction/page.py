@@ -26,17 +26,16 @@ from memcell.reports.parts import (
 )
 from memcell_eeg.export.outputs import events_path, probability_path
 from memcell_eeg.reports.along_time import Bars, Line, Scene, draw
+from memcell_eeg.reports.phrasing import cut, some
 from memcell_eeg.reports.prediction.files import Prediction, Strip
 from memcell_eeg.reports.prediction.model import Model
 from memcell_eeg.reports.prediction.phrasing import (
     caveats,
-    cut,
     failed_line,
     rate,
     recordings,
     remarks,
     results,
-    some,
 )
 from memcell_eeg.reports.tables_in import value
 

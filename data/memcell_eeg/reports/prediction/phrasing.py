@@ -9,6 +9,7 @@ import numpy as np
 
 from memcell.reports.numbers import count, length, number, percent
 from memcell.reports.parts import Paragraph, paragraph, strong
+from memcell_eeg.reports.phrasing import some
 from memcell_eeg.reports.prediction.files import Prediction
 from memcell_eeg.reports.prediction.model import Model
 from memcell_eeg.reports.tables_in import TableRow, value
@@ -111,14 +112,3 @@ def remarks(row: TableRow) -> str:
     """Return the reason, note and signal warnings of a recording."""
     found = (row.get(n, "").strip().rstrip(".") for n in ("reason", "note", "warnings"))
     return "; ".join(f for f in found if f)
-
-
-def some(names: list[str], most: int = 5) -> str:
-    """Return the first names, and how many more there are."""
-    more = len(names) - most
-    return ", ".join(names[:most]) + (f" and {count(more)} more" if more > 0 else "")
-
-
-def cut(words: str, most: int) -> str:
-    """Return words, no longer than so many letters."""
-    return words if len(words) <= most else words[: most - 1] + "…"

@@ -12,8 +12,9 @@ from memcell.reports.charts import Curve, Row, curves, histogram, rows
 from memcell.reports.numbers import count, number, percent
 from memcell.reports.palette import dash, series
 from memcell.reports.parts import Figure, Legend, Panels, Paragraph, Part
+from memcell_eeg.reports.phrasing import capital, name_of
 from memcell_eeg.reports.run.files import Learning, Run, Scored
-from memcell_eeg.reports.run.phrasing import capital, handling, name_of, short
+from memcell_eeg.reports.run.phrasing import handling, short
 from memcell_eeg.reports.tables_in import value
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from memcell.reports.page import render
 from memcell.reports.parts import Code, Figure, Folded, Panels, Part, links
+from memcell_eeg.reports.phrasing import capital, name_of, sentence
 from memcell_eeg.reports.run import figures, tables
 from memcell_eeg.reports.run.files import Run
-from memcell_eeg.reports.run.phrasing import capital, caveats, name_of, results, sentence
+from memcell_eeg.reports.run.phrasing import caveats, results
 from memcell_eeg.reports.run.recordings import places, strips
 from memcell_eeg.scores.scores import MEANING
 

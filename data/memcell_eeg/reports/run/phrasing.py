@@ -7,24 +7,9 @@ from collections.abc import Iterator
 
 from memcell.reports.numbers import count, number, percent
 from memcell.reports.parts import Paragraph, paragraph, strong
+from memcell_eeg.reports.phrasing import capital, name_of
 from memcell_eeg.reports.run.files import Run, Scored
 from memcell_eeg.reports.tables_in import TableRow, value
-
-#: Scores whose names are not their words.
-NAMES = {
-    "auc_pr": "PR AUC", "auc_roc": "ROC AUC", "f1": "F1", "event_f1": "event F1", "mcc": "MCC", "ece": "ECE",
-    "onset_delay_s": "onset delay (s)", "onset_delay_p90_s": "onset delay, 90th percentile (s)",
-}  # fmt: skip
-
-
-def name_of(score: str) -> str:
-    """Return a score's name as words."""
-    return NAMES.get(score, score.replace("_", " "))
-
-
-def capital(words: str) -> str:
-    """Return words with a capital; abbreviations stay."""
-    return words[:1].upper() + words[1:]
 
 
 def short(row: Scored) -> str:
@@ -70,12 +55,6 @@ def paired(run: Run, other: Scored) -> str:
         f" Mean paired difference over {count(n)} subjects: {number(value(row, 'mean'))} (95 % CI "
         f"{number(low)} to {number(high)}; sign-flip p = {number(p, 3)}{bound})."
     )
-
-
-def sentence(line: str) -> str:
-    """Return a note as a sentence."""
-    line = line.strip()
-    return line[:1].upper() + line[1:].rstrip(".") + "." if line else line
 
 
 def handling(row: Scored) -> str:

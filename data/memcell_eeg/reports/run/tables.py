@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 from memcell.reports.numbers import count, length, number, percent
 from memcell.reports.parts import Listing, Paragraph, Table, strong, text, with_interval
+from memcell_eeg.reports.phrasing import digits_of, name_of, score_text
 from memcell_eeg.reports.run.files import Run, Scored
-from memcell_eeg.reports.run.phrasing import confusion_of, name_of, short
+from memcell_eeg.reports.run.phrasing import confusion_of, short
 from memcell_eeg.reports.tables_in import as_float, value
 from memcell_eeg.scores.scores import MEANING, SHOWN
 
@@ -127,7 +128,7 @@ def score_notes(run: Run) -> Listing | None:
 
 
 def _with_interval(row: Scored, score: str) -> str:
-    digits = _digits(score)
+    digits = digits_of(score)
     shown = number(row.get(score), digits)
     if score not in row.intervals:
         return shown
@@ -135,17 +136,16 @@ def _with_interval(row: Scored, score: str) -> str:
     return with_interval(shown, low, high)
 
 
-def _digits(score: str) -> int:
-    return 1 if score in ("false_alarms_per_hour", "onset_delay_s") else 3
-
-
 def all_scores(run: Run) -> Table:
     """Return every score of the networks, with its definition."""
     networks = [r for r in run.rows if r.kind == "network"]
     names = list(dict.fromkeys(n for r in networks for n in r.scores))
-    rows = [[name_of(n), MEANING.get(n, ""), *(number(r.get(n)) for r in networks)] for n in names]
+    rows = [
+        [name_of(n), MEANING.get(n, ""), *(score_text(n, r.get(n)) for r in networks)]
+        for n in names
+    ]
     return Table(
-        "Every score of the networks", ["score", "what it is", *map(short, networks)], rows, 2
+        "Every score of the networks", ["score", "definition", *map(short, networks)], rows, 2
     )
 
 
@@ -165,7 +165,7 @@ def subject_table(run: Run) -> Iterator[Table]:
         share = value(r, "positive_steps") / value(r, "steps") if value(r, "steps") else math.nan
         cells.append(
             [r.get("subject", ""), count(value(r, "steps")), percent(share, 1),
-             *(number(value(r, n), _digits(n)) for n in names),
+             *(number(value(r, n), digits_of(n)) for n in names),
              number(other_value), number(value(r, run.main_score) - other_value)]
         )  # fmt: skip
     inference = other.inference if other else "the other"
