@@ -70,6 +70,17 @@ def test_dotted_names_are_those_of_the_code(page):
     assert [name for name in sorted(named) if not found(name)] == []
 
 
+def test_files_that_the_design_page_names_are_there():
+    page = (ROOT / "docs/design.md").read_text(encoding="utf-8")
+    roots = ("core", "plugins", "data", "apps", "tests")
+    files = [f"/{p.relative_to(ROOT).as_posix()}" for r in roots for p in (ROOT / r).rglob("*")]
+    named = set(re.findall(r"`([a-z_]+(?:/[a-z_]+)*\.(?:py|h)|[a-z_]+/(?:[a-z_]+/?)+)`", page))
+    named |= {f"core/memcell/{room}" for room in re.findall(r"^  (\w+)/ ", page, re.MULTILINE)}
+    assert len(named) > 40
+    ends = [name for name in named if not any(f.endswith(f"/{name.rstrip('/')}") for f in files)]
+    assert sorted(ends) == []
+
+
 def test_every_command_that_the_readme_types_exists():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     typed = set(re.findall(r"^(?:.*bin/)?memcell (\w+)", text, flags=re.MULTILINE))
