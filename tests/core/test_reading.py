@@ -240,7 +240,7 @@ WRONG_ARRAYS = [
     ("times", np.array([0.0, np.nan])), ("targets", np.array(["0", "1"])),
     ("targets", np.array([0.0, 1e300])), ("targets", np.array([0, 2])),
     ("starts", np.array([1.0, 0.0])), ("p0", np.array([[0.5, np.nan], [0.5, 0.5]])),
-    ("p0", np.array([0.5, 0.5])),
+    ("p0", np.array([0.5, 0.5])), ("p0", np.full((2, 2), 1e300)),
 ]  # fmt: skip
 
 

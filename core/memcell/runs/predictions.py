@@ -137,8 +137,10 @@ def _split(
 
 
 def _check_classes(sequences: Sequence[TimeSeries], probabilities: Sequence[NDArray[Any]]) -> None:
-    """Refuse probabilities of other classes than those of the targets."""
+    """Refuse what is no probability of each class that the targets name."""
     for s, p in zip(sequences, probabilities, strict=True):
-        classes = int(np.max(s.targets, initial=-1)) + 1 if s.targets.dtype.kind in "iu" else 1
+        classes = int(np.max(s.targets, initial=-1)) + 1 if s.targets.dtype.kind in "iu" else 0
         if p.ndim != 2 or p.shape[1] < classes:
             raise ValueError(f"probabilities of shape {p.shape} where there are {classes} classes")
+        if classes and not ((p >= 0) & (p <= 1 + 1e-3)).all():
+            raise ValueError("probabilities that are not between 0 and 1")
