@@ -75,7 +75,11 @@ def test_files_that_the_design_page_names_are_there():
     roots = ("core", "plugins", "data", "apps", "tests")
     files = [f"/{p.relative_to(ROOT).as_posix()}" for r in roots for p in (ROOT / r).rglob("*")]
     named = set(re.findall(r"`([a-z_]+(?:/[a-z_]+)*\.(?:py|h)|[a-z_]+/(?:[a-z_]+/?)+)`", page))
-    named |= {f"core/memcell/{room}" for room in re.findall(r"^  (\w+)/ ", page, re.MULTILINE)}
+    package = ""
+    for line in page.partition("## Rooms and arrows")[2].partition("\n## ")[0].splitlines():
+        package = heading[0] if (heading := re.match(r"[a-z]+/memcell\w*", line)) else package
+        if rooms := re.match(r"  ((?:\w+/ +)+)", line):
+            named |= {f"{package}/{room}" for room in re.findall(r"\w+", rooms[1])}
     assert len(named) > 40
     ends = [name for name in named if not any(f.endswith(f"/{name.rstrip('/')}") for f in files)]
     assert sorted(ends) == []
