@@ -21,7 +21,7 @@ def export_onnx(run: Path, out: Path | None, registry: Registry, say: Any) -> Pa
     The memory is named inputs and outputs, time and batch are free. In: ``x [T, B, F]``,
     ``state_LAYER_PART [B, …]``, and ``age [B]`` where a normalizer counts steps. Out: ``probability`` and
     ``logits [T, B, C]``, and the state after the last step, ``next_state_LAYER_PART``. What is in the file
-    beside it, and how it is run in 15 lines: `memcell.inference.onnx.facts`.
+    beside it, and how it is run in 16 lines: `memcell.inference.onnx.facts`.
 
     Args:
         run: The run folder, of any app.

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import torch
@@ -243,3 +247,23 @@ def test_a_start_that_is_drawn_is_named():
 
     with pytest.raises(MemcellError, match="cannot export Drawn"):
         _start(step_of([RNN], start=Drawn))
+
+
+def test_onnx_runtime_is_told_to_send_nothing(tmp_path):
+    code = "import sys; from memcell.inference.onnx.check import _session; _session(sys.stdin.buffer.read())"
+    value = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1])
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("Identity", ["x"], ["y"])], "g", [value],
+        [onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [1])],
+    )  # fmt: skip
+    model = onnx.helper.make_model(
+        graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=9
+    )
+    # in continuous integration, and in tests of its own, it sends nothing by itself
+    unset = {"CI", "ORT_DISABLE_TELEMETRY", "ORT_RUNNING_UNIT_TESTS"}
+    variables = {name: value for name, value in os.environ.items() if name not in unset}
+    subprocess.run(
+        [sys.executable, "-c", code], input=model.SerializeToString(), check=True,
+        env={**variables, "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")},
+    )  # fmt: skip
+    assert [p for p in tmp_path.rglob("*") if p.is_file()] == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ class OnnxRuntime:
 
     def __init__(self, parts: Parts, problem: Problem, threads: int) -> None:
         weights = lstm_weights(parts, problem)
+        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read when it is imported
         runtime = imported("onnxruntime")
         options = runtime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = threads

@@ -8,6 +8,7 @@ numbers of its own (two that were mixed up would not show in zeros), and from la
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -94,6 +95,8 @@ def _number(value: Any) -> float:
 
 
 def _session(model: bytes) -> Any:
+    # from 1.29 on it sends what it runs to its maker; the variable is read when it is imported
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

@@ -29,9 +29,10 @@ from memcell.recurrent.state import leaves
 from memcell.settings.run_config import RunConfig
 from memcell.version import __version__
 
-#: How to run the file, printed after it was written. 15 lines.
+#: How to run the file, printed after it was written. 16 lines.
 HOW_TO = """\
-import json
+import json, os
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"                     # else it sends what it runs to its maker
 import numpy as np, onnxruntime
 
 session = onnxruntime.InferenceSession("{path}")
