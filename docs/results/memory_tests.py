@@ -21,7 +21,7 @@ from scipy.stats import f as f_distribution
 from memcell.compare.records import RunRecord
 from memcell.compare.report.differences import Difference, Pair, differences, paired
 from memcell.compare.report.folder import read_comparison
-from memcell.compare.report.measured import BEST, UPDATES, measure
+from memcell.compare.report.measures import BEST, UPDATES, measure
 from memcell.probes.estimate import known, mean, rank_correlation
 from memcell.statistics.bootstrap import interval
 from memcell.statistics.paired import holm, sign_flip

@@ -1,4 +1,4 @@
-"""The picture: what goes in, and how much of the right answer comes out, over the first test steps."""
+"""The picture of a run: inputs, and the probability of the right answer, over the first test steps."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from matplotlib.figure import Figure
 
 from memcell.errors import DataError
 from memcell.files.atomic import write_atomic
+from memcell.reports.palette import LIGHT
 from memcell.sequences.time_series import TimeSeries
 from memcell_memory_tasks.problem import Probabilities
 
 STEPS = 300
-#: Colours of Okabe and Ito 2008 with a mark each, which the colour-blind tell apart.
-MARKS = (("#0072B2", "o"), ("#D55E00", "s"), ("#009E73", "^"), ("#CC79A7", "D"))
+#: A colour and a mark for each network.
+MARKS = tuple(zip(LIGHT.series, ("o", "s", "^", "D"), strict=False))
 
 
 def draw(

@@ -1,4 +1,4 @@
-"""A few stretches of signal, kept with the run so that a report can show them without the recordings.
+"""Short segments of signal, kept with the run so that a report can show them without the recordings.
 
 ``excerpts.npz`` holds, for each of the places of `memcell_eeg.reports.places`, up to three channels in
 the network's pass-band, thinned to what a page can show. It is signal of the people recorded: share it as
@@ -82,7 +82,7 @@ def write_excerpts(
     """
     pipeline = pipeline_of(facts["pipeline"])
     arrays: dict[str, NDArray[Any]] = {}
-    told = []
+    entries = []
     traces: dict[str, Any] = {}
     for n, place in enumerate(choose(sequences, probabilities, threshold)):
         s = sequences[place.index]
@@ -108,8 +108,8 @@ def write_excerpts(
         one["channels"] = list(found)
         for k, parts in enumerate(found.values()):
             arrays[f"{n}.{k}"] = np.stack(parts).astype(np.float32)
-        told.append(one)
-    arrays["about"] = np.frombuffer(json.dumps(told).encode(), dtype=np.uint8)
+        entries.append(one)
+    arrays["about"] = np.frombuffer(json.dumps(entries).encode(), dtype=np.uint8)
     buffer = io.BytesIO()
     # names of arrays are keywords here, and the type checker takes one of them for 'allow_pickle'
     np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
@@ -144,18 +144,18 @@ def keep_excerpts(
 def read_excerpts(path: Path) -> list[Excerpt]:
     """Return what was written into a run folder; nothing where there is none that can be read."""
     try:
-        held = read_arrays(path / FILE)
+        arrays = read_arrays(path / FILE)
         with refusing(path / FILE):
-            told = parse_json(held["about"].tobytes(), path / FILE)
+            entries = parse_json(arrays["about"].tobytes(), path / FILE)
             return [
                 Excerpt(
                     sequence=str(one["sequence"]), place=_place(one["place"]), scale=float(one["scale"]),
                     unit=str(one["unit"]), why_not=str(one["why_not"]),
                     channels={
-                        str(c): _curves(held[f"{n}.{k}"]) for k, c in enumerate(one["channels"])
+                        str(c): _curves(arrays[f"{n}.{k}"]) for k, c in enumerate(one["channels"])
                     },
                 )
-                for n, one in enumerate(told)
+                for n, one in enumerate(entries)
             ]  # fmt: skip
     except MemcellError:
         return []

@@ -1,7 +1,7 @@
-"""Which stretches of the test recordings are worth a closer look, chosen by rules that a page can state.
+"""The segments of the test recordings that a report shows in detail, chosen by rules that it states.
 
 Half of them by the truth alone (where most events begin), so that the choice does not depend on any
-network; half by the network's errors (where most steps are wrong), so that its worst is seen too.
+network; half by the errors of the network (where most steps are wrong), so that its worst is shown too.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ EVENTS, ERRORS = "most true events", "most wrong steps"
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """A stretch of a recording.
+    """A segment of a recording.
 
     Args:
         index: Of the sequence.
@@ -83,13 +83,13 @@ def _windows(s: TimeSeries, index: int, marks: NDArray[np.int64], why: str) -> l
     starts = np.arange(first, last - length + 1e-9, length / 12)
     summed = np.concatenate([[0], np.cumsum(marks)])
     low = np.searchsorted(s.times, starts - 1e-9)
-    held = summed[np.searchsorted(s.times, starts + length - 1e-9)] - summed[low]
+    totals = summed[np.searchsorted(s.times, starts + length - 1e-9)] - summed[low]
     out: list[Place] = []
-    for k in np.argsort(-held, kind="stable")[:200].tolist():
+    for k in np.argsort(-totals, kind="stable")[:200].tolist():
         at = float(starts[k])
         apart = all(abs(at - p.start) >= length for p in out)
-        if held[k] > 0 and apart and len(out) < EACH:
-            out.append(Place(index=index, start=at, end=at + length, why=why, found=int(held[k])))
+        if totals[k] > 0 and apart and len(out) < EACH:
+            out.append(Place(index=index, start=at, end=at + length, why=why, found=int(totals[k])))
     return out
 
 

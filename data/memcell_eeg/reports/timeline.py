@@ -120,8 +120,8 @@ def _busiest(sequence: TimeSeries) -> tuple[float, float]:
     starts = (
         np.clip(onsets - length / 12, first, last - length) if len(onsets) else np.array([first])
     )
-    held = [int(np.sum((onsets >= s) & (onsets < s + length))) for s in starts]
-    start = float(starts[int(np.argmax(held))])
+    counts = [int(np.sum((onsets >= s) & (onsets < s + length))) for s in starts]
+    start = float(starts[int(np.argmax(counts))])
     return start, start + length
 
 

@@ -71,5 +71,5 @@ def envelope(
         if pieces < 1:
             continue
         starts = first + hop * np.arange(pieces)
-        held = values[row][starts[:, None] + np.arange(hop + 1 if hop > 1 else 1)]
-        yield onset + starts / trace.rate, held.min(axis=1), held.max(axis=1)
+        segments = values[row][starts[:, None] + np.arange(hop + 1 if hop > 1 else 1)]
+        yield onset + starts / trace.rate, segments.min(axis=1), segments.max(axis=1)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from memcell.compare.report.differences import SEEDS, SUBJECTS, Difference
 from memcell.compare.report.folder import Comparison, Key
-from memcell.compare.report.measured import UPDATES, Measured
+from memcell.compare.report.measures import UPDATES, Measures
 from memcell.compare.report.phrasing import listed, measure_name
 from memcell.reports.numbers import number
 from memcell.statistics.paired import ALPHA, smallest_p
@@ -46,7 +46,7 @@ def named(comparison: Comparison, key: Key) -> str:
 
 
 def caveats(
-    comparison: Comparison, measured: Measured, differences: Sequence[Difference]
+    comparison: Comparison, measured: Measures, differences: Sequence[Difference]
 ) -> list[str]:
     """Return the caveats, the most important first."""
     lines = [note[:1].upper() + note[1:].rstrip(".") + "." for note in comparison.notes]
@@ -104,7 +104,7 @@ def _seeds(comparison: Comparison, differences: Sequence[Difference]) -> list[st
     return lines
 
 
-def _subjects(measured: Measured, differences: Sequence[Difference]) -> list[str]:
+def _subjects(measured: Measures, differences: Sequence[Difference]) -> list[str]:
     n = len(measured.subjects)
     if n == 1:
         return ["There is one test subject: the results do not generalize to other subjects."]
@@ -122,7 +122,7 @@ def _subjects(measured: Measured, differences: Sequence[Difference]) -> list[str
     return []
 
 
-def _diverged(comparison: Comparison, measured: Measured) -> list[str]:
+def _diverged(comparison: Comparison, measured: Measures) -> list[str]:
     fallen = Counter(
         named(comparison, comparison.key(r)) for r in comparison.records if r.status == "diverged"
     )
@@ -153,7 +153,7 @@ def _failed(comparison: Comparison) -> list[str]:
     ]  # fmt: skip
 
 
-def _target(comparison: Comparison, measured: Measured) -> list[str]:
+def _target(comparison: Comparison, measured: Measures) -> list[str]:
     if math.isnan(measured.target):
         return ["No run has a validation loss, so there is no target loss and no time to reach it."]
     rule = (

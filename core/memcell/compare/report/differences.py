@@ -1,4 +1,4 @@
-"""Each setting against the reference, paired by seed, and for the main score by test subject too."""
+"""Differences of each setting to the reference, paired by seed; in the main score by test subject too."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from memcell.compare.report.folder import Comparison, Key
-from memcell.compare.report.measured import BEST, LOSSES, UPDATES, Measured, Run
+from memcell.compare.report.measures import BEST, LOSSES, UPDATES, Measures, Run
 from memcell.statistics.bootstrap import interval
 from memcell.statistics.paired import ALPHA, cohens_dz, holm, sign_flip, superiority
 from memcell.statistics.targets import NEVER
@@ -32,7 +32,7 @@ class Pair:
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """One measure of one setting against the reference.
+    """The difference in one measure between a setting and the reference.
 
     Args:
         axis: What differs.
@@ -43,7 +43,7 @@ class Difference:
         measure: Name of a score, or one of `LOSSES`.
         inference: Inference policy of a score; empty for a loss.
         unit: What is paired: ``"seeds"``, or ``"subjects"`` after averaging over seeds.
-        main: Named beforehand as a measure that decides; the others are description.
+        main: A primary measure, which decides; the others are descriptive.
         n: Pairs.
         undefined: Pairs left out because a value is not defined.
         mean: Of the setting.
@@ -102,8 +102,8 @@ class Difference:
 def pairs(comparison: Comparison) -> list[Pair]:
     """Return what is compared: every value of an axis against its first, all else equal.
 
-    Where one axis has both ``carry`` and ``oracle`` and neither is the reference, carry is held against
-    oracle as well: what staleness costs.
+    Where one axis has both ``carry`` and ``oracle`` and neither is the reference, carry is compared
+    with oracle as well: the cost of staleness.
     """
     found = []
     for i, axis in enumerate(comparison.axes):
@@ -117,11 +117,11 @@ def pairs(comparison: Comparison) -> list[Pair]:
     return found
 
 
-def tuned_pairs(comparison: Comparison, measured: Measured) -> list[Pair]:
+def tuned_pairs(comparison: Comparison, measured: Measures) -> list[Pair]:
     """Return the pairs of the first axis with each setting at its best on the other axes.
 
-    Best is the lowest median best validation loss over seeds, so the test recordings choose nothing. A
-    policy that needs another learning rate is then not held against one at that of the reference.
+    Best is the lowest median best validation loss over seeds, so no test sequence enters the choice. A
+    policy that needs another learning rate is then not compared at that of the reference.
     """
     first, rests = comparison.axes[0], {key[1:] for key in comparison.settings}
     if len(rests) < 2:
@@ -145,7 +145,7 @@ def tuned_pairs(comparison: Comparison, measured: Measured) -> list[Pair]:
     ]
 
 
-def differences(comparison: Comparison, measured: Measured) -> list[Difference]:
+def differences(comparison: Comparison, measured: Measures) -> list[Difference]:
     """Return every difference, corrected by Holm within its family.
 
     A family is one measure, one axis (tuned or not), and one unit: all settings on that axis under both
@@ -165,7 +165,7 @@ def differences(comparison: Comparison, measured: Measured) -> list[Difference]:
     return rows
 
 
-def of_subjects(measured: Measured, inference: str, pair: Pair) -> dict[str, float]:
+def of_subjects(measured: Measures, inference: str, pair: Pair) -> dict[str, float]:
     """Return each subject's mean difference over the paired seeds, in the main score.
 
     The seeds are averaged first: they measure the noise of training, and are no more subjects.
@@ -189,7 +189,7 @@ def paired(values: Mapping[Run, float], pair: Pair) -> dict[int, tuple[float, fl
     }
 
 
-def _rows(comparison: Comparison, measured: Measured, pair: Pair) -> Iterator[Difference]:
+def _rows(comparison: Comparison, measured: Measures, pair: Pair) -> Iterator[Difference]:
     axis = next(i for i, a in enumerate(comparison.axes) if a.name == pair.axis)
     within = _others(comparison, pair.setting, axis)
     if pair.tuned:
@@ -217,7 +217,7 @@ def _others(comparison: Comparison, key: Key, axis: int) -> str:
     return ", ".join(f"{a.name}={value}" for i, (a, value) in pairs if i != axis)
 
 
-def _subject_pairs(measured: Measured, inference: str, pair: Pair) -> list[tuple[float, float]]:
+def _subject_pairs(measured: Measures, inference: str, pair: Pair) -> list[tuple[float, float]]:
     found = []
     for subject in measured.subjects:
         both = list(paired(measured.by_subject[inference, subject], pair).values())

@@ -38,7 +38,7 @@ RELATIONS = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Drawn:
+class ReportFigure:
     """A figure of one or more panels.
 
     Args:
@@ -54,7 +54,7 @@ class Drawn:
     caption: str
 
 
-def draw(found: Findings) -> list[Drawn]:
+def draw(found: Findings) -> list[ReportFigure]:
     """Return every figure that there are data for."""
     figures = [_scores(found), _learning(found), _learning_differences(found), _updates(found)]
     figures += [_subjects(found, policy) for policy in found.measured.inferences]
@@ -62,7 +62,7 @@ def draw(found: Findings) -> list[Drawn]:
     return [f for f in figures if f is not None]
 
 
-def _scores(found: Findings) -> Drawn | None:
+def _scores(found: Findings) -> ReportFigure | None:
     comparison, measured = found.comparison, found.measured
     score = comparison.main_score.replace("_", " ")
     panels = []
@@ -88,10 +88,10 @@ def _scores(found: Findings) -> Drawn | None:
         f"Each dot is one seed ({score} on the test sequences), the diamond the mean over seeds, the bar "
         f"its 95 % bootstrap interval. A seed has the same height in every row.{_cut(comparison)}"
     )
-    return Drawn(name="scores", heading="Scores by setting", panels=panels, caption=caption)
+    return ReportFigure(name="scores", heading="Scores by setting", panels=panels, caption=caption)
 
 
-def _learning(found: Findings) -> Drawn | None:
+def _learning(found: Findings) -> ReportFigure | None:
     panels = _curves(found, found.losses, "validation loss (nats)", found.measured.target)
     caption = (
         "Mean validation loss over seeds with its 95 % bootstrap band; the dashed level is the target loss. "
@@ -100,13 +100,13 @@ def _learning(found: Findings) -> Drawn | None:
     )
     heading = "Learning curves"
     return (
-        Drawn(name="learning_curves", heading=heading, panels=panels, caption=caption)
+        ReportFigure(name="learning_curves", heading=heading, panels=panels, caption=caption)
         if panels
         else None
     )
 
 
-def _learning_differences(found: Findings) -> Drawn | None:
+def _learning_differences(found: Findings) -> ReportFigure | None:
     reference = found.comparison.axes[0].values[0]
     panels = _curves(found, found.loss_differences, f"loss minus that of {reference}", 0.0)
     caption = (
@@ -116,7 +116,7 @@ def _learning_differences(found: Findings) -> Drawn | None:
     )
     heading = "Learning curves, paired by seed"
     return (
-        Drawn(name="learning_differences", heading=heading, panels=panels, caption=caption)
+        ReportFigure(name="learning_differences", heading=heading, panels=panels, caption=caption)
         if panels
         else None
     )
@@ -153,7 +153,7 @@ def _curves(
     return panels
 
 
-def _updates(found: Findings) -> Drawn | None:
+def _updates(found: Findings) -> ReportFigure | None:
     comparison, measured = found.comparison, found.measured
     if math.isnan(measured.target) or not measured.updates:
         return None
@@ -178,7 +178,7 @@ def _updates(found: Findings) -> Drawn | None:
         "Each dot is one seed, a cross a run that did not reach the target, the diamond the median (at "
         f"“never” where at least half of the runs did not reach it).{_cut(comparison)}"
     )
-    return Drawn(
+    return ReportFigure(
         name="updates_to_target",
         heading="Updates to the target loss",
         panels=[panel],
@@ -186,7 +186,7 @@ def _updates(found: Findings) -> Drawn | None:
     )
 
 
-def _subjects(found: Findings, policy: str) -> Drawn | None:
+def _subjects(found: Findings, policy: str) -> ReportFigure | None:
     comparison, measured = found.comparison, found.measured
     score = comparison.main_score.replace("_", " ")
     by_title = {_title(comparison, p): of_subjects(measured, policy, p) for p in pairs(comparison)}
@@ -207,13 +207,13 @@ def _subjects(found: Findings, policy: str) -> Drawn | None:
         f"Each point is one test subject: the mean difference over seeds, memory at inference: {policy}. "
         f"Dots: higher, squares: not higher.{more}"
     )
-    return Drawn(
+    return ReportFigure(
         name=f"subjects_{policy}", heading=f"Differences by test subject, memory at inference: {policy}",
         panels=panels, caption=caption,
     )  # fmt: skip
 
 
-def _staleness(measurements: Sequence[Measurement]) -> Drawn | None:
+def _staleness(measurements: Sequence[Measurement]) -> ReportFigure | None:
     settings = list(dict.fromkeys(m.setting for m in measurements))[:MOST_SETTINGS]
     panels = []
     for title, x, y, x_label, y_label in RELATIONS:
@@ -245,7 +245,7 @@ def _staleness(measurements: Sequence[Measurement]) -> Drawn | None:
         "with carried memory minus the loss with memory recomputed by the current parameters; gain: the loss "
         "without memory minus that same loss."
     )
-    return Drawn(
+    return ReportFigure(
         name="staleness",
         heading="Staleness measured in training",
         panels=panels,

@@ -12,7 +12,7 @@ from memcell.compare.report import tsv
 from memcell.compare.report.caveats import caveats, missing_line
 from memcell.compare.report.differences import Difference, differences
 from memcell.compare.report.folder import Comparison, read_comparison
-from memcell.compare.report.measured import Measured, measure
+from memcell.compare.report.measures import Measures, measure
 from memcell.compare.report.phrasing import sentence_text, title
 from memcell.compare.report.staleness import (
     Measurement,
@@ -51,7 +51,7 @@ class Findings:
     """
 
     comparison: Comparison
-    measured: Measured
+    measured: Measures
     summaries: Sequence[Summary]
     differences: Sequence[Difference]
     shares: Sequence[MemoryShare]

@@ -1,4 +1,4 @@
-"""Reading a comparison's folder, whole or not: what was planned, what is there, what is not."""
+"""A comparison as its folder has it, complete or not: plan, records, missing runs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Axis:
 
 @dataclass(frozen=True, kw_only=True)
 class Baseline:
-    """Scores of what needs no network, as ``baselines.json`` has them; see `memcell.applications.app.Row`."""
+    """The scores of a baseline, as ``baselines.json`` has them; see `memcell.applications.app.Row`."""
 
     name: str
     scores: Scores
@@ -49,10 +49,10 @@ class Comparison:
         seeds: As planned.
         commands: What to type to do it again, one after the other.
         main_score: Larger is better.
-        shown_scores: Those that a screen has room for.
+        shown_scores: Those that fit on a screen.
         n_classes: Outputs of the network; a diverged run counts with the loss of guessing among them.
         target_loss: What ``--target-loss`` said, or None.
-        notes: What every output must carry.
+        notes: Notes that every output carries.
         records: Of the runs that ended, one for each setting and seed.
         begun: Folders under ``runs/`` without a record.
         damaged: What cannot be read, and why.

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from memcell.compare.report.caveats import missing_line
 from memcell.compare.report.differences import SEEDS, SUBJECTS, Difference
-from memcell.compare.report.figures import Drawn
+from memcell.compare.report.figures import ReportFigure
 from memcell.compare.report.findings import Findings
 from memcell.compare.report.folder import Comparison
-from memcell.compare.report.measured import UPDATES
+from memcell.compare.report.measures import UPDATES
 from memcell.compare.report.phrasing import (
     GLOSSARY,
     heading_of,
@@ -58,7 +58,7 @@ FILES = (
 )
 
 
-def page(found: Findings, drawn: Sequence[Drawn]) -> str:
+def page(found: Findings, drawn: Sequence[ReportFigure]) -> str:
     """Return the report as one page of HTML."""
     comparison = found.comparison
     axes = listed([a.name.replace("_", " ") for a in comparison.axes])
@@ -130,7 +130,7 @@ def _style(rows: Sequence[Difference]) -> str:
     return f"verdict {verdicts.pop()}" if len(verdicts) == 1 else "verdict"
 
 
-def _figure(drawn: Drawn) -> Section:
+def _figure(drawn: ReportFigure) -> Section:
     panels = [Figure(svg, "") for svg in drawn.panels]
     shown: Part = Panels(panels) if len(panels) > 1 else panels[0]
     return Section(drawn.heading, [shown, Paragraph(drawn.caption, "caption")])

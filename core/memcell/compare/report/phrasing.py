@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from memcell.compare.report.differences import SUBJECTS, Difference
-from memcell.compare.report.measured import BEST, FINAL, TRAINING, UPDATES
+from memcell.compare.report.measures import BEST, FINAL, TRAINING, UPDATES
 from memcell.compare.report.staleness import MemoryShare
 from memcell.reports.numbers import number, percent
 from memcell.reports.parts import Html, strong, text

@@ -1,4 +1,4 @@
-"""What staleness cost: of the gain that memory brought in scores, and as probes measured it in training.
+"""The cost of staleness: as a share of the gain of memory in scores, and as probes measure it in training.
 
 The first compares runs: the cost is that of carry against oracle, the gain that of oracle against reset. The
 second reads ``probes.jsonl`` of the runs that have one.
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from memcell.compare.report.folder import Comparison, Key
-from memcell.compare.report.measured import BEST, Measured
+from memcell.compare.report.measures import BEST, Measures
 from memcell.errors import MemcellError
 from memcell.files.reading import read_json_lines
 from memcell.statistics.bootstrap import interval, ratio_interval
@@ -62,7 +62,7 @@ class MemoryShare:
     high: float
 
 
-def memory_shares(comparison: Comparison, measured: Measured) -> list[MemoryShare]:
+def memory_shares(comparison: Comparison, measured: Measures) -> list[MemoryShare]:
     """Return the share for each combination of the other axes, where an axis has all three policies."""
     found = []
     for i, axis in enumerate(comparison.axes):

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memcell.compare.report.folder import Comparison, Key
-from memcell.compare.report.measured import BEST, FINAL, TRAINING, Measured
+from memcell.compare.report.measures import BEST, FINAL, TRAINING, Measures
 from memcell.statistics.bootstrap import band, interval, iqm, mean, stratified_interval
 from memcell.statistics.targets import NEVER
 
@@ -28,8 +28,8 @@ class Summary:
         inference: Inference policy.
         planned: Seeds that were planned.
         done: Runs that trained to their end.
-        diverged: Runs whose loss was no longer a number; they count by the stated rule.
-        failed: Runs that could not be run; they do not count.
+        diverged: Runs whose loss was no longer finite; they have the scores of the stated rule.
+        failed: Runs that failed; they are not included.
         score: Mean main score over seeds.
         low: Lower end of its interval over seeds.
         high: Upper end.
@@ -70,7 +70,7 @@ class Summary:
     others: dict[str, float]
 
 
-def summaries(comparison: Comparison, measured: Measured) -> list[Summary]:
+def summaries(comparison: Comparison, measured: Measures) -> list[Summary]:
     """Return a summary of each setting under each inference policy."""
     return [
         _summary(comparison, measured, key, inference)
@@ -79,13 +79,13 @@ def summaries(comparison: Comparison, measured: Measured) -> list[Summary]:
     ]
 
 
-def known(measured: Measured, measure: str, inference: str, key: Key) -> list[float]:
+def known(measured: Measures, measure: str, inference: str, key: Key) -> list[float]:
     """Return the defined values of a measure over the seeds of a setting."""
     values = measured.values.get((measure, inference), {})
     return [v for (k, _), v in values.items() if k == key and not math.isnan(v)]
 
 
-def _summary(comparison: Comparison, measured: Measured, key: Key, inference: str) -> Summary:
+def _summary(comparison: Comparison, measured: Measures, key: Key, inference: str) -> Summary:
     status = [r.status for r in comparison.records if comparison.key(r) == key]
     scores = known(measured, comparison.main_score, inference, key)
     low, high = interval(scores, mean)
@@ -150,7 +150,7 @@ class LearningCurve:
     high: Line
 
 
-def loss_curves(comparison: Comparison, measured: Measured) -> list[LearningCurve]:
+def loss_curves(comparison: Comparison, measured: Measures) -> list[LearningCurve]:
     """Return the mean validation curve of each setting that has one."""
     grid = _grid(measured)
     found = []
@@ -161,7 +161,7 @@ def loss_curves(comparison: Comparison, measured: Measured) -> list[LearningCurv
     return found
 
 
-def difference_curves(comparison: Comparison, measured: Measured) -> list[LearningCurve]:
+def difference_curves(comparison: Comparison, measured: Measures) -> list[LearningCurve]:
     """Return each setting's validation curve less that of the first axis's reference, by seed."""
     grid = _grid(measured)
     found = []
@@ -185,7 +185,7 @@ def _curve(key: Key, grid: Line, lines: NDArray[np.float64]) -> LearningCurve:
     )
 
 
-def _grid(measured: Measured) -> Line:
+def _grid(measured: Measures) -> Line:
     found = sorted({u for curve in measured.curves.values() for u, _ in curve if u > 0})
     updates: Line = np.array(found, dtype=np.float64)
     if len(updates) > POINTS:
@@ -193,7 +193,7 @@ def _grid(measured: Measured) -> Line:
     return updates
 
 
-def _lines(measured: Measured, key: Key, grid: Line) -> dict[int, Line]:
+def _lines(measured: Measures, key: Key, grid: Line) -> dict[int, Line]:
     """Return seed to losses on the grid: between two epochs on their line, after the last as the last.
 
     So a run that stopped early stays at its last value; before the first epoch there is none.

@@ -9,7 +9,7 @@ from typing import Any
 
 from memcell.compare.report.differences import Difference
 from memcell.compare.report.folder import Comparison
-from memcell.compare.report.measured import LOSSES, Measured
+from memcell.compare.report.measures import LOSSES, Measures
 from memcell.compare.report.summaries import LearningCurve, Summary
 from memcell.escape import table
 from memcell.statistics.targets import NEVER
@@ -30,7 +30,7 @@ def tsv(rows: Sequence[Mapping[str, Any]], heads: Sequence[str] = ()) -> str:
     return table([names, *([_cell(row.get(n)) for n in names] for row in rows)])
 
 
-def run_rows(comparison: Comparison, measured: Measured) -> list[dict[str, Any]]:
+def run_rows(comparison: Comparison, measured: Measures) -> list[dict[str, Any]]:
     """Return a row for each record and inference policy, a diverged run with what it counts with."""
     rows: list[dict[str, Any]] = []
     for r in comparison.records:
@@ -48,7 +48,7 @@ def run_rows(comparison: Comparison, measured: Measured) -> list[dict[str, Any]]
     return rows
 
 
-def subject_rows(comparison: Comparison, measured: Measured) -> list[dict[str, Any]]:
+def subject_rows(comparison: Comparison, measured: Measures) -> list[dict[str, Any]]:
     """Return a row for each run, inference policy and test subject, with the main score that counts."""
     main = comparison.main_score
     return [

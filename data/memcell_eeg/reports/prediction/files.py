@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from memcell.errors import MemcellError, RunFolderError
 from memcell.files.reading import read_lines
 from memcell_eeg.export.outputs import events_path, probability_path, read_sidecar, sidecar_path
-from memcell_eeg.reports.tables_in import TableRow, as_object, read_json, read_tsv, value
+from memcell_eeg.reports.reading import TableRow, as_object, read_json, read_tsv, value
 
 #: Recordings with a strip of their own.
 DRAWN = 30
@@ -96,7 +96,7 @@ class Prediction:
         strips: The first recordings that were done.
         durations: Seconds of every event that was read.
         event_files: Of so many recordings.
-        unread: Recordings said to be done whose events cannot be read.
+        unread: Recordings listed as done whose events cannot be read.
     """
 
     folder: Path

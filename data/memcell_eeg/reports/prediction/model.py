@@ -10,7 +10,7 @@ from typing import Any
 from memcell.reports.numbers import number
 from memcell.reports.parts import Listing, Paragraph, Part, Table
 from memcell_eeg.reports.phrasing import name_of, score_text, sentence
-from memcell_eeg.reports.tables_in import as_float, as_object, read_facts
+from memcell_eeg.reports.reading import as_float, as_object, read_facts
 
 SHOWN = ("balanced_accuracy", "kappa", "auc_pr", "event_sensitivity", "event_precision", "event_f1",
          "false_alarms_per_hour", "onset_delay_s")  # fmt: skip

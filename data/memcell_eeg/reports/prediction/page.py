@@ -25,19 +25,19 @@ from memcell.reports.parts import (
     text,
 )
 from memcell_eeg.export.outputs import events_path, probability_path
-from memcell_eeg.reports.along_time import Bars, Line, Scene, draw
 from memcell_eeg.reports.phrasing import cut, some
 from memcell_eeg.reports.prediction.files import Prediction, Strip
 from memcell_eeg.reports.prediction.model import Model
 from memcell_eeg.reports.prediction.phrasing import (
     caveats,
     failed_line,
+    messages,
     rate,
     recordings,
-    remarks,
     results,
 )
-from memcell_eeg.reports.tables_in import value
+from memcell_eeg.reports.reading import value
+from memcell_eeg.reports.time_chart import Bars, Line, TimeChart, draw
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
 MOST_ROWS = 200
@@ -104,7 +104,7 @@ def _strip(found: Prediction, strip: Strip, model: Model) -> Figure:
         lost = sum(b - a for a, b in strip.gaps)
         facts.append(f"{len(strip.gaps)} gap{'' if len(strip.gaps) == 1 else 's'} ({length(lost)})")
     first = float(strip.times[0]) if len(strip.times) else 0.0
-    scene = Scene(
+    chart = TimeChart(
         span=(min(0.0, first), max(strip.end, 1e-3)), times=strip.times, step=strip.step, gaps=strip.gaps,
         lines=[Line(name="probability", values=strip.probability)] if len(strip.probability) else [],
         thresholds=[] if math.isnan(model.threshold) else [model.threshold],
@@ -113,7 +113,7 @@ def _strip(found: Prediction, strip: Strip, model: Model) -> Figure:
     caption: list[str] = [strong(name), ": ", ", ".join(facts), "."]
     if strip.why:
         caption.append(f" {strip.why[:1].upper()}{strip.why[1:]}.")
-    if about := remarks(row):
+    if about := messages(row):
         caption.append(f" {cut(about, 400)}.")
     own = [
         (events_path(found.folder, name).name, ""),
@@ -121,7 +121,7 @@ def _strip(found: Prediction, strip: Strip, model: Model) -> Figure:
     ]
     for link in links(found.folder, own):
         caption += [" ", html(link)]
-    svg = draw(scene, f"Recording {name}: {', '.join(facts)}.", 64)
+    svg = draw(chart, f"Recording {name}: {', '.join(facts)}.", 64)
     return Figure(svg, text(*caption), wide=True)
 
 
@@ -208,7 +208,7 @@ def _every_recording(found: Prediction) -> Iterator[Part]:
     columns: dict[str, list[str]] = {
         "recording": [r.get("recording", "") for r in shown],
         "status": [r.get("status", "") for r in shown],
-        "reason, notes, warnings": [cut(remarks(r), 160) for r in shown],
+        "reason, notes, warnings": [cut(messages(r), 160) for r in shown],
         "channels": [r.get("channels", "").replace(",", ", ") for r in shown],
         "events": [number(value(r, "events"), 0) for r in shown],
         "events per hour": [number(rate(r), 1) for r in shown],

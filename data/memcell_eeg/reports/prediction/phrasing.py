@@ -12,7 +12,7 @@ from memcell.reports.parts import Paragraph, paragraph, strong
 from memcell_eeg.reports.phrasing import some
 from memcell_eeg.reports.prediction.files import Prediction
 from memcell_eeg.reports.prediction.model import Model
-from memcell_eeg.reports.tables_in import TableRow, value
+from memcell_eeg.reports.reading import TableRow, value
 
 
 def recordings(n: int) -> str:
@@ -108,7 +108,7 @@ def caveats(found: Prediction, model: Model) -> list[str]:
     return lines
 
 
-def remarks(row: TableRow) -> str:
+def messages(row: TableRow) -> str:
     """Return the reason, note and signal warnings of a recording."""
     found = (row.get(n, "").strip().rstrip(".") for n in ("reason", "note", "warnings"))
     return "; ".join(f for f in found if f)

@@ -13,9 +13,9 @@ from memcell.reports.numbers import count, number, percent
 from memcell.reports.palette import dash, series
 from memcell.reports.parts import Figure, Legend, Panels, Paragraph, Part
 from memcell_eeg.reports.phrasing import capital, name_of
-from memcell_eeg.reports.run.files import Learning, Run, Scored
+from memcell_eeg.reports.reading import value
+from memcell_eeg.reports.run.files import Learning, Run, ScoreRow
 from memcell_eeg.reports.run.phrasing import handling, short
-from memcell_eeg.reports.tables_in import value
 
 
 def learning(run: Run) -> Iterator[Part]:
@@ -71,24 +71,27 @@ def _ends(own: list[Learning]) -> str:
 NEAR = 12.0
 
 
-def two(run: Run) -> list[tuple[Scored, int]]:
+def both_inferences(run: Run) -> list[tuple[ScoreRow, int]]:
     """Return the run's network with memory carried and reset at inference, each with its look."""
     there = [r for r in (run.own, run.other) if r is not None]
     return [(r, 0 if r.inference == "carry" else 1) for r in there]
 
 
-def two_legend(run: Run) -> Legend:
+def inference_legend(run: Run) -> Legend:
     """Return the legend of carried and reset."""
     return Legend(
-        [(f"memory {handling(row)} at inference", series(look), dash(look)) for row, look in two(run)]
-    )  # fmt: skip
+        [
+            (f"memory {handling(row)} at inference", series(look), dash(look))
+            for row, look in both_inferences(run)
+        ]
+    )
 
 
 def precision_recall(run: Run) -> Iterator[Figure]:
     """Return precision against recall, with the operating points."""
     lines, facts = [], []
     share = math.nan
-    for row, look in two(run):
+    for row, look in both_inferences(run):
         found = run.table("pr", row)
         if not found:
             continue
@@ -123,7 +126,7 @@ def precision_recall(run: Run) -> Iterator[Figure]:
 def calibration(run: Run) -> Iterator[Figure]:
     """Return the share of positive steps by predicted probability."""
     lines, facts = [], []
-    for row, look in two(run):
+    for row, look in both_inferences(run):
         found = [r for r in run.table("calibration", row) if value(r, "count") > 0]
         if found:
             lines.append(
@@ -155,7 +158,7 @@ def calibration(run: Run) -> Iterator[Figure]:
 
 def delays(run: Run) -> Iterator[Figure]:
     """Return the onset delay of detected events."""
-    for row, look in two(run):
+    for row, look in both_inferences(run):
         late = np.array([value(r, "delay_s") for r in run.table("delays", row)])
         late = late[np.isfinite(late)]
         if not len(late):
@@ -189,7 +192,7 @@ def transitions(run: Run) -> Iterator[Figure]:
         ("to_negative", "the true end of events"),
     ):
         lines, facts = [], []
-        for row, look in two(run):
+        for row, look in both_inferences(run):
             found = [r for r in run.table("transitions", row) if r.get("change") == change]
             xs: list[float] = []
             ys: list[float] = []
@@ -222,7 +225,7 @@ MOST_POINTS = 30
 
 def by_subject(run: Run, score: str, x_label: str, what: str) -> Iterator[Figure]:
     """Return a score of each test subject, with memory carried and reset."""
-    both = two(run)
+    both = both_inferences(run)
     tables = [
         {r.get("subject", ""): value(r, score) for r in run.table("subjects", row)}
         for row, _ in both
@@ -257,7 +260,7 @@ def difference(run: Run) -> Iterator[Figure]:
         row.inference: {
             r.get("subject", ""): value(r, run.main_score) for r in run.table("subjects", row)
         }
-        for row, _ in two(run)
+        for row, _ in both_inferences(run)
     }
     if set(sides) < {"carry", "reset"}:
         return

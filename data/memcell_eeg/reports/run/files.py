@@ -21,7 +21,7 @@ from memcell.files.reading import MOST_CONFIG, parse_toml, read_bytes, subfolder
 from memcell.runs.predictions import read_judged
 from memcell.training.checkpoint import read_head
 from memcell_eeg.reports.excerpts import Excerpt, read_excerpts
-from memcell_eeg.reports.tables_in import (
+from memcell_eeg.reports.reading import (
     TableRow,
     as_float,
     as_list,
@@ -37,7 +37,7 @@ _NAME = re.compile(r"^(?P<cell>.*), trained with (?P<policy>.*), inferred with (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scored:
+class ScoreRow:
     """A row of the score table.
 
     Args:
@@ -102,13 +102,13 @@ class Run:
         config_text: The same as it stands there.
         environment: What it was made with.
         main_score: The score that counts most.
-        notes: What every output must carry.
+        notes: Notes that every output carries.
         rows: The score table; the run's own network first.
         facts: What was resolved from the data.
         decisions: Inference policy to decision.
-        learning: Curves of the run and of its twin, of each fold.
+        learning: Curves of the run and of its paired control run, of each fold.
         tables: File name without its ending to rows.
-        judged: Row name to what that model said.
+        predictions: Row name to the predictions of that model.
         excerpts: Signal of some places, with the fold.
         staleness: Lanes of measurements, each its values.
         seeds: So many stand behind the scores; more than 1 where folds were repeated.
@@ -122,23 +122,23 @@ class Run:
     environment: dict[str, Any]
     main_score: str
     notes: list[str]
-    rows: list[Scored]
+    rows: list[ScoreRow]
     facts: dict[str, Any]
     decisions: dict[str, dict[str, float]]
     learning: list[Learning]
     tables: dict[str, list[TableRow]]
-    judged: dict[str, tuple[Judged, ...]]
+    predictions: dict[str, tuple[Judged, ...]]
     excerpts: list[Excerpt]
     staleness: list[dict[str, float]]
     seeds: int = 1
 
     @property
-    def own(self) -> Scored | None:
+    def own(self) -> ScoreRow | None:
         """The run's own network under its own inference policy."""
         return next((r for r in self.rows if r.kind == "network"), None)
 
     @property
-    def other(self) -> Scored | None:
+    def other(self) -> ScoreRow | None:
         """The same network under the other inference policy."""
         own = self.own
         return next(
@@ -151,7 +151,7 @@ class Run:
         """Whether the recordings were made by a program."""
         return bool(self.facts.get("simulated")) or any("simulated data" in n for n in self.notes)
 
-    def table(self, name: str, row: Scored | None = None) -> list[TableRow]:
+    def table(self, name: str, row: ScoreRow | None = None) -> list[TableRow]:
         """Return a table's rows, of one model where it is given."""
         rows = self.tables.get(name, [])
         return rows if row is None else [r for r in rows if r.get("name") == row.name]
@@ -181,14 +181,14 @@ def read_run(folder: Path, task: EegTask) -> Run:
         decisions={str(k): _numbers(v) for k, v in as_object(model.get("decisions")).items()},
         learning=[c for p in parts for c in _learning(p, p.name if folds else "")],
         tables={name: read_tsv(folder / f"{name}.tsv") for name in TABLES},
-        judged=_judged(folder, folds),
+        predictions=_predictions(folder, folds),
         excerpts=[e for p in parts for e in read_excerpts(p)],
         staleness=[v for p in parts for v in _staleness(p / "probes.jsonl")],
         seeds=int(np.nan_to_num(as_float(read_json(folder / "folds.json").get("repeats")), nan=1.0)),
     )  # fmt: skip
 
 
-def _judged(folder: Path, folds: list[Path]) -> dict[str, tuple[Judged, ...]]:
+def _predictions(folder: Path, folds: list[Path]) -> dict[str, tuple[Judged, ...]]:
     found: dict[str, tuple[Judged, ...]] = {}
     for path in [folder] if (folder / "judged.npz").is_file() else folds:
         try:
@@ -214,13 +214,13 @@ def _numbers(found: Any) -> dict[str, float]:
     return {k: v for k, v in numbers.items() if math.isfinite(v)}
 
 
-def _scored(row: dict[str, Any]) -> Scored:
+def _scored(row: dict[str, Any]) -> ScoreRow:
     intervals = {
         str(k): (as_float(v[0]), as_float(v[1]))
         for k, v in as_object(row.get("intervals")).items()
         if isinstance(v, list) and len(v) == 2
     }
-    return Scored(
+    return ScoreRow(
         name=str(row.get("name", "")), kind=str(row.get("kind", "")), note=str(row.get("note", "")),
         scores={str(k): as_float(v) for k, v in as_object(row.get("scores")).items()}, intervals=intervals,
     )  # fmt: skip
@@ -228,8 +228,8 @@ def _scored(row: dict[str, Any]) -> Scored:
 
 def _learning(path: Path, fold: str) -> Iterable[Learning]:
     policy = as_object(_toml(_text(path / "config.toml")).get("policy")).get("name", "")
-    twins = [(p, p.name.removeprefix("against-")) for p in subfolders(path, "against-*")]
-    for where, name in [(path, str(policy)), *twins]:
+    controls = [(p, p.name.removeprefix("against-")) for p in subfolders(path, "against-*")]
+    for where, name in [(path, str(policy)), *controls]:
         epochs = [
             e for e in read_lines(where / "metrics.jsonl") if "train_loss" in e or "valid_loss" in e
         ]

@@ -96,7 +96,7 @@ def _errors(run: Run) -> list[Part]:
         *figures.transitions(run),
     ]
     if small:
-        parts += [figures.two_legend(run), Panels(small)]
+        parts += [figures.inference_legend(run), Panels(small)]
     return parts
 
 

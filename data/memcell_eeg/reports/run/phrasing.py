@@ -8,24 +8,24 @@ from collections.abc import Iterator
 from memcell.reports.numbers import count, number, percent
 from memcell.reports.parts import Paragraph, paragraph, strong
 from memcell_eeg.reports.phrasing import capital, name_of
-from memcell_eeg.reports.run.files import Run, Scored
-from memcell_eeg.reports.tables_in import TableRow, value
+from memcell_eeg.reports.reading import TableRow, value
+from memcell_eeg.reports.run.files import Run, ScoreRow
 
 
-def short(row: Scored) -> str:
+def short(row: ScoreRow) -> str:
     """Return the name of a row: how it was trained, and how memory was handled at inference."""
     if row.inference:
         return f"trained with {row.policy}, memory {handling(row)} at inference"
     return row.name
 
 
-def confusion_of(run: Run, row: Scored, subject: str = "all") -> TableRow | None:
+def confusion_of(run: Run, row: ScoreRow, subject: str = "all") -> TableRow | None:
     """Return the counts of one model, over all test steps or of one subject."""
     rows = run.table("confusion", row)
     return next((r for r in rows if r.get("subject") == subject), None)
 
 
-def _difference(run: Run, other: Scored) -> TableRow | None:
+def _difference(run: Run, other: ScoreRow) -> TableRow | None:
     """Return the row of the run's own network minus another model, in the main score."""
     rows = (
         r for r in run.table("differences")
@@ -34,13 +34,13 @@ def _difference(run: Run, other: Scored) -> TableRow | None:
     return next(rows, None)
 
 
-def open_question(run: Run, other: Scored) -> bool:
+def open_question(run: Run, other: ScoreRow) -> bool:
     """Whether the interval over subjects leaves open which of the two is better."""
     row = _difference(run, other)
     return row is not None and value(row, "low") <= 0 <= value(row, "high")
 
 
-def paired(run: Run, other: Scored) -> str:
+def paired(run: Run, other: ScoreRow) -> str:
     """Return the paired difference over subjects as a sentence."""
     row = _difference(run, other)
     if row is None:
@@ -57,7 +57,7 @@ def paired(run: Run, other: Scored) -> str:
     )
 
 
-def handling(row: Scored) -> str:
+def handling(row: ScoreRow) -> str:
     """Return how memory was handled at inference, in a word."""
     return {"carry": "carried", "reset": "reset"}.get(row.inference, row.inference)
 
@@ -65,7 +65,7 @@ def handling(row: Scored) -> str:
 _FOUR = ("true_negative", "false_positive", "false_negative", "true_positive")
 
 
-def best_baseline(run: Run) -> Scored | None:
+def best_baseline(run: Run) -> ScoreRow | None:
     """Return the best baseline that could be deployed."""
     usable = [
         r for r in run.rows
@@ -90,7 +90,7 @@ def results(run: Run) -> Iterator[Paragraph]:
         yield paragraph(*_memory(run, own, run.other), style="verdict")
 
 
-def _score(run: Run, own: Scored) -> Iterator[str]:
+def _score(run: Run, own: ScoreRow) -> Iterator[str]:
     score = own.get(run.main_score)
     yield strong(f"{capital(name_of(run.main_score))} {number(score)}")
     if run.main_score in own.intervals:
@@ -112,7 +112,7 @@ def _score(run: Run, own: Scored) -> Iterator[str]:
         yield " The score is undefined: the test split lacks a class."
 
 
-def _events(run: Run, own: Scored) -> list[str]:
+def _events(run: Run, own: ScoreRow) -> list[str]:
     found = confusion_of(run, own)
     if found is None or not value(found, "true_events") > 0:
         return []
@@ -132,7 +132,7 @@ def _events(run: Run, own: Scored) -> list[str]:
     return [*parts, "."]
 
 
-def _baseline(run: Run, own: Scored) -> Iterator[str]:
+def _baseline(run: Run, own: ScoreRow) -> Iterator[str]:
     best = best_baseline(run)
     if best is None:
         yield "There is no baseline to compare with."
@@ -149,7 +149,7 @@ def _baseline(run: Run, own: Scored) -> Iterator[str]:
     yield paired(run, best)
 
 
-def _memory(run: Run, own: Scored, other: Scored) -> Iterator[str]:
+def _memory(run: Run, own: ScoreRow, other: ScoreRow) -> Iterator[str]:
     a, b = own.get(run.main_score), other.get(run.main_score)
     if math.isnan(a) or math.isnan(b):
         yield "The effect of carrying memory is unknown: a score is undefined."
@@ -226,7 +226,9 @@ def caveats(run: Run) -> list[str]:
 def _one_class(run: Run) -> str:
     """Return a caveat where no test recording has both classes."""
     own = run.own
-    sequences = [s for part in run.judged.get(own.name, ()) for s in part.sequences] if own else []
+    sequences = (
+        [s for part in run.predictions.get(own.name, ()) for s in part.sequences] if own else []
+    )
     both = sum(bool((s.targets == 1).any() and (s.targets == 0).any()) for s in sequences)
     if not sequences or both:
         return ""

@@ -12,19 +12,19 @@ from memcell.reports.numbers import count, length, number
 from memcell.reports.palette import GAP, INK, TRUTH, UNLABELLED, dash, series
 from memcell.reports.parts import Figure, Legend, Paragraph, Part, strong, text
 from memcell.sequences.time_series import TimeSeries
-from memcell_eeg.reports.along_time import (
-    Bars,
-    Line,
-    Scene,
-    Signal,
-    Spans,
-    draw,
-)
 from memcell_eeg.reports.excerpts import Excerpt
 from memcell_eeg.reports.places import EVENTS, Place, choose
-from memcell_eeg.reports.run.files import Run, Scored
+from memcell_eeg.reports.reading import as_float
+from memcell_eeg.reports.run.files import Run, ScoreRow
 from memcell_eeg.reports.run.phrasing import handling
-from memcell_eeg.reports.tables_in import as_float
+from memcell_eeg.reports.time_chart import (
+    Bars,
+    Line,
+    Signal,
+    Spans,
+    TimeChart,
+    draw,
+)
 from memcell_eeg.scores.events import runs
 
 MOST_STRIPS = 12
@@ -42,14 +42,14 @@ class Tested:
     """
 
     sequence: TimeSeries
-    models: list[tuple[Scored, NDArray[np.float64], float]]
+    models: list[tuple[ScoreRow, NDArray[np.float64], float]]
 
 
 def tested(run: Run) -> dict[str, Tested]:
     """Return the test sequences by name."""
     found: dict[str, Tested] = {}
     for row in (run.own, run.other):
-        for part in run.judged.get(row.name, ()) if row else ():
+        for part in run.predictions.get(row.name, ()) if row else ():
             for s, p in zip(part.sequences, part.probabilities, strict=True):
                 one = found.setdefault(s.name, Tested(sequence=s, models=[]))
                 if row is not None and one.sequence.n_steps == len(p):
@@ -110,7 +110,7 @@ def strips(run: Run) -> Iterator[Part]:
         s = one.sequence
         span = (float(s.times[0]), float(s.times[-1]) + s.step_seconds)
         caption = text(strong(s.name), f", subject {s.subject}: {_summary(one, span)}")
-        yield Figure(draw(_scene(run, one, span), _alt(one, span), 64), caption, wide=True)
+        yield Figure(draw(_chart(run, one, span), _alt(one, span), 64), caption, wide=True)
 
 
 def _chosen(by_name: dict[str, Tested]) -> list[Excerpt]:
@@ -134,20 +134,20 @@ def _place(run: Run, one: Tested, excerpt: Excerpt) -> Figure:
         for name, (times, low, high) in excerpt.channels.items()
         if len(times)
     ]
-    scene = _scene(run, one, span, signals, excerpt.scale, excerpt.unit)
+    chart = _chart(run, one, span, signals, excerpt.scale, excerpt.unit)
     s = one.sequence
     caption = text(
         strong(f"{place.why.capitalize()} ({place.found})"), f": {s.name}, subject {s.subject}, from "
         f"{length(place.start)} to {length(place.end)}. {_summary(one, span)}",
         f" No signal: {excerpt.why_not}." if excerpt.why_not else "",
     )  # fmt: skip
-    return Figure(draw(scene, _alt(one, span)), caption, wide=True)
+    return Figure(draw(chart, _alt(one, span)), caption, wide=True)
 
 
-def _scene(
+def _chart(
     run: Run, one: Tested, span: tuple[float, float], signals: list[Signal] | None = None, scale: float = 1.0,
     unit: str = "µV",
-) -> Scene:  # fmt: skip
+) -> TimeChart:  # fmt: skip
     s = one.sequence
     inside = (s.times > span[0] - s.step_seconds) & (s.times < span[1])
     lines, bars, thresholds = [], [Bars(name="true", spans=_true(s), colour=TRUTH)], []
@@ -166,7 +166,7 @@ def _scene(
             )
         )
     gaps = [(float(s.times[b - 1]) + s.step_seconds, float(s.times[b])) for b in s.breaks]
-    return Scene(
+    return TimeChart(
         span=span, times=s.times[inside], step=s.step_seconds, lines=lines, thresholds=thresholds, bars=bars,
         gaps=gaps, signals=signals or [], scale=scale, unit=unit,
     )  # fmt: skip

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from memcell.reports.numbers import count, length, number, percent
 from memcell.reports.parts import Listing, Paragraph, Table, strong, text, with_interval
 from memcell_eeg.reports.phrasing import digits_of, name_of, score_text
-from memcell_eeg.reports.run.files import Run, Scored
+from memcell_eeg.reports.reading import as_float, value
+from memcell_eeg.reports.run.files import Run, ScoreRow
 from memcell_eeg.reports.run.phrasing import confusion_of, short
-from memcell_eeg.reports.tables_in import as_float, value
 from memcell_eeg.scores.scores import MEANING, SHOWN
 
 MOST_SUBJECTS = 60
@@ -113,7 +113,7 @@ def score_table(run: Run) -> Table:
     )
 
 
-def _kind(row: Scored) -> str:
+def _kind(row: ScoreRow) -> str:
     return "not deployable" if "not deployable" in row.name else row.kind
 
 
@@ -127,7 +127,7 @@ def score_notes(run: Run) -> Listing | None:
     return Listing(lines) if lines else None
 
 
-def _with_interval(row: Scored, score: str) -> str:
+def _with_interval(row: ScoreRow, score: str) -> str:
     digits = digits_of(score)
     shown = number(row.get(score), digits)
     if score not in row.intervals:

@@ -66,7 +66,7 @@ class Signal:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scene:
+class TimeChart:
     """What a drawing shows between two times.
 
     Args:
@@ -100,47 +100,47 @@ class Scene:
         return max(LEFT, 14 + 6.6 * min(longest, LETTERS))
 
 
-def draw(scene: Scene, alt: str, probability_height: int = 90) -> Html:
+def draw(chart: TimeChart, alt: str, probability_height: int = 90) -> Html:
     """Return the drawing as inline SVG."""
-    signal_height = 52 * len(scene.signals) + (18 if scene.signals else 0)
-    height = signal_height + (probability_height + 14 if scene.lines else 8)
-    height += ROW * len(scene.bars) + 44
+    signal_height = 52 * len(chart.signals) + (18 if chart.signals else 0)
+    height = signal_height + (probability_height + 14 if chart.lines else 8)
+    height += ROW * len(chart.bars) + 44
     canvas = Canvas(WIDTH, height)
-    left = scene.left
+    left = chart.left
     width = WIDTH - left - RIGHT
-    if scene.signals:
-        _signals(canvas, scene, (left, 14, width, signal_height - 18))
+    if chart.signals:
+        _signals(canvas, chart, (left, 14, width, signal_height - 18))
     top = signal_height + 8
-    if scene.lines:
-        area = Area(canvas, (left, top, width, probability_height), scene.span, (0, 1))
-        _gaps(area, scene, (0, 1))
+    if chart.lines:
+        area = Area(canvas, (left, top, width, probability_height), chart.span, (0, 1))
+        _gaps(area, chart, (0, 1))
         area.axes(y_ticks=(0, 0.5, 1), x_ticks=())
-        for line in scene.lines:
-            _line(area, scene, line)
-        for i, threshold in enumerate(scene.thresholds):
+        for line in chart.lines:
+            _line(area, chart, line)
+        for i, threshold in enumerate(chart.thresholds):
             area.rule(y=threshold, dash="4 3" if i == 0 else "1 3")
         canvas.text(
             left - 64, top + probability_height / 2, "probability", "middle", size=12, upright=True
         )
         top += probability_height + 6
-    _bars(canvas, scene, top, width)
+    _bars(canvas, chart, top, width)
     return canvas.markup(alt, wide=True)
 
 
-def _bars(canvas: Canvas, scene: Scene, top: float, width: float) -> None:
-    rows = max(1, len(scene.bars))
-    left = scene.left
-    area = Area(canvas, (left, top, width, ROW * rows), scene.span, (0, rows))
-    for i, bars in enumerate(scene.bars):
+def _bars(canvas: Canvas, chart: TimeChart, top: float, width: float) -> None:
+    rows = max(1, len(chart.bars))
+    left = chart.left
+    area = Area(canvas, (left, top, width, ROW * rows), chart.span, (0, rows))
+    for i, bars in enumerate(chart.bars):
         base = rows - 1 - i
         canvas.text(left - 6, top + ROW * i + 12, bars.name, "end", SOFT, 12)
         for start, end in bars.spans:
-            if end > scene.span[0] and start < scene.span[1]:
-                inside = (max(start, scene.span[0]), min(end, scene.span[1]))
+            if end > chart.span[0] and start < chart.span[1]:
+                inside = (max(start, chart.span[0]), min(end, chart.span[1]))
                 area.box(inside, (base + 0.12, base + 0.88), bars.colour)
-    _gaps(area, scene, (0, rows))
-    per, unit = axis_unit(scene.span[1] - scene.span[0])
-    shown = Area(canvas, (left, top, width, ROW * rows), _over(scene.span, per), (0, rows))
+    _gaps(area, chart, (0, rows))
+    per, unit = axis_unit(chart.span[1] - chart.span[0])
+    shown = Area(canvas, (left, top, width, ROW * rows), _over(chart.span, per), (0, rows))
     shown.axes(x_label=f"time from the start of the recording ({unit})", y_ticks=())
 
 
@@ -148,51 +148,51 @@ def _over(span: tuple[float, float], per: float) -> tuple[float, float]:
     return span[0] / per, span[1] / per
 
 
-def _line(area: Area, scene: Scene, line: Line) -> None:
+def _line(area: Area, chart: TimeChart, line: Line) -> None:
     colour, dashes = series(line.look), dash(line.look)
-    breaks = np.flatnonzero(np.diff(scene.times) > 1.5 * scene.step) + 1
-    pairs = zip(np.split(scene.times, breaks), np.split(line.values, breaks), strict=True)
-    every = max(1, len(scene.times) // PIECES)
+    breaks = np.flatnonzero(np.diff(chart.times) > 1.5 * chart.step) + 1
+    pairs = zip(np.split(chart.times, breaks), np.split(line.values, breaks), strict=True)
+    every = max(1, len(chart.times) // PIECES)
     for times, values in pairs:
         if not len(times):
             continue
         if every < 3:
-            area.steps(np.append(times, times[-1] + scene.step), values, colour, dashes)
+            area.steps(np.append(times, times[-1] + chart.step), values, colour, dashes)
             continue
         edges = np.arange(0, len(times), every)
         low = np.minimum.reduceat(values, edges)
         high = np.maximum.reduceat(values, edges)
         mean = np.add.reduceat(values, edges) / np.diff(np.append(edges, len(values)))
-        at = times[edges] + scene.step * every / 2
+        at = times[edges] + chart.step * every / 2
         area.band(at, low, high, colour, 0.3)
         area.line(at, mean, colour, dashes, 1.2)
 
 
-def _signals(canvas: Canvas, scene: Scene, place: tuple[float, float, float, float]) -> None:
-    n = len(scene.signals)
-    area = Area(canvas, place, scene.span, (-(n - 1) - 0.6, 0.6))
-    _gaps(area, scene, area.y)
-    for bars in scene.bars:
+def _signals(canvas: Canvas, chart: TimeChart, place: tuple[float, float, float, float]) -> None:
+    n = len(chart.signals)
+    area = Area(canvas, place, chart.span, (-(n - 1) - 0.6, 0.6))
+    _gaps(area, chart, area.y)
+    for bars in chart.bars:
         if bars.colour == TRUTH:
             for start, end in bars.spans:
-                if end > scene.span[0] and start < scene.span[1]:
-                    inside = (max(start, scene.span[0]), min(end, scene.span[1]))
+                if end > chart.span[0] and start < chart.span[1]:
+                    inside = (max(start, chart.span[0]), min(end, chart.span[1]))
                     area.box(inside, area.y, TRUTH, 0.25)
-    for i, signal in enumerate(scene.signals):
+    for i, signal in enumerate(chart.signals):
         canvas.text(area.left - 6, float(area.at_y(-i)) + 4, _short(signal.name), "end", INK, 12)
-        low, high = signal.low / scene.scale - i, signal.high / scene.scale - i
+        low, high = signal.low / chart.scale - i, signal.high / chart.scale - i
         if np.array_equal(low, high, equal_nan=True):
             area.line(signal.times, low, INK, width=0.8)
             continue
         for part in _known(low):
             area.band(signal.times[part], low[part], high[part], INK, 1)
-    unit = f" {scene.unit}" if scene.unit else ", as the network gets them"
+    unit = f" {chart.unit}" if chart.unit else ", as the network gets them"
     many = (
-        f"rows are {scene.scale:.3g} apart{unit}"
-        if not scene.unit
-        else f"rows are {scene.scale:.3g}{unit} apart"
+        f"rows are {chart.scale:.3g} apart{unit}"
+        if not chart.unit
+        else f"rows are {chart.scale:.3g}{unit} apart"
     )
-    apart = many if n > 1 else f"height {1.2 * scene.scale:.3g}{unit}"
+    apart = many if n > 1 else f"height {1.2 * chart.scale:.3g}{unit}"
     canvas.text(area.left, 11, apart, "start", SOFT, 12)
 
 
@@ -209,8 +209,8 @@ def _known(values: Curve) -> list[slice]:
     ]
 
 
-def _gaps(area: Area, scene: Scene, y: tuple[float, float]) -> None:
-    for start, end in scene.gaps:
-        if end > scene.span[0] and start < scene.span[1]:
-            inside = (max(start, scene.span[0]), min(end, scene.span[1]))
+def _gaps(area: Area, chart: TimeChart, y: tuple[float, float]) -> None:
+    for start, end in chart.gaps:
+        if end > chart.span[0] and start < chart.span[1]:
+            inside = (max(start, chart.span[0]), min(end, chart.span[1]))
             area.box(inside, y, GAP, 1, edge=True, title="gap: not recorded")

@@ -89,23 +89,23 @@ def read_facts(found: Any) -> dict[str, Any]:
     Args:
         found: ``facts`` of a model or of ``prediction.json``, which may be damaged.
     """
-    told = as_object(found)
-    pipeline = as_object(told.get("pipeline"))
+    facts = as_object(found)
+    pipeline = as_object(facts.get("pipeline"))
     objects = {
-        "subjects": {k: as_list(v) for k, v in as_object(told.get("subjects")).items()},
+        "subjects": {k: as_list(v) for k, v in as_object(facts.get("subjects")).items()},
         "pipeline": _of_type(
             pipeline, numbers=("step",), words=("normalization",), lists=("features",)
         ),
     }
     recordings = [
         {**r, "warnings": as_list(r.get("warnings"))}
-        for r in as_list(told.get("recordings"))
+        for r in as_list(facts.get("recordings"))
         if isinstance(r, dict)
     ]
-    protocol = as_object(told.get("protocol")).get("name", told.get("protocol"))
+    protocol = as_object(facts.get("protocol")).get("name", facts.get("protocol"))
     return {
         **_of_type(
-            told,
+            facts,
             numbers=("delay_seconds", "onset_delay_seconds", "blind_seconds", "rate"),
             words=("dataset", "split"),
             lists=("channels", "feature_names"),
@@ -113,7 +113,7 @@ def read_facts(found: Any) -> dict[str, Any]:
         **{name: value for name, value in objects.items() if value},
         **({"recordings": recordings} if recordings else {}),
         **({"protocol": protocol} if isinstance(protocol, str) else {}),
-        **({"simulated": True} if told.get("simulated") else {}),
+        **({"simulated": True} if facts.get("simulated") else {}),
     }
 
 

@@ -1,4 +1,4 @@
-"""What each run counts with: its measures, and for a diverged run those of the stated rule."""
+"""The measures of each run; a diverged run has those of a stated rule."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ Run = tuple[Key, int]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measured:
-    """All measures of all runs that count.
+class Measures:
+    """The measures of all runs that are included.
 
     Args:
         inferences: Inference policies, in order of appearance.
@@ -31,12 +31,12 @@ class Measured:
         target: The target loss; NaN where there is none.
         given: The target was given and not found.
         budget: The most updates that any run made.
-        chance: The loss of guessing, which a diverged run counts with.
+        chance: The loss of guessing, which a diverged run has.
         values: ``(measure, inference policy or "")`` to run to value; NaN where not defined.
         by_subject: ``(inference policy, subject)`` to run to main score.
         updates: Run to updates to the target, `NEVER` where it was not reached.
         curves: Run to its validation curve.
-        rule_lacks: A diverged run was to count with a score that no baseline has; it is NaN.
+        rule_lacks: No baseline has the score that a diverged run would have; it is NaN.
     """
 
     inferences: tuple[str, ...]
@@ -53,7 +53,7 @@ class Measured:
     rule_lacks: bool
 
 
-def measure(comparison: Comparison) -> Measured:
+def measure(comparison: Comparison) -> Measures:
     """Return the measures of all runs that count.
 
     A diverged run counts, by this rule: its scores are those of the majority-class baseline, its losses
@@ -101,7 +101,7 @@ def measure(comparison: Comparison) -> Measured:
         else log_updates(updates[k], budget) for k, r in runs.items()
     }  # fmt: skip
     fallen = any(r.status == "diverged" for r in runs.values())
-    return Measured(
+    return Measures(
         inferences=tuple(inferences),
         scores=tuple(names),
         subjects=tuple(subjects),
