@@ -34,7 +34,7 @@ TINY = ("--data.subjects", "4", "--data.minutes", "2", "--epochs", "3", "--min-u
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """A small run on simulated recordings, with its twin."""
+    """A small run on simulated recordings, with its paired control run."""
     folder = tmp_path_factory.mktemp("run") / "run"
     assert memcell(["train", "microsleep", "--out", str(folder), *TINY]) == 0
     return folder

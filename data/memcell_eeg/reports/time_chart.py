@@ -137,7 +137,8 @@ def _bars(canvas: Canvas, chart: TimeChart, top: float, width: float) -> None:
         for start, end in bars.spans:
             if end > chart.span[0] and start < chart.span[1]:
                 inside = (max(start, chart.span[0]), min(end, chart.span[1]))
-                area.box(inside, (base + 0.12, base + 0.88), bars.colour)
+                words = f"{bars.name}: {start:.1f} to {end:.1f} s"
+                area.box(inside, (base + 0.12, base + 0.88), bars.colour, title=words)
     _gaps(area, chart, (0, rows))
     per, unit = axis_unit(chart.span[1] - chart.span[0])
     shown = Area(canvas, (left, top, width, ROW * rows), _over(chart.span, per), (0, rows))

@@ -151,6 +151,10 @@ class Run:
         """Whether the recordings were made by a program."""
         return bool(self.facts.get("simulated")) or any("simulated data" in n for n in self.notes)
 
+    def source(self, name: str) -> str:
+        """Return the name of a file beside the page; empty where it is not there."""
+        return name if (self.folder / name).is_file() else ""
+
     def table(self, name: str, row: ScoreRow | None = None) -> list[TableRow]:
         """Return a table's rows, of one model where it is given."""
         rows = self.tables.get(name, [])

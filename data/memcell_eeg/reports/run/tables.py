@@ -109,7 +109,11 @@ def score_table(run: Run) -> Table:
     ]  # fmt: skip
     many = " with 95 % CI over subjects" if any(r.intervals for r in run.rows) else ""
     return Table(
-        f"Scores on the test recordings{many}", ["model", "kind", *map(name_of, names)], rows, 2
+        f"Scores on the test recordings{many}",
+        ["model", "kind", *map(name_of, names)],
+        rows,
+        2,
+        run.source("scores.tsv"),
     )
 
 
@@ -145,7 +149,11 @@ def all_scores(run: Run) -> Table:
         for n in names
     ]
     return Table(
-        "Every score of the networks", ["score", "definition", *map(short, networks)], rows, 2
+        "Every score of the networks",
+        ["score", "definition", *map(short, networks)],
+        rows,
+        2,
+        run.source("scores.tsv"),
     )
 
 
@@ -172,8 +180,10 @@ def subject_table(run: Run) -> Iterator[Table]:
     heads = ["subject", "labelled steps", "positive", *map(name_of, names),
              f"{name_of(run.main_score)}, memory {inference}", "difference"]  # fmt: skip
     left = len(rows) - len(cells)
-    more = f" (the first {MOST_SUBJECTS}; {left} more stand in subjects.tsv)" if left > 0 else ""
-    yield Table(f"Each test subject: {short(own)}{more}", heads, cells)
+    more = f" (the first {MOST_SUBJECTS}; {left} more in the file)" if left > 0 else ""
+    yield Table(
+        f"Each test subject: {short(own)}{more}", heads, cells, source=run.source("subjects.tsv")
+    )
 
 
 def confusion_matrices(run: Run) -> Iterator[Table]:
@@ -221,7 +231,7 @@ def event_table(run: Run) -> Table | None:
     pieces = (
         f"; an event longer than {longest:g} s counts once per {longest:g} s" if longest > 0 else ""
     )
-    return Table(f"Events in counts{pieces}", heads, rows)
+    return Table(f"Events in counts{pieces}", heads, rows, source=run.source("confusion.tsv"))
 
 
 def _share(part: float, whole: float) -> str:
@@ -245,9 +255,9 @@ def feature_table(run: Run) -> Table | None:
              "p (sign flip, Holm)"]  # fmt: skip
     caption = (
         f"Features that differ most between the classes, over {count(n)} training subjects "
-        f"({len(ordered)} of {len(found)}; all in features.tsv)"
+        f"({len(ordered)} of {len(found)})"
     )
-    return Table(caption, heads, rows)
+    return Table(caption, heads, rows, source=run.source("features.tsv"))
 
 
 def recording_table(run: Run) -> Table | Paragraph:
