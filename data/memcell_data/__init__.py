@@ -75,8 +75,8 @@ def memcell_datasets() -> Iterable[DatasetSpec]:
         ),
         DatasetSpec(
             name="own",
-            factory="memcell_data.datasets.user_recordings:Own",
-            config="memcell_data.datasets.configs:OwnConfig",
+            factory="memcell_data.datasets.user_recordings:UserRecordings",
+            config="memcell_data.datasets.configs:UserRecordingsConfig",
             summary="Your own recordings: a file, a folder, a glob or a BIDS data set.",
             fallback=True,
             checker="memcell_data.checks.check:Check",

@@ -1,4 +1,4 @@
-"""A recording as the rest of memcell sees it: channels, stretches without a break, labels in seconds.
+"""A recording as the rest of memcell sees it: channels, segments without a break, labels in seconds.
 
 Reading and checking are the loaders' (`memcell_data.formats.edf.reading`, `memcell_data.formats.reader`);
 nothing here knows a file format.
@@ -33,10 +33,10 @@ class Channel:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stretch:
+class Segment:
     """Samples ``[start, stop)`` recorded without a break, the first at ``onset`` seconds.
 
-    Onsets count from the start of the recording, so that a gap of g seconds between two stretches is
+    Onsets count from the start of the recording, so that a gap of g seconds between two segments is
     ``second.onset - (first.onset + (first.stop - first.start) / rate) == g``.
     """
 
@@ -53,14 +53,14 @@ class Signal:
         values: ``[n_channels, n_samples]`` float64, microvolts.
         rate: Samples a second, Hz.
         channels: Names, one a row.
-        stretches: Where the recording ran without a break, in order; they cover all samples.
+        segments: Where the recording ran without a break, in order; they cover all samples.
         warnings: What is odd about it, one line each, each naming the file.
     """
 
     values: NDArray[np.float64]
     rate: float
     channels: tuple[str, ...]
-    stretches: tuple[Stretch, ...]
+    segments: tuple[Segment, ...]
     warnings: tuple[str, ...] = ()
 
 
@@ -71,7 +71,7 @@ class Block:
     Args:
         values: ``[n_channels, n]`` float64, microvolts, n at least 1.
         onset: Seconds from the recording's start to the first of them.
-        begins: The first of them is the first of a stretch: the recording's start, or after a gap.
+        begins: The first of them is the first of a segment: the recording's start, or after a gap.
     """
 
     values: NDArray[np.float64]
@@ -89,34 +89,34 @@ def block_length(seconds: float, rate: float, n_channels: int) -> int:
 
 
 def split(
-    stretches: Sequence[Stretch],
+    segments: Sequence[Segment],
     most: int,
     samples: Callable[[int, int], NDArray[np.float64]],
     rate: float,
 ) -> Iterator[Block]:
-    """Yield stretches in blocks of at most ``most`` samples.
+    """Yield segments in blocks of at most ``most`` samples.
 
-    Short stretches that follow each other are asked for together, for a file with a gap every second
+    Short segments that follow each other are asked for together, for a file with a gap every second
     would take a call each.
 
     Args:
-        stretches: In order.
+        segments: In order.
         most: At least 1.
         samples: Returns ``[C, stop - start]`` for (start, stop), both of one call within ``most``.
         rate: Samples a second, Hz.
     """
     had, first = np.empty((0, 0)), 0  # what was asked for last, and where it begins
-    last = stretches[-1].stop if stretches else 0
-    for stretch in stretches:
-        start = stretch.start
-        while start < stretch.stop:
+    last = segments[-1].stop if segments else 0
+    for segment in segments:
+        start = segment.start
+        while start < segment.stop:
             if not first <= start < first + had.shape[1]:
                 had, first = samples(start, min(start + most, last)), start
-            stop = min(stretch.stop, first + had.shape[1])
+            stop = min(segment.stop, first + had.shape[1])
             yield Block(
                 values=had[:, start - first : stop - first],
-                onset=stretch.onset + (start - stretch.start) / rate,
-                begins=start == stretch.start,
+                onset=segment.onset + (start - segment.start) / rate,
+                begins=start == segment.start,
             )
             start = stop
 
@@ -127,7 +127,7 @@ def blocks_of(signal: Signal, seconds: float, warn: Callable[[str], object]) -> 
         warn(line)
     n = signal.values.shape[1]
     most = max(1, int(min(seconds * signal.rate, n)))
-    yield from split(signal.stretches, most, lambda a, b: signal.values[:, a:b], signal.rate)
+    yield from split(signal.segments, most, lambda a, b: signal.values[:, a:b], signal.rate)
 
 
 @runtime_checkable
@@ -142,7 +142,7 @@ class ByBlocks(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Features:
-    """Features that come ready-made, where a recording has no signal to make them from.
+    """Features that are precomputed, where a recording has no signal to make them from.
 
     Args:
         names: One a column.
@@ -206,7 +206,7 @@ class Recording:
         read: ``read(names) -> Signal`` with just those channels, in that order, all of one rate. Where it has
             a method ``blocks`` (`ByBlocks`) long recordings need not be held whole.
         labels: ``labels() -> Labels`` or None where the recording has none.
-        features: ``features() -> Features`` where they come ready-made and there is no signal to read;
+        features: ``features() -> Features`` where they are precomputed and there is no signal to read;
             None for a recording with a signal.
         path: The file, where there is one.
         part: Where a published split of the data set puts it: ``"train"``, ``"valid"`` or ``"test"``; empty
@@ -240,7 +240,7 @@ class Recording:
             names: Channels, all of one rate; as for `read`.
             seconds: Most that a block lasts; many channels come in shorter ones (`MOST_VALUES`).
             warn: Told what is odd about the recording, one line each, by the end of the last block.
-            whole: Each stretch in one block, held in memory whole.
+            whole: Each segment in one block, held in memory whole.
 
         Raises:
             DataError: As `read`. What only the whole recording shows (a unit that is wrong, a flat

@@ -26,11 +26,11 @@ from memcell_eeg.decisions.costs import loss_weights
 from memcell_eeg.decisions.decision import class_totals, decide, in_words
 from memcell_eeg.features.extractors import check_words
 from memcell_eeg.features.pipeline import Pipeline
-from memcell_eeg.features.precomputed import ReadyFeatures
+from memcell_eeg.features.precomputed import PrecomputedFeatures
 from memcell_eeg.left_out import FILE as LEFT_OUT
 from memcell_eeg.left_out import RECORDING, LeftOut
-from memcell_eeg.preparation.notes import few, notes, ready_notes
-from memcell_eeg.preparation.prepare import Made, make_sequences
+from memcell_eeg.preparation.notes import few, notes, precomputed_notes
+from memcell_eeg.preparation.prepare import PreparedData, make_sequences
 from memcell_eeg.scores.events import EventRules
 from memcell_eeg.scores.scores import MAIN, SHOWN, pooled_scores
 from memcell_eeg.signal.channels import (
@@ -106,7 +106,7 @@ class EegApp:
             )
         return folds
 
-    def _prepared(self, progress: Progress) -> tuple[Made, Callable[[EegConfig], Task]]:
+    def _prepared(self, progress: Progress) -> tuple[PreparedData, Callable[[EegConfig], Task]]:
         """Return the sequences before they are split, and what makes a task of them.
 
         Raises:
@@ -165,9 +165,9 @@ class EegApp:
         recordings: Sequence[Recording],
         progress: Progress,
         left_out: LeftOut,
-    ) -> tuple[Made, Callable[[EegConfig], Task]]:
-        """Prepare recordings whose features come ready-made."""
-        unfitted = ReadyFeatures.of(self.config, recordings)
+    ) -> tuple[PreparedData, Callable[[EegConfig], Task]]:
+        """Prepare recordings whose features are precomputed."""
+        unfitted = PrecomputedFeatures.of(self.config, recordings)
         made = make_sequences(
             self.config, unfitted, recordings, progress, left_out, self.detects.protocols
         )
@@ -182,7 +182,7 @@ class EegApp:
                 "channels": [],
                 "delay_seconds": 0.0,
             }
-            lines = ready_notes(config, ready, parts)
+            lines = precomputed_notes(config, ready, parts)
             return self._task(config, dataset, made, parts, Reach(), lines, facts)
 
         return made, finish
@@ -191,7 +191,7 @@ class EegApp:
         self,
         config: EegConfig,
         dataset: DataSet,
-        made: Made,
+        made: PreparedData,
         parts: Split,
         reach: Reach,
         lines: Sequence[str],
@@ -363,7 +363,7 @@ class EegApp:
         """Return what writes events and probabilities of recordings."""
         from memcell_eeg.prediction import predict
 
-        return predict.Predictor(asked, self.detects)
+        return predict.RecordingPredictor(asked, self.detects)
 
     def stream(self, asked: StreamAsked) -> int:
         """Detect live; see `memcell_eeg.live.run.stream`."""
@@ -400,7 +400,7 @@ def _ask(dataset: DataSet, recordings: Sequence[Recording], config: EegConfig) -
         raise DataError(doubt)
 
 
-def _split(config: EegConfig, made: Made) -> Split:
+def _split(config: EegConfig, made: PreparedData) -> Split:
     """Return the split of what was made.
 
     Raises:
@@ -418,7 +418,7 @@ def _split(config: EegConfig, made: Made) -> Split:
         raise DataError(f"{error} What was left out may be why: {reason}{more}") from None
 
 
-def _left_out(made: Made) -> dict[str, str]:
+def _left_out(made: PreparedData) -> dict[str, str]:
     return {LEFT_OUT: made.left_out.table()} if made.left_out.items else {}
 
 

@@ -91,7 +91,7 @@ class EegConfig:
         "auto",
         choices=("auto", "causal", "training", "recording", "none"),
         help="'causal' uses the running mean and spread of the past; 'training' those of the training "
-        "split, where features come ready-made; 'recording' the median and spread of the whole "
+        "split, where features are precomputed; 'recording' the median and spread of the whole "
         "recording, which looks into the future; 'auto' is causal for a signal, else training.",
     )
     normalization_memory: float = option(
@@ -128,7 +128,7 @@ class EegConfig:
         0.0,
         unit="s",
         low=0,
-        help="Longer events are counted in pieces of this length; 0 for never.",
+        help="Longer events are counted in parts of this length; 0 for never.",
     )
     merge: float = option(
         0.0, unit="s", low=0, help="Positive intervals (events) this close together are one."

@@ -20,7 +20,7 @@ RECORDING, LABELS, LABEL = "recording", "labels", "label"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Item:
+class LeftOutItem:
     """One thing that is left out.
 
     Args:
@@ -43,7 +43,7 @@ class LeftOut:
 
     def __init__(self, strict: bool = False) -> None:
         self.strict = strict
-        self.items: list[Item] = []
+        self.items: list[LeftOutItem] = []
 
     def add(self, recording: Recording | None, what: str, reason: str) -> None:
         """Leave something out.
@@ -54,7 +54,7 @@ class LeftOut:
         if self.strict:
             raise DataError(f"{reason} (--strict: nothing is left out)")
         name = "" if recording is None else recording.name
-        self.items.append(Item(recording=name, what=what, reason=" ".join(reason.split())))
+        self.items.append(LeftOutItem(recording=name, what=what, reason=" ".join(reason.split())))
 
     def refuse_if_nothing_is_left(self, left: Sequence[object]) -> None:
         """Raise the first reason where everything was left out.

@@ -34,7 +34,7 @@ KEPT_DAYS = 90.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class StoredFeatures:
     """What is kept of one recording; nothing in it says whose it is.
 
     Args:
@@ -52,7 +52,7 @@ class Entry:
     warnings: tuple[str, ...]
 
 
-def write(folder: Path, key: str, entry: Entry) -> None:
+def write(folder: Path, key: str, entry: StoredFeatures) -> None:
     """Write an entry.
 
     Raises:
@@ -74,7 +74,7 @@ def write(folder: Path, key: str, entry: Entry) -> None:
     )
 
 
-def read(folder: Path, key: str, mapped: bool = True) -> Entry | None:
+def read(folder: Path, key: str, mapped: bool = True) -> StoredFeatures | None:
     """Return an entry, or None where there is none that is whole.
 
     Args:
@@ -98,7 +98,7 @@ def read(folder: Path, key: str, mapped: bool = True) -> Entry | None:
             return None
         if _digest(features) != body["features"]:
             return None
-        entry = Entry(
+        entry = StoredFeatures(
             features=features,
             times=np.array(body["times"], dtype=np.float64),
             breaks=tuple(body["breaks"]),

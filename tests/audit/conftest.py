@@ -6,24 +6,24 @@ import numpy as np
 import pytest
 from scipy import signal
 
-from memcell_data.recording import Channel, Recording, Signal, Stretch
+from memcell_data.recording import Channel, Recording, Segment, Signal
 from memcell_eeg.features.pipeline import Pipeline
-from memcell_eeg.signal.channels import Choice
+from memcell_eeg.signal.channels import ChannelChoice
 from memcell_microsleep.config import MicrosleepConfig
 
 
 def make_pipeline(native=100.0, **options):
-    choice = Choice(names=("O1",), eeg=("O1",), reason="")
+    choice = ChannelChoice(names=("O1",), eeg=("O1",), reason="")
     return Pipeline.of(MicrosleepConfig(**options), choice, native)
 
 
-def make_recording(values, rate=100.0, stretches=None, name="r1", subject="s1"):
+def make_recording(values, rate=100.0, segments=None, name="r1", subject="s1"):
     """Return a recording of one channel ``[n]`` uV."""
     values = np.atleast_2d(values)
-    parts = tuple(stretches or (Stretch(start=0, stop=values.shape[1], onset=0.0),))
+    parts = tuple(segments or (Segment(start=0, stop=values.shape[1], onset=0.0),))
 
     def read(names):
-        return Signal(values=values.copy(), rate=rate, channels=tuple(names), stretches=parts)
+        return Signal(values=values.copy(), rate=rate, channels=tuple(names), segments=parts)
 
     return Recording(
         name=name,

@@ -9,7 +9,7 @@ import pytest
 from memcell_data.formats.edf.writer import Track, write_edf
 from memcell_data.labels.reading import labels_in
 from memcell_eeg.export.outputs import joined_by_mne, write_annotations
-from memcell_eeg.scores.detector import Found
+from memcell_eeg.scores.detector import DetectedEvent
 
 
 @pytest.mark.parametrize("gaps", [{}, {20: 7.0, 40: 3.5}])
@@ -29,7 +29,7 @@ def test_an_annotation_lies_on_its_event_in_mne(tmp_path, gaps) -> None:
         seconds=1.0,
         onsets=onsets,
     )
-    events = [Found(onset=onsets[b], duration=1.0, highest=0.9, mean=0.8) for b in bursts]
+    events = [DetectedEvent(onset=onsets[b], duration=1.0, highest=0.9, mean=0.8) for b in bursts]
     write_annotations(tmp_path / "night_annot.txt", events, "microsleep", joined_by_mne(path))
     raw = mne.io.read_raw_edf(path, preload=True, verbose="error")
     raw.set_annotations(mne.read_annotations(tmp_path / "night_annot.txt"))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from memcell.errors import DataError
-from memcell_data.recording import Stretch
+from memcell_data.recording import Segment
 from memcell_eeg.splits.copies import find_copies
 from memcell_eeg.splits.leaks import Reach, check
 from memcell_eeg.splits.split import Split
@@ -62,10 +62,10 @@ def test_a_copy_is_found(pipeline_of, recording_of, person, how, normalization) 
 def test_a_copy_with_a_gap_is_found(pipeline_of, recording_of, person) -> None:
     pipeline, x = pipeline_of(), person(np.random.default_rng(1))
     cut = (
-        Stretch(start=0, stop=8_000, onset=0.0),
-        Stretch(start=8_000, stop=23_000, onset=90.0),
+        Segment(start=0, stop=8_000, onset=0.0),
+        Segment(start=8_000, stop=23_000, onset=90.0),
     )
-    gapped = recording_of(np.delete(x, np.arange(8_000, 9_000)), stretches=cut, name="b")
+    gapped = recording_of(np.delete(x, np.arange(8_000, 9_000)), segments=cut, name="b")
     made = [pipeline.sequence(recording_of(x, name="a")), pipeline.sequence(gapped)]
     assert list(find_copies(made)) == [(0, 1)]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from memcell_eeg.features.stream import Flow
+from memcell_eeg.features.stream import FeatureStream
 from memcell_eeg.live.alarm import AlarmLogic, AlarmRules, Raised
 
 
@@ -14,7 +14,7 @@ def log_theta(pipeline, rate, onset, random, seconds=40):
     t = np.arange(int(rate * seconds)) / rate
     x = 5 * random.normal(size=len(t))
     x += np.where(t >= onset, 50 * np.sin(2 * np.pi * 6 * t + random.uniform(0, 6)), 0)
-    return Flow(pipeline, rate).push(x[None])[:, 1]
+    return FeatureStream(pipeline, rate).push(x[None])[:, 1]
 
 
 @pytest.mark.parametrize("window", [0.6, 1.0, 3.0])

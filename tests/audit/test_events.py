@@ -146,14 +146,14 @@ def drawn(random):
     """Return targets, decisions, breaks, lost steps and rules, at random."""
     n = int(random.integers(30, 260))
 
-    def stretches(values, mean):
+    def segments(values, mean):
         out = []
         while len(out) < n:
             out += [int(random.choice(values))] * int(1 + random.geometric(1 / mean))
         return np.array(out[:n])
 
-    targets = stretches([-1, 0, 0, 0, 1, 1], random.choice([3, 8, 30]))
-    positive = stretches([0, 0, 1], random.choice([2, 6, 25])) == 1
+    targets = segments([-1, 0, 0, 0, 1, 1], random.choice([3, 8, 30]))
+    positive = segments([0, 0, 1], random.choice([2, 6, 25])) == 1
     if random.random() < 0.5:
         positive |= targets == 1
     breaks = sorted(

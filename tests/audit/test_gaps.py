@@ -8,21 +8,21 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from memcell_data.recording import Stretch
+from memcell_data.recording import Segment
+from memcell_eeg.features.chunks import signal_chunks
 from memcell_eeg.features.normalize import CausalNormalizer
-from memcell_eeg.features.segments import pieces
-from memcell_eeg.features.stream import Flow
+from memcell_eeg.features.stream import FeatureStream
 
 #: Of the default feature order: the ratio of theta to alpha.
 RATIO = 5
 
 
-def stretches(n, cuts, rate=100.0, lost=1):
-    """Return the stretches of n samples of which ``lost`` are missing at each cut, and their samples."""
+def segments(n, cuts, rate=100.0, lost=1):
+    """Return the segments of n samples of which ``lost`` are missing at each cut, and their samples."""
     edges, parts, kept, at = [0, *cuts, n], [], [], 0
     for first, stop in pairwise(edges):
         first = first + lost if first else 0
-        parts.append(Stretch(start=at, stop=at + stop - first, onset=first / rate))
+        parts.append(Segment(start=at, stop=at + stop - first, onset=first / rate))
         kept.append(np.arange(first, stop))
         at += stop - first
     return parts, np.concatenate(kept)
@@ -38,8 +38,8 @@ def test_a_lost_sample_leaves_a_microsleep_as_visible_as_it_was(
     parts = [(60_000, 0.5, 1.5), (1_000, 1.5, 0.3), (6_000, 0.5, 1.5)]
     x = np.concatenate([eeg_of(random, *part) for part in parts])
     whole = pipeline.sequence(recording_of(x))
-    cut, kept = stretches(len(x), [60_000])
-    gapped = pipeline.sequence(recording_of(x[kept], stretches=cut))
+    cut, kept = segments(len(x), [60_000])
+    gapped = pipeline.sequence(recording_of(x[kept], segments=cut))
     assert gapped.breaks == (3000,)  # memory begins anew there
     after = slice(3010, 3045)
     assert whole.features[after, RATIO].mean() > 2.5
@@ -60,8 +60,8 @@ def test_a_lost_sample_a_minute_keeps_the_features(pipeline_of, recording_of, ee
         ]
     )
     whole = pipeline.sequence(recording_of(x))
-    cut, kept = stretches(len(x), range(6_000, len(x), 6_000))
-    gapped = pipeline.sequence(recording_of(x[kept], stretches=cut))
+    cut, kept = segments(len(x), range(6_000, len(x), 6_000))
+    gapped = pipeline.sequence(recording_of(x[kept], segments=cut))
     at = np.round(gapped.times / 0.2).astype(int)
     seen = np.ones(len(at), dtype=bool)
     for b in gapped.breaks:
@@ -123,7 +123,7 @@ def test_a_start_reads_neither_high_nor_low(pipeline_of, rate) -> None:
         x = np.fft.irfft((random.normal(size=len(f)) + 1j * random.normal(size=len(f))) * size)[
             None
         ]
-        flow = Flow(pipeline, rate)
+        flow = FeatureStream(pipeline, rate)
         z.append(flow.push(x[:, : rate * 12])[:50, :5])
         flow.after_gap(0.1)
         after.append(flow.push(x[:, rate * 12 :])[:15, :5])
@@ -145,10 +145,10 @@ def test_pieces_of_a_recording_with_gaps_change_no_bit(
     x = eeg_of(random, 6_000, 0.5, 1.5)
     pipeline = pipeline_of(step=step, window=max(1.0, step))
     for lost in (1, 10, round(50 * step), round(100 * step), 250):
-        cut, kept = stretches(len(x), [1_000, 1_050, 3_333], lost=min(lost, 49))
-        recording = recording_of(x[kept], stretches=cut)
-        found = [p.features for p in pieces(pipeline, recording)]
-        flow, expected = Flow(pipeline, 100.0), []
+        cut, kept = segments(len(x), [1_000, 1_050, 3_333], lost=min(lost, 49))
+        recording = recording_of(x[kept], segments=cut)
+        found = [p.features for p in signal_chunks(pipeline, recording)]
+        flow, expected = FeatureStream(pipeline, 100.0), []
         for k, part in enumerate(cut):
             if k:
                 before = cut[k - 1]

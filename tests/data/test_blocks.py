@@ -9,33 +9,33 @@ from hypothesis import strategies as st
 
 from memcell.errors import DataError
 from memcell_data.formats.reader import open_recording, signal_file
-from memcell_data.recording import ByBlocks, Stretch, split
+from memcell_data.recording import ByBlocks, Segment, split
 
 ONSETS = [0, 1, 2, 10, 11, 30, 31, 32, 33, 60]
 
 
 def whole(blocks):
-    """Return what blocks hold: samples, and (start, stop, onset) of each stretch."""
-    values, stretches, at = [], [], 0
+    """Return what blocks hold: samples, and (start, stop, onset) of each segment."""
+    values, segments, at = [], [], 0
     for block in blocks:
         n = block.values.shape[1]
         if block.begins:
-            stretches.append([at, at + n, block.onset])
+            segments.append([at, at + n, block.onset])
         else:
-            assert block.onset == pytest.approx(stretches[-1][2] + (at - stretches[-1][0]) / 100)
-            stretches[-1][1] += n
+            assert block.onset == pytest.approx(segments[-1][2] + (at - segments[-1][0]) / 100)
+            segments[-1][1] += n
         values.append(block.values)
         at += n
-    return np.concatenate(values, axis=1), stretches
+    return np.concatenate(values, axis=1), segments
 
 
 def check(path, names, seconds):
     signal = signal_file(path).read(names)
     said: list[str] = []
-    values, stretches = whole(open_recording(path).blocks(names, seconds, said.append))
+    values, segments = whole(open_recording(path).blocks(names, seconds, said.append))
     assert np.array_equal(values, signal.values)
-    assert [(s.start, s.stop) for s in signal.stretches] == [(a, b) for a, b, _ in stretches]
-    assert [s.onset for s in signal.stretches] == pytest.approx([o for *_, o in stretches])
+    assert [(s.start, s.stop) for s in signal.segments] == [(a, b) for a, b, _ in segments]
+    assert [s.onset for s in signal.segments] == pytest.approx([o for *_, o in segments])
     assert said == list(signal.warnings)
 
 
@@ -92,9 +92,9 @@ def test_a_recording_at_hand_comes_in_blocks_too(make_edf) -> None:
         calls.append((start, stop))
         return signal.values[:, start:stop]
 
-    values, stretches = whole(split(signal.stretches, 250, samples, 100.0))
+    values, segments = whole(split(signal.segments, 250, samples, 100.0))
     assert np.array_equal(values, signal.values)
-    assert [(a, b) for a, b, _ in stretches] == [(s.start, s.stop) for s in signal.stretches]
+    assert [(a, b) for a, b, _ in segments] == [(s.start, s.stop) for s in signal.segments]
     # Four gaps, and no more calls than blocks.
     assert calls == [(0, 250), (250, 500), (500, 750), (750, 1000)]
 
@@ -110,9 +110,9 @@ def test_many_channels_come_in_shorter_blocks(make_edf, monkeypatch) -> None:
     check(path, ["O1", "O2"], 300.0)
 
 
-def test_whole_stretches_and_empty_files() -> None:
+def test_whole_segments_and_empty_files() -> None:
     assert list(split((), 10, lambda a, b: np.empty((1, b - a)), 100.0)) == []
-    parts = (Stretch(start=0, stop=5, onset=0.0), Stretch(start=9, stop=12, onset=7.0))
+    parts = (Segment(start=0, stop=5, onset=0.0), Segment(start=9, stop=12, onset=7.0))
     got = list(split(parts, 100, lambda a, b: np.arange(float(a), b)[None], 1.0))
     assert [b.values.tolist() for b in got] == [[[0, 1, 2, 3, 4]], [[9, 10, 11]]]
     assert [b.onset for b in got] == [0.0, 7.0]

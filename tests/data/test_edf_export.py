@@ -92,8 +92,8 @@ def test_a_gap_is_found_again(tmp_path):
     note = Interval(onset=21.4, duration=1.2, label="microsleep")
     write(path, [0, 1, 2, 20, 21, 22], [note])
     recording = open_recording(path)
-    stretches = recording.read(["O1"]).stretches
-    assert [(s.onset, s.stop - s.start) for s in stretches] == [(0, 300), (20, 300)]
+    segments = recording.read(["O1"]).segments
+    assert [(s.onset, s.stop - s.start) for s in segments] == [(0, 300), (20, 300)]
     assert mne.read_annotations(path).onset.tolist() == [21.4]
     assert path.read_bytes()[192:197] == b"EDF+D"
 

@@ -8,7 +8,7 @@ import pytest
 from memcell.errors import DataError
 from memcell_data.formats.edf.writer import Track, write_edf
 from memcell_data.formats.reader import open_recording
-from memcell_data.recording import Stretch
+from memcell_data.recording import Segment
 
 
 def read(path, names=("O1",), **options):
@@ -37,7 +37,7 @@ def test_a_sound_file(make_edf):
     assert signal.channels == ("O2", "O1")
     assert signal.values.shape == (2, 1000)
     assert signal.values.dtype == np.float64
-    assert signal.stretches == (Stretch(start=0, stop=1000, onset=0.0),)
+    assert signal.segments == (Segment(start=0, stop=1000, onset=0.0),)
     assert signal.warnings == ()
     expected = np.random.default_rng(0).normal(0, 20.0, 1000)
     assert np.abs(signal.values[1] - expected).max() < 0.051  # half a digital step of .1 uV
@@ -79,11 +79,11 @@ def test_gap_of_edf_d(make_edf):
     recording = open_recording(make_edf(onsets=onsets).path)
     signal = recording.read(["O1"])
     assert recording.duration == 50
-    assert signal.stretches == (
-        Stretch(start=0, stop=600, onset=0.0),
-        Stretch(start=600, stop=1000, onset=46.0),
+    assert signal.segments == (
+        Segment(start=0, stop=600, onset=0.0),
+        Segment(start=600, stop=1000, onset=46.0),
     )
-    first, second = signal.stretches
+    first, second = signal.segments
     assert second.onset - (first.onset + (first.stop - first.start) / signal.rate) == 40
 
 
@@ -91,13 +91,13 @@ def test_gap_is_found_where_the_header_denies_it(make_edf):
     onsets = [float(i if i < 6 else i + 40) for i in range(10)]
     for word in ("EDF+C", "", "garbage"):
         file = make_edf(onsets=onsets).field("reserved", word)
-        assert len(read(file.path).stretches) == 2
+        assert len(read(file.path).segments) == 2
 
 
 def test_edf_starting_a_fraction_late_has_no_gap(make_edf):
     recording = open_recording(make_edf(onsets=[i + 0.25 for i in range(10)]).path)
     assert recording.duration == 10
-    assert recording.read(["O1"]).stretches[0].onset == 0
+    assert recording.read(["O1"]).segments[0].onset == 0
 
 
 def test_edf_d_without_a_time_stamp(make_edf):

@@ -43,11 +43,11 @@ def test_round_trip(tmp_path, rate, records, seconds, breaks, limit, seed):
     assert np.abs(signal.values[::-1] - values).max() <= limit / 65535 * 1.01
     assert read_labels(path)[0] == tuple(marks)
     assert recording.duration == onsets[-1] + seconds
-    assert len(signal.stretches) == 1 + len({at for at, _ in breaks if at < records})
-    for stretch in signal.stretches:
-        record = stretch.start // round(rate * seconds)
-        assert stretch.onset == onsets[record]
-    assert signal.stretches[-1].stop == n
+    assert len(signal.segments) == 1 + len({at for at, _ in breaks if at < records})
+    for segment in signal.segments:
+        record = segment.start // round(rate * seconds)
+        assert segment.onset == onsets[record]
+    assert signal.segments[-1].stop == n
 
 
 def test_no_mutation_raises_anything_but_a_memcell_error(make_edf, episode):
@@ -80,7 +80,7 @@ def test_no_mutation_raises_anything_but_a_memcell_error(make_edf, episode):
         except MemcellError as error:
             messages.append(str(error))
         else:
-            assert signal.stretches[-1].stop == signal.values.shape[1]
+            assert signal.segments[-1].stop == signal.values.shape[1]
             assert np.isfinite(signal.values).all()
     assert 50 < len(messages) < 400
     assert all(file.path.name in message and "\n" not in message for message in messages)

@@ -9,9 +9,9 @@ import pytest
 
 from memcell.errors import DataError
 from memcell_data.checks.check import Check
-from memcell_data.datasets.configs import OwnConfig
+from memcell_data.datasets.configs import UserRecordingsConfig
 from memcell_data.datasets.finding import label_file_beside, recordings_in
-from memcell_data.datasets.user_recordings import Own
+from memcell_data.datasets.user_recordings import UserRecordings
 from memcell_data.formats.reader import companions, open_recording
 
 mne = pytest.importorskip("mne")
@@ -40,7 +40,7 @@ def test_a_folder_holds_one_recording(parts) -> None:
     assert found == parts[0]
     assert recordings_in(parts[0].parent / "*.fif*") == [parts[0]]
     assert Check().files(str(parts[0].parent / "*")) == [parts[0]]
-    (recording,) = Own(OwnConfig(path=str(parts[0].parent))).recordings()
+    (recording,) = UserRecordings(UserRecordingsConfig(path=str(parts[0].parent))).recordings()
     assert recording.duration == pytest.approx(SECONDS)
     assert recording.read(["O1"]).values.shape == (1, 100 * SECONDS)
 

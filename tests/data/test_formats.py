@@ -67,8 +67,8 @@ def test_labels_of_a_format(samples, name):
 
 
 def test_the_gap_of_edf_d(samples):
-    stretches = open_recording(samples["EDF+D"].path).read(["O1"]).stretches
-    assert [s.onset for s in stretches] == [0.0, sum(GAP)]
+    segments = open_recording(samples["EDF+D"].path).read(["O1"]).segments
+    assert [s.onset for s in segments] == [0.0, sum(GAP)]
     assert signal_file(samples["EDF+D"].path).gaps() == (GAP,)
 
 

@@ -9,10 +9,10 @@ import pytest
 
 from memcell.cli.main import run
 from memcell.errors import DataError
-from memcell_data.datasets.configs import OwnConfig, SleepEdfConfig
+from memcell_data.datasets.configs import SleepEdfConfig, UserRecordingsConfig
 from memcell_data.datasets.finding import label_file_beside, recordings_in, what_was_sought
 from memcell_data.datasets.sleep_edf import SleepEdf
-from memcell_data.datasets.user_recordings import Own
+from memcell_data.datasets.user_recordings import UserRecordings
 from memcell_data.formats.edf.writer import Track, write_edf
 from memcell_data.labels.reading import labels_in
 from memcell_eeg.prediction.sources import find_sources
@@ -37,7 +37,7 @@ def test_content_that_was_not_fetched(tmp_path, capsys, as_text) -> None:
         assert "git annex get n.edf" in said
         assert [s.path.name for s in find_sources([str(typed)])] == ["n.edf"]
         with pytest.raises(DataError, match="was not fetched"):
-            Own(OwnConfig(path=str(typed))).recordings()
+            UserRecordings(UserRecordingsConfig(path=str(typed))).recordings()
 
 
 def test_a_link_to_nowhere(tmp_path, capsys) -> None:
@@ -63,7 +63,7 @@ def test_samples_that_were_not_fetched(tmp_path) -> None:
     (tmp_path / "a.vhdr").write_text("Brain Vision Data Exchange Header File Version 1.0\n")
     (tmp_path / "a.eeg").symlink_to(ANNEX)
     with pytest.raises(DataError, match=r"a\.eeg: its content was not fetched"):
-        Own(OwnConfig(path=str(tmp_path / "a.vhdr"))).recordings()
+        UserRecordings(UserRecordingsConfig(path=str(tmp_path / "a.vhdr"))).recordings()
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_a_label_file_is_found_whatever_its_case(make_edf, tmp_path, name) -> No
     path = make_edf(name="N1.EDF").path
     text = CSV.replace(",", "\t") if name.lower().endswith(".tsv") else CSV
     (tmp_path / name).write_text(text)
-    (recording,) = Own(OwnConfig(path=str(tmp_path))).recordings()
+    (recording,) = UserRecordings(UserRecordingsConfig(path=str(tmp_path))).recordings()
     assert [i.label for i in recording.labels().intervals] == ["microsleep"]
     assert label_file_beside(path, tmp_path).name == name
 
@@ -93,18 +93,20 @@ def test_a_label_file_is_found_whatever_its_case(make_edf, tmp_path, name) -> No
 def test_edf_labels_beside_a_recording(make_edf, tmp_path) -> None:
     make_edf(name="a.edf")
     hypnogram(tmp_path / "a_annotations.edf", "microsleep")
-    (recording,) = Own(OwnConfig(path=str(tmp_path))).recordings()
+    (recording,) = UserRecordings(UserRecordingsConfig(path=str(tmp_path))).recordings()
     assert [i.label for i in recording.labels().intervals] == ["microsleep"]
 
 
 def test_a_note_beside_a_recording_is_no_label_file(make_edf, tmp_path, episode) -> None:
     make_edf(annotations=[episode])
     (tmp_path / "night.txt").write_text("electrode O2 was loose\n")
-    (recording,) = Own(OwnConfig(path=str(tmp_path))).recordings()
+    (recording,) = UserRecordings(UserRecordingsConfig(path=str(tmp_path))).recordings()
     assert recording.labels().intervals == (episode,)
     # without annotations it may be the scoring, and is refused with what to write
     make_edf()
-    (recording,) = Own(OwnConfig(path=str(tmp_path), positive=("microsleep",))).recordings()
+    (recording,) = UserRecordings(
+        UserRecordingsConfig(path=str(tmp_path), positive=("microsleep",))
+    ).recordings()
     with pytest.raises(DataError, match=r"night\.txt: line 1: expected the columns onset"):
         recording.labels()
 
@@ -114,7 +116,7 @@ def test_several_label_files_and_a_detector_s_own_are_said(make_edf, tmp_path) -
     (tmp_path / "a.csv").write_text(CSV)
     (tmp_path / "a_events.tsv").write_text(CSV.replace(",", "\t"))
     (tmp_path / "a_events.json").write_text('{"GeneratedBy": {"Name": "memcell"}}')
-    own = Own(OwnConfig(path=str(tmp_path)))
+    own = UserRecordings(UserRecordingsConfig(path=str(tmp_path)))
     own.recordings()[0].labels()
     assert any("read a_events.tsv and not a.csv" in n for n in own.notes)
     assert any("memcell predicted" in n and "a_events.tsv" in n for n in own.notes)
@@ -129,7 +131,7 @@ def test_a_folder_of_hypnograms(tmp_path, capsys) -> None:
     with pytest.raises(DataError, match="it holds 2 hypnograms and no recording"):
         find_sources([str(tmp_path)])
     with pytest.raises(DataError, match="it holds 2 hypnograms and no recording"):
-        Own(OwnConfig(path=str(tmp_path))).recordings()
+        UserRecordings(UserRecordingsConfig(path=str(tmp_path))).recordings()
 
 
 def test_a_recording_named_as_labels_is_a_recording(make_edf, tmp_path) -> None:
@@ -196,7 +198,7 @@ def test_a_pipe_and_links_in_a_circle_are_named_and_nothing_waits(
     said = capsys.readouterr().out
     assert "is no file (a pipe, a device or a folder)" in said
     assert said.count("is a link that leads back to itself") == 2
-    own = Own(OwnConfig(path=str(tmp_path)))
+    own = UserRecordings(UserRecordingsConfig(path=str(tmp_path)))
     assert [r.name for r in own.recordings()] == ["good"]
     assert len(own.problems) == 3
 

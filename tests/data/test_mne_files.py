@@ -7,7 +7,7 @@ import pytest
 
 from memcell.errors import DataError
 from memcell_data.formats.reader import open_recording
-from memcell_data.recording import Stretch
+from memcell_data.recording import Segment
 
 mne = pytest.importorskip("mne")
 
@@ -46,9 +46,9 @@ def test_fif_skip_is_a_gap(tmp_path):
     made.save(path, verbose="error")
     signal = open_recording(path).read(["O1"])
     assert signal.values.shape == (1, 800)
-    assert signal.stretches == (
-        Stretch(start=0, stop=300, onset=0.0),
-        Stretch(start=300, stop=800, onset=5.0),
+    assert signal.segments == (
+        Segment(start=0, stop=300, onset=0.0),
+        Segment(start=300, stop=800, onset=5.0),
     )
 
 
@@ -60,7 +60,7 @@ def test_cropped_fif_counts_from_its_own_start(tmp_path):
 
     labels, _ = read_labels(path)
     assert [(i.onset, i.label) for i in labels] == [(1.0, "nap")]
-    assert [s.onset for s in open_recording(path).read(["O1"]).stretches] == [0.0, 4.0]
+    assert [s.onset for s in open_recording(path).read(["O1"]).segments] == [0.0, 4.0]
 
 
 def test_nan_in_a_fif(tmp_path):
@@ -72,7 +72,7 @@ def test_nan_in_a_fif(tmp_path):
     path = tmp_path / "nan_raw.fif"
     broken.save(path, verbose="error")
     recording = open_recording(path)
-    assert len(recording.read(["O1"]).stretches) == 2
+    assert len(recording.read(["O1"]).segments) == 2
     read = recording.read(["E1"])  # a fifth is missing: a gap as any other, with its times
     assert read.values.shape[1] == 800
     assert any("'E1': 200 samples are missing" in warning for warning in read.warnings)
@@ -95,9 +95,9 @@ def test_brainvision_new_segment(tmp_path):
     recording = open_recording(tmp_path / "night.vhdr")
     signal = recording.read(["O1"])
     assert np.allclose(signal.values[0], values[:, 0] * 0.1, atol=1e-6)
-    assert signal.stretches == (
-        Stretch(start=0, stop=600, onset=0.0),
-        Stretch(start=600, stop=1000, onset=6.0),
+    assert signal.segments == (
+        Segment(start=0, stop=600, onset=0.0),
+        Segment(start=600, stop=1000, onset=6.0),
     )
 
 
@@ -120,4 +120,4 @@ def test_eeglab_boundary(tmp_path):
     recording = open_recording(path)
     signal = recording.read(["O1"])
     assert np.allclose(signal.values, values, atol=1e-3)
-    assert [s.start for s in signal.stretches] == [0, 400]
+    assert [s.start for s in signal.segments] == [0, 400]

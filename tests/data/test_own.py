@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from memcell.errors import ConfigError, DataError
-from memcell_data.datasets.configs import OwnConfig
-from memcell_data.datasets.user_recordings import Own
+from memcell_data.datasets.configs import UserRecordingsConfig
+from memcell_data.datasets.user_recordings import UserRecordings
 from memcell_microsleep.app import Microsleep
 from memcell_microsleep.config import MicrosleepConfig
 
 
 def own(path, **options):
-    return Own(OwnConfig(path=str(path), **options))
+    return UserRecordings(UserRecordingsConfig(path=str(path), **options))
 
 
 def test_a_file(make_edf, episode):

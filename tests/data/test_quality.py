@@ -7,13 +7,13 @@ import pytest
 
 from memcell.errors import DataError
 from memcell_data.quality.amplitudes import inspect
-from memcell_data.recording import Signal, Stretch
+from memcell_data.recording import Segment, Signal
 
 
-def signal(row, stretches=None):
+def signal(row, segments=None):
     row = np.asarray(row, dtype=float)
-    whole = (Stretch(start=0, stop=len(row), onset=0.0),)
-    return Signal(values=row[None], rate=100.0, channels=("O1",), stretches=stretches or whole)
+    whole = (Segment(start=0, stop=len(row), onset=0.0),)
+    return Signal(values=row[None], rate=100.0, channels=("O1",), segments=segments or whole)
 
 
 def noise(n=2000):
@@ -26,9 +26,9 @@ def test_a_little_missing_becomes_a_gap(tmp_path):
     out = inspect(signal(row), tmp_path / "a.fif", ("eeg",))
     assert out.values.shape == (1, 1990)
     assert np.isfinite(out.values).all()
-    assert out.stretches == (
-        Stretch(start=0, stop=500, onset=0.0),
-        Stretch(start=500, stop=1990, onset=5.1),
+    assert out.segments == (
+        Segment(start=0, stop=500, onset=0.0),
+        Segment(start=500, stop=1990, onset=5.1),
     )
     assert any("10 samples are missing" in w and "a.fif" in w for w in out.warnings)
 
@@ -36,17 +36,17 @@ def test_a_little_missing_becomes_a_gap(tmp_path):
 def test_missing_across_a_gap_keeps_both_onsets(tmp_path):
     row = noise()
     row[995:1005] = np.nan
-    two = (Stretch(start=0, stop=1000, onset=0.0), Stretch(start=1000, stop=2000, onset=70.0))
+    two = (Segment(start=0, stop=1000, onset=0.0), Segment(start=1000, stop=2000, onset=70.0))
     out = inspect(signal(row, two), tmp_path / "a.fif", ("eeg",))
-    assert [(s.start, s.stop) for s in out.stretches] == [(0, 995), (995, 1990)]
-    assert [s.onset for s in out.stretches] == [0.0, pytest.approx(70.05)]
+    assert [(s.start, s.stop) for s in out.segments] == [(0, 995), (995, 1990)]
+    assert [s.onset for s in out.segments] == [0.0, pytest.approx(70.05)]
 
 
 def test_missing_is_a_gap_up_to_the_share_that_flat_may_have(tmp_path):
     row = noise()
     row[100:1800] = np.nan
     out = inspect(signal(row), tmp_path / "a.fif", ("eeg",))
-    assert [s.onset for s in out.stretches] == [0.0, 18.0]
+    assert [s.onset for s in out.segments] == [0.0, 18.0]
     assert any("1700 samples are missing" in w and "1.00-18.00 s" in w for w in out.warnings)
     row[1800:1950] = np.nan
     with pytest.raises(DataError, match=r"a\.fif.*'O1' is missing .* 92% of the time"):
@@ -54,9 +54,9 @@ def test_missing_is_a_gap_up_to_the_share_that_flat_may_have(tmp_path):
 
 
 def two(first, second):
-    whole = (Stretch(start=0, stop=len(first), onset=0.0),)
+    whole = (Segment(start=0, stop=len(first), onset=0.0),)
     values = np.stack([first, second])
-    return Signal(values=values, rate=100.0, channels=("O1", "O2"), stretches=whole)
+    return Signal(values=values, rate=100.0, channels=("O1", "O2"), segments=whole)
 
 
 def test_channels_that_are_never_signal_at_the_same_time(tmp_path):

@@ -65,7 +65,7 @@ def test_the_judging_of_a_named_defect_can_fail(tmp_path):
         replace(by_name["unit blank"], refused=()),
         replace(by_name["unit UV"], refused=("unit",)),
         replace(by_name["truncated in mid-record"], said=("nothing like it",)),
-        replace(by_name["EDF+D with a gap"], stretches=1),
+        replace(by_name["EDF+D with a gap"], segments=1),
         replace(by_name["unit UV"], make=edf(physical=(-32768, 32767))),
     ]
     for number, defect in enumerate(wrong[:4]):
@@ -82,8 +82,8 @@ def test_the_judging_of_damage_can_fail(samples, monkeypatch):
     def without_gap(path):
         recording = read(path)
         whole = recording.read(["O1"])
-        one = replace(whole.stretches[0], stop=whole.values.shape[1])
-        return replace(recording, read=lambda names: replace(whole, stretches=(one,)))
+        one = replace(whole.segments[0], stop=whole.values.shape[1])
+        return replace(recording, read=lambda names: replace(whole, segments=(one,)))
 
     def a_thousandth(path):
         recording = read(path)

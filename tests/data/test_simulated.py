@@ -7,9 +7,9 @@ import time
 import numpy as np
 import pytest
 
-from memcell_data.datasets.configs import OwnConfig, SimulatedConfig
+from memcell_data.datasets.configs import SimulatedConfig, UserRecordingsConfig
 from memcell_data.datasets.simulated import Simulated
-from memcell_data.datasets.user_recordings import Own
+from memcell_data.datasets.user_recordings import UserRecordings
 from memcell_data.formats.reader import open_recording
 
 
@@ -75,9 +75,9 @@ def test_the_default_set(tmp_path):
         assert all(1 <= i.duration <= 15 for i in labels.intervals)
         share = sum(i.duration for i in labels.intervals) / (signal.values.shape[1] / signal.rate)
         assert 0.08 < share < 0.13
-        if len(signal.stretches) == 2:
+        if len(signal.segments) == 2:
             gaps += 1
-            first, second = signal.stretches
+            first, second = signal.segments
             start, stop = first.stop / signal.rate, second.onset
             assert 20 <= stop - start <= 60
             assert not [
@@ -98,7 +98,7 @@ def test_theta_marks_microsleeps_but_not_alone(tmp_path):
         power = (np.abs(np.fft.rfft(steps * np.hanning(size)))[:, 4:9] ** 2).sum(axis=1)
         onsets = np.concatenate(
             [np.arange(s.start, s.stop, size) / size - s.start / size + s.onset
-             for s in signal.stretches]
+             for s in signal.segments]
         )  # fmt: skip
         asleep = np.zeros(len(onsets), dtype=bool)
         for i in labels.intervals:
@@ -121,7 +121,7 @@ def test_short_sets_have_labels(tmp_path, minutes):
 
 def test_a_simulated_file_is_called_simulated_wherever_it_is_handed_in(tmp_path):
     home = Simulated(SimulatedConfig(subjects=1, minutes=1)).get(tmp_path)
-    found = Own(OwnConfig(path=str(home))).recordings()
+    found = UserRecordings(UserRecordingsConfig(path=str(home))).recordings()
     assert found
     assert all(r.simulated for r in found)
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from memcell.errors import ConfigError, DataError
-from memcell_data.datasets.configs import OwnConfig
-from memcell_data.datasets.user_recordings import Own
+from memcell_data.datasets.configs import UserRecordingsConfig
+from memcell_data.datasets.user_recordings import UserRecordings
 from memcell_data.formats.edf.fields import field_at
 from memcell_data.formats.edf.writer import Track, write_edf
 from memcell_data.subjects.names import alike, named, spelled
@@ -123,7 +123,7 @@ def lab(tmp_path):
 
 
 def task(folder, options=None, **config):
-    own = Own(OwnConfig(path=str(folder), **(options or {})))
+    own = UserRecordings(UserRecordingsConfig(path=str(folder), **(options or {})))
     return Microsleep(MicrosleepConfig(cache="off", **config), own).task()
 
 

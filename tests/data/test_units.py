@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from memcell.cli.main import run
-from memcell_data.datasets.configs import OwnConfig
-from memcell_data.datasets.user_recordings import Own
+from memcell_data.datasets.configs import UserRecordingsConfig
+from memcell_data.datasets.user_recordings import UserRecordings
 from memcell_data.formats.reader import open_recording
 from memcell_data.units import override
 from memcell_eeg.signal.unit import Unit
@@ -21,7 +21,7 @@ def test_a_wrong_unit_of_an_edf(make_edf, capsys):
     assert run(["data", "check", str(wrong), "--unit", "uV"]) == 1  # fills in what is missing only
     assert run(["data", "check", str(wrong), "--unit", "all:uV"]) == 0
     assert "its unit mV is taken as uV, as typed" in capsys.readouterr().out
-    (recording,) = Own(OwnConfig(path=str(wrong), unit="all:uV")).recordings()
+    (recording,) = UserRecordings(UserRecordingsConfig(path=str(wrong), unit="all:uV")).recordings()
     values = open_recording(right).read(["O1"]).values
     assert np.allclose(recording.read(["O1"]).values, values, rtol=1e-12)
     assert not open_recording(right, unit="all:uV").read(["O1"]).warnings

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from memcell.applications.datasets import Card
 from memcell.applications.prediction import Asked
-from memcell_data.recording import Channel, Interval, Labels, Recording, Signal, Stretch
+from memcell_data.recording import Channel, Interval, Labels, Recording, Segment, Signal
 from memcell_eeg.prediction.config import PredictConfig
 from memcell_microsleep.app import Microsleep
 from memcell_microsleep.config import MicrosleepConfig
@@ -39,7 +39,7 @@ def make_recording(
     subject: str = "s1",
     channels: Sequence[str] = ("O1", "O2", "C3", "C4"),
     labels: Labels | None = None,
-    stretches: Sequence[Stretch] | None = None,
+    segments: Sequence[Segment] | None = None,
 ) -> Recording:
     """Return a recording of ``[C, n]`` uV."""
     chosen = tuple(
@@ -47,7 +47,7 @@ def make_recording(
         for c in channels[: len(values)]
     )
     n = values.shape[1]
-    parts = tuple(stretches or (Stretch(start=0, stop=n, onset=0.0),))
+    parts = tuple(segments or (Segment(start=0, stop=n, onset=0.0),))
     rows = {c.name: i for i, c in enumerate(chosen)}
 
     def read(names: Sequence[str]) -> Signal:
@@ -55,7 +55,7 @@ def make_recording(
             values=values[[rows[n] for n in names]].copy(),
             rate=rate,
             channels=tuple(names),
-            stretches=parts,
+            segments=parts,
         )
 
     return Recording(

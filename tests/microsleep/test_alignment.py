@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from memcell_data.recording import Stretch
+from memcell_data.recording import Segment
 from memcell_eeg.features.pipeline import Pipeline
 from memcell_eeg.signal.channels import choose
 from memcell_eeg.targets.labels import LabelRules
@@ -61,11 +61,11 @@ def test_a_burst_after_a_gap_is_where_the_clock_says(recording_of, labels_of, ph
     t = np.arange(round(60 * rate)) / rate
     clock = np.where(np.arange(len(t)) < cut, t, t - cut / rate + 300.5)
     parts = (
-        Stretch(start=0, stop=cut, onset=0.0),
-        Stretch(start=cut, stop=len(t), onset=300.5),
+        Segment(start=0, stop=cut, onset=0.0),
+        Segment(start=cut, stop=len(t), onset=300.5),
     )
     recording = recording_of(
-        burst(clock, at)[None], rate=rate, stretches=parts, labels=labels_of([(at - 1, 2)])
+        burst(clock, at)[None], rate=rate, segments=parts, labels=labels_of([(at - 1, 2)])
     )
     pipeline = build(recording, rate, phase=phase)
     sequence = pipeline.sequence(recording, LabelRules())

@@ -203,5 +203,5 @@ def test_the_drawn_eeg_stands_where_it_happened(recording_of) -> None:
         assert times[np.argmax(high)] == pytest.approx(20.0, abs=0.11)
         assert span[0] <= times[0]
         assert times[-1] <= span[1]
-    peak = trace.stretches[0][1][0].argmax() / 100
+    peak = trace.segments[0][1][0].argmax() / 100
     assert peak == pytest.approx(20.0, abs=0.011)

@@ -132,7 +132,7 @@ def test_many_features_look_back_fewer_steps() -> None:
     assert regression.past_steps(wide).name == "this and 2 past steps"
 
 
-def test_transitions_are_counted_within_a_stretch() -> None:
+def test_transitions_are_counted_within_a_segment() -> None:
     s = sequence(np.zeros(10), [0, 0, 1, 1, 1, -1, 0, 0, 1, 1], breaks=(8,))
     # 0-0 twice, 0-1 once (the other is over the gap), 1-1 three times; one added to each.
     assert smoothed.transitions(task_of([s])).tolist() == [[3 / 5, 2 / 5], [1 / 5, 4 / 5]]

@@ -87,8 +87,8 @@ def test_what_comes_from_the_cache_equals_what_is_made(file, pipeline, tmp_path)
         while isinstance(base, np.ndarray) and not isinstance(base, np.memmap):
             base = base.base
         assert isinstance(base, np.memmap)
-    assert "1 recordings from the cache, 0 made anew" in cache.told()
-    assert "MB in all; --cache off" in cache.told()
+    assert "1 recordings from the cache, 0 made anew" in cache.summary()
+    assert "MB in all; --cache off" in cache.summary()
 
 
 def test_who_writes_into_features_does_not_write_into_the_cache(file, pipeline, tmp_path) -> None:
@@ -223,7 +223,7 @@ def test_a_disk_that_takes_nothing_ends_no_run(file, pipeline, tmp_path) -> None
     assert same(
         cache.sequence(pipeline, opened(file), RULES), pipeline.sequence(opened(file), RULES)
     )
-    assert "features are not kept" in cache.told()
+    assert "features are not kept" in cache.summary()
     with pytest.raises(MemcellError, match="file"):
         FeatureCache.of(str(taken))  # typed by a person: an error, not a remark
     with pytest.raises(MemcellError, match="empty name"):
@@ -238,7 +238,7 @@ def test_a_recording_that_cannot_be_told_from_another_is_not_kept(
     cache = FeatureCache(tmp_path / "c")
     cache.sequence(pipeline, recording_of(values), RULES)
     assert not (tmp_path / "c").exists()
-    assert cache.told() == ""
+    assert cache.summary() == ""
 
 
 def test_only_so_many_files_are_held_open(tmp_path, pipeline, monkeypatch) -> None:
@@ -311,4 +311,4 @@ def test_what_another_user_could_have_written_is_not_read(tmp_path, file, pipeli
     again.sequence(pipeline, opened(file))
     assert (again.taken, again.made) == (0, 1)
     if theirs != "an entry":
-        assert "belongs to user nobody" in again.told()
+        assert "belongs to user nobody" in again.summary()

@@ -10,7 +10,7 @@ from memcell.applications.app import encoder_of
 from memcell.errors import ConfigError
 from memcell_eeg.features import raw, stft
 from memcell_eeg.features.raw_cnn import RawCnn
-from memcell_eeg.features.windows import SignalWindow, Windows
+from memcell_eeg.features.windows import SignalWindow, WindowedFeatures
 from memcell_microsleep.app import Microsleep
 from memcell_microsleep.config import MicrosleepConfig
 
@@ -22,7 +22,7 @@ def window_of(*channels):
 
 
 def made(extractor, x, window=1.0):
-    return Windows([extractor], len(x), RATE, 0.2, window).push(x)
+    return WindowedFeatures([extractor], len(x), RATE, 0.2, window).push(x)
 
 
 def test_a_sine_is_at_its_own_frequency() -> None:
@@ -105,7 +105,7 @@ def test_the_network_finds_the_samples_among_the_features(
 def test_the_network_without_samples_is_refused(theta_dataset) -> None:
     with pytest.raises(ConfigError, match=r"raw_cnn.*stft.*--features raw,stft"):
         MicrosleepConfig(encoder="raw_cnn", features=("stft",)).validate()
-    with pytest.raises(ConfigError, match=r"raw_cnn.*ready-made.*linear"):
+    with pytest.raises(ConfigError, match=r"raw_cnn.*precomputed.*linear"):
         Microsleep(MicrosleepConfig(encoder="raw_cnn")).encoder_for(
             20, {"pipeline": {"ready": True}}
         )

@@ -10,7 +10,7 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
 from memcell.sequences.time_series import TimeSeries
-from memcell_eeg.scores.events import Event, EventRules, event_scores, match, pieces, runs
+from memcell_eeg.scores.events import Event, EventRules, event_scores, match, runs, split_long
 
 STEP = 0.2
 OFF = EventRules(min_duration=0, max_duration=0, merge=0, tolerance=0)
@@ -65,11 +65,11 @@ def test_runs_cover_what_is_positive(positive, breaks) -> None:
 
 def test_long_events_are_counted_in_pieces() -> None:
     whole = runs(state(200, (10, 170)), sequence([0] * 200))
-    cut = pieces(whole, 15.0, STEP)
+    cut = split_long(whole, 15.0, STEP)
     assert steps(cut) == [(10, 85), (85, 160), (160, 170)]
     assert [e.continues for e in cut] == [False, True, True]
     assert cut[1].onset == pytest.approx(17.0)
-    assert pieces(whole, 0, STEP) == whole
+    assert split_long(whole, 0, STEP) == whole
 
 
 def test_one_endless_detection_is_not_many_hits() -> None:

@@ -79,7 +79,7 @@ def test_a_gap_makes_it_edf_d_and_the_person_is_told(facts, predicted, tmp_path)
     assert path.read_bytes()[192:197] == b"EDF+D"
     assert "EDF+D" in record["note"]
     found = open_recording(path).read(CHANNELS)
-    assert [s.onset for s in found.stretches] == [0, 100]
+    assert [s.onset for s in found.segments] == [0, 100]
     before = open_recording(tmp_path / "gap.edf").read(CHANNELS)
     assert np.array_equal(found.values, before.values)
     events = table(tmp_path / "out" / "gap_events.tsv")

@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 
 from memcell_eeg.features import bandpower, correlation
 from memcell_eeg.features.normalize import CausalNormalizer, by_recording
-from memcell_eeg.features.windows import MOST_ROWS, SignalWindow, Windows, edges
+from memcell_eeg.features.windows import MOST_ROWS, SignalWindow, WindowedFeatures, edges
 
 RATE = 100.0
 
 
 def made(extractor, x, window=2.0, step=0.2):
-    """Return the features of a stretch ``[C, n]``."""
-    return Windows([extractor], len(x), RATE, step, window).push(x)
+    """Return the features of a segment ``[C, n]``."""
+    return WindowedFeatures([extractor], len(x), RATE, step, window).push(x)
 
 
 def window_of(x):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from memcell.sequences.time_series import TimeSeries
-from memcell_eeg.scores.detector import EventFinder
+from memcell_eeg.scores.detector import EventDetector
 from memcell_eeg.scores.events import EventRules, runs
 
 
@@ -31,7 +31,7 @@ def test_any_cutting_finds_the_events_of_the_whole(merge, shortest) -> None:
             step_times=times,
         )
         whole = runs(p >= 0.5, sequence, merge, shortest)
-        finder = EventFinder(0.5, 0.2, rules)
+        finder = EventDetector(0.5, 0.2, rules)
         cuts = np.unique(random.integers(0, n + 1, random.integers(0, 30)))
         for part in np.split(np.arange(n), cuts):
             finder.push(p[part], times[part], sequence.starts[part])
@@ -43,5 +43,5 @@ def test_any_cutting_finds_the_events_of_the_whole(merge, shortest) -> None:
 
 
 def test_a_recording_without_an_event() -> None:
-    finder = EventFinder(0.5, 0.2, EventRules())
+    finder = EventDetector(0.5, 0.2, EventRules())
     assert finder.end() == []

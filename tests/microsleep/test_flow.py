@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from memcell.errors import DataError, UsageError
-from memcell_data.recording import Recording, Stretch
+from memcell_data.recording import Recording, Segment
+from memcell_eeg.features.chunks import signal_chunks
 from memcell_eeg.features.pipeline import Pipeline
-from memcell_eeg.features.segments import pieces
-from memcell_eeg.features.stream import Flow
+from memcell_eeg.features.stream import FeatureStream
 
 KINDS = ("bandpower", "correlation", "stft", "raw")
 
@@ -47,7 +47,7 @@ def made_up(native: float, seconds: float = 8, seed: int = 0) -> np.ndarray:
     return x
 
 
-def in_pieces(flow: Flow, x: np.ndarray, cuts) -> np.ndarray:
+def in_chunks(flow: FeatureStream, x: np.ndarray, cuts) -> np.ndarray:
     bounds = [0, *sorted(cuts), x.shape[1]]
     return np.concatenate([flow.push(x[:, a:b]) for a, b in pairwise(bounds)])
 
@@ -66,26 +66,26 @@ def test_any_pieces_give_the_bits_of_the_whole(
 ) -> None:
     made = pipeline(features=features, normalization=normalization, window=window, step=step)
     x = made_up(native, 4)
-    whole = Flow(made, native).push(x)
+    whole = FeatureStream(made, native).push(x)
     assert whole.dtype == np.float32
     assert whole.shape == (int(4 / step + 1e-6), len(made.feature_names))
-    assert np.array_equal(in_pieces(Flow(made, native), x, cuts), whole)
+    assert np.array_equal(in_chunks(FeatureStream(made, native), x, cuts), whole)
 
 
 def test_single_samples_give_the_bits_of_the_whole_and_steps_come_when_they_are_over() -> None:
     made, x = pipeline(), made_up(200.0, 3)
-    flow, parts = Flow(made, 200.0), []
+    flow, parts = FeatureStream(made, 200.0), []
     for n in range(x.shape[1]):
         parts.append(flow.push(x[:, n : n + 1]))
         # A step is 40 samples; resampling 2 to 1 gives its last one when sample 39 of 40 is there.
         assert flow.steps == (n + 2) // 40
-    assert np.array_equal(np.concatenate(parts), Flow(made, 200.0).push(x))
+    assert np.array_equal(np.concatenate(parts), FeatureStream(made, 200.0).push(x))
 
 
 def test_more_steps_than_a_block_of_windows_holds() -> None:
     made, x = pipeline(features=("bandpower",), step=0.05), made_up(100.0, 30)
-    whole = Flow(made, 100.0).push(x)
-    assert np.array_equal(in_pieces(Flow(made, 100.0), x, range(37, 3000, 37)), whole)
+    whole = FeatureStream(made, 100.0).push(x)
+    assert np.array_equal(in_chunks(FeatureStream(made, 100.0), x, range(37, 3000, 37)), whole)
 
 
 def test_many_channels_with_an_average_reference() -> None:
@@ -93,8 +93,8 @@ def test_many_channels_with_an_average_reference() -> None:
     names = tuple(f"C{i}" for i in range(19))
     made = pipeline(channels=names, eeg=names, features=("bandpower",))
     x = np.random.default_rng(1).normal(size=(19, 300)) * 20
-    whole = Flow(made, 100.0).push(x)
-    assert np.array_equal(in_pieces(Flow(made, 100.0), x, range(1, 300)), whole)
+    whole = FeatureStream(made, 100.0).push(x)
+    assert np.array_equal(in_chunks(FeatureStream(made, 100.0), x, range(1, 300)), whole)
 
 
 @settings(
@@ -103,19 +103,19 @@ def test_many_channels_with_an_average_reference() -> None:
 @given(seconds=st.floats(0.05, 12), gap=st.integers(5, 990))
 def test_blocks_of_a_recording_with_a_gap_change_no_bit(recording_of, seconds, gap) -> None:
     x, made = made_up(100.0, 10), pipeline()
-    parts = (Stretch(start=0, stop=gap, onset=0.0), Stretch(start=gap, stop=1000, onset=99.0))
-    recording = recording_of(x, channels=("O1", "O2", "E1"), stretches=parts)
+    parts = (Segment(start=0, stop=gap, onset=0.0), Segment(start=gap, stop=1000, onset=99.0))
+    recording = recording_of(x, channels=("O1", "O2", "E1"), segments=parts)
     whole = made.sequence(recording)
-    blocks = list(pieces(made, _InBlocks(recording, seconds)))
+    blocks = list(signal_chunks(made, _InBlocks(recording, seconds)))
     assert np.array_equal(np.concatenate([p.features for p in blocks]), whole.features)
     assert np.array_equal(np.concatenate([p.times for p in blocks]), whole.times)
-    first = Flow(made, 100.0).push(x[:, :gap])
-    flow = Flow(made, 100.0)
+    first = FeatureStream(made, 100.0).push(x[:, :gap])
+    flow = FeatureStream(made, 100.0)
     flow.push(x[:, :gap])
     flow.after_gap(99.0 - gap / 100)
     second = flow.push(x[:, gap:])
     assert np.array_equal(whole.features, np.concatenate([first, second]))
-    begun = [p for p in blocks if p.begins]
+    begun = [p for p in blocks if p.starts[0]]
     assert len(begun) == (len(first) > 0) + (len(second) > 0)
     assert whole.breaks == ((len(first),) if len(first) and len(second) else ())
     if len(second):
@@ -139,16 +139,16 @@ def test_the_whole_recordings_normalization_is_that_of_its_features(recording_of
 )
 def test_what_looks_into_the_future_does_not_flow(options, message) -> None:
     with pytest.raises(UsageError, match=message):
-        Flow(pipeline(**options), 100.0)
+        FeatureStream(pipeline(**options), 100.0)
 
 
 def test_a_slower_signal_does_not_flow() -> None:
     with pytest.raises(DataError, match=r"64 Hz.*100 Hz.*--rate 64"):
-        Flow(pipeline(), 64.0)
+        FeatureStream(pipeline(), 64.0)
 
 
 def test_samples_of_other_channels_do_not_flow() -> None:
-    flow = Flow(pipeline(), 100.0)
+    flow = FeatureStream(pipeline(), 100.0)
     for shape in ((2, 50), (50, 3), (150,)):
         with pytest.raises(DataError, match=r"expected \[3, n\].*O1, O2, E1"):
             flow.push(np.zeros(shape))

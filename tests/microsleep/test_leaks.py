@@ -14,7 +14,7 @@ from memcell_data.formats.edf.writer import Track, write_edf
 from memcell_data.formats.measurement_date import measured_from
 from memcell_data.formats.reader import open_recording
 from memcell_eeg.features.pipeline import Pipeline
-from memcell_eeg.signal.channels import Choice
+from memcell_eeg.signal.channels import ChannelChoice
 from memcell_eeg.splits.leaks import Reach, check
 from memcell_eeg.splits.split import Split, cut
 from memcell_microsleep.app import Microsleep
@@ -86,7 +86,7 @@ def test_parts_that_overlap() -> None:
 
 def pipeline(**options) -> Pipeline:
     config = MicrosleepConfig(**options)
-    return Pipeline.of(config, Choice(names=("O1",), eeg=("O1",), reason=""), 200.0)
+    return Pipeline.of(config, ChannelChoice(names=("O1",), eeg=("O1",), reason=""), 200.0)
 
 
 def test_how_far_a_pipeline_reaches() -> None:
@@ -108,7 +108,7 @@ def test_beyond_the_reach_nothing_is_left_of_a_sample(low, recording_of) -> None
     other[:, :2000] = np.random.default_rng(1).normal(size=(1, 2000)) * 20
     it = Pipeline.of(
         MicrosleepConfig(low=low, normalization="none", outlier=0.0),
-        Choice(names=("O1",), eeg=("O1",), reason=""),
+        ChannelChoice(names=("O1",), eeg=("O1",), reason=""),
         200.0,
     )
     made = [

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from memcell.errors import DataError
-from memcell_data.datasets.configs import OwnConfig
-from memcell_data.datasets.user_recordings import Own
+from memcell_data.datasets.configs import UserRecordingsConfig
+from memcell_data.datasets.user_recordings import UserRecordings
 from memcell_data.formats.edf.writer import Track, write_edf
 from memcell_data.recording import Interval, Labels
 from memcell_eeg.targets.labels import LabelRules, targets
@@ -29,7 +29,7 @@ def folder(tmp_path):
 
 
 def task(folder, data=None, **options):
-    own = Own(OwnConfig(path=str(folder), **(data or {})))
+    own = UserRecordings(UserRecordingsConfig(path=str(folder), **(data or {})))
     return Microsleep(MicrosleepConfig(cache="off", **options), own).task()
 
 

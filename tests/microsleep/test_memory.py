@@ -18,12 +18,12 @@ import scipy.signal, scipy.fft
 from memcell_data.formats.reader import open_recording
 from memcell_eeg.signal.channels import choose
 from memcell_microsleep.config import MicrosleepConfig
-from memcell_eeg.features.segments import pieces
+from memcell_eeg.features.chunks import signal_chunks
 from memcell_eeg.features.pipeline import Pipeline
 
 recording = open_recording(sys.argv[1])
 pipeline = Pipeline.of(MicrosleepConfig(), choose(("auto",), [recording]), 200.0)
-n = sum(len(p.times) for p in pieces(pipeline, recording))
+n = sum(len(p.times) for p in signal_chunks(pipeline, recording))
 # Not ru_maxrss: a child begins with that of the process that started it.
 most = re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())
 print(json.dumps([n, int(most[1]) / 1024]))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from memcell.errors import DataError
-from memcell_data.recording import Stretch
+from memcell_data.recording import Segment
 from memcell_eeg.features.pipeline import Pipeline
 from memcell_eeg.signal.channels import choose
 from memcell_eeg.targets.labels import LabelRules
@@ -65,10 +65,10 @@ def test_the_future_changes_no_step_bit_for_bit(recording_of, features) -> None:
 
 
 def test_nothing_crosses_a_gap(recording_of, labels_of) -> None:
-    """The second stretch has the features, not scaled, that it would have as a recording of its own."""
+    """The second segment has the features, not scaled, that it would have as a recording of its own."""
     x = noise(60)
-    parts = (Stretch(start=0, stop=2510, onset=0.0), Stretch(start=2510, stop=6000, onset=32.1))
-    whole = recording_of(x, stretches=parts, labels=labels_of([(33.1, 4)]))
+    parts = (Segment(start=0, stop=2510, onset=0.0), Segment(start=2510, stop=6000, onset=32.1))
+    whole = recording_of(x, segments=parts, labels=labels_of([(33.1, 4)]))
     alone = recording_of(x[:, 2510:])
     pipeline = build(whole, features=("bandpower", "correlation"), normalization="none")
     sequence, second = pipeline.sequence(whole, RULES), pipeline.sequence(alone)
@@ -79,14 +79,14 @@ def test_nothing_crosses_a_gap(recording_of, labels_of) -> None:
     assert np.flatnonzero(sequence.targets == 1).tolist() == list(range(130, 150))
 
 
-def test_a_stretch_shorter_than_a_step_is_left_out(recording_of) -> None:
+def test_a_segment_shorter_than_a_step_is_left_out(recording_of) -> None:
     x = noise(20)
     parts = (
-        Stretch(start=0, stop=1000, onset=0.0),
-        Stretch(start=1000, stop=1010, onset=50.0),
-        Stretch(start=1010, stop=2000, onset=60.0),
+        Segment(start=0, stop=1000, onset=0.0),
+        Segment(start=1000, stop=1010, onset=50.0),
+        Segment(start=1010, stop=2000, onset=60.0),
     )
-    recording = recording_of(x, stretches=parts)
+    recording = recording_of(x, segments=parts)
     sequence = build(recording).sequence(recording)
     assert sequence.breaks == (50,)
     assert sequence.n_steps == 50 + 49

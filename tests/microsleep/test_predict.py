@@ -14,9 +14,9 @@ import pytest
 
 from memcell.applications.prediction import Asked
 from memcell.errors import DataError, DiskError, UsageError
-from memcell_data.datasets.configs import OwnConfig, SimulatedConfig
+from memcell_data.datasets.configs import SimulatedConfig, UserRecordingsConfig
 from memcell_data.datasets.simulated import Simulated
-from memcell_data.datasets.user_recordings import Own
+from memcell_data.datasets.user_recordings import UserRecordings
 from memcell_data.formats.edf.fields import field_at
 from memcell_data.formats.edf.writer import Track, write_edf
 from memcell_data.formats.reader import signal_file
@@ -339,5 +339,5 @@ def test_a_run_remembers_the_unit_of_its_data(edf, dataset_of) -> None:
     dataset, _ = edf
     config = MicrosleepConfig(split="time", channels=("O1", "O2"))
     assert "unit" not in Microsleep(config, dataset).task().facts
-    own = Own(OwnConfig(path=str(edf[1]), unit="mV"))
+    own = UserRecordings(UserRecordingsConfig(path=str(edf[1]), unit="mV"))
     assert Microsleep(config, own).task().facts["unit"] == "mV"

@@ -1,4 +1,4 @@
-"""Recordings whose features come ready-made: wake against sleep from band powers."""
+"""Recordings whose features are precomputed: wake against sleep from band powers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from memcell.errors import ConfigError, DataError
 from memcell_data.datasets.configs import SleepPowersConfig
 from memcell_data.datasets.sleep_powers import SleepPowers, open_night
-from memcell_eeg.features.precomputed import ReadyFeatures, pipeline_of
+from memcell_eeg.features.precomputed import PrecomputedFeatures, pipeline_of
 from memcell_microsleep.app import Microsleep
 from memcell_microsleep.config import MicrosleepConfig
 
@@ -90,7 +90,7 @@ def test_what_is_stored_makes_the_same_sequence(four) -> None:
     it = app_of(four.folder)
     task = it.task()
     stored = pipeline_of(json.loads(json.dumps(task.facts))["pipeline"])
-    assert isinstance(stored, ReadyFeatures)
+    assert isinstance(stored, PrecomputedFeatures)
     for sequence in task.test:
         again = stored.sequence(open_night(four.folder / f"{sequence.name}.npz"))
         assert np.array_equal(again.features, sequence.features)
@@ -116,7 +116,7 @@ def test_a_signal_is_no_input_of_a_model_of_ready_features(four, predicted, tmp_
     facts = {**app_of(four.folder).task().facts, "model_id": "m"}
     (record,) = predicted([tmp_path / "a.edf"], facts, tmp_path / "out")
     assert record["status"] == "failed"
-    assert "trained on ready-made features" in record["reason"]
+    assert "trained on precomputed features" in record["reason"]
 
 
 def test_the_picture_shows_features_in_place_of_the_eeg(four, tmp_path) -> None:

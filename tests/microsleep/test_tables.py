@@ -16,9 +16,9 @@ from memcell.sequences.time_series import TimeSeries
 from memcell_eeg.scores.curves import precision_recall, reliability
 from memcell_eeg.scores.events import EventRules
 from memcell_eeg.scores.resampled import count, from_counts, intervals
-from memcell_eeg.scores.scores import Steps, pooled_scores, scores
+from memcell_eeg.scores.scores import DecidedSteps, pooled_scores, scores
 from memcell_eeg.scores.tables import ALL, tables
-from memcell_eeg.scores.transition_errors import NO_CHANGE, errors_around, nearest
+from memcell_eeg.scores.transition_errors import NO_CHANGE, nearest, transition_errors
 
 RULES = EventRules(min_duration=0)
 
@@ -79,15 +79,15 @@ def test_a_change_reaches_over_unlabelled_steps_and_not_over_a_gap() -> None:
 def test_errors_around_changes_by_hand() -> None:
     s = sequence([0] * 10 + [1] * 10)
     late = [0.0] * 12 + [1.0] * 8  # two steps late
-    bins = errors_around([judged([(s, late)])])
+    bins = transition_errors([judged([(s, late)])])
     wrong = {(b.start, b.stop): b.errors for b in bins if b.errors}
     assert wrong == {(0.0, 0.5): 1, (0.5, 1.0): 1}
     assert sum(b.count for b in bins) == 20
     assert {b.change for b in bins} == {"to_positive"}
 
 
-def test_stretches_without_a_change_have_a_line_of_their_own() -> None:
-    (only,) = errors_around([judged([(sequence([0] * 6), [1.0, 0, 0, 0, 0, 0])])])
+def test_segments_without_a_change_have_a_line_of_their_own() -> None:
+    (only,) = transition_errors([judged([(sequence([0] * 6), [1.0, 0, 0, 0, 0, 0])])])
     assert (only.change, only.count, only.errors) == (NO_CHANGE, 6, 1)
 
 
@@ -99,7 +99,7 @@ def test_stretches_without_a_change_have_a_line_of_their_own() -> None:
 )
 def test_the_curve_is_that_of_scikit_learn(pairs) -> None:
     y, p = np.array([int(a) for a, _ in pairs]), np.array([b / 20 for _, b in pairs])
-    mine = precision_recall(Steps.decided(y, p, 0.5))
+    mine = precision_recall(DecidedSteps.decided(y, p, 0.5))
     precision, recall, threshold = metrics.precision_recall_curve(y, p)
     theirs = [*zip(threshold, recall, precision, strict=False)][::-1]
     assert np.allclose(mine, theirs)
@@ -108,7 +108,7 @@ def test_the_curve_is_that_of_scikit_learn(pairs) -> None:
 def test_a_long_curve_is_thinned_and_keeps_its_ends() -> None:
     random = np.random.default_rng(0)
     y, p = random.integers(0, 2, 5000), random.random(5000)
-    points = precision_recall(Steps.decided(y, p, 0.5))
+    points = precision_recall(DecidedSteps.decided(y, p, 0.5))
     assert 100 < len(points) <= 200
     assert points[-1][1] == 1
     assert [r for _, r, _ in points] == sorted(r for _, r, _ in points)
@@ -116,7 +116,7 @@ def test_a_long_curve_is_thinned_and_keeps_its_ends() -> None:
 
 def test_reliability_by_hand_with_weights_undone() -> None:
     y = np.array([0, 0, 0, 1, 1])
-    bins = reliability(Steps.decided(y, np.array([0.5, 0.5, 0.5, 0.5, 1.0]), 0.5, 9.0))
+    bins = reliability(DecidedSteps.decided(y, np.array([0.5, 0.5, 0.5, 0.5, 1.0]), 0.5, 9.0))
     assert (bins[1].count, bins[1].observed) == (4, 0.25)  # .5 under odds of 9 is .1
     assert bins[1].said == pytest.approx(0.1)
     assert (bins[9].count, bins[9].said, bins[9].observed) == (1, 1, 1)

@@ -19,7 +19,7 @@ def memcell_apps() -> Iterable[AppSpec]:
         factory="memcell_microsleep.app:Microsleep",
         config="memcell_microsleep.config:MicrosleepConfig",
         predict_config="memcell_eeg.prediction.config:PredictConfig",
-        stream_config="memcell_eeg.live.options:StreamConfig",
+        stream_config="memcell_eeg.live.options:LiveConfig",
         summary="Detect microsleeps (1-15 s of sleep-like EEG) at every step of a recording.",
         reference="Skorucak et al. 2020 (BERN criteria); Malafeev et al. 2021",
     )

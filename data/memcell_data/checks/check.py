@@ -1,6 +1,6 @@
 """What ``memcell data check`` asks: which files a path stands for, and what each of them is worth.
 
-Signals are looked at in `check_signal`; nights of ready-made features and the eye-state table are tried by
+Signals are looked at in `check_signal`; nights of precomputed features and the eye-state table are tried by
 their own data sets. Whatever goes wrong with a file is in its report, and nothing that a header says about
 the person ever is.
 """

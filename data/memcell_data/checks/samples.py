@@ -20,7 +20,7 @@ class SamplesSeen:
     Args:
         refused: Channels that cannot be used, with the reason.
         remarks: What is odd, one line each.
-        gaps: Onset and length of each stretch of time without signal in all of the channels together, s.
+        gaps: Onset and length of each segment of time without signal in all of the channels together, s.
     """
 
     refused: dict[str, str] = field(default_factory=dict)

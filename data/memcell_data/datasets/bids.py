@@ -20,9 +20,9 @@ from typing import Any
 from memcell.applications.datasets import Card
 from memcell.errors import ConfigError, DataError
 from memcell_data.content import first_bytes
-from memcell_data.datasets.configs import BidsConfig, OwnConfig
+from memcell_data.datasets.configs import BidsConfig, UserRecordingsConfig
 from memcell_data.datasets.finding import NOT_RAW, below, chosen
-from memcell_data.datasets.user_recordings import Own
+from memcell_data.datasets.user_recordings import UserRecordings
 from memcell_data.formats.reader import is_recording, open_recording, stem
 from memcell_data.labels.reading import FileLabels, Rule, read_labels
 from memcell_data.labels.vocabulary import rule_for, told
@@ -201,8 +201,8 @@ class Bids:
             raise DataError(
                 f"--data.{asked[0]} chooses by BIDS entities, which needs mne-bids: {_INSTALL}"
             )
-        own = Own(
-            OwnConfig(
+        own = UserRecordings(
+            UserRecordingsConfig(
                 path=c.path,
                 positive=c.positive,
                 negative=c.negative,

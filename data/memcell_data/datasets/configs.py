@@ -159,7 +159,7 @@ class BidsConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class OwnConfig:
+class UserRecordingsConfig:
     """Options of ``--data own``."""
 
     path: str = option("", help="A recording, a folder (searched with its subfolders) or a glob.")

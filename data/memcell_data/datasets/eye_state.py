@@ -26,7 +26,7 @@ from memcell_data.datasets.fetching import require_reachable, unavailable
 from memcell_data.datasets.recognise import EYE_STATE_NAMES
 from memcell_data.formats.reader import fingerprint
 from memcell_data.labels.reading import Rule
-from memcell_data.recording import Channel, Interval, Labels, Recording, Signal, Stretch
+from memcell_data.recording import Channel, Interval, Labels, Recording, Segment, Signal
 
 CHANNELS = ("AF3", "F7", "F3", "FC5", "T7", "P7", "O1", "O2", "P8", "T8", "FC6", "F4", "F8", "AF4")
 RATE = 128.0
@@ -206,7 +206,7 @@ class _Read:
             values=np.ascontiguousarray(values.T[picks]),
             rate=RATE,
             channels=tuple(CHANNELS[i] for i in picks),
-            stretches=(Stretch(start=0, stop=len(values), onset=0.0),),
+            segments=(Segment(start=0, stop=len(values), onset=0.0),),
             warnings=(line,) if n_bad else (),
         )
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from memcell.applications.datasets import Card
 from memcell.errors import ConfigError, DataError
-from memcell_data.datasets.configs import OwnConfig
+from memcell_data.datasets.configs import UserRecordingsConfig
 from memcell_data.datasets.finding import (
     Listing,
     label_file_beside,
@@ -30,7 +30,7 @@ from memcell_data.subjects.people import asked_of, read_subjects
 
 
 @dataclass
-class Own:
+class UserRecordings:
     """A person's own recordings.
 
     Args:
@@ -42,7 +42,7 @@ class Own:
             Filled by `recordings`.
     """
 
-    config: OwnConfig
+    config: UserRecordingsConfig
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     doubt: str = ""
@@ -231,7 +231,7 @@ def _matched(path: Path, pattern: re.Pattern[str]) -> str:
 class OwnLabels:
     """The labels of one recording, under the rule of its data set."""
 
-    dataset: Own
+    dataset: UserRecordings
     path: Path
     source: Path | None
 

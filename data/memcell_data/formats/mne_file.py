@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from memcell.errors import DataError
 from memcell_data import channels as names_of
 from memcell_data import units
-from memcell_data.formats.mne_open import Opened, open_raw, refused
+from memcell_data.formats.mne_open import OpenedFile, open_raw, refused
 from memcell_data.quality.amplitudes import Quality, checked, inspect, kept
-from memcell_data.recording import Block, Channel, Interval, Signal, Stretch, block_length, split
+from memcell_data.recording import Block, Channel, Interval, Segment, Signal, block_length, split
 
 _SKIP = "bad_acq_skip"
 _BREAKS = ("boundary", "new segment", "edge boundary", "bad boundary")
@@ -56,7 +56,7 @@ class MneFile:
     unit: str = ""
 
     @cached_property
-    def _opened(self) -> Opened:
+    def _opened(self) -> OpenedFile:
         return open_raw(self.path)
 
     @property
@@ -128,17 +128,17 @@ class MneFile:
             DataError: A channel is not there, ambiguous, or no voltage; or MNE cannot read it.
         """
         wanted, kinds = self._wanted(names)
-        stretches, rate = self._stretches(), self._rate
+        segments, rate = self._segments(), self._rate
         whole = self._samples(wanted, 0, int(self._raw.n_times))
-        parts = [whole[:, s.start : s.stop] for s in stretches]
+        parts = [whole[:, s.start : s.stop] for s in segments]
         at = np.cumsum([0, *(p.shape[1] for p in parts)]).tolist()
         signal = Signal(
             values=parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1),
             rate=rate,
             channels=wanted,
-            stretches=tuple(
-                Stretch(start=first, stop=stop, onset=s.onset)
-                for s, first, stop in zip(stretches, at[:-1], at[1:], strict=True)
+            segments=tuple(
+                Segment(start=first, stop=stop, onset=s.onset)
+                for s, first, stop in zip(segments, at[:-1], at[1:], strict=True)
             ),
             warnings=self.remarks(),
         )
@@ -157,7 +157,7 @@ class MneFile:
             return self._samples(wanted, start, stop)
 
         most = block_length(seconds, rate, len(wanted))
-        parts = split(self._stretches(), most, samples, rate)
+        parts = split(self._segments(), most, samples, rate)
         yield from checked(parts, Quality(wanted, kinds, rate, self.path), rate, warn)
 
     @property
@@ -222,7 +222,7 @@ class MneFile:
         ]
         return tuple(sorted(found, key=lambda interval: interval.onset))
 
-    def _stretches(self) -> list[Stretch]:
+    def _segments(self) -> list[Segment]:
         """Return where the file has samples without a break, as its own sample numbers."""
         n_samples, rate = int(self._raw.n_times), self._rate
         good = np.ones(n_samples, dtype=np.bool_)
@@ -234,13 +234,13 @@ class MneFile:
             elif _is_break(interval.label) and 0 < at < n_samples:
                 cuts.add(at)
         firsts = sorted(cuts)
-        stretches = [
-            Stretch(start=first, stop=end, onset=first / rate)
+        segments = [
+            Segment(start=first, stop=end, onset=first / rate)
             for first, end in zip(firsts, [*firsts[1:], n_samples], strict=True)
         ]
         if not good.any():
             raise DataError(f"{self.path}: all of it is marked as not recorded (BAD_ACQ_SKIP)")
-        return kept(stretches, good, rate)
+        return kept(segments, good, rate)
 
 
 def zip_annotations(annotations: Any) -> list[dict[str, Any]]:

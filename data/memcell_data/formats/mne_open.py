@@ -31,7 +31,7 @@ SLOWEST = 1.0  # Hz; these formats have one rate for all channels, and no EEG is
 
 
 @dataclass(frozen=True, kw_only=True)
-class Opened:
+class OpenedFile:
     """A recording as MNE opened it.
 
     Args:
@@ -47,7 +47,7 @@ class Opened:
     problems: dict[str, str]
 
 
-def open_raw(path: Path) -> Opened:
+def open_raw(path: Path) -> OpenedFile:
     """Open a recording, not reading its samples.
 
     Raises:
@@ -83,7 +83,7 @@ def open_raw(path: Path) -> Opened:
         " ".join(str(w.message).split()) for w in caught if issubclass(w.category, RuntimeWarning)
     ]
     lines = [f"{path.name}: MNE says: {_unquoted(path, t)}" for t in told if _TELLING.search(t)]
-    return Opened(
+    return OpenedFile(
         raw=raw,
         remarks=(*remarks, *dict.fromkeys(lines)),
         units=facts.units or dict(getattr(raw, "_orig_units", {})),

@@ -41,7 +41,7 @@ from memcell.errors import DataError
 from memcell_data import channels as names_of
 from memcell_data.formats.mat_validator import check_mat
 from memcell_data.quality.amplitudes import inspect
-from memcell_data.recording import Block, Channel, Interval, Signal, Stretch, blocks_of
+from memcell_data.recording import Block, Channel, Interval, Segment, Signal, blocks_of
 
 SIGNALS = ("eeg_O1", "eeg_O2", "E1", "E2")
 LABELS = ("labels_O1", "labels_O2")
@@ -152,7 +152,7 @@ class MwtFile:
             values=content.signals[picks],
             rate=content.rate,
             channels=tuple(SIGNALS[i] for i in picks),
-            stretches=(Stretch(start=0, stop=content.signals.shape[1], onset=0.0),),
+            segments=(Segment(start=0, stop=content.signals.shape[1], onset=0.0),),
             warnings=self.remarks(),
         )
         return inspect(signal, self.path, tuple(names_of.kind_of(n) for n in signal.channels))

@@ -1,1 +1,1 @@
-"""What samples say of themselves: amplitudes, flat and clipped stretches, hum of the mains."""
+"""What samples say of themselves: amplitudes, flat and clipped segments, hum of the mains."""

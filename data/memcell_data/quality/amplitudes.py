@@ -41,7 +41,7 @@ from memcell_data.quality.still import (
     StillSamples,
     runs,
 )
-from memcell_data.recording import Block, Signal, Stretch, split
+from memcell_data.recording import Block, Segment, Signal, split
 from memcell_data.units import OVERRIDE
 
 LARGEST = 10_000.0
@@ -62,7 +62,7 @@ class CutOut:
 
     Attributes:
         samples: How many.
-        parts: How many stretches of time.
+        parts: How many segments of time.
         times: Onset and end of the first ones, s.
     """
 
@@ -72,7 +72,7 @@ class CutOut:
     _end: float = -np.inf
 
     def add(self, onset: float, seconds: float, samples: int) -> None:
-        """Add a stretch that begins no earlier than the last one ended."""
+        """Add a segment that begins no earlier than the last one ended."""
         self.samples += samples
         if onset - self._end < 0.5 * seconds / samples:  # it goes on
             if len(self.times) == self.parts:
@@ -132,7 +132,7 @@ class Quality:
         """
         waiting: deque[Block] = (
             deque()
-        )  # blocks of one stretch, the first of them not quite decided
+        )  # blocks of one segment, the first of them not quite decided
         marks: list[NDArray[np.int8]] = [np.empty(0, dtype=np.int8) for _ in self._still]
 
         def ready(last: bool = False) -> Iterator[tuple[Block, NDArray[np.bool_] | None]]:
@@ -334,7 +334,7 @@ def checked(
     """
     broken = False  # the last sample that was seen is cut out
     for block, good in quality.decided(blocks):
-        whole = Stretch(start=0, stop=block.values.shape[1], onset=block.onset)
+        whole = Segment(start=0, stop=block.values.shape[1], onset=block.onset)
         for part in (whole,) if good is None else kept((whole,), good, rate):
             yield Block(
                 values=block.values[:, part.start : part.stop],
@@ -360,62 +360,62 @@ def inspect(signal: Signal, path: Path, kinds: Sequence[str]) -> Signal:
     """
     quality = Quality(signal.channels, kinds, signal.rate, path)
     whole = split(
-        signal.stretches, signal.values.shape[1], lambda a, b: signal.values[:, a:b], signal.rate
+        signal.segments, signal.values.shape[1], lambda a, b: signal.values[:, a:b], signal.rate
     )
     goods: list[NDArray[np.bool_]] = []
     for block, good in quality.decided(whole):
         goods.append(np.ones(block.values.shape[1], dtype=np.bool_) if good is None else good)
     warnings = (*signal.warnings, *quality.finish())
-    values, stretches = signal.values, signal.stretches
+    values, segments = signal.values, signal.segments
     good = np.concatenate(goods) if goods else np.ones(0, dtype=np.bool_)
     if not good.all():
-        values, stretches = keep(values, stretches, good, signal.rate)
+        values, segments = keep(values, segments, good, signal.rate)
     return Signal(
         values=values,
         rate=signal.rate,
         channels=signal.channels,
-        stretches=stretches,
+        segments=segments,
         warnings=warnings,
     )
 
 
-def kept(stretches: Sequence[Stretch], good: NDArray[np.bool_], rate: float) -> list[Stretch]:
-    """Return the runs of good samples in each stretch, where they stand.
+def kept(segments: Sequence[Segment], good: NDArray[np.bool_], rate: float) -> list[Segment]:
+    """Return the runs of good samples in each segment, where they stand.
 
     Args:
-        stretches: Within the samples that ``good`` speaks of.
+        segments: Within the samples that ``good`` speaks of.
         good: ``[n_samples]``, the samples to keep.
         rate: Samples a second, Hz.
     """
-    found: list[Stretch] = []
-    for stretch in stretches:
-        inside = good[stretch.start : stretch.stop].astype(np.int8)
+    found: list[Segment] = []
+    for segment in segments:
+        inside = good[segment.start : segment.stop].astype(np.int8)
         edges = np.flatnonzero(np.diff(inside, prepend=0, append=0))
         for first, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
-            onset = stretch.onset + first / rate
+            onset = segment.onset + first / rate
             found.append(
-                Stretch(start=stretch.start + first, stop=stretch.start + end, onset=onset)
+                Segment(start=segment.start + first, stop=segment.start + end, onset=onset)
             )
     return found
 
 
 def keep(
     values: NDArray[np.float64],
-    stretches: Sequence[Stretch],
+    segments: Sequence[Segment],
     good: NDArray[np.bool_],
     rate: float,
-) -> tuple[NDArray[np.float64], tuple[Stretch, ...]]:
-    """Cut samples out, and split the stretches where they were.
+) -> tuple[NDArray[np.float64], tuple[Segment, ...]]:
+    """Cut samples out, and split the segments where they were.
 
     Args:
         values: ``[n_channels, n_samples]``.
-        stretches: They cover all samples.
+        segments: They cover all samples.
         good: ``[n_samples]``, the samples to keep.
         rate: Samples a second, Hz.
     """
-    out: list[Stretch] = []
+    out: list[Segment] = []
     at = 0
-    for part in kept(stretches, good, rate):
-        out.append(Stretch(start=at, stop=at + part.stop - part.start, onset=part.onset))
+    for part in kept(segments, good, rate):
+        out.append(Segment(start=at, stop=at + part.stop - part.start, onset=part.onset))
         at = out[-1].stop
     return values[:, good], tuple(out)

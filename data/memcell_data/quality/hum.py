@@ -32,7 +32,7 @@ REPEATED, _SMALLEST = 0.02, 2.0
 
 
 @dataclass(frozen=True)
-class Line:
+class HumLine:
     """A narrow tone in a channel.
 
     Args:
@@ -87,7 +87,7 @@ class Hum:
             at += n
             self._at += n
 
-    def lines(self) -> list[Line | None]:
+    def lines(self) -> list[HumLine | None]:
         """Return the line of each channel; None where there is none to name."""
         if self._segments == 0:
             return [None] * len(self._power)
@@ -110,7 +110,7 @@ class Hum:
         loud = spread > _SMALLEST**2 * self._length
         self._repeats += (again < REPEATED * spread) & slow & loud
 
-    def _line(self, power: NDArray[np.float64]) -> Line | None:
+    def _line(self, power: NDArray[np.float64]) -> HumLine | None:
         frequencies = np.arange(len(power)) * self._rate / self._length
         candidates = np.flatnonzero(frequencies >= LOWEST)
         if len(candidates) == 0:
@@ -127,10 +127,10 @@ class Hum:
         if amplitude < NAMED or total < NARROW * around * len(held):
             return None
         frequency = float((frequencies[near] * held).sum() / held.sum())
-        return Line(frequency=frequency, amplitude=amplitude)
+        return HumLine(frequency=frequency, amplitude=amplitude)
 
 
-def in_words(channels: Sequence[str], lines: Sequence[Line | None]) -> list[str]:
+def in_words(channels: Sequence[str], lines: Sequence[HumLine | None]) -> list[str]:
     """Return a line of text for each frequency, with its channels and the size in each."""
     of: dict[str, list[str]] = {}
     for channel, line in zip(channels, lines, strict=True):

@@ -47,7 +47,7 @@ class StillSamples:
             between two beats or contractions (ECG, EMG).
 
     Attributes:
-        window: Samples within which a flat stretch is told from signal.
+        window: Samples within which a flat segment is told from signal.
         largest: The largest difference of two neighbours so far, uV.
     """
 
@@ -64,13 +64,13 @@ class StillSamples:
         self._marks: Marks = np.empty(0, dtype=np.int8)
 
     def push(self, row: Row) -> Marks:
-        """Take the next samples of a stretch and return the marks of those that are decided, in order.
+        """Take the next samples of a segment and return the marks of those that are decided, in order.
 
         Args:
             row: ``[n]`` uV; a sample that is not finite is neither flat nor saturated.
 
         Returns:
-            `GOOD`, `IS_FLAT` or `IS_SATURATED` for all but the last ``window - 1`` samples of the stretch.
+            `GOOD`, `IS_FLAT` or `IS_SATURATED` for all but the last ``window - 1`` samples of the segment.
         """
         whole = bool(np.isfinite(row.sum()))
         x = np.concatenate([self._row, row if whole else np.where(np.isfinite(row), row, np.inf)])
@@ -93,7 +93,7 @@ class StillSamples:
         return self._marks
 
     def end(self) -> Marks:
-        """Return the marks of the samples that are held; the stretch is over."""
+        """Return the marks of the samples that are held; the segment is over."""
         marks = self._marks
         with np.errstate(invalid="ignore"):
             self._learn(self._row, np.diff(self._row))

@@ -51,7 +51,7 @@ _NUMBERED = re.compile(r"^(.*?[^\W\d_]{2,})[-_ .]?(\d{1,2})$")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Named:
+class SubjectNames:
     """Who is who, as names have it.
 
     Args:
@@ -65,7 +65,7 @@ class Named:
     pattern: str = ""
 
 
-def named(paths: Sequence[Path]) -> Named:
+def named(paths: Sequence[Path]) -> SubjectNames:
     """Return the subjects of files, told from their names and the folders below the one they share.
 
     Args:
@@ -103,7 +103,9 @@ def named(paths: Sequence[Path]) -> Named:
     deep = next((s for s in found if s.count("/")), "")
     if deep and len({s.split("/")[0] for s in found}) < len(set(found)):
         doubts.append(f"'{deep}': which of the folders is the person?")
-    return Named(subjects=tuple(found), doubts=tuple(doubts), pattern=_FOLDER if deep else "")
+    return SubjectNames(
+        subjects=tuple(found), doubts=tuple(doubts), pattern=_FOLDER if deep else ""
+    )
 
 
 _FIRST_ID = r"(?:^|/)([^/\d]*\d+)[^/]*$"

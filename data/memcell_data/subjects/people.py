@@ -16,7 +16,7 @@ from memcell_data.content import begins_as_edf, first_bytes
 from memcell_data.formats.edf.fields import text_of
 from memcell_data.labels.words import folded
 from memcell_data.recording import Recording
-from memcell_data.subjects.names import Named, alike, question, spelled
+from memcell_data.subjects.names import SubjectNames, alike, question, spelled
 from memcell_data.tables.label_tables import text_of as text_of_file
 
 _FILES = ("file", "filename", "file name", "path", "recording", "name")
@@ -138,7 +138,7 @@ def contradictions(
 
 def asked_of(
     recordings: Sequence[Recording],
-    names: Named | None,
+    names: SubjectNames | None,
     *,
     told: bool,
     different: bool,

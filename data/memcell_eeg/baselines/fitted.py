@@ -41,7 +41,7 @@ class Fitted:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Steps:
+class LabelledSteps:
     """Labelled steps as a table.
 
     Args:
@@ -55,7 +55,9 @@ class Steps:
     note: str
 
 
-def steps_of(sequences: Sequence[TimeSeries], describe: Describe, most: int = MOST) -> Steps:
+def steps_of(
+    sequences: Sequence[TimeSeries], describe: Describe, most: int = MOST
+) -> LabelledSteps:
     """Return the labelled steps of sequences, at most ``most`` of them, evenly spaced."""
     at = [np.flatnonzero(s.labelled) for s in sequences]
     edges = np.cumsum([0, *(len(a) for a in at)])
@@ -66,7 +68,7 @@ def steps_of(sequences: Sequence[TimeSeries], describe: Describe, most: int = MO
         inside = kept[(kept >= edges[k]) & (kept < edges[k + 1])] - edges[k]
         xs.append(describe(sequence, own[inside]))
         ys.append(sequence.targets[own[inside]])
-    return Steps(
+    return LabelledSteps(
         x=np.concatenate(xs),
         y=np.concatenate(ys).astype(np.int64),
         note="" if n <= most else f"fitted on {most} evenly spaced of {n} training steps",

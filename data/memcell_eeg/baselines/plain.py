@@ -44,7 +44,7 @@ def noise_only(task: Task, random: np.random.Generator) -> Fitted:
 
 
 def previous_label(task: Task) -> Fitted:
-    """Return what was true at the labelled step before, within the stretch; it sees test labels.
+    """Return what was true at the labelled step before, within the segment; it sees test labels.
 
     Where there is none (a start, a gap) it answers with the majority class of training.
     """

@@ -101,7 +101,7 @@ def past_steps(task: Task) -> Fitted:
 def past(sequence: TimeSeries, steps: NDArray[np.int64], n: int) -> NDArray[np.float64]:
     """Return ``[len(steps), (n + 1) F]``: features of each step, of the one before, ... n before.
 
-    Nothing is taken from before a gap: a stretch's first step stands in for what would lie there.
+    Nothing is taken from before a gap: a segment's first step stands in for what would lie there.
     """
     starts = np.flatnonzero(sequence.starts)
     first = starts[np.searchsorted(starts, steps, side="right") - 1]

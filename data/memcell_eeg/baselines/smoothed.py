@@ -1,7 +1,7 @@
 """A baseline smoothed by a hidden Markov model of two states: the smallest memory there is.
 
 The states are the classes. Transition probabilities are counted over neighbouring labelled training steps
-of one stretch, one added to each count (Laplace). What a step says for a class is the baseline's own
+of one segment, one added to each count (Laplace). What a step says for a class is the baseline's own
 posterior over its prior, ``p(x | y) ~ p(y | x) / p(y)`` (Bourlard and Morgan 1994), the prior that of its
 fit, class weights included. The forward filter sees no future and starts anew at a gap, from the share
 of the classes in training::

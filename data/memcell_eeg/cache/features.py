@@ -21,7 +21,7 @@ from memcell_data.recording import Recording
 from memcell_eeg import store
 from memcell_eeg.cache.key import key_of
 from memcell_eeg.features.pipeline import Pipeline
-from memcell_eeg.store import DEFAULT, OFF, Entry
+from memcell_eeg.store import DEFAULT, OFF, StoredFeatures
 from memcell_eeg.targets.labels import LabelRules, targets
 
 #: Entries that are mapped into memory at once: each holds a file open, and a process may open only so many.
@@ -101,7 +101,7 @@ class FeatureCache:
             return unlabelled
         return replace(unlabelled, targets=targets(labels, entry.times, entry.step_seconds, rules))
 
-    def told(self) -> str:
+    def summary(self) -> str:
         """Return in one line what was kept where; empty where there is nothing to say."""
         if self.folder is None or self.taken + self.made == 0:
             return ""
@@ -112,15 +112,17 @@ class FeatureCache:
             f"'{self.folder}' ({store.size(self.folder) / 1e6:.1f} MB in all; --cache off keeps none)"
         )
 
-    def _read(self, folder: Path, key: str) -> Entry | None:
+    def _read(self, folder: Path, key: str) -> StoredFeatures | None:
         entry = store.read(folder, key, mapped=self.mapped < MOST_MAPPED)
         self.mapped += entry is not None
         return entry
 
-    def _make(self, folder: Path, key: str, pipeline: Pipeline, recording: Recording) -> Entry:
+    def _make(
+        self, folder: Path, key: str, pipeline: Pipeline, recording: Recording
+    ) -> StoredFeatures:
         lines: list[str] = []
         made = pipeline.sequence(recording, None, lines.append)
-        entry = Entry(
+        entry = StoredFeatures(
             features=made.features,
             times=made.times,
             breaks=made.breaks,

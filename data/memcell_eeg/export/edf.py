@@ -3,7 +3,7 @@
 It holds the channels that were used, at the recording's own rate and in microvolts; the probability of each
 sample's step as one more channel of that rate, in percent (a channel of another rate would be resampled by
 many readers); and the events as annotations. The samples of an EDF file keep their 16 bits; those of other
-formats are rounded to 16 bits over the range that each channel has. A gap makes it EDF+D. Where a stretch
+formats are rounded to 16 bits over the range that each channel has. A gap makes it EDF+D. Where a segment
 does not fill its last data record, the last value is repeated, and an annotation says so. Nothing is copied
 from the header but the names of the channels.
 """
@@ -31,18 +31,18 @@ from memcell_data.formats.edf.export import (
     stored_ranges,
 )
 from memcell_data.recording import Interval, Recording
-from memcell_eeg.scores.detector import Found
+from memcell_eeg.scores.detector import DetectedEvent
 
 #: Shortest data record, s: shorter ones would hold more time stamps than signal.
 SHORTEST = 0.1
 FILLED = "no signal: last value repeated"
 
 
-class Told:
-    """The probabilities of one recording, stretch by stretch."""
+class StepProbabilities:
+    """The probabilities of one recording, segment by segment."""
 
     def __init__(self) -> None:
-        self._stretches: dict[float, list[NDArray[np.float32]]] = {}
+        self._segments: dict[float, list[NDArray[np.float32]]] = {}
         self._last: list[NDArray[np.float32]] = []
 
     def push(
@@ -53,12 +53,12 @@ class Told:
         cuts = [0, *(f for f in firsts if f), len(p)]
         for a, b in pairwise(cuts):
             if starts[a]:
-                self._last = self._stretches.setdefault(float(times[a]), [])
+                self._last = self._segments.setdefault(float(times[a]), [])
             self._last.append(p[a:b].astype(np.float32))
 
     def of(self, onset: float) -> NDArray[np.float32]:
-        """Return the probabilities of the stretch that begins at ``onset``; empty where it has no step."""
-        parts = self._stretches.get(onset, [])
+        """Return the probabilities of the segment that begins at ``onset``; empty where it has no step."""
+        parts = self._segments.get(onset, [])
         return np.concatenate(parts) if parts else np.empty(0, dtype=np.float32)
 
 
@@ -68,19 +68,19 @@ class _Plan:
 
     Args:
         rate: Hz.
-        stretches: Onset in seconds and samples of each.
+        segments: Onset in seconds and samples of each.
         ranges: ``[C, 2]`` smallest and largest value of each channel, uV.
     """
 
     rate: float
-    stretches: tuple[tuple[float, int], ...]
+    segments: tuple[tuple[float, int], ...]
     ranges: NDArray[np.float64]
 
     @property
     def samples(self) -> int:
-        """Samples of a data record: about 1 s, and such that every stretch fills its last one if it can."""
+        """Samples of a data record: about 1 s, and such that every segment fills its last one if it can."""
         second = max(1, round(self.rate))
-        shared = math.gcd(second, *(n for _, n in self.stretches))
+        shared = math.gcd(second, *(n for _, n in self.segments))
         fewest = max(1, math.ceil(SHORTEST * self.rate))
         divisors = (n for n in range(shared, fewest - 1, -1) if shared % n == 0)
         return next((n for n in divisors if exact(n / self.rate)), second)
@@ -89,7 +89,7 @@ class _Plan:
         """Return the start of each data record."""
         n = self.samples
         parts = [
-            onset + np.arange(-(-length // n)) * (n / self.rate) for onset, length in self.stretches
+            onset + np.arange(-(-length // n)) * (n / self.rate) for onset, length in self.segments
         ]
         return np.concatenate(parts)
 
@@ -98,7 +98,7 @@ class _Plan:
         n, rate = self.samples, self.rate
         return [
             Interval(onset=onset + length / rate, duration=(-length % n) / rate, label=FILLED)
-            for onset, length in self.stretches
+            for onset, length in self.segments
             if length % n
         ]
 
@@ -107,8 +107,8 @@ def export_edf(
     path: Path,
     recording: Recording,
     names: Sequence[str],
-    events: Sequence[Found],
-    told: Told,
+    events: Sequence[DetectedEvent],
+    probabilities: StepProbabilities,
     step: float,
     label: str,
 ) -> None:
@@ -119,7 +119,7 @@ def export_edf(
         recording: What was predicted; read twice more, block by block.
         names: The channels, as the file has them.
         events: What was detected.
-        told: The probabilities.
+        probabilities: The probabilities.
         step: Length of a step, s.
         label: What an event is.
 
@@ -128,7 +128,7 @@ def export_edf(
         MemcellError: The file cannot be written.
     """
     if not names:
-        raise DataError("the recording has ready-made features and no signal")
+        raise DataError("the recording has precomputed features and no signal")
     plan = _plan(recording, names)
     n = plan.samples
     stored = stored_ranges(recording.path, names)
@@ -145,40 +145,45 @@ def export_edf(
     noted = [*notes, *plan.filled()]
     with edf_plus(path, signals, noted, recording.simulated) as writer:
         writer.begin(plan.onsets(), n / plan.rate)
-        for values, p in _records(recording, names, n, plan.rate, told, step):
+        for values, p in _records(recording, names, n, plan.rate, probabilities, step):
             _write(writer, signals, values, p)
 
 
 def _plan(recording: Recording, names: Sequence[str]) -> _Plan:
     rate = next(c.rate for c in recording.channels if c.name == names[0])
-    stretches: list[list[float]] = []
+    segments: list[list[float]] = []
     low, high = np.full(len(names), np.inf), np.full(len(names), -np.inf)
     for block in recording.blocks(names):
-        if block.begins or not stretches:
-            stretches.append([block.onset, 0])
-        stretches[-1][1] += block.values.shape[1]
+        if block.begins or not segments:
+            segments.append([block.onset, 0])
+        segments[-1][1] += block.values.shape[1]
         low = np.minimum(low, block.values.min(axis=1))
         high = np.maximum(high, block.values.max(axis=1))
     return _Plan(
         rate=rate,
-        stretches=tuple((onset, int(length)) for onset, length in stretches),
+        segments=tuple((onset, int(length)) for onset, length in segments),
         ranges=np.stack([low, high], axis=1),
     )
 
 
 def _records(
-    recording: Recording, names: Sequence[str], n: int, rate: float, told: Told, step: float
+    recording: Recording,
+    names: Sequence[str],
+    n: int,
+    rate: float,
+    probabilities: StepProbabilities,
+    step: float,
 ) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
     """Yield consecutive data records: ``[C, k n]`` values and ``[k n]`` probabilities."""
     left = np.empty((len(names), 0))
     done = 0
-    p = told.of(0.0)
+    p = probabilities.of(0.0)
     for block in recording.blocks(names):
         if block.begins:
             if left.shape[1]:
                 yield _whole(left, p, done, n, rate * step)
             left, done = left[:, :0], 0
-            p = told.of(block.onset)
+            p = probabilities.of(block.onset)
         values = np.concatenate([left, block.values], axis=1)
         whole = values.shape[1] - values.shape[1] % n
         if whole:

@@ -26,7 +26,7 @@ from memcell.files.reading import read_object
 from memcell_data.formats.reader import signal_file
 from memcell_data.labels.reading import COUNTED_BY_MNE
 from memcell_eeg.export.rows import probability_rows
-from memcell_eeg.scores.detector import Found
+from memcell_eeg.scores.detector import DetectedEvent
 
 SUMMARY = "summary.tsv"
 COLUMNS = (
@@ -79,7 +79,7 @@ def sidecar_path(out: Path, name: str) -> Path:
     return out / f"{name}_events.json"
 
 
-def write_events(path: Path, events: Sequence[Found], label: str) -> None:
+def write_events(path: Path, events: Sequence[DetectedEvent], label: str) -> None:
     """Write one row an event, ``label`` its type."""
     rows = [
         f"{e.onset:.3f}\t{e.duration:.3f}\t{label}\t{e.highest:.6f}\t{e.mean:.6f}" for e in events
@@ -89,7 +89,7 @@ def write_events(path: Path, events: Sequence[Found], label: str) -> None:
 
 def write_annotations(
     path: Path,
-    events: Sequence[Found],
+    events: Sequence[DetectedEvent],
     label: str,
     joined: Sequence[tuple[float, float]] = (),
 ) -> None:

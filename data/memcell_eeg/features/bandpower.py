@@ -48,7 +48,7 @@ class BandPowers:
         self.delay = signal.window / 2
         rate = signal.rate
         low, high = BANDS["delta"][0], BANDS["beta"][1]
-        # Zero-padded to 2 s at least: every band has bins, also behind the first steps of a stretch.
+        # Zero-padded to 2 s at least: every band has bins, also behind the first steps of a segment.
         self._spectra = Spectra(rate, max(signal.width, round(2 * rate)), low, high)
         # The bands follow each other, so each begins where the one before it ends.
         starts = np.searchsorted(self._spectra.frequencies, [a for a, _ in BANDS.values()])

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memcell.testing.failure import must_work, require
-from memcell_eeg.features.windows import FeatureExtractor, SignalWindow, Windows
+from memcell_eeg.features.windows import FeatureExtractor, SignalWindow, WindowedFeatures
 
 Build = Callable[[SignalWindow], FeatureExtractor]
 
@@ -39,7 +39,9 @@ def features(
     with must_work(
         "the extractor to take any part of a signal", "See the rows of `FeatureExtractor.__call__`."
     ):
-        windows = Windows([build(signal)], len(signal.channels), signal.rate, STEP, signal.window)
+        windows = WindowedFeatures(
+            [build(signal)], len(signal.channels), signal.rate, STEP, signal.window
+        )
         size = cut or values.shape[1]
         parts = [windows.push(values[:, at : at + size]) for at in range(0, values.shape[1], size)]
     return np.concatenate(parts)

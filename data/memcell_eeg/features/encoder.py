@@ -35,7 +35,7 @@ def build(config: EegConfig, n_features: int, facts: Mapping[str, Any]) -> nn.Mo
     if pipeline.get("ready"):
         raise ConfigError(
             "'encoder' got 'raw_cnn', which learns from the samples of a signal, and the data set's features "
-            "come ready-made; type --encoder linear or none."
+            "are precomputed; type --encoder linear or none."
         )
     first = 0
     made = Pipeline.from_facts(pipeline)

@@ -1,7 +1,7 @@
 """Features on a common scale: by the running mean and spread of the past, or of the whole recording.
 
 Causal, for each feature by itself. Mean and spread stand still over a block of n steps that begins at step
-t of the stretch and are renewed at its end, with ``x_0`` the stretch's first value::
+t of the segment and are renewed at its end, with ``x_0`` the segment's first value::
 
     z_i = clip((x_i - m) / s, -5, 5)                   i = t .. t + n - 1
     d_i = clip(x_i - m, -3 s, 3 s)
@@ -49,7 +49,7 @@ class CausalNormalizer:
         self._at = 0  # of which are done
 
     def push(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return ``[n, F]`` normalized, for the next ``[n, F]`` steps of the stretch."""
+        """Return ``[n, F]`` normalized, for the next ``[n, F]`` steps of the segment."""
         out = np.empty_like(values)
         if len(values) == 0:
             return out

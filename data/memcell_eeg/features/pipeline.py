@@ -1,9 +1,9 @@
-"""A recording to a sequence: signal, features and targets, each stretch by itself.
+"""A recording to a sequence: signal, features and targets, each segment by itself.
 
 No signal crosses a gap: filters and windows start anew after it, only the scale of the normalization stays,
 and the sequence's ``breaks`` say where it is. With ``phase`` "causal" the features of a step need no sample
 after the step's end, the signal in them is late by `Pipeline.delay`, and a recording is read by blocks, so
-that memory does not grow with its signal. With ``phase`` "zero" a stretch is held whole.
+that memory does not grow with its signal. With ``phase`` "zero" a segment is held whole.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from memcell.sequences.time_series import UNLABELLED, TimeSeries
 from memcell_data.recording import Channel, Recording
 from memcell_eeg.config import EegConfig
 from memcell_eeg.features import normalize
+from memcell_eeg.features.chunks import joined, signal_chunks
 from memcell_eeg.features.extractors import extractors
-from memcell_eeg.features.segments import joined, pieces
 from memcell_eeg.features.stream import CleanSignal
-from memcell_eeg.features.windows import Windows
+from memcell_eeg.features.windows import WindowedFeatures
 from memcell_eeg.signal import filters, resample
-from memcell_eeg.signal.channels import Choice, locate, native_rate
+from memcell_eeg.signal.channels import ChannelChoice, locate, native_rate
 from memcell_eeg.signal.outliers import OutlierFilter
 from memcell_eeg.targets.labels import LabelRules, targets
 
@@ -62,7 +62,7 @@ class Pipeline:
     normalization_memory: float
 
     @classmethod
-    def of(cls, config: EegConfig, choice: Choice, native: float) -> Pipeline:
+    def of(cls, config: EegConfig, choice: ChannelChoice, native: float) -> Pipeline:
         """Return the pipeline of a run.
 
         Args:
@@ -71,7 +71,7 @@ class Pipeline:
             native: The lowest rate among the recordings, Hz.
 
         Raises:
-            ConfigError: The normalization is for ready-made features.
+            ConfigError: The normalization is for precomputed features.
             DataError: A recording is too slow for the bands of the EEG.
         """
         if native < SLOWEST:
@@ -81,7 +81,7 @@ class Pipeline:
             )
         if config.normalization == "training":
             raise ConfigError(
-                "'normalization' got 'training', which is for data sets whose features come ready-made; "
+                "'normalization' got 'training', which is for data sets whose features are precomputed; "
                 "for a signal type causal, recording or none."
             )
         shared = {name: getattr(config, name) for name in _SHARED}
@@ -122,9 +122,11 @@ class Pipeline:
         """``[F]``: the normalization applies to the feature."""
         return np.array([e.normalized for e in extractors(self) for _ in e.names])
 
-    def windows(self) -> Windows:
-        """Return what makes the features of one stretch from its clean signal, not normalized."""
-        return Windows(extractors(self), len(self.channels), self.rate, self.step, self.window)
+    def windows(self) -> WindowedFeatures:
+        """Return what makes the features of one segment from its clean signal, not normalized."""
+        return WindowedFeatures(
+            extractors(self), len(self.channels), self.rate, self.step, self.window
+        )
 
     def delay(self, native: float, rhythm: float = THETA) -> float:
         """Return by how many seconds the causal filters hold back a rhythm.
@@ -167,7 +169,7 @@ class Pipeline:
         return self.window + (smear if self.phase == "zero" else 2 * smear)
 
     def blind_steps(self, native: float) -> int:
-        """Return the steps of a stretch that end before `blind` seconds have passed."""
+        """Return the steps of a segment that end before `blind` seconds have passed."""
         return max(0, int(np.ceil(self.blind(native) / self.step - 1e-6)) - 1)
 
     def sequence(
@@ -187,10 +189,10 @@ class Pipeline:
             DataError: It lacks a channel, is slower than the pipeline's rate, shorter than a
                 window, flat, or holds values that are not numbers; names recording and channel.
         """
-        made = joined(pieces(self, recording, warn))
+        made = joined(signal_chunks(self, recording, warn))
         if made is None:
             raise DataError(
-                f"recording '{recording.name}' has no stretch as long as a step ({self.step:g} s)."
+                f"recording '{recording.name}' has no segment as long as a step ({self.step:g} s)."
             )
         values, times, breaks = made
         if self.normalization == "recording":
@@ -236,7 +238,7 @@ class Pipeline:
         return own
 
     def signal_of(self, values: NDArray[np.float64], native: float) -> NDArray[np.float64]:
-        """Return one stretch ``[C, n]`` uV cleaned, referenced, resampled and band-passed.
+        """Return one segment ``[C, n]`` uV cleaned, referenced, resampled and band-passed.
 
         Args:
             values: ``[C, m]`` uV at the native rate.
@@ -245,7 +247,7 @@ class Pipeline:
         if self.phase == "causal":
             return CleanSignal(self, native).push(values)
         cleaned = OutlierFilter(self.outlier, native).push(values)
-        if cleaned.shape[1]:  # none of a stretch that is too short to tell outliers
+        if cleaned.shape[1]:  # none of a segment that is too short to tell outliers
             values = cleaned
         values = self.referenced(values)
         values = resample.zero_phase(values, native, self.rate)

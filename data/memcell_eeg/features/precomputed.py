@@ -1,4 +1,4 @@
-"""Recordings whose features come ready-made from the data set: no signal, no filters, no windows.
+"""Recordings whose features are precomputed from the data set: no signal, no filters, no windows.
 
 Beside `memcell_eeg.features.pipeline.Pipeline`, for data sets such as ``sleep-edf-powers``. What is left
 to do is the scale: `normalization` "auto" means "training" here, the mean and spread of the training
@@ -9,7 +9,7 @@ vain.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from itertools import pairwise
 from typing import Any, ClassVar
@@ -22,6 +22,7 @@ from memcell.sequences.time_series import UNLABELLED, TimeSeries
 from memcell_data.recording import Recording
 from memcell_eeg.config import EegConfig
 from memcell_eeg.features import normalize
+from memcell_eeg.features.chunks import FeatureChunk, signal_chunks
 from memcell_eeg.features.pipeline import Pipeline
 from memcell_eeg.signal.checks import check_features
 from memcell_eeg.targets.labels import LabelRules, targets
@@ -36,8 +37,8 @@ OF_A_SIGNAL = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReadyFeatures:
-    """What turns a recording with ready-made features into a sequence; stored with the run.
+class PrecomputedFeatures:
+    """What turns a recording with precomputed features into a sequence; stored with the run.
 
     Args:
         feature_names: Of a step, in order; every recording must have the same.
@@ -60,7 +61,7 @@ class ReadyFeatures:
     eeg: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
-    def of(cls, config: EegConfig, recordings: Sequence[Recording]) -> ReadyFeatures:
+    def of(cls, config: EegConfig, recordings: Sequence[Recording]) -> PrecomputedFeatures:
         """Return what the options ask for.
 
         Raises:
@@ -69,7 +70,7 @@ class ReadyFeatures:
         mixed = next((r for r in recordings if r.features is None), None)
         if mixed is not None:
             raise DataError(
-                f"recording '{mixed.name}' has a signal and others have ready-made features; use one "
+                f"recording '{mixed.name}' has a signal and others have precomputed features; use one "
                 "kind at a time."
             )
         found = [r.features() for r in recordings if r.features is not None]
@@ -89,7 +90,7 @@ class ReadyFeatures:
         )
 
     @classmethod
-    def from_facts(cls, facts: Mapping[str, Any]) -> ReadyFeatures:
+    def from_facts(cls, facts: Mapping[str, Any]) -> PrecomputedFeatures:
         """Return what was stored by `facts`."""
         values: dict[str, Any] = {f.name: facts[f.name] for f in fields(cls)}
         for name in ("feature_names", "centre", "spread"):
@@ -109,16 +110,16 @@ class ReadyFeatures:
         """Return a recording's sequence; scaled once `fitted`.
 
         Args:
-            recording: One with ready-made features.
+            recording: One with precomputed features.
             rules: How labels become targets; None leaves every step unlabelled.
             warn: Told each line of what is odd about the recording.
 
         Raises:
-            DataError: It has no ready-made features, or others than the run's.
+            DataError: It has no precomputed features, or others than the run's.
         """
         if recording.features is None:
             raise DataError(
-                f"recording '{recording.name}' has a signal, and the model was trained on ready-made "
+                f"recording '{recording.name}' has a signal, and the model was trained on precomputed "
                 f"features ({', '.join(self.feature_names[:3])}, …); train one on signals."
             )
         made = recording.features()
@@ -146,7 +147,7 @@ class ReadyFeatures:
             step_times=made.times,
         )
 
-    def fitted(self, train: Sequence[TimeSeries]) -> ReadyFeatures:
+    def fitted(self, train: Sequence[TimeSeries]) -> PrecomputedFeatures:
         """Return this with mean and spread of the training steps, where they are what is wanted."""
         if self.normalization != "training":
             return self
@@ -186,12 +187,38 @@ class ReadyFeatures:
         return x
 
 
-def pipeline_of(facts: Mapping[str, Any]) -> Pipeline | ReadyFeatures:
-    """Return what a run's facts hold under ``pipeline``: for a signal or for ready-made features."""
-    return ReadyFeatures.from_facts(facts) if facts.get("ready") else Pipeline.from_facts(facts)
+def pipeline_of(facts: Mapping[str, Any]) -> Pipeline | PrecomputedFeatures:
+    """Return what a run's facts hold under ``pipeline``: for a signal or for precomputed features."""
+    return (
+        PrecomputedFeatures.from_facts(facts) if facts.get("ready") else Pipeline.from_facts(facts)
+    )
 
 
-def check_features_of_run(pipeline: Pipeline | ReadyFeatures, facts: Mapping[str, Any]) -> None:
+def feature_chunks(
+    pipeline: Pipeline | PrecomputedFeatures, recording: Recording, warn: Callable[[str], object]
+) -> Iterator[FeatureChunk]:
+    """Yield a recording's steps in order, in little memory where the pipeline is causal.
+
+    Raises:
+        DataError: As `Pipeline.sequence` does.
+    """
+    if isinstance(pipeline, Pipeline) and pipeline.normalization != "recording":
+        some = False
+        for chunk in signal_chunks(pipeline, recording, warn):
+            yield chunk
+            some = True
+        if not some:
+            raise DataError(
+                f"recording '{recording.name}' has no segment as long as a step ({pipeline.step:g} s)."
+            )
+        return
+    sequence = pipeline.sequence(recording, warn=warn)
+    yield FeatureChunk(features=sequence.features, times=sequence.times, starts=sequence.starts)
+
+
+def check_features_of_run(
+    pipeline: Pipeline | PrecomputedFeatures, facts: Mapping[str, Any]
+) -> None:
     """Refuse a run whose network was trained on other features than its options make today.
 
     Raises:

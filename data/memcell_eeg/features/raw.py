@@ -2,7 +2,7 @@
 
 They are neither normalized nor anything else: what a small network (`memcell_eeg.features.raw_cnn.RawCnn`)
 learns from is the shape of the waves and their size in microvolts. A sample beyond 10 units (500 uV) counts
-as one there. The window of the first steps of a stretch is filled with zeros where there is no past.
+as one there. The window of the first steps of a segment is filled with zeros where there is no past.
 """
 
 from __future__ import annotations

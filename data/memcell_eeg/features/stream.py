@@ -1,16 +1,16 @@
-"""One stretch of signal to the features of its steps, causally and in pieces of any size.
+"""One segment of signal to the features of its steps, causally and in chunks of any size.
 
 The whole causal path in order: single outliers replaced, reference, resampling, band-pass, windows,
 features, running normalization. Each part carries what it needs of the past, so that the features have the
-same bits whatever the pieces are: a file read by blocks, a night at once and a live stream of single samples
+same bits whatever the chunks are: a file read by blocks, a night at once and a live stream of single samples
 give one result.
 
-After a gap a stretch begins (`Flow.after_gap`): outlier filter, resampler, band-pass and windows start anew,
-for nothing may be made up between samples that do not follow each other. The *scale* of the normalization
-stays, and fades with the length of the gap (`memcell_eeg.features.normalize`). Until the window is filled by
-signal of the stretch itself (`Pipeline.blind`), a step's features would be those of a shorter window and of
-the filters' beginning: normalized ones are 0 there, the middle of their scale, and the scale does not learn
-from them.
+After a gap a segment begins (`FeatureStream.after_gap`): outlier filter, resampler, band-pass and windows
+start anew, for nothing may be made up between samples that do not follow each other. The *scale* of the
+normalization stays, and fades with the length of the gap (`memcell_eeg.features.normalize`). Until the window
+is filled by signal of the segment itself (`Pipeline.blind`), a step's features would be those of a shorter
+window and of the filters' beginning: normalized ones are 0 there, the middle of their scale, and the scale
+does not learn from them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ CHUNK = 1 << 13
 
 
 class CleanSignal:
-    """One stretch cleaned, referenced, resampled and band-passed, causally and in pieces of any size.
+    """One segment cleaned, referenced, resampled and band-passed, causally and in chunks of any size.
 
     Args:
         pipeline: What to do.
@@ -49,7 +49,7 @@ class CleanSignal:
         )
 
     def push(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return ``[C, m]`` uV at the pipeline's rate, for the next ``[C, n]`` uV of the stretch."""
+        """Return ``[C, m]`` uV at the pipeline's rate, for the next ``[C, n]`` uV of the segment."""
         parts = [
             self._filter.push(
                 self._resampler.push(
@@ -67,7 +67,7 @@ _ROUND_UP = 0.49937
 
 
 class StepFeatures:
-    """The features of a recording's steps from its clean signal, in pieces of any size.
+    """The features of a recording's steps from its clean signal, in chunks of any size.
 
     Args:
         pipeline: Of the run; its ``normalization`` is applied where it is causal.
@@ -84,7 +84,7 @@ class StepFeatures:
             self._normalizer = CausalNormalizer(pipeline.normalization_memory / pipeline.step)
 
     def after_gap(self, seconds: float) -> None:
-        """Begin a stretch; the scale stays.
+        """Begin a segment; the scale stays.
 
         Args:
             seconds: Between the last sample and the next one, less one sample.
@@ -114,8 +114,8 @@ class StepFeatures:
         return features.astype(np.float32)
 
 
-class Flow:
-    """The features of a recording's steps, causally and in pieces of any size.
+class FeatureStream:
+    """The features of a recording's steps, causally and in chunks of any size.
 
     Args:
         pipeline: Of the run.
@@ -144,7 +144,7 @@ class Flow:
         self._features = StepFeatures(pipeline, native_rate)
 
     def after_gap(self, seconds: float) -> None:
-        """Begin a stretch: filters and windows start anew, the scale of the normalization stays.
+        """Begin a segment: filters and windows start anew, the scale of the normalization stays.
 
         Args:
             seconds: That are missing; below 0 where a clock went back, which counts as none.
@@ -154,7 +154,7 @@ class Flow:
 
     @property
     def steps(self) -> int:
-        """Steps of the stretch that are done; step k begins ``k * pipeline.step`` seconds into it."""
+        """Steps of the segment that are done; step k begins ``k * pipeline.step`` seconds into it."""
         return self._features.done
 
     def push(self, values: NDArray[np.float64]) -> NDArray[np.float32]:

@@ -1,9 +1,9 @@
 """From a signal to the features of each step, each made of the window of past signal behind the step.
 
-Step k of a stretch ends before sample ``round(k step rate)``. The samples of one stretch come in pieces of
-any size, and the features have the same bits whatever the pieces are: a step's window is always worked on in
+Step k of a segment ends before sample ``round(k step rate)``. The samples of one segment come in chunks of
+any size, and the features have the same bits whatever the chunks are: a step's window is always worked on in
 the same row of a block of the same shape, for what a library does to a row (vector instructions, the order
-of a sum) may depend on both. The steps of a stretch whose window is not full yet come one by one.
+of a sum) may depend on both. The steps of a segment whose window is not full yet come one by one.
 """
 
 from __future__ import annotations
@@ -87,10 +87,10 @@ def ends_of(first: int, stop: int, rate: float, step: float) -> NDArray[np.int64
 
 
 def edges(n_samples: int, rate: float, step: float) -> NDArray[np.int64]:
-    """Return ``[n_steps]``: the sample before which each whole step of a stretch ends.
+    """Return ``[n_steps]``: the sample before which each whole step of a segment ends.
 
     Args:
-        n_samples: Samples of the stretch.
+        n_samples: Samples of the segment.
         rate: Samples a second, Hz.
         step: Seconds.
 
@@ -100,8 +100,8 @@ def edges(n_samples: int, rate: float, step: float) -> NDArray[np.int64]:
     return ends_of(0, count_steps(n_samples, rate, step), rate, step)
 
 
-class Windows:
-    """Makes the features of one stretch whose signal comes in pieces; pieces change no bit.
+class WindowedFeatures:
+    """Makes the features of one segment whose signal comes in chunks; chunks change no bit.
 
     Args:
         extractors: In the order of the columns.
@@ -133,7 +133,7 @@ class Windows:
         rows = max(1, min(MOST_ROWS, MOST_SAMPLES // (channels * self.width)))
         self._block = np.zeros((rows, channels, self.width), dtype=np.float32)
         self._past = np.empty((channels, 0), dtype=np.float32)
-        self._first = 0  # the sample of the stretch that `_past` begins with
+        self._first = 0  # the sample of the segment that `_past` begins with
 
     def push(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return ``[k, F]`` of the steps that the next ``[C, n]`` samples complete."""

@@ -20,9 +20,9 @@ class Counts:
         rate: Samples a second, Hz.
         steps: That were done.
         alarms: That were raised.
-        gaps: Stretches that began after another one.
+        gaps: Segments that began after another one.
         losses: How often nothing came.
-        stretches: All of them.
+        segments: All of them.
         samples: That came.
         cpu: Seconds of this thread on what came, writing included, waiting not.
         latency: Seconds from the arrival of a step's last sample to its line, one for each arrival that
@@ -34,7 +34,7 @@ class Counts:
     alarms: int = 0
     gaps: int = 0
     losses: int = 0
-    stretches: int = 0
+    segments: int = 0
     samples: int = 0
     cpu: float = 0.0
     latency: list[float] = field(default_factory=list)
@@ -69,7 +69,7 @@ class Counts:
             "largest_jitter_ms": 1e3 * jitter,
         }
 
-    def said(self) -> Iterator[str]:
+    def messages(self) -> Iterator[str]:
         """Yield the counts as lines for the person."""
         lost = f", lost {self.losses} times" if self.losses else ""
         yield (

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from memcell.applications.streaming import LiveNetwork
 from memcell_eeg.features.pipeline import Pipeline
-from memcell_eeg.features.stream import Flow
+from memcell_eeg.features.stream import FeatureStream
 from memcell_eeg.features.windows import count_steps, ends_of
 from memcell_eeg.signal.checks import check_features
 from memcell_eeg.signal.resample import ratio
@@ -20,7 +20,7 @@ class StepFound:
     """What was found in a step.
 
     Args:
-        start: Seconds from the stretch's beginning by nominal rates, plus the stretch's onset.
+        start: Seconds from the segment's beginning by nominal rates, plus the segment's onset.
         probability: Of an event.
     """
 
@@ -51,15 +51,15 @@ class Detector:
         self._warm()
 
     def begin(self, onset: float, missing: float | None = None) -> None:
-        """Begin a stretch: filters and memory start anew.
+        """Begin a segment: filters and memory start anew.
 
         Args:
             onset: Seconds of its first sample.
-            missing: Seconds between the stretch before and this one, over which the scale of the
+            missing: Seconds between the segment before and this one, over which the scale of the
                 normalization fades; None to begin it anew too.
         """
         if missing is None:
-            self._flow = Flow(self.pipeline, self.rate)
+            self._flow = FeatureStream(self.pipeline, self.rate)
         else:
             self._flow.after_gap(missing)
         self._onset, self._done = onset, 0
@@ -72,7 +72,7 @@ class Detector:
 
         Args:
             values: The samples.
-            offset: Seconds by which the source's clock has moved since the stretch began.
+            offset: Seconds by which the source's clock has moved since the segment began.
 
         Raises:
             DataError: A feature is not a number; names it.
@@ -105,7 +105,7 @@ class Detector:
         self.begin(0.0)
 
     def _samples_for(self, step: int) -> int:
-        """Return how many samples of the stretch complete a step.
+        """Return how many samples of the segment complete a step.
 
         n samples at the native rate make ``ceil(n up / down)`` at the pipeline's.
         """

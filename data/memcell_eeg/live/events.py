@@ -45,7 +45,7 @@ def probability_row(start: float, probability: float, state: bool) -> str:
     return f"{seconds}\t{millionths // 10**6}.{millionths % 10**6:06d}\t{state:d}\n"
 
 
-class Lines:
+class EventWriter:
     """Writes what happens; a full disk or a reader that went away does not end it.
 
     Args:

@@ -12,8 +12,8 @@ import numpy as np
 from memcell.errors import DataError, UsageError
 from memcell_data.formats.reader import stem
 from memcell_eeg.features.pipeline import Pipeline
-from memcell_eeg.live.source import Chunk, Silent
-from memcell_eeg.prediction.sources import Source
+from memcell_eeg.live.source import SampleChunk, Silent
+from memcell_eeg.prediction.sources import RecordingFile
 from memcell_eeg.signal.channels import otherwise_measured
 from memcell_eeg.signal.unit import Unit
 
@@ -56,9 +56,9 @@ class FileSource:
         if not path.is_file() and not path.is_dir():
             raise DataError(f"'{path}' does not exist; type --file with the path of a recording.")
         unit = unit or Unit()
-        self._recording = Source(path=path, name=stem(path)).open(unit.name)
+        self._recording = RecordingFile(path=path, name=stem(path)).open(unit.name)
         if self._recording.features is not None:
-            raise UsageError(f"'{path}' has ready-made features and no signal to stream.")
+            raise UsageError(f"'{path}' has precomputed features and no signal to stream.")
         try:
             self._own = pipeline.located(self._recording)
         except DataError as error:
@@ -66,7 +66,7 @@ class FileSource:
                 f"{error} The model was trained on the channels {', '.join(pipeline.channels)}."
             ) from error
         measured = otherwise_measured(pipeline.channels, self._recording)
-        for line in (*unit.said(path, self._own), *measured):
+        for line in (*unit.messages(path, self._own), *measured):
             say(line)
         self.rate = self._own[0].rate
         self._speed, self._say = speed, say
@@ -76,7 +76,7 @@ class FileSource:
         times = "as fast as it goes" if speed == float("inf") else f"{speed:g} times as fast"
         self.described = f"file '{path}', {self.rate:g} Hz, {'live' if speed == 1 else times}"
 
-    def items(self, stop: Callable[[], bool]) -> Iterator[Chunk | Silent | None]:
+    def items(self, stop: Callable[[], bool]) -> Iterator[SampleChunk | Silent | None]:
         """Yield the recording's samples, each chunk when its last one is due."""
         began, played = time.perf_counter(), 0
         names = [c.name for c in self._own]
@@ -91,7 +91,7 @@ class FileSource:
                     yield None
                 if stop():
                     return
-                yield Chunk(
+                yield SampleChunk(
                     values=block.values[:, at:end],
                     stamps=block.onset + np.arange(at, end) / self.rate,
                     arrived=time.perf_counter(),

@@ -1,17 +1,17 @@
 """Where a live signal is interrupted, found from its time stamps alone.
 
-Nobody marks a gap in a stream: samples are simply missing. With the stretch's first stamp t_0, sample i is
+Nobody marks a gap in a stream: samples are simply missing. With the segment's first stamp t_0, sample i is
 due at ``e_i = t_0 + i / rate + o``, where o follows the mean deviation of the stamps with a time constant of
 10 s (two clocks never run alike). Then
 
 - ``|t_i - e_i| <= gap``: jitter. Stamps that come in bursts or were made when a packet arrived lie a few
   hundredths of a second off, and nothing follows from it; lost samples that shift the stamps by no more
   than this are not told from it, and o takes them up.
-- ``|t_i - e_i| > gap``: a gap (or a clock that was set). Sample i begins a new stretch.
-- time never runs backwards: where a stretch would begin before the end of what came before, or so much
+- ``|t_i - e_i| > gap``: a gap (or a clock that was set). Sample i begins a new segment.
+- time never runs backwards: where a segment would begin before the end of what came before, or so much
   later that the samples between cannot be missing (nobody waited that long), the source's clock was set.
-  The stretch then begins when it arrived, and later stamps are moved by as much.
-- a sample that is not a number in any channel is cut out, and what follows it begins a new stretch, as in a
+  The segment then begins when it arrived, and later stamps are moved by as much.
+- a sample that is not a number in any channel is cut out, and what follows it begins a new segment, as in a
   recording that is read from a file.
 """
 
@@ -33,15 +33,15 @@ _ROUNDING = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
+class SignalPart:
     """Samples that follow each other.
 
     Args:
         values: ``[C, n]`` uV.
         stamps: ``[n]`` seconds, as they came.
         onset: Seconds of the first of them, by the source's clock, as it is due.
-        begins: It is the first of a stretch.
-        missing: Seconds between the end of what came before and this stretch, never negative; 0 where none
+        begins: It is the first of a segment.
+        missing: Seconds between the end of what came before and this segment, never negative; 0 where none
             begins.
         jumped: Seconds by which the source's clock was set before it; ``onset`` has them taken out.
         early: The first sample's stamp was before it was due; None where that is not why the part begins.
@@ -57,7 +57,7 @@ class Part:
 
 
 class GapFinder:
-    """Cuts the samples of a source into stretches.
+    """Cuts the samples of a source into segments.
 
     Args:
         rate: Samples a second, Hz.
@@ -70,21 +70,21 @@ class GapFinder:
     def __init__(self, rate: float, gap: float) -> None:
         self.rate, self.gap = rate, gap
         self.jitter = 0.0
-        self._first: float | None = None  # t_0; None where the next sample begins a stretch
-        self._n = 0  # samples of the stretch so far
+        self._first: float | None = None  # t_0; None where the next sample begins a segment
+        self._n = 0  # samples of the segment so far
         self._offset = 0.0
         self._end: float | None = None  # of all that came so far
         self._shift = 0.0  # added to stamps, for a clock that was set
-        self._early: bool | None = None  # why the next stretch begins
+        self._early: bool | None = None  # why the next segment begins
         self._arrived: float | None = None
 
     @property
     def offset(self) -> float:
-        """Seconds by which the source's clock has moved since the stretch began."""
+        """Seconds by which the source's clock has moved since the segment began."""
         return self._offset
 
     def cut(self) -> None:
-        """Let the next sample begin a stretch, whatever its stamp says."""
+        """Let the next sample begin a segment, whatever its stamp says."""
         self._first, self._early = None, None
 
     def push(
@@ -92,8 +92,8 @@ class GapFinder:
         values: NDArray[np.float64],
         stamps: NDArray[np.float64],
         arrived: float | None = None,
-    ) -> Iterator[Part]:
-        """Yield the samples in parts of one stretch each.
+    ) -> Iterator[SignalPart]:
+        """Yield the samples in parts of one segment each.
 
         Args:
             values: ``[C, n]`` uV; NaN where a sample is missing.
@@ -125,7 +125,7 @@ class GapFinder:
             far = np.abs(deviation) > self.gap
             if far.any():
                 length = int(far.argmax())
-                if length == 0:  # never twice: the first stamp of a stretch is where it is due
+                if length == 0:  # never twice: the first stamp of a segment is where it is due
                     self.cut()
                     self._early = bool(deviation[0] < 0)
                     continue
@@ -137,7 +137,7 @@ class GapFinder:
             at, waited = at + length, None if waited is None else 0.0
 
     def _deviation(self, stamps: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return how far stamps lie from where they are due; where a stretch begins, from the first."""
+        """Return how far stamps lie from where they are due; where a segment begins, from the first."""
         begins = self._first is None
         first = float(stamps[0]) if self._first is None else self._first
         n, offset = (0, 0.0) if begins else (self._n, self._offset)
@@ -150,7 +150,7 @@ class GapFinder:
         stamps: NDArray[np.float64],
         deviation: NDArray[np.float64],
         waited: float | None,
-    ) -> Part:
+    ) -> SignalPart:
         begins, jumped = self._first is None, 0.0
         if self._first is None:
             self._first, self._n, self._offset = float(stamps[0]), 0, 0.0
@@ -168,7 +168,7 @@ class GapFinder:
         self._n += len(stamps)
         self._end = self._first + self._n / self.rate + self._offset
         early, self._early = self._early, None
-        return Part(
+        return SignalPart(
             values=values,
             stamps=stamps - (self._shift - jumped) if self._shift else stamps,
             onset=onset,

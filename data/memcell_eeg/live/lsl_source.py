@@ -3,7 +3,7 @@
 Stamps are those of the sender, mapped to this machine's clock (``clocksync``) and otherwise as they are:
 smoothing them (``dejitter``) would hide the gaps, which `memcell_eeg.live.gaps` finds. A stream that
 falls silent is looked for again; one that comes back, as the same or as a new one of the same name, begins
-a stretch.
+a segment.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from memcell.errors import DataError, MemcellError
 from memcell_data.channels import taken
 from memcell_eeg.features.pipeline import Pipeline
 from memcell_eeg.live.matching import Matched, match
-from memcell_eeg.live.source import Chunk, Silent
+from memcell_eeg.live.source import SampleChunk, Silent
 
 #: Longest wait for a sample before the person is asked whether to stop, s.
 _WAIT = 0.2
@@ -127,7 +127,7 @@ class LSLSource:
             if line := taken(wanted, name):
                 self._say(f"note: channel {line}: not the same reference")
 
-    def items(self, stop: Callable[[], bool]) -> Iterator[Chunk | Silent | None]:
+    def items(self, stop: Callable[[], bool]) -> Iterator[SampleChunk | Silent | None]:
         """Yield the stream's samples as they come, until ``stop``."""
         last, lost, first = time.perf_counter(), False, True
         said = ""
@@ -136,7 +136,7 @@ class LSLSource:
             if chunk is not None:
                 if first:
                     self.zero, first = float(chunk.stamps[0]), False
-                yield chunk if not lost else Chunk(**{**vars(chunk), "begins": True})
+                yield chunk if not lost else SampleChunk(**{**vars(chunk), "begins": True})
                 last, lost, said = chunk.arrived, False, ""
                 continue
             if time.perf_counter() - last >= self._silence:
@@ -151,7 +151,7 @@ class LSLSource:
                 said = why or said
             yield None
 
-    def _pulled(self) -> Chunk | None:
+    def _pulled(self) -> SampleChunk | None:
         """Return what is there, waiting a little for a first sample."""
         if self._inlet is None:
             return None
@@ -168,7 +168,7 @@ class LSLSource:
         rows = np.concatenate([one, more]) if len(stamps) else one
         values = rows[:, self.matched.rows].T.astype(np.float64) * self.matched.microvolts[:, None]
         stamps = self._stamped(np.concatenate([at, stamps]))
-        return Chunk(values=values, stamps=stamps, arrived=arrived)
+        return SampleChunk(values=values, stamps=stamps, arrived=arrived)
 
     def _stamped(self, stamps: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return stamps with those that are no numbers replaced by when they are due after the one before."""

@@ -10,7 +10,7 @@ from memcell.plugins.options import option
 
 
 @dataclass(frozen=True, kw_only=True)
-class StreamConfig:
+class LiveConfig:
     """Where samples come from, when an alarm is raised, and what is written."""
 
     lsl: str = option(

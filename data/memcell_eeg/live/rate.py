@@ -6,7 +6,7 @@ between two losses the stamps run at the stated rate. So, over the last `CUTS` g
 
 - all early: the rate is the number of samples over the seconds between their stamps; where that is no
   positive time, the stamps stand still or run backwards;
-- all late: the rate within the stretches, where the gaps are left out; for stretches of single samples, that
+- all late: the rate within the segments, where the gaps are left out; for segments of single samples, that
   over all.
 """
 
@@ -29,7 +29,7 @@ CALM = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Stretch:
+class _Segment:
     first: float
     last: float
     samples: int
@@ -50,23 +50,23 @@ class RateWatch:
 
     def __init__(self, name: str, rate: float) -> None:
         self._name, self._rate = name, rate
-        self._stretches: deque[_Stretch] = deque(maxlen=CUTS + 1)
+        self._segments: deque[_Segment] = deque(maxlen=CUTS + 1)
         self._early: deque[bool] = deque(maxlen=CUTS)
         self._calm = 0
         self.wrong, self.far, self.worked = "", False, False
 
     def follows(self, stamps: NDArray[np.float64]) -> None:
-        """Take stamps that go on with a stretch."""
+        """Take stamps that go on with a segment."""
         self._calm += len(stamps)
         if self._calm > CALM * self._rate:
             self.wrong, self.far = "", False
             self._early.clear()
-        if self._stretches:
-            before = self._stretches.pop()
+        if self._segments:
+            before = self._segments.pop()
             self._add(before.first, stamps, before.samples)
 
     def begins(self, stamps: NDArray[np.float64], early: bool | None) -> str:
-        """Take the first stamps of a stretch and return what is wrong, once.
+        """Take the first stamps of a segment and return what is wrong, once.
 
         Args:
             stamps: Its first ones.
@@ -74,7 +74,7 @@ class RateWatch:
                 than its stamp.
         """
         if early is None:
-            self._stretches.clear()
+            self._segments.clear()
             self._early.clear()
             self._add(float(stamps[0]), stamps)
             return ""
@@ -89,12 +89,12 @@ class RateWatch:
 
     def _add(self, first: float, stamps: NDArray[np.float64], before: int = 0) -> None:
         samples = before + len(stamps)
-        self._stretches.append(_Stretch(first=first, last=float(stamps[-1]), samples=samples))
+        self._segments.append(_Segment(first=first, last=float(stamps[-1]), samples=samples))
         self.worked |= samples > self._rate
 
     def _judged(self, now: float) -> str:
         # not the one before the first of these gaps: it may have begun when all was right
-        spans = list(self._stretches)[1 - CUTS :]
+        spans = list(self._segments)[1 - CUTS :]
         samples = sum(s.samples for s in spans)
         seconds = now - spans[0].first
         says = f"stream '{self._name}' says it has {self._rate:g} Hz, and its time stamps"

@@ -18,13 +18,13 @@ from memcell_eeg.live.alarm import AlarmLogic, AlarmRules, Ended, Raised
 from memcell_eeg.live.amplitude import FirstSeconds
 from memcell_eeg.live.counts import Counts
 from memcell_eeg.live.detector import Detector
-from memcell_eeg.live.events import Lines
+from memcell_eeg.live.events import EventWriter
 from memcell_eeg.live.file_source import FileSource
-from memcell_eeg.live.gaps import GapFinder, Part
+from memcell_eeg.live.gaps import GapFinder, SignalPart
 from memcell_eeg.live.lsl_source import LSLSource
-from memcell_eeg.live.options import StreamConfig
+from memcell_eeg.live.options import LiveConfig
 from memcell_eeg.live.rate import RateWatch
-from memcell_eeg.live.source import Chunk, Silent, Source
+from memcell_eeg.live.source import LiveSource, SampleChunk, Silent
 from memcell_eeg.live.still import SOON, Passed, StillWatch
 from memcell_eeg.live.writing import quietly
 from memcell_eeg.signal.unit import Unit
@@ -42,16 +42,16 @@ def stream(asked: StreamAsked, task: EegTask) -> int:
         1 where something that was found could not be written, else 0.
 
     Raises:
-        UsageError: The run is of another application, has ready-made features, or looks into the future; or
+        UsageError: The run is of another application, has precomputed features, or looks into the future; or
             results of this name are in the folder already.
         DataError: The source cannot be used.
     """
-    options: StreamConfig = asked.options
+    options: LiveConfig = asked.options
     asked = replace(asked, say=quietly(asked.say))
     pipeline = pipeline_of_run(asked, task)
     source = opened(options, pipeline, asked)
     try:
-        lines = Lines(
+        lines = EventWriter(
             source.name,
             asked.out,
             options.lines,
@@ -85,7 +85,7 @@ def pipeline_of_run(asked: StreamAsked, task: EegTask) -> Pipeline:
     check_features_of_run(pipeline, asked.facts)
     if not isinstance(pipeline, Pipeline):
         raise UsageError(
-            "the run was trained on ready-made features, and a stream has a signal; train on recordings "
+            "the run was trained on precomputed features, and a stream has a signal; train on recordings "
             "with a signal (--data simulated, eye-state, or your own files)."
         )
     ahead = []
@@ -102,7 +102,7 @@ def pipeline_of_run(asked: StreamAsked, task: EegTask) -> Pipeline:
     return pipeline
 
 
-def opened(options: StreamConfig, pipeline: Pipeline, asked: StreamAsked) -> Source:
+def opened(options: LiveConfig, pipeline: Pipeline, asked: StreamAsked) -> LiveSource:
     """Return the source that is asked for."""
     if options.file:
         unit = Unit.of(options.unit, asked.facts)
@@ -129,10 +129,10 @@ class _Live:
         self,
         asked: StreamAsked,
         task: EegTask,
-        options: StreamConfig,
+        options: LiveConfig,
         pipeline: Pipeline,
-        source: Source,
-        lines: Lines,
+        source: LiveSource,
+        lines: EventWriter,
     ) -> None:
         self._asked, self._options, self._pipeline = asked, options, pipeline
         self._source, self._lines, self._rhythm = source, lines, task.rhythm
@@ -176,7 +176,7 @@ class _Live:
             if ended is not None:
                 self._end_alarm(ended)
             whole = self._lines.end(begun, self._counts.summary(self._gaps.jitter))
-            for line in self._counts.said():
+            for line in self._counts.messages():
                 self._asked.say(line)
         return whole
 
@@ -225,7 +225,7 @@ class _Live:
         self._lines.begin(begun)
         return begun
 
-    def _chunk(self, chunk: Chunk) -> None:
+    def _chunk(self, chunk: SampleChunk) -> None:
         before = time.thread_time()
         steps = self._counts.steps
         if chunk.begins:
@@ -241,7 +241,7 @@ class _Live:
         self._counts.cpu += time.thread_time() - before
         self._counts.samples += chunk.values.shape[1]
 
-    def _samples(self, passed: Passed, chunk: Chunk) -> None:
+    def _samples(self, passed: Passed, chunk: SampleChunk) -> None:
         """Take samples; where a channel is dead no alarm goes on."""
         if passed.values.shape[1] == 0:
             return
@@ -260,7 +260,7 @@ class _Live:
                 "made of it until it moves"
             )
 
-    def _watch(self, part: Part) -> None:
+    def _watch(self, part: SignalPart) -> None:
         """Look whether the stamps fit the rate.
 
         Raises:
@@ -285,7 +285,7 @@ class _Live:
         if found:
             self._asked.say(f"note: {found} Until then what is found is not to be trusted.")
 
-    def _part(self, part: Part, chunk: Chunk) -> None:
+    def _part(self, part: SignalPart, chunk: SampleChunk) -> None:
         self._watch(part)
         if self._first is not None:
             for line in self._first.push(part.values):
@@ -312,14 +312,14 @@ class _Live:
                 self._end_alarm(change)
 
     def _begin(self, onset: float, missing: float) -> None:
-        self._detector.begin(onset, missing if self._counts.stretches else None)
-        if self._counts.stretches:
+        self._detector.begin(onset, missing if self._counts.segments else None)
+        if self._counts.segments:
             self._counts.gaps += 1
             ended = self._alarm.gap(missing)
             if ended is not None:
                 self._end_alarm(ended)
             self._lines.event("gap", onset=onset, seconds=missing)
-        self._counts.stretches += 1
+        self._counts.segments += 1
 
     def _end_alarm(self, ended: Ended) -> None:
         raised = ended.raised
@@ -347,7 +347,7 @@ class _Live:
         )
 
 
-def source_channels(source: Source) -> tuple[str, ...]:
+def source_channels(source: LiveSource) -> tuple[str, ...]:
     """Return what a stream calls the model's channels."""
     assert isinstance(source, LSLSource)
     return source.matched.names

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, kw_only=True)
-class Chunk:
+class SampleChunk:
     """Samples that came together.
 
     Args:
         values: ``[C, n]`` uV, the model's channels in its order, n at least 1; NaN where one is missing.
         stamps: ``[n]`` seconds, by the source's clock.
         arrived: When the last of them was there, seconds of `time.perf_counter`.
-        begins: The source knows that the first of them begins a stretch.
+        begins: The source knows that the first of them begins a segment.
     """
 
     values: NDArray[np.float64]
@@ -38,7 +38,7 @@ class Silent:
     why: str
 
 
-class Source(Protocol):
+class LiveSource(Protocol):
     """Samples as they come."""
 
     @property
@@ -61,7 +61,7 @@ class Source(Protocol):
     def trusted(self) -> bool:
         """Whether who reads it has checked units and amplitudes already."""
 
-    def items(self, stop: Callable[[], bool]) -> Iterator[Chunk | Silent | None]:
+    def items(self, stop: Callable[[], bool]) -> Iterator[SampleChunk | Silent | None]:
         """Yield what comes, and None at least twice a second while nothing does, until the end or ``stop``.
 
         Raises:

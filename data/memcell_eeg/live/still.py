@@ -77,7 +77,7 @@ class StillWatch:
         return passed
 
     def end(self) -> Passed:
-        """Return what is held back; the stretch is over."""
+        """Return what is held back; the segment is over."""
         marks = [still.end() for still in self._rows]
         bad = np.stack([m != GOOD for m in marks])
         passed = self._passed(

@@ -11,8 +11,8 @@ from memcell.errors import DataError, UsageError
 from memcell.plugins.options import from_mapping
 from memcell_data.recording import Channel, Recording
 from memcell_eeg.features.pipeline import Pipeline
-from memcell_eeg.features.precomputed import ReadyFeatures, check_features_of_run, pipeline_of
-from memcell_eeg.prediction.sources import Source
+from memcell_eeg.features.precomputed import PrecomputedFeatures, check_features_of_run, pipeline_of
+from memcell_eeg.prediction.sources import RecordingFile
 from memcell_eeg.scores.events import EventRules
 from memcell_eeg.signal.channels import locate
 from memcell_eeg.signal.unit import Unit
@@ -20,7 +20,7 @@ from memcell_eeg.task import EegTask
 
 
 @dataclass(frozen=True, kw_only=True)
-class Model:
+class DetectionModel:
     """A run's way from a recording to events.
 
     Args:
@@ -35,14 +35,14 @@ class Model:
 
     model_id: str
     task: EegTask
-    pipeline: Pipeline | ReadyFeatures
+    pipeline: Pipeline | PrecomputedFeatures
     rules: EventRules
     threshold: float
     simulated: bool
     unit: Unit = field(default_factory=Unit)
 
     @classmethod
-    def of(cls, asked: Asked, task: EegTask) -> Model:
+    def of(cls, asked: Asked, task: EegTask) -> DetectionModel:
         """Return what the facts say.
 
         Raises:
@@ -69,7 +69,7 @@ class Model:
             unit=Unit.of(getattr(asked.options, "unit", ""), facts),
         )
 
-    def origin(self, source: Source, recording: Recording) -> dict[str, Any]:
+    def origin(self, source: RecordingFile, recording: Recording) -> dict[str, Any]:
         """Return what results come from: where it differs they are made anew."""
         return {
             "Name": f"memcell {self.task.name}",
@@ -90,7 +90,7 @@ class Model:
         try:
             if recording.features is not None and isinstance(pipeline, Pipeline):
                 raise DataError(
-                    f"recording '{recording.name}' has ready-made features and no signal."
+                    f"recording '{recording.name}' has precomputed features and no signal."
                 )
             return locate(pipeline.channels, recording)
         except DataError as error:

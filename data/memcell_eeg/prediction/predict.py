@@ -17,12 +17,12 @@ from memcell.files.atomic import growing
 from memcell.interrupt import Interrupted
 from memcell_data.recording import Recording
 from memcell_eeg.export import outputs
-from memcell_eeg.export.edf import Told, export_edf
+from memcell_eeg.export.edf import StepProbabilities, export_edf
 from memcell_eeg.features.pipeline import Pipeline
 from memcell_eeg.prediction.config import PredictConfig
-from memcell_eeg.prediction.model import Model
-from memcell_eeg.prediction.recording import Run
-from memcell_eeg.prediction.sources import Source, find_sources
+from memcell_eeg.prediction.model import DetectionModel
+from memcell_eeg.prediction.recording import RecordingRun
+from memcell_eeg.prediction.sources import RecordingFile, find_sources
 from memcell_eeg.signal.channels import otherwise_measured
 from memcell_eeg.task import EegTask
 
@@ -33,7 +33,7 @@ GAPS = (
 )
 
 
-class Predictor:
+class RecordingPredictor:
     """Writes ``*_events.tsv``, ``*_probability.tsv``, ``*_annot.txt``, ``*_events.json`` and ``summary.tsv``.
 
     Args:
@@ -48,13 +48,13 @@ class Predictor:
     imports: tuple[str, ...] = ("mne.io", "mne.io.edf.edf")
 
     def __init__(self, asked: Asked, task: EegTask) -> None:
-        self._model = Model.of(asked, task)
+        self._model = DetectionModel.of(asked, task)
         self._out = asked.out
         self._export = (asked.options or PredictConfig()).export
         if asked.causal:
             self._model.check_causal()
 
-    def find(self, paths: Sequence[str]) -> list[Source]:
+    def find(self, paths: Sequence[str]) -> list[RecordingFile]:
         """Return the recordings; see `memcell_eeg.prediction.sources.find_sources`.
 
         Raises:
@@ -65,7 +65,7 @@ class Predictor:
         outputs.check_folder(self._out, self._model.model_id)
         return sources
 
-    def one(self, item: Source, infer: Infer) -> Record:
+    def one(self, item: RecordingFile, infer: Infer) -> Record:
         """Do one recording, or return the record of what is there already."""
         base = {"recording": item.name, "file": str(item.path)}
         try:
@@ -90,7 +90,7 @@ class Predictor:
         """Write the summary."""
         outputs.write_summary(self._out, records)
 
-    def _kept(self, item: Source, origin: Mapping[str, Any]) -> Record | None:
+    def _kept(self, item: RecordingFile, origin: Mapping[str, Any]) -> Record | None:
         """Return the record of results that are there already, or None where they are to be made.
 
         Raises:
@@ -111,20 +111,20 @@ class Predictor:
         whole = all(place(self._out, item.name).is_file() for place in places)
         return dict(found["Summary"]) if whole and before == origin else None
 
-    def _run(self, item: Source, recording: Recording, infer: Infer) -> dict[str, Any]:
+    def _run(self, item: RecordingFile, recording: Recording, infer: Infer) -> dict[str, Any]:
         model, out, name = self._model, self._out, item.name
         own = model.channels_of(recording)
-        warnings = model.unit.said(item.path, own)
+        warnings = model.unit.messages(item.path, own)
         notes = []
         if isinstance(model.pipeline, Pipeline):
             notes += otherwise_measured(model.pipeline.channels, recording)
-        told = Told() if "edf" in self._export else None
+        probabilities = StepProbabilities() if "edf" in self._export else None
         with growing(outputs.probability_path(out, name)) as file:
-            run = Run(model=model, file=file, told=told)
+            run = RecordingRun(model=model, file=file, probabilities=probabilities)
             run.through(recording, infer, warnings)
             # A sidecar that speaks of older results must not stand beside newer ones.
             outputs.sidecar_path(out, name).unlink(missing_ok=True)
-        events = run.finder.end()
+        events = run.detector.end()
         outputs.write_events(outputs.events_path(out, name), events, model.task.event)
         joined = outputs.joined_by_mne(recording.path)
         annotations = outputs.annotations_path(out, name)
@@ -136,16 +136,18 @@ class Predictor:
             "hours": run.steps * model.pipeline.step / 3600,
             "channels": ",".join(c.name for c in own),
             "rate": own[0].rate if own else "",
-            "gaps": run.stretches - 1,
+            "gaps": run.segments - 1,
             "warnings": "; ".join(warnings),
         }
-        if told is not None:
+        if probabilities is not None:
             names = [c.name for c in own]
             try:
                 path = outputs.edf_path(out, name)
                 label = model.task.event
-                export_edf(path, recording, names, events, told, model.pipeline.step, label)
-                if run.stretches > 1:
+                export_edf(
+                    path, recording, names, events, probabilities, model.pipeline.step, label
+                )
+                if run.segments > 1:
                     notes.append(GAPS)
             except DataError as error:
                 # the detection stands; what cannot be shown in EDF is said

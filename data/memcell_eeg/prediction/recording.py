@@ -12,53 +12,54 @@ from memcell.errors import DataError
 from memcell.files.atomic import Growing
 from memcell_data.recording import Recording
 from memcell_eeg.export import outputs
-from memcell_eeg.export.edf import Told
-from memcell_eeg.features.blocks import Steps, steps_of
-from memcell_eeg.prediction.model import Model
-from memcell_eeg.scores.detector import EventFinder
+from memcell_eeg.export.edf import StepProbabilities
+from memcell_eeg.features.chunks import FeatureChunk
+from memcell_eeg.features.precomputed import feature_chunks
+from memcell_eeg.prediction.model import DetectionModel
+from memcell_eeg.scores.detector import EventDetector
 
 _NONE = np.empty((0, 0), dtype=np.float32)
 
 
 @dataclass(kw_only=True)
-class Run:
+class RecordingRun:
     """One recording.
 
     Args:
         model: What is done with it.
         file: Takes a row a step.
-        told: Takes the probabilities, where somebody wants them at the end.
+        probabilities: Takes the probabilities, where somebody wants them at the end.
 
     Attributes:
         steps: How many there were.
-        stretches: Of how many stretches.
+        segments: Of how many segments.
         highest: The largest probability.
     """
 
-    model: Model
+    model: DetectionModel
     file: Growing
-    told: Told | None
-    finder: EventFinder = field(init=False)
+    probabilities: StepProbabilities | None
+    detector: EventDetector = field(init=False)
     steps: int = 0
-    stretches: int = 0
+    segments: int = 0
     highest: float = 0.0
-    _owed: list[Steps] = field(default_factory=list)
+    _owed: list[FeatureChunk] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         pipeline = self.model.pipeline
-        self.finder = EventFinder(self.model.threshold, pipeline.step, self.model.rules)
+        self.detector = EventDetector(self.model.threshold, pipeline.step, self.model.rules)
 
     def through(self, recording: Recording, infer: Infer, warnings: list[str]) -> None:
-        """Run all of it; `finder` then has the events.
+        """Run all of it; `detector` then has the events.
 
         Raises:
             DataError: The recording cannot be used, or the network gave nonsense.
         """
         self.file.write(outputs.PROBABILITY_HEADER)
         stream = infer.begin()
-        for steps in steps_of(self.model.pipeline, recording, warnings.append):
-            self._owed.append(Steps(features=_NONE, times=steps.times, starts=steps.starts))
-            self._take(stream.push(steps.features, steps.starts))
+        for chunk in feature_chunks(self.model.pipeline, recording, warnings.append):
+            self._owed.append(FeatureChunk(features=_NONE, times=chunk.times, starts=chunk.starts))
+            self._take(stream.push(chunk.features, chunk.starts))
         self._take(stream.end())
         owed = sum(len(s.times) for s in self._owed)
         if owed:
@@ -73,12 +74,12 @@ class Run:
         if not np.isfinite(p).all():
             raise DataError("the network gave probabilities that are not numbers; train it again.")
         times, starts = self._next(len(p))
-        self.finder.push(p, times, starts)
+        self.detector.push(p, times, starts)
         outputs.add_probabilities(self.file, times, p, self.model.threshold)
-        if self.told is not None:
-            self.told.push(p, times, starts)
+        if self.probabilities is not None:
+            self.probabilities.push(p, times, starts)
         self.steps += len(p)
-        self.stretches += int(starts.sum())
+        self.segments += int(starts.sum())
         self.highest = max(self.highest, float(p.max()))
 
     def _next(self, n: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
@@ -90,5 +91,5 @@ class Run:
             times, starts = self._owed[0].times, self._owed[0].starts
         if n > len(times):
             raise DataError("the network gave more probabilities than there are steps.")
-        self._owed = [Steps(features=_NONE, times=times[n:], starts=starts[n:])]
+        self._owed = [FeatureChunk(features=_NONE, times=times[n:], starts=starts[n:])]
         return times[:n], starts[:n]

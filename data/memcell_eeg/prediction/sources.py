@@ -22,7 +22,7 @@ from memcell_data.recording import Recording
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
+class RecordingFile:
     """One recording to predict.
 
     Args:
@@ -48,7 +48,7 @@ class Source:
         return open_recording(self.path, name=self.name, unit=unit)
 
 
-def find_sources(paths: Sequence[str], but_not_in: Path | None = None) -> list[Source]:
+def find_sources(paths: Sequence[str], but_not_in: Path | None = None) -> list[RecordingFile]:
     """Return the recordings that files, folders (with their subfolders) and globs stand for.
 
     Two files of the same name in different folders get their folders' names in front, so that no
@@ -74,7 +74,7 @@ def find_sources(paths: Sequence[str], but_not_in: Path | None = None) -> list[S
         raise DataError("no recording was given; type the path of a file, a folder or a glob.")
     listed = without_later_parts(files)
     names = file_names(_names(listed))
-    return [Source(path=p, name=n) for p, n in zip(listed, names, strict=True)]
+    return [RecordingFile(path=p, name=n) for p, n in zip(listed, names, strict=True)]
 
 
 def _expand(text: str) -> list[Path]:

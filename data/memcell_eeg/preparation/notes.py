@@ -9,9 +9,9 @@ import numpy as np
 from memcell.sequences.time_series import TimeSeries
 from memcell_eeg.config import EegConfig
 from memcell_eeg.features.pipeline import Pipeline
-from memcell_eeg.features.precomputed import ReadyFeatures, ignored
+from memcell_eeg.features.precomputed import PrecomputedFeatures, ignored
 from memcell_eeg.scores.events import EventRules
-from memcell_eeg.signal.channels import Choice
+from memcell_eeg.signal.channels import ChannelChoice
 from memcell_eeg.splits.split import Split
 from memcell_eeg.targets.labels import LabelRules
 
@@ -20,7 +20,7 @@ MOST_WARNINGS = 5
 
 def notes(
     config: EegConfig,
-    choice: Choice,
+    choice: ChannelChoice,
     pipeline: Pipeline,
     parts: Split,
     native: float,
@@ -51,8 +51,8 @@ def notes(
     return lines + _shared(config, pipeline.normalization, parts)
 
 
-def ready_notes(config: EegConfig, ready: ReadyFeatures, parts: Split) -> list[str]:
-    """Return the lines of a task whose features come ready-made.
+def precomputed_notes(config: EegConfig, ready: PrecomputedFeatures, parts: Split) -> list[str]:
+    """Return the lines of a task whose features are precomputed.
 
     Args:
         config: The options.
@@ -61,7 +61,7 @@ def ready_notes(config: EegConfig, ready: ReadyFeatures, parts: Split) -> list[s
     """
     lines = [
         *parts.notes,
-        f"{len(ready.feature_names)} ready-made features ({', '.join(ready.feature_names[:3])}, …) in "
+        f"{len(ready.feature_names)} precomputed features ({', '.join(ready.feature_names[:3])}, …) in "
         f"steps of {ready.step:g} s, normalization: {ready.normalization}",
     ]
     if vain := ignored(config):

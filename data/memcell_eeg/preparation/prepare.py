@@ -15,7 +15,7 @@ from memcell_data.recording import Recording
 from memcell_eeg.cache import FeatureCache
 from memcell_eeg.config import EegConfig
 from memcell_eeg.features.pipeline import Pipeline
-from memcell_eeg.features.precomputed import ReadyFeatures
+from memcell_eeg.features.precomputed import PrecomputedFeatures
 from memcell_eeg.left_out import RECORDING, LeftOut
 from memcell_eeg.preparation.notes import few
 from memcell_eeg.preparation.quality import quality
@@ -26,7 +26,7 @@ from memcell_eeg.targets.resolved import read_labels
 
 
 @dataclass(frozen=True, kw_only=True)
-class Made:
+class PreparedData:
     """Sequences before they are split, and what must be said of how they were made.
 
     Args:
@@ -74,12 +74,12 @@ class Made:
 
 def make_sequences(
     config: EegConfig,
-    pipeline: Pipeline | ReadyFeatures,
+    pipeline: Pipeline | PrecomputedFeatures,
     recordings: Sequence[Recording],
     progress: Progress,
     left_out: LeftOut,
     protocols: Protocols,
-) -> Made:
+) -> PreparedData:
     """Return the sequences of all recordings.
 
     Args:
@@ -95,13 +95,13 @@ def make_sequences(
             labelled step.
     """
     warnings: list[str] = []
-    graded = read_labels(recordings, config.protocol, protocols, warnings.append, left_out)
-    rules = replace(LabelRules.of(config), protocol=graded.protocol)
+    resolved = read_labels(recordings, config.protocol, protocols, warnings.append, left_out)
+    rules = replace(LabelRules.of(config), protocol=resolved.protocol)
     cache = FeatureCache.of(config.cache)
     progress.expect(len(recordings))
     made, used, described = [], [], []
     with one_thread():
-        for recording in graded.recordings:
+        for recording in resolved.recordings:
             before = len(warnings)
             try:
                 made.append(_sequence(pipeline, cache, recording, rules, warnings.append))
@@ -123,28 +123,28 @@ def make_sequences(
     if not sequences:
         raise DataError(
             f"none of the {len(recordings)} recordings of '{recordings[0].dataset}' has a labelled "
-            f"step under {graded.protocol}; check the names of the labels."
+            f"step under {resolved.protocol}; check the names of the labels."
         )
-    lines = [*graded.notes, *few(warnings)]
+    lines = [*resolved.notes, *few(warnings)]
     if len(sequences) < len(made):
         without = [s.name for s in made if not s.labelled.any()]
         shown = ", ".join(without[:5]) + (", ..." if len(without) > 5 else "")
         lines.append(f"{len(without)} recordings without a labelled step left out ({shown})")
-    told = cache.told()
-    return Made(
+    summary = cache.summary()
+    return PreparedData(
         sequences=sequences,
         recordings=tuple(used),
-        protocol=graded.protocol,
+        protocol=resolved.protocol,
         left_out=left_out,
         simulated=any(r.simulated for r in recordings),
         notes=tuple(lines),
-        remarks=(told,) if told else (),
+        remarks=(summary,) if summary else (),
         quality=tuple(described),
     )
 
 
 def _sequence(
-    pipeline: Pipeline | ReadyFeatures,
+    pipeline: Pipeline | PrecomputedFeatures,
     cache: FeatureCache,
     recording: Recording,
     rules: LabelRules,

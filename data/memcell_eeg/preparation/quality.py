@@ -21,7 +21,7 @@ def quality(recording: Recording, sequence: TimeSeries, warnings: Sequence[str])
 
     Returns:
         ``name``, ``subject``; ``seconds`` from first to last sample; ``rate`` in Hz, 0 where features came
-        ready-made; ``steps``, how many of them are ``labelled`` and ``positive``; ``gaps`` and
+        precomputed; ``steps``, how many of them are ``labelled`` and ``positive``; ``gaps`` and
         ``gap_seconds`` between steps; the first ``warnings``.
     """
     times, step = sequence.times, sequence.step_seconds

@@ -43,9 +43,9 @@ def under(
         DataError: Nothing is left to score.
     """
     left_out = LeftOut(config.strict)
-    graded = read_labels(recordings, protocol, protocols, str, left_out)
-    rules = replace(LabelRules.of(config), protocol=graded.protocol)
-    known = {r.name: r for r in graded.recordings}
+    resolved = read_labels(recordings, protocol, protocols, str, left_out)
+    rules = replace(LabelRules.of(config), protocol=resolved.protocol)
+    known = {r.name: r for r in resolved.recordings}
 
     def relabelled(sequences: Sequence[TimeSeries]) -> tuple[TimeSeries, ...]:
         out = []
@@ -62,16 +62,16 @@ def under(
     made = {part: relabelled(getattr(task, part)) for part in ("train", "valid", "test")}
     if not any(s.labelled.any() for s in made["test"]):
         raise DataError(
-            f"the test split has no labelled step under {graded.protocol}; type another --protocol."
+            f"the test split has no labelled step under {resolved.protocol}; type another --protocol."
         )
     before = str(task.facts["protocol"]["name"])
     said = (
         f"the network, its split and its decision are of the protocol {before}; baselines are fitted under "
-        f"{graded.protocol.name}"
+        f"{resolved.protocol.name}"
     )
     replaced = ("protocol: ", "training steps: ", "test steps: ")
     notes = [n for n in task.notes if not n.startswith(replaced)]
-    notes += [str(graded.protocol), said, *graded.notes, *counts(made["train"], made["test"])]
+    notes += [str(resolved.protocol), said, *resolved.notes, *counts(made["train"], made["test"])]
     notes += [n for n in left_out.notes(len(recordings)) if n not in notes]
     weights = task.class_weights
     totals = class_totals(made["train"], None)
@@ -81,7 +81,7 @@ def under(
         valid=made["valid"],
         test=made["test"],
         class_weights=loss_weights(*totals, 1.0) if weights and all(totals) else weights,
-        protocol=graded.protocol.name,
+        protocol=resolved.protocol.name,
         notes=tuple(notes),
-        facts={**task.facts, "protocol": graded.protocol.facts()},
+        facts={**task.facts, "protocol": resolved.protocol.facts()},
     )

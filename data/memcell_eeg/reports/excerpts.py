@@ -25,7 +25,7 @@ from memcell.files.atomic import write_atomic
 from memcell.files.reading import parse_json, read_arrays, refusing
 from memcell.sequences.time_series import TimeSeries
 from memcell_data.recording import Recording
-from memcell_eeg.features.precomputed import ReadyFeatures, pipeline_of
+from memcell_eeg.features.precomputed import PrecomputedFeatures, pipeline_of
 from memcell_eeg.reports.places import Place, choose
 from memcell_eeg.reports.trace import envelope, read_trace
 
@@ -89,7 +89,7 @@ def write_excerpts(
         one = {"sequence": s.name, "place": vars(place), "channels": [], "scale": 1.0, "unit": "",
                "why_not": ""}  # fmt: skip
         found: dict[str, tuple[Curve, Curve, Curve]] = {}
-        if isinstance(pipeline, ReadyFeatures):
+        if isinstance(pipeline, PrecomputedFeatures):
             found, one["scale"] = _features(s, place, pipeline.feature_names)
         else:
             one["unit"] = "µV"
@@ -190,7 +190,7 @@ def _recording(s: TimeSeries, recordings: Sequence[Recording]) -> Recording:
 
 
 def _joined(parts: list[tuple[Curve, Curve, Curve]]) -> tuple[Curve, Curve, Curve]:
-    """Return the stretches one behind the other, with NaN between them."""
+    """Return the segments one behind the other, with NaN between them."""
     if not parts:
         return np.empty(0), np.empty(0), np.empty(0)
     broken = [[np.append(a, np.nan if k else a[-1]) for k, a in enumerate(p)] for p in parts]

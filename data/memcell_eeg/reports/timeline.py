@@ -25,7 +25,7 @@ from memcell.files.atomic import write_atomic
 from memcell.reports.palette import LIGHT
 from memcell.sequences.time_series import TimeSeries
 from memcell_data.recording import Recording
-from memcell_eeg.features.precomputed import ReadyFeatures, pipeline_of
+from memcell_eeg.features.precomputed import PrecomputedFeatures, pipeline_of
 from memcell_eeg.reports.trace import Trace, envelope, read_trace
 from memcell_eeg.scores.events import EventRules, runs
 
@@ -71,7 +71,7 @@ def draw(
     pipeline = pipeline_of(task.facts["pipeline"])
     channels = (pipeline.eeg or pipeline.channels)[:MOST_CHANNELS]
     trace = None
-    if isinstance(pipeline, ReadyFeatures):
+    if isinstance(pipeline, PrecomputedFeatures):
         channels = pipeline.feature_names[:MOST_CHANNELS]
     elif recording is not None:
         trace = read_trace(recording, pipeline, channels)
@@ -84,7 +84,7 @@ def draw(
     whole = (float(sequence.times[0]), float(sequence.times[-1]) + sequence.step_seconds)
     spans = ((axes[0], axes[1], whole, channels[:1]), (axes[2], axes[3], zoom, channels))
     for eeg, below, span, shown in spans:
-        if isinstance(pipeline, ReadyFeatures):
+        if isinstance(pipeline, PrecomputedFeatures):
             _features(eeg, sequence, pipeline.feature_names[: max(1, len(shown))])
         else:
             _eeg(eeg, trace, shown, span)

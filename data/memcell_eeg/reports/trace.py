@@ -20,22 +20,22 @@ Curve = NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True)
 class Trace:
-    """Filtered channels by stretch.
+    """Filtered channels by segment.
 
     Args:
         channels: Names, one a row.
         rate: Hz.
-        stretches: (onset in seconds, ``[C, n]`` uV) of each.
+        segments: (onset in seconds, ``[C, n]`` uV) of each.
     """
 
     channels: tuple[str, ...]
     rate: float
-    stretches: tuple[tuple[float, Curve], ...]
+    segments: tuple[tuple[float, Curve], ...]
 
     def scale(self, channels: Sequence[str]) -> float:
         """Return what most of the samples stay under, uV: the 99.5th percentile of their size."""
         rows = [self.channels.index(c) for c in channels]
-        sizes = np.concatenate([np.abs(v[rows]).ravel() for _, v in self.stretches])
+        sizes = np.concatenate([np.abs(v[rows]).ravel() for _, v in self.segments])
         return max(float(np.quantile(sizes, 0.995)), 1.0)
 
 
@@ -50,21 +50,21 @@ def read_trace(recording: Recording, pipeline: Pipeline, channels: Sequence[str]
     signal = recording.read([c.name for c in locate(names, recording)])
     made = tuple(
         (s.onset, few.signal_of(signal.values[:, s.start : s.stop], signal.rate))
-        for s in signal.stretches
+        for s in signal.segments
     )
-    return Trace(channels=names, rate=pipeline.rate, stretches=made)
+    return Trace(channels=names, rate=pipeline.rate, segments=made)
 
 
 def envelope(
     trace: Trace, channel: str, span: tuple[float, float], points: int
 ) -> Iterator[tuple[Curve, Curve, Curve]]:
-    """Yield for each stretch in a span (times, lowest, highest) of at most ``points`` pieces.
+    """Yield for each segment in a span (times, lowest, highest) of at most ``points`` pieces.
 
     Neighbouring pieces share a sample, so that the band between lowest and highest has no holes.
     """
     row = trace.channels.index(channel)
     hop = max(1, int((span[1] - span[0]) * trace.rate / points))
-    for onset, values in trace.stretches:
+    for onset, values in trace.segments:
         first = max(0, int((span[0] - onset) * trace.rate))
         stop = min(values.shape[1], int((span[1] - onset) * trace.rate) + 1)
         pieces = (stop - first - 1) // hop

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from memcell_eeg.scores.scores import Steps
+from memcell_eeg.scores.scores import DecidedSteps
 
 #: Most points of a curve.
 POINTS = 200
@@ -31,7 +31,7 @@ class Reliability:
     observed: float
 
 
-def reliability(steps: Steps, bins: int = BINS) -> list[Reliability]:
+def reliability(steps: DecidedSteps, bins: int = BINS) -> list[Reliability]:
     """Return the reliability table over bins of equal width (Naeini et al. 2015).
 
     Training's shift of the prior is undone; empty where that is not known.
@@ -55,7 +55,7 @@ def reliability(steps: Steps, bins: int = BINS) -> list[Reliability]:
     return out
 
 
-def precision_recall(steps: Steps, points: int = POINTS) -> list[tuple[float, float, float]]:
+def precision_recall(steps: DecidedSteps, points: int = POINTS) -> list[tuple[float, float, float]]:
     """Return (threshold, recall, precision) with recall ascending; empty without a positive step.
 
     Every threshold where there are at most ``points``, else those nearest to evenly spaced recalls.

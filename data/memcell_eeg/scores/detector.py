@@ -1,6 +1,6 @@
 """Events found while probabilities come, without keeping them.
 
-The same rule as `memcell_eeg.scores.events.runs`: an event is a run of positive steps within one stretch;
+The same rule as `memcell_eeg.scores.events.runs`: an event is a run of positive steps within one segment;
 runs at most ``merge`` apart become one, and what is shorter than ``min_duration`` is none.
 """
 
@@ -16,7 +16,7 @@ from memcell_eeg.scores.events import EventRules
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class DetectedEvent:
     """A detected event.
 
     Args:
@@ -45,7 +45,7 @@ class _Sum:
         self.highest = max(self.highest, highest)
 
 
-class EventFinder:
+class EventDetector:
     """Finds the events of one recording.
 
     Args:
@@ -57,7 +57,7 @@ class EventFinder:
     def __init__(self, threshold: float, step: float, rules: EventRules) -> None:
         self._threshold, self._step, self._rules = threshold, step, rules
         #: Those that are over.
-        self.events: list[Found] = []
+        self.events: list[DetectedEvent] = []
         self._onset = 0.0
         self._run, self._since = _Sum(), _Sum()
 
@@ -92,7 +92,7 @@ class EventFinder:
                 if self._since.steps * self._step > self._rules.merge + 1e-9:
                     self._close()
 
-    def end(self) -> list[Found]:
+    def end(self) -> list[DetectedEvent]:
         """Return all events; the recording is over."""
         self._close()
         return self.events
@@ -101,7 +101,7 @@ class EventFinder:
         run = self._run
         duration = run.steps * self._step
         if run.steps and duration >= self._rules.min_duration - 1e-9:
-            found = Found(
+            found = DetectedEvent(
                 onset=self._onset,
                 duration=duration,
                 highest=run.highest,

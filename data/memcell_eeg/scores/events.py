@@ -1,18 +1,18 @@
 """Probabilities to events, and events to scores.
 
-An event is a run of positive steps within one stretch. Detected events at most ``merge`` apart become
+An event is a run of positive steps within one segment. Detected events at most ``merge`` apart become
 one and those shorter than ``min_duration`` are dropped; events longer than ``max_duration`` are counted
-in pieces, so that one endless detection is not one hit (the SzCORE method, Dan et al. 2024, with a
-microsleep's parameters instead of a seizure's). A piece shorter than ``min_duration`` is no event, neither
+in parts, so that one endless detection is not one hit (the SzCORE method, Dan et al. 2024, with a
+microsleep's parameters instead of a seizure's). A part shorter than ``min_duration`` is no event, neither
 a true one nor a detected one: what a gap, time without a label or the cut at ``max_duration`` leaves of an
 event may be too short for any detection to hit.
 
 - **Hits.** A detected event hits a true one when it overlaps it after both its ends were moved out by
   ``tolerance``, or touches it; every event is matched at most once, in order of time. A detection that
   runs on through time without a label, from one true event to the next, may hit both.
-- **False alarms** are detected events outside every true event, pieces that are too short to be counted
+- **False alarms** are detected events outside every true event, parts that are too short to be counted
   included, by more than ``tolerance``. A second detection in a true event is neither a hit nor a false alarm.
-- **Delays.** A detection, before it is cut into pieces, belongs to the true event that it overlaps most,
+- **Delays.** A detection, before it is cut into parts, belongs to the true event that it overlaps most,
   or to the nearest within ``tolerance`` where it overlaps none; of two the earlier. The delay of a true
   event is that of the first detection that belongs to it.
 
@@ -45,7 +45,7 @@ class Event:
         stop: The step after its last.
         onset: Seconds from the recording's start.
         duration: Seconds.
-        continues: It is a later piece of a longer event.
+        continues: It is a later part of a longer event.
     """
 
     first: int
@@ -80,7 +80,7 @@ class EventRules:
         )
 
     def __str__(self) -> str:
-        cut = f", in pieces of {self.max_duration:g} s" if self.max_duration else ""
+        cut = f", in parts of {self.max_duration:g} s" if self.max_duration else ""
         return (
             f"events from {self.min_duration:g} s{cut}, merged within {self.merge:g} s, matched one to one "
             f"with a tolerance of {self.tolerance:g} s"
@@ -95,15 +95,15 @@ def runs(
     Args:
         positive: ``[n_steps]``.
         sequence: Whose steps they are.
-        merge: Runs of one stretch at most this far apart become one, s.
+        merge: Runs of one segment at most this far apart become one, s.
         min_duration: Shorter ones are dropped, s.
     """
-    step, stretch = sequence.step_seconds, np.cumsum(sequence.starts)
+    step, segment = sequence.step_seconds, np.cumsum(sequence.starts)
     opens = positive & (np.r_[True, ~positive[:-1]] | sequence.starts)
     closes = positive & (np.r_[~positive[1:], True] | np.r_[sequence.starts[1:], True])
     spans: list[list[int]] = []
     for first, last in zip(np.flatnonzero(opens), np.flatnonzero(closes), strict=True):
-        near = spans and stretch[first] == stretch[spans[-1][1] - 1]
+        near = spans and segment[first] == segment[spans[-1][1] - 1]
         if near and (first - spans[-1][1]) * step <= merge + SAME:
             spans[-1][1] = int(last) + 1
         else:
@@ -115,12 +115,12 @@ def runs(
     ]
 
 
-def pieces(
+def split_long(
     events: Sequence[Event], max_duration: float, step: float, min_duration: float = 0.0
 ) -> list[Event]:
-    """Return the events, those longer than ``max_duration`` seconds in pieces of it (0: as they are).
+    """Return the events, those longer than ``max_duration`` seconds in parts of it (0: as they are).
 
-    Events and pieces shorter than ``min_duration`` seconds are left out.
+    Events and parts shorter than ``min_duration`` seconds are left out.
     """
     if max_duration == 0:
         return [e for e in events if e.duration >= min_duration - SAME]
@@ -195,11 +195,11 @@ def count_events(sequence: TimeSeries, positive: NDArray[np.bool_], rules: Event
     """
     step, least = sequence.step_seconds, rules.min_duration
     spans = runs(sequence.targets == 1, sequence)
-    true = pieces(spans, rules.max_duration, step, least)
+    true = split_long(spans, rules.max_duration, step, least)
     found = runs(positive, sequence, rules.merge, least)
-    detected = pieces(found, rules.max_duration, step, least)
-    segments = _cut_without_label(detected, spans, sequence)
-    hits = len(match(true, segments, rules.tolerance))
+    detected = split_long(found, rules.max_duration, step, least)
+    matchable = _cut_without_label(detected, spans, sequence)
+    hits = len(match(true, matchable, rules.tolerance))
     alarms = sum(
         owner is None and bool(sequence.labelled[d.first : d.stop].mean() >= 0.5)
         for d, owner in zip(detected, _owners(detected, spans, rules.tolerance), strict=True)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from memcell.applications.app import Judged
 from memcell.statistics.bootstrap import RESAMPLES, SEED, Interval, percentile_interval
 from memcell_eeg.scores.events import EventRules, count_events
-from memcell_eeg.scores.scores import Steps
+from memcell_eeg.scores.scores import DecidedSteps
 
 #: Levels of probability that average precision is made of.
 LEVELS = 500
@@ -58,14 +58,14 @@ def intervals(judged: Sequence[Judged], rules: EventRules) -> dict[str, Interval
 
 def count(judged: Sequence[Judged], subjects: Sequence[str], rules: EventRules) -> Counts:
     """Return what adds up over subjects: ``[n_subjects]`` or ``[n_subjects, bins]`` for each name."""
-    steps = [Steps.of(judged, subject) for subject in subjects]
+    steps = [DecidedSteps.of(judged, subject) for subject in subjects]
     levels = np.unique(np.quantile(np.concatenate([s.p for s in steps]), np.linspace(0, 1, LEVELS)))
 
-    def by_level(s: Steps, positive: int) -> NDArray[np.float64]:
+    def by_level(s: DecidedSteps, positive: int) -> NDArray[np.float64]:
         at = np.searchsorted(levels, s.p[s.y == positive], side="right") - 1
         return np.bincount(at, minlength=len(levels)).astype(np.float64)
 
-    def gaps(s: Steps) -> NDArray[np.float64]:
+    def gaps(s: DecidedSteps) -> NDArray[np.float64]:
         if not np.isfinite(s.chance).all():
             return np.full(BINS, np.nan)
         inside = np.minimum((s.chance * BINS).astype(np.int64), BINS - 1)

@@ -53,7 +53,7 @@ SHOWN = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Steps:
+class DecidedSteps:
     """Labelled steps with what was said and decided of each.
 
     Args:
@@ -69,7 +69,7 @@ class Steps:
     chance: NDArray[np.float64]
 
     @classmethod
-    def of(cls, judged: Sequence[Judged], subject: str | None = None) -> Steps:
+    def of(cls, judged: Sequence[Judged], subject: str | None = None) -> DecidedSteps:
         """Return the labelled steps of some parts, each under its own threshold.
 
         Args:
@@ -96,7 +96,7 @@ class Steps:
         p: NDArray[np.float64],
         threshold: float,
         weight_odds: float = 1.0,
-    ) -> Steps:
+    ) -> DecidedSteps:
         """Return steps that are positive from a probability on."""
         state = (p >= threshold).astype(np.int64)
         return cls(y=y, p=p, state=state, chance=undo_weights(p, weight_odds))
@@ -132,7 +132,7 @@ def pooled_scores(judged: Sequence[Judged], rules: EventRules) -> dict[str, floa
         for part in judged
         for s, q in zip(part.sequences, part.probabilities, strict=True)
     ]
-    found = {**scores_of(Steps.of(judged)), **events.scores_of(counted)}
+    found = {**scores_of(DecidedSteps.of(judged)), **events.scores_of(counted)}
     return {name: found[name] for name in MEANING}
 
 
@@ -147,10 +147,10 @@ def step_scores(
         threshold: From 0 to 1.
         weight_odds: As in `scores`.
     """
-    return scores_of(Steps.decided(y, p, threshold, weight_odds))
+    return scores_of(DecidedSteps.decided(y, p, threshold, weight_odds))
 
 
-def scores_of(steps: Steps) -> dict[str, float]:
+def scores_of(steps: DecidedSteps) -> dict[str, float]:
     """Return the scores of decided steps."""
     y, p, state, chance = steps.y, steps.p, steps.state, steps.chance
     names = ("balanced_accuracy", "kappa", "f1", "auc_pr", "mcc", "accuracy", "brier", "ece")

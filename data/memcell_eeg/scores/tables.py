@@ -17,8 +17,8 @@ from memcell.runs.by_subject import cell
 from memcell.sequences.time_series import TimeSeries
 from memcell_eeg.scores.curves import precision_recall, reliability
 from memcell_eeg.scores.events import EventRules, count_events
-from memcell_eeg.scores.scores import Steps
-from memcell_eeg.scores.transition_errors import errors_around
+from memcell_eeg.scores.scores import DecidedSteps
+from memcell_eeg.scores.transition_errors import transition_errors
 
 ALL = "all"
 
@@ -44,11 +44,13 @@ def tables(rows: Sequence[Row], rules: EventRules) -> Mapping[str, str]:
             rows,
             lambda row: [
                 [b.low, b.high, b.count, b.said, b.observed]
-                for b in reliability(Steps.of(row.judged))
+                for b in reliability(DecidedSteps.of(row.judged))
             ],
         ),
         "pr.tsv": _table(
-            "threshold recall precision", rows, lambda row: precision_recall(Steps.of(row.judged))
+            "threshold recall precision",
+            rows,
+            lambda row: precision_recall(DecidedSteps.of(row.judged)),
         ),
         "operating.tsv": _table(
             "threshold recall precision specificity", rows, lambda row: [_operating(row.judged)]
@@ -58,7 +60,7 @@ def tables(rows: Sequence[Row], rules: EventRules) -> Mapping[str, str]:
             rows,
             lambda row: [
                 [b.change, b.start, b.stop, b.count, b.errors, b.errors / b.count]
-                for b in errors_around(row.judged)
+                for b in transition_errors(row.judged)
             ],
         ),
         "delays.tsv": _table(
@@ -70,7 +72,7 @@ def tables(rows: Sequence[Row], rules: EventRules) -> Mapping[str, str]:
 def _confusion(row: Row, rules: EventRules) -> Iterable[Line]:
     subjects = sorted({s.subject for part in row.judged for s in part.sequences})
     for subject in (None, *subjects):
-        steps = Steps.of(row.judged, subject)
+        steps = DecidedSteps.of(row.judged, subject)
         counted = [
             count_events(s, state, rules)
             for s, state in _states(row.judged)
@@ -90,7 +92,7 @@ def _confusion(row: Row, rules: EventRules) -> Iterable[Line]:
 
 
 def _operating(judged: Sequence[Judged]) -> Line:
-    steps = Steps.of(judged)
+    steps = DecidedSteps.of(judged)
     thresholds = {part.decision["threshold"] for part in judged}
     positive, called = steps.y == 1, steps.state == 1
     return [

@@ -27,7 +27,7 @@ class Bin:
     """Steps at some distance from their nearest change.
 
     Args:
-        change: ``"to_positive"``, ``"to_negative"``; ``"none"`` for stretches without a change.
+        change: ``"to_positive"``, ``"to_negative"``; ``"none"`` for segments without a change.
         start, stop: Seconds, ``[start, stop)``; negative before the change.
         count: Labelled steps.
         errors: Wrong ones among them.
@@ -44,13 +44,13 @@ def nearest(sequence: TimeSeries) -> tuple[NDArray[np.float64], NDArray[np.int64
     """Return how many steps each step lies from the nearest change, and to which class that leads.
 
     The first step after a change has 0, the last one before it -1; of two as near it is the earlier
-    change. Without a change in its stretch a step has nan and class -1.
+    change. Without a change in its segment a step has nan and class -1.
     """
     distance, leads = np.full(sequence.n_steps, np.nan), np.full(sequence.n_steps, -1)
-    stretch = np.cumsum(sequence.starts)
+    segment = np.cumsum(sequence.starts)
     at = np.arange(sequence.n_steps)
     for last, first in zip(*changes(sequence), strict=True):
-        inside = np.flatnonzero(stretch == stretch[first])
+        inside = np.flatnonzero(segment == segment[first])
         t = at[inside]
         signed = np.where(t >= first, t - first, t - last - 1).astype(np.float64)
         nearer = ~(_far(distance[inside]) <= _far(signed))
@@ -59,7 +59,7 @@ def nearest(sequence: TimeSeries) -> tuple[NDArray[np.float64], NDArray[np.int64
     return distance, leads
 
 
-def errors_around(judged: Sequence[Judged]) -> list[Bin]:
+def transition_errors(judged: Sequence[Judged]) -> list[Bin]:
     """Return the bins that have steps, by change and distance."""
     found = []
     step = 1.0

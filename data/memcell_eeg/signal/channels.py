@@ -25,7 +25,7 @@ REGIONS = ("O1", "O2", "P3", "P4", "C3", "C4", "F3", "F4")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Choice:
+class ChannelChoice:
     """The channels of a run.
 
     Args:
@@ -42,7 +42,7 @@ class Choice:
         return f"channels {', '.join(self.names)} ({self.reason})"
 
 
-def choose(wanted: Sequence[str], recordings: Sequence[Recording]) -> Choice:
+def choose(wanted: Sequence[str], recordings: Sequence[Recording]) -> ChannelChoice:
     """Return the channels that the words stand for in all of the recordings.
 
     Args:
@@ -75,7 +75,7 @@ def choose(wanted: Sequence[str], recordings: Sequence[Recording]) -> Choice:
             reason = "as named"
         found += [c for c in picked if c not in found]
         reasons.append(reason)
-    choice = Choice(
+    choice = ChannelChoice(
         names=tuple(_tidy(c.name) for c in found),
         eeg=tuple(_tidy(c.name) for c in found if c.kind == "eeg"),
         reason=", ".join(dict.fromkeys(reasons)),
@@ -161,7 +161,7 @@ def otherwise_measured(names: Sequence[str], recording: Recording) -> list[str]:
 
 
 def otherwise_measured_in(
-    wanted: Sequence[str], choice: Choice, recordings: Sequence[Recording]
+    wanted: Sequence[str], choice: ChannelChoice, recordings: Sequence[Recording]
 ) -> list[str]:
     """Return the lines of `otherwise_measured` for a training: equal ones are told once.
 

@@ -26,7 +26,7 @@ def band_pass(low: float, high: float, rate: float) -> NDArray[np.float64]:
     return _designed(low, high, rate).copy()
 
 
-@lru_cache(maxsize=64)  # a recording may have thousands of stretches
+@lru_cache(maxsize=64)  # a recording may have thousands of segments
 def _designed(low: float, high: float, rate: float) -> NDArray[np.float64]:
     if high >= 0.45 * rate:
         sections = signal.butter(2, low, "highpass", fs=rate, output="sos")
@@ -44,7 +44,7 @@ def delay(sections: NDArray[np.float64], frequency: float, rate: float) -> float
 
 
 class CausalFilter:
-    """Filters one stretch that comes in chunks; chunked equals whole, bit for bit.
+    """Filters one segment that comes in chunks; chunked equals whole, bit for bit.
 
     The state starts as if the first sample had stood for ever, so that an electrode's offset (4000 uV
     in some devices) does not ring.
@@ -55,7 +55,7 @@ class CausalFilter:
         self._state: NDArray[np.float64] | None = None
 
     def push(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return ``[C, n]`` filtered, for the next ``[C, n]`` samples of the stretch."""
+        """Return ``[C, n]`` filtered, for the next ``[C, n]`` samples of the segment."""
         if values.shape[1] == 0:
             return values
         if self._state is None:

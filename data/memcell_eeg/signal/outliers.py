@@ -27,10 +27,10 @@ _AT_ONCE = 1 << 14
 
 
 class OutlierFilter:
-    """Replaces outliers of a stretch that comes in chunks; chunked equals whole, bit for bit.
+    """Replaces outliers of a segment that comes in chunks; chunked equals whole, bit for bit.
 
     Nothing comes out before the samples of the first spread are there: they have it in common, and before
-    them the stretch is taken to have stood at the median of its first five, so that an outlier at the very
+    them the segment is taken to have stood at the median of its first five, so that an outlier at the very
     start is caught too.
 
     Args:
@@ -47,7 +47,7 @@ class OutlierFilter:
         self._waiting: NDArray[np.float64] | None = None
 
     def push(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return ``[C, n]`` uV cleaned, for the next ``[C, n]`` samples of the stretch."""
+        """Return ``[C, n]`` uV cleaned, for the next ``[C, n]`` samples of the segment."""
         if self.limit == 0 or values.shape[1] == 0:
             return values
         if self._past is None or self._history is None:
@@ -69,7 +69,7 @@ class OutlierFilter:
             self._history = values[:, n - self.width + 1 :].copy()
         else:
             self._history = np.concatenate([history[:, n:], values], axis=1)
-        # Most stretches have no outlier, and seeing that there is none costs far less than the medians: one
+        # Most segments have no outlier, and seeing that there is none costs far less than the medians: one
         # lies further than the limit from a sample of its window, so that the window has a jump of a
         # quarter of it.
         if (joined.max(axis=1) - joined.min(axis=1)).max() <= self.limit:

@@ -51,10 +51,10 @@ def delay(source: float, target: float) -> float:
 
 
 class CausalResampler:
-    """Resamples one stretch that comes in chunks; chunked equals whole, bit for bit.
+    """Resamples one segment that comes in chunks; chunked equals whole, bit for bit.
 
-    Output m stands at ``m / target`` seconds, input n at ``n / source``, both from the stretch's
-    start. Before the stretch the first sample is taken to have stood for ever.
+    Output m stands at ``m / target`` seconds, input n at ``n / source``, both from the segment's
+    start. Before the segment the first sample is taken to have stood for ever.
 
     Args:
         source: Rate of the input, Hz.

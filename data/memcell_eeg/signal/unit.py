@@ -36,7 +36,7 @@ class Unit:
             own = ""
         return cls(name=typed or own, of_run=bool(own) and not typed)
 
-    def said(self, path: Path, channels: Sequence[Channel]) -> list[str]:
+    def messages(self, path: Path, channels: Sequence[Channel]) -> list[str]:
         """Return a line where channels of a file got the run's unit, which nobody typed."""
         blank = [c.name for c in channels if microvolts_per(c.unit) is None]
         if not (self.of_run and blank):

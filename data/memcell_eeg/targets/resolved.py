@@ -13,7 +13,7 @@ from memcell_eeg.targets.protocols import LabelProtocol, Protocols
 
 
 @dataclass(frozen=True, kw_only=True)
-class Graded:
+class ResolvedLabels:
     """Recordings whose labels are at hand.
 
     Args:
@@ -33,7 +33,7 @@ def read_labels(
     protocols: Protocols,
     warn: Callable[[str], object],
     left_out: LeftOut | None = None,
-) -> Graded:
+) -> ResolvedLabels:
     """Read the labels of all recordings and find the protocol for them.
 
     Args:
@@ -71,7 +71,7 @@ def read_labels(
             labelled.append(recording)
         kept.append(replace(recording, labels=_Kept(labels)))
     left_out.refuse_if_nothing_is_left(labelled)
-    return Graded(recordings=tuple(kept), protocol=protocol, notes=(said,) if said else ())
+    return ResolvedLabels(recordings=tuple(kept), protocol=protocol, notes=(said,) if said else ())
 
 
 @dataclass(frozen=True)

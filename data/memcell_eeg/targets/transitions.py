@@ -1,7 +1,7 @@
 """Training only around the changes of the label: the "windowed transition sequences".
 
 A step counts when it is labelled and at most ``margin`` seconds away from a change between two
-neighbouring labelled steps of one stretch. Unlabelled steps between the two belong to the change: the
+neighbouring labelled steps of one segment. Unlabelled steps between the two belong to the change: the
 margin reaches out from both its sides. The other steps weigh 0: under a sampler that preserves streams
 memory still runs through them; otherwise windows without any weight are dropped.
 """
@@ -23,10 +23,10 @@ def transition_weights(sequence: TimeSeries, margin: float) -> NDArray[np.float3
     """
     reach = max(1, round(margin / sequence.step_seconds))
     weights = np.zeros(sequence.n_steps, dtype=np.float32)
-    stretch = np.cumsum(sequence.starts)
+    segment = np.cumsum(sequence.starts)
     for last, first in zip(*changes(sequence), strict=True):
         around = slice(max(0, last + 1 - reach), first + reach)
-        weights[around][stretch[around] == stretch[first]] = 1.0
+        weights[around][segment[around] == segment[first]] = 1.0
     weights[~sequence.labelled] = 0.0
     return weights
 
@@ -34,11 +34,11 @@ def transition_weights(sequence: TimeSeries, margin: float) -> NDArray[np.float3
 def changes(sequence: TimeSeries) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return for each change of label the last step before it and the first one after it.
 
-    They are neighbours unless unlabelled steps lie between; both are of one stretch.
+    They are neighbours unless unlabelled steps lie between; both are of one segment.
     """
-    stretch = np.cumsum(sequence.starts)
+    segment = np.cumsum(sequence.starts)
     known = np.flatnonzero(sequence.labelled)
     before, after = known[:-1], known[1:]
     changed = sequence.targets[before] != sequence.targets[after]
-    changed &= stretch[before] == stretch[after]
+    changed &= segment[before] == segment[after]
     return before[changed], after[changed]

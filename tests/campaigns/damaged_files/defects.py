@@ -34,7 +34,7 @@ class Defect:
         refused: Words that the refusal of O1 has; empty where O1 is read.
         said: Words that are said where it is read.
         samples: How many samples of O1 are read.
-        stretches: In how many stretches.
+        segments: In how many segments.
         apart: Microvolts by which O1 may differ from the sound one; None where it is not compared.
     """
 
@@ -43,7 +43,7 @@ class Defect:
     refused: tuple[str, ...] = ()
     said: tuple[str, ...] = ()
     samples: int = _N
-    stretches: int = 1
+    segments: int = 1
     apart: float | None = 0.06
 
 
@@ -196,11 +196,11 @@ DEFECTS: tuple[Defect, ...] = (
     Defect(name="truncated header", make=edf(cut=300), refused=("cut", "label")),
     Defect(name="truncated file header", make=edf(cut=100), refused=("cut", "'recording'")),
     Defect(name="no whole record", make=edf(cut=_HEADER + 30), refused=("no whole data record",)),
-    Defect(name="EDF+D with a gap", make=edf(gap_at=12), stretches=2, said=("gap",)),
+    Defect(name="EDF+D with a gap", make=edf(gap_at=12), segments=2, said=("gap",)),
     Defect(
         name="gap that the header denies",
         make=edf(gap_at=12, header={"reserved": "EDF+C"}),
-        stretches=2,
+        segments=2,
         said=("gap",),
     ),
     Defect(
@@ -280,7 +280,7 @@ DEFECTS: tuple[Defect, ...] = (
         name="zeros in the middle",
         make=edf(rows=_from(8, 12, np.zeros)),
         samples=_N - 400,
-        stretches=2,
+        segments=2,
         said=("flat 20%", "8.00-12.00 s"),
         apart=None,
     ),
@@ -288,7 +288,7 @@ DEFECTS: tuple[Defect, ...] = (
         name="a stuck value that dithers",
         make=edf(rows=_from(8, 12, _dither)),
         samples=_N - 400,
-        stretches=2,
+        segments=2,
         said=("flat 20%", "8.00-12.00 s"),
         apart=None,
     ),
@@ -296,7 +296,7 @@ DEFECTS: tuple[Defect, ...] = (
         name="interpolated samples",
         make=edf(rows=_from(8, 12, lambda n: np.linspace(-40.0, 30.0, n))),
         samples=_N - 400,
-        stretches=2,
+        segments=2,
         said=("flat 20%", "8.00-12.00 s"),
         apart=None,
     ),
@@ -304,7 +304,7 @@ DEFECTS: tuple[Defect, ...] = (
         name="amplifier at its limit",
         make=edf(rows=_from(8, 8.5, lambda n: np.full(n, 150.0)), physical=(-100, 100)),
         samples=_N - 50,
-        stretches=2,
+        segments=2,
         said=("at its limit", "8.00-8.50 s"),
         apart=None,
     ),
@@ -314,7 +314,7 @@ DEFECTS: tuple[Defect, ...] = (
         name="half NaN",
         make=_missing(0.5),
         samples=_N // 2,
-        stretches=2,
+        segments=2,
         said=("1000 samples are missing", "1 gap of 10 s"),
         apart=None,
     ),
@@ -322,7 +322,7 @@ DEFECTS: tuple[Defect, ...] = (
         name="some NaN",
         make=_missing(0.005),
         samples=_N - 10,
-        stretches=2,
+        segments=2,
         said=("10 samples are missing",),
         apart=None,
     ),

@@ -147,7 +147,7 @@ def _of_blocks(recording: Recording, signal: Signal) -> list[str]:
     blocks = list(recording.blocks(signal.channels, seconds=7.0))
     joined = np.concatenate([b.values for b in blocks], axis=1)
     begun = [b.onset for b in blocks if b.begins]
-    same = np.array_equal(joined, signal.values) and begun == [s.onset for s in signal.stretches]
+    same = np.array_equal(joined, signal.values) and begun == [s.onset for s in signal.segments]
     return [] if same else ["read in blocks it is another recording"]
 
 
@@ -172,7 +172,7 @@ def _spread(row: NDArray[np.float64]) -> float:
 
 
 def _has_gap(signal: Signal) -> bool:
-    return any(s.onset == sum(GAP) for s in signal.stretches[1:])
+    return any(s.onset == sum(GAP) for s in signal.segments[1:])
 
 
 def _gap_is_told(sound: bytes, changed: bytes) -> bool:

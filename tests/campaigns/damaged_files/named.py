@@ -46,9 +46,9 @@ def faults_of(defect: Defect, folder: Path) -> list[str]:
     whole = Check().check(path, samples=True)
     said += " ".join(["", *signal.warnings, *whole.findings])
     faults += [f"'{word}' is not said: {said}" for word in defect.said if word not in said]
-    if signal.values.shape != (1, defect.samples) or len(signal.stretches) != defect.stretches:
+    if signal.values.shape != (1, defect.samples) or len(signal.segments) != defect.segments:
         faults.append(
-            f"{signal.values.shape[1]} samples in {len(signal.stretches)} stretches are read"
+            f"{signal.values.shape[1]} samples in {len(signal.segments)} segments are read"
         )
     elif defect.apart is not None:
         apart = float(np.abs(signal.values[0] - values()[0, : defect.samples]).max())

@@ -21,8 +21,8 @@ from memcell_data.formats.edf.writer import Track, write_edf
 from memcell_data.formats.reader import open_recording
 from memcell_eeg.features.encoder import LinearEncoder
 from memcell_eeg.features.pipeline import Pipeline
-from memcell_eeg.live.options import StreamConfig
-from memcell_eeg.signal.channels import Choice
+from memcell_eeg.live.options import LiveConfig
+from memcell_eeg.signal.channels import ChannelChoice
 from memcell_microsleep.config import MicrosleepConfig
 
 RATE, CHANNELS = 128.0, ("O1", "O2")
@@ -31,7 +31,7 @@ THRESHOLD = 0.5
 
 @pytest.fixture(scope="session")
 def pipeline():
-    choice = Choice(names=CHANNELS, eeg=CHANNELS, reason="")
+    choice = ChannelChoice(names=CHANNELS, eeg=CHANNELS, reason="")
     return Pipeline.of(MicrosleepConfig(), choice, RATE)
 
 
@@ -74,7 +74,7 @@ def stepper(network, pipeline):
 @dataclass
 class Made:
     """A recording of 54 s with three gaps: one of 6 s, one of .1 s (less than jitter may be), one of 2 s
-    behind a stretch that is too short for a window."""
+    behind a segment that is too short for a window."""
 
     path: Path
     values: np.ndarray
@@ -121,7 +121,7 @@ def asked_of(pipeline, stepper):
             or {"app": "microsleep", "pipeline": pipeline.facts(), "model_id": "m1-carry"},
             decision={"threshold": THRESHOLD},
             network=network or stepper,
-            options=StreamConfig(**options),
+            options=LiveConfig(**options),
             out=out,
             stop=stop,
             say=said.append,

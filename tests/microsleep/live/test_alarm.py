@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from memcell.errors import ConfigError
 from memcell_eeg.live.alarm import AlarmLogic, AlarmRules, Ended, Raised
-from memcell_eeg.live.options import StreamConfig
+from memcell_eeg.live.options import LiveConfig
 
 STEP = 0.2
 
@@ -84,7 +84,7 @@ def test_the_threshold_itself_is_positive():
 
 
 def test_with_the_defaults_a_clear_event_sounds_within_a_second_of_the_step_that_shows_it():
-    options = StreamConfig(lsl="x")
+    options = LiveConfig(lsl="x")
     those = rules(options.alarm_steps, options.alarm_of, options.refractory)
     assert those.debounce + STEP < 1
     (k, _), *_ = run([0] * 10 + [1] * 10, those)
@@ -104,4 +104,4 @@ def test_with_the_defaults_a_clear_event_sounds_within_a_second_of_the_step_that
 )
 def test_options_that_contradict_each_other(options, words):
     with pytest.raises(ConfigError, match=words):
-        StreamConfig(**options).validate()
+        LiveConfig(**options).validate()

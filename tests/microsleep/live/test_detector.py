@@ -12,11 +12,11 @@ from memcell.inference.inference import probabilities
 from memcell.inference.stepping import NetworkStepper
 from memcell.sequences import TimeSeries
 from memcell_eeg.features.pipeline import Pipeline
-from memcell_eeg.features.stream import Flow
+from memcell_eeg.features.stream import FeatureStream
 from memcell_eeg.live.alarm import AlarmRules
 from memcell_eeg.live.cost import step_cost
 from memcell_eeg.live.detector import Detector
-from memcell_eeg.signal.channels import Choice
+from memcell_eeg.signal.channels import ChannelChoice
 from memcell_microsleep.config import MicrosleepConfig
 
 
@@ -73,9 +73,9 @@ def one_channel(build_network):
 )
 @pytest.mark.parametrize("step", [0.2, 0.25, 0.13])
 def test_a_step_is_told_with_the_sample_that_completes_it(one_channel, rate, native, step):
-    choice = Choice(names=("O1",), eeg=("O1",), reason="")
+    choice = ChannelChoice(names=("O1",), eeg=("O1",), reason="")
     pipeline = Pipeline.of(MicrosleepConfig(rate=float(rate), step=step), choice, float(native))
-    detector, flow = Detector(pipeline, native, one_channel), Flow(pipeline, native)
+    detector, flow = Detector(pipeline, native, one_channel), FeatureStream(pipeline, native)
     detector.begin(0.0)
     values = np.random.default_rng(1).normal(size=(1, int(1.1 * native)))
     for i in range(values.shape[1]):
@@ -83,7 +83,7 @@ def test_a_step_is_told_with_the_sample_that_completes_it(one_channel, rate, nat
         assert len(detector.push(sample)) == len(flow.push(sample)), i
 
 
-def test_times_count_from_the_stretchs_beginning(pipeline, stepper, gapped):
+def test_times_count_from_the_segments_beginning(pipeline, stepper, gapped):
     detector = Detector(pipeline, 128.0, stepper)
     detector.begin(100.0)
     found = push(detector, gapped.values, [300])
@@ -94,7 +94,7 @@ def test_times_count_from_the_stretchs_beginning(pipeline, stepper, gapped):
 
 
 def test_a_run_that_looks_ahead_has_no_detector(stepper):
-    choice = Choice(names=("O1", "O2"), eeg=(), reason="")
+    choice = ChannelChoice(names=("O1", "O2"), eeg=(), reason="")
     for options in ({"phase": "zero"}, {"normalization": "recording"}):
         pipeline = Pipeline.of(MicrosleepConfig(**options), choice, 128.0)
         with pytest.raises(UsageError, match="future"):

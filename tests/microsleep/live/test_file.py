@@ -12,7 +12,7 @@ from memcell.errors import DataError, UsageError
 from memcell.inference.stepping import NetworkStepper
 from memcell_eeg.export.rows import probability_rows
 from memcell_eeg.live import run as live
-from memcell_eeg.live.events import Lines, probability_row
+from memcell_eeg.live.events import EventWriter, probability_row
 from memcell_eeg.live.file_source import FileSource
 from memcell_eeg.live.run import stream
 from memcell_microsleep.app import MICROSLEEP
@@ -140,7 +140,7 @@ def test_auto_is_steps_into_a_pipe_and_alarms_on_a_terminal():
             return True
 
     for to, n in ((io.StringIO(), 2), (Terminal(), 1)):
-        lines = Lines("x", None, "auto", "jsonl", to)
+        lines = EventWriter("x", None, "auto", "jsonl", to)
         lines.step(0.0, 0.5, True)
         lines.event("gap", onset=1.0, seconds=2.0)
         assert len(to.getvalue().splitlines()) == n
@@ -174,7 +174,7 @@ def test_runs_without_a_signal_are_refused(asked_of, gapped):
         "centre": [],
         "spread": [],
     }
-    with pytest.raises(UsageError, match="ready-made features"):
+    with pytest.raises(UsageError, match="precomputed features"):
         stream(asked_of(file=str(gapped.path), facts={"pipeline": ready}).asked, MICROSLEEP)
     with pytest.raises(UsageError, match=r"no microsleep pipeline.*--model"):
         stream(asked_of(file=str(gapped.path), facts={"app": "memory"}).asked, MICROSLEEP)

@@ -17,7 +17,7 @@ def stamps_of(n, start=5.0):
 
 
 def cut(finder, stamps, sizes=None, values=None):
-    """Return the stretches: (onset, samples, missing)."""
+    """Return the segments: (onset, samples, missing)."""
     values = np.arange(len(stamps), dtype=float)[None] if values is None else values
     found, at = [], 0
     for size in sizes or [len(stamps)]:
@@ -30,7 +30,7 @@ def cut(finder, stamps, sizes=None, values=None):
     return found
 
 
-def test_without_gaps_there_is_one_stretch_at_exact_times():
+def test_without_gaps_there_is_one_segment_at_exact_times():
     finder = GapFinder(RATE, GAP)
     ((onset, samples, missing),) = cut(finder, stamps_of(500))
     assert (onset, len(samples), missing) == (5.0, 500, 0.0)
@@ -77,7 +77,7 @@ def test_two_clocks_that_drift_apart_are_followed():
     assert finder.offset == pytest.approx(1.2, abs=0.05)
 
 
-def test_samples_that_are_no_numbers_are_cut_out_and_begin_a_stretch():
+def test_samples_that_are_no_numbers_are_cut_out_and_begin_a_segment():
     values = np.vstack([np.arange(50.0), np.arange(50.0)])
     values[1, 20:23] = np.nan
     values[0, 0] = np.inf
@@ -96,7 +96,7 @@ def test_who_knows_of_a_gap_can_say_so():
     assert missing == pytest.approx(0.05)
 
 
-def test_a_stretch_begins_where_its_stamp_says_whatever_drifted_before():
+def test_a_segment_begins_where_its_stamp_says_whatever_drifted_before():
     stamps = 5 + np.arange(6000) / RATE * 1.002
     stamps[5000:] += 3
     finder = GapFinder(RATE, GAP)

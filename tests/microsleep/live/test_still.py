@@ -10,7 +10,7 @@ import pytest
 
 from memcell_data.quality.still import GOOD, StillSamples
 from memcell_eeg.live import run
-from memcell_eeg.live.source import Chunk
+from memcell_eeg.live.source import SampleChunk
 from memcell_eeg.live.still import StillWatch
 from memcell_microsleep.app import MICROSLEEP
 
@@ -85,7 +85,7 @@ class Played:
         for at in range(0, self.values.shape[1], 16):
             part = slice(at, at + 16)
             stamps = np.arange(at, at + self.values[:, part].shape[1]) / RATE
-            yield Chunk(
+            yield SampleChunk(
                 values=self.values[:, part],
                 stamps=stamps,
                 arrived=time.perf_counter(),

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from memcell.errors import UsageError
-from memcell_eeg.live.events import Lines
+from memcell_eeg.live.events import EventWriter
 from memcell_eeg.live.writing import Output, Table, quietly
 
 
@@ -178,7 +178,7 @@ def test_output_onto_a_full_disk_is_said_once():
 def test_no_output_at_all_is_nothing_to_speak_of(monkeypatch):
     monkeypatch.setattr("sys.stdout", None)  # memcell ... >&-
     monkeypatch.setattr("sys.stderr", None)
-    lines = Lines("x", None, "auto", "jsonl")
+    lines = EventWriter("x", None, "auto", "jsonl")
     lines.step(0.0, 0.5, True)
     lines.close()
 
@@ -191,7 +191,7 @@ def test_who_cannot_be_told_is_not_told():
 
 
 def test_alarm_is_on_the_disk_from_when_it_sounds(tmp_path):
-    lines = Lines("n", tmp_path, "none", "jsonl")
+    lines = EventWriter("n", tmp_path, "none", "jsonl")
     lines.alarm(1.5, 1.0, 0.75)
     path = tmp_path / "n_alarms.tsv"
     header = "onset\tduration\ttrial_type\tfirst\tprobability\n"
@@ -203,25 +203,25 @@ def test_alarm_is_on_the_disk_from_when_it_sounds(tmp_path):
 
 def test_stream_after_one_that_was_killed_leaves_its_files_alone(tmp_path):
     said = []
-    first = Lines("n", tmp_path, "none", "jsonl", say=said.append)
+    first = EventWriter("n", tmp_path, "none", "jsonl", say=said.append)
     first.begin({"rate": 128.0})
     first.alarm(1.5, 1.0, 0.75)
     with pytest.raises(UsageError, match="another stream writes"):
-        Lines("n", tmp_path, "none", "jsonl")
+        EventWriter("n", tmp_path, "none", "jsonl")
     for table in (first._steps, first._alarms):
         os.close(table._file)  # as when the process is killed
     before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
-    second = Lines("n", tmp_path, "none", "jsonl", say=said.append)
+    second = EventWriter("n", tmp_path, "none", "jsonl", say=said.append)
     assert "'n-2'" in said[-1]
     second.step(0.0, 0.5, False)
     assert second.end({"rate": 128.0}, {"steps": 1})
     assert {n: (tmp_path / n).read_bytes() for n in before} == before
     assert (tmp_path / "n-2_probability.tsv").read_text().endswith("0.000\t0.500000\t0\n")
     with pytest.raises(UsageError, match="is there already"):
-        Lines("n", tmp_path, "none", "jsonl")
+        EventWriter("n", tmp_path, "none", "jsonl")
 
 
 def test_results_of_a_prediction_are_never_taken_for_a_killed_stream(tmp_path):
     (tmp_path / "n_probability.tsv").touch()
     with pytest.raises(UsageError, match="is there already"):
-        Lines("n", tmp_path, "none", "jsonl")
+        EventWriter("n", tmp_path, "none", "jsonl")

@@ -15,7 +15,7 @@ def memcell_apps() -> Iterator[AppSpec]:
         factory="memcell_template_seizure.app:Seizures",
         config="memcell_template_seizure.configs:SeizureConfig",
         predict_config="memcell_eeg.prediction.config:PredictConfig",
-        stream_config="memcell_eeg.live.options:StreamConfig",
+        stream_config="memcell_eeg.live.options:LiveConfig",
         summary="Detect seizures of 10 s or more.",
         reference="Dan et al. 2024 (SzCORE)",
     )

@@ -48,7 +48,7 @@ def make_model(path: Path) -> Path:
     from memcell.settings.run_config import resolve
     from memcell.training.parts import build_network
     from memcell_eeg.features.pipeline import Pipeline
-    from memcell_eeg.signal.channels import Choice
+    from memcell_eeg.signal.channels import ChannelChoice
 
     registry = default_registry()
     sections: dict[str, Any] = {
@@ -57,7 +57,7 @@ def make_model(path: Path) -> Path:
         "training": {"device": "cpu", "threads": 1},
     }
     config = resolve("microsleep", sections, registry)
-    choice = Choice(names=CHANNELS, eeg=CHANNELS[:2], reason="as named")
+    choice = ChannelChoice(names=CHANNELS, eeg=CHANNELS[:2], reason="as named")
     pipeline = Pipeline.of(config.app_config, choice, RATE)
     app: Any = registry.get("app", "microsleep").build(config.app_config, None)
     policy_of = config.choices["policy"]

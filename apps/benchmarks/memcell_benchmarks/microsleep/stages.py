@@ -141,10 +141,10 @@ def _imports(path: str) -> None:
 
 def _pipeline() -> Any:
     from memcell_eeg.features.pipeline import Pipeline
-    from memcell_eeg.signal.channels import Choice
+    from memcell_eeg.signal.channels import ChannelChoice
     from memcell_microsleep.config import MicrosleepConfig
 
-    choice = Choice(names=CHANNELS, eeg=CHANNELS[:2], reason="as named")
+    choice = ChannelChoice(names=CHANNELS, eeg=CHANNELS[:2], reason="as named")
     return Pipeline.of(MicrosleepConfig(), choice, RATE)
 
 
@@ -166,6 +166,6 @@ def _clean(path: str, pipeline: Any) -> Iterator[NDArray[np.float64]]:
 
 def _pieces(path: str, pipeline: Any) -> Iterator[Any]:
     from memcell_data.formats.reader import open_recording
-    from memcell_eeg.features.segments import pieces
+    from memcell_eeg.features.chunks import signal_chunks
 
-    return pieces(pipeline, open_recording(path))
+    return signal_chunks(pipeline, open_recording(path))

@@ -23,7 +23,7 @@ from memcell_data import units
 from memcell_data.formats.edf.header import EdfChannel, EdfHeader, read_header
 from memcell_data.formats.edf.times import EdfTimes, read_times
 from memcell_data.quality.amplitudes import Quality, checked, inspect
-from memcell_data.recording import Block, Channel, Interval, Signal, Stretch, block_length, split
+from memcell_data.recording import Block, Channel, Interval, Segment, Signal, block_length, split
 from memcell_data.tables.bids import ChannelTable
 
 _SUFFIX = {2: ".edf", 3: ".bdf"}
@@ -142,7 +142,7 @@ class EdfFile:
                 values=opened.samples(0, self.header.records * opened.per_record),
                 rate=opened.rate,
                 channels=opened.names,
-                stretches=self._stretches(opened.per_record),
+                segments=self._segments(opened.per_record),
                 warnings=self.remarks(),
             ),
             self.path,
@@ -168,7 +168,7 @@ class EdfFile:
         most = block_length(seconds, opened.rate, len(opened.names))
         # Whole data records where they are short enough, for MNE reads no less.
         most = max(most // opened.per_record * opened.per_record, min(most, opened.per_record))
-        parts = split(self._stretches(opened.per_record), most, opened.samples, opened.rate)
+        parts = split(self._segments(opened.per_record), most, opened.samples, opened.rate)
         quality = Quality(opened.names, opened.kinds, opened.rate, self.path)
         yield from checked(parts, quality, opened.rate, warn)
 
@@ -296,11 +296,11 @@ class EdfFile:
             text = "(its message quotes the patient field)"
         return f"{type(error).__name__}: {text}"
 
-    def _stretches(self, samples: int) -> tuple[Stretch, ...]:
+    def _segments(self, samples: int) -> tuple[Segment, ...]:
         firsts = self.times.first_of_run
         ends = (*firsts[1:], self.header.records)
         return tuple(
-            Stretch(
+            Segment(
                 start=first * samples, stop=end * samples, onset=float(self.times.onsets[first])
             )
             for first, end in zip(firsts, ends, strict=True)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memcell_data.recording import Recording
-from memcell_eeg.features.stream import Flow, StepFeatures
+from memcell_eeg.features.stream import FeatureStream, StepFeatures
 from memcell_eeg.signal.checks import SignalCheck, check_features
 
 if TYPE_CHECKING:
@@ -18,23 +18,23 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Piece:
-    """Steps that follow each other without a gap.
+class FeatureChunk:
+    """Some consecutive steps of a recording.
 
     Args:
         features: ``[k, F]``, k at least 1.
         times: ``[k]`` start of each step, seconds from the recording's start.
-        begins: The first step is the first of a stretch: memory starts anew.
+        starts: ``[k]``: steps that are the first of a segment, after a gap or at the recording's start.
     """
 
     features: NDArray[np.float32]
     times: NDArray[np.float64]
-    begins: bool
+    starts: NDArray[np.bool_]
 
 
-def pieces(
+def signal_chunks(
     pipeline: Pipeline, recording: Recording, warn: Callable[[str], object] = str
-) -> Iterator[Piece]:
+) -> Iterator[FeatureChunk]:
     """Yield the steps of a recording in order.
 
     Under ``phase`` "causal" memory does not grow with the recording; under "zero" its signal is held whole.
@@ -44,11 +44,11 @@ def pieces(
     Args:
         pipeline: Of the run.
         recording: What to read.
-        warn: Told each line of what is odd about the recording, some of them after the last piece.
+        warn: Told each line of what is odd about the recording, some of them after the last chunk.
 
     Raises:
         DataError: As `memcell_eeg.features.pipeline.Pipeline.sequence` says. What only the whole signal shows
-            is raised after the last piece: write no result of a recording before all of its pieces came.
+            is raised after the last chunk: write no result of a recording before all of its chunks came.
     """
     own = pipeline.located(recording)
     rate, step = own[0].rate, pipeline.step
@@ -57,9 +57,9 @@ def pieces(
     plain = pipeline
     if pipeline.normalization == "recording":
         plain = replace(pipeline, normalization="none")
-    features_of = Flow(plain, rate) if causal else StepFeatures(plain, rate)
-    onset, done = 0.0, 0  # of the stretch: where it begins, and its steps
-    total, samples = 0, 0  # steps of the recording, samples of the stretch
+    features_of = FeatureStream(plain, rate) if causal else StepFeatures(plain, rate)
+    onset, done = 0.0, 0  # of the segment: where it begins, and its steps
+    total, samples = 0, 0  # steps of the recording, samples of the segment
     for block in recording.blocks([c.name for c in own], warn=warn, whole=not causal):
         check.push(block.values)
         if block.begins:
@@ -67,7 +67,7 @@ def pieces(
                 features_of.after_gap(block.onset - (onset + samples / rate))
             onset, done, samples = block.onset, 0, 0
         samples += block.values.shape[1]
-        if isinstance(features_of, Flow):
+        if isinstance(features_of, FeatureStream):
             features = features_of.push(block.values)
         else:
             features = _all_at_once(plain, features_of, block.values, rate)
@@ -75,14 +75,16 @@ def pieces(
             continue
         check_features(features, names, recording.name, total)
         times = onset + step * np.arange(done, done + len(features), dtype=np.float64)
-        yield Piece(features=features, times=times, begins=done == 0)
+        starts = np.zeros(len(times), dtype=np.bool_)
+        starts[0] = done == 0
+        yield FeatureChunk(features=features, times=times, starts=starts)
         done += len(features)
         total += len(features)
     check.finish()
 
 
 def joined(
-    parts: Iterator[Piece],
+    parts: Iterator[FeatureChunk],
 ) -> tuple[NDArray[np.float32], NDArray[np.float64], tuple[int, ...]] | None:
     """Return features ``[n, F]``, step starts ``[n]`` and the steps before which there is a gap.
 
@@ -101,7 +103,7 @@ def joined(
             features.resize((max(stop, len(features) * 5 // 4), features.shape[1]), refcheck=False)
         features[n:stop] = part.features
         times.append(part.times)
-        if part.begins and n:
+        if part.starts[0] and n:
             breaks.append(n)
         n = stop
     if features is None:
@@ -113,7 +115,7 @@ def joined(
 def _all_at_once(
     pipeline: Pipeline, features: StepFeatures, values: NDArray[np.float64], rate: float
 ) -> NDArray[np.float32]:
-    """Return the features of a whole stretch that is filtered without delay."""
+    """Return the features of a whole segment that is filtered without delay."""
     if values.shape[1] < pipeline.step * rate:
         return np.empty((0, len(pipeline.feature_names)), dtype=np.float32)
     return features.push(pipeline.signal_of(values, rate))
