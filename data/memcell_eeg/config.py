@@ -100,7 +100,7 @@ class EegConfig:
 
     strict: bool = option(
         False,
-        help="A recording or a label that cannot be used ends the work; otherwise it is left out and named.",
+        help="Stop at a recording or a label that cannot be used; otherwise it is left out and named.",
     )
 
     # the labels
@@ -149,7 +149,7 @@ class EegConfig:
     decision: str = option(
         "threshold",
         choices=("threshold", "intercept", "cost", "kappa", "likelier"),
-        help="How the cost ratio is minded: by the threshold of least cost on validation, by an intercept "
+        help="How the cost ratio is applied: by the threshold of least cost on validation, by an intercept "
         "(a shift of the logit, fitted on validation), or by a loss weighted by the costs. Or not at all: "
         "'kappa' takes the threshold of the largest kappa on validation, 'likelier' the likelier class.",
     )
@@ -158,13 +158,13 @@ class EegConfig:
         low=0.01,
         high=100,
         help="What a missed positive step costs relative to a false one (3: as much as three), each "
-        "counted as a share of its class; what --decision says minds it.",
+        "counted as a share of its class; --decision says how it is applied.",
     )
     encoder: str = option(
         "none",
         choices=("none", "linear", "raw_cnn"),
-        help="What stands between features and cell: 'linear' learns a projection, 'raw_cnn' a small "
-        "convolutional network over the raw samples; other features pass by it.",
+        help="The encoder between features and cell: 'linear' learns a projection, 'raw_cnn' a small "
+        "convolutional network over the raw samples; other features bypass it.",
     )
     encoder_size: int = option(32, low=1, help="Outputs of the encoder.")
 
@@ -172,10 +172,10 @@ class EegConfig:
     split: str = option(
         "auto",
         choices=("auto", "subject", "time", "loso", "published"),
-        help="Who is trained on and who tested on: by subject, or by time with a gap; 'auto' is by "
-        "subject where there are at least 3. 'loso' leaves one subject out: a run for each subject, "
-        "tested on this one alone, and scores over all of them. 'published' takes the split that the data "
-        "set brings (mwt: --data.published-split).",
+        help="How recordings are split into training, validation and test: by subject, or by time with a "
+        "gap; 'auto' is by subject where there are at least 3. 'loso' leaves one subject out: a run for each "
+        "subject, tested on this one alone, and scores over all of them. 'published' takes the split that "
+        "the data set brings (mwt: --data.published-split).",
     )
     held_out: str = option(
         "",
@@ -194,11 +194,11 @@ class EegConfig:
     baselines: str = option(
         "few",
         choices=("few", "all"),
-        help="What stands beside the networks: 'few' is quick; 'all' adds past steps, lasso-probit and "
-        "partial least squares, which a comparison always has.",
+        help="Baselines that are scored beside the networks: 'few' is quick; 'all' adds past steps, "
+        "lasso-probit and partial least squares, which a comparison always has.",
     )
     tolerance: float = option(
-        0.5, unit="s", low=0, help="How far a detected event may lie beside a true one."
+        0.5, unit="s", low=0, help="How far a detected event may lie from a true one to match it."
     )
 
     @property

@@ -9,14 +9,14 @@ import pytest
 
 from memcell.errors import DataError
 from memcell_data.formats.edf.export import (
-    EdfSignal,
+    check_gaps,
     edf_plus,
     exact,
     fitting,
     labels_of,
     stored_ranges,
 )
-from memcell_data.formats.edf.writer import Track, write_edf
+from memcell_data.formats.edf.writer import EdfSignal, Track, write_edf
 from memcell_data.formats.reader import open_recording
 from memcell_data.recording import Interval
 
@@ -29,6 +29,7 @@ def write(path, onsets, annotations=(), seconds=1.0, names=("O1", "E1"), seed=0)
     values = np.random.default_rng(seed).normal(0, 50, (len(names), len(onsets) * n))
     stored = [s.stored(v) for s, v in zip(signals, values, strict=True)]
     with edf_plus(path, signals, annotations) as writer:
+        check_gaps(np.array(onsets), seconds)
         writer.begin(np.array(onsets), seconds)
         for i in range(len(onsets)):
             writer.record([row[i * n : (i + 1) * n] for row in stored])

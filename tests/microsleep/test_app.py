@@ -159,7 +159,7 @@ def test_warnings_of_reading_are_said(dataset_of, theta_dataset) -> None:
     recordings = [odd(r) for r in theta_dataset.recordings()]
     notes = app(dataset_of(recordings)).task().notes
     [said] = [note for note in notes if "cut short" in note]  # once, with how many say the same
-    assert said.endswith("(and alike of 3 more)")
+    assert said.endswith("(and likewise for 3 more)")
 
 
 def test_what_looks_into_the_future_is_said(theta_dataset) -> None:

@@ -188,5 +188,5 @@ def test_what_is_alike_in_many_files_takes_one_line():
     lines = [f"r{k}.edf: channel 'O2' is marked bad" for k in range(9)]
     rare = [f"r3.edf: something else {k}" for k in range(6)]
     said = few([*lines, *rare])
-    assert said[0] == "r0.edf: channel 'O2' is marked bad (and alike of 8 more)"
+    assert said[0] == "r0.edf: channel 'O2' is marked bad (and likewise for 8 more)"
     assert said[1:] == [*rare[:4], "and 2 more warnings"]

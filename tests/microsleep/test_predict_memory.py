@@ -10,7 +10,8 @@ import pytest
 
 from memcell_data.datasets.configs import SimulatedConfig
 from memcell_data.datasets.simulated import Simulated
-from memcell_data.formats.edf.export import EdfSignal, edf_plus
+from memcell_data.formats.edf.export import edf_plus
+from memcell_data.formats.edf.writer import EdfSignal
 from memcell_microsleep.app import Microsleep
 from memcell_microsleep.config import MicrosleepConfig
 

@@ -88,8 +88,8 @@ class EyeState:
                 simulated=False,
                 channels=tuple(Channel(name=n, kind="eeg", rate=RATE) for n in CHANNELS),
                 duration=n_rows / RATE,
-                read=_Read(path),
-                labels=_Label(path),
+                read=_TableSignal(path),
+                labels=_TableLabels(path),
                 path=path,
                 fingerprint=fingerprint([path]),
             )
@@ -195,7 +195,7 @@ def _is_number(text: str) -> bool:
 
 
 @dataclass(frozen=True)
-class _Read:
+class _TableSignal:
     path: Path
 
     def __call__(self, names: Sequence[str]) -> Signal:
@@ -212,7 +212,7 @@ class _Read:
 
 
 @dataclass(frozen=True)
-class _Label:
+class _TableLabels:
     path: Path
 
     def __call__(self) -> Labels:

@@ -125,8 +125,8 @@ def open_mwt(path: Path, *, name: str | None = None, part: str = "") -> Recordin
         simulated=False,
         channels=channels_of(content),
         duration=content.signals.shape[1] / content.rate,
-        read=_Read(path),
-        labels=_Label(path),
+        read=_MwtSignal(path),
+        labels=_MwtLabels(path),
         path=path,
         part=part,
         fingerprint=fingerprint([path]),
@@ -134,7 +134,7 @@ def open_mwt(path: Path, *, name: str | None = None, part: str = "") -> Recordin
 
 
 @dataclass(frozen=True)
-class _Read:
+class _MwtSignal:
     path: Path
 
     def __call__(self, names: Sequence[str]) -> Signal:
@@ -142,7 +142,7 @@ class _Read:
 
 
 @dataclass(frozen=True)
-class _Label:
+class _MwtLabels:
     path: Path
 
     def __call__(self) -> Labels:

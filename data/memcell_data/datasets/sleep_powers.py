@@ -112,8 +112,8 @@ def open_night(path: Path, config: SleepPowersConfig | None = None) -> Recording
         channels=(),
         duration=hypnogram.end,
         read=_NoSignal(path),
-        labels=_Label(hypnogram),
-        features=_Read(path, hypnogram, config or SleepPowersConfig()),
+        labels=_NightLabels(hypnogram),
+        features=_NightFeatures(path, hypnogram, config or SleepPowersConfig()),
         path=path,
         fingerprint=fingerprint([path, scored]),
     )
@@ -128,7 +128,7 @@ class _NoSignal:
 
 
 @dataclass(frozen=True)
-class _Label:
+class _NightLabels:
     hypnogram: Hypnogram
 
     def __call__(self) -> Labels:
@@ -136,7 +136,7 @@ class _Label:
 
 
 @dataclass(frozen=True)
-class _Read:
+class _NightFeatures:
     path: Path
     hypnogram: Hypnogram
     config: SleepPowersConfig

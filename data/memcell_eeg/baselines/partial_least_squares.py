@@ -48,7 +48,9 @@ def discriminant(task: Task) -> Fitted:
     def model(sequence: TimeSeries) -> NDArray[np.float32]:
         return two(chosen(scaler.transform(this_step(sequence, every_step(sequence)))))
 
-    how = "chosen on validation" if held is not None else "not chosen, for want of validation"
+    how = (
+        "chosen on validation" if held is not None else "not chosen: there are no validation steps"
+    )
     return Fitted(
         name="PLS discriminant",
         model=model,

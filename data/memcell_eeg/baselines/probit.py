@@ -55,7 +55,7 @@ def lasso_probit(task: Task) -> Fitted:
             break
     if found is None:
         share = float(steps.y.mean())
-        said = "no penalty could be fitted: the training share everywhere"
+        said = "no penalty could be fitted: it predicts the share of positive training steps everywhere"
         return Fitted(
             name="lasso-probit", model=lambda s: two(np.full(s.n_steps, share)), note=said
         )
@@ -66,7 +66,9 @@ def lasso_probit(task: Task) -> Fitted:
         return two(norm.cdf(_with_constant(values) @ b))
 
     used = int(np.sum(b[1:] != 0))
-    chosen = "chosen on validation" if held is not None else "not chosen, for want of validation"
+    chosen = (
+        "chosen on validation" if held is not None else "not chosen: there are no validation steps"
+    )
     return Fitted(
         name="lasso-probit",
         model=model,

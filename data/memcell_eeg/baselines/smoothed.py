@@ -50,7 +50,8 @@ def smoothed(task: Task, fitted: Fitted) -> Fitted:
         model=model,
         note=notes(
             fitted.note,
-            f"of a step, {away:.2g} of the negative and {back:.2g} of the positive turn",
+            f"from one step to the next {away:.2g} of the negative and {back:.2g} of the positive ones "
+            "change class",
         ),
     )
 

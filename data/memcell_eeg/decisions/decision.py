@@ -167,9 +167,9 @@ def in_words(way: str, decision: Mapping[str, float], cost_ratio: float) -> str:
         "likelier": "the likelier class",
     }[way]
     if way == "kappa" and not decision.get("threshold_chosen", 1.0):
-        how = "the likelier class, for validation has not both classes"
+        how = "the likelier class, as the validation split lacks a class"
     elif way not in ("cost", "likelier") and not decision.get("threshold_chosen", 1.0):
-        how = "theory (Elkan 2001), for validation has not both classes"
+        how = "theory (Elkan 2001), as the validation split lacks a class"
     line = f"positive from a probability of {decision['threshold']:.3f} on, by {how}"
     line += f"; a miss costs {cost_ratio:g} times a false alarm"
     if "cost" not in decision:

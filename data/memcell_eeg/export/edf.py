@@ -21,15 +21,14 @@ from numpy.typing import NDArray
 
 from memcell.errors import DataError
 from memcell_data.formats.edf.export import (
-    FULL,
-    EdfSignal,
-    EdfWriter,
+    check_gaps,
     edf_plus,
     exact,
     fitting,
     labels_of,
     stored_ranges,
 )
+from memcell_data.formats.edf.writer import FULL, EdfSignal, EdfWriter
 from memcell_data.recording import Interval, Recording
 from memcell_eeg.scores.detector import DetectedEvent
 
@@ -144,7 +143,9 @@ def export_edf(
     notes = [Interval(onset=e.onset, duration=e.duration, label=label) for e in events]
     noted = [*notes, *plan.filled()]
     with edf_plus(path, signals, noted, recording.simulated) as writer:
-        writer.begin(plan.onsets(), n / plan.rate)
+        onsets, seconds = plan.onsets(), n / plan.rate
+        check_gaps(onsets, seconds)
+        writer.begin(onsets, seconds)
         for values, p in _records(recording, names, n, plan.rate, probabilities, step):
             _write(writer, signals, values, p)
 

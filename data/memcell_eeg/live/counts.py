@@ -79,6 +79,6 @@ class Counts:
         if self.latency:
             late = 1e3 * np.array(self.latency)
             yield (
-                f"from the last sample of a step to its line: median {np.median(late):.2f} ms, at most "
-                f"{late.max():.2f} ms; {1e3 * self.cpu / self.steps:.3f} ms of CPU a step"
+                f"latency from the last sample of a step to its line: median {np.median(late):.2f} ms, "
+                f"at most {late.max():.2f} ms; {1e3 * self.cpu / self.steps:.3f} ms of CPU a step"
             )

@@ -199,7 +199,7 @@ class _Live:
             )
         if self._asked.network.reason:
             say(
-                "note: steps run on the slow loop, and their last bits are not those of predict: "
+                "note: steps run in the eager loop, and their last bits may differ from those of predict: "
                 f"{self._asked.network.reason}"
             )
         if self._asked.facts.get("simulated"):

@@ -293,7 +293,7 @@ class Output:
             return
         if self._trouble:
             self._trouble = ""
-            self._say("the output is taken again")
+            self._say("the output can be written again")
 
     def _failed(self, error: OSError) -> None:
         reason = error.strerror or str(error)
@@ -301,7 +301,7 @@ class Output:
             # there is nobody; whoever comes begins with the next line
             self._waiting.clear()
             self._begun = b""
-            what = f"nobody reads the output any more ({reason}); the stream goes on without"
+            what = f"the reader of the output has gone ({reason}); the stream goes on without"
         else:
             what = f"the output cannot be written ({reason}); the stream goes on"
         if not self._trouble:

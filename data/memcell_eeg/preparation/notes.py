@@ -101,11 +101,11 @@ def _decision(config: EegConfig, validated: bool) -> str:
             f"loss weighted by the costs {ratio}, threshold .5; baselines: threshold of validation"
         )
     if config.decision == "likelier" or (config.decision == "kappa" and not validated):
-        return "a step has the likelier class, what training did to the prior undone"
+        return "a step has the likelier class, the shift of the prior by training undone"
     if config.decision == "kappa":
         return "threshold of the largest kappa on validation"
     if not validated:
-        return f"threshold of theory (Elkan 2001) {ratio}, for there are no validation steps of both classes"
+        return f"threshold of theory (Elkan 2001) {ratio}, as there are no validation steps of both classes"
     if config.decision == "intercept":
         return f"intercept fitted on validation {ratio}; baselines: threshold of validation"
     return f"threshold chosen on validation {ratio}"
@@ -123,7 +123,7 @@ def few(warnings: Sequence[str]) -> list[str]:
     for line in warnings:
         alike.setdefault(line.partition(": ")[2] or line, []).append(line)
     lines = [
-        f"{same[0]} (and alike of {len(same) - 1} more)" if len(same) > 1 else same[0]
+        f"{same[0]} (and likewise for {len(same) - 1} more)" if len(same) > 1 else same[0]
         for same in alike.values()
     ]
     more = sum(len(same) for same in list(alike.values())[MOST_WARNINGS:])

@@ -36,9 +36,9 @@ MEANING: dict[str, str] = {
     "event_f1": "F1 of events",
     "brier": "mean squared error of the probability; smaller is better",
     "ece": "expected calibration error, 10 bins of equal width; smaller is better",
-    "false_alarms_per_hour": "detected events outside every true one, an hour of labelled time",
-    "onset_delay_s": "median seconds from a true onset to the start of the first detected step",
-    "onset_delay_p90_s": "90 % of the detected onsets are not later than this many seconds",
+    "false_alarms_per_hour": "detected events outside every true event, per hour of labelled time",
+    "onset_delay_s": "median delay from a true onset to the start of its first detected step, s",
+    "onset_delay_p90_s": "90th percentile of the onset delays, s",
 }
 
 #: What a screen has room for; files have all of `MEANING`.

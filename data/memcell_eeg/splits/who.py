@@ -93,7 +93,7 @@ class Who:
         if len(shown) < n:
             drawn.insert(FIRST, f"  ... {n - len(shown)} more")
         return [
-            f"who is who: {n} recording{'s' if n != 1 else ''} of {subjects} "
+            f"{n} recording{'s' if n != 1 else ''} of {subjects} "
             f"subject{'s' if subjects != 1 else ''}; {FILE} in the run folder has all",
             *drawn,
         ]

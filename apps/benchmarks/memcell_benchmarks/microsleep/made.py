@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from memcell.applications.prediction import Infer
-from memcell_data.formats.edf.export import EdfSignal, edf_plus
+from memcell_data.formats.edf.export import edf_plus
+from memcell_data.formats.edf.writer import EdfSignal
 
 CHANNELS = ("O1", "O2", "E1", "E2")
 RATE = 200

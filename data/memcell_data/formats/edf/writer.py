@@ -1,26 +1,175 @@
-"""A small EDF+ writer: what the simulated data set is stored with, and what tests damage on purpose.
+"""The EDF+ writer: a file record by record (`EdfWriter`), or whole from arrays (`write_edf`).
 
-It writes EDF+C, or EDF+D where the record onsets leave gaps, with one time-stamped annotation list a
-record (https://www.edfplus.info/specs/edfplus.html).
+The format is followed strictly (https://www.edfplus.info/specs/edfplus.html): fields of fixed width, 16-bit
+samples, one time-stamped annotation list a record whose first entry is the record's onset, ``EDF+D`` where
+records leave gaps. It is ours since it has to stream: edfio and pyedflib hold all samples, or cannot leave
+gaps between records.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from memcell.errors import DataError
-from memcell.files.atomic import atomic_path
+from memcell.files.atomic import Growing, growing
 from memcell_data.formats.edf.fields import FILE_FIELDS, SIGNAL_FIELDS
 from memcell_data.recording import Interval
 
-_DIGITAL = (-32768, 32767)
+FULL = (-32768, 32767)
+#: Onsets that differ by less are the same, s: they are written to the microsecond.
+SAME = 5e-7
+
+
+@dataclass(frozen=True, kw_only=True)
+class EdfSignal:
+    """One signal of the file.
+
+    Args:
+        label: At most 16 printable ASCII characters, another one for each signal.
+        unit: At most 8.
+        physical: Minimum and maximum in ``unit``; see `fitting` for numbers that fit the header.
+        digital: The 16-bit integers that stand for them.
+        samples: In a record.
+    """
+
+    label: str
+    unit: str
+    physical: tuple[float, float]
+    digital: tuple[int, int] = FULL
+    samples: int
+
+    def stored(self, values: NDArray[np.float64]) -> NDArray[np.int16]:
+        """Return the integers that stand for values in ``unit``, those beyond the range at its edge."""
+        (low, high), (first, last) = self.physical, self.digital
+        gain = (high - low) / (last - first)
+        stored = np.rint((values - low) / gain) + first
+        return np.asarray(np.clip(stored, first, last), dtype="<i2")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Identity:
+    """Who was recorded and when, in EDF+ form; as it stands here nobody knows.
+
+    Args:
+        patient: The patient field.
+        recording: The recording field.
+        start: Of the first record; the default is what EDF+ has for an unknown date.
+    """
+
+    patient: str = "X X X X"
+    recording: str = "Startdate X X X X"
+    start: datetime = datetime(1985, 1, 1)
+
+
+class EdfWriter:
+    """Writes EDF+ record by record, so that a night needs no more memory than a minute.
+
+    Args:
+        file: Takes the bytes.
+        signals: What is in a record.
+        annotations: Each goes into the record in which it begins; seconds from the first sample.
+        identity: Who was recorded and when.
+    """
+
+    def __init__(
+        self,
+        file: Growing,
+        signals: Sequence[EdfSignal],
+        annotations: Sequence[Interval],
+        identity: Identity,
+    ) -> None:
+        self._file, self._signals, self._identity = file, signals, identity
+        self._notes = sorted(annotations, key=lambda a: a.onset)
+        self._noted = self.records = 0
+        self._edges: list[float] = []
+        self._stamps: list[bytes] = []
+        self._stamp_bytes = 0
+
+    def begin(self, onsets: NDArray[np.float64], seconds: float) -> None:
+        """Write the header.
+
+        Args:
+            onsets: ``[n_records]`` start of each record, seconds from the first sample; ascending.
+            seconds: Duration of a record.
+
+        Raises:
+            DataError: A field does not fit.
+        """
+        gaps = bool((np.abs(np.diff(onsets) - seconds) > SAME).any())
+        self._edges = onsets[1:].tolist()
+        self._stamps = [_stamp(onset) for onset in onsets.tolist()]
+        self._stamp_bytes = self._longest()
+        self._file.write(self._header(len(onsets), seconds, gaps))
+
+    def record(self, blocks: Sequence[NDArray[np.int16]]) -> None:
+        """Write the next record: ``[samples]`` integers of each signal."""
+        notes = b""
+        while self._noted < len(self._notes) and self._record_of(self._noted) <= self.records:
+            notes += _note(self._notes[self._noted])
+            self._noted += 1
+        stamps = (self._stamps[self.records] + notes).ljust(self._stamp_bytes, b"\0")
+        self._file.write(b"".join([*(block.tobytes() for block in blocks), stamps]))
+        self.records += 1
+
+    def _record_of(self, note: int) -> int:
+        return bisect_right(self._edges, self._notes[note].onset)
+
+    def _longest(self) -> int:
+        """Return the bytes that every record's annotation list fits into, an even number."""
+        stamp = max(len(s) for s in self._stamps)
+        of_record: dict[int, int] = {}
+        for i, note in enumerate(self._notes):
+            record = self._record_of(i)
+            of_record[record] = of_record.get(record, 0) + len(_note(note))
+        length = stamp + max(of_record.values(), default=0)
+        return length + length % 2
+
+    def _header(self, records: int, seconds: float, gaps: bool) -> bytes:
+        signals = [
+            {
+                "label": s.label,
+                "unit": s.unit,
+                "physical minimum": number_of(s.physical[0]),
+                "physical maximum": number_of(s.physical[1]),
+                "digital minimum": str(s.digital[0]),
+                "digital maximum": str(s.digital[1]),
+                "samples per record": str(s.samples),
+            }
+            for s in self._signals
+        ]
+        signals.append(
+            {
+                "label": "EDF Annotations",
+                "physical minimum": "-1",
+                "physical maximum": "1",
+                "digital minimum": str(FULL[0]),
+                "digital maximum": str(FULL[1]),
+                "samples per record": str(self._stamp_bytes // 2),
+            }
+        )
+        fields = {
+            "version": "0",
+            "patient": self._identity.patient,
+            "recording": self._identity.recording,
+            "start date": self._identity.start.strftime("%d.%m.%y"),
+            "start time": self._identity.start.strftime("%H.%M.%S"),
+            "header bytes": str(256 * (len(signals) + 1)),
+            "reserved": "EDF+D" if gaps else "EDF+C",
+            "number of records": str(records),
+            "record duration": number_of(seconds),
+            "number of signals": str(len(signals)),
+        }
+        parts = [_pad(fields[name], width) for name, width in FILE_FIELDS]
+        for name, width in SIGNAL_FIELDS:
+            parts += [_pad(signal.get(name, ""), width) for signal in signals]
+        return b"".join(parts)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,102 +218,63 @@ def write_edf(
     Raises:
         DataError: The signals do not fill the same number of whole records.
     """
-    blocks = [_records(track, seconds) for track in tracks]
-    counts = {len(block) for block in blocks}
+    samples = [_samples(track, seconds) for track in tracks]
+    counts = {len(track.values) // n for track, n in zip(tracks, samples, strict=True)}
     if len(counts) != 1:
         raise DataError(f"{path}: the signals fill {sorted(counts)} records; one number is needed")
     n_records = counts.pop()
-    even = [i * seconds for i in range(n_records)]
-    times = even if onsets is None else list(onsets)
+    even = [record * seconds for record in range(n_records)]
+    times: NDArray[np.float64] = np.array(even if onsets is None else onsets, dtype=np.float64)
     if len(times) != n_records:
         raise DataError(f"{path}: {n_records} records and {len(times)} onsets")
-    stamps = _stamps(times, annotations)
-    stamp_samples = stamps.shape[1] // 2
-    gaps = any(abs(b - a - seconds) > 1e-9 for a, b in pairwise(times))
-    head = _header(
-        tracks,
-        [block.shape[1] for block in blocks],
-        stamp_samples,
-        {
-            "version": "0",
-            "patient": patient,
-            "recording": recording,
-            **_start(start or datetime(2000, 1, 1)),
-            "header bytes": str(256 * (len(tracks) + 2)),
-            "reserved": "EDF+D" if gaps else "EDF+C",
-            "number of records": str(n_records),
-            "record duration": _number(seconds),
-            "number of signals": str(len(tracks) + 1),
-        },
-    )
-    body = np.concatenate([*(b.view(np.uint8) for b in blocks), stamps], axis=1)
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(head + body.tobytes())
+    signals = [
+        EdfSignal(label=t.name, unit=t.unit, physical=t.physical, samples=n)
+        for t, n in zip(tracks, samples, strict=True)
+    ]
+    stored = [
+        s.stored(t.values).reshape(n_records, -1) for s, t in zip(signals, tracks, strict=True)
+    ]
+    identity = Identity(patient=patient, recording=recording, start=start or datetime(2000, 1, 1))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with growing(path) as file:
+        writer = EdfWriter(file, signals, annotations, identity)
+        writer.begin(times, seconds)
+        for record in range(n_records):
+            writer.record([rows[record] for rows in stored])
 
 
-def _records(track: Track, seconds: float) -> NDArray[np.int16]:
+def _samples(track: Track, seconds: float) -> int:
+    """Return the samples of a record."""
     samples = round(track.rate * seconds)
-    low, high = track.physical
     if samples < 1 or len(track.values) % samples:
         raise DataError(
             f"track '{track.name}': {len(track.values)} values do not fill records of {samples} samples"
         )
-    gain = (high - low) / (_DIGITAL[1] - _DIGITAL[0])
-    digital = np.round((track.values - low) / gain) + _DIGITAL[0]
-    return np.clip(digital, *_DIGITAL).astype("<i2").reshape(-1, samples)
+    return samples
 
 
-def _stamps(times: Sequence[float], annotations: Sequence[Interval]) -> NDArray[np.uint8]:
-    """Return ``[n_records, length]`` bytes: each record's time stamp and what begins in it."""
-    texts = [f"+{_seconds(t)}\x14\x14\0".encode() for t in times]
-    edges = np.asarray(times[1:])
-    for a in annotations:
-        record = int(np.searchsorted(edges, a.onset, side="right"))
-        sign = "-" if a.onset < 0 else "+"
-        stamp = f"{sign}{_seconds(abs(a.onset))}\x15{_seconds(a.duration)}\x14{a.label}\x14\0"
-        texts[record] += stamp.encode()
-    length = max(len(text) for text in texts)
-    length += length % 2
-    joined = b"".join(text.ljust(length, b"\0") for text in texts)
-    return np.frombuffer(joined, dtype=np.uint8).reshape(len(texts), length)
+def _stamp(onset: float) -> bytes:
+    return f"{'-' if onset < 0 else '+'}{_seconds(abs(onset))}\x14\x14\0".encode()
 
 
-def _header(
-    tracks: Sequence[Track], samples: Sequence[int], stamp_samples: int, fields: dict[str, str]
-) -> bytes:
-    signals = [
-        {
-            "label": t.name,
-            "unit": t.unit,
-            "physical minimum": _number(t.physical[0]),
-            "physical maximum": _number(t.physical[1]),
-            "digital minimum": str(_DIGITAL[0]),
-            "digital maximum": str(_DIGITAL[1]),
-            "samples per record": str(n),
-        }
-        for t, n in zip(tracks, samples, strict=True)
-    ]
-    signals.append(
-        {
-            "label": "EDF Annotations",
-            "physical minimum": "-1",
-            "physical maximum": "1",
-            "digital minimum": str(_DIGITAL[0]),
-            "digital maximum": str(_DIGITAL[1]),
-            "samples per record": str(stamp_samples),
-        }
-    )
-    parts = [_pad(fields[name], width) for name, width in FILE_FIELDS]
-    for name, width in SIGNAL_FIELDS:
-        parts += [_pad(signal.get(name, ""), width) for signal in signals]
-    return b"".join(parts)
+def _note(note: Interval) -> bytes:
+    sign = "-" if note.onset < 0 else "+"
+    text = f"{sign}{_seconds(abs(note.onset))}\x15{_seconds(note.duration)}\x14{note.label}\x14\0"
+    return text.encode()
 
 
-def _start(start: datetime) -> dict[str, str]:
-    return {
-        "start date": start.strftime("%d.%m.%y"),
-        "start time": start.strftime("%H.%M.%S"),
-    }
+def _seconds(value: float) -> str:
+    return f"{value:.6f}".rstrip("0").rstrip(".") or "0"
+
+
+def number_of(value: float) -> str:
+    """Return the most exact form of a number within 8 characters, without an exponent."""
+    if value == int(value) and len(text := str(int(value))) <= 8:
+        return text
+    for digits in range(7, 0, -1):
+        if len(text := f"{value:.{digits}f}") <= 8:
+            return text.rstrip("0").rstrip(".")
+    raise DataError(f"{value:g} does not fit into 8 characters of an EDF header")
 
 
 def _pad(text: str, width: int) -> bytes:
@@ -172,13 +282,3 @@ def _pad(text: str, width: int) -> bytes:
     if len(raw) > width:
         raise DataError(f"'{text}' does not fit into {width} bytes of an EDF header")
     return raw.ljust(width)
-
-
-def _number(value: float) -> str:
-    """Return the most exact form of a number within 8 characters."""
-    return next(t for digits in range(8, 0, -1) if len(t := f"{value:.{digits}g}") <= 8)
-
-
-def _seconds(value: float) -> str:
-    text = f"{value:.6f}".rstrip("0").rstrip(".")
-    return text or "0"
