@@ -354,8 +354,8 @@ class EegApp:
         return build(folder, self.detects)
 
     def check_facts(self, facts: Mapping[str, Any]) -> None:
-        """Refuse facts of a stored model that no run writes; see `memcell_eeg.prediction.stored_facts`."""
-        from memcell_eeg.prediction.stored_facts import check_facts
+        """Refuse facts of a stored model that no run writes; see `memcell_eeg.prediction.model`."""
+        from memcell_eeg.prediction.model import check_facts
 
         check_facts(facts, self.detects.config)
 

@@ -9,7 +9,7 @@ import torch
 from memcell.applications.app import encoder_of
 from memcell.errors import ConfigError
 from memcell_eeg.features import raw, stft
-from memcell_eeg.features.raw_cnn import RawCnn
+from memcell_eeg.features.encoder import RawCnn
 from memcell_eeg.features.windows import SignalWindow, WindowedFeatures
 from memcell_microsleep.app import Microsleep
 from memcell_microsleep.config import MicrosleepConfig

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from memcell_eeg.export.rows import probability_rows
+from memcell_eeg.export.outputs import probability_rows
 
 
 def test_rows_are_as_formatted() -> None:

@@ -47,7 +47,7 @@ class StepProbabilities:
     def push(
         self, p: NDArray[np.float64], times: NDArray[np.float64], starts: NDArray[np.bool_]
     ) -> None:
-        """Take the next steps; as `memcell_eeg.scores.detector.EventFinder.push`."""
+        """Take the next steps; as `memcell_eeg.scores.detector.EventDetector.push`."""
         firsts = np.flatnonzero(starts).tolist()
         cuts = [0, *(f for f in firsts if f), len(p)]
         for a, b in pairwise(cuts):

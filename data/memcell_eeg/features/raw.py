@@ -1,6 +1,6 @@
 """The window behind each step as it is: its samples, in units of 50 uV.
 
-They are neither normalized nor anything else: what a small network (`memcell_eeg.features.raw_cnn.RawCnn`)
+They are neither normalized nor anything else: what a small network (`memcell_eeg.features.encoder.RawCnn`)
 learns from is the shape of the waves and their size in microvolts. A sample beyond 10 units (500 uV) counts
 as one there. The window of the first steps of a segment is filled with zeros where there is no past.
 """

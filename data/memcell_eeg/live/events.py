@@ -39,7 +39,7 @@ _EVERY = 0.2
 
 
 def probability_row(start: float, probability: float, state: bool) -> str:
-    """Return the line of a step, as `memcell_eeg.export.rows.probability_rows` makes thousands of them."""
+    """Return the line of a step, as `memcell_eeg.export.outputs.probability_rows` makes thousands of them."""
     thousandths, millionths = round(max(0.0, start) * 1e3), round(probability * 1e6)
     seconds = f"{thousandths // 1000}.{thousandths % 1000:03d}"
     return f"{seconds}\t{millionths // 10**6}.{millionths % 10**6:06d}\t{state:d}\n"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from memcell.applications.prediction import Asked
 from memcell.errors import DataError, UsageError
-from memcell.plugins.options import from_mapping
+from memcell.plugins.options import fields_of, from_mapping
+from memcell.plugins.options.values import check
 from memcell_data.recording import Channel, Recording
+from memcell_eeg.config import EegConfig
 from memcell_eeg.features.pipeline import Pipeline
 from memcell_eeg.features.precomputed import PrecomputedFeatures, check_features_of_run, pipeline_of
 from memcell_eeg.prediction.sources import RecordingFile
@@ -116,3 +119,70 @@ class DetectionModel:
                 f"--causal: the run was made with {made}, which looks into the future; train one with "
                 f"{instead}, or leave out --causal."
             )
+
+
+#: Names of channels or features that one model has.
+_MOST_NAMES = 100_000
+
+
+def check_facts(facts: Mapping[str, Any], config: type[EegConfig]) -> None:
+    """Refuse facts that no run writes; what an older run lacks is for others to say.
+
+    Args:
+        facts: Of a stored model.
+        config: The options of its application.
+
+    Raises:
+        ConfigError: An option is of another type, or out of bounds.
+        ValueError: So is something else.
+    """
+    if "config" in facts:
+        from_mapping(config, _object(facts, "config"), "the run's config")
+    for name in ("feature_names", "channels"):
+        if name in facts:
+            _names(facts, name)
+    for name in ("unit", "app"):
+        if not isinstance(facts.get(name) or "", str):
+            raise ValueError(f"{name} is no text")
+    if "pipeline" not in facts:
+        return
+    pipeline = _object(facts, "pipeline")
+    known = {f.name: f for f in fields_of(config)}
+    for setting in fields(Pipeline):
+        if setting.name not in pipeline or pipeline.get("ready"):
+            continue
+        if setting.name in ("channels", "eeg", "features"):
+            _names(pipeline, setting.name)
+        elif setting.name == "rate":
+            _number(pipeline, "rate", 1.0, 100_000.0)
+        else:
+            check(known[setting.name], pipeline[setting.name], "the run's pipeline")
+    if pipeline.get("ready"):
+        _names(pipeline, "feature_names")
+        _number(pipeline, "step", 1e-3, 1e6)
+        for name in ("centre", "spread"):
+            if not all(
+                type(v) in (int, float) and math.isfinite(v) for v in pipeline.get(name, ())
+            ):
+                raise ValueError(f"{name} holds what is no number")
+
+
+def _object(of: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = of[name]
+    if not isinstance(found, Mapping):
+        raise ValueError(f"{name} is no object")
+    return found
+
+
+def _names(of: Mapping[str, Any], name: str) -> None:
+    found = of[name]
+    if not isinstance(found, list | tuple) or len(found) > _MOST_NAMES:
+        raise ValueError(f"{name} is no list of names")
+    if not all(isinstance(each, str) for each in found):
+        raise ValueError(f"{name} holds what is no name")
+
+
+def _number(of: Mapping[str, Any], name: str, low: float, high: float) -> None:
+    found = of[name]
+    if type(found) not in (int, float) or not low <= found <= high:
+        raise ValueError(f"{name} is {str(found)[:40]}")

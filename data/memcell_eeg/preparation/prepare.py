@@ -18,7 +18,6 @@ from memcell_eeg.features.pipeline import Pipeline
 from memcell_eeg.features.precomputed import PrecomputedFeatures
 from memcell_eeg.left_out import RECORDING, LeftOut
 from memcell_eeg.preparation.notes import few
-from memcell_eeg.preparation.quality import quality
 from memcell_eeg.splits.copies import copied_names
 from memcell_eeg.targets.labels import LabelRules
 from memcell_eeg.targets.protocols import LabelProtocol, Protocols
@@ -37,7 +36,7 @@ class PreparedData:
         simulated: A recording was made by a program.
         notes: What every output must carry.
         remarks: What only the person at the screen wants to know (where features are kept).
-        quality: What each recording was like, as `memcell_eeg.preparation.quality` says.
+        quality: What each recording was like, as `quality` says.
     """
 
     sequences: list[TimeSeries]
@@ -153,3 +152,36 @@ def _sequence(
     if isinstance(pipeline, Pipeline):
         return cache.sequence(pipeline, recording, rules, warn)
     return pipeline.sequence(recording, rules, warn)
+
+
+MOST_WARNINGS = 5
+
+
+def quality(recording: Recording, sequence: TimeSeries, warnings: Sequence[str]) -> dict[str, Any]:
+    """Return facts about a recording, as JSON holds them.
+
+    Args:
+        recording: The recording.
+        sequence: What was made of it.
+        warnings: What was odd about it.
+
+    Returns:
+        ``name``, ``subject``; ``seconds`` from first to last sample; ``rate`` in Hz, 0 where features came
+        precomputed; ``steps``, how many of them are ``labelled`` and ``positive``; ``gaps`` and
+        ``gap_seconds`` between steps; the first ``warnings``.
+    """
+    times, step = sequence.times, sequence.step_seconds
+    lost = sum(float(times[b] - times[b - 1]) - step for b in sequence.breaks)
+    more = len(warnings) - MOST_WARNINGS
+    return {
+        "name": recording.name,
+        "subject": recording.subject,
+        "seconds": float(recording.duration if recording.features is None else times[-1] + step),
+        "rate": float(max((c.rate for c in recording.channels), default=0.0)),
+        "steps": sequence.n_steps,
+        "labelled": int(sequence.labelled.sum()),
+        "positive": int((sequence.targets == 1).sum()),
+        "gaps": len(sequence.breaks),
+        "gap_seconds": round(lost, 3),
+        "warnings": [*warnings[:MOST_WARNINGS], *([f"and {more} more"] if more > 0 else [])],
+    }

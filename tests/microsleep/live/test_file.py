@@ -10,7 +10,7 @@ import pytest
 
 from memcell.errors import DataError, UsageError
 from memcell.inference.stepping import NetworkStepper
-from memcell_eeg.export.rows import probability_rows
+from memcell_eeg.export.outputs import probability_rows
 from memcell_eeg.live import run as live
 from memcell_eeg.live.events import EventWriter, probability_row
 from memcell_eeg.live.file_source import FileSource
