@@ -11,6 +11,7 @@ from memcell.errors import DataError
 from memcell_data.recording import Segment
 from memcell_eeg.features.pipeline import Pipeline
 from memcell_eeg.signal.channels import choose
+from memcell_eeg.signal.clean import clean
 from memcell_eeg.targets.labels import LabelRules
 from memcell_microsleep.config import MicrosleepConfig
 
@@ -97,10 +98,10 @@ def test_the_size_of_a_chunk_changes_no_bit(recording_of, monkeypatch, options) 
     x = noise(rate=128)
     x[0, 333] += 5000
     pipeline = build(recording_of(x, rate=128), 128, **options)
-    whole = pipeline.signal_of(x, 128)
+    whole = clean(pipeline, x, 128)
     for size in (1, 5, 77, 1024):
-        monkeypatch.setattr("memcell_eeg.features.stream.CHUNK", size)
-        assert np.array_equal(pipeline.signal_of(x, 128), whole)
+        monkeypatch.setattr("memcell_eeg.signal.clean.CHUNK", size)
+        assert np.array_equal(clean(pipeline, x, 128), whole)
 
 
 def test_the_average_reference_is_of_the_eeg_alone(recording_of) -> None:
@@ -110,10 +111,10 @@ def test_the_average_reference_is_of_the_eeg_alone(recording_of) -> None:
     pipeline = build(recording, reference="average", outlier=0.0)
     plain = build(recording, reference="none", outlier=0.0)
     assert np.allclose(
-        pipeline.signal_of(x, 100)[:2],
-        plain.signal_of(np.vstack([x[:2] - x[:2].mean(0), x[2:]]), 100)[:2],
+        clean(pipeline, x, 100)[:2],
+        clean(plain, np.vstack([x[:2] - x[:2].mean(0), x[2:]]), 100)[:2],
     )
-    assert np.array_equal(pipeline.signal_of(x, 100)[2], plain.signal_of(x, 100)[2])
+    assert np.array_equal(clean(pipeline, x, 100)[2], clean(plain, x, 100)[2])
 
 
 def test_a_pipeline_comes_back_from_its_facts(recording_of) -> None:

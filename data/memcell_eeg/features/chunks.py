@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from memcell_data.recording import Recording
 from memcell_eeg.features.stream import FeatureStream, StepFeatures
 from memcell_eeg.signal.checks import SignalCheck, check_features
+from memcell_eeg.signal.clean import clean, located
 
 if TYPE_CHECKING:
     from memcell_eeg.features.pipeline import Pipeline
@@ -50,7 +51,7 @@ def signal_chunks(
         DataError: As `memcell_eeg.features.pipeline.Pipeline.sequence` says. What only the whole signal shows
             is raised after the last chunk: write no result of a recording before all of its chunks came.
     """
-    own = pipeline.located(recording)
+    own = located(pipeline, recording)
     rate, step = own[0].rate, pipeline.step
     check = SignalCheck(pipeline.channels, recording.name, pipeline.window, rate)
     names, causal = pipeline.feature_names, pipeline.phase == "causal"
@@ -118,4 +119,4 @@ def _all_at_once(
     """Return the features of a whole segment that is filtered without delay."""
     if values.shape[1] < pipeline.step * rate:
         return np.empty((0, len(pipeline.feature_names)), dtype=np.float32)
-    return features.push(pipeline.signal_of(values, rate))
+    return features.push(clean(pipeline, values, rate))

@@ -18,16 +18,15 @@ from numpy.typing import NDArray
 
 from memcell.errors import ConfigError, DataError
 from memcell.sequences.time_series import UNLABELLED, TimeSeries
-from memcell_data.recording import Channel, Recording
+from memcell_data.recording import Recording
 from memcell_eeg.config import EegConfig
 from memcell_eeg.features import normalize
 from memcell_eeg.features.chunks import joined, signal_chunks
 from memcell_eeg.features.extractors import extractors
-from memcell_eeg.features.stream import CleanSignal
 from memcell_eeg.features.windows import WindowedFeatures
 from memcell_eeg.signal import filters, resample
-from memcell_eeg.signal.channels import ChannelChoice, locate, native_rate
-from memcell_eeg.signal.outliers import OutlierFilter
+from memcell_eeg.signal.channels import ChannelChoice
+from memcell_eeg.signal.clean import SignalSettings, located
 from memcell_eeg.targets.labels import LabelRules, targets
 
 #: Hz; beta ends at 30 Hz, and half of the rate must lie within it.
@@ -37,24 +36,14 @@ THETA = 6.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pipeline:
-    """Everything that turns a recording into a sequence; made once a run, stored with it.
+class Pipeline(SignalSettings):
+    """How a recording becomes a sequence; made once a run, stored with it.
 
     Args:
-        channels: Names, in the order of the features.
-        eeg: Those of them that are EEG.
-        rate: Hz after resampling.
-        reference: This and all below as in `memcell_eeg.config.EegConfig`.
+        step: This and all below as in `memcell_eeg.config.EegConfig`.
+        window, features, normalization, normalization_memory: Likewise.
     """
 
-    channels: tuple[str, ...]
-    eeg: tuple[str, ...]
-    rate: float
-    reference: str
-    outlier: float
-    low: float
-    high: float
-    phase: str
     step: float
     window: float
     features: tuple[str, ...]
@@ -198,7 +187,7 @@ class Pipeline:
         if self.normalization == "recording":
             columns = self.normalized
             known = np.ones(len(values), dtype=np.bool_)
-            blind = self.blind_steps(self.located(recording)[0].rate)
+            blind = self.blind_steps(located(self, recording)[0].rate)
             for begin, end in pairwise([0, *breaks, len(values)]):
                 known[begin : min(begin + blind, end)] = False
             if known.any():
@@ -220,52 +209,6 @@ class Pipeline:
             step_seconds=self.step,
             step_times=times,
         )
-
-    def located(self, recording: Recording) -> tuple[Channel, ...]:
-        """Return a recording's own channels for the pipeline's, in their order.
-
-        Raises:
-            DataError: It lacks one, or is slower than the pipeline's rate; names both.
-        """
-        own = locate(self.channels, recording)
-        native = native_rate(own, recording)
-        if native < self.rate:
-            raise DataError(
-                f"recording '{recording.name}' has {native:g} Hz and the run works at "
-                f"{self.rate:g} Hz; use recordings of {self.rate:g} Hz or more, or train with "
-                f"--rate {native:g}."
-            )
-        return own
-
-    def signal_of(self, values: NDArray[np.float64], native: float) -> NDArray[np.float64]:
-        """Return one segment ``[C, n]`` uV cleaned, referenced, resampled and band-passed.
-
-        Args:
-            values: ``[C, m]`` uV at the native rate.
-            native: Hz.
-        """
-        if self.phase == "causal":
-            return CleanSignal(self, native).push(values)
-        cleaned = OutlierFilter(self.outlier, native).push(values)
-        if cleaned.shape[1]:  # none of a segment that is too short to tell outliers
-            values = cleaned
-        values = self.referenced(values)
-        values = resample.zero_phase(values, native, self.rate)
-        return filters.zero_phase(filters.band_pass(self.low, self.high, self.rate), values)
-
-    def referenced(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return ``[C, n]`` uV against the reference; each sample by itself."""
-        eeg = [i for i, c in enumerate(self.channels) if c in self.eeg]
-        if self.reference == "none" or not eeg:
-            return values
-        # Added in this order whatever n is, which numpy's own mean does not promise.
-        mean = values[eeg[0]].copy()
-        for i in eeg[1:]:
-            mean += values[i]
-        mean /= len(eeg)
-        out = values.copy()
-        out[eeg] -= mean
-        return out
 
 
 _SHARED = tuple(f.name for f in fields(Pipeline) if f.name not in ("channels", "eeg", "rate"))

@@ -22,44 +22,10 @@ from numpy.typing import NDArray
 
 from memcell.errors import DataError, UsageError
 from memcell_eeg.features.normalize import CausalNormalizer
-from memcell_eeg.signal import filters, resample
-from memcell_eeg.signal.outliers import OutlierFilter
+from memcell_eeg.signal.clean import CleanSignal
 
 if TYPE_CHECKING:
     from memcell_eeg.features.pipeline import Pipeline
-
-#: Samples that are cleaned at once, so that they stay in the processor's cache; changes no result.
-CHUNK = 1 << 13
-
-
-class CleanSignal:
-    """One segment cleaned, referenced, resampled and band-passed, causally and in chunks of any size.
-
-    Args:
-        pipeline: What to do.
-        native_rate: Samples a second of what is pushed, Hz.
-    """
-
-    def __init__(self, pipeline: Pipeline, native_rate: float) -> None:
-        self.pipeline = pipeline
-        self._outliers = OutlierFilter(pipeline.outlier, native_rate)
-        self._resampler = resample.CausalResampler(native_rate, pipeline.rate)
-        self._filter = filters.CausalFilter(
-            filters.band_pass(pipeline.low, pipeline.high, pipeline.rate)
-        )
-
-    def push(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return ``[C, m]`` uV at the pipeline's rate, for the next ``[C, n]`` uV of the segment."""
-        parts = [
-            self._filter.push(
-                self._resampler.push(
-                    self.pipeline.referenced(self._outliers.push(values[:, at : at + CHUNK]))
-                )
-            )
-            for at in range(0, values.shape[1], CHUNK)
-        ]
-        return np.concatenate(parts, axis=1) if parts else values
-
 
 #: Gaps are counted in steps, rounded up from this part of one on: no gap of whole samples lies at the edge,
 #: where the rounding of its ends would decide.

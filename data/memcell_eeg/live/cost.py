@@ -17,10 +17,11 @@ import numpy as np
 
 from memcell.applications.streaming import LiveNetwork
 from memcell_eeg.features.pipeline import Pipeline
-from memcell_eeg.features.stream import CleanSignal, StepFeatures
+from memcell_eeg.features.stream import StepFeatures
 from memcell_eeg.live.alarm import AlarmLogic, AlarmRules
 from memcell_eeg.live.detector import Detector
 from memcell_eeg.live.gaps import GapFinder
+from memcell_eeg.signal.clean import CleanSignal
 
 T = TypeVar("T")
 

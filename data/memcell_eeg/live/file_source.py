@@ -15,6 +15,7 @@ from memcell_eeg.features.pipeline import Pipeline
 from memcell_eeg.live.source import SampleChunk, Silent
 from memcell_eeg.prediction.sources import RecordingFile
 from memcell_eeg.signal.channels import otherwise_measured
+from memcell_eeg.signal.clean import located
 from memcell_eeg.signal.unit import Unit
 
 #: Longest sleep between two looks at whether to stop, s.
@@ -60,7 +61,7 @@ class FileSource:
         if self._recording.features is not None:
             raise UsageError(f"'{path}' has precomputed features and no signal to stream.")
         try:
-            self._own = pipeline.located(self._recording)
+            self._own = located(pipeline, self._recording)
         except DataError as error:
             raise DataError(
                 f"{error} The model was trained on the channels {', '.join(pipeline.channels)}."

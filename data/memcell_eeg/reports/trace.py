@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from memcell_data.recording import Recording
 from memcell_eeg.features.pipeline import Pipeline
 from memcell_eeg.signal.channels import locate
+from memcell_eeg.signal.clean import clean
 
 Curve = NDArray[np.float64]
 
@@ -49,7 +50,7 @@ def read_trace(recording: Recording, pipeline: Pipeline, channels: Sequence[str]
     few = replace(pipeline, channels=names, eeg=names, reference="none", phase="zero")
     signal = recording.read([c.name for c in locate(names, recording)])
     made = tuple(
-        (s.onset, few.signal_of(signal.values[:, s.start : s.stop], signal.rate))
+        (s.onset, clean(few, signal.values[:, s.start : s.stop], signal.rate))
         for s in signal.segments
     )
     return Trace(channels=names, rate=pipeline.rate, segments=made)

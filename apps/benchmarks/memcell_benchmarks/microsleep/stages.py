@@ -155,7 +155,7 @@ def _blocks(path: str) -> Iterator[Any]:
 
 
 def _clean(path: str, pipeline: Any) -> Iterator[NDArray[np.float64]]:
-    from memcell_eeg.features.stream import CleanSignal
+    from memcell_eeg.signal.clean import CleanSignal
 
     signal: Any = None
     for block in _blocks(path):
