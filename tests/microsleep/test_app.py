@@ -57,7 +57,6 @@ def test_every_option_is_declared_in_bounds() -> None:
         ({"split_gap": 1.0, "window": 2.0}, "'split-gap'.*'window'"),
         ({"blink": 2.0}, "'blink'.*'min-duration'"),
         ({"max_duration": 0.5}, "'max-duration'.*'min-duration'"),
-        ({"features": ["fft"]}, "'features'.*bandpower"),
     ],
 )
 def test_options_that_contradict_each_other_are_refused(options, message) -> None:

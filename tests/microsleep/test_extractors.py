@@ -161,6 +161,7 @@ def test_options_stand_behind_the_name(scaled) -> None:
     ("word", "says"),
     [
         ("bandpwer", "Did you mean 'bandpower'"),
+        ("fft", "'features'.*bandpower"),
         ("bandpower:scale=2", "has no options"),
         ("scaled:scal=2", "Did you mean 'scale'"),
         ("scaled:scale=-1", "expected"),

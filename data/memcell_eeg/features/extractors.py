@@ -37,7 +37,8 @@ def entry_of(word: str) -> Entry:
     registry = default_registry()
     names = registry.names("feature_extractor")
     if name not in names:
-        raise ConfigError(unknown("feature extractor", name, sorted({*BUILT_IN, *names, "auto"})))
+        known = sorted({*BUILT_IN, *names, "auto"})
+        raise ConfigError(f"'features': {unknown('feature extractor', name, known)}")
     return registry.get("feature_extractor", name)
 
 
