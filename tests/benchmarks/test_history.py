@@ -12,10 +12,10 @@ import pytest
 import memcell
 from memcell.cli.main import run
 from memcell.errors import MemcellError
-from memcell_benchmarks.history import Measurement, append, commit, means, read, runs
+from memcell_benchmarks.history import HistoryEntry, append, commit, means, read, runs
 from memcell_benchmarks.history_command import as_text, grouped, plotted
 
-ONE = Measurement(
+ONE = HistoryEntry(
     version="0.1.0",
     commit="abc",
     date="2026-01-01T00:00:00Z",

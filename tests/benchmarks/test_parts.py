@@ -12,7 +12,7 @@ from memcell.backends.eager import unroll_eager
 from memcell.plugins import default_registry
 from memcell.recurrent.window_call import WindowCall
 from memcell_benchmarks.check import relative_error
-from memcell_benchmarks.contenders import CellContender, Parts, Problem
+from memcell_benchmarks.contenders import BenchmarkProblem, CellContender, CellParts
 from memcell_benchmarks.floor import products
 from memcell_benchmarks.measure import _needed
 from memcell_benchmarks.naive import unroll_naive
@@ -22,11 +22,11 @@ from memcell_benchmarks.peers.torch_lstm import TorchLSTM
 from memcell_benchmarks.timing import Samples, interleaved
 
 SIZE = Size(hidden_size=4, batch_size=16, time_steps=6, input_size=3)
-PROBLEM = Problem.of(SIZE, "cpu", torch.float64)
+PROBLEM = BenchmarkProblem.of(SIZE, "cpu", torch.float64)
 
 
 def parts_of(cell, normalizer="none"):
-    return Parts.of(Subject(cell=cell, normalizer=normalizer), PROBLEM, default_registry())
+    return CellParts.of(Subject(cell=cell, normalizer=normalizer), PROBLEM, default_registry())
 
 
 def test_contenders_are_sampled_in_turn():
@@ -67,9 +67,9 @@ def test_products_are_those_of_the_cells_equations():
 @pytest.mark.parametrize("steps", [1, 3, 4, 11])
 def test_products_of_a_long_window_are_counted_on_short_ones(cell, steps):
     size = Size(hidden_size=4, batch_size=16, time_steps=steps, input_size=3)
-    problem = Problem.of(size, "cpu", torch.float64)
+    problem = BenchmarkProblem.of(size, "cpu", torch.float64)
     subject = Subject(cell=cell)
-    whole = CellContender(Parts.of(subject, problem, default_registry()), problem, unroll_eager)
+    whole = CellContender(CellParts.of(subject, problem, default_registry()), problem, unroll_eager)
     wanted = products(whole.train, steps)
     assert _needed(subject, problem, default_registry()).flops == wanted.flops
 

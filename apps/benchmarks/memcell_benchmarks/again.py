@@ -53,17 +53,17 @@ def main(request: str) -> str:
 
     from memcell.plugins import default_registry
     from memcell_benchmarks import backends
-    from memcell_benchmarks.contenders import CellContender, Parts, Problem
+    from memcell_benchmarks.contenders import BenchmarkProblem, CellContender, CellParts
 
     asked = json.loads(request)
     torch.set_num_threads(asked["threads"])
     size = Size(**asked["size"])
-    problem = Problem.of(size, asked["device"], getattr(torch, asked["dtype"]))
+    problem = BenchmarkProblem.of(size, asked["device"], getattr(torch, asked["dtype"]))
     subject, registry = Subject(**asked["subject"]), default_registry()
-    parts = Parts.of(subject, problem, registry)
+    parts = CellParts.of(subject, problem, registry)
     # torch's own first use is not the backend's: as in the first process, an eager step goes before
     short = problem.first(2)
-    eager = backends.build("eager", Parts.of(subject, short, registry), short, asked["threads"])
+    eager = backends.build("eager", CellParts.of(subject, short, registry), short, asked["threads"])
     assert isinstance(eager, CellContender)
     eager.train()
     contender = backends.build(asked["backend"], parts, problem, asked["threads"])

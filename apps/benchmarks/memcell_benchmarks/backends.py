@@ -6,11 +6,17 @@ from collections.abc import Callable
 
 from memcell.backends.eager import unroll_eager
 from memcell.recurrent.window_call import WindowCall, WindowOutput
-from memcell_benchmarks.contenders import CannotRun, CellContender, Contender, Parts, Problem
+from memcell_benchmarks.contenders import (
+    BenchmarkProblem,
+    CannotRun,
+    CellContender,
+    CellParts,
+    Contender,
+)
 from memcell_benchmarks.naive import unroll_naive
 
 
-def build(backend: str, parts: Parts, problem: Problem, threads: int) -> Contender:
+def build(backend: str, parts: CellParts, problem: BenchmarkProblem, threads: int) -> Contender:
     """Build a contender.
 
     Args:
@@ -25,21 +31,21 @@ def build(backend: str, parts: Parts, problem: Problem, threads: int) -> Contend
     return BUILD[backend](parts, problem, threads)
 
 
-def _naive(parts: Parts, problem: Problem, threads: int) -> Contender:
+def _naive(parts: CellParts, problem: BenchmarkProblem, threads: int) -> Contender:
     return CellContender(parts, problem, unroll_naive)
 
 
-def _eager(parts: Parts, problem: Problem, threads: int) -> Contender:
+def _eager(parts: CellParts, problem: BenchmarkProblem, threads: int) -> Contender:
     return CellContender(parts, problem, unroll_eager)
 
 
-def _native(parts: Parts, problem: Problem, threads: int) -> Contender:
+def _native(parts: CellParts, problem: BenchmarkProblem, threads: int) -> Contender:
     from memcell_benchmarks.native import Native
 
     return Native(parts, problem)
 
 
-def _torch(parts: Parts, problem: Problem, threads: int) -> Contender:
+def _torch(parts: CellParts, problem: BenchmarkProblem, threads: int) -> Contender:
     from memcell.backends.torch_kernels import unroll_torch
 
     form = None if len(parts.norms) else parts.cell.torch_form()
@@ -54,31 +60,31 @@ def _torch(parts: Parts, problem: Problem, threads: int) -> Contender:
     return CellContender(parts, problem, unroll)
 
 
-def _inductor(parts: Parts, problem: Problem, threads: int) -> Contender:
+def _inductor(parts: CellParts, problem: BenchmarkProblem, threads: int) -> Contender:
     from memcell.backends.inductor.unroll import unroll_inductor
 
     return CellContender(parts, problem, unroll_inductor)
 
 
-def _torch_compile(parts: Parts, problem: Problem, threads: int) -> Contender:
+def _torch_compile(parts: CellParts, problem: BenchmarkProblem, threads: int) -> Contender:
     from memcell_benchmarks.peers.torch_compile import CompiledStep
 
     return CellContender(parts, problem, CompiledStep())
 
 
-def _jax(parts: Parts, problem: Problem, threads: int) -> Contender:
+def _jax(parts: CellParts, problem: BenchmarkProblem, threads: int) -> Contender:
     from memcell_benchmarks.peers.jax_scan import JaxScan
 
     return JaxScan(parts, problem, threads)
 
 
-def _onnx(parts: Parts, problem: Problem, threads: int) -> Contender:
+def _onnx(parts: CellParts, problem: BenchmarkProblem, threads: int) -> Contender:
     from memcell_benchmarks.peers.onnx_runtime import OnnxRuntime
 
     return OnnxRuntime(parts, problem, threads)
 
 
-BUILD: dict[str, Callable[[Parts, Problem, int], Contender]] = {
+BUILD: dict[str, Callable[[CellParts, BenchmarkProblem, int], Contender]] = {
     "naive": _naive,
     "eager": _eager,
     "native": _native,

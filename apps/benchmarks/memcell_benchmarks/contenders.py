@@ -50,7 +50,7 @@ class Contender(Protocol):
         """Go on by one step of one lane and return the output."""
 
 
-class Problem(NamedTuple):
+class BenchmarkProblem(NamedTuple):
     """What all contenders of a size share.
 
     Args:
@@ -64,7 +64,7 @@ class Problem(NamedTuple):
     cotangent: Tensor
 
     @classmethod
-    def of(cls, size: Size, device: str, dtype: torch.dtype) -> Problem:
+    def of(cls, size: Size, device: str, dtype: torch.dtype) -> BenchmarkProblem:
         """Draw one, the same for the same size."""
         g = torch.Generator().manual_seed(0)
         shape = (size.time_steps, size.batch_size)
@@ -72,23 +72,23 @@ class Problem(NamedTuple):
         cotangent = torch.randn(*shape, size.hidden_size, generator=g) / size.batch_size
         return cls(size, x.to(device, dtype), cotangent.to(device, dtype))
 
-    def first(self, steps: int) -> Problem:
+    def first(self, steps: int) -> BenchmarkProblem:
         """Return its first steps."""
-        return Problem(self.size, self.x[:steps], self.cotangent[:steps])
+        return BenchmarkProblem(self.size, self.x[:steps], self.cotangent[:steps])
 
-    def in_float64(self) -> Problem:
+    def in_float64(self) -> BenchmarkProblem:
         """Return the same numbers in float64 on the CPU."""
-        return Problem(self.size, self.x.cpu().double(), self.cotangent.cpu().double())
+        return BenchmarkProblem(self.size, self.x.cpu().double(), self.cotangent.cpu().double())
 
 
-class Parts(NamedTuple):
+class CellParts(NamedTuple):
     """A cell with its normalizers, built."""
 
     cell: Cell
     norms: SiteNorms
 
     @classmethod
-    def of(cls, subject: Subject, problem: Problem, registry: Registry) -> Parts:
+    def of(cls, subject: Subject, problem: BenchmarkProblem, registry: Registry) -> CellParts:
         """Build them and fill the weights as torch fills its own, the same at every call.
 
         Raises:
@@ -130,7 +130,7 @@ class CellContender:
         unroll: Runs a window.
     """
 
-    def __init__(self, parts: Parts, problem: Problem, unroll: Unroll) -> None:
+    def __init__(self, parts: CellParts, problem: BenchmarkProblem, unroll: Unroll) -> None:
         self.parts, self.problem, self.unroll = parts, problem, unroll
         self.parameters = parts.parameters()
         self.window = self._from_nothing(problem.x)
@@ -174,5 +174,5 @@ class CellContender:
     def oracle(self, unroll: Unroll) -> CellContender:
         """Return the same cell, weights and problem in float64 on the CPU, run by another function."""
         parts = copy.deepcopy(self.parts)
-        same = Parts(parts.cell.cpu().double(), parts.norms.cpu().double())
+        same = CellParts(parts.cell.cpu().double(), parts.norms.cpu().double())
         return CellContender(same, self.problem.in_float64(), unroll)

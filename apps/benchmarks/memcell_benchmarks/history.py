@@ -25,7 +25,7 @@ KINDS = ("train", "infer", "step")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measurement:
+class HistoryEntry:
     """A ratio of one contender at one size, with the run that measured it.
 
     Args:
@@ -81,11 +81,11 @@ class Measurement:
         return f"{self.cell}{norm} {self.backend}"
 
 
-COLUMNS = tuple(f.name for f in fields(Measurement))
+COLUMNS = tuple(f.name for f in fields(HistoryEntry))
 _NUMBERS = ("ratio", "median")
 
 
-def measurements(record: Mapping[str, Any], run: tuple[str, str, str]) -> list[Measurement]:
+def measurements(record: Mapping[str, Any], run: tuple[str, str, str]) -> list[HistoryEntry]:
     """Return the ratios of what ``memcell bench cells --json`` writes.
 
     Args:
@@ -102,7 +102,7 @@ def measurements(record: Mapping[str, Any], run: tuple[str, str, str]) -> list[M
             if kind not in row:
                 continue
             found.append(
-                Measurement(
+                HistoryEntry(
                     version=run[0],
                     commit=run[1],
                     date=run[2],
@@ -151,7 +151,7 @@ def commit(folder: Path) -> str:
         return ""
 
 
-def read(path: Path) -> list[Measurement]:
+def read(path: Path) -> list[HistoryEntry]:
     """Return what a history holds.
 
     Raises:
@@ -180,11 +180,11 @@ def read(path: Path) -> list[Measurement]:
             ) from None
         if not all(values[name] > 0 and math.isfinite(values[name]) for name in _NUMBERS):
             raise MemcellError(f"'{path}', line {number}: a ratio is a number above 0")
-        found.append(Measurement(**values))
+        found.append(HistoryEntry(**values))
     return found
 
 
-def append(path: Path, added: Iterable[Measurement]) -> int:
+def append(path: Path, added: Iterable[HistoryEntry]) -> int:
     """Add measurements to a history, which is made where it is not there; return how many.
 
     Raises:
@@ -196,12 +196,12 @@ def append(path: Path, added: Iterable[Measurement]) -> int:
     return len(new)
 
 
-def runs(history: Iterable[Measurement]) -> list[tuple[str, str, str]]:
+def runs(history: Iterable[HistoryEntry]) -> list[tuple[str, str, str]]:
     """Return the runs in the order in which they were added."""
     return list(dict.fromkeys(m.run for m in history))
 
 
-def means(history: Sequence[Measurement]) -> dict[str, list[float]]:
+def means(history: Sequence[HistoryEntry]) -> dict[str, list[float]]:
     """Return each contender's geometric mean of ratios, one number a run.
 
     Args:

@@ -12,7 +12,7 @@ import click
 from memcell.errors import UsageError
 from memcell.escape import Lines, line
 from memcell.files.atomic import write_atomic
-from memcell_benchmarks.history import KINDS, Measurement, means, read, runs
+from memcell_benchmarks.history import KINDS, HistoryEntry, means, read, runs
 
 PICTURES = (".png", ".svg", ".pdf")
 
@@ -37,7 +37,7 @@ def command(file: Path, out: str | None) -> None:
         click.echo(f"picture: {picture}")
 
 
-def grouped(history: Sequence[Measurement]) -> Iterator[tuple[str, list[Measurement]]]:
+def grouped(history: Sequence[HistoryEntry]) -> Iterator[tuple[str, list[HistoryEntry]]]:
     """Yield what may be compared: a title, and the measurements of one setting and one kind."""
     for setting in dict.fromkeys(m.setting for m in history):
         cpu, isa, threads, dtype, device = setting
@@ -48,7 +48,7 @@ def grouped(history: Sequence[Measurement]) -> Iterator[tuple[str, list[Measurem
                 yield f"{kind}: {cpu}, {isa}, {where}, {dtype}", chosen
 
 
-def as_text(history: Sequence[Measurement]) -> str:
+def as_text(history: Sequence[HistoryEntry]) -> str:
     """Return a table with a row for each contender."""
     rows = [["", *(version for version, _, _ in runs(history))]]
     rows += [["commit", *(commit or "-" for _, commit, _ in runs(history))]]
@@ -67,7 +67,7 @@ def as_text(history: Sequence[Measurement]) -> str:
     )
 
 
-def plotted(groups: Sequence[tuple[str, list[Measurement]]], form: str) -> bytes:
+def plotted(groups: Sequence[tuple[str, list[HistoryEntry]]], form: str) -> bytes:
     """Return a picture with a panel for each group: runs from left to right, a line for each contender."""
     from matplotlib import rc_context
 

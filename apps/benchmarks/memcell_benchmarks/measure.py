@@ -16,12 +16,18 @@ from memcell.progress import progress
 from memcell_benchmarks import backends
 from memcell_benchmarks.again import again
 from memcell_benchmarks.check import CHECKED_STEPS, LIMITS, verify
-from memcell_benchmarks.contenders import CannotRun, CellContender, Contender, Parts, Problem
+from memcell_benchmarks.contenders import (
+    BenchmarkProblem,
+    CannotRun,
+    CellContender,
+    CellParts,
+    Contender,
+)
 from memcell_benchmarks.floor import MachineRates, Products, products
 from memcell_benchmarks.memory import peak_growth
 from memcell_benchmarks.options import Options, Size, Subject
 from memcell_benchmarks.peers.torch_lstm import TorchLSTM
-from memcell_benchmarks.rows import Row
+from memcell_benchmarks.rows import BenchmarkRow
 from memcell_benchmarks.timing import Clock, interleaved
 
 _T = TypeVar("_T")
@@ -33,14 +39,14 @@ _GENERATES = ("native", "inductor", "torch.compile")
 class _Entrant:
     """A contender that runs, and what is written down of it."""
 
-    row: Row
+    row: BenchmarkRow
     contender: Contender
     trains: bool = True
 
 
 def measure(
     size: Size, options: Options, registry: Registry, rates: MachineRates, clock: Clock
-) -> list[Row]:
+) -> list[BenchmarkRow]:
     """Return a row for each contender of a size, torch.nn.LSTM first.
 
     Args:
@@ -50,13 +56,13 @@ def measure(
         rates: Rates of matrix products.
         clock: The clock.
     """
-    problem = Problem.of(size, options.device, getattr(torch, options.dtype))
+    problem = BenchmarkProblem.of(size, options.device, getattr(torch, options.dtype))
     entrants = [_peer(problem, options)]
     rows = [entrants[0].row]
     pairs = [(subject, backend) for subject in options.subjects for backend in options.backends]
     with progress(f"{size}: build and verify", len(pairs)) as shown:
         for subject, backend in pairs:
-            row = Row(size=size, subject=subject, backend=backend)
+            row = BenchmarkRow(size=size, subject=subject, backend=backend)
             rows.append(row)
             entrant = _enter(row, problem, options, registry)
             entrants += [entrant] if entrant else []
@@ -73,22 +79,22 @@ def measure(
     return rows
 
 
-def _peer(problem: Problem, options: Options) -> _Entrant:
+def _peer(problem: BenchmarkProblem, options: Options) -> _Entrant:
     size = problem.size
     lstm = TorchLSTM(problem)
-    row = Row(size=size, subject=None, backend="nn.LSTM", flops=lstm.flops())
+    row = BenchmarkRow(size=size, subject=None, backend="nn.LSTM", flops=lstm.flops())
     row.product = (size.batch_size, size.hidden_size, 4 * size.hidden_size)
     _, row.first_use = _first(lstm.train, options.device)
     lstm.infer(), lstm.step()
     return _Entrant(row, lstm)
 
 
-def _needed(subject: Subject, problem: Problem, registry: Registry) -> Products:
+def _needed(subject: Subject, problem: BenchmarkProblem, registry: Registry) -> Products:
     """Count the matrix products on short windows: they grow evenly with T."""
     counted = []
     for steps in (2, 4):
         short = problem.first(steps)
-        eager = CellContender(Parts.of(subject, short, registry), short, unroll_eager)
+        eager = CellContender(CellParts.of(subject, short, registry), short, unroll_eager)
         counted.append(products(eager.train, len(short.x)))
     few, more = counted
     # the first step is another: nothing goes back to the state before it
@@ -96,11 +102,13 @@ def _needed(subject: Subject, problem: Problem, registry: Registry) -> Products:
     return more._replace(flops=more.flops + each * max(problem.size.time_steps - 4, 0))
 
 
-def _enter(row: Row, problem: Problem, options: Options, registry: Registry) -> _Entrant | None:
+def _enter(
+    row: BenchmarkRow, problem: BenchmarkProblem, options: Options, registry: Registry
+) -> _Entrant | None:
     """Build a contender, run it for the first time and verify it; the row says what went wrong."""
     assert row.subject is not None
     try:
-        parts = Parts.of(row.subject, problem, registry)
+        parts = CellParts.of(row.subject, problem, registry)
         row.flops, row.product = _needed(row.subject, problem, registry)
         contender = backends.build(row.backend, parts, problem, options.threads)
         trains = True
@@ -127,7 +135,7 @@ def _enter(row: Row, problem: Problem, options: Options, registry: Registry) -> 
 
 
 def _error(
-    contender: Contender, backend: str, parts: Parts, short: Problem, options: Options
+    contender: Contender, backend: str, parts: CellParts, short: BenchmarkProblem, options: Options
 ) -> float:
     """Verify what will be timed, the same compiled code on a shorter window."""
     if isinstance(contender, CellContender):

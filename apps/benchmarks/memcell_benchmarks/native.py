@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from memcell_benchmarks.contenders import CellContender, Parts, Problem
+from memcell_benchmarks.contenders import BenchmarkProblem, CellContender, CellParts
 from memcell_compiler.runtime.stepper import NativeStepper
 from memcell_compiler.runtime.unroll import unroll_native
 
@@ -17,7 +17,7 @@ class Native(CellContender):
         problem: The problem.
     """
 
-    def __init__(self, parts: Parts, problem: Problem) -> None:
+    def __init__(self, parts: CellParts, problem: BenchmarkProblem) -> None:
         super().__init__(parts, problem, unroll_native)
         self._stepper: NativeStepper | None = None
         self._lane = self._x[0]

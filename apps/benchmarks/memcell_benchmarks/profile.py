@@ -13,7 +13,7 @@ LEGEND = (
 
 
 @dataclass(frozen=True)
-class Part:
+class ProfilePart:
     """A line of a profile, in seconds of wall time.
 
     Args:
@@ -41,7 +41,7 @@ class Profile:
 
     plain: float
     runs: int
-    parts: tuple[Part, ...]
+    parts: tuple[ProfilePart, ...]
 
     @property
     def timed(self) -> float:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from operator import attrgetter
 
 from memcell_benchmarks.native import Native
-from memcell_benchmarks.profile import Part, Profile
+from memcell_benchmarks.profile import Profile, ProfilePart
 from memcell_benchmarks.timing import Clock
 from memcell_compiler.emit.timers import SECTIONS
-from memcell_compiler.runtime.timed import Timed, TimedCall
+from memcell_compiler.runtime.timed import TimedCall, TimedProgram
 
 #: Runs of a round that are looked at, at least.
 _LEAST = 4
@@ -41,7 +41,7 @@ def profile(native: Native, clock: Clock, rounds: int, sample: float) -> Profile
     calls = max(_LEAST, round(sample / min(clock(native.train, 1) for _ in range(3))))
     plain: list[float] = []
     runs: list[_Run] = []
-    timed = Timed(native.window)
+    timed = TimedProgram(native.window)
     for _ in range(rounds):
         plain += [clock(native.train, 1) for _ in range(calls)]
         with timed.running():
@@ -60,10 +60,10 @@ def _undisturbed(seconds: Sequence[float]) -> float:
     return sorted(seconds)[len(seconds) // 4]
 
 
-def _parts(runs: Sequence[_Run]) -> tuple[Part, ...]:
-    def part(name: str, what: str, of: Callable[[TimedCall], float]) -> Part:
+def _parts(runs: Sequence[_Run]) -> tuple[ProfilePart, ...]:
+    def part(name: str, what: str, of: Callable[[TimedCall], float]) -> ProfilePart:
         there = _undisturbed([of(r.forward) for r in runs])
-        return Part(name, what, there, _undisturbed([of(r.backward) for r in runs]))
+        return ProfilePart(name, what, there, _undisturbed([of(r.backward) for r in runs]))
 
     parts = [part(name, what, _section(name)) for name, what in SECTIONS.items()]
     parts += [part(name, what, attrgetter(name)) for name, what in _AROUND.items()]
@@ -72,7 +72,7 @@ def _parts(runs: Sequence[_Run]) -> tuple[Part, ...]:
         [r.forward.began - r.began + r.backward.began - r.forward.ended for r in runs]
     )
     after = _undisturbed([r.ended - r.backward.ended for r in runs])
-    return (*parts, Part("outside", _OUTSIDE, before, after))
+    return (*parts, ProfilePart("outside", _OUTSIDE, before, after))
 
 
 def _section(name: str) -> Callable[[TimedCall], float]:

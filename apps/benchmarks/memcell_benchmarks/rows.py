@@ -11,7 +11,7 @@ from memcell_benchmarks.timing import Samples
 
 
 @dataclass(kw_only=True)
-class Row:
+class BenchmarkRow:
     """One contender at one size.
 
     Args:
@@ -60,7 +60,7 @@ class Row:
             return None
         return self.flops / self.times["train"].least / 1e9
 
-    def as_json(self, peer: Row) -> dict[str, Any]:
+    def as_json(self, peer: BenchmarkRow) -> dict[str, Any]:
         """Return everything, with the ratios to torch.nn.LSTM."""
         found: dict[str, Any] = {
             "batch_size": self.size.batch_size,

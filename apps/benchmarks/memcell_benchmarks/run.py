@@ -21,7 +21,7 @@ from memcell_benchmarks.machine import machine, tune_malloc
 from memcell_benchmarks.measure import measure
 from memcell_benchmarks.options import Options
 from memcell_benchmarks.profile import LEGEND as LEGEND_OF_PROFILES
-from memcell_benchmarks.rows import Row
+from memcell_benchmarks.rows import BenchmarkRow
 from memcell_benchmarks.table import LEGEND, block
 from memcell_benchmarks.timing import clock_for
 
@@ -70,7 +70,7 @@ def _compare(
     dtype = getattr(torch, options.dtype)
     rates = MachineRates(options.device, dtype, clock, options.rounds, options.sample)
     results: list[dict[str, Any]] = []
-    bad: list[Row] = []
+    bad: list[BenchmarkRow] = []
     for size in options.sizes:
         rows = measure(size, options, registry, rates, clock)
         say("")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from memcell_benchmarks.rows import Row
+from memcell_benchmarks.rows import BenchmarkRow
 
 #: How the columns are read, printed once.
 LEGEND = (
@@ -15,10 +15,10 @@ LEGEND = (
     "error: largest relative error of outputs, gradients, statistics, inference and steps against the eager "
     "loop in float64, over at most 40 steps.",
 )
-Column = tuple[str, Callable[[Row, Row], str]]
+Column = tuple[str, Callable[[BenchmarkRow, BenchmarkRow], str]]
 
 
-def block(rows: Sequence[Row], peer: Row, kinds: Iterable[str]) -> str:
+def block(rows: Sequence[BenchmarkRow], peer: BenchmarkRow, kinds: Iterable[str]) -> str:
     """Return the table of one size; ``peer`` is the first row, torch.nn.LSTM."""
     ran = [row for row in rows if row.times or row.error is not None or not row.reason]
     columns = [c for c in _columns(tuple(kinds)) if any(c[1](row, peer) for row in ran)]
@@ -36,7 +36,7 @@ def block(rows: Sequence[Row], peer: Row, kinds: Iterable[str]) -> str:
     return "\n".join([str(peer.size), *(f"  {line}" for line in text), *_not_run(rows)])
 
 
-def _not_run(rows: Sequence[Row]) -> list[str]:
+def _not_run(rows: Sequence[BenchmarkRow]) -> list[str]:
     """Name what did not run, or not wholly, with the reason: a line for the same of several cells."""
     cells: dict[tuple[str, str], list[str]] = {}
     for row in rows:
@@ -72,16 +72,16 @@ def _columns(kinds: tuple[str, ...]) -> list[Column]:
 
 
 def _timed(kind: str, title: str, unit: float) -> list[Column]:
-    def least(row: Row, _: Row) -> str:
+    def least(row: BenchmarkRow, _: BenchmarkRow) -> str:
         return _number(row.times[kind].least * unit) if kind in row.times else ""
 
-    def ratio(row: Row, peer: Row) -> str:
+    def ratio(row: BenchmarkRow, peer: BenchmarkRow) -> str:
         return f"{row.times[kind].ratio(peer.times[kind]):.2f}" if kind in row.times else ""
 
-    def median(row: Row, peer: Row) -> str:
+    def median(row: BenchmarkRow, peer: BenchmarkRow) -> str:
         return f"{row.times[kind].median_ratio(peer.times[kind]):.2f}" if kind in row.times else ""
 
-    def spread(row: Row, peer: Row) -> str:
+    def spread(row: BenchmarkRow, peer: BenchmarkRow) -> str:
         if kind not in row.times or row is peer:
             return ""
         low, high = row.times[kind].ratio_spread(peer.times[kind])
@@ -104,7 +104,7 @@ def _percent(mine: float | None, most: float | None) -> str:
     return "" if mine is None or not most else f"{100 * mine / most:.0f}"
 
 
-def _error(row: Row, _: Row) -> str:
+def _error(row: BenchmarkRow, _: BenchmarkRow) -> str:
     if row.error is None:
         return ""
     return f"{row.error:.0e}{' WRONG' if row.wrong else ''}"

@@ -78,7 +78,7 @@ class ComparedWindow:
         return replace(self, call=call)
 
 
-class Difference(NamedTuple):
+class Disagreement(NamedTuple):
     """What differs most in a window, relative to what may differ.
 
     Args:
@@ -124,7 +124,7 @@ def tolerance(dtype: torch.dtype, steps: int) -> float:
 
 def compare(
     backend: Backend, layer: Layer, window: ComparedWindow, run: Run = run_on
-) -> Difference:
+) -> Disagreement:
     """Run a window on a backend and on the eager loop, and return what differs most.
 
     The layer is as before afterwards, and so are the random numbers of torch, numpy and Python.
@@ -196,7 +196,7 @@ def numbers(backend: Backend, layer: Layer, window: ComparedWindow, run: Run = r
 
 def worst(
     wanted: Numbers, got: Numbers, window: ComparedWindow, disturbed: Numbers | None
-) -> Difference:
+) -> Disagreement:
     """Return what differs most of what may differ.
 
     Args:
@@ -211,7 +211,7 @@ def worst(
     largest = max(
         (_size(t) for n, t in wanted.items() if n in gradients and t is not None), default=0.0
     )
-    found, share = Difference("the output", 0.0, relative, 0.0), -1.0
+    found, share = Disagreement("the output", 0.0, relative, 0.0), -1.0
     for name, a in wanted.items():
         b = got.get(name)
         if a is None and b is None:
@@ -233,7 +233,7 @@ def worst(
         mine = float(shares[at]) if len(shares) else 0.0
         if not mine <= share:
             share = mine
-            found = Difference(name, float(gap[at]), float(allowed[at]), size)
+            found = Disagreement(name, float(gap[at]), float(allowed[at]), size)
     return found
 
 

@@ -86,7 +86,7 @@ class Compiler:
         seconds = min(_SECONDS, _LEAST_SECONDS + _PATIENCE * pace * size)
         try:
             self._compile(source, output, flags, seconds)
-        except _Silent as error:  # nor is it waited for again
+        except _SilentCompiler as error:  # nor is it waited for again
             with _proving:
                 _proved[self.command] = str(error)
             raise
@@ -146,7 +146,7 @@ def _identified(command: tuple[str, ...]) -> Compiler:
     return found
 
 
-class _Silent(Unsupported):
+class _SilentCompiler(Unsupported):
     """The compiler did not answer in the time that it was given."""
 
 
@@ -178,7 +178,7 @@ def _called(command: list[str], seconds: float) -> _Done:
         try:
             process.wait(seconds)
         except subprocess.TimeoutExpired:
-            raise _Silent(
+            raise _SilentCompiler(
                 f"the C compiler {command[0]} did not answer within {seconds:g} seconds"
             ) from None
         finally:

@@ -27,7 +27,7 @@ def begin(key: Hashable, work: Callable[[], object]) -> None:
 
     with _lock:
         if (os.getpid(), key) not in _under_way:
-            thread = threading.Thread(target=quietly, name="memcell-native-ahead")
+            thread = threading.Thread(target=quietly, name="memcell-native-prefetch")
             try:
                 thread.start()
             except RuntimeError:  # no more threads: whoever wants the result does the work

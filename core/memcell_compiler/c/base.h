@@ -64,7 +64,7 @@ struct meeting {
   atomic_long arrived, round;
 };
 
-/* One call: sizes, marks, and how the work is cut. Flags are bytes, 0 or 1. */
+/* One call: sizes, masks, and how the work is cut. Flags are bytes, 0 or 1. */
 struct window {
   long steps, lanes, threads;
   long block;                 /* rows that run through all steps together */
@@ -72,11 +72,11 @@ struct window {
   long ring;                  /* states: 1 keeps two steps, 0 keeps all */
   long phase;                 /* of the ring: which of the two step 0 finds */
   long split;                 /* 1: threads share the columns of each product, 0: the lanes */
-  const uint8_t *restarts;    /* [steps, lanes], or null where no lane restarts */
-  const uint8_t *any_restart; /* [steps] */
+  const uint8_t *resets;    /* [steps, lanes], or null where no lane is reset */
+  const uint8_t *any_reset; /* [steps] */
   const uint8_t *valid;       /* [steps, lanes], or null where every lane is valid */
   const uint8_t *all_valid;   /* [steps] */
-  const long *keep;           /* [steps + 1]: which kept state is the one after so many steps, or -1 */
+  const long *keep;           /* [steps + 1]: which returned state is the one after so many steps, or -1 */
   const struct kernels *kernels;
   struct meeting *meeting;
   real *shared;

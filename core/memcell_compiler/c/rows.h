@@ -1,4 +1,4 @@
-/* What marks do to the rows of a block: the rare part of a step, out of the way of the common one. */
+/* What masks do to the rows of a block: the rare part of a step, out of the way of the common one. */
 #ifndef MEMCELL_ROWS_H
 #define MEMCELL_ROWS_H
 #include "base.h"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from memcell_compiler.emit.memory import Memory, padded
-from memcell_compiler.emit.timers import lap
+from memcell_compiler.emit.memory import ProgramMemory, padded
+from memcell_compiler.emit.timers import timer
 from memcell_compiler.ir.ir import Matrix, Op, Piece, Value
 from memcell_compiler.ir.program import Added, Program
 from memcell_compiler.passes.schedule import LANE_SUMS, Schedule
-from memcell_compiler.passes.storage_plan import Keeping
+from memcell_compiler.passes.storage_plan import StoragePlan
 
 #: Rows of this many numbers together lie on the stack, what is beyond them in scratch: a thread may have no
 #: more than a few hundred kilobytes.
@@ -23,11 +23,11 @@ class Context:
     Args:
         program: What is computed.
         schedule: In which order.
-        keeping: What lies in memory between loops.
+        plan: What lies in memory between loops.
         memory: Where.
         matrices: Packed weights and their C names.
         buffers: Scratch of a thread: name, and how many numbers, in C.
-        shared: Memory of all threads: likewise; there are two of each, by turns.
+        shared: ProgramMemory of all threads: likewise; there are two of each, by turns.
         on_stack: Rows of one lane, or of all, that lie on the stack: name, and how many numbers.
         rows: Those that do not fit there and lie in scratch: likewise.
         swaps: Of these, what products are handed round in, where threads may share their columns.
@@ -38,8 +38,8 @@ class Context:
 
     program: Program
     schedule: Schedule
-    keeping: Keeping
-    memory: Memory
+    plan: StoragePlan
+    memory: ProgramMemory
     matrices: dict[Matrix, str] = field(default_factory=dict)
     buffers: list[tuple[str, str]] = field(default_factory=list)
     shared: list[tuple[str, str]] = field(default_factory=list)
@@ -54,8 +54,8 @@ class Context:
     def of(cls, program: Program, timed: bool = False) -> Context:
         """Order a program and name its memory."""
         schedule = Schedule(program)
-        keeping = Keeping(schedule)
-        made = cls(program, schedule, keeping, Memory(program, schedule, keeping), timed=timed)
+        plan = StoragePlan(schedule)
+        made = cls(program, schedule, plan, ProgramMemory(program, schedule, plan), timed=timed)
         for added in program.added:
             offset = 0
             for tile in added.tiles:
@@ -70,9 +70,9 @@ class Context:
         assert value.matrix is not None
         return self.matrices.setdefault(value.matrix, f"w{len(self.matrices)}")
 
-    def lap(self, section: str) -> list[str]:
+    def timer(self, section: str) -> list[str]:
         """Write the end of a section's time, where the program is timed."""
-        return lap(section) if self.timed else []
+        return timer(section) if self.timed else []
 
     def _declare(self) -> None:
         schedule = self.schedule
@@ -104,14 +104,12 @@ class Context:
         once = [v for v in (*schedule.setup, *schedule.values) if is_vector(v)]
         once += [v for v in schedule.values if v.op in LANE_SUMS and v not in schedule.onward]
         # sorted, else no two processes write the same
-        rows = sorted(self.keeping.row_memory, key=lambda v: v.order)
+        rows = sorted(self.plan.row_memory, key=lambda v: v.order)
         found = [
-            (f"v{v.order}_at", v.width)
-            for v in (*once, *rows)
-            if v not in self.keeping.block_memory
+            (f"v{v.order}_at", v.width) for v in (*once, *rows) if v not in self.plan.block_memory
         ]
-        spreads = (v for v in schedule.values if v.op is Op.SPREAD)
-        found += [(f"v{v.order}_pivot", v.width) for v in spreads]
+        variances = (v for v in schedule.values if v.op is Op.VARIANCE)
+        found += [(f"v{v.order}_pivot", v.width) for v in variances]
         room = STACK_NUMBERS
         small = set()
         for name, width in sorted(found, key=lambda row: row[1]):
@@ -138,7 +136,7 @@ class Context:
                 self._chunk_buffer(buffer, ld)
             elif not buffer.endswith("_out"):  # that of a state is declared with it
                 self.buffers.append((buffer, f"most * {ld}"))
-        elif value in self.keeping.block_memory:
+        elif value in self.plan.block_memory:
             self.buffers.append((f"{name}_at", f"most * {padded(value.width)}"))
         elif value.op is Op.SCATTER:
             self.shared.append((f"{name}_at", f"B * {value.width}"))

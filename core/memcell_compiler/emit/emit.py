@@ -22,7 +22,7 @@ from memcell_compiler.emit.frame import (
 from memcell_compiler.emit.masks import after_step, before_step
 from memcell_compiler.emit.products import early, late, product, scatter
 from memcell_compiler.emit.rows import RowLoop
-from memcell_compiler.emit.sums import begin_sums, merged_sums, own_spreads
+from memcell_compiler.emit.sums import begin_sums, merged_sums, own_variances
 from memcell_compiler.emit.timers import timed_source
 from memcell_compiler.emit.vectors import vector_sums, vectors
 from memcell_compiler.ir.ir import Op
@@ -55,7 +55,7 @@ def write(program: Program, timed: bool = False) -> Written:
 
     Args:
         program: What is computed.
-        timed: It also says where its time goes, through a function ``NAME_laps``.
+        timed: It also says where its time goes, through a function ``NAME_times``.
     """
     c = Context.of(program, timed)
     backward, name = program.backward, program.name
@@ -63,9 +63,9 @@ def write(program: Program, timed: bool = False) -> Written:
     opening, addresses = head(c), pointers(c)
     total = f"{name}_total"
     body = [
-        *(["struct laps laps_; laps_begin(&laps_);"] if timed else []),
+        *(["struct timer timer_; timer_begin(&timer_);"] if timed else []),
         *opening,
-        *c.lap("rest"),
+        *c.timer("rest"),
         "for (long block = 0; block < blocks; block++) {",
         "  const long b0 = first + (last - first) * block / blocks;",
         "  const long n = first + (last - first) * (block + 1) / blocks - b0;",
@@ -75,19 +75,19 @@ def write(program: Program, timed: bool = False) -> Written:
         "  for (long s = 0; s < T; s += chunk) {",
         "    const long steps = least(chunk, T - s);",
         f"    const long low = {'T - s - steps' if backward else 's'};",
-        *indented([*before, *c.lap("early")] if before else [], 2),
+        *indented([*before, *c.timer("early")] if before else [], 2),
         "    for (long k = 0; k < steps; k++) {",
         f"      const long slot = {'steps - 1 - k' if backward else 'k'};",
         "      const long t = low + slot;",
         *indented(addresses, 3),
         *indented(inner, 3),
         "    }",
-        *indented([*behind, *c.lap("late")] if behind else [], 2),
+        *indented([*behind, *c.timer("late")] if behind else [], 2),
         "  }",
         *indented(close_block(c)),
         "}",
-        *c.lap("rest"),
-        *([f"laps_end(&laps_, {total});"] if timed else []),
+        *c.timer("rest"),
+        *([f"timer_end(&timer_, {total});"] if timed else []),
     ]
     source = "\n".join(
         [
@@ -114,13 +114,13 @@ def write(program: Program, timed: bool = False) -> Written:
 
 
 def step(c: Context) -> list[str]:
-    """Write one step: its stages, between what marks do."""
+    """Write one step: its stages, between what masks do."""
     body: list[str] = []
     for number in range(max([*c.schedule.stage.values(), 0]) + 1):
         body += stage(c, number)
     body += vector_sums(c)
     before, after = before_step(c), after_step(c)
-    return [*before, *c.lap("rest"), *body, *c.lap("sums"), *after, *c.lap("rest")]
+    return [*before, *c.timer("rest"), *body, *c.timer("sums"), *after, *c.timer("rest")]
 
 
 def stage(c: Context, number: int) -> list[str]:
@@ -130,17 +130,17 @@ def stage(c: Context, number: int) -> list[str]:
     lines: list[str] = []
     for value in here:
         if value.op is Op.MATMUL and value not in schedule.early and value not in schedule.bases:
-            lines += product(c, value) + c.lap("products")
+            lines += product(c, value) + c.timer("products")
     if any(v.op in (Op.SCATTER, Op.LOOKUP) for v in here):
-        lines += ["meet(w);", *c.lap("waiting")]
+        lines += ["meet(w);", *c.timer("waiting")]
     for value in here:
         if value.op is Op.SCATTER:
-            lines += [*scatter(c, value), *c.lap("sums"), "meet(w);", *c.lap("waiting")]
+            lines += [*scatter(c, value), *c.timer("sums"), "meet(w);", *c.timer("waiting")]
     lines += vectors(c, [v for v in here if is_vector(v)])
     sums = [v for v in here if v.op in LANE_SUMS and v not in schedule.onward]
-    lines += begin_sums(c.memory, sums) + c.lap("sums")
-    lines += RowLoop(c.memory, schedule, number, c.added).write() + c.lap("rows")
-    lines += own_spreads(sums) + c.lap("sums")
+    lines += begin_sums(c.memory, sums) + c.timer("sums")
+    lines += RowLoop(c.memory, schedule, number, c.added).write() + c.timer("rows")
+    lines += own_variances(sums) + c.timer("sums")
     if sums:
-        lines += ["meet(w);", *c.lap("waiting")]
-    return lines + merged_sums(sums) + c.lap("sums")
+        lines += ["meet(w);", *c.timer("waiting")]
+    return lines + merged_sums(sums) + c.timer("sums")

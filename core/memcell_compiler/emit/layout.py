@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from memcell_compiler.passes.finish import Finish
+from memcell_compiler.passes.gradient_epilogue import TorchOperations
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class SumArray:
 
 
 @dataclass(frozen=True)
-class Layout:
+class ArrayLayout:
     """The arrays of a plan.
 
     Args:
@@ -37,7 +37,7 @@ class Layout:
         input_gradients: Whether each step input gets one.
         output_state: The part of the state that is the output, where one is.
         sums: What the backward loop adds up.
-        finish: The parameters' gradients from those sums.
+        epilogue: The parameters' gradients from those sums.
         statistics_sites: How many tensors of statistics each site has.
         before: What is computed from parameters and buffers before the loop, by C name.
     """
@@ -52,6 +52,6 @@ class Layout:
     input_gradients: tuple[bool, ...]
     output_state: int | None
     sums: tuple[SumArray, ...]
-    finish: Finish
+    epilogue: TorchOperations
     statistics_sites: dict[str, int]
-    before: Finish
+    before: TorchOperations

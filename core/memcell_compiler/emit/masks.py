@@ -1,4 +1,4 @@
-"""Stage 5e, write: what restarts, padding and kept states do before and after a step."""
+"""Stage 5e, write: what resets, padding and returned states do before and after a step."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from memcell_compiler.emit.memory import padded
 
 
 def before_step(c: Context) -> list[str]:
-    """Write what comes before a step: restarts; in a backward loop, cotangents of kept states."""
+    """Write what comes before a step: resets; in a backward loop, cotangents of returned states."""
     lines: list[str] = []
     states, handed = c.program.states, c.memory.handed
     if c.program.backward:
         for s in states:
-            kept = f"{handed(f'{s.name}_kept')} + (w->keep[t + 1] * B + b0) * {s.width}"
+            kept = f"{handed(f'{s.name}_returned')} + (w->keep[t + 1] * B + b0) * {s.width}"
             lines.append(
                 f"if (w->keep[t + 1] >= 0) add_rows(n, {s.width}, {kept}, {s.width}, "
                 f"{s.name}_in, {padded(s.width)});"
@@ -34,15 +34,15 @@ def before_step(c: Context) -> list[str]:
         lines += [
             f"real *const {s.name}_in = {history} + (entry(w, t) {at};",
             f"real *const {s.name}_out = {history} + (entry(w, t + 1) {at};",
-            f"if (w->restarts && w->any_restart[t]) choose_rows(n, {s.width}, "
-            f"w->restarts + t * B + b0, 1, {handed(f'{s.name}_fresh')} + b0 * {s.width}, "
+            f"if (w->resets && w->any_reset[t]) choose_rows(n, {s.width}, "
+            f"w->resets + t * B + b0, 1, {handed(f'{s.name}_initial')} + b0 * {s.width}, "
             f"{s.width}, {s.name}_in, {s.width});",
         ]
     return lines
 
 
 def after_step(c: Context) -> list[str]:
-    """Write what comes after a step: padding, kept states; in a backward loop, restarts."""
+    """Write what comes after a step: padding, returned states; in a backward loop, resets."""
     lines: list[str] = []
     handed = c.memory.handed
     for s in c.program.states:
@@ -50,13 +50,13 @@ def after_step(c: Context) -> list[str]:
             ld = padded(s.width)
             lines += [
                 f"if (held) add_rows(n, {s.width}, {s.name}_hold_base, {ld}, {s.name}_out, {ld});",
-                f"if (w->restarts && w->any_restart[t]) move_rows(n, {s.width}, "
-                f"w->restarts + t * B + b0, 1, {s.name}_out, {ld}, "
-                f"{handed(f'{s.name}_fresh')} + b0 * {s.width}, {s.width});",
+                f"if (w->resets && w->any_reset[t]) move_rows(n, {s.width}, "
+                f"w->resets + t * B + b0, 1, {s.name}_out, {ld}, "
+                f"{handed(f'{s.name}_initial')} + b0 * {s.width}, {s.width});",
                 f"{{ real *q = {s.name}_in; {s.name}_in = {s.name}_out; {s.name}_out = q; }}",
             ]
             continue
-        kept = f"{handed(f'{s.name}_kept')} + (w->keep[t + 1] * B + b0) * {s.width}"
+        kept = f"{handed(f'{s.name}_returned')} + (w->keep[t + 1] * B + b0) * {s.width}"
         lines += [
             f"if (w->valid && !w->all_valid[t]) choose_rows(n, {s.width}, w->valid + t * B + b0, "
             f"0, {s.name}_in, {s.width}, {s.name}_out, {s.width});",

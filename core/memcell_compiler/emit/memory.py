@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 from memcell_compiler.ir.ir import Number, Op, Piece, Tiles, Value
-from memcell_compiler.ir.program import Array, Place, Program
+from memcell_compiler.ir.program import Array, Program, StorePlace
 from memcell_compiler.passes.schedule import Schedule
-from memcell_compiler.passes.storage_plan import Keeping
+from memcell_compiler.passes.storage_plan import StoragePlan
 from memcell_compiler.passes.storage_requests import Target
 
 
@@ -45,20 +45,20 @@ def index_of(piece: Piece, j: str) -> str:
     return " + ".join(terms) or "0"
 
 
-class Memory:
+class ProgramMemory:
     """Names and addresses of a program's values.
 
     Args:
         program: The program.
         schedule: Its order.
-        keeping: What lies in memory between loops.
+        plan: What lies in memory between loops.
 
     Attributes:
         arrays: Names of the arrays that the program is handed, in order.
     """
 
-    def __init__(self, program: Program, schedule: Schedule, keeping: Keeping) -> None:
-        self.program, self.schedule, self.keeping = program, schedule, keeping
+    def __init__(self, program: Program, schedule: Schedule, plan: StoragePlan) -> None:
+        self.program, self.schedule, self.plan = program, schedule, plan
         self.arrays: list[str] = []
         self.states = {s.name: s for s in program.states}
         self._after = {v: name for name, v in schedule.after.items()}
@@ -125,16 +125,18 @@ class Memory:
             raise AssertionError("read through its index")
         if value.op is Op.SCATTER:
             return f"v{value.order}_at[(b0 + r) * {value.width} + {column}]"
-        if value in self.keeping.home:
-            return self.target(self.keeping.home[value], value, column)
-        if value in self.keeping.row_memory and value not in self.keeping.block_memory:
+        if value in self.plan.home:
+            return self.target(self.plan.home[value], value, column)
+        if value in self.plan.row_memory and value not in self.plan.block_memory:
             return f"v{value.order}_at[{column}]"
         name, ld = self.buffer(value)
         return f"{name}[r * {ld} + {column}]"
 
     def in_panels(self, value: Value) -> bool:
         """Whether a value is stored in panels: the loop over its columns runs panel by panel."""
-        named = {p.array.name for p in self.schedule.targets.get(value, []) if isinstance(p, Place)}
+        named = {
+            p.array.name for p in self.schedule.targets.get(value, []) if isinstance(p, StorePlace)
+        }
         return any(j.panels and j.name in named for j in self.schedule.joins.values())
 
     def target(self, target: Target, value: Value, j: str) -> str:

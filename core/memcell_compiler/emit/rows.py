@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from memcell.recurrent.refusals import Unsupported
-from memcell_compiler.emit.memory import Memory, literal
+from memcell_compiler.emit.memory import ProgramMemory, literal
 from memcell_compiler.emit.nest import Nest
-from memcell_compiler.emit.sums import spread_row
+from memcell_compiler.emit.sums import variance_row
 from memcell_compiler.ir.elementwise import C_SOURCE
 from memcell_compiler.ir.ir import Number, Op, Operand, Piece, Value, pieces
-from memcell_compiler.ir.program import Added, Place
+from memcell_compiler.ir.program import Added, StorePlace
 from memcell_compiler.passes.schedule import LANE_SUMS, Schedule
 
 #: Functions that the compiler leaves as calls: the loop around them is not vector code.
@@ -34,7 +34,7 @@ class RowLoop:
 
     def __init__(
         self,
-        memory: Memory,
+        memory: ProgramMemory,
         schedule: Schedule,
         stage: int,
         added: dict[Piece, list[tuple[Added, int]]],
@@ -84,7 +84,7 @@ class RowLoop:
         schedule = self.schedule
         columns: dict[int, int] = {0: 0}
         for value, places in schedule.targets.items():
-            named = {p.array.name for p in places if isinstance(p, Place)}
+            named = {p.array.name for p in places if isinstance(p, StorePlace)}
             if "saved" in named and value in schedule.stage:
                 stage = schedule.stage[value]
                 columns[stage] = columns.get(stage, 0) + value.width
@@ -103,7 +103,7 @@ class RowLoop:
             if value.op is Op.POINT and value.width == 1 and schedule.level[value] == level:
                 self.lines.append(f"const real v{value.order} = {self._point(value, None)};")
                 self._keep_scalar(value)
-        paired = {s.value for v in mine if v.op is Op.SPREAD for s in pieces(v.right)}
+        paired = {s.value for v in mine if v.op is Op.VARIANCE for s in pieces(v.right)}
         reductions = [
             (value, piece, value.into[i] if value.into else None)
             for value in mine
@@ -128,7 +128,7 @@ class RowLoop:
     def _keep_scalar(self, value: Value) -> None:
         for target in self.schedule.targets.get(value, []):
             self.lines.append(f"{self.memory.target(target, value, '0')} = v{value.order};")
-        if value in self.memory.keeping.block_memory:
+        if value in self.memory.plan.block_memory:
             self.lines.append(f"{self.memory.element(Piece(value, 0, 1), '0')} = v{value.order};")
 
     def _columns(self, width: int, points: list[Value], reductions: list[_Reduction]) -> None:
@@ -137,7 +137,7 @@ class RowLoop:
             name = loop.name(value)
             for target in self.schedule.targets.get(value, []):
                 loop.lines.append(f"{self.memory.target(target, value, 'j')} = {name};")
-            if value in self.memory.keeping.row_memory or value in self.memory.keeping.block_memory:
+            if value in self.memory.plan.row_memory or value in self.memory.plan.block_memory:
                 place = self.memory.element(Piece(value, 0, width), "j")
                 loop.lines.append(f"{place} = {name};")
         for value, piece, into in reductions:
@@ -148,8 +148,8 @@ class RowLoop:
             if value.op is Op.ROWSUM:
                 loop.reduce(value, f"v{value.order}", expression)
                 continue
-            if value.op is Op.SPREAD:
-                loop.lines += spread_row(self.memory, value, expression)
+            if value.op is Op.VARIANCE:
+                loop.lines += variance_row(self.memory, value, expression)
                 continue
             if value not in self.schedule.onward:
                 loop.lines.append(f"v{value.order}_part[j] += {expression};")
@@ -187,7 +187,7 @@ class RowLoop:
             if value in seen:
                 continue
             seen.add(value)
-            inlined = value in self.schedule.free or value in self.memory.keeping.again
+            inlined = value in self.schedule.free or value in self.memory.plan.again
             if value.op is Op.POINT and (value in points or inlined):
                 for piece in pieces(value.args):
                     if piece.sizes:
@@ -298,7 +298,7 @@ class _Columns:
         )
         if here:
             return self._names[value]
-        if value in self.rows.memory.keeping.again and piece.whole:
+        if value in self.rows.memory.plan.again and piece.whole:
             return self.name(value)
         key = (value, piece.offset, piece.width, piece.sizes, piece.strides)
         if key not in self._names:

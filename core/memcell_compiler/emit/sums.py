@@ -1,20 +1,20 @@
 """Stage 5h, write: sums over the lanes: each thread's own rows, then all threads' together.
 
-A thread's share of a sum is ``NAME_part``, all shares are ``NAME_parts``. A spread has its thread's first
+A thread's share of a sum is ``NAME_part``, all shares are ``NAME_parts``. A variance has its thread's first
 row beside it, ``NAME_pivot``: read before the loop where it lies in memory then.
 """
 
 from __future__ import annotations
 
-from memcell_compiler.emit.memory import Memory, padded
+from memcell_compiler.emit.memory import ProgramMemory, padded
 from memcell_compiler.ir.ir import Op, Value, pieces
 
 
-def begin_sums(memory: Memory, sums: list[Value]) -> list[str]:
+def begin_sums(memory: ProgramMemory, sums: list[Value]) -> list[str]:
     """Write what comes before the rows."""
     lines = []
     for value in sums:
-        if value.op is Op.SPREAD and _lies(memory, value):
+        if value.op is Op.VARIANCE and _lies(memory, value):
             (piece,) = pieces(value.args)
             at = memory.element(piece, "j")
             lines += [
@@ -29,8 +29,8 @@ def begin_sums(memory: Memory, sums: list[Value]) -> list[str]:
     return lines
 
 
-def spread_row(memory: Memory, value: Value, element: str) -> list[str]:
-    """Write what a row adds to a spread and to the sum beside it."""
+def variance_row(memory: ProgramMemory, value: Value, element: str) -> list[str]:
+    """Write what a row adds to a variance and to the sum beside it."""
     name, total = f"v{value.order}", _total(value)
     pivot = [f"const real {name}_p = {name}_pivot[j];"]
     if not _lies(memory, value):
@@ -46,11 +46,11 @@ def spread_row(memory: Memory, value: Value, element: str) -> list[str]:
     ]
 
 
-def own_spreads(sums: list[Value]) -> list[str]:
-    """Write, behind the rows, what makes sums of distances from a row the thread's sums and spreads."""
+def own_variances(sums: list[Value]) -> list[str]:
+    """Write, behind the rows, what makes sums of distances from a row the thread's sums and variances."""
     lines = []
     for value in sums:
-        if value.op is Op.SPREAD:
+        if value.op is Op.VARIANCE:
             name, total = f"v{value.order}", _total(value)
             lines += [
                 "#pragma omp simd",
@@ -75,7 +75,7 @@ def merged_sums(sums: list[Value]) -> list[str]:
             f"{name}_parts[i * {size} + j];",
         ]
     for value in sums:
-        if value.op is Op.SPREAD:
+        if value.op is Op.VARIANCE:
             name, size, total = f"v{value.order}", padded(value.width), _total(value)
             lines += [
                 "for (long i = 0; i < w->threads && w->threads > 1; i++) {",
@@ -89,8 +89,8 @@ def merged_sums(sums: list[Value]) -> list[str]:
     return lines
 
 
-def _lies(memory: Memory, value: Value) -> bool:
-    """Whether what a spread is of lies in memory before the loop over rows."""
+def _lies(memory: ProgramMemory, value: Value) -> bool:
+    """Whether what a variance is of lies in memory before the loop over rows."""
     (piece,) = pieces(value.args)
     return piece.value.op is Op.MATMUL or piece.value in memory.program.given
 

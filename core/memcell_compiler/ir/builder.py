@@ -22,7 +22,7 @@ from memcell_compiler.ir.ir import (
     fitted,
     width_of,
 )
-from memcell_compiler.trace.shapes import Layout
+from memcell_compiler.trace.shapes import RowLayout
 
 
 class Builder:
@@ -114,7 +114,7 @@ class Builder:
         value = Value(Op.MATMUL, matrix.shape[1], True, args=left, matrix=matrix)
         return (Piece(self._value(("matmul", left, matrix), value), 0, value.width),)
 
-    def row_reduction(self, name: str, tiles: Tiles, before: Layout) -> Tiles:
+    def row_reduction(self, name: str, tiles: Tiles, before: RowLayout) -> Tiles:
         """Sum (or take the largest or smallest) over columns."""
         if len(tiles) == 1 and isinstance(tiles[0], Number):
             number = tiles[0]

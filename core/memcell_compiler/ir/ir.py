@@ -22,7 +22,7 @@ class Op(enum.Enum):
     ROWSUM: sum over the columns of each row; width 1.
     FOLD: columns of tiles added up (or the largest, smallest) where ``into`` says, row by row.
     BATCHSUM: sum over the rows; not a row value.
-    SPREAD: sum over the rows of the squares of what they differ from their mean; not a row value.
+    VARIANCE: sum over the rows of the squares of what they differ from their mean; not a row value.
     GATHER: row ``index`` of a table (a buffer) for each row.
     LOOKUP: row ``index`` of a row value for each row.
     SCATTER: rows added up where ``index`` says.
@@ -35,7 +35,7 @@ class Op(enum.Enum):
     ROWSUM = enum.auto()
     FOLD = enum.auto()
     BATCHSUM = enum.auto()
-    SPREAD = enum.auto()
+    VARIANCE = enum.auto()
     GATHER = enum.auto()
     LOOKUP = enum.auto()
     SCATTER = enum.auto()
@@ -111,9 +111,9 @@ class Value:
         width: Columns.
         rows: It has a row for each lane.
         name: Elementwise function, or name of the leaf.
-        args: Operands. MATMUL: the tiles of the left factor. ROWSUM: tiles. BATCHSUM, SPREAD: one piece.
+        args: Operands. MATMUL: the tiles of the left factor. ROWSUM: tiles. BATCHSUM, VARIANCE: one piece.
             GATHER, LOOKUP, SCATTER: index, then table or source tiles. OUTER: left tiles.
-        right: OUTER: the right factor's tiles. SPREAD: the sum of the same piece.
+        right: OUTER: the right factor's tiles. VARIANCE: the sum of the same piece.
         into: FOLD: for each tile, where its columns go, as columns of the value.
         matrix: MATMUL: the right factor.
         onto: MATMUL: what it is added to.

@@ -25,7 +25,7 @@ class Array:
 
 
 @dataclass(frozen=True)
-class Place:
+class StorePlace:
     """Columns of an array from ``offset``."""
 
     array: Array
@@ -83,8 +83,8 @@ class Program:
 
     name: str
     backward: bool
-    given: dict[Value, Place]
-    stores: list[tuple[Tiles, Place]]
+    given: dict[Value, StorePlace]
+    stores: list[tuple[Tiles, StorePlace]]
     states: list[State]
     added: list[Added] = field(default_factory=list)
     histories: dict[Value, str] = field(default_factory=dict)

@@ -1,93 +1,138 @@
-"""Sums over the lanes: what is the same for all lanes is multiplied onto the sum, not into it.
-
-Batch statistics make many sums of the same rows times different vectors; with the vectors outside, the
-sums are one, and fewer passes over the rows must wait for each other. Programs whose lanes do not meet are
-left alone: there a sum that only leaves the loop costs nothing, and a product behind it would.
-"""
+"""The linear rest of parameter gradients: a few operations that torch runs once after the loop."""
 
 from __future__ import annotations
 
-from memcell_compiler.ir.builder import Builder
-from memcell_compiler.ir.ir import (
-    Number,
-    Op,
-    Operand,
-    Piece,
-    Tiles,
-    Value,
-    ancestors,
-)
-from memcell_compiler.passes.one_pass_variance import find_spreads
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor, fx
 
 
-def pull_factors(roots: list[Value], build: Builder) -> None:
-    """Rewrite sums over the lanes in place, where there are any that the step itself needs.
+@dataclass(frozen=True)
+class Ref:
+    """The tensor of this number: what is given, then the results of the operations, in order."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class Operation:
+    """An operation of torch.
 
     Args:
-        roots: All that is wanted of the step.
-        build: Makes the new values.
+        name: As in ``aten.slice.Tensor``.
+        args: Numbers, words, `Ref`, torch's own words (types, layouts), and sequences of them.
+        kwargs: Likewise.
     """
-    values = ancestors(roots)
-    inside = {v for value in values for v in value.operands()}
-    sums = [v for v in values if v.op is Op.BATCHSUM]
-    if not any(v in inside for v in sums):
-        return
-    for value in sums:
-        piece = value.args[0]
-        rows, vectors = _parts(piece)
-        if not vectors:
-            continue
-        total = build.batch_sum((_product(rows, build, piece.width),), set())
-        outside = _product(vectors, build, piece.width)
-        value.op, value.name = Op.POINT, "mul"
-        value.args = (total[0], outside)
-    find_spreads(roots)
-    _renumber(roots)
+
+    name: str
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
 
 
-def _parts(operand: Operand) -> tuple[list[Operand], list[Operand]]:
-    """Return the factors that differ from lane to lane, and the others."""
-    if isinstance(operand, Number) or not operand.value.rows:
-        return [], [operand]
-    value = operand.value
-    if value.op is Op.POINT and operand.whole:
-        if value.name == "neg":
-            rows, vectors = _parts(value.args[0])
-            return rows, [*vectors, Number(-1.0)]
-        if value.name == "mul":
-            found = [_parts(a) for a in value.args]
-            vectors = [v for _, several in found for v in several]
-            wide = all(r.width == operand.width for several, _ in found for r in several)
-            if vectors and wide:
-                return [r for several, _ in found for r in several], vectors
-    return [operand], []
+@dataclass(frozen=True)
+class TorchOperations:
+    """From what the loop added up to the gradients.
+
+    Args:
+        parameters: Names of the parameters that are given beside the sums.
+        operations: In order.
+        results: Tensor of each parameter's gradient.
+    """
+
+    parameters: tuple[str, ...]
+    operations: tuple[Operation, ...]
+    results: dict[str, Ref]
+
+    @classmethod
+    def of(
+        cls,
+        sums: int,
+        single: Mapping[fx.Node, int],
+        several: Mapping[fx.Node, list[list[int]]],
+        parameters: Mapping[fx.Node, str],
+        order: Sequence[fx.Node],
+        results: Mapping[str, fx.Node],
+    ) -> TorchOperations:
+        """Take nodes of a graph, in the order in which they are computed.
+
+        Args:
+            sums: How many tensors are added up in the loop.
+            single: Nodes that are one of them, by number.
+            several: Nodes that are a stack of matrices (a product of two: one), each the sum of some.
+            parameters: Nodes that are parameters, with their names.
+            order: Nodes that are computed.
+            results: Nodes of the gradients, by parameter.
+        """
+        known = {node: Ref(number) for node, number in single.items()}
+        known |= {node: Ref(sums + i) for i, node in enumerate(parameters)}
+        operations: list[Operation] = []
+
+        def run(name: str, *args: Any, **kwargs: Any) -> Ref:
+            operations.append(Operation(name, args, kwargs))
+            return Ref(sums + len(parameters) + len(operations) - 1)
+
+        def plain(value: Any) -> Any:
+            if isinstance(value, fx.Node):
+                return known[value]
+            if isinstance(value, list | tuple):
+                return [plain(v) for v in value]
+            return value
+
+        for node, batches in several.items():
+            matrices = []
+            for first, *rest in batches:
+                total = Ref(first)
+                for number in rest:
+                    total = run("aten.add.Tensor", total, Ref(number))
+                matrices.append(total)
+            flat = node.target is torch.ops.aten.mm.default
+            known[node] = matrices[0] if flat else run("aten.stack.default", matrices, 0)
+        for node in order:
+            args = (plain(a) for a in node.args)
+            kwargs = {k: plain(v) for k, v in node.kwargs.items()}
+            known[node] = run(str(node.target), *args, **kwargs)
+        return cls(
+            tuple(parameters.values()),
+            tuple(operations),
+            {name: known[node] for name, node in results.items()},
+        )
+
+    def __call__(
+        self, sums: Sequence[Tensor], parameters: Mapping[str, Tensor]
+    ) -> dict[str, Tensor]:
+        """Return the gradients by parameter.
+
+        No two are the same tensor: they may be added to in place.
+        """
+        tensors = [*sums, *(parameters[name] for name in self.parameters)]
+
+        def filled(value: Any) -> Any:
+            if isinstance(value, Ref):
+                return tensors[value.number]
+            return [filled(v) for v in value] if isinstance(value, list) else value
+
+        for call, operation in zip(self._calls, self.operations, strict=True):
+            kwargs = {k: filled(v) for k, v in operation.kwargs.items()}
+            tensors.append(call(*map(filled, operation.args), **kwargs))
+        taken: set[int] = set()
+        result: dict[str, Tensor] = {}
+        for name, ref in self.results.items():
+            gradient = tensors[ref.number]
+            if gradient.data_ptr() in taken:
+                gradient = gradient.clone()
+            taken.add(gradient.data_ptr())
+            result[name] = gradient
+        return result
+
+    @cached_property
+    def _calls(self) -> list[Any]:
+        return [_resolved(operation.name) for operation in self.operations]
 
 
-def _product(factors: list[Operand], build: Builder, width: int) -> Operand:
-    def order(factor: Operand) -> int:
-        return factor.value.order if isinstance(factor, Piece) else -1
-
-    product, *rest = sorted(factors, key=order)
-    for factor in rest:
-        pair: list[Tiles] = [(product,), (factor,)]
-        wide = max(product.width, factor.width)
-        (product,) = build.pointwise("mul", pair, set(), wide)
-    return product
-
-
-def _renumber(roots: list[Value]) -> None:
-    """Number values in an order in which each comes after what it is computed from."""
-    pending = [(v, False) for v in reversed(roots)]
-    done: set[Value] = set()
-    count = 0
-    while pending:
-        value, ready = pending.pop()
-        if value in done:
-            continue
-        if ready:
-            value.order = count
-            count += 1
-            done.add(value)
-            continue
-        pending.append((value, True))
-        pending += [(v, False) for v in value.operands() if v not in done]
+def _resolved(name: str) -> Any:
+    namespace, packet, overload = name.split(".")
+    return getattr(getattr(getattr(torch.ops, namespace), packet), overload)

@@ -18,7 +18,7 @@ from memcell.recurrent.refusals import Unsupported, said
 from memcell_compiler.ir.ir import Tiles, Value, width_of
 from memcell_compiler.passes import lower_arrays
 from memcell_compiler.passes.cuts import VIEWS
-from memcell_compiler.passes.finish import Finish
+from memcell_compiler.passes.gradient_epilogue import TorchOperations
 from memcell_compiler.passes.lower import Lowering
 from memcell_compiler.passes.lower_moves import MOVES
 from memcell_compiler.trace.shapes import lane_dim, shape_of
@@ -74,7 +74,7 @@ class ParameterGradients:
 
     Attributes:
         sums: What the loop adds up.
-        finish: The linear rest.
+        epilogue: The linear rest.
     """
 
     def __init__(self, traced: Traced, lowering: Lowering, wanted: frozenset[str]) -> None:
@@ -102,7 +102,7 @@ class ParameterGradients:
             except Unsupported as refused:
                 refused.node = refused.node or node
                 raise
-        self.finish = self._finish(list(ends), gradients)
+        self.epilogue = self._epilogue(list(ends), gradients)
 
     def _ends(self, node: fx.Node, ends: dict[fx.Node, None]) -> None:
         if node not in self._timed or node in ends:
@@ -141,7 +141,7 @@ class ParameterGradients:
         else:
             self._several[node] = numbers
 
-    def _finish(self, ends: list[fx.Node], results: dict[str, fx.Node]) -> Finish:
+    def _epilogue(self, ends: list[fx.Node], results: dict[str, fx.Node]) -> TorchOperations:
         needed: dict[fx.Node, None] = {}
         order: list[fx.Node] = []
         seen = set(ends)
@@ -165,7 +165,7 @@ class ParameterGradients:
 
         for node in results.values():
             visit(node)
-        return Finish.of(
+        return TorchOperations.of(
             len(self.sums),
             self._single,
             self._several,

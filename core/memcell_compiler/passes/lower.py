@@ -16,7 +16,7 @@ from memcell_compiler.ir.ir import Matrix, Number, Piece, Tiles, Value
 from memcell_compiler.passes import lower_arrays, lower_columns, lower_rows
 from memcell_compiler.passes.cuts import VIEWS, find_cuts
 from memcell_compiler.passes.lanes import LaneNumbers
-from memcell_compiler.passes.lower_moves import MOVES, moved, spread
+from memcell_compiler.passes.lower_moves import MOVES, broadcast, moved
 from memcell_compiler.passes.weights import weight_of
 from memcell_compiler.trace.shapes import dtype_of, is_plain, lane_dim, layout_of, shape_of
 
@@ -43,7 +43,7 @@ _WIDE = 4096
 
 
 @dataclass(frozen=True)
-class Split:
+class SplitParts:
     """The parts of a split, before one is picked; without them, they are looked for then."""
 
     parts: list[Tiles] | None
@@ -70,7 +70,7 @@ class Lowering:
         self.before: dict[fx.Node, Value] = {}
         self._constants: set[fx.Node] = set()
         self._still: dict[fx.Node, bool] = {}
-        self._tiles: dict[fx.Node, Tiles | Split] = {}
+        self._tiles: dict[fx.Node, Tiles | SplitParts] = {}
         self._failed: dict[fx.Node, Unsupported] = {}
 
     def leaf(self, node: fx.Node, name: str, parameter: bool) -> Value:
@@ -108,7 +108,7 @@ class Lowering:
                 return self.made_before(node)
             raise self._failed[node]
         found = self._tiles[node]
-        if isinstance(found, Split):
+        if isinstance(found, SplitParts):
             raise Unsupported(f"{said(node)} is used without picking a part")
         return found
 
@@ -147,21 +147,21 @@ class Lowering:
         value = self.before[node]
         return (Piece(value, 0, value.width),)
 
-    def _lowered(self, node: fx.Node) -> Tiles | Split:
+    def _lowered(self, node: fx.Node) -> Tiles | SplitParts:
         target, args = node.target, node.args
         source: Any = args[0] if args else None
         if target in _CONSTANTS:
             return self._constant(node)
         if target is operator.getitem:
             split = self._tiles.get(source)
-            if not isinstance(split, Split) or not isinstance(args[1], int):
+            if not isinstance(split, SplitParts) or not isinstance(args[1], int):
                 raise self._failed.get(source, Unsupported(f"a part of {said(source)}", node))
             if split.parts is None:
                 return moved(self, source, args[1])
             return split.parts[args[1]]
         if target in _SPLITS:
             plain = is_plain(source, self.lanes) and target is not aten.unbind.int
-            return Split(lower_columns.split(self, node) if plain else None)
+            return SplitParts(lower_columns.split(self, node) if plain else None)
         layout_of(node, self.lanes)
         if target in MOVES or target in VIEWS:
             return self._moved(node)
@@ -225,7 +225,7 @@ class Lowering:
         argument = node.args[position]
         if isinstance(argument, fx.Node):
             plain = plain and is_plain(argument, self.lanes)
-            return self.tiles(argument) if plain else spread(self, argument, node)
+            return self.tiles(argument) if plain else broadcast(self, argument, node)
         if isinstance(argument, bool | int | float):
             return (self.numbers.number(node, position, float(argument)),)
         raise Unsupported(f"{said(node)} of {argument!r}")

@@ -139,7 +139,7 @@ def moved(low: Lowering, node: fx.Node, part: int | None = None) -> Tiles:
     return picked(low, sources.tiles, sources.columns(node, result[part], dim))
 
 
-def spread(low: Lowering, node: fx.Node, over: fx.Node) -> Tiles:
+def broadcast(low: Lowering, node: fx.Node, over: fx.Node) -> Tiles:
     """Return the tiles of an operand as they are read for a result of more or larger dimensions."""
     tiles = low.tiles(node)
     if shape_of(node) == shape_of(over) or width_of(tiles) == 1:

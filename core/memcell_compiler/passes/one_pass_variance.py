@@ -15,7 +15,7 @@ from memcell_compiler.ir.ir import Number, Op, Piece, Value, ancestors
 _ZERO = (Number(0.0),)
 
 
-def find_spreads(roots: list[Value]) -> None:
+def find_variances(roots: list[Value]) -> None:
     """Rewrite sums over the lanes of deviations from a mean, and of their squares, in place.
 
     Args:
@@ -43,7 +43,7 @@ def _sum(value: Value, paired: set[Value]) -> None:
     total = _total(deviation) if isinstance(deviation, Piece) and deviation.whole else None
     if total is not None and total not in paired:
         paired.add(total)
-        value.op, value.args = Op.SPREAD, total.args
+        value.op, value.args = Op.VARIANCE, total.args
         value.right = (Piece(total, 0, total.width),)
 
 

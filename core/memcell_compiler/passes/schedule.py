@@ -11,10 +11,10 @@ from memcell_compiler.ir.elementwise import CHEAP
 from memcell_compiler.ir.ir import Op, Piece, Tiles, Value
 from memcell_compiler.ir.program import Program
 from memcell_compiler.passes.partition import is_given
-from memcell_compiler.passes.storage_requests import Join, Wants
+from memcell_compiler.passes.storage_requests import Join, StorageRequests
 
 #: Sums over the lanes: there when all threads have met.
-LANE_SUMS = (Op.BATCHSUM, Op.SPREAD)
+LANE_SUMS = (Op.BATCHSUM, Op.VARIANCE)
 _ROW_OPS = (Op.POINT, Op.ROWSUM, Op.FOLD, Op.GATHER, Op.LOOKUP)
 
 
@@ -25,7 +25,7 @@ class Schedule:
         program: What is computed.
 
     Attributes:
-        wants: What it leaves in memory.
+        requests: What it leaves in memory.
         setup: What is computed once before the loop: it is made of parameters alone.
         ready: What is there when a step begins.
         values: What is computed in the loop, in order.
@@ -41,10 +41,10 @@ class Schedule:
 
     def __init__(self, program: Program) -> None:
         self.program, self.given = program, program.given
-        self.wants = Wants(program)
-        self.joins, self.targets = self.wants.joins, self.wants.targets
-        self.late_stores, self.after = self.wants.late_stores, self.wants.after
-        everything = self.wants.values
+        self.requests = StorageRequests(program)
+        self.joins, self.targets = self.requests.joins, self.requests.targets
+        self.late_stores, self.after = self.requests.late_stores, self.requests.after
+        everything = self.requests.values
         self.setup = [v for v in everything if is_given(v) and v.op is not Op.LEAF]
         self.ready = {*self.setup, *(v for v in everything if v.op is Op.LEAF), *self.given}
         self.values = self._in_order([v for v in everything if v not in self.ready])
@@ -66,18 +66,18 @@ class Schedule:
         self._place()
         self.onward = self._only_added()
         self.mixes = any(
-            v.op in (Op.SCATTER, Op.LOOKUP, Op.SPREAD)
+            v.op in (Op.SCATTER, Op.LOOKUP, Op.VARIANCE)
             or (v.op is Op.BATCHSUM and v not in self.onward)
             for v in self.values
         )
 
     def join(self, tiles: Tiles, keep: str) -> Join | None:
         """Return where tiles lie side by side, or None where they are read as they lie."""
-        return self.wants.join(tiles, keep)
+        return self.requests.join(tiles, keep)
 
     def needs(self, value: Value) -> list[Value]:
         """Return what must be computed before a value: its operands, and what fills the joins it reads."""
-        return [*value.operands(), *self.wants.fills(value)]
+        return [*value.operands(), *self.requests.fills(value)]
 
     def _in_order(self, values: list[Value]) -> list[Value]:
         """Put values behind all that they need, otherwise as they were made.
@@ -167,7 +167,7 @@ def _apart(operand: Value, value: Value) -> int:
             return 1
         return 0
     if operand.op in LANE_SUMS:
-        return 0 if value.op is Op.SPREAD else 1
+        return 0 if value.op is Op.VARIANCE else 1
     if value.op in (Op.MATMUL, Op.SCATTER):
         return 1 if operand.rows else 0
     if value.op is Op.LOOKUP:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from memcell_compiler.ir.elementwise import CHEAP
 from memcell_compiler.ir.ir import Op, Piece, Value
-from memcell_compiler.ir.program import Place
+from memcell_compiler.ir.program import StorePlace
 from memcell_compiler.passes.schedule import LANE_SUMS, Schedule
 from memcell_compiler.passes.storage_requests import Target
 
 
-class Keeping:
+class StoragePlan:
     """What is kept between loops.
 
     Args:
@@ -79,7 +79,7 @@ class Keeping:
         return [t for t in self._s.targets.get(value, []) if self._can_be_read(t)]
 
     def _can_be_read(self, target: Target) -> bool:
-        if not isinstance(target, Place):
+        if not isinstance(target, StorePlace):
             return isinstance(target, tuple)
         apart = {j.name for j in self._s.joins.values() if j.keep == "shared" or j.panels}
         return target.array.rows and target.array.name not in apart

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from memcell_compiler.ir.ir import Op, Operand, Piece, Tiles, Value, ancestors
-from memcell_compiler.ir.program import Array, Place, Program
+from memcell_compiler.ir.program import Array, Program, StorePlace
 from memcell_compiler.passes.partition import is_given
 
 #: Copies come after everything else that is computed.
@@ -36,10 +36,10 @@ class Join:
 
 
 #: Where a value is stored: columns of an array or of a join, or of the next state by name.
-Target = Place | tuple[str, int]
+Target = StorePlace | tuple[str, int]
 
 
-class Wants:
+class StorageRequests:
     """What a program leaves in memory.
 
     Args:
@@ -58,7 +58,7 @@ class Wants:
         self.program, self.given = program, program.given
         self.joins: dict[tuple[Tiles, str], Join] = {}
         self.targets: dict[Value, list[Target]] = {}
-        self.late_stores: dict[Value, Place] = {}
+        self.late_stores: dict[Value, StorePlace] = {}
         self.after: dict[str, Value] = {}
         self.roots: list[Value] = []
         self._made: list[Value] = []
@@ -67,7 +67,7 @@ class Wants:
         self._add_joins(self._computed())
         for value, places in self.targets.items():
             for at in places:
-                if isinstance(at, Place):
+                if isinstance(at, StorePlace):
                     self._filled.setdefault(at.array.name, []).append(value)
         self.values = self._computed()
 
@@ -127,11 +127,11 @@ class Wants:
                 if isinstance(tile, Piece):
                     self.roots.append(tile.value)
 
-    def _store(self, tiles: Tiles, place: Place) -> None:
+    def _store(self, tiles: Tiles, place: StorePlace) -> None:
         at = place.offset
         for tile in tiles:
             value = self._storable(tile, place.array.rows)
-            self.targets.setdefault(value, []).append(Place(place.array, at))
+            self.targets.setdefault(value, []).append(StorePlace(place.array, at))
             at += tile.width
 
     def _store_at(self, tiles: Tiles, name: str, at: int) -> None:
@@ -200,7 +200,7 @@ class Wants:
                     places[:] = [
                         p
                         for p in places
-                        if not (isinstance(p, Place) and p.array.name == dropped.name)
+                        if not (isinstance(p, StorePlace) and p.array.name == dropped.name)
                     ]
                 self.joins[tiles, "block"] = self.joins[tiles, "chunk"]
 
@@ -220,7 +220,7 @@ class Wants:
         panels = keep == "chunk" and tiles in self._paneled
         join = Join(f"join{len(self.joins)}", width, keep, panels)
         self.joins[tiles, keep] = join
-        self._store(tiles, Place(Array(join.name, width, True)))
+        self._store(tiles, StorePlace(Array(join.name, width, True)))
 
     def lies(self, piece: Piece) -> bool:
         """Whether a piece is read from memory as it is, row by row."""

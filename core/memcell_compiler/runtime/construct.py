@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from torch import fx
 
 from memcell.recurrent.refusals import Unsupported
-from memcell_compiler.emit.layout import Layout, SumArray
+from memcell_compiler.emit.layout import ArrayLayout, SumArray
 from memcell_compiler.ir.ir import Number, Piece, Tiles, Value, ancestors
-from memcell_compiler.ir.program import Added, Array, Place, Program, State
-from memcell_compiler.passes.finish import Finish
-from memcell_compiler.passes.gradient_epilogue import pull_factors
+from memcell_compiler.ir.program import Added, Array, Program, State, StorePlace
+from memcell_compiler.passes.gradient_epilogue import TorchOperations
 from memcell_compiler.passes.gradients import ParameterGradients, Sum
+from memcell_compiler.passes.lane_sum_factors import pull_factors
 from memcell_compiler.passes.lanes import LaneNumbers
 from memcell_compiler.passes.lower import Lowering
 from memcell_compiler.passes.merge import merge_products
@@ -23,7 +23,7 @@ from memcell_compiler.trace.trace import Traced
 
 
 @dataclass(frozen=True)
-class Wanted:
+class GradientRequest:
     """What gradients are wanted.
 
     Args:
@@ -49,14 +49,14 @@ class Programs:
     forward: Program
     backward: Program
     inference: Program
-    layout: Layout
+    layout: ArrayLayout
 
 
 class _Construction:
-    def __init__(self, traced: Traced, numbers: LaneNumbers, wanted: Wanted) -> None:
+    def __init__(self, traced: Traced, numbers: LaneNumbers, wanted: GradientRequest) -> None:
         self.traced, self.wanted = traced, wanted
         self.lowering = Lowering(traced.graph, traced.lanes, numbers)
-        self.given: dict[Value, Place] = {}
+        self.given: dict[Value, StorePlace] = {}
         self.parameters: dict[str, str] = {}
         self.buffers: dict[str, str] = {}
 
@@ -110,17 +110,17 @@ class _Construction:
             if v is not None
         ]
         y = Array("y", layout_of(traced.output, traced.lanes).width, True)
-        stores = [(output, Place(y))]
+        stores = [(output, StorePlace(y))]
         for i, (tiles, node) in enumerate(zip(statistics, traced.statistics, strict=True)):
             found = layout_of(node, traced.lanes)
-            stores.append((tiles, Place(Array(f"g{i}", found.width, found.rows))))
+            stores.append((tiles, StorePlace(Array(f"g{i}", found.width, found.rows))))
         keeps = [((Piece(v, 0, v.width),), place) for v, place in places.items()]
         only_forward = {v: p for v, p in self.given.items() if v not in cotangents}
         given = dict(self.given)
         given.update(places)
         for i, value in enumerate(before):
             if value is not None:
-                given[value] = Place(Array(f"s{i}_before", value.width, True))
+                given[value] = StorePlace(Array(f"s{i}_before", value.width, True))
         return Programs(
             forward=Program("forward", False, only_forward, [*stores, *keeps], forward_states),
             inference=Program("inference", False, only_forward, stores, forward_states),
@@ -129,7 +129,7 @@ class _Construction:
                 True,
                 given,
                 [
-                    (g, Place(Array(f"dx{i}", sum(t.width for t in g), True)))
+                    (g, StorePlace(Array(f"dx{i}", sum(t.width for t in g), True)))
                     for i, g in enumerate(input_gradients)
                     if g
                 ],
@@ -142,7 +142,7 @@ class _Construction:
                 ],
                 added,
             ),
-            layout=Layout(
+            layout=ArrayLayout(
                 saved=(saved_rows, saved_vector),
                 output=y.width,
                 states=tuple(widths),
@@ -159,13 +159,13 @@ class _Construction:
                     SumArray(a.name, s.shape[::-1] if a.swapped else s.shape, a.swapped)
                     for a, s in zip(added, gradients.sums, strict=True)
                 ),
-                finish=gradients.finish,
+                epilogue=gradients.epilogue,
                 statistics_sites=statistics_sites,
                 before=before_loop,
             ),
         )
 
-    def _before(self, roots: list[Value]) -> Finish:
+    def _before(self, roots: list[Value]) -> TorchOperations:
         """Find what must be computed before the loop, and give it to the programs."""
         read = {v.matrix.leaf for v in ancestors(roots) if v.matrix is not None}
         read |= set(ancestors(roots))
@@ -183,10 +183,10 @@ class _Construction:
 
         for node, value in wanted.items():
             visit(node)
-            self.given[value] = Place(Array(value.name, value.width, False, steps=False))
+            self.given[value] = StorePlace(Array(value.name, value.width, False, steps=False))
         needed = {a: sources[a] for node in order for a in node.all_input_nodes if a in sources}
         results = {value.name: node for node, value in wanted.items()}
-        return Finish.of(0, {}, {}, needed, list(order), results)
+        return TorchOperations.of(0, {}, {}, needed, list(order), results)
 
     def _constants(
         self, letter: str, nodes: dict[str, fx.Node], names: dict[str, str], matrices: bool
@@ -195,14 +195,14 @@ class _Construction:
             if not node.users:
                 continue
             value = self.lowering.leaf(node, f"{letter}{i}", matrices)
-            self.given[value] = Place(Array(value.name, value.width, False, steps=False))
+            self.given[value] = StorePlace(Array(value.name, value.width, False, steps=False))
             names[value.name] = name
 
     def _steps(self, node: fx.Node, name: str, always: bool = False) -> Value | None:
         if not node.users and not always:
             return None
         value = self.lowering.leaf(node, name, False)
-        self.given[value] = Place(Array(name, value.width, value.rows))
+        self.given[value] = StorePlace(Array(name, value.width, value.rows))
         return value
 
     def _gradient(self, gradient: fx.Node | None, of: fx.Node) -> Tiles:
@@ -235,14 +235,14 @@ class _Construction:
         return not first.sizes and first.value not in self.carried  # that is there for a step only
 
 
-def _saved_places(saved: list[Value]) -> tuple[dict[Value, Place], int, int]:
+def _saved_places(saved: list[Value]) -> tuple[dict[Value, StorePlace], int, int]:
     rows = sum(v.width for v in saved if v.rows)
     vector = sum(v.width for v in saved if not v.rows)
     arrays = {True: Array("saved", rows, True), False: Array("saved_vector", vector, False)}
     at = {True: 0, False: 0}
     places = {}
     for value in saved:
-        places[value] = Place(arrays[value.rows], at[value.rows])
+        places[value] = StorePlace(arrays[value.rows], at[value.rows])
         at[value.rows] += value.width
     return places, rows, vector
 
@@ -252,7 +252,7 @@ def _values(tiles: list[Tiles]) -> list[Value]:
 
 
 def construct(
-    traced: Traced, numbers: LaneNumbers, wanted: Wanted, statistics_sites: dict[str, int]
+    traced: Traced, numbers: LaneNumbers, wanted: GradientRequest, statistics_sites: dict[str, int]
 ) -> Programs:
     """Lower a traced step and split it into programs.
 

@@ -65,25 +65,25 @@ class Again:
         tensors: Mapping[str, Tensor],
         needed: Sequence[str],
         d_output: Tensor,
-        d_kept: Sequence[Tensor],
+        d_returned: Sequence[Tensor],
     ) -> dict[str, Tensor | None]:
         """Return the gradient of each needed tensor, differentiable where gradients are enabled.
 
         Args:
-            tensors: Step inputs ``x0`` …, parameters, states ``s0`` …, initial states ``s0_fresh`` ….
+            tensors: Step inputs ``x0`` …, parameters, states ``s0`` …, initial states ``s0_initial`` ….
             needed: Names of those whose gradient is wanted.
             d_output: Gradient of the outputs.
-            d_kept: Of the kept states ``[kept, B, …]``, part by part.
+            d_returned: Of the returned states ``[returned, B, …]``, part by part.
         """
         create_graph = torch.is_grad_enabled()
         with torch.enable_grad():
             # each its own tensor: one that is handed over twice has two gradients
             own = {n: t.view_as(t) for n, t in tensors.items()}
             with preparing:
-                output, kept = self._run(own)
+                output, returned = self._run(own)
             ends = [(output, d_output)]
-            for part, cotangents in enumerate(d_kept):
-                ends += list(zip((k[part] for k in kept), cotangents.unbind(0), strict=True))
+            for part, cotangents in enumerate(d_returned):
+                ends += list(zip((k[part] for k in returned), cotangents.unbind(0), strict=True))
         ends = [(end, cotangent) for end, cotangent in ends if end.requires_grad]
         found = torch.autograd.grad(
             [end for end, _ in ends],
@@ -100,7 +100,7 @@ class Again:
         call = replace(
             self.call,
             state=rebuild(structure, (own[f"s{i}"] for i in range(count))),
-            initial_state=rebuild(structure, (own[f"s{i}_fresh"] for i in range(count))),
+            initial_state=rebuild(structure, (own[f"s{i}_initial"] for i in range(count))),
         )
         inputs = [own[f"x{i}"] for i in range(sum(n.startswith("x") for n in own))]
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from memcell.recurrent.reference import transforming
 from memcell_compiler.runtime.double_backward import Again
-from memcell_compiler.runtime.plan import Plan
+from memcell_compiler.runtime.plan import NativePlan
 from memcell_compiler.runtime.pool import Lease, empty
 from memcell_compiler.runtime.window import NativeMasks
 
@@ -33,7 +33,7 @@ class NativeCall:
         statistics: Of the normalizers, each ``[T, …]``, after the forward loop.
     """
 
-    plan: Plan
+    plan: NativePlan
     masks: NativeMasks
     returned: int
     steps: int
@@ -51,7 +51,7 @@ def run_forward(
     """Run the forward loop, the saving one where there is a lease.
 
     Returns:
-        Arrays by name, the outputs, and the kept states ``[kept, B, width]`` of each part.
+        Arrays by name, the outputs, and the returned states ``[returned, B, width]`` of each part.
     """
     layout, t, b = call.plan.layout, call.steps, call.lanes
     dtype = call.plan.dtype
@@ -67,7 +67,7 @@ def run_forward(
             history = lease.take((t + 1, b, width), dtype)
         history[0] = arrays[f"s{i}"].view(b, width)
         arrays[f"s{i}_history"] = history
-        arrays[f"s{i}_kept"] = empty((call.returned, b, width), dtype)
+        arrays[f"s{i}_returned"] = empty((call.returned, b, width), dtype)
     if aliased is None:
         arrays["y"] = empty((t, b, layout.output), dtype)
     else:
@@ -82,12 +82,12 @@ def run_forward(
         arrays["saved_vector"] = lease.take((t, vector), dtype)
     window = runner.window(t, b, call.threads, ring=lease is None)
     runner(window, call.masks, arrays)
-    kept = [arrays[f"s{i}_kept"] for i in range(len(layout.states))]
-    return arrays, arrays["y"], kept
+    returned = [arrays[f"s{i}_returned"] for i in range(len(layout.states))]
+    return arrays, arrays["y"], returned
 
 
 class Unroll(torch.autograd.Function):
-    """Outputs and kept states of a window.
+    """Outputs and returned states of a window.
 
     The generated backward loop runs once. Whatever more is asked of backward comes from the eager loop
     (`memcell_compiler.runtime.double_backward`).
@@ -97,23 +97,23 @@ class Unroll(torch.autograd.Function):
     def forward(ctx: Any, call: NativeCall, *tensors: Tensor) -> tuple[Tensor, ...]:
         """Run forward and keep what backward needs."""
         lease = Lease()
-        arrays, y, kept = run_forward(call, tensors, lease)
+        arrays, y, returned = run_forward(call, tensors, lease)
         ctx.save_for_backward(*tensors)
         ctx.call, ctx.lease = call, lease
-        names = [f"s{i}_history" for i in range(len(kept))]
+        names = [f"s{i}_history" for i in range(len(returned))]
         ctx.arrays = {n: arrays[n] for n in (*names, "saved", "saved_vector")}
-        return (y, *kept)
+        return (y, *returned)
 
     @staticmethod
-    def backward(ctx: Any, dy: Tensor, *d_kept: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, dy: Tensor, *d_returned: Tensor) -> tuple[Tensor | None, ...]:
         """Run backward; what was saved is given back, so the generated loop runs once."""
         call: NativeCall = ctx.call
         needed = ctx.needs_input_grad[1:]
-        if ctx.arrays is None or torch.is_grad_enabled() or transforming(dy, *d_kept):
+        if ctx.arrays is None or torch.is_grad_enabled() or transforming(dy, *d_returned):
             assert call.again is not None
             given = dict(zip(call.names, ctx.saved_tensors, strict=True))
             wanted = [n for n, need in zip(call.names, needed, strict=True) if need]
-            found = call.again.gradients(given, wanted, dy, d_kept)
+            found = call.again.gradients(given, wanted, dy, d_returned)
             return (None, *(found.get(n) for n in call.names))
         tensors = ctx.saved_tensors
         plan, b = call.plan, call.lanes
@@ -122,10 +122,10 @@ class Unroll(torch.autograd.Function):
         arrays["dy"] = dy.contiguous()
         for i, width in enumerate(layout.states):
             arrays[f"s{i}_before"] = arrays[f"s{i}_history"]
-            arrays[f"d{i}_kept"] = d_kept[i].contiguous()
+            arrays[f"d{i}_returned"] = d_returned[i].contiguous()
             arrays[f"d{i}_first"] = empty((b, width), dtype)
             if call.masks.resets is not None:
-                arrays[f"d{i}_fresh"] = torch.zeros(b, width, dtype=dtype)
+                arrays[f"d{i}_initial"] = torch.zeros(b, width, dtype=dtype)
         n_inputs = len(layout.input_gradients)
         for i, wanted_of in enumerate(layout.input_gradients):
             if wanted_of:
@@ -143,7 +143,7 @@ class Unroll(torch.autograd.Function):
             n: tensors[call.names.index(c)] for c, n in layout.parameters.items() if c in call.names
         }
         assert call.again is not None
-        gradients = layout.finish(sums, {**call.again.buffers, **parameters})
+        gradients = layout.epilogue(sums, {**call.again.buffers, **parameters})
         by_name: dict[str, Tensor] = {
             c: gradients[n] for c, n in layout.parameters.items() if n in gradients
         }
@@ -154,7 +154,7 @@ class Unroll(torch.autograd.Function):
             shape = tensors[call.names.index(f"s{i}")].shape
             by_name[f"s{i}"] = arrays[f"d{i}_first"].view(shape)
             if call.masks.resets is not None:
-                by_name[f"s{i}_fresh"] = arrays[f"d{i}_fresh"].view(shape)
+                by_name[f"s{i}_initial"] = arrays[f"d{i}_initial"].view(shape)
         ctx.arrays = None
         ctx.lease.end()
         return (

@@ -20,10 +20,10 @@ from memcell.recurrent.state import leaves
 from memcell_compiler.build.target import Target, chosen
 from memcell_compiler.build.unit import begin_kernels, begin_program, kernels, program_unit
 from memcell_compiler.emit.emit import Written, write
-from memcell_compiler.emit.layout import Layout
+from memcell_compiler.emit.layout import ArrayLayout
 from memcell_compiler.ir.program import Program
 from memcell_compiler.passes.lanes import LaneNumbers
-from memcell_compiler.runtime.construct import Programs, Wanted, construct
+from memcell_compiler.runtime.construct import GradientRequest, Programs, construct
 from memcell_compiler.runtime.runner import INPUT_ROWS, SUM_ROWS, Runner
 from memcell_compiler.runtime.stored_plan import PROGRAMS, load_plan, store_plan, stored_key
 from memcell_compiler.trace.inputs import Inputs
@@ -31,7 +31,7 @@ from memcell_compiler.trace.trace import Step, trace, unused_lanes
 from memcell_compiler.verify import Unverified, verify
 
 
-class Plan:
+class NativePlan:
     """Programs, compiled when they are first run.
 
     Args:
@@ -42,7 +42,11 @@ class Plan:
     """
 
     def __init__(
-        self, layout: Layout, written: Mapping[str, Written], dtype: torch.dtype, target: Target
+        self,
+        layout: ArrayLayout,
+        written: Mapping[str, Written],
+        dtype: torch.dtype,
+        target: Target,
     ) -> None:
         self.layout, self.written = layout, written
         self.dtype, self.target = dtype, target
@@ -76,7 +80,7 @@ class Plan:
 
 
 #: Plans of each cell with its normalizers, for as long as they live; a reason where there is none.
-_Known = WeakKeyDictionary[SiteNorms, dict[Any, "Plan | Unsupported"]]
+_Known = WeakKeyDictionary[SiteNorms, dict[Any, "NativePlan | Unsupported"]]
 _plans: WeakKeyDictionary[Cell, _Known] = WeakKeyDictionary()
 
 
@@ -86,9 +90,9 @@ def find_plan(
     windows: dict[str, NormWindow],
     inputs: Inputs,
     state: Any,
-    wanted: Wanted,
+    wanted: GradientRequest,
     made_of: object,
-) -> Plan:
+) -> NativePlan:
     """Return the plan for a call, made where it is the first of its kind.
 
     Args:
@@ -124,7 +128,7 @@ def find_plan(
         begin_kernels(parts[0].dtype, target)  # while it is traced
         try:
             layout, written = _planned(cell, norms, windows, inputs, state, wanted, call)
-            known[key] = Plan(layout, written, parts[0].dtype, target)
+            known[key] = NativePlan(layout, written, parts[0].dtype, target)
         except Unsupported as e:
             known[key] = type(e)(str(e))  # without what it was raised from
     found = known[key]
@@ -139,9 +143,9 @@ def _planned(
     windows: dict[str, NormWindow],
     inputs: Inputs,
     state: Any,
-    wanted: Wanted,
+    wanted: GradientRequest,
     call: object,
-) -> tuple[Layout, dict[str, Written]]:
+) -> tuple[ArrayLayout, dict[str, Written]]:
     """Find a plan on disk, or trace the step and leave it there."""
     call = (call, sorted(wanted.parameters), wanted.inputs)
     modes = {site: window.mode for site, window in windows.items()}
@@ -156,7 +160,7 @@ def _planned(
     return programs.layout, written
 
 
-def _written(program: Program, layout: Layout) -> Written:
+def _written(program: Program, layout: ArrayLayout) -> Written:
     """Write a program and verify it."""
     with _faults_of(f"its {program.name} loop could not be written"):
         made = write(program)
@@ -187,7 +191,7 @@ def trace_programs(
     windows: dict[str, NormWindow],
     inputs: Inputs,
     state: Any,
-    wanted: Wanted,
+    wanted: GradientRequest,
 ) -> Programs:
     """Trace a step and split it into programs.
 

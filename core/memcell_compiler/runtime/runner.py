@@ -122,7 +122,7 @@ class Runner:
 
 def _copied(arrays: Mapping[str, Tensor | None]) -> dict[str, Tensor | None]:
     """Return arrays with copies of those that a forward loop writes."""
-    written = (re.compile(r"y|g\d+|s\d+_(history|kept)").fullmatch(name) for name in arrays)
+    written = (re.compile(r"y|g\d+|s\d+_(history|returned)").fullmatch(name) for name in arrays)
     return {
         name: array.clone() if match and array is not None else array
         for (name, array), match in zip(arrays.items(), written, strict=True)

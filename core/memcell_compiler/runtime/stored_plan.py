@@ -24,9 +24,9 @@ import torch
 
 from memcell_compiler.build import cache as disk
 from memcell_compiler.emit.emit import Written
-from memcell_compiler.emit.layout import Layout, SumArray
+from memcell_compiler.emit.layout import ArrayLayout, SumArray
 from memcell_compiler.identity import Unknown, identity
-from memcell_compiler.passes.finish import Finish, Operation, Ref
+from memcell_compiler.passes.gradient_epilogue import Operation, Ref, TorchOperations
 
 PROGRAMS = ("forward", "backward", "inference")
 _KIND = "plan"
@@ -49,7 +49,7 @@ def stored_key(call: object, parts: Iterable[object]) -> str | None:
     return "plan-" + hashlib.sha256(repr(known).encode()).hexdigest()[:32]
 
 
-def load_plan(key: str) -> tuple[Layout, dict[str, Written]] | None:
+def load_plan(key: str) -> tuple[ArrayLayout, dict[str, Written]] | None:
     """Return what is stored under a key, or None."""
     try:
         path = disk.lookup(key, disk.writable_folder(), _KIND)
@@ -58,7 +58,7 @@ def load_plan(key: str) -> tuple[Layout, dict[str, Written]] | None:
         return None
 
 
-def store_plan(key: str, layout: Layout, written: dict[str, Written]) -> None:
+def store_plan(key: str, layout: ArrayLayout, written: dict[str, Written]) -> None:
     """Store a plan; where there is no place for it, or it is of another kind, nothing is."""
 
     def build(path: Path) -> None:
@@ -68,21 +68,21 @@ def store_plan(key: str, layout: Layout, written: dict[str, Written]) -> None:
         disk.store(key, build, disk.writable_folder(), _KIND)
 
 
-def encoded(layout: Layout, written: dict[str, Written]) -> dict[str, Any]:
+def encoded(layout: ArrayLayout, written: dict[str, Written]) -> dict[str, Any]:
     """Return a plan as JSON.
 
     Raises:
         TypeError: An operation has an argument that is not plain.
     """
     return {
-        "layout": {**asdict(layout), "finish": None, "before": None},
-        "finish": _operations(layout.finish),
+        "layout": {**asdict(layout), "epilogue": None, "before": None},
+        "epilogue": _operations(layout.epilogue),
         "before": _operations(layout.before),
         "written": {name: asdict(w) for name, w in written.items()},
     }
 
 
-def decoded(found: dict[str, Any]) -> tuple[Layout, dict[str, Written]]:
+def decoded(found: dict[str, Any]) -> tuple[ArrayLayout, dict[str, Written]]:
     """Return the plan that `encoded` was given.
 
     Raises:
@@ -92,27 +92,27 @@ def decoded(found: dict[str, Any]) -> tuple[Layout, dict[str, Written]]:
     parts["sums"] = tuple(
         SumArray(s["name"], tuple(s["shape"]), s["swapped"]) for s in parts["sums"]
     )
-    parts["finish"], parts["before"] = _finish(found["finish"]), _finish(found["before"])
+    parts["epilogue"], parts["before"] = _epilogue(found["epilogue"]), _epilogue(found["before"])
     written = {
         name: Written(**{k: _tuples(v) for k, v in found["written"][name].items()})
         for name in PROGRAMS
     }
-    return Layout(**parts), written
+    return ArrayLayout(**parts), written
 
 
-def _operations(finish: Finish) -> dict[str, Any]:
+def _operations(epilogue: TorchOperations) -> dict[str, Any]:
     return {
-        "parameters": finish.parameters,
+        "parameters": epilogue.parameters,
         "operations": [
             [o.name, _plain(o.args), {k: _plain(v) for k, v in o.kwargs.items()}]
-            for o in finish.operations
+            for o in epilogue.operations
         ],
-        "results": {name: ref.number for name, ref in finish.results.items()},
+        "results": {name: ref.number for name, ref in epilogue.results.items()},
     }
 
 
-def _finish(found: dict[str, Any]) -> Finish:
-    return Finish(
+def _epilogue(found: dict[str, Any]) -> TorchOperations:
+    return TorchOperations(
         tuple(found["parameters"]),
         tuple(
             Operation(name, tuple(map(_meant, args)), {k: _meant(v) for k, v in kwargs.items()})

@@ -16,9 +16,9 @@ from memcell_compiler.build.unit import kernels, program_unit
 from memcell_compiler.emit.emit import write
 from memcell_compiler.emit.timers import SECTIONS
 from memcell_compiler.ir.program import Program
-from memcell_compiler.runtime.construct import Wanted
+from memcell_compiler.runtime.construct import GradientRequest
 from memcell_compiler.runtime.double_backward import preparing
-from memcell_compiler.runtime.plan import Plan, trace_programs
+from memcell_compiler.runtime.plan import NativePlan, trace_programs
 from memcell_compiler.runtime.pool import Lease
 from memcell_compiler.runtime.runner import INPUT_ROWS, SUM_ROWS, Runner
 from memcell_compiler.runtime.unroll import named_parameters, planned
@@ -59,13 +59,13 @@ class TimedRunner(Runner):
         rows: Rows that a chunk of steps should have.
     """
 
-    def __init__(self, plan: Plan, program: Program, rows: int) -> None:
+    def __init__(self, plan: NativePlan, program: Program, rows: int) -> None:
         written = write(program, timed=True)
         unit = program_unit((written.source,), plan.dtype, plan.target)
         address = kernels(plan.dtype, plan.target)
         super().__init__(unit, program.name, written, address, plan.dtype, rows)
-        self._laps = getattr(unit, f"{program.name}_laps")
-        self._laps.argtypes, self._laps.restype = (ctypes.c_void_p,), None
+        self._times = getattr(unit, f"{program.name}_times")
+        self._times.argtypes, self._times.restype = (ctypes.c_void_p,), None
         self.calls: list[TimedCall] = []
 
     def pack(self, pointers: Any, lease: Lease) -> Tensor:
@@ -84,12 +84,12 @@ class TimedRunner(Runner):
         super().__call__(window, masks, arrays)
         call.ended = time.perf_counter()
         nanoseconds = (ctypes.c_uint64 * (len(SECTIONS) + 1))()
-        self._laps(ctypes.addressof(nanoseconds))
+        self._times(ctypes.addressof(nanoseconds))
         *sections, call.taken = (n / 1e9 / window.threads for n in nanoseconds)
         call.sections = dict(zip(SECTIONS, sections, strict=True))
 
 
-class Timed:
+class TimedProgram:
     """Windows of one kind, to be trained with clocks in the programs.
 
     One caller at a time: calls of other threads are noted too.
@@ -110,7 +110,7 @@ class Timed:
         with preparing:
             owners, windows = named_parameters(cell, norms), norms.windows(call.masks, True)
             self._plan, inputs = planned(cell, norms, owners, windows, x, state)
-            wanted = Wanted(
+            wanted = GradientRequest(
                 frozenset(name for name, p in owners.items() if p.requires_grad),
                 tuple(t.requires_grad for t in inputs.tensors),
             )

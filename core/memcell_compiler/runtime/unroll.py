@@ -19,10 +19,10 @@ from memcell.recurrent.refusals import Unsupported, UnsupportedWindow
 from memcell.recurrent.state import State, leaves, rebuild
 from memcell.recurrent.step_masks import StepMasks
 from memcell.recurrent.window_call import WindowCall, WindowOutput
-from memcell_compiler.runtime.construct import Wanted
+from memcell_compiler.runtime.construct import GradientRequest
 from memcell_compiler.runtime.double_backward import Again, preparing
 from memcell_compiler.runtime.function import NativeCall, Unroll, run_forward
-from memcell_compiler.runtime.plan import Plan, find_plan
+from memcell_compiler.runtime.plan import NativePlan, find_plan
 from memcell_compiler.runtime.window import NativeMasks
 from memcell_compiler.trace.inputs import Inputs, is_separable, projected
 
@@ -45,7 +45,7 @@ def unroll_native(call: WindowCall) -> WindowOutput:
         named = {f"x{i}": t for i, t in enumerate(inputs.tensors)}
         named.update({c: owners[n] for c, n in layout.parameters.items()})
         named.update({f"s{i}": t for i, t in enumerate(parts)})
-        named.update({f"s{i}_fresh": t for i, t in enumerate(initial_parts)})
+        named.update({f"s{i}_initial": t for i, t in enumerate(initial_parts)})
         tensors = [t.contiguous() for t in named.values()]
         grad = torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
         again = None
@@ -179,7 +179,7 @@ def planned(
     x: Tensor,
     state: State,
     generator: torch.Generator | None = None,
-) -> tuple[Plan, Inputs]:
+) -> tuple[NativePlan, Inputs]:
     """Return the plan of a call and its step inputs; ``owners`` are the parameters by name.
 
     With random numbers `Cell.project` is run for the whole window: what is drawn is no function of a step.
@@ -190,8 +190,8 @@ def planned(
     parameters = frozenset(name for name, p in owners.items() if p.requires_grad)
     made_of = fingerprint(cell)
 
-    def plan(inputs: Inputs) -> Plan:
-        wanted = Wanted(parameters, tuple(t.requires_grad for t in inputs.tensors))
+    def plan(inputs: Inputs) -> NativePlan:
+        wanted = GradientRequest(parameters, tuple(t.requires_grad for t in inputs.tensors))
         return find_plan(cell, norms, windows, inputs, state, wanted, made_of)
 
     refused = _refused.setdefault(cell, {})
@@ -219,7 +219,7 @@ _refused: WeakKeyDictionary[Cell, dict[Any, str]] = WeakKeyDictionary()
 
 
 def fixed_buffers(
-    plan: Plan,
+    plan: NativePlan,
     cell: Cell,
     norms: SiteNorms,
     owners: Mapping[str, Tensor],
@@ -245,7 +245,7 @@ def fixed_buffers(
     return {c: t.to(plan.dtype).contiguous() for c, t in found.items()}
 
 
-def _read_buffers(plan: Plan, cell: Cell, norms: SiteNorms) -> Iterator[tuple[str, Tensor]]:
+def _read_buffers(plan: NativePlan, cell: Cell, norms: SiteNorms) -> Iterator[tuple[str, Tensor]]:
     read = {*plan.layout.buffers.values(), *plan.layout.before.parameters}
     for prefix, owner in (("cell", cell), ("norms", norms)) if read else ():
         for name, buffer in owner.named_buffers():
@@ -253,7 +253,7 @@ def _read_buffers(plan: Plan, cell: Cell, norms: SiteNorms) -> Iterator[tuple[st
                 yield f"{prefix}.{name}", buffer
 
 
-def _norm_inputs(plan: Plan, windows: dict[str, NormWindow]) -> dict[str, Tensor]:
+def _norm_inputs(plan: NativePlan, windows: dict[str, NormWindow]) -> dict[str, Tensor]:
     """Return those of the normalizers' inputs that programs read."""
     flat = [i for w in windows.values() for i in w.inputs]
     named = {f"m{i}": tensor for i, tensor in enumerate(flat)}
@@ -263,7 +263,7 @@ def _norm_inputs(plan: Plan, windows: dict[str, NormWindow]) -> dict[str, Tensor
 
 
 def _accumulate(
-    plan: Plan, norms: SiteNorms, windows: dict[str, NormWindow], statistics: Sequence[Tensor]
+    plan: NativePlan, norms: SiteNorms, windows: dict[str, NormWindow], statistics: Sequence[Tensor]
 ) -> None:
     rest = list(statistics)
     for site, window in windows.items():

@@ -29,8 +29,8 @@ class Window(ctypes.Structure):
         ("ring", ctypes.c_long),
         ("phase", ctypes.c_long),
         ("split", ctypes.c_long),
-        ("restarts", ctypes.c_void_p),
-        ("any_restart", ctypes.c_void_p),
+        ("resets", ctypes.c_void_p),
+        ("any_reset", ctypes.c_void_p),
         ("valid", ctypes.c_void_p),
         ("all_valid", ctypes.c_void_p),
         ("keep", ctypes.c_void_p),
@@ -67,9 +67,9 @@ class NativeMasks:
 
     def put(self, window: Window) -> None:
         """Set a window's pointers; they hold as long as this object."""
-        window.restarts = _address(self.resets)
+        window.resets = _address(self.resets)
         window.valid = _address(self.valid)
-        window.any_restart = ctypes.addressof(self.any_reset)
+        window.any_reset = ctypes.addressof(self.any_reset)
         window.all_valid = ctypes.addressof(self.all_valid)
         window.keep = ctypes.addressof(self.keep)
 

@@ -60,7 +60,7 @@ def record(
         RuntimeError: A number is read out of a tensor that is computed, a tensor that is given is
             written to, or an operation is none of the dispatcher's. Or what the function raises.
     """
-    recorder = _Recorder(table)
+    recorder = _GraphRecorder(table)
     for tensor in pytree.tree_leaves(list(arguments)):
         recorder.given(tensor)
     with recorder:
@@ -69,7 +69,7 @@ def record(
     return recorder.graph
 
 
-class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class _GraphRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __init__(self, table: Mapping[Any, Callable[..., Any]]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.graph = fx.Graph()

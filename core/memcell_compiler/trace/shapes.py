@@ -11,7 +11,7 @@ from torch import fx
 from memcell.recurrent.refusals import Unsupported, said
 
 
-class Layout(NamedTuple):
+class RowLayout(NamedTuple):
     """``[B, width]`` or, without rows, ``[width]``: all dimensions but the lanes', one after the other."""
 
     rows: bool
@@ -31,7 +31,7 @@ def shape_of(node: fx.Node) -> tuple[int, ...]:
     return tuple(int(s) for s in found.shape)
 
 
-def layout(shape: tuple[int, ...], lanes: int) -> Layout | None:
+def layout(shape: tuple[int, ...], lanes: int) -> RowLayout | None:
     """Return what a shape of lanes and one dimension of columns means, or None where it has more."""
     sizes = [s for s in shape if s != 1]
     if lanes in sizes[1:] or math.prod(sizes) == 0:
@@ -40,7 +40,7 @@ def layout(shape: tuple[int, ...], lanes: int) -> Layout | None:
     rest = sizes[1:] if rows else sizes
     if len(rest) > 1:
         return None
-    return Layout(rows, rest[0] if rest else 1)
+    return RowLayout(rows, rest[0] if rest else 1)
 
 
 def lane_dim(node: fx.Node, lanes: int) -> int | None:
@@ -63,7 +63,7 @@ def sizes_of(node: fx.Node, lanes: int) -> tuple[int, ...]:
     return tuple(s // lanes if i == dim else s for i, s in enumerate(shape))
 
 
-def layout_of(node: fx.Node, lanes: int) -> Layout:
+def layout_of(node: fx.Node, lanes: int) -> RowLayout:
     """Return what a node's sizes mean.
 
     Raises:
@@ -72,7 +72,7 @@ def layout_of(node: fx.Node, lanes: int) -> Layout:
     sizes = sizes_of(node, lanes)
     if math.prod(sizes) == 0:
         raise Unsupported(f"{said(node)}: an empty tensor")
-    return Layout(lane_dim(node, lanes) is not None, math.prod(sizes))
+    return RowLayout(lane_dim(node, lanes) is not None, math.prod(sizes))
 
 
 def is_plain(node: fx.Node, lanes: int) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 
 from memcell_compiler.ir.elementwise import C_SOURCE
 from memcell_compiler.ir.ir import Matrix, Number, Operand, Tiles, Value
-from memcell_compiler.ir.program import Place, Program
+from memcell_compiler.ir.program import Program, StorePlace
 from memcell_compiler.verify import ring
 from memcell_compiler.verify.machine import Span, Unverified, Weight
 from memcell_compiler.verify.ring import Numbers
@@ -20,10 +20,10 @@ from memcell_compiler.verify.translation import formula
 
 
 @dataclass(frozen=True)
-class Marks:
-    """A window's marks: flags ``[T, B]``, and which kept state is the one after so many steps, or -1."""
+class MaskValues:
+    """A window's masks: flags ``[T, B]``, and which returned state is the one after so many steps, or -1."""
 
-    restarts: Numbers | None
+    resets: Numbers | None
     valid: Numbers | None
     keep: list[int]
 
@@ -35,15 +35,15 @@ class Expected:
     Args:
         stored: Arrays by name, ``[T, B, width]`` or ``[T, width]``; only columns that are set are meant.
         states: Before each step and after the last, by state.
-        kept: By state, then by number.
-        fresh: Backward: what goes to the states of restarts.
+        returned: By state, then by number.
+        initial: Backward: what goes to the states of resets.
         sums: By name.
     """
 
     stored: dict[str, Numbers] = field(default_factory=dict)
     states: dict[str, dict[int, Numbers]] = field(default_factory=dict)
-    kept: dict[str, dict[int, Numbers]] = field(default_factory=dict)
-    fresh: dict[str, Numbers] = field(default_factory=dict)
+    returned: dict[str, dict[int, Numbers]] = field(default_factory=dict)
+    initial: dict[str, Numbers] = field(default_factory=dict)
     sums: dict[str, Numbers] = field(default_factory=dict)
 
 
@@ -63,40 +63,40 @@ class Meaning:
         self.program, self.arrays, self.lanes, self.names = program, arrays, lanes, names
         self._formulas: dict[str, Callable[..., Any]] = {}
 
-    def run(self, steps: int, marks: Marks) -> Expected:
+    def run(self, steps: int, masks: MaskValues) -> Expected:
         """Run a window."""
         program, found = self.program, Expected()
         backward = program.backward
         now = {s.name: self._begin(s.name, s.width) for s in program.states}
         for name, value in now.items():
-            found.fresh[name] = np.zeros_like(value)
-            found.states[name], found.kept[name] = {}, {}
+            found.initial[name] = np.zeros_like(value)
+            found.states[name], found.returned[name] = {}, {}
         for t in reversed(range(steps)) if backward else range(steps):
             held = {}
             for name in now:
                 if backward:
-                    if marks.keep[t + 1] >= 0:
-                        now[name] = now[name] + self.arrays[f"{name}_kept"][marks.keep[t + 1]]
-                    if marks.valid is not None:
-                        out = ~marks.valid[t][:, None]
+                    if masks.keep[t + 1] >= 0:
+                        now[name] = now[name] + self.arrays[f"{name}_returned"][masks.keep[t + 1]]
+                    if masks.valid is not None:
+                        out = ~masks.valid[t][:, None]
                         held[name] = np.where(out, now[name], np.uint64(0))
                         now[name] = np.where(out, np.uint64(0), now[name])
-                elif marks.restarts is not None:
-                    again = marks.restarts[t][:, None]
-                    now[name] = np.where(again, self.arrays[f"{name}_fresh"], now[name])
+                elif masks.resets is not None:
+                    again = masks.resets[t][:, None]
+                    now[name] = np.where(again, self.arrays[f"{name}_initial"], now[name])
                 found.states[name][t] = now[name]
             after = self._step(t, now, found)
             for name in now:
                 if backward:
                     after[name] = after[name] + held.get(name, np.uint64(0))
-                    if marks.restarts is not None:
-                        again = marks.restarts[t][:, None]
-                        found.fresh[name] += np.where(again, after[name], np.uint64(0))
+                    if masks.resets is not None:
+                        again = masks.resets[t][:, None]
+                        found.initial[name] += np.where(again, after[name], np.uint64(0))
                         after[name] = np.where(again, np.uint64(0), after[name])
-                elif marks.valid is not None:
-                    after[name] = np.where(marks.valid[t][:, None], after[name], now[name])
-                if not backward and marks.keep[t + 1] >= 0:
-                    found.kept[name][marks.keep[t + 1]] = after[name]
+                elif masks.valid is not None:
+                    after[name] = np.where(masks.valid[t][:, None], after[name], now[name])
+                if not backward and masks.keep[t + 1] >= 0:
+                    found.returned[name][masks.keep[t + 1]] = after[name]
             now = after
         for name, value in now.items():
             found.states[name][-1 if backward else steps] = value
@@ -133,7 +133,7 @@ class Meaning:
             found.sums[added.name] = found.sums.get(added.name, np.uint64(0)) + more
         return {s.name: self._side_by_side(s.after, known, True) for s in program.states}
 
-    def _given(self, value: Value, place: Place, t: int) -> Any:
+    def _given(self, value: Value, place: StorePlace, t: int) -> Any:
         array = self.arrays.get(place.array.name)
         if isinstance(array, Weight):
             if array.size > 1 << 22:
@@ -219,7 +219,7 @@ class Meaning:
             0, dtype=np.uint64
         )
 
-    def _spread(self, value: Value, known: Mapping[Value, Any]) -> Numbers:
+    def _variance(self, value: Value, known: Mapping[Value, Any]) -> Numbers:
         (piece,) = value.args
         rows = self._piece(piece, known)
         mean = ring.divided(rows.sum(0, dtype=np.uint64), np.uint64(self.lanes))

@@ -21,7 +21,7 @@ _CALLS = {
     "combine", "multiply", "pack",
 }  # fmt: skip
 _IGNORED = ("fetch_row", "flush_end")
-_MEMBERS = {"kernels": _OTHER, "shared": _POINTER, "restarts": "flags", "any_restart": "flags"}
+_MEMBERS = {"kernels": _OTHER, "shared": _POINTER, "resets": "flags", "any_reset": "flags"}
 _MEMBERS |= {"valid": "flags", "all_valid": "flags", "keep": "flags"}
 _COMPARED = {"<": "less({0}, {1})", ">": "less({1}, {0})", "<=": "~less({1}, {0})"}
 _COMPARED |= {">=": "~less({0}, {1})", "==": "({0} == {1})", "!=": "({0} != {1})"}

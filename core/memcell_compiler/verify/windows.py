@@ -20,7 +20,7 @@ from memcell_compiler.verify.machine import (
     Weight,
     noise,
 )
-from memcell_compiler.verify.meaning import Expected, Marks, Meaning
+from memcell_compiler.verify.meaning import Expected, MaskValues, Meaning
 from memcell_compiler.verify.syntax import read
 from memcell_compiler.verify.translation import environment, translated
 
@@ -29,35 +29,35 @@ _KINDS = {"w": "other", "k": "other", "p": "pointers", "packed": "pointer", "scr
 
 
 @dataclass(frozen=True)
-class _Way:
-    """One way to be called: as `runner.Runner` calls a program."""
+class _Settings:
+    """How a program is called: as `runner.Runner` calls a program."""
 
     steps: int
     lanes: int
     threads: int
     block: int
     chunk: int
-    marked: bool
+    masked: bool
     ring: bool = False
     split: bool = False
     aliased: bool = False
     last_first: bool = False
 
 
-def _ways(program: Program, mixes: bool) -> list[_Way]:
+def _all_settings(program: Program, mixes: bool) -> list[_Settings]:
     lanes, ring = _LANES, program.name == "inference"
     if mixes:
         return [
-            _Way(3, lanes, 1, lanes, 2, True, ring),
-            _Way(2, lanes, 3, 1, 1, True, ring),
-            _Way(2, lanes, 3, 1, 2, False, ring, last_first=True),
+            _Settings(3, lanes, 1, lanes, 2, True, ring),
+            _Settings(2, lanes, 3, 1, 1, True, ring),
+            _Settings(2, lanes, 3, 1, 2, False, ring, last_first=True),
         ]
     found = [
-        _Way(3, lanes, 1, 2, 1, True, ring),
-        _Way(3, lanes, 1, lanes, 2, False, ring, aliased=not ring),
-        _Way(2, lanes, 2, 2, 2, True, ring, last_first=True),
+        _Settings(3, lanes, 1, 2, 1, True, ring),
+        _Settings(3, lanes, 1, lanes, 2, False, ring, aliased=not ring),
+        _Settings(2, lanes, 2, 2, 2, True, ring, last_first=True),
     ]
-    return [*found, _Way(2, 1, 2, 1, 1, False, True, split=True)] if ring else found
+    return [*found, _Settings(2, 1, 2, 1, 1, False, True, split=True)] if ring else found
 
 
 def verify(
@@ -78,8 +78,8 @@ def verify(
     try:
         with np.errstate(over="ignore"):
             names = _names(program.name, source)
-            for way in _ways(program, mixes):
-                _Run(program, names, arrays, way, output_state).check()
+            for settings in _all_settings(program, mixes):
+                _WindowRun(program, names, arrays, settings, output_state).check()
     except Unverified as e:
         raise Unverified(
             f"its {program.name} loop did not pass verification: {e}; please report it"
@@ -108,18 +108,18 @@ def _names(name: str, source: str) -> dict[str, Any]:
     return names
 
 
-class _Run:
+class _WindowRun:
     def __init__(
         self,
         program: Program,
         names: dict[str, Any],
         arrays: Sequence[str],
-        way: _Way,
+        settings: _Settings,
         output_state: int | None,
     ) -> None:
-        self.program, self.names, self.way = program, names, way
-        self.alias = output_state if way.aliased and not program.backward else None
-        self.marks = self._marks()
+        self.program, self.names, self.settings = program, names, settings
+        self.alias = output_state if settings.aliased and not program.backward else None
+        self.masks = self._masks()
         self.given: dict[str, Any] = {}
         self.buffers: dict[str, Buffer] = {}
         values = _all_values(program)
@@ -130,25 +130,25 @@ class _Run:
         tables = [
             self.given[program.given[v.table].array.name] for v in values if v.table is not None
         ]
-        rows = min([way.lanes, *(t.size // t.columns for t in tables)])
+        rows = min([settings.lanes, *(t.size // t.columns for t in tables)])
         names["rows"] = rows
 
     # --- what it is handed ----------------------------------------------------------------------
 
-    def _marks(self) -> Marks:
-        way = self.way
-        keep = [-1] * (way.steps + 1)
-        keep[way.steps] = 0
-        if not way.marked:
-            return Marks(None, None, keep)
-        restarts, valid = np.zeros((2, way.steps, way.lanes), bool)
-        restarts[1, 0] = valid[:] = True
-        valid[way.steps - 1, way.lanes - 1] = False
+    def _masks(self) -> MaskValues:
+        settings = self.settings
+        keep = [-1] * (settings.steps + 1)
+        keep[settings.steps] = 0
+        if not settings.masked:
+            return MaskValues(None, None, keep)
+        resets, valid = np.zeros((2, settings.steps, settings.lanes), bool)
+        resets[1, 0] = valid[:] = True
+        valid[settings.steps - 1, settings.lanes - 1] = False
         keep[1] = 1
-        return Marks(restarts, valid, keep)
+        return MaskValues(resets, valid, keep)
 
     def _make_given(self, values: list[Value]) -> None:
-        way, program = self.way, self.program
+        settings, program = self.settings, self.program
         columns = {v.matrix.leaf: v.matrix.columns for v in values if v.matrix is not None}
         columns |= {v.table: int(v.name) for v in values if v.table is not None}
         states = {s.before for s in program.states}
@@ -158,68 +158,72 @@ class _Run:
                 wide = columns.get(value, array.width)
                 self.given[array.name] = Weight(array.name, array.width // wide, wide, i + 1)
             elif value not in states and array.name not in self.given:
-                lead = (way.steps, way.lanes) if array.rows else (way.steps,)
+                lead = (settings.steps, settings.lanes) if array.rows else (settings.steps,)
                 self.given[array.name] = noise(1000 + i, *lead, array.width)
         for i, state in enumerate(program.states):
-            size = (way.lanes, state.width)
+            size = (settings.lanes, state.width)
             if program.backward:
-                self.given[f"{state.name}_kept"] = noise(3000 + i, 2, *size)
+                self.given[f"{state.name}_returned"] = noise(3000 + i, 2, *size)
             else:
                 self.given[f"{state.name}_history"] = noise(2000 + i, *size)
-                self.given[f"{state.name}_fresh"] = noise(3000 + i, *size)
+                self.given[f"{state.name}_initial"] = noise(3000 + i, *size)
 
     def _buffer(self, name: str) -> Buffer:
-        way, program = self.way, self.program
+        settings, program = self.settings, self.program
         given = self.given.get(name)
         if isinstance(given, Weight):
             return given
         for i, state in enumerate(program.states):
-            size = way.lanes * state.width
+            size = settings.lanes * state.width
             if given is not None and name == f"{state.name}_history":
                 buffer = Buffer(
-                    name, noise(4000 + i, (2 if way.ring else way.steps + 1) * size), False
+                    name,
+                    noise(4000 + i, (2 if settings.ring else settings.steps + 1) * size),
+                    False,
                 )
                 buffer.write(Span(0, size), given.reshape(-1), name)
                 return buffer
-            if name == f"{state.name}_kept" and not program.backward:
+            if name == f"{state.name}_returned" and not program.backward:
                 return Buffer(name, noise(5000 + i, 2 * size), False)
             if name == f"{state.name}_first":
                 return Buffer(name, noise(6000 + i, size), False)
-            if name == f"{state.name}_fresh" and program.backward:
+            if name == f"{state.name}_initial" and program.backward:
                 return Buffer(name, np.zeros(size, np.uint64), True)
         for added in program.added:
             if added.name == name:
                 rows = sum(t.width for t in added.outer.args) if added.outer else 1
-                return Buffer(name, np.zeros(way.threads * rows * added.width, np.uint64), True)
+                return Buffer(
+                    name, np.zeros(settings.threads * rows * added.width, np.uint64), True
+                )
         if given is not None:
             return Buffer(name, given.copy(), True)
         for i, (_, place) in enumerate(program.stores):
             if place.array.name == name:
-                lead = way.steps * (way.lanes if place.array.rows else 1)
+                lead = settings.steps * (settings.lanes if place.array.rows else 1)
                 return Buffer(name, noise(7000 + i, lead * place.array.width), False)
         raise Unverified(f"it asks for an array {name}, which nothing says anything of")
 
     def _window(self) -> SimpleNamespace:
-        way, marks = self.way, self.marks
+        settings, masks = self.settings, self.masks
 
         def flags(found: Any) -> Pointer | None:
             return None if found is None else Pointer(Buffer("flags", np.asarray(found), True))
 
-        restarts, valid = marks.restarts, marks.valid
+        resets, valid = masks.resets, masks.valid
         return SimpleNamespace(
-            steps=way.steps,
-            lanes=way.lanes,
-            threads=way.threads,
-            block=way.block,
-            chunk=way.chunk,
-            ring=int(way.ring),
+            steps=settings.steps,
+            lanes=settings.lanes,
+            threads=settings.threads,
+            block=settings.block,
+            chunk=settings.chunk,
+            ring=int(settings.ring),
             phase=0,
-            split=int(way.split),
-            restarts=flags(restarts),
-            any_restart=flags([0] * way.steps if restarts is None else restarts.any(1)),
+            split=int(settings.split),
+            resets=flags(resets),
+            any_reset=flags([0] * settings.steps if resets is None else resets.any(1)),
             valid=flags(valid),
-            all_valid=flags([1] * way.steps if valid is None else valid.all(1)),
-            keep=flags(marks.keep),
+            all_valid=flags([1] * settings.steps if valid is None else valid.all(1)),
+            keep=flags(masks.keep),
             kernels=None,
             shared=None,
         )
@@ -228,16 +232,18 @@ class _Run:
 
     def check(self) -> None:
         """Run, and compare."""
-        way, program = self.way, self.program
-        expected = Meaning(program, self.given, way.lanes, self.names).run(way.steps, self.marks)
+        settings, program = self.settings, self.program
+        expected = Meaning(program, self.given, settings.lanes, self.names).run(
+            settings.steps, self.masks
+        )
         each = [self.buffers]
-        own = way.split  # all compute every number: what they write is each one's own
+        own = settings.split  # all compute every number: what they write is each one's own
         each += [
             {n: _copied(b) for n, b in self.buffers.items()} if own else self.buffers
-            for _ in range(way.threads - 1)
+            for _ in range(settings.threads - 1)
         ]
         self._go([self._pointers(b) for b in each])
-        for buffers in each if way.split else each[:1]:
+        for buffers in each if settings.split else each[:1]:
             self._compare(expected, buffers)
 
     def _pointers(self, buffers: dict[str, Buffer]) -> list[Pointer]:
@@ -245,23 +251,24 @@ class _Run:
         if self.alias is not None and "y" in self.arrays:
             state = self.program.states[self.alias]
             history = buffers[f"{state.name}_history"]
-            found[self.arrays.index("y")] = Pointer(history, self.way.lanes * state.width)
+            found[self.arrays.index("y")] = Pointer(history, self.settings.lanes * state.width)
         return found
 
     def _go(self, pointers: list[list[Pointer]]) -> None:
-        name, names, way = self.program.name, self.names, self.way
+        name, names, settings = self.program.name, self.names, self.settings
         pack, sizes, main = (names[n] for n in (f"{name}_pack", f"{name}_sizes", name))
         window, packed = self._window(), Packed()
         pack(None, pointers[0], Pointer(packed))
         window.shared = Pointer(Buffer("shared memory", noise(8, sizes(window, 1)), False))
         scratch = [
-            Buffer("scratch", noise(10 + i, sizes(window, 0)), False) for i in range(way.threads)
+            Buffer("scratch", noise(10 + i, sizes(window, 0)), False)
+            for i in range(settings.threads)
         ]
         threads = [
             main(window, p, Pointer(packed), Pointer(s), i)
             for i, (p, s) in enumerate(zip(pointers, scratch, strict=True))
         ]
-        order = threads[::-1] if way.last_first else threads
+        order = threads[::-1] if settings.last_first else threads
         going = [True]
         while any(going):
             going = [next(thread, self) is None for thread in order]
@@ -282,7 +289,7 @@ class _Run:
         self, expected: Expected, buffers: dict[str, Buffer]
     ) -> Iterator[tuple[str, Buffer, Any, Any]]:
         """Yield (what, where, at which places, the numbers that must be there)."""
-        way, program = self.way, self.program
+        settings, program = self.settings, self.program
         widths = {place.array.name: place.array for _, place in program.stores}
         for name, parts in expected.stored.items():
             if name == "y" and self.alias is not None:
@@ -291,7 +298,7 @@ class _Run:
                 raise Unverified(f"{name} is never written")
             array = widths[name]
             for (t, offset), numbers in parts.items():
-                lead = way.lanes if array.rows else 1
+                lead = settings.lanes if array.rows else 1
                 at = (t * lead + np.arange(lead))[:, None] * array.width + offset
                 at = at + np.arange(numbers.shape[-1])
                 yield (
@@ -301,25 +308,25 @@ class _Run:
                     numbers.reshape(at.shape),
                 )
         for state in program.states:
-            size, numbers = way.lanes * state.width, expected.states[state.name]
+            size, numbers = settings.lanes * state.width, expected.states[state.name]
             whole = Span(0, size)
             if program.backward:
                 at, first = f"{state.name}_first", numbers[-1].reshape(-1)
                 yield at, buffers[at], whole, first
-                if self.marks.restarts is not None:
-                    at = f"{state.name}_fresh"
-                    yield at, buffers[at], whole, expected.fresh[state.name].reshape(-1)
+                if self.masks.resets is not None:
+                    at = f"{state.name}_initial"
+                    yield at, buffers[at], whole, expected.initial[state.name].reshape(-1)
                 continue
             history = f"{state.name}_history"
-            steps = [way.steps] if way.ring else range(way.steps + 1)
+            steps = [settings.steps] if settings.ring else range(settings.steps + 1)
             for t in steps:
-                entry = (t & 1 if way.ring else t) * size
+                entry = (t & 1 if settings.ring else t) * size
                 yield f"{history} ({t})", buffers[history], whole + entry, numbers[t].reshape(-1)
-            for i, kept in expected.kept[state.name].items():
-                name = f"{state.name}_kept"
+            for i, kept in expected.returned[state.name].items():
+                name = f"{state.name}_returned"
                 yield name, buffers[name], whole + i * size, kept.reshape(-1)
         for name, total in expected.sums.items():
-            found = buffers[name].data.reshape(way.threads, -1).sum(0, dtype=np.uint64)
+            found = buffers[name].data.reshape(settings.threads, -1).sum(0, dtype=np.uint64)
             yield name, Buffer(name, found, True), Span(0, len(found)), total.reshape(-1)
 
 

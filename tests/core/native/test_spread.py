@@ -96,7 +96,7 @@ def test_each_site_is_one_pass(agree, monkeypatch):
     forward = programs[0].forward
     roots = [t.value for tiles, _ in forward.stores for t in tiles]
     roots += [t.value for s in forward.states for t in s.after]
-    sums = [v for v in ancestors(roots, set(forward.given)) if v.op in (Op.BATCHSUM, Op.SPREAD)]
-    spreads = [v for v in sums if v.op is Op.SPREAD]
-    assert spreads
-    assert len(sums) == 2 * len(spreads)
+    sums = [v for v in ancestors(roots, set(forward.given)) if v.op in (Op.BATCHSUM, Op.VARIANCE)]
+    variances = [v for v in sums if v.op is Op.VARIANCE]
+    assert variances
+    assert len(sums) == 2 * len(variances)

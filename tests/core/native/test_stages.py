@@ -11,19 +11,19 @@ from memcell_compiler.passes.merge import merge_products
 from memcell_compiler.passes.partition import to_save
 from memcell_compiler.runtime.pool import Lease, clear_pool
 from memcell_compiler.runtime.threads import run
-from memcell_compiler.trace.shapes import Layout, layout
+from memcell_compiler.trace.shapes import RowLayout, layout
 from memcell_compiler.trace.trace import unused_lanes
 
 
 @pytest.mark.parametrize(
     ("shape", "meaning"),
     [
-        ((), Layout(False, 1)),
-        ((23,), Layout(True, 1)),
-        ((8,), Layout(False, 8)),
-        ((23, 8), Layout(True, 8)),
-        ((1, 23, 8), Layout(True, 8)),
-        ((1, 8), Layout(False, 8)),
+        ((), RowLayout(False, 1)),
+        ((23,), RowLayout(True, 1)),
+        ((8,), RowLayout(False, 8)),
+        ((23, 8), RowLayout(True, 8)),
+        ((1, 23, 8), RowLayout(True, 8)),
+        ((1, 8), RowLayout(False, 8)),
         ((23, 2, 4), None),
         ((8, 23), None),
         ((0, 8), None),

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
+from memcell.recurrent.window_call import WindowCall
 from memcell_compiler.emit import emit
 from memcell_compiler.emit.timers import SECTIONS
-from memcell_compiler.runtime.timed import Timed
+from memcell_compiler.runtime.timed import TimedProgram
 from memcell_compiler.runtime.unroll import unroll_native
 
 CELLS = [("lstm", "none"), ("lstm", "batch")]
@@ -19,7 +20,8 @@ def made(agree, cell, norm, lanes=7):
     norms = agree.norms(core, norm)
     x = torch.randn(window.steps, window.lanes, core.input_size, dtype=torch.float64)
     state = core.initial_state(window.lanes, dtype=torch.float64)
-    return window, core, norms, Timed(core, norms, x.requires_grad_(), state, window.marks())
+    call = WindowCall(core, norms, x.requires_grad_(), state, state, window.marks())
+    return window, core, norms, TimedProgram(call)
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -74,9 +76,9 @@ def test_a_program_that_is_not_timed_has_no_clock(agree, monkeypatch):
     made(agree, "lstm", "batch")
     for program in programs.values():
         plain = own(program).source.splitlines()
-        assert not [line for line in plain if "lap" in line]
+        assert not [line for line in plain if "timer" in line]
         timed = own(program, timed=True).source.splitlines()
         begin = timed.index(plain[0])
         # all that a clock adds is lines of its own
-        rest = [line for line in timed[begin:] if "laps_" not in line]
+        rest = [line for line in timed[begin:] if "timer_" not in line]
         assert rest[: len(plain)] == plain

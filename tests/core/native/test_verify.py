@@ -14,10 +14,10 @@ from memcell.backends import BackendWarning, Layer, StepMasks
 from memcell.recurrent.cell import Cell
 from memcell_compiler.emit.context import Context
 from memcell_compiler.emit.emit import write
-from memcell_compiler.emit.memory import Memory
+from memcell_compiler.emit.memory import ProgramMemory
 from memcell_compiler.passes import schedule
 from memcell_compiler.passes.schedule import Schedule
-from memcell_compiler.passes.storage_requests import Wants
+from memcell_compiler.passes.storage_requests import StorageRequests
 from memcell_compiler.runtime import plan
 from memcell_compiler.runtime.unroll import native_reason
 from memcell_compiler.verify import Unverified, verify
@@ -173,7 +173,7 @@ def _products_in_the_stage_of_their_operands(patch):
 
 
 def _one_buffer_for_all_products(patch):
-    patch.setattr(Memory, "buffer", lambda self, value: ("v0_at", 64))
+    patch.setattr(ProgramMemory, "buffer", lambda self, value: ("v0_at", 64))
     patch.setattr(Context, "_declare_value", _declared_once(Context._declare_value))
 
 
@@ -190,7 +190,7 @@ def _sums_read_while_they_are_added_up(patch):
 
 
 def _copies_left_out(patch):
-    make = Wants.__init__
+    make = StorageRequests.__init__
 
     def without_copies(self, program):
         make(self, program)
@@ -198,7 +198,7 @@ def _copies_left_out(patch):
             if value.name == "copy":
                 places.clear()
 
-    patch.setattr(Wants, "__init__", without_copies)
+    patch.setattr(StorageRequests, "__init__", without_copies)
 
 
 @pytest.mark.parametrize(

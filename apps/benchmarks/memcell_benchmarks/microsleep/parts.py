@@ -9,7 +9,7 @@ from typing import Any
 
 from memcell_benchmarks.microsleep.child import measured
 
-Part = tuple[dict[str, Any], list[str]]
+StageResult = tuple[dict[str, Any], list[str]]
 
 #: Length of the recordings of 'files', hours, and of those that workers share.
 SMALL, SHARED = 2 / 60, 1 / 8
@@ -59,7 +59,7 @@ class Given:
         ]
 
 
-def prepare(given: Given) -> Part:
+def prepare(given: Given) -> StageResult:
     """Reading, resampling and filtering: CPU time against the peer, and memory."""
     found = measured("stages:prepare", path=given.recording, rounds=given.rounds)
     cpu = found["cpu"]
@@ -83,7 +83,7 @@ def prepare(given: Given) -> Part:
     ]
 
 
-def features(given: Given) -> Part:
+def features(given: Given) -> StageResult:
     """Features of clean signal."""
     cpu = measured("stages:features", path=given.recording, rounds=given.rounds)["cpu"]
     ours, bare = cpu["ours"], cpu["bare rfft"]
@@ -94,7 +94,7 @@ def features(given: Given) -> Part:
     ]
 
 
-def predict(given: Given) -> Part:
+def predict(given: Given) -> StageResult:
     """A whole prediction: hours an hour, and where the time goes."""
     found = measured(
         "stages:end_to_end", path=given.recording, short=given.short, model=given.model,
@@ -111,7 +111,7 @@ def predict(given: Given) -> Part:
     ]
 
 
-def files(given: Given) -> Part:
+def files(given: Given) -> StageResult:
     """Memory against the number of recordings."""
     paths = given.made("small", SMALL, given.files)
     few = max(1, given.files // 10)
@@ -127,7 +127,7 @@ def files(given: Given) -> Part:
     ]
 
 
-def workers(given: Given) -> Part:
+def workers(given: Given) -> StageResult:
     """Two worker processes against one."""
     count = max(8, round(8 * given.hours))
     paths = given.made("shared", SHARED if given.hours >= 1 else SMALL, count)
@@ -152,7 +152,7 @@ def workers(given: Given) -> Part:
     ]
 
 
-def live(given: Given) -> Part:
+def live(given: Given) -> StageResult:
     """One step of a stream."""
     count = max(100, round(250 * given.hours))
     found = measured("stream:steps", model=given.model, steps=count)

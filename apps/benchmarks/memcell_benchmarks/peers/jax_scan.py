@@ -11,7 +11,7 @@ import torch
 import torch.utils.dlpack
 from torch import Tensor
 
-from memcell_benchmarks.contenders import Parts, Problem, Trained
+from memcell_benchmarks.contenders import BenchmarkProblem, CellParts, Trained
 from memcell_benchmarks.peers.lstm_weights import imported, lstm_weights
 
 
@@ -24,7 +24,7 @@ class JaxScan:
         threads: With 1, XLA is asked for one thread (only what imports JAX first can ask).
     """
 
-    def __init__(self, parts: Parts, problem: Problem, threads: int) -> None:
+    def __init__(self, parts: CellParts, problem: BenchmarkProblem, threads: int) -> None:
         weights = lstm_weights(parts, problem)
         self.names = weights.names
         with _one_thread(threads == 1):

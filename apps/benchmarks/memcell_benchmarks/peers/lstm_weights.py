@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from memcell_benchmarks.contenders import CannotRun, Parts, Problem
+from memcell_benchmarks.contenders import BenchmarkProblem, CannotRun, CellParts
 
 
 class LSTMWeights(NamedTuple):
@@ -17,7 +17,7 @@ class LSTMWeights(NamedTuple):
         input: ``[4H, I]``.
         recurrent: ``[4H, H]``.
         bias: ``[4H]``.
-        names: Of the three, as `Parts.parameters` says them.
+        names: Of the three, as `CellParts.parameters` says them.
     """
 
     input: Tensor
@@ -26,7 +26,7 @@ class LSTMWeights(NamedTuple):
     names: tuple[str, str, str]
 
 
-def lstm_weights(parts: Parts, problem: Problem) -> LSTMWeights:
+def lstm_weights(parts: CellParts, problem: BenchmarkProblem) -> LSTMWeights:
     """Return the weights.
 
     Raises:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from memcell_benchmarks.contenders import CannotRun, Parts, Problem, Trained
+from memcell_benchmarks.contenders import BenchmarkProblem, CannotRun, CellParts, Trained
 from memcell_benchmarks.peers.lstm_weights import LSTMWeights, imported, lstm_weights
 
 #: Old enough for any ONNX Runtime of the last years.
@@ -25,7 +25,7 @@ class OnnxRuntime:
         threads: Of the session.
     """
 
-    def __init__(self, parts: Parts, problem: Problem, threads: int) -> None:
+    def __init__(self, parts: CellParts, problem: BenchmarkProblem, threads: int) -> None:
         weights = lstm_weights(parts, problem)
         os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read when it is imported
         runtime = imported("onnxruntime")

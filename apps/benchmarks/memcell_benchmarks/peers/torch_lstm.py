@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from memcell_benchmarks.contenders import Problem, Trained
+from memcell_benchmarks.contenders import BenchmarkProblem, Trained
 
 
 class TorchLSTM:
@@ -15,7 +15,7 @@ class TorchLSTM:
         problem: The problem.
     """
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: BenchmarkProblem) -> None:
         self.problem = problem
         size, x = problem.size, problem.x
         self.module = nn.LSTM(size.input_size, size.hidden_size).to(x)

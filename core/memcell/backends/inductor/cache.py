@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch._dynamo.exc import TorchDynamoException
 
-from memcell.backends.inductor.chunk import Chunk, ChunkOutput, Form, run_chunk
+from memcell.backends.inductor.chunk import ChunkOutput, Form, StepChunk, run_chunk
 from memcell.backends.inductor.probe import probe
 from memcell.errors import MemcellError
 from memcell.recurrent.cell import Cell
@@ -20,7 +20,7 @@ from memcell.recurrent.norms import SiteNorms
 from memcell.recurrent.refusals import Unsupported
 from memcell.recurrent.state import State, leaves
 
-Run = Callable[[Cell, SiteNorms, Form, Chunk, State, State], ChunkOutput]
+Run = Callable[[Cell, SiteNorms, Form, StepChunk, State, State], ChunkOutput]
 
 #: For each cell: what was compiled for it, or why that is not possible.
 _compiled: weakref.WeakKeyDictionary[Cell, dict[Hashable, Run | Unsupported]] = (
@@ -30,7 +30,7 @@ _numbers = itertools.count()
 
 
 def run_compiled(
-    cell: Cell, norms: SiteNorms, form: Form, chunk: Chunk, state: State, initial_state: State
+    cell: Cell, norms: SiteNorms, form: Form, chunk: StepChunk, state: State, initial_state: State
 ) -> ChunkOutput:
     """Run a chunk compiled, compiling it where there is nothing yet for its key.
 
@@ -66,7 +66,7 @@ def run_compiled(
 
 
 def _key(
-    norms: SiteNorms, form: Form, chunk: Chunk, state: State, initial_state: State
+    norms: SiteNorms, form: Form, chunk: StepChunk, state: State, initial_state: State
 ) -> Hashable:
     tensors = (*chunk.parts, *leaves(state), *leaves(initial_state))
     return (

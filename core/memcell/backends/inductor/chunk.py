@@ -34,7 +34,7 @@ class Form(NamedTuple):
     every: bool
 
 
-class Chunk(NamedTuple):
+class StepChunk(NamedTuple):
     """The tensors of some steps.
 
     Args:
@@ -67,7 +67,7 @@ class ChunkOutput(NamedTuple):
 
 
 def run_chunk(
-    cell: Cell, norms: SiteNorms, form: Form, chunk: Chunk, state: State, initial_state: State
+    cell: Cell, norms: SiteNorms, form: Form, chunk: StepChunk, state: State, initial_state: State
 ) -> ChunkOutput:
     """Run the steps of a chunk, as `memcell.backends.eager.unroll_eager` does.
 
@@ -116,7 +116,7 @@ class Cut(NamedTuple):
 
     start: int
     steps: int
-    chunk: Chunk
+    chunk: StepChunk
     masked: bool
     compiled: bool
 
@@ -137,7 +137,7 @@ def cuts(
     ):
         start, steps = n * size, len(valid)
         stop = start + steps
-        chunk = Chunk(
+        chunk = StepChunk(
             tuple(p[n] for p in split_parts),
             resets,
             valid,
@@ -150,14 +150,14 @@ def cuts(
             yield Cut(start, steps, chunk, masked, steps == size)
 
 
-def _filled(chunk: Chunk, missing: int) -> Chunk:
+def _filled(chunk: StepChunk, missing: int) -> StepChunk:
     def repeat(t: Tensor) -> Tensor:
         return torch.cat([t, t[-1:].expand(missing, *t.shape[1:])])
 
     def off(t: Tensor) -> Tensor:
         return torch.cat([t, t.new_zeros(missing, *t.shape[1:])])
 
-    return Chunk(
+    return StepChunk(
         tuple(repeat(p) for p in chunk.parts),
         off(chunk.resets),
         off(chunk.valid),

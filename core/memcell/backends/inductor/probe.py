@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from memcell.backends.inductor.chunk import Chunk, Form, run_chunk
+from memcell.backends.inductor.chunk import Form, StepChunk, run_chunk
 from memcell.recurrent.cell import Cell
 from memcell.recurrent.norms import SiteNorms
 from memcell.recurrent.purity import watched
@@ -58,7 +58,7 @@ def _where() -> str:
 
 
 def probe(
-    cell: Cell, norms: SiteNorms, form: Form, chunk: Chunk, state: State, initial_state: State
+    cell: Cell, norms: SiteNorms, form: Form, chunk: StepChunk, state: State, initial_state: State
 ) -> None:
     """Run the first step of a chunk without gradient.
 
@@ -66,7 +66,7 @@ def probe(
         Unsupported: The step is random, depends on the value of a tensor, writes into its inputs, or
             keeps something on itself.
     """
-    first: Chunk = pytree.tree_map(lambda t: t[:1], chunk)
+    first: StepChunk = pytree.tree_map(lambda t: t[:1], chunk)
     given = [*pytree.tree_leaves(first), *leaves(state), *leaves(initial_state)]
     for module in (cell, norms):
         given += [*module.parameters(), *module.buffers()]

@@ -33,12 +33,12 @@ def quick_builds() -> Iterator[None]:
         mock.patch.dict(os.environ, {"XDG_CACHE_HOME": folder}),
         mock.patch.object(plan, "chosen", return_value=made),
         mock.patch.object(plan, "begin_program"),  # one unit instead
-        mock.patch.object(plan.Plan, "_runner", _runner_of_one_unit),
+        mock.patch.object(plan.NativePlan, "_runner", _runner_of_one_unit),
     ):
         yield
 
 
-def _runner_of_one_unit(made: plan.Plan, name: str, rows: int) -> Runner:
+def _runner_of_one_unit(made: plan.NativePlan, name: str, rows: int) -> Runner:
     """Return a program out of a unit of all three: calling the compiler once costs least."""
     unit = program_unit(tuple(w.source for w in made.written.values()), made.dtype, made.target)
     return Runner(
