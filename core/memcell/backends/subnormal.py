@@ -1,7 +1,7 @@
 """Subnormal numbers as zeros, for a while: some processors take 150 cycles for each of them.
 
-Generated code sets the mode itself, on each of its threads (`native/c/flush.h`). Here it is set for what
-torch computes on the calling thread.
+Generated code sets the mode itself, on each of its threads (`memcell_compiler/c/flush.h`). Here it is set for
+what torch computes on the calling thread.
 """
 
 from __future__ import annotations
