@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from memcell.applications.app import Judged, Task
 from memcell.sequences.time_series import TimeSeries
 from memcell.sequences.windows import window_table
-from memcell.training.class_totals import class_totals as totals_of_order
+from memcell.training.window_statistics import class_totals as totals_of_order
 from memcell_eeg.baselines import baselines, partial_least_squares, probit, regression, smoothed
 from memcell_eeg.baselines.fitted import threshold_of
 from memcell_eeg.decisions.costs import loss_weights

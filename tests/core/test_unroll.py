@@ -10,7 +10,7 @@ import torch
 from memcell.backends import BackendWarning, Layer, RecurrentStack, StepMasks, Stepper
 from memcell.backends.choose import BACKENDS, CHOICES, candidates
 from memcell.plugins import default_registry
-from memcell.recurrent.identity import identity_norm
+from memcell.recurrent.cell import identity_norm
 from memcell.recurrent.refusals import Unsupported
 from memcell.recurrent.state import leaves, where
 from memcell.recurrent.window_call import WindowCall

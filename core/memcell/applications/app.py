@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from memcell.applications.prediction import Asked, Predictor
 from memcell.applications.prediction import Probabilities as Probabilities
+from memcell.errors import UsageError
 from memcell.progress import SILENT, Progress
 from memcell.sequences.time_series import TimeSeries
 
@@ -38,12 +39,17 @@ class Judged:
     decision: Mapping[str, float]
 
 
+def network_label(cell: str, trained_with: str) -> str:
+    """Return what tables call a trained network."""
+    return f"{cell}, trained with {trained_with}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Row:
     """One row of a score table: a network or a baseline on one split.
 
     Args:
-        name: ``"lstm, carry"``, ``"majority class"``, ...
+        name: What tables call it: ``"majority class"``; of a network what `of_network` makes.
         scores: Name of a score to its value; NaN where it is not defined (said in ``notes``).
         kind: ``"network"`` or ``"baseline"``.
         subjects: Test subject to the scores on that subject's sequences alone, under the same decision;
@@ -52,6 +58,9 @@ class Row:
             empty.
         judged: What the scores were made of: one part for each decision, so one in a run and one for each
             fold where folds are pooled; empty where nobody kept it.
+        cell: Of a network: its cell; empty for a baseline, as the next two.
+        trained_with: The state policy of its training.
+        inferred_with: The policy at inference.
     """
 
     name: str
@@ -60,6 +69,28 @@ class Row:
     subjects: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     note: str = ""
     judged: tuple[Judged, ...] = field(default=(), repr=False)
+    cell: str = ""
+    trained_with: str = ""
+    inferred_with: str = ""
+
+    @classmethod
+    def of_network(cls, cell: str, trained_with: str, inferred_with: str, **values: Any) -> Row:
+        """Return the row of a network.
+
+        Args:
+            cell: Its cell.
+            trained_with: The state policy of its training.
+            inferred_with: The policy at inference.
+            **values: The other fields.
+        """
+        name = f"{network_label(cell, trained_with)}, inferred with {inferred_with}"
+        return cls(
+            name=name,
+            cell=cell,
+            trained_with=trained_with,
+            inferred_with=inferred_with,
+            **values,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +141,12 @@ class Task:
 
 
 class App(Protocol):
-    """An application, built from its config."""
+    """An application, built from its config. These four methods are all that it needs.
+
+    The protocols below name what an app may have beside: `Deciding` (a threshold), `Picturing`,
+    `Predicting`, `Shaped` (an encoder that knows the data), `Explaining`, `Relabelling`, `Pooling`,
+    `Folding` and `Reporting`.
+    """
 
     def task(self, progress: Progress = SILENT) -> Task:
         """Prepare the sequences.
@@ -129,14 +165,6 @@ class App(Protocol):
         streaming stay exact. It has an attribute ``output_size``.
         """
 
-    def fit_decision(self, task: Task, valid: Sequence[Probabilities]) -> Mapping[str, float]:
-        """Choose what turns probabilities into decisions (a threshold) on the validation split.
-
-        Args:
-            task: What `task` gave, with ``training_totals`` of the network's training.
-            valid: For each validation sequence.
-        """
-
     def scores(
         self,
         sequences: Sequence[TimeSeries],
@@ -153,6 +181,24 @@ class App(Protocol):
             every: All that there are; otherwise an app may leave out those that take long.
         """
 
+
+@runtime_checkable
+class Deciding(Protocol):
+    """An app that turns probabilities into decisions by something that it fits; it is optional."""
+
+    def fit_decision(self, task: Task, valid: Sequence[Probabilities]) -> Mapping[str, float]:
+        """Choose what turns probabilities into decisions (a threshold) on the validation split.
+
+        Args:
+            task: What `task` gave, with ``training_totals`` of the network's training.
+            valid: For each validation sequence.
+        """
+
+
+@runtime_checkable
+class Picturing(Protocol):
+    """An app that draws what networks said about a recording; it is optional."""
+
     def picture(
         self,
         task: Task,
@@ -162,12 +208,33 @@ class App(Protocol):
     ) -> None:
         """Draw one test recording with the probabilities over it, one line for each named network."""
 
+
+@runtime_checkable
+class Predicting(Protocol):
+    """An app whose trained networks run over recordings that training never saw; it is optional."""
+
     def predictor(self, asked: Asked) -> Predictor:
         """Return what runs a trained network over recordings and writes results.
 
         Raises:
             UsageError: The app has no recordings to predict, or the model cannot do what is asked.
         """
+
+
+def decision_of(app: App, task: Task, valid: Sequence[Probabilities]) -> Mapping[str, float]:
+    """Return what an app fits on the validation split; nothing where it fits nothing."""
+    return app.fit_decision(task, valid) if isinstance(app, Deciding) else {}
+
+
+def predictor_of(app: App, name: str, asked: Asked) -> Predictor:
+    """Return what runs a trained network over recordings.
+
+    Raises:
+        UsageError: The app has no recordings to predict, or the model cannot do what is asked.
+    """
+    if not isinstance(app, Predicting):
+        raise UsageError(f"app '{name}' has no recordings to predict")
+    return app.predictor(asked)
 
 
 @runtime_checkable

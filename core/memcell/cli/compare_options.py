@@ -18,7 +18,7 @@ from memcell.plugins.specs import AppSpec
 from memcell.settings.run_config import DEFAULTS, merge_sections
 
 #: Options of a run that a comparison decides itself.
-_DECIDED = {"training__seed", "training__against"}
+_DECIDED = {"training__seed", "training__control", "training__against"}
 
 
 class AxisOption(click.Option):

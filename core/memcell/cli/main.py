@@ -17,7 +17,7 @@ from memcell.version import __version__
 
 #: Command to where it is and what it does; the help shows this line without importing the command.
 COMMANDS = {
-    "train": ("memcell.cli.train:train", "Train a network and its twin, and score both."),
+    "train": ("memcell.cli.train:train", "Train a network and its control run, and score both."),
     "compare": (
         "memcell.cli.compare:compare",
         "Compare settings with paired seeds and statistics.",

@@ -81,4 +81,4 @@ class TrainGroup(AppGroup):
             formatter.write_dl([(entry.spec.name, entry.spec.summary) for entry in found])
 
 
-train = TrainGroup("train", _command, "Train a network and its twin, and score both.")
+train = TrainGroup("train", _command, "Train a network and its control run, and score both.")

@@ -14,7 +14,7 @@ SECTIONS = {"training": TrainingConfig, "network": NetworkConfig}
 #: Fields that mean something else in a comparison, and what to type instead.
 _NOT_SWEPT = {
     "seed": "the seeds are --seeds N and --first-seed N",
-    "against": "the runs of a comparison have no twin: compare policies with --policy a,b",
+    "control": "the runs of a comparison have no control run: compare policies with --policy a,b",
     "checkpoint_seconds": "it changes no result",
 }
 

@@ -17,6 +17,7 @@ from memcell.errors import DataError, MemcellError, UsageError
 from memcell.files.atomic import make_folder, write_atomic
 from memcell.files.reading import check_inside, read_object, refusing
 from memcell.plugins.options import fields_of
+from memcell.settings.run_config import upgraded
 from memcell.version import __version__
 
 #: Version of the folder's layout.
@@ -75,7 +76,7 @@ class ComparisonFolder:
                 f"'{self.path}' was made by memcell {found.get('memcell')} (layout {layout}); this is "
                 f"memcell {__version__} (layout {FORMAT}): update memcell to use it"
             )
-        return dict(found)
+        return {**found, "base": upgraded(found["base"])} if "base" in found else dict(found)
 
     def write(self, plan: Plan, command: str) -> None:
         """Write the plan, keeping what is known of the data."""

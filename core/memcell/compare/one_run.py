@@ -19,11 +19,10 @@ from memcell.compare.prepared import prepared
 from memcell.compare.records import RunRecord
 from memcell.compare.work import Work
 from memcell.errors import CheckpointError, Diverged, MemcellError, UsageError
-from memcell.files.atomic import make_folder, write_atomic
+from memcell.files.atomic import locked, make_folder, write_atomic
 from memcell.files.reading import check_inside, read_json_lines
 from memcell.interrupt import Interrupted
 from memcell.jobs import Working
-from memcell.jobs.lock import locked
 from memcell.plugins import default_registry
 from memcell.runs.run import device_of, make_trainer
 from memcell.runs.run_folder import RunFolder

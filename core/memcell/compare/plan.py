@@ -124,8 +124,9 @@ def plan_of(
 
 
 def _of_runs(base: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
-    """Return the base with what a comparison decides itself: no twin; seeds are set for each run."""
-    training = {**base.get("training", {}), "against": "none"}
+    """Return the base with what a comparison decides itself: no control run; seeds are set for each run."""
+    training = {**base.get("training", {}), "control": "none"}
+    training.pop("against", None)
     training.pop("seed", None)
     sections = {k: v for k, v in base.items() if isinstance(v, Mapping)}
     return {**sections, "training": training}

@@ -16,10 +16,9 @@ from memcell.compare.plan import Plan, Planned, plan_of
 from memcell.compare.prepared import forget_prepared
 from memcell.compare.records import RunRecord
 from memcell.errors import MemcellError
-from memcell.files.atomic import make_folder
+from memcell.files.atomic import locked, make_folder
 from memcell.interrupt import Interrupted
 from memcell.jobs import Mode, Outcome, Working, run_tasks
-from memcell.jobs.lock import locked
 from memcell.plugins import Registry
 from memcell.progress import Progress, progress
 from memcell.runs.run import Concerns, device_of, no_concerns

@@ -18,8 +18,8 @@ from distributed import Client, LocalCluster, Security
 from distributed.comm.addressing import get_address_host_port
 
 from memcell.errors import MemcellError, UsageError
-from memcell.jobs.contract import Mode
-from memcell.jobs.server import METHOD, start_server
+from memcell.jobs.forking import METHOD, start_server
+from memcell.jobs.tasks import Mode
 from memcell.version import __version__
 
 #: A task may kill so many workers before it is given up; after each it runs once more.

@@ -21,9 +21,8 @@ from distributed import Client, Future, KilledWorker
 
 from memcell.errors import MemcellError
 from memcell.interrupt import Interrupted, Interrupts
-from memcell.jobs.attempt import ask_to_stop, forget, on_worker
 from memcell.jobs.clients import client_of
-from memcell.jobs.contract import Mode, Outcome, Task, Working
+from memcell.jobs.tasks import Mode, Outcome, Task, Working, ask_to_stop, forget, on_worker
 from memcell.progress import Progress
 
 T = TypeVar("T", bound=Task)

@@ -43,9 +43,15 @@ _PACKAGES = {
         "memcell": "interrupt",
         "memcell.settings": "config>options run_config",
         "memcell.inference": "inference",
-        "memcell.training": "position>state snapshot>state",
+        "memcell.training": "position>state snapshot>state schedule>optimization averaging>optimization "
+        "class_totals>window_statistics readout_gradients>window_statistics",
         "memcell.runs": "run run_folder scoring by_subject intervals_text judged>predictions model predict "
         "predict_task stream evaluate",
+    },
+    "memcell.recurrent": {"memcell.recurrent": "identity>cell"},
+    "memcell.jobs": {
+        "memcell.jobs": "attempt>tasks contract>tasks run>tasks server>forking warm>forking",
+        "memcell.files": "lock>atomic",
     },
     "memcell.testing": {"memcell.testing": "finding>failure"},
     "memcell.training.gradients": {

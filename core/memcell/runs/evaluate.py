@@ -105,11 +105,16 @@ def evaluate(
             raise UsageError(f"app '{app}' scores a run under its own options only")
         task = built.under(task, values)
         name = f"evaluation-{'-'.join(str(v) for v in values.values())}.tsv"
-    label = f"{config.choices['cell'].name}, trained with {config.choices['policy'].name}"
     rows = []
     for policy in EVAL_POLICIES if eval_policy == "both" else (eval_policy,):
         row, _ = score_row(
-            label, network, built, task, policy, config.training.time_steps, facts.decisions[policy]
+            config,
+            network,
+            built,
+            task,
+            policy,
+            config.training.time_steps,
+            facts.decisions[policy],
         )
         rows.append(row)
     rows += built.baselines(task)

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from memcell.applications.app import predictor_of
 from memcell.applications.prediction import Asked, Item, Predictor, Record
 from memcell.errors import CheckpointError, UsageError
 from memcell.files.reading import MOST_WEIGHTS, read_bytes, refusing
@@ -138,7 +139,7 @@ def opened_model(wanted: Wanted) -> Opened:
         options=options_of(wanted),
     )
     with refusing(folder.model):
-        predictor = built.predictor(asked)
+        predictor = predictor_of(built, wanted.app, asked)
     return Opened(
         network=network.to(device).eval(),
         facts=facts,

@@ -63,7 +63,8 @@ def write_judged(path: Path, rows: Sequence[Row]) -> None:
         ],
         "parts": told,
         "rows": [
-            {"name": r.name, "kind": r.kind, "note": r.note, "parts": [next(numbers) for _ in r.judged]}
+            {"name": r.name, "kind": r.kind, "note": r.note, "parts": [next(numbers) for _ in r.judged],
+             "cell": r.cell, "trained_with": r.trained_with, "inferred_with": r.inferred_with}
             for r in rows
         ],
     }  # fmt: skip
@@ -115,7 +116,9 @@ def read_judged(path: Path) -> list[Row]:
             )
         return [
             Row(name=str(r["name"]), kind=str(r["kind"]), note=str(r["note"]), scores={},
-                judged=tuple(parts[k] for k in r["parts"]))
+                judged=tuple(parts[k] for k in r["parts"]), cell=str(r.get("cell", "")),
+                trained_with=str(r.get("trained_with", "")),
+                inferred_with=str(r.get("inferred_with", "")))
             for r in about["rows"]
         ]  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""A whole run: prepare, train, train the twin, score both, hold baselines beside them, draw."""
+"""A whole run: prepare, train, train its control run, score both, hold baselines beside them, draw."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from memcell.applications.app import App, Explaining, Row, Task
+from memcell.applications.app import App, Explaining, Picturing, Row, Task
 from memcell.backends.first_window import FirstWindow
 from memcell.errors import UsageError
 from memcell.escape import Lines
@@ -101,24 +101,24 @@ def inference_policy(config: RunConfig, registry: Registry) -> str:
     return "carry" if can["needs_streams"] or can["uses_context"] else "reset"
 
 
-def twin_of(config: RunConfig, registry: Registry, say: Say) -> RunConfig | None:
-    """Return the config of the twin: the same but for its policy, or None where there is none."""
-    against = config.training.against
-    if against == "none":
+def control_of(config: RunConfig, registry: Registry, say: Say) -> RunConfig | None:
+    """Return the config of the control run: the same but for its policy, or None where there is none."""
+    wanted = config.training.control
+    if wanted == "none":
         return None
-    if config.choices["policy"].name == against == "reset":
-        against = "carry"
-    if config.choices["policy"].name == against:
+    if config.choices["policy"].name == wanted == "reset":
+        wanted = "carry"
+    if config.choices["policy"].name == wanted:
         raise UsageError(
-            f"--against {against} is the run's own policy: name another, or --against none"
+            f"--control {wanted} is the run's own policy: name another, or --control none"
         )
-    policy = Choice(name=against, config=registry.get("policy", against).config({}))
-    twin = dataclasses.replace(config, choices={**config.choices, "policy": policy})
-    unfit = misfits(twin, registry)
+    policy = Choice(name=wanted, config=registry.get("policy", wanted).config({}))
+    control = dataclasses.replace(config, choices={**config.choices, "policy": policy})
+    unfit = misfits(control, registry)
     if unfit:
-        say(f"no twin: {unfit[0]} Or name another with --against.")
+        say(f"no control run: {unfit[0]} Or name another with --control.")
         return None
-    return twin
+    return control
 
 
 def train(
@@ -153,7 +153,7 @@ def train(
         say(f"{processes.count} processes, each with its share of the lanes")
         config = spread(config, registry, say)
     torch.set_num_threads(config.training.threads)
-    twin = twin_of(config, registry, say)
+    control = control_of(config, registry, say)
     began = time.monotonic()
     app = build_app(config, registry)
     with progress("reading recordings", None) as shown:
@@ -177,7 +177,7 @@ def train(
             processes=processes,
         )
         try:
-            scored = train_networks(job, twin)
+            scored = train_networks(job, control)
         except Interrupted as stop:
             raise Interrupted(
                 f"{stop}. Go on with: memcell train {config.app} --resume {path}"
@@ -201,11 +201,12 @@ def train(
             say(f"note: {one.rows[0].name}: {one.rows[0].note}")
     for line in lines:
         say(f"note: {line}")
-    if twin is not None:
+    if control is not None:
         say(
             "note: one seed shows no difference between policies; it is an example, not a comparison"
         )
-    say(f"picture: {path / 'timeline.png'}")
+    if isinstance(app, Picturing):
+        say(f"picture: {path / 'timeline.png'}")
     try_report(path, config.app, registry, say)
     say(f"run: {path}  ({time.monotonic() - began:.0f} s, {config.training.threads} thread(s))")
 
@@ -239,16 +240,16 @@ class Job:
     processes: Processes = ALONE
 
 
-def train_networks(job: Job, twin: RunConfig | None) -> list[Scored]:
-    """Train and score a network and its twin; what is trained already is scored only.
+def train_networks(job: Job, control: RunConfig | None) -> list[Scored]:
+    """Train and score a network and its control run; what is trained already is scored only.
 
     Raises:
         Interrupted: The person asked to stop; the checkpoint is written.
     """
     jobs = [job]
-    if twin is not None:
-        below = RunFolder(job.path).below(f"against-{twin.choices['policy'].name}")
-        jobs.append(dataclasses.replace(job, config=twin, path=below))
+    if control is not None:
+        below = RunFolder(job.path).below(f"against-{control.choices['policy'].name}")
+        jobs.append(dataclasses.replace(job, config=control, path=below))
     return [_train_one(each) for each in jobs]
 
 
@@ -262,8 +263,9 @@ def write_results(job: Job, scored: Sequence[Scored], beside: bool = True) -> li
     """
     rows = [row for s in scored for row in s.rows]
     rows += job.app.baselines(job.task) if beside else []
-    pictured = {s.label: s.picked for s in scored}
-    job.app.picture(job.task, pictured, scored[0].decision, job.path / "timeline.png")
+    if isinstance(job.app, Picturing):
+        pictured = {s.label: s.picked for s in scored}
+        job.app.picture(job.task, pictured, scored[0].decision, job.path / "timeline.png")
     write_scores(job.path, rows, job.task.main_score, job.task.notes, job.app, job.task.protocol)
     return rows
 

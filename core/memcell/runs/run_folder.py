@@ -2,7 +2,7 @@
 
 ``config.toml`` (resolved, loadable), ``metrics.jsonl``, ``checkpoint.safetensors`` (to go on from),
 ``model.safetensors`` (the best weights, to predict with), ``environment.json``, ``scores.tsv`` and
-``scores.json``, ``timeline.png``, and a folder ``against-POLICY`` for the twin.
+``scores.json``, ``timeline.png``, and a folder ``against-POLICY`` for the control run.
 """
 
 from __future__ import annotations

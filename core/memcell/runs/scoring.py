@@ -8,7 +8,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from memcell.applications.app import App, Explaining, Judged, Pooling, Row, Task
+from memcell.applications.app import (
+    App,
+    Explaining,
+    Judged,
+    Pooling,
+    Row,
+    Task,
+    decision_of,
+    network_label,
+)
 from memcell.files.atomic import write_atomic
 from memcell.inference.inference import probabilities
 from memcell.network.network import Network
@@ -53,7 +62,7 @@ class Scored:
 
 def label_of(config: RunConfig) -> str:
     """Return what tables call a run's network."""
-    return f"{config.choices['cell'].name}, trained with {config.choices['policy'].name}"
+    return network_label(config.choices["cell"].name, config.choices["policy"].name)
 
 
 def score(trainer: Trainer, config: RunConfig, app: App, folder: RunFolder) -> Scored:
@@ -76,13 +85,13 @@ def score(trainer: Trainer, config: RunConfig, app: App, folder: RunFolder) -> S
     rows, picked = [], []
     for policy in EVAL_POLICIES:
         valid = probabilities(network, task.valid, policy, time_steps)
-        decisions[policy] = app.fit_decision(task, valid)
-        row, test = score_row(label, network, app, task, policy, time_steps, decisions[policy])
+        decisions[policy] = decision_of(app, task, valid)
+        row, test = score_row(config, network, app, task, policy, time_steps, decisions[policy])
         rows.append(row)
         scores[policy], subjects[policy] = row.scores, row.subjects
         if policy == eval_policy:
             picked = test
-    rows.sort(key=lambda row: not row.name.endswith(eval_policy))
+    rows.sort(key=lambda row: row.inferred_with != eval_policy)
     facts = ModelFacts(
         n_features=task.train[0].n_features,
         n_classes=task.n_classes,
@@ -116,7 +125,7 @@ def _subject_scores(
 
 
 def score_row(
-    label: str,
+    config: RunConfig,
     network: Network,
     app: App,
     task: Task,
@@ -126,8 +135,10 @@ def score_row(
 ) -> tuple[Row, list[Any]]:
     """Score a network on the test split under an inference policy; the probabilities come with it."""
     test = probabilities(network, task.test, policy, time_steps)
-    row = Row(
-        name=f"{label}, inferred with {policy}",
+    row = Row.of_network(
+        config.choices["cell"].name,
+        config.choices["policy"].name,
+        policy,
         scores=app.scores(task.test, test, decision),
         subjects=_subject_scores(app, task, test, decision),
         note=app.decided(decision) if isinstance(app, Explaining) else "",
@@ -171,6 +182,9 @@ def write_scores(
         {
             "name": r.name,
             "kind": r.kind,
+            "cell": r.cell,
+            "trained_with": r.trained_with,
+            "inferred_with": r.inferred_with,
             "note": r.note,
             "scores": _defined(r.scores),
             "subjects": {subject: _defined(scores) for subject, scores in r.subjects.items()},

@@ -108,10 +108,11 @@ class TrainingConfig:
         "the training policy is used to.",
         choices=("auto", "carry", "reset"),
     )
-    against: str = option(
+    control: str = option(
         "reset",
-        help="Policy of the twin that is trained with the same seed to compare with (none: no twin). "
-        "Where the policy itself is reset, the twin carries.",
+        help="Policy of the paired control run, which is trained with the same seed to compare with (none: "
+        "no control run). Where the policy itself is reset, the control run carries.",
+        formerly="against",
     )
     recalibrate: bool = option(
         True,

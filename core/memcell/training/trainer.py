@@ -30,18 +30,16 @@ from memcell.progress import SILENT, Progress
 from memcell.recurrent.policy import CarriedState
 from memcell.sequences import Batch, Ends, WindowTable, collate
 from memcell.settings.options import TrainingConfig
-from memcell.training.averaging import averaged, take_averages
-from memcell.training.class_totals import class_totals
 from memcell.training.fits import compare, shapes_of
 from memcell.training.foreign import generated_by
 from memcell.training.memory import RunMemory
 from memcell.training.observing import Observer, TrainingFolder, UpdateEvent
+from memcell.training.optimization import averaged, learning_rate, take_averages
 from memcell.training.parts import Parts
 from memcell.training.processes import ALONE, Processes
-from memcell.training.readout_gradients import readout_gradients
-from memcell.training.schedule import learning_rate
 from memcell.training.seeds import epoch_rng, lengths_rng, mask_generator, run_generator
 from memcell.training.state import Position, TrainingState, load_optimizer, read_state, write_state
+from memcell.training.window_statistics import class_totals, readout_gradients
 
 
 class Trainer:

@@ -1,4 +1,4 @@
-"""One fold as a task: a whole run folder with its twin, done, gone on with, or found done."""
+"""One fold as a task: a whole run folder with its control run, done, gone on with, or found done."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ from typing import Any
 import torch
 
 from memcell.errors import CheckpointError
-from memcell.files.atomic import make_folder
+from memcell.files.atomic import locked, make_folder
 from memcell.files.names import file_name
 from memcell.jobs import Working
-from memcell.jobs.lock import locked
 from memcell.plugins import default_registry
 from memcell.runs.folds.prepared import prepared_folds
 from memcell.runs.predictions import FILE as JUDGED
@@ -25,10 +24,10 @@ from memcell.runs.run import (
     Job,
     Say,
     build_app,
+    control_of,
     device_of,
     inspect,
     train_networks,
-    twin_of,
     write_results,
 )
 from memcell.runs.run_folder import RunFolder, resolve_stored
@@ -113,7 +112,7 @@ def _do(task: FoldTask, path: Path, working: Working, say: Say) -> None:
         raise CheckpointError(
             f"'{path}' holds a run with other options: choose another --out, or remove it"
         )
-    twin = twin_of(mine, registry, say)
+    control = control_of(mine, registry, say)
     with one_thread():
         job = Job(
             config=mine,
@@ -126,7 +125,7 @@ def _do(task: FoldTask, path: Path, working: Working, say: Say) -> None:
             say=say,
             resume=begun,
         )
-        scored = train_networks(job, twin)
+        scored = train_networks(job, control)
         if task.repeat == 0:
             inspect(job)
         write_results(job, scored, beside=task.repeat == 0)

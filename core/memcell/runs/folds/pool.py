@@ -7,6 +7,7 @@ that of all their decisions, and an interval over subjects takes a subject with 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from memcell.applications.app import Folding, Judged, Row
@@ -43,9 +44,8 @@ def pooled_rows(app: Folding, folds: Sequence[Sequence[Path]]) -> tuple[list[Row
         judged = tuple(parts[name])
         said = notes[name]
         rows.append(
-            Row(
-                name=name,
-                kind=first[name].kind,
+            replace(
+                first[name],
                 scores=app.pooled(judged),
                 subjects=_by_subject(app, judged),
                 note=said.pop() if len(said) == 1 else "fitted anew in each fold",

@@ -4,7 +4,7 @@
 
     OUT/config.toml, environment.json    what all folds share
     OUT/folds.json                       who is held out, in order, and the folder of each
-    OUT/folds/SUBJECT/                   a whole run with its twin
+    OUT/folds/SUBJECT/                   a whole run with its control run
     OUT/folds/SUBJECT/repeat-1/ …        the same under the next seed, without baselines
     OUT/scores.tsv, scores.json …        pooled over who was held out, as a run folder has them
     OUT/seeds.tsv                        with repeats: the scores of each seed by itself
@@ -23,11 +23,10 @@ from typing import Any
 from memcell.applications.app import App, Fold, Folding
 from memcell.errors import MemcellError, UsageError
 from memcell.escape import Lines
-from memcell.files.atomic import make_folder, write_atomic
+from memcell.files.atomic import locked, make_folder, write_atomic
 from memcell.files.reading import read_object, refusing
 from memcell.interrupt import Interrupted
 from memcell.jobs import Mode, Outcome, Working, run_tasks
-from memcell.jobs.lock import locked
 from memcell.plugins import Registry
 from memcell.progress import progress
 from memcell.runs.by_subject import differences

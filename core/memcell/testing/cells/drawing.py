@@ -11,8 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from memcell.recurrent.cell import Cell, projected
-from memcell.recurrent.identity import identity_norm
+from memcell.recurrent.cell import Cell, identity_norm, projected
 from memcell.recurrent.state import leaves
 from memcell.testing.cells.made import BuildCell, first_step, inputs, made, used_state
 from memcell.testing.failure import require

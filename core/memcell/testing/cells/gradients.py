@@ -8,8 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from memcell.recurrent.cell import Cell, projected
-from memcell.recurrent.identity import identity_norm
+from memcell.recurrent.cell import Cell, identity_norm, projected
 from memcell.recurrent.state import State, detach, leaves, rebuild
 from memcell.testing.cells.made import BuildCell, inputs, made, run, used_state
 from memcell.testing.failure import line_of, require

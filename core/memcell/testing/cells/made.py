@@ -10,8 +10,7 @@ from torch import Tensor
 
 from memcell.backends import StepMasks
 from memcell.backends.choose import BACKENDS
-from memcell.recurrent.cell import Cell, Norm, projected
-from memcell.recurrent.identity import identity_norm
+from memcell.recurrent.cell import Cell, Norm, identity_norm, projected
 from memcell.recurrent.initializers import initializer
 from memcell.recurrent.norms import SiteNorms
 from memcell.recurrent.state import State, detach

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from memcell.recurrent.identity import identity_norm
+from memcell.recurrent.cell import identity_norm
 from memcell.recurrent.state import leaves, map_state
 from memcell.testing.cells.made import BuildCell, first_step, inputs, made, used_state
 from memcell.testing.failure import must_work, require

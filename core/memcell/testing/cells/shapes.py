@@ -7,8 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from memcell.recurrent.cell import Cell
-from memcell.recurrent.identity import identity_norm
+from memcell.recurrent.cell import Cell, identity_norm
 from memcell.testing.cells.made import (
     LANES,
     BuildCell,

@@ -6,7 +6,7 @@ from collections import Counter
 
 from torch import Tensor
 
-from memcell.recurrent.identity import identity_norm
+from memcell.recurrent.cell import identity_norm
 from memcell.testing.cells.made import LANES, BuildCell, first_step, inputs, made, used_state
 from memcell.testing.failure import require
 from memcell.testing.numbers import distance, state_distance

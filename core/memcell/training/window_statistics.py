@@ -1,12 +1,15 @@
-"""How much each class weighed in an epoch: what a sampler and the weights of steps made of the data."""
+"""What is counted of the windows of an update or an epoch: class totals, and gradients of the readout."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
+from memcell.sequences import Batch
 from memcell.sequences.time_series import TimeSeries
 from memcell.sequences.windows import WindowTable
 
@@ -38,3 +41,29 @@ def class_totals(
             until = np.concatenate([[0.0], np.cumsum(mine, dtype=np.float64)])
             totals[k] += float(times[rows] @ (until[stop[rows]] - until[first[rows]]))
     return totals
+
+
+@torch.no_grad()
+def readout_gradients(
+    logits: Tensor, hidden: Tensor, batch: Batch, class_weights: Tensor | None
+) -> Tensor:
+    """Return the gradient of each lane's mean loss to weights and biases of the readout.
+
+    Args:
+        logits: ``[T, B, n_classes]``.
+        hidden: ``[T, B, H]`` what the readout was given.
+        batch: Targets and weights.
+        class_weights: ``[n_classes]`` weights of the loss, or None.
+
+    Returns:
+        ``[B, n_classes * (H + 1)]`` float32; zeros for a lane without a label.
+    """
+    target = batch.y.long().clamp_min(0)
+    wanted = nn.functional.one_hot(target, logits.shape[-1]).to(torch.float32)
+    weight = batch.weight / batch.weight.sum(0).clamp_min(1e-12)
+    if class_weights is not None:
+        weight = weight * class_weights[target]
+    error = (logits.float().softmax(-1) - wanted) * weight.unsqueeze(-1)
+    ones = torch.ones_like(hidden[..., :1], dtype=torch.float32)
+    given = torch.cat([hidden.float(), ones], -1)
+    return torch.einsum("tbc,tbh->bch", error, given).flatten(1)

@@ -1,7 +1,8 @@
 """The process that workers are forked from, where the system has such: what they import is imported once.
 
-Importing torch and an app takes seconds of CPU time, which every worker started afresh would spend again. The
-server runs one thread and has computed nothing when it forks.
+Importing torch and an app takes seconds of CPU time, which every worker started anew would spend again. The
+server runs one thread and has computed nothing when it forks. It loads this module, which then imports what
+is asked for; nothing that goes wrong there may end it: a worker that needs what cannot be imported says so.
 """
 
 from __future__ import annotations
@@ -10,9 +11,8 @@ import multiprocessing
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from multiprocessing import forkserver
-
-from memcell.jobs.warm import NAMES
 
 METHOD = "forkserver"
 
@@ -29,7 +29,7 @@ def start_server(imports: Sequence[str], environment: Mapping[str, str]) -> bool
     """
     if METHOD not in multiprocessing.get_all_start_methods():
         return False
-    multiprocessing.get_context(METHOD).set_forkserver_preload(["memcell.jobs.warm"])
+    multiprocessing.get_context(METHOD).set_forkserver_preload([__name__])
     inner = {k: v for k, v in environment.items() if k not in os.environ}
     with _set({**inner, NAMES: ",".join(imports)}):
         forkserver.ensure_running()
@@ -48,3 +48,14 @@ def _set(values: Mapping[str, str]) -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+#: Names of modules with commas; set while that process is started, and at no other time.
+NAMES = "MEMCELL_WORKER_IMPORTS"
+
+for _name in filter(None, os.environ.pop(NAMES, "").split(",")):
+    try:
+        import_module(_name)
+    # someone's module may raise anything, SystemExit included
+    except (Exception, SystemExit):
+        continue
