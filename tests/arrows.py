@@ -29,7 +29,7 @@ PACKAGES = {
 #: know each other. A package that is listed by its name alone stands for those of its modules that are in no
 #: room of their own.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("memcell.escape", "memcell.version"),
+    ("memcell.escape", "memcell.version", "memcell.old_paths"),
     ("memcell.errors",),
     ("memcell.progress", "memcell.interrupt", "memcell.threads"),
     ("memcell.files", "memcell.statistics"),

@@ -7,7 +7,7 @@ used, so that ``import memcell`` loads neither torch nor numpy. `memcell.testing
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from memcell.plugins import old_paths
+from memcell import old_paths
 from memcell.plugins.hooks import hookimpl
 from memcell.plugins.specs import (
     AppSpec,

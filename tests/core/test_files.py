@@ -77,7 +77,7 @@ def test_a_disk_that_takes_nothing_is_told_from_a_file_that_cannot_be(tmp_path, 
 WRITER = """
 import sys, time
 from pathlib import Path
-from memcell.files.atomic.atomic import growing
+from memcell.files.atomic import growing
 
 with growing(Path(sys.argv[1])) as file:
     file.write("half of it")

@@ -10,7 +10,7 @@ import warnings
 import pytest
 
 import memcell
-from memcell.plugins import old_paths
+from memcell import old_paths
 
 
 @pytest.mark.parametrize("old", old_paths.MODULES)

@@ -128,10 +128,6 @@ def forget(batch: str) -> None:
     _asked.pop(batch, None)
 
 
-T = TypeVar("T", bound=Task)
-R = TypeVar("R")
-
-
 def run_tasks(
     function: Callable[[T, Working], R],
     tasks: Sequence[T],

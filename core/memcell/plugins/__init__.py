@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from memcell.old_paths import renamed_in
 from memcell.plugins.loader import Failure, load
-from memcell.plugins.old_paths import renamed_in
 from memcell.plugins.registry import Entry, Registry, default_registry
 
 __all__ = ["Entry", "Failure", "Registry", "default_registry", "load"]

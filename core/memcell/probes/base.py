@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from memcell.plugins.old_paths import renamed_in
+from memcell.old_paths import renamed_in
 from memcell.probes.context import ProbeContext
 from memcell.training.observing import UpdateEvent
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from memcell.applications.app import Task
 from memcell.network.network import Network, NetworkOutput
-from memcell.plugins.old_paths import renamed_in
+from memcell.old_paths import renamed_in
 from memcell.probes import cost
 from memcell.probes.looking import modes, seeded
 from memcell.recurrent.policy import CarriedState

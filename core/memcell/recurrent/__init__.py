@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from memcell.plugins.old_paths import renamed_in
+from memcell.old_paths import renamed_in
 from memcell.recurrent.cell import Cell, identity_norm
 from memcell.recurrent.normalizer import Normalizer, NormWindow
 from memcell.recurrent.policy import CarriedState, Memory, StatePolicy

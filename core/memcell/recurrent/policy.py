@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from memcell.plugins.old_paths import renamed_in
+from memcell.old_paths import renamed_in
 from memcell.recurrent.start import Start, ZeroStart
 from memcell.recurrent.state import State, detach
 from memcell.sequences.batch import Batch

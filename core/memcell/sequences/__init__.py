@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from memcell.plugins.old_paths import renamed_in
+from memcell.old_paths import renamed_in
 from memcell.sequences.batch import Batch, collate
 from memcell.sequences.sampler import Sampler
 from memcell.sequences.time_series import UNLABELLED, TimeSeries

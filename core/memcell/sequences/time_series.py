@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memcell.errors import DataError
-from memcell.plugins.old_paths import renamed_in
+from memcell.old_paths import renamed_in
 
 UNLABELLED = -1
 

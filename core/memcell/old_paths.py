@@ -78,6 +78,10 @@ NAMES = {
     "memcell.recurrent.policy": {"Remembered": "CarriedState"},
     "memcell.sequences": {"Sequence": "TimeSeries"},
     "memcell.sequences.time_series": {"Sequence": "TimeSeries"},
+    "memcell.files": {
+        name: f"memcell.files.atomic:{name}"
+        for name in ("beside", "growing", "make_folder", "remove_leftovers", "write_atomic")
+    },
     "memcell.plugins": {"find_dataset": "memcell.applications.datasets:find_dataset"},
     "memcell.probes.base": {"Moment": "memcell.training.observing:UpdateEvent"},
     "memcell.probes.context": {"Scene": "ProbeContext"},
