@@ -175,13 +175,13 @@ def test_bids_links(tmp_path) -> None:
 def test_ten_thousand_recordings_list_their_folder_once(tmp_path, monkeypatch) -> None:
     from pathlib import Path
 
-    from memcell_data.datasets.finding import Listing, label_files_beside
+    from memcell_data.datasets.finding import FolderListing, label_files_beside
 
     (tmp_path / "p7.CSV").write_text(CSV)
     listed = []
     real = Path.iterdir
     monkeypatch.setattr(Path, "iterdir", lambda self: listed.append(self) or real(self))
-    listing = Listing()
+    listing = FolderListing()
     found = [label_files_beside(tmp_path / f"p{k}.edf", tmp_path, listing) for k in range(50)]
     assert [len(f) for f in found] == [int(k == 7) for k in range(50)]
     assert len(listed) == 1

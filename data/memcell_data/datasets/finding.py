@@ -149,7 +149,7 @@ def what_was_sought(given: Path) -> str:
     return f"{given}: {what}; looked for files ending in {', '.join(SUFFIXES)}{tail}"
 
 
-class Listing:
+class FolderListing:
     """The names in folders, each folder listed once, for whoever looks beside ten thousand recordings."""
 
     def __init__(self) -> None:
@@ -168,7 +168,9 @@ class Listing:
         return self._found[folder].get(key, [])
 
 
-def label_file_beside(path: Path, folder: Path, listing: Listing | None = None) -> Path | None:
+def label_file_beside(
+    path: Path, folder: Path, listing: FolderListing | None = None
+) -> Path | None:
     """Return a recording's label file: the first of `label_files_beside`, or None.
 
     A ``.txt`` may be what somebody noted: where it is no table of labels, annotations inside the
@@ -181,7 +183,9 @@ def label_file_beside(path: Path, folder: Path, listing: Listing | None = None) 
     return sidecar_of(path, "events.tsv") if folder.resolve() == path.parent.resolve() else None
 
 
-def label_files_beside(path: Path, folder: Path, listing: Listing | None = None) -> list[Path]:
+def label_files_beside(
+    path: Path, folder: Path, listing: FolderListing | None = None
+) -> list[Path]:
     """Return what may be the label files of a recording in a folder, the one that is read first.
 
     BIDS events, then a ``.tsv``, ``.csv`` or ``.txt`` of the recording's name, then the same with a word that
@@ -203,7 +207,7 @@ def label_files_beside(path: Path, folder: Path, listing: Listing | None = None)
         return exact
     # Only where there is none under its plain name is the folder listed.
     more = [f"{name}{dash}{word}{end}" for word in _WORDS for dash in "_-." for end in _ENDINGS]
-    listing = listing or Listing()
+    listing = listing or FolderListing()
     keys = dict.fromkeys(n.casefold() for n in [*first, *more])
     return [found for key in keys for found in listing.named(folder, key) if found != path]
 

@@ -14,7 +14,7 @@ from memcell.applications.datasets import Card
 from memcell.errors import ConfigError, DataError
 from memcell_data.datasets.configs import UserRecordingsConfig
 from memcell_data.datasets.finding import (
-    Listing,
+    FolderListing,
     label_file_beside,
     label_files_beside,
     recordings_in,
@@ -85,7 +85,7 @@ class UserRecordings:
         names = _unique_names(paths)
         subjects = self._subjects(paths)
         self.problems.clear()
-        found, listing = [], Listing()
+        found, listing = [], FolderListing()
         for path, name, subject in zip(paths, names, subjects, strict=True):
             try:
                 source = self._label_source(path, listing)
@@ -108,7 +108,7 @@ class UserRecordings:
         self._people += self._beside(paths, listing)
         return found
 
-    def _beside(self, paths: Sequence[Path], listing: Listing) -> list[str]:
+    def _beside(self, paths: Sequence[Path], listing: FolderListing) -> list[str]:
         """Return what must be said of label files: several for one recording, or a detector's own."""
         several, predicted = [], []
         given = Path(self.config.labels).expanduser() if self.config.labels else None
@@ -167,7 +167,7 @@ class UserRecordings:
 
     def _vocabulary(self) -> Counter[str]:
         found: Counter[str] = Counter()
-        listing = Listing()
+        listing = FolderListing()
         for path in self._paths():
             try:
                 intervals, _ = read_labels(path, self._label_source(path, listing))
@@ -187,7 +187,7 @@ class UserRecordings:
             raise DataError(what_was_sought(given))
         return found
 
-    def _label_source(self, path: Path, listing: Listing) -> Path | None:
+    def _label_source(self, path: Path, listing: FolderListing) -> Path | None:
         """Return the label file of a recording, or None for the annotations inside it."""
         if not self.config.labels:
             return label_file_beside(path, path.parent, listing)

@@ -31,7 +31,7 @@ from memcell.errors import MemcellError, UsageError
 from memcell.escape import line
 from memcell.files.atomic import make_folder, write_atomic
 from memcell_eeg.export.outputs import PROBABILITY_HEADER
-from memcell_eeg.live.writing import Output, Say, Table, is_held
+from memcell_eeg.live.writing import GrowingTable, Output, Say, is_held
 
 _ALARMS = "onset\tduration\ttrial_type\tfirst\tprobability\n"
 #: Seconds between two looks of the status line.
@@ -80,8 +80,8 @@ class EventWriter:
         self._show, self._form, self._say = show, form, say
         self._status = Status()
         self._output = Output(to, say, wait, stop)
-        self._steps: Table | None = None
-        self._alarms: Table | None = None
+        self._steps: GrowingTable | None = None
+        self._alarms: GrowingTable | None = None
         self._summary: Path | None = None
         self._whole = True
         if out is not None:
@@ -96,9 +96,9 @@ class EventWriter:
             self._say(
                 f"results of a stream that was killed stay as they are; these are called '{free}'"
             )
-        steps = Table(_probability_path(out, free), PROBABILITY_HEADER, self._say)
+        steps = GrowingTable(_probability_path(out, free), PROBABILITY_HEADER, self._say)
         self._steps = steps
-        self._alarms = Table(out / f"{free}_alarms.tsv", _ALARMS, self._say)
+        self._alarms = GrowingTable(out / f"{free}_alarms.tsv", _ALARMS, self._say)
         self._summary = _summary_path(out, free)
         write_atomic(self._summary, json.dumps({"summary": None}) + "\n")
 

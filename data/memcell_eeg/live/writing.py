@@ -90,7 +90,7 @@ class Rows:
         self._size = 0
 
 
-class Table:
+class GrowingTable:
     """A table on disk that grows row by row; what stands there are whole rows, whatever happens.
 
     Args:

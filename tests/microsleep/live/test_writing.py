@@ -10,7 +10,7 @@ import pytest
 
 from memcell.errors import UsageError
 from memcell_eeg.live.events import EventWriter
-from memcell_eeg.live.writing import Output, Table, quietly
+from memcell_eeg.live.writing import GrowingTable, Output, quietly
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def limited(monkeypatch):
 @pytest.mark.parametrize("room", range(0, 11))
 def test_table_has_whole_rows_whatever_the_disk_took(tmp_path, limited, room):
     said = []
-    table = Table(tmp_path / "t.tsv", "a\tb\n", said.append)
+    table = GrowingTable(tmp_path / "t.tsv", "a\tb\n", said.append)
     limited.size = 4 + room
     for i in range(5):
         table.add(f"{i}\t{i}\n")
@@ -55,7 +55,7 @@ def test_table_has_whole_rows_whatever_the_disk_took(tmp_path, limited, room):
 @pytest.mark.parametrize("room", range(0, 8))
 def test_last_row_is_replaced_whole_or_stays_as_it_was(tmp_path, limited, room):
     said = []
-    table = Table(tmp_path / "t.tsv", "a\n", said.append)
+    table = GrowingTable(tmp_path / "t.tsv", "a\n", said.append)
     table.add("one\n")
     table.add("n/a\n")
     limited.size = 6 + room
@@ -70,7 +70,7 @@ def test_last_row_is_replaced_whole_or_stays_as_it_was(tmp_path, limited, room):
 
 def test_rows_that_never_find_room_are_counted(tmp_path, limited, monkeypatch):
     said = []
-    table = Table(tmp_path / "t.tsv", "a\n", said.append)
+    table = GrowingTable(tmp_path / "t.tsv", "a\n", said.append)
     monkeypatch.setattr("memcell_eeg.live.writing._KEPT", 20)
     limited.size = 2
     for i in range(9):
@@ -84,7 +84,7 @@ def test_rows_that_never_find_room_are_counted(tmp_path, limited, monkeypatch):
 
 def test_disk_that_is_full_to_the_end_is_said(tmp_path, limited):
     said = []
-    table = Table(tmp_path / "t.tsv", "a\n", said.append)
+    table = GrowingTable(tmp_path / "t.tsv", "a\n", said.append)
     limited.size = 2
     table.add("1\n")
     assert not table.close()
