@@ -62,7 +62,10 @@ def test_it_is_the_installed_one(environment):
 def test_it_is_listed(environment, tmp_path):
     rows = json.loads(run(environment / "memcell", "plugins", "--json", cwd=tmp_path))
     found = {r["name"]: r for r in rows if r["distribution"] == "memcell-template"}
-    assert set(found) == {"mgu", "boustrophedon", "seizure", "spike-wave", "hjorth"}
+    assert set(found) == {
+        *("mgu", "boustrophedon", "alternating", "weight_norms", "hjorth"),
+        *("seizure", "spike-wave"),
+    }
     assert {r["version"] for r in found.values()} == {"0.3.0"}
     assert {r["status"] for r in rows} == {"ok"}
     shown = json.loads(run(environment / "memcell", "plugins", "mgu", "--json", cwd=tmp_path))
