@@ -12,6 +12,7 @@ from memcell.testing.random_cells import draw, tried
 from memcell.testing.random_cells.building import quick_builds
 from memcell.testing.random_cells.drawing import ARRAYS, JOINS
 from memcell.testing.random_cells.shrinking import shrunk
+from memcell.testing.random_cells.trial import LIMIT, worst
 from memcell_compiler.passes.schedule import Schedule
 from memcell_compiler.runtime import function
 
@@ -97,3 +98,10 @@ def test_the_command_counts_and_returns_success(capsys):
     assert said.startswith("3 cells from 7 in ")
     assert "differences: 0" in said
     torch.set_num_threads(1)
+
+
+def test_what_cancels_is_judged_by_what_is_given():
+    """A difference of two equal products is 0 step by step, and its rounding where they are fused."""
+    zero = {"output": torch.zeros(3, dtype=torch.float64)}
+    assert worst(zero, {"output": torch.full((3,), 1e-16, dtype=torch.float64)})[1] < LIMIT
+    assert worst(zero, {"output": torch.full((3,), 1e-8, dtype=torch.float64)})[1] > LIMIT
