@@ -12,10 +12,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from memcell.applications.app import Fold, Judged, Probabilities, Row, Task
+from memcell.applications.app import Fold, ModelPredictions, Probabilities, Row, Task
 from memcell.applications.datasets import DataSet
-from memcell.applications.prediction import Asked, Predictor
-from memcell.applications.streaming import StreamAsked
+from memcell.applications.prediction import PredictionRequest, Predictor
+from memcell.applications.streaming import StreamRequest
 from memcell.errors import DataError
 from memcell.plugins.options import to_mapping
 from memcell.progress import SILENT, Progress
@@ -291,19 +291,19 @@ class EegApp:
         decision: Mapping[str, float],
     ) -> Mapping[str, float]:
         """Return the scores of `pooled` under one decision."""
-        part = Judged(
+        part = ModelPredictions(
             sequences=tuple(sequences), probabilities=tuple(probabilities), decision=decision
         )
         return self.pooled([part])
 
-    def pooled(self, judged: Sequence[Judged]) -> Mapping[str, float]:
+    def pooled(self, judged: Sequence[ModelPredictions]) -> Mapping[str, float]:
         """Return the scores over parts that have each its own threshold, of networks and baselines alike.
 
         Those of `memcell_eeg.scores.scores.MEANING`; what an application with scores of its own overrides.
         """
         return pooled_scores(judged, EventRules.of(self.config))
 
-    def intervals(self, judged: Sequence[Judged]) -> Mapping[str, tuple[float, float]]:
+    def intervals(self, judged: Sequence[ModelPredictions]) -> Mapping[str, tuple[float, float]]:
         """Return intervals of the pooled scores; see `memcell_eeg.scores.resampled`."""
         from memcell_eeg.scores.resampled import intervals
 
@@ -359,13 +359,13 @@ class EegApp:
 
         check_facts(facts, self.detects.config)
 
-    def predictor(self, asked: Asked) -> Predictor:
+    def predictor(self, asked: PredictionRequest) -> Predictor:
         """Return what writes events and probabilities of recordings."""
         from memcell_eeg.prediction import predict
 
         return predict.RecordingPredictor(asked, self.detects)
 
-    def stream(self, asked: StreamAsked) -> int:
+    def stream(self, asked: StreamRequest) -> int:
         """Detect live; see `memcell_eeg.live.run.stream`."""
         from memcell_eeg.live.run import stream
 

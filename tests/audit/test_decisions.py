@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from memcell.applications.app import Judged, Task
+from memcell.applications.app import ModelPredictions, Task
 from memcell.sequences.time_series import TimeSeries
 from memcell.sequences.windows import window_table
 from memcell.training.window_statistics import class_totals as totals_of_order
@@ -167,7 +167,7 @@ def judged_of(subjects, random, threshold=0.5, positives=()):
             )
         )
         said.append(np.stack([1 - p, p], axis=1).astype(np.float32))
-    return Judged(
+    return ModelPredictions(
         sequences=tuple(made), probabilities=tuple(said), decision={"threshold": threshold}
     )
 
@@ -186,7 +186,7 @@ def test_an_interval_is_given_where_the_score_is_defined_in_the_resamples(
     lost = dict.fromkeys(found, 0.0)  # share of all 4^4 resamples without the score
     for draw in combinations_with_replacement(range(4), 4):
         share = factorial(4) / prod(factorial(draw.count(i)) for i in range(4)) / 4**4
-        again = Judged(
+        again = ModelPredictions(
             sequences=tuple(part.sequences[i] for i in draw),
             probabilities=tuple(part.probabilities[i] for i in draw),
             decision=part.decision,

@@ -155,10 +155,10 @@ def test_a_dying_worker_costs_a_retry_and_poison_fails_alone(
 def test_a_disk_that_workers_do_not_share_is_named(model, recordings, tmp_path):
     from memcell.errors import UsageError
     from memcell.jobs import Working
-    from memcell.runs.predict_task import PredictTask, Wanted, do_recording
+    from memcell.runs.predict_task import PredictionOptions, PredictTask, do_recording
 
     (tmp_path / "out").mkdir()
-    wanted = Wanted(
+    wanted = PredictionOptions(
         app="microsleep", run=str(model), digest="x", out=str(tmp_path / "out"), mark=".asked-1"
     )
     with pytest.raises(UsageError, match=r"a worker does not see .*all workers share"):
@@ -167,9 +167,9 @@ def test_a_disk_that_workers_do_not_share_is_named(model, recordings, tmp_path):
 
 def test_a_model_that_changed_meanwhile_is_refused(model, tmp_path):
     from memcell.errors import CheckpointError
-    from memcell.runs.predict_task import Wanted, opened_model
+    from memcell.runs.predict_task import PredictionOptions, opened_model
 
-    wanted = Wanted(app="microsleep", run=str(model), digest="x", out=str(tmp_path))
+    wanted = PredictionOptions(app="microsleep", run=str(model), digest="x", out=str(tmp_path))
     with pytest.raises(CheckpointError, match="it changed"):
         opened_model(wanted)
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from memcell.applications.app import Judged, Row
+from memcell.applications.app import ModelPredictions, Row
 from memcell.errors import RunFolderError
 from memcell.files import reading
 from memcell.runs.predictions import read_judged, write_judged
@@ -252,7 +252,7 @@ def test_predictions_that_no_run_writes_are_refused(folder, name, array):
         features=np.empty((2, 0), dtype=np.float32),
         targets=np.array([0, 1]),
     )
-    part = Judged(
+    part = ModelPredictions(
         sequences=(sequence,), probabilities=(np.full((2, 2), 0.5),), decision={"threshold": 0.5}
     )
     write_judged(folder, [Row(name="a", kind="network", scores={}, judged=(part,))])

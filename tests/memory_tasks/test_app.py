@@ -13,7 +13,7 @@ import pytest
 import torch
 from sklearn.metrics import cohen_kappa_score
 
-from memcell.applications.prediction import Asked
+from memcell.applications.prediction import PredictionRequest
 from memcell.cli.main import run
 from memcell.errors import UsageError
 from memcell_memory_tasks.app import Memory
@@ -113,7 +113,7 @@ def test_one_step_tells_nothing_of_the_cue():
 
 def test_there_is_nothing_to_predict():
     with pytest.raises(UsageError, match="memcell evaluate memory"):
-        small().predictor(Asked(facts={}, decision={}, out=Path()))
+        small().predictor(PredictionRequest(facts={}, decision={}, out=Path()))
 
 
 def test_carried_memory_does_what_no_window_can(tmp_path, capsys):

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from memcell.applications.datasets import Card
-from memcell.applications.prediction import Asked
+from memcell.applications.prediction import PredictionRequest
 from memcell_data.recording import Channel, Interval, Labels, Recording, Segment, Signal
 from memcell_eeg.prediction.config import PredictConfig
 from memcell_microsleep.app import Microsleep
@@ -172,7 +172,7 @@ def predict_with(
     paths, facts, out, net=None, threshold=0.6, config=None, export=(), causal=False, items=None
 ):
     """Do what the engine does with an app: find, do one after the other, finish."""
-    asked = Asked(
+    asked = PredictionRequest(
         facts=facts,
         decision={"threshold": threshold},
         out=out.absolute(),

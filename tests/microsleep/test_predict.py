@@ -12,7 +12,7 @@ import mne
 import numpy as np
 import pytest
 
-from memcell.applications.prediction import Asked
+from memcell.applications.prediction import PredictionRequest
 from memcell.errors import DataError, DiskError, UsageError
 from memcell_data.datasets.configs import SimulatedConfig, UserRecordingsConfig
 from memcell_data.datasets.simulated import Simulated
@@ -317,7 +317,7 @@ def test_a_unit_that_no_file_names(edf, facts, net, tmp_path, typed, of_run, sta
     told = {**facts, **({"unit": of_run} if of_run else {})}
 
     def done(path, facts, out, unit):
-        asked = Asked(
+        asked = PredictionRequest(
             facts=facts, decision={"threshold": 0.6}, out=out, options=PredictConfig(unit=unit)
         )
         predictor = Microsleep(MicrosleepConfig()).predictor(asked)

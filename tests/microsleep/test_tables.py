@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics
 
-from memcell.applications.app import Judged, Row
+from memcell.applications.app import ModelPredictions, Row
 from memcell.sequences.time_series import TimeSeries
 from memcell_eeg.scores.curves import precision_recall, reliability
 from memcell_eeg.scores.events import EventRules
@@ -40,7 +40,7 @@ def sequence(targets, name="a", subject="s", breaks=(), step=0.5):
 def judged(pairs, threshold=0.5, odds=1.0):
     """Return a part of (sequence, probability of 1)."""
     p = [np.asarray(q, dtype=np.float32) for _, q in pairs]
-    return Judged(
+    return ModelPredictions(
         sequences=tuple(s for s, _ in pairs),
         probabilities=tuple(np.stack([1 - q, q], axis=1) for q in p),
         decision={"threshold": threshold, "weight_odds": odds},

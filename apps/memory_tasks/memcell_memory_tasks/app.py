@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from memcell.applications.app import Probabilities, Row, Task
 from memcell.applications.datasets import DataSet
-from memcell.applications.prediction import Asked, Predictor
+from memcell.applications.prediction import PredictionRequest, Predictor
 from memcell.errors import UsageError
 from memcell.plugins.options import to_mapping
 from memcell.progress import SILENT, Progress
@@ -114,7 +114,7 @@ class Memory:
 
         draw(task.test, probabilities, "; ".join(task.notes[:2]), path)
 
-    def predictor(self, asked: Asked) -> Predictor:
+    def predictor(self, asked: PredictionRequest) -> Predictor:
         """Refuse: there are no recordings of a memory task.
 
         Raises:

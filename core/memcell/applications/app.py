@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from memcell.applications.prediction import Asked, Predictor
+from memcell.applications.prediction import PredictionRequest, Predictor
 from memcell.applications.prediction import Probabilities as Probabilities
 from memcell.errors import UsageError
+from memcell.old_paths import renamed_in
 from memcell.progress import SILENT, Progress
 from memcell.sequences.time_series import TimeSeries
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judged:
+class ModelPredictions:
     """What one model said about some test sequences, and what turns it into decisions.
 
     Args:
@@ -68,7 +69,7 @@ class Row:
     kind: str = "network"
     subjects: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     note: str = ""
-    judged: tuple[Judged, ...] = field(default=(), repr=False)
+    judged: tuple[ModelPredictions, ...] = field(default=(), repr=False)
     cell: str = ""
     trained_with: str = ""
     inferred_with: str = ""
@@ -213,7 +214,7 @@ class Picturing(Protocol):
 class Predicting(Protocol):
     """An app whose trained networks run over recordings that training never saw; it is optional."""
 
-    def predictor(self, asked: Asked) -> Predictor:
+    def predictor(self, asked: PredictionRequest) -> Predictor:
         """Return what runs a trained network over recordings and writes results.
 
         Raises:
@@ -226,7 +227,7 @@ def decision_of(app: App, task: Task, valid: Sequence[Probabilities]) -> Mapping
     return app.fit_decision(task, valid) if isinstance(app, Deciding) else {}
 
 
-def predictor_of(app: App, name: str, asked: Asked) -> Predictor:
+def predictor_of(app: App, name: str, asked: PredictionRequest) -> Predictor:
     """Return what runs a trained network over recordings.
 
     Raises:
@@ -289,10 +290,10 @@ class Pooling(Protocol):
     It is optional: an app without it has ``scores.tsv`` and the tables by subject.
     """
 
-    def pooled(self, judged: Sequence[Judged]) -> Mapping[str, float]:
+    def pooled(self, judged: Sequence[ModelPredictions]) -> Mapping[str, float]:
         """Return the scores of `App.scores` over all parts, each under its own decision."""
 
-    def intervals(self, judged: Sequence[Judged]) -> Mapping[str, tuple[float, float]]:
+    def intervals(self, judged: Sequence[ModelPredictions]) -> Mapping[str, tuple[float, float]]:
         """Return 95 % intervals of pooled scores, subjects drawn anew; those that cannot be are left out."""
 
     def details(self, rows: Sequence[Row]) -> Mapping[str, str]:
@@ -350,3 +351,7 @@ class Reporting(Protocol):
         Raises:
             MemcellError: The folder is neither, or the page cannot be written.
         """
+
+
+if not TYPE_CHECKING:
+    __getattr__ = renamed_in(__name__)  # names of version 0.1

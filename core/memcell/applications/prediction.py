@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from memcell.old_paths import renamed_in
 from memcell.sequences.time_series import TimeSeries
 
 #: Class probabilities, ``[n_steps, n_classes]`` float32.
@@ -26,7 +27,7 @@ Record = Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class PredictionRequest:
     """What a prediction is asked for; the same wherever a recording of it is done.
 
     Args:
@@ -112,3 +113,7 @@ class Predictor(Protocol):
 
     def finish(self, records: Sequence[Record]) -> None:
         """Write what is said of all recordings, in the order of `find`."""
+
+
+if not TYPE_CHECKING:
+    __getattr__ = renamed_in(__name__)  # names of version 0.1

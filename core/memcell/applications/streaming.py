@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+
+from memcell.old_paths import renamed_in
 
 
 class LiveNetwork(Protocol):
@@ -33,7 +35,7 @@ class LiveNetwork(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class StreamAsked:
+class StreamRequest:
     """What a live stream is asked for.
 
     Args:
@@ -59,10 +61,14 @@ class StreamAsked:
 class Streaming(Protocol):
     """An app that can run live; it is optional."""
 
-    def stream(self, asked: StreamAsked) -> int:
+    def stream(self, asked: StreamRequest) -> int:
         """Run until the source ends or the person stops, and return an exit code.
 
         Raises:
             UsageError: The run looks into the future, or the options contradict each other.
             DataError: The source cannot be used; says what is wrong with it.
         """
+
+
+if not TYPE_CHECKING:
+    __getattr__ = renamed_in(__name__)  # names of version 0.1

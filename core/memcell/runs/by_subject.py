@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from memcell.applications.app import Judged, Row
+from memcell.applications.app import ModelPredictions, Row
 from memcell.escape import table
 from memcell.runs.tables import score_names
 from memcell.statistics.bootstrap import NONE, Interval, interval
@@ -168,7 +168,7 @@ def cell(value: float | str) -> str:
     return repr(float(value)) if isinstance(value, float) else str(value)
 
 
-def _counted(judged: Sequence[Judged], subject: str) -> tuple[float, float, float]:
+def _counted(judged: Sequence[ModelPredictions], subject: str) -> tuple[float, float, float]:
     """Return labelled steps, positive ones among them, and the threshold; NaN where nobody kept them."""
     own = [(s, j) for j in judged for s in j.sequences if s.subject == subject]
     if not own:

@@ -18,7 +18,13 @@ from memcell.interrupt import Interrupted
 from memcell.jobs import Mode, Outcome, run_tasks
 from memcell.plugins import default_registry
 from memcell.progress import Progress, progress
-from memcell.runs.predict_task import Opened, PredictTask, Wanted, do_recording, opened_model
+from memcell.runs.predict_task import (
+    Opened,
+    PredictionOptions,
+    PredictTask,
+    do_recording,
+    opened_model,
+)
 from memcell.runs.predict_task import model_id as model_id
 from memcell.runs.reporting import try_report, write_prediction
 from memcell.runs.run import Say
@@ -65,7 +71,7 @@ def predict(
     mode = mode or Mode()
     if causal and eval_policy == "reset":
         raise UsageError("--causal carries memory on: leave out --eval-policy reset")
-    wanted = Wanted(
+    wanted = PredictionOptions(
         app=app,
         run=str(run.absolute()),
         digest=_digest(run),
@@ -128,7 +134,7 @@ class _Predicting:
         self.warned: set[str] = set()
         self.shown: Progress | None = None
 
-    def run(self, wanted: Wanted, mode: Mode) -> list[Record]:
+    def run(self, wanted: PredictionOptions, mode: Mode) -> list[Record]:
         mark = Path(wanted.out) / f".asked-{uuid4().hex}"
         if mode.scheduler:
             write_atomic(mark, "")

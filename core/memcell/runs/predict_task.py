@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from memcell.applications.app import predictor_of
-from memcell.applications.prediction import Asked, Item, Predictor, Record
+from memcell.applications.prediction import Item, PredictionRequest, Predictor, Record
 from memcell.errors import CheckpointError, UsageError
 from memcell.files.reading import MOST_WEIGHTS, read_bytes, refusing
 from memcell.inference.inference import InferenceStream, probabilities
@@ -33,7 +33,7 @@ from memcell.threads import one_thread
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
+class PredictionOptions:
     """What all recordings of a prediction share; small, and the same in every process.
 
     Args:
@@ -42,7 +42,7 @@ class Wanted:
         digest: Of its model file, as `model_id` gives it.
         out: Folder for the results, absolute.
         policy: Inference policy, ``"carry"`` or ``"reset"``; ``"auto"`` for the run's own.
-        causal: As in `memcell.applications.prediction.Asked`.
+        causal: As in `memcell.applications.prediction.PredictionRequest`.
         options: Of the app's ``predict_config``, as JSON.
         mark: A file that the one who asked has put into ``out``; empty where there is none.
     """
@@ -61,7 +61,7 @@ class Wanted:
 class PredictTask:
     """One recording to do."""
 
-    wanted: Wanted
+    wanted: PredictionOptions
     item: Item
 
     @property
@@ -114,7 +114,7 @@ def do_recording(task: PredictTask, working: Working) -> Record:
 
 
 @lru_cache(maxsize=1)
-def opened_model(wanted: Wanted) -> Opened:
+def opened_model(wanted: PredictionOptions) -> Opened:
     """Load a model and build its app; kept until another one is asked for.
 
     Raises:
@@ -131,7 +131,7 @@ def opened_model(wanted: Wanted) -> Opened:
     if model_id(folder.model) != wanted.digest:
         raise CheckpointError(f"'{folder.model}' is not the model that was asked for: it changed")
     policy = facts.eval_policy if wanted.policy == "auto" else wanted.policy
-    asked = Asked(
+    asked = PredictionRequest(
         facts={**facts.task, "model_id": f"{wanted.digest}-{policy}"},
         decision=facts.decisions[policy],
         out=Path(wanted.out),
@@ -149,7 +149,7 @@ def opened_model(wanted: Wanted) -> Opened:
     )
 
 
-def options_of(wanted: Wanted) -> Any:
+def options_of(wanted: PredictionOptions) -> Any:
     """Return the app's own options of a prediction, checked; None where it has none."""
     entry = default_registry().get("app", wanted.app)
     assert isinstance(entry.spec, AppSpec)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from memcell.applications.app import Judged, Row
+from memcell.applications.app import ModelPredictions, Row
 from memcell.errors import RunFolderError
 from memcell.files.atomic import write_atomic
 from memcell.files.reading import parse_json, read_arrays, refusing
@@ -108,7 +108,7 @@ def read_judged(path: Path) -> list[Row]:
             probabilities = _split(arrays[f"p{i}"], [lengths[k] for k in of], ("f",))
             _check_classes([sequences[k] for k in of], probabilities)
             parts.append(
-                Judged(
+                ModelPredictions(
                     sequences=tuple(sequences[k] for k in of),
                     probabilities=tuple(probabilities),
                     decision={str(k): float(v) for k, v in part["decision"].items()},

@@ -11,7 +11,7 @@ from typing import Any
 from memcell.applications.app import (
     App,
     Explaining,
-    Judged,
+    ModelPredictions,
     Pooling,
     Row,
     Task,
@@ -142,7 +142,9 @@ def score_row(
         scores=app.scores(task.test, test, decision),
         subjects=_subject_scores(app, task, test, decision),
         note=app.decided(decision) if isinstance(app, Explaining) else "",
-        judged=(Judged(sequences=task.test, probabilities=tuple(test), decision=decision),),
+        judged=(
+            ModelPredictions(sequences=task.test, probabilities=tuple(test), decision=decision),
+        ),
     )
     return row, test
 

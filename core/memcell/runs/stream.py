@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from memcell.applications.streaming import StreamAsked, Streaming
+from memcell.applications.streaming import Streaming, StreamRequest
 from memcell.errors import UsageError
 from memcell.inference.stepping import NetworkStepper
 from memcell.interrupt import Interrupts
@@ -55,7 +55,7 @@ def stream(
     if not isinstance(built, Streaming):
         raise UsageError(f"{entry.origin} names stream options and cannot stream")
     with one_thread(), Interrupts() as interrupts:
-        asked = StreamAsked(
+        asked = StreamRequest(
             facts={**facts.task, "model_id": f"{model_id(folder.model)}-carry"},
             decision=facts.decisions["carry"],
             network=NetworkStepper(network, facts.n_features),

@@ -32,7 +32,7 @@ from memcell.sequences import Batch, Sampler, WindowTable
 from memcell.settings.options import TrainingConfig
 from memcell.testing.failure import must_work, require
 from memcell.testing.numbers import seeded
-from memcell.testing.policies.world import FEATURES, HIDDEN, recordings, stream_order
+from memcell.testing.policies.harness import FEATURES, HIDDEN, recordings, stream_order
 from memcell.testing.trace_cell import TraceCell
 from memcell.training.gradients.mode import GradientMode
 from memcell.training.parts import Parts

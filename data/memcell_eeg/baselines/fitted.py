@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from memcell.applications.app import Judged, Row, Task
+from memcell.applications.app import ModelPredictions, Row, Task
 from memcell.sequences.time_series import TimeSeries
 from memcell_eeg.decisions.decision import choose, class_totals, labelled
 from memcell_eeg.decisions.thresholds import HALF
@@ -18,7 +18,7 @@ MOST = 20_000
 
 Model = Callable[[TimeSeries], NDArray[np.float32]]
 #: Scores of parts that were judged, each under its own decision.
-Score = Callable[[Sequence[Judged]], Mapping[str, float]]
+Score = Callable[[Sequence[ModelPredictions]], Mapping[str, float]]
 #: ``describe(sequence, steps) -> [len(steps), F]``: what a baseline sees at some steps of a sequence.
 Describe = Callable[[TimeSeries, NDArray[np.int64]], NDArray[np.float64]]
 
@@ -133,10 +133,10 @@ def row(fitted: Fitted, task: Task, cost_ratio: float, score: Score, way: str = 
     decision = {"threshold": threshold, "weight_odds": fitted.odds}
     made = [(s, fitted.model(s)) for s in task.test]
 
-    def judged(subject: str | None = None) -> Judged:
+    def judged(subject: str | None = None) -> ModelPredictions:
         own = [(s, q) for s, q in made if subject is None or s.subject == subject]
         sequences, probabilities = zip(*own, strict=True)
-        return Judged(sequences=sequences, probabilities=probabilities, decision=decision)
+        return ModelPredictions(sequences=sequences, probabilities=probabilities, decision=decision)
 
     subjects = sorted({s.subject for s in task.test})
     return Row(

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from memcell.applications.streaming import StreamAsked
+from memcell.applications.streaming import StreamRequest
 from memcell.errors import DataError, UsageError
 from memcell_data.quality.still import FLAT
 from memcell_eeg.features.pipeline import Pipeline
@@ -31,7 +31,7 @@ from memcell_eeg.signal.unit import Unit
 from memcell_eeg.task import EegTask
 
 
-def stream(asked: StreamAsked, task: EegTask) -> int:
+def stream(asked: StreamRequest, task: EegTask) -> int:
     """Stream until the source ends or the person stops.
 
     Args:
@@ -69,7 +69,7 @@ def stream(asked: StreamAsked, task: EegTask) -> int:
     return 0 if whole else 1
 
 
-def pipeline_of_run(asked: StreamAsked, task: EegTask) -> Pipeline:
+def pipeline_of_run(asked: StreamRequest, task: EegTask) -> Pipeline:
     """Return what makes features of a signal, where the run's can be made while it comes in.
 
     Raises:
@@ -102,7 +102,7 @@ def pipeline_of_run(asked: StreamAsked, task: EegTask) -> Pipeline:
     return pipeline
 
 
-def opened(options: LiveConfig, pipeline: Pipeline, asked: StreamAsked) -> LiveSource:
+def opened(options: LiveConfig, pipeline: Pipeline, asked: StreamRequest) -> LiveSource:
     """Return the source that is asked for."""
     if options.file:
         unit = Unit.of(options.unit, asked.facts)
@@ -127,7 +127,7 @@ class _Live:
 
     def __init__(
         self,
-        asked: StreamAsked,
+        asked: StreamRequest,
         task: EegTask,
         options: LiveConfig,
         pipeline: Pipeline,

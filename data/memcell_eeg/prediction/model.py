@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from memcell.applications.prediction import Asked
+from memcell.applications.prediction import PredictionRequest
 from memcell.errors import DataError, UsageError
 from memcell.plugins.options import fields_of, from_mapping
 from memcell.plugins.options.values import check
@@ -45,7 +45,7 @@ class DetectionModel:
     unit: Unit = field(default_factory=Unit)
 
     @classmethod
-    def of(cls, asked: Asked, task: EegTask) -> DetectionModel:
+    def of(cls, asked: PredictionRequest, task: EegTask) -> DetectionModel:
         """Return what the facts say.
 
         Raises:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from memcell.applications.prediction import Asked, Infer, Record
+from memcell.applications.prediction import Infer, PredictionRequest, Record
 from memcell.errors import DataError, DiskError, MemcellError
 from memcell.files.atomic import Growing, growing
 from memcell.interrupt import Interrupted
@@ -53,7 +53,7 @@ class RecordingPredictor:
 
     imports: tuple[str, ...] = ("mne.io", "mne.io.edf.edf")
 
-    def __init__(self, asked: Asked, task: EegTask) -> None:
+    def __init__(self, asked: PredictionRequest, task: EegTask) -> None:
         self._model = DetectionModel.of(asked, task)
         self._out = asked.out
         self._export = (asked.options or PredictConfig()).export

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from memcell.applications.app import Judged
+from memcell.applications.app import ModelPredictions
 from memcell.statistics.bootstrap import RESAMPLES, SEED, Interval, percentile_interval
 from memcell_eeg.scores.events import EventRules, count_events
 from memcell_eeg.scores.scores import DecidedSteps
@@ -26,7 +26,7 @@ MOST_UNDEFINED = 0.05
 Counts = Mapping[str, NDArray[np.float64]]
 
 
-def intervals(judged: Sequence[Judged], rules: EventRules) -> dict[str, Interval]:
+def intervals(judged: Sequence[ModelPredictions], rules: EventRules) -> dict[str, Interval]:
     """Return 95 % percentile intervals over subjects, of the scores that can be resampled.
 
     Args:
@@ -56,7 +56,7 @@ def intervals(judged: Sequence[Judged], rules: EventRules) -> dict[str, Interval
     return out
 
 
-def count(judged: Sequence[Judged], subjects: Sequence[str], rules: EventRules) -> Counts:
+def count(judged: Sequence[ModelPredictions], subjects: Sequence[str], rules: EventRules) -> Counts:
     """Return what adds up over subjects: ``[n_subjects]`` or ``[n_subjects, bins]`` for each name."""
     steps = [DecidedSteps.of(judged, subject) for subject in subjects]
     levels = np.unique(np.quantile(np.concatenate([s.p for s in steps]), np.linspace(0, 1, LEVELS)))
@@ -136,7 +136,9 @@ def _average_precision(
     return np.asarray((positive[..., ::-1] * precision).sum(axis=-1) / hits[..., -1])
 
 
-def _events(judged: Sequence[Judged], subject: str, rules: EventRules) -> tuple[float, ...]:
+def _events(
+    judged: Sequence[ModelPredictions], subject: str, rules: EventRules
+) -> tuple[float, ...]:
     counted = [
         count_events(s, np.asarray(q[:, 1], dtype=np.float64) >= part.decision["threshold"], rules)
         for part in judged

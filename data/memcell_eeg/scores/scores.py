@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn import metrics
 
-from memcell.applications.app import Judged
+from memcell.applications.app import ModelPredictions
 from memcell.sequences.time_series import TimeSeries
 from memcell_eeg.decisions.decision import labelled
 from memcell_eeg.scores import events
@@ -69,7 +69,7 @@ class DecidedSteps:
     chance: NDArray[np.float64]
 
     @classmethod
-    def of(cls, judged: Sequence[Judged], subject: str | None = None) -> DecidedSteps:
+    def of(cls, judged: Sequence[ModelPredictions], subject: str | None = None) -> DecidedSteps:
         """Return the labelled steps of some parts, each under its own threshold.
 
         Args:
@@ -121,11 +121,13 @@ def scores(
     A score that needs both classes, or an event, is nan where there are none.
     """
     decision = {"threshold": threshold, "weight_odds": weight_odds}
-    part = Judged(sequences=tuple(sequences), probabilities=tuple(probabilities), decision=decision)
+    part = ModelPredictions(
+        sequences=tuple(sequences), probabilities=tuple(probabilities), decision=decision
+    )
     return pooled_scores([part], rules)
 
 
-def pooled_scores(judged: Sequence[Judged], rules: EventRules) -> dict[str, float]:
+def pooled_scores(judged: Sequence[ModelPredictions], rules: EventRules) -> dict[str, float]:
     """Return every score of `MEANING` over parts that have each its own threshold."""
     counted = [
         count_events(s, np.asarray(q[:, 1], dtype=np.float64) >= part.decision["threshold"], rules)

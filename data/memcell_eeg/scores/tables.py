@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from memcell.applications.app import Judged, Row
+from memcell.applications.app import ModelPredictions, Row
 from memcell.escape import table
 from memcell.runs.by_subject import cell
 from memcell.sequences.time_series import TimeSeries
@@ -91,7 +91,7 @@ def _confusion(row: Row, rules: EventRules) -> Iterable[Line]:
         ]
 
 
-def _operating(judged: Sequence[Judged]) -> Line:
+def _operating(judged: Sequence[ModelPredictions]) -> Line:
     steps = DecidedSteps.of(judged)
     thresholds = {part.decision["threshold"] for part in judged}
     positive, called = steps.y == 1, steps.state == 1
@@ -107,13 +107,13 @@ def _share(of: NDArray[np.bool_], among: NDArray[np.bool_]) -> float:
     return float(of[among].mean()) if among.any() else float("nan")
 
 
-def _delays(judged: Sequence[Judged], rules: EventRules) -> Iterable[Line]:
+def _delays(judged: Sequence[ModelPredictions], rules: EventRules) -> Iterable[Line]:
     for sequence, state in _states(judged):
         for onset, delay in count_events(sequence, state, rules).delays:
             yield [sequence.subject, sequence.name, onset, delay]
 
 
-def _states(judged: Sequence[Judged]) -> Iterator[tuple[TimeSeries, NDArray[np.bool_]]]:
+def _states(judged: Sequence[ModelPredictions]) -> Iterator[tuple[TimeSeries, NDArray[np.bool_]]]:
     for part in judged:
         for s, q in zip(part.sequences, part.probabilities, strict=True):
             yield s, np.asarray(q[:, 1], dtype=np.float64) >= part.decision["threshold"]

@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from memcell.applications.app import Judged
+from memcell.applications.app import ModelPredictions
 from memcell.sequences.time_series import TimeSeries
 from memcell_eeg.targets.transitions import changes
 
@@ -59,7 +59,7 @@ def nearest(sequence: TimeSeries) -> tuple[NDArray[np.float64], NDArray[np.int64
     return distance, leads
 
 
-def transition_errors(judged: Sequence[Judged]) -> list[Bin]:
+def transition_errors(judged: Sequence[ModelPredictions]) -> list[Bin]:
     """Return the bins that have steps, by change and distance."""
     found = []
     step = 1.0

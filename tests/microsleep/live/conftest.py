@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from memcell.applications.streaming import StreamAsked
+from memcell.applications.streaming import StreamRequest
 from memcell.backends import Layer, RecurrentStack
 from memcell.inference.inference import probabilities
 from memcell.inference.stepping import NetworkStepper
@@ -116,7 +116,7 @@ def asked_of(pipeline, stepper):
 
     def make(out=None, stop=lambda: False, facts=None, network=None, **options):
         said: list[str] = []
-        made = StreamAsked(
+        made = StreamRequest(
             facts=facts
             or {"app": "microsleep", "pipeline": pipeline.facts(), "model_id": "m1-carry"},
             decision={"threshold": THRESHOLD},

@@ -12,7 +12,7 @@ import memcell.training.memory
 from memcell.recurrent.policy import CarriedState
 from memcell.recurrent.state import leaves, map_state, rebuild
 from memcell.sequences import TimeSeries
-from memcell.testing.policies.world import World, recordings
+from memcell.testing.policies.harness import PolicyHarness, recordings
 from memcell_plugins import memcell_state_policies
 
 SPECS = {spec.name: spec for spec in memcell_state_policies()}
@@ -42,7 +42,7 @@ def sequences(draw):
 def begun(policy, data, order):
     """Return how every batch of two epochs began."""
     with torch.no_grad():
-        return list(World(policy, data, order).live())
+        return list(PolicyHarness(policy, data, order).live())
 
 
 def alike(mine, theirs, epoch=None):
@@ -124,7 +124,7 @@ def test_the_comparisons_above_see_lanes_that_go_on(build):
 def test_a_replay_of_all_lanes_is_that_of_each_alone_step_by_step(build, monkeypatch, chunk):
     monkeypatch.setattr(memcell.training.memory, "CHUNK", chunk)
     data = recordings()
-    memory = World(build(SPECS["reset"]), data).memory
+    memory = PolicyHarness(build(SPECS["reset"]), data).memory
     lanes = [(0, 0, 22), (1, 3, 14), (3, 2, 19), (2, 5, 5), (-1, 0, 9), (0, 4, 6), (3, 10, 12)]
     sequence, start, stop = (torch.tensor(column) for column in zip(*lanes, strict=True))
     n = len(lanes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from memcell.applications.app import Judged
+from memcell.applications.app import ModelPredictions
 from memcell_eeg.app import EegApp
 from memcell_eeg.scores.events import EventRules, count_events
 from memcell_eeg.targets.protocols import LabelProtocol, Protocols
@@ -52,7 +52,7 @@ class Seizures(EegApp):
         "found_within_10_s",
     )
 
-    def pooled(self, judged: Sequence[Judged]) -> Mapping[str, float]:
+    def pooled(self, judged: Sequence[ModelPredictions]) -> Mapping[str, float]:
         """Return what `EegApp` gives, false alarms a day, and how many seizures were found in time."""
         scores = dict(super().pooled(judged))
         rules = EventRules.of(self.config)

@@ -87,11 +87,11 @@ class Opened:
     """The model in this process, as prediction has it."""
 
     def __init__(self, model: Path, out: Path) -> None:
-        from memcell.runs.predict_task import Wanted, model_id, opened_model
+        from memcell.runs.predict_task import PredictionOptions, model_id, opened_model
         from memcell.runs.run_folder import RunFolder
         from memcell_eeg.features.precomputed import pipeline_of
 
-        self.wanted = Wanted(
+        self.wanted = PredictionOptions(
             app="microsleep",
             run=str(model.absolute()),
             digest=model_id(RunFolder(model).model),

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from memcell.applications.app import Folding, Judged, Row
+from memcell.applications.app import Folding, ModelPredictions, Row
 from memcell.escape import table
 from memcell.runs.by_subject import cell
 from memcell.runs.predictions import read_judged
@@ -26,7 +26,7 @@ def pooled_rows(app: Folding, folds: Sequence[Sequence[Path]]) -> tuple[list[Row
     Raises:
         DataError: A fold's file is missing or damaged.
     """
-    parts: dict[str, list[Judged]] = {}
+    parts: dict[str, list[ModelPredictions]] = {}
     first: dict[str, Row] = {}
     notes: dict[str, set[str]] = {}
     seen: dict[str, int] = {}
@@ -69,7 +69,7 @@ def seeds_tsv(
     lines: list[list[str]] = []
     names: list[str] = []
     for k, seed in enumerate(seeds):
-        parts: dict[str, list[Judged]] = {}
+        parts: dict[str, list[ModelPredictions]] = {}
         for paths in folds:
             for row in read_judged(paths[k]):
                 if row.kind == "network":
@@ -81,8 +81,8 @@ def seeds_tsv(
     return table([["seed", "name", *names], *lines])
 
 
-def _by_subject(app: Folding, judged: Sequence[Judged]) -> dict[str, dict[str, float]]:
-    of: dict[str, list[Judged]] = {}
+def _by_subject(app: Folding, judged: Sequence[ModelPredictions]) -> dict[str, dict[str, float]]:
+    of: dict[str, list[ModelPredictions]] = {}
     for part in judged:
         for subject in sorted({s.subject for s in part.sequences}):
             mine = [
@@ -91,7 +91,7 @@ def _by_subject(app: Folding, judged: Sequence[Judged]) -> dict[str, dict[str, f
                 if s.subject == subject
             ]
             of.setdefault(subject, []).append(
-                Judged(
+                ModelPredictions(
                     sequences=tuple(s for s, _ in mine),
                     probabilities=tuple(p for _, p in mine),
                     decision=part.decision,

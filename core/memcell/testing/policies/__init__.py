@@ -19,6 +19,7 @@ from memcell.testing.policies.form import (
     restarts_include_starts,
     wanted_steps_exist,
 )
+from memcell.testing.policies.harness import BuildPolicy
 from memcell.testing.policies.leaks import (
     begin_has_no_gradient_to_the_past,
     memory_stays_in_its_sequence,
@@ -26,7 +27,6 @@ from memcell.testing.policies.leaks import (
 )
 from memcell.testing.policies.resuming import memory_dict_resumes
 from memcell.testing.policies.start import start_is_always_blended_in, start_is_part_of_the_model
-from memcell.testing.policies.world import BuildPolicy
 
 POLICY_CHECKS: tuple[Callable[[BuildPolicy, StatePolicySpec], None], ...] = (
     restarts_include_starts,

@@ -7,10 +7,10 @@ import torch
 from memcell.plugins.specs import StatePolicySpec
 from memcell.testing.failure import require
 from memcell.testing.numbers import distance, seeded, state_distance
-from memcell.testing.policies.world import (
+from memcell.testing.policies.harness import (
     BuildPolicy,
-    Moment,
-    World,
+    HarnessBatch,
+    PolicyHarness,
     lived,
     made,
     orders,
@@ -47,9 +47,9 @@ def streams_are_needed_as_declared(build: BuildPolicy, spec: StatePolicySpec) ->
     if spec.needs_streams or spec.needs_fixed_grid or spec.borrows:
         return
     for order in orders(spec):
-        world = World(made(build), recordings(), order)
+        world = PolicyHarness(made(build), recordings(), order)
         for moment in world.live():
-            alone = World(made(build), recordings(), order)
+            alone = PolicyHarness(made(build), recordings(), order)
             alone.memory.update, alone.memory.epoch = world.memory.update - 1, world.memory.epoch
             alone.memory.generator.set_state(moment.random)
             alone.policy.begin_epoch(alone.memory)
@@ -70,7 +70,7 @@ def streams_are_needed_as_declared(build: BuildPolicy, spec: StatePolicySpec) ->
             )
 
 
-def _differing(a: list[Moment], b: list[Moment], states: bool) -> int | None:
+def _differing(a: list[HarnessBatch], b: list[HarnessBatch], states: bool) -> int | None:
     """Return the first batch with other restarts or ages (or states), None where all agree."""
     for k, (p, q) in enumerate(zip(a, b, strict=True)):
         agree = torch.equal(p.restarts, q.restarts) and torch.equal(p.begin.age, q.begin.age)

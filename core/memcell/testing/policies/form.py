@@ -8,10 +8,10 @@ from torch import Tensor
 from memcell.plugins.specs import StatePolicySpec
 from memcell.recurrent.state import State, leaves
 from memcell.testing.failure import require
-from memcell.testing.policies.world import (
+from memcell.testing.policies.harness import (
     LANES,
     BuildPolicy,
-    World,
+    PolicyHarness,
     lived,
     made,
     orders,
@@ -22,7 +22,7 @@ from memcell.testing.policies.world import (
 def restarts_include_starts(build: BuildPolicy, spec: StatePolicySpec) -> None:
     """`restarts` is ``[T, B]`` bool, and True wherever ``batch.starts`` is."""
     for order in orders(spec):
-        world = World(made(build), recordings(), order)
+        world = PolicyHarness(made(build), recordings(), order)
         for k in range(world.n_batches):
             batch = world.batch(k)
             got = world.policy.restarts(batch, world.memory)
@@ -46,7 +46,7 @@ def restarts_include_starts(build: BuildPolicy, spec: StatePolicySpec) -> None:
 def begin_has_the_form_of_a_state(build: BuildPolicy, spec: StatePolicySpec) -> None:
     """`begin` and `fresh` give states like the model's start, and ages ``[B]`` int64 of 0 or more."""
     for order in orders(spec, overlapping=True):
-        world = World(made(build), recordings(), order)
+        world = PolicyHarness(made(build), recordings(), order)
         like = world.memory.fresh(LANES)
         world.policy.begin_epoch(world.memory)
         for k in range(world.n_batches):
@@ -105,7 +105,7 @@ def age_is_possible(build: BuildPolicy, spec: StatePolicySpec) -> None:
 def wanted_steps_exist(build: BuildPolicy, spec: StatePolicySpec) -> None:
     """`wants` names numbers of steps from 0 to T, and `end` is given exactly these."""
     for order in orders(spec, overlapping=True):
-        world = World(made(build), recordings(), order)
+        world = PolicyHarness(made(build), recordings(), order)
         for k in range(world.n_batches):
             batch = world.batch(k)
             wanted = world.policy.wants(batch)

@@ -13,10 +13,10 @@ from memcell.recurrent.state import leaves
 from memcell.sequences import Batch
 from memcell.testing.failure import require
 from memcell.testing.numbers import noise
-from memcell.testing.policies.world import (
+from memcell.testing.policies.harness import (
     BuildPolicy,
-    Moment,
-    World,
+    HarnessBatch,
+    PolicyHarness,
     disturbed,
     lived,
     made,
@@ -88,7 +88,7 @@ def state_knows_only_the_past(build: BuildPolicy, spec: StatePolicySpec) -> None
 def begin_has_no_gradient_to_the_past(build: BuildPolicy, spec: StatePolicySpec) -> None:
     """What a batch begins with has a gradient to the trained start at most, never to other weights."""
     for order in orders(spec):
-        world = World(made(build), recordings(), order)
+        world = PolicyHarness(made(build), recordings(), order)
         weights = {
             name: p for name, p in world.network.named_parameters() if not name.startswith("start.")
         }
@@ -110,7 +110,9 @@ def begin_has_no_gradient_to_the_past(build: BuildPolicy, spec: StatePolicySpec)
             )
 
 
-def _change(before: list[Moment], after: list[Moment], chosen: Callable[[Batch], Tensor]) -> float:
+def _change(
+    before: list[HarnessBatch], after: list[HarnessBatch], chosen: Callable[[Batch], Tensor]
+) -> float:
     """Return the largest change of hidden outputs at the chosen steps ``[T, B]`` of the batches."""
     largest = 0.0
     for a, b in zip(before, after, strict=True):

@@ -7,10 +7,10 @@ from torch import Tensor
 from memcell.plugins.specs import StatePolicySpec
 from memcell.testing.failure import must_work, require
 from memcell.testing.numbers import distance, state_distance
-from memcell.testing.policies.world import (
+from memcell.testing.policies.harness import (
     EPOCHS,
     BuildPolicy,
-    World,
+    PolicyHarness,
     lived,
     made,
     orders,
@@ -23,7 +23,7 @@ def memory_dict_resumes(build: BuildPolicy, spec: StatePolicySpec) -> None:
     change = "Give out every tensor that later batches depend on in memory_dict, and take it back."
     for order in orders(spec):
         whole = lived(build, recordings(), order)
-        world = World(made(build), recordings(), order)
+        world = PolicyHarness(made(build), recordings(), order)
         n = world.n_batches
         for at, _ in enumerate(world.live(), start=1):
             if at == n * EPOCHS:
@@ -38,7 +38,7 @@ def memory_dict_resumes(build: BuildPolicy, spec: StatePolicySpec) -> None:
                 did=f"{odd[:3]} is something else",
                 change="Keep numbers as tensors of one element.",
             )
-            resumed = World(made(build), recordings(), order)
+            resumed = PolicyHarness(made(build), recordings(), order)
             resumed.memory.generator.set_state(world.memory.generator.get_state())
             resumed.memory.update, resumed.memory.epoch = at, (at - 1) // n
             with must_work("load_memory_dict to take what memory_dict gave", change):

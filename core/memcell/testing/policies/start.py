@@ -9,10 +9,10 @@ from memcell.plugins.specs import StatePolicySpec
 from memcell.recurrent.start import Start
 from memcell.recurrent.state import leaves
 from memcell.testing.failure import require
-from memcell.testing.policies.world import (
+from memcell.testing.policies.harness import (
     HIDDEN,
     BuildPolicy,
-    World,
+    PolicyHarness,
     made,
     network_of,
     orders,
@@ -53,7 +53,7 @@ def start_is_part_of_the_model(build: BuildPolicy, spec: StatePolicySpec) -> Non
 def start_is_always_blended_in(build: BuildPolicy, spec: StatePolicySpec) -> None:
     """A trained start is in the graph of every batch, also where no lane restarts."""
     for order in orders(spec):
-        world = World(made(build), recordings(), order)
+        world = PolicyHarness(made(build), recordings(), order)
         parameters = dict(world.network.start.named_parameters())
         if not parameters:
             return

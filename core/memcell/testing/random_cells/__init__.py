@@ -5,6 +5,6 @@ made of its number alone, and a difference is printed as Python source that repr
 """
 
 from memcell.testing.random_cells.drawing import Drawn, draw
-from memcell.testing.random_cells.trial import Case, Outcome, compare, tried
+from memcell.testing.random_cells.trial import Case, TrialOutcome, compare, tried
 
-__all__ = ["Case", "Drawn", "Outcome", "compare", "draw", "tried"]
+__all__ = ["Case", "Drawn", "TrialOutcome", "compare", "draw", "tried"]

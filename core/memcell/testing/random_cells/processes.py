@@ -14,14 +14,14 @@ import torch
 from memcell.testing.random_cells.building import quick_builds
 from memcell.testing.random_cells.drawing import Drawn, draw
 from memcell.testing.random_cells.shrinking import shrunk
-from memcell.testing.random_cells.trial import Outcome, tried
+from memcell.testing.random_cells.trial import TrialOutcome, tried
 
 #: Number of a cell, what came of it, and a script that shows what is wrong.
-Tried = tuple[int, Outcome, str]
+Tried = tuple[int, TrialOutcome, str]
 
 #: Cells of a process: what it has loaded it cannot unload.
 _SHARE = 250
-_DIED = Outcome("raised", "the process died")
+_DIED = TrialOutcome("raised", "the process died")
 
 
 def outcomes(first: int, count: int, jobs: int, shrink: bool) -> Iterator[Tried]:

@@ -80,7 +80,7 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TrialOutcome:
     """How a cell fared.
 
     Args:
@@ -98,7 +98,7 @@ class Outcome:
         return self.kind in ("differs", "raised")
 
 
-def tried(drawn: Drawn) -> Outcome:
+def tried(drawn: Drawn) -> TrialOutcome:
     """Make a drawn cell from its source and compare it."""
     source = drawn.source()
     name = f"<random cell {drawn.seed}>"
@@ -108,7 +108,7 @@ def tried(drawn: Drawn) -> Outcome:
     return compare(module["Drawn"](), drawn.normalizer, drawn.flow, drawn.cases)
 
 
-def compare(cell: Cell, normalizer: str, flow: float, cases: Sequence[Case]) -> Outcome:
+def compare(cell: Cell, normalizer: str, flow: float, cases: Sequence[Case]) -> TrialOutcome:
     """Compare generated C with the eager loop, in float64.
 
     Each window is run twice on buffers that hold something else before they are written, and must give the
@@ -128,7 +128,7 @@ def compare(cell: Cell, normalizer: str, flow: float, cases: Sequence[Case]) -> 
             outcome = _compared(cell, norms, case)
         if outcome.kind != "equal":
             return outcome
-    return Outcome("equal")
+    return TrialOutcome("equal")
 
 
 def _norms(cell: Cell, normalizer: str) -> SiteNorms:
@@ -143,13 +143,13 @@ def _norms(cell: Cell, normalizer: str) -> SiteNorms:
     return norms
 
 
-def _compared(cell: Cell, norms: SiteNorms, case: Case) -> Outcome:
+def _compared(cell: Cell, norms: SiteNorms, case: Case) -> TrialOutcome:
     for i, parameter in enumerate(cell.parameters()):
         parameter.requires_grad_(not (case.frozen and i == 0))
     wanted = numbers(unroll_eager, cell, norms, case)
     size = max((_size(t) for t in wanted.values() if t is not None), default=0.0)
     if not size < 1e12:
-        return Outcome("not finite")
+        return TrialOutcome("not finite")
     threads = torch.get_num_threads()
     torch.set_num_threads(case.threads)
     found: list[Numbers] = []
@@ -159,26 +159,26 @@ def _compared(cell: Cell, norms: SiteNorms, case: Case) -> Outcome:
                 found.append(numbers(unroll_native, cell, norms, case))
                 found[-1].update(_inference(unroll_native, cell, norms, case))
     except Unverified as fault:
-        return Outcome("raised", f"{fault} ({case})")
+        return TrialOutcome("raised", f"{fault} ({case})")
     except Unsupported as reason:
-        return Outcome("refused", str(reason))
+        return TrialOutcome("refused", str(reason))
     except Exception as error:
-        return Outcome("raised", f"{type(error).__name__}: {error} ({case})")
+        return TrialOutcome("raised", f"{type(error).__name__}: {error} ({case})")
     finally:
         torch.set_num_threads(threads)
     wanted.update(_inference(unroll_eager, cell, norms, case))
     for name, first in found[0].items():
         if not _same(first, found[1][name]):
-            return Outcome("differs", f"{name} depends on what was in memory before ({case})")
+            return TrialOutcome("differs", f"{name} depends on what was in memory before ({case})")
     name, gap = worst(wanted, found[0])
     if gap <= LIMIT:
-        return Outcome("equal")
+        return TrialOutcome("equal")
     nudged = numbers(unroll_eager, cell, norms, case, 1 + 1e-13)
     nudged.update(_inference(unroll_eager, cell, norms, case, 1 + 1e-13))
     _, moved = worst(wanted, nudged)
     if moved > gap / 100:
-        return Outcome("unstable", f"{name} differs by {gap:.1e}")
-    return Outcome("differs", f"{name} differs by {gap:.1e} ({case})")
+        return TrialOutcome("unstable", f"{name} differs by {gap:.1e}")
+    return TrialOutcome("differs", f"{name} differs by {gap:.1e} ({case})")
 
 
 def numbers(

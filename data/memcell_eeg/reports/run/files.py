@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from memcell.applications.app import Judged
+from memcell.applications.app import ModelPredictions
 from memcell.errors import MemcellError
 from memcell.files.reading import MOST_CONFIG, parse_toml, read_bytes, subfolders
 from memcell.runs.predictions import read_judged
@@ -127,7 +127,7 @@ class Run:
     decisions: dict[str, dict[str, float]]
     learning: list[Learning]
     tables: dict[str, list[TableRow]]
-    predictions: dict[str, tuple[Judged, ...]]
+    predictions: dict[str, tuple[ModelPredictions, ...]]
     excerpts: list[Excerpt]
     staleness: list[dict[str, float]]
     seeds: int = 1
@@ -192,8 +192,8 @@ def read_run(folder: Path, task: EegTask) -> Run:
     )  # fmt: skip
 
 
-def _predictions(folder: Path, folds: list[Path]) -> dict[str, tuple[Judged, ...]]:
-    found: dict[str, tuple[Judged, ...]] = {}
+def _predictions(folder: Path, folds: list[Path]) -> dict[str, tuple[ModelPredictions, ...]]:
+    found: dict[str, tuple[ModelPredictions, ...]] = {}
     for path in [folder] if (folder / "judged.npz").is_file() else folds:
         try:
             for row in read_judged(path):

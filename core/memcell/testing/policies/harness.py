@@ -1,4 +1,4 @@
-"""A small world in which a policy does its work: recordings, batches, a network, its memory."""
+"""The test harness of state policies: recordings, batches, a network and its memory, all of them small."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def network_of(policy: StatePolicy) -> Network:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Moment:
+class HarnessBatch:
     """What happened at one batch.
 
     Args:
@@ -161,7 +161,7 @@ class Moment:
     random: Tensor
 
 
-class World:
+class PolicyHarness:
     """One run of a policy; iterate to live through it.
 
     Args:
@@ -193,7 +193,7 @@ class World:
         ends = None if before is None else self.table.ends(before)
         return collate(self.sequences, self.table, order[k], ends)
 
-    def live(self, epoch: int = 0, k: int = 0) -> Iterator[Moment]:
+    def live(self, epoch: int = 0, k: int = 0) -> Iterator[HarnessBatch]:
         """Yield every moment from batch ``k`` of an epoch on, to the end of the last one."""
         for self.memory.epoch in range(epoch, EPOCHS):
             if k == 0:
@@ -202,7 +202,7 @@ class World:
                 yield self.run(self.batch(i, self.memory.epoch))
             k = 0
 
-    def run(self, batch: Batch) -> Moment:
+    def run(self, batch: Batch) -> HarnessBatch:
         """Run one batch as the trainer does."""
         policy, memory = self.policy, self.memory
         random = memory.generator.get_state()
@@ -220,7 +220,7 @@ class World:
         )
         policy.end(batch, ran.states, memory)
         memory.update += 1
-        return Moment(
+        return HarnessBatch(
             batch=batch, begin=begin, fresh=fresh, restarts=restarts, ran=ran, random=random
         )
 
@@ -228,6 +228,6 @@ class World:
 @torch.no_grad()
 def lived(
     build: BuildPolicy, sequences: list[TimeSeries], order: str = "stream", seed: int = 0
-) -> list[Moment]:
+) -> list[HarnessBatch]:
     """Return all moments of a run, without gradients."""
-    return list(World(made(build), sequences, order, seed).live())
+    return list(PolicyHarness(made(build), sequences, order, seed).live())
