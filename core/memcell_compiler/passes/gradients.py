@@ -19,8 +19,8 @@ from memcell_compiler.ir.ir import Tiles, Value, width_of
 from memcell_compiler.passes import lower_arrays
 from memcell_compiler.passes.cuts import VIEWS
 from memcell_compiler.passes.gradient_epilogue import TorchOperations
-from memcell_compiler.passes.lower import Lowering
 from memcell_compiler.passes.lower_moves import MOVES
+from memcell_compiler.passes.lowering import Lowering
 from memcell_compiler.trace.shapes import lane_dim, shape_of
 from memcell_compiler.trace.trace import Traced
 

@@ -1,9 +1,9 @@
-"""Lowering of what computes over more dimensions than lanes and columns: sums over an axis, products."""
+"""Rules for sums over axes and for matrix products."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,15 +12,40 @@ from torch import fx
 from memcell.recurrent.refusals import Unsupported, said
 from memcell_compiler.ir.ir import Matrix, Number, Op, Piece, Tiles, width_of
 from memcell_compiler.passes.lower_moves import Sources, picked
-from memcell_compiler.trace.shapes import lane_dim, layout_of, shape_of, sizes_of
-
-if TYPE_CHECKING:
-    from memcell_compiler.passes.lower import Lowering
+from memcell_compiler.passes.lowering import Lowering, lowers
+from memcell_compiler.trace.shapes import is_plain, lane_dim, layout_of, shape_of, sizes_of
 
 aten = torch.ops.aten
 
 #: Products of numbers for each lane that one product of matrices of the step may take.
 _MOST = 1 << 18
+
+_REDUCTIONS: dict[Any, str] = {
+    aten.sum.dim_IntList: "sum",
+    aten.sum.default: "sum",
+    aten.amax.default: "max",
+    aten.amin.default: "min",
+}
+
+
+@lowers(*_REDUCTIONS)
+def reduction(low: Lowering, node: fx.Node) -> Tiles:
+    """Lower a sum, largest or smallest."""
+    name = _REDUCTIONS[node.target]
+    source: Any = node.args[0]
+    if not is_plain(source, low.lanes):
+        return reduce(low, node, name)
+    shape, before = shape_of(source), layout_of(source, low.lanes)
+    dims: Any = node.args[1] if len(node.args) > 1 and node.args[1] else range(len(shape))
+    sizes = [shape[d] for d in dims]
+    tiles = low.tiles(source)
+    if any(s not in (1, low.lanes) for s in sizes):
+        tiles = low.build.row_reduction(name, tiles, before)
+    if low.lanes in sizes:
+        if name != "sum":
+            raise Unsupported(f"{said(node)} over the lanes")
+        tiles = low.build.batch_sum(tiles, low.cuts[node])
+    return tiles
 
 
 def reduce(low: Lowering, node: fx.Node, name: str) -> Tiles:
@@ -61,6 +86,7 @@ def _fold(low: Lowering, name: str, tiles: Tiles, outer: int, size: int, inner: 
     return low.build.fold(name, tiles, outer, size, inner)
 
 
+@lowers(aten.bmm.default)
 def product(low: Lowering, node: fx.Node) -> Tiles:
     """Lower ``[…, n, k]`` times ``[…, k, m]``.
 
@@ -85,6 +111,18 @@ def product(low: Lowering, node: fx.Node) -> Tiles:
         order = np.arange(math.prod(batch) * g * n).reshape(-1, g, n)
         return picked(low, tiles, order.transpose(0, 2, 1).reshape(-1))
     return _one_by_one(low, node, left, right)
+
+
+@lowers(aten.mm.default)
+def matrix_product(low: Lowering, node: fx.Node) -> Tiles:
+    """Lower rows times a matrix: a weight where it is one."""
+    left, right = node.args[0], node.args[1]
+    assert isinstance(left, fx.Node)
+    assert isinstance(right, fx.Node)
+    matrix = low.matrix(right)
+    if matrix is None or not is_plain(left, low.lanes) or not layout_of(left, low.lanes).rows:
+        return product(low, node)
+    return low.build.matmul(low.tiles(left), matrix)
 
 
 def _one_by_one(low: Lowering, node: fx.Node, left: fx.Node, right: fx.Node) -> Tiles:

@@ -1,4 +1,4 @@
-"""Lowering of what moves numbers without computing: views, slices, permutations, joins, of any dimensions.
+"""Rules for what moves numbers without computing: views, slices, permutations, joins, of any dimensions.
 
 Such an operation is run once on tensors that hold, instead of numbers, where each number comes from. What
 comes out says for every column of the result which column of which source it is, and whether lanes were
@@ -8,7 +8,8 @@ mixed; no operation needs a rule of its own.
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Any
+import operator
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,11 +17,10 @@ from torch import Tensor, fx
 from torch.utils import _pytree as pytree
 
 from memcell.recurrent.refusals import Unsupported, said
-from memcell_compiler.ir.ir import Number, Operand, Piece, Tiles, fitted, width_of
-from memcell_compiler.trace.shapes import lane_dim, layout_of, shape_of, sizes_of
-
-if TYPE_CHECKING:
-    from memcell_compiler.passes.lower import Lowering
+from memcell_compiler.ir.ir import Number, Operand, Piece, Tiles, cut, fitted, width_of
+from memcell_compiler.passes.cuts import VIEWS, sections, slice_range
+from memcell_compiler.passes.lowering import Lowering, SplitParts, lowers
+from memcell_compiler.trace.shapes import is_plain, lane_dim, layout_of, shape_of, sizes_of
 
 aten = torch.ops.aten
 
@@ -53,6 +53,9 @@ MOVES = {
     aten.tril.default,
     aten.triu.default,
 }
+
+
+_SPLITS = (aten.split.Tensor, aten.split_with_sizes.default, aten.unbind.int)
 
 
 class Sources:
@@ -121,6 +124,36 @@ class Sources:
         return columns[0].numpy()
 
 
+@lowers(*(MOVES - set(_SPLITS)), *VIEWS)
+def moves(low: Lowering, node: fx.Node) -> Tiles:
+    """Lower what moves numbers: whole columns, or any."""
+    tensors = [node, *node.all_input_nodes]
+    if all(is_plain(n, low.lanes) for n in tensors):
+        known = _columns(low, node)
+        if known is not None:
+            return known
+    return moved(low, node)
+
+
+@lowers(*_SPLITS, makes_parts=True)
+def splits(low: Lowering, node: fx.Node) -> SplitParts:
+    """Lower a split, whose parts are picked by ``getitem``."""
+    source: Any = node.args[0]
+    plain = is_plain(source, low.lanes) and node.target is not aten.unbind.int
+    return SplitParts(split(low, node) if plain else None)
+
+
+@lowers(operator.getitem, makes_parts=True)
+def part(low: Lowering, node: fx.Node) -> Tiles:
+    """Lower one part of a split."""
+    source, at = node.args
+    assert isinstance(source, fx.Node)
+    found = low.parts(source)
+    if not isinstance(at, int):
+        raise Unsupported(f"a part of {said(source)}", node)
+    return moved(low, source, at) if found.parts is None else found.parts[at]
+
+
 def moved(low: Lowering, node: fx.Node, part: int | None = None) -> Tiles:
     """Lower an operation that moves numbers, or one part of its result."""
     sources = Sources(low)
@@ -186,3 +219,105 @@ def _picked(tiles: Tiles, columns: np.ndarray) -> list[Operand]:
 def only_leaf(tiles: Tiles) -> Piece | None:
     """Return the piece that tiles are, where they are one."""
     return tiles[0] if len(tiles) == 1 and isinstance(tiles[0], Piece) else None
+
+
+def _columns(low: Lowering, node: fx.Node) -> Tiles | None:
+    """Lower what moves whole columns, or return None."""
+    target = node.target
+    source: Any = node.args[0]
+    if target in VIEWS:
+        return _view(low, node)
+    if target is aten.slice.Tensor and (len(node.args) <= 4 or node.args[4] == 1):
+        return slice_columns(low, node)
+    if target is aten.slice_scatter.default and (len(node.args) <= 5 or node.args[5] == 1):
+        return put_columns(low, node)
+    if target is aten.cat.default:
+        return join(low, node)
+    if target in (aten.permute.default, aten.t.default, aten.transpose.int):
+        found = [s for s in shape_of(node) if s != 1]
+        if found == [s for s in shape_of(source) if s != 1]:
+            return low.tiles(source)
+    if target is aten.repeat.default:
+        return repeat(low, node)
+    return None
+
+
+def _view(low: Lowering, node: fx.Node) -> Tiles:
+    source: Any = node.args[0]
+    tiles, before = low.tiles(source), layout_of(source, low.lanes)
+    after = layout_of(node, low.lanes)
+    if before.width != after.width and before.width != 1:
+        raise Unsupported(f"{said(node)} mixes lanes and columns")
+    if len(tiles) == 1 and isinstance(tiles[0], Number):
+        return (Number(tiles[0].value, tiles[0].lanes_power, after.width),)
+    if before.width == after.width:
+        return tiles
+    number = (Number(0.0, width=after.width),)
+    return low.build.pointwise("add", [tiles, number], low.cuts[node], after.width)
+
+
+def slice_columns(low: Lowering, node: fx.Node) -> Tiles:
+    """Lower a slice."""
+    source: Any = node.args[0]
+    columns_only(low, node, source, node.args[1] if len(node.args) > 1 else 0)
+    tiles = low.tiles(source)
+    if layout_of(source, low.lanes) == layout_of(node, low.lanes):
+        return tiles
+    return cut(tiles, *slice_range(node, width_of(tiles)))
+
+
+def put_columns(low: Lowering, node: fx.Node) -> Tiles:
+    """Lower columns put among others: the gradient of a slice."""
+    args: Any = node.args
+    columns_only(low, node, args[0], args[2] if len(args) > 2 else 0)
+    into, what = low.tiles(args[0]), low.tiles(args[1])
+    width = layout_of(node, low.lanes).width
+    if len(into) == 1 and isinstance(into[0], Number):
+        into = (Number(into[0].value, into[0].lanes_power, width),)
+    start, stop = slice_range(node, width)
+    return cut(into, 0, start) + what + cut(into, stop, width)
+
+
+def split(low: Lowering, node: fx.Node) -> list[Tiles]:
+    """Return the parts of a split."""
+    source: Any = node.args[0]
+    columns_only(low, node, source, node.args[2] if len(node.args) > 2 else 0)
+    tiles, start, parts = low.tiles(source), 0, []
+    for width in sections(node, width_of(tiles)):
+        parts.append(cut(tiles, start, start + width))
+        start += width
+    return parts
+
+
+def columns_only(low: Lowering, node: fx.Node, source: fx.Node, dim: Any) -> None:
+    """Refuse what cuts or joins lanes.
+
+    Raises:
+        Unsupported: It does.
+    """
+    shape = shape_of(source)
+    if shape[dim] == low.lanes and node.target is not aten.slice.Tensor:
+        raise Unsupported(f"{said(node)} over the lanes")
+    if node.target is aten.slice.Tensor:
+        if shape[dim] == low.lanes and shape_of(node) != shape:
+            raise Unsupported(f"{said(node)} of some lanes")
+        if len(node.args) > 4 and node.args[4] != 1:
+            raise Unsupported(f"{said(node)} with a step")
+
+
+def join(low: Lowering, node: fx.Node) -> Tiles:
+    """Lower a join."""
+    parts: Any = node.args[0]
+    dim: Any = node.args[1] if len(node.args) > 1 else 0
+    if shape_of(node)[dim] == low.lanes or shape_of(parts[0])[dim] == low.lanes:
+        raise Unsupported(f"{said(node)} over the lanes")
+    return tuple(tile for part in parts for tile in low.tiles(part))
+
+
+def repeat(low: Lowering, node: fx.Node) -> Tiles:
+    """Lower columns that are repeated."""
+    source: Any = node.args[0]
+    before, after = layout_of(source, low.lanes), layout_of(node, low.lanes)
+    if before.rows != after.rows or shape_of(node)[-1] != after.width:
+        raise Unsupported(f"{said(node)} over the lanes")
+    return low.tiles(source) * (after.width // before.width)

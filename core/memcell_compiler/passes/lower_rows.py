@@ -1,22 +1,21 @@
-"""Lowering of what picks and adds rows by index: statistics by age, groups of lanes."""
+"""Rules for rows picked and added by index: statistics by age, groups of lanes."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import fx
 
 from memcell.recurrent.refusals import Unsupported, said
 from memcell_compiler.ir.ir import Number, Tiles
+from memcell_compiler.passes.lowering import Lowering, lowers
 from memcell_compiler.trace.shapes import dtype_of, layout_of
-
-if TYPE_CHECKING:
-    from memcell_compiler.passes.lower import Lowering
 
 aten = torch.ops.aten
 
 
+@lowers(aten.index.Tensor)
 def index(low: Lowering, node: fx.Node) -> Tiles:
     """Lower ``table[row of each lane]``."""
     source, indices = node.args[0], node.args[1]
@@ -25,6 +24,17 @@ def index(low: Lowering, node: fx.Node) -> Tiles:
     if len(indices) != 1 or not isinstance(indices[0], fx.Node):
         raise Unsupported(f"{said(node)} by more than the first dimension")
     return take(low, node, source, indices[0])
+
+
+@lowers(aten.index_select.default)
+def select(low: Lowering, node: fx.Node) -> Tiles:
+    """Lower ``index_select`` of rows."""
+    source, dim, at = node.args[:3]
+    if dim != 0:
+        raise Unsupported(f"{said(node)} is not supported in generated C")
+    assert isinstance(source, fx.Node)
+    assert isinstance(at, fx.Node)
+    return take(low, node, source, at)
 
 
 def take(low: Lowering, node: fx.Node, source: fx.Node, index: fx.Node) -> Tiles:
@@ -40,6 +50,7 @@ def take(low: Lowering, node: fx.Node, source: fx.Node, index: fx.Node) -> Tiles
     return low.build.lookup(low.tiles(source), at)
 
 
+@lowers(aten.index_put.default, aten.index_add.default)
 def scatter(low: Lowering, node: fx.Node) -> Tiles:
     """Lower the sum of lanes by index."""
     args: Any = node.args

@@ -14,7 +14,7 @@ from memcell_compiler.passes.gradient_epilogue import TorchOperations
 from memcell_compiler.passes.gradients import ParameterGradients, Sum
 from memcell_compiler.passes.lane_sum_factors import pull_factors
 from memcell_compiler.passes.lanes import LaneNumbers
-from memcell_compiler.passes.lower import Lowering
+from memcell_compiler.passes.lowering import Lowering
 from memcell_compiler.passes.merge import merge_products
 from memcell_compiler.passes.partition import to_save
 from memcell_compiler.passes.storage_requests import fills_panels
