@@ -54,7 +54,7 @@ def paragraph_of(rows: Sequence[Difference]) -> Html:
 
 def sentence(row: Difference) -> Html:
     """Return one difference as a sentence: verdict, size, interval and p."""
-    unit = "test subjects" if row.unit == SUBJECTS else "paired seeds"
+    unit = _unit(row)
     if row.n == 0:
         return text(strong(f"No {unit} to compare. "))
     open_ = row.verdict == "undecided" and not row.can_decide and row.ties < row.n
@@ -67,8 +67,14 @@ def sentence(row: Difference) -> Html:
 
 def sentence_text(row: Difference) -> str:
     """Return one difference as a line of a screen."""
-    unit = "test subjects" if row.unit == SUBJECTS else "paired seeds"
+    unit = _unit(row)
     return f"{heading(row)}, {row.n} {unit}: {row.verdict}: {size(row)} {certainty(row)}"
+
+
+def _unit(row: Difference) -> str:
+    """Return what is paired, in the number that suits it."""
+    words = "test subject" if row.unit == SUBJECTS else "paired seed"
+    return words if row.n == 1 else f"{words}s"
 
 
 def heading(row: Difference) -> str:
