@@ -26,7 +26,7 @@ BROKEN = {
         def memcell_cell():
             return []
         """,
-        "memcell_cell",
+        "unknown hook 'memcell_cell'. Did you mean 'memcell_cells'?",
     ),
     "argument": (
         """
@@ -74,7 +74,26 @@ BROKEN = {
         def memcell_cells():
             return []
         """,
-        "hookimpl",
+        "memcell_cells is not asked, since it is not marked: write @memcell.hookimpl",
+    ),
+    "half_marked": (
+        """
+        def memcell_cells():
+            return []
+
+        @hookimpl
+        def memcell_samplers():
+            return []
+        """,
+        "memcell_cells is not asked",
+    ),
+    "class_as_factory": (
+        """
+        @hookimpl
+        def memcell_cells():
+            return [CellSpec(name="bare", factory=dict)]
+        """,
+        "expected the text 'module:attribute'",
     ),
     "duplicate": (
         """

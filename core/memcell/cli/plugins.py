@@ -99,7 +99,11 @@ def _plugins(
         return 0
     chosen = [e for e in registry.entries(kind) if name is None or e.spec.name == name]
     if name is not None and not chosen:
-        raise UsageError(unknown("plugin", name, {e.spec.name for e in registry.entries(kind)}))
+        if kind is None and name in {k.kind for k in KINDS}:
+            raise UsageError(
+                f"'{name}' is a kind of plugin: memcell plugins --kind {name} lists them."
+            )
+        raise UsageError(registry.unknown(kind, name))
     known = {(e.spec.kind, e.spec.name) for e in chosen}
     for stranger in expected.keys() - known:
         raise UsageError(unknown("plugin", ".".join(stranger), map(".".join, known)))

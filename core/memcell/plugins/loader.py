@@ -12,10 +12,12 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
+from types import ModuleType
 from typing import Any
 
 import pluggy
 
+from memcell.errors import unknown
 from memcell.plugins import hooks
 from memcell.plugins.importing import watched
 from memcell.plugins.specs import KINDS, Spec
@@ -154,6 +156,15 @@ def _answers(plugin: str, module: Any, fail: Any) -> list[tuple[str, Any]]:
     """Register one module in a manager of its own and return its hook implementations."""
     manager = pluggy.PluginManager(hooks.PROJECT)
     manager.add_hookspecs(hooks)
+    known = hooks.HOOK_OF_KIND.values()
+    marked = {name for name in dir(module) if manager.parse_hookimpl_opts(module, name) is not None}
+    for name in sorted(marked - set(known)):
+        fail(unknown("hook", name, known))
+    if marked - set(known):
+        return []
+    unmarked = [n for n in known if n not in marked and callable(getattr(module, n, None))]
+    for name in unmarked:
+        fail(f"{name} is not asked, since it is not marked: write @memcell.hookimpl above it")
     try:
         manager.register(module, name=plugin)
         manager.check_pending()
@@ -167,9 +178,16 @@ def _answers(plugin: str, module: Any, fail: Any) -> list[tuple[str, Any]]:
                 fail(f"{name} takes arguments {impl.argnames + impl.kwargnames}; it must take none")
             else:
                 answers.append((name, impl.function))
-    if not answers:
-        known = ", ".join(hooks.HOOK_OF_KIND.values())
-        fail(f"no hook implementation found; mark one of {known} with @memcell.hookimpl")
+    if not answers and not isinstance(module, ModuleType):
+        fail(
+            f"its entry point names a {type(module).__name__}; expected the module that holds the hooks, "
+            f'such as {plugin} = "my_package"'
+        )
+    elif not answers and not unmarked:
+        fail(
+            f"no hook implementation found in {module.__name__}; mark one of {', '.join(known)} "
+            "with @memcell.hookimpl"
+        )
     return answers
 
 
@@ -185,8 +203,8 @@ def _problem(item: Any, kind: str) -> str:
         return f"a spec named {item.name!r}; letters, digits, '-' and '_' expected"
     roles = (("factory", item.factory), ("config", item.config))
     for role, reference in (*roles, ("checker", getattr(item, "checker", None))):
-        if reference is not None and reference.count(":") != 1:
-            return f"'{item.name}' with {role} {reference!r}; expected 'module:attribute'"
+        if reference is not None and (not isinstance(reference, str) or reference.count(":") != 1):
+            return f"'{item.name}' with {role} {reference!r}; expected the text 'module:attribute'"
     return ""
 
 

@@ -202,6 +202,17 @@ class Registry:
         """Return the names of a kind."""
         return sorted({e.spec.name for e in self.entries(kind)})
 
+    def unknown(self, kind: str | None, name: str) -> str:
+        """Say that a kind (None for all) has no such name, which is near, and what was not loaded."""
+        known = {e.spec.name for e in self.entries(kind)}
+        broken = "".join(f" Not loaded: {failure}." for failure in self.failures)
+        selection = str(Selection.of_environment())
+        return (
+            unknown(kind or "plugin", name, known)
+            + broken
+            + (f" {selection}." if selection else "")
+        )
+
     def get(self, kind: str, name: str) -> Entry:
         """Return the entry of that name.
 
@@ -211,8 +222,7 @@ class Registry:
         """
         found = [e for e in self._entries if e.spec.kind == kind and e.spec.name == name]
         if not found:
-            broken = "".join(f" Not loaded: {failure}." for failure in self.failures)
-            raise UsageError(unknown(kind, name, self.names(kind)) + broken)
+            raise UsageError(self.unknown(kind, name))
         if found[0].conflict:
             both = " and ".join(f"{e.distribution} {e.version}" for e in found)
             raise PluginError(f"{kind} '{name}' is brought by {both}; uninstall one of them.")
