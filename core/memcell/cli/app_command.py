@@ -151,15 +151,25 @@ class ConfiguredCommand(click.Command):
         near = get_close_matches(option, flags, n=1, cutoff=0.5)
         hint = f" Did you mean {near[0]}?" if near else ""
         section, _, rest = option.lstrip("-").partition(".")
-        if rest and section in (*DEFAULTS, "data", "probe"):
+        named = rest.partition(".")[0]
+        if section == "probe" and named in default_registry().names("probe"):
+            section = f"probe.{named}"
+        if rest and section.partition(".")[0] in (*DEFAULTS, "data", "probe"):
             mine = [f for f in flags if f.startswith(f"--{section}.")]
+            if not mine and section.startswith("probe"):
+                other = named if section != "probe" else "NAME"
+                return (
+                    f"no such option: {option}: its probe is not switched on; add --probe {other}."
+                )
+            near = get_close_matches(option, mine, n=1, cutoff=0.8)
+            hint = f" Did you mean {near[0]}?" if near else ""
             title = (
                 next(t for t, g in self.groups if any(f in g_.opts for g_ in g for f in mine))
                 if mine
                 else f"the chosen {section}"
             )
             listed = f"its options are: {', '.join(mine)}." if mine else "it has no options."
-            return f"no such option: {option}: {title} does not have it; {listed}"
+            return f"no such option: {option}: {title} does not have it; {listed}{hint}"
         return f"no such option: {option}.{hint}"
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable
 from contextlib import nullcontext
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
@@ -18,6 +19,9 @@ from memcell.plugins.loader import Selection
 from memcell.plugins.options import fields_of
 from memcell.plugins.specs import KINDS
 from memcell.progress import progress
+
+if TYPE_CHECKING:
+    from memcell.testing.failure import Finding
 
 
 @click.command()
@@ -161,10 +165,24 @@ def _checked(entries: list[Entry], expected: Expected) -> list[dict[str, Any]]:
                 bad = [f"{f.check}: {f.reason}" for f in findings if not f.ok]
                 if bad:
                     row["status"] = "failed: " + "; ".join(bad)
+                    row["failures"] = _by_reason(findings)
                 if entry.spec.kind == "cell":
                     row["runs"] = _way(entry)
             shown.advance()
     return rows
+
+
+def _by_reason(findings: Iterable[Finding]) -> list[str]:
+    """Return a line for each reason, with the checks that gave it: one fault makes many checks raise."""
+    checks: dict[str, list[str]] = {}
+    for finding in findings:
+        if not finding.ok:
+            checks.setdefault(finding.reason, []).append(finding.check)
+    lines = []
+    for reason, names in checks.items():
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        lines.append(f"{', '.join(names[:3])}{more}: {reason}")
+    return lines
 
 
 def _way(entry: Entry) -> str:
@@ -197,7 +215,9 @@ def _print(rows: list[dict[str, Any]], check: bool) -> None:
     if check:
         columns.insert(4, "checks")
     columns.append("runs" if check else "summary")
-    table = [[str(row.get(c, "")) for c in columns] for row in rows]
+    # what failed checks say is a line each below the table
+    brief = [{**row, "status": "failed, see below"} if "failures" in row else row for row in rows]
+    table = [[str(row.get(c, "")) for c in columns] for row in brief]
     widths = [max(len(line[i]) for line in [columns, *table]) for i in range(len(columns))]
     # one failed plugin must not push the last column of the others off the screen
     widths = [min(w, 40) for w in widths]
@@ -205,6 +225,8 @@ def _print(rows: list[dict[str, Any]], check: bool) -> None:
         cells = [f"{c:<{w}}" for c, w in zip(line, widths, strict=True)]
         echo("  ".join(cells).rstrip())
     for row in rows:
+        for failure in row.get("failures", ()):
+            echo(f"failed: {failure}")
         for meant in row.get("expected failures", ()):
             echo(f"note: {row['kind']} '{row['name']}' fails on purpose: {meant}")
 

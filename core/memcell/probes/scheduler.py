@@ -9,12 +9,15 @@ measurement in the whole run stays off, says so, and leaves its share to the oth
 from __future__ import annotations
 
 import math
+import sys
 import time
+import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
+from torch import Tensor
 
 from memcell.errors import MemcellError, PluginError
 from memcell.files.reading import read_json_lines
@@ -101,6 +104,8 @@ class ProbeScheduler:
         self._update_cost = cost.update(config.time_steps, config.batch_size, eager)
         self.worked = 0.0
         self.off: dict[str, str] = {}
+        #: Those of other distributions: after each call it is looked whether the network is as it was.
+        self._foreign = {entry.spec.name for entry, _ in chosen if not entry.built_in}
         self.on = self._planned(chosen)
         self._price = {n: p.cost(self.context, p.size) for n, p in self.on.items()}
         self.spent = dict.fromkeys(self.on, 0.0)
@@ -199,12 +204,20 @@ class ProbeScheduler:
     def _call(self, name: str, method: str, *args: Any) -> Any:
         # counted from zero at each call: a sum that went on would round another way after a resume
         self.context.spent, began = 0.0, time.process_time()
+        tensors = _tensors(self.context.network) if name in self._foreign else {}
+        before = {key: tensor.clone() for key, tensor in tensors.items()}
         try:
-            return getattr(self.on[name], method)(*args)
+            found = getattr(self.on[name], method)(*args)
+            if changed := _put_back(tensors, before):
+                raise PluginError(
+                    f"its {method} changed {changed} of the network, which was put back: a probe only looks"
+                )
+            return found
         except Interrupted:
             raise
         except Exception as error:
             # the network is someone's own: whatever a probe cannot do with it must not end the training
+            _put_back(tensors, before)
             self._stop(name, error)
             return None
         finally:
@@ -212,7 +225,9 @@ class ProbeScheduler:
             self.seconds[name] += time.process_time() - began
 
     def _stop(self, name: str, error: Exception) -> None:
-        self.off[name] = reason = f"stopped at update {self.context.update}: {_told(error)}"
+        self.off[name] = reason = (
+            f"stopped at update {self.context.update}: {_told(error, _file_of(self.on[name]))}"
+        )
         self._write(name, "stopped", {"reason": reason})
         del self.on[name]
 
@@ -271,10 +286,39 @@ class ProbeScheduler:
                 self.on[record["probe"]].past.append(record["values"])
 
 
-def _told(error: Exception) -> str:
-    """Return an error in a line; the words of those below are said without their type."""
+def _told(error: Exception, author: str = "") -> str:
+    """Return an error in a line, with the last place in a file of its author's (``author``, a path).
+
+    The words of errors that are raised below the probe are said without their type.
+    """
     kind = "" if isinstance(error, RuntimeError | MemcellError) else f"{type(error).__name__}: "
-    return kind + " ".join(str(error).split())[:200]
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [f"{Path(f.filename).name}, line {f.lineno}: " for f in frames if f.filename == author]
+    return (own[-1] if own else "") + kind + " ".join(str(error).split())[:200]
+
+
+def _tensors(network: torch.nn.Module) -> dict[str, Tensor]:
+    """Return the parameters and buffers of a network by name, detached."""
+    named = (*network.named_parameters(), *network.named_buffers())
+    return {name: tensor.detach() for name, tensor in named}
+
+
+def _put_back(tensors: Mapping[str, Tensor], before: Mapping[str, Tensor]) -> str:
+    """Give tensors back the values that they had, and return in words which had others; empty for none."""
+    changed = [
+        key
+        for key, tensor in tensors.items()
+        if not torch.allclose(tensor, before[key], rtol=0.0, atol=0.0, equal_nan=True)
+    ]
+    for key in changed:
+        tensors[key].copy_(before[key])
+    more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
+    return f"'{changed[0]}'{more}" if changed else ""
+
+
+def _file_of(probe: Probe) -> str:
+    module = sys.modules.get(type(probe).__module__)
+    return getattr(module, "__file__", None) or ""
 
 
 def _plain(value: Any) -> Any:

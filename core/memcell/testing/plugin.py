@@ -41,6 +41,16 @@ from memcell.training.foreign import foreign_parts
 
 Check = tuple[str, Callable[[], None]]
 
+#: Checks that name why others fail too.
+_CAUSES = frozenset(
+    {
+        "step_draws_no_random_numbers",
+        "step_changes_nothing",
+        "step_spares_its_inputs",
+        "step_repeats_itself",
+    }
+)
+
 
 def check_plugin(entry: Entry, expected: Mapping[str, str] | None = None) -> list[Finding]:
     """Check one plugin.
@@ -123,9 +133,12 @@ def concerns(config: RunConfig, registry: Registry) -> list[str]:
         bad = [f for f in quick_findings(entry, config.choices[entry.spec.kind].config) if not f.ok]
         if not bad:
             continue
-        more = f" (and {len(bad) - 1} more: " if len(bad) > 1 else " ("
+        # what impurity does shows in many checks; the one that names the cause is said
+        bad.sort(key=lambda f: f.check not in _CAUSES)
+        more = f"fails {len(bad)} of its checks" if len(bad) > 1 else "fails one of its checks"
         lines.append(
-            f"note: {bad[0].reason} It trains all the same{more}memcell plugins {entry.spec.name} --check)"
+            f"note: {bad[0].reason.removesuffix('.')}. It {more}, and training is tried all the same; "
+            f"what each says: memcell plugins {entry.spec.name} --check"
         )
     return lines
 

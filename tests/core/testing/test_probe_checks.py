@@ -58,6 +58,13 @@ class Pushes(Looks):
         return super().after_update(event, due)
 
 
+class PushesWhenBuilt(Looks):
+    def __init__(self, context, size, config=None):
+        super().__init__(context, size, config)
+        with torch.no_grad():
+            next(context.network.parameters()).mul_(1.001)
+
+
 class Draws(Looks):
     def after_update(self, event, due):
         torch.rand(1)
@@ -100,7 +107,8 @@ class Forgets(Looks):
 PROBES = {
     Fails: "it_measures",
     Silent: "it_measures",
-    Pushes: "training_stays_the_same",
+    Pushes: "it_measures",
+    PushesWhenBuilt: "training_stays_the_same",
     Draws: "training_stays_the_same",
     DrawsPlainly: "training_stays_the_same",
     Cheap: "cost_is_counted",
@@ -177,6 +185,23 @@ def test_a_probe_that_breaks_a_promise_is_rejected(probe, check):
     (function,) = (c for c in PROBE_CHECKS if c.__name__ == check)
     with pytest.raises(CheckFailed):
         function(probe_of(ProbeSpec(name="broken", factory=f"kit_probes:{probe.__name__}")))
+
+
+def test_what_a_probe_writes_over_is_put_back_and_the_probe_is_stopped():
+    subject = probe_of(ProbeSpec(name="broken", factory="kit_probes:Pushes"))
+    checks = {c.__name__: c for c in PROBE_CHECKS}
+    with pytest.raises(CheckFailed, match=r"after_update changed '.+' of the network.*put back"):
+        checks["it_measures"](subject)
+    checks["training_stays_the_same"](subject)
+
+
+def test_a_probe_that_raises_is_stopped_with_its_authors_line():
+    (check,) = (c for c in PROBE_CHECKS if c.__name__ == "it_measures")
+    line = Fails.after_update.__code__.co_firstlineno + 1
+    with pytest.raises(
+        CheckFailed, match=rf"test_probe_checks.py, line {line}: ValueError: no such"
+    ):
+        check(probe_of(ProbeSpec(name="broken", factory="kit_probes:Fails")))
 
 
 @pytest.mark.parametrize("check", GRADIENT_MODE_CHECKS)

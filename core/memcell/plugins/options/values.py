@@ -35,7 +35,7 @@ def from_mapping(config: type[C], values: Mapping[str, Any], where: str = "") ->
             if name in values:  # what has the new name was said later
                 continue
         if name not in known:
-            raise ConfigError(f"{where + ': ' if where else ''}{unknown('option', name, known)}")
+            raise ConfigError(f"{_lead(where)}{unknown('option', name, known)}")
         checked[name] = check(known[name], value, where)
     built = config(**checked)
     validate = getattr(built, "validate", None)
@@ -103,8 +103,7 @@ def _scalar(field: FieldInfo, value: Any, where: str) -> Any:
     if field.type is str and isinstance(value, str):
         value = field.now(value)
         if field.choices and value not in field.choices:
-            name = f"{where} " if where else ""
-            raise ConfigError(unknown(f"value of {name}'{field.flag}'", value, field.choices))
+            raise ConfigError(f"{_lead(where)}{unknown(field.flag, value, field.choices)}")
         return value
     if field.type is bool and isinstance(value, bool):
         return value
@@ -155,3 +154,8 @@ def _brief(value: Any) -> str:
     except ValueError:  # more digits than Python writes
         return "a number of thousands of digits"
     return text if len(text) <= 200 else f"{text[:200]}…"
+
+
+def _lead(where: str) -> str:
+    """Return what a message begins with: the section or plugin whose option it is, and a colon."""
+    return f"{where.removesuffix(':')}: " if where else ""

@@ -1,0 +1,45 @@
+"""What is said of a plugin that is not found, an option that is not there, and checks that fail."""
+
+from __future__ import annotations
+
+import pytest
+
+from memcell.cli.main import run
+from memcell.cli.plugins import _by_reason
+from memcell.plugins.loader import LOAD_PLUGINS
+from memcell.testing.failure import Finding
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("plugins cell", "memcell plugins --kind cell"),
+        ("train memory --probe.order.measurements 3", "add --probe order."),
+        ("train memory --probe.measurements 3", "add --probe NAME."),
+        ("train memory --cell.forget_bias 3", "Did you mean --cell.forget-bias?"),
+        ("train memory --backend 10", "[training]: unknown backend '10'."),
+    ],
+)
+def test_a_refusal_says_what_to_type(words, expected, capsys):
+    assert run(words.split()) == 2
+    assert expected in capsys.readouterr().err
+
+
+def test_a_name_that_the_environment_may_have_left_out_says_so(monkeypatch, capsys):
+    from memcell.plugins import default_registry
+
+    monkeypatch.setenv(LOAD_PLUGINS, "")
+    default_registry.cache_clear()
+    try:
+        for words in ("plugins nowhere", "train memory --cell nowhere"):
+            assert run(words.split()) == 2
+            assert f"{LOAD_PLUGINS} is set" in capsys.readouterr().err
+    finally:
+        monkeypatch.undo()
+        default_registry.cache_clear()
+
+
+def test_one_fault_is_one_line_whatever_the_number_of_checks_that_meet_it():
+    findings = [Finding(check=f"c{i}", ok=False, reason="it raised X") for i in range(5)]
+    findings += [Finding(check="d", ok=False, reason="other"), Finding(check="e", ok=True)]
+    assert _by_reason(findings) == ["c0, c1, c2 and 2 more: it raised X", "d: other"]
