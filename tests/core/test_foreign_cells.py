@@ -243,7 +243,7 @@ def test_windows_within_its_limit_are_fine(make, cells, monkeypatch):
     [
         ("forward", r"tanh", "sin"),
         ("backward", r"\(e0 \+ e1\)", "(e0 - e1)"),
-        ("backward", r"w->restarts && ", "0 && "),
+        ("backward", r"w->resets && ", "0 && "),
         ("inference", r"tanh", "sin"),
     ],
 )
