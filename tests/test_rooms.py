@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -112,3 +114,13 @@ def test_what_only_tells_imports_nothing_heavy(args, forbidden):
     modules = set(done.stdout.rpartition("MODULES")[2].split())
     assert "click" in modules
     assert not modules & set(forbidden)
+
+
+def test_no_class_name_is_given_twice():
+    """A reader who meets a name knows which class it is."""
+    places = defaultdict(list)
+    for module, path in arrows.modules().items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                places[node.name].append(module)
+    assert {name: where for name, where in places.items() if len(where) > 1} == {}

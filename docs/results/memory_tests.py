@@ -19,7 +19,7 @@ import numpy as np
 from scipy.stats import f as f_distribution
 
 from memcell.compare.records import RunRecord
-from memcell.compare.report.differences import Difference, Pair, differences, paired
+from memcell.compare.report.differences import Pair, PairedDifference, differences, paired
 from memcell.compare.report.folder import read_comparison
 from memcell.compare.report.measures import BEST, UPDATES, measure
 from memcell.probes.estimate import known, mean, rank_correlation
@@ -174,7 +174,7 @@ def lines(folder: Path) -> None:
     measured = measure(comparison)
     inference = measured.inferences[0]
     wanted = ((comparison.main_score, inference), (BEST, ""), (UPDATES, ""))
-    found: dict[tuple[str, ...], dict[tuple[str, str], Difference]] = {}
+    found: dict[tuple[str, ...], dict[tuple[str, str], PairedDifference]] = {}
     for d in differences(comparison, measured):
         if d.unit == "seeds" and (d.measure, d.inference) in wanted:
             key = (d.setting, d.reference, d.within)
@@ -189,7 +189,7 @@ def lines(folder: Path) -> None:
         print(f"| {setting} / {reference}{tail} | {of[wanted[0]].n} | {' | '.join(cells)} |")
 
 
-def _cell(d: Difference) -> str:
+def _cell(d: PairedDifference) -> str:
     verdict = "" if d.verdict == "undecided" else f" **{d.verdict}**"
     if d.measure == UPDATES:
         mid, low, high = (f"{np.exp(v):.2f}" for v in (d.difference, d.low, d.high))

@@ -258,7 +258,7 @@ def test_a_second_process_finds_what_the_first_left(bench):
 
 def test_a_second_process_that_fails_leaves_the_number_out():
     from memcell_benchmarks.again import again
-    from memcell_benchmarks.options import Options, Size, Subject
+    from memcell_benchmarks.options import CellChoice, Options, Size
 
     size = Size(hidden_size=4, batch_size=3, time_steps=5, input_size=2)
     options = Options(
@@ -273,7 +273,7 @@ def test_a_second_process_that_fails_leaves_the_number_out():
         sample=0.1,
         check=False,
     )
-    assert again(Subject(cell="no such cell"), "native", size, options) is None
+    assert again(CellChoice(cell="no such cell"), "native", size, options) is None
 
 
 def test_memory_is_left_out_where_nobody_counts_it(bench, monkeypatch, tmp_path):

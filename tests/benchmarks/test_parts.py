@@ -16,7 +16,7 @@ from memcell_benchmarks.contenders import BenchmarkProblem, CellContender, CellP
 from memcell_benchmarks.floor import products
 from memcell_benchmarks.measure import _needed
 from memcell_benchmarks.naive import unroll_naive
-from memcell_benchmarks.options import Size, Subject
+from memcell_benchmarks.options import CellChoice, Size
 from memcell_benchmarks.peers.torch_compile import CompiledStep
 from memcell_benchmarks.peers.torch_lstm import TorchLSTM
 from memcell_benchmarks.timing import Samples, interleaved
@@ -26,7 +26,7 @@ PROBLEM = BenchmarkProblem.of(SIZE, "cpu", torch.float64)
 
 
 def parts_of(cell, normalizer="none"):
-    return CellParts.of(Subject(cell=cell, normalizer=normalizer), PROBLEM, default_registry())
+    return CellParts.of(CellChoice(cell=cell, normalizer=normalizer), PROBLEM, default_registry())
 
 
 def test_contenders_are_sampled_in_turn():
@@ -68,7 +68,7 @@ def test_products_are_those_of_the_cells_equations():
 def test_products_of_a_long_window_are_counted_on_short_ones(cell, steps):
     size = Size(hidden_size=4, batch_size=16, time_steps=steps, input_size=3)
     problem = BenchmarkProblem.of(size, "cpu", torch.float64)
-    subject = Subject(cell=cell)
+    subject = CellChoice(cell=cell)
     whole = CellContender(CellParts.of(subject, problem, default_registry()), problem, unroll_eager)
     wanted = products(whole.train, steps)
     assert _needed(subject, problem, default_registry()).flops == wanted.flops

@@ -16,15 +16,15 @@ from sklearn.metrics import cohen_kappa_score
 from memcell.applications.prediction import PredictionRequest
 from memcell.cli.main import run
 from memcell.errors import UsageError
-from memcell_memory_tasks.app import Memory
+from memcell_memory_tasks.app import MemoryTasks
 from memcell_memory_tasks.config import TASKS, MemoryConfig
 from memcell_memory_tasks.scores import labelled
 
 SMALL = {"streams": 4, "test_streams": 3, "trials": 10}
 
 
-def small(**options) -> Memory:
-    return Memory(MemoryConfig(**{**SMALL, **options}))
+def small(**options) -> MemoryTasks:
+    return MemoryTasks(MemoryConfig(**{**SMALL, **options}))
 
 
 def test_registering_imports_nothing_heavy():

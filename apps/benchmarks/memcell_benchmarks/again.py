@@ -11,12 +11,12 @@ import sys
 import time
 from dataclasses import asdict
 
-from memcell_benchmarks.options import Options, Size, Subject
+from memcell_benchmarks.options import CellChoice, Options, Size
 
 _SECONDS = 300
 
 
-def again(subject: Subject, backend: str, size: Size, options: Options) -> float | None:
+def again(subject: CellChoice, backend: str, size: Size, options: Options) -> float | None:
     """Return the seconds of the first forward and backward in a fresh process, or None where it fails.
 
     The quicker of two processes: the first to touch a page of a virtual machine's memory waits for it.
@@ -59,7 +59,7 @@ def main(request: str) -> str:
     torch.set_num_threads(asked["threads"])
     size = Size(**asked["size"])
     problem = BenchmarkProblem.of(size, asked["device"], getattr(torch, asked["dtype"]))
-    subject, registry = Subject(**asked["subject"]), default_registry()
+    subject, registry = CellChoice(**asked["subject"]), default_registry()
     parts = CellParts.of(subject, problem, registry)
     # torch's own first use is not the backend's: as in the first process, an eager step goes before
     short = problem.first(2)

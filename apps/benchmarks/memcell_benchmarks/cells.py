@@ -23,9 +23,9 @@ from memcell_benchmarks.options import (
     DTYPES,
     FORMER_NAMES,
     KINDS,
+    CellChoice,
     Options,
     Size,
-    Subject,
     cell_with_options,
     each,
     numbers,
@@ -188,7 +188,7 @@ def _backends(asked: str | None, former: str | None, device: str) -> tuple[str, 
 
 def _subjects(
     cells: tuple[str, ...], normalizers: tuple[str, ...], registry: Registry
-) -> tuple[Subject, ...]:
+) -> tuple[CellChoice, ...]:
     known_cells = registry.names("cell")
     known_normalizers = registry.names("normalizer")
     typed = [cell_with_options(cell) for cell in cells]
@@ -198,12 +198,14 @@ def _subjects(
     if cells or normalizers:
         every = [(name, ()) for name in known_cells]
         pairs = itertools.product(chosen or every, normalizers or ("none",))
-        return tuple(Subject(cell=c, normalizer=n, options=o) for (c, o), n in dict.fromkeys(pairs))
-    plain = tuple(Subject(cell=name) for name in known_cells)
+        return tuple(
+            CellChoice(cell=c, normalizer=n, options=o) for (c, o), n in dict.fromkeys(pairs)
+        )
+    plain = tuple(CellChoice(cell=name) for name in known_cells)
     if "lstm" not in known_cells:
         return plain
     return plain + tuple(
-        Subject(cell="lstm", normalizer=n) for n in known_normalizers if n != "none"
+        CellChoice(cell="lstm", normalizer=n) for n in known_normalizers if n != "none"
     )
 
 

@@ -15,7 +15,7 @@ from memcell.plugins import Registry
 from memcell.recurrent.cell import Cell
 from memcell.recurrent.norms import SiteNorms
 from memcell.recurrent.window_call import WindowCall, WindowOutput
-from memcell_benchmarks.options import Size, Subject
+from memcell_benchmarks.options import CellChoice, Size
 
 #: Runs a window, as `memcell.backends.Backend.run` does.
 Unroll = Callable[[WindowCall], WindowOutput]
@@ -88,7 +88,7 @@ class CellParts(NamedTuple):
     norms: SiteNorms
 
     @classmethod
-    def of(cls, subject: Subject, problem: BenchmarkProblem, registry: Registry) -> CellParts:
+    def of(cls, subject: CellChoice, problem: BenchmarkProblem, registry: Registry) -> CellParts:
         """Build them and fill the weights as torch fills its own, the same at every call.
 
         Raises:

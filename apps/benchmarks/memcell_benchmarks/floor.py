@@ -28,7 +28,7 @@ class Products(NamedTuple):
 
 
 # torch has no types for this class, here and where its __init__ is called
-class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class _MatmulRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.count: Counter[Shape] = Counter()
@@ -46,7 +46,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 def products(train: Callable[[], object], time_steps: int) -> Products:
     """Count the matrix products of an eager forward and backward over ``time_steps`` steps."""
-    with _Recorder() as recorder:
+    with _MatmulRecorder() as recorder:
         train()
     cost = {shape: 2.0 * m * k * n for shape in recorder.count for m, k, n in [shape]}
     each_step = [shape for shape, count in recorder.count.items() if count >= time_steps]

@@ -25,7 +25,7 @@ from memcell_benchmarks.contenders import (
 )
 from memcell_benchmarks.floor import MachineRates, Products, products
 from memcell_benchmarks.memory import peak_growth
-from memcell_benchmarks.options import Options, Size, Subject
+from memcell_benchmarks.options import CellChoice, Options, Size
 from memcell_benchmarks.peers.torch_lstm import TorchLSTM
 from memcell_benchmarks.rows import BenchmarkRow
 from memcell_benchmarks.timing import Clock, interleaved
@@ -89,7 +89,7 @@ def _peer(problem: BenchmarkProblem, options: Options) -> _Entrant:
     return _Entrant(row, lstm)
 
 
-def _needed(subject: Subject, problem: BenchmarkProblem, registry: Registry) -> Products:
+def _needed(subject: CellChoice, problem: BenchmarkProblem, registry: Registry) -> Products:
     """Count the matrix products on short windows: they grow evenly with T."""
     counted = []
     for steps in (2, 4):

@@ -54,7 +54,7 @@ class Size:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Subject:
+class CellChoice:
     """A cell with a normalizer at its sites.
 
     Args:
@@ -96,7 +96,7 @@ class Options:
         check: Verify against the eager loop in float64 first.
     """
 
-    subjects: tuple[Subject, ...]
+    subjects: tuple[CellChoice, ...]
     sizes: tuple[Size, ...]
     backends: tuple[str, ...]
     kinds: tuple[str, ...]

@@ -21,7 +21,7 @@ _OUTSIDE = "torch and Python around it: autograd, statistics, sums of gradients"
 
 
 @dataclass(frozen=True)
-class _Run:
+class _ProfiledRun:
     began: float
     ended: float
     forward: TimedCall
@@ -40,7 +40,7 @@ def profile(native: Native, clock: Clock, rounds: int, sample: float) -> Profile
     native.train()
     calls = max(_LEAST, round(sample / min(clock(native.train, 1) for _ in range(3))))
     plain: list[float] = []
-    runs: list[_Run] = []
+    runs: list[_ProfiledRun] = []
     timed = TimedProgram(native.window)
     for _ in range(rounds):
         plain += [clock(native.train, 1) for _ in range(calls)]
@@ -51,7 +51,7 @@ def profile(native: Native, clock: Clock, rounds: int, sample: float) -> Profile
                 native.train()
                 ended = time.perf_counter()
                 there, back = timed.forward.calls[-1], timed.backward.calls[-1]
-                runs.append(_Run(began, ended, there, back))
+                runs.append(_ProfiledRun(began, ended, there, back))
     return Profile(_undisturbed(plain), len(runs), _parts(runs))
 
 
@@ -60,7 +60,7 @@ def _undisturbed(seconds: Sequence[float]) -> float:
     return sorted(seconds)[len(seconds) // 4]
 
 
-def _parts(runs: Sequence[_Run]) -> tuple[ProfilePart, ...]:
+def _parts(runs: Sequence[_ProfiledRun]) -> tuple[ProfilePart, ...]:
     def part(name: str, what: str, of: Callable[[TimedCall], float]) -> ProfilePart:
         there = _undisturbed([of(r.forward) for r in runs])
         return ProfilePart(name, what, there, _undisturbed([of(r.backward) for r in runs]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from memcell_benchmarks.options import Size, Subject
+from memcell_benchmarks.options import CellChoice, Size
 from memcell_benchmarks.profile import Profile
 from memcell_benchmarks.timing import Samples
 
@@ -33,7 +33,7 @@ class BenchmarkRow:
     """
 
     size: Size
-    subject: Subject | None
+    subject: CellChoice | None
     backend: str
     reason: str = ""
     error: float | None = None

@@ -24,7 +24,7 @@ def memcell_apps() -> Iterable[AppSpec]:
     """Register ``memcell train memory`` and the commands beside it."""
     yield AppSpec(
         name="memory",
-        factory="memcell_memory_tasks.app:Memory",
+        factory="memcell_memory_tasks.app:MemoryTasks",
         config="memcell_memory_tasks.config:MemoryConfig",
         summary="Small tasks that need memory: recall, temporal order, Reber grammar, digits in steps.",
         reference="Hochreiter & Schmidhuber 1997; Cooijmans et al. 2016; Badger, Training Memory",

@@ -15,14 +15,14 @@ from memcell.plugins.options import to_mapping
 from memcell.progress import SILENT, Progress
 from memcell.sequences.time_series import TimeSeries
 from memcell_memory_tasks.config import MemoryConfig
-from memcell_memory_tasks.problem import Problem
+from memcell_memory_tasks.problem import MemoryProblem
 from memcell_memory_tasks.scores import MAIN, scores
 
 if TYPE_CHECKING:
     from torch import nn
 
 
-class Memory:
+class MemoryTasks:
     """Small tasks that need memory.
 
     Args:
@@ -33,10 +33,10 @@ class Memory:
     def __init__(self, config: MemoryConfig, dataset: DataSet | None = None) -> None:
         config.validate()
         self.config = config
-        self._made: Problem | None = None
+        self._made: MemoryProblem | None = None
 
     @property
-    def problem(self) -> Problem:
+    def problem(self) -> MemoryProblem:
         """The chosen task, made once.
 
         Raises:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from memcell.applications.app import Row, Task
 from memcell.sequences.time_series import TimeSeries
-from memcell_memory_tasks.problem import Probabilities, Problem
+from memcell_memory_tasks.problem import MemoryProblem, Probabilities
 from memcell_memory_tasks.scores import MAIN, scores
 
 MOST = 20_000
@@ -28,7 +28,7 @@ MOST = 20_000
 Model = Callable[[TimeSeries], Probabilities]
 
 
-def baselines(problem: Problem, task: Task, window: int) -> list[Row]:
+def baselines(problem: MemoryProblem, task: Task, window: int) -> list[Row]:
     """Return the rows, scored on the task's test split.
 
     Args:
@@ -47,7 +47,7 @@ def baselines(problem: Problem, task: Task, window: int) -> list[Row]:
     return rows
 
 
-def _row(name: str, problem: Problem, task: Task, model: Model) -> Row:
+def _row(name: str, problem: MemoryProblem, task: Task, model: Model) -> Row:
     made = {s.name: model(s) for s in task.test}
 
     def of(sequences: list[TimeSeries]) -> dict[str, float]:
@@ -62,13 +62,13 @@ def _by_subject(task: Task) -> dict[str, list[TimeSeries]]:
     return {u: [s for s in task.test if s.subject == u] for u in names}
 
 
-def _majority(problem: Problem) -> Model:
+def _majority(problem: MemoryProblem) -> Model:
     y = np.concatenate([s.targets[s.labelled] for s in problem.train]).astype(np.int64)
     share = (np.bincount(y, minlength=problem.n_classes) / len(y)).astype(np.float32)
     return lambda s: np.tile(share, (s.n_steps, 1))
 
 
-def _this_step(problem: Problem) -> Model:
+def _this_step(problem: MemoryProblem) -> Model:
     from sklearn.linear_model import LogisticRegression
     from sklearn.preprocessing import StandardScaler
 

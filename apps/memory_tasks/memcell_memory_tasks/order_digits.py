@@ -16,17 +16,17 @@ import numpy as np
 from memcell.sequences.time_series import TimeSeries
 from memcell_memory_tasks.config import MemoryConfig
 from memcell_memory_tasks.images import Images, small_digits
-from memcell_memory_tasks.problem import PARTS, Probabilities, Problem, answers
+from memcell_memory_tasks.problem import PARTS, MemoryProblem, Probabilities, answers
 
 GROUPS = ("digits 0-4", "digits 5-9")
 
 
-def make(config: MemoryConfig) -> Problem:
+def make(config: MemoryConfig) -> MemoryProblem:
     """Return the task."""
     steps = 8 if config.rows else 1
     parts = zip(small_digits(config.data_seed), PARTS, strict=True)
     train, valid, test = (_sequences(images, steps, part) for images, part in parts)
-    return Problem(
+    return MemoryProblem(
         train=train,
         valid=valid,
         test=test,

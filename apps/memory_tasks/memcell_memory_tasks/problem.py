@@ -19,7 +19,7 @@ PARTS = ("train", "valid", "test")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Problem:
+class MemoryProblem:
     """A task, made.
 
     Args:

@@ -16,10 +16,17 @@ import numpy as np
 from memcell.sequences.time_series import UNLABELLED, TimeSeries
 from memcell_memory_tasks.config import MemoryConfig
 from memcell_memory_tasks.grammar import LEGAL, SYMBOLS, draw, legal_next, states
-from memcell_memory_tasks.problem import PARTS, Probabilities, Problem, Trial, streams, symbols_of
+from memcell_memory_tasks.problem import (
+    PARTS,
+    MemoryProblem,
+    Probabilities,
+    Trial,
+    streams,
+    symbols_of,
+)
 
 
-def make(config: MemoryConfig) -> Problem:
+def make(config: MemoryConfig) -> MemoryProblem:
     """Return the task."""
     pools = _pools(config)
 
@@ -29,7 +36,7 @@ def make(config: MemoryConfig) -> Problem:
         return symbols, np.append(symbols[1:], UNLABELLED)
 
     made = streams(config, len(SYMBOLS), trial)
-    return Problem(
+    return MemoryProblem(
         **made,
         n_classes=len(SYMBOLS),
         notes=(

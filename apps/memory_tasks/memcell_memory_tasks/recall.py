@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from memcell.sequences.time_series import TimeSeries
 from memcell_memory_tasks.config import MemoryConfig
-from memcell_memory_tasks.problem import Problem, Trial, answers, streams, symbols_of
+from memcell_memory_tasks.problem import MemoryProblem, Trial, answers, streams, symbols_of
 
 
-def make(config: MemoryConfig) -> Problem:
+def make(config: MemoryConfig) -> MemoryProblem:
     """Return the task. Symbols: the cues, the distractors, the question."""
     k, question = config.symbols, config.symbols + config.distractors
 
@@ -31,7 +31,7 @@ def make(config: MemoryConfig) -> Problem:
         asked, cued = np.flatnonzero(symbols == question), np.flatnonzero(symbols < k)
         return np.where(asked // window == cued // window, 1, k)
 
-    return Problem(
+    return MemoryProblem(
         **streams(config, question + 1, trial),
         n_classes=k,
         notes=(

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memcell.sequences.time_series import TimeSeries
-from memcell_memory_tasks.problem import Probabilities, Problem
+from memcell_memory_tasks.problem import MemoryProblem, Probabilities
 
 MAIN = "accuracy"
 
@@ -31,7 +31,7 @@ def labelled(
 
 
 def scores(
-    problem: Problem, sequences: Sequence[TimeSeries], probabilities: Sequence[Probabilities]
+    problem: MemoryProblem, sequences: Sequence[TimeSeries], probabilities: Sequence[Probabilities]
 ) -> dict[str, float]:
     """Return ``accuracy``, ``loss`` (nats), ``kappa`` (Cohen 1960) and what the task adds.
 

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from memcell.sequences.time_series import TimeSeries
 from memcell_memory_tasks.config import MemoryConfig
 from memcell_memory_tasks.images import Images, mnist, small_digits
-from memcell_memory_tasks.problem import PARTS, Problem, answers
+from memcell_memory_tasks.problem import PARTS, MemoryProblem, answers
 
 CLASSES = 10
 
 
-def make(config: MemoryConfig) -> Problem:
+def make(config: MemoryConfig) -> MemoryProblem:
     """Return the task.
 
     Raises:
@@ -39,7 +39,7 @@ def make(config: MemoryConfig) -> Problem:
         _sequences(images, order, f"{source}-{part}", source)
         for images, part in zip(parts, PARTS, strict=True)
     )
-    return Problem(
+    return MemoryProblem(
         train=train,
         valid=valid,
         test=test,

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from memcell.sequences.time_series import TimeSeries
 from memcell_memory_tasks.config import MemoryConfig
-from memcell_memory_tasks.problem import Problem, Trial, answers, streams, symbols_of
+from memcell_memory_tasks.problem import MemoryProblem, Trial, answers, streams, symbols_of
 
 SYMBOLS = ("E", "B", "a", "b", "c", "d", "X", "Y")
 E, B, A, X = 0, 1, 2, 6
 
 
-def make(config: MemoryConfig) -> Problem:
+def make(config: MemoryConfig) -> MemoryProblem:
     """Return the task; classes are 0 XX, 1 XY, 2 YX, 3 YY."""
     n = config.length
 
@@ -33,7 +33,7 @@ def make(config: MemoryConfig) -> Problem:
         symbols[first], symbols[second] = X + one, X + two
         return symbols, answers(symbols, 2 * one + two)
 
-    return Problem(
+    return MemoryProblem(
         **streams(config, len(SYMBOLS), trial),
         n_classes=4,
         notes=(

@@ -46,7 +46,7 @@ class PredictionRequest:
     options: Any = None
 
 
-class Item(Protocol):
+class FoundRecording(Protocol):
     """A recording that was found: small, and can be pickled."""
 
     @property
@@ -54,7 +54,7 @@ class Item(Protocol):
         """What its results are called; another one for each recording."""
 
 
-class Stream(Protocol):
+class NetworkStream(Protocol):
     """The network along one recording, memory carried from call to call."""
 
     def push(
@@ -80,7 +80,7 @@ class Infer(Protocol):
     def __call__(self, sequence: TimeSeries) -> Probabilities:
         """Return class probabilities ``[n_steps, n_classes]`` under the run's inference policy."""
 
-    def begin(self) -> Stream:
+    def begin(self) -> NetworkStream:
         """Return a stream for one recording; it gives the bits of a call with the whole."""
 
 
@@ -93,7 +93,7 @@ class Predictor(Protocol):
 
     imports: tuple[str, ...]
 
-    def find(self, paths: Sequence[str]) -> Sequence[Item]:
+    def find(self, paths: Sequence[str]) -> Sequence[FoundRecording]:
         """Return the recordings that files, folders and globs stand for, in order.
 
         Raises:

@@ -24,7 +24,7 @@ class Axis:
 
 
 @dataclass(frozen=True)
-class Named:
+class NamedPlugin:
     """A plugin by name, with options of its own: ``burn_in(steps=5)``."""
 
     name: str
@@ -38,7 +38,7 @@ class Named:
 _NAMED = re.compile(r"^([^()=]+?)\s*(?:\((.*)\))?$")
 
 
-def named(text: str, where: str) -> Named:
+def named(text: str, where: str) -> NamedPlugin:
     """Read a plugin with its options.
 
     Raises:
@@ -50,7 +50,7 @@ def named(text: str, where: str) -> Named:
             f"{where} got '{text}'; expected NAME or NAME(OPTION=VALUE,…), such as carry_p(p=0.2)"
         )
     pairs = [_pair(p, where) for p in split(found[2] or "", ",")]
-    return Named(found[1], tuple((k.replace("-", "_"), v) for k, v in pairs))
+    return NamedPlugin(found[1], tuple((k.replace("-", "_"), v) for k, v in pairs))
 
 
 def listed(texts: Iterable[str], where: str) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ import tomli_w
 
 from memcell.compare.axes import Axis
 from memcell.compare.fields import SECTIONS
-from memcell.compare.plan import Plan
+from memcell.compare.plan import ComparisonPlan
 from memcell.errors import DataError, MemcellError, UsageError
 from memcell.files.atomic import make_folder, write_atomic
 from memcell.files.reading import check_inside, read_object, refusing
@@ -78,7 +78,7 @@ class ComparisonFolder:
             )
         return {**found, "base": upgraded(found["base"])} if "base" in found else dict(found)
 
-    def write(self, plan: Plan, command: str) -> None:
+    def write(self, plan: ComparisonPlan, command: str) -> None:
         """Write the plan, keeping what is known of the data."""
         make_folder(self.path)
         check_inside(self.runs, self.path)
@@ -120,7 +120,9 @@ def _check(found: Mapping[str, Any]) -> None:
         raise ValueError("'commands' is no list")
 
 
-def merged(plan: Plan, old: Mapping[str, Any], path: Path) -> tuple[tuple[Axis, ...], list[int]]:
+def merged(
+    plan: ComparisonPlan, old: Mapping[str, Any], path: Path
+) -> tuple[tuple[Axis, ...], list[int]]:
     """Return the axes and seeds of a folder's comparison with those of a plan added.
 
     Raises:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
-from memcell.compare.axes import Axis, Named, named
+from memcell.compare.axes import Axis, NamedPlugin, named
 from memcell.compare.fields import canonical, option_of, section_of
 from memcell.errors import ConfigError, IncompatibleError, MemcellError, UsageError, unknown
 from memcell.escape import Lines, line
@@ -75,7 +75,7 @@ class _Resolving:
         self.app, self.registry = app, registry
         self.base: Sections = {k: dict(v) for k, v in base.items()}
         self.problems: list[MemcellError] = []
-        self.kinds: dict[str, list[Named]] = {}
+        self.kinds: dict[str, list[NamedPlugin]] = {}
         self.sections: dict[tuple[str, str], Sections] = {}
 
     def grid(self, axes: Sequence[Axis]) -> Grid:
@@ -108,10 +108,10 @@ class _Resolving:
 
     # --- plugins
 
-    def _plugin(self, axis: Axis, text: str) -> Named | None:
-        def read() -> Named:
+    def _plugin(self, axis: Axis, text: str) -> NamedPlugin | None:
+        def read() -> NamedPlugin:
             one = named(text, f"--{axis.name}")
-            return Named(one.name, tuple((k, self._option(axis.name, one.name, k, v)[1])
+            return NamedPlugin(one.name, tuple((k, self._option(axis.name, one.name, k, v)[1])
                                          for k, v in one.options))  # fmt: skip
 
         return self._try(read)
@@ -144,9 +144,9 @@ class _Resolving:
         kind, _, option = axis.name.partition(".")
         return kind if option and kind in DEFAULTS else None
 
-    def _chosen(self, kind: str) -> list[Named]:
+    def _chosen(self, kind: str) -> list[NamedPlugin]:
         return self.kinds.get(kind) or [
-            Named(str(self.base.get(kind, {}).get("name", DEFAULTS[kind])))
+            NamedPlugin(str(self.base.get(kind, {}).get("name", DEFAULTS[kind])))
         ]
 
     def _fold(self, axis: Axis) -> bool:
@@ -160,7 +160,7 @@ class _Resolving:
             return True
         if len(have) == len(chosen):
             return False
-        out: list[Named] = []
+        out: list[NamedPlugin] = []
         for one in chosen:
             if one not in have:
                 out.append(one)
@@ -168,7 +168,7 @@ class _Resolving:
             for text in axis.values:
                 found = self._try(partial(self._option, kind, one.name, option, text))
                 if found is not None:
-                    out.append(Named(one.name, (*one.options, (option, found[1]))))
+                    out.append(NamedPlugin(one.name, (*one.options, (option, found[1]))))
         self.kinds[kind] = out
         return True
 

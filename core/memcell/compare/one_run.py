@@ -26,7 +26,7 @@ from memcell.jobs import Working
 from memcell.plugins import default_registry
 from memcell.runs.run import device_of, make_trainer
 from memcell.runs.run_folder import RunFolder
-from memcell.runs.scoring import Scored, score, write_scores
+from memcell.runs.scoring import ScoredNetwork, score, write_scores
 from memcell.settings.run_config import RunConfig, resolve
 from memcell.training.trainer import Trainer
 
@@ -125,7 +125,7 @@ def _run(task: RunTask, path: Path, working: Working) -> RunRecord:
     return RunRecord(**facts, status=status, reason=reason, cpu_seconds=work.cpu_seconds)
 
 
-def _numbers(scored: Scored) -> dict[str, dict[str, float]]:
+def _numbers(scored: ScoredNetwork) -> dict[str, dict[str, float]]:
     return {policy: dict(scores) for policy, scores in scored.scores.items()}
 
 

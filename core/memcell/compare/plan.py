@@ -36,7 +36,7 @@ class Planned:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class ComparisonPlan:
     """A comparison.
 
     Args:
@@ -82,7 +82,7 @@ def plan_of(
     seeds: Sequence[int],
     registry: Registry,
     target_loss: float | None = None,
-) -> Plan:
+) -> ComparisonPlan:
     """Resolve a comparison and check every setting.
 
     Args:
@@ -91,7 +91,7 @@ def plan_of(
         axes: What is varied.
         seeds: Seeds.
         registry: What is installed.
-        target_loss: See `Plan`.
+        target_loss: See `ComparisonPlan`.
 
     Raises:
         UsageError: Options, axes or parts that cannot be; all that was found, a line each.
@@ -113,7 +113,7 @@ def plan_of(
         lines = [_where(problem, where, n) for problem, where in problems.items()]
         raise_all([UsageError(line) for line in lines])
     resolved = _shared(grid, configs[0])
-    return Plan(
+    return ComparisonPlan(
         app=app,
         grid=grid,
         base=resolved,

@@ -12,7 +12,7 @@ from typing import Any
 from memcell.compare.baselines import REMARKS, BaselinesTask, do_baselines
 from memcell.compare.folder import ComparisonFolder, merged
 from memcell.compare.one_run import RECORD, RunTask, do_run, finished
-from memcell.compare.plan import Plan, Planned, plan_of
+from memcell.compare.plan import ComparisonPlan, Planned, plan_of
 from memcell.compare.prepared import forget_prepared
 from memcell.compare.records import RunRecord
 from memcell.errors import MemcellError
@@ -28,7 +28,7 @@ AnyTask = RunTask | BaselinesTask
 
 
 def compare(
-    plan: Plan,
+    plan: ComparisonPlan,
     out: Path,
     registry: Registry,
     mode: Mode,
@@ -89,7 +89,7 @@ def report(out: Path, say: Say) -> None:
     build_report(out, say)
 
 
-def imports_of(plan: Plan, registry: Registry) -> tuple[str, ...]:
+def imports_of(plan: ComparisonPlan, registry: Registry) -> tuple[str, ...]:
     """Return the modules that every run of a comparison needs."""
     found = ["memcell.compare.run", "memcell_compiler"]
     # torch's own optimizers import its compiler when they are made
@@ -108,7 +108,9 @@ def perform(task: AnyTask, working: Working) -> Any:
 
 
 class _Comparing:
-    def __init__(self, plan: Plan, folder: ComparisonFolder, say: Say, verbose: bool) -> None:
+    def __init__(
+        self, plan: ComparisonPlan, folder: ComparisonFolder, say: Say, verbose: bool
+    ) -> None:
         self.plan, self.folder, self.say, self.verbose = plan, folder, say, verbose
         self.runs = {run.id: run for run in plan.runs()}
         self.counted: Counter[str] = Counter()

@@ -22,10 +22,10 @@ from distributed import Client, Future, KilledWorker
 from memcell.errors import MemcellError
 from memcell.interrupt import Interrupted, Interrupts
 from memcell.jobs.clients import client_of
-from memcell.jobs.tasks import Mode, Outcome, Task, Working, ask_to_stop, forget, on_worker
+from memcell.jobs.tasks import JobTask, Mode, Outcome, Working, ask_to_stop, forget, on_worker
 from memcell.progress import Progress
 
-T = TypeVar("T", bound=Task)
+T = TypeVar("T", bound=JobTask)
 R = TypeVar("R")
 
 #: How long the loop waits for a result before it looks around, seconds.

@@ -16,7 +16,7 @@ from memcell.interrupt import Interrupted, Interrupts
 from memcell.progress import SILENT, Progress
 
 
-class Task(Protocol):
+class JobTask(Protocol):
     """A small description of work that can be pickled; what it needs is read where it runs."""
 
     @property
@@ -88,7 +88,7 @@ class Mode:
         return not self.jobs and not self.scheduler
 
 
-T = TypeVar("T", bound=Task)
+T = TypeVar("T", bound=JobTask)
 R = TypeVar("R")
 
 #: On a worker: the batch of tasks to whether it was asked to stop. A worker outlives many batches.

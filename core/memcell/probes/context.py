@@ -29,7 +29,7 @@ from memcell.training.seeds import PROBE, torch_seed
 Span = tuple[int, int, int]
 
 
-class Windows(NamedTuple):
+class ProbeWindows(NamedTuple):
     """Windows side by side: ``x [T, B, F]`` and ``y, valid, weight, starts [T, B]``, as in a batch."""
 
     x: Tensor
@@ -106,13 +106,13 @@ class ProbeContext:
         steps = max(s.n_steps for s in self.task.train)
         return min(steps, self.batches * self.config.time_steps)
 
-    def lanes(self, batch: Batch, lanes: Sequence[int]) -> Windows:
+    def lanes(self, batch: Batch, lanes: Sequence[int]) -> ProbeWindows:
         """Return some lanes of a batch."""
         index = torch.tensor(lanes, device=batch.x.device)
         parts = (batch.x, batch.y, batch.valid, batch.weight, batch.starts)
-        return Windows(*(part.index_select(1, index) for part in parts))
+        return ProbeWindows(*(part.index_select(1, index) for part in parts))
 
-    def windows(self, spans: Sequence[Span], held_out: bool = False) -> Windows:
+    def windows(self, spans: Sequence[Span], held_out: bool = False) -> ProbeWindows:
         """Return steps of training sequences (or, held out, of validation's) side by side.
 
         Shorter spans are padded at their end.
@@ -134,7 +134,7 @@ class ProbeContext:
             own = known if weighed is None else weighed[i][cut] * known
             weight[:n, lane] = torch.from_numpy(np.asarray(own, dtype=np.float32))
             starts[:n, lane] = torch.from_numpy(source.starts[cut])
-        return Windows(*(t.to(self.network.device) for t in (x, y, valid, weight, starts)))
+        return ProbeWindows(*(t.to(self.network.device) for t in (x, y, valid, weight, starts)))
 
     def sample(self, count: int, held_out: bool = False, labelled: bool = True) -> list[Span]:
         """Return windows on the fixed grid, drawn once from the seed; the same for every call.
@@ -179,7 +179,7 @@ class ProbeContext:
 
     def run(
         self,
-        windows: Windows,
+        windows: ProbeWindows,
         began: CarriedState,
         *,
         dropout: bool = False,
@@ -228,7 +228,7 @@ class ProbeContext:
         ):
             yield net, generator if dropout else None
 
-    def losses(self, windows: Windows, logits: Tensor) -> Tensor:
+    def losses(self, windows: ProbeWindows, logits: Tensor) -> Tensor:
         """Return weighted losses ``[T, B]`` as training has them, nats."""
         weights = self._class_weights
         flat = nn.functional.cross_entropy(
@@ -239,7 +239,7 @@ class ProbeContext:
         )
         return flat.view_as(windows.weight) * windows.weight
 
-    def lane_losses(self, windows: Windows, logits: Tensor) -> list[float | None]:
+    def lane_losses(self, windows: ProbeWindows, logits: Tensor) -> list[float | None]:
         """Return the mean loss of each lane over its weighted steps, None without any."""
         sums = self.losses(windows, logits.detach()).double().sum(0).tolist()
         weights = windows.weight.double().sum(0).tolist()

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from memcell.backends import Layer, StepMasks
 from memcell.network.network import Network
-from memcell.probes.context import Windows
+from memcell.probes.context import ProbeWindows
 from memcell.recurrent.policy import CarriedState
 from memcell.recurrent.state import State, leaves
 
@@ -27,7 +27,7 @@ class StateTrace(NamedTuple):
     ages: Tensor
 
 
-def keep_states(network: Network, windows: Windows, began: CarriedState) -> StateTrace:
+def keep_states(network: Network, windows: ProbeWindows, began: CarriedState) -> StateTrace:
     """Run windows layer by layer, without dropout, normalizers as in inference.
 
     Args:

@@ -153,7 +153,7 @@ def histogram(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class PointRow:
     """A named row of points.
 
     Args:
@@ -176,7 +176,7 @@ class Row:
 
 
 def rows(
-    found: Sequence[Row],
+    found: Sequence[PointRow],
     x_label: str,
     alt: str,
     *,
@@ -226,7 +226,7 @@ def rows(
     return canvas.markup(alt, wide=wide)
 
 
-def _row(area: Area, row: Row, y: float, never: float) -> None:
+def _row(area: Area, row: PointRow, y: float, never: float) -> None:
     name = row.name if len(row.name) <= LETTERS else row.name[: LETTERS - 1] + "…"
     area.canvas.text(area.left - 6, float(area.at_y(y)) + 4, name, "end", SOFT, 12)
     for value, at in row.faint:

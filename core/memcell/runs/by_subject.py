@@ -47,7 +47,7 @@ class Mean:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Difference:
+class SubjectDifferences:
     """One model minus another, subject by subject, in one score.
 
     Args:
@@ -75,7 +75,7 @@ def mean_of(row: Row, name: str) -> Mean:
     return Mean.of(score_of(row, subject, name) for subject in row.subjects)
 
 
-def differences(rows: Sequence[Row], first: str) -> list[Difference]:
+def differences(rows: Sequence[Row], first: str) -> list[SubjectDifferences]:
     """Return the first row minus each of the others, in every score.
 
     Args:
@@ -96,7 +96,7 @@ def differences(rows: Sequence[Row], first: str) -> list[Difference]:
             found = [d for d in pairs if math.isfinite(d)]
             if found:
                 made.append(
-                    Difference(
+                    SubjectDifferences(
                         score=name,
                         name=mine.name,
                         minus=other.name,
@@ -152,7 +152,7 @@ def intervals_tsv(
     return _text(lines)
 
 
-def differences_tsv(made: Sequence[Difference]) -> str:
+def differences_tsv(made: Sequence[SubjectDifferences]) -> str:
     """Return a line for each difference."""
     lines = [["score", "name", "minus", "mean", "low", "high", "p", "smallest_p", "subjects"]]
     for d in made:

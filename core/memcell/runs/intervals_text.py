@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from memcell.applications.app import Row
 from memcell.escape import line
-from memcell.runs.by_subject import Difference, mean_of
+from memcell.runs.by_subject import SubjectDifferences, mean_of
 from memcell.statistics.bootstrap import NONE, Interval
 
 #: Scores that have their intervals on a screen; the files have all.
@@ -57,7 +57,7 @@ def by_subject(rows: Sequence[Row], name: str) -> str:
     return "\n".join(lines)
 
 
-def of_differences(made: Sequence[Difference], name: str) -> str:
+def of_differences(made: Sequence[SubjectDifferences], name: str) -> str:
     """Return a line for each difference in one score."""
     mine = [d for d in made if d.score == name]
     if not mine:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from memcell.applications.prediction import Item, Record
+from memcell.applications.prediction import FoundRecording, Record
 from memcell.errors import CheckpointError, DiskError, UsageError
 from memcell.files.atomic import make_folder, write_atomic
 from memcell.files.reading import subfolders
@@ -19,7 +19,7 @@ from memcell.jobs import Mode, Outcome, run_tasks
 from memcell.plugins import default_registry
 from memcell.progress import Progress, progress
 from memcell.runs.predict_task import (
-    Opened,
+    LoadedModel,
     PredictionOptions,
     PredictTask,
     do_recording,
@@ -95,7 +95,7 @@ def predict(
     return code
 
 
-def imports_of(opened: Opened) -> tuple[str, ...]:
+def imports_of(opened: LoadedModel) -> tuple[str, ...]:
     """Return the modules that every recording needs, so that workers need not import them one by one."""
     cells = {type(module).__module__ for module in opened.network.modules()}
     own = (type(opened.predictor).__module__, *opened.predictor.imports)
@@ -128,7 +128,7 @@ def _digest(run: Path) -> str:
 class _Predicting:
     """The recordings of one call, wherever they are done."""
 
-    def __init__(self, items: list[Item], say: Say) -> None:
+    def __init__(self, items: list[FoundRecording], say: Say) -> None:
         self.items, self.say = items, say
         self.records: dict[str, Record] = {}
         self.warned: set[str] = set()
@@ -179,7 +179,7 @@ class _Predicting:
         return f"{done} of {len(self.items)} recordings are done and kept: {first}the same command goes on"
 
 
-def _said(records: list[Record], opened: Opened, out: Path, say: Say) -> int:
+def _said(records: list[Record], opened: LoadedModel, out: Path, say: Say) -> int:
     failed = [r for r in records if r["status"] == "failed"]
     for record in failed[:MOST_FAILURES]:
         say(f"failed: {record['recording']}: {record['reason']}")

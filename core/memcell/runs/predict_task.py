@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from memcell.applications.app import predictor_of
-from memcell.applications.prediction import Item, PredictionRequest, Predictor, Record
+from memcell.applications.prediction import FoundRecording, PredictionRequest, Predictor, Record
 from memcell.errors import CheckpointError, UsageError
 from memcell.files.reading import MOST_WEIGHTS, read_bytes, refusing
 from memcell.inference.inference import InferenceStream, probabilities
@@ -62,7 +62,7 @@ class PredictTask:
     """One recording to do."""
 
     wanted: PredictionOptions
-    item: Item
+    item: FoundRecording
 
     @property
     def id(self) -> str:
@@ -71,7 +71,7 @@ class PredictTask:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Opened:
+class LoadedModel:
     """A model in this process.
 
     Args:
@@ -114,7 +114,7 @@ def do_recording(task: PredictTask, working: Working) -> Record:
 
 
 @lru_cache(maxsize=1)
-def opened_model(wanted: PredictionOptions) -> Opened:
+def opened_model(wanted: PredictionOptions) -> LoadedModel:
     """Load a model and build its app; kept until another one is asked for.
 
     Raises:
@@ -140,7 +140,7 @@ def opened_model(wanted: PredictionOptions) -> Opened:
     )
     with refusing(folder.model):
         predictor = predictor_of(built, wanted.app, asked)
-    return Opened(
+    return LoadedModel(
         network=network.to(device).eval(),
         facts=facts,
         policy=policy,
@@ -167,7 +167,7 @@ def model_id(path: Path) -> str:
 class Inference:
     """The network of an opened model; it stops between two pieces where the person asked to."""
 
-    def __init__(self, opened: Opened, stop: Callable[[], bool]) -> None:
+    def __init__(self, opened: LoadedModel, stop: Callable[[], bool]) -> None:
         self._opened, self._stop = opened, stop
 
     def __call__(self, sequence: TimeSeries) -> NDArray[np.float32]:

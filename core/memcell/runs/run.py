@@ -25,7 +25,7 @@ from memcell.runs.compatibility import check, misfits
 from memcell.runs.intervals_text import with_intervals
 from memcell.runs.reporting import try_report
 from memcell.runs.run_folder import RunFolder
-from memcell.runs.scoring import Scored, label_of, pooled_intervals, score, write_scores
+from memcell.runs.scoring import ScoredNetwork, label_of, pooled_intervals, score, write_scores
 from memcell.runs.tables import as_text
 from memcell.settings.run_config import Choice, RunConfig
 from memcell.training.foreign import foreign_parts, origin_of
@@ -240,7 +240,7 @@ class Job:
     processes: Processes = ALONE
 
 
-def train_networks(job: Job, control: RunConfig | None) -> list[Scored]:
+def train_networks(job: Job, control: RunConfig | None) -> list[ScoredNetwork]:
     """Train and score a network and its control run; what is trained already is scored only.
 
     Raises:
@@ -253,7 +253,7 @@ def train_networks(job: Job, control: RunConfig | None) -> list[Scored]:
     return [_train_one(each) for each in jobs]
 
 
-def write_results(job: Job, scored: Sequence[Scored], beside: bool = True) -> list[Row]:
+def write_results(job: Job, scored: Sequence[ScoredNetwork], beside: bool = True) -> list[Row]:
     """Hold the baselines beside the networks, and write tables and picture; return the rows.
 
     Args:
@@ -333,7 +333,7 @@ def warn_of_few_updates(config: RunConfig, task: Task, say: Say) -> None:
         )
 
 
-def _train_one(job: Job) -> Scored:
+def _train_one(job: Job) -> ScoredNetwork:
     config, say = job.config, job.say
     trainer = make_trainer(
         config, job.registry, job.app, job.task, job.path, job.device, job.resume, job.processes

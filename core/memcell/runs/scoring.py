@@ -40,7 +40,7 @@ EVAL_POLICIES = ("carry", "reset")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Scored:
+class ScoredNetwork:
     """A trained network with its scores.
 
     Args:
@@ -65,7 +65,7 @@ def label_of(config: RunConfig) -> str:
     return network_label(config.choices["cell"].name, config.choices["policy"].name)
 
 
-def score(trainer: Trainer, config: RunConfig, app: App, folder: RunFolder) -> Scored:
+def score(trainer: Trainer, config: RunConfig, app: App, folder: RunFolder) -> ScoredNetwork:
     """Score a trained network on the test split under both inference policies, and store the model.
 
     Args:
@@ -102,7 +102,7 @@ def score(trainer: Trainer, config: RunConfig, app: App, folder: RunFolder) -> S
     )
     if trainer.processes.main:
         save_model(folder, network, facts)
-    return Scored(
+    return ScoredNetwork(
         label=label,
         rows=rows,
         scores=scores,

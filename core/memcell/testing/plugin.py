@@ -35,7 +35,7 @@ from memcell.testing.listing import check_config_import, check_listing
 from memcell.testing.normalizers import NORMALIZER_CHECKS
 from memcell.testing.optimizers import OPTIMIZER_CHECKS
 from memcell.testing.policies import POLICY_CHECKS
-from memcell.testing.probes import PROBE_CHECKS, Subject
+from memcell.testing.probes import PROBE_CHECKS, ProbeUnderTest
 from memcell.testing.samplers import SAMPLER_CHECKS
 from memcell.training.foreign import foreign_parts
 
@@ -219,7 +219,7 @@ def _checks_of_kind(entry: Entry) -> Iterator[Check]:
         mode = entry_declared(entry, spec)
         yield from ((c.__name__, partial(c, build, mode)) for c in GRADIENT_MODE_CHECKS)
     elif isinstance(spec, ProbeSpec):
-        subject = Subject(entry, entry.config({}))
+        subject = ProbeUnderTest(entry, entry.config({}))
         yield from ((c.__name__, partial(c, subject)) for c in PROBE_CHECKS)
     elif spec.kind == "optimizer":
         yield from ((c.__name__, partial(c, build)) for c in OPTIMIZER_CHECKS)

@@ -35,7 +35,7 @@ from memcell.testing.numbers import seeded
 from memcell.testing.policies.harness import FEATURES, HIDDEN, recordings, stream_order
 from memcell.testing.trace_cell import TraceCell
 from memcell.training.gradients.mode import GradientMode
-from memcell.training.parts import Parts
+from memcell.training.parts import TrainingParts
 from memcell.training.trainer import Trainer
 
 #: As many lanes as `stream_order` lays out.
@@ -52,14 +52,14 @@ CONFIG = TrainingConfig(
 )
 
 
-class Subject(NamedTuple):
+class ProbeUnderTest(NamedTuple):
     """A probe to check, with its options."""
 
     entry: Entry
     config: Any
 
 
-def probe_of(spec: ProbeSpec, **options: Any) -> Subject:
+def probe_of(spec: ProbeSpec, **options: Any) -> ProbeUnderTest:
     """Return what the checks of probes take.
 
     Args:
@@ -67,7 +67,7 @@ def probe_of(spec: ProbeSpec, **options: Any) -> Subject:
         **options: Values of its config; defaults for the others.
     """
     entry = Entry(spec=spec, distribution="(not installed)", version="-")
-    return Subject(entry, entry.config(options))
+    return ProbeUnderTest(entry, entry.config(options))
 
 
 class _Carry(StatePolicy):
@@ -135,7 +135,7 @@ def _trainer(folder: Path) -> Trainer:
         encoder = nn.Linear(FEATURES, HIDDEN)
         stack = RecurrentStack([Layer(TraceCell(HIDDEN, HIDDEN), None, "eager")])
         network = Network(encoder, stack, 2, policy.make_start(stack.initial_state(1)))
-    parts = Parts(
+    parts = TrainingParts(
         network=network,
         sampler=_Streams(),
         policy=policy,
@@ -149,7 +149,7 @@ def _trainer(folder: Path) -> Trainer:
     return Trainer(CONFIG, "carry", task, parts, RunFolder(folder))
 
 
-class _Run(NamedTuple):
+class _ProbeRun(NamedTuple):
     trainer: Trainer
     probes: ProbeScheduler | None
     lines: list[dict[str, Any]]
@@ -157,8 +157,8 @@ class _Run(NamedTuple):
 
 
 def _train(
-    folder: Path, subject: Subject | None, stop: int = 0, *, scheduled: bool = False
-) -> _Run:
+    folder: Path, subject: ProbeUnderTest | None, stop: int = 0, *, scheduled: bool = False
+) -> _ProbeRun:
     """Train in a folder, with a probe or without; go on from a checkpoint where there is one.
 
     Args:
@@ -181,12 +181,12 @@ def _train(
     try:
         trainer.train(interrupts)
     except Interrupted:
-        return _Run(trainer, probes, [], b"")
+        return _ProbeRun(trainer, probes, [], b"")
     if probes is not None:
         probes.end()
     text = path.probes.read_text("utf-8") if path.probes.exists() else ""
     lines = [json.loads(line) for line in text.splitlines()]
-    return _Run(trainer, probes, lines, path.metrics.read_bytes())
+    return _ProbeRun(trainer, probes, lines, path.metrics.read_bytes())
 
 
 @contextmanager
@@ -195,7 +195,7 @@ def _folder() -> Iterator[Path]:
         yield Path(folder)
 
 
-def it_measures(subject: Subject) -> None:
+def it_measures(subject: ProbeUnderTest) -> None:
     """In a small training it measures and sums up, and nothing that it does fails."""
     with _folder() as folder, must_work("a probe to be built", "See memcell.Probe."):
         probe_type(subject.entry)
@@ -217,7 +217,7 @@ def it_measures(subject: Subject) -> None:
     )
 
 
-def training_stays_the_same(subject: Subject) -> None:
+def training_stays_the_same(subject: ProbeUnderTest) -> None:
     """Weights, metrics and random numbers are those of a training without it, to the bit."""
     with _folder() as folder:
         plain = _train(folder / "plain", None)
@@ -243,7 +243,7 @@ def training_stays_the_same(subject: Subject) -> None:
     )
 
 
-def cost_is_counted(subject: Subject) -> None:
+def cost_is_counted(subject: ProbeUnderTest) -> None:
     """What it spends is counted by the context, and at most what `cost` says for each measurement."""
     runs = 0
 
@@ -273,7 +273,7 @@ def cost_is_counted(subject: Subject) -> None:
     )
 
 
-def it_resumes(subject: Subject) -> None:
+def it_resumes(subject: ProbeUnderTest) -> None:
     """A training that was stopped and goes on measures what the whole one measures, to the bit."""
     with _folder() as folder:
         whole = _train(folder / "whole", subject)
@@ -288,7 +288,10 @@ def it_resumes(subject: Subject) -> None:
 
 
 def _counted(
-    folder: Path, subject: Subject | None, hook: Callable[..., None], total: Callable[[], int]
+    folder: Path,
+    subject: ProbeUnderTest | None,
+    hook: Callable[..., None],
+    total: Callable[[], int],
 ) -> int:
     before = total()
     handle = nn.modules.module.register_module_forward_hook(
@@ -316,7 +319,7 @@ def _random_numbers() -> tuple[Any, ...]:
     return random.getstate(), repr(numpy_state), torch.get_rng_state().numpy().tobytes()
 
 
-PROBE_CHECKS: tuple[Callable[[Subject], None], ...] = (
+PROBE_CHECKS: tuple[Callable[[ProbeUnderTest], None], ...] = (
     it_measures,
     training_stays_the_same,
     cost_is_counted,

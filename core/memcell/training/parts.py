@@ -27,7 +27,7 @@ P = TypeVar("P")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Parts:
+class TrainingParts:
     """What trains and is trained."""
 
     network: Network
@@ -43,7 +43,7 @@ class Parts:
 
 def build_parts(
     config: RunConfig, registry: Registry, app: App, task: Task, device: torch.device
-) -> Parts:
+) -> TrainingParts:
     """Build everything that a run trains with.
 
     Two runs that differ only in policy or sampler begin with the same weights.
@@ -73,7 +73,7 @@ def build_parts(
     )
     spec = config.choices["sampler"]
     can = registry.get("sampler", spec.name).capabilities(spec.config)
-    return Parts(
+    return TrainingParts(
         network=network,
         sampler=sampler,
         policy=policy,

@@ -35,7 +35,7 @@ from memcell.training.foreign import generated_by
 from memcell.training.memory import RunMemory
 from memcell.training.observing import Observer, TrainingFolder, UpdateEvent
 from memcell.training.optimization import averaged, learning_rate, take_averages
-from memcell.training.parts import Parts
+from memcell.training.parts import TrainingParts
 from memcell.training.processes import ALONE, Processes
 from memcell.training.seeds import epoch_rng, lengths_rng, mask_generator, run_generator
 from memcell.training.state import Position, TrainingState, load_optimizer, read_state, write_state
@@ -61,7 +61,7 @@ class Trainer:
         config: TrainingConfig,
         eval_policy: str,
         task: Task,
-        parts: Parts,
+        parts: TrainingParts,
         folder: TrainingFolder,
         progress: Progress = SILENT,
         processes: Processes = ALONE,

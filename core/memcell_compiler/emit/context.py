@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from memcell_compiler.emit.memory import ProgramMemory, padded
 from memcell_compiler.emit.timers import timer
-from memcell_compiler.ir.ir import Matrix, Op, Piece, Value
+from memcell_compiler.ir.ir import ColumnRange, Matrix, Op, Value
 from memcell_compiler.ir.program import Added, Program
 from memcell_compiler.passes.schedule import LANE_SUMS, Schedule
 from memcell_compiler.passes.storage_plan import StoragePlan
@@ -47,7 +47,7 @@ class Context:
     rows: list[tuple[str, str]] = field(default_factory=list)
     swaps: dict[Value, str] = field(default_factory=dict)
     chunked: dict[str, str] = field(default_factory=dict)
-    added: dict[Piece, list[tuple[Added, int]]] = field(default_factory=dict)
+    added: dict[ColumnRange, list[tuple[Added, int]]] = field(default_factory=dict)
     timed: bool = False
 
     @classmethod
@@ -59,7 +59,7 @@ class Context:
         for added in program.added:
             offset = 0
             for tile in added.tiles:
-                if isinstance(tile, Piece):
+                if isinstance(tile, ColumnRange):
                     made.added.setdefault(tile, []).append((added, offset))
                 offset += tile.width
         made._declare()

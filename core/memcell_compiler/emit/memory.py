@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from memcell_compiler.ir.ir import Number, Op, Piece, Tiles, Value
+from memcell_compiler.ir.ir import ColumnRange, Number, Op, Tiles, Value
 from memcell_compiler.ir.program import Array, Program, StorePlace
 from memcell_compiler.passes.schedule import Schedule
 from memcell_compiler.passes.storage_plan import StoragePlan
@@ -32,7 +32,7 @@ def literal(number: Number) -> str:
     return f"({value} {'*' if number.lanes_power > 0 else '/'} (real)B)"
 
 
-def index_of(piece: Piece, j: str) -> str:
+def index_of(piece: ColumnRange, j: str) -> str:
     """Return the C of the column of its value that column j of a piece is, whatever the loop."""
     terms = [str(piece.offset)] if piece.offset else []
     inner = piece.width
@@ -85,7 +85,7 @@ class ProgramMemory:
         if join is not None:
             return join.name, padded(join.width)
         piece = tiles[0]
-        assert isinstance(piece, Piece)
+        assert isinstance(piece, ColumnRange)
         if piece.value.op is Op.MATMUL and piece.value not in self.program.given:
             name, ld = self.buffer(piece.value)
             return f"{name} + {piece.offset}", ld
@@ -98,7 +98,7 @@ class ProgramMemory:
             return padded(array.width)
         return array.width
 
-    def element(self, piece: Piece, j: str, index: str | None = None) -> str:
+    def element(self, piece: ColumnRange, j: str, index: str | None = None) -> str:
         """Return the C expression of column j of a piece that lies in memory, for row r.
 
         Args:

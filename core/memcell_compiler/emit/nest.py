@@ -11,7 +11,7 @@ import itertools
 from collections.abc import Iterable
 
 from memcell_compiler.emit.memory import index_of
-from memcell_compiler.ir.ir import Piece
+from memcell_compiler.ir.ir import ColumnRange
 
 
 class Nest:
@@ -38,7 +38,7 @@ class Nest:
         """Whether it is one loop."""
         return len(self._sizes) <= 1
 
-    def index(self, piece: Piece) -> tuple[str, int | None]:
+    def index(self, piece: ColumnRange) -> tuple[str, int | None]:
         """Return the column of a piece's value, and by how much it moves in the innermost loop.
 
         None where it has no constant step: the column is then that of column ``j``.

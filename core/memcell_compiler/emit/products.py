@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from memcell_compiler.emit.context import Context
 from memcell_compiler.emit.memory import padded
-from memcell_compiler.ir.ir import Op, Piece, Tiles, Value
+from memcell_compiler.ir.ir import ColumnRange, Op, Tiles, Value
 from memcell_compiler.ir.program import Added
 
 
@@ -76,7 +76,7 @@ def early(c: Context) -> list[str]:
         assert value.matrix is not None
         depth, columns = value.matrix.shape
         piece = value.args[0]
-        assert isinstance(piece, Piece)
+        assert isinstance(piece, ColumnRange)
         place = c.program.given[piece.value]
         width, offset = place.array.width, place.offset + piece.offset
         source = f"{c.memory.handed(place.array.name)} + (low * B + b0) * {width} + {offset}"
@@ -123,7 +123,7 @@ def late_product(c: Context, value: Value) -> list[str]:
         source, ld, step = f"{join.name}_base", padded(join.width), f"n * {padded(join.width)}"
     else:
         piece = value.args[0]
-        assert isinstance(piece, Piece)
+        assert isinstance(piece, ColumnRange)
         given = c.program.given[piece.value]
         ld = given.array.width
         source = (
@@ -192,7 +192,7 @@ def _packed(c: Context, added: Added, value: Value) -> tuple[str, str, list[str]
 def _given(c: Context, tiles: Tiles) -> tuple[str, int]:
     """Return where a chunk's first row of something handed to the program lies, and its width."""
     piece = tiles[0]
-    assert isinstance(piece, Piece)
+    assert isinstance(piece, ColumnRange)
     place = c.program.given[piece.value]
     width = place.array.width
     at = f"(low * B + b0) * {width} + {place.offset + piece.offset}"

@@ -9,7 +9,7 @@ from memcell_compiler.emit.memory import ProgramMemory, literal
 from memcell_compiler.emit.nest import Nest
 from memcell_compiler.emit.sums import variance_row
 from memcell_compiler.ir.elementwise import C_SOURCE
-from memcell_compiler.ir.ir import Number, Op, Operand, Piece, Value, pieces
+from memcell_compiler.ir.ir import ColumnRange, Number, Op, Operand, Value, pieces
 from memcell_compiler.ir.program import Added, StorePlace
 from memcell_compiler.passes.schedule import LANE_SUMS, Schedule
 
@@ -19,7 +19,7 @@ STEP = {"sum": "{0} += {1};", "max": "{0} = m_max({0}, {1});", "min": "{0} = m_m
 
 
 #: A value that is added up, a piece of what it is added up of, and where that goes.
-_Reduction = tuple[Value, Operand, Piece | None]
+_Reduction = tuple[Value, Operand, ColumnRange | None]
 
 
 class RowLoop:
@@ -37,7 +37,7 @@ class RowLoop:
         memory: ProgramMemory,
         schedule: Schedule,
         stage: int,
-        added: dict[Piece, list[tuple[Added, int]]],
+        added: dict[ColumnRange, list[tuple[Added, int]]],
     ) -> None:
         self.memory, self.schedule, self.stage, self.added = memory, schedule, stage, added
         self.lines: list[str] = []
@@ -60,7 +60,7 @@ class RowLoop:
             self.lines.append(f"real v{value.order} = {START[value.name]};")
         for value in mine:
             if value.op is Op.FOLD:
-                at = self.memory.element(Piece(value, 0, value.width), "j")
+                at = self.memory.element(ColumnRange(value, 0, value.width), "j")
                 head = f"for (long j = 0; j < {value.width}; j++)"
                 self.lines.append(f"{head} {at} = {START[value.name]};")
         last = max(self._last_level(v) for v in mine)
@@ -109,7 +109,7 @@ class RowLoop:
             for value in mine
             if value.op in (Op.ROWSUM, Op.FOLD, *LANE_SUMS) and value not in paired
             for i, piece in enumerate(value.args)
-            if level == (self._read_at(piece) if isinstance(piece, Piece) else 0)
+            if level == (self._read_at(piece) if isinstance(piece, ColumnRange) else 0)
         ]
         points = [
             v for v in mine if v.op is Op.POINT and v.width > 1 and schedule.level[v] == level
@@ -122,14 +122,16 @@ class RowLoop:
                 [r for r in reductions if r[1].width == width],
             )
 
-    def _read_at(self, piece: Piece) -> int:
+    def _read_at(self, piece: ColumnRange) -> int:
         return self.schedule.level_read(piece, self.stage, piece.width)
 
     def _keep_scalar(self, value: Value) -> None:
         for target in self.schedule.targets.get(value, []):
             self.lines.append(f"{self.memory.target(target, value, '0')} = v{value.order};")
         if value in self.memory.plan.block_memory:
-            self.lines.append(f"{self.memory.element(Piece(value, 0, 1), '0')} = v{value.order};")
+            self.lines.append(
+                f"{self.memory.element(ColumnRange(value, 0, 1), '0')} = v{value.order};"
+            )
 
     def _columns(self, width: int, points: list[Value], reductions: list[_Reduction]) -> None:
         loop = _Columns(self, width, Nest(width, self._shapes(points, reductions)))
@@ -138,7 +140,7 @@ class RowLoop:
             for target in self.schedule.targets.get(value, []):
                 loop.lines.append(f"{self.memory.target(target, value, 'j')} = {name};")
             if value in self.memory.plan.row_memory or value in self.memory.plan.block_memory:
-                place = self.memory.element(Piece(value, 0, width), "j")
+                place = self.memory.element(ColumnRange(value, 0, width), "j")
                 loop.lines.append(f"{place} = {name};")
         for value, piece, into in reductions:
             expression = self.operand(piece, loop)
@@ -154,7 +156,7 @@ class RowLoop:
             if value not in self.schedule.onward:
                 loop.lines.append(f"v{value.order}_part[j] += {expression};")
                 continue
-            for added, offset in self.added.get(Piece(value, 0, value.width), []):
+            for added, offset in self.added.get(ColumnRange(value, 0, value.width), []):
                 loop.lines.append(f"{added.name}_sum[{offset} + j] += {expression};")
         names = ",".join(dict.fromkeys(loop.sums))
         pragma = [f"#pragma omp simd{f' reduction(+:{names})' if names else ''}"]
@@ -179,8 +181,8 @@ class RowLoop:
     ) -> Iterator[tuple[int, ...]]:
         """Yield the dimensions along which a loop reads and adds up."""
         for _, piece, into in reductions:
-            yield from (p.sizes for p in (piece, into) if isinstance(p, Piece) and p.sizes)
-        pending = [*points, *(p.value for _, p, _ in reductions if isinstance(p, Piece))]
+            yield from (p.sizes for p in (piece, into) if isinstance(p, ColumnRange) and p.sizes)
+        pending = [*points, *(p.value for _, p, _ in reductions if isinstance(p, ColumnRange))]
         seen: set[Value] = set()
         while pending:
             value = pending.pop()
@@ -205,7 +207,7 @@ class RowLoop:
         assert loop is not None
         return loop.operand(operand)
 
-    def _scalar(self, piece: Piece) -> str:
+    def _scalar(self, piece: ColumnRange) -> str:
         value = piece.value
         schedule = self.schedule
         here = schedule.stage.get(value) == self.stage
@@ -229,7 +231,7 @@ class RowLoop:
             raise Unsupported(f"no C for {value.name}")
         return C_SOURCE[value.name].format(*(self.operand(a, loop) for a in value.args))
 
-    def picked(self, piece: Piece, j: str, column: str | None = None) -> str:
+    def picked(self, piece: ColumnRange, j: str, column: str | None = None) -> str:
         """Return the C of a column of the row that an index names.
 
         Args:
@@ -239,7 +241,7 @@ class RowLoop:
         """
         value = piece.value
         index = value.args[0]
-        assert isinstance(index, Piece)
+        assert isinstance(index, ColumnRange)
         key = ("index", value.args)
         if key not in self._scalars:
             self._scalars[key] = f"i{len(self._scalars)}_{self.stage}"
@@ -258,7 +260,7 @@ class RowLoop:
         if join is not None:
             return f"{join.name}[{row} * {join.width} + {at}]"
         source = value.right[0]
-        assert isinstance(source, Piece)
+        assert isinstance(source, ColumnRange)
         return f"v{source.value.order}_at[{row} * {source.value.width} + {at}]"
 
 
@@ -282,11 +284,11 @@ class _Columns:
             self.lines.append(f"const real v{value.order} = {code};")
         return self._names[value]
 
-    def operand(self, piece: Piece) -> str:
+    def operand(self, piece: ColumnRange) -> str:
         """Return the variable of a piece: computed here, or read here once."""
         value, schedule = piece.value, self.rows.schedule
         if value.width == 1:  # one number, repeated
-            return self.rows._scalar(Piece(value, 0, 1))
+            return self.rows._scalar(ColumnRange(value, 0, 1))
         if value in schedule.free and value.op is Op.POINT and piece.whole:
             return self.name(value)
         here = (
@@ -312,7 +314,7 @@ class _Columns:
             lines.append(f"const real {self._names[key]} = {code};")
         return self._names[key]
 
-    def column(self, piece: Piece) -> tuple[str, int | None]:
+    def column(self, piece: ColumnRange) -> tuple[str, int | None]:
         """Return the column of its value that a piece is read or added up at, and its innermost step."""
         index, step = self.nest.index(piece)
         if step:
@@ -326,10 +328,10 @@ class _Columns:
         self.sums += [name] if value.name == "sum" else []
         self.vector &= value.name == "sum"
 
-    def fold(self, value: Value, into: Piece, expression: str) -> None:
+    def fold(self, value: Value, into: ColumnRange, expression: str) -> None:
         """Add a column up at its place."""
         index, step = self.column(into)
-        at = self.rows.memory.element(Piece(value, 0, value.width), "j", index)
+        at = self.rows.memory.element(ColumnRange(value, 0, value.width), "j", index)
         if step == 0:
             name = f"f{len(self.after)}_{value.order}"
             self.before.append(f"real {name} = {START[value.name]};")

@@ -6,7 +6,7 @@ from memcell_compiler.emit.context import Context, indented
 from memcell_compiler.emit.memory import index_of, literal
 from memcell_compiler.emit.rows import START, STEP
 from memcell_compiler.ir.elementwise import C_SOURCE
-from memcell_compiler.ir.ir import Number, Op, Operand, Piece, Value
+from memcell_compiler.ir.ir import ColumnRange, Number, Op, Operand, Value
 
 
 def vectors(c: Context, values: list[Value]) -> list[str]:
@@ -34,7 +34,7 @@ def vector_loop(c: Context, values: list[Value]) -> list[str]:
     for value in values:
         operands = (
             f"v{a.value.order}"
-            if isinstance(a, Piece) and a.value in values and a.whole
+            if isinstance(a, ColumnRange) and a.value in values and a.whole
             else plain(c, a, "j")
             for a in value.args
         )

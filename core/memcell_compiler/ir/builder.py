@@ -11,11 +11,11 @@ import numpy as np
 from memcell.recurrent.refusals import Unsupported
 from memcell_compiler.ir.elementwise import folded
 from memcell_compiler.ir.ir import (
+    ColumnRange,
     Matrix,
     Number,
     Op,
     Operand,
-    Piece,
     Tiles,
     Value,
     cut,
@@ -86,7 +86,7 @@ class Builder:
 
     def _fold(self, name: str, tiles: Tiles, into: np.ndarray, width: int) -> Tiles:
         """Add columns up where ``into`` says; nothing, where that cannot be written for these tiles."""
-        rows = any(isinstance(t, Piece) and t.value.rows for t in tiles)
+        rows = any(isinstance(t, ColumnRange) and t.value.rows for t in tiles)
         value = Value(Op.FOLD, width, rows, name, tiles)
         at, targets = 0, []
         for tile in tiles:
@@ -97,22 +97,22 @@ class Builder:
         value.into = tuple(t[0] for t in targets)
         places = tuple((t.offset, t.sizes, t.strides) for t in value.into)
         known = self._value(("fold", name, tiles, width, places), value)
-        return (Piece(known, 0, width),)
+        return (ColumnRange(known, 0, width),)
 
     def _point(self, name: str, args: Tiles, width: int) -> Operand:
         simple = _simplified(name, args, width)
         if simple is not None:
             return simple
         args = tuple(replace(a, width=1) if isinstance(a, Number) else a for a in args)
-        rows = any(isinstance(a, Piece) and a.value.rows for a in args)
+        rows = any(isinstance(a, ColumnRange) and a.value.rows for a in args)
         value = self._value(("point", name, width, *args), Value(Op.POINT, width, rows, name, args))
-        return Piece(value, 0, width)
+        return ColumnRange(value, 0, width)
 
     def matmul(self, left: Tiles, matrix: Matrix) -> Tiles:
         """Multiply rows with a matrix parameter."""
         assert width_of(left) == matrix.shape[0], (width_of(left), matrix.shape)
         value = Value(Op.MATMUL, matrix.shape[1], True, args=left, matrix=matrix)
-        return (Piece(self._value(("matmul", left, matrix), value), 0, value.width),)
+        return (ColumnRange(self._value(("matmul", left, matrix), value), 0, value.width),)
 
     def row_reduction(self, name: str, tiles: Tiles, before: RowLayout) -> Tiles:
         """Sum (or take the largest or smallest) over columns."""
@@ -124,9 +124,9 @@ class Builder:
 
     def row_sum(self, name: str, tiles: Tiles) -> Tiles:
         """Sum (or take the largest or smallest) over all columns."""
-        rows = any(isinstance(t, Piece) and t.value.rows for t in tiles)
+        rows = any(isinstance(t, ColumnRange) and t.value.rows for t in tiles)
         value = Value(Op.ROWSUM, 1, rows, name, tiles)
-        return (Piece(self._value(("rowsum", name, tiles), value), 0, 1),)
+        return (ColumnRange(self._value(("rowsum", name, tiles), value), 0, 1),)
 
     def batch_sum(self, tiles: Tiles, cuts: set[int]) -> Tiles:
         """Sum over the lanes, piece by piece."""
@@ -139,7 +139,7 @@ class Builder:
                     made += self.pointwise("mul", [(tile,), times], set())
                     continue
                 value = Value(Op.BATCHSUM, tile.width, False, args=(tile,))
-                made.append(Piece(self._value(("batchsum", tile), value), 0, tile.width))
+                made.append(ColumnRange(self._value(("batchsum", tile), value), 0, tile.width))
         return tuple(made)
 
     def gather(self, table: Value, index: Tiles, columns: int, cuts: set[int]) -> Tiles:
@@ -151,18 +151,18 @@ class Builder:
             value = Value(
                 Op.GATHER, stop - start, True, str(columns), index, table=table, offset=start
             )
-            made.append(Piece(self._value(key, value), 0, stop - start))
+            made.append(ColumnRange(self._value(key, value), 0, stop - start))
         return tuple(made)
 
     def lookup(self, source: Tiles, index: Tiles) -> Tiles:
         """Take a row of a row value for each lane."""
         value = Value(Op.LOOKUP, width_of(source), True, args=index, right=source)
-        return (Piece(self._value(("lookup", source, index), value), 0, value.width),)
+        return (ColumnRange(self._value(("lookup", source, index), value), 0, value.width),)
 
     def scatter(self, index: Tiles, source: Tiles) -> Tiles:
         """Add each lane's row to the row that its index names."""
         value = Value(Op.SCATTER, width_of(source), True, args=index, right=source)
-        return (Piece(self._value(("scatter", source, index), value), 0, value.width),)
+        return (ColumnRange(self._value(("scatter", source, index), value), 0, value.width),)
 
     def outer(self, left: Tiles, right: Tiles) -> Value:
         """Return the sum over lanes of products, ``left^T right``."""
@@ -177,7 +177,7 @@ class Builder:
         return found
 
 
-def _crossing(targets: list[Piece]) -> bool:
+def _crossing(targets: list[ColumnRange]) -> bool:
     """Whether of two pieces of one width some columns meet, and not all in the same places.
 
     They are added up in one loop, in which a column must not read what another one writes.

@@ -52,7 +52,7 @@ class Number:
 
 
 @dataclass(frozen=True)
-class Piece:
+class ColumnRange:
     """Columns of a value: ``offset … offset + width``, or some that lie apart, or are repeated.
 
     With ``sizes``, column j is ``offset + sum(i * stride)`` over the index i of j in each dimension, as torch
@@ -78,7 +78,7 @@ class Piece:
         return found
 
 
-Operand = Number | Piece
+Operand = Number | ColumnRange
 #: Pieces side by side: a tensor [B, N] or [N].
 Tiles = tuple[Operand, ...]
 
@@ -127,7 +127,7 @@ class Value:
     name: str = ""
     args: Tiles = ()
     right: Tiles = ()
-    into: tuple[Piece, ...] = ()
+    into: tuple[ColumnRange, ...] = ()
     matrix: Matrix | None = None
     onto: Value | None = None
     table: Value | None = None
@@ -136,13 +136,13 @@ class Value:
 
     def operands(self) -> list[Value]:
         """Return the values that it is computed from, matrices and tables excepted."""
-        found = [a.value for a in (*self.args, *self.right) if isinstance(a, Piece)]
+        found = [a.value for a in (*self.args, *self.right) if isinstance(a, ColumnRange)]
         return found if self.onto is None else [*found, self.onto]
 
 
-def pieces(tiles: Tiles) -> list[Piece]:
+def pieces(tiles: Tiles) -> list[ColumnRange]:
     """Return the pieces among tiles."""
-    return [t for t in tiles if isinstance(t, Piece)]
+    return [t for t in tiles if isinstance(t, ColumnRange)]
 
 
 def width_of(tiles: Tiles) -> int:
@@ -157,9 +157,9 @@ def cut(tiles: Tiles, start: int, stop: int) -> Tiles:
     for tile in tiles:
         low, high = max(start - at, 0), min(stop - at, tile.width)
         if low < high:
-            if isinstance(tile, Piece) and tile.sizes and high - low < tile.width:
+            if isinstance(tile, ColumnRange) and tile.sizes and high - low < tile.width:
                 found += fitted(tile.value, tile.columns()[low:high])
-            elif isinstance(tile, Piece):
+            elif isinstance(tile, ColumnRange):
                 found.append(replace(tile, offset=tile.offset + low, width=high - low))
             else:
                 found.append(replace(tile, width=high - low))
@@ -167,9 +167,9 @@ def cut(tiles: Tiles, start: int, stop: int) -> Tiles:
     return tuple(found)
 
 
-def fitted(value: Value, columns: np.ndarray) -> list[Piece]:
+def fitted(value: Value, columns: np.ndarray) -> list[ColumnRange]:
     """Return as few pieces as can be found that are the given columns of a value, in order."""
-    found: list[Piece] = []
+    found: list[ColumnRange] = []
     start = 0
     while start < len(columns):
         piece = _regular(value, columns[start:])
@@ -178,7 +178,7 @@ def fitted(value: Value, columns: np.ndarray) -> list[Piece]:
     return found
 
 
-def _regular(value: Value, columns: np.ndarray) -> Piece:
+def _regular(value: Value, columns: np.ndarray) -> ColumnRange:
     """Return the longest piece that begins as the columns do, of those with one more dimension at a time."""
     sizes: list[int] = []
     strides: list[int] = []
@@ -200,8 +200,8 @@ def _regular(value: Value, columns: np.ndarray) -> Piece:
         width *= count
     offset = int(columns[0])
     if width == 1 or (len(sizes) == 1 and strides[0] == 1):
-        return Piece(value, offset, width)
-    return Piece(value, offset, width, tuple(sizes), tuple(strides))
+        return ColumnRange(value, offset, width)
+    return ColumnRange(value, offset, width, tuple(sizes), tuple(strides))
 
 
 def ancestors(roots: list[Value], stop: set[Value] | None = None) -> list[Value]:

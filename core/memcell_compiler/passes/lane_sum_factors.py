@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from memcell_compiler.ir.builder import Builder
 from memcell_compiler.ir.ir import (
+    ColumnRange,
     Number,
     Op,
     Operand,
-    Piece,
     Tiles,
     Value,
     ancestors,
@@ -65,7 +65,7 @@ def _parts(operand: Operand) -> tuple[list[Operand], list[Operand]]:
 
 def _product(factors: list[Operand], build: Builder, width: int) -> Operand:
     def order(factor: Operand) -> int:
-        return factor.value.order if isinstance(factor, Piece) else -1
+        return factor.value.order if isinstance(factor, ColumnRange) else -1
 
     product, *rest = sorted(factors, key=order)
     for factor in rest:

@@ -10,7 +10,7 @@ import torch
 from torch import fx
 
 from memcell.recurrent.refusals import Unsupported, said
-from memcell_compiler.ir.ir import Matrix, Number, Op, Piece, Tiles, width_of
+from memcell_compiler.ir.ir import ColumnRange, Matrix, Number, Op, Tiles, width_of
 from memcell_compiler.passes.lower_moves import Sources, picked
 from memcell_compiler.passes.lowering import Lowering, lowers
 from memcell_compiler.trace.shapes import is_plain, lane_dim, layout_of, shape_of, sizes_of
@@ -164,7 +164,7 @@ def matrix_of(low: Lowering, weight: fx.Node, b: int, turned: bool) -> Matrix:
     *_, rows, columns = shape_of(weight)
     for tiles in (low.tiles(weight), low.made_before(weight)):
         piece = tiles[0] if len(tiles) == 1 else None
-        if not isinstance(piece, Piece) or piece.value.op is not Op.LEAF:
+        if not isinstance(piece, ColumnRange) or piece.value.op is not Op.LEAF:
             continue
         size = rows * columns
         at = piece.columns()[b * size : (b + 1) * size].reshape(rows, columns)
@@ -175,7 +175,7 @@ def matrix_of(low: Lowering, weight: fx.Node, b: int, turned: bool) -> Matrix:
     raise Unsupported("a weight that lies nowhere")
 
 
-def _lying(piece: Piece, at: np.ndarray) -> Matrix | None:
+def _lying(piece: ColumnRange, at: np.ndarray) -> Matrix | None:
     depth, width = at.shape
     start = int(at[0, 0])
     down = int(at[1, 0]) - start if depth > 1 else width

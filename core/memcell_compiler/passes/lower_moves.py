@@ -17,7 +17,7 @@ from torch import Tensor, fx
 from torch.utils import _pytree as pytree
 
 from memcell.recurrent.refusals import Unsupported, said
-from memcell_compiler.ir.ir import Number, Operand, Piece, Tiles, cut, fitted, width_of
+from memcell_compiler.ir.ir import ColumnRange, Number, Operand, Tiles, cut, fitted, width_of
 from memcell_compiler.passes.cuts import VIEWS, sections, slice_range
 from memcell_compiler.passes.lowering import Lowering, SplitParts, lowers
 from memcell_compiler.trace.shapes import is_plain, lane_dim, layout_of, shape_of, sizes_of
@@ -216,9 +216,9 @@ def _picked(tiles: Tiles, columns: np.ndarray) -> list[Operand]:
     return made
 
 
-def only_leaf(tiles: Tiles) -> Piece | None:
+def only_leaf(tiles: Tiles) -> ColumnRange | None:
     """Return the piece that tiles are, where they are one."""
-    return tiles[0] if len(tiles) == 1 and isinstance(tiles[0], Piece) else None
+    return tiles[0] if len(tiles) == 1 and isinstance(tiles[0], ColumnRange) else None
 
 
 def _columns(low: Lowering, node: fx.Node) -> Tiles | None:

@@ -15,7 +15,7 @@ from torch import fx
 
 from memcell.recurrent.refusals import Unsupported, said
 from memcell_compiler.ir.builder import Builder
-from memcell_compiler.ir.ir import Matrix, Piece, Tiles, Value
+from memcell_compiler.ir.ir import ColumnRange, Matrix, Tiles, Value
 from memcell_compiler.passes.cuts import find_cuts
 from memcell_compiler.passes.lanes import LaneNumbers
 from memcell_compiler.passes.weights import weight_of
@@ -30,7 +30,7 @@ class SplitParts:
 
 
 @dataclass(frozen=True)
-class Rule:
+class LoweringRule:
     """How an operation is lowered.
 
     Args:
@@ -43,7 +43,7 @@ class Rule:
 
 
 #: Rules by the operation's overload.
-RULES: dict[Any, Rule] = {}
+RULES: dict[Any, LoweringRule] = {}
 _Lower = TypeVar("_Lower", bound=Callable[..., Any])
 
 
@@ -56,7 +56,7 @@ def lowers(*targets: Any, makes_parts: bool = False) -> Callable[[_Lower], _Lowe
     def register(function: _Lower) -> _Lower:
         for target in targets:
             assert target not in RULES, f"two rules for {target}"
-            RULES[target] = Rule(function, makes_parts)
+            RULES[target] = LoweringRule(function, makes_parts)
         return function
 
     return register
@@ -95,13 +95,13 @@ class Lowering:
             rows, columns = shape
             value = self.build.leaf(name, rows * columns, False)
             self.matrices[node] = Matrix(value, columns, 0, False, shape)
-            self._tiles[node] = (Piece(value, 0, value.width),)
+            self._tiles[node] = (ColumnRange(value, 0, value.width),)
             return value
         found = layout_of(node, self.lanes)
         if found.rows and any(s != 1 for s in shape[: lane_dim(node, self.lanes)]):
             raise Unsupported(f"sizes {shape} whose first one is not the lanes")
         value = self.build.leaf(name, found.width, found.rows)
-        self._tiles[node] = (Piece(value, 0, found.width),)
+        self._tiles[node] = (ColumnRange(value, 0, found.width),)
         return value
 
     def tiles(self, node: fx.Node) -> Tiles:
@@ -158,7 +158,7 @@ class Lowering:
             value = self.build.leaf(name, layout_of(node, self.lanes).width, False)
             self.before[node] = value
         value = self.before[node]
-        return (Piece(value, 0, value.width),)
+        return (ColumnRange(value, 0, value.width),)
 
     def _lowered(self, node: fx.Node) -> Tiles | SplitParts:
         rule = RULES.get(node.target)

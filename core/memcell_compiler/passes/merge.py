@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import replace
 
-from memcell_compiler.ir.ir import Op, Piece, Value, ancestors
+from memcell_compiler.ir.ir import ColumnRange, Op, Value, ancestors
 
 
 def merge_products(roots: list[Value]) -> None:
@@ -30,7 +30,7 @@ def _merge_one(roots: list[Value]) -> bool:
         for operand in value.operands():
             readers.setdefault(operand, set()).add(value)
         for piece in value.args:
-            if isinstance(piece, Piece):
+            if isinstance(piece, ColumnRange):
                 readers.setdefault(_through(piece).value, set()).add(value)
     for value in values:
         pair = _pair(value)
@@ -43,9 +43,9 @@ def _merge_one(roots: list[Value]) -> bool:
         top = _chained(first, second)
         for total in sums:
             piece = total.args[0]
-            assert isinstance(piece, Piece)
+            assert isinstance(piece, ColumnRange)
             total.name = "copy"
-            total.args = (Piece(top, _through(piece).offset, piece.width),)
+            total.args = (ColumnRange(top, _through(piece).offset, piece.width),)
         return True
     return False
 
@@ -65,16 +65,20 @@ def _chained(first: Value, second: Value) -> Value:
     return chain[-1]
 
 
-def _copied(value: Value) -> Piece | None:
+def _copied(value: Value) -> ColumnRange | None:
     """Return the columns of a product that a value is a copy of."""
-    if value.op is not Op.POINT or value.name != "copy" or not isinstance(value.args[0], Piece):
+    if (
+        value.op is not Op.POINT
+        or value.name != "copy"
+        or not isinstance(value.args[0], ColumnRange)
+    ):
         return None
     piece = _through(value.args[0])
     plain = piece.width == value.width and not piece.sizes
     return piece if plain and piece.value.op is Op.MATMUL else None
 
 
-def _through(piece: Piece) -> Piece:
+def _through(piece: ColumnRange) -> ColumnRange:
     """Return the columns of a product that a piece is, through copies, or the piece."""
     found = _copied(piece.value)
     if found is None:
@@ -86,7 +90,7 @@ def _pair(value: Value) -> tuple[Value, Value] | None:
     if value.op is not Op.POINT or value.name != "add":
         return None
     a, b = value.args
-    if not isinstance(a, Piece) or not isinstance(b, Piece):
+    if not isinstance(a, ColumnRange) or not isinstance(b, ColumnRange):
         return None
     if _through(a).sizes or _through(b).sizes:
         return None
@@ -101,6 +105,6 @@ def _is_sum(value: Value, first: Value, second: Value) -> bool:
     if pair is None or {*pair} != {first, second}:
         return False
     a, b = value.args
-    if not isinstance(a, Piece) or not isinstance(b, Piece) or a.width != b.width:
+    if not isinstance(a, ColumnRange) or not isinstance(b, ColumnRange) or a.width != b.width:
         return False
     return _through(a).offset == _through(b).offset

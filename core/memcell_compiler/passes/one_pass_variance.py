@@ -10,7 +10,7 @@ Going back through the mean leaves ``sum(z - mean)``, which is 0.
 
 from __future__ import annotations
 
-from memcell_compiler.ir.ir import Number, Op, Piece, Value, ancestors
+from memcell_compiler.ir.ir import ColumnRange, Number, Op, Value, ancestors
 
 _ZERO = (Number(0.0),)
 
@@ -31,7 +31,7 @@ def find_variances(roots: list[Value]) -> None:
 
 def _sum(value: Value, paired: set[Value]) -> None:
     piece = value.args[0]
-    if not isinstance(piece, Piece) or not piece.whole:
+    if not isinstance(piece, ColumnRange) or not piece.whole:
         return
     if _total(piece) is not None:
         value.op, value.name, value.args = Op.POINT, "copy", _ZERO
@@ -40,26 +40,26 @@ def _sum(value: Value, paired: set[Value]) -> None:
     if square.op is not Op.POINT or square.name != "mul" or square.args[0] != square.args[1]:
         return
     deviation = square.args[0]
-    total = _total(deviation) if isinstance(deviation, Piece) and deviation.whole else None
+    total = _total(deviation) if isinstance(deviation, ColumnRange) and deviation.whole else None
     if total is not None and total not in paired:
         paired.add(total)
         value.op, value.args = Op.VARIANCE, total.args
-        value.right = (Piece(total, 0, total.width),)
+        value.right = (ColumnRange(total, 0, total.width),)
 
 
-def _total(piece: Piece) -> Value | None:
+def _total(piece: ColumnRange) -> Value | None:
     """Return the sum whose mean a piece is the deviation from, or None where it is something else."""
     deviation = piece.value
     if not deviation.rows or deviation.op is not Op.POINT or deviation.name != "sub":
         return None
     what, mean = deviation.args
-    if not isinstance(mean, Piece) or not mean.whole or mean.width != piece.width:
+    if not isinstance(mean, ColumnRange) or not mean.whole or mean.width != piece.width:
         return None
     if mean.value.op is not Op.POINT or mean.value.name not in ("mul", "div"):
         return None
     share = {"mul": Number(1.0, -1), "div": Number(1.0, 1)}[mean.value.name]
     for total, number in (mean.value.args, mean.value.args[::-1]):
-        if number == share and isinstance(total, Piece) and total.whole:
+        if number == share and isinstance(total, ColumnRange) and total.whole:
             found = total.value
             return found if found.op is Op.BATCHSUM and found.args == (what,) else None
     return None
@@ -67,7 +67,9 @@ def _total(piece: Piece) -> Value | None:
 
 def _is_zero(operand: object) -> bool:
     return (
-        isinstance(operand, Piece) and operand.value.name == "copy" and operand.value.args == _ZERO
+        isinstance(operand, ColumnRange)
+        and operand.value.name == "copy"
+        and operand.value.args == _ZERO
     )
 
 

@@ -8,7 +8,7 @@ Values of one stage, level and width are computed in one loop and live in regist
 from __future__ import annotations
 
 from memcell_compiler.ir.elementwise import CHEAP
-from memcell_compiler.ir.ir import Op, Piece, Tiles, Value
+from memcell_compiler.ir.ir import ColumnRange, Op, Tiles, Value
 from memcell_compiler.ir.program import Program
 from memcell_compiler.passes.partition import is_given
 from memcell_compiler.passes.storage_requests import Join, StorageRequests
@@ -52,7 +52,7 @@ class Schedule:
             a.value
             for v in everything
             for a in (*v.args, *v.right)
-            if isinstance(a, Piece) and not a.whole
+            if isinstance(a, ColumnRange) and not a.whole
         }
         self.late = [v for v in self.values if v.op is Op.OUTER or v in self.late_stores]
         self.bases = {v.onto for v in self.values if v.onto is not None}
@@ -105,7 +105,7 @@ class Schedule:
         piece = value.args[0]
         states = {s.before for s in self.program.states}
         return (
-            isinstance(piece, Piece)
+            isinstance(piece, ColumnRange)
             and not piece.sizes
             and piece.value in self.given
             and piece.value not in states
@@ -132,11 +132,11 @@ class Schedule:
     def _level(self, value: Value, stage: int) -> int:
         level = 0
         for arg in value.args:
-            if isinstance(arg, Piece):
+            if isinstance(arg, ColumnRange):
                 level = max(level, self.level_read(arg, stage, value.width))
         return level
 
-    def level_read(self, piece: Piece, stage: int, width: int) -> int:
+    def level_read(self, piece: ColumnRange, stage: int, width: int) -> int:
         """Return the first level at which a piece can be read in a loop of a width."""
         operand = piece.value
         if self.stage.get(operand) != stage or operand not in self.level or not operand.rows:
@@ -153,7 +153,7 @@ class Schedule:
             t.value
             for a in self.program.added
             for t in a.tiles
-            if isinstance(t, Piece) and not t.whole
+            if isinstance(t, ColumnRange) and not t.whole
         }
         return {
             v for v in self.values if v.op is Op.BATCHSUM and v not in inside and v not in parts

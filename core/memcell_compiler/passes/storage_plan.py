@@ -7,7 +7,7 @@ where that is cheap; only the others are kept, for a row or for the block.
 from __future__ import annotations
 
 from memcell_compiler.ir.elementwise import CHEAP
-from memcell_compiler.ir.ir import Op, Piece, Value
+from memcell_compiler.ir.ir import ColumnRange, Op, Value
 from memcell_compiler.ir.program import StorePlace
 from memcell_compiler.passes.schedule import LANE_SUMS, Schedule
 from memcell_compiler.passes.storage_requests import Target
@@ -41,7 +41,7 @@ class StoragePlan:
                 continue
             at = self._s.stage[value], self._s.level.get(value, -1)
             for arg in value.args:
-                if not isinstance(arg, Piece) or arg.value not in self._s.stage:
+                if not isinstance(arg, ColumnRange) or arg.value not in self._s.stage:
                     continue
                 operand = arg.value
                 if operand.op not in (Op.POINT, Op.ROWSUM, Op.FOLD) or not operand.rows:
@@ -90,9 +90,9 @@ class StoragePlan:
             return False
         if value in self._s.in_parts or depth == 0:
             return False
-        return all(self._at_hand(a, value, depth) for a in value.args if isinstance(a, Piece))
+        return all(self._at_hand(a, value, depth) for a in value.args if isinstance(a, ColumnRange))
 
-    def _at_hand(self, piece: Piece, value: Value, depth: int) -> bool:
+    def _at_hand(self, piece: ColumnRange, value: Value, depth: int) -> bool:
         operand = piece.value
         if operand in self._s.ready or operand in self._s.free or operand in self.home:
             return True
@@ -108,7 +108,7 @@ class StoragePlan:
         kept_longer = operand in self.block_memory
         return kept_longer or (operand in self.row_memory and value not in self.block_memory)
 
-    def _read_at(self, value: Value, piece: Piece) -> int:
+    def _read_at(self, value: Value, piece: ColumnRange) -> int:
         """Return the level of the loop that reads a piece for a value."""
         if value.op in (Op.ROWSUM, Op.FOLD, *LANE_SUMS):
             return self._s.level_read(piece, self._s.stage[value], piece.width)

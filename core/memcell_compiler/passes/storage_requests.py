@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from memcell_compiler.ir.ir import Op, Operand, Piece, Tiles, Value, ancestors
+from memcell_compiler.ir.ir import ColumnRange, Op, Operand, Tiles, Value, ancestors
 from memcell_compiler.ir.program import Array, Program, StorePlace
 from memcell_compiler.passes.partition import is_given
 
@@ -77,11 +77,13 @@ class StorageRequests:
     def _gather_roots(self) -> None:
         program = self.program
         readers: dict[Value, int] = {}
-        reached = [t.value for tiles, _ in program.stores for t in tiles if isinstance(t, Piece)]
-        reached += [t.value for s in program.states for t in s.after if isinstance(t, Piece)]
+        reached = [
+            t.value for tiles, _ in program.stores for t in tiles if isinstance(t, ColumnRange)
+        ]
+        reached += [t.value for s in program.states for t in s.after if isinstance(t, ColumnRange)]
         for added in program.added:
             reached += [added.outer] if added.outer else []
-            reached += [t.value for t in added.tiles if isinstance(t, Piece)]
+            reached += [t.value for t in added.tiles if isinstance(t, ColumnRange)]
         for value in reached:
             readers[value] = readers.get(value, 0) + 1
         for value in ancestors(reached, set(self.given)):
@@ -93,7 +95,7 @@ class StorageRequests:
             if (
                 program.backward
                 and len(tiles) == 1
-                and isinstance(first, Piece)
+                and isinstance(first, ColumnRange)
                 and first.whole
                 and first.value.op is Op.MATMUL
                 and first.value.onto is None
@@ -110,7 +112,7 @@ class StorageRequests:
             if (
                 program.backward
                 and len(state.after) == 1
-                and isinstance(tile, Piece)
+                and isinstance(tile, ColumnRange)
                 and tile.whole
                 and tile.value.op is Op.MATMUL
                 and tile.value not in self.after.values()
@@ -124,7 +126,7 @@ class StorageRequests:
             if added.outer is not None:
                 self.roots.append(added.outer)
             for tile in added.tiles:
-                if isinstance(tile, Piece):
+                if isinstance(tile, ColumnRange):
                     self.roots.append(tile.value)
 
     def _store(self, tiles: Tiles, place: StorePlace) -> None:
@@ -143,7 +145,7 @@ class StorageRequests:
     def _storable(self, tile: Operand, rows: bool) -> Value:
         """Return the elementwise value that a tile is, or a copy of it."""
         if (
-            isinstance(tile, Piece)
+            isinstance(tile, ColumnRange)
             and tile.whole
             and tile.value.op is Op.POINT
             and tile.value.rows == rows
@@ -208,7 +210,7 @@ class StorageRequests:
         if (tiles, keep) in self.joins:
             return
         first = tiles[0]
-        if len(tiles) == 1 and isinstance(first, Piece):
+        if len(tiles) == 1 and isinstance(first, ColumnRange):
             if keep == "block" and self.lies(first):
                 return
             carried = {s.before for s in self.program.states}
@@ -222,7 +224,7 @@ class StorageRequests:
         self.joins[tiles, keep] = join
         self._store(tiles, StorePlace(Array(join.name, width, True)))
 
-    def lies(self, piece: Piece) -> bool:
+    def lies(self, piece: ColumnRange) -> bool:
         """Whether a piece is read from memory as it is, row by row."""
         value = piece.value
         return value.rows and not piece.sizes and (value in self.given or value.op is Op.MATMUL)
@@ -235,5 +237,5 @@ def fills_panels(tiles: Tiles) -> bool:
 
 def _is_scatter(tiles: Tiles) -> bool:
     tile = tiles[0]
-    whole = len(tiles) == 1 and isinstance(tile, Piece) and tile.whole
+    whole = len(tiles) == 1 and isinstance(tile, ColumnRange) and tile.whole
     return whole and tile.value.op is Op.SCATTER  # type: ignore[union-attr]

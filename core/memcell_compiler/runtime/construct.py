@@ -8,7 +8,7 @@ from torch import fx
 
 from memcell.recurrent.refusals import Unsupported
 from memcell_compiler.emit.layout import ArrayLayout, SumArray
-from memcell_compiler.ir.ir import Number, Piece, Tiles, Value, ancestors
+from memcell_compiler.ir.ir import ColumnRange, Number, Tiles, Value, ancestors
 from memcell_compiler.ir.program import Added, Array, Program, State, StorePlace
 from memcell_compiler.passes.gradient_epilogue import TorchOperations
 from memcell_compiler.passes.gradients import ParameterGradients, Sum
@@ -114,7 +114,7 @@ class _Construction:
         for i, (tiles, node) in enumerate(zip(statistics, traced.statistics, strict=True)):
             found = layout_of(node, traced.lanes)
             stores.append((tiles, StorePlace(Array(f"g{i}", found.width, found.rows))))
-        keeps = [((Piece(v, 0, v.width),), place) for v, place in places.items()]
+        keeps = [((ColumnRange(v, 0, v.width),), place) for v, place in places.items()]
         only_forward = {v: p for v, p in self.given.items() if v not in cotangents}
         given = dict(self.given)
         given.update(places)
@@ -230,7 +230,7 @@ class _Construction:
 
     def _lies(self, tiles: Tiles) -> bool:
         first = tiles[0]
-        if len(tiles) != 1 or not isinstance(first, Piece) or first.value not in self.given:
+        if len(tiles) != 1 or not isinstance(first, ColumnRange) or first.value not in self.given:
             return False
         return not first.sizes and first.value not in self.carried  # that is there for a step only
 
@@ -248,7 +248,7 @@ def _saved_places(saved: list[Value]) -> tuple[dict[Value, StorePlace], int, int
 
 
 def _values(tiles: list[Tiles]) -> list[Value]:
-    return [t.value for several in tiles for t in several if isinstance(t, Piece)]
+    return [t.value for several in tiles for t in several if isinstance(t, ColumnRange)]
 
 
 def construct(

@@ -26,7 +26,7 @@ from memcell.files.reading import parse_json, read_arrays, refusing
 from memcell.sequences.time_series import TimeSeries
 from memcell_data.recording import Recording
 from memcell_eeg.features.precomputed import PrecomputedFeatures, pipeline_of
-from memcell_eeg.reports.places import Place, choose
+from memcell_eeg.reports.places import ShownSegment, choose
 from memcell_eeg.reports.trace import envelope, read_trace
 
 FILE = "excerpts.npz"
@@ -55,7 +55,7 @@ class Excerpt:
     """
 
     sequence: str
-    place: Place
+    place: ShownSegment
     channels: Mapping[str, tuple[Curve, Curve, Curve]]
     scale: float
     unit: str = "µV"
@@ -161,11 +161,11 @@ def read_excerpts(path: Path) -> list[Excerpt]:
         return []
 
 
-def _place(found: Mapping[str, Any]) -> Place:
+def _place(found: Mapping[str, Any]) -> ShownSegment:
     start, end = float(found["start"]), float(found["end"])
     if not (math.isfinite(start) and math.isfinite(end) and start <= end):
         raise ValueError("a place that is none")
-    return Place(
+    return ShownSegment(
         index=int(found["index"]), start=start, end=end, why=str(found["why"]),
         found=int(found["found"]),
     )  # fmt: skip
@@ -199,7 +199,7 @@ def _joined(parts: list[tuple[Curve, Curve, Curve]]) -> tuple[Curve, Curve, Curv
 
 
 def _features(
-    s: TimeSeries, place: Place, names: Sequence[str]
+    s: TimeSeries, place: ShownSegment, names: Sequence[str]
 ) -> tuple[dict[str, tuple[Curve, Curve, Curve]], float]:
     """Return the first features, as the network gets them, where there is no signal."""
     inside = np.flatnonzero((s.times >= place.start - 1e-9) & (s.times < place.end))

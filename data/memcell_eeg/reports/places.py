@@ -23,7 +23,7 @@ EVENTS, ERRORS = "most true events", "most wrong steps"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class ShownSegment:
     """A segment of a recording.
 
     Args:
@@ -43,7 +43,7 @@ class Place:
 
 def choose(
     sequences: Sequence[TimeSeries], probabilities: Sequence[NDArray[np.float32]], threshold: float
-) -> list[Place]:
+) -> list[ShownSegment]:
     """Return at most 2 `EACH` places, no two in the same place, first those by events.
 
     Args:
@@ -59,7 +59,7 @@ def choose(
         wrong = ((p[:, 1] >= threshold) != (s.targets == 1)) & s.labelled
         by_events += _windows(s, i, onsets, EVENTS)
         by_errors += _windows(s, i, wrong.astype(np.int64), ERRORS)
-    chosen: list[Place] = []
+    chosen: list[ShownSegment] = []
     for candidates in (by_events, by_errors):
         most = len(chosen) + EACH
         # one of each recording first, then the second best of each
@@ -72,28 +72,34 @@ def choose(
     return chosen
 
 
-def _windows(s: TimeSeries, index: int, marks: NDArray[np.int64], why: str) -> list[Place]:
+def _windows(s: TimeSeries, index: int, marks: NDArray[np.int64], why: str) -> list[ShownSegment]:
     """Return the best windows of a sequence that do not overlap, by the sum of marks inside."""
     length = max(LENGTH, STEPS * s.step_seconds)
     first, last = float(s.times[0]), float(s.times[-1]) + s.step_seconds
     if last - first <= length:
         total = int(marks.sum())
-        return [Place(index=index, start=first, end=last, why=why, found=total)] if total else []
+        return (
+            [ShownSegment(index=index, start=first, end=last, why=why, found=total)]
+            if total
+            else []
+        )
     # every twelfth of a window a candidate
     starts = np.arange(first, last - length + 1e-9, length / 12)
     summed = np.concatenate([[0], np.cumsum(marks)])
     low = np.searchsorted(s.times, starts - 1e-9)
     totals = summed[np.searchsorted(s.times, starts + length - 1e-9)] - summed[low]
-    out: list[Place] = []
+    out: list[ShownSegment] = []
     for k in np.argsort(-totals, kind="stable")[:200].tolist():
         at = float(starts[k])
         apart = all(abs(at - p.start) >= length for p in out)
         if totals[k] > 0 and apart and len(out) < EACH:
-            out.append(Place(index=index, start=at, end=at + length, why=why, found=int(totals[k])))
+            out.append(
+                ShownSegment(index=index, start=at, end=at + length, why=why, found=int(totals[k]))
+            )
     return out
 
 
-def _same(a: Place, b: Place) -> bool:
+def _same(a: ShownSegment, b: ShownSegment) -> bool:
     return a.index == b.index and min(a.end, b.end) - max(a.start, b.start) > 0.5 * (
         a.end - a.start
     )

@@ -56,7 +56,7 @@ class Bars:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Signal:
+class SignalEnvelope:
     """A channel above them: name, times ``[n]`` s, and lowest and highest value ``[n]`` of each piece."""
 
     name: str
@@ -89,7 +89,7 @@ class TimeChart:
     thresholds: Sequence[float] = ()
     bars: Sequence[Bars] = ()
     gaps: Spans = ()
-    signals: Sequence[Signal] = field(default=())
+    signals: Sequence[SignalEnvelope] = field(default=())
     scale: float = 1.0
     unit: str = "µV"
 

@@ -12,7 +12,7 @@ from memcell.recurrent.policy import CarriedState
 from memcell.recurrent.state import State, leaves, rebuild, where
 
 
-class Found(NamedTuple):
+class StoredStates(NamedTuple):
     """What was asked for.
 
     Args:
@@ -39,7 +39,9 @@ class Store:
         self.age = torch.zeros(0, dtype=torch.int64)
         self.update = torch.zeros(0, dtype=torch.int64)
 
-    def get(self, sequence: Tensor, step: Tensor, otherwise: CarriedState, update: int) -> Found:
+    def get(
+        self, sequence: Tensor, step: Tensor, otherwise: CarriedState, update: int
+    ) -> StoredStates:
         """Return what is stored for each lane's place.
 
         Args:
@@ -52,7 +54,7 @@ class Store:
         slots = torch.tensor([self.slot.get(place, -1) for place in places], dtype=torch.int64)
         found, rows = slots >= 0, slots.clamp_min(0)
         if not bool(found.any()):
-            return Found(otherwise, found, torch.zeros_like(slots))
+            return StoredStates(otherwise, found, torch.zeros_like(slots))
         device = otherwise.age.device
         kept = (p[rows.to(p.device)] for p in self.parts)
         like = zip(kept, leaves(otherwise.state), strict=True)
@@ -60,7 +62,7 @@ class Store:
         here = found.to(device)
         age = torch.where(here, self.age[rows].to(device), otherwise.age)
         lag = torch.where(found, update - self.update[rows], 0)
-        return Found(CarriedState(where(here, state, otherwise.state), age), found, lag)
+        return StoredStates(CarriedState(where(here, state, otherwise.state), age), found, lag)
 
     def put(
         self, sequence: Tensor, step: Tensor, chosen: Tensor, remembered: CarriedState, update: int

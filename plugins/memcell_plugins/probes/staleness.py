@@ -35,7 +35,7 @@ from torch.nn import functional as F
 
 from memcell.probes import cost, estimate
 from memcell.probes.base import Probe, Values
-from memcell.probes.context import ProbeContext, Span, Windows, flat
+from memcell.probes.context import ProbeContext, ProbeWindows, Span, flat
 from memcell.recurrent.policy import CarriedState
 from memcell.recurrent.state import map_state, zeros
 from memcell.training.observing import UpdateEvent
@@ -149,7 +149,7 @@ class Staleness(Probe):
         after = flat(self.context.replay(spans).state)
         return {**values, "D": _relative(before, after)}
 
-    def _graded(self, windows: Windows, began: CarriedState) -> tuple[Tensor, Tensor | None]:
+    def _graded(self, windows: ProbeWindows, began: CarriedState) -> tuple[Tensor, Tensor | None]:
         weight = windows.weight.sum()
         with torch.enable_grad():
             logits = self.context.run(windows, began, dropout=True).logits
@@ -236,7 +236,7 @@ def _angle(a: Tensor | None, b: Tensor | None) -> float | None:
     return 0.5 * float((a / a.norm() - b / b.norm()).square().sum())
 
 
-def _transitions(windows: Windows) -> list[int]:
+def _transitions(windows: ProbeWindows) -> list[int]:
     """Return the changes of label in each window, among labelled steps."""
     found = []
     for column, valid in zip(windows.y.T.tolist(), windows.valid.T.tolist(), strict=True):

@@ -25,7 +25,7 @@ from torch import Tensor
 from memcell.network.network import Network
 from memcell.probes import cost, estimate
 from memcell.probes.base import Probe, Values
-from memcell.probes.context import ProbeContext, Windows
+from memcell.probes.context import ProbeContext, ProbeWindows
 from memcell.recurrent.policy import CarriedState
 from memcell.training.observing import UpdateEvent
 from memcell_plugins.probes.lanczos import lanczos
@@ -173,7 +173,7 @@ class HessianProduct:
         windows: The windows, float64.
     """
 
-    def __init__(self, context: ProbeContext, network: Network, windows: Windows) -> None:
+    def __init__(self, context: ProbeContext, network: Network, windows: ProbeWindows) -> None:
         self.parameters = [p for p in network.parameters() if p.requires_grad]
         lanes = windows.shape[1]
         age = torch.zeros(lanes, dtype=torch.int64, device=network.device)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from memcell_compiler.ir.builder import Builder
-from memcell_compiler.ir.ir import Number, Op, Piece, ancestors, cut, width_of
+from memcell_compiler.ir.ir import ColumnRange, Number, Op, ancestors, cut, width_of
 from memcell_compiler.passes.merge import merge_products
 from memcell_compiler.passes.partition import to_save
 from memcell_compiler.runtime.pool import Lease, clear_pool
@@ -42,29 +42,29 @@ def test_a_sliced_sum_is_computed_in_pieces():
     build = Builder()
     a = build.leaf("a", 8, True)
     b = build.leaf("b", 8, False)
-    tiles = build.pointwise("add", [(Piece(a, 0, 8),), (Piece(b, 0, 8),)], {2})
+    tiles = build.pointwise("add", [(ColumnRange(a, 0, 8),), (ColumnRange(b, 0, 8),)], {2})
     assert [t.width for t in tiles] == [2, 6]
     assert width_of(cut(tiles, 1, 5)) == 4
-    again = build.pointwise("add", [(Piece(a, 0, 8),), (Piece(b, 0, 8),)], {2})
+    again = build.pointwise("add", [(ColumnRange(a, 0, 8),), (ColumnRange(b, 0, 8),)], {2})
     assert tiles == again  # each value only once
 
 
 def test_neutral_constants_are_nothing():
     build = Builder()
-    a = (Piece(build.leaf("a", 4, True), 0, 4),)
+    a = (ColumnRange(build.leaf("a", 4, True), 0, 4),)
     assert build.pointwise("mul", [a, (Number(1.0),)], set()) == a
     assert build.pointwise("add", [(Number(0.0),), a], set()) == a
     (product,) = build.pointwise("mul", [a, (Number(0.0),)], set())
-    assert isinstance(product, Piece)  # 0 * inf is not 0
+    assert isinstance(product, ColumnRange)  # 0 * inf is not 0
 
 
 def test_cheap_values_are_not_saved():
     build = Builder()
-    x = (Piece(build.leaf("x", 4, True), 0, 4),)
+    x = (ColumnRange(build.leaf("x", 4, True), 0, 4),)
     cotangent = build.leaf("d", 4, True)
     gate = build.pointwise("sigmoid", [x], set())
     twice = build.pointwise("add", [gate, gate], set())
-    back = build.pointwise("mul", [twice, (Piece(cotangent, 0, 4),)], set())
+    back = build.pointwise("mul", [twice, (ColumnRange(cotangent, 0, 4),)], set())
     saved = to_save([t.value for t in back], {cotangent})
     assert [v.name for v in saved] in (["sigmoid"], ["add"])
     assert len(saved) == 1
@@ -77,7 +77,7 @@ def test_a_sum_of_products_is_one_product_onto_the_other():
     x, h = build.leaf("x", 4, True), build.leaf("h", 4, True)
     w = Matrix(build.leaf("w", 32, False), 4, 0, True, (4, 8))
     u = Matrix(build.leaf("u", 32, False), 4, 0, True, (4, 8))
-    left, right = build.matmul((Piece(x, 0, 4),), w), build.matmul((Piece(h, 0, 4),), u)
+    left, right = build.matmul((ColumnRange(x, 0, 4),), w), build.matmul((ColumnRange(h, 0, 4),), u)
     total = build.pointwise("add", [left, right], {4})
     roots = [t.value for t in total]
     merge_products(roots)

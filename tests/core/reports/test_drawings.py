@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from memcell.reports.charts import Curve, Row, curves, rows
+from memcell.reports.charts import Curve, PointRow, curves, rows
 from memcell.reports.numbers import length, number, percent
 from memcell.reports.page import html, standalone
 from memcell.reports.parts import Figure, Legend
@@ -98,7 +98,7 @@ def test_a_legend_breaks_into_rows_that_fit() -> None:
 
 
 def test_what_never_came_stands_behind_the_budget() -> None:
-    found = [Row(name="a", faint=[(10.0, 0.0), (math.inf, 0.0)], middle=math.inf)]
+    found = [PointRow(name="a", faint=[(10.0, 0.0), (math.inf, 0.0)], middle=math.inf)]
     root = parsed(rows(found, "updates", "x", budget=100.0))
     assert "never" in [t.text for t in root.iter(f"{SVG}text")]
     (dot,) = root.iter(f"{SVG}circle")
@@ -108,7 +108,7 @@ def test_what_never_came_stands_behind_the_budget() -> None:
 
 
 def test_equal_values_of_two_looks_do_not_cover_each_other() -> None:
-    root = parsed(rows([Row(name="a", values=[(1.0, 0), (1.0, 1)])], "score", "x"))
+    root = parsed(rows([PointRow(name="a", values=[(1.0, 0), (1.0, 1)])], "score", "x"))
     (dot,) = root.iter(f"{SVG}circle")
     (square,) = (e for e in root.iter(f"{SVG}path") if e.get("transform"))
     assert float(re.findall(r"[\d.]+", square.get("transform"))[1]) != float(dot.get("cy"))

@@ -83,7 +83,7 @@ def make_model(path: Path) -> Path:
     return path
 
 
-class Opened:
+class BenchmarkModel:
     """The model in this process, as prediction has it."""
 
     def __init__(self, model: Path, out: Path) -> None:

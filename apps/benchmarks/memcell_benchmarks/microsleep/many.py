@@ -12,7 +12,7 @@ from typing import Any
 from memcell.jobs import Mode, Outcome, Working, run_tasks
 from memcell.runs.predict import imports_of
 from memcell.runs.predict_task import PredictTask, do_recording
-from memcell_benchmarks.microsleep.made import Opened
+from memcell_benchmarks.microsleep.made import BenchmarkModel
 
 
 def predict(paths: Sequence[str], model: str, out: str) -> dict[str, Any]:
@@ -26,7 +26,7 @@ def predict(paths: Sequence[str], model: str, out: str) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Timed:
+class TimedTask:
     """One recording as a task that says where and when it was done."""
 
     task: PredictTask
@@ -37,7 +37,7 @@ class Timed:
         return self.task.id
 
 
-def timed(task: Timed, working: Working) -> dict[str, float]:
+def timed(task: TimedTask, working: Working) -> dict[str, float]:
     """Do a recording; return the process, its CPU seconds, and when it began and ended."""
     began, cpu = time.time(), time.process_time()
     record = do_recording(task.task, working)
@@ -58,13 +58,13 @@ def workers(paths: Sequence[str], model: str, out: str, jobs: int) -> dict[str, 
         ``start`` wall seconds until every worker had done its first, ``first_cpu`` CPU seconds of those,
         ``recordings`` and wall ``seconds`` of the rest, and the ``cpu`` seconds of each worker in it.
     """
-    opened = Opened(Path(model), Path(out))
+    opened = BenchmarkModel(Path(model), Path(out))
     Path(out).mkdir(parents=True, exist_ok=True)
     items = opened.predictor.find(list(paths))
-    tasks = [Timed(task=PredictTask(wanted=opened.wanted, item=item)) for item in items]
+    tasks = [TimedTask(task=PredictTask(wanted=opened.wanted, item=item)) for item in items]
     done: list[dict[str, float]] = []
 
-    def ended(task: Timed, outcome: Outcome[dict[str, float]]) -> None:
+    def ended(task: TimedTask, outcome: Outcome[dict[str, float]]) -> None:
         if outcome.error is not None:
             raise outcome.error
         assert outcome.result is not None

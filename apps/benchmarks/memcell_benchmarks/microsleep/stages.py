@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memcell_benchmarks.microsleep.child import cpu, in_turn
-from memcell_benchmarks.microsleep.made import CHANNELS, RATE, Opened
+from memcell_benchmarks.microsleep.made import CHANNELS, RATE, BenchmarkModel
 
 
 def prepare(path: str, rounds: int) -> dict[str, Any]:
@@ -62,7 +62,7 @@ def features(path: str, rounds: int) -> dict[str, Any]:
 
 def end_to_end(path: str, short: str, model: str, out: str, rounds: int) -> dict[str, Any]:
     """Time a whole prediction and its stages, in turn."""
-    opened = Opened(Path(model), Path(out))
+    opened = BenchmarkModel(Path(model), Path(out))
     folder = Path(out)
 
     def predict(recording: str) -> Callable[[], None]:

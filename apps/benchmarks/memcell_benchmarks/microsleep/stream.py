@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from memcell_benchmarks.microsleep.made import RATE, Opened
+from memcell_benchmarks.microsleep.made import RATE, BenchmarkModel
 
 
 def steps(model: str, steps: int) -> dict[str, Any]:
@@ -14,7 +14,7 @@ def steps(model: str, steps: int) -> dict[str, Any]:
     from memcell_eeg.live.alarm import AlarmRules
     from memcell_eeg.live.cost import step_cost
 
-    opened = Opened(Path(model), Path(model))
+    opened = BenchmarkModel(Path(model), Path(model))
     pipeline = opened.pipeline
     network = NetworkStepper(opened.network, len(pipeline.feature_names))
     rules = AlarmRules(threshold=0.5, need=3, of=5, refractory=10.0, step=pipeline.step)

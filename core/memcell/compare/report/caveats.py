@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
-from memcell.compare.report.differences import SEEDS, SUBJECTS, Difference
+from memcell.compare.report.differences import SEEDS, SUBJECTS, PairedDifference
 from memcell.compare.report.folder import Comparison, Key
 from memcell.compare.report.measures import UPDATES, Measures
 from memcell.compare.report.phrasing import listed, measure_name
@@ -46,7 +46,7 @@ def named(comparison: Comparison, key: Key) -> str:
 
 
 def caveats(
-    comparison: Comparison, measured: Measures, differences: Sequence[Difference]
+    comparison: Comparison, measured: Measures, differences: Sequence[PairedDifference]
 ) -> list[str]:
     """Return the caveats, the most important first."""
     lines = [note[:1].upper() + note[1:].rstrip(".") + "." for note in comparison.notes]
@@ -79,7 +79,7 @@ def caveats(
     return lines
 
 
-def _seeds(comparison: Comparison, differences: Sequence[Difference]) -> list[str]:
+def _seeds(comparison: Comparison, differences: Sequence[PairedDifference]) -> list[str]:
     rows = [d for d in differences if d.main and d.unit == SEEDS and d.n]
     lines = []
     # ties are no lack of seeds: what this many could have decided
@@ -104,7 +104,7 @@ def _seeds(comparison: Comparison, differences: Sequence[Difference]) -> list[st
     return lines
 
 
-def _subjects(measured: Measures, differences: Sequence[Difference]) -> list[str]:
+def _subjects(measured: Measures, differences: Sequence[PairedDifference]) -> list[str]:
     n = len(measured.subjects)
     if n == 1:
         return ["There is one test subject: the results do not generalize to other subjects."]

@@ -31,7 +31,7 @@ class Pair:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Difference:
+class PairedDifference:
     """The difference in one measure between a setting and the reference.
 
     Args:
@@ -145,7 +145,7 @@ def tuned_pairs(comparison: Comparison, measured: Measures) -> list[Pair]:
     ]
 
 
-def differences(comparison: Comparison, measured: Measures) -> list[Difference]:
+def differences(comparison: Comparison, measured: Measures) -> list[PairedDifference]:
     """Return every difference, corrected by Holm within its family.
 
     A family is one measure, one axis (tuned or not), and one unit: all settings on that axis under both
@@ -189,7 +189,7 @@ def paired(values: Mapping[Run, float], pair: Pair) -> dict[int, tuple[float, fl
     }
 
 
-def _rows(comparison: Comparison, measured: Measures, pair: Pair) -> Iterator[Difference]:
+def _rows(comparison: Comparison, measured: Measures, pair: Pair) -> Iterator[PairedDifference]:
     axis = next(i for i, a in enumerate(comparison.axes) if a.name == pair.axis)
     within = _others(comparison, pair.setting, axis)
     if pair.tuned:
@@ -238,7 +238,7 @@ def _row(
     unit: str,
     main: bool,
     both: list[tuple[float, float]],
-) -> Difference:
+) -> PairedDifference:
     known = np.array([p for p in both if not math.isnan(p[0] - p[1])]).reshape(-1, 2)
     d = known[:, 0] - known[:, 1]
     # What only the order of adding makes is a tie.
@@ -246,7 +246,7 @@ def _row(
     test = sign_flip(d)
     low, high = interval(d)
     means = known.mean(axis=0) if len(d) else (math.nan, math.nan)
-    return Difference(
+    return PairedDifference(
         axis=names[0], setting=names[1], reference=names[2], within=names[3], tuned=tuned,
         measure=measure, inference=inference, unit=unit, main=main,
         n=len(d), undefined=len(both) - len(d),
@@ -257,7 +257,7 @@ def _row(
     )  # fmt: skip
 
 
-def _verdict(row: Difference, main_score: str) -> str:
+def _verdict(row: PairedDifference, main_score: str) -> str:
     if not row.p_holm <= ALPHA or row.difference == 0:
         return "undecided"
     up = row.difference > 0

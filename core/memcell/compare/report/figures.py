@@ -13,9 +13,9 @@ from memcell.compare.report.differences import Pair, of_subjects, pairs
 from memcell.compare.report.findings import Findings
 from memcell.compare.report.folder import Comparison, Key
 from memcell.compare.report.phrasing import updates_words
-from memcell.compare.report.staleness import SMALLEST, Measurement, pick
+from memcell.compare.report.staleness import SMALLEST, StalenessMeasurement, pick
 from memcell.compare.report.summaries import LearningCurve
-from memcell.reports.charts import Curve, Row, curves, rows
+from memcell.reports.charts import Curve, PointRow, curves, rows
 from memcell.reports.numbers import number
 from memcell.reports.parts import Html
 from memcell.statistics.targets import NEVER
@@ -72,7 +72,7 @@ def _scores(found: Findings) -> ReportFigure | None:
             continue
         values = measured.values[comparison.main_score, policy]
         shown = [
-            Row(
+            PointRow(
                 name=_name(key), look=_look(comparison, key), middle=summaries[key].score,
                 low=summaries[key].low, high=summaries[key].high,
                 faint=[(v, _height(seed)) for (k, seed), v in values.items() if k == key],
@@ -162,7 +162,7 @@ def _updates(found: Findings) -> ReportFigure | None:
         own = {seed: u for (k, seed), u in measured.updates.items() if k == key}
         ordered = sorted(own.values())
         shown.append(
-            Row(
+            PointRow(
                 name=_name(key), look=_look(comparison, key),
                 middle=ordered[len(ordered) // 2] if ordered else math.nan,
                 faint=[(NEVER if u == NEVER else u, _height(seed)) for seed, u in own.items()],
@@ -196,7 +196,7 @@ def _subjects(found: Findings, policy: str) -> ReportFigure | None:
         ordered = sorted(d.items(), key=lambda pair: -pair[1])
         up = sum(v > 0 for v in d.values())
         words = f"{title}: higher in {up} of {len(d)} subjects"
-        points = [Row(name=n, values=[(v, 0 if v > 0 else 1)]) for n, v in ordered[:MOST_ROWS]]
+        points = [PointRow(name=n, values=[(v, 0 if v > 0 else 1)]) for n, v in ordered[:MOST_ROWS]]
         panels.append(rows(points, f"difference in {score}", f"{words}.", zero=True, title=words))
     if not panels:
         return None
@@ -213,7 +213,7 @@ def _subjects(found: Findings, policy: str) -> ReportFigure | None:
     )  # fmt: skip
 
 
-def _staleness(measurements: Sequence[Measurement]) -> ReportFigure | None:
+def _staleness(measurements: Sequence[StalenessMeasurement]) -> ReportFigure | None:
     settings = list(dict.fromkeys(m.setting for m in measurements))[:MOST_SETTINGS]
     panels = []
     for title, x, y, x_label, y_label in RELATIONS:
@@ -253,7 +253,7 @@ def _staleness(measurements: Sequence[Measurement]) -> ReportFigure | None:
     )
 
 
-def _medians(own: Sequence[Measurement], x: str, y: str, look: int) -> Curve | None:
+def _medians(own: Sequence[StalenessMeasurement], x: str, y: str, look: int) -> Curve | None:
     """Return the points faintly, and medians of bins with as many points each."""
     both = np.array([(pick(m, x), pick(m, y)) for m in own]).reshape(-1, 2)
     both = both[np.isfinite(both).all(axis=1)]
@@ -267,7 +267,7 @@ def _medians(own: Sequence[Measurement], x: str, y: str, look: int) -> Curve | N
     )  # fmt: skip
 
 
-def _ratios(own: Sequence[Measurement], look: int) -> Curve | None:
+def _ratios(own: Sequence[StalenessMeasurement], look: int) -> Curve | None:
     """Return mean cost over mean gain in each bin: single ratios are wild where the gain is near 0."""
     rows_ = np.array([[pick(m, n) for n in ("update", "dL_stale", "dL_zero")] for m in own])
     known = rows_.reshape(-1, 3)

@@ -10,13 +10,13 @@ from typing import Any
 
 from memcell.compare.report import tsv
 from memcell.compare.report.caveats import caveats, missing_line
-from memcell.compare.report.differences import Difference, differences
+from memcell.compare.report.differences import PairedDifference, differences
 from memcell.compare.report.folder import Comparison, read_comparison
 from memcell.compare.report.measures import Measures, measure
 from memcell.compare.report.phrasing import sentence_text, title
 from memcell.compare.report.staleness import (
-    Measurement,
     MemoryShare,
+    StalenessMeasurement,
     memory_shares,
     read_staleness,
     staleness_by_setting,
@@ -53,11 +53,11 @@ class Findings:
     comparison: Comparison
     measured: Measures
     summaries: Sequence[Summary]
-    differences: Sequence[Difference]
+    differences: Sequence[PairedDifference]
     shares: Sequence[MemoryShare]
     losses: Sequence[LearningCurve]
     loss_differences: Sequence[LearningCurve]
-    staleness: Sequence[Measurement]
+    staleness: Sequence[StalenessMeasurement]
     caveats: Sequence[str]
 
 

@@ -21,7 +21,7 @@ Key = tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Axis:
+class AxisValues:
     """What is varied (``"policy"``) and its values; the first is the reference."""
 
     name: str
@@ -63,7 +63,7 @@ class Comparison:
 
     folder: Path
     app: str
-    axes: tuple[Axis, ...]
+    axes: tuple[AxisValues, ...]
     seeds: tuple[int, ...]
     commands: tuple[str, ...]
     main_score: str
@@ -165,12 +165,12 @@ def _plan(path: Path) -> dict[str, Any]:
     return plan
 
 
-def _axes(plan: Mapping[str, Any], folder: Path) -> tuple[Axis, ...]:
+def _axes(plan: Mapping[str, Any], folder: Path) -> tuple[AxisValues, ...]:
     with refusing(folder / "comparison.json"):
-        axes = tuple(Axis(str(a["name"]), tuple(map(str, a["values"]))) for a in plan["axes"])
+        axes = tuple(AxisValues(str(a["name"]), tuple(map(str, a["values"]))) for a in plan["axes"])
         if not all(axis.values for axis in axes):
             raise TypeError("an axis has no values")
-        return axes or (Axis("setting", (ONLY,)),)
+        return axes or (AxisValues("setting", (ONLY,)),)
 
 
 def _target_loss(plan: Mapping[str, Any]) -> float | None:

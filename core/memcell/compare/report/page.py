@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from memcell.compare.report.caveats import missing_line
-from memcell.compare.report.differences import SEEDS, SUBJECTS, Difference
+from memcell.compare.report.differences import SEEDS, SUBJECTS, PairedDifference
 from memcell.compare.report.figures import ReportFigure
 from memcell.compare.report.findings import Findings
 from memcell.compare.report.folder import Comparison
@@ -116,7 +116,7 @@ def _results(found: Findings) -> Iterator[Part]:
 def _comparisons(found: Findings) -> Iterator[Section]:
     main = [d for d in found.differences if d.main]
     for name in dict.fromkeys(map(title, main)):
-        measures: dict[tuple[str, str], list[Difference]] = {}
+        measures: dict[tuple[str, str], list[PairedDifference]] = {}
         for d in main:
             if title(d) == name:
                 measures.setdefault((d.measure, d.inference), []).append(d)
@@ -124,7 +124,7 @@ def _comparisons(found: Findings) -> Iterator[Section]:
         yield Section(heading_of(name), lines)
 
 
-def _style(rows: Sequence[Difference]) -> str:
+def _style(rows: Sequence[PairedDifference]) -> str:
     """Return the class of a paragraph: coloured where seeds and subjects do not contradict each other."""
     verdicts = {d.verdict for d in rows if d.n}
     return f"verdict {verdicts.pop()}" if len(verdicts) == 1 else "verdict"
@@ -152,7 +152,7 @@ def _tables(found: Findings) -> Iterator[Table]:
         yield _baselines(found)
 
 
-def _glance(differences: Sequence[Difference]) -> Table:
+def _glance(differences: Sequence[PairedDifference]) -> Table:
     """Return the verdicts: a row for each pair of settings, a column for each measure."""
     main = [d for d in differences if d.main]
     columns = list(dict.fromkeys((d.measure, d.inference, d.unit) for d in main))
@@ -202,7 +202,7 @@ def _inference_grid(found: Findings) -> Table | None:
     return Table(caption, ["trained with", *(f"inference: {p}" for p in policies)], rows)
 
 
-def _differences(differences: Sequence[Difference], caption: str, unit: str) -> Table:
+def _differences(differences: Sequence[PairedDifference], caption: str, unit: str) -> Table:
     heads = ["compared", "measure", "pairs", "difference", "95 % CI", "d_z", "share higher", "p",
              "p corrected", "verdict"]  # fmt: skip
     rows = []
@@ -270,7 +270,7 @@ def _span(low: float, high: float) -> str:
     return "–" if low != low else f"{number(low)} to {number(high)}"
 
 
-def _pair(d: Difference) -> tuple[str, str]:
+def _pair(d: PairedDifference) -> tuple[str, str]:
     return f"{d.setting} vs. {d.reference}", d.within.replace("_", " ")
 
 
@@ -279,7 +279,7 @@ def _column(measure: str, inference: str, unit: str) -> str:
     return name + (", over subjects" if unit == SUBJECTS else "")
 
 
-def _short(d: Difference) -> Html:
+def _short(d: PairedDifference) -> Html:
     size = (
         f"×\u00a0{number(math.exp(d.difference), 2)}"
         if d.measure == UPDATES

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from memcell.compare.report.differences import SUBJECTS, Difference
+from memcell.compare.report.differences import SUBJECTS, PairedDifference
 from memcell.compare.report.measures import BEST, FINAL, TRAINING, UPDATES
 from memcell.compare.report.staleness import MemoryShare
 from memcell.reports.numbers import number, percent
@@ -41,18 +41,18 @@ def measure_name(measure: str) -> str:
     return NAMES.get(measure, measure.replace("_", " "))
 
 
-def title(row: Difference) -> str:
+def title(row: PairedDifference) -> str:
     """Return ``"policy: carry vs. reset (learning rate=.01)"``."""
     inside = f" ({row.within.replace('_', ' ')})" if row.within else ""
     return f"{row.axis.replace('_', ' ')}: {row.setting} vs. {row.reference}{inside}"
 
 
-def paragraph_of(rows: Sequence[Difference]) -> Html:
+def paragraph_of(rows: Sequence[PairedDifference]) -> Html:
     """Return the result of one measure for one pair of settings: over seeds, then over test subjects."""
     return text(strong(f"{heading(rows[0])}."), " ", *(sentence(row) for row in rows))
 
 
-def sentence(row: Difference) -> Html:
+def sentence(row: PairedDifference) -> Html:
     """Return one difference as a sentence: verdict, size, interval and p."""
     unit = _unit(row)
     if row.n == 0:
@@ -65,19 +65,19 @@ def sentence(row: Difference) -> Html:
     )  # fmt: skip
 
 
-def sentence_text(row: Difference) -> str:
+def sentence_text(row: PairedDifference) -> str:
     """Return one difference as a line of a screen."""
     unit = _unit(row)
     return f"{heading(row)}, {row.n} {unit}: {row.verdict}: {size(row)} {certainty(row)}"
 
 
-def _unit(row: Difference) -> str:
+def _unit(row: PairedDifference) -> str:
     """Return what is paired, in the number that suits it."""
     words = "test subject" if row.unit == SUBJECTS else "paired seed"
     return words if row.n == 1 else f"{words}s"
 
 
-def heading(row: Difference) -> str:
+def heading(row: PairedDifference) -> str:
     """Return the measure, and how memory was handled at inference."""
     where = MEMORY.get(
         row.inference, f"memory at inference: {row.inference}" if row.inference else ""
@@ -86,7 +86,7 @@ def heading(row: Difference) -> str:
     return heading_of(head)
 
 
-def certainty(row: Difference) -> str:
+def certainty(row: PairedDifference) -> str:
     """Return interval and p in brackets."""
     ends = [
         number(math.exp(v)) if row.measure == UPDATES else signed(v) for v in (row.low, row.high)
@@ -96,7 +96,7 @@ def certainty(row: Difference) -> str:
     return f"({interval}; {p_value(row.p_holm)}{corrected})"
 
 
-def too_few(row: Difference) -> str:
+def too_few(row: PairedDifference) -> str:
     """Return why so few pairs cannot decide."""
     pairs = "subjects" if row.unit == SUBJECTS else "pairs"
     tests = f" after correction for {row.family} tests" if row.family > 1 else ""
@@ -110,7 +110,7 @@ def signed(value: float) -> str:
     return ("+" if value > 0 else "") + number(value)
 
 
-def size(row: Difference) -> str:
+def size(row: PairedDifference) -> str:
     """Return the size of a difference in words."""
     if row.measure == UPDATES:
         times = number(math.exp(row.difference), 2)
@@ -121,7 +121,7 @@ def size(row: Difference) -> str:
     return f"{row.setting} is {number(abs(row.difference))} {direction} than {row.reference}"
 
 
-def _reached(row: Difference) -> str:
+def _reached(row: PairedDifference) -> str:
     if row.measure != UPDATES or math.isnan(row.reached):
         return ""
     return (

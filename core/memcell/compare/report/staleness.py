@@ -104,7 +104,7 @@ def _share(known: np.ndarray[tuple[int, int], np.dtype[np.float64]], measure: st
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measurement:
+class StalenessMeasurement:
     """One lane of one measurement of the staleness probe.
 
     Args:
@@ -120,16 +120,16 @@ class Measurement:
     values: dict[str, float]
 
 
-def read_staleness(comparison: Comparison) -> list[Measurement]:
+def read_staleness(comparison: Comparison) -> list[StalenessMeasurement]:
     """Return every staleness record of the runs that ended; unreadable lines are left out."""
-    found: list[Measurement] = []
+    found: list[StalenessMeasurement] = []
     for record in comparison.records:
         key = comparison.key(record)
         for line in _lines(comparison.folder / "runs" / record.id / "probes.jsonl"):
             if line.get("probe") == PROBE and isinstance(line.get("values"), dict):
                 at = int(line.get("update") or 0)
                 found += [
-                    Measurement(setting=key, seed=record.seed, update=at, values=values)
+                    StalenessMeasurement(setting=key, seed=record.seed, update=at, values=values)
                     for values in _lanes(line["values"])
                 ]
     return found
@@ -154,7 +154,7 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
         yield from read_json_lines(path)
 
 
-def pick(measurement: Measurement, what: str) -> float:
+def pick(measurement: StalenessMeasurement, what: str) -> float:
     """Return a value by its name, ``update``, ``ratio`` or ``cosine``; NaN where it was not measured."""
     if what == "update":
         return float(measurement.update)
@@ -168,7 +168,7 @@ def pick(measurement: Measurement, what: str) -> float:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Staleness:
+class StalenessSummary:
     """Staleness of one setting: means over measurements of each run, then over runs.
 
     Args:
@@ -198,13 +198,13 @@ class Staleness:
     turned: float
 
 
-def staleness_by_setting(measurements: Sequence[Measurement]) -> list[Staleness]:
+def staleness_by_setting(measurements: Sequence[StalenessMeasurement]) -> list[StalenessSummary]:
     """Return the means of each setting, every run weighing the same."""
     settings = dict.fromkeys(s.setting for s in measurements)
     return [_of_setting(key, [s for s in measurements if s.setting == key]) for key in settings]
 
 
-def _of_setting(key: Key, measurements: Sequence[Measurement]) -> Staleness:
+def _of_setting(key: Key, measurements: Sequence[StalenessMeasurement]) -> StalenessSummary:
     runs = {
         seed: [s for s in measurements if s.seed == seed]
         for seed in dict.fromkeys(s.seed for s in measurements)
@@ -225,7 +225,7 @@ def _of_setting(key: Key, measurements: Sequence[Measurement]) -> Staleness:
     ratio, low, high = ratio_interval(known[:, 0], known[:, 1])
     if len(known) > 1 and math.isnan(low):
         ratio = math.nan  # a gain that is not clear has no share
-    return Staleness(
+    return StalenessSummary(
         setting=key, seeds=len(runs), measured=len(measurements), lag=mean("lag"), distance=mean("S"),
         cost=mean("dL_stale"), gain=mean("dL_zero"), ratio=ratio, low=low, high=high,
         turned=mean("gradient_distance"),

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from memcell.compare.report.differences import Difference
+from memcell.compare.report.differences import PairedDifference
 from memcell.compare.report.folder import Comparison
 from memcell.compare.report.measures import LOSSES, Measures
 from memcell.compare.report.summaries import LearningCurve, Summary
@@ -19,7 +19,7 @@ HEADS: Mapping[str, Sequence[str]] = {
     "runs": ("id", "seed", "status", "inference"),
     "subjects": ("seed", "inference", "subject"),
     "summary": ("inference", "planned", "done", "diverged", "failed"),
-    "comparisons": tuple(f.name for f in dataclasses.fields(Difference)),
+    "comparisons": tuple(f.name for f in dataclasses.fields(PairedDifference)),
     "curves": ("update", "n", "validation_loss"),
 }
 
@@ -70,7 +70,7 @@ def summary_rows(comparison: Comparison, summaries: Iterable[Summary]) -> list[d
     return rows
 
 
-def difference_rows(differences: Iterable[Difference]) -> list[dict[str, Any]]:
+def difference_rows(differences: Iterable[PairedDifference]) -> list[dict[str, Any]]:
     """Return a row for each difference; the measures that decide come first."""
     return [plain(d) for d in sorted(differences, key=lambda d: not d.main)]
 

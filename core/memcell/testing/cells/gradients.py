@@ -18,7 +18,7 @@ from memcell.testing.numbers import noise, seeded
 LARGE = 1e4
 
 
-class _Step(nn.Module):
+class _CellStep(nn.Module):
     """Project and step as one module, for `torch.func.functional_call`."""
 
     def __init__(self, cell: Cell) -> None:
@@ -41,7 +41,7 @@ def gradients_are_right(build: BuildCell) -> None:
     cell = made(build)
     state = used_state(cell, lanes=2)
     names = [name for name, _ in cell.named_parameters()]
-    step = _Step(cell)
+    step = _CellStep(cell)
 
     def function(x: Tensor, *rest: Tensor) -> tuple[Tensor, ...]:
         parameters, parts = rest[: len(names)], rest[len(names) :]

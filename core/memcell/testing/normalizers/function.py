@@ -67,7 +67,7 @@ def normalize_is_pure(build: BuildNormalizer, spec: NormalizerSpec) -> None:
         )
 
 
-class _Step(nn.Module):
+class _NormStep(nn.Module):
     """`normalize` of one step as a forward, for `torch.func.functional_call`."""
 
     def __init__(self, norm: Normalizer, mode: str, inputs: tuple[Tensor, ...]) -> None:
@@ -104,7 +104,7 @@ def gradients_are_right(build: BuildNormalizer, spec: NormalizerSpec) -> None:
         norm = trained(build, lanes)
         window = norm.window(mixed_ages(lanes), all_valid(lanes), gather)
         names = [name for name, _ in norm.named_parameters()]
-        step = _Step(norm, window.mode, tuple(i[1] for i in window.inputs))
+        step = _NormStep(norm, window.mode, tuple(i[1] for i in window.inputs))
 
         def function(
             z: Tensor, *parameters: Tensor, step: nn.Module = step, names: list[str] = names

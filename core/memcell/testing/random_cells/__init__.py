@@ -4,7 +4,7 @@
 made of its number alone, and a difference is printed as Python source that reproduces it.
 """
 
-from memcell.testing.random_cells.drawing import Drawn, draw
+from memcell.testing.random_cells.drawing import RandomCell, draw
 from memcell.testing.random_cells.trial import Case, TrialOutcome, compare, tried
 
-__all__ = ["Case", "Drawn", "TrialOutcome", "compare", "draw", "tried"]
+__all__ = ["Case", "RandomCell", "TrialOutcome", "compare", "draw", "tried"]

@@ -16,7 +16,7 @@ JOINS = 100_000
 
 
 @dataclass(frozen=True)
-class Line:
+class Statement:
     """A statement of a step.
 
     Args:
@@ -36,7 +36,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Drawn:
+class RandomCell:
     """A cell.
 
     Args:
@@ -60,7 +60,7 @@ class Drawn:
     project: tuple[str, ...]
     states: dict[str, int]
     tensors: dict[str, str]
-    lines: tuple[Line, ...]
+    lines: tuple[Statement, ...]
     ends: tuple[str, ...]
     sites: dict[str, int]
     normalizer: str
@@ -72,10 +72,10 @@ class Drawn:
         found = {line.name: line.width for line in self.lines}
         return found[name] if name in found else self.widths[name]
 
-    def needed(self) -> Drawn:
+    def needed(self) -> RandomCell:
         """Return it without lines that nothing wanted reads."""
         wanted = set(self.ends)
-        kept: list[Line] = []
+        kept: list[Statement] = []
         for line in reversed(self.lines):
             if line.name in wanted:
                 wanted |= line.reads
@@ -83,7 +83,7 @@ class Drawn:
         return replace(self, lines=tuple(reversed(kept)))
 
     def source(self) -> str:
-        """Return the module that defines the class ``Drawn``."""
+        """Return the module that defines the class ``RandomCell``."""
         text = "\n".join(line.code for line in self.lines)
         tensors = [
             f"        self.{n} = {code}"
@@ -160,7 +160,7 @@ class _Drawing:
     tensors: dict[str, str] = field(default_factory=dict)
     sites: dict[str, int] = field(default_factory=dict)
     widths: dict[str, int] = field(default_factory=dict)
-    lines: list[Line] = field(default_factory=list)
+    lines: list[Statement] = field(default_factory=list)
 
     def any(self, width: int | None = None) -> str:
         """Return a variable, rather a late one."""
@@ -182,7 +182,7 @@ class _Drawing:
 
     def add(self, code: str, width: int) -> str:
         name = f"v{len(self.lines)}"
-        self.lines.append(Line(name, code, width))
+        self.lines.append(Statement(name, code, width))
         self.widths[name] = width
         return name
 
@@ -199,7 +199,7 @@ class _Drawing:
         return self.add(f"F.linear({{{name}}}, {weight})", width)
 
 
-def draw(seed: int) -> Drawn:
+def draw(seed: int) -> RandomCell:
     """Return the cell of a number."""
     rng = random.Random(seed)
     d = _Drawing(rng)
@@ -221,7 +221,7 @@ def draw(seed: int) -> Drawn:
     ends = [_end(d, None, states), *(_end(d, w, states) for w in states.values())]
     if seed >= JOINS and rng.random() < 0.3:
         ends[:2] = _halves(d, h)
-    drawn = Drawn(
+    drawn = RandomCell(
         seed=seed,
         given=given,
         widths=widths,

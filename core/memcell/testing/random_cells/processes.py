@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from memcell.testing.random_cells.building import quick_builds
-from memcell.testing.random_cells.drawing import Drawn, draw
+from memcell.testing.random_cells.drawing import RandomCell, draw
 from memcell.testing.random_cells.shrinking import shrunk
 from memcell.testing.random_cells.trial import TrialOutcome, tried
 
@@ -74,7 +74,7 @@ def _work(pipe: Connection, share: Sequence[int], shrink: bool) -> None:
     pipe.close()
 
 
-def _fails(drawn: Drawn, kind: str) -> bool:
+def _fails(drawn: RandomCell, kind: str) -> bool:
     try:
         return tried(replace(drawn)).kind == kind
     except Exception:  # the smaller cell is none

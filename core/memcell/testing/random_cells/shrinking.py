@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from memcell.testing.random_cells.drawing import Drawn, Line
+from memcell.testing.random_cells.drawing import RandomCell, Statement
 
 
-def shrunk(drawn: Drawn, fails: Callable[[Drawn], bool], tries: int = 60) -> Drawn:
+def shrunk(drawn: RandomCell, fails: Callable[[RandomCell], bool], tries: int = 60) -> RandomCell:
     """Leave out lines, states' ends and windows as long as a cell still fails.
 
     Args:
@@ -29,7 +29,7 @@ def shrunk(drawn: Drawn, fails: Callable[[Drawn], bool], tries: int = 60) -> Dra
     return drawn
 
 
-def _smaller(drawn: Drawn) -> list[Drawn]:
+def _smaller(drawn: RandomCell) -> list[RandomCell]:
     found = [replace(drawn, cases=(case,)) for case in drawn.cases if len(drawn.cases) > 1]
     if drawn.flow != 1:
         found.append(replace(drawn, flow=1.0))
@@ -48,10 +48,10 @@ def _smaller(drawn: Drawn) -> list[Drawn]:
     return found
 
 
-def _without(drawn: Drawn, at: int, instead: str) -> Drawn:
+def _without(drawn: RandomCell, at: int, instead: str) -> RandomCell:
     gone = drawn.lines[at].name
     lines = tuple(
-        Line(line.name, line.code.replace(f"{{{gone}}}", f"{{{instead}}}"), line.width)
+        Statement(line.name, line.code.replace(f"{{{gone}}}", f"{{{instead}}}"), line.width)
         for i, line in enumerate(drawn.lines)
         if i != at
     )

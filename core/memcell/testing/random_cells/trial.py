@@ -27,7 +27,7 @@ from memcell_compiler.runtime.unroll import unroll_native
 from memcell_compiler.verify import Unverified
 
 if TYPE_CHECKING:
-    from memcell.testing.random_cells.drawing import Drawn
+    from memcell.testing.random_cells.drawing import RandomCell
 
 #: Of the largest number of a tensor: generated code adds up in another order.
 LIMIT = 1e-9
@@ -98,14 +98,14 @@ class TrialOutcome:
         return self.kind in ("differs", "raised")
 
 
-def tried(drawn: Drawn) -> TrialOutcome:
+def tried(drawn: RandomCell) -> TrialOutcome:
     """Make a drawn cell from its source and compare it."""
     source = drawn.source()
     name = f"<random cell {drawn.seed}>"
     linecache.cache[name] = (len(source), None, source.splitlines(True), name)
     module: dict[str, Any] = {"__name__": "random_cell"}
     exec(compile(source, name, "exec"), module)
-    return compare(module["Drawn"](), drawn.normalizer, drawn.flow, drawn.cases)
+    return compare(module["RandomCell"](), drawn.normalizer, drawn.flow, drawn.cases)
 
 
 def compare(cell: Cell, normalizer: str, flow: float, cases: Sequence[Case]) -> TrialOutcome:

@@ -20,7 +20,7 @@ FEW_SUBJECTS = 6
 
 
 @dataclass(frozen=True, kw_only=True)
-class Model:
+class ReportedModel:
     """The model that predicted; everything may be unknown.
 
     Args:
@@ -32,7 +32,7 @@ class Model:
     origin: Mapping[str, Any]
 
     @classmethod
-    def of(cls, about: Mapping[str, Any], origin: Mapping[str, Any]) -> Model:
+    def of(cls, about: Mapping[str, Any], origin: Mapping[str, Any]) -> ReportedModel:
         """Return it."""
         return cls(about=about, origin=origin)
 
@@ -95,7 +95,7 @@ class Model:
         }  # fmt: skip
         shown = [[k, str(v)] for k, v in rows.items() if v not in (None, "", "–")]
         if shown:
-            yield Table("Model", ["property", "value"], shown, 2)
+            yield Table("ReportedModel", ["property", "value"], shown, 2)
         else:
             yield Paragraph("The folder does not name the model that made it.")
         scores = {k: as_float(v) for k, v in as_object(self.about.get("scores")).items()}

@@ -27,7 +27,7 @@ from memcell.reports.parts import (
 from memcell_eeg.export.outputs import events_path, probability_path
 from memcell_eeg.reports.phrasing import cut, some
 from memcell_eeg.reports.prediction.files import Prediction, Strip
-from memcell_eeg.reports.prediction.model import Model
+from memcell_eeg.reports.prediction.model import ReportedModel
 from memcell_eeg.reports.prediction.phrasing import (
     caveats,
     failed_line,
@@ -50,7 +50,7 @@ FILES = (
 
 def prediction_page(found: Prediction, app: str) -> str:
     """Return the report of a prediction's folder; ``app`` is the word after ``memcell predict``."""
-    model = Model.of(found.about, found.origin)
+    model = ReportedModel.of(found.about, found.origin)
     return render(
         "prediction.html",
         title=f"memcell predict {app}: {recordings(len(found.rows))}",
@@ -68,7 +68,7 @@ def prediction_page(found: Prediction, app: str) -> str:
     )
 
 
-def _strips(found: Prediction, model: Model) -> Iterator[Part]:
+def _strips(found: Prediction, model: ReportedModel) -> Iterator[Part]:
     """Return a strip of each of the first recordings: probability, events and gaps along time."""
     if not found.strips:
         yield Paragraph("There is no recording to draw.")
@@ -93,7 +93,7 @@ def _strips(found: Prediction, model: Model) -> Iterator[Part]:
         yield _strip(found, strip, model)
 
 
-def _strip(found: Prediction, strip: Strip, model: Model) -> Figure:
+def _strip(found: Prediction, strip: Strip, model: ReportedModel) -> Figure:
     row = strip.row
     name = row.get("recording", "")
     events = len(strip.events)
@@ -125,7 +125,7 @@ def _strip(found: Prediction, strip: Strip, model: Model) -> Figure:
     return Figure(svg, text(*caption), wide=True)
 
 
-def _distributions(found: Prediction, model: Model) -> Iterator[Part]:
+def _distributions(found: Prediction, model: ReportedModel) -> Iterator[Part]:
     figures = []
     if len(found.durations):
         longest = max(1.0, min(60.0, float(np.ceil(found.durations.max()))))

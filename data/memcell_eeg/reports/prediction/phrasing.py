@@ -11,7 +11,7 @@ from memcell.reports.numbers import count, length, number, percent
 from memcell.reports.parts import Paragraph, paragraph, strong
 from memcell_eeg.reports.phrasing import some
 from memcell_eeg.reports.prediction.files import Prediction
-from memcell_eeg.reports.prediction.model import Model
+from memcell_eeg.reports.prediction.model import ReportedModel
 from memcell_eeg.reports.reading import TableRow, value
 
 
@@ -67,7 +67,7 @@ def results(found: Prediction) -> Iterator[Paragraph]:
         )
 
 
-def caveats(found: Prediction, model: Model) -> list[str]:
+def caveats(found: Prediction, model: ReportedModel) -> list[str]:
     """Return the caveats, the most important first."""
     lines = [
         "These recordings have no labels here: the page shows the model’s predictions, and cannot show "

@@ -8,17 +8,17 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from memcell.reports.charts import Curve, Row, curves, histogram, rows
+from memcell.reports.charts import Curve, PointRow, curves, histogram, rows
 from memcell.reports.numbers import count, number, percent
 from memcell.reports.palette import dash, series
 from memcell.reports.parts import Figure, Legend, Panels, Paragraph, Part
 from memcell_eeg.reports.phrasing import capital, name_of
 from memcell_eeg.reports.reading import value
-from memcell_eeg.reports.run.files import Learning, Run, ScoreRow
+from memcell_eeg.reports.run.files import Learning, RunFiles, ScoreRow
 from memcell_eeg.reports.run.phrasing import handling, short
 
 
-def learning(run: Run) -> Iterator[Part]:
+def learning(run: RunFiles) -> Iterator[Part]:
     """Return losses against updates, a panel for each network."""
     names = list(dict.fromkeys(c.name for c in run.learning))
     if not names:
@@ -71,13 +71,13 @@ def _ends(own: list[Learning]) -> str:
 NEAR = 12.0
 
 
-def both_inferences(run: Run) -> list[tuple[ScoreRow, int]]:
+def both_inferences(run: RunFiles) -> list[tuple[ScoreRow, int]]:
     """Return the run's network with memory carried and reset at inference, each with its look."""
     there = [r for r in (run.own, run.other) if r is not None]
     return [(r, 0 if r.inference == "carry" else 1) for r in there]
 
 
-def inference_legend(run: Run) -> Legend:
+def inference_legend(run: RunFiles) -> Legend:
     """Return the legend of carried and reset."""
     return Legend(
         [
@@ -87,7 +87,7 @@ def inference_legend(run: Run) -> Legend:
     )
 
 
-def precision_recall(run: Run) -> Iterator[Figure]:
+def precision_recall(run: RunFiles) -> Iterator[Figure]:
     """Return precision against recall, with the operating points."""
     lines, facts = [], []
     share = math.nan
@@ -123,7 +123,7 @@ def precision_recall(run: Run) -> Iterator[Figure]:
     )
 
 
-def calibration(run: Run) -> Iterator[Figure]:
+def calibration(run: RunFiles) -> Iterator[Figure]:
     """Return the share of positive steps by predicted probability."""
     lines, facts = [], []
     for row, look in both_inferences(run):
@@ -156,7 +156,7 @@ def calibration(run: Run) -> Iterator[Figure]:
         )
 
 
-def delays(run: Run) -> Iterator[Figure]:
+def delays(run: RunFiles) -> Iterator[Figure]:
     """Return the onset delay of detected events."""
     for row, look in both_inferences(run):
         late = np.array([value(r, "delay_s") for r in run.table("delays", row)])
@@ -185,7 +185,7 @@ def delays(run: Run) -> Iterator[Figure]:
         yield Figure(svg, f"Onset delay. {words}")
 
 
-def transitions(run: Run) -> Iterator[Figure]:
+def transitions(run: RunFiles) -> Iterator[Figure]:
     """Return the error rate of steps around changes of the label."""
     for change, words in (
         ("to_positive", "the true onset of events"),
@@ -223,7 +223,7 @@ def transitions(run: Run) -> Iterator[Figure]:
 MOST_POINTS = 30
 
 
-def by_subject(run: Run, score: str, x_label: str, what: str) -> Iterator[Figure]:
+def by_subject(run: RunFiles, score: str, x_label: str, what: str) -> Iterator[Figure]:
     """Return a score of each test subject, with memory carried and reset."""
     both = both_inferences(run)
     tables = [
@@ -244,7 +244,7 @@ def by_subject(run: Run, score: str, x_label: str, what: str) -> Iterator[Figure
     more = f" The first {len(names)} of {len(tables[0])} subjects." if left > 0 else ""
     looks = [k for _, k in both]
     shown = [
-        Row(name=n, values=list(zip(v, looks, strict=True)))
+        PointRow(name=n, values=list(zip(v, looks, strict=True)))
         for n, v in zip(names, values, strict=True)
     ]
     svg = rows(shown, x_label, f"{what} of each test subject. {listed}")
@@ -254,7 +254,7 @@ def by_subject(run: Run, score: str, x_label: str, what: str) -> Iterator[Figure
     )
 
 
-def difference(run: Run) -> Iterator[Figure]:
+def difference(run: RunFiles) -> Iterator[Figure]:
     """Return the difference between memory carried and reset, by test subject."""
     sides = {
         row.inference: {
@@ -274,12 +274,12 @@ def difference(run: Run) -> Iterator[Figure]:
         f"higher in {sum(v > 0 for v in known)} of {len(known)} subjects, mean "
         f"{number(float(np.mean(known)))}."
     )
-    shown = [Row(name=n, values=[(apart[n], 0)]) for n in names]
+    shown = [PointRow(name=n, values=[(apart[n], 0)]) for n in names]
     svg = rows(shown, f"difference in {name_of(run.main_score)}", words, zero=True)
     yield Figure(svg, words)
 
 
-def staleness(run: Run) -> Iterator[Part]:
+def staleness(run: RunFiles) -> Iterator[Part]:
     """Return the measurements of the staleness probe, where it ran."""
     if not run.staleness:
         yield Paragraph(

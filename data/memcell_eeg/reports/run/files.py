@@ -91,7 +91,7 @@ class Learning:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run:
+class RunFiles:
     """A run's folder.
 
     Args:
@@ -165,7 +165,7 @@ TABLES = ("scores", "subjects", "intervals", "differences", "confusion", "calibr
           "operating", "transitions", "delays", "features")  # fmt: skip
 
 
-def read_run(folder: Path, task: EegTask) -> Run:
+def read_run(folder: Path, task: EegTask) -> RunFiles:
     """Read a run's folder, finished or not."""
     folds = [p for p in subfolders(folder, "folds/*") if (p / "config.toml").is_file()]
     parts = folds or [folder]
@@ -175,7 +175,7 @@ def read_run(folder: Path, task: EegTask) -> Run:
     environment = next(
         filter(None, (read_json(p / "environment.json") for p in (folder, *folds))), {}
     )
-    return Run(
+    return RunFiles(
         task=task, folder=folder, folds=folds, config_text=text, environment=environment,
         sections={k: v for k, v in _toml(text).items() if isinstance(v, dict)},
         main_score=str(scores.get("main_score") or "balanced_accuracy"),

@@ -9,7 +9,7 @@ from memcell.reports.page import render
 from memcell.reports.parts import Code, Figure, Folded, Panels, Part, links
 from memcell_eeg.reports.phrasing import capital, name_of, sentence
 from memcell_eeg.reports.run import figures, tables
-from memcell_eeg.reports.run.files import Run
+from memcell_eeg.reports.run.files import RunFiles
 from memcell_eeg.reports.run.phrasing import caveats, results
 from memcell_eeg.reports.run.recordings import places, strips
 from memcell_eeg.scores.scores import MEANING
@@ -32,7 +32,7 @@ FILES = (
 )
 
 
-def run_page(run: Run) -> str:
+def run_page(run: RunFiles) -> str:
     """Return the report of a run's folder."""
     return render(
         "run.html",
@@ -62,14 +62,14 @@ def run_page(run: Run) -> str:
     )
 
 
-def _title(run: Run) -> str:
+def _title(run: RunFiles) -> str:
     cell = run.sections.get("cell", {}).get("name", "network")
     data = run.facts.get("dataset") or run.sections.get("data", {}).get("name", "unknown data")
     kind = ", each subject left out in turn" if run.folds else ""
     return f"memcell train {run.task.name}: {cell} on {data}{kind}"
 
 
-def _scores(run: Run) -> list[Part]:
+def _scores(run: RunFiles) -> list[Part]:
     if not run.rows:
         return []
     notes = tables.score_notes(run)
@@ -81,7 +81,7 @@ def _scores(run: Run) -> list[Part]:
     ]
 
 
-def _errors(run: Run) -> list[Part]:
+def _errors(run: RunFiles) -> list[Part]:
     parts: list[Part] = []
     if matrices := list(tables.confusion_matrices(run)):
         parts.append(Panels(matrices))
@@ -100,7 +100,7 @@ def _errors(run: Run) -> list[Part]:
     return parts
 
 
-def _memory(run: Run) -> list[Figure]:
+def _memory(run: RunFiles) -> list[Figure]:
     score = name_of(run.main_score)
     return [
         *figures.by_subject(run, run.main_score, score, capital(score)),
@@ -108,14 +108,14 @@ def _memory(run: Run) -> list[Figure]:
     ]
 
 
-def _glossary(run: Run) -> list[str]:
+def _glossary(run: RunFiles) -> list[str]:
     shown = {n for r in run.rows for n in r.scores}
     return [
         f"{capital(name_of(n))}: {words}" for n, words in MEANING.items() if n in shown or not shown
     ]
 
 
-def _command(run: Run) -> str:
+def _command(run: RunFiles) -> str:
     """Return the command that trains the same run again; empty without a readable config.toml."""
     if not run.sections:
         return ""
@@ -123,7 +123,7 @@ def _command(run: Run) -> str:
     return f"memcell train {run.task.name} --config {config} --out NEW_FOLDER"
 
 
-def _changed(run: Run) -> str:
+def _changed(run: RunFiles) -> str:
     """Return the options that are not at their defaults, as one would type them; not those of plugins."""
     from memcell.plugins.options import to_mapping
     from memcell.settings.options import NetworkConfig, TrainingConfig

@@ -9,7 +9,7 @@ from memcell.reports.numbers import count, number, percent
 from memcell.reports.parts import Paragraph, paragraph, strong
 from memcell_eeg.reports.phrasing import capital, name_of
 from memcell_eeg.reports.reading import TableRow, value
-from memcell_eeg.reports.run.files import Run, ScoreRow
+from memcell_eeg.reports.run.files import RunFiles, ScoreRow
 
 
 def short(row: ScoreRow) -> str:
@@ -19,13 +19,13 @@ def short(row: ScoreRow) -> str:
     return row.name
 
 
-def confusion_of(run: Run, row: ScoreRow, subject: str = "all") -> TableRow | None:
+def confusion_of(run: RunFiles, row: ScoreRow, subject: str = "all") -> TableRow | None:
     """Return the counts of one model, over all test steps or of one subject."""
     rows = run.table("confusion", row)
     return next((r for r in rows if r.get("subject") == subject), None)
 
 
-def _difference(run: Run, other: ScoreRow) -> TableRow | None:
+def _difference(run: RunFiles, other: ScoreRow) -> TableRow | None:
     """Return the row of the run's own network minus another model, in the main score."""
     rows = (
         r for r in run.table("differences")
@@ -34,13 +34,13 @@ def _difference(run: Run, other: ScoreRow) -> TableRow | None:
     return next(rows, None)
 
 
-def open_question(run: Run, other: ScoreRow) -> bool:
+def open_question(run: RunFiles, other: ScoreRow) -> bool:
     """Whether the interval over subjects leaves open which of the two is better."""
     row = _difference(run, other)
     return row is not None and value(row, "low") <= 0 <= value(row, "high")
 
 
-def paired(run: Run, other: ScoreRow) -> str:
+def paired(run: RunFiles, other: ScoreRow) -> str:
     """Return the paired difference over subjects as a sentence."""
     row = _difference(run, other)
     if row is None:
@@ -65,7 +65,7 @@ def handling(row: ScoreRow) -> str:
 _FOUR = ("true_negative", "false_positive", "false_negative", "true_positive")
 
 
-def best_baseline(run: Run) -> ScoreRow | None:
+def best_baseline(run: RunFiles) -> ScoreRow | None:
     """Return the best baseline that could be deployed."""
     usable = [
         r for r in run.rows
@@ -74,7 +74,7 @@ def best_baseline(run: Run) -> ScoreRow | None:
     return max(usable, key=lambda r: r.get(run.main_score), default=None)
 
 
-def results(run: Run) -> Iterator[Paragraph]:
+def results(run: RunFiles) -> Iterator[Paragraph]:
     """Return the results: the score, the events, the difference to the baselines, the effect of memory."""
     own = run.own
     if own is None:
@@ -90,7 +90,7 @@ def results(run: Run) -> Iterator[Paragraph]:
         yield paragraph(*_memory(run, own, run.other), style="verdict")
 
 
-def _score(run: Run, own: ScoreRow) -> Iterator[str]:
+def _score(run: RunFiles, own: ScoreRow) -> Iterator[str]:
     score = own.get(run.main_score)
     yield strong(f"{capital(name_of(run.main_score))} {number(score)}")
     if run.main_score in own.intervals:
@@ -112,7 +112,7 @@ def _score(run: Run, own: ScoreRow) -> Iterator[str]:
         yield " The score is undefined: the test split lacks a class."
 
 
-def _events(run: Run, own: ScoreRow) -> list[str]:
+def _events(run: RunFiles, own: ScoreRow) -> list[str]:
     found = confusion_of(run, own)
     if found is None or not value(found, "true_events") > 0:
         return []
@@ -132,7 +132,7 @@ def _events(run: Run, own: ScoreRow) -> list[str]:
     return [*parts, "."]
 
 
-def _baseline(run: Run, own: ScoreRow) -> Iterator[str]:
+def _baseline(run: RunFiles, own: ScoreRow) -> Iterator[str]:
     best = best_baseline(run)
     if best is None:
         yield "There is no baseline to compare with."
@@ -149,7 +149,7 @@ def _baseline(run: Run, own: ScoreRow) -> Iterator[str]:
     yield paired(run, best)
 
 
-def _memory(run: Run, own: ScoreRow, other: ScoreRow) -> Iterator[str]:
+def _memory(run: RunFiles, own: ScoreRow, other: ScoreRow) -> Iterator[str]:
     a, b = own.get(run.main_score), other.get(run.main_score)
     if math.isnan(a) or math.isnan(b):
         yield "The effect of carrying memory is unknown: a score is undefined."
@@ -171,7 +171,7 @@ FEW_SUBJECTS = 6
 MOST_LETTERS = 600
 
 
-def caveats(run: Run) -> list[str]:
+def caveats(run: RunFiles) -> list[str]:
     """Return the caveats, the most important first."""
     lines: list[str] = []
     subjects = run.facts.get("subjects")
@@ -223,7 +223,7 @@ def caveats(run: Run) -> list[str]:
     return [line[:MOST_LETTERS] for line in lines]
 
 
-def _one_class(run: Run) -> str:
+def _one_class(run: RunFiles) -> str:
     """Return a caveat where no test recording has both classes."""
     own = run.own
     sequences = (

@@ -13,14 +13,14 @@ from memcell.reports.palette import GAP, INK, TRUTH, UNLABELLED, dash, series
 from memcell.reports.parts import Figure, Legend, Paragraph, Part, strong, text
 from memcell.sequences.time_series import TimeSeries
 from memcell_eeg.reports.excerpts import Excerpt
-from memcell_eeg.reports.places import EVENTS, Place, choose
+from memcell_eeg.reports.places import EVENTS, ShownSegment, choose
 from memcell_eeg.reports.reading import as_float
-from memcell_eeg.reports.run.files import Run, ScoreRow
+from memcell_eeg.reports.run.files import RunFiles, ScoreRow
 from memcell_eeg.reports.run.phrasing import handling
 from memcell_eeg.reports.time_chart import (
     Bars,
     Line,
-    Signal,
+    SignalEnvelope,
     Spans,
     TimeChart,
     draw,
@@ -45,7 +45,7 @@ class Tested:
     models: list[tuple[ScoreRow, NDArray[np.float64], float]]
 
 
-def tested(run: Run) -> dict[str, Tested]:
+def tested(run: RunFiles) -> dict[str, Tested]:
     """Return the test sequences by name."""
     found: dict[str, Tested] = {}
     for row in (run.own, run.other):
@@ -59,7 +59,7 @@ def tested(run: Run) -> dict[str, Tested]:
     return found
 
 
-def places(run: Run) -> Iterator[Part]:
+def places(run: RunFiles) -> Iterator[Part]:
     """Return selected places, with signal where the run kept it."""
     by_name = tested(run)
     if not by_name:
@@ -91,7 +91,7 @@ def places(run: Run) -> Iterator[Part]:
         yield Paragraph("The signals are missing: the run kept none (excerpts.npz).")
 
 
-def strips(run: Run) -> Iterator[Part]:
+def strips(run: RunFiles) -> Iterator[Part]:
     """Return whole test recordings, those with most true events first."""
     by_name = tested(run)
     ordered = sorted(by_name.values(), key=lambda v: (-len(_true(v.sequence)), v.sequence.name))
@@ -126,11 +126,11 @@ def _chosen(by_name: dict[str, Tested]) -> list[Excerpt]:
     ]
 
 
-def _place(run: Run, one: Tested, excerpt: Excerpt) -> Figure:
-    place: Place = excerpt.place
+def _place(run: RunFiles, one: Tested, excerpt: Excerpt) -> Figure:
+    place: ShownSegment = excerpt.place
     span = (place.start, place.end)
     signals = [
-        Signal(name=name, times=times, low=low, high=high)
+        SignalEnvelope(name=name, times=times, low=low, high=high)
         for name, (times, low, high) in excerpt.channels.items()
         if len(times)
     ]
@@ -145,8 +145,8 @@ def _place(run: Run, one: Tested, excerpt: Excerpt) -> Figure:
 
 
 def _chart(
-    run: Run, one: Tested, span: tuple[float, float], signals: list[Signal] | None = None, scale: float = 1.0,
-    unit: str = "µV",
+    run: RunFiles, one: Tested, span: tuple[float, float], signals: list[SignalEnvelope] | None = None,
+    scale: float = 1.0, unit: str = "µV",
 ) -> TimeChart:  # fmt: skip
     s = one.sequence
     inside = (s.times > span[0] - s.step_seconds) & (s.times < span[1])
@@ -176,7 +176,7 @@ def _true(s: TimeSeries) -> Spans:
     return [(e.onset, e.end) for e in runs(np.asarray(s.targets == 1), s)]
 
 
-def _found(run: Run, s: TimeSeries, p: NDArray[np.float64], threshold: float) -> Spans:
+def _found(run: RunFiles, s: TimeSeries, p: NDArray[np.float64], threshold: float) -> Spans:
     """Return what was detected: runs of positive steps under the run's rules of merging and length."""
     own = run.sections.get(run.task.name, {})
     merge, shortest = (np.nan_to_num(as_float(own.get(n))) for n in ("merge", "min_duration"))
@@ -208,7 +208,7 @@ def _alt(one: Tested, span: tuple[float, float]) -> str:
     )
 
 
-def _legend(run: Run, unlabelled: bool) -> Legend:
+def _legend(run: RunFiles, unlabelled: bool) -> Legend:
     entries = [
         (f"memory {'carried' if k == 0 else 'reset'}, bars: detected events", series(k), dash(k))
         for row in (run.own, run.other) if row is not None

@@ -9,7 +9,7 @@ from memcell.reports.numbers import count, length, number, percent
 from memcell.reports.parts import Listing, Paragraph, Table, strong, text, with_interval
 from memcell_eeg.reports.phrasing import digits_of, name_of, score_text
 from memcell_eeg.reports.reading import as_float, value
-from memcell_eeg.reports.run.files import Run, ScoreRow
+from memcell_eeg.reports.run.files import RunFiles, ScoreRow
 from memcell_eeg.reports.run.phrasing import confusion_of, short
 from memcell_eeg.scores.scores import MEANING, SHOWN
 
@@ -20,7 +20,7 @@ MOST_FEATURES = 10
 _PARTS = {"train": "trained on", "valid": "validated on", "test": "tested on"}
 
 
-def setup(run: Run) -> Table | Paragraph:
+def setup(run: RunFiles) -> Table | Paragraph:
     """Return the network, its training and its data."""
     s, facts = run.sections, run.facts
     training, network = s.get("training", {}), s.get("network", {})
@@ -86,7 +86,7 @@ def _feature_words(facts: dict[str, object], pipeline: dict[str, object]) -> str
     return f"{n} ({kind})" if n and kind else n or kind
 
 
-def _updates(run: Run) -> str:
+def _updates(run: RunFiles) -> str:
     own = [c for c in run.learning if c.training]
     return (
         ", ".join(dict.fromkeys(f"{c.training[-1][0]} {c.name}" for c in own))
@@ -95,7 +95,7 @@ def _updates(run: Run) -> str:
     )
 
 
-def score_table(run: Run) -> Table:
+def score_table(run: RunFiles) -> Table:
     """Return networks and baselines with the scores that a page has room for."""
     names = list(dict.fromkeys([run.main_score, *SHOWN, "event_sensitivity", "event_precision"]))
     names = [n for n in names if any(not math.isnan(r.get(n)) for r in run.rows)] or names[:1]
@@ -121,7 +121,7 @@ def _kind(row: ScoreRow) -> str:
     return "not deployable" if "not deployable" in row.name else row.kind
 
 
-def score_notes(run: Run) -> Listing | None:
+def score_notes(run: RunFiles) -> Listing | None:
     """Return the notes on rows of the score table, each once."""
     noted: dict[str, list[str]] = {}
     for row in run.rows:
@@ -140,7 +140,7 @@ def _with_interval(row: ScoreRow, score: str) -> str:
     return with_interval(shown, low, high)
 
 
-def all_scores(run: Run) -> Table:
+def all_scores(run: RunFiles) -> Table:
     """Return every score of the networks, with its definition."""
     networks = [r for r in run.rows if r.kind == "network"]
     names = list(dict.fromkeys(n for r in networks for n in r.scores))
@@ -157,7 +157,7 @@ def all_scores(run: Run) -> Table:
     )
 
 
-def subject_table(run: Run) -> Iterator[Table]:
+def subject_table(run: RunFiles) -> Iterator[Table]:
     """Return the scores of the run's network by test subject, with memory carried and reset."""
     own, other = run.own, run.other
     rows = run.table("subjects", own) if own else []
@@ -186,7 +186,7 @@ def subject_table(run: Run) -> Iterator[Table]:
     )
 
 
-def confusion_matrices(run: Run) -> Iterator[Table]:
+def confusion_matrices(run: RunFiles) -> Iterator[Table]:
     """Return a matrix with counts and shares for the run's network under both inference policies."""
     for row in (run.own, run.other):
         found = confusion_of(run, row) if row else None
@@ -201,7 +201,7 @@ def confusion_matrices(run: Run) -> Iterator[Table]:
         )  # fmt: skip
 
 
-def event_table(run: Run) -> Table | None:
+def event_table(run: RunFiles) -> Table | None:
     """Return the events of each model in counts."""
     rows = []
     for row in run.rows:
@@ -238,7 +238,7 @@ def _share(part: float, whole: float) -> str:
     return f"{count(part)} ({percent(part / whole if whole else math.nan, 1)})"
 
 
-def feature_table(run: Run) -> Table | None:
+def feature_table(run: RunFiles) -> Table | None:
     """Return the features that differ most between the classes, over training subjects."""
     found = [r for r in run.table("features") if not math.isnan(value(r, "dz"))]
     if not found:
@@ -260,7 +260,7 @@ def feature_table(run: Run) -> Table | None:
     return Table(caption, heads, rows, source=run.source("features.tsv"))
 
 
-def recording_table(run: Run) -> Table | Paragraph:
+def recording_table(run: RunFiles) -> Table | Paragraph:
     """Return the quality of each recording."""
     rows_in = run.facts.get("recordings", [])
     if not rows_in:
@@ -296,7 +296,7 @@ def recording_table(run: Run) -> Table | Paragraph:
     return Table(f"Recordings{more}", heads, rows, 4)
 
 
-def environment_table(run: Run) -> Table | Paragraph:
+def environment_table(run: RunFiles) -> Table | Paragraph:
     """Return the versions that it was made with."""
     e = run.environment
     libraries = e.get("libraries")

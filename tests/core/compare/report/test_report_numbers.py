@@ -15,7 +15,7 @@ from memcell.compare.records import RunRecord
 from memcell.compare.report import build_report
 from memcell.compare.report.findings import find, messages, write_numbers
 from memcell.compare.report.phrasing import memory_sentence
-from memcell.compare.report.staleness import Measurement, staleness_by_setting
+from memcell.compare.report.staleness import StalenessMeasurement, staleness_by_setting
 from memcell.errors import DataError
 
 
@@ -225,7 +225,7 @@ def test_no_share_is_given_of_what_probes_saw_where_the_gain_is_not_clear():
     def seen(gains):
         values = [{"dL_stale": 0.01, "dL_zero": gain} for gain in gains]
         return [
-            Measurement(setting=("carry",), seed=i, update=1, values=v)
+            StalenessMeasurement(setting=("carry",), seed=i, update=1, values=v)
             for i, v in enumerate(values)
         ]
 
