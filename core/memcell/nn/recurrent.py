@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, Self
 
@@ -376,6 +377,13 @@ def _cell(
             )
         return cell, f"cell {type(cell).__name__}"
     if isinstance(cell, type) and issubclass(cell, Cell):
+        try:
+            inspect.signature(cell).bind(width, hidden, **options)
+        except TypeError as error:
+            raise ValueError(
+                f"{cell.__name__}(input_size, hidden_size, **cell_options): {error}; a plugin's class takes "
+                "cell_options={'config': ITS_CONFIG()}, its name takes the options themselves"
+            ) from None
         return cell(width, hidden, **options), f"cell {cell.__name__}"
     if not isinstance(cell, str):
         raise ValueError(f"cell is {cell!r}; expected a name, a class of cells, or a cell")

@@ -299,6 +299,10 @@ def test_own_cell():
         (lambda: Recurrent("lstm", F, H, cell_options={"forget": 1}), r"forget.*forget_bias"),
         (lambda: Recurrent(Leaky(F, H), F, H + 1), r"the cell takes 4 features and has 5 units"),
         (lambda: Recurrent(Leaky(F, H), F, H, 2), r"is one layer"),
+        (
+            lambda: Recurrent(Leaky, F, H, cell_options={"rte": 0.5}),
+            r"'rte'; .*cell_options={'config'",
+        ),
         (lambda: Recurrent(7, F, H), r"cell is 7; expected a name"),
         (lambda: Recurrent.from_torch(nn.RNN(F, H, nonlinearity="relu")), r"RNN_RELU.*with tanh"),
         (lambda: Recurrent.from_torch(nn.LSTM(F, H, bidirectional=True)), r"bidirectional=True"),
