@@ -7,8 +7,10 @@ file, channel, plugin or option. The command line prints the message alone and e
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterable
 from difflib import get_close_matches
+from pathlib import Path
 
 from memcell.escape import Lines
 
@@ -80,3 +82,13 @@ def unknown(what: str, received: str, known: Iterable[str]) -> str:
     names = sorted(known)
     listed = ", ".join(names) if names else "none"
     return f"unknown {what} '{received}'.{did_you_mean(received, names)} There are: {listed}."
+
+
+def raised_in(error: BaseException, module: str) -> str:
+    """Return the last place in a module's top package that an error passed, as 'file.py, line 3'; else ''."""
+    package = module.partition(":")[0].partition(".")[0]
+    place = ""
+    for frame, number in traceback.walk_tb(error.__traceback__):
+        if str(frame.f_globals.get("__name__")).partition(".")[0] == package:
+            place = f"{Path(frame.f_code.co_filename).name}, line {number}"
+    return place

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from memcell.cli.main import run
+from memcell.cli.main import _plugin_of, run
 from memcell.cli.plugins import _by_reason
-from memcell.plugins.loader import LOAD_PLUGINS
+from memcell.plugins import Registry
+from memcell.plugins.loader import LOAD_PLUGINS, Loaded
+from memcell.plugins.specs import CellSpec
 from memcell.testing.failure import Finding
 
 
@@ -43,3 +45,21 @@ def test_one_fault_is_one_line_whatever_the_number_of_checks_that_meet_it():
     findings = [Finding(check=f"c{i}", ok=False, reason="it raised X") for i in range(5)]
     findings += [Finding(check="d", ok=False, reason="other"), Finding(check="e", ok=True)]
     assert _by_reason(findings) == ["c0, c1, c2 and 2 more: it raised X", "d: other"]
+
+
+def test_an_error_is_said_to_be_of_the_plugin_whose_line_raised_it(monkeypatch):
+    found = Loaded(
+        spec=CellSpec(name="odd", factory="odd_cells.odd:Odd"),
+        distribution="odd-cells",
+        version="1",
+    )
+    monkeypatch.setattr("memcell.plugins.default_registry", lambda: Registry([found], []))
+    code = compile("def step():\n    return 1 / 0\n", "/somewhere/odd.py", "exec")
+    module: dict[str, object] = {"__name__": "odd_cells.odd"}
+    exec(code, module)  # a module that is not installed
+    with pytest.raises(ZeroDivisionError) as raised:
+        module["step"]()
+    assert _plugin_of(raised.value) == "raised in odd.py, line 2, of odd-cells"
+    with pytest.raises(ZeroDivisionError) as raised:
+        divmod(1, 0)
+    assert _plugin_of(raised.value) == ""

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from memcell.cli.terminal import echo, guarded
-from memcell.errors import MemcellError, unknown
+from memcell.errors import MemcellError, raised_in, unknown
 from memcell.escape import Lines, line
 from memcell.version import __version__
 
@@ -114,9 +114,21 @@ def _run(args: list[str] | None) -> int:
         if "--traceback" in (args if args is not None else sys.argv[1:]):
             raise
         reason = " ".join(str(error).split())
-        hint = "this is a fault of memcell or of a plugin; 'memcell --traceback …' shows where"
+        whose = _plugin_of(error) or "this is a fault of memcell or of a plugin"
+        hint = f"{whose}; 'memcell --traceback …' shows where"
         return _fail(f"{type(error).__name__}: {reason} ({hint})", 1)
     return result if isinstance(result, int) else 0
+
+
+def _plugin_of(error: BaseException) -> str:
+    """Say which plugin of another distribution raised an error, and in which line; empty where none did."""
+    from memcell.plugins import default_registry
+
+    for entry in default_registry().entries():
+        place = "" if entry.built_in else raised_in(error, entry.spec.factory)
+        if place:
+            return f"raised in {place}, of {entry.distribution}"
+    return ""
 
 
 def _note(message: Warning | str, *_: Any, **__: Any) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from memcell.applications.checking import FileReport
 from memcell.applications.datasets import Card
-from memcell.errors import MemcellError, unknown
+from memcell.errors import MemcellError, raised_in, unknown
 from memcell.plugins import Entry, Registry
 from memcell.plugins.loader import installed
 from memcell.plugins.options import from_mapping, to_mapping
@@ -150,7 +150,11 @@ def _found(entry: Entry, name: str, check: Callable[[], None]) -> Finding:
         return Finding(check=name, ok=False, reason=f"{entry.origin}: {failed}")
     # Third-party code may raise anything, and must not end the check of the others.
     except (Exception, SystemExit) as error:
-        return Finding(check=name, ok=False, reason=f"{entry.origin} raised {line_of(error)}")
+        place = "" if entry.built_in else raised_in(error, entry.spec.factory)
+        where = f" ({place})" if place else ""
+        return Finding(
+            check=name, ok=False, reason=f"{entry.origin} raised {line_of(error)}{where}"
+        )
     return Finding(check=name, ok=True)
 
 
