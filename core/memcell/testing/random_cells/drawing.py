@@ -103,7 +103,7 @@ class RandomCell:
                 "class State(NamedTuple):",
                 *(f"    {s}: torch.Tensor" for s in self.states),
                 "\n",
-                "class Drawn(Cell):",
+                "class RandomCell(Cell):",
                 "    state_type = State",
                 f"    state_spec = { ({s: (w,) for s, w in self.states.items()})!r}",
                 f"    norm_sites = {sites!r}",
@@ -129,7 +129,7 @@ class RandomCell:
         return (
             f"# python -m memcell.testing.random_cells --seed {self.seed} --count 1\n{self.source()}\n\n"
             "from memcell.testing.random_cells import Case, compare\n\n"
-            f"print(compare(Drawn(), {self.normalizer!r}, {self.flow!r}, [{cases}]))\n"
+            f"print(compare(RandomCell(), {self.normalizer!r}, {self.flow!r}, [{cases}]))\n"
         )
 
 

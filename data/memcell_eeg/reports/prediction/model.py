@@ -95,7 +95,7 @@ class ReportedModel:
         }  # fmt: skip
         shown = [[k, str(v)] for k, v in rows.items() if v not in (None, "", "–")]
         if shown:
-            yield Table("ReportedModel", ["property", "value"], shown, 2)
+            yield Table("Model", ["property", "value"], shown, 2)
         else:
             yield Paragraph("The folder does not name the model that made it.")
         scores = {k: as_float(v) for k, v in as_object(self.about.get("scores")).items()}
