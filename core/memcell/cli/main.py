@@ -124,7 +124,11 @@ def _plugin_of(error: BaseException) -> str:
     """Say which plugin of another distribution raised an error, and in which line; empty where none did."""
     from memcell.plugins import default_registry
 
-    for entry in default_registry().entries():
+    try:
+        entries = default_registry().entries()
+    except Exception:  # the registry itself may be what failed; the first error is the one to say
+        return ""
+    for entry in entries:
         place = "" if entry.built_in else raised_in(error, entry.spec.factory)
         if place:
             return f"raised in {place}, of {entry.distribution}"
