@@ -301,7 +301,7 @@ def test_folders_that_are_no_run(model, recordings, tmp_path, capfd):
 def test_what_is_typed_wrongly(model, recordings, tmp_path, capfd):
     (tmp_path / "empty").mkdir()
     cases = [
-        (["--export", "mat"], 2, ["'export'", "'mat'", "edf"]),
+        (["--export", "mat"], 2, ["unknown export 'mat'", "edf"]),
         (["--jobs", "2", "--scheduler", "tcp://127.0.0.1:1"], 2, ["type one of them"]),
         (["--scheduler", "tcp://127.0.0.1:1"], 2, ["no scheduler answers"]),
         (["--jobs", "-1"], 2, ["--jobs got -1"]),

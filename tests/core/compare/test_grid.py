@@ -117,7 +117,7 @@ def test_runs_go_seed_by_seed_and_differ_in_nothing_else():
         ("carry", 3), ("reset", 3), ("carry", 4), ("reset", 4),
     ]  # fmt: skip
     assert [r.config.training.seed for r in runs] == [3, 3, 4, 4]
-    assert {r.config.training.against for r in runs} == {"none"}
+    assert {r.config.training.control for r in runs} == {"none"}
     assert len({r.config.dataset for r in runs}) == 1
     assert len({str(r.config.app_config) for r in runs}) == 1, "the split is the same for all"
     assert plan.reference == {"policy": "carry"}

@@ -72,7 +72,7 @@ def numbers(way, layer, given, place, keep=WITHIN, gather=True, grad=True, expan
     x = x.to(place).requires_grad_()
     (first, state), (second, fresh) = (states_of(layer, s, place, expanded) for s in (1, 2))
     with torch.set_grad_enabled(grad):
-        out, kept = way(layer.cell, layer.norms, x, state, fresh, marks, keep, gather)
+        out, kept = way(WindowCall(layer.cell, layer.norms, x, state, fresh, marks, keep, gather))
         out = out * marks.valid.unsqueeze(-1)  # padded outputs mean nothing
         end = [t for k in keep for t in leaves(kept[k])]
     found = [out, *end]
@@ -93,12 +93,12 @@ def same(got, wanted):
             torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-10)
 
 
-def compiled(*args):
-    return unroll_inductor(WindowCall(*args), chunk=K)
+def compiled(call):
+    return unroll_inductor(call, chunk=K)
 
 
-def own(cell, norms, x, state, fresh, marks, keep, gather):
-    return unroll_torch(cell.torch_form(), cell, x, state, fresh, marks, keep)
+def own(call):
+    return unroll_torch(call.cell.torch_form(), call)
 
 
 @pytest.mark.parametrize("norm", REGISTRY.names("normalizer"))
@@ -183,7 +183,7 @@ def test_windows_in_flight_keep_what_their_backward_needs():
             x = x.to(place)
             for layer in layers:
                 zero = layer.cell.initial_state(B, device=place, dtype=torch.float64)
-                x, _ = way(layer.cell, layer.norms, x, zero, zero, marks, (T,), True)
+                x, _ = way(WindowCall(layer.cell, layer.norms, x, zero, zero, marks, (T,), True))
             wanted = [p for layer in layers for p in layer.parameters()]
             grads = torch.autograd.grad((x * marks.valid.unsqueeze(-1)).square().sum(), wanted)
             found.append([x.detach().cpu(), *(g.cpu() for g in grads)])

@@ -10,8 +10,9 @@ from memcell.backends.choose import candidates
 from memcell.backends.torch_kernels import _flat, unroll_torch
 from memcell.errors import UsageError
 from memcell.plugins import default_registry
-from memcell.probes.looking import _way
+from memcell.probes.looking import _backend
 from memcell.recurrent.state import leaves, map_state
+from memcell.recurrent.window_call import WindowCall
 from memcell.runs.run import device_of, inference_device
 
 REGISTRY = default_registry()
@@ -47,7 +48,9 @@ def test_cudnn_is_given_whole_states_and_told_when_a_backward_comes(name, grad, 
     restarts[3, 1] = True
     marks = StepMasks.of(restarts, torch.ones_like(restarts), torch.zeros(B, dtype=torch.int64))
     with torch.set_grad_enabled(grad):
-        unroll_torch(form, cell, torch.randn(T, B, F), learned, learned, marks, (T,))
+        x = torch.randn(T, B, F)
+        layer = Layer(cell, None)
+        unroll_torch(form, WindowCall(cell, layer.norms, x, learned, learned, marks, (T,)))
     assert len(seen) == 2
     for _, *states, train in seen:
         assert all(t.is_contiguous() for t in states)
@@ -79,10 +82,10 @@ def test_weights_in_one_buffer_are_the_same_weights(name):
 def test_a_probe_leaves_cuda_graphs_alone():
     """It looks between a forward and its backward: graphs replayed there would spoil the gradient."""
     gpu = torch.device("cuda")
-    assert _way("auto", False, gpu) == _way("compiled", False, gpu) == "torch"
+    assert _backend("auto", False, gpu) == _backend("inductor", False, gpu) == "torch"
     assert "compiled" not in candidates("torch", "cuda")
-    assert _way("eager", False, gpu) == _way("auto", True, gpu) == "eager"
-    assert _way("auto", False, torch.device("cpu")) == "auto"
+    assert _backend("eager", False, gpu) == _backend("auto", True, gpu) == "eager"
+    assert _backend("auto", False, torch.device("cpu")) == "auto"
 
 
 @pytest.mark.parametrize("norm", REGISTRY.names("normalizer"))
