@@ -83,11 +83,15 @@ NAMES = {
         for name in ("beside", "growing", "make_folder", "remove_leftovers", "write_atomic")
     },
     "memcell.applications.app": {"Judged": "ModelPredictions"},
-    "memcell.applications.prediction": {"Asked": "PredictionRequest"},
+    "memcell.applications.prediction": {
+        "Asked": "PredictionRequest",
+        "Item": "FoundRecording",
+        "Stream": "NetworkStream",
+    },
     "memcell.applications.streaming": {"StreamAsked": "StreamRequest"},
     "memcell.plugins": {"find_dataset": "memcell.applications.datasets:find_dataset"},
     "memcell.probes.base": {"Moment": "memcell.training.observing:UpdateEvent"},
-    "memcell.probes.context": {"Scene": "ProbeContext"},
+    "memcell.probes.context": {"Scene": "ProbeContext", "Windows": "ProbeWindows"},
 }
 
 
