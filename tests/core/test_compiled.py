@@ -363,5 +363,5 @@ def test_a_gradient_of_the_gradient_is_refused_in_words():
     )
     with pytest.raises(UsageError, match=r"create_graph=True.*--backend eager"):
         torch.autograd.grad(output.sum(), x, create_graph=True)
-    layer = Layer(layer.cell, None, "compiled")
+    layer = Layer(layer.cell, None, "inductor")
     torch.autograd.grad(layer(x, state, state, marks, (16,), False).outputs.sum(), x)

@@ -14,7 +14,7 @@ from memcell.testing.cells.made import initialize
 from memcell_compiler.backend import NativeBackend
 
 T, B, F, H = 5, 3, 2, 4
-WAYS = ("auto", "native", "compiled", "eager")
+WAYS = ("auto", "native", "inductor", "eager")
 
 
 def layer_of(way, cell="gru", normalizer=None):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from memcell.errors import DataError
-from memcell_data.quality.amplitudes import inspect
+from memcell_data.quality.amplitudes import Quality, inspect
 from memcell_data.recording import Segment, Signal
 
 
@@ -130,3 +132,10 @@ def test_hardly_moving_speaks_of_the_unit(tmp_path):
     assert any("its unit may be wrong" in w and "--unit all:uV" in w for w in lines)
     with pytest.raises(DataError, match=r"beyond 10 mV .*--data\.unit all:uV"):
         inspect(signal(noise() * 1e4), tmp_path / "a", ("eeg",))
+
+
+def test_a_rate_that_no_amplifier_has_is_refused_by_name():
+    with pytest.raises(
+        DataError, match=r"night\.gdf: is sampled at 4e\+08 Hz, expected 1e\+06 Hz or less"
+    ):
+        Quality(["O1"], ["eeg"], 4e8, Path("night.gdf"))

@@ -45,6 +45,9 @@ from memcell_data.recording import Block, Segment, Signal, split
 from memcell_data.units import OVERRIDE
 
 LARGEST = 10_000.0
+FASTEST = (
+    1e6  # Hz: no amplifier of biosignals is faster, and memory for a second of it has to be there
+)
 SMALLEST_SPREAD, LARGEST_SPREAD = 0.5, 500.0
 MOST_OUTSIDE = 0.01
 LOST_REFUSED = 0.90
@@ -103,6 +106,10 @@ class Quality:
     def __init__(
         self, channels: Sequence[str], kinds: Sequence[str], rate: float, path: Path
     ) -> None:
+        if rate > FASTEST:
+            raise DataError(
+                f"{path}: is sampled at {rate:g} Hz, expected {FASTEST:g} Hz or less; its header is damaged"
+            )
         self.channels = channels
         self.path = path
         self._kinds = kinds
