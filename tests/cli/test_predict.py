@@ -28,7 +28,7 @@ COMMAND = ["predict", "microsleep"]
 FATAL = """
 import os
 from pathlib import Path
-from memcell_eeg.prediction.sources import RecordingSource
+from memcell_eeg.prediction.sources import RecordingFile
 
 def fatal(self, *given):
     mark = self.path.with_suffix(".mark")
@@ -37,8 +37,8 @@ def fatal(self, *given):
         os._exit(1)
     return self.was_open(*given)
 
-if not hasattr(RecordingSource, "was_open"):  # a worker may be preloaded twice
-    RecordingSource.was_open, RecordingSource.open = RecordingSource.open, fatal
+if not hasattr(RecordingFile, "was_open"):  # a worker may be preloaded twice
+    RecordingFile.was_open, RecordingFile.open = RecordingFile.open, fatal
 """
 
 
