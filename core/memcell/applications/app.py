@@ -95,6 +95,26 @@ class Row:
 
 
 @dataclass(frozen=True, kw_only=True)
+class InnerFold:
+    """A split of the training sequences alone: fit on some people, judge the choice on the others.
+
+    Args:
+        name: Who is left out of training; a folder is named so.
+        train: Sequences to train on.
+        valid: The left-out sequences: over all folds of a task each training sequence with labels stands here
+            once.
+        class_weights: As `Task.class_weights`, of these training sequences.
+        train_weights: As `Task.train_weights`, of these training sequences.
+    """
+
+    name: str
+    train: tuple[TimeSeries, ...]
+    valid: tuple[TimeSeries, ...]
+    class_weights: tuple[float, ...] | None = None
+    train_weights: tuple[NDArray[np.float32], ...] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Task:
     """Everything an app prepares for one run.
 
@@ -121,6 +141,8 @@ class Task:
         tables: Tables about the data, file name to content (which file is on which side of the split); kept
             in the run folder from before training on.
         preview: What the person at the screen sees of these tables before training, a line each.
+        inner: Folds of the training sequences, for cross-validation inside them; empty where the training
+            people are not divided. Where there are some, `valid` is empty.
     """
 
     train: tuple[TimeSeries, ...]
@@ -139,6 +161,7 @@ class Task:
     facts: Mapping[str, Any] = field(default_factory=dict)
     tables: Mapping[str, str] = field(default_factory=dict)
     preview: tuple[str, ...] = ()
+    inner: tuple[InnerFold, ...] = ()
 
 
 class App(Protocol):
