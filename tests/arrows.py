@@ -30,7 +30,7 @@ PACKAGES = {
 #: room of their own.
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("memcell.escape", "memcell.version", "memcell.old_paths"),
-    ("memcell.errors",),
+    ("memcell.errors", "memcell.old_methods"),
     ("memcell.progress", "memcell.interrupt", "memcell.threads"),
     ("memcell.files", "memcell.statistics"),
     ("memcell.plugins",),

@@ -96,14 +96,16 @@ def test_an_error_is_relative_to_what_should_be_there():
 def test_other_loops_equal_the_eager_one_with_restarts_and_padding(backend, normalizer):
     g = torch.Generator().manual_seed(3)
     shape = (SIZE.time_steps, SIZE.batch_size)
-    restarts, valid = (torch.rand(*shape, generator=g) < share for share in (0.1, 0.9))
-    marks = StepMasks.of(restarts, valid, torch.zeros(SIZE.batch_size, dtype=torch.int64))
+    resets, valid = (torch.rand(*shape, generator=g) < share for share in (0.1, 0.9))
+    masks = StepMasks.of(resets, valid, torch.zeros(SIZE.batch_size, dtype=torch.int64))
     found = []
     for unroll in (unroll_eager, backend):
         parts = parts_of("lstm", normalizer)
         zero = parts.cell.initial_state(SIZE.batch_size, dtype=torch.float64)
-        fresh = type(zero)(*(t + 0.3 for t in zero))
-        out, states = unroll(WindowCall(*parts, PROBLEM.x, zero, fresh, marks, (0, 2, 6), True))
+        initial_state = type(zero)(*(t + 0.3 for t in zero))
+        out, states = unroll(
+            WindowCall(*parts, PROBLEM.x, zero, initial_state, masks, (0, 2, 6), True)
+        )
         grads = torch.autograd.grad(out, list(parts.parameters().values()), PROBLEM.cotangent)
         kept = [t for step in (0, 2, 6) for t in states[step]]
         found.append([out, *kept, *grads, *parts.norms.buffers()])

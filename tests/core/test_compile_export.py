@@ -38,20 +38,20 @@ class Model(torch.nn.Module):
         self.recurrent = stack_of(way, normalizer)
         self.readout = torch.nn.Linear(4, 2).double()
 
-    def forward(self, x, restarts, valid):
+    def forward(self, x, resets, valid):
         age = torch.zeros(x.shape[1], dtype=torch.int64)
-        marks = StepMasks.of(restarts, valid, age)
+        masks = StepMasks.of(resets, valid, age)
         state = self.recurrent.initial_state(x.shape[1], dtype=x.dtype)
-        out, states = self.recurrent(x, state, state, marks, (2, x.shape[0]), True)
+        out, states = self.recurrent(x, state, state, masks, (2, x.shape[0]), True)
         return self.readout(out), states
 
 
 def draw(seed: int):
     generator = torch.Generator().manual_seed(seed)
     x = torch.randn(T, B, F, generator=generator, dtype=torch.float64)
-    restarts = torch.rand(T, B, generator=generator) < 0.3
+    resets = torch.rand(T, B, generator=generator) < 0.3
     valid = torch.rand(T, B, generator=generator) < 0.9
-    return x, restarts, valid
+    return x, resets, valid
 
 
 def numbers(model, call, args):
@@ -87,11 +87,11 @@ def test_an_exported_model_equals_with_other_numbers():
 def test_the_operation_keeps_torchs_rules():
     layer = stack_of("native").layers[0]
     state = layer.cell.initial_state(B, dtype=torch.float64)
-    x, restarts, valid = draw(3)
-    marks = StepMasks.of(restarts, valid, torch.zeros(B, dtype=torch.int64))
+    x, resets, valid = draw(3)
+    masks = StepMasks.of(resets, valid, torch.zeros(B, dtype=torch.int64))
     tensors = [x, *layer.parameters(), *state, *state]
     tensors = [t.detach().clone().requires_grad_() for t in tensors]
-    call = (layer.number, tensors, marks.resets, marks.valid, marks.ages, [T], True)
+    call = (layer.number, tensors, masks.resets, masks.valid, masks.ages, [T], True)
     checks = ("test_schema", "test_autograd_registration", "test_faketensor")
     torch.library.opcheck(torch.ops.memcell.window.default, call, test_utils=checks)
 
@@ -123,12 +123,12 @@ class OneWindow(torch.nn.Module):
     def __init__(self):
         super().__init__()
         self.layer = stack_of("auto").layers[0]
-        _, restarts, valid = draw(0)
-        self.marks = StepMasks.of(restarts, valid, torch.zeros(B, dtype=torch.int64))
+        _, resets, valid = draw(0)
+        self.masks = StepMasks.of(resets, valid, torch.zeros(B, dtype=torch.int64))
 
     def forward(self, x):
         state = self.layer.cell.initial_state(B, dtype=x.dtype)
-        return self.layer(x, state, state, self.marks, (T,), False).outputs
+        return self.layer(x, state, state, self.masks, (T,), False).outputs
 
 
 @pytest.mark.filterwarnings("ignore")  # torch calls its own recording deprecated

@@ -53,12 +53,12 @@ def layered(made, norm="none"):
 def window(steps, seed=0, marked=True):
     g = torch.Generator().manual_seed(seed)
     x = torch.randn(steps, B, F, generator=g, dtype=torch.float64)
-    restarts = (torch.rand(steps, B, generator=g) < 0.15) & marked
+    resets = (torch.rand(steps, B, generator=g) < 0.15) & marked
     valid = torch.ones(steps, B, dtype=torch.bool)
     if marked:
         valid[steps // 2 :, 1] = False
         valid[1:, 4] = False
-    return x, StepMasks.of(restarts, valid, torch.tensor([0, 0, 7, 0, 1, 7]))
+    return x, StepMasks.of(resets, valid, torch.tensor([0, 0, 7, 0, 1, 7]))
 
 
 def random_state(layer, seed):
@@ -70,24 +70,26 @@ def random_state(layer, seed):
     )
 
 
-def run(way, layer, x, marks, keep, gather=True, **options):
+def run(way, layer, x, masks, return_steps, update_statistics=True, **options):
     """Outputs, kept states, every gradient and every statistic."""
     layer = copy.deepcopy(layer) if way is unroll_eager else layer
     device = next(layer.parameters()).device
     x = x.detach().to(device).requires_grad_()
-    state, fresh = (
+    state, initial_state = (
         map_state(lambda t: t.detach().to(device).requires_grad_(), random_state(layer, s))
         for s in (1, 2)
     )
-    call = WindowCall(layer.cell, layer.norms, x, state, fresh, marks, keep, gather)
+    call = WindowCall(
+        layer.cell, layer.norms, x, state, initial_state, masks, return_steps, update_statistics
+    )
     out, states = way(call, **options)
-    out = out * marks.valid.unsqueeze(-1)  # padded outputs mean nothing
-    kept = [t for step in sorted(keep) for t in leaves(states[step])]
+    out = out * masks.valid.unsqueeze(-1)  # padded outputs mean nothing
+    kept = [t for step in sorted(return_steps) for t in leaves(states[step])]
     loss = out.pow(2).sum() + sum((t.sin() * (1 + i)).sum() for i, t in enumerate(kept))
     layer.zero_grad()
     loss.backward()
     grads = [p.grad for p in layer.parameters()]
-    grads += [t.grad for t in [x, *leaves(state), *leaves(fresh)]]
+    grads += [t.grad for t in [x, *leaves(state), *leaves(initial_state)]]
     return [out, *kept, *grads, *[b.clone() for b in layer.buffers()]]
 
 
@@ -99,10 +101,10 @@ def same(got, wanted, tolerance=1e-10):
             torch.testing.assert_close(a, b, rtol=tolerance, atol=tolerance / 100)
 
 
-def compare(layer, steps, keep, marked=True, seed=0, **options):
-    x, marks = window(steps, seed, marked)
-    wanted = run(unroll_eager, layer, x, marks, keep)
-    same(run(unroll_inductor, layer, x, marks, keep, chunk=K, **options), wanted)
+def compare(layer, steps, return_steps, marked=True, seed=0, **options):
+    x, masks = window(steps, seed, marked)
+    wanted = run(unroll_eager, layer, x, masks, return_steps)
+    same(run(unroll_inductor, layer, x, masks, return_steps, chunk=K, **options), wanted)
 
 
 @pytest.mark.parametrize(("cell", "norm"), PAIRS)
@@ -144,10 +146,10 @@ def test_weights_may_change_between_calls():
 @pytest.mark.parametrize("norm", ["none", "batch"])
 def test_inference(norm, way):
     layer = build("rnn", norm).eval()
-    x, marks = window(9)
+    x, masks = window(9)
     with way():
         zero = layer.cell.initial_state(B, dtype=torch.float64)
-        arguments = (layer.cell, layer.norms, x, zero, zero, marks, (9,), False)
+        arguments = (layer.cell, layer.norms, x, zero, zero, masks, (9,), False)
         out, states = unroll_inductor(WindowCall(*arguments), chunk=K)
         wanted, states_wanted = unroll_eager(WindowCall(*arguments))
     same([out, *states[9]], [wanted, *states_wanted[9]])
@@ -158,12 +160,12 @@ def test_a_cell_that_is_gone_leaves_nothing_behind():
     import gc
 
     layer = build("rnn")
-    x, marks = window(K, marked=False)
+    x, masks = window(K, marked=False)
     zero = layer.cell.initial_state(B, dtype=torch.float64)
     count = len(cache._compiled)
     with torch.no_grad():
         unroll_inductor(
-            WindowCall(layer.cell, layer.norms, x, zero, zero, marks, (), False), chunk=K
+            WindowCall(layer.cell, layer.norms, x, zero, zero, masks, (), False), chunk=K
         )
     assert len(cache._compiled) == count + 1
     del layer
@@ -232,12 +234,12 @@ def test_nothing_is_against_the_built_in_cells(cell, norm):
 @pytest.mark.parametrize("crime", CRIMES)
 def test_a_hostile_step_is_refused_with_the_reason(crime):
     layer = layered(Hostile(crime))
-    x, marks = window(2 * K)
+    x, masks = window(2 * K)
     zero = layer.cell.initial_state(B, dtype=torch.float64)
     for _ in range(2):
         with pytest.raises(Unsupported, match="step"):
             unroll_inductor(
-                WindowCall(layer.cell, layer.norms, x, zero, zero, marks, (), True), chunk=K
+                WindowCall(layer.cell, layer.norms, x, zero, zero, masks, (), True), chunk=K
             )
     assert layer.cell.count == 0
     assert "step" in inductor_reason(layer.cell, layer.norms)
@@ -245,7 +247,7 @@ def test_a_hostile_step_is_refused_with_the_reason(crime):
 
 def test_what_the_compiler_cannot_do_is_said_and_not_tried_again(monkeypatch):
     layer = layered(Hostile(""))
-    x, marks = window(K)
+    x, masks = window(K)
     zero = layer.cell.initial_state(B, dtype=torch.float64)
     tried = []
 
@@ -257,7 +259,7 @@ def test_what_the_compiler_cannot_do_is_said_and_not_tried_again(monkeypatch):
     for _ in range(3):
         with pytest.raises(Unsupported, match="no C"):
             unroll_inductor(
-                WindowCall(layer.cell, layer.norms, x, zero, zero, marks, (), True), chunk=K
+                WindowCall(layer.cell, layer.norms, x, zero, zero, masks, (), True), chunk=K
             )
     assert len(tried) == 1
 
@@ -273,21 +275,21 @@ def test_a_norm_site_that_is_asked_for_twice_is_the_cells_error_not_the_compiler
             return h, HState(h)
 
     layer = layered(Twice(""), "layer")
-    x, marks = window(K)
+    x, masks = window(K)
     zero = layer.cell.initial_state(B, dtype=torch.float64)
     with pytest.raises(PluginError, match="asked twice"):
         unroll_inductor(
-            WindowCall(layer.cell, layer.norms, x, zero, zero, marks, (), True), chunk=K
+            WindowCall(layer.cell, layer.norms, x, zero, zero, masks, (), True), chunk=K
         )
 
 
 def test_the_backward_is_compiled_with_the_forward(monkeypatch):
     """What the compiler refuses comes out before anything has happened, not in the middle of an update."""
     layer = build("cec")
-    x, marks = window(K)
+    x, masks = window(K)
     state = random_state(layer, 1)
     out, _ = unroll_inductor(
-        WindowCall(layer.cell, layer.norms, x, state, state, marks, (), True), chunk=K
+        WindowCall(layer.cell, layer.norms, x, state, state, masks, (), True), chunk=K
     )
 
     def fail(*_):
@@ -299,13 +301,13 @@ def test_the_backward_is_compiled_with_the_forward(monkeypatch):
 
 
 def test_a_window_that_begins_afresh_is_compiled_once():
-    """Its first chunk is given one tensor as state and as fresh, the next ones two."""
+    """Its first chunk is given one tensor as state and as initial state, the next ones two."""
     layer = build("rnn")
-    x, marks = window(3 * K, marked=False)
+    x, masks = window(3 * K, marked=False)
     zero = layer.cell.initial_state(B, dtype=torch.float64)
     before = counters["stats"]["unique_graphs"]
     with torch.no_grad():
-        args = (layer.cell, layer.norms, x, zero, zero, marks, (), False)
+        args = (layer.cell, layer.norms, x, zero, zero, masks, (), False)
         unroll_inductor(WindowCall(*args), chunk=K)
     assert counters["stats"]["unique_graphs"] == before + 1
 
@@ -331,22 +333,22 @@ def test_what_leaves_the_pool_of_a_cuda_graph_is_a_copy_with_its_gradient():
 def test_it_equals_the_eager_loop_on_a_gpu(cell, norm):
     layer = build(cell, norm).cuda()
     for seed in range(3):  # warm-up, recording, replay of the CUDA graphs
-        x, marks = window(11, seed)
-        marks = StepMasks.of(
-            marks.resets.cuda(), marks.valid.cuda(), torch.tensor([0, 0, 7, 0, 1, 7]).cuda()
+        x, masks = window(11, seed)
+        masks = StepMasks.of(
+            masks.resets.cuda(), masks.valid.cuda(), torch.tensor([0, 0, 7, 0, 1, 7]).cuda()
         )
-        wanted = run(unroll_eager, layer, x.cuda(), marks, (0, 11))
-        same(run(unroll_inductor, layer, x.cuda(), marks, (0, 11), chunk=K), wanted)
+        wanted = run(unroll_eager, layer, x.cuda(), masks, (0, 11))
+        same(run(unroll_inductor, layer, x.cuda(), masks, (0, 11), chunk=K), wanted)
 
 
 def test_a_window_without_compiled_chunks_has_a_gradient_of_its_gradient():
     layer = build("rnn")
-    x, marks = window(5)
+    x, masks = window(5)
     x.requires_grad_()
     state = layer.cell.initial_state(B, dtype=torch.float64)
     second = []
     for unroll in (unroll_inductor, unroll_eager):
-        output, _ = unroll(WindowCall(layer.cell, layer.norms, x, state, state, marks, (5,), False))
+        output, _ = unroll(WindowCall(layer.cell, layer.norms, x, state, state, masks, (5,), False))
         (first,) = torch.autograd.grad(output.sum(), x, create_graph=True)
         second.append(torch.autograd.grad(first.square().sum(), x)[0])
     torch.testing.assert_close(*second)
@@ -355,13 +357,13 @@ def test_a_window_without_compiled_chunks_has_a_gradient_of_its_gradient():
 @pytest.mark.slow
 def test_a_gradient_of_the_gradient_is_refused_in_words():
     layer = build("rnn")
-    x, marks = window(16)
+    x, masks = window(16)
     x.requires_grad_()
     state = layer.cell.initial_state(B, dtype=torch.float64)
     output, _ = unroll_inductor(
-        WindowCall(layer.cell, layer.norms, x, state, state, marks, (16,), False)
+        WindowCall(layer.cell, layer.norms, x, state, state, masks, (16,), False)
     )
     with pytest.raises(UsageError, match=r"create_graph=True.*--backend eager"):
         torch.autograd.grad(output.sum(), x, create_graph=True)
     layer = Layer(layer.cell, None, "inductor")
-    torch.autograd.grad(layer(x, state, state, marks, (16,), False).outputs.sum(), x)
+    torch.autograd.grad(layer(x, state, state, masks, (16,), False).outputs.sum(), x)

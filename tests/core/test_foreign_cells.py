@@ -393,7 +393,7 @@ def test_masks_run_natively_and_inference_draws_nothing(cells):
         torch.nn.init.normal_(p, std=0.5)
     x = torch.randn(9, 5, 3, dtype=torch.float64)
     no = torch.zeros(9, 5, dtype=torch.bool)
-    marks = StepMasks.of(no, ~no, torch.zeros(5, dtype=torch.int64))
+    masks = StepMasks.of(no, ~no, torch.zeros(5, dtype=torch.int64))
     state = cell.initial_state(5, dtype=torch.float64)
 
     def run(way, seed=None):
@@ -401,7 +401,7 @@ def test_masks_run_natively_and_inference_draws_nothing(cells):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             layer = Layer(cell, None, way)
-            return layer(x, state, state, marks, (9,), False, generator).outputs
+            return layer(x, state, state, masks, (9,), False, generator).outputs
 
     for seed in (None, 1, 2):
         assert torch.allclose(run("native", seed), run("eager", seed), rtol=1e-10, atol=1e-12)

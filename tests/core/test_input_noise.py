@@ -53,9 +53,9 @@ def test_it_changes_training_and_not_inference(make_trainer) -> None:
 
     def run(network, training, drawn=None):
         network.train(training)
-        fresh = network.fresh(2)
-        begin = CarriedState(fresh, torch.zeros(2, dtype=torch.int64))
-        return network(x, begin, fresh, marks, ~marks, generator=drawn).logits
+        initial_state = network.initial_state(2)
+        begin = CarriedState(initial_state, torch.zeros(2, dtype=torch.int64))
+        return network(x, begin, initial_state, marks, ~marks, generator=drawn).logits
 
     noisy.network.load_state_dict(plain.network.state_dict())
     assert torch.equal(run(noisy.network, False), run(plain.network, False))

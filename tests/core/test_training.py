@@ -114,7 +114,7 @@ def test_carried_memory_equals_one_long_run(make_trainer, toy_task):
                 torch.tensor([sequence]),
                 torch.tensor([start]),
                 torch.tensor([offset]),
-                policy.afresh(first_lane(batch), memory),
+                policy.initial_carried(first_lane(batch), memory),
             )
             if offset not in source.breaks:
                 assert int(begin.age[lane]) == offset - start
@@ -289,7 +289,7 @@ def test_the_readouts_gradient_of_each_window_is_autograds(make_trainer, toy_tas
     trainer.parts.sampler.observe = lambda *seen: told.append(seen)
     table, order = trainer.order(0)
     batch = collate(toy_task.train, table, order[0], None)
-    _, losses = trainer.forward(batch, gather=False)
+    _, losses = trainer.forward(batch, update_statistics=False)
     readout = trainer.network.readout
     wanted = []
     for lane in range(batch.batch_size):

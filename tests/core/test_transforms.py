@@ -31,16 +31,16 @@ def layer_of(way, cell="gru", normalizer=None):
 
 
 def marks_of(steps=T, lanes=B):
-    restarts = torch.zeros(steps, lanes, dtype=torch.bool)
+    resets = torch.zeros(steps, lanes, dtype=torch.bool)
     if steps > 2 and lanes:
-        restarts[2, 0] = True
-    return StepMasks.of(restarts, torch.ones_like(restarts), torch.zeros(lanes, dtype=torch.int64))
+        resets[2, 0] = True
+    return StepMasks.of(resets, torch.ones_like(resets), torch.zeros(lanes, dtype=torch.int64))
 
 
 def output(layer, x, weights=None):
     state = layer.cell.initial_state(x.shape[1], dtype=x.dtype)
-    marks = marks_of(*x.shape[:2])
-    call = (x, state, state, marks, (), False)
+    masks = marks_of(*x.shape[:2])
+    call = (x, state, state, masks, (), False)
     found = layer(*call) if weights is None else functional_call(layer, weights, call)
     return found.outputs
 

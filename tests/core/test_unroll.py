@@ -35,10 +35,10 @@ def build(cell, norm="none", backend="auto", width=F):
     ).double()
 
 
-def window(seed=0, padding=True, restarts=True):
+def window(seed=0, padding=True, resets=True):
     g = torch.Generator().manual_seed(seed)
     x = torch.randn(T, B, F, generator=g, dtype=torch.float64)
-    r = torch.rand(T, B, generator=g) < 0.15 if restarts else torch.zeros(T, B, dtype=torch.bool)
+    r = torch.rand(T, B, generator=g) < 0.15 if resets else torch.zeros(T, B, dtype=torch.bool)
     valid = torch.ones(T, B, dtype=torch.bool)
     if padding:
         valid[6:, 1] = False
@@ -52,15 +52,15 @@ def random_state(layer, seed):
     return type(zero)(*[torch.randn(t.shape, generator=g, dtype=torch.float64) * 0.3 for t in zero])
 
 
-def oracle(layer, x, state, fresh, marks):
+def oracle(layer, x, state, initial_state, masks):
     """One step and one lane-wise choice at a time, projecting each step by itself."""
     outputs = []
     for t in range(T):
-        state = where(marks.resets[t], fresh, state)
+        state = where(masks.resets[t], initial_state, state)
         p = layer.cell.project(x[t : t + 1])
         p = p[0] if isinstance(p, torch.Tensor) else tuple(q[0] for q in p)
         out, after = layer.cell.step(p, state, identity_norm)
-        state = where(marks.valid[t], after, state)
+        state = where(masks.valid[t], after, state)
         outputs.append(out)
     return torch.stack(outputs), state
 
@@ -69,36 +69,38 @@ def oracle(layer, x, state, fresh, marks):
 @pytest.mark.parametrize("cell", CELLS)
 def test_a_layer_equals_the_oracle_with_every_gradient(cell, backend, monkeypatch):
     layer = build(cell, backend="auto" if backend == "torch" else backend)
-    x, restarts, valid, age = window()
-    marks = StepMasks.of(restarts, valid, age)
+    x, resets, valid, age = window()
+    masks = StepMasks.of(resets, valid, age)
     results = []
     if backend == "torch" and layer.cell.torch_form() is None:
         pytest.skip("not one of torch's own cells")
     for run in ("layer", "oracle"):
         xi = x.clone().requires_grad_()
         state = random_state(layer, 1)
-        fresh = random_state(layer, 2)
-        for t in [*leaves(state), *leaves(fresh)]:
+        initial_state = random_state(layer, 2)
+        for t in [*leaves(state), *leaves(initial_state)]:
             t.requires_grad_()
         if run == "layer":
             if backend == "torch":
                 monkeypatch.setattr("memcell.backends.torch_kernels.MIN_MEAN_CUT", 0)
-                call = WindowCall(layer.cell, layer.norms, xi, state, fresh, marks, (4, T), True)
+                call = WindowCall(
+                    layer.cell, layer.norms, xi, state, initial_state, masks, (4, T), True
+                )
                 out, states = BACKENDS["torch"].run(call)
             else:
-                out, states = layer(xi, state, fresh, marks, (4, T), True)
+                out, states = layer(xi, state, initial_state, masks, (4, T), True)
             end = states[T]
         else:
-            out, end = oracle(layer, xi, state, fresh, marks)
+            out, end = oracle(layer, xi, state, initial_state, masks)
         # padded outputs mean nothing; the loss must not see them
-        loss = (out * marks.valid.unsqueeze(-1)).pow(2).sum() + sum(
+        loss = (out * masks.valid.unsqueeze(-1)).pow(2).sum() + sum(
             e.sin().sum() for e in leaves(end)
         )
         layer.zero_grad()
         loss.backward()
         grads = [p.grad.clone() for p in layer.parameters() if p.grad is not None]
-        grads += [t.grad for t in [xi, *leaves(state), *leaves(fresh)]]
-        results.append(([out * marks.valid.unsqueeze(-1), *leaves(end)], grads))
+        grads += [t.grad for t in [xi, *leaves(state), *leaves(initial_state)]]
+        results.append(([out * masks.valid.unsqueeze(-1), *leaves(end)], grads))
     for got, wanted in zip(*[r[0] + r[1] for r in results], strict=True):
         if got is None or wanted is None:
             assert got is wanted
@@ -115,18 +117,18 @@ def test_backends_are_asked_in_turn_and_refusals_said(cell, monkeypatch):
 
     monkeypatch.setattr("memcell_compiler.backend.NativeBackend.run", refuse)
     layer = build(cell)
-    x, restarts, valid, age = window(padding=False, restarts=False)
-    marks = StepMasks.of(restarts, valid, age)
+    x, resets, valid, age = window(padding=False, resets=False)
+    masks = StepMasks.of(resets, valid, age)
     state = random_state(layer, 1)
     own = layer.cell.torch_form() is not None
     with pytest.warns(BackendWarning, match="no C compiler") as said:
-        out, states = layer(x, state, state, marks, (T,), False)
+        out, states = layer(x, state, state, masks, (T,), False)
     assert len(said) == 1
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        layer(x, state, state, marks, (T,), False)
+        layer(x, state, state, masks, (T,), False)
     assert ("torch's own" if own else "eager loop") in str(said[0].message)
-    wanted, end = build(cell, backend="eager")(x, state, state, marks, (T,), False)
+    wanted, end = build(cell, backend="eager")(x, state, state, masks, (T,), False)
     torch.testing.assert_close(out, wanted, rtol=1e-10, atol=1e-12)
     for a, b in zip(leaves(states[T]), leaves(end[T]), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-12)
@@ -146,28 +148,28 @@ def test_backend_is_described_without_running():
 @pytest.mark.parametrize("cell", CELLS)
 def test_every_cell_runs_with_every_normalizer(cell, norm):
     layer = build(cell, norm)
-    x, restarts, valid, age = window()
-    marks = StepMasks.of(restarts, valid, age)
+    x, resets, valid, age = window()
+    masks = StepMasks.of(resets, valid, age)
     state = random_state(layer, 1)
-    out, _ = layer(x.requires_grad_(), state, state, marks, (T,), True)
+    out, _ = layer(x.requires_grad_(), state, state, masks, (T,), True)
     assert out.shape == (T, B, layer.cell.output_size)
     out.sum().backward()
     assert all(torch.isfinite(p.grad).all() for p in layer.parameters() if p.grad is not None)
     layer.eval()
-    again, _ = layer(x, state, state, marks, (T,), False)
+    again, _ = layer(x, state, state, masks, (T,), False)
     assert torch.isfinite(again).all()
 
 
 def test_a_stack_is_its_layers_one_after_the_other():
     first, second = build("lstm"), build("gru", width=H)
     stack = RecurrentStack([first, second])
-    x, restarts, valid, age = window()
-    marks = StepMasks.of(restarts, valid, age)
+    x, resets, valid, age = window()
+    masks = StepMasks.of(resets, valid, age)
     state = (random_state(first, 1), random_state(second, 2))
-    fresh = (random_state(first, 3), random_state(second, 4))
-    out, states = stack(x, state, fresh, marks, (0, 4, T))
-    h, below = first(x, state[0], fresh[0], marks, (0, 4, T), False)
-    y, above = second(h, state[1], fresh[1], marks, (0, 4, T), False)
+    initial_state = (random_state(first, 3), random_state(second, 4))
+    out, states = stack(x, state, initial_state, masks, (0, 4, T))
+    h, below = first(x, state[0], initial_state[0], masks, (0, 4, T), False)
+    y, above = second(h, state[1], initial_state[1], masks, (0, 4, T), False)
     torch.testing.assert_close(out, y, rtol=0, atol=0)
     for step in (0, 4, T):
         for got, wanted in zip(
@@ -178,12 +180,12 @@ def test_a_stack_is_its_layers_one_after_the_other():
 
 def test_dropout_comes_from_the_generator_and_only_in_training():
     stack = RecurrentStack([build("rnn"), build("rnn", width=H)], dropout=0.5)
-    x, restarts, valid, age = window()
-    marks = StepMasks.of(restarts, valid, age)
+    x, resets, valid, age = window()
+    masks = StepMasks.of(resets, valid, age)
     zero = stack.initial_state(B, dtype=torch.float64)
 
     def run(seed):
-        return stack(x, zero, zero, marks, generator=torch.Generator().manual_seed(seed)).outputs
+        return stack(x, zero, zero, masks, generator=torch.Generator().manual_seed(seed)).outputs
 
     assert torch.equal(run(1), run(1))
     assert not torch.equal(run(1), run(2))
@@ -197,11 +199,11 @@ def test_dropout_comes_from_the_generator_and_only_in_training():
 )
 def test_step_by_step_equals_a_window(cell, norm, backend):
     layer = build(cell, norm, backend).eval()
-    x, restarts, valid, age = window(padding=False, restarts=False)
-    marks = StepMasks.of(restarts, valid, age)
+    x, resets, valid, age = window(padding=False, resets=False)
+    masks = StepMasks.of(resets, valid, age)
     state = random_state(layer, 1)
     with torch.no_grad():
-        wanted, ends = layer(x, state, state, marks, (T,), False)
+        wanted, ends = layer(x, state, state, masks, (T,), False)
     # generated C promises the same bits; the eager loop projects a window as one product
     exact = {"rtol": 0, "atol": 0} if backend == "auto" else {"rtol": 1e-12, "atol": 1e-14}
     stepper = Stepper(layer, lanes=B)

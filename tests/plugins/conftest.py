@@ -58,18 +58,18 @@ def fill():
 class NetworkOutput(NamedTuple):
     outputs: torch.Tensor
     state: Any
-    gathered: dict
+    statistics: dict
     windows: dict
 
 
-def _run(cell, x, norms=None, ages=None, valid=None, gather=True, state=None):
+def _run(cell, x, norms=None, ages=None, valid=None, update_statistics=True, state=None):
     """The plainest loop there is: ``norms`` is a site's normalizer by name."""
     steps, lanes = x.shape[:2]
     norms = norms or {}
     ages = torch.arange(steps).unsqueeze(1).expand(steps, lanes) if ages is None else ages
     valid = torch.ones(steps, lanes, dtype=torch.bool) if valid is None else valid
-    windows = {site: norm.window(ages, valid, gather) for site, norm in norms.items()}
-    gathered = {site: [] for site in norms}
+    windows = {site: norm.window(ages, valid, update_statistics) for site, norm in norms.items()}
+    statistics = {site: [] for site in norms}
     state = cell.initial_state(lanes, dtype=x.dtype) if state is None else state
     outputs = []
     for t, p in enumerate(cell.project(x).unbind(0)):
@@ -81,19 +81,19 @@ def _run(cell, x, norms=None, ages=None, valid=None, gather=True, state=None):
             window = windows[site]
             inputs = tuple(i[t] for i in window.inputs)
             z, aux = norms[site].normalize(z, window.mode, inputs)
-            gathered[site].append(aux)
+            statistics[site].append(aux)
             return z
 
         output, state = cell.step(p, state, norm)
         outputs.append(output)
     stacked = {
         site: tuple(torch.stack([s.detach() for s in column]) for column in zip(*aux, strict=True))
-        for site, aux in gathered.items()
+        for site, aux in statistics.items()
     }
     return NetworkOutput(torch.stack(outputs), state, stacked, windows)
 
 
 @pytest.fixture
 def run():
-    """``run(cell, x, norms, ages, valid, gather, state)``."""
+    """``run(cell, x, norms, ages, valid, update_statistics, state)``."""
     return _run

@@ -65,9 +65,9 @@ class InferenceStream:
     def __init__(self, network: Network, policy: str, time_steps: int) -> None:
         self._network, self._device = network, network.device
         self._every = time_steps if policy == "reset" else 0
-        self._fresh = network.fresh(1)
+        self._initial_state = network.initial_state(1)
         self._remembered = CarriedState(
-            self._fresh, torch.zeros(1, dtype=torch.int64, device=self._device)
+            self._initial_state, torch.zeros(1, dtype=torch.int64, device=self._device)
         )
         self._step = 0
         self._waiting: list[tuple[NDArray[np.float32], NDArray[np.bool_]]] = []
@@ -126,7 +126,7 @@ class InferenceStream:
         window = StepMasks.of(marks, torch.ones_like(marks), before.age)
         # in blocks, as a stream of single steps runs them (`memcell.inference.stepping`): the same bits
         hidden, states = network.recurrent(
-            by_blocks(network.encoder, x), before.state, self._fresh, window, (steps,)
+            by_blocks(network.encoder, x), before.state, self._initial_state, window, (steps,)
         )
         self._remembered = CarriedState(states[steps], window.age_after(steps, before.age))
         logits = by_blocks(network.readout, hidden)

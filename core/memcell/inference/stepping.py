@@ -58,8 +58,8 @@ class NetworkStepper:
     @torch.inference_mode()
     def restart(self) -> None:
         """Forget: the memory is the network's start again, at age 0."""
-        fresh = self._network.fresh(1)
-        for stepper, state in zip(self._steppers, fresh, strict=True):
+        initial_state = self._network.initial_state(1)
+        for stepper, state in zip(self._steppers, initial_state, strict=True):
             stepper.load(map_state(torch.clone, state))
 
     @torch.inference_mode()

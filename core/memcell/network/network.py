@@ -1,4 +1,4 @@
-"""The trained network: encoder, recurrent layers, readout, and the start of a restarted lane."""
+"""The trained network: encoder, recurrent layers, readout, and the initial state of a lane."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from memcell.backends import RecurrentStack, StepMasks
 from memcell.network.input_noise import InputNoise
+from memcell.old_methods import keep_old_names
 from memcell.recurrent.policy import CarriedState
 from memcell.recurrent.start import Start
 from memcell.recurrent.state import State, detach
@@ -21,7 +22,7 @@ class NetworkOutput(NamedTuple):
     Args:
         logits: ``[T, B, n_outputs]``.
         hidden: ``[T, B, H]`` outputs of the last recurrent layer.
-        states: State and age after the numbers of steps that were wanted, detached.
+        states: State and age after each of the steps that were asked for, detached.
     """
 
     logits: Tensor
@@ -40,7 +41,7 @@ class Network(nn.Module):
             itself.
         recurrent: The recurrent layers.
         n_outputs: Outputs a step.
-        start: What a restarted lane starts from.
+        start: The state of a lane that is reset.
         noise: On the features, in training.
     """
 
@@ -64,20 +65,20 @@ class Network(nn.Module):
         """Where the weights are."""
         return self.readout.weight.device
 
-    def fresh(self, batch_size: int) -> State:
-        """Return the state of lanes that remember nothing."""
+    def initial_state(self, batch_size: int) -> State:
+        """Return the state of lanes that are reset."""
         state: State = self.start(batch_size, self.device, self.readout.weight.dtype)
         return state
 
     def forward(
         self,
         x: Tensor,
-        remembered: CarriedState,
-        fresh: State,
-        restarts: Tensor,
+        carried: CarriedState,
+        initial_state: State,
+        resets: Tensor,
         valid: Tensor,
-        keep: Collection[int] = (),
-        gather: bool = False,
+        return_steps: Collection[int] = (),
+        update_statistics: bool = False,
         generator: torch.Generator | None = None,
         mask_generator: torch.Generator | None = None,
     ) -> NetworkOutput:
@@ -85,30 +86,33 @@ class Network(nn.Module):
 
         Args:
             x: ``[T, B, F]`` features.
-            remembered: State and age that each lane begins with.
-            fresh: State of a restarted lane.
-            restarts: ``[T, B]`` bool, where memory restarts.
+            carried: State and age that each lane begins with.
+            initial_state: State of a lane that is reset.
+            resets: ``[T, B]`` bool, where memory is reset.
             valid: ``[T, B]`` bool, False where memory stands still.
-            keep: Numbers of steps after which states are wanted.
-            gather: Training: normalizers use and fold batch statistics.
+            return_steps: Numbers of steps after which the state is returned.
+            update_statistics: Training: normalizers use and accumulate batch statistics.
             generator: Random numbers of dropout and noise; None for none.
             mask_generator: Random numbers for cells that draw masks; ``generator`` unless given.
         """
         if self.training and generator is not None:
             x = self.noise(x, generator)
-        marks = StepMasks.of(restarts, valid, remembered.age)
+        masks = StepMasks.of(resets, valid, carried.age)
         hidden, states = self.recurrent(
             self.encoder(x),
-            remembered.state,
-            fresh,
-            marks,
-            keep,
-            gather,
+            carried.state,
+            initial_state,
+            masks,
+            return_steps,
+            update_statistics,
             generator,
             mask_generator,
         )
-        kept = {
-            step: CarriedState(detach(state), marks.age_after(step, remembered.age))
+        after = {
+            step: CarriedState(detach(state), masks.age_after(step, carried.age))
             for step, state in states.items()
         }
-        return NetworkOutput(self.readout(hidden), hidden, kept)
+        return NetworkOutput(self.readout(hidden), hidden, after)
+
+
+keep_old_names(Network, {"fresh": "initial_state"})

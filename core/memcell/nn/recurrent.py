@@ -186,14 +186,14 @@ class Recurrent(nn.Module):
         self._check(x, state, resets, mask)
         lanes = x.shape[1]
         empty = self.initial_state(lanes)
-        began = empty if state is None else state
-        marks = _masks(x, began.age, resets, mask)
+        carried = empty if state is None else state
+        masks = _masks(x, carried.age, resets, mask)
         steps = x.shape[0]
         generator = torch.default_generator if self.training and self._draws else None
         y, states = self.stack(
-            x, began.layers, empty.layers, marks, (steps,), self.training, generator
+            x, carried.layers, empty.layers, masks, (steps,), self.training, generator
         )
-        after = RecurrentState(states[steps], marks.age_after(steps, began.age))
+        after = RecurrentState(states[steps], masks.age_after(steps, carried.age))
         if single:
             return y.squeeze(1), after
         return (y.transpose(0, 1) if self.batch_first else y), after

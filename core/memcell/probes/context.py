@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from memcell.applications.app import Task
 from memcell.network.network import Network, NetworkOutput
+from memcell.old_methods import keep_old_names, old_arguments
 from memcell.old_paths import renamed_in
 from memcell.probes import cost
 from memcell.probes.looking import modes, seeded
@@ -47,7 +48,7 @@ class ProbeWindows(NamedTuple):
 class ProbeContext:
     """The network in training and its data, for looking only.
 
-    Normalizers work with their running statistics and fold nothing, in every run of a probe; so one
+    Normalizers work with their running statistics and accumulate none, in every run of a probe; so one
     network function is compared with itself. Random numbers come from generators made of the run's seed
     and the update: the same masks in each run within one update, and none taken from the training's.
 
@@ -160,10 +161,10 @@ class ProbeContext:
         """Training windows on the fixed grid that hold a weighted step."""
         return len(self.sample(10**9))
 
-    def afresh(self, lanes: int) -> CarriedState:
+    def initial_carried(self, lanes: int) -> CarriedState:
         """Return the model's start at age 0."""
         age = torch.zeros(lanes, dtype=torch.int64, device=self.network.device)
-        return CarriedState(self.network.fresh(lanes), age)
+        return CarriedState(self.network.initial_state(lanes), age)
 
     def replay(self, spans: Sequence[Span]) -> CarriedState:
         """Run over stretches of training sequences from the model's start, each by itself, side by side.
@@ -173,28 +174,31 @@ class ProbeContext:
         """
         windows = self.windows(spans)
         with torch.no_grad():
-            ran = self.run(windows, self.afresh(len(spans)), keep=(windows.shape[0],))
+            ran = self.run(
+                windows, self.initial_carried(len(spans)), return_steps=(windows.shape[0],)
+            )
         after: CarriedState = ran.states[windows.shape[0]]
         return after
 
+    @old_arguments(began="carried", keep="return_steps")
     def run(
         self,
         windows: ProbeWindows,
-        began: CarriedState,
+        carried: CarriedState,
         *,
         dropout: bool = False,
         eager: bool = False,
-        keep: Collection[int] = (),
+        return_steps: Collection[int] = (),
         network: Network | None = None,
     ) -> NetworkOutput:
         """Run windows through the network; gradients are as torch has them switched.
 
         Args:
             windows: The windows.
-            began: State and age of each lane.
+            carried: State and age of each lane at the window's beginning.
             dropout: Drop between layers as training does, the same masks at each call of an update.
             eager: On the eager loop.
-            keep: Numbers of steps after which states are wanted.
+            return_steps: Numbers of steps after which the state is returned.
             network: A copy to run instead (`doubled`).
         """
         steps, lanes = windows.shape
@@ -203,11 +207,11 @@ class ProbeContext:
         with self.looking(grad, dropout, eager, network) as (net, generator):
             ran: NetworkOutput = net(
                 windows.x,
-                began,
-                net.fresh(lanes),
+                carried,
+                net.initial_state(lanes),
                 windows.starts,
                 windows.valid,
-                keep=keep,
+                return_steps=return_steps,
                 generator=generator,
             )
         return ran
@@ -249,7 +253,9 @@ class ProbeContext:
         """Return the mean loss of training windows, each from the model's start, without dropout."""
         windows = self.windows(spans)
         with torch.no_grad():
-            return self.lane_losses(windows, self.run(windows, self.afresh(len(spans))).logits)
+            return self.lane_losses(
+                windows, self.run(windows, self.initial_carried(len(spans))).logits
+            )
 
     def gradient(self, loss: Tensor, network: Network | None = None) -> Tensor:
         """Return the gradient by all parameters as one float64 vector; nothing is accumulated."""
@@ -269,10 +275,13 @@ class ProbeContext:
         self._double.load_state_dict(self.network.state_dict())
         return self._double
 
-    def restart(self, sequence: int, offset: int, age: int) -> int:
-        """Return the step at which a lane's memory restarted last, seen from a window's first step."""
+    def last_reset(self, sequence: int, offset: int, age: int) -> int:
+        """Return the step at which a lane's memory was last reset, seen from a window's first step."""
         source: TimeSeries = self.task.train[sequence]
         return max([offset - age, 0, *(b for b in source.breaks if b <= offset)])
+
+
+keep_old_names(ProbeContext, {"afresh": "initial_carried", "restart": "last_reset"})
 
 
 def flat(state: State) -> Tensor:

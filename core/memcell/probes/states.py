@@ -19,7 +19,7 @@ class StateTrace(NamedTuple):
     Args:
         logits: ``[T, B, n_outputs]``.
         states: ``states[layer][t]``: the layer's state after step t, t from 0 to T - 1.
-        ages: ``[T, B]`` steps since the last restart.
+        ages: ``[T, B]`` steps since the last reset.
     """
 
     logits: Tensor
@@ -27,22 +27,22 @@ class StateTrace(NamedTuple):
     ages: Tensor
 
 
-def keep_states(network: Network, windows: ProbeWindows, began: CarriedState) -> StateTrace:
+def keep_states(network: Network, windows: ProbeWindows, carried: CarriedState) -> StateTrace:
     """Run windows layer by layer, without dropout, normalizers as in inference.
 
     Args:
         network: On the eager loop (`ProbeContext.looking`).
         windows: The windows.
-        began: State and age of each lane.
+        carried: State and age of each lane at the window's beginning.
     """
     steps, lanes = windows.shape
-    fresh = network.fresh(lanes)
-    marks = StepMasks.of(windows.starts, windows.valid, began.age)
+    initial_state = network.initial_state(lanes)
+    masks = StepMasks.of(windows.starts, windows.valid, carried.age)
     x, states = network.encoder(windows.x), []
     for i, layer in enumerate(layers(network)):
-        x, kept = layer(x, began.state[i], fresh[i], marks, range(1, steps + 1), False)
+        x, kept = layer(x, carried.state[i], initial_state[i], masks, range(1, steps + 1), False)
         states.append([kept[t] for t in range(1, steps + 1)])
-    return StateTrace(network.readout(x), states, marks.ages)
+    return StateTrace(network.readout(x), states, masks.ages)
 
 
 def layers(network: Network) -> list[Layer]:

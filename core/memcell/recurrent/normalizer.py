@@ -1,15 +1,20 @@
 """The normalizer contract: built for one site of a given width, so any combines with any cell.
 
 For each window the engine calls `Normalizer.window` once (what depends on ages and padding alone),
-`Normalizer.normalize` at each step (pure), and, in training, `Normalizer.fold` once with what the steps
-gathered. A replay never folds.
+`Normalizer.normalize` at each step (pure), and, in training, `Normalizer.accumulate` once with the
+statistics that the steps returned. A replay or an inference accumulates nothing.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from torch import Tensor, nn
+
+from memcell.old_methods import keep_old_names, old_arguments
+
+#: Methods under their names of version 0.1.
+_RENAMED = {"fold": "accumulate"}
 
 
 class NormWindow(NamedTuple):
@@ -32,17 +37,22 @@ class Normalizer(nn.Module):
         width: W, width of the site.
     """
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        keep_old_names(cls, _RENAMED)
+
     def __init__(self, width: int) -> None:
         super().__init__()
         self.width = width
 
-    def window(self, ages: Tensor, valid: Tensor, gather: bool) -> NormWindow:
+    @old_arguments(gather="update_statistics")
+    def window(self, ages: Tensor, valid: Tensor, update_statistics: bool) -> NormWindow:
         """Prepare a window.
 
         Args:
             ages: ``[T, B]`` int64, steps since the lane's memory was last reset.
             valid: ``[T, B]`` bool, False where the lane is padding.
-            gather: Training (batch statistics are used and returned); False at inference.
+            update_statistics: Training (batch statistics are used and returned); False at inference.
         """
         return NormWindow("plain")
 
@@ -57,15 +67,24 @@ class Normalizer(nn.Module):
             inputs: The step's slices of `NormWindow.inputs`.
 
         Returns:
-            ``[B, W]``, and what was gathered (always the same number of tensors in a mode).
+            ``[B, W]``, and the step's statistics (always the same number of tensors in a mode).
         """
         raise TypeError(f"{type(self).__name__} does not define normalize")
 
-    def fold(self, gathered: tuple[Tensor, ...], mode: str, inputs: tuple[Tensor, ...]) -> None:
-        """Take what the steps gathered, stacked ``[T, …]`` and detached, into running statistics."""
+    @old_arguments(gathered="statistics")
+    def accumulate(
+        self, statistics: tuple[Tensor, ...], mode: str, inputs: tuple[Tensor, ...]
+    ) -> None:
+        """Update running statistics by those of a window's steps.
+
+        Args:
+            statistics: What `normalize` returned, stacked ``[T, …]`` and detached.
+            mode: `NormWindow.mode` of this window.
+            inputs: `NormWindow.inputs` of this window.
+        """
 
     def begin_recalibration(self) -> None:
-        """Begin new running statistics; until `end_recalibration`, `fold` averages plainly.
+        """Begin new running statistics; until `end_recalibration`, `accumulate` takes a plain mean.
 
         No checkpoint is written in between; after the end, `state_dict` has the names it had before.
         """
@@ -89,3 +108,6 @@ class Normalizer(nn.Module):
     def needs_recalibration(self) -> bool:
         """Whether inference is better after a pass over training data (running statistics)."""
         return False
+
+
+keep_old_names(Normalizer, _RENAMED)

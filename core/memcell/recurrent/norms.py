@@ -59,7 +59,7 @@ class SiteNorms(nn.Module):
                 torch.stack([s.detach() for s in column]) for column in zip(*steps, strict=True)
             )
             if stacked:
-                self.site(name).fold(stacked, window.mode, window.inputs)
+                self.site(name).accumulate(stacked, window.mode, window.inputs)
 
 
 class StepNorm:

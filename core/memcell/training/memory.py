@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from memcell.network.network import Network
+from memcell.old_methods import keep_old_names, old_arguments
 from memcell.recurrent.policy import CarriedState
 from memcell.recurrent.state import State, leaves, map_state, rebuild
 from memcell.sequences.time_series import TimeSeries
@@ -37,13 +38,14 @@ class RunMemory:
         self.update = 0
         self.epoch = 0
 
-    def fresh(self, batch_size: int) -> State:
+    def initial_state(self, batch_size: int) -> State:
         """Return the model's start."""
-        return self.network.fresh(batch_size)
+        return self.network.initial_state(batch_size)
 
+    @old_arguments(remembered="carried")
     @torch.no_grad()
     def replay(
-        self, sequence: Tensor, start: Tensor, stop: Tensor, remembered: CarriedState
+        self, sequence: Tensor, start: Tensor, stop: Tensor, carried: CarriedState
     ) -> CarriedState:
         """Run over steps ``[start, stop)`` of each lane's sequence; see the protocol.
 
@@ -51,11 +53,11 @@ class RunMemory:
         chunk, so that one long lane is not paid for by all.
         """
         spans = self._spans(sequence, start, stop)
-        parts = [part.detach().clone() for part in leaves(remembered.state)]
-        age = remembered.age.clone()
+        parts = [part.detach().clone() for part in leaves(carried.state)]
+        age = carried.age.clone()
         if not spans:
-            return CarriedState(rebuild(remembered.state, iter(parts)), age)
-        device, template = self.network.device, remembered.state
+            return CarriedState(rebuild(carried.state, iter(parts)), age)
+        device, template = self.network.device, carried.state
         # code for a GPU is made for a number of lanes: there all stay, as padding where they have no steps
         fixed = device.type != "cpu"
         if fixed:
@@ -81,24 +83,24 @@ class RunMemory:
     def _spans(self, sequence: Tensor, start: Tensor, stop: Tensor) -> list[_Span]:
         """Return what there is to run, longest first."""
         spans = []
-        asked = zip(sequence.tolist(), start.tolist(), stop.tolist(), strict=True)
-        for lane, (which, begin, end) in enumerate(asked):
+        lanes = zip(sequence.tolist(), start.tolist(), stop.tolist(), strict=True)
+        for lane, (which, begin, end) in enumerate(lanes):
             if which < 0 or end <= begin:
                 continue
             breaks = self.sequences[which].breaks
             before = bisect_left(breaks, end)
-            restart = breaks[before - 1] if before else 0
-            first = max(begin, restart)
-            spans.append(_Span(lane, which, first, end - first, first == restart))
+            reset = breaks[before - 1] if before else 0
+            first = max(begin, reset)
+            spans.append(_Span(lane, which, first, end - first, first == reset))
         return sorted(spans, key=lambda span: (-span.steps, span.lane))
 
-    def _chunk(self, spans: list[_Span], first: int, remembered: CarriedState) -> CarriedState:
+    def _chunk(self, spans: list[_Span], first: int, carried: CarriedState) -> CarriedState:
         """Run steps ``[first, first + CHUNK)`` of each span; lanes that end before are padded."""
         device = self.network.device
         steps = min(CHUNK, spans[0].steps - first)
         x = torch.zeros(steps, len(spans), self.sequences[0].n_features)
         valid = torch.zeros(steps, len(spans), dtype=torch.bool)
-        restarts = torch.zeros_like(valid)
+        resets = torch.zeros_like(valid)
         for lane, span in enumerate(spans):
             here = span.start + first
             n = min(steps, span.steps - first)
@@ -108,28 +110,31 @@ class RunMemory:
             features = np.array(self.sequences[span.sequence].features[here : here + n])
             x[:n, lane] = torch.from_numpy(features)
             valid[:n, lane] = True
-            # a span begins at its last restart or after it, so no other step can be one
-            restarts[0, lane] = span.restarts and first == 0
-        ran = self.network(
+            # a span begins at its last reset or after it, so no other step can be one
+            resets[0, lane] = span.resets and first == 0
+        output = self.network(
             x.to(device),
-            remembered,
-            self.fresh(len(spans)),
-            restarts.to(device),
+            carried,
+            self.initial_state(len(spans)),
+            resets.to(device),
             valid.to(device),
-            keep=(steps,),
+            return_steps=(steps,),
         )
-        after: CarriedState = ran.states[steps]
+        after: CarriedState = output.states[steps]
         return after
 
 
+keep_old_names(RunMemory, {"fresh": "initial_state"})
+
+
 class _Span(NamedTuple):
-    """Steps of one lane to run: ``restarts`` where its first step is a sequence's start or follows a gap."""
+    """Steps of one lane to run: ``resets`` where its first step is a sequence's start or follows a gap."""
 
     lane: int
     sequence: int
     start: int
     steps: int
-    restarts: bool
+    resets: bool
 
 
 def _idle(lanes: int, busy: set[int]) -> list[_Span]:
@@ -137,5 +142,5 @@ def _idle(lanes: int, busy: set[int]) -> list[_Span]:
     return [_Span(lane, -1, 0, 0, False) for lane in range(lanes) if lane not in busy]
 
 
-def _first(remembered: CarriedState, n: int) -> CarriedState:
-    return CarriedState(map_state(lambda t: t[:n], remembered.state), remembered.age[:n])
+def _first(carried: CarriedState, n: int) -> CarriedState:
+    return CarriedState(map_state(lambda t: t[:n], carried.state), carried.age[:n])

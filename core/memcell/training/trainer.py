@@ -103,7 +103,7 @@ class Trainer:
         self._epochs = max(config.epochs, -(-config.min_updates // an_epoch))
         self._total = self._epochs * an_epoch
         self._saved = time.monotonic()
-        self._began: CarriedState | None = None
+        self._carried: CarriedState | None = None
         #: Told of every update; it must not change anything.
         self.observer: Observer | None = None
 
@@ -203,12 +203,12 @@ class Trainer:
         # A batch without a label still runs: memory must be carried through it.
         with torch.set_grad_enabled(weight > 0):
             ran, losses = self.forward(batch, masks=self._masks())
-        if self.observer is not None and self._began is not None:
+        if self.observer is not None and self._carried is not None:
             event = UpdateEvent(
                 update=self.at.update + 1,
                 epoch=self.at.epoch,
                 batch=batch,
-                state=self._began,
+                state=self._carried,
                 trains=bool(batch.weight.sum() > 0),
             )
             self.observer.before_update(event)
@@ -267,9 +267,9 @@ class Trainer:
         for layer in self.network.recurrent.each:
             layer.first_window, layer.eager_because = None, reason
 
-    def run(self, batch: Batch, gather: bool = True) -> Tensor:
+    def run(self, batch: Batch, update_statistics: bool = True) -> Tensor:
         """Run a batch under the training policy and return weighted losses ``[T, B]``, nats."""
-        return self.forward(batch, gather)[1]
+        return self.forward(batch, update_statistics)[1]
 
     def _masks(self) -> torch.Generator | None:
         """Return the random numbers of this update for cells that draw masks; None where none does."""
@@ -278,13 +278,13 @@ class Trainer:
         return mask_generator(self.config.seed, self.at.update, self.processes.rank)
 
     def forward(
-        self, batch: Batch, gather: bool = True, masks: torch.Generator | None = None
+        self, batch: Batch, update_statistics: bool = True, masks: torch.Generator | None = None
     ) -> tuple[NetworkOutput, Tensor]:
         """Run a batch under the training policy; what it gave, and weighted losses ``[T, B]``, nats.
 
         Args:
             batch: The batch.
-            gather: Normalizers use and fold batch statistics.
+            update_statistics: Normalizers use and accumulate batch statistics.
             masks: Random numbers for cells that draw masks; the run's generator unless given.
         """
         policy, memory, network = self.parts.policy, self.memory, self.network
@@ -292,17 +292,17 @@ class Trainer:
         with torch.autocast(
             network.device.type, torch.bfloat16, enabled=self.config.mixed_precision
         ):
-            began = policy.begin(batch, memory)
-            self._began = began if self.observer is not None else None
+            carried = policy.begin(batch, memory)
+            self._carried = carried if self.observer is not None else None
             call = self._training if torch.is_grad_enabled() else network
             ran = call(
                 batch.x,
-                began,
-                policy.fresh(batch, memory),
-                policy.restarts(batch, memory) | batch.starts,
+                carried,
+                policy.initial_state(batch, memory),
+                policy.resets(batch, memory) | batch.starts,
                 batch.valid,
-                keep=policy.wants(batch),
-                gather=gather,
+                return_steps=policy.return_steps(batch),
+                update_statistics=update_statistics,
                 generator=memory.generator,
                 mask_generator=masks,
             )

@@ -72,11 +72,11 @@ struct window {
   long ring;                  /* states: 1 keeps two steps, 0 keeps all */
   long phase;                 /* of the ring: which of the two step 0 finds */
   long split;                 /* 1: threads share the columns of each product, 0: the lanes */
-  const uint8_t *resets;    /* [steps, lanes], or null where no lane is reset */
-  const uint8_t *any_reset; /* [steps] */
+  const uint8_t *resets;      /* [steps, lanes], or null where no lane is reset */
+  const uint8_t *any_reset;   /* [steps] */
   const uint8_t *valid;       /* [steps, lanes], or null where every lane is valid */
   const uint8_t *all_valid;   /* [steps] */
-  const long *keep;           /* [steps + 1]: which returned state is the one after so many steps, or -1 */
+  const long *returned;       /* [steps + 1]: which returned state is the one after so many steps, or -1 */
   const struct kernels *kernels;
   struct meeting *meeting;
   real *shared;

@@ -12,9 +12,9 @@ def before_step(c: Context) -> list[str]:
     states, handed = c.program.states, c.memory.handed
     if c.program.backward:
         for s in states:
-            kept = f"{handed(f'{s.name}_returned')} + (w->keep[t + 1] * B + b0) * {s.width}"
+            kept = f"{handed(f'{s.name}_returned')} + (w->returned[t + 1] * B + b0) * {s.width}"
             lines.append(
-                f"if (w->keep[t + 1] >= 0) add_rows(n, {s.width}, {kept}, {s.width}, "
+                f"if (w->returned[t + 1] >= 0) add_rows(n, {s.width}, {kept}, {s.width}, "
                 f"{s.name}_in, {padded(s.width)});"
             )
         lines.append("const long held = w->valid && !w->all_valid[t];")
@@ -56,11 +56,11 @@ def after_step(c: Context) -> list[str]:
                 f"{{ real *q = {s.name}_in; {s.name}_in = {s.name}_out; {s.name}_out = q; }}",
             ]
             continue
-        kept = f"{handed(f'{s.name}_returned')} + (w->keep[t + 1] * B + b0) * {s.width}"
+        kept = f"{handed(f'{s.name}_returned')} + (w->returned[t + 1] * B + b0) * {s.width}"
         lines += [
             f"if (w->valid && !w->all_valid[t]) choose_rows(n, {s.width}, w->valid + t * B + b0, "
             f"0, {s.name}_in, {s.width}, {s.name}_out, {s.width});",
-            f"if (w->keep[t + 1] >= 0) copy_rows(n, {s.width}, {s.name}_out, {s.width}, "
+            f"if (w->returned[t + 1] >= 0) copy_rows(n, {s.width}, {s.name}_out, {s.width}, "
             f"{kept}, {s.width});",
         ]
     return lines

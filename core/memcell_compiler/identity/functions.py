@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from memcell.old_methods import without_old_arguments
 from memcell_compiler.identity.bytecode import Lookups, facts, lookups
 from memcell_compiler.identity.classes import read_class
 from memcell_compiler.identity.trust import (
@@ -29,6 +30,7 @@ def read_function(walk: Walk, function: FunctionType) -> None:
     """Read a function of Python."""
     if is_trusted_function(function):
         return walk.say("known", function.__module__, function.__qualname__)
+    function = without_old_arguments(function)
     read_code(walk, function.__code__)
     walk.value(function.__defaults__)
     walk.value(function.__kwdefaults__)

@@ -270,4 +270,4 @@ def _accumulate(
         count = plan.layout.statistics_sites.get(site, 0)
         mine, rest = rest[:count], rest[count:]
         if mine:
-            norms.site(site).fold(tuple(mine), window.mode, window.inputs)
+            norms.site(site).accumulate(tuple(mine), window.mode, window.inputs)

@@ -33,7 +33,7 @@ class Window(ctypes.Structure):
         ("any_reset", ctypes.c_void_p),
         ("valid", ctypes.c_void_p),
         ("all_valid", ctypes.c_void_p),
-        ("keep", ctypes.c_void_p),
+        ("returned", ctypes.c_void_p),
         ("kernels", ctypes.c_void_p),
         ("meeting", ctypes.c_void_p),
         ("shared", ctypes.c_void_p),
@@ -45,10 +45,10 @@ class NativeMasks:
 
     Args:
         masks: Resets and padding.
-        keep: Numbers of steps, from 1, after which states are wanted, rising.
+        return_steps: Numbers of steps, from 1, after which the state is returned, rising.
     """
 
-    def __init__(self, masks: StepMasks, keep: Sequence[int]) -> None:
+    def __init__(self, masks: StepMasks, return_steps: Sequence[int]) -> None:
         self.resets = masks.resets.contiguous() if any(masks.any_reset) else None
         self.valid = None if all(masks.all_valid) else masks.valid.contiguous()
         steps = masks.time_steps
@@ -56,9 +56,9 @@ class NativeMasks:
         self.any_reset = flags.from_buffer_copy(bytes(masks.any_reset))
         self.all_valid = flags.from_buffer_copy(bytes(masks.all_valid))
         longs = ctypes.c_long * (steps + 1)
-        self.keep = longs.from_buffer_copy(b"\xff" * ctypes.sizeof(longs))  # each -1
-        for i, step in enumerate(keep):
-            self.keep[step] = i
+        self.returned = longs.from_buffer_copy(b"\xff" * ctypes.sizeof(longs))  # each -1
+        for i, step in enumerate(return_steps):
+            self.returned[step] = i
 
     @property
     def plain(self) -> bool:
@@ -71,7 +71,7 @@ class NativeMasks:
         window.valid = _address(self.valid)
         window.any_reset = ctypes.addressof(self.any_reset)
         window.all_valid = ctypes.addressof(self.all_valid)
-        window.keep = ctypes.addressof(self.keep)
+        window.returned = ctypes.addressof(self.returned)
 
 
 def _address(tensor: Tensor | None) -> int | None:

@@ -25,7 +25,7 @@ class MaskValues:
 
     resets: Numbers | None
     valid: Numbers | None
-    keep: list[int]
+    returned: list[int]
 
 
 @dataclass
@@ -75,8 +75,10 @@ class Meaning:
             held = {}
             for name in now:
                 if backward:
-                    if masks.keep[t + 1] >= 0:
-                        now[name] = now[name] + self.arrays[f"{name}_returned"][masks.keep[t + 1]]
+                    if masks.returned[t + 1] >= 0:
+                        now[name] = (
+                            now[name] + self.arrays[f"{name}_returned"][masks.returned[t + 1]]
+                        )
                     if masks.valid is not None:
                         out = ~masks.valid[t][:, None]
                         held[name] = np.where(out, now[name], np.uint64(0))
@@ -95,8 +97,8 @@ class Meaning:
                         after[name] = np.where(again, np.uint64(0), after[name])
                 elif masks.valid is not None:
                     after[name] = np.where(masks.valid[t][:, None], after[name], now[name])
-                if not backward and masks.keep[t + 1] >= 0:
-                    found.returned[name][masks.keep[t + 1]] = after[name]
+                if not backward and masks.returned[t + 1] >= 0:
+                    found.returned[name][masks.returned[t + 1]] = after[name]
             now = after
         for name, value in now.items():
             found.states[name][-1 if backward else steps] = value

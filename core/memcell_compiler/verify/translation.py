@@ -22,7 +22,7 @@ _CALLS = {
 }  # fmt: skip
 _IGNORED = ("fetch_row", "flush_end")
 _MEMBERS = {"kernels": _OTHER, "shared": _POINTER, "resets": "flags", "any_reset": "flags"}
-_MEMBERS |= {"valid": "flags", "all_valid": "flags", "keep": "flags"}
+_MEMBERS |= {"valid": "flags", "all_valid": "flags", "returned": "flags"}
 _COMPARED = {"<": "less({0}, {1})", ">": "less({1}, {0})", "<=": "~less({1}, {0})"}
 _COMPARED |= {">=": "~less({0}, {1})", "==": "({0} == {1})", "!=": "({0} != {1})"}
 

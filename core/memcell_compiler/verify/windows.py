@@ -137,15 +137,15 @@ class _WindowRun:
 
     def _masks(self) -> MaskValues:
         settings = self.settings
-        keep = [-1] * (settings.steps + 1)
-        keep[settings.steps] = 0
+        returned = [-1] * (settings.steps + 1)
+        returned[settings.steps] = 0
         if not settings.masked:
-            return MaskValues(None, None, keep)
+            return MaskValues(None, None, returned)
         resets, valid = np.zeros((2, settings.steps, settings.lanes), bool)
         resets[1, 0] = valid[:] = True
         valid[settings.steps - 1, settings.lanes - 1] = False
-        keep[1] = 1
-        return MaskValues(resets, valid, keep)
+        returned[1] = 1
+        return MaskValues(resets, valid, returned)
 
     def _make_given(self, values: list[Value]) -> None:
         settings, program = self.settings, self.program
@@ -223,7 +223,7 @@ class _WindowRun:
             any_reset=flags([0] * settings.steps if resets is None else resets.any(1)),
             valid=flags(valid),
             all_valid=flags([1] * settings.steps if valid is None else valid.all(1)),
-            keep=flags(masks.keep),
+            returned=flags(masks.returned),
             kernels=None,
             shared=None,
         )

@@ -23,6 +23,7 @@ import copy
 import torch
 from torch import Tensor, nn
 
+from memcell.old_methods import old_arguments
 from memcell.recurrent.normalizer import Normalizer, NormWindow
 from memcell_plugins.normalizers.configs import BatchConfig
 from memcell_plugins.normalizers.processes import all_lanes, alone, own_lanes
@@ -52,7 +53,8 @@ class BatchNorm(Normalizer):
         self.statistics = RunningStatistics(config.t_max, width, config.min_lanes)
         self.recalibrated: RunningStatistics | None = None
 
-    def window(self, ages: Tensor, valid: Tensor, gather: bool) -> NormWindow:
+    @old_arguments(gather="update_statistics")
+    def window(self, ages: Tensor, valid: Tensor, update_statistics: bool) -> NormWindow:
         """Choose the mode, and find who is normalized with whom.
 
         Inputs of a step, by mode:
@@ -61,7 +63,7 @@ class BatchNorm(Normalizer):
             mixed: see `_groups`.
         """
         age = ages.clamp(max=self.config.t_max - 1)
-        if not gather:
+        if not update_statistics:
             return NormWindow("running", (self.statistics.rows(age),))
         if not alone():
             age, valid = all_lanes(age.t()).t(), all_lanes(valid.t()).t()
@@ -102,10 +104,10 @@ class BatchNorm(Normalizer):
     def normalize(
         self, z: Tensor, mode: str, inputs: tuple[Tensor, ...]
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Normalize one step; in training the batch's mean and variance are gathered."""
+        """Normalize one step; in training the batch's mean and variance are its statistics."""
         if mode.startswith(_ALL):
-            out, gathered = self.normalize(all_lanes(z), mode.removeprefix(_ALL), inputs)
-            return own_lanes(out), gathered
+            out, statistics = self.normalize(all_lanes(z), mode.removeprefix(_ALL), inputs)
+            return own_lanes(out), statistics
         if mode == "running":
             (row,) = inputs
             running = self.statistics
@@ -126,26 +128,29 @@ class BatchNorm(Normalizer):
         scaled = self.gamma * (z - mean) * torch.rsqrt(variance + self.config.eps)
         return scaled if self.beta is None else scaled + self.beta
 
-    def fold(self, gathered: tuple[Tensor, ...], mode: str, inputs: tuple[Tensor, ...]) -> None:
-        """Take a window's statistics, each group once, into those of its age."""
+    @old_arguments(gathered="statistics")
+    def accumulate(
+        self, statistics: tuple[Tensor, ...], mode: str, inputs: tuple[Tensor, ...]
+    ) -> None:
+        """Update the statistics of each age by a window's, each group once."""
         if mode == "running":
             return
         mode = mode.removeprefix(_ALL)  # every process has the statistics of all lanes
-        mean, variance = gathered
+        mean, variance = statistics
         momentum = self.config.momentum if self.recalibrated is None else None
-        statistics = self.recalibrated or self.statistics
+        running = self.recalibrated or self.statistics
         if mode == "uniform":
             age, count = inputs
             first, *rest = age.tolist()
             last = self.config.t_max - 1
             if rest == [min(first + i + 1, last) for i in range(len(rest))]:
-                statistics.fold_line(first, int(count[0]), mean, variance, momentum)
+                running.accumulate_line(first, int(count[0]), mean, variance, momentum)
                 return
         else:
             age, _, group, size, _ = inputs
             lane = torch.arange(group.shape[1], device=group.device)
             count = torch.where(group == lane, size, 0)
-        statistics.fold(
+        running.accumulate(
             age.reshape(-1),
             count.reshape(-1),
             mean.reshape(-1, self.width),

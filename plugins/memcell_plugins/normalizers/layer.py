@@ -35,7 +35,7 @@ class LayerNorm(Normalizer):
     def normalize(
         self, z: Tensor, mode: str, inputs: tuple[Tensor, ...]
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Normalize each lane; nothing is gathered."""
+        """Normalize each lane; there are no statistics."""
         centred = z - z.mean(-1, keepdim=True)
         variance = (centred * centred).mean(-1, keepdim=True)
         return self.gain * centred * torch.rsqrt(variance + self.eps) + self.bias, ()

@@ -21,5 +21,5 @@ class NoNorm(Normalizer):
     def normalize(
         self, z: Tensor, mode: str, inputs: tuple[Tensor, ...]
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Return z; nothing is gathered."""
+        """Return z; there are no statistics."""
         return z, ()

@@ -30,5 +30,5 @@ class RMSNorm(Normalizer):
     def normalize(
         self, z: Tensor, mode: str, inputs: tuple[Tensor, ...]
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Normalize each lane; nothing is gathered."""
+        """Normalize each lane; there are no statistics."""
         return self.gain * z * torch.rsqrt((z * z).mean(-1, keepdim=True) + self.eps), ()

@@ -52,7 +52,7 @@ class RunningStatistics(nn.Module):
         return torch.where(known < 0, nothing, known)[age]
 
     @torch.no_grad()
-    def fold(
+    def accumulate(
         self, age: Tensor, count: Tensor, mean: Tensor, variance: Tensor, momentum: float | None
     ) -> None:
         """Merge groups of lanes by age, and move towards the result.
@@ -86,10 +86,10 @@ class RunningStatistics(nn.Module):
         self.count += new
 
     @torch.no_grad()
-    def fold_line(
+    def accumulate_line(
         self, first: int, lanes: int, mean: Tensor, variance: Tensor, momentum: float | None
     ) -> None:
-        """As `fold`, for steps whose lanes are all of one age, which grows by one a step.
+        """As `accumulate`, for steps whose lanes are all of one age, which grows by one a step.
 
         The ages up to the last but one come once each and are a slice of the table; the rest share the
         last age. The same numbers without gathering and scattering, which cost more than the sums.
@@ -99,7 +99,7 @@ class RunningStatistics(nn.Module):
             lanes: Lanes at each step.
             mean: ``[T, W]`` each step's mean.
             variance: ``[T, W]`` each step's biased variance.
-            momentum: As for `fold`.
+            momentum: As for `accumulate`.
         """
         alone = max(0, min(len(mean), len(self.count) - 2 - first))
         steps = len(mean) - alone
@@ -129,7 +129,7 @@ class RunningStatistics(nn.Module):
             seen: ``[rows]`` lane-steps seen at each age, the new ones among them.
             lanes: New ones of each row but the last.
             last: How many times as many the last one has.
-            momentum: As for `fold`.
+            momentum: As for `accumulate`.
         """
         if momentum is not None and lanes >= self.trusted:
             *counts, final = seen.tolist()

@@ -33,4 +33,6 @@ class BurnIn(StatePolicy):
         """Return the burnt-in states."""
         before = (batch.offset - self.steps).clamp_min(0)
         start = torch.where(batch.starts[0], batch.offset, before)
-        return memory.replay(batch.sequence, start, batch.offset, self.afresh(batch, memory))
+        return memory.replay(
+            batch.sequence, start, batch.offset, self.initial_carried(batch, memory)
+        )

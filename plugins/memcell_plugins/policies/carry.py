@@ -1,9 +1,9 @@
 """Carry: a lane goes on from the state that its last batch ended with.
 
 The state is detached (truncated back-propagation through time: memory runs on, the gradient does not) and
-keeps its age. Lanes go on only where their window continues the last one; all others start afresh at age
-0, and restarts inside a window (a recording's start, a gap) come from the batch. Carrying through a gap
-or from one recording to the next is not possible.
+keeps its age. Lanes go on only where their window continues the last one; all others begin from the
+initial state at age 0, and resets inside a window (a recording's start, a gap) come from the batch.
+Carrying through a gap or from one recording to the next is not possible.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ class Carry(StatePolicy):
             self._carried = None
 
     def begin(self, batch: Batch, memory: Memory) -> CarriedState:
-        """Return the carried state and age in lanes that go on, fresh ones at age 0 elsewhere."""
-        afresh = self.afresh(batch, memory)
+        """Return the carried state and age in lanes that go on, the initial ones elsewhere."""
+        initial = self.initial_carried(batch, memory)
         goes_on = self.goes_on(batch, memory)
         if self._carried is None:
-            return afresh
-        state = where(goes_on, self.recall(self._carried.state), afresh.state)
-        return CarriedState(state, torch.where(goes_on, self._carried.age, afresh.age))
+            return initial
+        state = where(goes_on, self.recall(self._carried.state), initial.state)
+        return CarriedState(state, torch.where(goes_on, self._carried.age, initial.age))
 
     def goes_on(self, batch: Batch, memory: Memory) -> Tensor:
         """Return ``[B]`` bool: lanes that keep their memory; at most ``batch.continues``."""

@@ -44,11 +44,11 @@ class FittedNoise(StatePolicy):
 
     def begin(self, batch: Batch, memory: Memory) -> CarriedState:
         """Return drawn states at age 0."""
-        afresh = self.afresh(batch, memory)
+        initial = self.initial_carried(batch, memory)
         if len(self.pool) < min(self.config.least, self.pool.size):
-            return afresh
-        drawn = self._drawn(batch.batch_size, afresh.state, memory)
-        return CarriedState(where(batch.sequence >= 0, drawn, afresh.state), afresh.age)
+            return initial
+        drawn = self._drawn(batch.batch_size, initial.state, memory)
+        return CarriedState(where(batch.sequence >= 0, drawn, initial.state), initial.age)
 
     def _drawn(self, lanes: int, template: State, memory: Memory) -> State:
         n, shrinkage = len(self.pool), self.config.shrinkage

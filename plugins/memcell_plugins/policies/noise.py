@@ -1,4 +1,4 @@
-"""Noise: every batch, and every restart, begins from a random state.
+"""Noise: every batch, and every reset, begins from a random state.
 
 ``h, c, ... ~ N(0, sigma^2)``, each number by itself, at age 0. Where all sequences start alike the early
 steps have no variance between lanes; Cooijmans et al. (2016) add noise to the initial state for that
@@ -32,9 +32,11 @@ class Noise(StatePolicy):
 
     def begin(self, batch: Batch, memory: Memory) -> CarriedState:
         """Return random states at age 0."""
-        return CarriedState(self.fresh(batch, memory), self.afresh(batch, memory).age)
+        return CarriedState(
+            self.initial_state(batch, memory), self.initial_carried(batch, memory).age
+        )
 
-    def fresh(self, batch: Batch, memory: Memory) -> State:
+    def initial_state(self, batch: Batch, memory: Memory) -> State:
         """Return random states around the model's start."""
 
         def noisy(part: torch.Tensor) -> torch.Tensor:
@@ -42,4 +44,4 @@ class Noise(StatePolicy):
             drawn = torch.randn(part.shape, generator=memory.generator)
             return part + self.sigma * drawn.to(device=part.device, dtype=part.dtype)
 
-        return map_state(noisy, memory.fresh(batch.batch_size))
+        return map_state(noisy, memory.initial_state(batch.batch_size))

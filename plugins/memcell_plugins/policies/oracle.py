@@ -32,4 +32,6 @@ class Oracle(StatePolicy):
     def begin(self, batch: Batch, memory: Memory) -> CarriedState:
         """Return the state of each window's first step, made under today's parameters."""
         start = torch.where(batch.starts[0], batch.offset, torch.zeros_like(batch.offset))
-        return memory.replay(batch.sequence, start, batch.offset, self.afresh(batch, memory))
+        return memory.replay(
+            batch.sequence, start, batch.offset, self.initial_carried(batch, memory)
+        )

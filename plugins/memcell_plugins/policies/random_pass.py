@@ -36,13 +36,13 @@ class RandomPass(StatePolicy):
 
     def begin(self, batch: Batch, memory: Memory) -> CarriedState:
         """Return drawn states at age 0."""
-        afresh = self.afresh(batch, memory)
+        initial = self.initial_carried(batch, memory)
         # drawn also where nothing is in the pool: what is drawn later does not depend on it
         chance = torch.rand(batch.batch_size, generator=memory.generator, dtype=torch.float64)
         if not len(self.pool):
-            return afresh
-        drawn = self.pool.state((chance * len(self.pool)).long(), afresh.state)
-        return CarriedState(where(batch.sequence >= 0, drawn, afresh.state), afresh.age)
+            return initial
+        drawn = self.pool.state((chance * len(self.pool)).long(), initial.state)
+        return CarriedState(where(batch.sequence >= 0, drawn, initial.state), initial.age)
 
     def end(self, batch: Batch, states: Mapping[int, CarriedState], memory: Memory) -> None:
         """Put the final states into the pool."""

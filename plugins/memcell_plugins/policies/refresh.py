@@ -28,7 +28,7 @@ from memcell_plugins.policies.configs import RefreshConfig
 class _Past(NamedTuple):
     """How a batch began: state and age, and each lane's first step ``[B]``."""
 
-    remembered: CarriedState
+    carried: CarriedState
     offset: Tensor
 
 
@@ -51,15 +51,15 @@ class Refresh(StatePolicy):
             self._past, self._windows = [], None
 
     def begin(self, batch: Batch, memory: Memory) -> CarriedState:
-        """Return each lane's last windows, run again, in lanes that go on; fresh states elsewhere."""
-        start, known = batch.offset, self.afresh(batch, memory)
+        """Return each lane's last windows, run again, in lanes that go on; initial states elsewhere."""
+        start, known = batch.offset, self.initial_carried(batch, memory)
         back = self._back(batch)
         for i, past in enumerate(reversed(self._past), start=1):
             here = back == i
             start = torch.where(here, past.offset, start)
             known = CarriedState(
-                where(here, past.remembered.state, known.state),
-                torch.where(here, past.remembered.age, known.age),
+                where(here, past.carried.state, known.state),
+                torch.where(here, past.carried.age, known.age),
             )
         return memory.replay(batch.sequence, start, batch.offset, known)
 
@@ -69,7 +69,7 @@ class Refresh(StatePolicy):
             return torch.zeros_like(batch.offset)
         return torch.where(batch.continues, self._windows.clamp_max(len(self._past)), 0)
 
-    def wants(self, batch: Batch) -> tuple[int, ...]:
+    def return_steps(self, batch: Batch) -> tuple[int, ...]:
         """Ask for the states before the first step."""
         return (0,)
 
@@ -84,11 +84,11 @@ class Refresh(StatePolicy):
         """Return how the last batches began, one after the other in each tensor."""
         if self._windows is None or not self._past:
             return {}
-        parts = zip(*(leaves(past.remembered.state) for past in self._past), strict=True)
+        parts = zip(*(leaves(past.carried.state) for past in self._past), strict=True)
         return {
             "windows": self._windows,
             "offset": torch.stack([past.offset for past in self._past]),
-            "age": torch.stack([past.remembered.age for past in self._past]),
+            "age": torch.stack([past.carried.age for past in self._past]),
             **{f"state.{i}": torch.stack(part) for i, part in enumerate(parts)},
         }
 

@@ -16,12 +16,12 @@ class StoredStates(NamedTuple):
     """What was asked for.
 
     Args:
-        remembered: The stored states; where there was none, what was handed in instead.
+        carried: The stored states; where there was none, what was handed in instead.
         found: ``[B]`` bool.
         lag: ``[B]`` updates since the state was stored, 0 where there was none.
     """
 
-    remembered: CarriedState
+    carried: CarriedState
     found: Tensor
     lag: Tensor
 
@@ -65,7 +65,7 @@ class Store:
         return StoredStates(CarriedState(where(here, state, otherwise.state), age), found, lag)
 
     def put(
-        self, sequence: Tensor, step: Tensor, chosen: Tensor, remembered: CarriedState, update: int
+        self, sequence: Tensor, step: Tensor, chosen: Tensor, carried: CarriedState, update: int
     ) -> None:
         """Store the states of the chosen lanes ``[B]`` (bool), over what was there."""
         lanes = torch.nonzero(chosen).squeeze(1).cpu()
@@ -73,11 +73,11 @@ class Store:
             return
         places = list(zip(sequence.cpu()[lanes].tolist(), step.cpu()[lanes].tolist(), strict=True))
         rows = torch.tensor([self.slot.setdefault(place, len(self.slot)) for place in places])
-        new = [part.detach()[lanes.to(part.device)] for part in leaves(remembered.state)]
+        new = [part.detach()[lanes.to(part.device)] for part in leaves(carried.state)]
         self._room(new)
         for kept, part in zip(self.parts, new, strict=True):
             kept[rows.to(kept.device)] = part.to(kept.dtype)
-        self.age[rows] = remembered.age.cpu()[lanes]
+        self.age[rows] = carried.age.cpu()[lanes]
         self.update[rows] = update
 
     def _room(self, like: list[Tensor]) -> None:

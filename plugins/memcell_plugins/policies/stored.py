@@ -6,7 +6,8 @@ memory of their own past, as in replay buffers of recurrent agents (Kapturowski 
 "stored state"). The price is staleness: under a shuffled order the parameters that made a state are about
 an epoch old, under streams one update. Needs a grid of windows that stays where it is.
 
-A window that finds nothing begins afresh; at a sequence's start and after a gap there is nothing to find.
+A window that finds nothing begins from the initial state; at a sequence's start and after a gap there is
+nothing to find.
 Counted each epoch, for ``metrics.jsonl`` and the end of a run: ``stored_hits``, ``stored_misses``, and
 ``stored_lag``, the mean age in updates of the parameters behind the states that were found. Cost: one
 state for each window of the training set, in one tensor for each part of the state. Where several
@@ -43,7 +44,7 @@ class Stored(StatePolicy):
         self._hits, self._misses, self._lag = 0, 0, 0
 
     def begin(self, batch: Batch, memory: Memory) -> CarriedState:
-        """Return the stored states, fresh ones where nothing is stored."""
+        """Return the stored states, the initial one where nothing is stored."""
         return self.look_up(batch, batch.offset, batch.starts[0], memory)
 
     def look_up(self, batch: Batch, step: Tensor, starts: Tensor, memory: Memory) -> CarriedState:
@@ -56,12 +57,12 @@ class Stored(StatePolicy):
             memory: The engine's.
         """
         sequence = torch.where(starts, -1, batch.sequence)
-        found = self.store.get(sequence, step, self.afresh(batch, memory), memory.update)
+        found = self.store.get(sequence, step, self.initial_carried(batch, memory), memory.update)
         hits = int(found.found.sum())
         self._hits += hits
         self._misses += int((sequence >= 0).sum()) - hits
         self._lag += int(found.lag.sum())
-        return found.remembered
+        return found.carried
 
     def end(self, batch: Batch, states: Mapping[int, CarriedState], memory: Memory) -> None:
         """Store the states at which the lanes go on, for the windows that begin there."""

@@ -43,7 +43,7 @@ class StoredBurnIn(Stored):
         start = torch.where(batch.starts[0], batch.offset, start)
         return memory.replay(batch.sequence, start, batch.offset, stored)
 
-    def wants(self, batch: Batch) -> tuple[int, ...]:
+    def return_steps(self, batch: Batch) -> tuple[int, ...]:
         """Ask for the states at which some later window's burn-in begins."""
         return (self._kept_after(batch),)
 

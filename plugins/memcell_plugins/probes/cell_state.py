@@ -77,7 +77,7 @@ class CellState(Probe):
         lanes = sorted(lanes[i] for i in drawn)
         index = torch.tensor(lanes, device=batch.x.device)
         windows = context.lanes(batch, lanes)
-        began = CarriedState(
+        carried = CarriedState(
             map_state(lambda part: part.detach()[index], event.state.state),
             event.state.age[index],
         )
@@ -85,7 +85,7 @@ class CellState(Probe):
         with torch.no_grad(), context.looking(False, eager=True) as (network, _), Gates() as gates:
             for i, layer in enumerate(layers(network)):
                 gates.watch(i, layer.cell)
-            kept = keep_states(network, windows, began)
+            kept = keep_states(network, windows, carried)
         values: Values = {
             "steps": int(windows.valid.sum()),
             "variance": {},

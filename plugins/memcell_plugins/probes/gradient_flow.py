@@ -99,17 +99,19 @@ class GradientFlow(Probe):
         drawn = self.context.rng(6, event.update).permutation(len(lanes))[: self.size]
         lanes = sorted(lanes[i] for i in drawn)
         index = torch.tensor(lanes, device=batch.x.device)
-        began = CarriedState(
+        carried = CarriedState(
             map_state(lambda part: part.detach()[index], event.state.state),
             event.state.age[index],
         )
-        self._found = {"step": last, "lanes": lanes, **self._flow(lanes, began, event, last)}
+        self._found = {"step": last, "lanes": lanes, **self._flow(lanes, carried, event, last)}
 
-    def _flow(self, lanes: list[int], began: CarriedState, event: UpdateEvent, last: int) -> Values:
+    def _flow(
+        self, lanes: list[int], carried: CarriedState, event: UpdateEvent, last: int
+    ) -> Values:
         context = self.context
         windows = context.lanes(event.batch, lanes)
         with torch.enable_grad(), context.looking(True, eager=True) as (network, _):
-            kept = keep_states(network, windows, began)
+            kept = keep_states(network, windows, carried)
             context.spent += cost.both(windows.shape[0], len(lanes), eager=True)
             loss = context.losses(windows, kept.logits)[last].sum()
             states = [layer[last::-1] for layer in kept.states]

@@ -125,7 +125,9 @@ class Order(Probe):
             return {"margins": None, "next_share": share.tolist()}
         windows = self.context.windows(self.held_out, held_out=True)
         with torch.no_grad():
-            logits = self.context.run(windows, self.context.afresh(len(self.held_out))).logits
+            logits = self.context.run(
+                windows, self.context.initial_carried(len(self.held_out))
+            ).logits
         flat = logits[windows.weight > 0].double()
         margins = []
         for c in range(n):

@@ -102,7 +102,8 @@ class Staleness(Probe):
         lanes = sorted(lanes[i] for i in drawn)
         sequence, offset = batch.sequence.tolist(), batch.offset.tolist()
         spans = [
-            (sequence[i], context.restart(sequence[i], offset[i], age[i]), offset[i]) for i in lanes
+            (sequence[i], context.last_reset(sequence[i], offset[i], age[i]), offset[i])
+            for i in lanes
         ]
         windows = context.lanes(batch, lanes)
         index = torch.tensor(lanes, device=batch.x.device)
@@ -149,10 +150,10 @@ class Staleness(Probe):
         after = flat(self.context.replay(spans).state)
         return {**values, "D": _relative(before, after)}
 
-    def _graded(self, windows: ProbeWindows, began: CarriedState) -> tuple[Tensor, Tensor | None]:
+    def _graded(self, windows: ProbeWindows, carried: CarriedState) -> tuple[Tensor, Tensor | None]:
         weight = windows.weight.sum()
         with torch.enable_grad():
-            logits = self.context.run(windows, began, dropout=True).logits
+            logits = self.context.run(windows, carried, dropout=True).logits
             if not weight > 0:
                 return logits.detach(), None
             loss = self.context.losses(windows, logits).sum() / weight

@@ -105,7 +105,7 @@ class Stuck(Probe):
             spans = self.sample[k : k + CHUNK]
             windows = context.windows(spans)
             with torch.enable_grad():
-                logits = context.run(windows, context.afresh(len(spans))).logits
+                logits = context.run(windows, context.initial_carried(len(spans))).logits
                 loss = context.losses(windows, logits).sum()
                 gradient = gradient + context.gradient(loss).cpu()
             total, weight = total + float(loss.detach()), weight + float(windows.weight.sum())
@@ -177,8 +177,14 @@ class HessianProduct:
         self.parameters = [p for p in network.parameters() if p.requires_grad]
         lanes = windows.shape[1]
         age = torch.zeros(lanes, dtype=torch.int64, device=network.device)
-        fresh = network.fresh(lanes)
-        ran = network(windows.x, CarriedState(fresh, age), fresh, windows.starts, windows.valid)
+        initial_state = network.initial_state(lanes)
+        ran = network(
+            windows.x,
+            CarriedState(initial_state, age),
+            initial_state,
+            windows.starts,
+            windows.valid,
+        )
         loss = context.losses(windows, ran.logits).sum() / windows.weight.sum()
         found = torch.autograd.grad(loss, self.parameters, create_graph=True, allow_unused=True)
         self.first = [g for g in found if g is not None and g.requires_grad]

@@ -46,12 +46,12 @@ def built(cell, norm="none", seed=0):
 def window(seed, marked=True):
     g = torch.Generator().manual_seed(seed)
     x = torch.randn(T, B, F, generator=g, dtype=torch.float64)
-    restarts = (torch.rand(T, B, generator=g) < 0.15) & marked
+    resets = (torch.rand(T, B, generator=g) < 0.15) & marked
     valid = torch.ones(T, B, dtype=torch.bool)
     if marked:
         valid[5:, 1] = False
         valid[1:, 4] = False
-    return x, restarts, valid, torch.tensor([0, 0, 7, 0, 1, 7])
+    return x, resets, valid, torch.tensor([0, 0, 7, 0, 1, 7])
 
 
 def states_of(layer, seed, place, expanded=False):
@@ -65,16 +65,29 @@ def states_of(layer, seed, place, expanded=False):
     return there, map_state(lambda t: t.expand(B, *t.shape[1:]), there) if expanded else there
 
 
-def numbers(way, layer, given, place, keep=WITHIN, gather=True, grad=True, expanded=False):
+def numbers(
+    way, layer, given, place, return_steps=WITHIN, update_statistics=True, grad=True, expanded=False
+):
     """Outputs, kept states, every gradient and every statistic, on the CPU."""
-    x, restarts, valid, age = given
-    marks = StepMasks.of(restarts.to(place), valid.to(place), age.to(place))
+    x, resets, valid, age = given
+    masks = StepMasks.of(resets.to(place), valid.to(place), age.to(place))
     x = x.to(place).requires_grad_()
-    (first, state), (second, fresh) = (states_of(layer, s, place, expanded) for s in (1, 2))
+    (first, state), (second, initial_state) = (states_of(layer, s, place, expanded) for s in (1, 2))
     with torch.set_grad_enabled(grad):
-        out, kept = way(WindowCall(layer.cell, layer.norms, x, state, fresh, marks, keep, gather))
-        out = out * marks.valid.unsqueeze(-1)  # padded outputs mean nothing
-        end = [t for k in keep for t in leaves(kept[k])]
+        out, kept = way(
+            WindowCall(
+                layer.cell,
+                layer.norms,
+                x,
+                state,
+                initial_state,
+                masks,
+                return_steps,
+                update_statistics,
+            )
+        )
+        out = out * masks.valid.unsqueeze(-1)  # padded outputs mean nothing
+        end = [t for k in return_steps for t in leaves(kept[k])]
     found = [out, *end]
     if grad:
         loss = out.square().sum() + sum(t.sin().sum() for t in end)
@@ -105,9 +118,9 @@ def own(call):
 @pytest.mark.parametrize("cell", REGISTRY.names("cell"))
 def test_every_way_gives_what_the_eager_loop_gives_on_the_cpu(cell, norm):
     ways = [unroll_eager, compiled]
-    asked = [{}, {"keep": LAST, "gather": False, "grad": False}]
+    asked = [{}, {"return_steps": LAST, "update_statistics": False, "grad": False}]
     if norm == "none":
-        asked.append({"keep": LAST})
+        asked.append({"return_steps": LAST})
         ways += [own] if built(cell).cell.torch_form() is not None else []
     for way in ways:
         here, there = built(cell, norm), built(cell, norm).to(GPU)
@@ -139,11 +152,11 @@ def test_what_auto_takes_on_a_gpu_is_said():
 def test_mixed_precision_keeps_to_bfloat16():
     """Autocast would run cuDNN in float16."""
     layer = built("lstm").float().to(GPU)
-    x, restarts, valid, age = window(0)
-    marks = StepMasks.of(restarts.to(GPU), valid.to(GPU), age.to(GPU))
+    x, resets, valid, age = window(0)
+    masks = StepMasks.of(resets.to(GPU), valid.to(GPU), age.to(GPU))
     zero = layer.cell.initial_state(B, device=GPU)
     with torch.autocast("cuda", torch.bfloat16):
-        out, states = layer(x.float().to(GPU), zero, zero, marks, (T,), True)
+        out, states = layer(x.float().to(GPU), zero, zero, masks, (T,), True)
     assert torch.float16 not in {out.dtype, *(t.dtype for t in leaves(states[T]))}
     out.float().sum().backward()
     assert all(torch.isfinite(p.grad).all() for p in layer.parameters())
@@ -178,14 +191,14 @@ def test_windows_in_flight_keep_what_their_backward_needs():
             (here, torch.device("cpu"), unroll_eager),
             (there, GPU, compiled),
         ):
-            x, restarts, valid, age = window(seed)
-            marks = StepMasks.of(restarts.to(place), valid.to(place), age.to(place))
+            x, resets, valid, age = window(seed)
+            masks = StepMasks.of(resets.to(place), valid.to(place), age.to(place))
             x = x.to(place)
             for layer in layers:
                 zero = layer.cell.initial_state(B, device=place, dtype=torch.float64)
-                x, _ = way(WindowCall(layer.cell, layer.norms, x, zero, zero, marks, (T,), True))
+                x, _ = way(WindowCall(layer.cell, layer.norms, x, zero, zero, masks, (T,), True))
             wanted = [p for layer in layers for p in layer.parameters()]
-            grads = torch.autograd.grad((x * marks.valid.unsqueeze(-1)).square().sum(), wanted)
+            grads = torch.autograd.grad((x * masks.valid.unsqueeze(-1)).square().sum(), wanted)
             found.append([x.detach().cpu(), *(g.cpu() for g in grads)])
         mask = window(seed)[2].unsqueeze(-1)
         found = [[f[0] * mask, *f[1:]] for f in found]
@@ -197,11 +210,11 @@ def test_another_number_of_steps_compiles_nothing_new():
     for seed in range(2):
         numbers(compiled, layer, window(seed), GPU)
     before = len(cache._compiled[layer.cell])
-    x, restarts, valid, age = window(0)
-    short = (x[: 2 * K], restarts[: 2 * K], valid[: 2 * K])
-    marks = StepMasks.of(*(t.to(GPU) for t in (*short[1:], age)))
+    x, resets, valid, age = window(0)
+    short = (x[: 2 * K], resets[: 2 * K], valid[: 2 * K])
+    masks = StepMasks.of(*(t.to(GPU) for t in (*short[1:], age)))
     zero = layer.cell.initial_state(B, device=GPU, dtype=torch.float64)
-    compiled(layer.cell, layer.norms, short[0].to(GPU), zero, zero, marks, (2 * K,), True)
+    compiled(layer.cell, layer.norms, short[0].to(GPU), zero, zero, masks, (2 * K,), True)
     assert (
         len(cache._compiled[layer.cell]) <= before + 1
     )  # states within a chunk are not wanted here

@@ -44,13 +44,13 @@ def test_cudnn_is_given_whole_states_and_told_when_a_backward_comes(name, grad, 
 
     monkeypatch.setattr(torch, form.name, spy)
     learned = map_state(lambda t: torch.full((1, H), 0.1).expand(B, H), cell.initial_state(B))
-    restarts = torch.zeros(T, B, dtype=torch.bool)
-    restarts[3, 1] = True
-    marks = StepMasks.of(restarts, torch.ones_like(restarts), torch.zeros(B, dtype=torch.int64))
+    resets = torch.zeros(T, B, dtype=torch.bool)
+    resets[3, 1] = True
+    masks = StepMasks.of(resets, torch.ones_like(resets), torch.zeros(B, dtype=torch.int64))
     with torch.set_grad_enabled(grad):
         x = torch.randn(T, B, F)
         layer = Layer(cell, None)
-        unroll_torch(form, WindowCall(cell, layer.norms, x, learned, learned, marks, (T,)))
+        unroll_torch(form, WindowCall(cell, layer.norms, x, learned, learned, masks, (T,)))
     assert len(seen) == 2
     for _, *states, train in seen:
         assert all(t.is_contiguous() for t in states)
@@ -101,16 +101,16 @@ def test_every_cell_with_every_normalizer_stays_on_its_device(elsewhere, cell, n
         layer.to(place)
         g = torch.Generator().manual_seed(1)
         x = torch.randn(T, B, F, generator=g).to(place).requires_grad_()
-        restarts = torch.zeros(T, B, dtype=torch.bool)
-        restarts[3, 1] = True
-        valid = torch.ones_like(restarts)
+        resets = torch.zeros(T, B, dtype=torch.bool)
+        resets[3, 1] = True
+        valid = torch.ones_like(resets)
         valid[4:, 2] = False
         age = torch.tensor([0, 4, 0])
-        marks = StepMasks.of(restarts.to(place), valid.to(place), age.to(place))
+        masks = StepMasks.of(resets.to(place), valid.to(place), age.to(place))
         zero = made.initial_state(B, device=place, dtype=torch.float32)
         numbers = []
-        for gather in (True, False):
-            out, states = layer(x, zero, zero, marks, (2, T), gather)
+        for update_statistics in (True, False):
+            out, states = layer(x, zero, zero, masks, (2, T), update_statistics)
             end = [t for k in (2, T) for t in leaves(states[k])]
             loss = out.square().mean() + sum(t.sin().mean() for t in end)
             wanted = [x, *layer.parameters()]

@@ -119,7 +119,7 @@ def test_time_and_batch_are_free_and_names_say_what_they_are(lstm):
     assert session.get_inputs()[0].shape == ["T", "B", FEATURES]
     for steps, lanes in ((1, 1), (2, 40), (300, 1), (23, 23)):
         x = torch.randn(steps, lanes, FEATURES)
-        state = step.network.fresh(lanes)
+        state = step.network.initial_state(lanes)
         age = torch.zeros(lanes, dtype=torch.int64)
         found = session.run(None, {"x": x.numpy(), **arrays(step, state, age)})
         no = torch.zeros(steps, lanes, dtype=torch.bool)
@@ -143,10 +143,17 @@ def test_the_printed_lines_run(lstm, tmp_path, capsys):
     exec(code, scope)
     assert str(scope["found"]["probability"][-1, 0, 0])[:6] in capsys.readouterr().out
     whole = torch.from_numpy(np.concatenate(chunks))
-    fresh, age = step.network.fresh(1), torch.zeros(1, dtype=torch.int64)
+    initial_state, age = step.network.initial_state(1), torch.zeros(1, dtype=torch.int64)
     no = torch.zeros(len(whole), 1, dtype=torch.bool)
     with torch.no_grad():
-        ran = step.network(whole, CarriedState(fresh, age), fresh, no, ~no, keep=(len(whole),))
+        ran = step.network(
+            whole,
+            CarriedState(initial_state, age),
+            initial_state,
+            no,
+            ~no,
+            return_steps=(len(whole),),
+        )
     np.testing.assert_allclose(
         scope["found"]["probability"][:, 0],
         torch.softmax(ran.logits[-9:, 0], -1).numpy(),
@@ -159,7 +166,7 @@ def test_the_printed_lines_run(lstm, tmp_path, capsys):
 def test_a_learned_start_stands_in_the_file_exactly(lstm):
     step, _ = lstm
     start = json.loads(json.dumps(_start(step)))
-    for name, expected in zip(step.names, leaves(step.network.fresh(1)), strict=True):
+    for name, expected in zip(step.names, leaves(step.network.initial_state(1)), strict=True):
         assert expected.abs().sum() > 0
         np.testing.assert_array_equal(np.float32(start[name]), expected[0].detach().numpy())
 
@@ -211,7 +218,7 @@ def test_an_operation_that_cannot_be_exported_is_named(cell, named):
 class Asks(Normalizer):
     """Asked at every step: it does not say how many ages it knows."""
 
-    def window(self, ages, valid, gather):
+    def window(self, ages, valid, update_statistics):
         return NormWindow("plain", (1 / (1 + ages.float()),))
 
     def normalize(self, z, mode, inputs):
@@ -225,7 +232,7 @@ class Meets(Asks):
     def inference_ages(self):
         return 4
 
-    def window(self, ages, valid, gather):
+    def window(self, ages, valid, update_statistics):
         return NormWindow("plain", (ages.float().mean(1),))
 
 

@@ -48,10 +48,17 @@ def gradient(network, edges):
     x = torch.randn(STEPS, LANES, 2, generator=g, dtype=torch.float64)
     y = torch.randint(0, 2, (STEPS, LANES), generator=g)
     network.zero_grad()
-    known = CarriedState(network.fresh(LANES), torch.zeros(LANES, dtype=torch.int64))
+    known = CarriedState(network.initial_state(LANES), torch.zeros(LANES, dtype=torch.int64))
     for start, stop in itertools.pairwise(edges):
         no = torch.zeros(stop - start, LANES, dtype=torch.bool)
-        ran = network(x[start:stop], known, network.fresh(LANES), no, ~no, keep=(stop - start,))
+        ran = network(
+            x[start:stop],
+            known,
+            network.initial_state(LANES),
+            no,
+            ~no,
+            return_steps=(stop - start,),
+        )
         known = ran.states[stop - start]
         loss = nn.functional.cross_entropy(
             ran.logits.flatten(0, 1), y[start:stop].flatten(), reduction="sum"
@@ -109,15 +116,15 @@ def test_a_window_of_one_step_has_nothing_to_scale():
 def unrolled(cell, unroll):
     g = torch.Generator().manual_seed(5)
     x = torch.randn(6, 3, 2, generator=g, dtype=torch.float64)
-    restarts = torch.rand(6, 3, generator=g) < 0.2
+    resets = torch.rand(6, 3, generator=g) < 0.2
     valid = torch.ones(6, 3, dtype=torch.bool)
     valid[4:, 1] = False
-    marks = StepMasks.of(restarts, valid, torch.zeros(3, dtype=torch.int64))
+    masks = StepMasks.of(resets, valid, torch.zeros(3, dtype=torch.int64))
     state = cell.initial_state(3, dtype=torch.float64)
     begin = type(state)(*(t.requires_grad_() for t in state))
     layer = Layer(cell, None, unroll)
     cell.zero_grad()
-    outputs, states = layer(x, begin, cell.initial_state(3, dtype=torch.float64), marks, (6,), True)
+    outputs, states = layer(x, begin, cell.initial_state(3, dtype=torch.float64), masks, (6,), True)
     torch.autograd.backward(outputs[valid].square().sum())
     found = [*(p.grad.clone() for p in cell.parameters()), *(t.grad for t in begin)]
     return outputs.detach(), list(leaves(states[6])), found

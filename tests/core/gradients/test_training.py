@@ -85,7 +85,9 @@ def test_overlapping_lanes_go_on_from_the_state_at_the_stride(make_trainer, toy_
         begin = policy.begin(batch, memory)
         lanes = (batch.sequence >= 0) & ~batch.starts[0]
         zero = torch.zeros_like(batch.offset)
-        wanted = memory.replay(batch.sequence, zero, batch.offset, policy.afresh(batch, memory))
+        wanted = memory.replay(
+            batch.sequence, zero, batch.offset, policy.initial_carried(batch, memory)
+        )
         assert torch.equal(begin.age[lanes], wanted.age[lanes])
         for a, b in zip(begin.state[0], wanted.state[0], strict=True):
             torch.testing.assert_close(a[lanes], b[lanes], rtol=1e-4, atol=1e-5)

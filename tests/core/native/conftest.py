@@ -43,26 +43,26 @@ def one_thread():
 class Window:
     steps: int = 9
     lanes: int = 7
-    restarts: bool = False
+    resets: bool = False
     padding: bool = False
-    gather: bool = True
+    update_statistics: bool = True
     seed: int = 0
 
-    def marks(self):
+    def masks(self):
         g = torch.Generator().manual_seed(self.seed)
-        restarts = torch.rand(self.steps, self.lanes, generator=g) < 0.15
+        resets = torch.rand(self.steps, self.lanes, generator=g) < 0.15
         valid = torch.ones(self.steps, self.lanes, dtype=torch.bool)
         age = torch.zeros(self.lanes, dtype=torch.int64)
         if self.padding:
             valid[self.steps // 2 :, self.lanes // 2] = False
             valid[self.steps // 3 :, self.lanes - 1] = False
-        if self.restarts:
+        if self.resets:
             age = torch.arange(self.lanes) % 5
         else:
-            restarts[:] = False
-        return StepMasks.of(restarts, valid, age)
+            resets[:] = False
+        return StepMasks.of(resets, valid, age)
 
-    def keep(self):
+    def return_steps(self):
         return (min(4, self.steps), self.steps)
 
 
@@ -102,11 +102,20 @@ def run(unroll, cell, norms, window, x_grad=True):
 
     x = draw(window.steps, window.lanes, cell.input_size).requires_grad_(x_grad)
     zero = cell.initial_state(window.lanes, dtype=dtype)
-    state, fresh = (
+    state, initial_state = (
         type(zero)(*(draw(*t.shape, scale=0.3).requires_grad_() for t in zero)) for _ in range(2)
     )
     out, states = unroll(
-        WindowCall(cell, norms, x, state, fresh, window.marks(), window.keep(), window.gather)
+        WindowCall(
+            cell,
+            norms,
+            x,
+            state,
+            initial_state,
+            window.masks(),
+            window.return_steps(),
+            window.update_statistics,
+        )
     )
     loss = out.pow(2).sum()
     for k, kept in states.items():
@@ -116,7 +125,7 @@ def run(unroll, cell, norms, window, x_grad=True):
     for k, kept in states.items():
         found.update({f"state {k}.{i}": e.detach() for i, e in enumerate(leaves(kept))})
     found.update({f"d state {i}": t.grad for i, t in enumerate(state)})
-    found.update({f"d fresh {i}": t.grad for i, t in enumerate(fresh)})
+    found.update({f"d initial state {i}": t.grad for i, t in enumerate(initial_state)})
     for owner in (cell, norms):
         found.update({f"d {n}": p.grad for n, p in owner.named_parameters()})
         found.update({n: b.clone() for n, b in owner.named_buffers()})

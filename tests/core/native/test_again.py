@@ -24,10 +24,10 @@ def window_of(agree, way, cell, norm, steps=6, lanes=5):
 
     zero = made.initial_state(lanes, dtype=torch.float64)
     x = draw(steps, lanes, 3)
-    state, fresh = (type(zero)(*(draw(*t.shape) for t in zero)) for _ in range(2))
-    marks = agree.Window(steps, lanes, restarts=True, padding=True).marks()
-    result = layer(x, state, fresh, marks, (2, steps), True)
-    return layer, [x, *state, *fresh, *layer.parameters()], result
+    state, initial_state = (type(zero)(*(draw(*t.shape) for t in zero)) for _ in range(2))
+    masks = agree.Window(steps, lanes, resets=True, padding=True).masks()
+    result = layer(x, state, initial_state, masks, (2, steps), True)
+    return layer, [x, *state, *initial_state, *layer.parameters()], result
 
 
 def scalar(result):
@@ -78,7 +78,7 @@ def test_running_statistics_are_those_of_the_window_when_it_runs_again(agree):
     layer, inputs, result = window_of(agree, "native", "lstm", "batch")
     layer.eval()
     result = layer(
-        inputs[0], result.states[2], result.states[6], agree.Window(6, 5).marks(), (), False
+        inputs[0], result.states[2], result.states[6], agree.Window(6, 5).masks(), (), False
     )
     first = torch.autograd.grad(result.outputs.square().sum(), inputs[0], retain_graph=True)
     for buffer in layer.buffers():
@@ -106,8 +106,8 @@ def test_a_state_that_is_also_the_fresh_one_has_both_gradients(agree):
             *(torch.full((5, 4), 0.3, dtype=torch.float64, requires_grad=True) for _ in range(2))
         )
         x = torch.ones(6, 5, 3, dtype=torch.float64)
-        marks = agree.Window(6, 5, restarts=True).marks()
-        outputs = Layer(made, None, way)(x, state, state, marks, (), True).outputs
+        masks = agree.Window(6, 5, resets=True).masks()
+        outputs = Layer(made, None, way)(x, state, state, masks, (), True).outputs
         first = torch.autograd.grad(outputs.square().sum(), state, create_graph=True)
         found[way] = [*first, *torch.autograd.grad(sum(g.square().sum() for g in first), state)]
     close(found["native"], found["eager"])

@@ -184,7 +184,7 @@ def test_every_instruction_set(agree, monkeypatch, name, dtype):
     assert chosen() is TARGETS[name]
     cell = agree.cell("lstm", features=5, hidden=21, dtype=dtype)
     norms = agree.norms(cell, "none", dtype=dtype)
-    window = agree.Window(steps=6, lanes=37, restarts=True, padding=True)
+    window = agree.Window(steps=6, lanes=37, resets=True, padding=True)
     agree(cell, norms, window, limit=1e-10 if dtype == torch.float64 else 1e-4)
 
 
@@ -199,7 +199,7 @@ def test_every_cell_on_every_instruction_set(agree, monkeypatch, name, cell, nor
     monkeypatch.setenv("MEMCELL_NATIVE_ISA", name)
     made = agree.cell(cell, features=5, hidden=21)
     norms = agree.norms(made, norm)
-    agree(made, norms, agree.Window(steps=6, lanes=37, restarts=True, padding=True))
+    agree(made, norms, agree.Window(steps=6, lanes=37, resets=True, padding=True))
     agree(made, norms, agree.Window(steps=6, lanes=37), threads=2)
     agree(made, norms, agree.Window(steps=3, lanes=1), threads=2)
 
@@ -218,7 +218,7 @@ AGREES = textwrap.dedent(
     agree = conftest.Agreement()
     cell = agree.cell("lstm", features=5, hidden=21)
     for norm in ("none", "layer", "batch"):
-        window = agree.Window(steps=6, lanes=37, restarts=True, padding=True)
+        window = agree.Window(steps=6, lanes=37, resets=True, padding=True)
         agree(cell, agree.norms(cell, norm), window)
     """
 )

@@ -229,7 +229,7 @@ def test_the_same_cell_is_written_in_the_same_words(agree, monkeypatch, name, no
     def written():
         cell = agree.cell(name, features=3, hidden=8)
         norms = agree.norms(cell, norm)
-        windows = norms.windows(agree.Window().marks(), True)
+        windows = norms.windows(agree.Window().masks(), True)
         x, state = (
             torch.zeros(9, 7, 3, dtype=torch.float64),
             cell.initial_state(7, dtype=torch.float64),

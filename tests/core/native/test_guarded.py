@@ -115,13 +115,13 @@ def test_two_threads_that_trace_one_cell_leave_it_its_weights():
         no = torch.zeros(2, 3, dtype=torch.bool)
         from memcell.backends import StepMasks
 
-        marks = StepMasks.of(no, ~no, torch.zeros(3, dtype=torch.int64))
+        masks = StepMasks.of(no, ~no, torch.zeros(3, dtype=torch.int64))
         x = torch.ones(2, 3, 3, dtype=torch.float64)
         state = cell.initial_state(3, dtype=x.dtype)
         name = threading.current_thread().name
         with torch.no_grad():
             results[name] = unroll_native(
-                WindowCall(cell, layer.norms, x, state, state, marks, (), False)
+                WindowCall(cell, layer.norms, x, state, state, masks, (), False)
             )[0]
 
     def other():
@@ -177,11 +177,11 @@ def test_a_backward_loop_that_cannot_be_compiled_is_said_before_forward(agree, m
     monkeypatch.setattr(plan, "program_unit", failing)
     cell = of_lanes(lambda cell, z, _: z.tanh() * 0.78)
     layer = Layer(cell, None, "native")
-    marks = agree.Window(steps=2, lanes=3).marks()
+    masks = agree.Window(steps=2, lanes=3).masks()
     x = torch.ones(2, 3, 3, dtype=torch.float64)
     state = cell.initial_state(3, dtype=x.dtype)
     with pytest.warns(BackendWarning, match="the C compiler failed"):
-        out = layer(x, state, state, marks, (), True).outputs
+        out = layer(x, state, state, masks, (), True).outputs
     out.sum().backward()
     assert cell.u.grad is not None
 
@@ -223,11 +223,11 @@ def test_what_a_refused_step_kept_is_put_back(agree):
 
     cell = Keeps()
     layer = Layer(cell, None, "native")
-    marks = agree.Window(steps=2, lanes=3).marks()
+    masks = agree.Window(steps=2, lanes=3).masks()
     state = cell.initial_state(3, dtype=torch.float64)
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
-        layer(torch.ones(2, 3, 3, dtype=torch.float64), state, state, marks, (), False)
+        layer(torch.ones(2, 3, 3, dtype=torch.float64), state, state, masks, (), False)
     assert cell.last.shape == (3, 4)
 
 
@@ -242,12 +242,12 @@ def test_a_buffer_folded_after_a_window_that_did_not_is_no_part_of_its_gradient(
             return h, Memory(h)
 
     cell = Buffered()
-    marks = agree.Window(steps=2, lanes=3).marks()
+    masks = agree.Window(steps=2, lanes=3).masks()
     x = torch.ones(2, 3, 3, dtype=torch.float64)
     state = cell.initial_state(3, dtype=x.dtype)
     found = []
     for change in (1, 5):
-        out, _ = unroll_native(WindowCall(cell, NONE, x, state, state, marks, (), False))
+        out, _ = unroll_native(WindowCall(cell, NONE, x, state, state, masks, (), False))
         cell.mean.mul_(change)
         found.append(torch.autograd.grad(out.sum(), cell.u)[0])
     assert torch.equal(*found)

@@ -168,7 +168,7 @@ def test_a_cell_never_seen_before_is_right(agree, kind):
     norms = SiteNorms({}, None)
     for window in (
         agree.Window(lanes=5),
-        agree.Window(restarts=True, padding=True),
+        agree.Window(resets=True, padding=True),
         agree.Window(steps=3, lanes=40),
     ):
         agree(cell, norms, window)
@@ -222,10 +222,10 @@ def test_a_number_changed_on_the_cell_is_seen(agree):
 
 def test_weights_changed_before_backward_are_refused(agree):
     cell = Base()
-    marks = agree.Window().marks()
+    masks = agree.Window().masks()
     state = Memory(torch.zeros(7, 4, dtype=torch.float64))
     x = torch.randn(9, 7, 3, dtype=torch.float64)
-    out, _ = unroll_native(WindowCall(cell, SiteNorms({}, None), x, state, state, marks, (), True))
+    out, _ = unroll_native(WindowCall(cell, SiteNorms({}, None), x, state, state, masks, (), True))
     with torch.no_grad():
         cell.u.mul_(2)
     with pytest.raises(RuntimeError, match="inplace"):
@@ -240,9 +240,9 @@ def test_half_precision_is_refused(agree, dtype):
 
 def test_a_strided_input_is_right(agree):
     cell, norms = Base(), SiteNorms({}, None)
-    marks = agree.Window().marks()
+    masks = agree.Window().masks()
     state = Memory(torch.zeros(7, 4, dtype=torch.float64))
     x = torch.randn(7, 9, 6, dtype=torch.float64).transpose(0, 1)[..., ::2]
-    out, _ = unroll_native(WindowCall(cell, norms, x, state, state, marks, (), True))
-    wanted, _ = unroll_eager(WindowCall(cell, norms, x, state, state, marks, (), True))
+    out, _ = unroll_native(WindowCall(cell, norms, x, state, state, masks, (), True))
+    wanted, _ = unroll_eager(WindowCall(cell, norms, x, state, state, masks, (), True))
     torch.testing.assert_close(out, wanted)

@@ -33,10 +33,10 @@ def inputs(**options):
     return x.requires_grad_(**options) if options else x
 
 
-def unrolled(unroll, cell, x, state=None, keep=(T,), restarts=False, agree=None):
+def unrolled(unroll, cell, x, state=None, return_steps=(T,), resets=False, agree=None):
     state = state or cell.initial_state(x.shape[1], dtype=x.dtype)
-    marks = agree.Window(restarts=restarts, steps=x.shape[0], lanes=x.shape[1]).marks()
-    return unroll(WindowCall(cell, NONE, x, state, state, marks, keep, True))
+    masks = agree.Window(resets=resets, steps=x.shape[0], lanes=x.shape[1]).masks()
+    return unroll(WindowCall(cell, NONE, x, state, state, masks, return_steps, True))
 
 
 class BiasTwice(Base):
@@ -116,7 +116,7 @@ class Parametrized(Base):
 def test_it_is_right(agree, kind):
     cell = kind()
     agree(cell, NONE, agree.Window(lanes=5))
-    agree(cell, NONE, agree.Window(restarts=True, padding=True), threads=2)
+    agree(cell, NONE, agree.Window(resets=True, padding=True), threads=2)
 
 
 class Turned(Base):
@@ -133,7 +133,7 @@ class EverySecond(Base):
 
 @pytest.mark.parametrize("kind", [Parametrized, Turned, EverySecond])
 def test_made_weights_and_moved_columns_are_right(agree, kind):
-    agree(kind(), NONE, agree.Window(restarts=True, padding=True))
+    agree(kind(), NONE, agree.Window(resets=True, padding=True))
 
 
 def test_a_module_shared_by_two_layers_is_right(agree):
@@ -245,12 +245,12 @@ def test_two_windows_before_one_backward(agree):
         torch.testing.assert_close(got, wanted, rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.parametrize("restarts", [False, True])
+@pytest.mark.parametrize("resets", [False, True])
 @pytest.mark.parametrize("what", ["outputs", "state"])
-def test_a_result_written_to_before_backward_is_refused_or_right(agree, what, restarts):
+def test_a_result_written_to_before_backward_is_refused_or_right(agree, what, resets):
     def run(unroll, write):
         cell, x = Base(), inputs(requires_grad=True)
-        out, states = unrolled(unroll, cell, x, restarts=restarts, agree=agree)
+        out, states = unrolled(unroll, cell, x, resets=resets, agree=agree)
         if write:
             (out if what == "outputs" else states[T].h).mul_(2)
         else:
@@ -293,7 +293,7 @@ def test_half_precision_runs_on_the_eager_loop_and_says_so(agree, dtype):
     state = layer.cell.initial_state(B, dtype=dtype)
     x = inputs().to(dtype)
     with pytest.warns(BackendWarning, match="numbers of type"):
-        out = layer(x, state, state, agree.Window().marks(), (), True).outputs
+        out = layer(x, state, state, agree.Window().masks(), (), True).outputs
     assert out.dtype == dtype
 
 

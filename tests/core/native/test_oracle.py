@@ -30,11 +30,11 @@ def test_every_number_equals_the_eager_loops(agree, cell, norm):
     norms = agree.norms(made, norm)
     window = agree.Window
     agree(made, norms, window(lanes=5))
-    agree(made, norms, window(restarts=True, padding=True))
-    agree(made, norms, window(restarts=True, padding=True), threads=2)
-    agree(made, norms, window(restarts=True, padding=True, gather=False))
+    agree(made, norms, window(resets=True, padding=True))
+    agree(made, norms, window(resets=True, padding=True), threads=2)
+    agree(made, norms, window(resets=True, padding=True, update_statistics=False))
     agree(made, norms, window(steps=1, lanes=1))
-    agree(made, norms, window(steps=1, lanes=6, restarts=True))
+    agree(made, norms, window(steps=1, lanes=6, resets=True))
     agree(made, norms, window(steps=12, lanes=70), threads=2)
 
 
@@ -59,20 +59,20 @@ def test_float32_over_forty_steps(agree, cell, norm):
 )
 def test_options_of_cells(agree, cell, options):
     made = agree.cell(cell, **options)
-    agree(made, agree.norms(made, "none"), agree.Window(restarts=True, padding=True))
+    agree(made, agree.norms(made, "none"), agree.Window(resets=True, padding=True))
 
 
 def test_statistics_of_ages_with_too_few_lanes(agree):
     cell = agree.cell("lstm", hidden=23)
     norms = agree.norms(cell, "batch", min_lanes=4, beta=True)
-    agree(cell, norms, agree.Window(steps=14, lanes=23, restarts=True, padding=True), threads=2)
+    agree(cell, norms, agree.Window(steps=14, lanes=23, resets=True, padding=True), threads=2)
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
 def test_one_unit_and_one_lane(agree, cell):
     made = agree.cell(cell, hidden=1, features=1)
     agree(made, agree.norms(made, "layer"), agree.Window(lanes=1))
-    agree(made, agree.norms(made, "none"), agree.Window(lanes=3, restarts=True))
+    agree(made, agree.norms(made, "none"), agree.Window(lanes=3, resets=True))
 
 
 def test_without_gradient_of_the_input(agree):
@@ -94,10 +94,10 @@ def test_any_batch_and_any_length_without_compiling_again(agree, monkeypatch):
         raise AssertionError("traced again")
 
     def run(steps, lanes):
-        marks = agree.Window(steps=steps, lanes=lanes).marks()
+        masks = agree.Window(steps=steps, lanes=lanes).masks()
         state = cell.initial_state(lanes, dtype=torch.float64)
         x = torch.randn(steps, lanes, 3, dtype=torch.float64)
-        return unroll_native(WindowCall(cell, norms, x, state, state, marks, (steps,), True))
+        return unroll_native(WindowCall(cell, norms, x, state, state, masks, (steps,), True))
 
     run(3, 4)
     monkeypatch.setattr(plan, "_planned", no)
@@ -110,12 +110,12 @@ def test_chunks_and_single_steps_are_the_whole_bit_for_bit(agree, norm, lanes):
     cell = agree.cell("lstm", features=5, hidden=40, dtype=torch.float32).eval()
     norms = agree.norms(cell, norm, dtype=torch.float32)
     steps, cut = 11, 4
-    marks = agree.Window(steps=steps, lanes=lanes, gather=False).marks
+    masks = agree.Window(steps=steps, lanes=lanes, update_statistics=False).masks
     x = torch.randn(steps, lanes, 5, generator=torch.Generator().manual_seed(1))
     state = cell.initial_state(lanes)
 
     def unroll(part, at, age):
-        window = agree.Window(steps=part.shape[0], lanes=lanes).marks()
+        window = agree.Window(steps=part.shape[0], lanes=lanes).masks()
         window = type(window).of(window.resets, window.valid, torch.full((lanes,), age))
         out, states = unroll_native(
             WindowCall(cell, norms, part, at, at, window, (part.shape[0],), False)
@@ -128,7 +128,7 @@ def test_chunks_and_single_steps_are_the_whole_bit_for_bit(agree, norm, lanes):
         second, last = unroll(x[cut:], middle, cut)
         stepper = NativeStepper(cell, norms, lanes)
         single = torch.stack([stepper.step(x[t]).clone() for t in range(steps)])
-        eager, _ = unroll_eager(WindowCall(cell, norms, x, state, state, marks(), (), False))
+        eager, _ = unroll_eager(WindowCall(cell, norms, x, state, state, masks(), (), False))
     assert torch.equal(torch.cat([first, second]), whole)
     assert torch.equal(single, whole)
     for a, b, c in zip(leaves(end), leaves(last), leaves(stepper.state), strict=True):
@@ -142,12 +142,12 @@ def test_inference_mode_and_training_share_what_is_kept(agree):
     norms = agree.norms(cell, "none")
     x = torch.randn(9, 7, 3, dtype=torch.float64)
     state = cell.initial_state(7, dtype=torch.float64)
-    marks = agree.Window().marks()
+    masks = agree.Window().masks()
     with torch.inference_mode():
-        out, _ = unroll_native(WindowCall(cell, norms, x, state, state, marks, (9,), False))
+        out, _ = unroll_native(WindowCall(cell, norms, x, state, state, masks, (9,), False))
     torch.testing.assert_close(
         out.clone(),
-        unroll_eager(WindowCall(cell, norms, x, state, state, marks, (), False))[0].detach(),
+        unroll_eager(WindowCall(cell, norms, x, state, state, masks, (), False))[0].detach(),
     )
     agree(cell, norms, agree.Window())
 

@@ -14,7 +14,7 @@ from memcell_compiler.runtime.unroll import unroll_native
 def test_wide_cells_agree(agree, name, norm):
     cell = agree.cell(name, features=5, hidden=64)
     norms = agree.norms(cell, norm)
-    agree(cell, norms, agree.Window(lanes=37, steps=6, restarts=True, padding=True))
+    agree(cell, norms, agree.Window(lanes=37, steps=6, resets=True, padding=True))
 
 
 @pytest.mark.parametrize("name", ["lstm", "lstm97"])
@@ -28,17 +28,17 @@ def test_a_chunk_of_steps_gives_the_bits_of_one(agree, lanes):
     cell = agree.cell("lstm", features=5, hidden=64, dtype=torch.float32)
     norms = agree.norms(cell, "none")
     window = agree.Window(lanes=lanes, steps=9)
-    state, marks = cell.initial_state(lanes), window.marks()
+    state, masks = cell.initial_state(lanes), window.masks()
     x = torch.randn(9, lanes, 5)
     with torch.no_grad():
-        whole, _ = unroll_native(WindowCall(cell, norms, x, state, state, marks, (9,), False))
-    trained, _ = unroll_native(WindowCall(cell, norms, x, state, state, marks, (9,), False))
+        whole, _ = unroll_native(WindowCall(cell, norms, x, state, state, masks, (9,), False))
+    trained, _ = unroll_native(WindowCall(cell, norms, x, state, state, masks, (9,), False))
     assert torch.equal(whole, trained)
     one = agree.Window(lanes=lanes, steps=1)
     with torch.no_grad():
         for t in range(9):
             y, kept = unroll_native(
-                WindowCall(cell, norms, x[t : t + 1], state, state, one.marks(), (1,), False)
+                WindowCall(cell, norms, x[t : t + 1], state, state, one.masks(), (1,), False)
             )
             state = kept[1]
             assert torch.equal(y[0], whole[t])

@@ -95,7 +95,7 @@ CELLS = [
 )
 def test_step_equals_the_eager_loop(agree, function, shape, weights):
     cell = Plain(function, shape, weights)
-    agree(cell, NONE, agree.Window(lanes=5, restarts=True, padding=True), threads=2)
+    agree(cell, NONE, agree.Window(lanes=5, resets=True, padding=True), threads=2)
 
 
 INF = float("inf")
@@ -120,9 +120,9 @@ def test_function_at_the_ends_of_the_number_range(function, dtype):
     x = torch.tensor(ENDS, dtype=dtype).view(1, 1, -1)
     state = cell.initial_state(1, dtype=dtype)
     no = torch.zeros(1, 1, dtype=torch.bool)
-    marks = StepMasks.of(no, ~no, torch.zeros(1, dtype=torch.int64))
+    masks = StepMasks.of(no, ~no, torch.zeros(1, dtype=torch.int64))
     with torch.no_grad():
-        found, _ = unroll_native(WindowCall(cell, NONE, x, state, state, marks, (), False))
+        found, _ = unroll_native(WindowCall(cell, NONE, x, state, state, masks, (), False))
         wanted, _ = function(x, None, None)
     normal = wanted.abs() >= torch.finfo(dtype).tiny
     wanted = torch.where(normal | wanted.isnan(), wanted, 0.0)  # below, both ways give zero

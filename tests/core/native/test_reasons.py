@@ -123,9 +123,9 @@ def test_the_warning_and_the_way_say_the_same():
     layer = Layer(Sums(), None)
     x = torch.zeros(4, 2, 3, dtype=torch.float64)
     no = torch.zeros(4, 2, dtype=torch.bool)
-    marks = StepMasks.of(no, ~no, torch.zeros(2, dtype=torch.int64))
+    masks = StepMasks.of(no, ~no, torch.zeros(2, dtype=torch.int64))
     state = layer.cell.initial_state(2, dtype=torch.float64)
     with pytest.warns(BackendWarning, match=r"test_reasons\.py, line \d+: `h = torch.tanh") as said:
-        layer(x, state, state, marks, (), False)
+        layer(x, state, state, masks, (), False)
     assert not INSIDE.search(str(said[0].message))
     assert "torch.cumsum(s.h, -1)" in layer.runs

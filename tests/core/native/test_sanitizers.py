@@ -43,9 +43,9 @@ SANITIZED = textwrap.dedent(
         for window, threads in (
             (agree.Window(lanes=37, steps=5), 1),
             (agree.Window(lanes=37, steps=5), 2),
-            (agree.Window(restarts=True, padding=True), 1),
-            (agree.Window(restarts=True, padding=True), 2),
-            (agree.Window(restarts=True, padding=True, gather=False), 1),
+            (agree.Window(resets=True, padding=True), 1),
+            (agree.Window(resets=True, padding=True), 2),
+            (agree.Window(resets=True, padding=True, update_statistics=False), 1),
             (agree.Window(steps=1, lanes=1), 1),
             (agree.Window(steps=3, lanes=1), 2),
         ):

@@ -248,12 +248,12 @@ def test_cells_have_the_values_and_gradients_of_the_eager_loop(functions, count,
     norms = SiteNorms(cell.norm_sites, None)
     lanes = len(one)
     no = torch.zeros(1, lanes, dtype=torch.bool)
-    marks = StepMasks.of(no, ~no, torch.zeros(lanes, dtype=torch.int64))
+    masks = StepMasks.of(no, ~no, torch.zeros(lanes, dtype=torch.int64))
     state = Nothing(torch.zeros(lanes, 1, dtype=dtype))
     found = []
     for unroll in (unroll_native, unroll_eager):
         x = values.clone().requires_grad_()
-        y, _ = unroll(WindowCall(cell, norms, x, state, state, marks, (1,), False))
+        y, _ = unroll(WindowCall(cell, norms, x, state, state, masks, (1,), False))
         (dx,) = torch.autograd.grad(y, x, torch.ones_like(y))
         found.append((y.detach(), dx))
     got, wanted = found

@@ -22,7 +22,7 @@ class Shifted(Normalizer):
         self.scale = nn.Parameter(torch.ones(width))
         self.shift = shift
 
-    def window(self, ages, valid, gather):
+    def window(self, ages, valid, update_statistics):
         return NormWindow("batch", ())
 
     def normalize(self, z, mode, inputs):
@@ -31,8 +31,8 @@ class Shifted(Normalizer):
         variance = ((z - mean) * (z - mean)).mean(0)
         return self.scale * (z - mean) * torch.rsqrt(variance + 1e-5), (mean, variance)
 
-    def fold(self, gathered, mode, inputs):
-        self.told = gathered
+    def accumulate(self, statistics, mode, inputs):
+        self.told = statistics
 
 
 def told(agree, unroll, dtype, shift, threads=1, lanes=7):
@@ -77,7 +77,7 @@ def test_lanes_that_are_all_the_same(agree):
     x = torch.full((3, 6, cell.input_size), 0.7)
     for threads in (1, 2):
         torch.set_num_threads(threads)
-        out, _ = unroll_native(WindowCall(cell, norms, x, zero, zero, window.marks(), (3,), True))
+        out, _ = unroll_native(WindowCall(cell, norms, x, zero, zero, window.masks(), (3,), True))
         assert out.isfinite().all()
         for site in norms.sites:
             variance = norms.site(site).told[1]

@@ -24,7 +24,7 @@ class ByAge(Normalizer):
         self.ages, self.says, self.modes, self.asked = ages, says, modes, []
         self.register_buffer("scale", torch.linspace(1.0, 3.0, ages))
 
-    def window(self, ages, valid, gather):
+    def window(self, ages, valid, update_statistics):
         self.asked.append(len(ages))
         mode = "old" if self.modes and int(ages.max()) > 1 else "plain"
         return NormWindow(mode, (self.scale[ages.clamp(max=self.ages - 1)],))
@@ -45,18 +45,18 @@ def cell(agree):
 def trained(agree, cell, norm, **options):
     """Return normalizers whose statistics differ from age to age."""
     norms = agree.norms(cell, norm, dtype=torch.float32, **options)
-    fold(cell, norms)
+    accumulate(cell, norms)
     return norms
 
 
-def fold(cell, norms, seed=3):
+def accumulate(cell, norms, seed=3):
     x = torch.randn(9, 16, FEATURES, generator=torch.Generator().manual_seed(seed))
     state = cell.initial_state(16)
     with torch.no_grad():
-        unroll_native(WindowCall(cell, norms, x, state, state, marks(9, 16), (), True))
+        unroll_native(WindowCall(cell, norms, x, state, state, masks(9, 16), (), True))
 
 
-def marks(steps, lanes, age=None):
+def masks(steps, lanes, age=None):
     no = torch.zeros(steps, lanes, dtype=torch.bool)
     return StepMasks.of(no, ~no, torch.zeros(lanes, dtype=torch.int64) if age is None else age)
 
@@ -64,7 +64,7 @@ def marks(steps, lanes, age=None):
 def window(cell, norms, x, state, age=None):
     with torch.no_grad():
         out, _ = unroll_native(
-            WindowCall(cell, norms, x, state, state, marks(*x.shape[:2], age), (), False)
+            WindowCall(cell, norms, x, state, state, masks(*x.shape[:2], age), (), False)
         )
     return out
 
@@ -97,7 +97,7 @@ def test_statistics_changed_between_steps_are_seen(agree, cell):
     after = steps(stepper, x)
     assert not torch.equal(before, after)
     assert torch.equal(after, window(cell, norms, x, state))
-    fold(cell, norms, seed=4)
+    accumulate(cell, norms, seed=4)
     stepper.load(state)
     assert torch.equal(steps(stepper, x), window(cell, norms, x, state))
 
@@ -108,7 +108,7 @@ def test_statistics_changed_in_the_middle_hold_from_the_next_step_on(agree, cell
     stepper = NativeStepper(cell, norms, 1)
     steps(stepper, x[:3])
     state = stepper.state
-    fold(cell, norms, seed=5)
+    accumulate(cell, norms, seed=5)
     assert torch.equal(steps(stepper, x[3:]), window(cell, norms, x[3:], state, torch.tensor([3])))
 
 
@@ -127,7 +127,7 @@ def test_who_says_how_many_ages_it_knows_is_not_asked_again(cell, says, asked):
 
 def test_what_a_normalizer_hands_out_is_not_written_to(cell):
     class Given(ByAge):
-        def window(self, ages, valid, gather):
+        def window(self, ages, valid, update_statistics):
             return NormWindow("plain", (self.scale.expand(len(ages), -1),))
 
         def normalize(self, z, mode, inputs):

@@ -98,7 +98,7 @@ def forward(agree, norm="none", step=None):
     state = cell.initial_state(7, dtype=torch.float64)
     with torch.no_grad():
         y, _ = unroll_native(
-            WindowCall(cell, norms, x, state, state, window.marks(), (), window.gather)
+            WindowCall(cell, norms, x, state, state, window.masks(), (), window.update_statistics)
         )
     return y
 

@@ -58,15 +58,15 @@ def run(agree, monkeypatch, tmp_path):
         monkeypatch.setenv("CC", cc)
         layer = Layer(agree.cell("cec"), None)
         no = torch.zeros(4, 2, dtype=torch.bool)
-        marks = StepMasks.of(no, ~no, torch.zeros(2, dtype=torch.int64))
+        masks = StepMasks.of(no, ~no, torch.zeros(2, dtype=torch.int64))
         state = layer.cell.initial_state(2, dtype=torch.float64)
         x = torch.ones(4, 2, 3, dtype=torch.float64)
         began = time.monotonic()
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")
-            outputs = [layer(x, state, state, marks, (4,), True).outputs for _ in range(2)]
+            outputs = [layer(x, state, state, masks, (4,), True).outputs for _ in range(2)]
         assert time.monotonic() - began < 30
-        eager = Layer(layer.cell, None, "eager")(x, state, state, marks, (4,), True).outputs
+        eager = Layer(layer.cell, None, "eager")(x, state, state, masks, (4,), True).outputs
         assert torch.allclose(outputs[0], eager, rtol=1e-12)
         return [str(w.message) for w in said if issubclass(w.category, BackendWarning)]
 

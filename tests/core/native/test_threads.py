@@ -66,7 +66,7 @@ assert os.waitpid(child, 0)[1] == 0
 def test_threads_of_our_own_where_the_runtime_is_not_known(agree, monkeypatch, norm):
     monkeypatch.setattr(threads, "openmp", lambda: None)
     cell = agree.cell("lstm")
-    agree(cell, agree.norms(cell, norm), agree.Window(lanes=9, restarts=True), threads=2)
+    agree(cell, agree.norms(cell, norm), agree.Window(lanes=9, resets=True), threads=2)
 
 
 def test_the_team_runs_every_thread_once(agree, monkeypatch):
@@ -110,16 +110,16 @@ def test_one_lane_on_two_threads_is_bit_for_bit_the_one_of_one(monkeypatch, agre
     made = agree.cell(cell, features=3, hidden=75, dtype=torch.float32)
     norms = agree.norms(made, "none")
     x = torch.randn(40, 1, 3)
-    restarts = torch.zeros(40, 1, dtype=torch.bool)
-    restarts[17] = True
-    marks = StepMasks.of(restarts, torch.ones_like(restarts), torch.zeros(1, dtype=torch.int64))
+    resets = torch.zeros(40, 1, dtype=torch.bool)
+    resets[17] = True
+    masks = StepMasks.of(resets, torch.ones_like(resets), torch.zeros(1, dtype=torch.int64))
     start = made.initial_state(1)
     found = []
     for count in (1, 2):
         torch.set_num_threads(count)
         with torch.no_grad():
             out, states = unroll_native(
-                WindowCall(made, norms, x, start, start, marks, (9, 40), False)
+                WindowCall(made, norms, x, start, start, masks, (9, 40), False)
             )
         found.append([out, *leaves(states[9]), *leaves(states[40])])
     assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))

@@ -15,12 +15,12 @@ CELLS = [("lstm", "none"), ("lstm", "batch")]
 
 
 def made(agree, cell, norm, lanes=7):
-    window = agree.Window(lanes=lanes, restarts=norm == "none", padding=norm == "none")
+    window = agree.Window(lanes=lanes, resets=norm == "none", padding=norm == "none")
     core = agree.cell(cell)
     norms = agree.norms(core, norm)
     x = torch.randn(window.steps, window.lanes, core.input_size, dtype=torch.float64)
     state = core.initial_state(window.lanes, dtype=torch.float64)
-    call = WindowCall(core, norms, x.requires_grad_(), state, state, window.marks())
+    call = WindowCall(core, norms, x.requires_grad_(), state, state, window.masks())
     return window, core, norms, TimedProgram(call)
 
 

@@ -226,7 +226,7 @@ def test_fault_in_the_order_or_the_memory_is_refused(agree, monkeypatch, fault, 
 def test_refused_code_is_replaced_by_the_eager_loop_with_a_warning(monkeypatch):
     monkeypatch.setattr(plan, "load_plan", lambda key: None)
     no = torch.zeros(6, 3, dtype=torch.bool)
-    marks = StepMasks.of(no, ~no, torch.zeros(3, dtype=torch.int64))
+    masks = StepMasks.of(no, ~no, torch.zeros(3, dtype=torch.int64))
     x = torch.randn(6, 3, 3, dtype=torch.float64)
     found = []
     for unroll in ("eager", "auto"):
@@ -236,7 +236,7 @@ def test_refused_code_is_replaced_by_the_eager_loop_with_a_warning(monkeypatch):
         if unroll == "auto":
             _needs_operands_only(monkeypatch)
             with pytest.warns(BackendWarning, match=r"Textbook.*did not pass verification"):
-                found.append(layer(x, state, state, marks, (6,), False).outputs)
+                found.append(layer(x, state, state, masks, (6,), False).outputs)
         else:
-            found.append(layer(x, state, state, marks, (6,), False).outputs)
+            found.append(layer(x, state, state, masks, (6,), False).outputs)
     assert torch.equal(*found)

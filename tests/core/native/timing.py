@@ -43,16 +43,16 @@ def build(cell, norm, hidden):
 def window(way, cell, norms, x, gradient, inference):
     steps, lanes, _ = x.shape
     no = torch.zeros(steps, lanes, dtype=torch.bool)
-    marks = StepMasks.of(no, ~no, torch.zeros(lanes, dtype=torch.int64))
+    masks = StepMasks.of(no, ~no, torch.zeros(lanes, dtype=torch.int64))
     state = cell.initial_state(lanes)
     parameters = [*cell.parameters(), *norms.parameters()]
 
     def run():
         if inference:
             with torch.no_grad():
-                way(cell, norms, x, state, state, marks, (steps,), False)
+                way(cell, norms, x, state, state, masks, (steps,), False)
             return
-        out, _ = way(cell, norms, x, state, state, marks, (steps,), True)
+        out, _ = way(cell, norms, x, state, state, masks, (steps,), True)
         torch.autograd.grad(out, parameters, gradient, allow_unused=True)
 
     return run

@@ -36,7 +36,7 @@ def event_after():
             trainer._update(collate(trainer.task.train, table, order[k], ends))
             ends = table.ends(order[k])
         batch = collate(trainer.task.train, table, order[batches], ends)
-        began = trainer.parts.policy.begin(batch, trainer.memory)
-        return UpdateEvent(update=batches + 1, epoch=0, batch=batch, state=began, trains=True)
+        carried = trainer.parts.policy.begin(batch, trainer.memory)
+        return UpdateEvent(update=batches + 1, epoch=0, batch=batch, state=carried, trains=True)
 
     return make

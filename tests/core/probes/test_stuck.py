@@ -68,11 +68,17 @@ def test_products_and_eigenvalues_are_those_of_the_dense_hessian(make_trainer, m
 
     def loss(vector):
         pieces = [v.view(s) for v, s in zip(vector.split(sizes), shapes, strict=True)]
-        fresh = network.fresh(lanes)
+        initial_state = network.initial_state(lanes)
         ran = functional_call(
             network,
             dict(zip(names, pieces, strict=True)),
-            (windows.x, CarriedState(fresh, age), fresh, windows.starts, windows.valid),
+            (
+                windows.x,
+                CarriedState(initial_state, age),
+                initial_state,
+                windows.starts,
+                windows.valid,
+            ),
         )
         flat = F.cross_entropy(
             ran.logits.flatten(0, 1), windows.y.clamp_min(0).flatten(), reduction="none"
@@ -105,8 +111,8 @@ def test_the_gradient_is_that_of_all_windows_and_the_ratio_is_to_the_first(
     windows = context.windows(context.sample(10**6))
     ran = trainer.network(
         windows.x,
-        context.afresh(windows.shape[1]),
-        trainer.network.fresh(windows.shape[1]),
+        context.initial_carried(windows.shape[1]),
+        trainer.network.initial_state(windows.shape[1]),
         windows.starts,
         windows.valid,
     )

@@ -327,7 +327,7 @@ MUTANTS = {
     checks.smallest_window_works: [Squeezes],
     checks.engine_equals_step_loop: [WrongForm],
     checks.chunks_equal_whole: [SeesWholeWindow, SumsOverTime],
-    checks.restart_touches_its_lane: [KeepsOnSelf, CentersStates],
+    checks.reset_touches_its_lane: [KeepsOnSelf, CentersStates],
     checks.padding_holds_memory: [SumsOverTime, SeesWholeWindow],
     checks.lanes_do_not_meet: [CentersOverLanes, CentersStates],
     checks.step_repeats_itself: [Counts, KeepsOnSelf, DropsInStep],

@@ -39,8 +39,8 @@ class RightBatch(Normalizer):
         self.register_buffer("mean", torch.zeros(width))
         self.register_buffer("variance", torch.ones(width))
 
-    def window(self, ages, valid, gather):
-        return NormWindow("train" if gather else "infer", (valid,))
+    def window(self, ages, valid, update_statistics):
+        return NormWindow("train" if update_statistics else "infer", (valid,))
 
     def normalize(self, z, mode, inputs):
         if mode == "infer":
@@ -57,8 +57,8 @@ class RightBatch(Normalizer):
     def scaled(self, z, mean, variance):
         return self.gain * (z - mean) * torch.rsqrt(variance + 1e-5)
 
-    def fold(self, gathered, mode, inputs):
-        for mean, variance, n in zip(*gathered, strict=True):
+    def accumulate(self, statistics, mode, inputs):
+        for mean, variance, n in zip(*statistics, strict=True):
             if n >= 2:
                 self.mean += 0.1 * (mean - self.mean)
                 self.variance += 0.1 * (variance - self.variance)
@@ -76,10 +76,10 @@ class Promotes(RightLane):
 
 class FoldsAtOnce(RightBatch):
     def normalize(self, z, mode, inputs):
-        out, gathered = super().normalize(z, mode, inputs)
-        if gathered:
-            self.mean = 0.9 * self.mean + 0.1 * gathered[0].detach()
-        return out, gathered
+        out, statistics = super().normalize(z, mode, inputs)
+        if statistics:
+            self.mean = 0.9 * self.mean + 0.1 * statistics[0].detach()
+        return out, statistics
 
 
 class AddsNoise(RightLane):
@@ -109,7 +109,7 @@ class WithoutEps(RightLane):
 
 
 class BatchAtInference(RightBatch):
-    def window(self, ages, valid, gather):
+    def window(self, ages, valid, update_statistics):
         return NormWindow("train", (valid,))
 
 
@@ -123,20 +123,20 @@ class CountsWindows(RightLane):
         super().__init__(width)
         self.register_buffer("windows", torch.zeros(()))
 
-    def window(self, ages, valid, gather):
+    def window(self, ages, valid, update_statistics):
         self.windows += 1
-        return super().window(ages, valid, gather)
+        return super().window(ages, valid, update_statistics)
 
 
 class GathersSometimes(RightBatch):
-    def window(self, ages, valid, gather):
-        return NormWindow("train" if gather else "infer", (valid, ages))
+    def window(self, ages, valid, update_statistics):
+        return NormWindow("train" if update_statistics else "infer", (valid, ages))
 
     def normalize(self, z, mode, inputs):
-        out, gathered = super().normalize(z, mode, inputs)
-        return out, gathered if int(inputs[1].max()) % 2 else gathered[:1]
+        out, statistics = super().normalize(z, mode, inputs)
+        return out, statistics if int(inputs[1].max()) % 2 else statistics[:1]
 
-    def fold(self, gathered, mode, inputs):
+    def accumulate(self, statistics, mode, inputs):
         pass
 
 
@@ -174,10 +174,10 @@ class GainInTrainingOnly(RightBatch):
 
 
 class OneAgeOnly(RightLane):
-    def window(self, ages, valid, gather):
+    def window(self, ages, valid, update_statistics):
         if bool((ages != ages[:, :1]).any()):
             raise ValueError("lanes of several ages")
-        return super().window(ages, valid, gather)
+        return super().window(ages, valid, update_statistics)
 
 
 class ByAge(RightLane):
@@ -185,7 +185,7 @@ class ByAge(RightLane):
 
     inference_ages = 3
 
-    def window(self, ages, valid, gather):
+    def window(self, ages, valid, update_statistics):
         return NormWindow("plain", (ages.clamp(max=5),))
 
 
@@ -208,7 +208,7 @@ MUTANTS = {
     checks.padding_changes_nothing: [(CountsPadding, TOGETHER)],
     checks.inference_changes_nothing: [(CountsWindows, ALONE)],
     checks.inference_ages_are_told_apart: [(ByAge, ALONE), (AgesBelowOne, ALONE)],
-    checks.gathers_the_same_number: [(GathersSometimes, TOGETHER)],
+    checks.returns_the_same_statistics: [(GathersSometimes, TOGETHER)],
     checks.state_dict_round_trips: [(ForgetsStatistics, TOGETHER), (UnregisteredGain, ALONE)],
     checks.recalibration_ends_as_it_began: [
         (StaysInRecalibration, TOGETHER),

@@ -31,12 +31,12 @@ class Carry(StatePolicy):
         return batch.continues
 
     def begin(self, batch, memory):
-        afresh = self.afresh(batch, memory)
+        initial = self.initial_carried(batch, memory)
         if self.kept is None:
-            return afresh
+            return initial
         on = self.goes_on(batch, memory)
         return CarriedState(
-            where(on, self.kept.state, afresh.state), torch.where(on, self.kept.age, afresh.age)
+            where(on, self.kept.state, initial.state), torch.where(on, self.kept.age, initial.age)
         )
 
     def end(self, batch, states, memory):
@@ -81,7 +81,9 @@ class BurnIn(StatePolicy):
 
     def begin(self, batch, memory):
         start = (batch.offset - 5).clamp_min(0)
-        return memory.replay(batch.sequence, start, batch.offset, self.afresh(batch, memory))
+        return memory.replay(
+            batch.sequence, start, batch.offset, self.initial_carried(batch, memory)
+        )
 
 
 class Borrowed(StatePolicy):
@@ -91,8 +93,8 @@ class Borrowed(StatePolicy):
         self.kept = None
 
     def begin(self, batch, memory):
-        afresh = self.afresh(batch, memory)
-        return CarriedState(afresh.state if self.kept is None else self.kept, afresh.age)
+        initial = self.initial_carried(batch, memory)
+        return CarriedState(initial.state if self.kept is None else self.kept, initial.age)
 
     def end(self, batch, states, memory):
         self.kept = map_state(lambda t: t.roll(1, 0), self.detached(states[batch.advance]).state)
@@ -118,8 +120,8 @@ class Stored(StatePolicy):
         self.store = {}
 
     def begin(self, batch, memory):
-        afresh = self.afresh(batch, memory)
-        state, age = map_state(torch.clone, afresh.state), afresh.age.clone()
+        initial = self.initial_carried(batch, memory)
+        state, age = map_state(torch.clone, initial.state), initial.age.clone()
         for i in range(batch.batch_size):
             key = f"{int(batch.sequence[i])}.{int(batch.offset[i])}"
             if key in self.store and batch.sequence[i] >= 0:
@@ -148,30 +150,30 @@ class Stored(StatePolicy):
 
 
 class IgnoresStarts(StatePolicy):
-    def restarts(self, batch, memory):
+    def resets(self, batch, memory):
         return torch.zeros_like(batch.starts)
 
 
 class FloatRestarts(StatePolicy):
-    def restarts(self, batch, memory):
+    def resets(self, batch, memory):
         return batch.starts.float()
 
 
 class ShortAges(StatePolicy):
     def begin(self, batch, memory):
-        state, age = self.afresh(batch, memory)
+        state, age = self.initial_carried(batch, memory)
         return CarriedState(state, age.to(torch.int32))
 
 
 class BareTuples(StatePolicy):
     def begin(self, batch, memory):
-        state, age = self.afresh(batch, memory)
+        state, age = self.initial_carried(batch, memory)
         return CarriedState(tuple(tuple(layer) for layer in state), age)
 
 
 class OneLaneFresh(StatePolicy):
-    def fresh(self, batch, memory):
-        return memory.fresh(1)
+    def initial_state(self, batch, memory):
+        return memory.initial_state(1)
 
 
 class CarriesAgeOnly(Carry):
@@ -185,7 +187,7 @@ class CarriesAgeOnly(Carry):
 class TakesTheWindowsEnd(Carry):
     """Right until windows overlap."""
 
-    def wants(self, batch):
+    def return_steps(self, batch):
         return (batch.time_steps,)
 
     def end(self, batch, states, memory):
@@ -193,7 +195,7 @@ class TakesTheWindowsEnd(Carry):
 
 
 class WantsTooMuch(StatePolicy):
-    def wants(self, batch):
+    def return_steps(self, batch):
         return (batch.time_steps + 1,)
 
 
@@ -214,10 +216,10 @@ class Foresees(StatePolicy):
     """Replays the window itself."""
 
     def begin(self, batch, memory):
-        afresh = self.afresh(batch, memory)
+        initial = self.initial_carried(batch, memory)
         stop = batch.offset + batch.valid.sum(0)
-        after = memory.replay(batch.sequence, batch.offset, stop, afresh)
-        return CarriedState(after.state, afresh.age)
+        after = memory.replay(batch.sequence, batch.offset, stop, initial)
+        return CarriedState(after.state, initial.age)
 
 
 class ReachesWeights(Carry):
@@ -271,7 +273,7 @@ class ChoosesByIf(LearnedCarry):
 
 
 MUTANTS = {
-    checks.restarts_include_starts: [(IgnoresStarts, RESET), (FloatRestarts, RESET)],
+    checks.resets_include_starts: [(IgnoresStarts, RESET), (FloatRestarts, RESET)],
     checks.begin_has_the_form_of_a_state: [
         (ShortAges, RESET),
         (BareTuples, RESET),
@@ -282,7 +284,7 @@ MUTANTS = {
         (TakesTheWindowsEnd, CARRY),
         (BorrowedWithAge, BORROWS),
     ],
-    checks.wanted_steps_exist: [(WantsTooMuch, RESET)],
+    checks.returned_steps_exist: [(WantsTooMuch, RESET)],
     checks.memory_stays_in_its_sequence: [
         (CarriesAlways, CARRY),
         (SwapsLanes, CARRY),
@@ -338,4 +340,4 @@ def test_right_policy_is_accepted(check, policy, spec):
 
 def test_something_else_than_a_policy():
     with pytest.raises(CheckFailed, match="returned a dict"):
-        checks.restarts_include_starts(dict, RESET)
+        checks.resets_include_starts(dict, RESET)

@@ -23,16 +23,18 @@ def batch_norm(**options):
     return norm
 
 
-def whole(norm, z, ages, valid=None, gather=True, fold=True):
+def whole(norm, z, ages, valid=None, update_statistics=True, accumulate=True):
     """Normalize a window ``[T, B, W]``; returns the result and the window."""
     valid = torch.ones(z.shape[:2], dtype=torch.bool) if valid is None else valid
-    window = norm.window(ages, valid, gather)
+    window = norm.window(ages, valid, update_statistics)
     steps = [
         norm.normalize(z[t], window.mode, tuple(i[t] for i in window.inputs)) for t in range(len(z))
     ]
-    gathered = tuple(torch.stack(column) for column in zip(*(aux for _, aux in steps), strict=True))
-    if gather and fold:
-        norm.fold(tuple(g.detach() for g in gathered), window.mode, window.inputs)
+    statistics = tuple(
+        torch.stack(column) for column in zip(*(aux for _, aux in steps), strict=True)
+    )
+    if update_statistics and accumulate:
+        norm.accumulate(tuple(g.detach() for g in statistics), window.mode, window.inputs)
     return torch.stack([out for out, _ in steps]), window
 
 
@@ -81,7 +83,7 @@ def test_each_lane_is_normalized_with_its_own_age(before, now):
     norm = batch_norm()
     whole(norm, *before)
     z, ages, valid = now
-    out, _ = whole(norm, z, ages, valid, fold=False)
+    out, _ = whole(norm, z, ages, valid, accumulate=False)
     expected = oracle(norm, z, ages, valid)
     assert out.isfinite().all()
     chosen = valid.numpy()
@@ -110,7 +112,7 @@ def test_uniform_is_mixed_where_all_lanes_have_one_age(beta):
     uniform, mixed = batch_norm(beta=beta), batch_norm(beta=beta)
     out, window = whole(uniform, z, ages)
     assert window.mode == "uniform"
-    mixed.window = lambda a, v, gather: window._replace(
+    mixed.window = lambda a, v, update_statistics: window._replace(
         mode="mixed", inputs=mixed._groups(a.clamp(max=5), v)
     )
     other, window_mixed = whole(mixed, z, ages)
@@ -174,12 +176,12 @@ def test_recalibration_forgets_serves_the_old_meanwhile_and_ends_in_moving_avera
     ages = same_age(1, 4)
     whole(norm, 100 + torch.randn(1, 4, W).double(), ages)
     probe = torch.randn(1, 4, W).double()
-    before, _ = whole(norm, probe, ages, gather=False)
+    before, _ = whole(norm, probe, ages, update_statistics=False)
     norm.begin_recalibration()
     data = torch.randn(10, 1, 4, W).double()
     for window in data:
         whole(norm, window, ages)
-    during, _ = whole(norm, probe, ages, gather=False)
+    during, _ = whole(norm, probe, ages, update_statistics=False)
     assert torch.equal(before, during)
     norm.end_recalibration()
     torch.testing.assert_close(norm.statistics.mean[0], data.reshape(-1, W).mean(0))
@@ -214,9 +216,11 @@ def test_evaluation_does_not_depend_on_batch_mates():
     norm = batch_norm()
     whole(norm, torch.randn(6, 5, W).double(), same_age(6, 5))
     z, ages = torch.randn(4, 5, W).double(), torch.randint(0, 9, (4, 5))
-    together, _ = whole(norm, z, ages, gather=False)
+    together, _ = whole(norm, z, ages, update_statistics=False)
     for lane in range(5):
-        alone, _ = whole(norm, z[:, lane : lane + 1], ages[:, lane : lane + 1], gather=False)
+        alone, _ = whole(
+            norm, z[:, lane : lane + 1], ages[:, lane : lane + 1], update_statistics=False
+        )
         torch.testing.assert_close(alone[:, 0], together[:, lane], rtol=0, atol=0)
 
 
@@ -229,7 +233,7 @@ def test_unknown_ages_use_the_nearest_younger_known_one():
     whole(norm, torch.full((1, 2, W), 9.0).double(), same_age(1, 2, first=4))  # 2 < 3: not known
     assert norm.statistics.rows(torch.arange(6)).tolist() == [6, 1, 1, 3, 3, 3]
     z = torch.randn(1, 1, W).double()
-    out, _ = whole(norm, z, same_age(1, 1), gather=False)
+    out, _ = whole(norm, z, same_age(1, 1), update_statistics=False)
     torch.testing.assert_close(
         out, z / (1 + EPS) ** 0.5
     )  # age 0: nothing known, mean 0, variance 1
@@ -251,7 +255,7 @@ def test_what_is_folded_carries_no_graph_and_replay_folds_nothing():
     norm = batch_norm()
     z = torch.randn(2, 4, W).double().requires_grad_()
     before = {k: v.clone() for k, v in norm.statistics.state_dict().items()}
-    whole(norm, z, same_age(2, 4), gather=False)
+    whole(norm, z, same_age(2, 4), update_statistics=False)
     assert all(torch.equal(v, before[k]) for k, v in norm.statistics.state_dict().items())
     whole(norm, z, same_age(2, 4))
     assert not norm.statistics.mean.requires_grad
@@ -283,11 +287,11 @@ def test_shared_statistics_know_one_age_and_fail_where_ages_differ():
             _, window = whole(norm, z, ages)
         assert window.mode == "uniform"
     assert shared.statistics.count[:-1].shape == (1,)
-    trained, _ = whole(shared, z, ages, fold=False)
-    tested, _ = whole(shared, z, ages, gather=False)
+    trained, _ = whole(shared, z, ages, accumulate=False)
+    tested, _ = whole(shared, z, ages, update_statistics=False)
     assert (tested - trained).abs().max() > 1
-    trained, _ = whole(separate, z, ages, fold=False)
-    tested, _ = whole(separate, z, ages, gather=False)
+    trained, _ = whole(separate, z, ages, accumulate=False)
+    tested, _ = whole(separate, z, ages, update_statistics=False)
     torch.testing.assert_close(tested, trained, rtol=1e-3, atol=1e-3)
 
 

@@ -35,8 +35,8 @@ def test_none_returns_what_it_is_given():
 @pytest.mark.parametrize("norm", [LayerNorm(W, LayerConfig()), RMSNorm(W, RMSConfig())])
 def test_lanes_do_not_meet_and_the_gain_starts_at_one(norm):
     z = torch.randn(4, W)
-    together, gathered = norm.normalize(z, "plain", ())
-    assert gathered == ()
+    together, statistics = norm.normalize(z, "plain", ())
+    assert statistics == ()
     assert torch.equal(norm.gain, torch.ones(W))
     for lane in range(4):
         alone, _ = norm.normalize(z[lane : lane + 1], "plain", ())

@@ -1,4 +1,4 @@
-"""Lanes spread over two processes are normalized, and fold, as the lanes of one process."""
+"""Lanes spread over two processes are normalized, and accumulate, as the lanes of one process."""
 
 import subprocess
 import sys
@@ -29,16 +29,16 @@ def run(kind, mixed, own):
     norm = KINDS[kind]().double()
     mine = z[:, own].clone().requires_grad_()
     window = norm.window(ages[:, own].contiguous(), valid[:, own].contiguous(), True)
-    outputs, gathered = [], []
+    outputs, statistics = [], []
     for t in range(STEPS):
         out, found = norm.normalize(mine[t], window.mode, tuple(i[t] for i in window.inputs))
         outputs.append(out)
-        gathered.append(found)
+        statistics.append(found)
     stacked = torch.stack(outputs)
     weight = torch.linspace(0, 1, LANES, dtype=torch.float64)[own].unsqueeze(-1)
     (stacked.sin() * weight).sum().backward()
-    columns = tuple(torch.stack([f.detach() for f in c]) for c in zip(*gathered, strict=True))
-    norm.fold(columns, window.mode, window.inputs)
+    columns = tuple(torch.stack([f.detach() for f in c]) for c in zip(*statistics, strict=True))
+    norm.accumulate(columns, window.mode, window.inputs)
     gradient = norm.gamma.grad
     return stacked.detach(), mine.grad, gradient, dict(norm.statistics.state_dict())
 

@@ -1,4 +1,4 @@
-"""The quick way to fold a window of one age gives what the general way gives."""
+"""The quick way to accumulate a window of one age gives what the general way gives."""
 
 import torch
 from hypothesis import given, settings
@@ -23,7 +23,7 @@ def test_a_line_of_ages_folds_as_any_other(t_max, steps, data, momentum, lanes):
     for _ in range(2):
         mean = torch.randn(steps, 3, generator=generator, dtype=torch.float64)
         variance = torch.rand(steps, 3, generator=generator, dtype=torch.float64)
-        quick.fold_line(first, lanes, mean, variance, momentum)
-        general.fold(age, torch.full_like(age, lanes), mean, variance, momentum)
+        quick.accumulate_line(first, lanes, mean, variance, momentum)
+        general.accumulate(age, torch.full_like(age, lanes), mean, variance, momentum)
     for name, value in general.state_dict().items():
         torch.testing.assert_close(quick.state_dict()[name], value, rtol=1e-12, atol=1e-14)

@@ -43,14 +43,14 @@ class FakeMemory:
         self.update = 0
         self.epoch = 0
 
-    def fresh(self, batch_size):
+    def initial_state(self, batch_size):
         return state(batch_size, 0.25)
 
-    def replay(self, sequence, start, stop, remembered):
+    def replay(self, sequence, start, stop, carried):
         """Adds 1 to the state for each step, so that steps can be counted."""
         steps = (stop - start).clamp_min(0)
-        moved = map_state(lambda t: t + steps.unsqueeze(1), remembered.state)
-        return CarriedState(moved, remembered.age + steps)
+        moved = map_state(lambda t: t + steps.unsqueeze(1), carried.state)
+        return CarriedState(moved, carried.age + steps)
 
 
 def batch(continues, starts=None):
@@ -82,7 +82,7 @@ def ended(policy, memory, age=T, grad=False):
     if grad:
         last = map_state(lambda t: t.requires_grad_() * 1, last)
     now = batch(OFF)
-    (wanted,) = policy.wants(now)
+    (wanted,) = policy.return_steps(now)
     assert wanted == T
     policy.end(now, {wanted: CarriedState(last, torch.full((B,), age))}, memory)
     return last
@@ -93,35 +93,35 @@ def test_first_batch_starts_afresh_at_age_0(build, name):
     memory = FakeMemory()
     policy = build(SPECS[name])
     policy.begin_epoch(memory)
-    began = policy.begin(batch(OFF), memory)
-    assert same(began.state, memory.fresh(B))
-    assert began.age.tolist() == [0] * B
-    assert began.age.dtype == torch.int64
+    carried = policy.begin(batch(OFF), memory)
+    assert same(carried.state, memory.initial_state(B))
+    assert carried.age.tolist() == [0] * B
+    assert carried.age.dtype == torch.int64
 
 
 @pytest.mark.parametrize("name", SPECS)
 def test_restarts_are_never_less_than_the_starts(build, name):
     starts = torch.rand(T, B) < 0.5
     now, memory = batch(ON, starts), FakeMemory()
-    restarts = build(SPECS[name]).restarts(now, memory)
-    assert restarts.shape == (T, B)
-    assert (restarts | ~starts).all()
+    resets = build(SPECS[name]).resets(now, memory)
+    assert resets.shape == (T, B)
+    assert (resets | ~starts).all()
 
 
 @pytest.mark.parametrize("name", ["reset", "learned"])
 def test_reset_and_learned_remember_nothing(build, name):
     memory, policy = FakeMemory(), build(SPECS[name])
     ended(policy, memory)
-    assert same(policy.begin(batch(ON), memory).state, memory.fresh(B))
+    assert same(policy.begin(batch(ON), memory).state, memory.initial_state(B))
     assert policy.memory_dict() == {}
 
 
 def test_carry_goes_on_where_the_lane_does_and_nowhere_else(build):
     memory, policy = FakeMemory(), build(SPECS["carry"])
     last = ended(policy, memory, age=7)
-    began = policy.begin(batch([True, False, True, False]), memory)
-    assert began.age.tolist() == [7, 0, 7, 0]
-    for mine, kept in zip(leaves(began.state), leaves(last), strict=True):
+    carried = policy.begin(batch([True, False, True, False]), memory)
+    assert carried.age.tolist() == [7, 0, 7, 0]
+    for mine, kept in zip(leaves(carried.state), leaves(last), strict=True):
         assert torch.equal(mine[[0, 2]], kept[[0, 2]])
         assert (mine[[1, 3]] == 0.25).all()
 
@@ -129,8 +129,8 @@ def test_carry_goes_on_where_the_lane_does_and_nowhere_else(build):
 def test_carried_states_are_cut_from_their_graph(build):
     memory, policy = FakeMemory(), build(SPECS["carry"])
     ended(policy, memory, grad=True)
-    began = policy.begin(batch(ON), memory)
-    assert not any(part.requires_grad for part in leaves(began.state))
+    carried = policy.begin(batch(ON), memory)
+    assert not any(part.requires_grad for part in leaves(carried.state))
 
 
 @pytest.mark.parametrize("name", ["carry", "carry_p", "decay"])
@@ -141,23 +141,23 @@ def test_epochs_reset_unless_told_otherwise(build, name):
         memory = FakeMemory()
         last = ended(policy, memory)
         policy.begin_epoch(memory)
-        began = policy.begin(batch(ON), memory)
-        assert same(began.state, memory.fresh(B) if reset_each_epoch else last)
+        carried = policy.begin(batch(ON), memory)
+        assert same(carried.state, memory.initial_state(B) if reset_each_epoch else last)
         # and across epochs too, only a lane that continues goes on
-        assert same(policy.begin(batch(OFF), memory).state, memory.fresh(B))
+        assert same(policy.begin(batch(OFF), memory).state, memory.initial_state(B))
 
 
 def runs(policy, seed=3, batches=12):
     """Drive a policy through batches whose final states do not depend on it."""
     torch.manual_seed(seed)
-    memory, began = FakeMemory(seed), []
+    memory, carried = FakeMemory(seed), []
     policy.begin_epoch(memory)
     for k in range(batches):
         now = batch((torch.rand(B) < 0.8).tolist() if k else OFF)
         first = policy.begin(now, memory)
-        began.append(first)
+        carried.append(first)
         policy.end(now, {T: CarriedState(state(B), first.age + T)}, memory)
-    return began
+    return carried
 
 
 def alike(a, b):
@@ -191,17 +191,17 @@ def test_carry_p_forgets_with_probability_p_by_the_runs_generator(build):
 def test_noise_is_normal_around_the_start_and_drawn_by_the_runs_generator(build):
     policy = build(SPECS["noise"], sigma=0.5)
     memory = FakeMemory(seed=4)
-    began = [policy.begin(batch(OFF), memory) for _ in range(400)]
-    values = torch.cat([part.flatten() for b in began for part in leaves(b.state)])
+    carried = [policy.begin(batch(OFF), memory) for _ in range(400)]
+    values = torch.cat([part.flatten() for b in carried for part in leaves(b.state)])
     assert abs(values.mean() - 0.25) < 4 * 0.5 / len(values) ** 0.5
     assert abs(values.std() - 0.5) < 0.02
-    assert all(b.age.tolist() == [0] * B for b in began)
+    assert all(b.age.tolist() == [0] * B for b in carried)
     again, other = FakeMemory(seed=4), FakeMemory(seed=5)
-    assert same(policy.begin(batch(OFF), again).state, began[0].state)
-    assert not same(policy.begin(batch(OFF), other).state, began[0].state)
-    assert not same(policy.fresh(batch(OFF), memory), memory.fresh(B))
+    assert same(policy.begin(batch(OFF), again).state, carried[0].state)
+    assert not same(policy.begin(batch(OFF), other).state, carried[0].state)
+    assert not same(policy.initial_state(batch(OFF), memory), memory.initial_state(B))
     still = build(SPECS["noise"], sigma=0.0)
-    assert same(still.begin(batch(OFF), memory).state, memory.fresh(B))
+    assert same(still.begin(batch(OFF), memory).state, memory.initial_state(B))
 
 
 def test_random_pass_begins_with_the_newest_final_states(build):
@@ -210,9 +210,9 @@ def test_random_pass_begins_with_the_newest_final_states(build):
     rows = torch.cat([torch.cat(list(leaves(s)), dim=1) for s in seen])
     drawn = set()
     for _ in range(60):
-        began = policy.begin(batch([True, False, True, False]), memory)
-        assert began.age.tolist() == [0] * B
-        for row in torch.cat(list(leaves(began.state)), dim=1):
+        carried = policy.begin(batch([True, False, True, False]), memory)
+        assert carried.age.tolist() == [0] * B
+        for row in torch.cat(list(leaves(carried.state)), dim=1):
             (match,) = torch.nonzero((rows == row).all(1)).flatten().tolist()
             drawn.add(match)
     assert drawn == set(range(6, 12)), "the newest six of twelve, all of them"
@@ -242,9 +242,9 @@ def test_fitted_noise_has_the_mean_and_the_covariance_of_final_states(build):
 def test_fitted_noise_begins_afresh_until_enough_states_were_seen(build):
     policy, memory = build(SPECS["fitted_noise"], least=2 * B), FakeMemory()
     ended(policy, memory)
-    assert same(policy.begin(batch(ON), memory).state, memory.fresh(B))
+    assert same(policy.begin(batch(ON), memory).state, memory.initial_state(B))
     ended(policy, memory)
-    assert not same(policy.begin(batch(ON), memory).state, memory.fresh(B))
+    assert not same(policy.begin(batch(ON), memory).state, memory.initial_state(B))
 
 
 def at(steps, sequence=(0, 1, 2, -1)):
@@ -268,9 +268,9 @@ def test_stored_finds_by_sequence_and_step_and_says_how_old_its_parameters_are(b
     last = state(B)
     policy.end(at(0), {T: CarriedState(last, torch.full((B,), T))}, memory)
     memory.update = 7
-    began = policy.begin(at(T, sequence=(2, 5, 0, -1)), memory)
-    assert began.age.tolist() == [T, 0, T, 0]
-    for mine, kept in zip(leaves(began.state), leaves(last), strict=True):
+    carried = policy.begin(at(T, sequence=(2, 5, 0, -1)), memory)
+    assert carried.age.tolist() == [T, 0, T, 0]
+    for mine, kept in zip(leaves(carried.state), leaves(last), strict=True):
         assert torch.equal(mine[[0, 2]], kept[[2, 0]])
         assert (mine[[1, 3]] == 0.25).all()
     assert policy.counts() == {"stored_hits": 2, "stored_misses": 1, "stored_lag": 7}
@@ -308,7 +308,7 @@ def test_burn_in_runs_the_steps_before_the_window_and_no_more(build):
 
 
 def test_stored_burn_in_asks_for_the_state_where_a_burn_in_begins(build):
-    asked = [build(SPECS["stored_burn_in"], steps=n).wants(at(0)) for n in range(1, 8)]
+    asked = [build(SPECS["stored_burn_in"], steps=n).return_steps(at(0)) for n in range(1, 8)]
     assert asked == [(2,), (1,), (3,), (2,), (1,), (3,), (2,)]
 
 
@@ -317,20 +317,20 @@ def test_refresh_goes_back_as_many_windows_as_led_here(build):
     lanes = [[True] * B, [True, False, True, True], [True] * B, [True] * B]
     for k, continues in enumerate(lanes):
         now = dataclasses.replace(at(k * T), continues=torch.tensor(continues))
-        began = policy.begin(now, memory)
+        carried = policy.begin(now, memory)
         # the pretended network adds 1 a step: the state counts what was run again
         back = {0: [0] * 4, 1: [3, 0, 3, 3], 2: [6, 3, 6, 6], 3: [6 + 3, 6, 6 + 3, 6 + 3]}[k]
-        assert began.age.tolist() == back
-        policy.end(now, {0: began}, memory)
+        assert carried.age.tolist() == back
+        policy.end(now, {0: carried}, memory)
 
 
 def test_decay_shrinks_the_state_and_not_the_age(build):
     policy, memory = build(SPECS["decay"], rate=0.5), FakeMemory()
     last = ended(policy, memory, age=9)
-    began = policy.begin(batch(ON), memory)
-    assert same(began.state, map_state(lambda t: 0.5 * t, last))
-    assert began.age.tolist() == [9] * B
-    assert same(policy.begin(batch(ON), memory).state, began.state), "begin asked twice"
+    carried = policy.begin(batch(ON), memory)
+    assert same(carried.state, map_state(lambda t: 0.5 * t, last))
+    assert carried.age.tolist() == [9] * B
+    assert same(policy.begin(batch(ON), memory).state, carried.state), "begin asked twice"
     assert alike(runs(build(SPECS["decay"], rate=1.0)), runs(build(SPECS["carry"])))
 
 
@@ -346,9 +346,9 @@ def test_memory_comes_back_from_its_dict(build, name):
     memory.generator.manual_seed(1)
     expected = policy.begin(batch(ON), memory)
     memory.generator.manual_seed(1)
-    began = resumed.begin(batch(ON), memory)
-    assert alike([began], [expected])
-    assert [type(layer) for layer in began.state] == [type(layer) for layer in last]
+    carried = resumed.begin(batch(ON), memory)
+    assert alike([carried], [expected])
+    assert [type(layer) for layer in carried.state] == [type(layer) for layer in last]
     resumed.load_memory_dict({}, state(1))
     assert resumed.memory_dict() == {}
 

@@ -128,7 +128,7 @@ def test_a_replay_of_all_lanes_is_that_of_each_alone_step_by_step(build, monkeyp
     lanes = [(0, 0, 22), (1, 3, 14), (3, 2, 19), (2, 5, 5), (-1, 0, 9), (0, 4, 6), (3, 10, 12)]
     sequence, start, stop = (torch.tensor(column) for column in zip(*lanes, strict=True))
     n = len(lanes)
-    first = map_state(lambda t: torch.randn_like(t), memory.fresh(n))
+    first = map_state(lambda t: torch.randn_like(t), memory.initial_state(n))
     known = CarriedState(first, torch.arange(n))
     kept = map_state(torch.clone, first)
     after = memory.replay(sequence, start, stop, known)
@@ -139,9 +139,9 @@ def test_a_replay_of_all_lanes_is_that_of_each_alone_step_by_step(build, monkeyp
         now = CarriedState(alone, known.age[lane : lane + 1])
         for step in range(begin, end) if which >= 0 else ():
             x = torch.from_numpy(data[which].features[step : step + 1]).unsqueeze(1)
-            restarts = torch.tensor([[bool(data[which].starts[step])]])
+            resets = torch.tensor([[bool(data[which].starts[step])]])
             valid = torch.ones(1, 1, dtype=torch.bool)
-            ran = memory.network(x, now, memory.fresh(1), restarts, valid, keep=(1,))
+            ran = memory.network(x, now, memory.initial_state(1), resets, valid, return_steps=(1,))
             now = ran.states[1]
         assert int(after.age[lane]) == int(now.age)
         for p, q in zip(leaves(after.state), leaves(now.state), strict=True):

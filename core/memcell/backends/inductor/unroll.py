@@ -77,7 +77,7 @@ def unroll_inductor(call: WindowCall, chunk: int = CHUNK) -> WindowOutput:
             stacks = zip(*(each[column] for each in statistics), strict=True)
             stacked = tuple(torch.cat(stack) for stack in stacks)
             if stacked:
-                norms.site(site).fold(stacked, window.mode, window.inputs)
+                norms.site(site).accumulate(stacked, window.mode, window.inputs)
     if training and compiled:  # a short window is the plain loop
         for tensor in (joined, *(part for each in states.values() for part in leaves(each))):
             if tensor.grad_fn is not None:

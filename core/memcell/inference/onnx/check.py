@@ -110,14 +110,14 @@ def _session(model: bytes) -> Any:
 
 
 def _beginnings(step: NetworkStep, generator: torch.Generator) -> Iterator[CarriedState]:
-    fresh = step.network.fresh(LANES)
-    yield CarriedState(fresh, torch.zeros(LANES, dtype=torch.int64))
+    initial_state = step.network.initial_state(LANES)
+    yield CarriedState(initial_state, torch.zeros(LANES, dtype=torch.int64))
 
     def moved(t: Tensor) -> Tensor:
         return t + 0.3 * torch.randn(t.shape, generator=generator, dtype=t.dtype)
 
     ages = torch.tensor([0, 40, 1000]) if step.aged else torch.zeros(LANES, dtype=torch.int64)
-    yield CarriedState(map_state(moved, fresh), ages)
+    yield CarriedState(map_state(moved, initial_state), ages)
 
 
 @torch.no_grad()
@@ -128,7 +128,7 @@ def _compared(
     network = step.network
     no = torch.zeros(x.shape[:2], dtype=torch.bool)
     ends = np.cumsum(CHUNKS).tolist()
-    ran = network(x, before, network.fresh(LANES), no, ~no, keep=ends)
+    ran = network(x, before, network.initial_state(LANES), no, ~no, return_steps=ends)
     feeds = arrays(step, before.state, before.age)
     for length, end in zip(CHUNKS, ends, strict=True):
         chunk = slice(end - length, end)

@@ -90,7 +90,7 @@ def write_facts(model: Any, facts: Mapping[str, Any]) -> None:
 
 @torch.no_grad()
 def _start(step: NetworkStep) -> dict[str, Any]:
-    once, again = (list(leaves(step.network.fresh(1))) for _ in range(2))
+    once, again = (list(leaves(step.network.initial_state(1))) for _ in range(2))
     if not all(torch.equal(a, b) for a, b in zip(once, again, strict=True)):
         raise MemcellError(
             f"cannot export {type(step.network.start).__name__}: the state that it starts from is another "

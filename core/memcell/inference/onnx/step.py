@@ -44,7 +44,7 @@ class NetworkStep(nn.Module):
         self._ages = nn.ModuleList(
             _AgeInputs(layer.norms, str(i)) for i, layer in enumerate(self._layers)
         )
-        self._template = network.fresh(1)
+        self._template = network.initial_state(1)
         self.names = tuple(_names(self._layers, self._template))
         self.aged = any(bool(ages.aged) for ages in self._ages)
 

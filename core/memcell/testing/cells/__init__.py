@@ -41,7 +41,7 @@ from memcell.testing.cells.time import (
     lanes_do_not_meet,
     padding_holds_memory,
     project_treats_each_step_alike,
-    restart_touches_its_lane,
+    reset_touches_its_lane,
 )
 
 CELL_CHECKS: tuple[Callable[[BuildCell], None], ...] = (
@@ -55,7 +55,7 @@ CELL_CHECKS: tuple[Callable[[BuildCell], None], ...] = (
     engine_equals_step_loop,
     project_treats_each_step_alike,
     chunks_equal_whole,
-    restart_touches_its_lane,
+    reset_touches_its_lane,
     padding_holds_memory,
     lanes_do_not_meet,
     step_repeats_itself,

@@ -37,12 +37,12 @@ class _Kind(NamedTuple):
     training: bool
 
     def masks(self) -> StepMasks:
-        restarts = torch.zeros(self.steps, self.lanes, dtype=torch.bool)
-        valid = torch.ones_like(restarts)
+        resets = torch.zeros(self.steps, self.lanes, dtype=torch.bool)
+        valid = torch.ones_like(resets)
         if self.masked:
-            restarts[0, 0] = restarts[2, 1] = restarts[4, 1:3] = True
+            resets[0, 0] = resets[2, 1] = resets[4, 1:3] = True
             valid[3:5, 3] = valid[6:, 1] = valid[1:, 4] = False
-        return StepMasks.of(restarts, valid, torch.arange(self.lanes) % 3)
+        return StepMasks.of(resets, valid, torch.arange(self.lanes) % 3)
 
     def of(self, cell: Cell) -> ComparedWindow:
         """Return the window of a cell."""

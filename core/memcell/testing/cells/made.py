@@ -88,21 +88,23 @@ def run(
     cell: Cell,
     x: Tensor,
     state: State | None = None,
-    restarts: Tensor | None = None,
+    resets: Tensor | None = None,
     valid: Tensor | None = None,
     backend: str = "eager",
 ) -> tuple[Tensor, State]:
     """Run a window on one of the engine's backends and return outputs ``[T, B, H]`` and the last state."""
     steps, lanes = x.shape[:2]
-    fresh = zero_state(cell, lanes, x.dtype)
+    initial_state = zero_state(cell, lanes, x.dtype)
     no = torch.zeros(steps, lanes, dtype=torch.bool)
-    marks = StepMasks.of(
-        no if restarts is None else restarts,
+    masks = StepMasks.of(
+        no if resets is None else resets,
         ~no if valid is None else valid,
         torch.zeros(lanes, dtype=torch.int64),
     )
-    begin = fresh if state is None else state
-    call = WindowCall(cell, SiteNorms(cell.norm_sites, None), x, begin, fresh, marks, (steps,))
+    begin = initial_state if state is None else state
+    call = WindowCall(
+        cell, SiteNorms(cell.norm_sites, None), x, begin, initial_state, masks, (steps,)
+    )
     outputs, states = BACKENDS[backend].run(call)
     return outputs, states[steps]
 

@@ -86,14 +86,14 @@ def torch_form_is_exact(build: BuildCell) -> None:
     if form is None:
         return
     x = inputs()
-    restarts = torch.zeros(x.shape[:2], dtype=torch.bool)
-    restarts[4, 1] = True
-    a, end = run(cell, x, restarts=restarts)
+    resets = torch.zeros(x.shape[:2], dtype=torch.bool)
+    resets[4, 1] = True
+    a, end = run(cell, x, resets=resets)
     zeros, steps = zero_state(cell), len(x)
     ages = torch.zeros(x.shape[1], dtype=torch.int64)
-    marks = StepMasks.of(restarts, torch.ones_like(restarts), ages)
+    masks = StepMasks.of(resets, torch.ones_like(resets), ages)
     with must_work(f"torch's own {form.name} to run with the weights of torch_form", _FORM):
-        call = WindowCall(cell, SiteNorms({}, None), x, zeros, zeros, marks, (steps,))
+        call = WindowCall(cell, SiteNorms({}, None), x, zeros, zeros, masks, (steps,))
         b, states = unroll_torch(form, call)
     last = states[steps]
     gap = max(distance(a, b), state_distance(end, last))

@@ -1,4 +1,4 @@
-"""A cell over time: chunks, restarts, padding, and lanes that must not see each other."""
+"""A cell over time: chunks, resets, padding, and lanes that must not see each other."""
 
 from __future__ import annotations
 
@@ -91,29 +91,29 @@ def chunks_equal_whole(build: BuildCell) -> None:
     )
 
 
-def restart_touches_its_lane(build: BuildCell) -> None:
-    """A restart inside a window equals starting afresh there, and no other lane notices."""
+def reset_touches_its_lane(build: BuildCell) -> None:
+    """A reset inside a window equals starting there, and no other lane notices."""
     x, at, lane = inputs(), 4, 1
-    restarts = torch.zeros(STEPS, LANES, dtype=torch.bool)
-    restarts[at, lane] = True
-    outputs, state = run(made(build), x, restarts=restarts)
-    afresh, end = run(made(build), x[at:])
+    resets = torch.zeros(STEPS, LANES, dtype=torch.bool)
+    resets[at, lane] = True
+    outputs, state = run(made(build), x, resets=resets)
+    initial, end = run(made(build), x[at:])
     undisturbed, _ = run(made(build), x)
     others = [i for i in range(LANES) if i != lane]
     gap = max(
-        distance(outputs[at:, lane], afresh[:, lane]),
+        distance(outputs[at:, lane], initial[:, lane]),
         state_distance(_lane(state, lane), _lane(end, lane)),
     )
     require(
         gap <= EXACT,
-        expected="a lane that restarts to go on as one that starts there",
+        expected="a lane that is reset to go on as one that starts there",
         did=f"they differ by {gap:.3g}",
-        change="Keep all memory in the state: what is stored elsewhere survives a restart.",
+        change="Keep all memory in the state: what is stored elsewhere survives a reset.",
     )
     gap = distance(outputs[:, others], undisturbed[:, others])
     require(
         gap <= EXACT,
-        expected="the other lanes not to notice a lane's restart",
+        expected="the other lanes not to notice a lane's reset",
         did=f"they changed by {gap:.3g}",
         change="Never mix lanes (the first dimension of step's tensors).",
     )

@@ -20,9 +20,9 @@ from memcell.testing.normalizers.lanes import (
 )
 from memcell.testing.normalizers.made import BuildNormalizer
 from memcell.testing.normalizers.statistics import (
-    gathers_the_same_number,
     inference_changes_nothing,
     recalibration_ends_as_it_began,
+    returns_the_same_statistics,
     state_dict_round_trips,
 )
 from memcell.testing.normalizers.within import works_inside_a_cell
@@ -38,7 +38,7 @@ NORMALIZER_CHECKS: tuple[Callable[[BuildNormalizer, NormalizerSpec], None], ...]
     padding_changes_nothing,
     inference_changes_nothing,
     inference_ages_are_told_apart,
-    gathers_the_same_number,
+    returns_the_same_statistics,
     state_dict_round_trips,
     recalibration_ends_as_it_began,
     works_inside_a_cell,

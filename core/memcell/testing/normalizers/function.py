@@ -28,14 +28,19 @@ def keeps_shape_and_dtype(build: BuildNormalizer, spec: NormalizerSpec) -> None:
     """``[B, W]`` in, ``[B, W]`` of the same type out, in training and at inference."""
     lanes = lanes_for(spec)
     for dtype in (torch.float32, torch.float64):
-        for gather in (True, False):
+        for update_statistics in (True, False):
             z = values(lanes, dtype=dtype)
             change = "Reduce with keepdim=True, and make constants in the type of z."
-            with must_work(f"normalize to take {dtype} (gather={gather})", change):
-                out = run(made(build, dtype), z, same_ages(lanes), all_valid(lanes), gather).outputs
+            with must_work(
+                f"normalize to take {dtype} (update_statistics={update_statistics})", change
+            ):
+                out = run(
+                    made(build, dtype), z, same_ages(lanes), all_valid(lanes), update_statistics
+                ).outputs
             require(
                 out.shape == z.shape and out.dtype == dtype,
-                expected=f"[B, W] = {[lanes, WIDTH]} of {dtype} out of normalize (gather={gather})",
+                expected=f"[B, W] = {[lanes, WIDTH]} of {dtype} out of normalize "
+                f"(update_statistics={update_statistics})",
                 did=f"it gave {list(out.shape[1:])} of {out.dtype}",
                 change=change,
             )
@@ -44,9 +49,9 @@ def keeps_shape_and_dtype(build: BuildNormalizer, spec: NormalizerSpec) -> None:
 def normalize_is_pure(build: BuildNormalizer, spec: NormalizerSpec) -> None:
     """`normalize` repeats itself, sets nothing, writes to no argument and draws no random numbers."""
     lanes = lanes_for(spec)
-    for gather in (True, False):
+    for update_statistics in (True, False):
         norm = trained(build, lanes)
-        window = norm.window(mixed_ages(lanes), all_valid(lanes), gather)
+        window = norm.window(mixed_ages(lanes), all_valid(lanes), update_statistics)
         z, step_inputs = values(lanes)[0], tuple(i[0] for i in window.inputs)
         copies = [z.clone(), *(i.clone() for i in step_inputs)]
         before, random = attributes_of(norm), torch.get_rng_state()
@@ -61,9 +66,9 @@ def normalize_is_pure(build: BuildNormalizer, spec: NormalizerSpec) -> None:
             did.append("drew random numbers")
         require(
             not did,
-            expected=f"normalize to be pure (gather={gather})",
+            expected=f"normalize to be pure (update_statistics={update_statistics})",
             did=f"it {' and '.join(did)}",
-            change="Return what is gathered; take it into running statistics in fold.",
+            change="Return a step's statistics, and update running ones by them in accumulate.",
         )
 
 
@@ -88,11 +93,14 @@ def normalize_reads_no_values(build: BuildNormalizer, spec: NormalizerSpec) -> N
         "Use no .item() and no if over a tensor in normalize, and make constants on the device of z; "
         "choose between ways to work in window, by the mode."
     )
-    for gather in (True, False):
+    for update_statistics in (True, False):
         norm = trained(build, lanes)
-        window = norm.window(mixed_ages(lanes), all_valid(lanes), gather)
+        window = norm.window(mixed_ages(lanes), all_valid(lanes), update_statistics)
         z, inputs = values(lanes)[0].to("meta"), tuple(i[0].to("meta") for i in window.inputs)
-        expected = f"normalize to run on tensors without values (gather={gather}, device 'meta')"
+        expected = (
+            "normalize to run on tensors without values "
+            f"(update_statistics={update_statistics}, device 'meta')"
+        )
         with must_work(expected, change):
             norm.to("meta").normalize(z, window.mode, inputs)
 
@@ -100,9 +108,9 @@ def normalize_reads_no_values(build: BuildNormalizer, spec: NormalizerSpec) -> N
 def gradients_are_right(build: BuildNormalizer, spec: NormalizerSpec) -> None:
     """The gradient agrees with finite differences, for z and every parameter."""
     lanes = lanes_for(spec)
-    for gather in (True, False):
+    for update_statistics in (True, False):
         norm = trained(build, lanes)
-        window = norm.window(mixed_ages(lanes), all_valid(lanes), gather)
+        window = norm.window(mixed_ages(lanes), all_valid(lanes), update_statistics)
         names = [name for name, _ in norm.named_parameters()]
         step = _NormStep(norm, window.mode, tuple(i[1] for i in window.inputs))
 
@@ -123,20 +131,21 @@ def gradients_are_right(build: BuildNormalizer, spec: NormalizerSpec) -> None:
                 problem = line_of(error)
         require(
             not problem,
-            expected=f"the gradient of normalize to agree with finite differences (gather={gather})",
+            expected="the gradient of normalize to agree with finite differences "
+            f"(update_statistics={update_statistics})",
             did=f"torch.autograd.gradcheck said: {problem}",
-            change="Detach only what is gathered for running statistics, not what is used.",
+            change="Detach only what is returned for running statistics, not what is used.",
         )
 
 
 def constant_input_is_finite(build: BuildNormalizer, spec: NormalizerSpec) -> None:
     """Zeros and constants, whose variance is 0, give finite numbers and gradients."""
     lanes = lanes_for(spec)
-    for gather in (True, False):
+    for update_statistics in (True, False):
         for value in (0.0, 3.0):
             norm = made(build, torch.float32)
             z = torch.full_like(values(lanes, dtype=torch.float32), value).requires_grad_()
-            out = run(norm, z, same_ages(lanes), all_valid(lanes), gather).outputs
+            out = run(norm, z, same_ages(lanes), all_valid(lanes), update_statistics).outputs
             (gradient,) = torch.autograd.grad(out.sum(), z)
             require(
                 bool(out.isfinite().all() and gradient.isfinite().all()),

@@ -68,28 +68,30 @@ class RanNorm(NamedTuple):
 
     Args:
         outputs: ``[T, B, W]``.
-        gathered: What each step gathered.
+        statistics: What each step returned beside its output.
         window: As `Normalizer.window` prepared it.
     """
 
     outputs: Tensor
-    gathered: list[tuple[Tensor, ...]]
+    statistics: list[tuple[Tensor, ...]]
     window: NormWindow
 
 
-def run(norm: Normalizer, z: Tensor, ages: Tensor, valid: Tensor, gather: bool) -> RanNorm:
-    """Run a window: prepare, normalize each step and, in training, fold."""
-    window = norm.window(ages, valid, gather)
-    outputs, gathered = [], []
+def run(
+    norm: Normalizer, z: Tensor, ages: Tensor, valid: Tensor, update_statistics: bool
+) -> RanNorm:
+    """Run a window: prepare, normalize each step and, in training, accumulate."""
+    window = norm.window(ages, valid, update_statistics)
+    outputs, statistics = [], []
     for t in range(len(z)):
         out, taken = norm.normalize(z[t], window.mode, tuple(i[t] for i in window.inputs))
         outputs.append(out)
-        gathered.append(taken)
-    if gather and gathered[0]:
-        columns = zip(*gathered, strict=True)
+        statistics.append(taken)
+    if update_statistics and statistics[0]:
+        columns = zip(*statistics, strict=True)
         stacked = tuple(torch.stack([part.detach() for part in column]) for column in columns)
-        norm.fold(stacked, window.mode, window.inputs)
-    return RanNorm(torch.stack(outputs), gathered, window)
+        norm.accumulate(stacked, window.mode, window.inputs)
+    return RanNorm(torch.stack(outputs), statistics, window)
 
 
 def trained(build: BuildNormalizer, lanes: int) -> Normalizer:

@@ -1,4 +1,4 @@
-"""What a normalizer gathers, folds and stores."""
+"""The statistics that a normalizer returns, accumulates and stores."""
 
 from __future__ import annotations
 
@@ -31,31 +31,31 @@ def inference_changes_nothing(build: BuildNormalizer, spec: NormalizerSpec) -> N
     changed = changed_attributes(before, attributes_of(norm))
     require(
         not changed,
-        expected="a window with gather=False to change nothing",
+        expected="a window with update_statistics=False to change nothing",
         did=f"it changed {', '.join(changed)}",
-        change="Write running statistics in fold only; window and normalize read them.",
+        change="Write running statistics in accumulate only; window and normalize read them.",
     )
 
 
-def gathers_the_same_number(build: BuildNormalizer, spec: NormalizerSpec) -> None:
-    """Every step of a window gathers the same tensors, and their shapes can be stacked."""
+def returns_the_same_statistics(build: BuildNormalizer, spec: NormalizerSpec) -> None:
+    """Every step of a window returns the same statistics, and their shapes can be stacked."""
     lanes = lanes_for(spec)
     valid = all_valid(lanes)
     valid[3:, :2] = False
-    for gather in (True, False):
+    for update_statistics in (True, False):
         for ages in (same_ages(lanes), mixed_ages(lanes)):
             norm = made(build)
-            window = norm.window(ages, valid, gather)
+            window = norm.window(ages, valid, update_statistics)
             shapes = []
             for t, z in enumerate(values(lanes)):
                 inputs = tuple(i[t] for i in window.inputs)
-                _, gathered = norm.normalize(z, window.mode, inputs)
-                shapes.append([list(part.shape) for part in gathered])
+                _, statistics = norm.normalize(z, window.mode, inputs)
+                shapes.append([list(part.shape) for part in statistics])
             others = [s for s in shapes if s != shapes[0]]
             require(
                 not others,
-                expected=f"every step to gather the same (mode '{window.mode}')",
-                did=f"step 0 gathered shapes {shapes[0]} and another {others[:1]}",
+                expected=f"every step to return the same statistics (mode '{window.mode}')",
+                did=f"step 0 returned shapes {shapes[0]} and another {others[:1]}",
                 change="Return the same number of tensors at each step of a mode; zeros where there is "
                 "nothing.",
             )
@@ -71,9 +71,13 @@ def state_dict_round_trips(build: BuildNormalizer, spec: NormalizerSpec) -> None
     gap = 0.0
     with torch.no_grad():
         # training moves the statistics on; inference after it sees whether both moved alike
-        for gather in (False, True, False):
-            a = run(one, values(lanes), same_ages(lanes), all_valid(lanes), gather).outputs
-            b = run(other, values(lanes), same_ages(lanes), all_valid(lanes), gather).outputs
+        for update_statistics in (False, True, False):
+            a = run(
+                one, values(lanes), same_ages(lanes), all_valid(lanes), update_statistics
+            ).outputs
+            b = run(
+                other, values(lanes), same_ages(lanes), all_valid(lanes), update_statistics
+            ).outputs
             gap = max(gap, distance(a, b))
     require(
         gap == 0,

@@ -1,4 +1,4 @@
-"""A normalizer at work in a cell, over a window with restarts, padding and lanes of several ages."""
+"""A normalizer at work in a cell, over a window with resets, padding and lanes of several ages."""
 
 from __future__ import annotations
 
@@ -17,21 +17,24 @@ _STEPS, _INPUT, _HIDDEN = 10, 3, 4
 def works_inside_a_cell(build: BuildNormalizer, spec: NormalizerSpec) -> None:
     """Training, inference and their gradients are finite, and its parameters learn."""
     lanes = lanes_for(spec)
-    restarts = torch.zeros(_STEPS, lanes, dtype=torch.bool)
-    restarts[0, : lanes // 2] = True
-    restarts[4, 0] = restarts[6, lanes - 1] = True
-    valid = torch.ones_like(restarts)
+    resets = torch.zeros(_STEPS, lanes, dtype=torch.bool)
+    resets[0, : lanes // 2] = True
+    resets[4, 0] = resets[6, lanes - 1] = True
+    valid = torch.ones_like(resets)
     valid[7:, 1] = False
     age = torch.where(torch.arange(lanes) % 3 == 0, 40, 2)
-    marks = StepMasks.of(restarts, valid, age)
+    masks = StepMasks.of(resets, valid, age)
     with seeded():
         layer = Layer(TraceCell(_INPUT, _HIDDEN).double(), lambda w: made(build, width=w), "eager")
-    for seed, gather in ((1, True), (2, True), (3, False)):
+    for seed, update_statistics in ((1, True), (2, True), (3, False)):
         x = noise(_STEPS, lanes, _INPUT, seed=seed)
         zeros = layer.cell.initial_state(lanes, dtype=x.dtype)
-        change = "See `memcell.recurrent.normalizer` for what window, normalize and fold are given."
-        with must_work(f"a window with restarts and padding to run (gather={gather})", change):
-            out = layer(x, zeros, zeros, marks, (_STEPS,), gather).outputs
+        change = "See `memcell.recurrent.normalizer` for what window, normalize and accumulate are given."
+        with must_work(
+            f"a window with resets and padding to run (update_statistics={update_statistics})",
+            change,
+        ):
+            out = layer(x, zeros, zeros, masks, (_STEPS,), update_statistics).outputs
         parameters = dict(layer.named_parameters())
         loss = (out[valid] * noise(*out[valid].shape, seed=9)).sum()
         gradients = torch.autograd.grad(loss, list(parameters.values()), allow_unused=True)
@@ -40,7 +43,8 @@ def works_inside_a_cell(build: BuildNormalizer, spec: NormalizerSpec) -> None:
         broken = [name for name, g in named if g is not None and not bool(g.isfinite().all())]
         require(
             bool(out.isfinite().all()) and not missing and not broken,
-            expected=f"finite outputs, and a finite gradient for every parameter (gather={gather})",
+            expected="finite outputs, and a finite gradient for every parameter "
+            f"(update_statistics={update_statistics})",
             did=f"outputs finite: {bool(out.isfinite().all())}; without gradient: {missing or 'none'}; "
             f"not finite: {broken or 'none'}",
             change="Use every parameter in every mode, and guard counts of 0.",

@@ -16,8 +16,8 @@ from memcell.testing.policies.declared import (
 from memcell.testing.policies.form import (
     age_is_possible,
     begin_has_the_form_of_a_state,
-    restarts_include_starts,
-    wanted_steps_exist,
+    resets_include_starts,
+    returned_steps_exist,
 )
 from memcell.testing.policies.harness import BuildPolicy
 from memcell.testing.policies.leaks import (
@@ -29,10 +29,10 @@ from memcell.testing.policies.resuming import memory_dict_resumes
 from memcell.testing.policies.start import start_is_always_blended_in, start_is_part_of_the_model
 
 POLICY_CHECKS: tuple[Callable[[BuildPolicy, StatePolicySpec], None], ...] = (
-    restarts_include_starts,
+    resets_include_starts,
     begin_has_the_form_of_a_state,
     age_is_possible,
-    wanted_steps_exist,
+    returned_steps_exist,
     memory_stays_in_its_sequence,
     state_knows_only_the_past,
     begin_has_no_gradient_to_the_past,

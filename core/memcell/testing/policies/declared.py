@@ -36,7 +36,7 @@ def chance_is_as_declared(build: BuildPolicy, spec: StatePolicySpec) -> None:
         other = lived(build, recordings(), order, seed=2)
         require(
             _differing(one, other, states=False) is None,
-            expected="the same restarts and ages for any random numbers (random_restarts=False)",
+            expected="the same resets and ages for any random numbers (random_restarts=False)",
             did=f"batch {_differing(one, other, states=False)} differs ({order} order)",
             change="Declare random_restarts=True.",
         )
@@ -71,9 +71,9 @@ def streams_are_needed_as_declared(build: BuildPolicy, spec: StatePolicySpec) ->
 
 
 def _differing(a: list[HarnessBatch], b: list[HarnessBatch], states: bool) -> int | None:
-    """Return the first batch with other restarts or ages (or states), None where all agree."""
+    """Return the first batch with other resets or ages (or states), None where all agree."""
     for k, (p, q) in enumerate(zip(a, b, strict=True)):
-        agree = torch.equal(p.restarts, q.restarts) and torch.equal(p.begin.age, q.begin.age)
+        agree = torch.equal(p.resets, q.resets) and torch.equal(p.begin.age, q.begin.age)
         if states:
             agree = agree and state_distance(p.begin.state, q.begin.state) == 0
         if not agree:

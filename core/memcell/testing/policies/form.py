@@ -1,4 +1,4 @@
-"""The form of what a policy answers: restarts, states, ages, wanted steps."""
+"""The form of what a policy returns: resets, states, ages, steps."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from memcell.testing.policies.harness import (
 )
 
 
-def restarts_include_starts(build: BuildPolicy, spec: StatePolicySpec) -> None:
-    """`restarts` is ``[T, B]`` bool, and True wherever ``batch.starts`` is."""
+def resets_include_starts(build: BuildPolicy, spec: StatePolicySpec) -> None:
+    """`resets` is ``[T, B]`` bool, and True wherever ``batch.starts`` is."""
     for order in orders(spec):
         world = PolicyHarness(made(build), recordings(), order)
         for k in range(world.n_batches):
             batch = world.batch(k)
-            got = world.policy.restarts(batch, world.memory)
+            got = world.policy.resets(batch, world.memory)
             form = isinstance(got, Tensor) and got.dtype == torch.bool
             require(
                 form and got.shape == batch.starts.shape,
-                expected=f"restarts to be [T, B] bool, {list(batch.starts.shape)}",
+                expected=f"resets to be [T, B] bool, {list(batch.starts.shape)}",
                 did=f"it is {_form(got)}",
                 change="Return batch.starts, or batch.starts | more.",
             )
             missing = int((batch.starts & ~got).sum())
             require(
                 missing == 0,
-                expected="a restart at every start of a recording and after every gap",
+                expected="a reset at every start of a recording and after every gap",
                 did=f"{missing} of batch.starts were left out in batch {k}",
                 change="Return batch.starts | more: what lies before a gap is no memory of what follows.",
             )
@@ -44,29 +44,29 @@ def restarts_include_starts(build: BuildPolicy, spec: StatePolicySpec) -> None:
 
 
 def begin_has_the_form_of_a_state(build: BuildPolicy, spec: StatePolicySpec) -> None:
-    """`begin` and `fresh` give states like the model's start, and ages ``[B]`` int64 of 0 or more."""
+    """`begin` and `initial_state` give states like the model's start, and ages ``[B]`` int64 of 0 or more."""
     for order in orders(spec, overlapping=True):
         world = PolicyHarness(made(build), recordings(), order)
-        like = world.memory.fresh(LANES)
+        like = world.memory.initial_state(LANES)
         world.policy.begin_epoch(world.memory)
         for k in range(world.n_batches):
             batch = world.batch(k)
-            fresh = world.policy.fresh(batch, world.memory)
+            initial_state = world.policy.initial_state(batch, world.memory)
             begin = world.policy.begin(batch, world.memory)
-            for name, state in (("begin", begin.state), ("fresh", fresh)):
+            for name, state in (("begin", begin.state), ("initial_state", initial_state)):
                 require(
                     _same_form(state, like),
                     expected=f"{name} to give a state of the form {_form(like)}",
                     did=f"it gave {_form(state)} in batch {k}",
-                    change="Make states with memory.fresh, and change them with memcell.recurrent.where "
-                    "and map_state, which keep their types.",
+                    change="Make states with memory.initial_state, and change them with "
+                    "memcell.recurrent.where and map_state, which keep their types.",
                 )
             age = begin.age
             require(
                 age.shape == (LANES,) and age.dtype == torch.int64 and bool((age >= 0).all()),
                 expected=f"begin to give ages [{LANES}] int64, 0 or more",
                 did=f"it gave {_form(age)} {age.tolist()} in batch {k}",
-                change="Give the steps since the lane's state was last reset; 0 for a fresh one.",
+                change="Give the steps since the lane's state was last reset; 0 for an initial one.",
             )
             world.run(batch)
 
@@ -92,27 +92,27 @@ def age_is_possible(build: BuildPolicy, spec: StatePolicySpec) -> None:
                     expected=f"an age of at most {oldest} at step {offset} of {source.name}, whose last "
                     f"start was {oldest} steps before",
                     did=f"begin gave {age}",
-                    change="Carry the age with the state it belongs to, and restart both together.",
+                    change="Carry the age with the state it belongs to, and reset both together.",
                 )
                 require(
                     age == 0 or not spec.borrows,
                     expected="a state made of other windows' states to have the age 0 (borrows=True)",
                     did=f"begin gave {age} at step {offset} of {source.name}",
-                    change="Give the age of StatePolicy.afresh: such a state is a random start.",
+                    change="Give the age of StatePolicy.initial_carried: such a state is a random start.",
                 )
 
 
-def wanted_steps_exist(build: BuildPolicy, spec: StatePolicySpec) -> None:
-    """`wants` names numbers of steps from 0 to T, and `end` is given exactly these."""
+def returned_steps_exist(build: BuildPolicy, spec: StatePolicySpec) -> None:
+    """`return_steps` names numbers of steps from 0 to T, and `end` is given exactly these."""
     for order in orders(spec, overlapping=True):
         world = PolicyHarness(made(build), recordings(), order)
         for k in range(world.n_batches):
             batch = world.batch(k)
-            wanted = world.policy.wants(batch)
+            wanted = world.policy.return_steps(batch)
             wrong = [w for w in wanted if not isinstance(w, int) or not 0 <= w <= batch.time_steps]
             require(
                 not wrong,
-                expected=f"wants to give whole numbers from 0 to T = {batch.time_steps}",
+                expected=f"return_steps to give whole numbers from 0 to T = {batch.time_steps}",
                 did=f"it gave {tuple(wanted)} in batch {k}",
                 change="Count steps done: batch.advance is the state at which the lane goes on.",
             )

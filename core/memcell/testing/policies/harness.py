@@ -147,16 +147,16 @@ class HarnessBatch:
     Args:
         batch: The batch.
         begin: What the policy began with.
-        fresh: What a restarted lane has.
-        restarts: ``[T, B]`` where it restarted memory.
+        initial_state: The state of a lane that is reset.
+        resets: ``[T, B]`` where it reset memory.
         ran: What the network gave.
         random: State of the run's generator before the batch.
     """
 
     batch: Batch
     begin: CarriedState
-    fresh: State
-    restarts: Tensor
+    initial_state: State
+    resets: Tensor
     ran: NetworkOutput
     random: Tensor
 
@@ -206,22 +206,27 @@ class PolicyHarness:
         """Run one batch as the trainer does."""
         policy, memory = self.policy, self.memory
         random = memory.generator.get_state()
-        begin, fresh = policy.begin(batch, memory), policy.fresh(batch, memory)
-        restarts = policy.restarts(batch, memory)
+        begin, initial_state = policy.begin(batch, memory), policy.initial_state(batch, memory)
+        resets = policy.resets(batch, memory)
         ran = self.network(
             batch.x,
             begin,
-            fresh,
-            restarts | batch.starts,
+            initial_state,
+            resets | batch.starts,
             batch.valid,
-            keep=policy.wants(batch),
-            gather=True,
+            return_steps=policy.return_steps(batch),
+            update_statistics=True,
             generator=memory.generator,
         )
         policy.end(batch, ran.states, memory)
         memory.update += 1
         return HarnessBatch(
-            batch=batch, begin=begin, fresh=fresh, restarts=restarts, ran=ran, random=random
+            batch=batch,
+            begin=begin,
+            initial_state=initial_state,
+            resets=resets,
+            ran=ran,
+            random=random,
         )
 
 

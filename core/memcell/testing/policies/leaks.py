@@ -58,7 +58,7 @@ def memory_stays_in_its_sequence(build: BuildPolicy, spec: StatePolicySpec) -> N
                     expected=f"nothing after the gap at step {cut} of {source.name} to depend on what "
                     f"was before it ({order} order)",
                     did=f"outputs changed by {gap:.3g}",
-                    change="Let restarts hold batch.starts, and replay from the last start only.",
+                    change="Let resets hold batch.starts, and replay from the last start only.",
                 )
 
 

@@ -50,7 +50,7 @@ def memory_dict_resumes(build: BuildPolicy, spec: StatePolicySpec) -> None:
                 gap = max(
                     state_distance(moment.begin.state, true.begin.state),
                     distance(moment.begin.age, true.begin.age),
-                    distance(moment.restarts, true.restarts),
+                    distance(moment.resets, true.resets),
                 )
                 require(
                     gap == 0,

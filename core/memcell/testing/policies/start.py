@@ -36,7 +36,7 @@ def start_is_part_of_the_model(build: BuildPolicy, spec: StatePolicySpec) -> Non
         not held,
         expected="trainable starts inside the model",
         did=f"the policy itself holds parameters in {', '.join(held)}",
-        change="Make them in the Start that make_start returns, and reach them by memory.fresh.",
+        change="Make them in the Start that make_start returns, and reach them by memory.initial_state.",
     )
     for dtype in (torch.float32, torch.float64):
         state = start.to(dtype)(5, torch.device("cpu"), dtype)
@@ -51,7 +51,7 @@ def start_is_part_of_the_model(build: BuildPolicy, spec: StatePolicySpec) -> Non
 
 
 def start_is_always_blended_in(build: BuildPolicy, spec: StatePolicySpec) -> None:
-    """A trained start is in the graph of every batch, also where no lane restarts."""
+    """A trained start is in the graph of every batch, also where no lane is reset."""
     for order in orders(spec):
         world = PolicyHarness(made(build), recordings(), order)
         parameters = dict(world.network.start.named_parameters())

@@ -307,15 +307,15 @@ def _end(d: _Drawing, width: int | None, states: dict[str, int]) -> str:
 
 def _cases(rng: random.Random) -> tuple[Case, ...]:
     """Return two windows for one and the same program."""
-    gather, gradient, frozen = rng.random() < 0.8, rng.random() < 0.7, rng.random() < 0.2
+    update_statistics, gradient, frozen = rng.random() < 0.8, rng.random() < 0.7, rng.random() < 0.2
     return tuple(
         Case(
             steps=rng.choice([1, 2, 3, 5, 6, 9]),
             lanes=rng.choice([1, 2, 3, 5, 7, 7, 12, 37]),
-            restarts=rng.random() < 0.5,
+            resets=rng.random() < 0.5,
             padding=rng.random() < 0.5,
             threads=rng.choice([1, 1, 2, 3]),
-            gather=gather,
+            update_statistics=update_statistics,
             input_gradient=gradient,
             frozen=frozen,
             seed=rng.randrange(1000),

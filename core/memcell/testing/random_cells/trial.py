@@ -46,10 +46,10 @@ class Case:
     Args:
         steps: T.
         lanes: B.
-        restarts: Some lanes restart within it, and the ages at its beginning differ.
+        resets: Some lanes are reset within it, and the ages at its beginning differ.
         padding: Some lanes end before it does.
         threads: Of generated code.
-        gather: Normalizers gather statistics, as in training.
+        update_statistics: Normalizers accumulate statistics, as in training.
         input_gradient: x needs a gradient.
         frozen: The first parameter needs none.
         seed: Of its numbers.
@@ -57,26 +57,26 @@ class Case:
 
     steps: int = 6
     lanes: int = 5
-    restarts: bool = False
+    resets: bool = False
     padding: bool = False
     threads: int = 1
-    gather: bool = True
+    update_statistics: bool = True
     input_gradient: bool = True
     frozen: bool = False
     seed: int = 0
 
-    def marks(self) -> StepMasks:
-        """Return its marks."""
+    def masks(self) -> StepMasks:
+        """Return its step masks."""
         g = torch.Generator().manual_seed(self.seed)
-        restarts = torch.rand(self.steps, self.lanes, generator=g) < 0.2
+        resets = torch.rand(self.steps, self.lanes, generator=g) < 0.2
         valid = torch.ones(self.steps, self.lanes, dtype=torch.bool)
         age = torch.zeros(self.lanes, dtype=torch.int64)
         if self.padding:
             valid[self.steps // 2 :, self.lanes // 2] = False
             valid[self.steps // 3 :, self.lanes - 1] = False
-        if self.restarts:
+        if self.resets:
             age = torch.arange(self.lanes) % 5
-        return StepMasks.of(restarts & self.restarts, valid, age)
+        return StepMasks.of(resets & self.resets, valid, age)
 
 
 @dataclass(frozen=True)
@@ -188,12 +188,16 @@ def numbers(
     saved = copy.deepcopy(norms.state_dict())
     cell.zero_grad()
     norms.zero_grad()
-    x, state, fresh = _given(cell, case, scale)
-    for tensor in (*leaves(state), *leaves(fresh)):
+    x, state, initial_state = _given(cell, case, scale)
+    for tensor in (*leaves(state), *leaves(initial_state)):
         tensor.requires_grad_()
     x.requires_grad_(case.input_gradient)
-    keep = sorted({max(1, case.steps // 2), case.steps})
-    out, states = unroll(WindowCall(cell, norms, x, state, fresh, case.marks(), keep, case.gather))
+    return_steps = sorted({max(1, case.steps // 2), case.steps})
+    out, states = unroll(
+        WindowCall(
+            cell, norms, x, state, initial_state, case.masks(), return_steps, case.update_statistics
+        )
+    )
     parts = {"output": out}
     for k, kept in states.items():
         parts.update({f"state {k}.{i}": part for i, part in enumerate(leaves(kept))})
@@ -207,7 +211,7 @@ def numbers(
     found: Numbers = {name: part.detach() for name, part in parts.items()}
     found["d input"] = x.grad
     found.update({f"d state {i}": t.grad for i, t in enumerate(leaves(state))})
-    found.update({f"d fresh {i}": t.grad for i, t in enumerate(leaves(fresh))})
+    found.update({f"d initial state {i}": t.grad for i, t in enumerate(leaves(initial_state))})
     for owner in (cell, norms):
         grads = ((n, p.grad) for n, p in owner.named_parameters())
         found.update({f"d {n}": None if g is None else g.clone() for n, g in grads})
@@ -219,10 +223,10 @@ def numbers(
 def _inference(
     unroll: Callable[..., Any], cell: Cell, norms: SiteNorms, case: Case, scale: float = 1.0
 ) -> Numbers:
-    x, state, fresh = _given(cell, case, scale)
+    x, state, initial_state = _given(cell, case, scale)
     with torch.no_grad():
         out, states = unroll(
-            WindowCall(cell, norms, x, state, fresh, case.marks(), (case.steps,), False)
+            WindowCall(cell, norms, x, state, initial_state, case.masks(), (case.steps,), False)
         )
     found: Numbers = {"output at inference": out}
     last = leaves(states[case.steps])
@@ -233,11 +237,11 @@ def _inference(
 def _given(cell: Cell, case: Case, scale: float) -> tuple[Tensor, Any, Any]:
     x = noise(case.steps, case.lanes, cell.input_size, seed=case.seed) * scale
     zero: Any = cell.initial_state(case.lanes, dtype=torch.float64)
-    state, fresh = (
+    state, initial_state = (
         type(zero)(*(0.5 * noise(*t.shape, seed=case.seed + i + j) for j, t in enumerate(zero)))
         for i in (10, 20)
     )
-    return x, state, fresh
+    return x, state, initial_state
 
 
 def _same(a: Tensor | None, b: Tensor | None) -> bool:
