@@ -81,11 +81,12 @@ class EegConfig:
     )
     features: tuple[str, ...] = option(
         ("auto",),
-        help="Feature extractors, one or several: bandpower (log band powers with two ratios per channel), "
-        "correlation (of all pairs of channels), stft (log magnitudes of a short-time Fourier transform up "
-        "to 'high'), raw (the samples of the window), or those of plugins ('memcell plugins' lists them), "
-        "with options as NAME:OPTION=VALUE; 'auto' is what the encoder reads: raw for raw_cnn, else "
-        "bandpower.",
+        help="Feature extractors, one or several: relative (log band powers of each channel less their "
+        "mean, and its mobility, which no gain changes), bandpower (log band powers with two ratios per "
+        "channel), correlation (of all pairs of channels), stft (log magnitudes of a short-time Fourier "
+        "transform up to 'high'), raw (the samples of the window), or those of plugins "
+        "('memcell plugins' lists them), with options as NAME:OPTION=VALUE; 'auto' is what "
+        "the encoder reads: raw for raw_cnn, else bandpower.",
     )
     normalization: str = option(
         "auto",

@@ -16,7 +16,7 @@ from memcell_eeg.features.chunks import signal_chunks
 from memcell_eeg.features.pipeline import Pipeline
 from memcell_eeg.features.stream import FeatureStream
 
-KINDS = ("bandpower", "correlation", "stft", "raw")
+KINDS = ("relative", "bandpower", "correlation", "stft", "raw")
 
 
 def pipeline(**options) -> Pipeline:

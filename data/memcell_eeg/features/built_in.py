@@ -11,6 +11,13 @@ BUILT_IN: dict[str, FeatureExtractorSpec] = {
     spec.name: spec
     for spec in (
         FeatureExtractorSpec(
+            name="relative",
+            factory="memcell_eeg.features.relative:RelativePowers",
+            checks=_CHECKS,
+            summary="Log powers of each channel relative to each other, and its mobility: free of the gain.",
+            reference="Welch 1967; Hjorth 1970",
+        ),
+        FeatureExtractorSpec(
             name="bandpower",
             factory="memcell_eeg.features.bandpower:BandPowers",
             checks=_CHECKS,

@@ -1,0 +1,88 @@
+"""Log powers of each channel relative to each other, and its mobility: nothing in them depends on the gain.
+
+The power of a band is the mean of the power spectral density over ``[from, to)`` Hz, by Welch's (1967)
+method: Hann segments of 4 s that overlap by half or more and are spread evenly over the window, or one
+segment where the window is not longer. The feature is its natural logarithm less the mean of the logarithms
+of all bands, so that an amplifier, an electrode or a skull that makes everything larger by a factor changes
+nothing. Mobility (Hjorth 1970) is the root mean square frequency, ``sd(x') / (2 pi sd(x))`` in Hz, and the
+feature its natural logarithm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memcell_eeg.features.spectra import Spectra
+from memcell_eeg.features.windows import SignalWindow
+
+#: Edges in Hz. Above half the rate a band ends there.
+BANDS: dict[str, tuple[float, float]] = {
+    "slow delta": (0.5, 2.0),
+    "delta": (2.0, 4.0),
+    "theta": (4.0, 8.0),
+    "alpha": (8.0, 11.0),
+    "sigma": (11.0, 16.0),
+    "beta": (16.0, 22.0),
+}
+
+#: Seconds of a segment of Welch's method.
+SEGMENT = 4.0
+
+#: Added before the logarithm, uV^2/Hz: a hundredth of an amplifier's own noise, far below any EEG.
+FLOOR = 1e-6
+#: Added to the variances of mobility, uV^2, as of a wave of `FLOOR_HZ`: silence is a finite number.
+FLOOR_VARIANCE, FLOOR_HZ = 1e-5, 10.0
+
+
+def names(channels: Sequence[str]) -> tuple[str, ...]:
+    """Return the features' names: the bands and the mobility of the first channel, then of the next."""
+    features = (*(f"relative {band}" for band in BANDS), "mobility")
+    return tuple(f"{channel} {feature}" for channel in channels for feature in features)
+
+
+class RelativePowers:
+    """Makes ``[k, C * 7]`` of ``[k, C, w]`` uV, band-passed; a `FeatureExtractor`.
+
+    Args:
+        signal: What it is built for.
+    """
+
+    normalized = True
+
+    def __init__(self, signal: SignalWindow, config: object = None) -> None:
+        self.names = names(signal.channels)
+        self.delay = signal.window / 2
+        self._rate = rate = signal.rate
+        self._segment = min(signal.width, round(SEGMENT * rate))
+        low, high = BANDS["slow delta"][0], BANDS["beta"][1]
+        # Zero-padded to 2 s at least: every band has bins, also behind the first steps of a segment.
+        self._spectra = Spectra(rate, max(self._segment, round(2 * rate)), low, high)
+        # The bands follow each other, so each begins where the one before it ends.
+        starts = np.searchsorted(self._spectra.frequencies, [a for a, _ in BANDS.values()])
+        self._starts = 2 * starts
+        self._bins = np.diff(starts, append=len(self._spectra.frequencies))
+
+    def __call__(self, samples: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return the features."""
+        out = np.empty((*samples.shape[:2], len(BANDS) + 1))
+        logs = np.log(self._powers(samples) + FLOOR)
+        out[:, :, :-1] = logs - logs.mean(axis=2, keepdims=True)
+        x = samples.astype(np.float64)
+        slopes = np.diff(x, axis=2) * (self._rate / (2 * np.pi))
+        size = x.var(axis=2) + FLOOR_VARIANCE
+        out[:, :, -1] = 0.5 * np.log((slopes.var(axis=2) + FLOOR_HZ**2 * FLOOR_VARIANCE) / size)
+        return out.reshape(len(samples), -1)
+
+    def _powers(self, samples: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return ``[k, C, n_bands]`` uV^2/Hz."""
+        width = samples.shape[2]
+        length = min(width, self._segment)
+        n = 1 + -(-2 * (width - length) // length)
+        total = np.zeros((*samples.shape[:2], len(BANDS)))
+        for first in np.linspace(0, width - length, n).round().astype(int).tolist():
+            squares, scale = self._spectra.parts(samples[:, :, first : first + length])
+            total += np.add.reduceat(squares, self._starts, axis=2) * (scale / self._bins)
+        return total / n
