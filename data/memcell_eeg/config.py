@@ -46,12 +46,14 @@ class EegConfig:
         "none",
         choices=("none", "average"),
         help="'average' subtracts the mean of the chosen EEG channels from each of them.",
+        advanced=True,
     )
     outlier: float = option(
         500.0,
         unit="uV",
         low=0,
         help="A sample further than this from the median of the last 5 is replaced by it; 0 for never.",
+        advanced=True,
     )
     rate: float = option(
         100.0,
@@ -59,25 +61,37 @@ class EegConfig:
         low=40,
         high=1000,
         help="Rate after polyphase resampling; recordings slower than this keep the slowest's rate.",
+        advanced=True,
     )
-    low: float = option(0.5, unit="Hz", low=0.05, high=10, help="Lower edge of the band-pass.")
-    high: float = option(35.0, unit="Hz", low=12, high=200, help="Upper edge of the band-pass.")
+    low: float = option(
+        0.5, unit="Hz", low=0.05, high=10, help="Lower edge of the band-pass.", advanced=True
+    )
+    high: float = option(
+        35.0, unit="Hz", low=12, high=200, help="Upper edge of the band-pass.", advanced=True
+    )
     phase: str = option(
         "causal",
         choices=("causal", "zero"),
         help="'zero' resamples and filters without delay and looks into the future: not for alarms.",
+        advanced=True,
     )
 
     cache: str = option(
         "default",
         help="Folder where features are kept from one run to the next; 'default' is the user's cache "
         "folder, 'off' keeps none.",
+        advanced=True,
     )
 
     # the features of a step
-    step: float = option(0.2, unit="s", low=0.05, high=30, help="Length of a step.")
+    step: float = option(0.2, unit="s", low=0.05, high=30, help="Length of a step.", advanced=True)
     window: float = option(
-        1.0, unit="s", low=0.5, high=60, help="Past signal that a step's features are made of."
+        1.0,
+        unit="s",
+        low=0.5,
+        high=60,
+        help="Past signal that a step's features are made of.",
+        advanced=True,
     )
     features: tuple[str, ...] = option(
         ("auto",),
@@ -96,12 +110,13 @@ class EegConfig:
         "recording, which looks into the future; 'auto' is causal for a signal, else training.",
     )
     normalization_memory: float = option(
-        300.0, unit="s", low=10, help="Time constant of the causal normalization."
+        300.0, unit="s", low=10, help="Time constant of the causal normalization.", advanced=True
     )
 
     strict: bool = option(
         False,
         help="Stop at a recording or a label that cannot be used; otherwise it is left out and named.",
+        advanced=True,
     )
 
     # the labels
@@ -114,9 +129,14 @@ class EegConfig:
         "majority",
         choices=("majority", "any"),
         help="A step is positive when half of it is, or when any of it is.",
+        advanced=True,
     )
     blink: float = option(
-        0.0, unit="s", low=0, help="Positive intervals shorter than this become negative."
+        0.0,
+        unit="s",
+        low=0,
+        help="Positive intervals shorter than this become negative.",
+        advanced=True,
     )
     min_duration: float = option(
         0.0,
@@ -124,28 +144,39 @@ class EegConfig:
         low=0,
         help="Positive intervals from blink to this length are left unlabelled; shorter detections "
         "are no events.",
+        advanced=True,
     )
     max_duration: float = option(
         0.0,
         unit="s",
         low=0,
         help="Longer events are counted in parts of this length; 0 for never.",
+        advanced=True,
     )
     merge: float = option(
-        0.0, unit="s", low=0, help="Positive intervals (events) this close together are one."
+        0.0,
+        unit="s",
+        low=0,
+        help="Positive intervals (events) this close together are one.",
+        advanced=True,
     )
 
     # training
     around_transitions: bool = option(
-        False, help="Train only on the steps around a change of the label."
+        False, help="Train only on the steps around a change of the label.", advanced=True
     )
     margin: float = option(
-        5.0, unit="s", low=0, help="Seconds on each side of a change under around-transitions."
+        5.0,
+        unit="s",
+        low=0,
+        help="Seconds on each side of a change under around-transitions.",
+        advanced=True,
     )
     class_weights: str = option(
         "balanced",
         choices=("balanced", "none"),
         help="'balanced' lets both classes weigh the same in the loss.",
+        advanced=True,
     )
     decision: str = option(
         "threshold",
@@ -153,6 +184,7 @@ class EegConfig:
         help="How the cost ratio is applied: by the threshold of least cost on validation, by an intercept "
         "(a shift of the logit, fitted on validation), or by a loss weighted by the costs. Or not at all: "
         "'kappa' takes the threshold of the largest kappa on validation, 'likelier' the likelier class.",
+        advanced=True,
     )
     cost_ratio: float = option(
         1.0,
@@ -166,8 +198,9 @@ class EegConfig:
         choices=("none", "linear", "raw_cnn"),
         help="The encoder between features and cell: 'linear' learns a projection, 'raw_cnn' a small "
         "convolutional network over the raw samples; other features bypass it.",
+        advanced=True,
     )
-    encoder_size: int = option(32, low=1, help="Outputs of the encoder.")
+    encoder_size: int = option(32, low=1, help="Outputs of the encoder.", advanced=True)
 
     # splits and scores
     split: str = option(
@@ -181,25 +214,36 @@ class EegConfig:
     held_out: str = option(
         "",
         help="Under split loso: the subject to test on, for the run of this one alone; empty for all.",
+        advanced=True,
     )
-    valid_fraction: float = option(0.2, low=0, high=0.8, help="Share of the validation split.")
-    test_fraction: float = option(0.3, low=0.01, high=0.8, help="Share of the test split.")
+    valid_fraction: float = option(
+        0.2, low=0, high=0.8, help="Share of the validation split.", advanced=True
+    )
+    test_fraction: float = option(
+        0.3, low=0.01, high=0.8, help="Share of the test split.", advanced=True
+    )
     split_gap: float = option(
-        5.0, unit="s", low=0, help="Dropped between the parts of a split by time."
+        5.0, unit="s", low=0, help="Dropped between the parts of a split by time.", advanced=True
     )
     split_seed: int = option(
         0,
         low=0,
         help="Seed of the split by subject, of who validates under loso, and of the noise baseline.",
+        advanced=True,
     )
     baselines: str = option(
         "few",
         choices=("few", "all"),
         help="Baselines that are scored beside the networks: 'few' is quick; 'all' adds past steps, "
         "lasso-probit and partial least squares, which a comparison always has.",
+        advanced=True,
     )
     tolerance: float = option(
-        0.5, unit="s", low=0, help="How far a detected event may lie from a true one to match it."
+        0.5,
+        unit="s",
+        low=0,
+        help="How far a detected event may lie from a true one to match it.",
+        advanced=True,
     )
 
     @property
@@ -301,4 +345,5 @@ def changed(
         low=found.low,
         high=found.high,
         choices=choices or found.choices,
+        advanced=found.advanced,
     )

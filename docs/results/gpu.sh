@@ -35,7 +35,7 @@ stage tests-training 360 python -m pytest -q -n 4 --maxprocesses 4 -p no:cachepr
 stage tests-ways 450 python -m pytest -q -n 6 --maxprocesses 6 -p no:cacheprovider --show-capture=no "$tests/test_cuda.py" -m ""
 
 recall=(memory --task recall --streams 16 --trials 20 --lag 40 --time-steps 20 --window 20 --epochs 8
-        --patience 0 --control none --learning-rate 0.01)
+        --min-updates 200 --patience 0 --control none --learning-rate 0.01)
 run() { local name=$1 limit=$2; shift 2; rm -rf "${out:?}/$name"; stage "$name" "$limit" memcell train "$@" --out "$out/$name"; }
 run train-lstm 45 "${recall[@]}" --device cuda
 run train-lstm-cpu 45 "${recall[@]}" --device cpu

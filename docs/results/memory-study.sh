@@ -9,7 +9,11 @@ set -euo pipefail
 out=${1:-runs/memory} sleep=${2:-../shared/data/sleep-edf} eyes=${3:-../shared/data/eeg-eye-state/eeg-eye-state.csv}
 mnist=${4:-../shared/data/mnist}
 export OMP_NUM_THREADS=1
-compare() { local name=$1; shift; echo "== $name"; memcell compare "$@" --jobs "${JOBS:-2}" --out "$out/$name"; }
+compare() {
+  local name=$1 app=$2; shift 2; echo "== $name"
+  # where --epochs is typed, as many updates as there were by default then; a later --min-updates counts
+  memcell compare "$app" --min-updates 200 "$@" --jobs "${JOBS:-2}" --out "$out/$name"
+}
 
 night=(microsleep --data sleep-edf-powers --data.path "$sleep" --epochs 15 --min-updates 0)
 recall=(memory --task recall --symbols 2 --distractors 2 --streams 16 --trials 20 --lag 40 --time-steps 20

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from memcell.cli.main import main
+from memcell.recurrent.refusals import Unsupported
 from memcell.sequences.time_series import TimeSeries
 from memcell_data.checks.check import Check
 from memcell_eeg.preparation.notes import _shared
@@ -28,7 +29,56 @@ def test_more_epochs_than_were_asked_for_are_said(tmp_path, capsys, least) -> No
     with pytest.raises(SystemExit, match="0"):
         main(["train", "memory", *TINY, "--epochs", "1", "--min-updates", least, "--out", out])
     said = "".join(capsys.readouterr())
-    assert ("type --min-updates 0 for 1 epochs" in said) == (least != "0")
+    assert ("type --min-updates 0 for 1 epoch" in said) == (least != "0")
+
+
+def said_by(tmp_path, capsys, *options: str) -> str:
+    """Return what a tiny run in ``tmp_path / "run"`` says."""
+    with pytest.raises(SystemExit, match="0"):
+        main(["train", "memory", *TINY, *options, "--out", str(tmp_path / "run")])
+    return "".join(capsys.readouterr())
+
+
+def test_typed_epochs_are_what_is_done(tmp_path, capsys) -> None:
+    assert "1 epoch done" in said_by(tmp_path, capsys, "--epochs", "1")
+
+
+def test_typed_epochs_win_over_the_updates_of_a_config_file(tmp_path, capsys) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text("[training]\nepochs = 40\nmin_updates = 200\n")
+    assert "all 2 epochs done" in said_by(tmp_path, capsys, "--config", str(file), "--epochs", "2")
+
+
+def test_what_holds_of_both_networks_is_said_once(tmp_path, capsys) -> None:
+    options = ("--control", "reset", "--epochs", "1", "--min-updates", "40")
+    said = said_by(tmp_path, capsys, *options)
+    assert said.count("1 epoch") == 1
+    assert said.count("time loop") == 1
+
+
+def test_a_reason_for_the_eager_loop_is_said_once(tmp_path, capsys, monkeypatch) -> None:
+    monkeypatch.setattr("memcell_compiler.backend.NativeBackend.why_not", lambda *_: "for a test")
+
+    def refuse(*_: object) -> None:
+        raise Unsupported("for a test")
+
+    monkeypatch.setattr("memcell_compiler.backend.NativeBackend.run", refuse)
+    said = said_by(tmp_path, capsys, "--epochs", "1", "--backend", "native")
+    assert said.count("for a test") == 1
+
+
+def test_the_result_stands_last_and_tables_within_80_columns(tmp_path, capsys) -> None:
+    lines = said_by(tmp_path, capsys, "--epochs", "1").splitlines()
+    rule = next(i for i, line in enumerate(lines) if line and not line.strip("-"))
+    table = lines[rule - 4 : rule + 4]
+    assert max(map(len, table)) <= 80
+    (result,) = [i for i, line in enumerate(lines) if line.startswith("Accuracy ")]
+    assert result > rule
+    assert not any(line.startswith("note: ") for line in lines[rule:result])
+
+
+def test_the_bound_without_memory_is_that_of_the_windows(tmp_path, capsys) -> None:
+    assert "no memory beyond a window (10 steps" in said_by(tmp_path, capsys, "--epochs", "1")
 
 
 def sequence(name, targets):

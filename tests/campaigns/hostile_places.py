@@ -22,8 +22,32 @@ from tests.campaigns import command_line, forking
 from tests.campaigns.kills.killing import Tally, digests
 from tests.campaigns.smallest import LIMIT, TASK, Recordings, recordings
 
-TRAIN = ["train", "memory", *TASK, "--epochs", "1", "--probe", "order", "--probe-budget", "2"]
-COMPARE = ["compare", "memory", *TASK, "--epochs", "1", "--policy", "carry,reset", "--seeds", "1"]
+TRAIN = [
+    "train",
+    "memory",
+    *TASK,
+    "--epochs",
+    "1",
+    "--min-updates",
+    "200",
+    "--probe",
+    "order",
+    "--probe-budget",
+    "2",
+]
+COMPARE = [
+    "compare",
+    "memory",
+    *TASK,
+    "--epochs",
+    "1",
+    "--min-updates",
+    "200",
+    "--policy",
+    "carry,reset",
+    "--seeds",
+    "1",
+]
 
 
 def commands(made: Recordings, out: Path) -> dict[str, tuple[list[str], list[str], Path]]:

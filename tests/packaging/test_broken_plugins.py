@@ -189,6 +189,7 @@ def test_command_line_lists_them_all(folder):
         if word:
             assert word in status[name, f"memcell-{name}"]
     assert status["gru", "memcell-rnn"] == "ok"
+    assert status["late", "memcell-late"] == "failed: there is no module 'no_such_library'"
     assert "memcell-rnn" in status["lstm", "memcell-duplicate"]
     assert "memcell-duplicate" in status["lstm", "memcell-rnn"]
     assert {r["version"] for r in rows if r["name"] == "exits"} == {version("exits")}

@@ -14,6 +14,7 @@ from memcell.errors import UsageError
 from memcell.plugins.options import to_mapping
 from memcell.progress import SILENT, Progress
 from memcell.sequences.time_series import TimeSeries
+from memcell.settings.options import TrainingConfig
 from memcell_memory_tasks.config import MemoryConfig
 from memcell_memory_tasks.problem import MemoryProblem
 from memcell_memory_tasks.scores import MAIN, scores
@@ -100,7 +101,8 @@ class MemoryTasks:
         """Score what needs no memory on the test split; all of it is quick, so ``every`` adds nothing."""
         from memcell_memory_tasks.baselines import baselines
 
-        return baselines(self.problem, task, self.config.window)
+        window = self.config.window or TrainingConfig().time_steps
+        return baselines(self.problem, task, window)
 
     def picture(
         self,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 from memcell.errors import ConfigError
 from memcell.plugins.options import option
+from memcell.settings.options import TrainingConfig
 
 TASKS = ("recall", "temporal_order", "reber", "order_digits", "sequential_digits")
 
@@ -19,12 +21,11 @@ class MemoryConfig:
         0, low=0, help="Seed of the data: streams, distractors, splits. Not the seed of training."
     )
     window: int = option(
-        50,
-        low=1,
+        0,
+        low=0,
         high=1000000,
         unit="steps",
-        help="The --time-steps that the row 'no memory beyond a window' is worked out for; give both "
-        "the same.",
+        help="The window that the row 'no memory beyond a window' is worked out for; 0 for --time-steps.",
     )
 
     # streams of trials: recall, temporal_order, reber
@@ -104,6 +105,10 @@ class MemoryConfig:
         "of 784 pixels).",
     )
     permutation_seed: int = option(1, low=0, high=2**31, help="Seed of the order of the pixels.")
+
+    def following(self, training: TrainingConfig) -> Self:
+        """Return this config with the window that the network is trained with, where none was typed."""
+        return self if self.window else replace(self, window=training.time_steps)
 
     def validate(self) -> None:
         """Check what concerns two options at once.

@@ -62,6 +62,7 @@ class Row:
         cell: Of a network: its cell; empty for a baseline, as the next two.
         trained_with: The state policy of its training.
         inferred_with: The policy at inference.
+        deployable: False for a baseline that knows what nobody knows when it would be used.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Row:
     cell: str = ""
     trained_with: str = ""
     inferred_with: str = ""
+    deployable: bool = True
 
     @classmethod
     def of_network(cls, cell: str, trained_with: str, inferred_with: str, **values: Any) -> Row:

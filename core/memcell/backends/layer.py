@@ -44,6 +44,8 @@ class Layer(nn.Module):
         #: What stands for it in compiled code.
         self.number = numbered(self)
         self._refused: set[str] = set()
+        #: What a person was told of where it runs; a reason that stands there is not warned of again.
+        self.announced = ""
         #: Why it runs on the eager loop whatever was asked for, streams included; empty where it need not.
         self.eager_because = ""
         #: Looks at the first window that is trained on; None where nobody has to.
@@ -112,7 +114,8 @@ class Layer(nn.Module):
                     reasons.append((backend, str(reason)))
                 continue
             for refused, why in reasons:
-                choose.warn(self.cell, refused, why, backend)
+                if why not in self.announced:
+                    choose.warn(self.cell, refused, why, backend)
             return result
         raise AssertionError("the eager loop runs anything")
 

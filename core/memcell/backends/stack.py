@@ -37,6 +37,13 @@ class RecurrentStack(nn.Module):
         """Which backend the layers run on, in words (they differ at most in width)."""
         return self._layer(0).runs
 
+    def announce(self) -> str:
+        """Return `runs` for a person to read; the layers then do not warn of what it says."""
+        runs = self.runs
+        for layer in self.each:
+            layer.announced = runs
+        return runs
+
     @property
     def each(self) -> list[Layer]:
         """The layers."""

@@ -14,7 +14,13 @@ from typing import Any
 import click
 
 from memcell.applications.datasets import find_dataset
-from memcell.cli.options import ChoiceOption, config_options, parameter_name, sections
+from memcell.cli.options import (
+    ChoiceOption,
+    ConfigOption,
+    config_options,
+    parameter_name,
+    sections,
+)
 from memcell.cli.terminal import echo
 from memcell.errors import unknown
 from memcell.plugins import Registry, default_registry
@@ -90,7 +96,16 @@ class ConfiguredCommand(click.Command):
             metavar="FILE",
             help="Begin from this config file (as a run folder has one).",
         )
-        self.own = [*own, config]
+        self.own: list[click.Parameter] = [*own, config]
+        every = click.Option(
+            ["--help-all"],
+            is_flag=True,
+            expose_value=False,
+            is_eager=True,
+            callback=_help_with_all,
+            help="Show every option, those of plugins at their defaults included.",
+        )
+        self.own.append(every)
         super().__init__(app.name, callback=run, params=list(self.own), help=help)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -118,7 +133,13 @@ class ConfiguredCommand(click.Command):
         app = typed.get(self.app.name, {})
         if "data" in app:
             typed["data"] = {**typed.get("data", {}), "name": app.pop("data")}
-        return dict(ctx.meta["memcell.base"]), typed
+        base = dict(ctx.meta["memcell.base"])
+        training = typed.get("training", {})
+        if "epochs" in training and "min_updates" not in training:
+            # epochs that are typed are what is done, whatever the file says of updates
+            base["training"] = {**base.get("training", {})}
+            base["training"].pop("min_updates", None)
+        return base, typed
 
     def invoke(self, ctx: click.Context) -> Any:
         """Resolve the config and run."""
@@ -134,17 +155,31 @@ class ConfiguredCommand(click.Command):
         return ctx.invoke(self.callback, config=config, typed=typed, **own)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the options by section."""
+        """Write the options by section: those that many need, or all."""
         own: list[click.Parameter | None] = [*self.own, self.get_help_option(ctx)]
+        every = bool(ctx.meta.get(_ALL))
+        left_out = 0
         titled: list[tuple[str, Sequence[click.Parameter | None]]] = [
             ("Options", own),
             *self.groups,
         ]
         for title, group in titled:
-            records = [r for p in group if p is not None and (r := p.get_help_record(ctx))]
+            records = []
+            for param in group:
+                record = None if param is None else param.get_help_record(ctx)
+                if record is not None and not every and getattr(param, "advanced", False):
+                    left_out += 1
+                elif record is not None:
+                    records.append(record)
             if records:
                 with formatter.section(title):
                     formatter.write_dl(records)
+        if left_out:
+            formatter.write_paragraph()
+            formatter.write(f"{left_out} more options: {ctx.command_path} --help-all\n")
+            formatter.write_text(
+                "Those of a plugin stand here where it is named, as by --policy NAME."
+            )
 
     def _no_such(self, option: str) -> str:
         flags = [o for p in self.params for o in [*p.opts, *p.secondary_opts] if o.startswith("-")]
@@ -173,6 +208,17 @@ class ConfiguredCommand(click.Command):
         return f"no such option: {option}.{hint}"
 
 
+#: Where a context keeps that all options are to be shown.
+_ALL = "memcell.help.all"
+
+
+def _help_with_all(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        ctx.meta[_ALL] = True
+        click.echo(ctx.get_help(), color=ctx.color)
+        ctx.exit()
+
+
 #: Titles and options.
 Groups = list[tuple[str, list[click.Parameter]]]
 
@@ -181,8 +227,8 @@ def chosen_plugin(
     kind: str, args: list[str], base: Mapping[str, Any], registry: Registry
 ) -> Groups:
     """Return the option group of the plugin that ``--kind NAME`` names."""
-    name = _typed(args, kind) or base.get(kind, {}).get("name", DEFAULTS[kind])
-    return [_plugin_group(registry, kind, name, kind)]
+    named = _typed(args, kind) or base.get(kind, {}).get("name")
+    return [_plugin_group(registry, kind, named or DEFAULTS[kind], kind, bool(named))]
 
 
 def option_groups(
@@ -216,9 +262,9 @@ def option_groups(
     groups.insert(1, ("Memory and optimizer (each with options of its own)", choices))
     default = getattr(app_config, "data", None)
     if default is not None:
-        word = _typed(args, "data") or base.get("data", {}).get("name", default)
-        name, _ = find_dataset(registry, word, {})
-        groups.append(_plugin_group(registry, "dataset", name, "data"))
+        named = _typed(args, "data") or base.get("data", {}).get("name")
+        name, _ = find_dataset(registry, named or default, {})
+        groups.append(_plugin_group(registry, "dataset", name, "data", bool(named)))
     for kind in DEFAULTS:
         groups += chosen(kind, args, base, registry)
     typed = _typed(args, "probe")
@@ -231,11 +277,15 @@ def option_groups(
 
 
 def _plugin_group(
-    registry: Registry, kind: str, name: str, section: str
+    registry: Registry, kind: str, name: str, section: str, named: bool
 ) -> tuple[str, list[click.Parameter]]:
+    """Return the options of a plugin; of one that nobody named they are advanced."""
     config = registry.get(kind, name).config_type()
-    title = f"{kind} '{name}'"
-    return title, config_options(section, config, prefix=f"{section}.")
+    options = config_options(section, config, prefix=f"{section}.")
+    for option in options:
+        if isinstance(option, ConfigOption) and not named:
+            option.advanced = True
+    return f"{kind} '{name}'", options
 
 
 #: Flags of version 0.1 and what they are called now.

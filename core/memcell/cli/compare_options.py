@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from memcell.cli.app_command import Groups, option_groups, typed_values
+from memcell.cli.app_command import Groups, chosen_plugin, option_groups, typed_values
 from memcell.cli.options import ChoiceOption, config_options, parameter_name
 from memcell.compare.axes import Axis, named, split
 from memcell.errors import MemcellError, UsageError
@@ -67,7 +67,10 @@ def chosen_plugins(
 ) -> Groups:
     """Return the option groups of every plugin that ``--kind a,b`` names."""
     words = [w for text in typed_values(args, kind) for w in split(text, ",")]
-    words = words or [str(base.get(kind, {}).get("name", DEFAULTS[kind]))]
+    if not words and "name" in base.get(kind, {}):
+        words = [str(base[kind]["name"])]
+    if not words:
+        return chosen_plugin(kind, args, base, registry)
     groups: Groups = []
     seen: set[str] = set()
     for name in dict.fromkeys(_name(word, kind) for word in words):

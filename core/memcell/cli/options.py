@@ -19,12 +19,16 @@ class ConfigOption(click.Option):
         field: The field.
         prefix: Put before the flag (``"cell."``), empty for the app's, training's and network's.
         default: Shown as the default where it differs from the field's.
+
+    Attributes:
+        advanced: ``--help`` leaves it out.
     """
 
     def __init__(
         self, section: str, field: FieldInfo, prefix: str = "", default: Any = None
     ) -> None:
         self.section, self.field = section, field
+        self.advanced = field.advanced
         flag = f"--{prefix}{field.flag}"
         switch = field.type is bool and not field.many
         if switch:

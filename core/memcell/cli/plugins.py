@@ -48,10 +48,11 @@ def plugins(
 ) -> int:
     """List plugins, or show NAME with its options.
 
-    Status is "ok", "duplicate of …" or "failed: …"; with --check, the result of the conformance checks,
-    and for a cell which way its time loop runs; that way's numbers are among the checks. The exit code is
-    1 when a plugin could not be loaded or failed a check. A failure that the plugin declares
-    (expected_failures of its spec), or that --expect names, is none; to pass then is one.
+    Status is "ok" (its modules are there; none is imported), "duplicate of …" or "failed: …"; with
+    --check, the result of the conformance checks, and for a cell which way its time loop runs; that way's
+    numbers are among the checks. The exit code is 1 when a plugin could not be loaded or failed a check. A
+    failure that the plugin declares (expected_failures of its spec), or that --expect names, is none; to
+    pass then is one.
 
     MEMCELL_LOAD_PLUGINS in the environment says what is loaded: empty, the built-in plugins only;
     distributions with commas, those too.
@@ -127,6 +128,8 @@ def _plugins(
             _show(entry)
     else:
         _print(rows, check)
+        if not check:
+            echo("note: nothing was imported; 'memcell plugins --check' tries each of them")
         if selection := str(Selection.of_environment()):
             echo(f"note: {selection}")
     return int(any(row["status"] not in ("ok", "") for row in rows))
@@ -138,10 +141,17 @@ def _row(entry: Entry) -> dict[str, Any]:
         "name": entry.spec.name,
         "distribution": entry.distribution,
         "version": entry.version,
-        "status": f"duplicate of {entry.conflict}" if entry.conflict else "ok",
+        "status": _status(entry),
         "summary": entry.spec.summary,
         "reference": entry.spec.reference,
     }
+
+
+def _status(entry: Entry) -> str:
+    if entry.conflict:
+        return f"duplicate of {entry.conflict}"
+    missing = entry.missing()
+    return f"failed: there is no module '{missing}'" if missing else "ok"
 
 
 def _checked(entries: list[Entry], expected: Expected) -> list[dict[str, Any]]:

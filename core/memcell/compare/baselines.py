@@ -77,6 +77,7 @@ def _rows(app: App, task: Task) -> list[dict[str, Any]]:
             "name": row.name,
             "kind": row.kind,
             "note": row.note,
+            "deployable": row.deployable,
             "scores": _plain(row.scores),
             "subjects": {name: _plain(scores) for name, scores in row.subjects.items()},
         }

@@ -21,6 +21,7 @@ from memcell.interrupt import Interrupted
 from memcell.jobs import Mode, Outcome, Working, run_tasks
 from memcell.plugins import Registry
 from memcell.progress import Progress, progress
+from memcell.reports.numbers import counted
 from memcell.runs.run import Concerns, device_of, no_concerns
 
 Say = Callable[[str], None]
@@ -224,14 +225,14 @@ class _Comparing:
         before = f"; {done} of them are done" if done else ""
         settings = len(plan.configs)
         self.say(
-            f"{settings} setting{_s(settings)} x {len(seeds)} seed{_s(len(seeds))} ({shown}) = "
-            f"{n} run{_s(n)}{before}"
+            f"{counted(settings, 'setting')} x {counted(len(seeds), 'seed')} ({shown}) = "
+            f"{counted(n, 'run')}{before}"
         )
 
     def _say_ends(self) -> None:
         c = self.counted
         self.say(
-            f"{len(self.runs)} run{_s(len(self.runs))}: {c['done']} done, {c['diverged']} diverged, "
+            f"{counted(len(self.runs), 'run')}: {c['done']} done, {c['diverged']} diverged, "
             f"{c['failed']} failed"
         )
         if self.failures:
@@ -287,7 +288,3 @@ def _line(record: RunRecord) -> str:
         f"{record.id}: {record.status}, {record.updates} updates{loss}, "
         f"{record.cpu_seconds:.1f} CPU s{tail}"
     )
-
-
-def _s(n: int) -> str:
-    return "" if n == 1 else "s"

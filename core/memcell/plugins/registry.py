@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -52,6 +53,12 @@ class Entry:
     def origin(self) -> str:
         """Kind, name, distribution and version in words."""
         return f"{self.spec.kind} '{self.spec.name}' of {self.distribution} {self.version}"
+
+    def missing(self) -> str:
+        """Return which of the plugin's modules cannot be found, empty where all are; none is imported."""
+        named = (getattr(self.spec, field, None) for field in REFERENCES)
+        modules = [reference.partition(":")[0] for reference in named if reference]
+        return next((module for module in modules if not _is_there(module)), "")
 
     def config_type(self) -> type[Any]:
         """Import and return its config dataclass."""
@@ -158,6 +165,30 @@ class Entry:
             raise PluginError(
                 f"{self.origin}: importing '{reference}' failed: {_line(error)}"
             ) from error
+
+
+#: Fields of specs that say where something is imported from.
+REFERENCES = ("factory", "config", "checker", "predict_config", "stream_config")
+
+
+def _is_there(module: str) -> bool:
+    """Whether a module can be found; neither it nor a package above it is imported."""
+    whole, places = "", None
+    for part in module.split("."):
+        whole = f"{whole}.{part}" if whole else part
+        imported = sys.modules.get(whole)
+        if imported is not None:
+            places = getattr(imported, "__path__", None)
+            continue
+        try:
+            # every finder is asked: packages that are installed for editing have one of their own
+            found = next(filter(None, (f.find_spec(whole, places) for f in sys.meta_path)), None)
+        except (ImportError, AttributeError, ValueError):
+            return False
+        if found is None:
+            return False
+        places = found.submodule_search_locations
+    return True
 
 
 class Registry:

@@ -25,6 +25,15 @@ def count(value: float) -> str:
     return number(value, 0)
 
 
+def counted(n: int, what: str) -> str:
+    """Return how many of something there are.
+
+    >>> counted(1, "epoch"), counted(2, "epoch")
+    ('1 epoch', '2 epochs')
+    """
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
+
+
 def percent(share: float | None, digits: int = 0) -> str:
     """Return a share in percent.
 

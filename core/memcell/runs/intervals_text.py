@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from memcell.applications.app import Row
 from memcell.escape import line
 from memcell.runs.by_subject import SubjectDifferences, mean_of
+from memcell.runs.tables import aligned, laid_out, networks_first, shown
 from memcell.statistics.bootstrap import NONE, Interval
 
 #: Scores that have their intervals on a screen; the files have all.
@@ -15,46 +16,34 @@ MOST = 3
 
 
 def with_intervals(
-    rows: Sequence[Row], shown: Sequence[str], pooled: Mapping[str, Mapping[str, Interval]]
+    rows: Sequence[Row], scores: Sequence[str], pooled: Mapping[str, Mapping[str, Interval]]
 ) -> str:
     """Return a line a row: each score pooled with its interval, networks first.
 
     Args:
         rows: The rows.
-        shown: Scores; the first `MOST` are shown.
+        scores: Their names; the first `MOST` are shown.
         pooled: Row name to score to interval.
     """
-    shown = shown[:MOST]
-    ordered = [r for r in rows if r.kind == "network"] + [r for r in rows if r.kind != "network"]
-    width = max([len(line(r.name)) for r in rows] + [8])
-    lines = [" " * width + "".join(f"  {name.replace('_', ' '):<22}" for name in shown)]
-    for i, row in enumerate(ordered):
-        if i and row.kind != "network" and ordered[i - 1].kind == "network":
-            lines.append("-" * len(lines[0]))
-        cells = (
-            between(row.scores.get(n, math.nan), pooled.get(row.name, {}).get(n, NONE))
-            for n in shown
-        )
-        lines.append(f"{line(row.name):<{width}}" + "".join(f"  {c:<22}" for c in cells))
-    return "\n".join(each.rstrip() for each in lines)
+    ordered = networks_first(rows)
+    columns = []
+    for name in scores[:MOST]:
+        ends = [pooled.get(row.name, {}).get(name, NONE) for row in ordered]
+        values = [row.scores.get(name, math.nan) for row in ordered]
+        columns.append((name.replace("_", " "), list(map(between, values, ends))))
+    return aligned(ordered, columns)
 
 
 def by_subject(rows: Sequence[Row], name: str) -> str:
     """Return a line a row: a score of each subject, and their mean with its interval."""
     subjects = sorted({u for row in rows for u in row.subjects})
-    width = max([len(line(r.name)) for r in rows] + [8])
-    column = max([len(line(u)) for u in subjects] + [5])
-    heads = "".join(f"  {line(u):>{column}}" for u in subjects)
-    lines = [f"{name.replace('_', ' '):<{width}}{heads}  mean"]
-    for row in rows:
-        cells = (_number(row.subjects.get(u, {}).get(name, math.nan)).strip() for u in subjects)
-        mean = mean_of(row, name)
-        lines.append(
-            f"{line(row.name):<{width}}"
-            + "".join(f"  {c:>{column}}" for c in cells)
-            + f"  {between(mean.value, mean.interval)}"
-        )
-    return "\n".join(lines)
+    columns = [
+        (subject, [shown(row.subjects.get(subject, {}).get(name, math.nan)) for row in rows])
+        for subject in subjects
+    ]
+    means = [mean_of(row, name) for row in rows]
+    columns.append(("mean", [between(mean.value, mean.interval) for mean in means]))
+    return f"{name.replace('_', ' ')}, by subject\n{aligned(rows, columns)}"
 
 
 def of_differences(made: Sequence[SubjectDifferences], name: str) -> str:
@@ -62,14 +51,14 @@ def of_differences(made: Sequence[SubjectDifferences], name: str) -> str:
     mine = [d for d in made if d.score == name]
     if not mine:
         return ""
-    width = max(len(line(d.minus)) for d in mine) + 6
-    lines = [f"{line(mine[0].name)}, {name.replace('_', ' ')}, mean over subjects"]
-    for d in mine:
-        sign = f"p {d.test.p:.3g}"
-        if not d.test.can_decide:
-            sign += f" ({d.test.n} subjects cannot give less than {d.test.smallest_p:.3g})"
-        shown = between(d.mean.value, d.mean.interval, signed=True)
-        lines.append(f"{'minus ' + line(d.minus):<{width}}  {shown:<24}  {sign}")
+    differences = [between(d.mean.value, d.mean.interval, signed=True) for d in mine]
+    columns = [("difference", differences), ("p", [f"{d.test.p:.3g}" for d in mine])]
+    lines = [
+        f"{line(mine[0].name)}, {name.replace('_', ' ')}, mean over subjects",
+        laid_out([(f"minus {d.minus}",) for d in mine], columns),
+    ]
+    undecided = {d.test.n: d.test.smallest_p for d in mine if not d.test.can_decide}
+    lines += [f"({n} subjects cannot give a p below {p:.3g})" for n, p in undecided.items()]
     return "\n".join(lines)
 
 
@@ -77,14 +66,8 @@ def between(value: float, ends: Interval, signed: bool = False) -> str:
     """Return ``0.934 [0.912, 0.950]``; without ends where there are none."""
     if math.isnan(value):
         return "-"
-    shown = f"{value:+.3f}" if signed else _number(value)
+    number = f"{value:+.3f}" if signed else shown(value)
     if any(math.isnan(end) for end in ends):
-        return shown
-    low, high = (f"{end:+.3f}" if signed else _number(end) for end in ends)
-    return f"{shown} [{low}, {high}]"
-
-
-def _number(value: float) -> str:
-    if math.isnan(value):
-        return "-"
-    return f"{value:.3f}" if abs(value) < 1000 else f"{value:.0f}"
+        return number
+    low, high = (f"{end:+.3f}" if signed else shown(end) for end in ends)
+    return f"{number} [{low}, {high}]"

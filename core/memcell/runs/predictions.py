@@ -20,6 +20,7 @@ from memcell.applications.app import ModelPredictions, Row
 from memcell.errors import RunFolderError
 from memcell.files.atomic import write_atomic
 from memcell.files.reading import parse_json, read_arrays, refusing
+from memcell.runs.tables import with_fields
 from memcell.sequences.time_series import TimeSeries
 
 FILE = "judged.npz"
@@ -64,7 +65,8 @@ def write_judged(path: Path, rows: Sequence[Row]) -> None:
         "parts": told,
         "rows": [
             {"name": r.name, "kind": r.kind, "note": r.note, "parts": [next(numbers) for _ in r.judged],
-             "cell": r.cell, "trained_with": r.trained_with, "inferred_with": r.inferred_with}
+             "cell": r.cell, "trained_with": r.trained_with, "inferred_with": r.inferred_with,
+             "deployable": r.deployable}
             for r in rows
         ],
     }  # fmt: skip
@@ -116,10 +118,10 @@ def read_judged(path: Path) -> list[Row]:
             )
         return [
             Row(name=str(r["name"]), kind=str(r["kind"]), note=str(r["note"]), scores={},
-                judged=tuple(parts[k] for k in r["parts"]), cell=str(r.get("cell", "")),
-                trained_with=str(r.get("trained_with", "")),
-                inferred_with=str(r.get("inferred_with", "")))
-            for r in about["rows"]
+                judged=tuple(parts[k] for k in r["parts"]), cell=str(r["cell"]),
+                trained_with=str(r["trained_with"]), inferred_with=str(r["inferred_with"]),
+                deployable=r["deployable"] is not False)
+            for r in map(with_fields, about["rows"])
         ]  # fmt: skip
 
 

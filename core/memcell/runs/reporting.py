@@ -16,6 +16,7 @@ from memcell.errors import DataError, MemcellError, RunFolderError, UsageError
 from memcell.files.atomic import write_atomic
 from memcell.files.reading import read_json, read_object, read_toml, subfolders
 from memcell.plugins import Registry
+from memcell.runs.tables import with_fields
 
 #: What a prediction's folder says of the run that made it; the app's own files say the rest.
 PREDICTION = "prediction.json"
@@ -106,7 +107,7 @@ def write_prediction(
 def _scores(run: Path, policy: str) -> tuple[str, dict[str, Any]]:
     """Return name and test scores of a run's own network under a policy; nothing where there are none."""
     try:
-        rows = [with_parts(row) for row in read_object(run / "scores.json")["rows"]]
+        rows = [with_fields(row) for row in read_object(run / "scores.json")["rows"]]
         own = (rows[0]["cell"], rows[0]["trained_with"])
         row = next(
             r for r in rows if (r["cell"], r["trained_with"], r["inferred_with"]) == (*own, policy)
@@ -114,15 +115,6 @@ def _scores(run: Path, policy: str) -> tuple[str, dict[str, Any]]:
         return network_label(*own), dict(row["scores"])
     except (MemcellError, ValueError, KeyError, TypeError, IndexError, StopIteration):
         return "", {}
-
-
-def with_parts(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a row of ``scores.json`` with cell and policies, which version 0.1 wrote as one name."""
-    if "cell" in row:
-        return dict(row)
-    network, _, inferred = str(row["name"]).rpartition(", inferred with ")
-    cell, _, trained = network.partition(", trained with ")
-    return {**row, "cell": cell, "trained_with": trained, "inferred_with": inferred}
 
 
 def _reporting(name: str, registry: Registry) -> Reporting | None:

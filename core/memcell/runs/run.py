@@ -21,12 +21,13 @@ from memcell.interrupt import Interrupted, Interrupts
 from memcell.plugins import Registry
 from memcell.probes.scheduler import observe
 from memcell.progress import SILENT, progress
+from memcell.reports.numbers import counted
 from memcell.runs.compatibility import check, misfits
 from memcell.runs.intervals_text import with_intervals
 from memcell.runs.reporting import try_report
 from memcell.runs.run_folder import RunFolder
 from memcell.runs.scoring import ScoredNetwork, label_of, pooled_intervals, score, write_scores
-from memcell.runs.tables import as_text
+from memcell.runs.tables import answer, as_text
 from memcell.settings.run_config import Choice, RunConfig
 from memcell.training.foreign import foreign_parts, origin_of
 from memcell.training.parts import build_parts
@@ -187,13 +188,6 @@ def train(
         return
     rows = write_results(job, scored)
     lines = inspect(job)
-    say("")
-    say(Lines(as_text(rows, task.main_score, task.shown_scores)))
-    between = pooled_intervals(rows, app)
-    if between:
-        say("")
-        say(f"95 % intervals over {len(rows[0].subjects)} test subjects")
-        say(Lines(with_intervals(rows, task.shown_scores, between)))
     for note in task.notes:
         say(f"note: {note}")
     for one in scored:
@@ -205,10 +199,20 @@ def train(
         say(
             "note: one seed shows no difference between policies; it is an example, not a comparison"
         )
+    say("")
+    say(Lines(as_text(rows, task.main_score, task.shown_scores)))
+    between = pooled_intervals(rows, app)
+    if between:
+        say("")
+        say(f"95 % intervals over {len(rows[0].subjects)} test subjects")
+        say(Lines(with_intervals(rows, task.shown_scores, between)))
+    say("")
     if isinstance(app, Picturing):
         say(f"picture: {path / 'timeline.png'}")
+    threads = counted(config.training.threads, "thread")
+    say(f"run: {path}  ({time.monotonic() - began:.0f} s, {threads})")
+    say(answer(rows, task.main_score))
     try_report(path, config.app, registry, say)
-    say(f"run: {path}  ({time.monotonic() - began:.0f} s, {config.training.threads} thread(s))")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -250,7 +254,8 @@ def train_networks(job: Job, control: RunConfig | None) -> list[ScoredNetwork]:
     if control is not None:
         below = RunFolder(job.path).below(f"against-{control.choices['policy'].name}")
         jobs.append(dataclasses.replace(job, config=control, path=below))
-    return [_train_one(each) for each in jobs]
+    told: set[str] = set()
+    return [_train_one(each, told) for each in jobs]
 
 
 def write_results(job: Job, scored: Sequence[ScoredNetwork], beside: bool = True) -> list[Row]:
@@ -333,8 +338,20 @@ def warn_of_few_updates(config: RunConfig, task: Task, say: Say) -> None:
         )
 
 
-def _train_one(job: Job) -> ScoredNetwork:
+def _train_one(job: Job, told: set[str]) -> ScoredNetwork:
+    """Train and score a network.
+
+    Args:
+        job: What it takes.
+        told: What has been said of a network before it, and is not said again; is added to.
+    """
     config, say = job.config, job.say
+
+    def say_once(line: str, before: str = "") -> None:
+        if line not in told:
+            told.add(line)
+            say(f"{before}{line}")
+
     trainer = make_trainer(
         config, job.registry, job.app, job.task, job.path, job.device, job.resume, job.processes
     )
@@ -344,15 +361,15 @@ def _train_one(job: Job) -> ScoredNetwork:
         say(f"going on after update {trainer.at.update} in '{job.path}'")
     asked = config.training.epochs
     if trainer.epochs > asked and not trainer.at.finished:
-        say(
+        say_once(
             f"note: --epochs {asked} would be {trainer.total_updates * asked // trainer.epochs} updates, "
             f"fewer than --min-updates {config.training.min_updates}: training goes on to epoch "
-            f"{trainer.epochs}; type --min-updates 0 for {asked} epochs"
+            f"{trainer.epochs}; type --min-updates 0 for {counted(asked, 'epoch')}"
         )
     label = label_of(config)
     mixed = config.training.mixed_precision
     with torch.autocast(job.device.type, torch.bfloat16, enabled=mixed):
-        say(f"{label}: time loop {trainer.network.recurrent.runs}")
+        say_once(f"time loop {trainer.network.recurrent.announce()}", f"{label}: ")
     with progress(label, trainer.total_updates) as shown:
         trainer.progress = shown if job.processes.main else SILENT
         trainer.say = lambda line: say(f"{label}: {line}")

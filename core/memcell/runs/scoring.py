@@ -187,6 +187,7 @@ def write_scores(
             "cell": r.cell,
             "trained_with": r.trained_with,
             "inferred_with": r.inferred_with,
+            "deployable": r.deployable,
             "note": r.note,
             "scores": _defined(r.scores),
             "subjects": {subject: _defined(scores) for subject, scores in r.subjects.items()},

@@ -23,22 +23,26 @@ class NetworkConfig:
         0.0,
         help="Training noise: standard deviation of a shift of each feature, drawn for each window and lane.",
         low=0,
+        advanced=True,
     )
     input_dropout: float = option(
         0.0,
         help="Training noise: share of the features left out of a window, drawn for each window and lane.",
         low=0,
         high=0.95,
+        advanced=True,
     )
     input_init: str = option(
         "glorot",
         help="Initializer of input weights.",
         choices=("zeros", "constant", "uniform", "glorot", "he", "orthogonal"),
+        advanced=True,
     )
     recurrent_init: str = option(
         "orthogonal",
         help="Initializer of recurrent weights, one gate at a time.",
         choices=("zeros", "constant", "uniform", "glorot", "he", "orthogonal"),
+        advanced=True,
     )
 
 
@@ -62,21 +66,26 @@ class TrainingConfig:
     min_updates: int = option(
         200,
         help="At least so many updates, over more epochs than that where an epoch is short, and no early "
-        "stop before.",
+        "stop before; 0 where --epochs is given and this is not.",
         unit="updates",
         low=0,
+        advanced=True,
     )
     learning_rate: float = option(0.003, help="Step size of the optimizer.", low=0, high=1000)
     schedule: str = option(
         "cosine",
         help="Learning rate over the run: constant, cosine to a tenth, or linear to a tenth.",
         choices=("constant", "cosine", "linear"),
+        advanced=True,
     )
     warmup: int = option(
-        0, help="Updates over which the learning rate rises.", unit="updates", low=0
+        0, help="Updates over which the learning rate rises.", unit="updates", low=0, advanced=True
     )
     clip: float = option(
-        1.0, help="Largest norm of the gradient; 0 for no clipping (Pascanu et al. 2013).", low=0
+        1.0,
+        help="Largest norm of the gradient; 0 for no clipping (Pascanu et al. 2013).",
+        low=0,
+        advanced=True,
     )
     patience: int = option(
         8, help="Epochs without a better validation loss before training stops; 0 for never.", low=0
@@ -88,12 +97,13 @@ class TrainingConfig:
         "weights and dropout; -1: --seed.",
         low=-1,
         high=2**63 - 1,
+        advanced=True,
     )
     device: str = option("auto", help="Where to train.", choices=("auto", "cpu", "cuda"))
     mixed_precision: bool = option(
-        False, help="Run the network in bfloat16 where that is safe (GPU only)."
+        False, help="Run the network in bfloat16 where that is safe (GPU only).", advanced=True
     )
-    threads: int = option(1, help="Torch threads of this process.", low=1, high=1024)
+    threads: int = option(1, help="Torch threads of this process.", low=1, high=1024, advanced=True)
     backend: str = option(
         "auto",
         help="What runs the time loop: generated C (native), torch's own kernels, chunks through Inductor, "
@@ -101,12 +111,14 @@ class TrainingConfig:
         choices=("auto", "native", "torch", "inductor", "eager"),
         formerly="unroll",
         former_words={"compiled": "inductor"},
+        advanced=True,
     )
     eval_policy: str = option(
         "auto",
         help="Memory at inference: carried through a recording, or reset every window; auto is what "
         "the training policy is used to.",
         choices=("auto", "carry", "reset"),
+        advanced=True,
     )
     control: str = option(
         "reset",
@@ -117,6 +129,7 @@ class TrainingConfig:
     recalibrate: bool = option(
         True,
         help="Estimate running statistics of normalizers anew over the training data before scoring.",
+        advanced=True,
     )
     probe: tuple[str, ...] = option(
         (),
@@ -129,9 +142,10 @@ class TrainingConfig:
         "in lane-steps. Each probe has an equal share of it.",
         low=0,
         high=1000000,
+        advanced=True,
     )
     checkpoint_seconds: float = option(
-        30.0, help="Time between checkpoints within an epoch.", unit="s", low=0
+        30.0, help="Time between checkpoints within an epoch.", unit="s", low=0, advanced=True
     )
 
     @property

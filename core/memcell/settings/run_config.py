@@ -106,7 +106,14 @@ def resolve(app: str, sections: Mapping[str, Any], registry: Registry) -> RunCon
     for kind, default in DEFAULTS.items():
         values = dict(sections.get(kind, {}))
         choices[kind] = _chosen(registry, kind, values.pop("name", default), values)
-    training = from_mapping(TrainingConfig, sections.get("training", {}), "[training]")
+    of_training = dict(sections.get("training", {}))
+    if "epochs" in of_training:  # epochs that somebody asks for are what is done
+        of_training.setdefault("min_updates", 0)
+    training = from_mapping(TrainingConfig, of_training, "[training]")
+    # an app's config may take what it was not told from how the network is trained
+    follow = getattr(app_config, "following", None)
+    if follow is not None:
+        app_config = follow(training)
     return RunConfig(
         app=app,
         app_config=app_config,

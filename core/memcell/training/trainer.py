@@ -28,6 +28,7 @@ from memcell.interrupt import Interrupted, Interrupts
 from memcell.network.network import NetworkOutput
 from memcell.progress import SILENT, Progress
 from memcell.recurrent.policy import CarriedState
+from memcell.reports.numbers import counted
 from memcell.sequences import Batch, Ends, WindowTable, collate
 from memcell.settings.options import TrainingConfig
 from memcell.training.fits import compare, shapes_of
@@ -359,7 +360,10 @@ class Trainer:
         least = self.config.min_updates if self.parts.covers_once else self._total
         enough = at.update >= least
         if at.epoch >= self._epochs and enough:
-            at.finished, at.reason = True, f"all {at.epoch} epochs done"
+            at.finished, at.reason = (
+                True,
+                f"{'all ' if at.epoch > 1 else ''}{counted(at.epoch, 'epoch')} done",
+            )
         elif self.judged and patience and waited >= patience:
             at.finished = True
             at.reason = f"no better validation loss for {self.config.patience} epochs"

@@ -32,12 +32,14 @@ class Fitted:
         model: ``[n_steps, 2]`` probabilities of a sequence.
         odds: Weight of the positive class over that of the negative one in its fit.
         note: How it was fitted.
+        deployable: False where it knows what nobody knows when it would be used.
     """
 
     name: str
     model: Model
     odds: float = 1.0
     note: str = ""
+    deployable: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,4 +148,5 @@ def row(fitted: Fitted, task: Task, cost_ratio: float, score: Score, way: str = 
         subjects={u: score([judged(u)]) for u in subjects},
         note=fitted.note,
         judged=(judged(),),
+        deployable=fitted.deployable,
     )

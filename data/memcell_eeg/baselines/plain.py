@@ -63,6 +63,7 @@ def previous_label(task: Task) -> Fitted:
         name="previous true label (not deployable)",
         model=model,
         note="sees the true label of the step before, which no detector has",
+        deployable=False,
     )
 
 

@@ -19,7 +19,17 @@ from tests.campaigns.smallest import LIMIT, NIGHTS, TASK, completed, recordings
 def workers(kills: int, rng: random.Random, folder: Path) -> Tally:
     """Kill workers of predictions, comparisons and folds: no task is to blame, and none is given up."""
     made, tally = recordings(folder, 30, 300), Tally()
-    compare = ["compare", "memory", *TASK, "--epochs", "2", "--policy", "carry,reset"]
+    compare = [
+        "compare",
+        "memory",
+        *TASK,
+        "--epochs",
+        "2",
+        "--min-updates",
+        "200",
+        "--policy",
+        "carry,reset",
+    ]
     loso = ["train", "microsleep", *NIGHTS, *LOSO, "--cache", str(folder / "features")]
     commands = [
         lambda out: made.command(out),

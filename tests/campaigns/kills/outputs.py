@@ -26,7 +26,10 @@ Command = tuple[Path, list[str], list[str]]
 def evaluate(kills: int, rng: random.Random, folder: Path) -> Tally:
     """Kill evaluations, where an evaluation of one policy was made before."""
     task = folder / "task"
-    completed(["train", "memory", *TASK, "--epochs", "1", "--out", str(task)], folder / "task.out")
+    completed(
+        ["train", "memory", *TASK, "--epochs", "1", "--min-updates", "200", "--out", str(task)],
+        folder / "task.out",
+    )
     runs = (("memory", task), ("microsleep", model(folder)))
     for app, run in runs:
         once = ["evaluate", app, str(run), "--eval-policy", "carry"]

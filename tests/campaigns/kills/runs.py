@@ -30,7 +30,18 @@ SETTINGS = (
     ["--normalizer", "layer", "--policy", "carry_p", "--layers", "2", "--dropout", "0.2"],
     ["--optimizer", "averaged", "--sampler", "grab", "--policy", "reset", "--backend", "eager"],
 )
-LOSO = ["--split", "loso", "--batch-size", "4", "--epochs", "2", "--checkpoint-seconds", "0.05"]
+LOSO = [
+    "--split",
+    "loso",
+    "--batch-size",
+    "4",
+    "--epochs",
+    "2",
+    "--min-updates",
+    "200",
+    "--checkpoint-seconds",
+    "0.05",
+]
 
 
 @dataclass(kw_only=True)
@@ -57,7 +68,18 @@ class Resumable:
 
 def train(kills: int, rng: random.Random, folder: Path) -> Tally:
     """Kill trainings with probes."""
-    begin = ["train", "memory", *TASK, *PROBES, "--epochs", "2", "--checkpoint-seconds", "0.02"]
+    begin = [
+        "train",
+        "memory",
+        *TASK,
+        *PROBES,
+        "--epochs",
+        "2",
+        "--min-updates",
+        "200",
+        "--checkpoint-seconds",
+        "0.02",
+    ]
     return killed_and_left(
         [
             Resumable(
@@ -73,7 +95,17 @@ def train(kills: int, rng: random.Random, folder: Path) -> Tally:
 
 def compare(kills: int, rng: random.Random, folder: Path) -> Tally:
     """Kill comparisons."""
-    begin = ["compare", "memory", *TASK, "--epochs", "2", "--checkpoint-seconds", "0.05"]
+    begin = [
+        "compare",
+        "memory",
+        *TASK,
+        "--epochs",
+        "2",
+        "--min-updates",
+        "200",
+        "--checkpoint-seconds",
+        "0.05",
+    ]
     begin += ["--policy", "carry,reset", "--seeds", "2"]
     return killed_and_left([Resumable(name="compare", begin=begin, resume=[])], kills, rng, folder)
 

@@ -12,6 +12,7 @@ from typing import Any
 from memcell.compare.records import RunRecord, Scores
 from memcell.errors import DataError, RunFolderError
 from memcell.files.reading import read_json, read_object, refusing, subfolders
+from memcell.runs.tables import with_fields
 
 #: The only value of the only axis, where nothing is varied.
 ONLY = "only"
@@ -36,6 +37,7 @@ class Baseline:
     scores: Scores
     note: str = ""
     subjects: Mapping[str, Scores] = field(default_factory=dict)
+    deployable: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,8 +193,9 @@ def _baselines(path: Path) -> tuple[Baseline, ...]:
                 scores=_numbers(row.get("scores", {})),
                 note=str(row.get("note") or ""),
                 subjects={k: _numbers(v) for k, v in (row.get("subjects") or {}).items()},
+                deployable=row["deployable"] is not False,
             )
-            for row in found
+            for row in map(with_fields, found)
         )
 
 

@@ -232,7 +232,7 @@ def _baselines(found: Findings) -> Table:
         for s in found.summaries if s.inference
     ]  # fmt: skip
     for b in comparison.baselines:
-        kind = "not deployable" if "not deployable" in b.name else "baseline"
+        kind = "baseline" if b.deployable else "not deployable"
         kind += f": {b.note}" if b.note else ""
         rows.append([b.name, kind, *(number(b.scores.get(n, math.nan)) for n in names)])
     heads = ["model", "kind", *map(measure_name, names)]

@@ -40,6 +40,7 @@ class FieldInfo:
         listed: The items are in a list rather than in a tuple.
         formerly: The name that it had in a version before; files and command lines with it are understood.
         former_words: Words that a version before had, by what they are called now.
+        advanced: Few need it: ``--help`` leaves it out, and ``--help-all`` has it.
     """
 
     name: str
@@ -56,6 +57,7 @@ class FieldInfo:
     listed: bool = False
     formerly: str = ""
     former_words: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    advanced: bool = False
 
     @property
     def flag(self) -> str:
@@ -93,11 +95,13 @@ def option(
     choices: Sequence[str] = (),
     formerly: str = "",
     former_words: Mapping[str, str] | None = None,
+    advanced: bool = False,
 ) -> Any:
     """Declare a field of a config dataclass.
 
     A field or a word that was renamed names its ``formerly`` and ``former_words``: files of the version
-    before are read, and a command line is understood and told the new name.
+    before are read, and a command line is understood and told the new name. One that is ``advanced`` stands
+    in ``--help-all``, not in ``--help``.
 
     >>> @dataclass(frozen=True, kw_only=True)
     ... class DecayConfig:
@@ -113,6 +117,7 @@ def option(
         "choices": tuple(choices),
         "formerly": formerly,
         "former_words": dict(former_words or {}),
+        "advanced": advanced,
     }
     if isinstance(default, list):  # each config has one of its own
         return dataclasses.field(default_factory=lambda: list(default), metadata={_KEY: meta})

@@ -48,6 +48,7 @@ from memcell.runs.run import (
 )
 from memcell.runs.run_folder import FOLDS, RunFolder
 from memcell.runs.scoring import pooled_intervals, write_scores
+from memcell.runs.tables import answer
 from memcell.settings.run_config import RunConfig
 from memcell.training.processes import Processes
 
@@ -154,11 +155,12 @@ def train_folds(
             for line in prepared.folds[0].preview:
                 say(line)
             _do_all(config, folds, path, say, options.mode)
-            _pool(config, prepared.app, folds, path, say)
+            result = _pool(config, prepared.app, folds, path, say)
     finally:
         forget_folds()
-    try_report(path, config.app, registry, say)
     say(f"run: {path}  ({time.monotonic() - began:.0f} s)")
+    say(result)
+    try_report(path, config.app, registry, say)
 
 
 def _folders(folder: RunFolder, prepared: PreparedFolds, repeats: int) -> list[FoldRuns]:
@@ -248,7 +250,8 @@ def perform(task: FoldTask, working: Working) -> str:
     return do_fold(task, working)
 
 
-def _pool(config: RunConfig, app: Folding, folds: list[FoldRuns], path: Path, say: Say) -> None:
+def _pool(config: RunConfig, app: Folding, folds: list[FoldRuns], path: Path, say: Say) -> str:
+    """Write and say what all folds say together; return the result in a sentence."""
     paths = [runs.paths for runs in folds]
     rows, lacking = pooled_rows(app, paths)
     task = folds[0].fold.task()
@@ -277,6 +280,7 @@ def _pool(config: RunConfig, app: Folding, folds: list[FoldRuns], path: Path, sa
         say(f"note: {name}: not in every fold, so left out")
     for note in notes:
         say(f"note: {note}")
+    return answer(rows, main)
 
 
 def _shared_notes(folds: list[FoldRuns]) -> list[str]:

@@ -74,7 +74,7 @@ NEAR = 12.0
 def both_inferences(run: RunFiles) -> list[tuple[ScoreRow, int]]:
     """Return the run's network with memory carried and reset at inference, each with its look."""
     there = [r for r in (run.own, run.other) if r is not None]
-    return [(r, 0 if r.inference == "carry" else 1) for r in there]
+    return [(r, 0 if r.inferred_with == "carry" else 1) for r in there]
 
 
 def inference_legend(run: RunFiles) -> Legend:
@@ -257,7 +257,7 @@ def by_subject(run: RunFiles, score: str, x_label: str, what: str) -> Iterator[F
 def difference(run: RunFiles) -> Iterator[Figure]:
     """Return the difference between memory carried and reset, by test subject."""
     sides = {
-        row.inference: {
+        row.inferred_with: {
             r.get("subject", ""): value(r, run.main_score) for r in run.table("subjects", row)
         }
         for row, _ in both_inferences(run)

@@ -7,7 +7,6 @@ what only a single run has (curves, excerpts, facts) comes from its folds.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from memcell.applications.app import ModelPredictions
 from memcell.errors import MemcellError
 from memcell.files.reading import MOST_CONFIG, parse_toml, read_bytes, subfolders
 from memcell.runs.predictions import read_judged
+from memcell.runs.tables import with_fields
 from memcell.training.checkpoint import read_head
 from memcell_eeg.reports.excerpts import Excerpt, read_excerpts
 from memcell_eeg.reports.reading import (
@@ -33,8 +33,6 @@ from memcell_eeg.reports.reading import (
 )
 from memcell_eeg.task import EegTask
 
-_NAME = re.compile(r"^(?P<cell>.*), trained with (?P<policy>.*), inferred with (?P<inference>\w+)$")
-
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreRow:
@@ -46,6 +44,9 @@ class ScoreRow:
         scores: NaN where not defined.
         intervals: Score to its 95 % interval over subjects, where there is one.
         note: How it was fitted.
+        trained_with: State policy of its training; empty for a baseline.
+        inferred_with: Inference policy; empty for a baseline.
+        deployable: False for a baseline that knows what nobody knows when it would be used.
     """
 
     name: str
@@ -53,20 +54,9 @@ class ScoreRow:
     scores: dict[str, float]
     intervals: dict[str, tuple[float, float]]
     note: str
-
-    @property
-    def policy(self) -> str:
-        """State policy of its training; empty for a baseline."""
-        return self._part("policy")
-
-    @property
-    def inference(self) -> str:
-        """Inference policy; empty for a baseline."""
-        return self._part("inference")
-
-    def _part(self, which: str) -> str:
-        found = _NAME.match(self.name)
-        return found[which] if found else ""
+    trained_with: str
+    inferred_with: str
+    deployable: bool
 
     def get(self, score: str) -> float:
         """Return a score; NaN where it is not there."""
@@ -142,8 +132,8 @@ class RunFiles:
         """The same network under the other inference policy."""
         own = self.own
         return next(
-            (r for r in self.rows if own and r.kind == "network" and r.policy == own.policy
-             and r.inference != own.inference), None,
+            (r for r in self.rows if own and r.kind == "network" and r.trained_with == own.trained_with
+             and r.inferred_with != own.inferred_with), None,
         )  # fmt: skip
 
     @property
@@ -218,7 +208,8 @@ def _numbers(found: Any) -> dict[str, float]:
     return {k: v for k, v in numbers.items() if math.isfinite(v)}
 
 
-def _scored(row: dict[str, Any]) -> ScoreRow:
+def _scored(found: dict[str, Any]) -> ScoreRow:
+    row = with_fields(found)
     intervals = {
         str(k): (as_float(v[0]), as_float(v[1]))
         for k, v in as_object(row.get("intervals")).items()
@@ -227,6 +218,8 @@ def _scored(row: dict[str, Any]) -> ScoreRow:
     return ScoreRow(
         name=str(row.get("name", "")), kind=str(row.get("kind", "")), note=str(row.get("note", "")),
         scores={str(k): as_float(v) for k, v in as_object(row.get("scores")).items()}, intervals=intervals,
+        trained_with=str(row["trained_with"]), inferred_with=str(row["inferred_with"]),
+        deployable=row["deployable"] is not False,
     )  # fmt: skip
 
 

@@ -14,8 +14,8 @@ from memcell_eeg.reports.run.files import RunFiles, ScoreRow
 
 def short(row: ScoreRow) -> str:
     """Return the name of a row: how it was trained, and how memory was handled at inference."""
-    if row.inference:
-        return f"trained with {row.policy}, memory {handling(row)} at inference"
+    if row.inferred_with:
+        return f"trained with {row.trained_with}, memory {handling(row)} at inference"
     return row.name
 
 
@@ -59,7 +59,7 @@ def paired(run: RunFiles, other: ScoreRow) -> str:
 
 def handling(row: ScoreRow) -> str:
     """Return how memory was handled at inference, in a word."""
-    return {"carry": "carried", "reset": "reset"}.get(row.inference, row.inference)
+    return {"carry": "carried", "reset": "reset"}.get(row.inferred_with, row.inferred_with)
 
 
 _FOUR = ("true_negative", "false_positive", "false_negative", "true_positive")
@@ -69,7 +69,7 @@ def best_baseline(run: RunFiles) -> ScoreRow | None:
     """Return the best baseline that could be deployed."""
     usable = [
         r for r in run.rows
-        if r.kind != "network" and "not deployable" not in r.name and not math.isnan(r.get(run.main_score))
+        if r.kind != "network" and r.deployable and not math.isnan(r.get(run.main_score))
     ]  # fmt: skip
     return max(usable, key=lambda r: r.get(run.main_score), default=None)
 
@@ -154,7 +154,7 @@ def _memory(run: RunFiles, own: ScoreRow, other: ScoreRow) -> Iterator[str]:
     if math.isnan(a) or math.isnan(b):
         yield "The effect of carrying memory is unknown: a score is undefined."
         return
-    carry, reset = (a, b) if own.inference == "carry" else (b, a)
+    carry, reset = (a, b) if own.inferred_with == "carry" else (b, a)
     effect = "raised" if carry > reset else "lowered" if carry < reset else "did not change"
     if open_question(run, other):
         effect = "did not significantly change"

@@ -155,8 +155,8 @@ def _chart(
         unknown = [(e.onset, e.end) for e in runs(~s.labelled, s)]
         bars.append(Bars(name="no label", spans=unknown, colour=UNLABELLED))
     for row, p, threshold in one.models:
-        look = 0 if row.inference == "carry" else 1
-        lines.append(Line(name=row.inference, values=p[inside], look=look))
+        look = 0 if row.inferred_with == "carry" else 1
+        lines.append(Line(name=row.inferred_with, values=p[inside], look=look))
         thresholds.append(threshold)
         bars.append(
             Bars(
@@ -212,7 +212,7 @@ def _legend(run: RunFiles, unlabelled: bool) -> Legend:
     entries = [
         (f"memory {'carried' if k == 0 else 'reset'}, bars: detected events", series(k), dash(k))
         for row in (run.own, run.other) if row is not None
-        for k in [0 if row.inference == "carry" else 1]
+        for k in [0 if row.inferred_with == "carry" else 1]
     ]  # fmt: skip
     return Legend(
         [*entries, ("thresholds", INK, "4 3"), ("true event", TRUTH, "box"),

@@ -118,7 +118,7 @@ def score_table(run: RunFiles) -> Table:
 
 
 def _kind(row: ScoreRow) -> str:
-    return "not deployable" if "not deployable" in row.name else row.kind
+    return row.kind if row.deployable else "not deployable"
 
 
 def score_notes(run: RunFiles) -> Listing | None:
@@ -176,7 +176,7 @@ def subject_table(run: RunFiles) -> Iterator[Table]:
              *(number(value(r, n), digits_of(n)) for n in names),
              number(other_value), number(value(r, run.main_score) - other_value)]
         )  # fmt: skip
-    inference = other.inference if other else "the other"
+    inference = other.inferred_with if other else "the other"
     heads = ["subject", "labelled steps", "positive", *map(name_of, names),
              f"{name_of(run.main_score)}, memory {inference}", "difference"]  # fmt: skip
     left = len(rows) - len(cells)
