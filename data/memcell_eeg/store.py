@@ -1,36 +1,30 @@
-"""The folder of kept features: two files an entry, whole or not there, checked at every reading.
+"""Features kept on disk: a store (`memcell.files.store`) of arrays, checked at every reading.
 
-``KEY.npy`` holds the features ``[n_steps, F]`` float32 and is mapped into memory, ``KEY.json`` the rest and
-the digests of both. Each is written under another name, flushed and renamed, the .json last; two processes
-that make the same entry write the same bytes, and a reader sees an entry whole or not at all. One that does
-not hold what its digests say, or that another user could have written, counts as not there.
+The object is an ``.npy`` file of the features ``[n_steps, F]`` float32 and is mapped into memory; the entry's
+JSON says the rest. Two processes that make the same entry write the same bytes.
 """
 
 from __future__ import annotations
 
-import hashlib
-import io
-import json
-import os
 import re
-import time
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from memcell.files.atomic import write_atomic
-from memcell.files.trusted import open_file, open_folder, reason_against
+from memcell.errors import MemcellError
+from memcell.files.store import Store
+from memcell.files.trusted import make_private, reason_against
 
 #: Words of the option ``cache`` that are no folder.
 OFF, DEFAULT = ("off", "none"), "default"
 
-_OURS = re.compile(r"\.?[0-9a-f]{64}\.(npy|json)")
+_OURS = re.compile(r"\.?[0-9a-f]{64}(-[0-9a-f]{16})?\.(npy|json)(\..*)?")
 #: Entries that nobody used for so long are removed.
 KEPT_DAYS = 90.0
+_KIND = "npy"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,20 +52,21 @@ def write(folder: Path, key: str, entry: StoredFeatures) -> None:
     Raises:
         MemcellError: The disk is full, or writing is not permitted.
     """
-    buffer = io.BytesIO()
-    np.save(buffer, np.ascontiguousarray(entry.features))
-    body = {
-        "features": _digest(entry.features),
-        "shape": list(entry.features.shape),
+
+    def build(path: Path) -> None:
+        np.save(path, np.ascontiguousarray(entry.features), allow_pickle=False)
+
+    about = {
         "times": entry.times.tolist(),
         "breaks": list(entry.breaks),
         "step_seconds": entry.step_seconds,
         "warnings": list(entry.warnings),
     }
-    write_atomic(folder / f"{key}.npy", buffer.getvalue())
-    write_atomic(
-        folder / f"{key}.json", json.dumps({"body": body, "digest": _digest_json(body)}) + "\n"
-    )
+    try:
+        make_private(folder)
+        _store(folder).put(key, _KIND, build, about)
+    except OSError as error:
+        raise MemcellError(f"cannot write '{folder}': {error.strerror or error}") from error
 
 
 def read(folder: Path, key: str, mapped: bool = True) -> StoredFeatures | None:
@@ -82,46 +77,48 @@ def read(folder: Path, key: str, mapped: bool = True) -> StoredFeatures | None:
         key: Which one.
         mapped: Map the features into memory rather than load them.
     """
-    about = folder / f"{key}.json"
-    try:
-        _check_whose(folder, about.name, f"{key}.npy")
-        found = json.loads(about.read_text(encoding="utf-8"))
-        body = found["body"]
-        if found["digest"] != _digest_json(body):
-            return None
-        # Copied where it is written to ("c"): some libraries refuse what may only be read, and nothing
-        # that anyone does to the array in memory reaches the file.
-        mode: Any = "c" if mapped else None
-        loaded = np.load(folder / f"{key}.npy", mmap_mode=mode, allow_pickle=False)
-        features: NDArray[np.float32] = np.asarray(loaded).view(np.ndarray)
-        if features.dtype != np.float32 or list(features.shape) != body["shape"]:
-            return None
-        if _digest(features) != body["features"]:
-            return None
-        entry = StoredFeatures(
-            features=features,
-            times=np.array(body["times"], dtype=np.float64),
-            breaks=tuple(body["breaks"]),
-            step_seconds=body["step_seconds"],
-            warnings=tuple(body["warnings"]),
-        )
-    except (OSError, ValueError, KeyError, TypeError, EOFError):
+    found = _store(folder).open(key, _KIND)
+    if found is None:
         return None
-    with suppress(OSError):  # a cache that may only be read has no last use
-        os.utime(about)
-    return entry
+    with found.file as file:
+        try:
+            about = found.about
+            features = _array(file, mapped)
+            times = np.array(about["times"], dtype=np.float64)
+            if features.dtype != np.float32 or features.ndim != 2 or len(features) != len(times):
+                return None
+            return StoredFeatures(
+                features=features,
+                times=times,
+                breaks=tuple(about["breaks"]),
+                step_seconds=about["step_seconds"],
+                warnings=tuple(about["warnings"]),
+            )
+        except (OSError, ValueError, KeyError, TypeError, EOFError):
+            return None
 
 
-def _check_whose(folder: Path, *names: str) -> None:
-    """Raise an OSError where a file is missing, a link, or could have been written by another user."""
-    if not hasattr(os, "getuid"):
-        return
-    handle = open_folder(folder)
-    try:
-        for name in names:
-            os.close(open_file(name, handle))
-    finally:
-        os.close(handle)
+def _array(file: IO[bytes], mapped: bool) -> NDArray[Any]:
+    """Return the array of an open ``.npy`` file; mapped, it goes on after the file is closed."""
+    if not mapped:
+        loaded: NDArray[Any] = np.load(file, allow_pickle=False)
+        return loaded
+    version = np.lib.format.read_magic(file)
+    read_header = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }[version]
+    shape, fortran, dtype = read_header(file)
+    # Copied where it is written to ("c"): some libraries refuse what may only be read, and nothing
+    # that anyone does to the array in memory reaches the file.
+    found = np.memmap(
+        file, dtype=dtype, mode="c", offset=file.tell(), shape=shape, order="F" if fortran else "C"
+    )
+    return found.view(np.ndarray)
+
+
+def _store(folder: Path) -> Store:
+    return Store(folder=folder, names=_OURS, kept_days=KEPT_DAYS, workspace=".memcell-features-")
 
 
 def known(option: str) -> bool:
@@ -137,37 +134,14 @@ def known(option: str) -> bool:
 
 def holds_entries(folder: Path) -> bool:
     """Whether a folder is there and holds an entry: one that a run has kept features in."""
-    return bool(_files(folder))
+    return size(folder) > 0
 
 
 def size(folder: Path) -> int:
     """Return how many bytes the entries of a folder take."""
-    return sum(s.st_size for _, s in _files(folder))
+    return _store(folder).size()
 
 
-def sweep(folder: Path, days: float = KEPT_DAYS) -> None:
-    """Remove entries that nobody used for so many days; other files are left alone."""
-    oldest = time.time() - 86400 * days
-    used = {path.stem: s.st_mtime for path, s in _files(folder) if path.suffix == ".json"}
-    for path, s in _files(folder):
-        if max(s.st_mtime, used.get(path.stem, 0.0)) < oldest:
-            with suppress(OSError):  # another process was quicker
-                path.unlink()
-
-
-def _files(folder: Path) -> list[tuple[Path, os.stat_result]]:
-    found = []
-    with suppress(OSError), os.scandir(folder) as entries:
-        for e in entries:
-            if _OURS.match(e.name):
-                with suppress(OSError):
-                    found.append((Path(e.path), e.stat(follow_symlinks=False)))
-    return found
-
-
-def _digest(values: NDArray[Any]) -> str:
-    return hashlib.blake2b(np.ascontiguousarray(values).data, digest_size=32).hexdigest()
-
-
-def _digest_json(body: dict[str, Any]) -> str:
-    return hashlib.blake2b(json.dumps(body, sort_keys=True).encode(), digest_size=32).hexdigest()
+def sweep(folder: Path) -> None:
+    """Remove entries that nobody used for `KEPT_DAYS`; other files are left alone."""
+    _store(folder).sweep()

@@ -143,11 +143,11 @@ def _block(
     high = max(map(len, [*heads, *left]), default=0)
     lines = []
     for k in range(high):
-        name = _GAP.join(
+        head = _GAP.join(
             f"{_from_below(h, k, high):<{w}}" for h, w in zip(left, widths, strict=False)
         )
         cells = (f"{_from_below(h, k, high):>{w}}" for h, w in zip(heads, in_column, strict=True))
-        lines.append(_GAP.join([f"{name:<{room}}", *cells]).rstrip())
+        lines.append(_GAP.join([f"{head:<{room}}", *cells]).rstrip())
     full = room + sum(len(_GAP) + w for w in in_column)
     for i, name in enumerate(names):
         if i in rules:

@@ -1,36 +1,30 @@
-"""Compiled objects and plans on disk, safe for several processes and against damage.
+"""Compiled objects and plans on disk: a store (`memcell.files.store`) whose objects are loaded as code.
 
-``KEY.json`` names an object file and its SHA-256; the object's own name holds its digest, so that an entry
-is never half of one build and half of another. Both are written beside and moved into place. What does not
-match its digest, or could have been written by another user, is built again and never loaded; a folder that
-somebody else owns, or could replace by way of a folder above it, is not used at all
-(`memcell.files.trusted`). What nobody has asked for in `KEPT_DAYS` is deleted when something new is stored.
+A folder that somebody else owns, or could replace by way of a folder above it, is not used at all: one of
+this process's own is, which is said once. What nobody has asked for in `KEPT_DAYS` is deleted when something
+new is stored.
 """
 
 from __future__ import annotations
 
 import atexit
 import ctypes
-import hashlib
-import json
 import os
+import re
 import shutil
 import tempfile
 import threading
-import time
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from pathlib import Path
 
 from memcell.files.places import cache_folder
-from memcell.files.trusted import Distrusted, make_private, open_file, open_folder, reason_against
+from memcell.files.store import Store, checked_object, opened_folder, read_object
+from memcell.files.trusted import Distrusted, make_private, open_folder, reason_against
 
 #: Versions of torch, of the compiler and of this package leave behind what no later one asks for.
 KEPT_DAYS = 60
-_DAY = 24 * 60 * 60
-_DIGITS = 16
-_KINDS = (".json", ".plan", ".so")
+_OURS = re.compile(r".*\.(json|plan|so)", re.DOTALL)
 
 
 def folder() -> Path:
@@ -59,16 +53,11 @@ def lookup(key: str, where: Path, kind: str = "so") -> Path | None:
         where: The folder.
         kind: Ending of the object's name.
     """
-    try:
-        with _opened(where) as folder:
-            digest = json.loads(_content(f"{key}.json", folder))["sha256"]
-            name = f"{key}-{digest[:_DIGITS]}.{kind}"
-            if _digest(_content(name, folder)) != digest:
-                return None
-        _used(where / f"{key}.json", where / name)
-        return where / name
-    except (OSError, ValueError, KeyError, TypeError):
+    found = _store(where).open(key, kind)
+    if found is None:
         return None
+    found.file.close()
+    return found.path
 
 
 def read(path: Path) -> bytes:
@@ -77,8 +66,7 @@ def read(path: Path) -> bytes:
     Raises:
         OSError: It is not what it was, or somebody else could have changed it.
     """
-    with _opened(path.parent) as folder:
-        return _checked(path.name, folder)
+    return read_object(path)
 
 
 def load(path: Path) -> ctypes.CDLL:
@@ -87,8 +75,8 @@ def load(path: Path) -> ctypes.CDLL:
     Raises:
         OSError: As `read`; or the system does not load it.
     """
-    with _opened(path.parent) as folder:
-        _checked(path.name, folder)
+    with opened_folder(path.parent) as folder:
+        checked_object(path.name, folder)
         # not by its path, which leads through folders again; the name, which holds the digest, has to be
         # part of it: the loader takes two objects of one name for the same
         held = Path(f"/proc/self/fd/{folder}/{path.name}")
@@ -97,63 +85,14 @@ def load(path: Path) -> ctypes.CDLL:
 
 def store(key: str, build: Callable[[Path], None], where: Path, kind: str = "so") -> Path:
     """Build an object, put it into the folder, and return its path."""
-    with tempfile.TemporaryDirectory(dir=where, prefix="build-") as work:
-        made = Path(work) / f"unit.{kind}"
-        build(made)
-        made.chmod(0o700)
-        digest = _digest(made.read_bytes())
-        path = where / f"{key}-{digest[:_DIGITS]}.{kind}"
-        made.replace(path)
-        entry = Path(work) / "entry.json"
-        entry.write_text(json.dumps({"sha256": digest}))
-        entry.chmod(0o600)
-        entry.replace(where / f"{key}.json")
-    _forget(where)
+    place = _store(where)
+    path = place.put(key, kind, build)
+    place.sweep()
     return path
 
 
-def _used(*paths: Path) -> None:
-    """Note that files were asked for, to the day."""
-    with suppress(OSError):  # another user's folder, a disk that is only read
-        for path in paths:
-            if time.time() - path.stat().st_mtime > _DAY:
-                path.touch()
-
-
-def _forget(where: Path) -> None:
-    """Delete what nobody has asked for in a long time, and what builds that were killed left."""
-    with suppress(OSError):  # another process may be at it too
-        for path in list(where.iterdir()):
-            days = (time.time() - path.stat(follow_symlinks=False).st_mtime) / _DAY
-            if path.is_dir() and path.name.startswith("build-") and days > 1:
-                shutil.rmtree(path, ignore_errors=True)
-            elif path.suffix in _KINDS and days > KEPT_DAYS:
-                path.unlink(missing_ok=True)
-
-
-@contextmanager
-def _opened(where: Path) -> Iterator[int]:
-    handle = open_folder(where)
-    try:
-        yield handle
-    finally:
-        os.close(handle)
-
-
-def _content(name: str, folder: int) -> bytes:
-    with os.fdopen(open_file(name, folder), "rb") as file:
-        return file.read()
-
-
-def _checked(name: str, folder: int) -> bytes:
-    content = _content(name, folder)
-    if Path(name).stem.rpartition("-")[2] != _digest(content)[:_DIGITS]:
-        raise OSError(f"'{name}' is not what it was when it was built")
-    return content
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
+def _store(where: Path) -> Store:
+    return Store(folder=where, names=_OURS, kept_days=KEPT_DAYS, workspace="build-", mode=0o700)
 
 
 _own_folder: Path | None = None

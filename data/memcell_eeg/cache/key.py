@@ -28,7 +28,7 @@ from memcell_eeg.features.built_in import BUILT_IN
 from memcell_eeg.features.extractors import entry_of
 
 #: Counts up when what is stored changes its form.
-FORMAT = 1
+FORMAT = 2
 LIBRARIES = ("numpy", "scipy", "mne")
 
 
