@@ -2,8 +2,8 @@
 
 The format is followed strictly (https://www.edfplus.info/specs/edfplus.html): fields of fixed width, 16-bit
 samples, one time-stamped annotation list a record whose first entry is the record's onset, ``EDF+D`` where
-records leave gaps. It is ours since it has to stream: edfio and pyedflib hold all samples, or cannot leave
-gaps between records.
+records leave gaps. It is ours since it has to stream and leave gaps: edfio holds all samples, and neither it
+nor pyedflib writes records with onsets of their own (``docs/decisions/0014-edf-writer.md``).
 """
 
 from __future__ import annotations
