@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memcell.errors import MemcellError
-from memcell.files.store import Store
+from memcell.files.store import DiskStore
 from memcell.files.trusted import make_private, reason_against
 
 #: Words of the option ``cache`` that are no folder.
@@ -117,8 +117,10 @@ def _array(file: IO[bytes], mapped: bool) -> NDArray[Any]:
     return found.view(np.ndarray)
 
 
-def _store(folder: Path) -> Store:
-    return Store(folder=folder, names=_OURS, kept_days=KEPT_DAYS, workspace=".memcell-features-")
+def _store(folder: Path) -> DiskStore:
+    return DiskStore(
+        folder=folder, names=_OURS, kept_days=KEPT_DAYS, workspace=".memcell-features-"
+    )
 
 
 def known(option: str) -> bool:

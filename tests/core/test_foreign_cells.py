@@ -28,6 +28,7 @@ from memcell.testing.cells.drawing import project_draws_from_its_generator
 from memcell.testing.cells.time import project_treats_each_step_alike
 from memcell.testing.failure import CheckFailed
 from memcell_compiler.runtime import plan
+from stopping import StopAfter
 
 CELLS = '''
 from typing import NamedTuple
@@ -178,18 +179,6 @@ def weights(trainer):
 
 def same(a, b):
     return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
-
-
-class StopAfter:
-    """Asks to stop when it was asked for the nth time."""
-
-    def __init__(self, n):
-        self.left = n
-
-    @property
-    def requested(self):
-        self.left -= 1
-        return self.left <= 0
 
 
 def trained(trainer):

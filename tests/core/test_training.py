@@ -16,18 +16,7 @@ from memcell.plugins import default_registry
 from memcell.recurrent.state import leaves
 from memcell.sequences import collate
 from memcell.training.recalibrate import recalibrate
-
-
-class StopAfter:
-    """Asks to stop when it was asked for the nth time."""
-
-    def __init__(self, n):
-        self.left = n
-
-    @property
-    def requested(self):
-        self.left -= 1
-        return self.left <= 0
+from stopping import StopAfter
 
 
 def result(trainer):

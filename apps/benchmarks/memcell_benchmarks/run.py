@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -15,6 +14,7 @@ import torch
 from memcell.errors import UsageError
 from memcell.escape import Lines
 from memcell.files.atomic import write_atomic
+from memcell.jobs.forking import variables_set
 from memcell.plugins import Registry
 from memcell_benchmarks.floor import MachineRates
 from memcell_benchmarks.machine import machine, tune_malloc
@@ -131,15 +131,9 @@ def _as_json(options: Options) -> dict[str, Any]:
 @contextmanager
 def _empty_caches() -> Iterator[None]:
     """Let generated code be cached in a folder that is empty and goes away."""
-    before = {name: os.environ.get(name) for name in CACHES}
     # a compiler's worker may still write while the folder is removed
-    with tempfile.TemporaryDirectory(prefix="memcell-bench-", ignore_cleanup_errors=True) as folder:
-        os.environ.update({name: str(Path(folder) / name.lower()) for name in CACHES})
-        try:
-            yield
-        finally:
-            for name, value in before.items():
-                if value is None:
-                    os.environ.pop(name, None)
-                else:
-                    os.environ[name] = value
+    with (
+        tempfile.TemporaryDirectory(prefix="memcell-bench-", ignore_cleanup_errors=True) as folder,
+        variables_set({name: str(Path(folder) / name.lower()) for name in CACHES}),
+    ):
+        yield

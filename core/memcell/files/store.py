@@ -48,7 +48,7 @@ class StoreEntry:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Store:
+class DiskStore:
     """A folder of entries.
 
     Args:

@@ -31,13 +31,14 @@ def start_server(imports: Sequence[str], environment: Mapping[str, str]) -> bool
         return False
     multiprocessing.get_context(METHOD).set_forkserver_preload([__name__])
     inner = {k: v for k, v in environment.items() if k not in os.environ}
-    with _set({**inner, NAMES: ",".join(imports)}):
+    with variables_set({**inner, NAMES: ",".join(imports)}):
         forkserver.ensure_running()
     return True
 
 
 @contextmanager
-def _set(values: Mapping[str, str]) -> Iterator[None]:
+def variables_set(values: Mapping[str, str]) -> Iterator[None]:
+    """While entered, have environment variables set; what they were before comes back."""
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     try:

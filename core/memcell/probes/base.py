@@ -29,12 +29,14 @@ class Probe:
         sizes: How much one measurement may look at (lanes, windows), the most first. One of them is
             chosen before training, the largest that can be paid for `wanted` times.
         wanted: Measurements hoped for in a run.
+        limited_by: An option that says the largest of `sizes`; empty where none does.
         at_start: The first update is measured at once, and paid for later.
         past: The values of all lines of this probe so far, also those before a resume.
     """
 
     sizes: ClassVar[tuple[Any, ...]] = (8, 4, 2, 1)
     wanted: ClassVar[int] = 16
+    limited_by: ClassVar[str] = ""
     at_start: ClassVar[bool] = False
 
     def __init__(self, context: ProbeContext, size: Any, config: Any = None) -> None:
@@ -44,7 +46,8 @@ class Probe:
     @classmethod
     def sizes_with(cls, config: Any) -> Sequence[Any]:
         """Return the sizes that the options allow, the most first; at least one."""
-        return cls.sizes
+        most = getattr(config, cls.limited_by, None) if cls.limited_by else None
+        return cls.sizes if most is None else [size for size in cls.sizes if size <= most]
 
     @classmethod
     def wanted_with(cls, config: Any) -> int:

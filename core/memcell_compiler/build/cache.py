@@ -19,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from memcell.files.places import cache_folder
-from memcell.files.store import Store, checked_object, opened_folder, read_object
+from memcell.files.store import DiskStore, checked_object, opened_folder, read_object
 from memcell.files.trusted import Distrusted, make_private, open_folder, reason_against
 
 #: Versions of torch, of the compiler and of this package leave behind what no later one asks for.
@@ -91,8 +91,8 @@ def store(key: str, build: Callable[[Path], None], where: Path, kind: str = "so"
     return path
 
 
-def _store(where: Path) -> Store:
-    return Store(folder=where, names=_OURS, kept_days=KEPT_DAYS, workspace="build-", mode=0o700)
+def _store(where: Path) -> DiskStore:
+    return DiskStore(folder=where, names=_OURS, kept_days=KEPT_DAYS, workspace="build-", mode=0o700)
 
 
 _own_folder: Path | None = None

@@ -15,7 +15,7 @@ from memcell.applications.datasets import Card
 from memcell.errors import DataError
 from memcell.files.places import data_folder
 from memcell_data.datasets.configs import EyesConfig
-from memcell_data.datasets.fetching import require_reachable, unavailable
+from memcell_data.datasets.fetching import local_copy, require_reachable, unavailable
 from memcell_data.datasets.recognise import EYES_FILE
 from memcell_data.formats.reader import open_recording, signal_file
 from memcell_data.labels.reading import Rule
@@ -61,10 +61,7 @@ class Eyes:
             DataError: The local copy named by ``path`` is not there.
         """
         if self.config.path:
-            path = Path(self.config.path).expanduser()
-            if not path.exists():
-                raise DataError(f"{path}: there is no such folder; expected files like S001R01.edf")
-            return path
+            return local_copy(self.config.path, "expected files like S001R01.edf")
         home = folder or data_folder() / "eyes"
         wanted = {(s, r) for s in range(1, self.config.subjects + 1) for r in _STATES}
         if not wanted <= {(_subject(p), _run(p)) for p in _files(home)}:

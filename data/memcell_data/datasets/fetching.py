@@ -1,11 +1,13 @@
-"""Before a download: whether the publisher answers at all, so that no one waits for a library's retries."""
+"""A local copy, or a download: whether the publisher answers at all, so that no one waits for retries."""
 
 from __future__ import annotations
 
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 from memcell.applications.datasets import DataUnavailable
+from memcell.errors import DataError
 
 PATIENCE = 8.0
 
@@ -37,3 +39,19 @@ def unavailable(what: str, address: str, error: Exception, instead: str) -> Data
     return DataUnavailable(
         f"{what} could not be fetched from {address}: {reason}. With a local copy, type {instead}"
     )
+
+
+def local_copy(typed: str, expected: str) -> Path:
+    """Return the path of a local copy that a person named.
+
+    Args:
+        typed: The path.
+        expected: What the message says of the files there.
+
+    Raises:
+        DataError: It is not there.
+    """
+    path = Path(typed).expanduser()
+    if not path.exists():
+        raise DataError(f"{path}: there is no such folder; {expected}")
+    return path

@@ -16,7 +16,7 @@ from memcell.applications.datasets import Card
 from memcell.errors import DataError
 from memcell.files.places import data_folder
 from memcell_data.datasets.configs import MwtConfig
-from memcell_data.datasets.fetching import require_reachable, unavailable
+from memcell_data.datasets.fetching import local_copy, require_reachable, unavailable
 from memcell_data.datasets.mwt_splits import FILE_SETS, FILES, SPLITS, read_file_sets
 from memcell_data.datasets.recognise import mwt_files
 from memcell_data.formats.mwt_file import MwtFile, channels_of, intervals
@@ -64,10 +64,7 @@ class Mwt:
             DataError: The local copy named by ``path`` is not there.
         """
         if self.config.path:
-            path = Path(self.config.path).expanduser()
-            if not path.exists():
-                raise DataError(f"{path}: there is no such folder; expected files like 0ncr.mat")
-            return path
+            return local_copy(self.config.path, "expected files like 0ncr.mat")
         home = folder or data_folder() / "mwt"
         if not set(FILES) <= {p.stem for p in home.glob("*.mat")}:
             _fetch(home)

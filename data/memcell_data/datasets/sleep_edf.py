@@ -15,7 +15,7 @@ from memcell.applications.datasets import Card
 from memcell.errors import DataError
 from memcell.files.places import data_folder
 from memcell_data.datasets.configs import SleepEdfConfig
-from memcell_data.datasets.fetching import require_reachable, unavailable
+from memcell_data.datasets.fetching import local_copy, require_reachable, unavailable
 from memcell_data.datasets.recognise import HYPNOGRAM_FILE, PSG_FILE, psg_files
 from memcell_data.datasets.sleep_hypnogram import (
     EPOCH,
@@ -69,10 +69,7 @@ class SleepEdf:
             DataError: The local copy named by ``path`` is not there.
         """
         if self.config.path:
-            path = Path(self.config.path).expanduser()
-            if not path.exists():
-                raise DataError(f"{path}: there is no such folder; {_EXPECTED}")
-            return path
+            return local_copy(self.config.path, _EXPECTED)
         home = folder or data_folder() / "sleep-edf"
         numbers = [n for n in range(83) if n not in _MISSING][: self.config.subjects]
         if not {f"SC4{n:02d}" for n in numbers} <= {p.name[:5] for p in psg_files(home)}:

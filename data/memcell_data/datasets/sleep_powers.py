@@ -15,6 +15,7 @@ from pathlib import Path
 from memcell.applications.datasets import Card, DataUnavailable
 from memcell.errors import DataError
 from memcell_data.datasets.configs import SleepPowersConfig
+from memcell_data.datasets.fetching import local_copy
 from memcell_data.datasets.recognise import SLEEP_POWERS_FILE, sleep_power_files
 from memcell_data.datasets.sleep_hypnogram import (
     SLEEP,
@@ -70,10 +71,7 @@ class SleepPowers:
                 "they cannot be fetched. With a local copy, type --data sleep-edf-powers --data.path "
                 f"FOLDER; {_EXPECTED}"
             )
-        path = Path(self.config.path).expanduser()
-        if not path.exists():
-            raise DataError(f"{path}: there is no such folder; {_EXPECTED}")
-        return path
+        return local_copy(self.config.path, _EXPECTED)
 
     def recordings(self) -> Sequence[Recording]:
         """Return the nights, by name.

@@ -212,3 +212,20 @@ class Pipeline(SignalSettings):
 
 
 _SHARED = tuple(f.name for f in fields(Pipeline) if f.name not in ("channels", "eeg", "rate"))
+
+
+def looks_ahead(settings: object) -> tuple[str, str] | None:
+    """Return the options by which features look into the future, and what to type instead; None for none.
+
+    Args:
+        settings: A pipeline of a signal or of precomputed features.
+    """
+    ahead = []
+    if getattr(settings, "phase", "causal") != "causal":
+        ahead.append(("--phase zero", "--phase causal"))
+    if getattr(settings, "normalization", "causal") == "recording":
+        ahead.append(("--normalization recording", "--normalization causal"))
+    if not ahead:
+        return None
+    used, instead = (" ".join(words) for words in zip(*ahead, strict=True))
+    return used, instead

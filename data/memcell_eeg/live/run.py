@@ -12,7 +12,7 @@ import numpy as np
 from memcell.applications.streaming import StreamRequest
 from memcell.errors import DataError, UsageError
 from memcell_data.quality.still import FLAT
-from memcell_eeg.features.pipeline import Pipeline
+from memcell_eeg.features.pipeline import Pipeline, looks_ahead
 from memcell_eeg.features.precomputed import check_features_of_run, pipeline_of
 from memcell_eeg.live.alarm import AlarmLogic, AlarmRules, Ended, Raised
 from memcell_eeg.live.amplitude import FirstSeconds
@@ -88,13 +88,8 @@ def pipeline_of_run(asked: StreamRequest, task: EegTask) -> Pipeline:
             "the run was trained on precomputed features, and a stream has a signal; train on recordings "
             "with a signal (--data simulated, eye-state, or your own files)."
         )
-    ahead = []
-    if pipeline.phase != "causal":
-        ahead.append(("--phase zero", "--phase causal"))
-    if pipeline.normalization == "recording":
-        ahead.append(("--normalization recording", "--normalization causal"))
-    if ahead:
-        made, instead = (" ".join(words) for words in zip(*ahead, strict=True))
+    if ahead := looks_ahead(pipeline):
+        made, instead = ahead
         raise UsageError(
             f"the run was made with {made}, which looks into the future, and a stream has none; train one "
             f"with {instead}."

@@ -13,7 +13,7 @@ from memcell.plugins.options import fields_of, from_mapping
 from memcell.plugins.options.values import check
 from memcell_data.recording import Channel, Recording
 from memcell_eeg.config import EegConfig
-from memcell_eeg.features.pipeline import Pipeline
+from memcell_eeg.features.pipeline import Pipeline, looks_ahead
 from memcell_eeg.features.precomputed import PrecomputedFeatures, check_features_of_run, pipeline_of
 from memcell_eeg.prediction.sources import RecordingFile
 from memcell_eeg.scores.events import EventRules
@@ -107,14 +107,8 @@ class DetectionModel:
         Raises:
             UsageError: They do; names the options and what to type instead.
         """
-        pipeline = self.pipeline
-        ahead = []
-        if getattr(pipeline, "phase", "causal") != "causal":
-            ahead.append(("--phase zero", "--phase causal"))
-        if pipeline.normalization == "recording":
-            ahead.append(("--normalization recording", "--normalization causal"))
-        if ahead:
-            made, instead = (" ".join(words) for words in zip(*ahead, strict=True))
+        if ahead := looks_ahead(self.pipeline):
+            made, instead = ahead
             raise UsageError(
                 f"--causal: the run was made with {made}, which looks into the future; train one with "
                 f"{instead}, or leave out --causal."

@@ -19,7 +19,7 @@ figure 1b.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
@@ -50,16 +50,11 @@ class CellState(Probe):
 
     sizes = (16, 8, 4, 2, 1)
     wanted = 4
+    limited_by = "lanes"
 
     def __init__(self, context: ProbeContext, size: int, config: Any = None) -> None:
         super().__init__(context, size, config)
         self._found: Values | None = None
-
-    @classmethod
-    def sizes_with(cls, config: Any) -> Sequence[int]:
-        """Return the sizes that the options allow."""
-        most = cls.sizes[0] if config is None else config.lanes
-        return [size for size in cls.sizes if size <= most]
 
     @classmethod
     def cost(cls, context: ProbeContext, size: int) -> float:

@@ -24,7 +24,6 @@ dropout, normalizers as in inference.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -55,16 +54,11 @@ class GradientFlow(Probe):
 
     sizes = (4, 2, 1)
     wanted = 4
+    limited_by = "lanes"
 
     def __init__(self, context: ProbeContext, size: int, config: Any = None) -> None:
         super().__init__(context, size, config)
         self._found: Values | None = None
-
-    @classmethod
-    def sizes_with(cls, config: Any) -> Sequence[int]:
-        """Return the sizes that the options allow."""
-        most = cls.sizes[0] if config is None else config.lanes
-        return [size for size in cls.sizes if size <= most]
 
     @classmethod
     def cost(cls, context: ProbeContext, size: int) -> float:

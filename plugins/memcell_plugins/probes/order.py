@@ -26,7 +26,7 @@ epoch's losses turned by a random phase.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -52,6 +52,7 @@ class Order(Probe):
     """
 
     sizes = (64, 32, 16, 8, 4)
+    limited_by = "windows"
 
     def __init__(self, context: ProbeContext, size: int, config: Any = None) -> None:
         super().__init__(context, size, config)
@@ -60,12 +61,6 @@ class Order(Probe):
         self.held_out = context.sample(size, held_out=True) if context.task.valid else []
         self.trials: list[dict[str, Any]] = []
         self._now: Values | None = None
-
-    @classmethod
-    def sizes_with(cls, config: Any) -> Sequence[int]:
-        """Return the sizes that the options allow."""
-        most = cls.sizes[0] if config is None else config.windows
-        return [size for size in cls.sizes if size <= most]
 
     @classmethod
     def cost(cls, context: ProbeContext, size: int) -> float:

@@ -26,7 +26,7 @@ made with them and C* without: S is then not 0 even where no parameter ever chan
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -51,18 +51,13 @@ class Staleness(Probe):
     """
 
     sizes = (16, 8, 4, 2, 1)
+    limited_by = "lanes"
 
     def __init__(self, context: ProbeContext, size: int, config: Any = None) -> None:
         super().__init__(context, size, config)
         #: Sequence and step to the update in which the memory that was left there had begun.
         self.born: dict[tuple[int, int], int] = {}
         self._waiting: tuple[list[Span], Tensor, Values] | None = None
-
-    @classmethod
-    def sizes_with(cls, config: Any) -> Sequence[int]:
-        """Return the sizes that the options allow."""
-        most = cls.sizes[0] if config is None else config.lanes
-        return [size for size in cls.sizes if size <= most]
 
     @classmethod
     def cost(cls, context: ProbeContext, size: int) -> float:

@@ -18,6 +18,7 @@ from memcell.runs.run_folder import RunFolder
 from memcell.sequences import TimeSeries
 from memcell.training.parts import build_parts
 from memcell.training.trainer import Trainer
+from stopping import StopAfter
 
 aten = torch.ops.aten
 #: Take tensors of several devices by their nature.
@@ -263,16 +264,6 @@ def close(got, wanted):
         assert got == pytest.approx(wanted, rel=5e-4, abs=1e-5)
     else:
         assert got == wanted
-
-
-class StopAfter:
-    def __init__(self, n):
-        self.left = n
-
-    @property
-    def requested(self):
-        self.left -= 1
-        return self.left <= 0
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from memcell.interrupt import Interrupted
 from memcell.plugins import default_registry
 from memcell.recurrent.state import leaves
 from memcell.settings.run_config import chosen_probes
+from stopping import StopAfter
 
 NAMES = tuple(default_registry().names("probe"))
 
@@ -25,18 +26,6 @@ VARIANTS = [
     {"policy": "reset", "sampler": "reshuffle", "cell": "lstm97"},
     {"policy": "learned", "sampler": ("stream", {"jitter": True}), "cell": "cec"},
 ]
-
-
-class StopAfter:
-    """Asks to stop when it was asked for the nth time."""
-
-    def __init__(self, n):
-        self.left = n
-
-    @property
-    def requested(self):
-        self.left -= 1
-        return self.left <= 0
 
 
 def lines(trainer):
