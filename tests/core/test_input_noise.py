@@ -64,3 +64,11 @@ def test_it_changes_training_and_not_inference(make_trainer) -> None:
     assert not torch.equal(
         run(noisy.network, True, generator()), run(plain.network, True, generator())
     )
+
+
+def test_white_noise_differs_from_step_to_step() -> None:
+    x = torch.randn(200, 20, 30)
+    added = InputNoise(white=0.5)(x, generator()) - x
+    assert added.std() == pytest.approx(0.5, rel=0.02)
+    assert added.mean(0).abs().max() < 0.2
+    assert torch.equal(InputNoise(white=0.5)(x, generator()) - x, added)

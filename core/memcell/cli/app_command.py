@@ -29,6 +29,7 @@ from memcell.settings.options import NetworkConfig, TrainingConfig
 from memcell.settings.run_config import (
     DEFAULTS,
     RunConfig,
+    engine_defaults,
     merge_sections,
     read_toml,
     resolve,
@@ -248,16 +249,19 @@ def option_groups(
         chosen: Returns the groups of the plugins of a kind that were chosen.
     """
     app_config = registry.get("app", app.name).config_type()
+    usual = engine_defaults(app_config())
     groups: list[tuple[str, list[click.Parameter]]] = [
         (f"{app.name}", config_options(app.name, app_config)),
-        ("Training", config_options("training", TrainingConfig)),
-        ("Network", config_options("network", NetworkConfig)),
+        ("Training", config_options("training", TrainingConfig, usual=usual.get("training"))),
+        ("Network", config_options("network", NetworkConfig, usual=usual.get("network"))),
     ]
+    base = merge_sections(usual, base)
     for option in groups[1][1]:
         if isinstance(option, click.Option) and option.name == parameter_name("training", "probe"):
             option.help = f"{option.help} Installed: {', '.join(registry.names('probe'))}."
     choices: list[click.Parameter] = [
-        ChoiceOption(kind, registry.names(kind), default) for kind, default in DEFAULTS.items()
+        ChoiceOption(kind, registry.names(kind), usual.get(kind, {}).get("name", default))
+        for kind, default in DEFAULTS.items()
     ]
     groups.insert(1, ("Memory and optimizer (each with options of its own)", choices))
     default = getattr(app_config, "data", None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -107,12 +107,24 @@ def parameter_name(section: str, field: str) -> str:
 
 
 def config_options(
-    section: str, config: type[Any], prefix: str = "", skip: Iterable[str] = ()
+    section: str,
+    config: type[Any],
+    prefix: str = "",
+    skip: Iterable[str] = (),
+    usual: Mapping[str, Any] | None = None,
 ) -> list[click.Parameter]:
-    """Return the options of a config dataclass."""
+    """Return the options of a config dataclass.
+
+    Args:
+        section: The section of ``config.toml`` that they set.
+        config: The dataclass.
+        prefix: Put before the flags.
+        skip: Fields that are left out.
+        usual: Defaults that an app has of its own, shown in place of the fields'.
+    """
     left_out = set(skip)
     options = [
-        ConfigOption(section, field, prefix)
+        ConfigOption(section, field, prefix, default=(usual or {}).get(field.name))
         for field in fields_of(config)
         if field.name not in left_out
     ]

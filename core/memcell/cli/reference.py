@@ -7,6 +7,7 @@ from memcell.plugins import Entry, Registry
 from memcell.plugins.options import FieldInfo, fields_of
 from memcell.plugins.specs import KINDS, Spec
 from memcell.settings.options import NetworkConfig, TrainingConfig
+from memcell.settings.run_config import engine_defaults
 
 _TITLES = {
     "cell": "Cells",
@@ -56,6 +57,17 @@ def _section(entry: Entry) -> list[str]:
     said = [f"`{name}` {value}" for name, value in declared if name not in _HIDDEN]
     if said:
         lines += ["", "Declares: " + ", ".join(said) + "."]
+    if spec.kind == "app":
+        own = engine_defaults(entry.config({}))
+        changed = [
+            f"`--{kind} {value}`"
+            if name == "name"
+            else f"`--{_engine_prefix(kind)}{name.replace('_', '-')} {value}`"
+            for kind, values in own.items()
+            for name, value in values.items()
+        ]
+        if changed:
+            lines += ["", f"Its defaults of the options above: {', '.join(changed)}."]
     prefix = option_prefix(spec)
     lines += _table(fields_of(entry.config_type()), prefix)
     for command, config in (
@@ -72,6 +84,10 @@ def option_prefix(spec: Spec) -> str:
     """Return what stands before the options of a plugin on the command line."""
     special = {"dataset": "data.", "app": "", "probe": f"probe.{spec.name}."}
     return special.get(spec.kind, f"{spec.kind}.")
+
+
+def _engine_prefix(section: str) -> str:
+    return "" if section in ("training", "network") else f"{section}."
 
 
 def _table(fields: tuple[FieldInfo, ...], prefix: str) -> list[str]:

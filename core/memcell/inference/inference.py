@@ -129,7 +129,7 @@ class InferenceStream:
             by_blocks(network.encoder, x), before.state, self._initial_state, window, (steps,)
         )
         self._remembered = CarriedState(states[steps], window.age_after(steps, before.age))
-        logits = by_blocks(network.readout, hidden)
+        logits = network.logits(hidden, x, by_blocks)
         return np.asarray(torch.softmax(logits[:, 0].float(), dim=-1).cpu().numpy())
 
 

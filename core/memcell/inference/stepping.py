@@ -4,7 +4,7 @@ Encoder, recurrent layers (`memcell.backends.Stepper`), readout, softmax; one la
 Where the layers run as generated C (``reason`` is empty) a step gives the bits that
 `memcell.inference.inference.probabilities` gives for the whole sequence with memory carried.
 
-For that the encoder and the readout are given a block, with the step at its place
+For that the encoder, the readout and the linear path are given a block, with the step at its place
 (`memcell.network.blocks`), and steps are counted from the first one on, over gaps.
 """
 
@@ -75,5 +75,5 @@ class NetworkStepper:
         for stepper in self._steppers:
             h = stepper.step(h)
         self._top[place] = h
-        logits = self._network.readout(self._top)[place].float()
+        logits = self._network.logits(self._top, self._x)[place].float()
         return np.asarray(torch.softmax(logits, dim=-1)[0].numpy())

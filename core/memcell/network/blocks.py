@@ -8,6 +8,8 @@ puts its one step there gets what a whole sequence gets.
 
 from __future__ import annotations
 
+from itertools import chain
+
 import torch
 from torch import Tensor, nn
 
@@ -23,7 +25,8 @@ def by_blocks(module: nn.Module, x: Tensor) -> Tensor:
         x: On the CPU; elsewhere the module is called once, for there are no streams. So is a module without
             weights, which has no sum to make.
     """
-    if x.device.type != "cpu" or next(module.parameters(), None) is None:
+    weights = chain(module.parameters(), module.buffers())
+    if x.device.type != "cpu" or next(weights, None) is None:
         whole: Tensor = module(x)
         return whole
     steps = len(x)

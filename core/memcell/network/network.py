@@ -1,8 +1,8 @@
-"""The trained network: encoder, recurrent layers, readout, and the initial state of a lane."""
+"""The trained network: encoder, recurrent layers, readout, a linear path, the initial state of a lane."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 import torch
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from memcell.backends import RecurrentStack, StepMasks
 from memcell.network.input_noise import InputNoise
+from memcell.network.linear_path import LinearPath
 from memcell.old_methods import keep_old_names
 from memcell.recurrent.policy import CarriedState
 from memcell.recurrent.start import Start
@@ -33,8 +34,13 @@ class NetworkOutput(NamedTuple):
 NO_NOISE = InputNoise()
 
 
+def _called(module: nn.Module, x: Tensor) -> Tensor:
+    found: Tensor = module(x)
+    return found
+
+
 class Network(nn.Module):
-    """Encoder, recurrent layers, readout.
+    """Encoder, recurrent layers, readout: ``logits = W_r h + b``, and ``+ W_s x`` where it has a linear path.
 
     Args:
         encoder: Features of a step ``[T, B, F]`` to the cell's input ``[T, B, I]``, each step by
@@ -43,6 +49,7 @@ class Network(nn.Module):
         n_outputs: Outputs a step.
         start: The state of a lane that is reset.
         noise: On the features, in training.
+        skip: From a step's features ``x``, as the encoder gets them, to the outputs; None for none.
     """
 
     def __init__(
@@ -52,12 +59,14 @@ class Network(nn.Module):
         n_outputs: int,
         start: Start,
         noise: InputNoise = NO_NOISE,
+        skip: LinearPath | None = None,
     ) -> None:
         super().__init__()
         self.noise = noise
         self.encoder = encoder
         self.recurrent = recurrent
         self.readout = nn.Linear(recurrent.output_size, n_outputs)
+        self.skip = skip
         self.start = start
 
     @property
@@ -69,6 +78,22 @@ class Network(nn.Module):
         """Return the state of lanes that are reset."""
         state: State = self.start(batch_size, self.device, self.readout.weight.dtype)
         return state
+
+    def logits(
+        self,
+        hidden: Tensor,
+        x: Tensor,
+        run: Callable[[nn.Module, Tensor], Tensor] = _called,
+    ) -> Tensor:
+        """Return the logits ``[T, B, n_outputs]``.
+
+        Args:
+            hidden: ``[T, B, H]`` outputs of the last recurrent layer.
+            x: ``[T, B, F]`` features.
+            run: Calls a module that treats each step by itself (`memcell.network.blocks.by_blocks`).
+        """
+        out = run(self.readout, hidden)
+        return out if self.skip is None else out + run(self.skip, x)
 
     def forward(
         self,
@@ -112,7 +137,7 @@ class Network(nn.Module):
             step: CarriedState(detach(state), masks.age_after(step, carried.age))
             for step, state in states.items()
         }
-        return NetworkOutput(self.readout(hidden), hidden, after)
+        return NetworkOutput(self.logits(hidden, x), hidden, after)
 
 
 keep_old_names(Network, {"fresh": "initial_state"})

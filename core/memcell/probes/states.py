@@ -42,7 +42,7 @@ def keep_states(network: Network, windows: ProbeWindows, carried: CarriedState) 
     for i, layer in enumerate(layers(network)):
         x, kept = layer(x, carried.state[i], initial_state[i], masks, range(1, steps + 1), False)
         states.append([kept[t] for t in range(1, steps + 1)])
-    return StateTrace(network.readout(x), states, masks.ages)
+    return StateTrace(network.logits(x, windows.x), states, masks.ages)
 
 
 def layers(network: Network) -> list[Layer]:

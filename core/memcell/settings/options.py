@@ -32,6 +32,23 @@ class NetworkConfig:
         high=0.95,
         advanced=True,
     )
+    input_noise: float = option(
+        0.0,
+        help="Training noise: standard deviation of white noise on each feature, drawn for each step.",
+        low=0,
+    )
+    skip: str = option(
+        "none",
+        help="A linear path from a step's features to the outputs, around the recurrent layers: linear is "
+        "trained with them, fixed stays as it starts.",
+        choices=("none", "linear", "fixed"),
+    )
+    start: str = option(
+        "regression",
+        help="What a linear path starts from: a regression fitted to the training steps, to which the "
+        "recurrent layers add nothing yet, or random weights.",
+        choices=("regression", "random"),
+    )
     input_init: str = option(
         "glorot",
         help="Initializer of input weights.",

@@ -11,7 +11,7 @@ from memcell.applications.datasets import find_dataset
 from memcell.errors import ConfigError, RunFolderError, unknown
 from memcell.files.reading import parse_toml
 from memcell.plugins import Registry
-from memcell.plugins.options import from_mapping, to_mapping
+from memcell.plugins.options import fields_of, from_mapping, to_mapping
 from memcell.settings.options import NetworkConfig, TrainingConfig
 from memcell.version import __version__
 
@@ -28,6 +28,9 @@ DEFAULTS = {
 _MOVED = ("k1", "length_sd", "short_share")
 
 Section = dict[str, Any]
+Sections = Mapping[str, Mapping[str, Any]]
+#: Sections that an app may have defaults of its own for.
+_ENGINE_SECTIONS = ("training", "network", *DEFAULTS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +100,8 @@ def resolve(app: str, sections: Mapping[str, Any], registry: Registry) -> RunCon
             raise ConfigError(f"section [{name}] expected, got {name} = {section!r}")
     entry = registry.get("app", app)
     app_config = entry.config(sections.get(app, {}))
+    if "memcell" not in sections:  # what a run wrote is complete, and means what it meant then
+        sections = _with_defaults(engine_defaults(app_config), sections)
     dataset = None
     if hasattr(app_config, "data"):
         values = dict(sections.get("data", {}))
@@ -123,6 +128,44 @@ def resolve(app: str, sections: Mapping[str, Any], registry: Registry) -> RunCon
         choices=choices,
         probes=chosen_probes(registry, training.probe, sections.get("probe", {})),
     )
+
+
+def engine_defaults(app_config: Any) -> Sections:
+    """Return the defaults of the engine's options that an app has of its own, by section.
+
+    Args:
+        app_config: The app's config. It may have ``engine_defaults()``, which returns names and values of
+            options by section: ``{"network": {"skip": "linear"}, "optimizer": {"name": "adamw"}}``. They may
+            depend on the app's own options. What is typed wins; a config file of a run has all options, so
+            that nothing of another version's defaults enters it.
+
+    Raises:
+        ConfigError: A section that has no such options.
+    """
+    offered = getattr(app_config, "engine_defaults", None)
+    found: Sections = {} if offered is None else offered()
+    for name in found:
+        if name not in _ENGINE_SECTIONS:
+            raise ConfigError(
+                f"engine_defaults of {type(app_config).__name__}: "
+                f"{unknown('section', name, _ENGINE_SECTIONS)}"
+            )
+    return found
+
+
+def _with_defaults(defaults: Sections, typed: Mapping[str, Any]) -> dict[str, Any]:
+    """Return sections with an app's defaults below what was typed."""
+    merged = dict(typed)
+    for name, values in defaults.items():
+        own = dict(typed.get(name, {}))
+        usual = values.get("name", DEFAULTS.get(name))
+        if own.get("name", usual) != usual:  # options of a plugin that is not the chosen one
+            continue
+        config = {"training": TrainingConfig, "network": NetworkConfig}.get(name)
+        former = {f.name: f.formerly for f in fields_of(config)} if config is not None else {}
+        kept = {k: v for k, v in values.items() if former.get(k) not in own}
+        merged[name] = {**kept, **own}
+    return merged
 
 
 def upgraded(sections: Mapping[str, Any]) -> dict[str, Any]:

@@ -91,7 +91,7 @@ def builder(
         policy = registry.get("policy", choice.name).build(choice.config)
         assert isinstance(policy, StatePolicy)
         encoder = encoder_of(app, n_features, facts)  # type: ignore[arg-type]
-        return build_network(config, registry, encoder, n_classes, policy)
+        return build_network(config, registry, encoder, n_classes, policy, n_features)
 
     return build
 

@@ -12,6 +12,7 @@ from memcell.applications.app import App, Task, encoder_of
 from memcell.backends import Layer, RecurrentStack
 from memcell.errors import MemcellError, PluginError
 from memcell.network.input_noise import InputNoise
+from memcell.network.linear_path import LinearPath
 from memcell.network.network import Network
 from memcell.plugins import Registry
 from memcell.recurrent.cell import Cell
@@ -21,6 +22,7 @@ from memcell.recurrent.policy import StatePolicy
 from memcell.sequences.sampler import Sampler
 from memcell.settings.run_config import RunConfig
 from memcell.training.gradients.mode import GradientMode
+from memcell.training.regression_start import start_at_regression
 from memcell.training.seeds import WEIGHTS, torch_seed
 
 P = TypeVar("P")
@@ -28,7 +30,20 @@ P = TypeVar("P")
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingParts:
-    """What trains and is trained."""
+    """What trains and is trained.
+
+    Args:
+        network: The network.
+        sampler: Orders windows.
+        policy: What memory a window begins with.
+        optimizer: Of the network's parameters.
+        gradient: What a window is and what of it counts.
+        streams: As the sampler declares, and the next three.
+        observes: Likewise.
+        observes_gradients: Likewise.
+        covers_once: Likewise.
+        starts_fitted: The network is a fitted model before its first update, which may stay the best.
+    """
 
     network: Network
     sampler: Sampler
@@ -39,6 +54,7 @@ class TrainingParts:
     observes: bool
     observes_gradients: bool
     covers_once: bool
+    starts_fitted: bool = False
 
 
 def build_parts(
@@ -58,8 +74,16 @@ def build_parts(
         torch.manual_seed(torch_seed(config.training.seed, WEIGHTS))
         policy = _build(registry, config, "policy", StatePolicy)
         network = build_network(
-            config, registry, encoder_of(app, n_features, task.facts), task.n_classes, policy
+            config,
+            registry,
+            encoder_of(app, n_features, task.facts),
+            task.n_classes,
+            policy,
+            n_features,
         )
+    fitted = network.skip is not None and config.network.start == "regression"
+    if network.skip is not None and fitted:
+        start_at_regression(network, network.skip, task)
     network.to(device)
     sampler = _build(registry, config, "sampler", Sampler)
     sampler.seed = config.training.seed_of_order
@@ -83,11 +107,17 @@ def build_parts(
         observes=bool(can["observes"]),
         observes_gradients=bool(can["observes_gradients"]),
         covers_once=bool(can["covers_once"]),
+        starts_fitted=fitted,
     )
 
 
 def build_network(
-    config: RunConfig, registry: Registry, encoder: nn.Module, n_outputs: int, policy: StatePolicy
+    config: RunConfig,
+    registry: Registry,
+    encoder: nn.Module,
+    n_outputs: int,
+    policy: StatePolicy,
+    n_features: int,
 ) -> Network:
     """Build the network, its weights drawn from torch's global generator.
 
@@ -97,6 +127,7 @@ def build_network(
         encoder: The app's encoder, with an attribute ``output_size``.
         n_outputs: Outputs a step.
         policy: Makes the start.
+        n_features: Features of a step, for a linear path around the recurrent layers.
     """
     size = config.network
     width = int(encoder.output_size)  # type: ignore[arg-type]
@@ -108,11 +139,15 @@ def build_network(
         layers.append(Layer(cell, norm, config.training.backend))
         width = cell.output_size
     stack = RecurrentStack(layers, size.dropout)
-    noise = InputNoise(shift=size.input_shift, dropout=size.input_dropout)
+    noise = InputNoise(shift=size.input_shift, dropout=size.input_dropout, white=size.input_noise)
     start = policy.make_start(stack.initial_state(1))
     network = Network(encoder, stack, n_outputs, start, noise)
     nn.init.xavier_uniform_(network.readout.weight)
     nn.init.zeros_(network.readout.bias)
+    if (
+        size.skip != "none"
+    ):  # the last to be drawn: the other weights are those of a network without one
+        network.skip = LinearPath(n_features, n_outputs, trained=size.skip == "linear")
     return network
 
 

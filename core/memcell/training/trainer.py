@@ -126,6 +126,8 @@ class Trainer:
             MemcellError: The loss is no longer a number; the last checkpoint stays.
         """
         self.progress.at(self.at.update)
+        if self.judged and self.parts.starts_fitted and self.at == Position():
+            self._judge_start()
         while not self.at.finished:
             self._epoch(interrupts)
             self._end_of_epoch()
@@ -134,6 +136,15 @@ class Trainer:
             self.network.load_state_dict(self.best)
         else:
             take_averages(self.parts.optimizer)
+
+    def _judge_start(self) -> None:
+        """Let the network of before the first update be the best so far: it is a fitted model already."""
+        at = self.at
+        at.best_loss = self.processes.from_main(
+            self.validation_loss() if self.processes.main else 0.0
+        )
+        self.best = {k: v.clone() for k, v in self.network.state_dict().items()}
+        self._note({"update": 0, "epoch": -1, "valid_loss": at.best_loss})
 
     def order(self, epoch: int) -> tuple[WindowTable, NDArray[np.int64]]:
         """Return the windows of an epoch and their order ``[n_batches, B]``: always the same."""

@@ -66,7 +66,7 @@ def make_model(path: Path) -> Path:
     n_features = len(pipeline.feature_names)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        network = build_network(config, registry, app.encoder(n_features), 2, policy)
+        network = build_network(config, registry, app.encoder(n_features), 2, policy, n_features)
     facts = ModelFacts(
         n_features=n_features,
         n_classes=2,

@@ -53,7 +53,8 @@ class NetworkStep(nn.Module):
         x, rest = tensors[-1], list(tensors[:-1])
         age = rest.pop() if self.aged else None
         state = rebuild(self._template, iter(rest))
-        h = self.network.encoder(x.unsqueeze(0))
+        features = x.unsqueeze(0)
+        h = self.network.encoder(features)
         after: list[State] = []
         for layer, ages, before in zip(self._layers, self._ages, state, strict=True):
             found = projected(layer.cell, h)
@@ -66,7 +67,7 @@ class NetworkStep(nn.Module):
             output, state_after = layer.cell.step(p, before, norm)
             after.append(state_after)
             h = output.unsqueeze(0)
-        logits = self.network.readout(h).squeeze(0)
+        logits = self.network.logits(h, features).squeeze(0)
         older = () if age is None else (age + 1,)
         return (*leaves(tuple(after)), *older, logits)
 

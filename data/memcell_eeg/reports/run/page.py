@@ -127,19 +127,21 @@ def _changed(run: RunFiles) -> str:
     """Return the options that are not at their defaults, as one would type them; not those of plugins."""
     from memcell.plugins.options import to_mapping
     from memcell.settings.options import NetworkConfig, TrainingConfig
-    from memcell.settings.run_config import DEFAULTS
+    from memcell.settings.run_config import DEFAULTS, engine_defaults
 
     sections = run.sections
     data = sections.get("data", {})
     words = ["--data", str(data["name"])] if data.get("name") else []
     words += [w for k, v in data.items() if k != "name" for w in _flag(f"data.{k}", v)]
+    own = engine_defaults(run.task.config())
     for kind, plain in DEFAULTS.items():
+        plain = own.get(kind, {}).get("name", plain)
         name = sections.get(kind, {}).get("name", plain)
         words += _flag(kind, name) if name != plain else []
     defaults = (
         (run.task.name, run.task.config()),
-        ("training", TrainingConfig()),
-        ("network", NetworkConfig()),
+        ("training", TrainingConfig(**own.get("training", {}))),
+        ("network", NetworkConfig(**own.get("network", {}))),
     )
     for section_name, config in defaults:
         plain_values = to_mapping(config)
