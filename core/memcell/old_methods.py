@@ -63,6 +63,17 @@ def old_arguments(**renamed: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     return decorate
 
 
+def keep_old_field(cls: type, old: str, new: str) -> None:
+    """Let a dataclass take and give a field under the name that it had."""
+
+    def value(self: Any) -> Any:
+        _say(f"{cls.__name__}.{old} is now {cls.__name__}.{new}", 3)
+        return getattr(self, new)
+
+    setattr(cls, old, property(value))
+    setattr(cls, "__init__", old_arguments(**{old: new})(vars(cls)["__init__"]))  # noqa: B010  # mypy
+
+
 #: The code of every function that `old_arguments` made.
 _EITHER = old_arguments()(lambda: None).__code__
 

@@ -123,7 +123,7 @@ class EegApp:
         for reason in getattr(dataset, "refused", getattr(dataset, "problems", ())):
             left_out.add(None, RECORDING, reason)
         if any(r.features is not None for r in recordings):
-            return self._ready(dataset, recordings, progress, left_out)
+            return self._with_precomputed(dataset, recordings, progress, left_out)
         recordings = with_channels(config.channels, recordings, left_out)
         choice = choose(config.channels, recordings)
         native = min(native_rate(locate(choice.names, r), r) for r in recordings)
@@ -159,7 +159,7 @@ class EegApp:
 
         return made, finish
 
-    def _ready(
+    def _with_precomputed(
         self,
         dataset: DataSet,
         recordings: Sequence[Recording],
@@ -174,15 +174,15 @@ class EegApp:
 
         def finish(config: EegConfig) -> Task:
             parts = _split(config, made)
-            ready = unfitted.fitted(parts.train)
-            parts = parts.changed(ready.scaled)
+            features = unfitted.fitted(parts.train)
+            parts = parts.changed(features.scaled)
             facts = {
-                "pipeline": {"ready": True, **ready.facts()},
-                "feature_names": list(ready.feature_names),
+                "pipeline": {"precomputed": True, **features.facts()},
+                "feature_names": list(features.feature_names),
                 "channels": [],
                 "delay_seconds": 0.0,
             }
-            lines = precomputed_notes(config, ready, parts)
+            lines = precomputed_notes(config, features, parts)
             return self._task(config, dataset, made, parts, Reach(), lines, facts)
 
         return made, finish
@@ -296,18 +296,20 @@ class EegApp:
         )
         return self.pooled([part])
 
-    def pooled(self, judged: Sequence[ModelPredictions]) -> Mapping[str, float]:
+    def pooled(self, predictions: Sequence[ModelPredictions]) -> Mapping[str, float]:
         """Return the scores over parts that have each its own threshold, of networks and baselines alike.
 
         Those of `memcell_eeg.scores.scores.MEANING`; what an application with scores of its own overrides.
         """
-        return pooled_scores(judged, EventRules.of(self.config))
+        return pooled_scores(predictions, EventRules.of(self.config))
 
-    def intervals(self, judged: Sequence[ModelPredictions]) -> Mapping[str, tuple[float, float]]:
+    def intervals(
+        self, predictions: Sequence[ModelPredictions]
+    ) -> Mapping[str, tuple[float, float]]:
         """Return intervals of the pooled scores; see `memcell_eeg.scores.resampled`."""
         from memcell_eeg.scores.resampled import intervals
 
-        return intervals(judged, EventRules.of(self.config))
+        return intervals(predictions, EventRules.of(self.config))
 
     def details(self, rows: Sequence[Row]) -> Mapping[str, str]:
         """Return the tables of `memcell_eeg.scores.tables`: file name to content."""

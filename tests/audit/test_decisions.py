@@ -93,8 +93,8 @@ def test_where_validation_lacks_a_class_networks_and_baselines_follow_one_rule(
 def test_without_validation_every_baseline_is_scored_under_its_own_odds() -> None:
     t = task(valid=())
 
-    def score(judged):
-        return pooled_scores(judged, EventRules())
+    def score(predictions):
+        return pooled_scores(predictions, EventRules())
 
     rows = {r.name: r.scores["balanced_accuracy"] for r in baselines(t, 1.0, score, 0, True)}
     assert rows["lasso-probit"] > 0.6  # under .5 it calls next to nothing positive: about .5

@@ -67,8 +67,8 @@ KINDS = (
     ),
     Kind(
         "run",
-        ("config.toml", "environment.json", "model.safetensors", "metrics.jsonl", "judged.npz",
-         "excerpts.npz", "*.tsv", "scores.json", "against-reset/*"),
+        ("config.toml", "environment.json", "model.safetensors", "metrics.jsonl", "predictions.npz",
+         "excerpts.npz", "*.tsv", "scores.json", "control-reset/*"),
         ((1, ("report", "FOLDER")),),
     ),
     Kind(
@@ -79,13 +79,13 @@ KINDS = (
     Kind(
         "task",
         ("config.toml", "environment.json", "*.safetensors", "checkpoint.safetensors",
-         "metrics.jsonl", "probes.jsonl", "against-reset/*.*"),
+         "metrics.jsonl", "probes.jsonl", "control-reset/*.*"),
         ((1.2, ("train", "memory", "--resume", "FOLDER")),),
     ),
     Kind(
         "folds",
         ("config.toml", "environment.json", "folds.json", "folds.json", "folds/*/config.toml",
-         "folds/*/judged.npz", "folds/*/model.safetensors", "folds/*/scores.json", ".lock"),
+         "folds/*/predictions.npz", "folds/*/model.safetensors", "folds/*/scores.json", ".lock"),
         ((0.5, ("train", "microsleep", "--resume", "FOLDER")), (0.5, ("report", "FOLDER"))),
     ),
     Kind(

@@ -39,7 +39,7 @@ def start(*args):
 
 def digests(path):
     files = [path / n for n in SAME] + [
-        path / "against-reset" / n for n in SAME if n != "scores.tsv"
+        path / "control-reset" / n for n in SAME if n != "scores.tsv"
     ]
     return {str(f.relative_to(path)): hashlib.sha256(f.read_bytes()).hexdigest() for f in files}
 
@@ -64,12 +64,14 @@ def whole(tmp_path_factory):
     return digests(path)
 
 
-@pytest.mark.parametrize("how", ["ctrl-c", "ctrl-c in the twin", "kill"])
+@pytest.mark.parametrize(
+    "how", ["ctrl-c", "ctrl-c in the control run", "ctrl-c in the control run of 0.1", "kill"]
+)
 def test_a_stopped_process_goes_on_as_if_it_had_never_stopped(tmp_path, whole, how):
     path = tmp_path / "run"
     process = start(*TRAIN, "--out", str(path))
-    twin = path / "against-reset"
-    metrics = (twin if "twin" in how else path) / "metrics.jsonl"
+    control = path / "control-reset"
+    metrics = (control if "control" in how else path) / "metrics.jsonl"
     wait_for_updates(metrics, 40, process)
     process.send_signal(signal.SIGKILL if how == "kill" else signal.SIGINT)
     out, _ = process.communicate(timeout=60)
@@ -80,8 +82,14 @@ def test_a_stopped_process_goes_on_as_if_it_had_never_stopped(tmp_path, whole, h
         assert f"memcell train microsleep --resume {path}" in out
         assert "Traceback" not in out
     assert not (path / "scores.tsv").exists()
+    old = path / "against-reset"
+    if "0.1" in how:
+        control.rename(old)
     again = start("train", "microsleep", "--resume", str(path))
     out, _ = again.communicate(timeout=120)
     assert again.returncode == 0, out
     assert "going on after update" in out or how == "kill"
+    if "0.1" in how:
+        assert not control.exists()
+        old.rename(control)
     assert digests(path) == whole

@@ -6,11 +6,13 @@ import abc
 import subprocess
 import sys
 import warnings
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import nn
 
+from memcell.applications.app import Row
 from memcell.backends import Layer, StepMasks
 from memcell.recurrent import CarriedState, Normalizer, NormWindow, StatePolicy
 from memcell.recurrent.norms import SiteNorms
@@ -321,3 +323,11 @@ def test_new_names_alone_say_nothing(batch):
 def test_both_names_leave_a_step_its_key_in_the_cache(make):
     cell = TraceCell(2, 3)
     assert identity(type(cell).step, cell, SiteNorms(cell.norm_sites, make()))
+
+
+def test_a_row_takes_and_gives_predictions_by_the_old_name():
+    with pytest.warns(FutureWarning, match="argument 'judged' of Row.* is now 'predictions'"):
+        row = Row(name="a", scores={}, judged=("part",))
+    with pytest.warns(FutureWarning, match="Row.judged is now Row.predictions"):
+        assert row.judged == row.predictions == ("part",)
+    assert replace(row, name="b").predictions == ("part",)

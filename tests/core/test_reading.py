@@ -16,7 +16,7 @@ import torch
 from memcell.applications.app import ModelPredictions, Row
 from memcell.errors import RunFolderError
 from memcell.files import reading
-from memcell.runs.predictions import read_judged, write_judged
+from memcell.runs.predictions import read_predictions, write_predictions
 from memcell.runs.run_folder import RunFolder
 from memcell.sequences.time_series import TimeSeries
 from memcell.training.checkpoint import load_checkpoint, read_head, save_checkpoint
@@ -70,7 +70,20 @@ def test_a_file_is_never_made_longer(folder):
     assert run.metrics_size() == 3
 
 
-@pytest.mark.parametrize("name", ["folds", "folds/S1", "against-reset"])
+@pytest.mark.parametrize("there", [(), ("control-reset",), ("against-reset", "control-reset")])
+def test_a_control_run_has_its_new_name(folder, there):
+    for name in there:
+        (folder / name).mkdir()
+    assert RunFolder(folder).control("reset").name == "control-reset"
+
+
+def test_a_control_run_of_version_0_1_keeps_its_name(folder):
+    (folder / "against-reset").mkdir()
+    assert RunFolder(folder).control("reset").name == "against-reset"
+    assert RunFolder(folder).control("carry").name == "control-carry"
+
+
+@pytest.mark.parametrize("name", ["folds", "folds/S1", "control-reset"])
 def test_a_folder_below_that_is_a_link_out_is_refused(folder, tmp_path, name):
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
@@ -164,7 +177,7 @@ def npy(shape, descr="<f8", data=b""):
 
 
 def test_packed_arrays_take_no_more_memory_than_such_a_file_can_need(folder):
-    path = folder / "judged.npz"
+    path = folder / "predictions.npz"
     zeros = bytes(400_000_000)
     npz(path, times=npy((50_000_000,), data=zeros))
     del zeros
@@ -236,6 +249,28 @@ def test_whatever_goes_wrong_with_values_of_a_file_names_it(folder):
     assert RunFolderError.exit_code == 2
 
 
+def some_rows(name="a"):
+    sequence = TimeSeries(
+        name="night",
+        subject="a",
+        features=np.empty((2, 0), dtype=np.float32),
+        targets=np.array([0, 1]),
+    )
+    part = ModelPredictions(
+        sequences=(sequence,), probabilities=(np.full((2, 2), 0.5),), decision={"threshold": 0.5}
+    )
+    return [Row(name=name, kind="network", scores={}, predictions=(part,))]
+
+
+def test_predictions_of_version_0_1_are_read_until_there_are_new_ones(folder):
+    write_predictions(folder, some_rows("old"))
+    (folder / "predictions.npz").rename(folder / "judged.npz")
+    assert [row.name for row in read_predictions(folder)] == ["old"]
+    write_predictions(folder, some_rows("new"))
+    assert [row.name for row in read_predictions(folder)] == ["new"]
+    assert not (folder / "judged.npz").exists()
+
+
 WRONG_ARRAYS = [
     ("times", np.array([0.0, np.nan])), ("targets", np.array(["0", "1"])),
     ("targets", np.array([0.0, 1e300])), ("targets", np.array([0, 2])),
@@ -246,19 +281,10 @@ WRONG_ARRAYS = [
 
 @pytest.mark.parametrize(("name", "array"), WRONG_ARRAYS)
 def test_predictions_that_no_run_writes_are_refused(folder, name, array):
-    sequence = TimeSeries(
-        name="night",
-        subject="a",
-        features=np.empty((2, 0), dtype=np.float32),
-        targets=np.array([0, 1]),
-    )
-    part = ModelPredictions(
-        sequences=(sequence,), probabilities=(np.full((2, 2), 0.5),), decision={"threshold": 0.5}
-    )
-    write_judged(folder, [Row(name="a", kind="network", scores={}, judged=(part,))])
-    assert len(read_judged(folder)) == 1
-    with np.load(folder / "judged.npz") as held:
+    write_predictions(folder, some_rows())
+    assert len(read_predictions(folder)) == 1
+    with np.load(folder / "predictions.npz") as held:
         arrays = {**held, name: array}
-    np.savez(folder / "judged.npz", **arrays)
-    with pytest.raises(RunFolderError, match=r"judged\.npz' does not hold what a run writes"):
-        read_judged(folder)
+    np.savez(folder / "predictions.npz", **arrays)
+    with pytest.raises(RunFolderError, match=r"predictions\.npz' does not hold what a run writes"):
+        read_predictions(folder)

@@ -192,7 +192,7 @@ def test_the_likelier_class_knows_of_the_weights() -> None:
 def test_baselines_decide_in_the_same_way(theta_dataset) -> None:
     app = Microsleep(MicrosleepConfig(decision="likelier"), theta_dataset)
     task = app.task()
-    rows = {r.name: r.judged[0].decision for r in app.baselines(task)}
+    rows = {r.name: r.predictions[0].decision for r in app.baselines(task)}
     assert task.class_weights is not None
     odds = task.class_weights[1] / task.class_weights[0]
     alone, smoothed = rows["this step alone"], rows["this step alone, HMM-smoothed"]

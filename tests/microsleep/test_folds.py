@@ -15,7 +15,7 @@ import pytest
 from sklearn.metrics import cohen_kappa_score
 
 from memcell.cli.main import run
-from memcell.runs.predictions import read_judged
+from memcell.runs.predictions import read_predictions
 
 SUBJECTS = ("SC400", "SC401", "SC402", "SC403")
 SMALL = ["--hidden-size", "4", "--epochs", "1", "--min-updates", "0", "--time-steps", "20"]
@@ -55,20 +55,20 @@ def test_everybody_is_tested_once_and_never_trained_on_there(whole) -> None:
         facts = json.loads((out / "folds" / subject / "scores.json").read_text())
         about = next(n for n in facts["notes"] if n.startswith("one subject left out"))
         assert f"{subject} tested on" in about
-        tested = read_judged(out / "folds" / subject)[0].judged[0].sequences
+        tested = read_predictions(out / "folds" / subject)[0].predictions[0].sequences
         assert {s.subject for s in tested} == {subject}
-        assert (out / "folds" / subject / "against-reset" / "model.safetensors").is_file()
-    pooled = read_judged(out)
+        assert (out / "folds" / subject / "control-reset" / "model.safetensors").is_file()
+    pooled = read_predictions(out)
     for row in pooled:
-        assert [s.subject for part in row.judged for s in part.sequences] == list(SUBJECTS)
+        assert [s.subject for part in row.predictions for s in part.sequences] == list(SUBJECTS)
 
 
 def test_pooled_decisions_are_those_of_each_ones_own_fold(whole) -> None:
     _, out = whole
-    row = read_judged(out)[0]
+    row = read_predictions(out)[0]
     y, state = [], []
-    for part in row.judged:
-        own = read_judged(out / "folds" / part.sequences[0].subject)[0].judged[0]
+    for part in row.predictions:
+        own = read_predictions(out / "folds" / part.sequences[0].subject)[0].predictions[0]
         assert part.decision == own.decision
         s, p = part.sequences[0], part.probabilities[0]
         y.append(s.targets[s.labelled])
@@ -211,9 +211,11 @@ def test_more_seeds_are_added_and_pooled_with_the_first(whole, tmp_path) -> None
     out = tmp_path / "run"
     shutil.copytree(done, out)
     assert run(["train", "microsleep", "--resume", str(out), "--repeats", "2"]) == 0
-    before, after = read_judged(done), {r.name: r for r in read_judged(out)}
+    before, after = read_predictions(done), {r.name: r for r in read_predictions(out)}
     for row in before:
-        assert len(after[row.name].judged) == (2 if row.kind == "network" else 1) * len(SUBJECTS)
+        assert len(after[row.name].predictions) == (2 if row.kind == "network" else 1) * len(
+            SUBJECTS
+        )
     networks = [r.name for r in before if r.kind == "network"]
     seeds = table(out / "seeds.tsv")
     assert [(s["seed"], s["name"]) for s in seeds] == [(k, n) for k in "01" for n in networks]

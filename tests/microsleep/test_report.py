@@ -195,7 +195,7 @@ def test_every_recording_is_listed_with_its_quality(trained) -> None:
 
 def test_learning_curves_end_where_training_ended(trained) -> None:
     words = Words(page_of(trained))
-    for folder, name in ((trained, "carry"), (trained / "against-reset", "reset")):
+    for folder, name in ((trained, "carry"), (trained / "control-reset", "reset")):
         lines = (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
         epochs = [e for e in map(json.loads, lines) if "valid_loss" in e]
         best = min(epochs, key=lambda e: e["valid_loss"])
@@ -286,7 +286,7 @@ def test_hostile_names_stay_words(copied) -> None:
 #: What may be lost, and what the page says instead.
 LOST = {
     "scores.json": "has no scores yet",
-    "judged.npz": "kept no predictions of its test recordings",
+    "predictions.npz": "kept no predictions of its test recordings",
     "excerpts.npz": "The signals are missing",
     "model.safetensors": "has no description of its recordings",
     "metrics.jsonl": "Trained with reset",

@@ -37,7 +37,7 @@ def sequence(targets, name="a", subject="s", breaks=(), step=0.5):
     )
 
 
-def judged(pairs, threshold=0.5, odds=1.0):
+def predictions(pairs, threshold=0.5, odds=1.0):
     """Return a part of (sequence, probability of 1)."""
     p = [np.asarray(q, dtype=np.float32) for _, q in pairs]
     return ModelPredictions(
@@ -55,7 +55,7 @@ def made(n_subjects=4, n=300, seed=0):
         y = np.repeat(random.integers(0, 2, n // 10), 10)
         p = np.clip(0.6 * y + 0.4 * random.random(n), 0, 1)
         y[random.random(n) < 0.05] = -1
-        parts.append(judged([(sequence(y, f"r{k}", f"s{k}"), p)], 0.3 + 0.1 * k, 2.0))
+        parts.append(predictions([(sequence(y, f"r{k}", f"s{k}"), p)], 0.3 + 0.1 * k, 2.0))
     return parts
 
 
@@ -79,7 +79,7 @@ def test_a_change_reaches_over_unlabelled_steps_and_not_over_a_gap() -> None:
 def test_errors_around_changes_by_hand() -> None:
     s = sequence([0] * 10 + [1] * 10)
     late = [0.0] * 12 + [1.0] * 8  # two steps late
-    bins = transition_errors([judged([(s, late)])])
+    bins = transition_errors([predictions([(s, late)])])
     wrong = {(b.start, b.stop): b.errors for b in bins if b.errors}
     assert wrong == {(0.0, 0.5): 1, (0.5, 1.0): 1}
     assert sum(b.count for b in bins) == 20
@@ -87,7 +87,7 @@ def test_errors_around_changes_by_hand() -> None:
 
 
 def test_segments_without_a_change_have_a_line_of_their_own() -> None:
-    (only,) = transition_errors([judged([(sequence([0] * 6), [1.0, 0, 0, 0, 0, 0])])])
+    (only,) = transition_errors([predictions([(sequence([0] * 6), [1.0, 0, 0, 0, 0, 0])])])
     assert (only.change, only.count, only.errors) == (NO_CHANGE, 6, 1)
 
 
@@ -124,7 +124,7 @@ def test_reliability_by_hand_with_weights_undone() -> None:
 
 
 def test_pooled_is_the_same_as_scores_where_there_is_one_decision() -> None:
-    parts = [judged(list(zip(p.sequences, [q[:, 1] for q in p.probabilities], strict=True)))
+    parts = [predictions(list(zip(p.sequences, [q[:, 1] for q in p.probabilities], strict=True)))
              for p in made()]  # fmt: skip
     sequences = [s for p in parts for s in p.sequences]
     found = [q for p in parts for q in p.probabilities]
@@ -156,16 +156,16 @@ def test_intervals_hold_the_score_and_are_wider_for_fewer_subjects() -> None:
 
 
 def test_without_positive_steps_there_is_no_interval_of_kappa() -> None:
-    parts = [judged([(sequence([0] * 20, f"r{k}", f"s{k}"), [0.2] * 20)]) for k in range(4)]
+    parts = [predictions([(sequence([0] * 20, f"r{k}", f"s{k}"), [0.2] * 20)]) for k in range(4)]
     found = intervals(parts, RULES)
     assert np.isnan(found["kappa"]).all()
     assert found["accuracy"] == (1, 1)
 
 
 def test_the_tables_agree_with_the_scores() -> None:
-    row = Row(name="m", kind="network", scores={}, judged=tuple(made()))
+    row = Row(name="m", kind="network", scores={}, predictions=tuple(made()))
     files = {name: read(text) for name, text in tables([row], RULES).items()}
-    expected = pooled_scores(row.judged, RULES)
+    expected = pooled_scores(row.predictions, RULES)
     lines = files["confusion.tsv"]
     assert [line["subject"] for line in lines] == [ALL, "s0", "s1", "s2", "s3"]
     whole = {k: float(v) for k, v in lines[0].items() if k not in ("name", "kind", "subject")}

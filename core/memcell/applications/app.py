@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from memcell.applications.prediction import PredictionRequest, Predictor
 from memcell.applications.prediction import Probabilities as Probabilities
 from memcell.errors import UsageError
+from memcell.old_methods import keep_old_field
 from memcell.old_paths import renamed_in
 from memcell.progress import SILENT, Progress
 from memcell.sequences.time_series import TimeSeries
@@ -57,8 +58,8 @@ class Row:
             empty where nobody made them.
         note: What must be known to read the row (how it was fitted, why it cannot be used); may be
             empty.
-        judged: What the scores were made of: one part for each decision, so one in a run and one for each
-            fold where folds are pooled; empty where nobody kept it.
+        predictions: What the scores were made of: one part for each decision, so one in a run and one for
+            each fold where folds are pooled; empty where they were not kept.
         cell: Of a network: its cell; empty for a baseline, as the next two.
         trained_with: The state policy of its training.
         inferred_with: The policy at inference.
@@ -70,7 +71,7 @@ class Row:
     kind: str = "network"
     subjects: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     note: str = ""
-    judged: tuple[ModelPredictions, ...] = field(default=(), repr=False)
+    predictions: tuple[ModelPredictions, ...] = field(default=(), repr=False)
     cell: str = ""
     trained_with: str = ""
     inferred_with: str = ""
@@ -94,6 +95,9 @@ class Row:
             inferred_with=inferred_with,
             **values,
         )
+
+
+keep_old_field(Row, "judged", "predictions")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -315,14 +319,16 @@ class Pooling(Protocol):
     It is optional: an app without it has ``scores.tsv`` and the tables by subject.
     """
 
-    def pooled(self, judged: Sequence[ModelPredictions]) -> Mapping[str, float]:
+    def pooled(self, predictions: Sequence[ModelPredictions]) -> Mapping[str, float]:
         """Return the scores of `App.scores` over all parts, each under its own decision."""
 
-    def intervals(self, judged: Sequence[ModelPredictions]) -> Mapping[str, tuple[float, float]]:
+    def intervals(
+        self, predictions: Sequence[ModelPredictions]
+    ) -> Mapping[str, tuple[float, float]]:
         """Return 95 % intervals of pooled scores, subjects drawn anew; those that cannot be are left out."""
 
     def details(self, rows: Sequence[Row]) -> Mapping[str, str]:
-        """Return more tables about rows that have ``judged``: file name to content."""
+        """Return more tables about rows that have predictions: file name to content."""
 
 
 @dataclass(frozen=True, kw_only=True)

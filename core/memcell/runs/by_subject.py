@@ -113,7 +113,7 @@ def subjects_tsv(rows: Sequence[Row], first: str) -> str:
     lines = [["subject", "name", "kind", "steps", "positive_steps", "threshold", *names]]
     for row in rows:
         for subject, scores in sorted(row.subjects.items()):
-            counted = _counted(row.judged, subject)
+            counted = _counted(row.predictions, subject)
             values = [*counted, *(scores.get(n, math.nan) for n in names)]
             lines.append([subject, row.name, row.kind, *map(cell, values)])
     return _text(lines)
@@ -168,9 +168,9 @@ def cell(value: float | str) -> str:
     return repr(float(value)) if isinstance(value, float) else str(value)
 
 
-def _counted(judged: Sequence[ModelPredictions], subject: str) -> tuple[float, float, float]:
+def _counted(predictions: Sequence[ModelPredictions], subject: str) -> tuple[float, float, float]:
     """Return labelled steps, positive ones among them, and the threshold; NaN where nobody kept them."""
-    own = [(s, j) for j in judged for s in j.sequences if s.subject == subject]
+    own = [(s, j) for j in predictions for s in j.sequences if s.subject == subject]
     if not own:
         return math.nan, math.nan, math.nan
     steps = sum(int(s.labelled.sum()) for s, _ in own)

@@ -1,4 +1,4 @@
-"""What models said about test sequences, kept with their scores: ``judged.npz``.
+"""The predictions of models for test sequences, stored beside their scores: ``predictions.npz``.
 
 Tables and a report are made from it long after the recordings are gone. It holds names, subjects, times,
 targets and gaps of the test sequences, and of each model its class probabilities and its decisions; no
@@ -7,8 +7,10 @@ features. One part for each decision: one in a run, one for each fold where fold
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,12 +25,14 @@ from memcell.files.reading import parse_json, read_arrays, refusing
 from memcell.runs.tables import with_fields
 from memcell.sequences.time_series import TimeSeries
 
-FILE = "judged.npz"
+FILE = "predictions.npz"
+#: Its name in version 0.1.
+OLD_FILE = "judged.npz"
 FORMAT = 1
 
 
-def write_judged(path: Path, rows: Sequence[Row]) -> None:
-    """Write the rows that have ``judged``; sequences that several share are written once.
+def write_predictions(path: Path, rows: Sequence[Row]) -> None:
+    """Write the predictions of rows that have any; sequences that several share are written once.
 
     Args:
         path: The folder.
@@ -37,8 +41,8 @@ def write_judged(path: Path, rows: Sequence[Row]) -> None:
     Raises:
         MemcellError: It cannot be written.
     """
-    rows = [row for row in rows if row.judged]
-    parts = [part for row in rows for part in row.judged]
+    rows = [row for row in rows if row.predictions]
+    parts = [part for row in rows for part in row.predictions]
     # shared by identity, or by name and subject where folds hand over copies
     known: dict[tuple[str, str], tuple[int, TimeSeries]] = {}
     for part in parts:
@@ -50,11 +54,11 @@ def write_judged(path: Path, rows: Sequence[Row]) -> None:
         "targets": _joined([np.asarray(s.targets) for s in sequences], None),
         "starts": _joined([s.starts for s in sequences], np.bool_),
     }
-    told = []
+    described = []
     for i, part in enumerate(parts):
         arrays[f"p{i}"] = _joined(list(part.probabilities), np.float32)
         of = [known[s.name, s.subject][0] for s in part.sequences]
-        told.append({"sequences": of, "decision": dict(part.decision)})
+        described.append({"sequences": of, "decision": dict(part.decision)})
     numbers = iter(range(len(parts)))
     about = {
         "format": FORMAT,
@@ -62,9 +66,10 @@ def write_judged(path: Path, rows: Sequence[Row]) -> None:
             {"name": s.name, "subject": s.subject, "steps": s.n_steps, "step_seconds": s.step_seconds}
             for s in sequences
         ],
-        "parts": told,
+        "parts": described,
         "rows": [
-            {"name": r.name, "kind": r.kind, "note": r.note, "parts": [next(numbers) for _ in r.judged],
+            {"name": r.name, "kind": r.kind, "note": r.note,
+             "parts": [next(numbers) for _ in r.predictions],
              "cell": r.cell, "trained_with": r.trained_with, "inferred_with": r.inferred_with,
              "deployable": r.deployable}
             for r in rows
@@ -74,10 +79,18 @@ def write_judged(path: Path, rows: Sequence[Row]) -> None:
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
     write_atomic(path / FILE, buffer.getvalue())
+    with contextlib.suppress(OSError):
+        (path / OLD_FILE).unlink()
 
 
-def read_judged(path: Path) -> list[Row]:
-    """Return the rows that `write_judged` wrote, without scores; sequences have no features ``[n, 0]``.
+def predictions_file(path: Path) -> Path:
+    """Return where a run's predictions are stored, or would be."""
+    old = path / OLD_FILE
+    return old if os.path.lexists(old) and not os.path.lexists(path / FILE) else path / FILE
+
+
+def read_predictions(path: Path) -> list[Row]:
+    """Return the rows that `write_predictions` wrote, without scores; sequences have no features ``[n, 0]``.
 
     Args:
         path: The folder.
@@ -85,7 +98,7 @@ def read_judged(path: Path) -> list[Row]:
     Raises:
         RunFolderError: The file is missing or damaged; says so.
     """
-    file = path / FILE
+    file = predictions_file(path)
     arrays = read_arrays(file)
     with refusing(file):
         about = parse_json(arrays.pop("about").tobytes(), file)
@@ -118,7 +131,7 @@ def read_judged(path: Path) -> list[Row]:
             )
         return [
             Row(name=str(r["name"]), kind=str(r["kind"]), note=str(r["note"]), scores={},
-                judged=tuple(parts[k] for k in r["parts"]), cell=str(r["cell"]),
+                predictions=tuple(parts[k] for k in r["parts"]), cell=str(r["cell"]),
                 trained_with=str(r["trained_with"]), inferred_with=str(r["inferred_with"]),
                 deployable=r["deployable"] is not False)
             for r in map(with_fields, about["rows"])

@@ -252,7 +252,7 @@ def train_networks(job: Job, control: RunConfig | None) -> list[ScoredNetwork]:
     """
     jobs = [job]
     if control is not None:
-        below = RunFolder(job.path).below(f"against-{control.choices['policy'].name}")
+        below = RunFolder(job.path).control(control.choices["policy"].name)
         jobs.append(dataclasses.replace(job, config=control, path=below))
     told: set[str] = set()
     return [_train_one(each, told) for each in jobs]

@@ -2,7 +2,7 @@
 
 ``config.toml`` (resolved, loadable), ``metrics.jsonl``, ``checkpoint.safetensors`` (to go on from),
 ``model.safetensors`` (the best weights, to predict with), ``environment.json``, ``scores.tsv`` and
-``scores.json``, ``timeline.png``, and a folder ``against-POLICY`` for the control run.
+``scores.json``, ``timeline.png``, and a folder ``control-POLICY`` for the control run.
 """
 
 from __future__ import annotations
@@ -40,6 +40,8 @@ from memcell.version import __version__
 FORMAT = 1
 #: Where the folds of a run that holds each subject out once lie.
 FOLDS = "folds"
+#: What the name of a control run's folder begins with; in version 0.1 with the second.
+CONTROL_PREFIXES = ("control-", "against-")
 _LIBRARIES = ("torch", "numpy", "scipy", "scikit-learn", "mne", "safetensors", "matplotlib")
 
 
@@ -166,6 +168,15 @@ class RunFolder:
     def write_json(self, name: str, value: Any) -> None:
         """Write a JSON file into the folder."""
         write_atomic(self.path / name, json.dumps(value, indent=2) + "\n")
+
+    def control(self, policy: str) -> Path:
+        """Return the folder of the control run with a policy, there or not.
+
+        Raises:
+            RunFolderError: It is a link that leads out.
+        """
+        new, old = (self.below(f"{prefix}{policy}") for prefix in CONTROL_PREFIXES)
+        return old if old.is_dir() and not new.is_dir() else new
 
     def below(self, name: str) -> Path:
         """Return a folder below this one, there or not.

@@ -29,7 +29,7 @@ from memcell.runs.by_subject import (
     subjects_tsv,
 )
 from memcell.runs.model import ModelFacts, save_model
-from memcell.runs.predictions import write_judged
+from memcell.runs.predictions import write_predictions
 from memcell.runs.run_folder import RunFolder
 from memcell.runs.tables import as_tsv
 from memcell.settings.run_config import RunConfig
@@ -142,7 +142,7 @@ def score_row(
         scores=app.scores(task.test, test, decision),
         subjects=_subject_scores(app, task, test, decision),
         note=app.decided(decision) if isinstance(app, Explaining) else "",
-        judged=(
+        predictions=(
             ModelPredictions(sequences=task.test, probabilities=tuple(test), decision=decision),
         ),
     )
@@ -160,7 +160,7 @@ def write_scores(
     """Write everything that is said of some rows; ``scores.json`` last, so that it says that all is there.
 
     ``scores.tsv``, ``subjects.tsv``, ``intervals.tsv``, ``differences.tsv``; of an app that pools also
-    ``judged.npz`` and its own tables.
+    ``predictions.npz`` and its own tables.
 
     Args:
         path: The folder.
@@ -176,8 +176,8 @@ def write_scores(
     write_atomic(path / "intervals.tsv", intervals_tsv(rows, main, between))
     write_atomic(path / "differences.tsv", differences_tsv(differences(rows, main)))
     if isinstance(app, Pooling):
-        write_judged(path, rows)
-        for name, content in app.details([r for r in rows if r.judged]).items():
+        write_predictions(path, rows)
+        for name, content in app.details([r for r in rows if r.predictions]).items():
             write_atomic(path / name, content)
     # JSON has no NaN: a score that is not defined is null
     table = [
@@ -210,9 +210,9 @@ def pooled_intervals(
     if not isinstance(app, Pooling):
         return {}
     return {
-        row.name: app.intervals(row.judged)
+        row.name: app.intervals(row.predictions)
         for row in rows
-        if row.judged and len(row.subjects) >= ENOUGH
+        if row.predictions and len(row.subjects) >= ENOUGH
     }
 
 

@@ -135,7 +135,7 @@ def row(fitted: Fitted, task: Task, cost_ratio: float, score: Score, way: str = 
     decision = {"threshold": threshold, "weight_odds": fitted.odds}
     made = [(s, fitted.model(s)) for s in task.test]
 
-    def judged(subject: str | None = None) -> ModelPredictions:
+    def predictions(subject: str | None = None) -> ModelPredictions:
         own = [(s, q) for s, q in made if subject is None or s.subject == subject]
         sequences, probabilities = zip(*own, strict=True)
         return ModelPredictions(sequences=sequences, probabilities=probabilities, decision=decision)
@@ -144,9 +144,9 @@ def row(fitted: Fitted, task: Task, cost_ratio: float, score: Score, way: str = 
     return Row(
         name=fitted.name,
         kind="baseline",
-        scores=score([judged()]),
-        subjects={u: score([judged(u)]) for u in subjects},
+        scores=score([predictions()]),
+        subjects={u: score([predictions(u)]) for u in subjects},
         note=fitted.note,
-        judged=(judged(),),
+        predictions=(predictions(),),
         deployable=fitted.deployable,
     )

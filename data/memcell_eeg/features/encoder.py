@@ -12,6 +12,7 @@ from memcell.errors import ConfigError
 from memcell_eeg.config import EegConfig
 from memcell_eeg.features.extractors import extractors
 from memcell_eeg.features.pipeline import Pipeline
+from memcell_eeg.features.precomputed import is_precomputed
 from memcell_eeg.features.raw import Raw
 
 
@@ -30,8 +31,8 @@ def build(config: EegConfig, n_features: int, facts: Mapping[str, Any]) -> nn.Mo
         return LinearEncoder(n_features, config.encoder_size)
     if config.encoder == "none":
         return NoEncoder(n_features)
-    pipeline = facts.get("pipeline") or {"ready": True}
-    if pipeline.get("ready"):
+    pipeline = facts.get("pipeline")
+    if not pipeline or is_precomputed(pipeline):
         raise ConfigError(
             "'encoder' got 'raw_cnn', which learns from the samples of a signal, and the data set's features "
             "are precomputed; type --encoder linear or none."

@@ -187,11 +187,16 @@ class PrecomputedFeatures:
         return x
 
 
+def is_precomputed(facts: Mapping[str, Any]) -> bool:
+    """Return whether a run's facts under ``pipeline`` are those of precomputed features."""
+    return bool(facts.get("precomputed") or facts.get("ready"))  # "ready" in version 0.1
+
+
 def pipeline_of(facts: Mapping[str, Any]) -> Pipeline | PrecomputedFeatures:
     """Return what a run's facts hold under ``pipeline``: for a signal or for precomputed features."""
-    return (
-        PrecomputedFeatures.from_facts(facts) if facts.get("ready") else Pipeline.from_facts(facts)
-    )
+    if is_precomputed(facts):
+        return PrecomputedFeatures.from_facts(facts)
+    return Pipeline.from_facts(facts)
 
 
 def feature_chunks(

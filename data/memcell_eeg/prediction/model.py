@@ -14,7 +14,12 @@ from memcell.plugins.options.values import check
 from memcell_data.recording import Channel, Recording
 from memcell_eeg.config import EegConfig
 from memcell_eeg.features.pipeline import Pipeline, looks_ahead
-from memcell_eeg.features.precomputed import PrecomputedFeatures, check_features_of_run, pipeline_of
+from memcell_eeg.features.precomputed import (
+    PrecomputedFeatures,
+    check_features_of_run,
+    is_precomputed,
+    pipeline_of,
+)
 from memcell_eeg.prediction.sources import RecordingFile
 from memcell_eeg.scores.events import EventRules
 from memcell_eeg.signal.channels import locate
@@ -143,7 +148,7 @@ def check_facts(facts: Mapping[str, Any], config: type[EegConfig]) -> None:
     pipeline = _object(facts, "pipeline")
     known = {f.name: f for f in fields_of(config)}
     for setting in fields(Pipeline):
-        if setting.name not in pipeline or pipeline.get("ready"):
+        if setting.name not in pipeline or is_precomputed(pipeline):
             continue
         if setting.name in ("channels", "eeg", "features"):
             _names(pipeline, setting.name)
@@ -151,7 +156,7 @@ def check_facts(facts: Mapping[str, Any], config: type[EegConfig]) -> None:
             _number(pipeline, "rate", 1.0, 100_000.0)
         else:
             check(known[setting.name], pipeline[setting.name], "the run's pipeline")
-    if pipeline.get("ready"):
+    if is_precomputed(pipeline):
         _names(pipeline, "feature_names")
         _number(pipeline, "step", 1e-3, 1e6)
         for name in ("centre", "spread"):

@@ -51,27 +51,27 @@ def notes(
     return lines + _shared(config, pipeline.normalization, parts)
 
 
-def precomputed_notes(config: EegConfig, ready: PrecomputedFeatures, parts: Split) -> list[str]:
+def precomputed_notes(config: EegConfig, features: PrecomputedFeatures, parts: Split) -> list[str]:
     """Return the lines of a task whose features are precomputed.
 
     Args:
         config: The options.
-        ready: What is done with the features.
+        features: What is done with the features.
         parts: Who is in which split.
     """
     lines = [
         *parts.notes,
-        f"{len(ready.feature_names)} precomputed features ({', '.join(ready.feature_names[:3])}, …) in "
-        f"steps of {ready.step:g} s, normalization: {ready.normalization}",
+        f"{len(features.feature_names)} precomputed features ({', '.join(features.feature_names[:3])}, …) in "
+        f"steps of {features.step:g} s, normalization: {features.normalization}",
     ]
     if vain := ignored(config):
         lines.append(f"there is no signal, so these options do nothing: {', '.join(vain)}")
-    if 0 < config.max_duration <= ready.step:
+    if 0 < config.max_duration <= features.step:
         lines.append(
             f"a step is as long as --max-duration ({config.max_duration:g} s) or longer, so every "
             "positive step counts as an event of its own"
         )
-    return lines + _shared(config, ready.normalization, parts)
+    return lines + _shared(config, features.normalization, parts)
 
 
 def _shared(config: EegConfig, normalization: str, parts: Split) -> list[str]:

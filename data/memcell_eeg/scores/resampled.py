@@ -26,22 +26,22 @@ MOST_UNDEFINED = 0.05
 Counts = Mapping[str, NDArray[np.float64]]
 
 
-def intervals(judged: Sequence[ModelPredictions], rules: EventRules) -> dict[str, Interval]:
+def intervals(predictions: Sequence[ModelPredictions], rules: EventRules) -> dict[str, Interval]:
     """Return 95 % percentile intervals over subjects, of the scores that can be resampled.
 
     Args:
-        judged: What a model said, each part under its own threshold.
+        predictions: What a model said, each part under its own threshold.
         rules: How events are made and matched.
 
     NaN where the pooled score is not defined, and where more than `MOST_UNDEFINED` of the resamples have no
     such score: one without steps of both classes has no score that needs both, as in
     `memcell_eeg.scores.scores`. Empty with fewer than 2 subjects.
     """
-    subjects = sorted({s.subject for part in judged for s in part.sequences})
+    subjects = sorted({s.subject for part in predictions for s in part.sequences})
     n = len(subjects)
     if n < 2:
         return {}
-    counts = count(judged, subjects, rules)
+    counts = count(predictions, subjects, rules)
     drawn = np.random.default_rng(SEED).integers(0, n, size=(RESAMPLES // 5, n))
     weights = np.stack([(drawn == i).sum(axis=1) for i in range(n)], axis=1).astype(np.float64)
     # The first row is the pooled score itself: everybody once.
@@ -56,9 +56,11 @@ def intervals(judged: Sequence[ModelPredictions], rules: EventRules) -> dict[str
     return out
 
 
-def count(judged: Sequence[ModelPredictions], subjects: Sequence[str], rules: EventRules) -> Counts:
+def count(
+    predictions: Sequence[ModelPredictions], subjects: Sequence[str], rules: EventRules
+) -> Counts:
     """Return what adds up over subjects: ``[n_subjects]`` or ``[n_subjects, bins]`` for each name."""
-    steps = [DecidedSteps.of(judged, subject) for subject in subjects]
+    steps = [DecidedSteps.of(predictions, subject) for subject in subjects]
     levels = np.unique(np.quantile(np.concatenate([s.p for s in steps]), np.linspace(0, 1, LEVELS)))
 
     def by_level(s: DecidedSteps, positive: int) -> NDArray[np.float64]:
@@ -71,7 +73,7 @@ def count(judged: Sequence[ModelPredictions], subjects: Sequence[str], rules: Ev
         inside = np.minimum((s.chance * BINS).astype(np.int64), BINS - 1)
         return np.bincount(inside, weights=s.y - s.chance, minlength=BINS).astype(np.float64)
 
-    events = np.array([_events(judged, subject, rules) for subject in subjects])
+    events = np.array([_events(predictions, subject, rules) for subject in subjects])
     return {
         "true_positive": np.array([float(((s.y == 1) & (s.state == 1)).sum()) for s in steps]),
         "false_positive": np.array([float(((s.y == 0) & (s.state == 1)).sum()) for s in steps]),
@@ -137,11 +139,11 @@ def _average_precision(
 
 
 def _events(
-    judged: Sequence[ModelPredictions], subject: str, rules: EventRules
+    predictions: Sequence[ModelPredictions], subject: str, rules: EventRules
 ) -> tuple[float, ...]:
     counted = [
         count_events(s, np.asarray(q[:, 1], dtype=np.float64) >= part.decision["threshold"], rules)
-        for part in judged
+        for part in predictions
         for s, q in zip(part.sequences, part.probabilities, strict=True)
         if s.subject == subject
     ]

@@ -69,15 +69,17 @@ class DecidedSteps:
     chance: NDArray[np.float64]
 
     @classmethod
-    def of(cls, judged: Sequence[ModelPredictions], subject: str | None = None) -> DecidedSteps:
+    def of(
+        cls, predictions: Sequence[ModelPredictions], subject: str | None = None
+    ) -> DecidedSteps:
         """Return the labelled steps of some parts, each under its own threshold.
 
         Args:
-            judged: The parts.
+            predictions: The parts.
             subject: Only the sequences of this one.
         """
         made = []
-        for part in judged:
+        for part in predictions:
             pairs = zip(part.sequences, part.probabilities, strict=True)
             own = [(s, q) for s, q in pairs if subject is None or s.subject == subject]
             y, p = labelled([s for s, _ in own], [q for _, q in own])
@@ -127,14 +129,14 @@ def scores(
     return pooled_scores([part], rules)
 
 
-def pooled_scores(judged: Sequence[ModelPredictions], rules: EventRules) -> dict[str, float]:
+def pooled_scores(predictions: Sequence[ModelPredictions], rules: EventRules) -> dict[str, float]:
     """Return every score of `MEANING` over parts that have each its own threshold."""
     counted = [
         count_events(s, np.asarray(q[:, 1], dtype=np.float64) >= part.decision["threshold"], rules)
-        for part in judged
+        for part in predictions
         for s, q in zip(part.sequences, part.probabilities, strict=True)
     ]
-    found = {**scores_of(DecidedSteps.of(judged)), **events.scores_of(counted)}
+    found = {**scores_of(DecidedSteps.of(predictions)), **events.scores_of(counted)}
     return {name: found[name] for name in MEANING}
 
 

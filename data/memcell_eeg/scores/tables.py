@@ -29,7 +29,7 @@ def tables(rows: Sequence[Row], rules: EventRules) -> Mapping[str, str]:
     """Return file name to content.
 
     Args:
-        rows: With ``judged``.
+        rows: With predictions.
         rules: How events are made and matched.
     """
     return {
@@ -44,38 +44,40 @@ def tables(rows: Sequence[Row], rules: EventRules) -> Mapping[str, str]:
             rows,
             lambda row: [
                 [b.low, b.high, b.count, b.said, b.observed]
-                for b in reliability(DecidedSteps.of(row.judged))
+                for b in reliability(DecidedSteps.of(row.predictions))
             ],
         ),
         "pr.tsv": _table(
             "threshold recall precision",
             rows,
-            lambda row: precision_recall(DecidedSteps.of(row.judged)),
+            lambda row: precision_recall(DecidedSteps.of(row.predictions)),
         ),
         "operating.tsv": _table(
-            "threshold recall precision specificity", rows, lambda row: [_operating(row.judged)]
+            "threshold recall precision specificity",
+            rows,
+            lambda row: [_operating(row.predictions)],
         ),
         "transitions.tsv": _table(
             "change from_s to_s count errors error_rate",
             rows,
             lambda row: [
                 [b.change, b.start, b.stop, b.count, b.errors, b.errors / b.count]
-                for b in transition_errors(row.judged)
+                for b in transition_errors(row.predictions)
             ],
         ),
         "delays.tsv": _table(
-            "subject recording onset_s delay_s", rows, lambda row: _delays(row.judged, rules)
+            "subject recording onset_s delay_s", rows, lambda row: _delays(row.predictions, rules)
         ),
     }
 
 
 def _confusion(row: Row, rules: EventRules) -> Iterable[Line]:
-    subjects = sorted({s.subject for part in row.judged for s in part.sequences})
+    subjects = sorted({s.subject for part in row.predictions for s in part.sequences})
     for subject in (None, *subjects):
-        steps = DecidedSteps.of(row.judged, subject)
+        steps = DecidedSteps.of(row.predictions, subject)
         counted = [
             count_events(s, state, rules)
-            for s, state in _states(row.judged)
+            for s, state in _states(row.predictions)
             if subject is None or s.subject == subject
         ]
         yield [
@@ -91,9 +93,9 @@ def _confusion(row: Row, rules: EventRules) -> Iterable[Line]:
         ]
 
 
-def _operating(judged: Sequence[ModelPredictions]) -> Line:
-    steps = DecidedSteps.of(judged)
-    thresholds = {part.decision["threshold"] for part in judged}
+def _operating(predictions: Sequence[ModelPredictions]) -> Line:
+    steps = DecidedSteps.of(predictions)
+    thresholds = {part.decision["threshold"] for part in predictions}
     positive, called = steps.y == 1, steps.state == 1
     return [
         thresholds.pop() if len(thresholds) == 1 else float("nan"),
@@ -107,14 +109,16 @@ def _share(of: NDArray[np.bool_], among: NDArray[np.bool_]) -> float:
     return float(of[among].mean()) if among.any() else float("nan")
 
 
-def _delays(judged: Sequence[ModelPredictions], rules: EventRules) -> Iterable[Line]:
-    for sequence, state in _states(judged):
+def _delays(predictions: Sequence[ModelPredictions], rules: EventRules) -> Iterable[Line]:
+    for sequence, state in _states(predictions):
         for onset, delay in count_events(sequence, state, rules).delays:
             yield [sequence.subject, sequence.name, onset, delay]
 
 
-def _states(judged: Sequence[ModelPredictions]) -> Iterator[tuple[TimeSeries, NDArray[np.bool_]]]:
-    for part in judged:
+def _states(
+    predictions: Sequence[ModelPredictions],
+) -> Iterator[tuple[TimeSeries, NDArray[np.bool_]]]:
+    for part in predictions:
         for s, q in zip(part.sequences, part.probabilities, strict=True):
             yield s, np.asarray(q[:, 1], dtype=np.float64) >= part.decision["threshold"]
 

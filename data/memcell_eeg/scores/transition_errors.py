@@ -59,11 +59,11 @@ def nearest(sequence: TimeSeries) -> tuple[NDArray[np.float64], NDArray[np.int64
     return distance, leads
 
 
-def transition_errors(judged: Sequence[ModelPredictions]) -> list[Bin]:
+def transition_errors(predictions: Sequence[ModelPredictions]) -> list[Bin]:
     """Return the bins that have steps, by change and distance."""
     found = []
     step = 1.0
-    for part in judged:
+    for part in predictions:
         for s, q in zip(part.sequences, part.probabilities, strict=True):
             step = s.step_seconds
             known = s.labelled

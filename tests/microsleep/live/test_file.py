@@ -164,9 +164,10 @@ def test_a_run_that_does_not_fit_is_refused(asked_of, gapped, pipeline, change, 
         assert word in str(raised.value)
 
 
-def test_runs_without_a_signal_are_refused(asked_of, gapped):
-    ready = {
-        "ready": True,
+@pytest.mark.parametrize("key", ["precomputed", "ready"])  # the second in version 0.1
+def test_runs_without_a_signal_are_refused(asked_of, gapped, key):
+    pipeline = {
+        key: True,
         "feature_names": ["a"],
         "step": 30.0,
         "normalization": "none",
@@ -175,7 +176,7 @@ def test_runs_without_a_signal_are_refused(asked_of, gapped):
         "spread": [],
     }
     with pytest.raises(UsageError, match="precomputed features"):
-        stream(asked_of(file=str(gapped.path), facts={"pipeline": ready}).asked, MICROSLEEP)
+        stream(asked_of(file=str(gapped.path), facts={"pipeline": pipeline}).asked, MICROSLEEP)
     with pytest.raises(UsageError, match=r"no microsleep pipeline.*--model"):
         stream(asked_of(file=str(gapped.path), facts={"app": "memory"}).asked, MICROSLEEP)
 

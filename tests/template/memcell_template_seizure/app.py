@@ -52,13 +52,13 @@ class Seizures(EegApp):
         "found_within_10_s",
     )
 
-    def pooled(self, judged: Sequence[ModelPredictions]) -> Mapping[str, float]:
+    def pooled(self, predictions: Sequence[ModelPredictions]) -> Mapping[str, float]:
         """Return what `EegApp` gives, false alarms a day, and how many seizures were found in time."""
-        scores = dict(super().pooled(judged))
+        scores = dict(super().pooled(predictions))
         rules = EventRules.of(self.config)
         counts = [
             count_events(s, p[:, 1] >= part.decision["threshold"], rules)
-            for part in judged
+            for part in predictions
             for s, p in zip(part.sequences, part.probabilities, strict=True)
         ]
         seizures = sum(c.true for c in counts)

@@ -19,7 +19,7 @@ from memcell.files.names import file_name
 from memcell.jobs import Working
 from memcell.plugins import default_registry
 from memcell.runs.folds.prepared import prepared_folds
-from memcell.runs.predictions import FILE as JUDGED
+from memcell.runs.predictions import predictions_file
 from memcell.runs.run import (
     Job,
     Say,
@@ -68,7 +68,8 @@ def folder_name(name: str) -> str:
 
 def finished(path: Path) -> bool:
     """Whether a fold is done; its scores are written last."""
-    return all((path / name).is_file() for name in (JUDGED, SCORES, "model.safetensors"))
+    files = (predictions_file(path), path / SCORES, path / "model.safetensors")
+    return all(file.is_file() for file in files)
 
 
 def fold_config(config: RunConfig, options: Mapping[str, Any], repeat: int = 0) -> RunConfig:

@@ -13,7 +13,7 @@ from pathlib import Path
 from memcell.applications.app import Folding, ModelPredictions, Row
 from memcell.escape import table
 from memcell.runs.by_subject import cell
-from memcell.runs.predictions import read_judged
+from memcell.runs.predictions import read_predictions
 
 
 def pooled_rows(app: Folding, folds: Sequence[Sequence[Path]]) -> tuple[list[Row], list[str]]:
@@ -31,25 +31,25 @@ def pooled_rows(app: Folding, folds: Sequence[Sequence[Path]]) -> tuple[list[Row
     notes: dict[str, set[str]] = {}
     seen: dict[str, int] = {}
     for paths in folds:
-        mine = [row for path in paths for row in read_judged(path)]
+        mine = [row for path in paths for row in read_predictions(path)]
         for row in mine:
             first.setdefault(row.name, row)
             notes.setdefault(row.name, set()).add(row.note)
-            parts.setdefault(row.name, []).extend(row.judged)
+            parts.setdefault(row.name, []).extend(row.predictions)
         for name in {row.name for row in mine}:
             seen[name] = seen.get(name, 0) + 1
     everywhere = [name for name in parts if seen[name] == len(folds)]
     rows = []
     for name in everywhere:
-        judged = tuple(parts[name])
+        predictions = tuple(parts[name])
         said = notes[name]
         rows.append(
             replace(
                 first[name],
-                scores=app.pooled(judged),
-                subjects=_by_subject(app, judged),
+                scores=app.pooled(predictions),
+                subjects=_by_subject(app, predictions),
                 note=said.pop() if len(said) == 1 else "fitted anew in each fold",
-                judged=judged,
+                predictions=predictions,
             )
         )
     return rows, [name for name in parts if name not in everywhere]
@@ -71,19 +71,21 @@ def seeds_tsv(
     for k, seed in enumerate(seeds):
         parts: dict[str, list[ModelPredictions]] = {}
         for paths in folds:
-            for row in read_judged(paths[k]):
+            for row in read_predictions(paths[k]):
                 if row.kind == "network":
-                    parts.setdefault(row.name, []).extend(row.judged)
-        for name, judged in parts.items():
-            scores = app.pooled(judged)
+                    parts.setdefault(row.name, []).extend(row.predictions)
+        for name, predictions in parts.items():
+            scores = app.pooled(predictions)
             names = names or [first, *(n for n in scores if n != first)]
             lines.append([str(seed), name, *(cell(float(scores[n])) for n in names)])
     return table([["seed", "name", *names], *lines])
 
 
-def _by_subject(app: Folding, judged: Sequence[ModelPredictions]) -> dict[str, dict[str, float]]:
+def _by_subject(
+    app: Folding, predictions: Sequence[ModelPredictions]
+) -> dict[str, dict[str, float]]:
     of: dict[str, list[ModelPredictions]] = {}
-    for part in judged:
+    for part in predictions:
         for subject in sorted({s.subject for s in part.sequences}):
             mine = [
                 (s, p)

@@ -17,7 +17,8 @@ import numpy as np
 from memcell.applications.app import ModelPredictions
 from memcell.errors import MemcellError
 from memcell.files.reading import MOST_CONFIG, parse_toml, read_bytes, subfolders
-from memcell.runs.predictions import read_judged
+from memcell.runs.predictions import predictions_file, read_predictions
+from memcell.runs.run_folder import CONTROL_PREFIXES
 from memcell.runs.tables import with_fields
 from memcell.training.checkpoint import read_head
 from memcell_eeg.reports.excerpts import Excerpt, read_excerpts
@@ -184,10 +185,10 @@ def read_run(folder: Path, task: EegTask) -> RunFiles:
 
 def _predictions(folder: Path, folds: list[Path]) -> dict[str, tuple[ModelPredictions, ...]]:
     found: dict[str, tuple[ModelPredictions, ...]] = {}
-    for path in [folder] if (folder / "judged.npz").is_file() else folds:
+    for path in [folder] if predictions_file(folder).is_file() else folds:
         try:
-            for row in read_judged(path):
-                found[row.name] = (*found.get(row.name, ()), *row.judged)
+            for row in read_predictions(path):
+                found[row.name] = (*found.get(row.name, ()), *row.predictions)
         except MemcellError:
             continue
     return found
@@ -225,7 +226,11 @@ def _scored(found: dict[str, Any]) -> ScoreRow:
 
 def _learning(path: Path, fold: str) -> Iterable[Learning]:
     policy = as_object(_toml(_text(path / "config.toml")).get("policy")).get("name", "")
-    controls = [(p, p.name.removeprefix("against-")) for p in subfolders(path, "against-*")]
+    controls = [
+        (folder, folder.name.removeprefix(prefix))
+        for prefix in CONTROL_PREFIXES
+        for folder in subfolders(path, f"{prefix}*")
+    ]
     for where, name in [(path, str(policy)), *controls]:
         epochs = [
             e for e in read_lines(where / "metrics.jsonl") if "train_loss" in e or "valid_loss" in e
