@@ -25,7 +25,7 @@ from memcell_eeg.config import EegConfig
 from memcell_eeg.decisions.costs import loss_weights
 from memcell_eeg.decisions.decision import class_totals, decide, in_words
 from memcell_eeg.features.extractors import check_words
-from memcell_eeg.features.pipeline import Pipeline
+from memcell_eeg.features.pipeline import BlindSteps, Pipeline
 from memcell_eeg.features.precomputed import PrecomputedFeatures
 from memcell_eeg.left_out import FILE as LEFT_OUT
 from memcell_eeg.left_out import RECORDING, LeftOut
@@ -133,9 +133,12 @@ class EegApp:
             config, pipeline, recordings, progress, left_out, self.detects.protocols
         )
         reach = Reach.of(pipeline, native)
+        blind = BlindSteps(pipeline, made.recordings, made.sequences)
 
         def finish(config: EegConfig) -> Task:
             parts = _split(config, made)
+            fitted = pipeline.fitted(parts.train, blind)
+            parts = parts.changed(partial(fitted.scaled_sequences, blind=blind))
             return self._task(
                 config,
                 dataset,
@@ -147,7 +150,7 @@ class EegApp:
                     *few(measured),
                 ],
                 {
-                    "pipeline": pipeline.facts(),
+                    "pipeline": fitted.facts(),
                     "feature_names": list(pipeline.feature_names),
                     "channels": list(pipeline.channels),
                     "rate": pipeline.rate,
@@ -178,7 +181,7 @@ class EegApp:
             parts = parts.changed(features.scaled)
             facts = {
                 "pipeline": {"precomputed": True, **features.facts()},
-                "feature_names": list(features.feature_names),
+                "feature_names": list(features.column_names),
                 "channels": [],
                 "delay_seconds": 0.0,
             }

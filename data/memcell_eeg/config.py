@@ -19,6 +19,8 @@ from memcell.errors import ConfigError
 from memcell.plugins.options import fields_of, option
 
 AS_LABELLED = "as_labelled"
+#: Seconds, a day: a longer mean of the past is none of it.
+LONGEST_CONTEXT = 86_400.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,12 +104,18 @@ class EegConfig:
         "('memcell plugins' lists them), with options as NAME:OPTION=VALUE; 'auto' is what "
         "the encoder reads: raw for raw_cnn, else bandpower.",
     )
+    context: tuple[str, ...] = option(
+        ("auto",),
+        help="Means of the features over the past, each a feature too: time constants in seconds, several as "
+        "20,90; 'none' for none. Steps count less the older they are, and fade over gaps as well. 'auto' is "
+        "none.",
+    )
     normalization: str = option(
         "auto",
         choices=("auto", "causal", "training", "recording", "none"),
-        help="'causal' uses the running mean and spread of the past; 'training' those of the training "
-        "split, where features are precomputed; 'recording' the median and spread of the whole "
-        "recording, which looks into the future; 'auto' is causal for a signal, else training.",
+        help="'causal' uses the running mean and spread of the past; 'training' those of the labelled steps "
+        "of the training split, fixed once and stored with the run; 'recording' the median and spread of "
+        "the whole recording, which looks into the future; 'auto' is causal for a signal, else training.",
     )
     normalization_memory: float = option(
         300.0, unit="s", low=10, help="Time constant of the causal normalization.", advanced=True
@@ -252,6 +260,19 @@ class EegConfig:
         auto = "raw" if self.encoder == "raw_cnn" else "bandpower"
         return tuple(dict.fromkeys(auto if name == "auto" else name for name in self.features))
 
+    def context_seconds(self, step: float = 0.0) -> tuple[float, ...]:
+        """Return the time constants that ``context`` asks for, the shortest first.
+
+        Args:
+            step: Of features that are precomputed, s; 0 for features of a signal.
+
+        Raises:
+            ConfigError: A word is no number of seconds.
+        """
+        if self.context in (("auto",), ("none",), ()):
+            return ()
+        return tuple(sorted({_seconds("context", word) for word in self.context}))
+
     def stored(self) -> Self:
         """Return this config as one that was found in a folder: it makes no cache where it says.
 
@@ -279,6 +300,7 @@ class EegConfig:
                 f"'window' got {self.window:g} s, shorter than 'step' ({self.step:g} s); "
                 f"type a window of {self.step:g} s or more."
             )
+        self.context_seconds()
         if self.encoder == "raw_cnn" and "raw" not in self.feature_kinds:
             raise ConfigError(
                 f"'encoder' got 'raw_cnn' and 'features' got {', '.join(self.features)}, without the raw "
@@ -318,6 +340,24 @@ class EegConfig:
                 f"'max-duration' got {self.max_duration:g} s, shorter than 'min-duration' "
                 f"({self.min_duration:g} s); type a longer one, or 0 for no maximum."
             )
+
+
+def _seconds(option: str, word: str) -> float:
+    """Return a time constant that was typed.
+
+    Raises:
+        ConfigError: It is none; says what to type.
+    """
+    try:
+        value = float(word)
+    except ValueError:
+        value = 0.0
+    if not 0.1 <= value <= LONGEST_CONTEXT:
+        raise ConfigError(
+            f"'{option}' got '{word}', expected seconds from 0.1 to {LONGEST_CONTEXT:g}, several as 20,90, "
+            "or 'none' or 'auto' alone."
+        )
+    return value
 
 
 def changed(

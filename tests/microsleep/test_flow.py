@@ -38,6 +38,12 @@ def pipeline(**options) -> Pipeline:
     return Pipeline(**{**plain, **options})
 
 
+def fitted(plain: Pipeline) -> Pipeline:
+    """Return a pipeline with a made-up scale of the training split, where it has one."""
+    n = int(plain.normalized.sum()) if plain.normalization == "training" else 0
+    return replace(plain, centre=(0.5,) * n, spread=(2.0,) * n)
+
+
 def made_up(native: float, seconds: float = 8, seed: int = 0) -> np.ndarray:
     """Return a wandering signal with offsets and single gross samples."""
     random = np.random.default_rng(seed)
@@ -53,8 +59,9 @@ def in_chunks(flow: FeatureStream, x: np.ndarray, cuts) -> np.ndarray:
 
 
 @pytest.mark.parametrize("features", [*((k,) for k in KINDS), KINDS])
-@pytest.mark.parametrize("normalization", ["causal", "none"])
-@settings(max_examples=10, deadline=None)
+@pytest.mark.parametrize("normalization", ["causal", "none", "training"])
+@pytest.mark.parametrize("context", [(), (0.7, 30.0)])
+@settings(max_examples=5, deadline=None)
 @given(
     cuts=st.sets(st.integers(1, 399), max_size=5),
     native=st.sampled_from([100.0, 128.0, 200.0, 102.4]),
@@ -62,9 +69,17 @@ def in_chunks(flow: FeatureStream, x: np.ndarray, cuts) -> np.ndarray:
     step=st.sampled_from([0.05, 0.2, 1.3]),
 )
 def test_any_pieces_give_the_bits_of_the_whole(
-    features, normalization, cuts, native, window, step
+    features, normalization, context, cuts, native, window, step
 ) -> None:
-    made = pipeline(features=features, normalization=normalization, window=window, step=step)
+    made = fitted(
+        pipeline(
+            features=features,
+            normalization=normalization,
+            context=context,
+            window=window,
+            step=step,
+        )
+    )
     x = made_up(native, 4)
     whole = FeatureStream(made, native).push(x)
     assert whole.dtype == np.float32
@@ -100,9 +115,17 @@ def test_many_channels_with_an_average_reference() -> None:
 @settings(
     max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(seconds=st.floats(0.05, 12), gap=st.integers(5, 990))
-def test_blocks_of_a_recording_with_a_gap_change_no_bit(recording_of, seconds, gap) -> None:
-    x, made = made_up(100.0, 10), pipeline()
+@given(
+    seconds=st.floats(0.05, 12),
+    gap=st.integers(5, 990),
+    normalization=st.sampled_from(["causal", "training"]),
+    context=st.sampled_from([(), (2.0, 90.0)]),
+)
+def test_blocks_of_a_recording_with_a_gap_change_no_bit(
+    recording_of, seconds, gap, normalization, context
+) -> None:
+    x = made_up(100.0, 10)
+    made = fitted(pipeline(normalization=normalization, context=context))
     parts = (Segment(start=0, stop=gap, onset=0.0), Segment(start=gap, stop=1000, onset=99.0))
     recording = recording_of(x, channels=("O1", "O2", "E1"), segments=parts)
     whole = made.sequence(recording)

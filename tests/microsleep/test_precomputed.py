@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from memcell.errors import ConfigError, DataError
+from memcell.errors import DataError
 from memcell_data.datasets.configs import SleepPowersConfig
 from memcell_data.datasets.sleep_powers import SleepPowers, open_night
 from memcell_eeg.features.precomputed import PrecomputedFeatures, pipeline_of
@@ -71,9 +71,21 @@ def test_other_scales(four, how) -> None:
             assert (task.train[0].features[start] == 0).all() == (start == 0)
 
 
-def test_a_signal_cannot_have_the_training_scale(theta_dataset) -> None:
-    with pytest.raises(ConfigError, match="'normalization' got 'training'"):
-        Microsleep(MicrosleepConfig(normalization="training"), theta_dataset).task()
+def test_means_of_the_past_follow_the_features(four) -> None:
+    it = app_of(four.folder, context=("150", "600"))
+    task = it.task()
+    assert task.facts["feature_names"][-1].endswith(", mean of 600 s")
+    assert task.train[0].n_features == len(task.facts["feature_names"]) == 3 * 14
+    stored = pipeline_of(json.loads(json.dumps(task.facts))["pipeline"])
+    again = stored.sequence(open_night(four.folder / f"{task.test[0].name}.npz"))
+    assert np.array_equal(again.features, task.test[0].features)
+    bare = app_of(four.folder).task()
+    assert np.array_equal(task.train[0].features[:, :14], bare.train[0].features)
+    plain = app_of(four.folder, context=("150",), normalization="none").task().train[0]
+    x, times, n = plain.features.astype(np.float64), plain.times, plain.breaks[0] + 5
+    weight = np.exp(-(times[n] - times[: n + 1]) / 150)
+    expected = (weight[:, None] * x[: n + 1, :14]).sum(axis=0) / weight.sum()
+    assert np.allclose(x[n, 14:], expected, rtol=1e-5)
 
 
 def test_signals_and_ready_features_do_not_mix(four, recording_of, dataset_of, labels_of) -> None:

@@ -74,7 +74,11 @@ class FeatureCache:
         rules: LabelRules | None = None,
         warn: Callable[[str], object] = str,
     ) -> TimeSeries:
-        """Return `Pipeline.sequence` of a recording; arguments and errors as there."""
+        """Return `Pipeline.sequence` of a recording; arguments and errors as there.
+
+        What the training split decides is left to be done: features are kept as they are before any split.
+        """
+        pipeline = pipeline.unscaled
         key = None if self.folder is None else key_of(recording, pipeline.facts())
         if key is None or self.folder is None:
             return pipeline.sequence(recording, rules, warn)

@@ -8,19 +8,19 @@ that memory does not grow with its signal. With ``phase`` "zero" a segment is he
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from memcell.errors import ConfigError, DataError
+from memcell.errors import DataError
 from memcell.sequences.time_series import UNLABELLED, TimeSeries
 from memcell_data.recording import Recording
 from memcell_eeg.config import EegConfig
-from memcell_eeg.features import normalize
+from memcell_eeg.features import context, normalize, scale
 from memcell_eeg.features.chunks import joined, signal_chunks
 from memcell_eeg.features.extractors import extractors
 from memcell_eeg.features.windows import WindowedFeatures
@@ -42,6 +42,10 @@ class Pipeline(SignalSettings):
     Args:
         step: This and all below as in `memcell_eeg.config.EegConfig`.
         window, features, normalization, normalization_memory: Likewise.
+        context: Time constants of the means of features that are features too, s.
+        centre: Mean of each feature that is normalized over the training split's labelled steps; empty until
+            `fitted`.
+        spread: Standard deviation, likewise.
     """
 
     step: float
@@ -49,6 +53,9 @@ class Pipeline(SignalSettings):
     features: tuple[str, ...]
     normalization: str
     normalization_memory: float
+    context: tuple[float, ...] = ()
+    centre: tuple[float, ...] = ()
+    spread: tuple[float, ...] = ()
 
     @classmethod
     def of(cls, config: EegConfig, choice: ChannelChoice, native: float) -> Pipeline:
@@ -60,7 +67,6 @@ class Pipeline(SignalSettings):
             native: The lowest rate among the recordings, Hz.
 
         Raises:
-            ConfigError: The normalization is for precomputed features.
             DataError: A recording is too slow for the bands of the EEG.
         """
         if native < SLOWEST:
@@ -68,16 +74,17 @@ class Pipeline(SignalSettings):
                 f"a recording has {native:g} Hz, and the bands of the EEG need {SLOWEST:g} Hz at least; "
                 "leave it out, or choose faster channels with --channels."
             )
-        if config.normalization == "training":
-            raise ConfigError(
-                "'normalization' got 'training', which is for data sets whose features are precomputed; "
-                "for a signal type causal, recording or none."
-            )
         shared = {name: getattr(config, name) for name in _SHARED}
         shared["features"] = config.feature_kinds
         if config.normalization == "auto":
             shared["normalization"] = "causal"
-        return cls(channels=choice.names, eeg=choice.eeg, rate=min(config.rate, native), **shared)
+        return cls(
+            channels=choice.names,
+            eeg=choice.eeg,
+            rate=min(config.rate, native),
+            context=config.context_seconds(),
+            **shared,
+        )
 
     @classmethod
     def from_facts(cls, facts: Mapping[str, Any]) -> Pipeline:
@@ -86,14 +93,14 @@ class Pipeline(SignalSettings):
         Raises:
             DataError: Something is missing: the run is not of this version of the app.
         """
-        missing = [f.name for f in fields(cls) if f.name not in facts]
+        missing = [f.name for f in fields(cls) if f.name not in facts and f.default is MISSING]
         if missing:
             raise DataError(
                 f"the run's facts lack {', '.join(missing)} of the pipeline; "
                 "predict with the version of memcell that trained it."
             )
-        values = {f.name: facts[f.name] for f in fields(cls)}
-        for name in ("channels", "eeg", "features"):
+        values = {f.name: facts[f.name] for f in fields(cls) if f.name in facts}
+        for name in _LISTS & values.keys():
             values[name] = tuple(values[name])
         return cls(**values)
 
@@ -104,12 +111,69 @@ class Pipeline(SignalSettings):
     @property
     def feature_names(self) -> tuple[str, ...]:
         """Names of the features of a step, in order."""
-        return tuple(name for e in extractors(self) for name in e.names)
+        made = extractors(self)
+        means = context.names([n for e in made if e.normalized for n in e.names], self.context)
+        return (*(name for e in made for name in e.names), *means)
 
     @property
     def normalized(self) -> NDArray[np.bool_]:
-        """``[F]``: the normalization applies to the feature."""
-        return np.array([e.normalized for e in extractors(self) for _ in e.names])
+        """``[F]``: the normalization applies to the feature; of these there are means, if there are any."""
+        now = [e.normalized for e in extractors(self) for _ in e.names]
+        return np.array(now + [True] * (sum(now) * len(self.context)))
+
+    @property
+    def unscaled(self) -> Pipeline:
+        """The pipeline without what the training split decides: what features are kept for."""
+        if self.normalization != "training":
+            return self
+        return replace(self, normalization="none", centre=(), spread=())
+
+    def fitted(self, train: Sequence[TimeSeries], blind: BlindSteps) -> Pipeline:
+        """Return the pipeline with the scale of the training split, where that is what is wanted.
+
+        Args:
+            train: Sequences that this made before it was fitted.
+            blind: Of these sequences.
+        """
+        columns = self.normalized
+        if self.normalization != "training" or not columns.any():
+            return self
+        parts = (s.features[s.labelled & ~blind.of(s)][:, columns] for s in train)
+        centre, spread = scale.moments(parts)
+        return replace(self, centre=centre, spread=spread)
+
+    def scaled(
+        self,
+        values: NDArray[np.float32],
+        blind: NDArray[np.bool_],
+        columns: NDArray[np.bool_] | None = None,
+    ) -> NDArray[np.float32]:
+        """Return ``[n, F]`` at the training split's scale; as they are where this is not `fitted`.
+
+        Args:
+            values: Features of steps.
+            blind: ``[n]``: the step's window is not full; normalized features are 0 there.
+            columns: `normalized`, for who has it at hand.
+        """
+        if not self.centre:
+            return values
+        columns = self.normalized if columns is None else columns
+        by = (self.centre, self.spread)
+        out = values.copy()
+        out[:, columns] = scale.scaled(values[:, columns], by, scale.OF_A_SIGNAL)
+        out[np.ix_(blind, columns)] = 0.0
+        return out
+
+    def scaled_sequences(
+        self, sequences: Sequence[TimeSeries], blind: BlindSteps
+    ) -> tuple[TimeSeries, ...]:
+        """Return sequences that were made before the split was known at the training split's scale."""
+        if not self.centre:
+            return tuple(sequences)
+        columns = self.normalized
+        return tuple(
+            replace(s, features=self.scaled(s.features, blind.of(s), columns)) for s in sequences
+        )
 
     def windows(self) -> WindowedFeatures:
         """Return what makes the features of one segment from its clean signal, not normalized."""
@@ -211,9 +275,6 @@ class Pipeline(SignalSettings):
         )
 
 
-_SHARED = tuple(f.name for f in fields(Pipeline) if f.name not in ("channels", "eeg", "rate"))
-
-
 def looks_ahead(settings: object) -> tuple[str, str] | None:
     """Return the options by which features look into the future, and what to type instead; None for none.
 
@@ -229,3 +290,36 @@ def looks_ahead(settings: object) -> tuple[str, str] | None:
         return None
     used, instead = (" ".join(words) for words in zip(*ahead, strict=True))
     return used, instead
+
+
+class BlindSteps:
+    """Which steps of recordings are blind, looked up by the time when a step begins.
+
+    Args:
+        pipeline: Of the sequences.
+        recordings: What they were made of.
+        sequences: Whole, as the pipeline made them. One that was cut of these may be asked for.
+    """
+
+    def __init__(
+        self, pipeline: Pipeline, recordings: Sequence[Recording], sequences: Sequence[TimeSeries]
+    ) -> None:
+        native = {r.name: located(pipeline, r)[0].rate for r in recordings}
+        self._times = {}
+        for s in sequences:
+            blind, starts = pipeline.blind_steps(native[s.name]), np.flatnonzero(s.starts)
+            nth = np.arange(s.n_steps) - starts[np.cumsum(s.starts) - 1]
+            self._times[s.name] = s.times[nth < blind]
+
+    def of(self, sequence: TimeSeries) -> NDArray[np.bool_]:
+        """``[n_steps]``: the step is blind."""
+        whole = sequence.name.rpartition("@")[0]
+        name = sequence.name if sequence.name in self._times else whole
+        return np.isin(sequence.times, self._times[name])
+
+
+#: Fields that are tuples, and lists in JSON.
+_LISTS = {"channels", "eeg", "features", "context", "centre", "spread"}
+_OWN = ("channels", "eeg", "rate", "context", "centre", "spread")
+#: Fields that are options of their own name.
+_SHARED = tuple(f.name for f in fields(Pipeline) if f.name not in _OWN)

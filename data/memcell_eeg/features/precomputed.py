@@ -1,10 +1,10 @@
 """Recordings whose features are precomputed from the data set: no signal, no filters, no windows.
 
-Beside `memcell_eeg.features.pipeline.Pipeline`, for data sets such as ``sleep-edf-powers``. What is left
-to do is the scale: `normalization` "auto" means "training" here, the mean and spread of the training
-split's steps, fixed once and stored with the run. The causal and the recording's own normalization are as
-for a signal. None of the options of the signal applies, and `ignored` says which of them were given in
-vain.
+Beside `memcell_eeg.features.pipeline.Pipeline`, for data sets such as ``sleep-edf-powers``. What is left to
+do is means over the past (`memcell_eeg.features.context`) and the scale: `normalization` "auto" means
+"training", the mean and spread of the training split's steps, fixed once and stored with the run. The causal
+and the recording's own normalization are as for a signal. None of the options of the signal applies, and
+`ignored` says which of them were given in vain.
 """
 
 from __future__ import annotations
@@ -21,14 +21,11 @@ from memcell.errors import DataError, UsageError
 from memcell.sequences.time_series import UNLABELLED, TimeSeries
 from memcell_data.recording import Recording
 from memcell_eeg.config import EegConfig
-from memcell_eeg.features import normalize
+from memcell_eeg.features import context, normalize, scale
 from memcell_eeg.features.chunks import FeatureChunk, signal_chunks
 from memcell_eeg.features.pipeline import Pipeline
 from memcell_eeg.signal.checks import check_features
 from memcell_eeg.targets.labels import LabelRules, targets
-
-#: Spreads of the training split beyond which a value is cut.
-FARTHEST = 10.0
 
 #: Options that concern a signal and the features made of it.
 OF_A_SIGNAL = (
@@ -41,12 +38,13 @@ class PrecomputedFeatures:
     """What turns a recording with precomputed features into a sequence; stored with the run.
 
     Args:
-        feature_names: Of a step, in order; every recording must have the same.
+        feature_names: Those of a step in the data, in order; every recording must have the same.
         step: Length of a step, s.
         normalization: ``"training"``, ``"causal"``, ``"recording"`` or ``"none"``.
         normalization_memory: Of the causal one, s.
         centre: Mean of each feature over the training steps; empty until `fitted`.
         spread: Standard deviation, likewise.
+        context: Time constants of the means of features that are features too, s.
     """
 
     feature_names: tuple[str, ...]
@@ -55,6 +53,7 @@ class PrecomputedFeatures:
     normalization_memory: float
     centre: tuple[float, ...] = ()
     spread: tuple[float, ...] = ()
+    context: tuple[float, ...] = ()
 
     #: A recording of this kind has no channel to look for.
     channels: ClassVar[tuple[str, ...]] = ()
@@ -87,15 +86,25 @@ class PrecomputedFeatures:
             step=found[0].step_seconds,
             normalization="training" if wanted == "auto" else wanted,
             normalization_memory=config.normalization_memory,
+            context=config.context_seconds(found[0].step_seconds),
         )
 
     @classmethod
     def from_facts(cls, facts: Mapping[str, Any]) -> PrecomputedFeatures:
         """Return what was stored by `facts`."""
-        values: dict[str, Any] = {f.name: facts[f.name] for f in fields(cls)}
-        for name in ("feature_names", "centre", "spread"):
+        # The context came later than the rest: a run that does not speak of it has none.
+        values: dict[str, Any] = {
+            "context": (),
+            **{f.name: facts[f.name] for f in fields(cls) if f.name in facts},
+        }
+        for name in ("feature_names", "centre", "spread", "context"):
             values[name] = tuple(values[name])
         return cls(**values)
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """Names of the features of a step in a sequence, in order: those in the data, then their means."""
+        return (*self.feature_names, *context.names(self.feature_names, self.context))
 
     def facts(self) -> dict[str, Any]:
         """Return what `from_facts` needs, as JSON holds it."""
@@ -139,7 +148,9 @@ class PrecomputedFeatures:
         return TimeSeries(
             name=recording.name,
             subject=recording.subject,
-            features=self._scaled(made.values, made.breaks, made.times).astype(np.float32),
+            features=self._scaled(
+                self._with_means(made.values, made.breaks, made.times), made.breaks, made.times
+            ),
             targets=y,
             breaks=made.breaks,
             start_time=float(made.times[0]),
@@ -151,40 +162,59 @@ class PrecomputedFeatures:
         """Return this with mean and spread of the training steps, where they are what is wanted."""
         if self.normalization != "training":
             return self
-        x = np.concatenate([np.asarray(s.features, dtype=np.float64) for s in train])
-        spread = np.maximum(x.std(axis=0), normalize.SMALLEST)
-        return replace(self, centre=tuple(x.mean(axis=0).tolist()), spread=tuple(spread.tolist()))
+        centre, spread = scale.moments(s.features[s.labelled] for s in train)
+        return replace(self, centre=centre, spread=spread)
 
     def scaled(self, sequences: Sequence[TimeSeries]) -> tuple[TimeSeries, ...]:
         """Return sequences that were made before the split was known with the training split's scale."""
         if not self.centre:
             return tuple(sequences)
         return tuple(
-            replace(s, features=self._scaled(s.features, s.breaks, s.times).astype(np.float32))
-            for s in sequences
+            replace(s, features=self._scaled(s.features, s.breaks, s.times)) for s in sequences
         )
 
-    def _scaled(
+    def _with_means(
         self, values: NDArray[Any], breaks: tuple[int, ...], times: NDArray[np.float64]
     ) -> NDArray[np.float64]:
         # Sequences are float32 before the split is known: the same numbers whichever way they come.
         x = np.asarray(values, dtype=np.float32).astype(np.float64)
+        if not self.context:
+            return x
+        means, parts = context.ContextMeans(self.context, self.step), []
+        for part, lost in self._segments(x, breaks, times):
+            if lost is not None:
+                means.gap(lost)
+            parts.append(np.concatenate([part, means.push(part)], axis=1))
+        return np.concatenate(parts)
+
+    def _scaled(
+        self, values: NDArray[Any], breaks: tuple[int, ...], times: NDArray[np.float64]
+    ) -> NDArray[np.float32]:
+        x = np.asarray(values, dtype=np.float32)
         if self.centre:
-            # A feature far outside of what training saw must not drive a cell into saturation.
-            x = (x - np.array(self.centre)) / np.array(self.spread)
-            return np.asarray(np.clip(x, -FARTHEST, FARTHEST))
+            return scale.scaled(x, (self.centre, self.spread), scale.OF_PRECOMPUTED)
         if self.normalization == "recording":
-            return normalize.by_recording(x)
+            return normalize.by_recording(x.astype(np.float64)).astype(np.float32)
         if self.normalization == "causal":
             memory = self.normalization_memory / self.step
             normalizer, parts = normalize.CausalNormalizer(memory), []
-            for first, stop in pairwise([0, *breaks, len(x)]):
-                if first:
-                    lost = times[first] - times[first - 1] - self.step
-                    normalizer.gap(np.floor(lost / self.step + 0.5))
-                parts.append(normalizer.push(x[first:stop]))
-            return np.concatenate(parts)
+            for part, lost in self._segments(x.astype(np.float64), breaks, times):
+                if lost is not None:
+                    normalizer.gap(lost)
+                parts.append(normalizer.push(part))
+            return np.concatenate(parts).astype(np.float32)
         return x
+
+    def _segments(
+        self, values: NDArray[np.float64], breaks: tuple[int, ...], times: NDArray[np.float64]
+    ) -> Iterator[tuple[NDArray[np.float64], float | None]]:
+        """Yield the parts between gaps, and how many steps are missing before each; None before the first."""
+        for first, stop in pairwise([0, *breaks, len(values)]):
+            lost = times[first] - times[first - 1] - self.step if first else None
+            yield (
+                values[first:stop],
+                None if lost is None else float(np.floor(lost / self.step + 0.5)),
+            )
 
 
 def is_precomputed(facts: Mapping[str, Any]) -> bool:
@@ -229,7 +259,8 @@ def check_features_of_run(
     Raises:
         UsageError: It was; says what to do.
     """
-    made, trained = len(pipeline.feature_names), len(facts.get("feature_names") or ())
+    names = pipeline.feature_names if isinstance(pipeline, Pipeline) else pipeline.column_names
+    made, trained = len(names), len(facts.get("feature_names") or ())
     if trained and made != trained:
         raise UsageError(
             f"the run was trained on {trained} features, and this version makes {made} under its options; "

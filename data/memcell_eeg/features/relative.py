@@ -81,8 +81,9 @@ class RelativePowers:
         width = samples.shape[2]
         length = min(width, self._segment)
         n = 1 + -(-2 * (width - length) // length)
-        total = np.zeros((*samples.shape[:2], len(BANDS)))
+        total: NDArray[np.float64] = np.zeros((*samples.shape[:2], len(BANDS)))
         for first in np.linspace(0, width - length, n).round().astype(int).tolist():
             squares, scale = self._spectra.parts(samples[:, :, first : first + length])
             total += np.add.reduceat(squares, self._starts, axis=2) * (scale / self._bins)
-        return total / n
+        total /= n
+        return total

@@ -1,16 +1,16 @@
 """One segment of signal to the features of its steps, causally and in chunks of any size.
 
-The whole causal path in order: single outliers replaced, reference, resampling, band-pass, windows,
-features, running normalization. Each part carries what it needs of the past, so that the features have the
-same bits whatever the chunks are: a file read by blocks, a night at once and a live stream of single samples
-give one result.
+The whole causal path in order: single outliers replaced, reference, resampling, band-pass, windows, features,
+their means over the past, normalization. Each part carries what it needs of the past, so that the features
+have the same bits whatever the chunks are: a file read by blocks, a night at once and a live stream of single
+samples give one result.
 
 After a gap a segment begins (`FeatureStream.after_gap`): outlier filter, resampler, band-pass and windows
-start anew, for nothing may be made up between samples that do not follow each other. The *scale* of the
-normalization stays, and fades with the length of the gap (`memcell_eeg.features.normalize`). Until the window
-is filled by signal of the segment itself (`Pipeline.blind`), a step's features would be those of a shorter
-window and of the filters' beginning: normalized ones are 0 there, the middle of their scale, and the scale
-does not learn from them.
+start anew, for nothing may be made up between samples that do not follow each other. The means and the
+*scale* of a running normalization stay, and fade with the length of the gap (`memcell_eeg.features.context`,
+`memcell_eeg.features.normalize`). Until the window is filled by signal of the segment itself
+(`Pipeline.blind`), a step's features would be those of a shorter window and of the filters' beginning:
+normalized ones are 0 there, the middle of their scale, and the scale does not learn from them.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memcell.errors import DataError, UsageError
+from memcell_eeg.features.context import ContextMeans
 from memcell_eeg.features.normalize import CausalNormalizer
 from memcell_eeg.signal.clean import CleanSignal
 
@@ -36,7 +37,8 @@ class StepFeatures:
     """The features of a recording's steps from its clean signal, in chunks of any size.
 
     Args:
-        pipeline: Of the run; its ``normalization`` is applied where it is causal.
+        pipeline: Of the run; its ``normalization`` is applied where it is causal, or fitted to the training
+            split.
         native_rate: Samples a second of the recording, Hz; the pipeline's where nothing is resampled.
     """
 
@@ -44,20 +46,28 @@ class StepFeatures:
         self._pipeline = pipeline
         self._windows = pipeline.windows()
         self._columns = pipeline.normalized
+        n_now = self._windows.n_features
+        self._of_context = self._columns[:n_now]
+        self._context: ContextMeans | None = None
+        if pipeline.context and self._of_context.any():
+            self._context = ContextMeans(pipeline.context, pipeline.step)
         self._blind = pipeline.blind_steps(native_rate or pipeline.rate)
         self._normalizer: CausalNormalizer | None = None
         if pipeline.normalization == "causal" and self._columns.any():
             self._normalizer = CausalNormalizer(pipeline.normalization_memory / pipeline.step)
 
     def after_gap(self, seconds: float) -> None:
-        """Begin a segment; the scale stays.
+        """Begin a segment; means and scale stay, and fade.
 
         Args:
             seconds: Between the last sample and the next one, less one sample.
         """
         self._windows = self._pipeline.windows()
+        steps = np.floor(seconds / self._pipeline.step + 1 - _ROUND_UP)
+        if self._context is not None:
+            self._context.gap(steps)
         if self._normalizer is not None:
-            self._normalizer.gap(np.floor(seconds / self._pipeline.step + 1 - _ROUND_UP))
+            self._normalizer.gap(steps)
 
     @property
     def done(self) -> int:
@@ -68,8 +78,11 @@ class StepFeatures:
         """Return ``[k, F]`` of the steps that the next ``[C, n]`` uV at the pipeline's rate complete."""
         before = self._windows.done
         features = self._windows.push(clean)
+        blind = min(max(0, self._blind - before), len(features))
+        if self._context is not None:
+            means = self._context.push(features[:, self._of_context], blind)
+            features = np.concatenate([features, means], axis=1)
         if self._normalizer is not None:
-            blind = min(max(0, self._blind - before), len(features))
             if self._columns.all():
                 features[blind:] = self._normalizer.push(features[blind:])
                 features[:blind] = 0.0
@@ -77,7 +90,8 @@ class StepFeatures:
                 scaled = self._normalizer.push(features[blind:, self._columns])
                 features[blind:, self._columns] = scaled
                 features[:blind, self._columns] = 0.0
-        return features.astype(np.float32)
+        single = features.astype(np.float32)
+        return self._pipeline.scaled(single, np.arange(len(single)) < blind, self._columns)
 
 
 class FeatureStream:
@@ -110,7 +124,7 @@ class FeatureStream:
         self._features = StepFeatures(pipeline, native_rate)
 
     def after_gap(self, seconds: float) -> None:
-        """Begin a segment: filters and windows start anew, the scale of the normalization stays.
+        """Begin a segment: filters and windows start anew, means and scale stay, and fade.
 
         Args:
             seconds: That are missing; below 0 where a clock went back, which counts as none.

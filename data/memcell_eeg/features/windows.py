@@ -125,7 +125,8 @@ class WindowedFeatures:
         self.width = width_of(window, rate)
         #: Steps that are done.
         self.done = 0
-        self._n_features = sum(len(e.names) for e in extractors)
+        #: Features of a step.
+        self.n_features = sum(len(e.names) for e in extractors)
         #: Steps whose window is not full.
         self._short = int(
             np.searchsorted(edges(self.width + round(rate * step), rate, step), self.width)
@@ -139,7 +140,7 @@ class WindowedFeatures:
         """Return ``[k, F]`` of the steps that the next ``[C, n]`` samples complete."""
         joined = np.concatenate([self._past, values.astype(np.float32)], axis=1)
         stop = count_steps(self._first + joined.shape[1], self.rate, self.step)
-        out = np.empty((stop - self.done, self._n_features))
+        out = np.empty((stop - self.done, self.n_features))
         ends = ends_of(self.done, stop + 1, self.rate, self.step) - self._first
         if joined.shape[1] >= self.width:
             strided = np.lib.stride_tricks.sliding_window_view(joined, self.width, axis=1)

@@ -120,6 +120,8 @@ class DetectionModel:
             )
 
 
+#: Lists of numbers among the settings of a pipeline.
+NUMBERS = ("context", "centre", "spread")
 #: Names of channels or features that one model has.
 _MOST_NAMES = 100_000
 
@@ -152,6 +154,8 @@ def check_facts(facts: Mapping[str, Any], config: type[EegConfig]) -> None:
             continue
         if setting.name in ("channels", "eeg", "features"):
             _names(pipeline, setting.name)
+        elif setting.name in NUMBERS:
+            _numbers(pipeline, setting.name)
         elif setting.name == "rate":
             _number(pipeline, "rate", 1.0, 100_000.0)
         else:
@@ -159,11 +163,8 @@ def check_facts(facts: Mapping[str, Any], config: type[EegConfig]) -> None:
     if is_precomputed(pipeline):
         _names(pipeline, "feature_names")
         _number(pipeline, "step", 1e-3, 1e6)
-        for name in ("centre", "spread"):
-            if not all(
-                type(v) in (int, float) and math.isfinite(v) for v in pipeline.get(name, ())
-            ):
-                raise ValueError(f"{name} holds what is no number")
+        for name in NUMBERS:
+            _numbers(pipeline, name)
 
 
 def _object(of: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -179,6 +180,16 @@ def _names(of: Mapping[str, Any], name: str) -> None:
         raise ValueError(f"{name} is no list of names")
     if not all(isinstance(each, str) for each in found):
         raise ValueError(f"{name} holds what is no name")
+
+
+def _numbers(of: Mapping[str, Any], name: str) -> None:
+    found = of.get(name, ())
+    if not isinstance(found, list | tuple) or len(found) > _MOST_NAMES:
+        raise ValueError(f"{name} is no list of numbers")
+    if not all(type(v) in (int, float) and math.isfinite(v) for v in found):
+        raise ValueError(f"{name} holds what is no number")
+    if name != "centre" and any(v <= 0 for v in found):
+        raise ValueError(f"{name} holds what is not above 0")
 
 
 def _number(of: Mapping[str, Any], name: str, low: float, high: float) -> None:

@@ -10,8 +10,9 @@ Refused by name:
   export in another format is found too, and copies that are padded, cut, shifted or scaled
   (`memcell_eeg.splits.copies`).
 
-The running mean and spread of the causal normalization reach further back (minutes); they carry no label and
-exist as well when a detector is used, so they are no leak.
+The running mean and spread of the causal normalization, and the means of the past that are features
+(``--context``), reach further back (minutes); they carry no label and exist as well when a detector is used,
+so they are no leak.
 """
 
 from __future__ import annotations
