@@ -294,6 +294,7 @@ def _two_ways(cells: dict[tuple[int, str], float]) -> str:
     """Analysis of variance of a table with one value a cell: rows, columns, what is left."""
     rows, columns = (sorted({key[k] for key in cells}, key=str) for k in (0, 1))
     rows = [r for r in rows if all((r, c) in cells for c in columns)]
+    # rows are seeds and columns words, which one name for both hides
     y = np.array([[cells[r, c] for c in columns] for r in rows])  # type: ignore[index]
     n, m = y.shape
     by_row, by_column = y.mean(1, keepdims=True), y.mean(0, keepdims=True)

@@ -19,9 +19,9 @@ from memcell.plugins import default_registry
 from memcell.runs.by_subject import differences
 from memcell.runs.folds.pool import pooled_rows
 from memcell.runs.intervals_text import by_subject, of_differences, with_intervals
-from memcell.runs.run import build_app
 from memcell.runs.run_folder import RunFolder
 from memcell.runs.scoring import pooled_intervals
+from memcell.runs.setup import build_app
 from memcell.settings.run_config import resolve
 
 

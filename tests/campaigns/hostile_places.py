@@ -60,6 +60,7 @@ def commands(made: Recordings, out: Path) -> dict[str, tuple[list[str], list[str
         "train": (
             [*TRAIN, "--out", str(train)], ["train", "memory", "--resume", str(train)], train
         ),
+        # twice the same list: a product of tuples has no length to the type checker
         "compare": ([*COMPARE, "--out", str(compare)],) * 2 + (compare,),  # type: ignore[dict-item]
         "predict": (predict, predict, predicted),
         "export": (export, export, exported),

@@ -20,7 +20,7 @@ from memcell.plugins import Registry, default_registry
 from memcell.plugins.loader import Loaded
 from memcell.plugins.specs import CellSpec
 from memcell.runs.model import ModelFacts, load_model, save_model
-from memcell.runs.run import make_trainer
+from memcell.runs.setup import make_trainer
 from memcell.settings.run_config import Choice
 from memcell.testing import concerns
 from memcell.testing.cells import CELL_CHECKS, SLOW_CHECKS

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from memcell.plugins import default_registry
-from memcell.runs.run import inference_policy
+from memcell.runs.setup import inference_policy
 
 REGISTRY = default_registry()
 WITHOUT = {"reset", "learned", "noise", "fitted_noise", "random_pass"}

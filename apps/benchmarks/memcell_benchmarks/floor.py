@@ -28,8 +28,9 @@ class Products(NamedTuple):
 
 
 # torch has no types for this class, here and where its __init__ is called
-class _MatmulRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class _MatmulRecorder(TorchDispatchMode):
     def __init__(self) -> None:
+        # torch writes no types for it
         super().__init__()  # type: ignore[no-untyped-call]
         self.count: Counter[Shape] = Counter()
 

@@ -212,11 +212,11 @@ def worst(
         (_size(t) for n, t in wanted.items() if n in gradients and t is not None), default=0.0
     )
     found, share = Disagreement("the output", 0.0, relative, 0.0), -1.0
-    for name, a in wanted.items():
-        b = got.get(name)
-        if a is None and b is None:
+    for name, given in wanted.items():
+        pair = both_of(given, got.get(name))
+        if pair is None:
             continue
-        a, b = (torch.zeros_like(u) if t is None else t for t, u in ((a, b), (b, a)))  # type: ignore[arg-type]
+        a, b = pair
         size = _size(a)
         # a gradient that is zero but for rounding has no size of its own
         floor = torch.finfo(dtype).eps * largest * _ROUNDINGS if name in gradients else 0.0
@@ -275,6 +275,13 @@ def _gradients(found: Numbers, wanted: dict[str, Tensor]) -> Numbers:
     loss = torch.stack([(p * w).sum() for p, w in zip(parts, weights, strict=True)]).sum()
     gradients = torch.autograd.grad(loss, list(wanted.values()), allow_unused=True)
     return {f"the gradient of {n}": g for n, g in zip(wanted, gradients, strict=True)}
+
+
+def both_of(a: Tensor | None, b: Tensor | None) -> tuple[Tensor, Tensor] | None:
+    """Return two gradients, zeros where one is missing; None where both are."""
+    if a is None:
+        return None if b is None else (torch.zeros_like(b), b)
+    return a, torch.zeros_like(a) if b is None else b
 
 
 def _size(tensor: Tensor) -> float:

@@ -24,9 +24,9 @@ from memcell.files.reading import check_inside, read_json_lines
 from memcell.interrupt import Interrupted
 from memcell.jobs import Working
 from memcell.plugins import default_registry
-from memcell.runs.run import device_of, make_trainer
 from memcell.runs.run_folder import RunFolder
 from memcell.runs.scoring import ScoredNetwork, score, write_scores
+from memcell.runs.setup import device_of, make_trainer
 from memcell.settings.run_config import RunConfig, resolve
 from memcell.training.trainer import Trainer
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from typing import Any
 
 from memcell.applications.app import App, Task
 from memcell.errors import DataError
 from memcell.plugins import default_registry
 from memcell.progress import SILENT, Progress
-from memcell.runs.run import build_app
+from memcell.runs.setup import build_app
 from memcell.settings.run_config import RunConfig, resolve
 from memcell.threads import one_thread
 
@@ -27,6 +28,10 @@ class CannotPrepare(DataError):
     """The data cannot be used as asked: no run of the comparison could be done."""
 
 
+#: What this process holds: the data of one comparison at the most.
+_kept: dict[str, Prepared] = {}
+
+
 def prepared(config: RunConfig, progress: Progress = SILENT) -> Prepared:
     """Return app and task of a run; they depend on the sections of app and data set alone.
 
@@ -39,34 +44,23 @@ def prepared(config: RunConfig, progress: Progress = SILENT) -> Prepared:
     """
     sections = config.sections()
     data = {name: sections[name] for name in (config.app, "data") if name in sections}
-    return _prepared(config.app, json.dumps(data, sort_keys=True), _Shown(progress))
+    key = json.dumps([config.app, data], sort_keys=True)
+    if key not in _kept:
+        forget_prepared()
+        _kept[key] = _prepared(config.app, data, progress)
+    return _kept[key]
 
 
 def forget_prepared() -> None:
     """Let go of the data that this process holds."""
-    _prepared.cache_clear()
+    _kept.clear()
 
 
-class _Shown:
-    """Progress that is the same argument to the cache, whoever looks on."""
-
-    def __init__(self, progress: Progress) -> None:
-        self.progress = progress
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Shown)
-
-    def __hash__(self) -> int:
-        return 0
-
-
-@lru_cache(maxsize=1)
-def _prepared(app: str, data: str, shown: _Shown) -> Prepared:
+def _prepared(app: str, data: Mapping[str, Any], progress: Progress) -> Prepared:
     registry = default_registry()
-    config = resolve(app, json.loads(data), registry)
     try:
         with one_thread():
-            built = build_app(config, registry)
-            return Prepared(app=built, task=built.task(shown.progress))
+            built = build_app(resolve(app, data, registry), registry)
+            return Prepared(app=built, task=built.task(progress))
     except DataError as error:
         raise CannotPrepare(str(error)) from error

@@ -22,7 +22,8 @@ from memcell.jobs import Mode, Outcome, Working, run_tasks
 from memcell.plugins import Registry
 from memcell.progress import Progress, progress
 from memcell.reports.numbers import counted
-from memcell.runs.run import Concerns, device_of, no_concerns
+from memcell.runs.run import Concerns, no_concerns
+from memcell.runs.setup import device_of
 
 Say = Callable[[str], None]
 AnyTask = RunTask | BaselinesTask

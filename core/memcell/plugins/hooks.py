@@ -29,11 +29,12 @@ PROJECT = "memcell"
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 
-# pluggy's specs have no body, though they say what an implementation returns: hence "empty-body"
+# pluggy's specs have no body, though they say what an implementation returns
+# mypy: disable-error-code="empty-body"
 
 
 @hookspec
-def memcell_cells() -> Iterable[CellSpec]:  # type: ignore[empty-body]
+def memcell_cells() -> Iterable[CellSpec]:
     """Recurrent cells.
 
     >>> from memcell import CellSpec, hookimpl
@@ -51,7 +52,7 @@ def memcell_cells() -> Iterable[CellSpec]:  # type: ignore[empty-body]
 
 
 @hookspec
-def memcell_normalizers() -> Iterable[NormalizerSpec]:  # type: ignore[empty-body]
+def memcell_normalizers() -> Iterable[NormalizerSpec]:
     """Normalizers of the sites inside a cell.
 
     >>> from memcell import NormalizerSpec, hookimpl
@@ -64,7 +65,7 @@ def memcell_normalizers() -> Iterable[NormalizerSpec]:  # type: ignore[empty-bod
 
 
 @hookspec
-def memcell_samplers() -> Iterable[SamplerSpec]:  # type: ignore[empty-body]
+def memcell_samplers() -> Iterable[SamplerSpec]:
     """Orders of windows.
 
     >>> from memcell import SamplerSpec, hookimpl
@@ -77,7 +78,7 @@ def memcell_samplers() -> Iterable[SamplerSpec]:  # type: ignore[empty-body]
 
 
 @hookspec
-def memcell_state_policies() -> Iterable[StatePolicySpec]:  # type: ignore[empty-body]
+def memcell_state_policies() -> Iterable[StatePolicySpec]:
     """State policies: what memory a batch starts from.
 
     >>> from memcell import StatePolicySpec, hookimpl
@@ -90,7 +91,7 @@ def memcell_state_policies() -> Iterable[StatePolicySpec]:  # type: ignore[empty
 
 
 @hookspec
-def memcell_optimizers() -> Iterable[OptimizerSpec]:  # type: ignore[empty-body]
+def memcell_optimizers() -> Iterable[OptimizerSpec]:
     """Optimizers.
 
     >>> from memcell import OptimizerSpec, hookimpl
@@ -103,7 +104,7 @@ def memcell_optimizers() -> Iterable[OptimizerSpec]:  # type: ignore[empty-body]
 
 
 @hookspec
-def memcell_gradient_modes() -> Iterable[GradientModeSpec]:  # type: ignore[empty-body]
+def memcell_gradient_modes() -> Iterable[GradientModeSpec]:
     """Gradient modes: how long windows are, and how gradients flow inside one.
 
     >>> from memcell import GradientModeSpec, hookimpl
@@ -116,7 +117,7 @@ def memcell_gradient_modes() -> Iterable[GradientModeSpec]:  # type: ignore[empt
 
 
 @hookspec
-def memcell_probes() -> Iterable[ProbeSpec]:  # type: ignore[empty-body]
+def memcell_probes() -> Iterable[ProbeSpec]:
     """Measurements during training, which change nothing in it.
 
     >>> from memcell import ProbeSpec, hookimpl
@@ -129,7 +130,7 @@ def memcell_probes() -> Iterable[ProbeSpec]:  # type: ignore[empty-body]
 
 
 @hookspec
-def memcell_feature_extractors() -> Iterable[FeatureExtractorSpec]:  # type: ignore[empty-body]
+def memcell_feature_extractors() -> Iterable[FeatureExtractorSpec]:
     """What makes features of a signal.
 
     >>> from memcell import FeatureExtractorSpec, hookimpl
@@ -142,7 +143,7 @@ def memcell_feature_extractors() -> Iterable[FeatureExtractorSpec]:  # type: ign
 
 
 @hookspec
-def memcell_datasets() -> Iterable[DatasetSpec]:  # type: ignore[empty-body]
+def memcell_datasets() -> Iterable[DatasetSpec]:
     """Data sets by name.
 
     >>> from memcell import DatasetSpec, hookimpl
@@ -155,7 +156,7 @@ def memcell_datasets() -> Iterable[DatasetSpec]:  # type: ignore[empty-body]
 
 
 @hookspec
-def memcell_apps() -> Iterable[AppSpec]:  # type: ignore[empty-body]
+def memcell_apps() -> Iterable[AppSpec]:
     """Applications: ``memcell train NAME`` and the commands beside it.
 
     >>> from memcell import AppSpec, hookimpl

@@ -22,13 +22,13 @@ def modes(network: Network, grad: bool, dropout: bool, eager: bool) -> Iterator[
         eager: Run on the eager loop.
     """
     flags = [(module, module.training) for module in network.modules()]
-    backends = [(layer, layer.backend) for layer in network.recurrent.layers]
+    backends = [(layer, layer.backend) for layer in network.recurrent.each]
     network.eval()
     try:
         network.recurrent.layers.train(grad)
         network.recurrent.training = dropout
         for layer, backend in backends:
-            layer.backend = _backend(str(backend), eager, network.device)  # type: ignore[assignment]
+            layer.backend = _backend(backend, eager, network.device)
         yield
     finally:
         for layer, backend in backends:

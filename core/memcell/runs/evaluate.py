@@ -15,9 +15,10 @@ from memcell.files.atomic import write_atomic
 from memcell.plugins import Registry
 from memcell.progress import progress
 from memcell.runs.model import load_model
-from memcell.runs.run import Say, build_app, inference_device, write_tables
+from memcell.runs.run import write_tables
 from memcell.runs.run_folder import RunFolder, resolve_stored
 from memcell.runs.scoring import EVAL_POLICIES, score_row
+from memcell.runs.setup import Say, build_app, inference_device
 from memcell.runs.tables import as_text, as_tsv
 from memcell.settings.run_config import RunConfig
 

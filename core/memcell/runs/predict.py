@@ -27,8 +27,8 @@ from memcell.runs.predict_task import (
 )
 from memcell.runs.predict_task import model_id as model_id
 from memcell.runs.reporting import try_report, write_prediction
-from memcell.runs.run import Say
 from memcell.runs.run_folder import RunFolder
+from memcell.runs.setup import Say
 
 #: Failures and notes that are printed; all of them stand in the summary.
 MOST_FAILURES = 20

@@ -77,6 +77,7 @@ def write_predictions(path: Path, rows: Sequence[Row]) -> None:
     }  # fmt: skip
     arrays["about"] = np.frombuffer(json.dumps(about).encode(), dtype=np.uint8)
     buffer = io.BytesIO()
+    # numpy's own flag is a keyword too, which no array is called
     np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
     write_atomic(path / FILE, buffer.getvalue())
     with contextlib.suppress(OSError):

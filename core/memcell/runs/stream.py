@@ -15,7 +15,7 @@ from memcell.plugins.options import from_mapping
 from memcell.runs.evaluate import open_run
 from memcell.runs.model import load_model
 from memcell.runs.predict_task import model_id
-from memcell.runs.run import Say
+from memcell.runs.setup import Say
 from memcell.threads import one_thread
 
 

@@ -90,6 +90,7 @@ def builder(
     def build() -> Network:
         policy = registry.get("policy", choice.name).build(choice.config)
         assert isinstance(policy, StatePolicy)
+        # facts of a file may be anything: whatever an app says to them is refused by the caller
         encoder = encoder_of(app, n_features, facts)  # type: ignore[arg-type]
         return build_network(config, registry, encoder, n_classes, policy, n_features)
 

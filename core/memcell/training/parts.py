@@ -130,6 +130,7 @@ def build_network(
         n_features: Features of a step, for a linear path around the recurrent layers.
     """
     size = config.network
+    # a module's attribute is a tensor or a module to the type checker; the contract asks for an int
     width = int(encoder.output_size)  # type: ignore[arg-type]
     layers = []
     gradient = build_gradient_mode(config, registry)

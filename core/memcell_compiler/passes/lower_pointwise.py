@@ -88,6 +88,7 @@ def _check_types(low: Lowering, node: fx.Node, name: str) -> None:
 @lowers(aten.clamp.default, aten.clamp_min.default, aten.clamp_max.default)
 def clamp(low: Lowering, node: fx.Node) -> Tiles:
     """Lower limits."""
+    # an argument is anything to fx; the first of clamp is a node
     tiles = low.tiles(node.args[0])  # type: ignore[arg-type]
     least = (
         node.args[1] if len(node.args) > 1 and node.target is not aten.clamp_max.default else None

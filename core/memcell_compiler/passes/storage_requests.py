@@ -237,5 +237,6 @@ def fills_panels(tiles: Tiles) -> bool:
 
 def _is_scatter(tiles: Tiles) -> bool:
     tile = tiles[0]
-    whole = len(tiles) == 1 and isinstance(tile, ColumnRange) and tile.whole
-    return whole and tile.value.op is Op.SCATTER  # type: ignore[union-attr]
+    if len(tiles) > 1 or not isinstance(tile, ColumnRange):
+        return False
+    return tile.whole and tile.value.op is Op.SCATTER

@@ -21,7 +21,7 @@ from memcell.recurrent.norms import SiteNorms
 from memcell.recurrent.reference import run_steps
 from memcell.recurrent.state import State, leaves, rebuild
 from memcell.recurrent.window_call import WindowCall
-from memcell_compiler.trace.slots import slots
+from memcell_compiler.trace.trace import slots
 
 #: Tracing and running again put other numbers into a cell for a moment: meanwhile no other thread may take
 #: its weights, nor trace it and leave those numbers in it.

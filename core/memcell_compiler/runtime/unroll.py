@@ -73,6 +73,7 @@ def unroll_native(call: WindowCall) -> WindowOutput:
             again=again,
         )
     if grad:
+        # torch writes no types for it
         output, *returned = Unroll.apply(native, *tensors)  # type: ignore[no-untyped-call]
     else:
         with torch.no_grad():

@@ -69,8 +69,9 @@ def record(
     return recorder.graph
 
 
-class _GraphRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class _GraphRecorder(TorchDispatchMode):
     def __init__(self, table: Mapping[Any, Callable[..., Any]]) -> None:
+        # torch writes no types for it
         super().__init__()  # type: ignore[no-untyped-call]
         self.graph = fx.Graph()
         self._table = table

@@ -21,7 +21,6 @@ from memcell.recurrent.refusals import IN_PLACE, Unsupported, hint_of, place_of_
 from memcell.recurrent.state import leaves, rebuild
 from memcell_compiler.trace.decompositions import decompositions
 from memcell_compiler.trace.recorder import NotTraced, record
-from memcell_compiler.trace.slots import slots
 
 
 class Step(nn.Module):
@@ -199,6 +198,7 @@ def _joint_graph(call: Callable[..., Any], arguments: tuple[list[Tensor], ...]) 
     ) -> tuple[Any, ...]:
         outputs, statistics = call(differentiable, fixed)
         ends = [(o, c) for o, c in zip(outputs, cotangents, strict=True) if o.requires_grad]
+        # torch writes no types for it
         end = _End.apply(len(ends), *(o for o, _ in ends), *(c for _, c in ends))  # type: ignore[no-untyped-call]
         return outputs, statistics, torch.autograd.grad(end, differentiable, allow_unused=True)
 
@@ -317,3 +317,19 @@ def unused_lanes(taken: set[int]) -> int:
     return next(
         n for n in (23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89) if free(n)
     )
+
+
+def slots(module: nn.Module) -> dict[str, str]:
+    """Return the name of every place that holds a parameter or buffer, and that of the tensor in it.
+
+    A module that is registered twice is one place, and tensors that modules share are several: what
+    `torch.func.functional_call` finds by names alone it does not put back as it was.
+    """
+    names = {id(t): n for n, t in (*module.named_parameters(), *module.named_buffers())}
+    found = {}
+    for prefix, part in module.named_modules():
+        held = {**part._parameters, **part._buffers}
+        for key, tensor in held.items():
+            if tensor is not None:
+                found[f"{prefix}.{key}" if prefix else key] = names[id(tensor)]
+    return found

@@ -12,7 +12,7 @@ stages before, and of the comparison with the eager loop.
 
 from __future__ import annotations
 
-from memcell_compiler.verify.machine import Unverified
+from memcell_compiler.verify.memory import Unverified
 from memcell_compiler.verify.windows import verify
 
 __all__ = ["Unverified", "verify"]

@@ -13,7 +13,7 @@ from memcell_compiler.ir.elementwise import C_SOURCE
 from memcell_compiler.ir.ir import Matrix, Number, Operand, Tiles, Value
 from memcell_compiler.ir.program import Program, StorePlace
 from memcell_compiler.verify import ring
-from memcell_compiler.verify.machine import Span, Unverified, Weight
+from memcell_compiler.verify.memory import Span, Unverified, Weight
 from memcell_compiler.verify.ring import Numbers
 from memcell_compiler.verify.syntax import expression
 from memcell_compiler.verify.translation import formula

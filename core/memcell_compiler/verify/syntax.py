@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from memcell_compiler.verify.machine import Unverified
+from memcell_compiler.verify.memory import Unverified
 
 #: Nodes are tuples: a kind, then its parts.
 Node = tuple[Any, ...]
@@ -58,6 +58,58 @@ def read(source: str) -> dict[str, Function]:
 def expression(source: str) -> Node:
     """Return an expression."""
     return _Parser(_tokens(source)).expression()
+
+
+def by_columns(body: list[Node], name: str) -> bool:
+    """Whether a loop's body can run for all columns at once."""
+    if len(body) == 1 and body[0][0] == "block":
+        body = body[0][1]
+    inside = {name}
+    added: set[str] = set()
+    for node in body:
+        if (
+            node[0] == "declare"
+            and node[3] is None
+            and node[4] is not None
+            and node[1] in ("real", "long")
+        ):
+            inside.add(node[2])
+            continue
+        if node[0] == "do" and node[1][0] == "cast" and node[1][1] == "void":
+            continue
+        if node[0] != "assign" or node[3][0] == "struct":
+            return False
+        _, how, left, value = node
+        if how == "=" and _holds(value, left):  # the larger of what several columns may have
+            return False
+        if left[0] == "index" and _mentions(left[2], inside):
+            continue
+        if left[0] == "name" and left[1] not in inside and how == "+=":
+            added.add(left[1])
+            continue
+        return False
+    return not any(_mentions(part, added) for node in body for part in _read(node))
+
+
+def _read(node: Node) -> list[Node]:
+    """Return the expressions that a statement reads."""
+    if node[0] == "do":
+        return []
+    if node[0] == "declare":
+        return [node[4]]
+    _, _, left, value = node
+    return [value, left[2]] if left[0] == "index" else [value]
+
+
+def _mentions(node: Any, names: set[str]) -> bool:
+    if isinstance(node, tuple) and len(node) == 2 and node[0] == "name":
+        return node[1] in names
+    return isinstance(node, tuple | list) and any(_mentions(part, names) for part in node)
+
+
+def _holds(node: Any, part: Node) -> bool:
+    """Whether an expression is a part of another."""
+    return node == part or (isinstance(node, tuple | list) and any(_holds(n, part) for n in node))
 
 
 def _tokens(source: str) -> list[tuple[str, str]]:

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from memcell_compiler.verify import machine, ring
-from memcell_compiler.verify.machine import Unverified
-from memcell_compiler.verify.syntax import Function, Node
+from memcell_compiler.verify import machine, memory, ring
+from memcell_compiler.verify.memory import Unverified
+from memcell_compiler.verify.syntax import Function, Node, by_columns
 
 _LONG, _REAL, _FLAG, _POINTER, _OTHER = "long", "real", "flag", "pointer", "other"
 _CALLS = {
@@ -34,21 +34,21 @@ def environment() -> dict[str, Any]:
     """
     found = {name: getattr(machine, name) for name in (*_CALLS, "combine_shared", "packed_size")}
     found |= {
-        name: getattr(machine, name) for name in ("Buffer", "Columns", "Span", "load", "store")
+        name: getattr(memory, name) for name in ("Buffer", "Columns", "Span", "load", "store")
     }
     found |= {name: getattr(ring, name) for name in ("constant", "divided", "less")}
     found |= {
         "m_max": ring.largest,
         "m_min": ring.smallest,
         "np": np,
-        "Pointer": machine.Pointer,
-        "PANEL": machine.PANEL,
+        "Pointer": memory.Pointer,
+        "PANEL": memory.PANEL,
         "uint64": np.uint64,
         "real_of": lambda n: np.asarray(n, np.int64).astype(np.uint64)[()],
         "rows": 1,
         "index_of": lambda x: (x % np.uint64(found["rows"])).astype(np.int64),
         "flag": lambda pointer, i: int(pointer.buffer.data[pointer.at + i]),
-        "fresh": lambda name, n: machine.Pointer(machine.Buffer(name, machine.noise(99, n), False)),
+        "fresh": lambda name, n: memory.Pointer(memory.Buffer(name, memory.noise(99, n), False)),
         "total": lambda x, n: np.broadcast_to(x, (n,)).sum(dtype=np.uint64),
     }
     return found
@@ -175,7 +175,7 @@ class _Writer:
             and condition[1] == "<"
             and step == ("do", ("next", ("name", name)))
         )
-        if once and _by_columns(body, name):
+        if once and by_columns(body, name):
             own, _ = self.find(name) or ("", "")
             last = self.long(condition[3])
             self.emit(f"columns_ = Columns({last} - {own})")
@@ -390,55 +390,3 @@ class _Writer:
 def _words(pointer: Node) -> str:
     """Return how an array is called, for messages."""
     return str(pointer[1]) if pointer[0] == "name" else "an array"
-
-
-def _by_columns(body: list[Node], name: str) -> bool:
-    """Whether a loop's body can run for all columns at once."""
-    if len(body) == 1 and body[0][0] == "block":
-        body = body[0][1]
-    inside = {name}
-    added: set[str] = set()
-    for node in body:
-        if (
-            node[0] == "declare"
-            and node[3] is None
-            and node[4] is not None
-            and node[1] in ("real", "long")
-        ):
-            inside.add(node[2])
-            continue
-        if node[0] == "do" and node[1][0] == "cast" and node[1][1] == "void":
-            continue
-        if node[0] != "assign" or node[3][0] == "struct":
-            return False
-        _, how, left, value = node
-        if how == "=" and _holds(value, left):  # the larger of what several columns may have
-            return False
-        if left[0] == "index" and _mentions(left[2], inside):
-            continue
-        if left[0] == "name" and left[1] not in inside and how == "+=":
-            added.add(left[1])
-            continue
-        return False
-    return not any(_mentions(part, added) for node in body for part in _read(node))
-
-
-def _read(node: Node) -> list[Node]:
-    """Return the expressions that a statement reads."""
-    if node[0] == "do":
-        return []
-    if node[0] == "declare":
-        return [node[4]]
-    _, _, left, value = node
-    return [value, left[2]] if left[0] == "index" else [value]
-
-
-def _mentions(node: Any, names: set[str]) -> bool:
-    if isinstance(node, tuple) and len(node) == 2 and node[0] == "name":
-        return node[1] in names
-    return isinstance(node, tuple | list) and any(_mentions(part, names) for part in node)
-
-
-def _holds(node: Any, part: Node) -> bool:
-    """Whether an expression is a part of another."""
-    return node == part or (isinstance(node, tuple | list) and any(_holds(n, part) for n in node))

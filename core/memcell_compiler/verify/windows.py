@@ -11,7 +11,8 @@ import numpy as np
 
 from memcell_compiler.ir.ir import Value, ancestors, pieces
 from memcell_compiler.ir.program import Program
-from memcell_compiler.verify.machine import (
+from memcell_compiler.verify.meaning import Expected, MaskValues, Meaning
+from memcell_compiler.verify.memory import (
     Buffer,
     Packed,
     Pointer,
@@ -20,7 +21,6 @@ from memcell_compiler.verify.machine import (
     Weight,
     noise,
 )
-from memcell_compiler.verify.meaning import Expected, MaskValues, Meaning
 from memcell_compiler.verify.syntax import read
 from memcell_compiler.verify.translation import environment, translated
 

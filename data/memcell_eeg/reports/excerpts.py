@@ -112,6 +112,7 @@ def write_excerpts(
     arrays["about"] = np.frombuffer(json.dumps(entries).encode(), dtype=np.uint8)
     buffer = io.BytesIO()
     # names of arrays are keywords here, and the type checker takes one of them for 'allow_pickle'
+    # numpy's own flag is a keyword too, which no array is called
     np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
     write_atomic(path / FILE, buffer.getvalue())
 

@@ -17,6 +17,7 @@ def alone() -> bool:
 
 def all_lanes(z: Tensor) -> Tensor:
     """Return the rows of every process ``[B_all, …]``, in the order of the processes; differentiable."""
+    # torch writes no types for it
     found: Tensor = _AllLanes.apply(z)  # type: ignore[no-untyped-call]
     return found
 

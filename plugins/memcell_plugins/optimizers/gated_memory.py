@@ -53,6 +53,7 @@ class GatedMemory(torch.optim.Optimizer):
         defaults = {"lr": learning_rate, "mode": config.mode, "gate_rate": config.gate_rate}
         super().__init__(parameters, {**defaults, "logit": first})
 
+    # torch writes two signatures, with a closure and without; this one is both
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
         """Make one update.

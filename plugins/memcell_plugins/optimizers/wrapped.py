@@ -32,6 +32,7 @@ class Wrapped(torch.optim.Optimizer):
         """Do what comes after each inner step; `steps` counts it already."""
         raise NotImplementedError
 
+    # torch writes two signatures, with a closure and without; this one is both
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
         """Make one inner update, and what comes after.

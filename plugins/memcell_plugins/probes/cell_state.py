@@ -30,6 +30,7 @@ from memcell.probes import cost, estimate
 from memcell.probes.base import Probe, Values
 from memcell.probes.context import ProbeContext
 from memcell.probes.states import keep_states, layers, part_names
+from memcell.recurrent.cell import Cell
 from memcell.recurrent.policy import CarriedState
 from memcell.recurrent.state import leaves, map_state
 from memcell.training.observing import UpdateEvent
@@ -138,9 +139,9 @@ class Gates(TorchFunctionMode):
         self._count = self._tanhs = 0
         self._undo: list[Callable[[], None]] = []
 
-    def watch(self, layer: int, cell: torch.nn.Module) -> None:
+    def watch(self, layer: int, cell: Cell) -> None:
         """Watch the steps of a cell, until the end."""
-        own: Callable[..., Any] = cell.step  # type: ignore[assignment]
+        own: Callable[..., Any] = cell.step
         names = tuple(getattr(cell, "gate_names", ()))
 
         def step(*args: Any) -> Any:
@@ -178,6 +179,7 @@ class Gates(TorchFunctionMode):
         for undo in self._undo:
             undo()
         self._undo.clear()
+        # torch writes no types for it
         super().__exit__(*args)  # type: ignore[no-untyped-call]
 
     def shares(self, valid: Tensor) -> Values:

@@ -214,13 +214,13 @@ def judge(flow: list[float | None] | list[float] | None) -> tuple[float | None, 
     >>> judge([1.0, 0.5, 0.25, 0.125])
     (0.5, 'vanishing')
     """
-    found = [] if flow is None else list(flow)
+    found = [] if flow is None else [value or 0.0 for value in flow]
     last = 0
-    while last + 1 < len(found) and (found[last + 1] or 0.0) > LEAST:
+    while last + 1 < len(found) and found[last + 1] > LEAST:
         last += 1
     if last < 2:
         return None, "no flow" if len(found) > 2 else "too few lags"
-    factor = (found[last] / found[1]) ** (1 / (last - 1))  # type: ignore[operator]
+    factor = (found[last] / found[1]) ** (1 / (last - 1))
     if 0.5 <= factor ** (last - 1) <= 2:
         return factor, "constant"
     return factor, "blow-up" if factor > 1 else "vanishing"

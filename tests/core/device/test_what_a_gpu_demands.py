@@ -13,7 +13,7 @@ from memcell.plugins import default_registry
 from memcell.probes.looking import _backend
 from memcell.recurrent.state import leaves, map_state
 from memcell.recurrent.window_call import WindowCall
-from memcell.runs.run import device_of, inference_device
+from memcell.runs.setup import device_of, inference_device
 
 REGISTRY = default_registry()
 OWN = ("lstm", "gru", "rnn")

@@ -18,7 +18,7 @@ from memcell.recurrent.refusals import Unsupported, hint_of, place_of_call, said
 from memcell.recurrent.state import State, leaves
 
 
-class _Eyes(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class _Eyes(TorchDispatchMode):
     """Sees every operation below autograd.
 
     Args:
@@ -26,6 +26,7 @@ class _Eyes(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """
 
     def __init__(self, given: Iterable[Tensor]) -> None:
+        # torch writes no types for it
         super().__init__()  # type: ignore[no-untyped-call]
         self.given = {t.untyped_storage().data_ptr() for t in given}
 

@@ -81,7 +81,7 @@ def unroll_inductor(call: WindowCall, chunk: int = CHUNK) -> WindowOutput:
     if training and compiled:  # a short window is the plain loop
         for tensor in (joined, *(part for each in states.values() for part in leaves(each))):
             if tensor.grad_fn is not None:
-                tensor.register_hook(_once)  # type: ignore[no-untyped-call]
+                tensor.register_hook(_once)
     return WindowOutput(joined, states)
 
 

@@ -53,6 +53,7 @@ def to_mapping(config: Any) -> dict[str, Any]:
 
 def replace(config: C, **changes: Any) -> C:
     """Return the config with some values changed, checked as `from_mapping` does."""
+    # a config is a dataclass, which is no type that a variable could be bound to
     fields = {f.name: getattr(config, f.name) for f in dataclasses.fields(config)}  # type: ignore[arg-type]
     return from_mapping(type(config), {**fields, **changes})
 

@@ -20,17 +20,9 @@ from memcell.jobs import Working
 from memcell.plugins import default_registry
 from memcell.runs.folds.prepared import prepared_folds
 from memcell.runs.predictions import predictions_file
-from memcell.runs.run import (
-    Job,
-    Say,
-    build_app,
-    control_of,
-    device_of,
-    inspect,
-    train_networks,
-    write_results,
-)
+from memcell.runs.run import Job, inspect, train_networks, write_results
 from memcell.runs.run_folder import RunFolder, resolve_stored
+from memcell.runs.setup import Say, build_app, control_of, device_of
 from memcell.settings.run_config import RunConfig, resolve
 from memcell.threads import one_thread
 

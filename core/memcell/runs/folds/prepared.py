@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from memcell.applications.app import Fold, Folding
 from memcell.plugins import default_registry
 from memcell.progress import SILENT, Progress
-from memcell.runs.run import build_app
+from memcell.runs.setup import build_app
 from memcell.settings.run_config import RunConfig
 from memcell.threads import one_thread
 

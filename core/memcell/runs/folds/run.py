@@ -36,18 +36,10 @@ from memcell.runs.folds.pool import pooled_rows, seeds_tsv
 from memcell.runs.folds.prepared import PreparedFolds, forget_folds, prepared_folds
 from memcell.runs.intervals_text import by_subject, of_differences, with_intervals
 from memcell.runs.reporting import try_report
-from memcell.runs.run import (
-    Concerns,
-    Say,
-    build_app,
-    describe,
-    device_of,
-    no_concerns,
-    train,
-    write_tables,
-)
+from memcell.runs.run import Concerns, describe, no_concerns, train, write_tables
 from memcell.runs.run_folder import FOLDS, RunFolder
 from memcell.runs.scoring import pooled_intervals, write_scores
+from memcell.runs.setup import Say, build_app, device_of
 from memcell.runs.tables import answer
 from memcell.settings.run_config import RunConfig
 from memcell.training.processes import Processes

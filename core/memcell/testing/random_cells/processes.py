@@ -6,6 +6,7 @@ import multiprocessing
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
@@ -69,7 +70,7 @@ def _work(pipe: Connection, share: Sequence[int], shrink: bool) -> None:
             drawn = draw(seed)
             outcome = tried(drawn)
             if outcome.wrong and shrink:
-                drawn = shrunk(drawn, lambda d, kind=outcome.kind: _fails(d, kind))  # type: ignore[misc]
+                drawn = shrunk(drawn, partial(_fails, kind=outcome.kind))
             pipe.send((seed, outcome, drawn.script() if outcome.wrong else ""))
     pipe.close()
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from memcell.backends import StepMasks
+from memcell.backends.agreement import both_of
 from memcell.backends.eager import unroll_eager
 from memcell.plugins import default_registry
 from memcell.recurrent.cell import Cell
@@ -260,11 +261,11 @@ def worst(wanted: Numbers, got: Numbers) -> tuple[str, float]:
     largest = max((_size(t) for t in wanted.values() if t is not None), default=0.0)
     largest = max(largest, 1.0)
     found = ("output", 0.0)
-    for name, a in wanted.items():
-        b = got.get(name)
-        if a is None and b is None:
+    for name, given in wanted.items():
+        pair = both_of(given, got.get(name))
+        if pair is None:
             continue
-        a, b = (torch.zeros_like(u) if t is None else t for t, u in ((a, b), (b, a)))  # type: ignore[arg-type]
+        a, b = pair
         gap = _size(a - b) if a.shape == b.shape else float("inf")
         error = gap / max(_size(a), _FLOOR * largest, 1e-300)
         if not error <= found[1]:
