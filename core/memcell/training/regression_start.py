@@ -110,11 +110,11 @@ def _minimize(parameters: Tensor, z: Tensor, y: Tensor, weights: Tensor) -> None
         each = nn.functional.cross_entropy(logits, y, reduction="none")
         total = INVERSE_PENALTY * (weights * each).sum()
         total = total + strength * parameters[:, :-1].square().sum() / 2
-        total.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        total.backward()
         return total
 
     with torch.enable_grad():
-        search.step(loss)  # type: ignore[no-untyped-call]
+        search.step(loss)
 
 
 def _steps(
