@@ -18,7 +18,7 @@ _SHARED = re.compile(
     r"(?:/2)?)|(?P<average>avg|av|average|car))$"
 )
 _IN_WORDS = {
-    "": "no reference is told",
+    "": "no reference is given",
     "common": "against the recording's common reference",
     "ears": "against linked ears",
     "average": "against an average",
@@ -59,7 +59,7 @@ def plain(name: str) -> str:
 
 @dataclass(frozen=True)
 class Derivation:
-    """What a channel's name says is measured.
+    """What a channel measures, by its name: a site and its reference.
 
     Args:
         site: The electrode, in lower case, old 10-20 names turned into new ones; or the whole name.
@@ -122,7 +122,7 @@ def taken(wanted: str, name: str) -> str:
     >>> taken("O1", "EEG O1-REF")
     ''
     >>> taken("O1", "EEG O1-LE")
-    "'O1' (no reference is told) is taken from 'EEG O1-LE' (against linked ears)"
+    "'O1' (no reference is given) is taken from 'EEG O1-LE' (against linked ears)"
     """
     if _measured(wanted) == _measured(name):
         return ""

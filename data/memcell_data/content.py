@@ -1,4 +1,4 @@
-"""The first bytes of a file, once it is known that there is any content to read."""
+"""The first bytes of a file, or an error that says why it has no content."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def first_bytes(path: Path, count: int = 256) -> bytes:
         if not stat.S_ISREG(
             path.stat().st_mode
         ):  # to open a pipe would wait for who writes into it
-            raise DataError(f"{path}: is no file (a pipe, a device or a folder)")
+            raise DataError(f"{path}: is not a regular file (but a pipe, a device or a folder)")
         with path.open("rb") as file:
             head = file.read(max(count, len(_POINTER)))
     except FileNotFoundError:

@@ -132,7 +132,7 @@ def blocks_of(signal: Signal, seconds: float, warn: Callable[[str], object]) -> 
 
 @runtime_checkable
 class ByBlocks(Protocol):
-    """What `Recording.read` may be, beside a plain function: it reads block by block too."""
+    """A `Recording.read` that reads block by block too."""
 
     def blocks(
         self, names: Sequence[str], seconds: float, warn: Callable[[str], object]
@@ -172,7 +172,7 @@ class Interval:
 
 @dataclass(frozen=True, kw_only=True)
 class Labels:
-    """What an expert said of a recording.
+    """An expert's labels of a recording.
 
     Args:
         intervals: In order of onset.

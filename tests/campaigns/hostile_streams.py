@@ -258,7 +258,8 @@ KINDS: dict[str, Kind] = {
             send=fast, code=1, says=["128 Hz", "1280 Hz", "rate is wrong"], gaps=(3, 5), steps=(0, 5)
         ),
         Kind(
-            send=fast_later, until="waiting for it", says=["1280 Hz", "rate is wrong", "not to be trusted"],
+            send=fast_later, until="waiting for it",
+            says=["1280 Hz", "rate is wrong", "results are unreliable"],
             steps=(40, 260), gaps=(5, 500),
         ),
         Kind(send=slow, code=1, says=["128 Hz", "42.67 Hz", "rate is wrong"], gaps=(3, 5)),

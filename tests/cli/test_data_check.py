@@ -134,7 +134,7 @@ def test_labels_are_counted_and_judged(check, tmp_path):
     assert code == 0
     assert "labels: 2 x 'drowsy', 1 x 'microsleep'" in said
     assert "1 label overlaps another ('microsleep' and 'drowsy' at 4 s)" in said
-    assert "the labels cannot be used (it can be predicted all the same): annotation 1" in said
+    assert "the labels cannot be used, though the recording can be predicted: annotation 1" in said
     assert "ends beyond the recording (400 s)" in said
     assert "labels: 2 x 'nap'" in said
     assert "wrong.csv: line 1: expected the columns onset" in said
@@ -149,8 +149,8 @@ def test_what_is_short_slow_or_of_several_rates(check, tmp_path):
     write_edf(tmp_path / "a.edf", tracks)
     _, said, _ = check(tmp_path / "a.edf")
     assert "lasts 20 s: the running normalization needs about 300 s to settle" in said
-    assert "EEG at 60 Hz: what lies above 30 Hz is not in it" in said
-    assert "channels of 60, 500 Hz: choose channels of one rate together" in said
+    assert "EEG at 60 Hz contains no frequency above 30 Hz" in said
+    assert "channels have different rates (60, 500 Hz): choose channels of one rate" in said
 
 
 def test_for_machines(check, tmp_path):
@@ -209,7 +209,7 @@ def test_all_kinds_that_data_sets_recognise(check, nights, real_data_or_none):
         code, said, _ = check(real_data_or_none / "eeg-eye-state" / "eeg-eye-state.csv")
         assert code == 0
         assert "table (eye-state)  0:01:57.0  usable with remarks" in said
-        assert "4 rows more than 1000 uV off" in said
+        assert "4 rows further than 1000 uV from the median" in said
 
 
 @pytest.fixture

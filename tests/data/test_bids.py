@@ -155,7 +155,7 @@ def test_participants_are_compared(root):
     table.write_text("\n".join(kept) + "\n", encoding="utf-8")
     data, found = opened(root)
     assert len(found) == 4
-    assert any("lists sub-77, of whom nothing is used" in p for p in data.problems)
+    assert any("lists sub-77, of whom no recording is used" in p for p in data.problems)
     assert any("sub-03 is not in participants.tsv" in p for p in data.problems)
     table.write_text("name\nx\n")
     with pytest.raises(DataError, match=r"participants\.tsv: lacks the column participant_id"):
@@ -266,4 +266,4 @@ def test_participants_without_sub_and_without_a_name(root):
     (root / "participants.tsv").write_text("participant_id\tage\n01\t3\nsub-02\tn/a\nn/a\t1\n\t2\n")
     assert read_participants(root) == ("sub-01", "sub-02")
     data, _ = opened(root)
-    assert data.problems == ["sub-03 is not in participants.tsv; used all the same"]
+    assert data.problems == ["sub-03 is not in participants.tsv, but is used"]

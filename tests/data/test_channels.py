@@ -57,7 +57,7 @@ def test_another_derivation_of_the_electrode_is_refused_with_what_to_type(wanted
     [
         ("O1", "O1-LE", "(against linked ears)"),
         ("O1", "EEG O1-AVG", "(against an average)"),
-        ("O1-LE", "O1", "(no reference is told)"),
+        ("O1-LE", "O1", "(no reference is given)"),
         ("EEG O1-Ref", "O1-A1A2", "(against linked ears)"),
         ("O1-A2", "O1-M2", "(against M2)"),
     ],

@@ -103,7 +103,7 @@ def test_brainvision_without_its_markers(samples, tmp_path):
     path = copied(samples["BrainVision"], tmp_path)
     (tmp_path / "vision.vmrk").unlink()
     (said,) = open_recording(path).read(["O1"]).warnings
-    assert "marker file 'vision.vmrk' is not beside it: no label" in said
+    assert "marker file 'vision.vmrk' is not beside it, so labels" in said
 
 
 def test_brainvision_that_was_cut(samples, tmp_path):
@@ -195,7 +195,7 @@ def patched(sample, folder, at, raw):
         ("GDF 1", 256 + 216 * 2, bytes(8), "'samples per record' is 0"),
         ("GDF 1", 244, struct.pack("<I", 1 << 24), "is sampled at 5.96046e-06 Hz"),
         ("GDF 2", 256 + 220 * 2, struct.pack("<i", 99), "'data type' is 99"),
-        ("GDF 2", 236, struct.pack("<q", 9999), "is cut: 9999 data records"),
+        ("GDF 2", 236, struct.pack("<q", 9999), "is cut: the header promises 9999 data records"),
         ("GDF 1", 236, struct.pack("<q", 0), "'number of records'"),
         ("GDF 1", 244, struct.pack("<I", 0), "'record duration'"),
         ("GDF 2", 252, struct.pack("<H", 0), "'number of signals'"),
@@ -235,7 +235,7 @@ def test_a_fif_whose_tags_point_back_is_refused(samples, tmp_path):
     ):
         open_recording(path)
     path = patched(samples["FIF"], tmp_path, 8, struct.pack(">i", -5))
-    with pytest.raises(DataError, match="byte 0 says -5 bytes"):
+    with pytest.raises(DataError, match="byte 0 promises -5 bytes"):
         open_recording(path)
 
 
@@ -249,4 +249,4 @@ def test_brainvision_that_was_renamed_says_what_to_write(samples, tmp_path):
     # worse: the old name is there too, of another recording
     path.with_suffix(".eeg").write_bytes(data.read_bytes()[::-1])
     lines = open_recording(renamed).read(["O1"]).warnings
-    assert any(f"'{data.name}' of its own name lies beside it too" in line for line in lines)
+    assert any(f"although '{data.name}' is there too" in line for line in lines)

@@ -54,8 +54,8 @@ T = dt.time
         ((UNKNOWN, T(22)), (NIGHT, T(22, 10)), 660, "time of day in both headers"),
         ((NIGHT, T(23, 55)), (UNKNOWN, T(0, 5)), 660, "time of day in both headers"),
         ((UNKNOWN, T(22)), (NIGHT, T(22)), 60, ""),
-        ((NIGHT, T(22)), (UNKNOWN, T(0)), 60, "label file says no start of its own"),
-        ((UNKNOWN, T(0)), (NIGHT, T(22, 10)), 60, "recording says no start of its own"),
+        ((NIGHT, T(22)), (UNKNOWN, T(0)), 60, "label file does not say when it starts"),
+        ((UNKNOWN, T(0)), (NIGHT, T(22, 10)), 60, "recording does not say when it starts"),
     ],
 )
 def test_labels_count_from_the_start_of_their_own_file(

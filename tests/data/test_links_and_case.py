@@ -196,7 +196,7 @@ def test_a_pipe_and_links_in_a_circle_are_named_and_nothing_waits(
     (tmp_path / "two.edf").symlink_to("one.edf")
     assert run(["data", "check", str(tmp_path)]) == 1
     said = capsys.readouterr().out
-    assert "is no file (a pipe, a device or a folder)" in said
+    assert "is not a regular file (but a pipe, a device or a folder)" in said
     assert said.count("is a link that leads back to itself") == 2
     own = UserRecordings(UserRecordingsConfig(path=str(tmp_path)))
     assert [r.name for r in own.recordings()] == ["good"]

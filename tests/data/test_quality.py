@@ -67,18 +67,18 @@ def test_channels_that_are_never_signal_at_the_same_time(tmp_path):
     with pytest.raises(DataError) as refused:
         inspect(two(first, second), tmp_path / "a.fif", ("eeg", "eeg"))
     said = str(refused.value)
-    assert "a.fif: at no time are all channels signal" in said
+    assert "a.fif: at no time do all channels have a signal" in said
     assert "'O1' 50% of the time (0.00-10.00 s), 'O2' 50% of the time (10.00-20.00 s)" in said
     assert "--channels" in said
     second[1000:1400] = noise(400)
     lines = inspect(two(first, second), tmp_path / "a.fif", ("eeg", "eeg")).warnings
-    assert any("only 20% of the time all channels are signal" in w for w in lines)
+    assert any("only 20% of the time do all channels have a signal" in w for w in lines)
 
 
 def test_values_held_for_several_samples(tmp_path):
     held = np.repeat(noise(400), 5)
     lines = inspect(signal(held), tmp_path / "a", ("eeg",)).warnings
-    assert any("about 5 samples: it was sampled at some 20 Hz" in w for w in lines)
+    assert any("about 5 samples: it was sampled at about 20 Hz" in w for w in lines)
     # coarse steps of a slow signal are equal to their neighbours by chance
     slow = 40 * np.round(1.2 * np.sin(np.arange(2000) / 60) + np.sin(np.arange(2000) / 7) / 3)
     lines = inspect(signal(slow), tmp_path / "a", ("eeg",)).warnings
@@ -92,7 +92,9 @@ def test_a_calibration_signal_is_named_and_eeg_and_hum_are_none(tmp_path, shape)
     tone = np.sin(2 * np.pi * 10 * t) if shape == "sine" else np.where(t % 1 < 0.5, 1.0, -1.0)
     row[:8000] = 50 * tone[:8000] + noise(8000) / 40
     lines = inspect(signal(row), tmp_path / "a", ("eeg",)).warnings
-    assert any("same again every second, about 38% of the time: a calibration" in w for w in lines)
+    assert any(
+        "repeats itself every second about 38% of the time: a calibration" in w for w in lines
+    )
     for eeg in (noise(20000), 100 * np.sin(2 * np.pi * 45 * t) + noise(20000) / 4):
         lines = inspect(signal(eeg), tmp_path / "a", ("eeg",)).warnings
         assert not any("calibration" in w for w in lines)

@@ -96,7 +96,7 @@ def test_the_hypnogram_of_another_night_is_said(nights):
     nights.hypnogram("SC4001EC-Hypnogram.edf")
     _, (night,) = nights_of(nights.folder)
     (said,) = night.labels().warnings
-    assert "SC4001EC-Hypnogram.edf: the label file says no start" in said
+    assert "SC4001EC-Hypnogram.edf: the label file does not say when it starts" in said
     assert "1990" not in said
 
 
@@ -114,7 +114,7 @@ def test_missing_and_double_files_are_named(nights):
     assert "SC4021E0-PSG.edf: is one of 2 recordings of one night" in said
     assert "SC4021F0-PSG.edf: is one of 2" in said
     assert "found SC4031EC-Hypnogram.edf, SC4031EJ-Hypnogram.edf" in said
-    assert "SC4041EC-Hypnogram.edf: has no recording beside it" in said
+    assert "SC4041EC-Hypnogram.edf: its recording SC4041E0-PSG.edf is not beside it" in said
 
 
 def test_paths_that_hold_no_night(nights):
@@ -166,7 +166,7 @@ def test_microsleep_takes_a_folder_of_them(nights):
     asleep, awake = (sequence.targets == 1).sum(), (sequence.targets == 0).sum()
     assert asleep == pytest.approx(50 * 3, abs=3)
     assert awake == pytest.approx(82 * 3, abs=3)
-    assert any("SC4031EC-Hypnogram.edf: has no recording" in note for note in task.notes)
+    assert any("SC4031EC-Hypnogram.edf: its recording" in note for note in task.notes)
 
 
 @pytest.mark.parametrize("later", [600, -600])

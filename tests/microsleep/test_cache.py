@@ -87,7 +87,7 @@ def test_what_comes_from_the_cache_equals_what_is_made(file, pipeline, tmp_path)
         while isinstance(base, np.ndarray) and not isinstance(base, np.memmap):
             base = base.base
         assert isinstance(base, np.memmap)
-    assert "1 recordings from the cache, 0 made anew" in cache.summary()
+    assert "1 recordings from the cache, 0 computed" in cache.summary()
     assert "MB in all; --cache off" in cache.summary()
 
 
@@ -223,7 +223,7 @@ def test_a_disk_that_takes_nothing_ends_no_run(file, pipeline, tmp_path) -> None
     assert same(
         cache.sequence(pipeline, opened(file), RULES), pipeline.sequence(opened(file), RULES)
     )
-    assert "features are not kept" in cache.summary()
+    assert "features are not cached" in cache.summary()
     with pytest.raises(MemcellError, match="file"):
         FeatureCache.of(str(taken))  # typed by a person: an error, not a remark
     with pytest.raises(MemcellError, match="empty name"):
@@ -276,7 +276,7 @@ def test_a_task_with_and_without_the_cache(tmp_path, dataset_of) -> None:
 
     plain, first, second = task("off"), task(str(tmp_path / "c")), task(str(tmp_path / "c"))
     assert plain.remarks == ()
-    assert "3 made anew" in first.remarks[0]
+    assert "3 computed" in first.remarks[0]
     assert "3 recordings from the cache" in second.remarks[0]
     for kept in (first, second):
         assert kept.notes == plain.notes

@@ -178,7 +178,7 @@ def test_another_reference_is_named_for_each_recording_and_once_for_a_training(
     ]
     (line,) = otherwise_measured(["O1", "O2"], three[1])
     assert "second" in line
-    assert "'O1' (no reference is told) is taken from 'EEG O1-LE' (against linked ears)" in line
+    assert "'O1' (no reference is given) is taken from 'EEG O1-LE' (against linked ears)" in line
     assert not otherwise_measured(["O1", "O2"], three[0])
     choice = choose(["O1", "O2"], three)
     lines = otherwise_measured_in(["O1", "O2"], choice, three)

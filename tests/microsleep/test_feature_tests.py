@@ -77,7 +77,7 @@ def test_one_person_says_nothing_about_people() -> None:
     assert a.difference == pytest.approx(2.0, abs=0.3)
     assert np.isnan([a.p_t, a.p_t_holm, a.p_flip, a.dz]).all()
     files, lines = inspected([only], NAMES)
-    assert "no test, and nothing about people" in lines[0]
+    assert "too few for a test, and no result about people" in lines[0]
     assert files["features.tsv"].splitlines()[1].count("n/a") == 5
 
 

@@ -144,4 +144,4 @@ def test_every_rule_that_shapes_a_score_is_printed(theta_dataset, option, value,
 def test_a_scale_made_of_the_test_part_is_said(theta_dataset) -> None:
     config = MicrosleepConfig(split="time", normalization="recording")
     notes = Microsleep(config, theta_dataset).task().notes
-    assert "the scale of each recording is made of its test part too" in notes
+    assert "each recording is scaled by values that include its test part" in notes

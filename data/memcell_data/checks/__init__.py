@@ -1,1 +1,1 @@
-"""What ``memcell data check`` finds in files: labels, samples, headers."""
+"""The checks of ``memcell data check``: labels, samples, headers."""

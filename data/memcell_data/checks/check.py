@@ -1,4 +1,4 @@
-"""What ``memcell data check`` asks: which files a path stands for, and what each of them is worth.
+"""The checker behind ``memcell data check``: the files that a path stands for, and a report on each.
 
 Signals are looked at in `check_signal`; nights of precomputed features and the eye-state table are tried by
 their own data sets. Whatever goes wrong with a file is in its report, and nothing that a header says about
@@ -28,7 +28,7 @@ from memcell_data.datasets.recognise import is_eye_state, mwt_files, sleep_power
 
 
 class Check:
-    """Looks into every kind of file that this package reads: a `memcell.applications.checking.Checker`."""
+    """The `memcell.applications.checking.Checker` of every kind of file that this package reads."""
 
     def files(self, typed: str) -> list[Path]:
         """Return the recordings that a file, a folder or a glob stands for.

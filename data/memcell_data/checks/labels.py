@@ -1,4 +1,4 @@
-"""The labels of a recording looked into: how many of each description, and whether they can be used."""
+"""The check of a recording's labels: how many of each description, and whether they can be used."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MOST_NAMED = 5
 
 @dataclass(frozen=True, kw_only=True)
 class LabelsSeen:
-    """What the labels of a recording are.
+    """The labels of a recording, and what was found about them.
 
     Args:
         descriptions: One a label, as read.
@@ -47,7 +47,7 @@ def labels_of(path: Path, file: SignalFile, labels: str = "") -> LabelsSeen:
         line = str(error).removeprefix(f"{path}: ")
         return LabelsSeen(
             descriptions=tuple(i.label for i in held),
-            findings=(f"the labels cannot be used (it can be predicted all the same): {line}",),
+            findings=(f"the labels cannot be used, though the recording can be predicted: {line}",),
         )
     findings = [line.removeprefix(f"{path.name}: ") for line in read.warnings]
     findings += [
@@ -63,7 +63,7 @@ def _marks(intervals: Sequence[Interval]) -> list[str]:
     """Say which words of a scoring have no duration."""
     marks = Counter(i.label for i in intervals if i.duration == 0 and is_scored(i.label))
     return [
-        f"{n} labels '{label}' have no duration: as the class to detect they are refused without "
+        f"{n} labels '{label}' have no duration: they can be the class to detect only with "
         "--data.mark-duration"
         for label, n in marks.most_common(MOST_NAMED)
     ]
@@ -93,6 +93,6 @@ def _overlaps(intervals: Sequence[Interval]) -> list[str]:
     if not count:
         return []
     return [
-        f"{count} label{'s overlap' if count > 1 else ' overlaps'} another ({first}): there the positive "
-        "label counts, then one that has no class"
+        f"{count} label{'s overlap' if count > 1 else ' overlaps'} another ({first}): there the "
+        "positive label counts, then one without a class"
     ]

@@ -1,4 +1,4 @@
-"""The samples of every channel looked at block by block, in memory that does not grow with the recording."""
+"""The check of every channel's samples, block by block, in memory that does not grow with the recording."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ROUNDING = 1e-6
 
 @dataclass(kw_only=True)
 class SamplesSeen:
-    """What the samples say.
+    """What was found about the samples.
 
     Args:
         refused: Channels that cannot be used, with the reason.

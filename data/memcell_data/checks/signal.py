@@ -1,4 +1,4 @@
-"""A recording looked into: its header, its labels and, where asked, the samples of every channel."""
+"""The check of one recording: its header, its labels and, where asked, the samples of every channel."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def _refused(
     if missing:
         return missing
     if not chosen:
-        return "has no channel that is a voltage of a body (EEG, EOG, EMG or ECG)"
+        return "has no EEG, EOG, EMG or ECG channel"
     if wanted and bad:
         return next(iter(bad.values()))
     if len(bad) == len({c.name for c in chosen}):
@@ -143,14 +143,15 @@ def _of_header(
     rates = sorted({c.rate for c in usable})
     if len(rates) > 1:
         lines.append(
-            f"channels of {', '.join(f'{r:g}' for r in rates)} Hz: choose channels of one rate together"
+            f"channels have different rates ({', '.join(f'{r:g}' for r in rates)} Hz): choose channels of "
+            "one rate"
         )
     eeg = [c for c in usable if c.kind == "eeg"]
     if usable and not eeg:
         lines.append("no EEG channel can be used: choose others by name with --channels")
     if eeg and max(c.rate for c in eeg) < SLOW:
         rate = max(c.rate for c in eeg)
-        lines.append(f"EEG at {rate:g} Hz: what lies above {rate / 2:g} Hz is not in it")
+        lines.append(f"EEG at {rate:g} Hz contains no frequency above {rate / 2:g} Hz")
     if file.duration() < SHORT:
         lines.append(
             f"lasts {file.duration():.3g} s: the running normalization needs about {SHORT:g} s to settle"

@@ -58,7 +58,7 @@ class Bids:
 
     @property
     def card(self) -> Card:
-        """What it is."""
+        """The card of the data set."""
         return Card(
             name="bids",
             title="A BIDS data set of EEG",
@@ -151,7 +151,7 @@ class Bids:
             matching = find_matching_paths(root, datatypes="eeg", suffixes="eeg", **asked)
         except Exception as error:
             reason = " ".join(str(error).split()) or type(error).__name__
-            raise DataError(f"{root}: mne-bids cannot find its way in it: {reason}") from error
+            raise DataError(f"{root}: mne-bids cannot list its recordings: {reason}") from error
         found = [(b, p) for b in matching if is_recording(p := Path(b.fpath)) and _is_raw(root, p)]
         if not found and (links := self._not_fetched()):
             first_bytes(links[0])  # says that its content was not fetched
@@ -228,9 +228,9 @@ class Bids:
         if not listed:
             return
         for subject in sorted(set(listed) - found):
-            self.problems.append(f"participants.tsv lists {subject}, of whom nothing is used")
+            self.problems.append(f"participants.tsv lists {subject}, of whom no recording is used")
         for subject in sorted(found - set(listed)):
-            self.problems.append(f"{subject} is not in participants.tsv; used all the same")
+            self.problems.append(f"{subject} is not in participants.tsv, but is used")
 
 
 @dataclass(frozen=True)

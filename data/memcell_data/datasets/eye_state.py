@@ -49,7 +49,7 @@ class EyeState:
 
     @property
     def card(self) -> Card:
-        """What it is."""
+        """The card of the data set."""
         return Card(
             name="eye-state",
             title="EEG Eye State",
@@ -201,7 +201,10 @@ class _TableSignal:
     def __call__(self, names: Sequence[str]) -> Signal:
         picks = [names_of.find(name, CHANNELS, str(self.path)) for name in names]
         values, n_bad = without_outliers(load_table(self.path)[0])
-        line = f"{self.path.name}: {n_bad} rows more than {FARTHEST:g} uV off were interpolated"
+        line = (
+            f"{self.path.name}: {n_bad} rows further than {FARTHEST:g} uV from the median were "
+            "interpolated"
+        )
         return Signal(
             values=np.ascontiguousarray(values.T[picks]),
             rate=RATE,

@@ -42,7 +42,7 @@ class Eyes:
 
     @property
     def card(self) -> Card:
-        """What it is."""
+        """The card of the data set."""
         return Card(
             name="eyes",
             title="EEG Motor Movement/Imagery Dataset 1.0.0, baseline runs",

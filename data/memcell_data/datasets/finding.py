@@ -1,4 +1,4 @@
-"""From a path that a person typed to the recordings that it stands for, and to the labels beside each."""
+"""The recordings that a typed path stands for, and the label files beside each."""
 
 from __future__ import annotations
 

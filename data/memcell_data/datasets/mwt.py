@@ -45,7 +45,7 @@ class Mwt:
 
     @property
     def card(self) -> Card:
-        """What it is."""
+        """The card of the data set."""
         return Card(
             name="mwt",
             title="Microsleep episodes in the maintenance of wakefulness test, 76 patients",

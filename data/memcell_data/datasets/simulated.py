@@ -38,7 +38,7 @@ class Simulated:
 
     @property
     def card(self) -> Card:
-        """What it is."""
+        """The card of the data set."""
         return Card(
             name="simulated",
             title="Simulated microsleeps",

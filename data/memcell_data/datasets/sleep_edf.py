@@ -50,7 +50,7 @@ class SleepEdf:
 
     @property
     def card(self) -> Card:
-        """What it is."""
+        """The card of the data set."""
         return Card(
             name="sleep-edf",
             title="Sleep-EDF Expanded 1.0.0 (sleep cassette): EEG, EOG and hypnograms; wake against sleep",
@@ -205,7 +205,7 @@ def _alone(home: Path) -> list[str]:
     found = [p for p in folder.rglob("*") if HYPNOGRAM_FILE.match(p.name)]
     nights = {(p.parent, p.name[:6].upper()) for p in psg_files(folder)}
     return [
-        f"{p}: has no recording beside it, {p.name[:6]}E0-PSG.edf"
+        f"{p}: its recording {p.name[:6]}E0-PSG.edf is not beside it"
         for p in sorted(found)
         if home.is_dir() and (p.parent, p.name[:6].upper()) not in nights
     ]

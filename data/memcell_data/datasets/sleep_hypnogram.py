@@ -42,7 +42,7 @@ STAGE_WORDS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Hypnogram:
-    """What an expert scored.
+    """The sleep stages that an expert scored.
 
     Args:
         path: The file.

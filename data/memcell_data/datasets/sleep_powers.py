@@ -45,7 +45,7 @@ class SleepPowers:
 
     @property
     def card(self) -> Card:
-        """What it is."""
+        """The card of the data set."""
         return Card(
             name="sleep-edf-powers",
             title="Sleep-EDF Expanded 1.0.0 (sleep cassette), band powers of 30 s; wake against sleep",

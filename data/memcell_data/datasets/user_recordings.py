@@ -55,7 +55,7 @@ class UserRecordings:
 
     @property
     def card(self) -> Card:
-        """What it is."""
+        """The card of the data set."""
         return Card(
             name="own",
             title="Your own recordings",
@@ -123,7 +123,7 @@ class UserRecordings:
         lines = []
         for said, names in (
             ("several label files beside a recording; read", several),
-            ("labels that memcell predicted, no person's:", predicted),
+            ("labels that memcell predicted, not a person's:", predicted),
         ):
             if names:
                 more = f" (and {len(names) - 1} more)" if len(names) > 1 else ""

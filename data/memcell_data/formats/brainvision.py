@@ -1,4 +1,4 @@
-"""A BrainVision recording is three files: whether they are all there, and as long as the header says."""
+"""The check of a BrainVision recording's three files: all there, and as long as the header says."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def check_companions(header: Path) -> tuple[str, ...]:
         own = header.with_suffix(named.suffix)
         if own.is_file() and not own.samefile(named):
             remarks.append(
-                f"{header.name}: by the header it goes with '{named.name}', which is read, and '{own.name}' "
-                "of its own name lies beside it too: is that the one? Renamed files need a new header"
+                f"{header.name}: its header names '{named.name}', which is read, although '{own.name}' is "
+                "there too; if the files were renamed, write their new names into the header"
             )
     if markers is not None and not markers.is_file():
         remarks.append(
-            f"{header.name}: its marker file '{markers.name}' is not beside it: no label and no break of the "
-            f"recording is known{_renamed(header, markers)}"
+            f"{header.name}: its marker file '{markers.name}' is not beside it, so labels and interruptions "
+            f"of the recording are unknown{_renamed(header, markers)}"
         )
     width = _WIDTHS.get(said.get("BinaryFormat", ""), 0)
     n_channels = said.get("NumberOfChannels", "")

@@ -29,7 +29,7 @@ _SPLIT = re.compile(r"(?<=_split-)(\d+)(?=[_.])")
 
 @dataclass(frozen=True, kw_only=True)
 class Links:
-    """Which files a part names.
+    """The files that a part of a recording names.
 
     Args:
         before: The name of the part before; empty for a first one.

@@ -1,4 +1,4 @@
-"""A gate before MNE's reader of FIF, which never ends where a damaged file's tags point back at each other.
+"""A validator for MNE's reader of FIF, which never ends where tags of a damaged file point back.
 
 A FIF file is a chain of tags: kind, type, size and the place of the next one (0: right behind, -1: the end),
 each a big-endian 32-bit number.
@@ -28,7 +28,7 @@ def check_fif(path: Path) -> None:
             _, _, length, following = _TAG.unpack(file.read(_TAG.size))
             if length < 0:
                 raise DataError(
-                    f"{path}: is damaged: the tag at byte {at} says {length} bytes of data"
+                    f"{path}: is damaged: the tag at byte {at} promises {length} bytes of data"
                 )
             if following < 0:
                 return
@@ -36,6 +36,6 @@ def check_fif(path: Path) -> None:
             if at in seen:
                 raise DataError(
                     f"{path}: is damaged: the tag at byte {before} says that the next one is at byte {at}, "
-                    "which is behind it: there is no end"
+                    "which was read before: reading it would never end"
                 )
             seen.add(at)

@@ -1,4 +1,4 @@
-"""A gate before MNE's reader of GDF, which never ends on some damaged headers and guesses units.
+"""A validator for MNE's reader of GDF, which never ends on some damaged headers and guesses units.
 
 Only what decides about reading is looked at: sizes, types, rates, ranges and units. Fields about the person
 are skipped.
@@ -104,8 +104,8 @@ def _sizes(path: Path, head: bytes, n: int) -> Sequence[int]:
     body = path.stat().st_size - len(head)
     if body < records * record:
         raise DataError(
-            f"{path}: is cut: {records} data records of {record} bytes are said and {body} bytes follow "
-            "the header"
+            f"{path}: is cut: the header promises {records} data records of {record} bytes, and {body} "
+            "bytes follow it"
         )
     return samples
 
@@ -137,14 +137,17 @@ def _channels(
         ):
             problems[name] = (
                 f"{where}: its range is physical {lows[i]:g} to {highs[i]:g}, digital {floors[i]:g} to "
-                f"{tops[i]:g}: no scale follows"
+                f"{tops[i]:g}, which gives no scale"
             )
         elif not _is_read_rightly(unit, told):
             problems[name] = (
-                f"{where} has unit '{told}', which MNE takes for volts; it may be wrong by a million"
+                f"{where} has unit '{told}', which MNE takes for volts; values may be wrong by a factor of "
+                "a million"
             )
         elif samples[i] != max(samples):
-            problems[name] = f"{where} has a lower rate than others, and MNE would fill it up"
+            problems[name] = (
+                f"{where} has a lower rate than others, to which MNE would interpolate it"
+            )
     return GdfFacts(units=units, problems=problems)
 
 

@@ -1,4 +1,4 @@
-"""A gate before scipy's reader of MATLAB files, which ends the whole process on some damaged ones.
+"""A validator for scipy's reader of MATLAB files, which ends the whole process on some damaged ones.
 
 Every element of a MATLAB 5 file is walked through, compressed ones too, and held against its place: tags
 that are known, sizes that fit into what holds them, as many values as the dimensions say. Only a file that

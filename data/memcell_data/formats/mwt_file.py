@@ -56,7 +56,7 @@ _FIELDS = (*SIGNALS, *LABELS, "fs")
 
 @dataclass(frozen=True, kw_only=True)
 class MwtContent:
-    """What a file holds, checked.
+    """The checked content of a file.
 
     Args:
         signals: ``[4, n]`` microvolts, in the order of `SIGNALS`.

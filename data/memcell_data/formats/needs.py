@@ -17,7 +17,7 @@ _ASKED = re.compile(r"the module ([\w.]+)")
 
 @dataclass(frozen=True, kw_only=True)
 class Need:
-    """What a format needs.
+    """The packages that a format needs.
 
     Args:
         format: In words.

@@ -25,7 +25,7 @@ _COMPANIONS = (".eeg", ".vmrk", ".dat", ".fdt")
 
 
 class SignalFile(Protocol):
-    """What `EdfFile` and `MneFile` have in common."""
+    """A recording's file, whatever its format; `EdfFile` and `MneFile` are such."""
 
     def channels(self) -> tuple[Channel, ...]:
         """Return what can be read."""

@@ -82,7 +82,7 @@ def _shift(recording: Path, source: Path) -> tuple[float | None, str]:
     for which, start in (("the label file", theirs), ("the recording", ours)):
         if _is_unset(start):
             return None, (
-                f"{which} says no start of its own, so onsets are taken to count from the recording's start"
+                f"{which} does not say when it starts, so onsets are counted from the recording's start"
             )
     assert ours is not None
     assert theirs is not None
@@ -94,8 +94,8 @@ def _shift(recording: Path, source: Path) -> tuple[float | None, str]:
         by = "the time of day in both headers (a date was taken out)"
     if is_fif(recording) and apart and apart % _ZONE == 0:
         return None, (
-            f"begins {apart:g} s from its recording, a FIF file in universal time: taken for a time zone, "
-            "and onsets to count from the recording's start"
+            f"begins {apart:g} s from its recording, a FIF file in universal time: taken for a "
+            "difference of time zones, so onsets are counted from the recording's start"
         )
     return apart, by
 

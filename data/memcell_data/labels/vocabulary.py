@@ -86,7 +86,7 @@ def _told(rule: Rule, vocabulary: Counter[str]) -> Iterator[str]:
             "with --data.positive or --data.negative ('*' for all others)"
         )
     if unscored:
-        yield f"labels that are no score, their time has no class: {counted(unscored)}"
+        yield f"labels that are no score (their time has no class): {counted(unscored)}"
     if vocabulary:
         for option in ("positive", "negative"):
             for name in getattr(rule, option):

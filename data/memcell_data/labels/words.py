@@ -1,4 +1,4 @@
-"""The words that people use for labels: which of them are one word, and which are no score at all.
+"""Words used as labels: which spellings are one word, and which words are no score.
 
 A label's spelling must never decide its class. `same` gives one key to all spellings of a word
 (``microsleep``, ``Micro-Sleep``, ``micro sleep``) and to all names of a sleep stage (``Sleep stage W``,

@@ -1,1 +1,1 @@
-"""What samples say of themselves: amplitudes, flat and clipped segments, hum of the mains."""
+"""Signal quality: amplitudes, flat and clipped segments, hum of the mains."""

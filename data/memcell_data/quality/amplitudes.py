@@ -1,4 +1,4 @@
-"""What the samples themselves say: amplitudes that no scalp makes; missing, flat and saturated parts.
+"""Signal quality by the samples alone: amplitudes that no scalp makes; missing, flat and saturated parts.
 
 For each wanted channel:
 
@@ -94,7 +94,7 @@ class CutOut:
 
 
 class Quality:
-    """Looks at the samples of a recording as they pass.
+    """The quality of a recording's samples, measured block by block.
 
     Args:
         channels: Names.
@@ -217,8 +217,8 @@ class Quality:
         for i, share in zip(self._voltages, self._hum.repeating(), strict=True):
             if share and self._kinds[i] in _RESTLESS:
                 lines.append(
-                    f"{self.path.name}: channel '{self.channels[i]}' is the same again every second, about "
-                    f"{_share(share)} of the time: a calibration signal, no EEG; leave that time out"
+                    f"{self.path.name}: channel '{self.channels[i]}' repeats itself every second about "
+                    f"{_share(share)} of the time: a calibration signal, not EEG; leave that time out"
                 )
         names = [self.channels[i] for i in self._voltages]
         lines += [f"{self.path.name}: {line}" for line in in_words(names, self._hum.lines())]
@@ -242,8 +242,10 @@ class Quality:
             f"missing, flat or saturated: {', '.join(parts)}; choose fewer channels with --channels"
         )
         if self._kept == 0:
-            raise DataError(f"{self.path}: at no time are all channels signal: {said}")
-        return [f"only {_share(self._kept / self._n)} of the time all channels are signal; {said}"]
+            raise DataError(f"{self.path}: at no time do all channels have a signal: {said}")
+        return [
+            f"only {_share(self._kept / self._n)} of the time do all channels have a signal; {said}"
+        ]
 
     def _of_channel(self, i: int, name: str) -> list[str]:
         where = f"channel '{name}'"
@@ -275,8 +277,8 @@ class Quality:
         held = self._holds[i].length()
         if held >= HELD and self._kinds[i] in _RESTLESS:
             lines.append(
-                f"{where} holds each value for about {held:.2g} samples: it was sampled at some "
-                f"{self._rate / held:.3g} Hz, and nothing above {self._rate / held / 2:.3g} Hz is in it"
+                f"{where} holds each value for about {held:.2g} samples: it was sampled at about "
+                f"{self._rate / held:.3g} Hz, and contains no frequency above {self._rate / held / 2:.3g} Hz"
             )
         clipped = self._clips[i].share()
         if clipped >= CLIPPED_NAMED:
@@ -290,23 +292,24 @@ class Quality:
         if (share := found.outside / found.n) > MOST_OUTSIDE:
             raise DataError(
                 f"{self.path}: {where} is beyond 10 mV for {share:.0%} of the samples (up to "
-                f"{found.farthest / 1e3:.3g} mV): its unit is wrong in the file, or it is no EEG; {OVERRIDE}"
+                f"{found.farthest / 1e3:.3g} mV): the file's unit is wrong, or it is not EEG; {OVERRIDE}"
             )
         lines = []
         if found.outside:
             lines.append(f"{where}: {found.outside} samples are beyond 10 mV (artefacts)")
         if found.drift > LARGEST:
             lines.append(
-                f"{where} drifts by {found.drift / 1e3:.3g} mV: a DC amplifier; amplitudes are judged second "
-                "by second"
+                f"{where} drifts by {found.drift / 1e3:.3g} mV: a DC amplifier; amplitudes are measured "
+                "second by second"
             )
         elif abs(found.middle) > LARGEST:
             lines.append(
-                f"{where} sits {found.middle / 1e3:.3g} mV off zero: a DC amplifier, or a wrong range"
+                f"{where} lies {found.middle / 1e3:.3g} mV from zero: a DC amplifier, or a wrong range"
             )
         if found.spread < SMALLEST_SPREAD or found.spread > LARGEST_SPREAD:
             lines.append(
-                f"{where}: half of it lies within {found.spread:.2g} uV: its unit may be wrong; {OVERRIDE}"
+                f"{where}: half of its samples lie within {found.spread:.2g} uV of their median: its "
+                f"unit may be wrong; {OVERRIDE}"
             )
         return lines
 

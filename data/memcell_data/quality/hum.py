@@ -52,7 +52,7 @@ class HumLine:
 
 
 class Hum:
-    """Collects the segments of a recording, whatever its blocks.
+    """The search for narrow tones in a recording that comes in blocks of any size.
 
     Args:
         channels: How many.

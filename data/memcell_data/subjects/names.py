@@ -1,4 +1,4 @@
-"""Who was recorded, told from the names of files and folders.
+"""Who was recorded, by the names of files and folders.
 
 Names of laboratories mix persons with nights: ``Patient 1/night1.edf`` is of Patient 1, ``P01_n2.edf`` of
 P01. What says only when something was recorded (``night1``, ``rec``, a date) is nobody's name. Where names
@@ -52,7 +52,7 @@ _NUMBERED = re.compile(r"^(.*?[^\W\d_]{2,})[-_ .]?(\d{1,2})$")
 
 @dataclass(frozen=True, kw_only=True)
 class SubjectNames:
-    """Who is who, as names have it.
+    """The subject of each file by its name, and what is uncertain about them.
 
     Args:
         subjects: One a file, in the order of the files.

@@ -1,4 +1,4 @@
-"""Who was recorded, as somebody says beside the names: a table of subjects, and the headers' patient codes.
+"""Who was recorded, by a table of subjects and by the patient codes in headers.
 
 A code says something about a person: it is compared in memory, as a digest, and never shown or written.
 """

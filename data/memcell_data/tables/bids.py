@@ -29,7 +29,7 @@ _KINDS = {
 
 @dataclass(frozen=True, kw_only=True)
 class ChannelTable:
-    """What a ``channels.tsv`` says.
+    """The content of a ``channels.tsv``.
 
     Args:
         path: The file.

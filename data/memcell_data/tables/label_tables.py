@@ -204,7 +204,7 @@ class _Header:
             return seconds, ""
         return (
             0.0,
-            "its orig_time is not when the recording began; onsets are taken as from its start",
+            "its orig_time is not when the recording began; onsets are counted from the recording's start",
         )
 
 

@@ -50,8 +50,7 @@ def smoothed(task: Task, fitted: Fitted) -> Fitted:
         model=model,
         note=notes(
             fitted.note,
-            f"from one step to the next {away:.2g} of the negative and {back:.2g} of the positive ones "
-            "change class",
+            f"from one step to the next {away:.2g} of negative and {back:.2g} of positive steps change class",
         ),
     )
 

@@ -110,10 +110,10 @@ class FeatureCache:
         if self.folder is None or self.taken + self.made == 0:
             return ""
         if self._problem:
-            return f"features are not kept: {self._problem}; --cache FOLDER keeps them elsewhere"
+            return f"features are not cached: {self._problem}; --cache FOLDER caches them elsewhere"
         return (
-            f"features: {self.taken} recordings from the cache, {self.made} made anew and kept in "
-            f"'{self.folder}' ({store.size(self.folder) / 1e6:.1f} MB in all; --cache off keeps none)"
+            f"features: {self.taken} recordings from the cache, {self.made} computed and cached in "
+            f"'{self.folder}' ({store.size(self.folder) / 1e6:.1f} MB in all; --cache off for no cache)"
         )
 
     def _read(self, folder: Path, key: str) -> StoredFeatures | None:

@@ -126,8 +126,8 @@ def in_words(tests: Sequence[ClassTest], what: str, file: str) -> str:
     n = max((t.n for t in tests), default=0)
     if n < 2:
         return (
-            f"{file}: {what} by class of {n} training subject(s) with both classes: no test, and "
-            "nothing about people"
+            f"{file}: {what} by class of {n} training subject(s) with both classes: too few for "
+            "a test, and no result about people"
         )
     differ = sorted((t for t in tests if t.p_t_holm < ALPHA), key=lambda t: t.p_t)
     line = (

@@ -67,7 +67,7 @@ class FirstSeconds:
                 "program that sends it, or type --unit."
             )
         if np.ptp(row) == 0:
-            return [f"{where} stands still at {row[0]:.3g} uV"]
+            return [f"{where} is flat at {row[0]:.3g} uV"]
         spread = float(np.median(deviation))
         if spread < SMALLEST_SPREAD or spread > LARGEST_SPREAD:
             return [f"{where}: half of it lies within {spread:.2g} uV: its unit may be wrong"]

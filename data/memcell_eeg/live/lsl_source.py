@@ -87,7 +87,7 @@ class LSLSource:
         try:
             self._open(_find(name, _LOOK, 2) or found)
         except (TimeoutError, RuntimeError) as error:
-            raise DataError(f"stream '{name}' was found and does not answer: {error}") from error
+            raise DataError(f"stream '{name}' was found but does not answer: {error}") from error
 
     def _open(self, found: list[Any]) -> None:
         """Connect, and see whether the stream is what the model needs."""

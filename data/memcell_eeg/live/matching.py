@@ -90,7 +90,7 @@ def match(
             text = str(wrong[0][1])
         else:
             text = (
-                f"{where} has not {', '.join(repr(c) for c, _ in wrong)} (or several of them). It has: "
+                f"{where} lacks {', '.join(repr(c) for c, _ in wrong)}, or has several of that name. It has: "
                 f"{', '.join(labels)}."
             )
         raise DataError(

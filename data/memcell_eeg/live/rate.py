@@ -113,7 +113,7 @@ class RateWatch:
             if samples > self._rate:  # a second of samples without a jump is no stream of jumps
                 return ""
             self.far = True
-            return f"{says} jump to and fro; {instead}."
+            return f"{says} jump back and forth; {instead}."
         within = sum(s.last - s.first for s in spans)
         counted = samples - len(spans)
         if counted >= len(spans) and within > 0:

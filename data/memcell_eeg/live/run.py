@@ -189,8 +189,8 @@ class _Live:
         )
         if self._still is not None:
             say(
-                f"a channel that stands still is held back from {SOON:g} s on, and known to be dead after "
-                f"{FLAT:g} s: no alarm comes of it"
+                f"a channel that is flat for {SOON:g} s holds its steps back, and after {FLAT:g} s counts as "
+                "dead: it raises no alarm"
             )
         if self._asked.network.reason:
             say(
@@ -251,8 +251,8 @@ class _Live:
             onset = float(passed.stamps[first]) - self._source.zero
             self._lines.event("flat", onset=onset, channels=list(passed.dead))
             self._asked.say(
-                f"note: channel {', '.join(passed.dead)} stands still (dead, or at its limit): no step is "
-                "made of it until it moves"
+                f"note: channel {', '.join(passed.dead)} is flat (dead, or at its limit): no step is "
+                "computed until it changes"
             )
 
     def _watch(self, part: SignalPart) -> None:
@@ -266,7 +266,7 @@ class _Live:
         if abs(part.jumped) > 1.0 and not self._rate.wrong:  # less may be a wrong rate
             way = "forward" if part.jumped < 0 else "back"
             self._asked.say(
-                f"note: the sender's clock was set {way} by {abs(part.jumped):.6g} s; onsets go on"
+                f"note: the sender's clock was set {way} by {abs(part.jumped):.6g} s; onsets go on as before"
             )
         before = self._rate.wrong
         if not part.begins:
@@ -278,7 +278,7 @@ class _Live:
         if found and self._rate.far and not self._rate.worked:
             raise DataError(found)
         if found:
-            self._asked.say(f"note: {found} Until then what is found is not to be trusted.")
+            self._asked.say(f"note: {found} Until they do, results are unreliable.")
 
     def _part(self, part: SignalPart, chunk: SampleChunk) -> None:
         self._watch(part)

@@ -41,10 +41,10 @@ def notes(
         *parts.notes,
         str(choice),
         f"steps of {config.step:g} s at {pipeline.rate:g} Hz, {' and '.join(pipeline.features)} over "
-        f"the past {config.window:g} s, normalization: {pipeline.normalization}; {wave} that begins has "
-        f"half its power in the features after {pipeline.onset_delay(native, hertz):.2f} s (filters "
-        f"{pipeline.delay(native, hertz):.2f} s, window {pipeline.extraction_delay:g} s); a start or a "
-        f"gap is followed by {pipeline.blind(native):.2g} s without features",
+        f"the past {config.window:g} s, normalization: {pipeline.normalization}; half the power of {wave} "
+        f"is in the features {pipeline.onset_delay(native, hertz):.2f} s after it begins (filters "
+        f"{pipeline.delay(native, hertz):.2f} s, window {pipeline.extraction_delay:g} s); the first "
+        f"{pipeline.blind(native):.2g} s after a start or a gap have no features",
     ]
     if config.phase == "zero":
         lines.append("zero-phase filtering looks into the future: not for alarms")
@@ -79,7 +79,7 @@ def _shared(config: EegConfig, normalization: str, parts: Split) -> list[str]:
     if normalization == "recording":
         lines.append("normalization by recording looks into the future: not for alarms")
         if parts.kind == "time":
-            lines.append("the scale of each recording is made of its test part too")
+            lines.append("each recording is scaled by values that include its test part")
     lines.append(f"labels: {LabelRules.of(config)}")
     lines.append(str(EventRules.of(config)))
     known = {int(y) for s in parts.valid for y in np.unique(s.targets[s.labelled])}
@@ -97,17 +97,15 @@ def _shared(config: EegConfig, normalization: str, parts: Split) -> list[str]:
 def _decision(config: EegConfig, validated: bool) -> str:
     ratio = f"for a cost ratio of {config.cost_ratio:g}"
     if config.decision == "cost":
-        return (
-            f"loss weighted by the costs {ratio}, threshold .5; baselines: threshold of validation"
-        )
+        return f"loss weighted by the costs {ratio}, threshold .5; baselines: threshold chosen on validation"
     if config.decision == "likelier" or (config.decision == "kappa" and not validated):
-        return "a step has the likelier class, the shift of the prior by training undone"
+        return "each step gets the likelier class, corrected for the class weights of training"
     if config.decision == "kappa":
         return "threshold of the largest kappa on validation"
     if not validated:
-        return f"threshold of theory (Elkan 2001) {ratio}, as there are no validation steps of both classes"
+        return f"theoretical threshold (Elkan 2001) {ratio}, as validation has no steps of both classes"
     if config.decision == "intercept":
-        return f"intercept fitted on validation {ratio}; baselines: threshold of validation"
+        return f"intercept fitted on validation {ratio}; baselines: threshold chosen on validation"
     return f"threshold chosen on validation {ratio}"
 
 

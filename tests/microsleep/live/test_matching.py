@@ -70,7 +70,7 @@ def test_the_first_seconds_of_a_wrong_unit():
         first_seconds(2e7)
     assert len(first_seconds(2e-5)) == 2
     assert "its unit may be wrong" in first_seconds(2e-5)[0]
-    assert "stands still" in first_seconds(0)[0]
+    assert "is flat" in first_seconds(0)[0]
 
 
 def test_a_rate_that_no_eeg_has_is_named_before_memory_is_asked_for(pipeline):

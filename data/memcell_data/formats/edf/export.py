@@ -1,4 +1,4 @@
-"""What an export of a recording needs beside the writer: labels, ranges that fit, and a file that is ours.
+"""The export of a recording as EDF+: labels, ranges that fit the format, and no file of others overwritten.
 
 No field says who was recorded or when: the patient is ``X X X X``, the start date the one that EDF+ has
 for an unknown date.
@@ -48,9 +48,11 @@ def edf_plus(
         MemcellError: The file cannot be written.
     """
     if path.exists() and not _is_ours(path):
-        raise DataError(f"'{path}' is there and was not written by memcell; type another --out")
+        raise DataError(
+            f"'{path}' exists already and was not written by memcell; type another --out"
+        )
     if len({s.label for s in signals}) < len(signals):
-        raise DataError(f"two signals have one label: {', '.join(s.label for s in signals)}")
+        raise DataError(f"two signals have the same label: {', '.join(s.label for s in signals)}")
     said = f"{OURS} simulated" if simulated else OURS
     with growing(path) as file:
         yield EdfWriter(file, signals, annotations, Identity(recording=f"{BEGINS} {said}"))

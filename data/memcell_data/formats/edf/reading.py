@@ -1,4 +1,4 @@
-"""EDF, EDF+ and BDF: the gate is ours (`edf_header`, `edf_times`, the ranges here), the samples are MNE's.
+"""The reader of EDF, EDF+ and BDF: header, times and ranges are checked here, samples are read by MNE.
 
 MNE reads a file with a gap as if there were none, takes an unknown unit for volts, and raises without
 naming the file. So nothing reaches it before the header has been understood, only the wanted channels
@@ -224,12 +224,12 @@ class EdfFile:
             )
         if c.physical[0] == c.physical[1]:
             raise DataError(
-                f"{where}: physical minimum and maximum are both {c.physical[0]:g}: no scale follows"
+                f"{where}: physical minimum and maximum are both {c.physical[0]:g}, so samples have no scale"
             )
         if not c.digital[0] < c.digital[1]:
             raise DataError(
-                f"{where}: digital range {c.digital[0]:g} to {c.digital[1]:g}, expected a rising one: no "
-                "scale follows"
+                f"{where}: digital range {c.digital[0]:g} to {c.digital[1]:g}, expected a maximum above "
+                "the minimum"
             )
         return units.resolve(c.unit, self._unit_told(c), where)
 
@@ -263,7 +263,7 @@ class EdfFile:
         n_samples = self.header.records * wanted[0].samples
         if raw.n_times != n_samples:
             raise DataError(
-                f"{self.path}: MNE finds {raw.n_times} samples, and the header makes {n_samples}"
+                f"{self.path}: MNE finds {raw.n_times} samples where the header promises {n_samples}"
             )
         return raw
 
@@ -341,7 +341,7 @@ class _Opened:
         if data.shape != (len(labels), stop - start):
             raise DataError(
                 f"{self.file.path}: MNE read {data.shape[1]} samples of {data.shape[0]} channels from "
-                f"sample {start} on, and the header makes {stop - start} of {len(labels)}"
+                f"sample {start} on, where the header promises {stop - start} of {len(labels)}"
             )
         order = [labels.index(name) for name in self.names]
         return data if len(order) == len(labels) else data[order]

@@ -100,7 +100,7 @@ def _onsets(
     if missing:
         line = (
             f"{header.path.name}: {len(missing)} of {header.records} data records have no time stamp; "
-            "the file does not claim gaps (EDF+D) and is taken as without any"
+            "the file is not marked as interrupted (EDF+D) and is read as continuous"
         )
         return even, (line,)
     return np.array(stamps, dtype=np.float64) - zero, ()

@@ -55,7 +55,7 @@ class EdfSignal:
 
 @dataclass(frozen=True, kw_only=True)
 class Identity:
-    """Who was recorded and when, in EDF+ form; as it stands here nobody knows.
+    """Who was recorded and when, as EDF+ fields; anonymous by default.
 
     Args:
         patient: The patient field.
