@@ -325,14 +325,14 @@ class EegApp:
 
         Args:
             task: What `task` gave.
-            every: The slower ones too, as with ``--baselines all``.
+            every: All that there are, as with ``--baselines all``.
         """
         from memcell_eeg.baselines import baselines
 
         config = self.config
-        every = every or config.baselines == "all"
+        which = "all" if every else config.baselines
         return baselines(
-            task, config.cost_ratio, self.pooled, config.split_seed, every, config.decision
+            task, config.cost_ratio, self.pooled, config.split_seed, which, config.decision
         )
 
     def picture(

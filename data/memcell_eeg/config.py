@@ -240,10 +240,11 @@ class EegConfig:
         advanced=True,
     )
     baselines: str = option(
-        "few",
-        choices=("few", "all"),
-        help="Baselines that are scored beside the networks: 'few' is quick; 'all' adds past steps, "
-        "lasso-probit and partial least squares, which a comparison always has.",
+        "strong",
+        choices=("few", "strong", "all"),
+        help="Baselines that are scored beside the networks: 'few' is quick and weak; 'strong' adds "
+        "regressions on past steps and past means, boosted trees and a small convolutional network; 'all' "
+        "adds lasso-probit and partial least squares, which a comparison always has.",
         advanced=True,
     )
     tolerance: float = option(

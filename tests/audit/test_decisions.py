@@ -96,7 +96,7 @@ def test_without_validation_every_baseline_is_scored_under_its_own_odds() -> Non
     def score(predictions):
         return pooled_scores(predictions, EventRules())
 
-    rows = {r.name: r.scores["balanced_accuracy"] for r in baselines(t, 1.0, score, 0, True)}
+    rows = {r.name: r.scores["balanced_accuracy"] for r in baselines(t, 1.0, score, 0, "all")}
     assert rows["lasso-probit"] > 0.6  # under .5 it calls next to nothing positive: about .5
     assert rows["PLS discriminant"] > 0.6
 

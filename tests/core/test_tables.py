@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from memcell.applications.app import Row
-from memcell.runs.tables import WIDTH, answer, as_text, laid_out, with_fields
+from memcell.runs.answer import answer
+from memcell.runs.tables import WIDTH, as_text, laid_out, with_fields
 
 SCORES = (
     "balanced_accuracy",
@@ -64,8 +67,32 @@ def test_the_result_names_control_run_and_highest_deployable_baseline() -> None:
     said = answer(rows, "kappa")
     assert said == (
         "Kappa 0.600 (lstm, trained with carry, inferred with carry); trained with reset instead, 0.400; "
-        "highest baseline, clock only, 0.300."
+        "highest of 1 baselines, clock only, 0.300."
     )
+
+
+def of_people(row: Row, values: list[float]) -> Row:
+    return replace(row, subjects={f"s{k}": {"kappa": v} for k, v in enumerate(values)})
+
+
+@pytest.mark.parametrize(
+    ("own", "other", "said"),
+    [
+        ([0.9] * 6, [0.5] * 6, "It is above that baseline (6 people, p 0.031)."),
+        ([0.5] * 6, [0.9] * 6, "It is below that baseline (6 people, p 0.031)."),
+        ([0.9, 0.5] * 3, [0.5, 0.6] * 3, "The two are not told apart (6 people, p 0.25)."),
+        (
+            [0.9] * 5,
+            [0.5] * 5,
+            "The two are not told apart (5 people, p 0.062; so few cannot reach .05).",
+        ),
+        ([0.9], [0.5], "One person tells nothing of other people."),
+    ],
+)
+def test_above_a_baseline_only_where_people_tell_them_apart(own, other, said) -> None:
+    rows = [network("carry", "carry", kappa=0.9), baseline("clock only", 0.5)]
+    rows = [of_people(row, values) for row, values in zip(rows, (own, other), strict=True)]
+    assert answer(rows, "kappa").endswith(said)
 
 
 def test_rows_of_version_0_1_have_their_parts_in_the_name() -> None:

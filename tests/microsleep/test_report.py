@@ -138,26 +138,27 @@ def test_the_scores_are_those_of_the_files(trained) -> None:
     assert f"Balanced accuracy {number(float(own['balanced_accuracy']))}" in words.text
 
 
-def test_what_the_interval_leaves_open_is_not_called_better(copied) -> None:
+def test_what_the_test_over_people_leaves_open_is_not_called_better(copied) -> None:
     path = copied / "differences.tsv"
     head, *rows = list(csv.reader(path.open(), delimiter="\t"))
     at = {name: i for i, name in enumerate(head)}
 
-    def page(low: str, high: str) -> str:
+    def page(mean: str, p: str) -> str:
         for row in rows:
-            row[at["low"]], row[at["high"]], row[at["subjects"]] = low, high, "8"
+            row[at["mean"]], row[at["p"]], row[at["subjects"]] = mean, p, "8"
         with path.open("w", newline="") as file:
             csv.writer(file, delimiter="\t", lineterminator="\n").writerows([head, *rows])
         make_report(copied, default_registry(), print)
         return Words((copied / "report.html").read_text(encoding="utf-8")).text
 
-    open_ = page("-0.01", "0.03")
-    assert "The difference to the best baseline is not significant" in open_
+    open_ = page("0.02", "0.06")
+    assert "baselines are not told apart" in open_
     assert "did not significantly change the score" in open_
-    decided = page("0.01", "0.03")
-    assert "the best baseline" in decided
-    assert "not significant" not in decided
+    decided = page("0.02", "0.03")
+    assert "The network scores above the best of " in decided
+    assert "not told apart" not in decided
     assert "not significantly" not in decided
+    assert "The network scores below the best of " in page("-0.02", "0.03")
 
 
 def test_the_confusion_matrix_and_events_are_those_of_the_files(trained) -> None:

@@ -24,6 +24,9 @@ def test_the_scores_by_hand() -> None:
     assert out["mcc"] == pytest.approx((2 * 6 - 1 * 1) / np.sqrt(3 * 3 * 7 * 7))
     assert out["brier"] == pytest.approx((0.01 + 0.04 + 0.64 + 0.49 + 6 * 0.01) / 10)
     assert out["auc_pr"] == pytest.approx(metrics.average_precision_score(y, p))
+    assert out["auc_roc"] == pytest.approx(
+        (7 + 7 + 6) / 21
+    )  # pairs in which the positive is higher
 
 
 def test_calibration_error_by_hand() -> None:
@@ -45,7 +48,8 @@ def test_the_class_weights_are_undone_for_the_calibration() -> None:
 def test_one_class_or_none_is_nan_where_it_must_be() -> None:
     out = step_scores(np.zeros(5, dtype=int), np.full(5, 0.2), 0.5)
     assert out["accuracy"] == 1
-    assert np.isnan([out[k] for k in ("balanced_accuracy", "kappa", "f1", "auc_pr", "mcc")]).all()
+    names = ("balanced_accuracy", "kappa", "f1", "auc_roc", "auc_pr", "mcc")
+    assert np.isnan([out[k] for k in names]).all()
     assert np.isnan(list(step_scores(np.zeros(0, dtype=int), np.zeros(0), 0.5).values())).all()
 
 

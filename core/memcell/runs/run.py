@@ -17,13 +17,14 @@ from memcell.interrupt import Interrupted, Interrupts
 from memcell.plugins import Registry
 from memcell.progress import SILENT, progress
 from memcell.reports.numbers import counted
+from memcell.runs.answer import answer
 from memcell.runs.compatibility import check
 from memcell.runs.intervals_text import with_intervals
 from memcell.runs.reporting import try_report
 from memcell.runs.run_folder import RunFolder
 from memcell.runs.scoring import ScoredNetwork, label_of, pooled_intervals, score, write_scores
 from memcell.runs.setup import Say, build_app, control_of, device_of, make_trainer, spread
-from memcell.runs.tables import answer, as_text
+from memcell.runs.tables import as_text
 from memcell.settings.run_config import RunConfig
 from memcell.training.processes import ALONE, Processes
 

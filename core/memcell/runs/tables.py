@@ -179,35 +179,6 @@ def as_tsv(rows: Sequence[Row], first: str) -> str:
     return table(lines)
 
 
-def answer(rows: Sequence[Row], first: str) -> str:
-    """Return the result of a run in one sentence or a few: its main score, beside control run and baseline.
-
-    Args:
-        rows: The run's own network first.
-        first: The main score.
-    """
-    own = rows[0]
-
-    def number(row: Row) -> str:
-        return shown(row.scores.get(first, math.nan))
-
-    name = first.replace("_", " ")
-    said = f"{name[:1].upper()}{name[1:]} {number(own)} ({own.name})"
-    networks = [row for row in rows if row.kind == "network"]
-    control = next((row for row in networks if row.trained_with != own.trained_with), None)
-    if control is not None:
-        said += f"; trained with {control.trained_with} instead, {number(control)}"
-    usable = [
-        row for row in rows
-        if row.kind != "network" and row.deployable and first in row.scores
-        and not math.isnan(row.scores[first])
-    ]  # fmt: skip
-    if usable:
-        highest = max(usable, key=lambda row: row.scores[first])
-        said += f"; highest baseline, {highest.name}, {number(highest)}"
-    return f"{said}."
-
-
 def with_fields(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return a stored row with all its fields; version 0.1 wrote some of them into the name only."""
     name = str(row["name"])

@@ -17,6 +17,8 @@ from memcell_eeg.decisions.thresholds import HALF
 MOST = 20_000
 
 Model = Callable[[TimeSeries], NDArray[np.float32]]
+#: Sequences with the probabilities of a model that was not fitted on their people.
+Held = list[tuple[TimeSeries, NDArray[np.float32]]]
 #: Scores of parts that were judged, each under its own decision.
 Score = Callable[[Sequence[ModelPredictions]], Mapping[str, float]]
 #: ``describe(sequence, steps) -> [len(steps), F]``: what a baseline sees at some steps of a sequence.
@@ -110,7 +112,9 @@ def log_loss(y: NDArray[np.int64], p: NDArray[np.float64]) -> float:
     return float(-np.log(chosen).mean())
 
 
-def threshold_of(fitted: Fitted, task: Task, cost_ratio: float, way: str) -> float:
+def threshold_of(
+    fitted: Fitted, task: Task, cost_ratio: float, way: str, held: Held | None = None
+) -> float:
     """Return a baseline's threshold, by the rule that a network's is chosen by.
 
     Args:
@@ -118,8 +122,11 @@ def threshold_of(fitted: Fitted, task: Task, cost_ratio: float, way: str) -> flo
         task: Its validation split decides; where it lacks a class, theory does, from the training steps.
         cost_ratio: For the ways that mind it.
         way: As a network's decision; ``"intercept"`` and ``"cost"`` are ``"threshold"`` here.
+        held: Predictions for training people by models fitted without them: they decide in the place of the
+            validation split.
     """
-    y, p = labelled(task.valid, [fitted.model(s) for s in task.valid])
+    said = [(s, fitted.model(s)) for s in task.valid] if held is None else held
+    y, p = labelled([s for s, _ in said], [q for _, q in said])
     # A constant has no threshold to choose: every one calls all steps alike, so it stays itself.
     if way != "likelier" and len(np.unique(p)) == 1:
         return HALF
@@ -129,9 +136,16 @@ def threshold_of(fitted: Fitted, task: Task, cost_ratio: float, way: str) -> flo
     return choose(of_validation, y, p, cost_ratio, totals, fitted.odds)[0]
 
 
-def row(fitted: Fitted, task: Task, cost_ratio: float, score: Score, way: str = "threshold") -> Row:
+def row(
+    fitted: Fitted,
+    task: Task,
+    cost_ratio: float,
+    score: Score,
+    way: str = "threshold",
+    held: Held | None = None,
+) -> Row:
     """Return its scores on the test split, under the threshold of `threshold_of`."""
-    threshold = threshold_of(fitted, task, cost_ratio, way)
+    threshold = threshold_of(fitted, task, cost_ratio, way, held)
     decision = {"threshold": threshold, "weight_odds": fitted.odds}
     made = [(s, fitted.model(s)) for s in task.test]
 

@@ -33,7 +33,11 @@ STRENGTHS = (1.0, 0.1, 0.01, 0.001, 0.0001)
 
 
 def logistic(
-    name: str, task: Task, describe: Describe, strengths: Sequence[float] = STRENGTHS[:1]
+    name: str,
+    task: Task,
+    describe: Describe,
+    strengths: Sequence[float] = STRENGTHS[:1],
+    note: str = "",
 ) -> Fitted:
     """Return logistic regression with an L2 penalty, weighted as the loss is.
 
@@ -46,6 +50,7 @@ def logistic(
         describe: What it sees.
         strengths: C of scikit-learn; of several that with the smallest log loss on validation, class weights
             undone.
+        note: On what it sees.
     """
     steps = steps_of(task.train, describe)
     scaler = StandardScaler().fit(steps.x)
@@ -63,12 +68,12 @@ def logistic(
     if len(strengths) > 1 and any(s.labelled.any() for s in task.valid):
         held = steps_of(task.valid, describe)
     made = [fit(strength) for strength in (strengths if held is not None else strengths[:1])]
-    best, note = 0, ""
+    best = 0
     if held is not None:
         seen = scaler.transform(held.x)
         said = (undo_weights(m.predict_proba(seen)[:, 1], odds) for m in made)
         best = int(np.argmin([log_loss(held.y, p) for p in said]))
-        note = f"penalty of C = {strengths[best]:g}, chosen on validation"
+        note = notes(note, f"penalty of C = {strengths[best]:g}, chosen on validation")
     regression = made[best]
 
     def model(sequence: TimeSeries) -> NDArray[np.float32]:

@@ -26,6 +26,11 @@ def names(features: Sequence[str], seconds: Sequence[float]) -> tuple[str, ...]:
     return tuple(f"{name}, mean of {tau:g} s" for tau in seconds for name in features)
 
 
+def is_mean(name: str) -> bool:
+    """Whether a feature is one of the means that `names` names."""
+    return ", mean of " in name
+
+
 class ContextMeans:
     """Exponential means of features that come in chunks; chunked equals whole, bit for bit.
 

@@ -104,6 +104,7 @@ def from_counts(counts: Counts) -> dict[str, NDArray[np.float64]]:
             "balanced_accuracy": both * (tp / (tp + fn) + tn / (tn + fp)) / 2,
             "kappa": both * (right - chance) / (1 - chance),
             "f1": both * 2 * tp / (2 * tp + fp + fn),
+            "auc_roc": both * _roc_area(counts["levels_positive"], counts["levels_negative"]),
             "auc_pr": both
             * _average_precision(counts["levels_positive"], counts["levels_negative"]),
             "mcc": both * _mcc(tp, fp, fn, tn),
@@ -126,6 +127,13 @@ def _mcc(
     below = np.sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn))
     # All steps on one side: 0 by definition, as `scores` has it.
     return np.where(below > 0, (tp * tn - fp * fn) / np.where(below > 0, below, 1), 0.0)
+
+
+def _roc_area(positive: NDArray[np.float64], negative: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the share of pairs of a positive and a negative step in which the positive one lies higher."""
+    below = np.cumsum(negative, axis=-1)
+    pairs = (positive * (below - negative / 2)).sum(axis=-1)  # half of the pairs of one level
+    return np.asarray(pairs / (positive.sum(axis=-1) * below[..., -1]))
 
 
 def _average_precision(

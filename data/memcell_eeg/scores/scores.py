@@ -28,6 +28,7 @@ MEANING: dict[str, str] = {
     "balanced_accuracy": "mean of sensitivity and specificity by step; .5 is chance",
     "kappa": "Cohen's kappa by step: agreement beyond chance",
     "f1": "F1 of the positive steps",
+    "auc_roc": "area under the ROC curve by step, whatever the threshold; .5 is chance",
     "auc_pr": "average precision by step; chance is the share of positive steps",
     "mcc": "Matthews correlation by step",
     "accuracy": "share of steps that are right",
@@ -157,7 +158,10 @@ def step_scores(
 def scores_of(steps: DecidedSteps) -> dict[str, float]:
     """Return the scores of decided steps."""
     y, p, state, chance = steps.y, steps.p, steps.state, steps.chance
-    names = ("balanced_accuracy", "kappa", "f1", "auc_pr", "mcc", "accuracy", "brier", "ece")
+    names = (
+        *("balanced_accuracy", "kappa", "f1", "auc_roc", "auc_pr", "mcc"),
+        *("accuracy", "brier", "ece"),
+    )
     out = dict.fromkeys(names, float("nan"))
     if len(y) == 0:
         return out
@@ -169,6 +173,7 @@ def scores_of(steps: DecidedSteps) -> dict[str, float]:
         return out
     out["balanced_accuracy"] = float(metrics.balanced_accuracy_score(y, state))
     out["f1"] = float(metrics.f1_score(y, state, zero_division=0.0))
+    out["auc_roc"] = float(metrics.roc_auc_score(y, p))
     out["auc_pr"] = float(metrics.average_precision_score(y, p))
     with warnings.catch_warnings():
         # All steps on one side: both are 0 by their definitions, and sklearn says so aloud.

@@ -29,6 +29,7 @@ from memcell.interrupt import Interrupted
 from memcell.jobs import Mode, Outcome, Working, run_tasks
 from memcell.plugins import Registry
 from memcell.progress import progress
+from memcell.runs.answer import answer
 from memcell.runs.by_subject import differences
 from memcell.runs.compatibility import check
 from memcell.runs.folds.one_fold import FoldTask, do_fold, finished, folder_name
@@ -40,7 +41,6 @@ from memcell.runs.run import Concerns, describe, no_concerns, train, write_table
 from memcell.runs.run_folder import FOLDS, RunFolder
 from memcell.runs.scoring import pooled_intervals, write_scores
 from memcell.runs.setup import Say, build_app, device_of
-from memcell.runs.tables import answer
 from memcell.settings.run_config import RunConfig
 from memcell.training.processes import Processes
 

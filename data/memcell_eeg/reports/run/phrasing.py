@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from memcell.reports.numbers import count, number, percent
 from memcell.reports.parts import Paragraph, paragraph, strong
+from memcell.statistics.paired import ALPHA
 from memcell_eeg.reports.phrasing import capital, name_of
 from memcell_eeg.reports.reading import TableRow, value
 from memcell_eeg.reports.run.files import RunFiles, ScoreRow
@@ -35,9 +36,9 @@ def _difference(run: RunFiles, other: ScoreRow) -> TableRow | None:
 
 
 def open_question(run: RunFiles, other: ScoreRow) -> bool:
-    """Whether the interval over subjects leaves open which of the two is better."""
+    """Whether the paired test over subjects leaves open which of the two is better, or there is none."""
     row = _difference(run, other)
-    return row is not None and value(row, "low") <= 0 <= value(row, "high")
+    return row is None or not value(row, "p") <= ALPHA
 
 
 def paired(run: RunFiles, other: ScoreRow) -> str:
@@ -65,13 +66,17 @@ def handling(row: ScoreRow) -> str:
 _FOUR = ("true_negative", "false_positive", "false_negative", "true_positive")
 
 
-def best_baseline(run: RunFiles) -> ScoreRow | None:
-    """Return the best baseline that could be deployed."""
-    usable = [
+def usable_baselines(run: RunFiles) -> list[ScoreRow]:
+    """Return the baselines that have a score and could be deployed."""
+    return [
         r for r in run.rows
         if r.kind != "network" and r.deployable and not math.isnan(r.get(run.main_score))
     ]  # fmt: skip
-    return max(usable, key=lambda r: r.get(run.main_score), default=None)
+
+
+def best_baseline(run: RunFiles) -> ScoreRow | None:
+    """Return the best baseline that could be deployed."""
+    return max(usable_baselines(run), key=lambda r: r.get(run.main_score), default=None)
 
 
 def results(run: RunFiles) -> Iterator[Paragraph]:
@@ -141,10 +146,13 @@ def _baseline(run: RunFiles, own: ScoreRow) -> Iterator[str]:
     if math.isnan(a):
         yield f"The best baseline ({best.name}) scores {number(b)}; the network has no score."
         return
-    if open_question(run, best):
-        yield strong("The difference to the best baseline is not significant")
+    of_all = f"the best of {len(usable_baselines(run))} baselines"
+    row = _difference(run, best)
+    if row is None or open_question(run, best):
+        yield strong(f"The network and {of_all} are not told apart")
     else:
-        yield strong(f"The network scores {'above' if a > b else 'not above'} the best baseline")
+        where = "above" if value(row, "mean") > 0 else "below"
+        yield strong(f"The network scores {where} {of_all}")
     yield f" ({best.name}: {number(b)}, {number(abs(a - b))} {'lower' if b < a else 'higher'})."
     yield paired(run, best)
 
