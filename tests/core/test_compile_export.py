@@ -8,6 +8,7 @@ import sys
 import pytest
 import torch
 
+import memcell
 from memcell.backends import Layer, RecurrentStack, StepMasks
 from memcell.plugins import default_registry
 from memcell.recurrent.state import leaves
@@ -137,3 +138,34 @@ def test_a_recorded_model_computes_with_what_it_is_given():
     recorded = torch.jit.trace(model, draw(0)[0])
     x = draw(1)[0]
     torch.testing.assert_close(recorded(x), model(x), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("cell", "normalizer", "batch_first"),
+    [("lstm", None, False), pytest.param("gru", "layer", True, marks=pytest.mark.slow)],
+)
+def test_a_compiled_layer_takes_windows_of_any_length(cell, normalizer, batch_first):
+    torch._dynamo.reset()
+    torch._dynamo.utils.counters.clear()
+    torch.manual_seed(0)
+    rnn = memcell.nn.Recurrent(
+        cell, F, 4, 2, normalizer=normalizer, batch_first=batch_first, dtype=torch.float64
+    )
+    compiled = torch.compile(rnn, fullgraph=True, backend="aot_eager")
+    state = expected_state = None
+    # more lengths than torch compiles anew before it gives up
+    for steps in (1, *range(3, 14), 40, 2):
+        x = torch.randn(steps, B, F, dtype=torch.float64)
+        x = x.transpose(0, 1) if batch_first else x
+        y, state = compiled(x, state)
+        expected, expected_state = rnn(x, expected_state)
+        torch.testing.assert_close(y, expected, rtol=1e-9, atol=1e-9)
+        assert state.age.tolist() == expected_state.age.tolist()
+        got, wanted = (
+            torch.autograd.grad(out.square().sum(), list(rnn.parameters()), allow_unused=True)
+            for out in (y, expected)
+        )
+        torch.testing.assert_close(got, wanted, rtol=1e-9, atol=1e-9)
+        state, expected_state = state.detach(), expected_state.detach()
+    # without a state and with one, of one step and of several
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] <= 4

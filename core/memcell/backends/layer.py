@@ -21,7 +21,7 @@ from memcell.recurrent.reference import transforming
 from memcell.recurrent.refusals import Unsupported, UnsupportedWindow
 from memcell.recurrent.state import State
 from memcell.recurrent.step_masks import StepMasks
-from memcell.recurrent.window_call import WindowCall, WindowOutput
+from memcell.recurrent.window_call import LAST, WindowCall, WindowOutput
 
 
 class Layer(nn.Module):
@@ -121,11 +121,16 @@ class Layer(nn.Module):
 
     def _compiled(self, call: WindowCall) -> WindowOutput:
         """Run a window within `torch.compile` or `torch.export`."""
-        accumulates = call.update_statistics and len(self.norms) > 0
+        accumulates = call.update_statistics and self.norms.tells_training
         plain = torch.compiler.is_exporting() or 0 in call.x.shape[:2]
-        if plain or accumulates or self.cell.draws:
-            return EAGER.run(call)
-        return run_window(self, call)
+        if not (plain or accumulates or self.cell.draws):
+            return run_window(self, call)
+        steps = call.x.shape[0]
+        numbers = {step: steps if step == LAST else step for step in call.return_steps}
+        output, states = EAGER.run(
+            replace(call, masks=call.masks.of_each_step(), return_steps=tuple(numbers.values()))
+        )
+        return WindowOutput(output, {step: states[n] for step, n in numbers.items()})
 
     def _to_check(self, backend: Backend, x: Tensor) -> bool:
         return (

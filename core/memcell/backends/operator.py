@@ -18,7 +18,7 @@ from torch import Tensor
 
 from memcell.recurrent.state import leaves, rebuild
 from memcell.recurrent.step_masks import StepMasks
-from memcell.recurrent.window_call import WindowCall, WindowOutput
+from memcell.recurrent.window_call import LAST, WindowCall, WindowOutput
 
 if TYPE_CHECKING:
     from memcell.backends.layer import Layer
@@ -44,7 +44,7 @@ class _Arguments(NamedTuple):
         resets: ``[T, B]`` bool.
         valid: ``[T, B]`` bool.
         ages: ``[T, B]`` int64.
-        return_steps: Numbers of steps, from 1, after which states are returned.
+        return_steps: Numbers of steps, from 1, after which states are returned, or `LAST`.
         training: The layer's mode.
     """
 
@@ -83,9 +83,11 @@ class _Arguments(NamedTuple):
             any_reset=tuple(self.resets.any(1).tolist()),
             all_valid=tuple(self.valid.all(1).tolist()),
         )
-        call = (self.tensors[0], state, initial, masks, tuple(self.return_steps), False)
+        x = self.tensors[0]
+        return_steps = [x.shape[0] if step == LAST else step for step in self.return_steps]
+        call = (x, state, initial, masks, tuple(return_steps), False)
         output, states = torch.func.functional_call(layer, weights, call)
-        return [output, *(part for step in self.return_steps for part in leaves(states[step]))]
+        return [output, *(part for step in return_steps for part in leaves(states[step]))]
 
 
 #: `_Arguments` in the words of torch's schemas.
@@ -97,7 +99,7 @@ _SCHEMA = (
 
 def run_window(layer: Layer, call: WindowCall) -> WindowOutput:
     """Run a window of a layer as one operation; no statistics are accumulated."""
-    return_steps = sorted({step for step in call.return_steps if step > 0})
+    return_steps = sorted({step for step in call.return_steps if step != 0})
     masks, state = call.masks, call.state
     tensors = [call.x, *layer.parameters(), *leaves(state), *leaves(call.initial_state)]
     output, *returned = _window(

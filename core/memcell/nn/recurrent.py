@@ -19,6 +19,7 @@ from memcell.plugins import default_registry
 from memcell.recurrent.cell import Cell
 from memcell.recurrent.initializers import initializer
 from memcell.recurrent.normalizer import Normalizer
+from memcell.recurrent.window_call import LAST
 
 #: torch's own layers, by the name of the cell that is exactly theirs (`Cell.torch_form`).
 _TORCH: dict[str, type[nn.RNNBase]] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn_tanh": nn.RNN}
@@ -188,12 +189,13 @@ class Recurrent(nn.Module):
         empty = self.initial_state(lanes)
         carried = empty if state is None else state
         masks = _masks(x, carried.age, resets, mask)
-        steps = x.shape[0]
+        # compiled code has no number of steps of its own: one for all lengths of windows
+        last = LAST if torch.compiler.is_compiling() else x.shape[0]
         generator = torch.default_generator if self.training and self._draws else None
         y, states = self.stack(
-            x, carried.layers, empty.layers, masks, (steps,), self.training, generator
+            x, carried.layers, empty.layers, masks, (last,), self.training, generator
         )
-        after = RecurrentState(states[steps], masks.age_after(steps, carried.age))
+        after = RecurrentState(states[last], masks.age_after(x.shape[0], carried.age))
         if single:
             return y.squeeze(1), after
         return (y.transpose(0, 1) if self.batch_first else y), after
@@ -337,6 +339,8 @@ def _masks(x: Tensor, age: Tensor, resets: Tensor | None, mask: Tensor | None) -
     no = torch.zeros(steps, lanes, dtype=torch.bool, device=x.device)
     if resets is None and mask is None:
         ages = age + torch.arange(steps, device=x.device)[:, None]
+        if torch.compiler.is_compiling():
+            return StepMasks.unspecialized(no, ~no, ages)
         return StepMasks(
             resets=no,
             valid=~no,

@@ -33,6 +33,15 @@ class SiteNorms(nn.Module):
         """Number of normalizers."""
         return len(self.sites)
 
+    @property
+    def tells_training(self) -> bool:
+        """Whether a window in training may be another one than at inference, or leave statistics behind."""
+        base = Normalizer
+        kinds = [type(self.site(n)) for n in self.sites]
+        return any(
+            k.window is not base.window or k.accumulate is not base.accumulate for k in kinds
+        )
+
     def site(self, name: str) -> Normalizer:
         """Return the normalizer of a site."""
         found = self.sites[name]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -55,15 +55,13 @@ class StepMasks:
 
     @classmethod
     def unspecialized(cls, resets: Tensor, valid: Tensor, ages: Tensor) -> StepMasks:
-        """Return masks for code that is compiled for any numbers: each step may have resets and padding."""
-        steps = valid.shape[0]
-        return cls(
-            resets=resets,
-            valid=valid,
-            ages=ages,
-            any_reset=(True,) * steps,
-            all_valid=(False,) * steps,
-        )
+        """Return masks for code that is compiled for any numbers, of steps too: nothing is said of each."""
+        return cls(resets=resets, valid=valid, ages=ages, any_reset=(), all_valid=())
+
+    def of_each_step(self) -> StepMasks:
+        """Return the same where each step may have resets and padding: for a loop that is unrolled."""
+        steps = self.time_steps
+        return replace(self, any_reset=(True,) * steps, all_valid=(False,) * steps)
 
     @property
     def time_steps(self) -> int:

@@ -15,6 +15,9 @@ from memcell.recurrent.norms import SiteNorms
 from memcell.recurrent.state import State
 from memcell.recurrent.step_masks import StepMasks
 
+#: Among ``return_steps`` in code that is compiled: after the last step, whichever number that has.
+LAST = -1
+
 
 @dataclass(frozen=True, eq=False)
 class WindowCall:

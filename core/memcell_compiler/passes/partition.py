@@ -27,6 +27,12 @@ def to_save(backward: list[Value], cotangents: set[Value]) -> list[Value]:
         cotangents: The leaves that only the backward loop has.
     """
     dependent = depending(backward, cotangents)
+    for value in list(dependent):
+        while (
+            value.onto is not None
+        ):  # one sum with what it is added onto: both or neither are saved
+            value = value.onto
+            dependent.add(value)
     edge: set[Value] = set()
     for value in dependent:
         edge.update(v for v in value.operands() if v not in dependent)

@@ -20,6 +20,7 @@ from memcell_compiler.runtime import function
 FOUND = {
     3141: "an outer product of a gradient that is nothing",
     3400: "a product of a gradient that is nothing",
+    101079: "a product of a gradient that is nothing, added onto another one",
     20275: "lanes and columns merged into the one dimension that is not 1",
 }
 
