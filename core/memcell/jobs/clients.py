@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing
 import signal
 import socket
 import tempfile
+import threading
+import time
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
 from multiprocessing import resource_tracker
-from typing import Any
+from multiprocessing.process import BaseProcess
+from queue import Empty, SimpleQueue
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import dask
@@ -18,7 +24,8 @@ from distributed import Client, LocalCluster, Security
 from distributed.comm.addressing import get_address_host_port
 
 from memcell.errors import MemcellError, UsageError
-from memcell.jobs.forking import METHOD, start_server
+from memcell.interrupt import Interrupted
+from memcell.jobs.forking import METHOD, end_server, start_server
 from memcell.jobs.tasks import Mode
 from memcell.version import __version__
 
@@ -26,18 +33,29 @@ from memcell.version import __version__
 ALLOWED_FAILURES = 2
 #: How long a process of our own may take to start, on a machine that is busy with other work, seconds.
 START = 120.0
+#: How long they may take to end by themselves, seconds; then they are killed.
+CLOSE = 30.0
+#: How often a wait looks around, seconds.
+LOOK = 0.25
 #: How often processes of our own are tried to be started.
 STARTS = 3
 #: How long a scheduler has to answer, and to have a worker, seconds.
 ANSWER = 10.0
+T = TypeVar("T")
+
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 @contextmanager
-def client_of(mode: Mode) -> Iterator[Client]:
+def client_of(mode: Mode, stopped: Callable[[], bool] = bool) -> Iterator[Client]:
     """Return a client while entered; processes started for it end with it.
 
+    Args:
+        mode: Where tasks run.
+        stopped: Whether the person asked to stop, which ends the waiting for processes of our own.
+
     Raises:
+        Interrupted: The person asked to stop before they were there.
         UsageError: No scheduler answers, it has no worker, or its workers cannot run this memcell.
     """
     if mode.scheduler:
@@ -60,47 +78,131 @@ def client_of(mode: Mode) -> Iterator[Client]:
         "distributed.scheduler.http.routes": [],
         "distributed.worker.http.routes": [],
     }
+    if METHOD in multiprocessing.get_all_start_methods():
+        settings["distributed.worker.multiprocessing-method"] = METHOD
     security = own_security()
-    with _interrupts_kept_out():
-        if start_server(("distributed.nanny", *mode.imports), _usual_environment()):
-            settings["distributed.worker.multiprocessing-method"] = METHOD
-    with dask.config.set(settings), _private_folder() as scratch:
-        with _interrupts_kept_out():
-            cluster = _processes(mode.jobs, security, scratch)
-        with cluster, Client(cluster, set_as_default=False) as client:
-            yield client
+    with _own_words(), dask.config.set(settings), _private_folder() as scratch:
+        cluster = _processes(mode, security, scratch, stopped)
+        try:
+            with Client(cluster, set_as_default=False) as client:
+                yield client
+        finally:
+            pids = {nanny.pid for nanny in cluster.workers.values()}
+            # what was to be done is done, or what went wrong before this is what counts
+            with suppress(Exception):
+                within(CLOSE, cluster.close)
+            _kill({p for p in multiprocessing.active_children() if p.pid in pids})
 
 
-def _processes(jobs: int, security: Security, scratch: str) -> LocalCluster:
-    """Start the processes; one that dies while it is being started takes all with it, and they start again.
+def _processes(
+    mode: Mode, security: Security, scratch: str, stopped: Callable[[], bool]
+) -> LocalCluster:
+    """Start the processes; one that dies or hangs meanwhile takes all with it, and they start again.
 
     Raises:
         MemcellError: They do not start.
+        Interrupted: The person asked to stop.
     """
     reason = ""
-    for _ in range(STARTS):
+    for n in range(1, STARTS + 1):
+        others = _workers()
+        start = _Start(mode, security, scratch)
         try:
-            return LocalCluster(
-                n_workers=jobs,
+            return within(START, start, stopped)
+        except BaseException as error:
+            # one that hangs holds up what waits for it, and so may the server that all are forked from
+            start.given_up.set()
+            _kill(_workers() - others)
+            end_server()
+            if not isinstance(error, (AssertionError, OSError, RuntimeError)):
+                raise
+            reason = " ".join(str(error).split()) or type(error).__name__
+            if isinstance(error, TimeoutError) and n < STARTS:
+                warnings.warn(
+                    f"--jobs {mode.jobs}: the processes are not there after {START:.0f} s; they are ended "
+                    "and started again",
+                    stacklevel=2,
+                )
+    raise MemcellError(
+        f"--jobs {mode.jobs}: the processes do not start, {STARTS} times in a row ({reason}): something ends "
+        f"them, such as a limit on memory or on processes; fewer --jobs may do, or none"
+    )
+
+
+class _Start:
+    """A start of the processes, done in a thread of its own; one that was given up ends what comes late."""
+
+    def __init__(self, mode: Mode, security: Security, scratch: str) -> None:
+        self.mode, self.security, self.scratch = mode, security, scratch
+        self.given_up = threading.Event()
+
+    def __call__(self) -> LocalCluster:
+        with _interrupts_kept_out():
+            start_server(("distributed.nanny", *self.mode.imports), _usual_environment())
+            made = LocalCluster(
+                n_workers=self.mode.jobs,
                 threads_per_worker=1,
                 processes=True,
                 protocol="tls",
-                security=security,
+                security=self.security,
                 host="tls://127.0.0.1",
                 # any free port: a fixed one tells who runs what, and two runs at once would warn
                 dashboard_address="127.0.0.1:0",
                 memory_limit=0,
                 silence_logs=logging.CRITICAL,
-                local_directory=scratch,
+                local_directory=self.scratch,
                 # without it a process that hangs while it starts is waited for without end
                 death_timeout=START,
             )
-        except (OSError, RuntimeError, TimeoutError) as error:
-            reason = " ".join(str(error).split()) or type(error).__name__
-    raise MemcellError(
-        f"--jobs {jobs}: the processes do not start, {STARTS} times in a row ({reason}): something ends "
-        f"them, such as a limit on memory or on processes; fewer --jobs may do, or none"
-    )
+        if self.given_up.is_set():
+            made.close()
+        return made
+
+
+def _workers() -> set[BaseProcess]:
+    """Return the processes that Dask started from this one."""
+    return {p for p in multiprocessing.active_children() if p.name.startswith("Dask Worker")}
+
+
+def _kill(processes: Collection[BaseProcess]) -> None:
+    """End processes, also those that are stopped and see no other signal."""
+    for process in processes:
+        with suppress(OSError, ValueError):
+            process.kill()
+
+
+def within(seconds: float, call: Callable[[], T], stopped: Callable[[], bool] = bool) -> T:
+    """Return what a call gives that has no limit of time of its own, or raise what it raises.
+
+    Args:
+        seconds: How long it may take; one that takes longer is left to itself.
+        call: The call, done in another thread: this one goes on to see signals.
+        stopped: Whether the person asked to stop, which ends the waiting.
+
+    Raises:
+        TimeoutError: It took longer.
+        Interrupted: The person asked to stop.
+    """
+    came: SimpleQueue[Future[T]] = SimpleQueue()
+
+    def done() -> None:
+        found: Future[T] = Future()
+        try:
+            found.set_result(call())
+        except BaseException as error:
+            found.set_exception(error)
+        came.put(found)
+
+    threading.Thread(target=done, daemon=True).start()
+    until = time.monotonic() + seconds
+    while True:
+        if stopped():
+            raise Interrupted("stopped before anything was begun")
+        left = until - time.monotonic()
+        if left <= 0:
+            raise TimeoutError(f"no answer within {seconds:g} s")
+        with suppress(Empty):
+            return came.get(timeout=min(left, LOOK)).result()
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import CancelledError
+from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
@@ -21,7 +22,7 @@ from distributed import Client, Future, KilledWorker
 
 from memcell.errors import MemcellError
 from memcell.interrupt import Interrupted, Interrupts
-from memcell.jobs.clients import client_of
+from memcell.jobs.clients import client_of, within
 from memcell.jobs.tasks import JobTask, Mode, Outcome, Working, ask_to_stop, forget, on_worker
 from memcell.progress import Progress
 
@@ -58,7 +59,7 @@ def on_cluster(
     progress: Progress,
 ) -> None:
     """Run tasks on workers; see `memcell.jobs.run_tasks`."""
-    with Interrupts() as stop, client_of(mode) as client:
+    with Interrupts() as stop, client_of(mode, lambda: stop.requested) as client:
         batch = _Batch(client, function, on_result, progress, jobs=mode.jobs)
         try:
             batch.run(tasks, stop)
@@ -133,8 +134,8 @@ class _Batch:
         """Leave nothing behind on a cluster that others use."""
         try:
             if self.running:
-                self.client.cancel(list(self.running))
-            self.client.run(forget, self.name)
+                within(FETCH, lambda: self.client.cancel(list(self.running)))
+            within(FETCH, lambda: self.client.run(forget, self.name))
         except Exception:  # the cluster may be gone, and what went wrong first is what counts
             return
 
@@ -172,7 +173,7 @@ class _Batch:
     def _there(self) -> set[str]:
         """Return the addresses of the workers that are there."""
         try:
-            return set(self.client.nthreads())
+            return set(within(AWAY, self.client.nthreads))
         except OSError as error:
             raise _lost_cluster(" ".join(str(error).split())) from None
 
@@ -255,7 +256,10 @@ class _Batch:
             return None
         if future.status == "cancelled":
             raise _lost_cluster("it forgot a task")
-        error = future.exception()
+        try:
+            error = future.exception(timeout=FETCH)
+        except TimeoutError:  # it was begun again in this moment
+            return None
         if isinstance(error, KilledWorker):
             return None
         reason = " ".join(str(error).split())
@@ -291,7 +295,8 @@ class _Batch:
             Interrupted: Always.
         """
         until = time.monotonic() + GRACE
-        self.client.run(ask_to_stop, self.name, on_error="ignore")
+        with suppress(TimeoutError):  # a worker that does not answer keeps no other from saving
+            within(GRACE, lambda: self.client.run(ask_to_stop, self.name, on_error="ignore"))
         said = "stopped, and what was begun is saved"
         while self.running and time.monotonic() < until:
             for future in self._ended():

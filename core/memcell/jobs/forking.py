@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from multiprocessing import forkserver
 
@@ -34,6 +36,21 @@ def start_server(imports: Sequence[str], environment: Mapping[str, str]) -> bool
     with variables_set({**inner, NAMES: ",".join(imports)}):
         forkserver.ensure_running()
     return True
+
+
+def end_server() -> None:
+    """Kill it, where it runs: what waits for it goes on, and the next start makes another one."""
+    # there is no other way to get at it
+    pid = getattr(getattr(forkserver, "_forkserver", None), "_forkserver_pid", None)
+    if pid is None:
+        return
+    with suppress(OSError):
+        os.kill(pid, signal.SIGKILL)
+        # until it is dead, and not reaped: whoever starts the next one does that
+        if hasattr(os, "waitid"):
+            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        else:  # macOS
+            time.sleep(0.5)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
 
 import pytest
@@ -235,3 +236,92 @@ def test_processes_that_die_while_they_start_are_started_again(doing, collected,
         with pytest.raises(MemcellError, match=r"--jobs 1: the processes do not start"):
             collected([doing.Doing("a", "plain")], Mode(jobs=1))
         assert len(tried) == clients.STARTS
+
+
+def test_processes_that_hang_while_they_start_are_ended_and_started_again(
+    doing, collected, monkeypatch
+):
+    start, over = clients.LocalCluster, threading.Event()
+
+    def hanging(**how):
+        if not tried:
+            tried.append(how)
+            over.wait()
+        return start(**how)
+
+    tried = []
+    monkeypatch.setattr(clients, "LocalCluster", hanging)
+    usual = clients.within
+    monkeypatch.setattr(
+        clients, "within", lambda s, *rest: usual(s if tried else 0.5, *rest), raising=True
+    )
+    try:
+        with pytest.warns(UserWarning, match="ended and started again"):
+            assert collected([doing.Doing("a", "plain")], Mode(jobs=1))["a"].result == "a done"
+    finally:
+        over.set()
+
+
+def test_a_signal_ends_the_waiting_for_processes_that_hang(doing, monkeypatch):
+    over = threading.Event()
+
+    def hanging(**how):
+        os.kill(os.getpid(), signal.SIGINT)
+        over.wait()
+
+    monkeypatch.setattr(clients, "LocalCluster", hanging)
+    try:
+        with pytest.raises(Interrupted, match="before anything was begun"):
+            run_tasks(doing.do, [doing.Doing("a", "plain")], Mode(jobs=1), print)
+    finally:
+        over.set()
+
+
+class Silent:
+    """A client whose scheduler has stopped: nothing that is asked of it comes back."""
+
+    status = "running"
+
+    def __init__(self) -> None:
+        self.over = threading.Event()
+
+    def nthreads(self):
+        self.over.wait()
+
+    def run(self, *what, **how):
+        self.over.wait()
+
+
+@pytest.fixture
+def silent():
+    client = Silent()
+    yield client
+    client.over.set()
+
+
+def test_a_scheduler_that_stands_still_is_said_to_be_lost(silent, monkeypatch):
+    monkeypatch.setattr(cluster_module, "AWAY", 0.3)
+    batch = cluster_module._Batch(silent, print, print, SILENT, jobs=0)
+    with pytest.raises(MemcellError, match="connection to the scheduler is lost"):
+        batch._look()
+
+
+def test_workers_that_stand_still_hold_up_no_end(silent, monkeypatch):
+    monkeypatch.setattr(cluster_module, "GRACE", 0.3)
+    monkeypatch.setattr(cluster_module, "FETCH", 0.3)
+    batch = cluster_module._Batch(silent, print, print, SILENT, jobs=2)
+    with pytest.raises(Interrupted):
+        batch._stop()
+    batch.end()
+
+
+def test_a_call_is_waited_for_as_long_as_it_may_take():
+    assert clients.within(5, lambda: "here") == "here"
+    with pytest.raises(ZeroDivisionError):
+        clients.within(5, lambda: 1 // 0)
+    over = threading.Event()
+    with pytest.raises(TimeoutError, match=r"no answer within 0\.1 s"):
+        clients.within(0.1, over.wait)
+    with pytest.raises(Interrupted):
+        clients.within(5, over.wait, lambda: True)
+    over.set()
