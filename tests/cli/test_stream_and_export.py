@@ -281,3 +281,37 @@ def test_a_run_that_is_not_finished_is_not_exported(model, capfd, tmp_path):
     assert code == 1
     assert "--resume" in said
     assert not (half / "model.onnx").exists()
+
+
+NOISY = """
+import os, sys
+from memcell.inference.stepping import NetworkStepper
+usual = NetworkStepper.step
+def step(self, features):
+    print("a library prints")
+    os.write(1, b"compiled code prints\\n")
+    return usual(self, features)
+NetworkStepper.step = step
+from memcell.cli.main import run
+sys.exit(run(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize("form", ["jsonl", "tsv"])
+def test_what_a_library_prints_is_not_among_the_lines(model, night, form):
+    options = ["--file", str(night), "--speed", "max", "--lines", "steps", "--format", form]
+    ran = subprocess.run(
+        [sys.executable, "-c", NOISY, "stream", "microsleep", "--model", str(model), *options],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    lines = ran.stdout.splitlines()
+    if form == "jsonl":
+        kinds = [json.loads(line)["kind"] for line in lines]
+    else:
+        kinds = [line.split("\t")[0] for line in lines[1:]]
+    assert kinds[0] == "begin"
+    assert kinds.count("step") > 60
+    assert ran.stderr.count("a library prints") >= kinds.count("step")
+    assert ran.stderr.count("compiled code prints") >= kinds.count("step")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import IO, TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +46,8 @@ class StreamRequest:
         out: Folder for results; None where nothing is kept.
         stop: Whether the person asked to stop (Ctrl-C); asked often, at least twice a second.
         say: Receives lines for the person.
+        output: Where the app writes what it finds, one line each; None for the standard output. What
+            libraries print does not go there.
     """
 
     facts: Mapping[str, Any]
@@ -55,6 +57,7 @@ class StreamRequest:
     out: Path | None
     stop: Callable[[], bool]
     say: Callable[[str], object]
+    output: IO[str] | None = None
 
 
 @runtime_checkable

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import click
 
 from memcell.cli.app_command import AppGroup
 from memcell.cli.options import config_options, sections
+from memcell.cli.own_output import own_output
 from memcell.cli.terminal import echo
 from memcell.errors import UsageError
 from memcell.plugins import default_registry
@@ -29,14 +31,16 @@ def _command(app: AppSpec) -> click.Command:
             raise UsageError("which trained network? Type --model RUN, a run folder")
         from memcell.runs.stream import stream as stream_run
 
-        return stream_run(
-            app.name,
-            Path(model),
-            Path(out) if out else None,
-            sections(of_app, typed).get(_OWN, {}),
-            default_registry(),
-            lambda line: echo(line, err=True),
-        )
+        with own_output() as output:
+            return stream_run(
+                app.name,
+                Path(model),
+                Path(out) if out else None,
+                sections(of_app, typed).get(_OWN, {}),
+                default_registry(),
+                lambda line: echo(line, err=True),
+                None if sys.stdout is None else output,
+            )
 
     own: list[click.Parameter] = [
         click.Option(["--model"], metavar="RUN", help="The run folder of the trained network."),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from memcell.applications.streaming import Streaming, StreamRequest
 from memcell.errors import UsageError
@@ -26,6 +26,7 @@ def stream(
     options: Mapping[str, Any],
     registry: Registry,
     say: Say,
+    output: IO[str] | None = None,
 ) -> int:
     """Stream until the source ends or the person stops; memory is carried, on the CPU, in one thread.
 
@@ -36,6 +37,7 @@ def stream(
         options: Of the app's ``stream_config``.
         registry: What is installed.
         say: Receives lines for the person.
+        output: Where the app writes what it finds; None for the standard output.
 
     Returns:
         The exit code.
@@ -63,5 +65,6 @@ def stream(
             out=out,
             stop=lambda: interrupts.requested,
             say=say,
+            output=output,
         )
         return built.stream(asked)

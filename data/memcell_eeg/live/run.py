@@ -56,6 +56,7 @@ def stream(asked: StreamRequest, task: EegTask) -> int:
             asked.out,
             options.lines,
             options.format,
+            to=asked.output,
             say=asked.say,
             wait=source.trusted,  # a recording can wait for whoever reads the lines
             stop=asked.stop,
