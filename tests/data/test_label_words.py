@@ -32,7 +32,28 @@ NOBODY_SCORED = [
     *("artifact", "Artefact", "Lights off", "lights-on", "Recording starts", "Recording ends"),
     *("BAD_move", "bad segment", "boundary", "New Segment/", "no signal: last value repeated"),
 ]
-WAKE = ["wake", "Wake", "W", "awake", "Sleep stage W", "sleep stage wake", "stage W", "Stage 0"]
+WAKE = [
+    *(
+        "wake",
+        "Wake",
+        "W",
+        "awake",
+        "Sleep stage W",
+        "sleep stage wake",
+        "stage W",
+        "Stage 0",
+        "S0",
+    ),
+    *(
+        "Wach",
+        "SLEEP-S0",
+        "Stade W",
+        "\N{LATIN CAPITAL LETTER E WITH ACUTE}veil",
+        "eveil",
+        "VEILLE",
+    ),
+    "E\N{COMBINING ACUTE ACCENT}veil",
+]
 
 
 def interval(label, onset=0.0, duration=1.0):
@@ -80,6 +101,8 @@ def test_every_name_of_wake_is_negative(word) -> None:
     [
         ("N1", "Sleep stage 1"), ("N1", "sleep stage N1"), ("S2", "Sleep stage 2"), ("N3", "Sleep stage 4"),
         ("REM", "Sleep stage R"), ("Sleep stage N2", "n2"), ("Sleep stage R", "REM"),
+        ("N1", "Stade 1"), ("N2", "Schlafstadium 2"), ("S1", "Stage 1 sleep"), ("N3", "SLEEP-S4"),
+        ("N1", "stade de sommeil N1"), ("REM", "Stadium REM"),
     ],
 )  # fmt: skip
 def test_a_stage_is_found_by_its_other_names(typed, found) -> None:
@@ -88,7 +111,19 @@ def test_a_stage_is_found_by_its_other_names(typed, found) -> None:
 
 
 @pytest.mark.parametrize(
-    "slip", ["mircosleep", "microslep", "mikrosleep", "MS", "MSE", "nap", "Schlaf", "1"]
+    "slip",
+    [
+        "mircosleep",
+        "microslep",
+        "mikrosleep",
+        "MS",
+        "MSE",
+        "nap",
+        "Schlaf",
+        "1",
+        "Sekundenschlaf",
+        "R",
+    ],
 )
 def test_a_word_that_nobody_knows_is_not_taught_as_wake(slip) -> None:
     words = Counter({"microsleep": 99, slip: 1})

@@ -13,15 +13,21 @@ import unicodedata
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+_ACCENTS = re.compile("[\u0300-\u036f]")
 _DROPPED = re.compile(r"[^\w?]|_")
-_STAGE = re.compile(r"^(?:sleep)?stage(.+)$")
+_STAGE = re.compile(
+    r"^(?:sleep|schlaf)?(?:stages?|stade|stadium|stadio)(?:de|du|di)?(?:sommeil|sonno)?(.+?)(?:sleep)?$"
+)
 _STAGES = {
-    "wake": ("wake", "w", "awake", "wakefulness", "waking"),
-    "n1": ("n1", "s1", "nrem1"),
-    "n2": ("n2", "s2", "nrem2"),
+    "wake": (
+        *("wake", "w", "awake", "wakefulness", "waking", "s0", "sleeps0"),
+        *("wach", "wachzustand", "eveil", "veille", "veglia", "vigilia", "despierto"),
+    ),
+    "n1": ("n1", "s1", "nrem1", "sleeps1"),
+    "n2": ("n2", "s2", "nrem2", "sleeps2"),
     # stages 3 and 4 of 1968 are N3 of 2007
-    "n3": ("n3", "s3", "s4", "n4", "nrem3", "nrem4"),
-    "rem": ("rem",),
+    "n3": ("n3", "s3", "s4", "n4", "nrem3", "nrem4", "sleeps3", "sleeps4"),
+    "rem": ("rem", "sleeprem"),
 }
 #: What a stage may be called behind the word "stage" alone.
 _AFTER_STAGE = {"0": "wake", "1": "n1", "2": "n2", "3": "n3", "4": "n3", "r": "rem", "5": "rem"}
@@ -51,6 +57,7 @@ _UNSCORED = frozenset(
         "artifact",
         "artifacts",
         "artefact",
+        "artefakt",
         "artefacts",
         "lightsoff",
         "lightson",
@@ -76,16 +83,20 @@ _UNSCORED_BEGINNINGS = ("bad", "nosignal")
 #: Words of a scoring other than sleep stages, of which the data of this package is made.
 _SCORED = ("drowsy", "candidate", "one-sided", "microsleep", "blink", "eyes open", "eyes closed")
 #: Abbreviations that are asked about, never decided.
-_MEANT = {"ms": "microsleep", "mse": "microsleep", "microsleepepisode": "microsleep"}
+_MEANT = {
+    **dict.fromkeys(("ms", "mse", "microsleepepisode", "microsleeps"), "microsleep"),
+    **dict.fromkeys(("mikroschlaf", "sekundenschlaf", "microsommeil", "microsueno"), "microsleep"),
+}
 
 
 def folded(word: str) -> str:
-    """Return a word without case, blanks, dashes and other signs but the question mark.
+    """Return a word without case, accents, blanks, dashes and other signs but the question mark.
 
     >>> folded(" Micro\N{NON-BREAKING HYPHEN}Sleep\N{NO-BREAK SPACE}")
     'microsleep'
     """
-    plain = unicodedata.normalize("NFKC", word).casefold()
+    parts = unicodedata.normalize("NFKD", word.casefold())
+    plain = _ACCENTS.sub("", parts).casefold()
     return _DROPPED.sub("", plain) or plain.strip()
 
 
