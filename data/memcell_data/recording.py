@@ -24,12 +24,14 @@ class Channel:
         kind: ``"eeg"``, ``"eog"``, ``"emg"``, ``"ecg"`` or ``"misc"``.
         rate: Samples a second, Hz.
         unit: As the file has it, or that in which the format holds all samples; empty where there is none.
+        bad: It is marked as bad, by the file itself or the BIDS table beside it.
     """
 
     name: str
     kind: str
     rate: float
     unit: str = ""
+    bad: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

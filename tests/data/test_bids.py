@@ -109,7 +109,7 @@ def test_bad_channels_are_said(root):
     lines = table.read_text(encoding="utf-8-sig").splitlines()
     at = lines[0].split("\t").index("status")
     cells = lines[1].split("\t")
-    cells[at] = "bad"
+    cells[0], cells[at] = cells[0].lower(), "Bad"
     table.write_text("\n".join([lines[0], "\t".join(cells), *lines[2:]]) + "\n", encoding="utf-8")
     _, found = opened(root)
     (said,) = found[0].read(["O1", "O2"]).warnings
@@ -119,7 +119,8 @@ def test_bad_channels_are_said(root):
     blocks = list(found[0].blocks(["O1"], seconds=3, warn=told.append))
     assert sum(b.values.shape[1] for b in blocks) == 2000
     assert told == [said]
-    assert read_channels(table).bad == {"O1"}
+    assert read_channels(table).bad == {"o1"}
+    assert [c.name for c in found[0].channels if c.bad] == ["O1"]
 
 
 def test_a_unit_that_only_the_table_tells_is_used(root):

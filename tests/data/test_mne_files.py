@@ -121,3 +121,15 @@ def test_eeglab_boundary(tmp_path):
     signal = recording.read(["O1"])
     assert np.allclose(signal.values, values, atol=1e-3)
     assert [s.start for s in signal.segments] == [0, 400]
+
+
+def test_channels_that_a_fif_marks_bad_are_said(tmp_path):
+    made, _ = raw()
+    made.info["bads"] = ["O1"]
+    path = tmp_path / "bads_raw.fif"
+    made.save(path, verbose="error")
+    recording = open_recording(path)
+    assert [c.bad for c in recording.channels] == [True, False, False]
+    (said,) = recording.read(["O1", "E1"]).warnings
+    assert said == "bads_raw.fif: channel 'O1' is marked bad in the file"
+    assert recording.read(["E1"]).warnings == ()

@@ -184,3 +184,23 @@ def test_another_reference_is_named_for_each_recording_and_once_for_a_training(
     lines = otherwise_measured_in(["O1", "O2"], choice, three)
     assert ["in 1 of 3 recordings (second)" in line for line in lines] == [True, False]
     assert "'O1-LE'" in lines[1]
+
+
+def marked(recording_of, name, *bad):
+    made = recording(recording_of, ["O1", "O2", "E1"], name)
+    return replace(made, channels=tuple(replace(c, bad=c.name in bad) for c in made.channels))
+
+
+def test_auto_leaves_out_what_is_marked_bad_in_half_of_the_recordings(recording_of) -> None:
+    once, twice = (
+        [marked(recording_of, f"r{k}", *(["O1"] if k < n else [])) for k in range(4)]
+        for n in (1, 2)
+    )
+    assert choose(["auto"], once).names == ("O1", "O2", "E1")
+    choice = choose(["auto"], twice)
+    assert choice.names == ("O2", "E1")
+    assert "without O1, marked bad in half of the recordings or more" in choice.reason
+    # one that is asked for is taken
+    assert choose(["O1"], twice).names == ("O1",)
+    with pytest.raises(DataError, match=r"EEG channels are marked bad in 'r' \(O1, O2\)"):
+        choose(["auto"], [marked(recording_of, "r", "O1", "O2")])

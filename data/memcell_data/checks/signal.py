@@ -11,7 +11,7 @@ from memcell.errors import DataError
 from memcell_data import channels as names_of
 from memcell_data.checks.labels import labels_of
 from memcell_data.checks.samples import look_at
-from memcell_data.formats.reader import SignalFile, signal_file
+from memcell_data.formats.reader import SignalFile, marked_bad, signal_file
 from memcell_data.recording import Channel
 from memcell_data.tables.bids import described
 
@@ -55,8 +55,8 @@ def report_of(
     chosen, missing, measured = _chosen(path, channels, wanted)
     bad = {c.name: problems[c.name] for c in chosen if c.name in problems}
     remarks = [*(plain(path, line) for line in file.remarks()), *measured]
-    if table is not None:
-        remarks += [plain(path, line) for line in table.bad_among(path, [c.name for c in chosen])]
+    said = marked_bad(path, file.channels(), [c.name for c in chosen])
+    remarks += [plain(path, line) for line in said]
     gaps = file.gaps()
     if samples:
         good = [c for c in chosen if c.name not in bad]

@@ -66,6 +66,7 @@ class MneFile:
     def channels(self) -> tuple[Channel, ...]:
         """Return its channels; those that are no voltage are of kind ``"misc"``."""
         rate = float(self._raw.info["sfreq"])
+        bad = set(self._raw.info["bads"])
         told = {n: str(u) for n, u in self._opened.units.items() if u != "n/a"}
         always = _UNITS.get(self.format(), "")
         return tuple(
@@ -74,6 +75,7 @@ class MneFile:
                 kind=self._kind(name, kind),
                 rate=rate,
                 unit=told.get(name) or (always if kind in _KINDS else ""),
+                bad=name in bad,
             )
             for name, kind in self._types().items()
         )

@@ -78,20 +78,38 @@ class ReadFile:
 
     def __call__(self, names: Sequence[str]) -> Signal:
         """Return the channels in microvolts; see `memcell_data.formats.edf.reading.EdfFile.read`."""
-        signal = signal_file(self.path, unit=self.unit).read(names)
-        return replace(signal, warnings=(*signal.warnings, *self._bad(signal.channels)))
+        file = signal_file(self.path, unit=self.unit)
+        signal = file.read(names)
+        said = marked_bad(self.path, file.channels(), signal.channels)
+        return replace(signal, warnings=(*signal.warnings, *said))
 
     def blocks(
         self, names: Sequence[str], seconds: float, warn: Callable[[str], object]
     ) -> Iterator[Block]:
         """Yield the channels in microvolts; see `memcell_data.formats.edf.reading.EdfFile.blocks`."""
-        for line in self._bad(names):
+        file = signal_file(self.path, unit=self.unit)
+        for line in marked_bad(self.path, file.channels(), names):
             warn(line)
-        yield from signal_file(self.path, unit=self.unit).blocks(names, seconds, warn)
+        yield from file.blocks(names, seconds, warn)
 
-    def _bad(self, names: Sequence[str]) -> list[str]:
-        table = described(self.path)
-        return [] if table is None else table.bad_among(self.path, names)
+
+def marked_bad(path: Path, channels: Sequence[Channel], names: Sequence[str]) -> list[str]:
+    """Return a line for each of some channels that is marked as bad.
+
+    Args:
+        path: The recording.
+        channels: All of its channels, as its file describes them.
+        names: Those that are used.
+    """
+    table = described(path)
+    lines = []
+    for name in names:
+        at = [c for c in channels if c.name.strip() == name.strip()]
+        if table is not None and table.is_bad(name):
+            lines.append(f"{path.name}: channel '{name}' is marked bad in {table.path.name}")
+        elif any(c.bad for c in at):
+            lines.append(f"{path.name}: channel '{name}' is marked bad in the file")
+    return lines
 
 
 def signal_file(path: Path, *, unit: str = "") -> SignalFile:

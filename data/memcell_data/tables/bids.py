@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from memcell.errors import DataError
-from memcell_data.channels import is_reference
+from memcell_data.channels import is_reference, plain
 from memcell_data.recording import Channel
 from memcell_data.tables.label_tables import text_of
 
@@ -43,18 +43,14 @@ class ChannelTable:
     units: dict[str, str]
     bad: frozenset[str]
 
-    def bad_among(self, recording: Path, names: Iterable[str]) -> list[str]:
-        """Return a line for each of the channels that is marked bad."""
-        return [
-            f"{recording.name}: channel '{name}' is marked bad in {self.path.name}"
-            for name in names
-            if name.strip() in self.bad
-        ]
+    def is_bad(self, name: str) -> bool:
+        """Whether a channel is marked as bad, whatever case its name has in the table."""
+        return plain(name) in {plain(bad) for bad in self.bad}
 
     def apply(self, channels: tuple[Channel, ...]) -> tuple[Channel, ...]:
-        """Return channels with the kinds of the table; those it does not name keep theirs."""
+        """Return channels with the kinds and marks of the table; those it does not name keep theirs."""
         return tuple(
-            Channel(name=c.name, kind=self._kind(c), rate=c.rate, unit=c.unit) for c in channels
+            replace(c, kind=self._kind(c), bad=c.bad or self.is_bad(c.name)) for c in channels
         )
 
     def _kind(self, channel: Channel) -> str:

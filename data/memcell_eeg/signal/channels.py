@@ -215,7 +215,38 @@ def _automatic(recordings: Sequence[Recording]) -> tuple[list[Channel], str]:
         )
     rate = Counter(c.rate for c in eeg).most_common(1)[0][0]
     wanted = [c for c in first.channels if c.kind in ("eeg", "eog") and c.rate == rate]
-    common = _common(wanted, recordings)
+    found = _common(wanted, recordings)
+    bad = _mostly_bad(found, recordings)
+    common = [c for c in found if c not in bad]
+    often = "in half of the recordings or more" if len(recordings) > 1 else f"in '{first.name}'"
+    if bad and not any(c.kind == "eeg" for c in common):
+        raise DataError(
+            f"the EEG channels are marked bad {often} ({_named(bad)}); choose by name with --channels, or "
+            "leave out the recordings that differ."
+        )
+    without = f", without {_named(bad)}, marked bad {often}" if bad else ""
+    picked, reason = _at_most([c for c in wanted if c not in bad], common, recordings)
+    return picked, reason + without
+
+
+def _mostly_bad(channels: Sequence[Channel], recordings: Sequence[Recording]) -> list[Channel]:
+    """Return which of the channels that all recordings have are marked bad in half of them or more."""
+    marked = [r for r in recordings if any(c.bad for c in r.channels)]
+    if 2 * len(marked) < len(recordings):
+        return []
+    times = [sum(locate([_tidy(c.name)], r)[0].bad for r in marked) for c in channels]
+    return [c for c, n in zip(channels, times, strict=True) if 2 * n >= len(recordings)]
+
+
+def _named(channels: Sequence[Channel]) -> str:
+    return ", ".join(_tidy(c.name) for c in channels)
+
+
+def _at_most(
+    wanted: Sequence[Channel], common: list[Channel], recordings: Sequence[Recording]
+) -> tuple[list[Channel], str]:
+    """Return all that recordings have in common, or of very many a selection, and how it was made."""
+    first = recordings[0]
     if not any(c.kind == "eeg" for c in common):
         raise DataError(
             f"no EEG channel is in all {len(recordings)} recordings. {_listed(first)}; "
