@@ -17,7 +17,7 @@ from memcell.backends import Layer, StepMasks
 from memcell.recurrent import CarriedState, Normalizer, NormWindow, StatePolicy
 from memcell.recurrent.norms import SiteNorms
 from memcell.sequences.batch import Batch
-from memcell.testing.trace_cell import TraceCell
+from memcell.testing.trace_parts import TraceCell
 from memcell.training.memory import RunMemory
 from memcell_compiler.identity import identity
 from memcell_plugins.normalizers.batch import BatchNorm

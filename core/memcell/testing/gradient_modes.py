@@ -13,7 +13,7 @@ from memcell.sequences import WindowTable, collate
 from memcell.testing.failure import must_work, require
 from memcell.testing.numbers import distance, noise, seeded
 from memcell.testing.policies.harness import FEATURES, HIDDEN, recordings
-from memcell.testing.trace_cell import TraceCell
+from memcell.testing.trace_parts import TraceCell
 from memcell.training.gradients.mode import GradientMode
 
 BuildMode = Callable[[int], GradientMode]

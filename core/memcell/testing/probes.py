@@ -33,7 +33,7 @@ from memcell.settings.options import TrainingConfig
 from memcell.testing.failure import must_work, require
 from memcell.testing.numbers import seeded
 from memcell.testing.policies.harness import FEATURES, HIDDEN, recordings, stream_order
-from memcell.testing.trace_cell import TraceCell
+from memcell.testing.trace_parts import TraceCell
 from memcell.training.gradients.mode import GradientMode
 from memcell.training.parts import TrainingParts
 from memcell.training.trainer import Trainer

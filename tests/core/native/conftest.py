@@ -155,7 +155,7 @@ def same_bits(a, b):
 
 
 class Agreement:
-    """Compares a window through both unrolls, run twice on buffers that hold something else before."""
+    """Asserts that a window has the same numbers through both unrolls, whatever buffers held before."""
 
     Window = Window
     cell = staticmethod(build_cell)
@@ -179,4 +179,5 @@ class Agreement:
 
 @pytest.fixture
 def agree():
+    """``agree(cell, norms, window)`` fails where generated code and the eager loop differ."""
     return Agreement()

@@ -14,7 +14,7 @@ from torch.utils._python_dispatch import _get_current_dispatch_mode
 from memcell.recurrent.cell import Cell, TorchForm
 from memcell.testing import CELL_CHECKS, CheckFailed
 from memcell.testing import cells as checks
-from memcell.testing.trace_cell import TraceCell
+from memcell.testing.trace_parts import TraceCell
 
 
 class State(NamedTuple):

@@ -11,7 +11,7 @@ from memcell.backends.choose import EAGER
 from memcell.recurrent.refusals import Unsupported
 from memcell.testing import CheckFailed
 from memcell.testing.cells import chosen_backend_equals_eager
-from memcell.testing.trace_cell import TraceCell
+from memcell.testing.trace_parts import TraceCell
 
 
 class Double:

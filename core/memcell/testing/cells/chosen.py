@@ -27,7 +27,7 @@ from memcell.recurrent.window_call import WindowCall
 from memcell.testing.cells.made import BuildCell, made
 from memcell.testing.failure import line_of, require
 from memcell.testing.numbers import noise, seeded
-from memcell.testing.trace_norm import TraceNorm
+from memcell.testing.trace_parts import TraceNorm
 
 
 class _Kind(NamedTuple):

@@ -9,7 +9,7 @@ from memcell.plugins.specs import NormalizerSpec
 from memcell.testing.failure import must_work, require
 from memcell.testing.normalizers.made import BuildNormalizer, lanes_for, made
 from memcell.testing.numbers import noise, seeded
-from memcell.testing.trace_cell import TraceCell
+from memcell.testing.trace_parts import TraceCell
 
 _STEPS, _INPUT, _HIDDEN = 10, 3, 4
 

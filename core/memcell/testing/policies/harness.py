@@ -18,7 +18,7 @@ from memcell.recurrent.state import State
 from memcell.sequences import Batch, TimeSeries, WindowTable, collate, window_table
 from memcell.testing.failure import require
 from memcell.testing.numbers import seeded
-from memcell.testing.trace_cell import TraceCell
+from memcell.testing.trace_parts import TraceCell
 from memcell.training.memory import RunMemory
 
 BuildPolicy = Callable[[], StatePolicy]
