@@ -303,7 +303,7 @@ def test_other_tools_are_checked_again(make, monkeypatch):
     first = make("plain", training=AUTO)
     with pytest.raises(Interrupted):
         first.train(StopAfter(1))
-    monkeypatch.setattr("memcell.training.trainer.generated_by", lambda: "another compiler")
+    monkeypatch.setattr("memcell.training.resuming.generated_by", lambda: "another compiler")
     again = make("plain", resume=True, training=AUTO)
     again.train()
     assert len(again.said) == 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from memcell.applications.app import Task
 from memcell.backends import BackendWarning
 from memcell.backends.first_window import FirstWindow
 from memcell.backends.subnormal import flushed
-from memcell.errors import CheckpointError, Diverged, MemcellError
+from memcell.errors import Diverged, MemcellError
 from memcell.files.reading import refusing
 from memcell.inference.inference import mean_loss, probabilities
 from memcell.interrupt import Interrupted, Interrupts
@@ -31,15 +31,14 @@ from memcell.recurrent.policy import CarriedState
 from memcell.reports.numbers import counted
 from memcell.sequences import Batch, Ends, WindowTable, collate
 from memcell.settings.options import TrainingConfig
-from memcell.training.fits import compare, shapes_of
-from memcell.training.foreign import generated_by
 from memcell.training.memory import RunMemory
 from memcell.training.observing import Observer, TrainingFolder, UpdateEvent
 from memcell.training.optimization import averaged, learning_rate, take_averages
 from memcell.training.parts import TrainingParts
 from memcell.training.processes import ALONE, Processes
+from memcell.training.resuming import load_state, state_of
 from memcell.training.seeds import epoch_rng, lengths_rng, mask_generator, run_generator
-from memcell.training.state import Position, TrainingState, load_optimizer, read_state, write_state
+from memcell.training.state import Position, read_state, write_state
 from memcell.training.window_statistics import class_totals, readout_gradients
 
 
@@ -393,32 +392,7 @@ class Trainer:
         carried = {name: t.cpu() for name, t in self.parts.policy.memory_dict().items()}
         each = self.processes.each((carried, self.memory.generator.get_state()))
         if self.processes.main:
-            write_state(self.folder.checkpoint, self.state(each))
-
-    def state(self, memories: Sequence[tuple[dict[str, Tensor], Tensor]]) -> TrainingState:
-        """Return everything that decides what comes next.
-
-        Args:
-            memories: What each process's policy carries, and the state of its random numbers.
-        """
-        settled = self.foreign and self.first_window is None
-        return TrainingState(
-            position=self.at,
-            metrics_size=self.folder.metrics_size(),
-            network=self.network.state_dict(),
-            best=self.best,
-            optimizer=self.parts.optimizer.state_dict(),
-            memories=[carried for carried, _ in memories],
-            generators=[generator for _, generator in memories],
-            sampler=self.parts.sampler.state_dict(),
-            observer=None if self.observer is None else self.observer.state_dict(),
-            first_window={
-                "eager_because": self.network.recurrent.each[0].eager_because,
-                "generated_by": f"{self.foreign}, {generated_by()}",
-            }
-            if settled
-            else None,
-        )
+            write_state(self.folder.checkpoint, state_of(self, each))
 
     def restore(self) -> None:
         """Go back to the checkpoint of the folder.
@@ -428,41 +402,7 @@ class Trainer:
         """
         state = read_state(self.folder.checkpoint)
         with refusing(self.folder.checkpoint):
-            self._load(state)
-
-    def _load(self, state: TrainingState) -> None:
-        processes, device = self.processes, self.network.device
-        if len(state.memories) != processes.count:
-            raise CheckpointError(
-                f"'{self.folder.checkpoint}' holds the memory of {len(state.memories)} process(es), and "
-                f"{processes.count} go on with it: start as many as it began with"
-            )
-        self.at = state.position
-        wanted = shapes_of(self.network)
-        for weights in (state.network, *([state.best] if state.best else [])):
-            found = {name: (t.dtype, tuple(t.shape)) for name, t in weights.items()}
-            compare(self.folder.checkpoint, found, wanted)
-        self.network.load_state_dict(state.network)
-        self.best = {k: v.to(device) for k, v in state.best.items()}
-        load_optimizer(self.parts.optimizer, state.optimizer)
-        carried = {k: v.to(device) for k, v in state.memories[processes.rank].items()}
-        self.parts.policy.load_memory_dict(carried, self.network.start.template)
-        self.memory.generator.set_state(state.generators[processes.rank])
-        self.memory.update, self.memory.epoch = self.at.update, self.at.epoch
-        self.parts.sampler.load_state_dict(state.sampler)
-        self._load_first_window(state.first_window)
-        if processes.main:
-            self.folder.cut_metrics(state.metrics_size)
-        if self.observer is not None and state.observer is not None:
-            self.observer.load_state_dict(state.observer, self.at.update)
-
-    def _load_first_window(self, found: Mapping[str, str] | None) -> None:
-        """Run as the run has run so far; where other tools would generate the code, check it again."""
-        if found is None or not self.foreign:
-            return
-        same = found["generated_by"] == f"{self.foreign}, {generated_by()}"
-        if found["eager_because"] or same:
-            self.run_eagerly(str(found["eager_because"])[:500])
+            load_state(self, state)
 
 
 def _silent(line: str) -> None:
