@@ -22,6 +22,7 @@ PACKAGES = {
     "memcell_data": ROOT / "data",
     "memcell_eeg": ROOT / "data",
     "memcell_microsleep": ROOT / "apps/microsleep",
+    "memcell_sleep": ROOT / "apps/sleep",
     "memcell_memory_tasks": ROOT / "apps/memory_tasks",
     "memcell_benchmarks": ROOT / "apps/benchmarks",
 }
@@ -80,6 +81,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("memcell_eeg.reports",),
     ("memcell_eeg",),
     ("memcell_microsleep",),
+    ("memcell_sleep",),
     ("memcell_memory_tasks",),
     ("memcell_benchmarks",),
 )

@@ -116,6 +116,24 @@ def _with_ears(name: str) -> str:
     return f"{d.site}-{_EARS.get(d.against, d.against)}" if d.against else d.site
 
 
+def alternatives(wanted: str) -> list[str]:
+    """Return the names and patterns, the first that is there being meant, of ``"Pz or Oz or Cz-*"``.
+
+    >>> alternatives("Pz-Oz or Pz or Pz-*")
+    ['Pz-Oz', 'Pz', 'Pz-*']
+    """
+    return [word.strip() for word in wanted.split(" or ")]
+
+
+def in_short(wanted: str) -> str:
+    """Return what is asked for as a person reads it: each electrode of several alternatives once.
+
+    >>> in_short("Pz-Oz or Pz or Pz-*")
+    'Pz-Oz or Pz'
+    """
+    return " or ".join(dict.fromkeys(w.removesuffix("-*") for w in alternatives(wanted)))
+
+
 def taken(wanted: str, name: str) -> str:
     """Return what must be said where channel ``name`` is taken for ``wanted``; empty where it is the same.
 
@@ -124,8 +142,11 @@ def taken(wanted: str, name: str) -> str:
     >>> taken("O1", "EEG O1-LE")
     "'O1' (no reference is given) is taken from 'EEG O1-LE' (against linked ears)"
     """
-    if _measured(wanted) == _measured(name):
+    first, *others = alternatives(wanted)
+    if _measured(first) == _measured(name):
         return ""
+    if others:
+        return f"'{name.strip()}' stands for '{first}'"
     ours, theirs = (Derivation.of(n).reference for n in (wanted, name))
     return f"'{wanted.strip()}' ({ours}) is taken from '{name.strip()}' ({theirs})"
 
@@ -164,7 +185,8 @@ def find(wanted: str, names: Sequence[str], where: str) -> int:
     names (``T5`` is ``P7``); then whichever reference all channels share (``O1-LE``, ``O1-AVG``), and with
     ear lobe and mastoid for each other (``O1-A2``, ``O1-M2``): `taken` says what must be said of these.
     Against another electrode (``O1-Cz``) it is another signal. The first way that finds any must find just
-    one.
+    one. Of alternatives (``Pz or Oz or Cz-*``, the last against any other electrode) the first that is there
+    is meant, of the channels that a pattern stands for the first.
 
     Args:
         wanted: The name as typed.
@@ -174,6 +196,9 @@ def find(wanted: str, names: Sequence[str], where: str) -> int:
     Raises:
         DataError: No channel has this name, or several have.
     """
+    several = alternatives(wanted)
+    if len(several) > 1:
+        return _first_of(several, names, where)
     ways: tuple[Callable[[str], object], ...] = (
         lambda n: n.strip(" \0"),
         plain,
@@ -192,9 +217,28 @@ def find(wanted: str, names: Sequence[str], where: str) -> int:
                 f"{where}: channel '{wanted}' is ambiguous: {places}. Rename one of them in the file, "
                 "or choose another channel."
             )
-    listed = ", ".join(name.strip() for name in names[:40]) + (", ..." if len(names) > 40 else "")
     near = _otherwise(wanted, names) or _near(wanted, names)
-    raise DataError(f"{where} has no channel '{wanted}'.{near} It has: {listed or 'none'}.")
+    raise DataError(f"{where} has no channel '{wanted}'.{near} It has: {_listed(names)}.")
+
+
+def _first_of(several: Sequence[str], names: Sequence[str], where: str) -> int:
+    for word in several:
+        patterned = "*" in word
+        hits = (
+            matching(word, names)
+            if patterned
+            else [i for i, name in enumerate(names) if _bare(name) == _bare(word)]
+        )
+        if hits:
+            return hits[0]
+    raise DataError(
+        f"{where} has no channel {in_short(' or '.join(several))}. It has: {_listed(names)}."
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    listed = ", ".join(name.strip() for name in names[:40]) + (", ..." if len(names) > 40 else "")
+    return listed or "none"
 
 
 def _otherwise(wanted: str, names: Sequence[str]) -> str:

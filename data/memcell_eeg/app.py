@@ -229,6 +229,7 @@ class EegApp:
             drop_unweighted=config.around_transitions,
             protocol=made.protocol.name,
             notes=(
+                *([f"what the model knows: {self.detects.knows}"] if self.detects.knows else []),
                 *said,
                 *few(getattr(dataset, "problems", ())),
                 *lines,
@@ -243,6 +244,7 @@ class EegApp:
             tables={WHO: who.table(), **_left_out(made)},
             facts={
                 "app": self.detects.name,
+                **({"knows": self.detects.knows} if self.detects.knows else {}),
                 "dataset": card.name,
                 "simulated": simulated,
                 "protocol": made.protocol.facts(),
@@ -286,6 +288,15 @@ class EegApp:
         assert self.dataset is not None
         protocols, recordings = self.detects.protocols, self.dataset.recordings()
         return under(task, str(options["protocol"]), protocols, recordings, self.config)
+
+    def unseen(self, facts: Mapping[str, Any], progress: Progress = SILENT) -> Task:
+        """Return all labelled recordings as a test split; see `memcell_eeg.preparation.unseen`."""
+        from memcell_eeg.preparation.unseen import unseen
+
+        if self.dataset is None:
+            raise DataError("no data set was given; type --data NAME or --data PATH.")
+        scores = (self.main_score, self.shown_scores)
+        return unseen(self.detects, self.config, self.dataset, facts, progress, scores)
 
     def scores(
         self,

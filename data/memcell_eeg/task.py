@@ -19,6 +19,8 @@ class EegTask:
         background: The other class.
         config: Its options.
         protocols: Which labels count as which class, where it has scoring protocols of its own.
+        knows: What every output says of its models: what they tell apart, and what they do not know; empty
+            where the names say it.
         rhythm: The wave that begins with an event, and its frequency in Hz: what delays are given for.
     """
 
@@ -27,4 +29,5 @@ class EegTask:
     background: str = "background"
     config: type[EegConfig] = EegConfig
     protocols: Protocols = field(default_factory=Protocols)
+    knows: str = ""
     rhythm: tuple[str, float] = ("theta", 6.0)

@@ -120,3 +120,31 @@ def test_the_closest_way_wins():
 )
 def test_kinds(name, kind):
     assert kind_of(name) == kind
+
+
+@pytest.mark.parametrize(
+    ("names", "taken_one"),
+    [
+        (["EOG", "EEG Pz-Oz", "EEG Fpz-Cz"], "EEG Pz-Oz"),
+        (["O1", "Pz"], "Pz"),
+        (["C3-M2", "C4-M1"], "C3-M2"),
+        (["EEG C3-REF", "O1-A2"], "O1-A2"),
+        (["C3-P3", "C3"], "C3"),
+    ],
+)
+def test_of_alternatives_the_first_that_is_there_is_meant(names, taken_one):
+    wanted = "Pz-Oz or Pz or Pz-* or O1 or O1-* or C3 or C3-*"
+    assert names[find(wanted, names, "a.edf")] == taken_one
+
+
+def test_none_of_the_alternatives_names_each_electrode_once():
+    with pytest.raises(DataError) as refused:
+        find("Pz-Oz or Pz or Pz-* or Cz or Cz-*", ["EOG left", "Fpz-Cz"], "a.edf")
+    said = "a.edf has no channel Pz-Oz or Pz or Cz. It has: EOG left, Fpz-Cz."
+    assert str(refused.value) == said
+
+
+def test_another_channel_than_the_first_of_alternatives_is_said():
+    wanted = "Pz-Oz or C3 or C3-*"
+    assert taken(wanted, "EEG Pz-Oz") == ""
+    assert taken(wanted, "C3-A1") == "'C3-A1' stands for 'Pz-Oz'"

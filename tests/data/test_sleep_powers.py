@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from memcell.applications.datasets import DataUnavailable
-from memcell.errors import DataError
+from memcell.errors import ConfigError, DataError
 from memcell_data.datasets.configs import SleepPowersConfig
 from memcell_data.datasets.recognise import is_sleep_powers
 from memcell_data.datasets.sleep_hypnogram import read_hypnogram
@@ -153,3 +153,41 @@ def test_the_real_hypnograms_are_the_published_ones(real_data):
     published = {line.split()[1]: line.split()[0] for line in lines}
     for path in folder.glob("*-Hypnogram.edf"):
         assert hashlib.sha1(path.read_bytes()).hexdigest() == published[path.name]
+
+
+def test_relative_powers_are_those_of_one_channel_less_their_mean(nights):
+    nights.write()
+    config = SleepPowersConfig(path=str(nights.folder), relative=True)
+    (night,) = SleepPowers(config).recordings()
+    made = night.features()
+    logs = np.log(nights.arrays()["power"].astype(float)[:, 1, :4])
+    assert made.names == tuple(f"relative {b}" for b in ("delta", "theta", "alpha", "beta"))
+    assert made.values == pytest.approx(logs - logs.mean(axis=1, keepdims=True))
+    assert made.step_seconds == 30
+
+
+def test_short_steps_have_the_powers_of_the_30_s_before_their_end(nights):
+    nights.write()
+    config = SleepPowersConfig(path=str(nights.folder), relative=True, step=5)
+    (night,) = SleepPowers(config).recordings()
+    made = night.features()
+    assert made.step_seconds == 5
+    assert len(made.times) == 6 * 132
+    assert made.breaks == (6 * 60, 6 * 92)
+    assert made.times[:3].tolist() == [0, 5, 10]
+    power = nights.arrays()["power"].astype(float)[:, 1, :4]
+    # a third of the way into epoch 8, the 30 s behind lie two thirds in epoch 7
+    mixed = np.log(power[7] * 2 / 3 + power[8] / 3)
+    assert made.values[6 * 8 + 1] == pytest.approx(mixed - mixed.mean())
+    # behind a gap there is no epoch before the first
+    first = np.log(power[60])
+    assert made.values[6 * 60] == pytest.approx(first - first.mean())
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [({"step": 5.0}, "type --data.relative"), ({"relative": True, "step": 7.0}, "makes an epoch")],
+)
+def test_steps_that_cannot_be_made_are_refused(options, said):
+    with pytest.raises(ConfigError, match=said):
+        SleepPowersConfig(**options).validate()

@@ -251,6 +251,23 @@ class Predicting(Protocol):
         """
 
 
+@runtime_checkable
+class Testing(Protocol):
+    """An app whose networks can be scored on recordings that training never saw; it is optional."""
+
+    def unseen(self, facts: Mapping[str, Any], progress: Progress = SILENT) -> Task:
+        """Return all labelled recordings of the app's data set as a test split; the others are empty.
+
+        Args:
+            facts: What `Task.facts` of the network's training said: features are made as they were there.
+            progress: As in `App.task`.
+
+        Raises:
+            DataError: A recording cannot be used as asked, or none has labels.
+            UsageError: The network was trained on somebody who is there.
+        """
+
+
 def decision_of(app: App, task: Task, valid: Sequence[Probabilities]) -> Mapping[str, float]:
     """Return what an app fits on the validation split; nothing where it fits nothing."""
     return app.fit_decision(task, valid) if isinstance(app, Deciding) else {}

@@ -7,12 +7,28 @@ from typing import Any
 
 import click
 
-from memcell.cli.app_command import AppGroup
+from memcell.applications.datasets import find_dataset
+from memcell.cli.app_command import AppGroup, typed_values
 from memcell.cli.options import config_options, sections
 from memcell.cli.terminal import echo
+from memcell.errors import UsageError
 from memcell.plugins import default_registry
 from memcell.plugins.options import fields_of
 from memcell.plugins.specs import AppSpec
+
+
+class _Evaluate(click.Command):
+    """The command of an app, with the options of the data set that ``--data`` names."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Add the options of the data set, then parse."""
+        words = typed_values(args, "data")
+        if words:
+            registry = default_registry()
+            name, _ = find_dataset(registry, words[-1], {})
+            config = registry.get("dataset", name).config_type()
+            self.params = [*self.params, *config_options("data", config, prefix="data.")]
+        return super().parse_args(ctx, args)
 
 
 def _command(app: AppSpec) -> click.Command:
@@ -21,25 +37,68 @@ def _command(app: AppSpec) -> click.Command:
     others = [f.name for f in fields_of(config) if f.name not in rescoring]
     options = config_options(app.name, config, skip=others) if rescoring else []
 
-    def run(run: str, eval_policy: str, **values: Any) -> None:
+    def run(
+        run: str, eval_policy: str | None, data: str | None, out: str | None, **values: Any
+    ) -> None:
+        from memcell.applications.models import run_folder_of
         from memcell.runs.evaluate import evaluate as evaluate_run
+        from memcell.runs.evaluate import evaluate_on
+        from memcell.settings.run_config import Choice
 
-        typed = sections(options, values).get(app.name, {})
-        evaluate_run(app.name, Path(run), eval_policy, default_registry(), echo, typed)
+        registry = default_registry()
+        folder = run_folder_of(registry, run, app.name)
+        params = click.get_current_context().command.params
+        found = sections(params, values)
+        if data is None:
+            if folder != Path(run).expanduser():
+                raise UsageError(
+                    f"'{run}' is a model that comes along, and the data that it was trained on does not: say "
+                    "on which labelled recordings, with --data PATH (its own scores: memcell models show "
+                    f"{run})"
+                )
+            if out is not None:
+                raise UsageError("--out goes with --data: the scores of a run are kept in the run")
+            typed = found.get(app.name, {})
+            evaluate_run(app.name, folder, eval_policy or "both", registry, echo, typed)
+            return
+        name, options_of_data = find_dataset(registry, data, found.get("data", {}))
+        chosen = Choice(name=name, config=registry.get("dataset", name).config(options_of_data))
+        evaluate_on(
+            app.name,
+            folder,
+            chosen,
+            eval_policy or "auto",
+            registry,
+            echo,
+            Path(out) if out else None,
+            name=run,
+            options=found.get(app.name, {}),
+        )
 
     own: list[click.Parameter] = [
         click.Argument(["run"], metavar="RUN"),
         click.Option(
             ["--eval-policy"],
             type=click.Choice(["carry", "reset", "both"]),
-            default="both",
-            show_default=True,
-            help="Memory at inference: carried through a recording, or reset every window.",
+            help="Memory at inference: carried through a recording, or reset every window (default: both; "
+            "what the run was trained for with --data).",
+        ),
+        click.Option(
+            ["--data"],
+            metavar="PATH",
+            help="Score it on these labelled recordings instead, of nobody it was trained on: a path, or "
+            "the name of a data set, whose options follow as --data.NAME.",
+        ),
+        click.Option(
+            ["--out"], metavar="FOLDER", help="With --data: where tables go; nowhere without."
         ),
         *options,
     ]
-    help = f"Score the trained network of a run on its test split. {app.summary}"
-    return click.Command(app.name, params=own, callback=run, help=help)
+    help = (
+        "Score the trained network of a run on its test split, or on other recordings. RUN is a run folder, "
+        f"or the name of a model that comes along. {app.summary}"
+    )
+    return _Evaluate(app.name, params=own, callback=run, help=help)
 
 
 evaluate: Any = AppGroup("evaluate", _command, "Score a trained run again.")

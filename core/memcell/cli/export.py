@@ -19,13 +19,23 @@ from memcell.plugins import default_registry
     required=True,
     help="What to write. 'onnx' needs the extra: pip install 'memcell-rnn[onnx]'.",
 )
-@click.option("--out", metavar="FILE", help="Where it goes (default: RUN/model.onnx).")
+@click.option(
+    "--out",
+    metavar="FILE",
+    help="Where it goes (default: RUN/model.onnx; NAME.onnx of a model that comes along).",
+)
 def export(run: str, kind: str, out: str | None) -> None:
     """Write a trained network as a file that other programs run.
 
-    The memory is named inputs and outputs, the length of time and the batch are free. The file is held
-    against torch before it is written.
+    RUN is a run folder, or the name of a model that comes along ('memcell models list'). The memory is named
+    inputs and outputs, the length of time and the batch are free. The file is held against torch before it is
+    written.
     """
+    from memcell.applications.models import run_folder_of
     from memcell.runs.export_onnx import export_onnx
 
-    export_onnx(Path(run), Path(out) if out else None, default_registry(), echo)
+    registry = default_registry()
+    folder = run_folder_of(registry, run)
+    if out is None and folder != Path(run).expanduser():
+        out = f"{run}.onnx"  # not into the installed package
+    export_onnx(folder, Path(out) if out else None, registry, echo)

@@ -29,6 +29,7 @@ COMMANDS = {
     "evaluate": ("memcell.cli.evaluate:evaluate", "Score a trained run again."),
     "predict": ("memcell.cli.predict:predict", "Run a trained network over recordings."),
     "stream": ("memcell.cli.stream:stream", "Run a trained network live, step by step."),
+    "models": ("memcell.cli.models:models", "List and show the trained models that come along."),
     "export": ("memcell.cli.export:export", "Write a trained network as an ONNX file."),
     "plugins": ("memcell.cli.plugins:plugins", "List and check what is installed."),
     "data": ("memcell.cli.data:data", "List, get, make and check data."),

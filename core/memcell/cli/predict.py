@@ -24,22 +24,23 @@ def _command(app: AppSpec) -> click.Command:
 
     def run(
         recordings: tuple[str, ...],
-        model: str,
-        out: str,
+        model: str | None,
+        out: str | None,
         eval_policy: str,
         causal: bool,
         jobs: int,
         scheduler: str | None,
         **typed: Any,
     ) -> int:
+        from memcell.applications.models import run_folder_of
         from memcell.jobs import Mode
         from memcell.runs.predict import predict as predict_run
 
         return predict_run(
             app.name,
             list(recordings),
-            Path(model),
-            Path(out),
+            run_folder_of(default_registry(), model, app.name),
+            Path(out) if out else Path("predictions", app.name),
             echo,
             eval_policy=eval_policy,
             causal=causal,
@@ -50,13 +51,16 @@ def _command(app: AppSpec) -> click.Command:
     own: list[click.Parameter] = [
         click.Argument(["recordings"], metavar="RECORDINGS…", nargs=-1, required=True),
         click.Option(
-            ["--model"], metavar="RUN", required=True, help="The run folder to predict with."
+            ["--model"],
+            metavar="RUN",
+            help="The run folder to predict with, or the name of a model that comes along ('memcell models "
+            "list'); without it, the only one of the app.",
         ),
         click.Option(
             ["--out"],
             metavar="FOLDER",
-            required=True,
-            help="Where results go; the same command goes on with what is missing there.",
+            help=f"Where results go (default: predictions/{app.name}); the same command goes on with what "
+            "is missing there.",
         ),
         click.Option(
             ["--eval-policy"],

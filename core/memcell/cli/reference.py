@@ -20,6 +20,7 @@ _TITLES = {
     "feature_extractor": "Feature extractors",
     "dataset": "Data sets",
     "app": "Apps",
+    "model": "Trained models",
 }
 _HIDDEN = ("recognise", "fallback", "checker", "checks", "predict_config", "stream_config")
 

@@ -27,14 +27,13 @@ def _command(app: AppSpec) -> click.Command:
     def run(model: str | None, out: str | None, **typed: Any) -> int:
         if config is None:
             raise UsageError(f"app '{app.name}' has no live signal to stream")
-        if model is None:
-            raise UsageError("which trained network? Type --model RUN, a run folder")
+        from memcell.applications.models import run_folder_of
         from memcell.runs.stream import stream as stream_run
 
         with own_output() as output:
             return stream_run(
                 app.name,
-                Path(model),
+                run_folder_of(default_registry(), model, app.name),
                 Path(out) if out else None,
                 sections(of_app, typed).get(_OWN, {}),
                 default_registry(),
@@ -43,7 +42,12 @@ def _command(app: AppSpec) -> click.Command:
             )
 
     own: list[click.Parameter] = [
-        click.Option(["--model"], metavar="RUN", help="The run folder of the trained network."),
+        click.Option(
+            ["--model"],
+            metavar="RUN",
+            help="The run folder of the trained network, or the name of a model that comes along; without "
+            "it, the only one of the app.",
+        ),
         click.Option(["--out"], metavar="FOLDER", help="Where results are kept; nowhere without."),
         *of_app,
     ]

@@ -17,6 +17,7 @@ from memcell.plugins.specs import (
     DatasetSpec,
     FeatureExtractorSpec,
     GradientModeSpec,
+    ModelSpec,
     NormalizerSpec,
     OptimizerSpec,
     ProbeSpec,
@@ -168,6 +169,19 @@ def memcell_apps() -> Iterable[AppSpec]:
     """
 
 
+@hookspec
+def memcell_models() -> Iterable[ModelSpec]:
+    """Trained models, each a run folder with a card in the package.
+
+    >>> from memcell import ModelSpec, hookimpl
+    >>> @hookimpl
+    ... def memcell_models():
+    ...     yield ModelSpec(name="naps", factory="memcell_naps.models:folder", app="sleep")
+    >>> [spec.app for spec in memcell_models()]
+    ['sleep']
+    """
+
+
 HOOK_OF_KIND = {
     "cell": "memcell_cells",
     "normalizer": "memcell_normalizers",
@@ -179,4 +193,5 @@ HOOK_OF_KIND = {
     "feature_extractor": "memcell_feature_extractors",
     "dataset": "memcell_datasets",
     "app": "memcell_apps",
+    "model": "memcell_models",
 }

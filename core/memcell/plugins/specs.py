@@ -202,6 +202,23 @@ class AppSpec(Spec):
     stream_config: str | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class ModelSpec(Spec):
+    """A trained model that comes with a package: ``factory()`` returns the `pathlib.Path` of its models.
+
+    The model is the folder of its own name in there: a run folder (``config.toml``, ``environment.json``,
+    ``model.safetensors``) with a ``card.toml`` (`memcell.applications.models.ModelCard`). Its name stands
+    wherever a run folder is for use.
+
+    Args:
+        app: The application that it is of.
+    """
+
+    kind: ClassVar[str] = "model"
+
+    app: str
+
+
 KINDS: tuple[type[Spec], ...] = (
     CellSpec,
     NormalizerSpec,
@@ -213,4 +230,5 @@ KINDS: tuple[type[Spec], ...] = (
     FeatureExtractorSpec,
     DatasetSpec,
     AppSpec,
+    ModelSpec,
 )

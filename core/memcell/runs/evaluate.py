@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from memcell.applications.app import Relabelling
+from memcell.applications.app import Relabelling, Testing
 from memcell.errors import UsageError
 from memcell.escape import Lines
-from memcell.files.atomic import write_atomic
+from memcell.files.atomic import make_folder, write_atomic
 from memcell.plugins import Registry
 from memcell.progress import progress
+from memcell.reports.numbers import counted
+from memcell.runs.intervals_text import by_subject, with_intervals
 from memcell.runs.model import load_model
 from memcell.runs.run import write_tables
 from memcell.runs.run_folder import RunFolder, resolve_stored
-from memcell.runs.scoring import EVAL_POLICIES, score_row
+from memcell.runs.scoring import EVAL_POLICIES, pooled_intervals, score_row, write_scores
 from memcell.runs.setup import Say, build_app, inference_device
 from memcell.runs.tables import as_text, as_tsv
-from memcell.settings.run_config import RunConfig
+from memcell.settings.run_config import Choice, RunConfig
 
 
 def open_run(app: str, path: Path, registry: Registry) -> tuple[RunFolder, RunConfig]:
@@ -63,6 +66,83 @@ def check_same_people(trained: Mapping[str, Any], now: Mapping[str, Any]) -> Non
             "would now be tested: recordings came or went since, or subjects are told otherwise. Give back "
             "the recordings of its split.tsv, or train again"
         )
+
+
+def evaluate_on(
+    app: str,
+    path: Path,
+    data: Choice,
+    eval_policy: str,
+    registry: Registry,
+    say: Say,
+    out: Path | None = None,
+    name: str = "",
+    options: Mapping[str, Any] | None = None,
+) -> None:
+    """Score the network of a run on other recordings, all of which it is tested on, and write tables.
+
+    Args:
+        app: Name of the app.
+        path: The run folder.
+        data: The data set with its options.
+        eval_policy: ``"carry"``, ``"reset"``, ``"both"``, or ``"auto"`` for what the run was trained for.
+        registry: What is installed.
+        say: Receives lines for the person.
+        out: Folder for the tables; None for none.
+        name: What the person calls the run; its path where it has no other name.
+        options: Options of the app to score under instead of the run's.
+
+    Raises:
+        UsageError: The app has no such way, or the network was trained on somebody who is there.
+        DataError: The recordings cannot be used.
+    """
+    folder, config = open_run(app, path, registry)
+    device = inference_device(config)
+    torch.set_num_threads(config.training.threads)
+    if options:
+        typed = registry.get("app", app).config(options)
+        values = {key: getattr(typed, key) for key in options}
+        config = dataclasses.replace(
+            config, app_config=dataclasses.replace(config.app_config, **values)
+        )
+    built = build_app(dataclasses.replace(config, dataset=data), registry)
+    if not isinstance(built, Testing):
+        raise UsageError(f"app '{app}' scores a run on its own test split only: leave out --data")
+    network, facts = load_model(folder, config, registry, built)
+    network.to(device)
+    with progress("reading recordings", None) as shown:
+        task = built.unseen(facts.task, shown)
+    chosen = facts.eval_policy if eval_policy == "auto" else eval_policy
+    rows = [
+        score_row(
+            config,
+            network,
+            built,
+            task,
+            policy,
+            config.training.time_steps,
+            facts.decisions[policy],
+        )[0]
+        for policy in (EVAL_POLICIES if chosen == "both" else (chosen,))
+    ]
+    if out is not None:
+        make_folder(out)
+        write_scores(out, rows, task.main_score, task.notes, built, task.protocol)
+        write_tables(out, task.tables)
+    for note in (*facts.notes, *task.notes):
+        say(f"note: {note}")
+    people = sorted(rows[0].subjects)
+    shown_people = ", ".join(people[:8]) + (", ..." if len(people) > 8 else "")
+    say(f"{name or path}, on {counted(len(people), 'subject')}: {shown_people}")
+    say(Lines(as_text(rows, task.main_score, task.shown_scores)))
+    between = pooled_intervals(rows, built)
+    if between:
+        say(f"95 % intervals over {len(people)} subjects")
+        say(Lines(with_intervals(rows, task.shown_scores, between)))
+    for score in task.shown_scores[:3]:
+        say(Lines(by_subject(rows, score)))
+    if out is not None:
+        say(f"tables: {out}")
 
 
 def evaluate(

@@ -56,6 +56,8 @@ def export_onnx(run: Path, out: Path | None, registry: Registry, say: Any) -> Pa
     say(f"{path}: {len(content) / 1024:.0f} KiB, time and batch free")
     say(str(checked))
     say(f"memory: {', '.join([*step.names, *(['age'] if step.aged else [])])}")
+    if entries["knows"]:
+        say(f"note: what the model knows: {entries['knows']}")
     if entries["simulated"]:
         say(
             "note: the model was trained on simulated data; what it finds says nothing about people"

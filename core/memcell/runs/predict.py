@@ -196,6 +196,8 @@ def _said(records: list[Record], opened: LoadedModel, out: Path, say: Say) -> in
         f"{len(records) - len(failed)} of {len(records)} recordings predicted{again} "
         f"(memory: {opened.policy}); results in '{out}'"
     )
+    if knows := opened.facts.task.get("knows"):
+        say(f"note: what the model knows: {knows}")
     if opened.facts.task.get("simulated"):
         say(
             "note: the model was trained on simulated data; what it finds says nothing about people"

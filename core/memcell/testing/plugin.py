@@ -12,8 +12,9 @@ from typing import Any
 
 from memcell.applications.checking import FileReport
 from memcell.applications.datasets import Card
+from memcell.applications.models import get_model
 from memcell.errors import MemcellError, raised_in, unknown
-from memcell.plugins import Entry, Registry
+from memcell.plugins import Entry, Registry, default_registry
 from memcell.plugins.loader import installed
 from memcell.plugins.options import from_mapping, to_mapping
 from memcell.plugins.specs import (
@@ -21,11 +22,14 @@ from memcell.plugins.specs import (
     DatasetSpec,
     FeatureExtractorSpec,
     GradientModeSpec,
+    ModelSpec,
     NormalizerSpec,
     ProbeSpec,
     SamplerSpec,
     StatePolicySpec,
 )
+from memcell.runs.evaluate import open_run
+from memcell.runs.model import load_model
 from memcell.settings.run_config import RunConfig
 from memcell.testing.building import entry_builder, entry_declared
 from memcell.testing.cells import CELL_CHECKS, SLOW_CHECKS
@@ -237,6 +241,9 @@ def _checks_of_kind(entry: Entry) -> Iterator[Check]:
             yield "recognise_says_no", partial(_recognise_says_no, spec.recognise)
         if spec.checker is not None:
             yield "checker_reports", partial(_checker_reports, entry)
+    elif isinstance(spec, ModelSpec):
+        yield "card_is_true", partial(_card_is_true, entry)
+        yield "network_loads", partial(_network_loads, entry)
 
 
 def _card_is_given(build: Callable[..., Any], spec: DatasetSpec) -> None:
@@ -256,6 +263,26 @@ def _card_is_given(build: Callable[..., Any], spec: DatasetSpec) -> None:
         expected=f"the card to say name '{spec.name}' and simulated {spec.simulated}, as the spec",
         did=f"it says '{card.name}' and {card.simulated}",
         change="Say the same in the spec and on the card.",
+    )
+
+
+def _card_is_true(entry: Entry) -> None:
+    """Its files are there, and its card is whole and speaks of these weights."""
+    get_model(default_registry(), entry.spec.name).check()
+
+
+def _network_loads(entry: Entry) -> None:
+    """Its network can be built by its application and takes the weights."""
+    registry = default_registry()
+    model = get_model(registry, entry.spec.name)
+    folder, config = open_run(model.app, model.folder, registry)
+    app = registry.get("app", model.app).build(config.app_config, None)
+    _, facts = load_model(folder, config, registry, app)
+    require(
+        bool(facts.notes),
+        expected="the facts of the model to hold a note that every output carries",
+        did="there is none",
+        change="Say in notes what the model knows and what it does not.",
     )
 
 

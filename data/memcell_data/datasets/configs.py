@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from memcell.errors import ConfigError
 from memcell.plugins.options import option
 from memcell_data.units import TYPED
 
@@ -67,6 +68,35 @@ class SleepPowersConfig:
         low=0,
         high=1440,
     )
+    relative: bool = option(
+        False,
+        help="Only what --features sleep_powers makes of a signal: the log powers from delta to beta of "
+        "Pz-Oz, less their mean.",
+    )
+    step: float = option(
+        30.0,
+        help="With --data.relative: steps of this length, a whole part of 30, each with the powers of the "
+        "30 s before its end.",
+        unit="s",
+        low=1,
+        high=30,
+    )
+
+    def validate(self) -> None:
+        """Check the length of a step.
+
+        Raises:
+            ConfigError: It is no whole part of an epoch, or goes with powers that are no means.
+        """
+        if self.step != 30 and not self.relative:
+            raise ConfigError(
+                f"'step' got {self.step:g} s, which takes relative powers; type --data.relative, or leave "
+                "it out."
+            )
+        if 30 % self.step:
+            raise ConfigError(
+                f"'step' got {self.step:g} s, of which no whole number makes an epoch of 30 s; type 5, say."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

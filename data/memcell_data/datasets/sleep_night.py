@@ -2,12 +2,14 @@
 
 Features of a step, for each of the two channels: the natural logarithm of the power in delta, theta, alpha,
 beta and gamma (uV^2/Hz), of the variance (V^2), and of Hjorth's mobility (the spread of the signal's
-difference over its own; Hjorth 1970).
+difference over its own; Hjorth 1970). Or the four of `RELATIVE` alone, in steps of an epoch or shorter.
 """
 
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +22,8 @@ from memcell_data.recording import Features
 
 CHANNELS = ("Fpz-Cz", "Pz-Oz")
 BANDS = ("delta", "theta", "alpha", "beta", "gamma")
+#: The relative powers, as the features of a signal are called that a model takes for them.
+RELATIVE = tuple(f"relative {band}" for band in BANDS[:4])
 _SHAPES: dict[str, tuple[int, ...]] = {
     "stage": (),
     "power": (2, 5),
@@ -37,7 +41,7 @@ def read_night(path: Path, hypnogram: Hypnogram, config: SleepPowersConfig) -> F
     Args:
         path: The ``.npz``.
         hypnogram: Its expert's stages.
-        config: How much wake is kept around the sleep.
+        config: How much wake is kept around the sleep, and in which form.
 
     Raises:
         DataError: The file lacks an array, an array has another shape or holds what is no power, or
@@ -48,11 +52,19 @@ def read_night(path: Path, hypnogram: Hypnogram, config: SleepPowersConfig) -> F
     n = len(stages)
     _agree(path, stages, hypnogram)
     times = hypnogram.times[:n]
-    logs = [np.log(arrays["power"]), arrays["log_variance"][:, :, None]]
-    logs.append(np.log(arrays["mobility"])[:, :, None])
-    values = np.concatenate(logs, axis=2).reshape(n, -1)
     kept = _kept(times, stages, config.wake_margin)
-    times, values = times[kept], values[kept]
+    times = times[kept]
+    if config.relative:
+        names = RELATIVE
+        parts = list(_finer(times, arrays["power"][kept, CHANNELS.index("Pz-Oz"), :4], config.step))
+        times = np.concatenate([t for t, _ in parts])
+        logs = np.log(np.concatenate([p for _, p in parts]))
+        values = logs - logs.mean(axis=1, keepdims=True)
+    else:
+        names = tuple(f"{c} {what}" for c in CHANNELS for what in (*BANDS, "variance", "mobility"))
+        columns = [np.log(arrays["power"]), arrays["log_variance"][:, :, None]]
+        columns.append(np.log(arrays["mobility"])[:, :, None])
+        values = np.concatenate(columns, axis=2).reshape(n, -1)[kept]
     warnings = []
     if n < len(hypnogram.stages):
         warnings.append(
@@ -60,13 +72,34 @@ def read_night(path: Path, hypnogram: Hypnogram, config: SleepPowersConfig) -> F
             "rest has no powers"
         )
     return Features(
-        names=tuple(f"{c} {what}" for c in CHANNELS for what in (*BANDS, "variance", "mobility")),
+        names=names,
         values=values,
         times=times,
-        breaks=tuple((np.flatnonzero(np.diff(times) > EPOCH + 1e-3) + 1).tolist()),
-        step_seconds=EPOCH,
+        breaks=tuple(_breaks(times, config.step)),
+        step_seconds=config.step,
         warnings=tuple(warnings),
     )
+
+
+def _breaks(times: NDArray[np.float64], step: float) -> list[int]:
+    found: list[int] = (np.flatnonzero(np.diff(times) > step + 1e-3) + 1).tolist()
+    return found
+
+
+def _finer(
+    times: NDArray[np.float64], powers: NDArray[np.float64], step: float
+) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Yield times and powers of the steps of each stretch without a gap.
+
+    The 30 s before a step's end lie in two epochs, and their power is that of the two, each for as much of it
+    as they lie in it: as if an epoch's power were the same throughout. Before the first epoch has ended it
+    stands for what was before it.
+    """
+    for first, stop in pairwise([0, *_breaks(times, EPOCH), len(times)]):
+        begins = times[first:stop]
+        steps = begins[0] + step * np.arange(round((stop - first) * EPOCH / step))
+        since = steps + step - EPOCH  # where the 30 s begin
+        yield steps, np.stack([np.interp(since, begins, p) for p in powers[first:stop].T], axis=1)
 
 
 def _agree(path: Path, stages: NDArray[np.int64], hypnogram: Hypnogram) -> None:

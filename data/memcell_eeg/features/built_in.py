@@ -18,6 +18,13 @@ BUILT_IN: dict[str, FeatureExtractorSpec] = {
             reference="Welch 1967; Hjorth 1970",
         ),
         FeatureExtractorSpec(
+            name="sleep_powers",
+            factory="memcell_eeg.features.sleep_powers:WakeSleepPowers",
+            checks=_CHECKS,
+            summary="Relative log powers, delta to beta, averaged over channels: sleep in any of them.",
+            reference="Welch 1967",
+        ),
+        FeatureExtractorSpec(
             name="bandpower",
             factory="memcell_eeg.features.bandpower:BandPowers",
             checks=_CHECKS,

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from memcell_data.recording import Recording
 from memcell_eeg.features.stream import FeatureStream, StepFeatures
+from memcell_eeg.signal.channels import locate, native_rate
 from memcell_eeg.signal.checks import SignalCheck, check_features
 from memcell_eeg.signal.clean import clean, located
 
@@ -51,9 +52,11 @@ def signal_chunks(
         DataError: As `memcell_eeg.features.pipeline.Pipeline.sequence` says. What only the whole signal shows
             is raised after the last chunk: write no result of a recording before all of its chunks came.
     """
+    native = native_rate(locate(pipeline.channels, recording), recording)
+    pipeline = pipeline.at(native, f"recording '{recording.name}'", warn)
     own = located(pipeline, recording)
     rate, step = own[0].rate, pipeline.step
-    check = SignalCheck(pipeline.channels, recording.name, pipeline.window, rate)
+    check = SignalCheck([c.name for c in own], recording.name, pipeline.window, rate)
     names, causal = pipeline.feature_names, pipeline.phase == "causal"
     plain = pipeline
     if pipeline.normalization == "recording":

@@ -25,7 +25,7 @@ from memcell_eeg.features.chunks import joined, signal_chunks
 from memcell_eeg.features.extractors import extractors
 from memcell_eeg.features.windows import WindowedFeatures
 from memcell_eeg.signal import filters, resample
-from memcell_eeg.signal.channels import ChannelChoice
+from memcell_eeg.signal.channels import ChannelChoice, locate, native_rate
 from memcell_eeg.signal.clean import SignalSettings, located
 from memcell_eeg.targets.labels import LabelRules, targets
 
@@ -175,6 +175,33 @@ class Pipeline(SignalSettings):
             replace(s, features=self.scaled(s.features, blind.of(s), columns)) for s in sequences
         )
 
+    def at(self, native: float, where: str, warn: Callable[[str], object] = str) -> Pipeline:
+        """Return the pipeline for a recording of a rate.
+
+        That is this one, but where the recording is slower and its features mean the same at other rates (an
+        extractor's ``slowest``): then it works at the recording's.
+
+        Args:
+            native: Of the recording, Hz.
+            where: The recording, for messages.
+            warn: Told that features are made at another rate.
+
+        Raises:
+            DataError: It is too slow for features of this kind.
+        """
+        lowest = max(getattr(e, "slowest", self.rate) for e in extractors(self))
+        if native >= self.rate or lowest == self.rate:
+            return self
+        if native < lowest:
+            raise DataError(
+                f"{where} has {native:g} Hz, and the model's features need {lowest:g} Hz or more."
+            )
+        warn(
+            f"{where} has {native:g} Hz and the model works at {self.rate:g} Hz: its features are made at "
+            f"{native:g} Hz, of what lies below {0.45 * native:g} Hz"
+        )
+        return replace(self, rate=native)
+
     def windows(self) -> WindowedFeatures:
         """Return what makes the features of one segment from its clean signal, not normalized."""
         return WindowedFeatures(
@@ -304,10 +331,11 @@ class BlindSteps:
     def __init__(
         self, pipeline: Pipeline, recordings: Sequence[Recording], sequences: Sequence[TimeSeries]
     ) -> None:
-        native = {r.name: located(pipeline, r)[0].rate for r in recordings}
+        native = {r.name: native_rate(locate(pipeline.channels, r), r) for r in recordings}
         self._times = {}
         for s in sequences:
-            blind, starts = pipeline.blind_steps(native[s.name]), np.flatnonzero(s.starts)
+            at = pipeline.at(native[s.name], f"recording '{s.name}'")
+            blind, starts = at.blind_steps(native[s.name]), np.flatnonzero(s.starts)
             nth = np.arange(s.n_steps) - starts[np.cumsum(s.starts) - 1]
             self._times[s.name] = s.times[nth < blind]
 

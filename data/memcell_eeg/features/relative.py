@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from memcell_eeg.features.spectra import Spectra
+from memcell_eeg.features.spectra import BandDensities
 from memcell_eeg.features.windows import SignalWindow
 
 #: Edges in Hz. Above half the rate a band ends there.
@@ -27,9 +27,6 @@ BANDS: dict[str, tuple[float, float]] = {
     "sigma": (11.0, 16.0),
     "beta": (16.0, 22.0),
 }
-
-#: Seconds of a segment of Welch's method.
-SEGMENT = 4.0
 
 #: Added before the logarithm, uV^2/Hz: a hundredth of an amplifier's own noise, far below any EEG.
 FLOOR = 1e-6
@@ -56,34 +53,15 @@ class RelativePowers:
         self.names = names(signal.channels)
         self.delay = signal.window / 2
         self._rate = rate = signal.rate
-        self._segment = min(signal.width, round(SEGMENT * rate))
-        low, high = BANDS["slow delta"][0], BANDS["beta"][1]
-        # Zero-padded to 2 s at least: every band has bins, also behind the first steps of a segment.
-        self._spectra = Spectra(rate, max(self._segment, round(2 * rate)), low, high)
-        # The bands follow each other, so each begins where the one before it ends.
-        starts = np.searchsorted(self._spectra.frequencies, [a for a, _ in BANDS.values()])
-        self._starts = 2 * starts
-        self._bins = np.diff(starts, append=len(self._spectra.frequencies))
+        self._densities = BandDensities(rate, signal.width, BANDS)
 
     def __call__(self, samples: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the features."""
         out = np.empty((*samples.shape[:2], len(BANDS) + 1))
-        logs = np.log(self._powers(samples) + FLOOR)
+        logs = np.log(self._densities(samples) + FLOOR)
         out[:, :, :-1] = logs - logs.mean(axis=2, keepdims=True)
         x = samples.astype(np.float64)
         slopes = np.diff(x, axis=2) * (self._rate / (2 * np.pi))
         size = x.var(axis=2) + FLOOR_VARIANCE
         out[:, :, -1] = 0.5 * np.log((slopes.var(axis=2) + FLOOR_HZ**2 * FLOOR_VARIANCE) / size)
         return out.reshape(len(samples), -1)
-
-    def _powers(self, samples: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return ``[k, C, n_bands]`` uV^2/Hz."""
-        width = samples.shape[2]
-        length = min(width, self._segment)
-        n = 1 + -(-2 * (width - length) // length)
-        total: NDArray[np.float64] = np.zeros((*samples.shape[:2], len(BANDS)))
-        for first in np.linspace(0, width - length, n).round().astype(int).tolist():
-            squares, scale = self._spectra.parts(samples[:, :, first : first + length])
-            total += np.add.reduceat(squares, self._starts, axis=2) * (scale / self._bins)
-        total /= n
-        return total

@@ -6,6 +6,7 @@ window of the samples that are there (Welch 1967, one segment).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 
 import numpy as np
@@ -54,3 +55,43 @@ class Spectra:
         squares = np.ascontiguousarray(lines).view(np.float32)
         np.square(squares, out=squares)
         return squares, 2 / (self.rate * energy)
+
+
+#: Seconds of a segment of Welch's method.
+SEGMENT = 4.0
+
+
+class BandDensities:
+    """Mean power spectral densities of bands, by Welch's (1967) method.
+
+    Hann segments of 4 s that overlap by half or more and are spread evenly over the window, or one segment
+    where the window is not longer.
+
+    Args:
+        rate: Samples a second, Hz.
+        width: Samples of a full window.
+        bands: Name to ``(from, to)`` in Hz, each beginning where the one before it ends. Above half the
+            rate a band ends there.
+    """
+
+    def __init__(self, rate: float, width: int, bands: Mapping[str, tuple[float, float]]) -> None:
+        self._segment = min(width, round(SEGMENT * rate))
+        edges = list(bands.values())
+        # Zero-padded to 2 s at least: every band has bins, also behind the first steps of a segment.
+        length = max(self._segment, round(2 * rate))
+        self._spectra = Spectra(rate, length, edges[0][0], edges[-1][1])
+        starts = np.searchsorted(self._spectra.frequencies, [a for a, _ in edges])
+        self._starts = 2 * starts
+        self._bins = np.diff(starts, append=len(self._spectra.frequencies))
+
+    def __call__(self, samples: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return ``[k, C, n_bands]`` uV^2/Hz of ``[k, C, w]`` uV."""
+        width = samples.shape[2]
+        length = min(width, self._segment)
+        n = 1 + -(-2 * (width - length) // length)
+        total: NDArray[np.float64] = np.zeros((*samples.shape[:2], len(self._bins)))
+        for first in np.linspace(0, width - length, n).round().astype(int).tolist():
+            squares, scale = self._spectra.parts(samples[:, :, first : first + length])
+            total += np.add.reduceat(squares, self._starts, axis=2) * (scale / self._bins)
+        total /= n
+        return total

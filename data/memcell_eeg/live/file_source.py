@@ -14,7 +14,7 @@ from memcell_data.formats.reader import stem
 from memcell_eeg.features.pipeline import Pipeline
 from memcell_eeg.live.source import SampleChunk, Silent
 from memcell_eeg.prediction.sources import RecordingFile
-from memcell_eeg.signal.channels import otherwise_measured
+from memcell_eeg.signal.channels import locate, native_rate, otherwise_measured, trained_on
 from memcell_eeg.signal.clean import located
 from memcell_eeg.signal.unit import Unit
 
@@ -61,11 +61,11 @@ class FileSource:
         if self._recording.features is not None:
             raise UsageError(f"'{path}' has precomputed features and no signal to stream.")
         try:
-            self._own = located(pipeline, self._recording)
+            native = native_rate(locate(pipeline.channels, self._recording), self._recording)
+            where = f"recording '{self._recording.name}'"
+            self._own = located(pipeline.at(native, where, say), self._recording)
         except DataError as error:
-            raise DataError(
-                f"{error} The model was trained on the channels {', '.join(pipeline.channels)}."
-            ) from error
+            raise DataError(f"{error}{trained_on(pipeline.channels)}") from error
         measured = otherwise_measured(pipeline.channels, self._recording)
         for line in (*unit.messages(path, self._own), *measured):
             say(line)

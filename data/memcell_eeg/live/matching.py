@@ -13,6 +13,7 @@ from memcell.errors import DataError, UsageError
 from memcell_data.channels import find
 from memcell_data.units import ALL, KNOWN, microvolts_per
 from memcell_eeg.features.pipeline import Pipeline
+from memcell_eeg.signal.channels import trained_on
 
 #: The highest rate that is believed, Hz; memory for windows and filters goes with it.
 FASTEST = 200_000.0
@@ -69,6 +70,7 @@ def match(
             f"{where} says it has {rate:g} Hz, and no EEG has more than {FASTEST:g} Hz; set the rate in "
             "the program that sends it."
         )
+    pipeline = pipeline.at(rate, where)
     if rate < pipeline.rate:
         raise DataError(
             f"{where} has {rate:g} Hz and the run works at {pipeline.rate:g} Hz; stream {pipeline.rate:g} "
@@ -93,9 +95,7 @@ def match(
                 f"{where} lacks {', '.join(repr(c) for c, _ in wrong)}, or has several of that name. It has: "
                 f"{', '.join(labels)}."
             )
-        raise DataError(
-            f"{text} The model was trained on the channels {', '.join(pipeline.channels)}."
-        )
+        raise DataError(f"{text}{trained_on(pipeline.channels)}")
     factors = [_factor(where, labels[r], units[r] if units else None, unit) for r in rows]
     return Matched(
         rows=tuple(rows),

@@ -50,6 +50,7 @@ def stream(asked: StreamRequest, task: EegTask) -> int:
     asked = replace(asked, say=quietly(asked.say))
     pipeline = pipeline_of_run(asked, task)
     source = opened(options, pipeline, asked)
+    pipeline = pipeline.at(source.rate, f"stream '{source.name}'")
     try:
         lines = EventWriter(
             source.name,
@@ -198,6 +199,8 @@ class _Live:
                 "note: steps run in the eager loop, and their last bits may differ from those of predict: "
                 f"{self._asked.network.reason}"
             )
+        if knows := self._asked.facts.get("knows"):
+            say(f"note: what the model knows: {knows}")
         if self._asked.facts.get("simulated"):
             say(
                 "note: the model was trained on simulated data; what it finds says nothing about people"
@@ -207,6 +210,7 @@ class _Live:
             "rate": source.rate,
             "model_id": self._asked.facts.get("model_id"),
             "trained_on_simulated_data": bool(self._asked.facts.get("simulated", False)),
+            **({"knows": knows} if knows else {}),
             "step_seconds": rules.step,
             "threshold": rules.threshold,
             "alarm_steps": rules.need,

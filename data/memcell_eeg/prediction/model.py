@@ -22,7 +22,7 @@ from memcell_eeg.features.precomputed import (
 )
 from memcell_eeg.prediction.sources import RecordingFile
 from memcell_eeg.scores.events import EventRules
-from memcell_eeg.signal.channels import locate
+from memcell_eeg.signal.channels import locate, trained_on
 from memcell_eeg.signal.unit import Unit
 from memcell_eeg.task import EegTask
 
@@ -38,6 +38,7 @@ class DetectionModel:
         rules: From decisions to events.
         threshold: From a probability to a decision.
         simulated: It was trained on simulated data.
+        knows: What it tells apart, and what it does not know; empty where its names say it.
         unit: Of EDF channels whose own is blank or unknown.
     """
 
@@ -47,6 +48,7 @@ class DetectionModel:
     rules: EventRules
     threshold: float
     simulated: bool
+    knows: str = ""
     unit: Unit = field(default_factory=Unit)
 
     @classmethod
@@ -74,6 +76,7 @@ class DetectionModel:
             rules=EventRules.of(config),
             threshold=float(asked.decision["threshold"]),
             simulated=bool(facts.get("simulated", False)),
+            knows=str(facts.get("knows", "")),
             unit=Unit.of(getattr(asked.options, "unit", ""), facts),
         )
 
@@ -84,6 +87,7 @@ class DetectionModel:
             "model_id": self.model_id,
             "threshold": self.threshold,
             "trained_on_simulated_data": self.simulated,
+            **({"knows": self.knows} if self.knows else {}),
             "file": str(source.path),
             "fingerprint": recording.fingerprint,
         }
@@ -102,9 +106,7 @@ class DetectionModel:
                 )
             return locate(pipeline.channels, recording)
         except DataError as error:
-            raise DataError(
-                f"{error} The model was trained on the channels {', '.join(pipeline.channels)}."
-            ) from error
+            raise DataError(f"{error}{trained_on(pipeline.channels)}") from error
 
     def check_causal(self) -> None:
         """Refuse a run whose features look into the future.
@@ -142,7 +144,7 @@ def check_facts(facts: Mapping[str, Any], config: type[EegConfig]) -> None:
     for name in ("feature_names", "channels"):
         if name in facts:
             _names(facts, name)
-    for name in ("unit", "app"):
+    for name in ("unit", "app", "knows"):
         if not isinstance(facts.get(name) or "", str):
             raise ValueError(f"{name} is no text")
     if "pipeline" not in facts:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from memcell.errors import DataError
-from memcell_data.channels import find, matching, taken
+from memcell_data.channels import alternatives, find, matching, taken
 from memcell_data.recording import Channel, Recording
 from memcell_eeg.left_out import RECORDING, LeftOut
 
@@ -46,7 +46,8 @@ def choose(wanted: Sequence[str], recordings: Sequence[Recording]) -> ChannelCho
     """Return the channels that the words stand for in all of the recordings.
 
     Args:
-        wanted: Names, patterns (``EEG*``), type words, or ``"auto"``.
+        wanted: Names, patterns (``EEG*``), alternatives (``Pz or Oz``: of each recording the first that it
+            has), type words, or ``"auto"``.
         recordings: At least one.
 
     Raises:
@@ -55,7 +56,8 @@ def choose(wanted: Sequence[str], recordings: Sequence[Recording]) -> ChannelCho
     """
     first = recordings[0]
     found: list[Channel] = []
-    reasons = []
+    reasons: list[str] = []
+    names: dict[str, str] = {}  # a channel's name to the alternatives that it is one of
     for word in wanted or (AUTO,):
         if word.lower() == AUTO:
             picked, reason = _automatic(recordings)
@@ -67,6 +69,10 @@ def choose(wanted: Sequence[str], recordings: Sequence[Recording]) -> ChannelCho
                     f"no channel of type '{word}' is in all recordings. {_listed(first)}; "
                     "choose by name with --channels."
                 )
+        elif len(alternatives(word)) > 1:
+            picked = [first.channels[find(word, _names(first), f"recording '{first.name}'")]]
+            reason = "the first that a recording has"
+            names[picked[0].name] = word
         elif is_pattern(word) and not any(_tidy(n) == word.strip() for n in _names(first)):
             picked = _matching(word, recordings)
             reason = f"all that match {word}"
@@ -76,8 +82,8 @@ def choose(wanted: Sequence[str], recordings: Sequence[Recording]) -> ChannelCho
         found += [c for c in picked if c not in found]
         reasons.append(reason)
     choice = ChannelChoice(
-        names=tuple(_tidy(c.name) for c in found),
-        eeg=tuple(_tidy(c.name) for c in found if c.kind == "eeg"),
+        names=tuple(names.get(c.name, _tidy(c.name)) for c in found),
+        eeg=tuple(names.get(c.name, _tidy(c.name)) for c in found if c.kind == "eeg"),
         reason=", ".join(dict.fromkeys(reasons)),
     )
     for recording in recordings:
@@ -147,6 +153,16 @@ def locate(names: Sequence[str], recording: Recording) -> tuple[Channel, ...]:
     return tuple(recording.channels[find(n, own, f"recording '{recording.name}'")] for n in names)
 
 
+def trained_on(names: Sequence[str]) -> str:
+    """Return a sentence on the channels of a model, for a recording that lacks them.
+
+    Empty where one has alternatives: what lacks them all has named them.
+    """
+    if any(len(alternatives(n)) > 1 for n in names):
+        return ""
+    return f" The model was trained on the channels {', '.join(names)}."
+
+
 def otherwise_measured(names: Sequence[str], recording: Recording) -> list[str]:
     """Return a line where a recording's channel is measured otherwise than its name in the run says.
 
@@ -157,7 +173,12 @@ def otherwise_measured(names: Sequence[str], recording: Recording) -> list[str]:
     own = locate(names, recording)
     said = [line for n, c in zip(names, own, strict=True) if (line := taken(n, c.name))]
     where = recording.name if recording.path is None else recording.path.name
-    return [f"{where}: channel {'; '.join(said)}: not the same reference"] if said else []
+    return [f"{where}: channel {'; '.join(said)}: not the same {_other(said)}"] if said else []
+
+
+def _other(said: Sequence[str]) -> str:
+    """Return what differs: the electrode too, where alternatives were asked for."""
+    return "derivation" if any(" stands for " in line for line in said) else "reference"
 
 
 def otherwise_measured_in(
@@ -171,7 +192,11 @@ def otherwise_measured_in(
         recordings: All that are used.
     """
     found: dict[str, list[str]] = {}
-    named = [w for w in wanted if w.lower() not in (AUTO, *TYPE_WORDS) and not is_pattern(w)]
+    named = [
+        w
+        for w in wanted
+        if w.lower() not in (AUTO, *TYPE_WORDS) and (len(alternatives(w)) > 1 or not is_pattern(w))
+    ]
     for recording in recordings:
         own = _names(recording)
         typed = [line for w in named if (line := taken(w, own[find(w, own, "")]))]
@@ -184,7 +209,7 @@ def otherwise_measured_in(
             found.setdefault(line, []).append(recording.name)
     return [
         f"channel {line} in {len(names)} of {len(recordings)} recordings ({', '.join(names[:3])}"
-        f"{', ...' if len(names) > 3 else ''}): not the same reference"
+        f"{', ...' if len(names) > 3 else ''}): not the same {_other([line])}"
         for line, names in found.items()
     ]
 

@@ -10,6 +10,7 @@ Every entry of ``metadata_props`` whose key begins with ``memcell.`` is JSON.
   ``memcell.time_steps`` steps as well.
 - ``memcell.preparation``: how features are made and normalized before ``x``.
 - ``memcell.simulated``: trained on simulated data: what it finds says nothing about people.
+- ``memcell.knows``: what the model tells apart and what it does not know; empty where its names say it.
 - ``memcell.run``: version, app, parts, and a digest of the trained network.
 """
 
@@ -69,6 +70,7 @@ def facts_of(
         "inference": model.eval_policy,
         "time_steps": config.training.time_steps,
         "simulated": bool(model.task.get("simulated", False)),
+        "knows": str(model.task.get("knows", "")),
         "notes": list(model.notes),
         "run": {
             "memcell": __version__,

@@ -116,6 +116,8 @@ class ReportedModel:
     def caveats(self) -> list[str]:
         """Return what limits its use."""
         lines = []
+        if knows := self.facts.get("knows"):
+            lines.append(f"What the model knows: {knows}.")
         if self.simulated:
             lines.append(
                 "The model was trained on simulated recordings only; the results say nothing about people."

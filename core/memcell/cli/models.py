@@ -1,0 +1,108 @@
+"""``memcell models list|show|get``: the trained models that come along."""
+
+from __future__ import annotations
+
+import shutil
+import textwrap
+from dataclasses import fields
+from pathlib import Path
+
+import click
+
+from memcell.cli.terminal import echo
+from memcell.errors import MemcellError, UsageError
+from memcell.plugins import default_registry
+
+#: Width of what is printed, and of the words before it.
+_WIDTH, _INDENT = 80, 11
+#: Texts of a card in the order in which they are read; the rest is said elsewhere.
+_HEADINGS = {
+    "knows": "knows",
+    "takes": "takes",
+    "gives": "gives",
+    "data": "data",
+    "people": "people",
+    "licence": "licence",
+    "citation": "cite",
+    "made": "made",
+    "threshold": "threshold",
+}
+
+
+@click.group()
+def models() -> None:
+    """List and show the trained models that come along.
+
+    Their names stand wherever a run folder is for use: memcell predict, stream, evaluate, export.
+    """
+
+
+@models.command("list")
+def list_models() -> None:
+    """List the models, a line each."""
+    from memcell.applications.models import models_of
+
+    found = models_of(default_registry())
+    if not found:
+        echo("no installed package brings a trained model")
+    width = max((len(model.name) for model in found), default=0)
+    for model in found:
+        entry = model.entry
+        echo(f"{model.name:<{width}}  {model.app}: {entry.spec.summary}")
+        echo(f"{'':<{width}}  of {entry.distribution} {entry.version}")
+
+
+@models.command("show")
+@click.argument("name")
+def show(name: str) -> None:
+    """Show the card of NAME: data, people, licence, how it was made, scores, what it is not."""
+    from memcell.applications.models import ModelCard, get_model
+
+    model = get_model(default_registry(), name)
+    card = model.check()
+    assert {f.name for f in fields(ModelCard)} >= _HEADINGS.keys()
+    echo(f"{card.name} {card.version}: {card.title}")
+    echo(f"of {model.entry.distribution} {model.entry.version}, app {card.app}")
+    for field, heading in _HEADINGS.items():
+        _paragraph(heading, str(getattr(card, field)))
+    for number, limit in enumerate(card.limits):
+        _paragraph("" if number else "is not", limit)
+    echo("scores, with 95 % intervals over people where known:")
+    for on in dict.fromkeys(score.on for score in card.scores):
+        _paragraph("", on)
+        for score in card.scores:
+            if score.on == on:
+                echo(f"{'':<{_INDENT + 2}}{score.score.replace('_', ' '):<20}{score}")
+    _paragraph("SHA-256", card.sha256)
+    echo(f"files: {model.folder}")
+    echo(f"to use it: memcell predict {card.app} FILES --model {card.name} --out FOLDER")
+
+
+def _paragraph(heading: str, text: str) -> None:
+    for number, line in enumerate(textwrap.wrap(text, _WIDTH - _INDENT)):
+        echo(f"{'' if number else heading:<{_INDENT}}{line}")
+
+
+@models.command("get")
+@click.argument("name")
+@click.option(
+    "--out", metavar="FOLDER", help="Where a copy goes, as a run folder (default: ./NAME)."
+)
+def get(name: str, out: str | None) -> None:
+    """Copy NAME into a folder of its own: a run folder, its card with it. Nothing is fetched."""
+    from memcell.applications.models import FILES, get_model
+    from memcell.files.atomic import make_folder, write_atomic
+
+    model = get_model(default_registry(), name)
+    model.check()
+    path = Path(out or name)
+    if path.exists():
+        raise UsageError(f"'{path}' is there already: type another --out")
+    make_folder(path)
+    try:
+        for file in FILES:
+            write_atomic(path / file, (model.folder / file).read_bytes())
+    except MemcellError:
+        shutil.rmtree(path, ignore_errors=True)
+        raise
+    echo(f"{path}: a copy of {name}")
