@@ -12,7 +12,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from memcell.applications.app import Fold, ModelPredictions, Probabilities, Row, Task
+import numpy as np
+from numpy.typing import NDArray
+
+from memcell.applications.app import Fold, InnerFold, ModelPredictions, Probabilities, Row, Task
+from memcell.applications.cross_validation import Candidate
 from memcell.applications.datasets import DataSet
 from memcell.applications.prediction import PredictionRequest, Predictor
 from memcell.applications.streaming import StreamRequest
@@ -41,6 +45,7 @@ from memcell_eeg.signal.channels import (
     with_channels,
 )
 from memcell_eeg.signal.unit import unit_fact
+from memcell_eeg.splits.inner import inner_splits
 from memcell_eeg.splits.leaks import Reach, check
 from memcell_eeg.splits.split import ENOUGH_SUBJECTS, PARTS, Split, check_loso, split
 from memcell_eeg.splits.who import FILE as WHO
@@ -203,18 +208,16 @@ class EegApp:
         card = dataset.card
         checked = check(parts, made.recordings, reach, made.copies)
         who = Who.of_split(made.recordings, parts)
-        weights = None
-        if config.around_transitions:
-            weights = tuple(transition_weights(s, config.margin) for s in parts.train)
-            if not any(w.any() for w in weights):
-                raise DataError(
-                    "no training sequence has a change of label to train around; leave out "
-                    "--around-transitions."
-                )
+        weights = _step_weights(config, parts.train)
+        if weights is not None and not any(w.any() for w in weights):
+            raise DataError(
+                "no training sequence has a change of label to train around; leave out "
+                "--around-transitions."
+            )
         simulated = card.simulated or made.simulated
         said = [f"simulated data ('{card.name}'): no result about people"] if simulated else []
         ratio = config.cost_ratio if config.decision == "cost" else 1.0
-        totals = class_totals(parts.train, weights)
+        inner, inside = self._inner(config, parts, ratio)
         return Task(
             train=parts.train,
             valid=parts.valid,
@@ -222,9 +225,7 @@ class EegApp:
             n_classes=2,
             main_score=self.main_score,
             shown_scores=self.shown_scores,
-            class_weights=(
-                None if config.class_weights == "none" else loss_weights(*totals, ratio)
-            ),
+            class_weights=_class_weights(config, parts.train, weights, ratio),
             train_weights=weights,
             drop_unweighted=config.around_transitions,
             protocol=made.protocol.name,
@@ -233,6 +234,7 @@ class EegApp:
                 *said,
                 *few(getattr(dataset, "problems", ())),
                 *lines,
+                *inside,
                 str(made.protocol),
                 *getattr(dataset, "notes", ()),
                 *checked,
@@ -242,6 +244,7 @@ class EegApp:
             remarks=made.remarks,
             preview=tuple(who.lines()),
             tables={WHO: who.table(), **_left_out(made)},
+            inner=inner,
             facts={
                 "app": self.detects.name,
                 **({"knows": self.detects.knows} if self.detects.knows else {}),
@@ -257,6 +260,50 @@ class EegApp:
             },
         )
 
+    def _inner(
+        self, config: EegConfig, parts: Split, ratio: float
+    ) -> tuple[tuple[InnerFold, ...], list[str]]:
+        """Return the folds inside the training people, none without ``--tune``, and what is said of them.
+
+        Features that are scaled by the training people are so by all of them, those left out in an inner
+        fold included: nobody who is tested has a part in it.
+        """
+        if config.tune == "none" or parts.kind == "time":
+            return (), []
+        made, lines = inner_splits(parts.train, config)
+        folds = []
+        for each in made:
+            weights = _step_weights(config, each.train)
+            if weights is not None and not all(class_totals(each.train, weights)):
+                return (), [
+                    *lines,
+                    "no cross-validation: a fold has no change of label to train on",
+                ]
+            folds.append(
+                InnerFold(
+                    name=each.name,
+                    train=each.train,
+                    valid=each.valid,
+                    class_weights=_class_weights(config, each.train, weights, ratio),
+                    train_weights=weights,
+                )
+            )
+        return tuple(folds), lines
+
+    def candidates(self) -> Sequence[Candidate]:
+        """Return the settings that ``--tune`` chooses from; see `memcell_eeg.tuning`."""
+        from memcell_eeg.tuning import candidates
+
+        return candidates(self.config.tune)
+
+    def measures(
+        self, sequences: Sequence[TimeSeries], probabilities: Sequence[Probabilities]
+    ) -> Mapping[str, float]:
+        """Return AUC and kappa of pooled out-of-fold predictions."""
+        from memcell_eeg.tuning import measures
+
+        return measures(sequences, probabilities)
+
     def encoder(self, n_features: int) -> nn.Module:
         """Return the module from a step's ``n_features`` to the cell's input."""
         return self.encoder_for(n_features, {})
@@ -269,11 +316,12 @@ class EegApp:
 
     def fit_decision(self, task: Task, valid: Sequence[Probabilities]) -> Mapping[str, float]:
         """Choose for the cost ratio what `memcell_eeg.decisions.decision.decide` returns."""
-        return decide(self.config.decision, task, valid, self.config.cost_ratio)
+        return decide(self.config.way(bool(task.inner)), task, valid, self.config.cost_ratio)
 
     def decided(self, decision: Mapping[str, float]) -> str:
         """Return in one line what was decided, and what it costs on validation."""
-        return in_words(self.config.decision, decision, self.config.cost_ratio)
+        way = self.config.way(bool(decision.get("cross_validated")))
+        return in_words(way, decision, self.config.cost_ratio)
 
     def inspected(self, task: Task) -> tuple[Mapping[str, str], list[str]]:
         """Return how features differ between the classes; see `memcell_eeg.features.feature_tests`."""
@@ -343,7 +391,12 @@ class EegApp:
         config = self.config
         which = "all" if every else config.baselines
         return baselines(
-            task, config.cost_ratio, self.pooled, config.split_seed, which, config.decision
+            task,
+            config.cost_ratio,
+            self.pooled,
+            config.split_seed,
+            which,
+            config.way(bool(task.inner)),
         )
 
     def picture(
@@ -432,6 +485,26 @@ def _split(config: EegConfig, made: PreparedData) -> Split:
         more = f" (and {n - 1} more)" if n > 1 else ""
         reason = made.left_out.items[0].reason
         raise DataError(f"{error} What was left out may be why: {reason}{more}") from None
+
+
+def _step_weights(
+    config: EegConfig, train: Sequence[TimeSeries]
+) -> tuple[NDArray[np.float32], ...] | None:
+    """Return the weights of training steps; None where each labelled one weighs 1."""
+    if not config.around_transitions:
+        return None
+    return tuple(transition_weights(s, config.margin) for s in train)
+
+
+def _class_weights(
+    config: EegConfig,
+    train: Sequence[TimeSeries],
+    weights: Sequence[NDArray[np.float32]] | None,
+    ratio: float,
+) -> tuple[float, float] | None:
+    if config.class_weights == "none":
+        return None
+    return loss_weights(*class_totals(train, weights), ratio)
 
 
 def _left_out(made: PreparedData) -> dict[str, str]:

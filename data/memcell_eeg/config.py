@@ -187,11 +187,13 @@ class EegConfig:
         advanced=True,
     )
     decision: str = option(
-        "threshold",
-        choices=("threshold", "intercept", "cost", "kappa", "likelier"),
+        "auto",
+        choices=("auto", "threshold", "intercept", "cost", "kappa", "likelier"),
         help="How the cost ratio is applied: by the threshold of least cost on validation, by an intercept "
         "(a shift of the logit, fitted on validation), or by a loss weighted by the costs. Or not at all: "
-        "'kappa' takes the threshold of the largest kappa on validation, 'likelier' the likelier class.",
+        "'kappa' takes the threshold of the largest kappa on validation, 'likelier' the likelier class. "
+        "'auto' is kappa where --tune chooses settings (on the pooled predictions for people left out) and "
+        "the cost ratio is 1, else threshold.",
         advanced=True,
     )
     cost_ratio: float = option(
@@ -200,6 +202,14 @@ class EegConfig:
         high=100,
         help="What a missed positive step costs relative to a false one (3: as much as three), each "
         "counted as a share of its class; --decision says how it is applied.",
+    )
+    tune: str = option(
+        "quick",
+        choices=("none", "quick", "full"),
+        help="Choose settings that were not typed, the number of updates and the threshold by "
+        "cross-validation inside the training people, then train one network on all of them; nobody is set "
+        "aside for validation. 'quick' tries two settings, 'full' more; 'none' validates on "
+        "--valid-fraction, as a split by time always does.",
     )
     encoder: str = option(
         "none",
@@ -273,6 +283,17 @@ class EegConfig:
         if self.context in (("auto",), ("none",), ()):
             return ()
         return tuple(sorted({_seconds("context", word) for word in self.context}))
+
+    def way(self, cross_validated: bool) -> str:
+        """Return the way of deciding that is meant: a word of ``decision`` that is not ``"auto"``.
+
+        Args:
+            cross_validated: Settings are chosen by cross-validation inside the training people.
+        """
+        if self.decision != "auto":
+            return self.decision
+        # kappa knows no costs: a ratio that was typed is applied
+        return "kappa" if cross_validated and self.cost_ratio == 1 else "threshold"
 
     def stored(self) -> Self:
         """Return this config as one that was found in a folder: it makes no cache where it says.

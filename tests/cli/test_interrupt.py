@@ -11,7 +11,18 @@ import time
 import pytest
 
 TRAIN = [
-    *["train", "microsleep", "--data.subjects", "3", "--data.minutes", "4", "--hidden-size", "8"],
+    *[
+        "train",
+        "microsleep",
+        "--tune",
+        "none",
+        "--data.subjects",
+        "3",
+        "--data.minutes",
+        "4",
+        "--hidden-size",
+        "8",
+    ],
     *[
         "--batch-size",
         "2",

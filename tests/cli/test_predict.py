@@ -19,7 +19,18 @@ from memcell_data.datasets.simulated import Simulated
 from memcell_data.formats.edf.writer import Track, write_edf
 
 MODEL = [
-    *["train", "microsleep", "--data.subjects", "4", "--data.minutes", "2", "--hidden-size", "4"],
+    *[
+        "train",
+        "microsleep",
+        "--tune",
+        "none",
+        "--data.subjects",
+        "4",
+        "--data.minutes",
+        "2",
+        "--hidden-size",
+        "4",
+    ],
     *["--time-steps", "10", "--batch-size", "2", "--epochs", "1", "--min-updates", "0"],
     *["--channels", "O1,O2", "--against", "none"],
 ]

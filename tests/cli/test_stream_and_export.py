@@ -25,7 +25,18 @@ RATE = 128
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     path = tmp_path_factory.mktemp("model") / "run"
-    args = ["--data.subjects", "3", "--data.minutes", "2", "--channels", "O1,O2", "--epochs", "1"]
+    args = [
+        "--tune",
+        "none",
+        "--data.subjects",
+        "3",
+        "--data.minutes",
+        "2",
+        "--channels",
+        "O1,O2",
+        "--epochs",
+        "1",
+    ]
     args += ["--hidden-size", "6", "--encoder", "linear", "--normalizer", "layer"]
     args += ["--min-updates", "0", "--against", "none", "--out", str(path)]
     assert run(["train", "microsleep", *args]) == 0

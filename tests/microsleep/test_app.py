@@ -97,7 +97,7 @@ def test_balanced_class_weights_balance(theta_dataset) -> None:
 
 
 def test_the_decision_and_the_scores_of_a_perfect_network(theta_dataset) -> None:
-    it = app(theta_dataset)
+    it = app(theta_dataset, tune="none")
     task = it.task()
 
     def knows(sequence):
@@ -116,7 +116,7 @@ def test_the_decision_and_the_scores_of_a_perfect_network(theta_dataset) -> None
 
 
 def test_without_validation_the_decision_says_so(theta_dataset) -> None:
-    it = app(theta_dataset, valid_fraction=0.0)
+    it = app(theta_dataset, tune="none", valid_fraction=0.0)
     task = it.task()
     assert task.valid == ()
     assert it.fit_decision(task, [])["threshold_chosen"] == 0

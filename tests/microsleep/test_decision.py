@@ -15,7 +15,7 @@ from memcell.sequences.time_series import TimeSeries
 from memcell_eeg.decisions.costs import cost, expected_threshold, loss_weights, rates
 from memcell_eeg.decisions.decision import decide, in_words
 from memcell_eeg.decisions.intercept import choose_intercept, threshold_of
-from memcell_eeg.decisions.thresholds import choose_by_kappa, choose_threshold
+from memcell_eeg.decisions.thresholds import PLATEAU, choose_by_kappa, choose_threshold
 from memcell_microsleep.app import Microsleep
 from memcell_microsleep.config import MicrosleepConfig
 
@@ -150,7 +150,7 @@ def test_without_validation_theory_decides() -> None:
 
 def test_a_cost_weighted_loss_has_the_costs_as_weights(theta_dataset) -> None:
     def weights(**options):
-        task = Microsleep(MicrosleepConfig(**options), theta_dataset).task()
+        task = Microsleep(MicrosleepConfig(tune="none", **options), theta_dataset).task()
         y = np.concatenate([s.targets[s.labelled] for s in task.train])
         assert task.class_weights is not None
         negative, positive = task.class_weights
@@ -177,7 +177,18 @@ def test_no_other_threshold_has_a_larger_kappa(pairs) -> None:
         return metrics.cohen_kappa_score(y, (p >= threshold).astype(int), labels=[0, 1])
 
     if 0 < y.sum() < len(y):
-        assert kappa(found) >= max(kappa(t) for t in (*np.arange(9) / 8, 1.1)) - 1e-9
+        best = max(kappa(t) for t in (*np.arange(9) / 8, 1.1))
+        assert kappa(found) >= best - PLATEAU - 1e-9
+
+
+def test_a_threshold_is_the_middle_of_its_plateau() -> None:
+    y = np.array([0] * 50 + [1] * 50)
+    p = np.concatenate([np.linspace(0.01, 0.2, 50), np.linspace(0.8, 0.99, 50)])
+    assert choose_by_kappa(y, p).value == pytest.approx(0.5)
+    y = np.array([0] * 300 + [1] * 300)
+    p = np.concatenate([np.linspace(0.01, 0.2, 300), [0.3], np.linspace(0.8, 0.99, 299)])
+    # to miss one of 300 is no different from the largest, so the largest, at .25, is not all there is
+    assert 0.3 < choose_by_kappa(y, p).value < 0.85
 
 
 def test_the_likelier_class_knows_of_the_weights() -> None:

@@ -24,7 +24,16 @@ SMALL = ["--hidden-size", "4", "--epochs", "1", "--min-updates", "0", "--time-st
 def write_nights(nights, n=4):
     for k in range(n):
         nights.write(f"SC40{k}1E0", seed=k)
-    return ["--data", "sleep-edf-powers", "--data.path", str(nights.folder), "--split", "loso"]
+    return [
+        "--data",
+        "sleep-edf-powers",
+        "--data.path",
+        str(nights.folder),
+        "--split",
+        "loso",
+        "--tune",
+        "none",
+    ]
 
 
 def table(path):

@@ -28,8 +28,9 @@ from memcell_eeg.reports.phrasing import name_of
 from memcell_eeg.reports.places import ERRORS, EVENTS, choose
 from memcell_microsleep.app import MICROSLEEP
 
-TINY = ("--data.subjects", "4", "--data.minutes", "2", "--epochs", "3", "--min-updates", "1",
-        "--hidden-size", "8", "--probe", "staleness", "--probe-budget", "1")  # fmt: skip
+TINY = ("--tune", "none", "--data.subjects", "4", "--data.minutes", "2", "--epochs", "3",
+        "--min-updates", "1", "--hidden-size", "8", "--probe", "staleness",
+        "--probe-budget", "1")  # fmt: skip
 
 
 @pytest.fixture(scope="module")

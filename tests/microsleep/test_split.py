@@ -44,7 +44,9 @@ def people(n, recordings=2, both=None):
 @given(st.integers(3, 15), st.integers(0, 999), st.floats(0.01, 0.8), st.floats(0.01, 0.8))
 def test_no_subject_on_two_sides_and_none_lost(n, seed, valid, test) -> None:
     assume(valid + test <= 0.9)
-    config = MicrosleepConfig(split_seed=seed, valid_fraction=valid, test_fraction=test)
+    config = MicrosleepConfig(
+        tune="none", split_seed=seed, valid_fraction=valid, test_fraction=test
+    )
     made = split(people(n), config)
     parts = [{s.subject for s in made.part(p)} for p in ("train", "valid", "test")]
     assert all(parts)
@@ -56,7 +58,7 @@ def test_no_subject_on_two_sides_and_none_lost(n, seed, valid, test) -> None:
 
 def test_another_seed_is_another_split() -> None:
     tests = {
-        tuple(s.name for s in split(people(8), MicrosleepConfig(split_seed=k)).test)
+        tuple(s.name for s in split(people(8), MicrosleepConfig(tune="none", split_seed=k)).test)
         for k in range(10)
     }
     assert len(tests) > 3
@@ -64,31 +66,36 @@ def test_another_seed_is_another_split() -> None:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_every_part_gets_both_classes_where_three_subjects_have_them(seed) -> None:
-    made = split(people(8, both=3), MicrosleepConfig(split_seed=seed))
+    made = split(people(8, both=3), MicrosleepConfig(tune="none", split_seed=seed))
     for part in ("train", "valid", "test"):
         assert {int(c) for s in made.part(part) for c in s.targets} == {0, 1}
     assert not any("undefined" in note for note in made.notes)
 
 
 def test_a_part_without_a_class_is_said() -> None:
-    made = split(people(8, both=1), MicrosleepConfig())
+    made = split(people(8, both=1), MicrosleepConfig(tune="none"))
     assert any("the test split has no positive step" in note for note in made.notes)
     assert any("the validation split has no positive step" in note for note in made.notes)
 
 
 def test_one_class_in_training_is_refused() -> None:
     with pytest.raises(DataError, match=r"only negative steps.*labels"):
-        split(people(5, both=0), MicrosleepConfig())
+        split(people(5, both=0), MicrosleepConfig(tune="none"))
     with pytest.raises(DataError, match=r"no labelled step"):
-        split([sequence(f"a{k}", f"a{k}", [-1] * 100) for k in range(4)], MicrosleepConfig())
+        split(
+            [sequence(f"a{k}", f"a{k}", [-1] * 100) for k in range(4)],
+            MicrosleepConfig(tune="none"),
+        )
 
 
 def test_two_subjects_are_split_by_time_and_that_is_said() -> None:
-    made = split([sequence(f"a{k}", f"a{k}", [0, 1] * 300) for k in range(2)], MicrosleepConfig())
+    made = split(
+        [sequence(f"a{k}", f"a{k}", [0, 1] * 300) for k in range(2)], MicrosleepConfig(tune="none")
+    )
     assert made.kind == "time"
     assert "same people" in made.notes[0]
     with pytest.raises(DataError, match=r"3 subjects.*--split time"):
-        split(people(2), MicrosleepConfig(split="subject"))
+        split(people(2), MicrosleepConfig(tune="none", split="subject"))
 
 
 @settings(max_examples=60, deadline=None)
@@ -100,7 +107,9 @@ def test_two_subjects_are_split_by_time_and_that_is_said() -> None:
     st.integers(1, 199),
 )
 def test_by_time_the_parts_follow_each_other_with_the_gap(n, gap, valid, test, brk) -> None:
-    config = MicrosleepConfig(split="time", split_gap=gap, valid_fraction=valid, test_fraction=test)
+    config = MicrosleepConfig(
+        tune="none", split="time", split_gap=gap, valid_fraction=valid, test_fraction=test
+    )
     whole = sequence("a", "a", [0, 1] * n, breaks=(brk,))
     made = split([whole], config)
     last = -np.inf
@@ -119,7 +128,7 @@ def test_by_time_the_parts_follow_each_other_with_the_gap(n, gap, valid, test, b
 
 def test_a_recording_too_short_for_the_gaps_is_named() -> None:
     with pytest.raises(DataError, match=r"'a' has 40 steps.*--split-gap"):
-        split([sequence("a", "a", [0, 1] * 20)], MicrosleepConfig())
+        split([sequence("a", "a", [0, 1] * 20)], MicrosleepConfig(tune="none"))
 
 
 def test_a_cut_keeps_its_start_time() -> None:
@@ -154,6 +163,7 @@ def test_leaving_one_out_tests_everybody_once_and_lets_all_validate_equally_ofte
     validated = Counter()
     for k in range(n):
         config = MicrosleepConfig(
+            tune="none",
             split="loso",
             held_out=f"p{k}",
             split_seed=seed,
@@ -172,7 +182,7 @@ def test_leaving_one_out_tests_everybody_once_and_lets_all_validate_equally_ofte
 
 
 def test_leaving_one_out_without_validation() -> None:
-    config = MicrosleepConfig(split="loso", held_out="p0", valid_fraction=0)
+    config = MicrosleepConfig(tune="none", split="loso", held_out="p0", valid_fraction=0)
     made = split(people(2), config)
     assert {s.subject for s in made.train} == {"p1"}
     assert made.valid == ()
@@ -180,7 +190,7 @@ def test_leaving_one_out_without_validation() -> None:
 
 def test_leaving_one_out_is_no_single_split() -> None:
     with pytest.raises(DataError, match="--held-out SUBJECT: p0, p1, p2"):
-        split(people(3), MicrosleepConfig(split="loso"))
+        split(people(3), MicrosleepConfig(tune="none", split="loso"))
 
 
 def test_a_published_split_that_parts_one_person_is_refused(recording_of, dataset_of, labels_of):
@@ -198,4 +208,4 @@ def test_a_published_split_that_parts_one_person_is_refused(recording_of, datase
         for k, part in enumerate(("train", "test"))
     ]
     with pytest.raises(DataError, match="puts recordings of 'ann' into train and test"):
-        Microsleep(MicrosleepConfig(split="published"), dataset_of(recordings)).task()
+        Microsleep(MicrosleepConfig(tune="none", split="published"), dataset_of(recordings)).task()

@@ -31,6 +31,7 @@ from memcell.settings.run_config import (
     RunConfig,
     engine_defaults,
     merge_sections,
+    option_names,
     read_toml,
     resolve,
     upgraded,
@@ -144,8 +145,10 @@ class ConfiguredCommand(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Resolve the config and run."""
-        merged, typed = self.given(ctx)
-        merged = merge_sections(merged, typed)
+        base, typed = self.given(ctx)
+        merged = merge_sections(base, typed)
+        if "typed" in base:  # a run's config says which of its options were typed
+            merged["typed"] = sorted({*base["typed"], *option_names(typed)})
 
         def config(extra: Mapping[str, Any] | None = None) -> RunConfig:
             return resolve(self.app.name, {**merged, **(extra or {})}, default_registry())

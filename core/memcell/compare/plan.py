@@ -12,8 +12,9 @@ from memcell.compare.axes import Axis
 from memcell.compare.grid import Grid, grid_of, raise_all
 from memcell.errors import MemcellError, UsageError
 from memcell.plugins import Registry
+from memcell.plugins.options import fields_of
 from memcell.runs.compatibility import misfits
-from memcell.settings.run_config import DEFAULTS, RunConfig, resolve
+from memcell.settings.run_config import DEFAULTS, TUNE, RunConfig, resolve
 
 _LONGEST_ID = 200
 
@@ -96,7 +97,7 @@ def plan_of(
     Raises:
         UsageError: Options, axes or parts that cannot be; all that was found, a line each.
     """
-    grid = grid_of(app, _of_runs(base), axes, registry)
+    grid = grid_of(app, _of_runs(app, base, registry), axes, registry)
     problems: dict[str, list[str]] = {}
     configs = []
     for setting in grid.settings:
@@ -123,13 +124,30 @@ def plan_of(
     )
 
 
-def _of_runs(base: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
-    """Return the base with what a comparison decides itself: no control run; seeds are set for each run."""
+def _of_runs(
+    app: str, base: Mapping[str, Mapping[str, Any]], registry: Registry
+) -> dict[str, Mapping[str, Any]]:
+    """Return the base with what a comparison decides itself.
+
+    No control run, and no choice of settings: every run has those of the comparison. Seeds are set for each.
+
+    Raises:
+        UsageError: A choice of settings is asked for.
+    """
     training = {**base.get("training", {}), "control": "none"}
     training.pop("against", None)
     training.pop("seed", None)
     sections = {k: v for k, v in base.items() if isinstance(v, Mapping)}
-    return {**sections, "training": training}
+    sections["training"] = training
+    if any(field.name == TUNE for field in fields_of(registry.get("app", app).config_type())):
+        asked = sections.get(app, {}).get(TUNE, "none")
+        if asked != "none":
+            raise UsageError(
+                f"--tune {asked}: the runs of a comparison have the settings that it compares, and none are "
+                "chosen for them; leave it out, or type --tune none"
+            )
+        sections[app] = {**sections.get(app, {}), TUNE: "none"}
+    return sections
 
 
 def _shared(grid: Grid, config: RunConfig) -> dict[str, Mapping[str, Any]]:

@@ -20,9 +20,10 @@ from memcell.runs.intervals_text import by_subject, with_intervals
 from memcell.runs.model import load_model
 from memcell.runs.run import write_tables
 from memcell.runs.run_folder import RunFolder, resolve_stored
-from memcell.runs.scoring import EVAL_POLICIES, pooled_intervals, score_row, write_scores
+from memcell.runs.scoring import pooled_intervals, score_row, write_scores
 from memcell.runs.setup import Say, build_app, inference_device
 from memcell.runs.tables import as_text, as_tsv
+from memcell.runs.tuning.record import EVAL_POLICIES
 from memcell.settings.run_config import Choice, RunConfig
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from memcell.applications.app import App, Explaining, Picturing, Row, Task
+from memcell.applications.app import Explaining, Picturing, Row, Task
 from memcell.escape import Lines
 from memcell.files.atomic import write_atomic
 from memcell.interrupt import Interrupted, Interrupts
@@ -23,10 +23,11 @@ from memcell.runs.intervals_text import with_intervals
 from memcell.runs.reporting import try_report
 from memcell.runs.run_folder import RunFolder
 from memcell.runs.scoring import ScoredNetwork, label_of, pooled_intervals, score, write_scores
-from memcell.runs.setup import Say, build_app, control_of, device_of, make_trainer, spread
+from memcell.runs.setup import Job, Say, build_app, control_of, device_of, make_trainer, spread
 from memcell.runs.tables import as_text
+from memcell.runs.tuning.tune import cross_validated, for_control
 from memcell.settings.run_config import RunConfig
-from memcell.training.processes import ALONE, Processes
+from memcell.training.processes import Processes
 
 #: Returns lines on the parts of a run that do not keep their contract (`memcell.testing.concerns`).
 Concerns = Callable[[RunConfig, Registry], Sequence[str]]
@@ -93,7 +94,7 @@ def train(
             processes=processes,
         )
         try:
-            scored = train_networks(job, control)
+            job, scored = train_networks(job, control)
         except Interrupted as stop:
             raise Interrupted(
                 f"{stop}. Go on with: memcell train {config.app} --resume {path}"
@@ -130,47 +131,26 @@ def train(
     try_report(path, config.app, registry, say)
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Job:
-    """One network to train, and what it takes.
-
-    Args:
-        config: What to do.
-        registry: What is installed.
-        app: The app.
-        task: Its data.
-        path: The run folder.
-        device: Where to train.
-        interrupts: Asked after each update.
-        say: Receives lines for the person.
-        resume: Go on with the run in ``path`` where there is one.
-        processes: Those that train together.
-    """
-
-    config: RunConfig
-    registry: Registry
-    app: App
-    task: Task
-    path: Path
-    device: torch.device
-    interrupts: Interrupts
-    say: Say
-    resume: bool = False
-    processes: Processes = ALONE
-
-
-def train_networks(job: Job, control: RunConfig | None) -> list[ScoredNetwork]:
+def train_networks(job: Job, control: RunConfig | None) -> tuple[Job, list[ScoredNetwork]]:
     """Train and score a network and its control run; what is trained already is scored only.
+
+    Returns:
+        The job under the settings that were chosen for it where they were (`memcell.runs.tuning`), and the
+        networks.
 
     Raises:
         Interrupted: The person asked to stop; the checkpoint is written.
     """
+    job = cross_validated(job)
     jobs = [job]
     if control is not None:
-        below = RunFolder(job.path).control(control.choices["policy"].name)
-        jobs.append(dataclasses.replace(job, config=control, path=below))
+        policy = control.choices["policy"]
+        mine = dataclasses.replace(job.config, choices={**job.config.choices, "policy": policy})
+        below = RunFolder(job.path).control(policy.name)
+        other = dataclasses.replace(job, config=mine, path=below)
+        jobs.append(other if job.tuned is None else for_control(other))
     told: set[str] = set()
-    return [_train_one(each, told) for each in jobs]
+    return job, [_train_one(each, told) for each in jobs]
 
 
 def write_results(job: Job, scored: Sequence[ScoredNetwork], beside: bool = True) -> list[Row]:
@@ -253,14 +233,22 @@ def _train_one(job: Job, told: set[str]) -> ScoredNetwork:
             say(f"{before}{line}")
 
     trainer = make_trainer(
-        config, job.registry, job.app, job.task, job.path, job.device, job.resume, job.processes
+        config,
+        job.registry,
+        job.app,
+        job.task,
+        job.path,
+        job.device,
+        job.resume,
+        job.processes,
+        length=None if job.tuned is None else job.tuned.length,
     )
     if job.processes.main:
         write_tables(job.path, job.task.tables)
     if job.resume and trainer.at.update:
         say(f"going on after update {trainer.at.update} in '{job.path}'")
     asked = config.training.epochs
-    if trainer.epochs > asked and not trainer.at.finished:
+    if job.tuned is None and trainer.epochs > asked and not trainer.at.finished:
         say_once(
             f"note: --epochs {asked} would be {trainer.total_updates * asked // trainer.epochs} updates, "
             f"fewer than --min-updates {config.training.min_updates}: training goes on to epoch "
@@ -281,4 +269,4 @@ def _train_one(job: Job, told: set[str]) -> ScoredNetwork:
     if trainer.observer is not None:
         for line in trainer.observer.end():
             say(f"{label}: {line}")
-    return score(trainer, config, job.app, RunFolder(job.path))
+    return score(trainer, config, job.app, RunFolder(job.path), job.tuned)

@@ -32,11 +32,10 @@ from memcell.runs.model import ModelFacts, save_model
 from memcell.runs.predictions import write_predictions
 from memcell.runs.run_folder import RunFolder
 from memcell.runs.tables import as_tsv
+from memcell.runs.tuning.record import EVAL_POLICIES, Tuned
 from memcell.settings.run_config import RunConfig
 from memcell.training.recalibrate import recalibrate
 from memcell.training.trainer import Trainer
-
-EVAL_POLICIES = ("carry", "reset")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -65,7 +64,9 @@ def label_of(config: RunConfig) -> str:
     return network_label(config.choices["cell"].name, config.choices["policy"].name)
 
 
-def score(trainer: Trainer, config: RunConfig, app: App, folder: RunFolder) -> ScoredNetwork:
+def score(
+    trainer: Trainer, config: RunConfig, app: App, folder: RunFolder, tuned: Tuned | None = None
+) -> ScoredNetwork:
     """Score a trained network on the test split under both inference policies, and store the model.
 
     Args:
@@ -73,6 +74,7 @@ def score(trainer: Trainer, config: RunConfig, app: App, folder: RunFolder) -> S
         config: The run's.
         app: The app.
         folder: Where the model is stored.
+        tuned: What cross-validation chose; its out-of-fold predictions then decide, not a validation split.
     """
     if config.training.recalibrate:
         recalibrate(trainer)
@@ -84,8 +86,7 @@ def score(trainer: Trainer, config: RunConfig, app: App, folder: RunFolder) -> S
     scores, subjects = {}, {}
     rows, picked = [], []
     for policy in EVAL_POLICIES:
-        valid = probabilities(network, task.valid, policy, time_steps)
-        decisions[policy] = decision_of(app, task, valid)
+        decisions[policy] = _decided(app, task, network, policy, time_steps, tuned)
         row, test = score_row(config, network, app, task, policy, time_steps, decisions[policy])
         rows.append(row)
         scores[policy], subjects[policy] = row.scores, row.subjects
@@ -110,6 +111,17 @@ def score(trainer: Trainer, config: RunConfig, app: App, folder: RunFolder) -> S
         picked=picked,
         decision=decisions[eval_policy],
     )
+
+
+def _decided(
+    app: App, task: Task, network: Network, policy: str, time_steps: int, tuned: Tuned | None
+) -> Mapping[str, float]:
+    """Return the decision of a network: on its validation split, or on out-of-fold predictions."""
+    if tuned is None:
+        return decision_of(app, task, probabilities(network, task.valid, policy, time_steps))
+    held = tuned.out_of_fold
+    judged = dataclasses.replace(task, valid=held.sequences)
+    return decision_of(app, judged, held.probabilities(policy))
 
 
 def _subject_scores(

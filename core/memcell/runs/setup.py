@@ -13,18 +13,51 @@ from memcell.applications.app import App, Task
 from memcell.backends.first_window import FirstWindow
 from memcell.errors import UsageError
 from memcell.files.reading import refusing
+from memcell.interrupt import Interrupts
 from memcell.plugins import Registry
 from memcell.probes.scheduler import observe
 from memcell.runs.compatibility import misfits
 from memcell.runs.run_folder import RunFolder
+from memcell.runs.tuning.record import Tuned
 from memcell.settings.run_config import Choice, RunConfig
 from memcell.training.foreign import foreign_parts, origin_of
 from memcell.training.parts import build_parts
 from memcell.training.processes import ALONE, Processes
 from memcell.training.state import check_checkpoint
-from memcell.training.trainer import Trainer
+from memcell.training.trainer import Length, Trainer
 
 Say = Callable[[str], None]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Job:
+    """One network to train, and what it takes.
+
+    Args:
+        config: What to do.
+        registry: What is installed.
+        app: The app.
+        task: Its data.
+        path: The run folder.
+        device: Where to train.
+        interrupts: Asked after each update.
+        say: Receives lines for the person.
+        resume: Go on with the run in ``path`` where there is one.
+        processes: Those that train together.
+        tuned: What cross-validation inside the training people chose; None where there was none.
+    """
+
+    config: RunConfig
+    registry: Registry
+    app: App
+    task: Task
+    path: Path
+    device: torch.device
+    interrupts: Interrupts
+    say: Say
+    resume: bool = False
+    processes: Processes = ALONE
+    tuned: Tuned | None = None
 
 
 def build_app(config: RunConfig, registry: Registry) -> App:
@@ -128,6 +161,7 @@ def make_trainer(
     device: torch.device,
     resume: bool,
     processes: Processes = ALONE,
+    length: Length | None = None,
 ) -> Trainer:
     """Return the trainer of one run, where its folder left it.
 
@@ -140,6 +174,7 @@ def make_trainer(
         device: Where to train.
         resume: Go on with the run in ``path`` where there is one.
         processes: Those that train together; only the main one makes the folder.
+        length: How long it trains, where that was chosen before.
     """
     begun = processes.any(processes.main and resume and os.path.lexists(path / "config.toml"))
     if begun:
@@ -162,6 +197,7 @@ def make_trainer(
         folder,
         processes=processes,
         first_window=FirstWindow(origin_of(foreign)) if foreign else None,
+        length=length,
     )
     observe(trainer, folder, config, registry)
     if resumed:

@@ -24,6 +24,10 @@ DEFAULTS = {
     "optimizer": "adam",
     "gradient": "window",
 }
+#: What stands before the sections of a config file.
+_HEAD = {"memcell", "app", "typed"}
+#: The option of an app by which settings are chosen in cross-validation inside the training people.
+TUNE = "tune"
 #: Options that stood in ``[training]`` until version 0.1 and are a gradient mode's own.
 _MOVED = ("k1", "length_sd", "short_share")
 
@@ -53,6 +57,7 @@ class RunConfig:
         network: Its size.
         choices: ``"cell"``, ``"normalizer"``, ``"sampler"``, ``"policy"``, ``"optimizer"``, ``"gradient"``.
         probes: What measures while it trains.
+        typed: Options that somebody gave, as ``SECTION.OPTION``: a choice of settings leaves them alone.
     """
 
     app: str
@@ -62,10 +67,13 @@ class RunConfig:
     network: NetworkConfig
     choices: Mapping[str, Choice]
     probes: tuple[Choice, ...] = ()
+    typed: tuple[str, ...] = ()
 
-    def sections(self) -> dict[str, Section | str]:
+    def sections(self) -> dict[str, Section | str | list[str]]:
         """Return the config as the sections of a TOML file."""
-        out: dict[str, Section | str] = {"memcell": __version__, "app": self.app}
+        out: dict[str, Section | str | list[str]] = {"memcell": __version__, "app": self.app}
+        if getattr(self.app_config, TUNE, "none") != "none":
+            out["typed"] = list(self.typed)
         out[self.app] = to_mapping(self.app_config)
         if self.dataset is not None:
             # one place says which data set: its own section, with its options
@@ -92,14 +100,23 @@ def resolve(app: str, sections: Mapping[str, Any], registry: Registry) -> RunCon
         ConfigError: A section, name or value is wrong; says which and what is expected.
     """
     sections = upgraded(sections)
-    known = {"memcell", "app", app, "data", "training", "network", "probe", *DEFAULTS}
+    typed = sections.get("typed")
+    given = sections
+    known = {*_HEAD, app, "data", "training", "network", "probe", *DEFAULTS}
     for name, section in sections.items():
         if name not in known:
-            raise ConfigError(unknown("section", name, known - {"memcell", "app"}))
-        if name not in ("memcell", "app") and not isinstance(section, Mapping):
+            raise ConfigError(unknown("section", name, known - _HEAD))
+        if name not in _HEAD and not isinstance(section, Mapping):
             raise ConfigError(f"section [{name}] expected, got {name} = {section!r}")
+    if typed is not None and not (
+        isinstance(typed, list | tuple) and all(isinstance(name, str) for name in typed)
+    ):
+        raise ConfigError(f"'typed' must be a list of SECTION.OPTION, got {typed!r}")
     entry = registry.get("app", app)
-    app_config = entry.config(sections.get(app, {}))
+    values = dict(sections.get(app, {}))
+    if "memcell" in sections and any(f.name == TUNE for f in fields_of(entry.config_type())):
+        values.setdefault(TUNE, "none")  # a run of a version that had no such choice
+    app_config = entry.config(values)
     if "memcell" not in sections:  # what a run wrote is complete, and means what it meant then
         sections = _with_defaults(engine_defaults(app_config), sections)
     dataset = None
@@ -127,6 +144,17 @@ def resolve(app: str, sections: Mapping[str, Any], registry: Registry) -> RunCon
         network=from_mapping(NetworkConfig, sections.get("network", {}), "[network]"),
         choices=choices,
         probes=chosen_probes(registry, training.probe, sections.get("probe", {})),
+        typed=tuple(option_names(given) if typed is None else typed),
+    )
+
+
+def option_names(sections: Mapping[str, Any]) -> list[str]:
+    """Return the options that sections hold, as ``SECTION.OPTION``, in order of their names."""
+    return sorted(
+        f"{section}.{name}"
+        for section, values in sections.items()
+        if section not in _HEAD and isinstance(values, Mapping)
+        for name in values
     )
 
 

@@ -10,6 +10,7 @@ import math
 import time
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,19 @@ from memcell.training.state import Position, read_state, write_state
 from memcell.training.window_statistics import class_totals, readout_gradients
 
 
+@dataclass(frozen=True, kw_only=True)
+class Length:
+    """How long a training is whose length was chosen before it.
+
+    Args:
+        schedule: Updates that the schedule of the learning rate spans.
+        stop: Updates after which it ends, 0 for none at all.
+    """
+
+    schedule: int
+    stop: int
+
+
 class Trainer:
     """Trains one network into one run folder.
 
@@ -54,6 +68,7 @@ class Trainer:
         progress: Told of each update.
         processes: Those that train together; only the main one writes.
         first_window: Checks the first window of foreign code; None where there is none.
+        length: How long it trains where that was chosen before; None for the epochs of the config.
     """
 
     def __init__(
@@ -66,6 +81,7 @@ class Trainer:
         progress: Progress = SILENT,
         processes: Processes = ALONE,
         first_window: FirstWindow | None = None,
+        length: Length | None = None,
     ) -> None:
         processes.check(config.batch_size)
         self.processes = processes
@@ -102,6 +118,9 @@ class Trainer:
         an_epoch = len(self.order(0)[1])
         self._epochs = max(config.epochs, -(-config.min_updates // an_epoch))
         self._total = self._epochs * an_epoch
+        self._stop: int | None = None
+        if length is not None:
+            self.measure_out(length)
         self._saved = time.monotonic()
         self._carried: CarriedState | None = None
         #: Told of every update; it must not change anything.
@@ -115,7 +134,7 @@ class Trainer:
     @property
     def total_updates(self) -> int:
         """Updates of a run that is not stopped early."""
-        return self._total
+        return self._total if self._stop is None else self._stop
 
     def train(self, interrupts: Interrupts | None = None) -> None:
         """Train to the end, from wherever the run is.
@@ -128,8 +147,10 @@ class Trainer:
         if self.judged and self.parts.starts_fitted and self.at == Position():
             self._judge_start()
         while not self.at.finished:
-            self._epoch(interrupts)
-            self._end_of_epoch()
+            if self.at.update == self._stop:
+                self._end_at_stop()
+            elif self._epoch(interrupts):
+                self._end_of_epoch()
             self.save()
         if self.best:
             self.network.load_state_dict(self.best)
@@ -144,6 +165,24 @@ class Trainer:
         )
         self.best = {k: v.clone() for k, v in self.network.state_dict().items()}
         self._note({"update": 0, "epoch": -1, "valid_loss": at.best_loss})
+
+    def measure_out(self, length: Length) -> None:
+        """Train for another length than the config's epochs; before the first update."""
+        an_epoch = len(self.order(0)[1])
+        self._epochs = max(1, -(-length.schedule // an_epoch))
+        self._total, self._stop = length.schedule, length.stop
+
+    def train_to(self, update: int, interrupts: Interrupts | None = None) -> None:
+        """Train up to an update and pause there; the next call goes on. No checkpoint is written but by time.
+
+        Raises:
+            Interrupted: The person asked to stop; the checkpoint is written.
+            MemcellError: The loss is no longer a number.
+        """
+        self._stop = update
+        while self.at.update < update:
+            if self._epoch(interrupts):
+                self._end_of_epoch()
 
     def order(self, epoch: int) -> tuple[WindowTable, NDArray[np.int64]]:
         """Return the windows of an epoch and their order ``[n_batches, B]``: always the same."""
@@ -164,7 +203,8 @@ class Trainer:
             )
         return table, sampler.order(table, self.config.batch_size, epoch, rng)
 
-    def _epoch(self, interrupts: Interrupts | None) -> None:
+    def _epoch(self, interrupts: Interrupts | None) -> bool:
+        """Train on what is left of the epoch, or up to the stop; return whether the epoch is done."""
         table, order = self.order(self.at.epoch)
         self.memory.epoch = self.at.epoch
         self.gradients.begin_epoch(table, order)
@@ -172,6 +212,8 @@ class Trainer:
             self.parts.policy.begin_epoch(self.memory)
         ends = self._ends_before(table, order)
         for k in range(self.at.batch, len(order)):
+            if self.at.update == self._stop:
+                return False
             rows = self.processes.share(order[k])
             batch = collate(self.task.train, table, rows, ends, self.task.train_weights, order[k])
             ends = table.ends(rows)
@@ -186,9 +228,21 @@ class Trainer:
             waited = time.monotonic() - self._saved > self.config.checkpoint_seconds
             if self.processes.any(waited and self.processes.main):
                 self.save()
+        self._count_classes(table, order)
+        return True
+
+    def _count_classes(self, table: WindowTable, order: NDArray[np.int64]) -> None:
         totals = class_totals(self.task.train, self.task.train_weights, table, order)
         before = self.at.class_totals or np.zeros(len(totals))
         self.at.class_totals = (totals + before).tolist()
+
+    def _end_at_stop(self) -> None:
+        """End the training where its length says, in the middle of an epoch or not."""
+        if self.at.batch:
+            table, order = self.order(self.at.epoch)
+            self._count_classes(table, order[: self.at.batch])
+        self.at.finished = True
+        self.at.reason = "as many as cross-validation chose"
 
     def _ends_before(self, table: WindowTable, order: NDArray[np.int64]) -> Ends | None:
         """Return where the lanes ended before the next batch, in the epoch before at an epoch's start."""
@@ -369,6 +423,8 @@ class Trainer:
         # of streams or of drawn lengths may be shorter than the first, by which they were counted
         least = self.config.min_updates if self.parts.covers_once else self._total
         enough = at.update >= least
+        if self._stop is not None:
+            return
         if at.epoch >= self._epochs and enough:
             at.finished, at.reason = (
                 True,

@@ -6,7 +6,7 @@
 ``intercept``  a shift of the logit, fitted on validation by a smooth cost (`memcell_eeg.decisions.intercept`)
 ``cost``       nothing is chosen afterwards: the loss is weighted by the costs, 1 / N to r / P, and a
                step is positive from .5 on
-``kappa``      of all thresholds the one with the largest kappa on validation
+``kappa``      of all thresholds the one with the largest kappa on validation, the middle of its plateau
 ``likelier``   nothing is chosen: a step has the likelier class, the shift of the prior undone
 =============  ==========================================================================================
 
@@ -17,6 +17,10 @@ score and in the calibration. (What else training near changes of label does to 
 
 Class weights alone (``--class-weights balanced``, the default) are one more: they make both classes weigh
 the same before any of these, and are what `cost` is for r = 1. `kappa` and `likelier` do not mind r.
+
+Where settings are chosen by cross-validation inside the training people (``--tune``), nobody is set aside for
+validation: the pooled predictions of the training people by networks that did not see them take its place.
+``auto`` is ``kappa`` then, and ``threshold`` otherwise.
 
 Whatever the way, a decision is a **threshold on the probability that the network reports**; so scores,
 events, pictures, predictions and streams decide alike by comparing the two.
@@ -135,6 +139,7 @@ def decide(
         ``threshold``: positive from this reported probability on, whatever the way;
         ``threshold_chosen``: 1 where validation chose it, 0 where it is what theory says;
         ``weight_odds``: by how much training has multiplied the odds of the positive class (`shift_of`);
+        ``cross_validated``: 1 where what decides are predictions out of fold; not there otherwise;
         ``intercept``: b, under that way; where validation has both classes, ``missed``, ``false_alarms``
         (shares) and ``cost`` on it, and ``cost_at_half`` of a threshold of .5.
     """
@@ -142,6 +147,8 @@ def decide(
     y, p = labelled(task.valid, valid)
     both = bool(np.any(y == 1) and np.any(y == 0))
     found = {"threshold": HALF, "threshold_chosen": 0.0, "weight_odds": shift}
+    if task.inner:
+        found["cross_validated"] = 1.0
     if way == "intercept" and both:
         found["intercept"] = choose_intercept(y, p, cost_ratio)
         found |= {"threshold": threshold_of(found["intercept"]), "threshold_chosen": 1.0}
@@ -159,11 +166,13 @@ def decide(
 
 def in_words(way: str, decision: Mapping[str, float], cost_ratio: float) -> str:
     """Return in one line what `decide` chose and what it costs on validation."""
+    inside = bool(decision.get("cross_validated"))
+    where = "people left out in cross-validation" if inside else "validation"
     how = {
-        "threshold": "the threshold of least cost on validation",
-        "intercept": f"an intercept of {decision.get('intercept', 0.0):+.3f}, fitted on validation",
+        "threshold": f"the threshold of least cost on {where}",
+        "intercept": f"an intercept of {decision.get('intercept', 0.0):+.3f}, fitted on {where}",
         "cost": "a loss weighted by the costs",
-        "kappa": "the threshold of the largest kappa on validation",
+        "kappa": f"the threshold of the largest kappa on {where}",
         "likelier": "the likelier class",
     }[way]
     if way == "kappa" and not decision.get("threshold_chosen", 1.0):
@@ -175,7 +184,7 @@ def in_words(way: str, decision: Mapping[str, float], cost_ratio: float) -> str:
     if "cost" not in decision:
         return line
     return (
-        f"{line}; on validation {100 * decision['missed']:.1f} % of positive steps missed, "
+        f"{line}; on {where} {100 * decision['missed']:.1f} % of positive steps missed, "
         f"{100 * decision['false_alarms']:.1f} % of negative ones false alarms, "
         f"cost {decision['cost']:.3f} (at .5: {decision['cost_at_half']:.3f})"
     )

@@ -54,8 +54,16 @@ def choose_threshold(
     return Threshold(value=float(values[best[np.argmin(np.abs(values[best] - HALF))]]))
 
 
+#: A threshold is the middle of those whose kappa is this close to the largest.
+PLATEAU = 0.01
+
+
 def choose_by_kappa(targets: NDArray[np.int64], probabilities: NDArray[np.float64]) -> Threshold:
-    """Return the threshold with the largest kappa (Cohen 1960); as `choose_threshold` otherwise.
+    """Return a threshold of the largest kappa (Cohen 1960).
+
+    Kappa jumps from step to step where few are positive, so the largest alone is luck. Taken is the mean, in
+    log odds, of the thresholds around it whose kappa is no more than `PLATEAU` below; none of them lies
+    between two that are worse.
 
     Args:
         targets: ``[n]`` 0 or 1.
@@ -64,6 +72,29 @@ def choose_by_kappa(targets: NDArray[np.int64], probabilities: NDArray[np.float6
     n, positives = len(targets), int(np.sum(targets == 1))
     if positives in (0, n):
         return choose_threshold(targets, probabilities)
+    levels, kappa = _kappas(targets, probabilities)
+    above = max((levels[-1] + 1) / 2, np.nextafter(levels[-1], 2))
+    values = np.concatenate([levels[:1], (levels[:-1] + levels[1:]) / 2, [above]])
+    best = np.flatnonzero(kappa >= kappa.max() - 1e-12)
+    at = best[np.argmin(np.abs(values[best] - HALF))]
+    worse = np.flatnonzero(kappa < kappa.max() - PLATEAU)
+    first = worse[worse < at].max(initial=-1) + 1
+    last = worse[worse > at].min(initial=len(values))
+    inside = np.clip(values[first:last], _NEAREST, 1 - _NEAREST)
+    odds = float(np.mean(np.log(inside) - np.log1p(-inside)))
+    middle = 1 / (1 + np.exp(-odds))
+    return Threshold(value=float(np.clip(middle, values[first], values[last - 1])))
+
+
+#: Nearer to 0 or 1 no threshold counts as, in log odds.
+_NEAREST = 1e-7
+
+
+def _kappas(
+    targets: NDArray[np.int64], probabilities: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the distinct probabilities, and kappa where those from the k-th on are called positive."""
+    n, positives = len(targets), int(np.sum(targets == 1))
     levels, level_of = np.unique(probabilities, return_inverse=True)
     hits = np.bincount(level_of, weights=targets == 1, minlength=len(levels))
     every = np.bincount(level_of, minlength=len(levels)).astype(np.float64)
@@ -72,11 +103,18 @@ def choose_by_kappa(targets: NDArray[np.int64], probabilities: NDArray[np.float6
     called = n - np.concatenate([[0], np.cumsum(every)])
     right = (2 * hit - called - positives + n) / n
     chance = (called * positives + (n - called) * (n - positives)) / n**2
-    kappa = (right - chance) / (1 - chance)
-    above = max((levels[-1] + 1) / 2, np.nextafter(levels[-1], 2))
-    values = np.concatenate([levels[:1], (levels[:-1] + levels[1:]) / 2, [above]])
-    best = np.flatnonzero(kappa >= kappa.max() - 1e-12)
-    return Threshold(value=float(values[best[np.argmin(np.abs(values[best] - HALF))]]))
+    return levels, (right - chance) / (1 - chance)
+
+
+def kappa_at(
+    targets: NDArray[np.int64], probabilities: NDArray[np.float64], threshold: float
+) -> float:
+    """Return kappa where both classes occur and steps are positive from a probability on."""
+    n = len(targets)
+    called, true = probabilities >= threshold, targets == 1
+    right = float(np.mean(called == true))
+    chance = (called.sum() * true.sum() + (~called).sum() * (~true).sum()) / n**2
+    return float((right - chance) / (1 - chance))
 
 
 def likelier(weight_odds: float) -> float:

@@ -82,8 +82,9 @@ def _shared(config: EegConfig, normalization: str, parts: Split) -> list[str]:
             lines.append("each recording is scaled by values that include its test part")
     lines.append(f"labels: {LabelRules.of(config)}")
     lines.append(str(EventRules.of(config)))
+    inside = config.tune != "none" and parts.kind != "time"
     known = {int(y) for s in parts.valid for y in np.unique(s.targets[s.labelled])}
-    lines.append(_decision(config, len(known) > 1))
+    lines.append(_decision(config, inside or len(known) > 1, inside))
     lines += counts(parts.train, parts.test)
     own_scale = normalization in ("causal", "recording")
     if own_scale and all(_classes(s) < 2 for s in (*parts.train, *parts.test)):
@@ -94,19 +95,28 @@ def _shared(config: EegConfig, normalization: str, parts: Split) -> list[str]:
     return lines
 
 
-def _decision(config: EegConfig, validated: bool) -> str:
+def _decision(config: EegConfig, validated: bool, inside: bool) -> str:
+    """Return how decisions are made.
+
+    Args:
+        config: The options.
+        validated: There are steps of both classes to choose on.
+        inside: They are those of people left out in cross-validation, not of a validation split.
+    """
     ratio = f"for a cost ratio of {config.cost_ratio:g}"
-    if config.decision == "cost":
-        return f"loss weighted by the costs {ratio}, threshold .5; baselines: threshold chosen on validation"
-    if config.decision == "likelier" or (config.decision == "kappa" and not validated):
+    way = config.way(inside)
+    where = "people left out in cross-validation" if inside else "validation"
+    if way == "cost":
+        return f"loss weighted by the costs {ratio}, threshold .5; baselines: threshold chosen on {where}"
+    if way == "likelier" or (way == "kappa" and not validated):
         return "each step gets the likelier class, corrected for the class weights of training"
-    if config.decision == "kappa":
-        return "threshold of the largest kappa on validation"
+    if way == "kappa":
+        return f"threshold of the largest kappa on {where}"
     if not validated:
         return f"theoretical threshold (Elkan 2001) {ratio}, as validation has no steps of both classes"
-    if config.decision == "intercept":
-        return f"intercept fitted on validation {ratio}; baselines: threshold chosen on validation"
-    return f"threshold chosen on validation {ratio}"
+    if way == "intercept":
+        return f"intercept fitted on {where} {ratio}; baselines: threshold chosen on {where}"
+    return f"threshold chosen on {where} {ratio}"
 
 
 def counts(train: Sequence[TimeSeries], test: Sequence[TimeSeries]) -> list[str]:

@@ -75,6 +75,9 @@ def split(
         kind = "subject" if len(subjects) >= ENOUGH_SUBJECTS else "time"
     if kind == "published":
         made = _as_published(sequences, published or {})
+        if config.tune != "none":  # whoever would validate is trained on
+            joined = tuple(s for s in sequences if s in made.train or s in made.valid)
+            made = replace(made, train=joined, valid=())
     else:
         by = {"subject": _by_subject, "time": _by_time, "loso": _without_one}[kind]
         made = by(sequences, config)
@@ -82,15 +85,23 @@ def split(
     return replace(made, notes=(*made.notes, *_missing(made)))
 
 
+def sets_aside(config: EegConfig) -> bool:
+    """Whether somebody is set aside for validation in a split by subject.
+
+    Nobody is where settings are chosen by cross-validation inside the training people.
+    """
+    return config.valid_fraction > 0 and config.tune == "none"
+
+
 def _by_subject(sequences: Sequence[TimeSeries], config: EegConfig) -> Split:
     subjects = sorted({s.subject for s in sequences})
     n = len(subjects)
-    if n < 2 or (n < ENOUGH_SUBJECTS and config.valid_fraction > 0):
+    validate = sets_aside(config)
+    if n < 2 or (n < ENOUGH_SUBJECTS and validate):
         raise DataError(
-            f"a split by subject needs {ENOUGH_SUBJECTS} subjects (2 without validation), got {n}; "
-            "type --split time."
+            f"a split by subject needs {ENOUGH_SUBJECTS} subjects (2 where nobody is set aside for "
+            f"validation), got {n}; type --split time."
         )
-    validate = config.valid_fraction > 0
     n_test = min(max(1, round(config.test_fraction * n)), n - 1 - validate)
     n_valid = min(max(1, round(config.valid_fraction * n)), n - n_test - 1) if validate else 0
     room = {"train": n - n_test - n_valid, "test": n_test, "valid": n_valid}
@@ -137,7 +148,7 @@ def _without_one(sequences: Sequence[TimeSeries], config: EegConfig) -> Split:
     check_loso(subjects, config)
     if left_out not in subjects:
         raise DataError(unknown("subject", left_out, subjects))
-    validate = config.valid_fraction > 0
+    validate = sets_aside(config)
     # All subjects in a circle, shuffled by the seed; those who come next validate, the first of them
     # with both classes. So those who have both validate about equally often.
     circle = np.random.default_rng(config.split_seed).permutation(len(subjects))
@@ -164,7 +175,7 @@ def check_loso(subjects: Sequence[str], config: EegConfig) -> None:
     Raises:
         DataError: Says how many it takes.
     """
-    least = ENOUGH_SUBJECTS if config.valid_fraction > 0 else 2
+    least = ENOUGH_SUBJECTS if sets_aside(config) else 2
     if len(subjects) < least:
         raise DataError(
             f"leaving one subject out takes {ENOUGH_SUBJECTS} subjects (2 with --valid-fraction 0), got "
@@ -180,7 +191,7 @@ def _shared_out(
     Every part gets a subject with both classes while there are any, then what comes.
     """
     left = dict(room)
-    both = [s for s in shuffled if len(_classes(q for q in sequences if q.subject == s)) == 2]
+    both = [s for s in shuffled if len(classes_of(q for q in sequences if q.subject == s)) == 2]
     part_of: dict[str, str] = {}
     for part, subject in zip((p for p in room if room[p]), both, strict=False):
         part_of[subject] = part
@@ -232,7 +243,8 @@ def cut(sequence: TimeSeries, start: int, stop: int, suffix: str) -> TimeSeries:
     )
 
 
-def _classes(sequences: Iterable[TimeSeries]) -> set[int]:
+def classes_of(sequences: Iterable[TimeSeries]) -> set[int]:
+    """Return the classes of the labelled steps of sequences."""
     found: set[int] = set()
     for s in sequences:
         found |= {int(c) for c in np.unique(s.targets[s.labelled])}
@@ -240,7 +252,7 @@ def _classes(sequences: Iterable[TimeSeries]) -> set[int]:
 
 
 def _check_classes(made: Split) -> None:
-    found = _classes(made.train)
+    found = classes_of(made.train)
     if found == {NEGATIVE, POSITIVE}:
         return
     steps = sum(s.n_steps for s in made.train)
@@ -259,7 +271,7 @@ def _missing(made: Split) -> tuple[str, ...]:
     notes = []
     for part in ("valid", "test"):
         sequences = made.part(part)
-        lost = {NEGATIVE, POSITIVE} - _classes(sequences)
+        lost = {NEGATIVE, POSITIVE} - classes_of(sequences)
         if sequences and lost:
             words = " and no ".join(has[c] for c in sorted(lost))
             name = {"valid": "validation", "test": "test"}[part]

@@ -20,9 +20,11 @@ from memcell.jobs import Working
 from memcell.plugins import default_registry
 from memcell.runs.folds.prepared import prepared_folds
 from memcell.runs.predictions import predictions_file
-from memcell.runs.run import Job, inspect, train_networks, write_results
+from memcell.runs.run import inspect, train_networks, write_results
 from memcell.runs.run_folder import RunFolder, resolve_stored
-from memcell.runs.setup import Say, build_app, control_of, device_of
+from memcell.runs.setup import Job, Say, build_app, control_of, device_of
+from memcell.runs.tuning.record import read_choice
+from memcell.runs.tuning.tune import with_choice
 from memcell.settings.run_config import RunConfig, resolve
 from memcell.threads import one_thread
 
@@ -101,7 +103,7 @@ def _do(task: FoldTask, path: Path, working: Working, say: Say) -> None:
     mine = fold_config(config, fold.options, task.repeat)
     torch.set_num_threads(mine.training.threads)
     begun = os.path.lexists(path / "config.toml")
-    if begun and _begun_with(path, task.app) != _apart(mine.sections()):
+    if begun and not _begun_as(path, mine):
         raise CheckpointError(
             f"'{path}' holds a run with other options: choose another --out, or remove it"
         )
@@ -118,15 +120,19 @@ def _do(task: FoldTask, path: Path, working: Working, say: Say) -> None:
             say=say,
             resume=begun,
         )
-        scored = train_networks(job, control)
+        job, scored = train_networks(job, control)
         if task.repeat == 0:
             inspect(job)
         write_results(job, scored, beside=task.repeat == 0)
 
 
-def _begun_with(path: Path, app: str) -> Any:
-    """Return the options of a begun fold, as `resolve_stored` gives those of its run."""
-    return _apart(resolve_stored(RunFolder.open(path), app, default_registry()).sections())
+def _begun_as(path: Path, config: RunConfig) -> bool:
+    """Whether a fold was begun with a config, or with what was chosen for it since."""
+    begun = resolve_stored(RunFolder.open(path), config.app, default_registry())
+    wanted = [config]
+    if (chosen := read_choice(path)) is not None:
+        wanted.append(with_choice(config, chosen["options"], default_registry()))
+    return _apart(begun.sections()) in [_apart(each.sections()) for each in wanted]
 
 
 def _quiet(line: str) -> None:

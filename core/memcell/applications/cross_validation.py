@@ -1,0 +1,43 @@
+"""What an app gives for a choice of settings by cross-validation inside the training people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+from memcell.applications.app import Probabilities
+from memcell.sequences.time_series import TimeSeries
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """Settings of a run that may be chosen.
+
+    Args:
+        name: What tables and folders call it.
+        options: Section to option to value, as in ``config.toml``. Every option that any candidate changes is
+            named in each of them, so that a candidate means the same whatever the config says.
+    """
+
+    name: str
+    options: Mapping[str, Mapping[str, Any]]
+
+
+@runtime_checkable
+class CrossValidating(Protocol):
+    """An app that divides its training people into folds (`memcell.applications.app.Task.inner`).
+
+    Its config has an option ``tune``, whose word ``"none"`` asks for no such folds.
+    """
+
+    def candidates(self) -> Sequence[Candidate]:
+        """Return the settings to choose from, the simplest first, as if nothing was typed."""
+
+    def measures(
+        self, sequences: Sequence[TimeSeries], probabilities: Sequence[Probabilities]
+    ) -> Mapping[str, float]:
+        """Return what the table of a choice shows beside the loss, of pooled out-of-fold predictions.
+
+        They are shown and decide nothing.
+        """

@@ -1,0 +1,176 @@
+"""One candidate of a choice, trained on all inner folds side by side, from look to look."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from memcell.applications.app import InnerFold, Task
+from memcell.backends.first_window import FirstWindow
+from memcell.errors import RunFolderError
+from memcell.files.atomic import make_folder
+from memcell.inference.inference import probabilities
+from memcell.interrupt import Interrupted
+from memcell.progress import SILENT, Progress
+from memcell.runs.setup import Job, inference_policy
+from memcell.runs.tuning.record import (
+    EVAL_POLICIES,
+    FoldPredictions,
+    read_predictions,
+    write_predictions,
+)
+from memcell.training.foreign import foreign_parts, origin_of
+from memcell.training.optimization import averaged
+from memcell.training.parts import build_parts
+from memcell.training.recalibrate import recalibrate
+from memcell.training.trainer import Length, Trainer
+
+
+class InnerTrainings:
+    """The trainings of one candidate, one for each inner fold, each by the ordinary trainer.
+
+    What was predicted at a look is written down; a training that goes on begins at its last checkpoint, or
+    anew, and comes to the same bits.
+
+    Args:
+        job: Under the candidate's settings; its task has inner folds.
+        folder: Where predictions and checkpoints go.
+        schedule: Updates that the schedule of the learning rate spans; None for the longest that the folds'
+            epochs make.
+        progress: Told of updates.
+    """
+
+    def __init__(
+        self, job: Job, folder: Path, schedule: int | None = None, progress: Progress = SILENT
+    ) -> None:
+        self.job, self.folder, self.progress = job, folder, progress
+        #: The inference policy by which looks are judged.
+        self.policy = inference_policy(job.config, job.registry)
+        self._trainers: list[Trainer] = []
+        self._schedule = schedule
+
+    @property
+    def schedule(self) -> int:
+        """Updates of a whole training, the same for every fold."""
+        if self._schedule is None:
+            self._begun()
+            assert self._schedule is not None
+        return self._schedule
+
+    def predictions(self, update: int) -> FoldPredictions:
+        """Return what the folds' networks say of the people they have not seen, after so many updates.
+
+        Raises:
+            Interrupted: The person asked to stop.
+            Diverged: A fold's loss is no longer a number.
+        """
+        folds = self.job.task.inner
+        path = self.folder / f"update-{update:07d}.npz"
+        if os.path.lexists(path):
+            self.progress.advance(0)
+            return read_predictions(path, folds)
+        made: dict[str, list[Any]] = {policy: [] for policy in EVAL_POLICIES}
+        for trainer, fold in zip(self._trained(update), folds, strict=True):
+            for policy, found in self._predict(trainer, fold).items():
+                made[policy].append(found)
+        write_predictions(path, made)
+        return made
+
+    def _trained(self, update: int) -> list[Trainer]:
+        trainers = self._begun()
+        for trainer in trainers:
+            before = trainer.at.update
+            if before > update:
+                raise RunFolderError(
+                    f"'{self.folder}' lacks predictions that its checkpoints are beyond: remove the folder"
+                )
+            if self.job.interrupts.requested:
+                raise Interrupted(f"stopped while settings were chosen, after {before} updates")
+            trainer.train_to(update, self.job.interrupts)
+            self.progress.advance(trainer.at.update - before)
+        return trainers
+
+    def _begun(self) -> list[Trainer]:
+        """Return the trainers, each where its checkpoint left it."""
+        if self._trainers:
+            return self._trainers
+        self._trainers = [self._trainer(k) for k in range(len(self.job.task.inner))]
+        if self._schedule is None:
+            self._schedule = max(trainer.total_updates for trainer in self._trainers)
+        for trainer in self._trainers:
+            trainer.measure_out(Length(schedule=self._schedule, stop=0))
+            if os.path.lexists(trainer.folder.checkpoint):
+                trainer.restore()
+        return self._trainers
+
+    def _trainer(self, k: int) -> Trainer:
+        job = self.job
+        folder = _Unmeasured(self.folder / f"fold-{k}")
+        make_folder(folder.checkpoint.parent)
+        task = inner_task(job.task, job.task.inner[k])
+        foreign = foreign_parts(job.config, job.registry)
+        return Trainer(
+            job.config.training,
+            self.policy,
+            task,
+            build_parts(job.config, job.registry, job.app, task, job.device),
+            folder,
+            first_window=FirstWindow(origin_of(foreign)) if foreign else None,
+        )
+
+    def _predict(self, trainer: Trainer, fold: InnerFold) -> Mapping[str, list[Any]]:
+        """Predict as the trained network of a run does: with averaged weights and fresh statistics."""
+        config, network = self.job.config.training, trainer.network
+        with averaged(trainer.parts.optimizer):
+            before = {name: value.clone() for name, value in network.state_dict().items()}
+            changed = config.recalibrate and recalibrate(trainer)
+            found = {
+                policy: probabilities(network, fold.valid, policy, config.time_steps)
+                for policy in EVAL_POLICIES
+            }
+            if changed:
+                with torch.no_grad():
+                    network.load_state_dict(before)
+        return found
+
+
+def inner_task(task: Task, fold: InnerFold) -> Task:
+    """Return the task of an inner fold: nobody is set aside for validation, nobody is tested."""
+    return dataclasses.replace(
+        task,
+        train=fold.train,
+        valid=(),
+        test=(),
+        class_weights=fold.class_weights,
+        train_weights=fold.train_weights,
+        inner=(),
+    )
+
+
+class _Unmeasured:
+    """The folder of an inner training: checkpoints, and no metrics.
+
+    Args:
+        path: The folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._checkpoint = path / "checkpoint.safetensors"
+
+    @property
+    def checkpoint(self) -> Path:
+        return self._checkpoint
+
+    def append(self, record: Mapping[str, Any]) -> None:
+        pass
+
+    def metrics_size(self) -> int:
+        return 0
+
+    def cut_metrics(self, size: int) -> None:
+        pass

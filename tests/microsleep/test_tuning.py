@@ -1,0 +1,230 @@
+"""Cross-validation inside the training people: nested honesty, resuming, and small or odd data."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+from tests.conftest import Nights
+
+from memcell.cli.main import run
+from memcell.training.trainer import Trainer
+from memcell_eeg.splits.inner import inner_splits
+from memcell_eeg.splits.split import classes_of
+from memcell_microsleep.config import MicrosleepConfig
+
+SMALL = ("--hidden-size", "4", "--min-updates", "40", "--epochs", "1", "--time-steps", "20")
+TRAIN = ("train", "microsleep")
+LOSO = ("--split", "loso", "--held-out", "SC402")
+
+
+def write_nights(nights, n=4, **changed):
+    for k in range(n):
+        nights.write(f"SC40{k}1E0", **{"seed": k, **(changed if k == 2 else {})})
+    return ("--data", "sleep-edf-powers", "--data.path", str(nights.folder))
+
+
+def decisions(path):
+    judged = json.loads((path / "scores.json").read_text())["rows"]
+    return [row["note"] for row in judged if row["kind"] == "network"]
+
+
+CHOICE = ("tuning.tsv", "tuning/choice.json", "tuning/out-of-fold.npz")
+
+
+def same(one, other, names):
+    for name in names:
+        assert (one / name).read_bytes() == (other / name).read_bytes(), name
+
+
+def test_nothing_of_the_held_out_person_enters(nights, tmp_path) -> None:
+    data = write_nights(nights)
+    typed = (*TRAIN, *data, *LOSO, *SMALL)
+    assert run([*typed, "--out", str(tmp_path / "one")]) == 0
+    # other values, and wakefulness elsewhere: as long and as many steps of each class, for that is told
+    first, *rest = nights.NIGHT
+    write_nights(nights, seed=77, night=(*rest[:5], first, *rest[5:]))
+    assert run([*typed, "--out", str(tmp_path / "other")]) == 0
+    same(
+        tmp_path / "one",
+        tmp_path / "other",
+        ("tuning.tsv", "tuning/choice.json", "model.safetensors"),
+    )
+    for below in ("", "control-reset"):
+        same(tmp_path / "one" / below, tmp_path / "other" / below, ("model.safetensors",))
+    assert decisions(tmp_path / "one") == decisions(tmp_path / "other")
+    scores = [(tmp_path / name / "scores.tsv").read_bytes() for name in ("one", "other")]
+    assert scores[0] != scores[1]  # while the test is another one
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """Return what was typed for a run, and where it is, done without a break."""
+    folder = tmp_path_factory.mktemp("whole")
+    (folder / "nights").mkdir()
+    typed = (*TRAIN, *write_nights(Nights(folder / "nights")), *LOSO, *SMALL)
+    assert run([*typed, "--out", str(folder / "run")]) == 0
+    return typed, folder / "run"
+
+
+@pytest.mark.parametrize(("after", "seconds"), [(1, "1000"), (30, "0"), (90, "0"), (90, "1000")])
+def test_a_killed_run_goes_on_to_the_same_bytes(
+    whole, tmp_path, monkeypatch, after, seconds
+) -> None:
+    typed, done = whole
+    cut = tmp_path / "cut"
+    updates, real = [0], Trainer._update
+
+    def dying(self, batch):
+        updates[0] += 1
+        if updates[0] == after:
+            raise RuntimeError("the process is gone")
+        return real(self, batch)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Trainer, "_update", dying)
+        assert run([*typed, "--checkpoint-seconds", seconds, "--out", str(cut)]) != 0
+    assert not (cut / "model.safetensors").exists()
+    assert run([*TRAIN, "--resume", str(cut)]) == 0
+    same(done, cut, (*CHOICE, "model.safetensors", "scores.tsv"))
+    same(done / "control-reset", cut / "control-reset", ("model.safetensors",))
+
+
+def test_a_run_killed_after_its_choice_does_not_choose_again(whole, tmp_path, monkeypatch) -> None:
+    typed, done = whole
+    cut = tmp_path / "cut"
+
+    def dying(*given):
+        raise RuntimeError("the process is gone")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Trainer, "train", dying)
+        assert run([*typed, "--out", str(cut)]) != 0
+    assert (cut / "tuning" / "choice.json").is_file()
+    with monkeypatch.context() as patched:
+        patched.setattr("memcell.runs.tuning.tune._choose", dying)
+        assert run([*TRAIN, "--resume", str(cut)]) == 0
+    same(done, cut, ("model.safetensors", "config.toml", "scores.tsv", "metrics.jsonl"))
+
+
+def test_the_choice_is_the_length_of_training_and_stands_in_the_folder(whole) -> None:
+    _, folder = whole
+    chosen = json.loads((folder / "tuning" / "choice.json").read_text())
+    lines = (folder / "metrics.jsonl").read_text().splitlines()
+    updates = [r["update"] for r in map(json.loads, lines) if "loss" in r]
+    assert updates == list(range(1, chosen["updates"] + 1))
+    table = [
+        dict(zip(head, line.split("\t"), strict=True))
+        for head in [(folder / "tuning.tsv").read_text().splitlines()[0].split("\t")]
+        for line in (folder / "tuning.tsv").read_text().splitlines()[1:]
+    ]
+    [row] = [row for row in table if "chosen" in row["chosen"]]
+    assert int(row["updates"]) == chosen["updates"]
+    assert row["setting"] == chosen["candidate"]
+    assert not [p for p in (folder / "tuning").iterdir() if p.is_dir()]
+
+
+def test_what_was_typed_is_never_searched(nights, tmp_path) -> None:
+    typed = (*TRAIN, *write_nights(nights), *LOSO, *SMALL, "--learning-rate", "0.02")
+    assert run([*typed, "--out", str(tmp_path / "run")]) == 0
+    plan = json.loads((tmp_path / "run" / "tuning" / "plan.json").read_text())
+    assert all(
+        "learning_rate" not in each["options"].get("training", {}) for each in plan["candidates"]
+    )
+    assert "learning_rate = 0.02" in (tmp_path / "run" / "config.toml").read_text()
+    assert "training.learning_rate" in (tmp_path / "run" / "config.toml").read_text()
+
+
+def test_all_folds_tune_for_themselves_and_predict_afterwards(nights, tmp_path) -> None:
+    typed = (*TRAIN, *write_nights(nights), "--split", "loso", *SMALL)
+    out = tmp_path / "run"
+    assert run([*typed, "--out", str(out)]) == 0
+    for k in range(4):
+        fold = out / "folds" / f"SC40{k}"
+        assert (fold / "tuning" / "choice.json").is_file()
+        assert load_file(fold / "model.safetensors")
+    assert run(["evaluate", "microsleep", str(out / "folds" / "SC402")]) == 0
+    assert run([*TRAIN, "--resume", str(out)]) == 0
+
+
+def people(sequence_of, targets):
+    return [sequence_of(f"r{k}", f"s{k}", y) for k, y in enumerate(targets)]
+
+
+@pytest.fixture
+def sequence_of():
+    from memcell.sequences.time_series import TimeSeries
+
+    def make(name, subject, y, step=5.0):
+        y = np.asarray(y)
+        return TimeSeries(
+            name=name,
+            subject=subject,
+            features=np.ones((len(y), 2), np.float32),
+            targets=y,
+            step_seconds=step,
+        )
+
+    return make
+
+
+def covered(made, train):
+    """Every labelled step of the training sequences is left out in one fold."""
+    return sum(int(s.labelled.sum()) for f in made for s in f.valid) == sum(
+        int(s.labelled.sum()) for s in train
+    )
+
+
+def test_two_hundred_people_make_five_folds(sequence_of) -> None:
+    train = people(sequence_of, [[0, 1] * 4] * 200)
+    made, said = inner_splits(train, MicrosleepConfig())
+    assert [len({s.subject for s in f.valid}) for f in made] == [40] * 5
+    assert all(not {s.subject for s in f.train} & {s.subject for s in f.valid} for f in made)
+    assert covered(made, train)
+    assert "200 training people" in said[0]
+
+
+def test_people_of_twenty_seconds_are_divided(sequence_of) -> None:
+    made, _ = inner_splits(people(sequence_of, [[0, 0, 1, 0]] * 4), MicrosleepConfig())
+    assert len(made) == 4
+
+
+def test_one_person_is_divided_by_time_which_is_said(sequence_of) -> None:
+    train = people(sequence_of, [[0] * 20 + [1] * 20 + [0] * 20 + [1] * 40])
+    made, said = inner_splits(train, MicrosleepConfig(split_gap=10.0))
+    assert len(made) == 5
+    assert all(classes_of(f.train) == {0, 1} for f in made)
+    assert covered(made, train)
+    assert "one training person" in said[0]
+    for f in made:  # nothing within 10 s of what is left out is trained on
+        left_out = [t for s in f.valid for t in s.times]
+        fitted = [t for s in f.train for t in s.times]
+        assert min(abs(a - b) for a in left_out for b in fitted) > 10
+
+
+def test_a_class_of_one_person_is_divided_by_time(sequence_of) -> None:
+    made, said = inner_splits(people(sequence_of, [[0] * 50, [0, 1] * 25]), MicrosleepConfig())
+    assert all(classes_of(f.train) == {0, 1} for f in made)
+    assert "too few training people" in said[0]
+
+
+def test_people_of_one_class_are_said(sequence_of) -> None:
+    y = [[0] * 50, [0, 1] * 25, [0, 1] * 25, [0, 1] * 25]
+    made, said = inner_splits(people(sequence_of, y), MicrosleepConfig())
+    assert len(made) == 4
+    assert "one class only" in said[0]
+
+
+def test_a_class_at_one_place_alone_leaves_nothing_to_divide(sequence_of) -> None:
+    made, said = inner_splits(people(sequence_of, [[0] * 300 + [1]]), MicrosleepConfig())
+    assert made == []
+    assert "no cross-validation" in said[0]
+
+
+def test_a_rare_class_is_spread(sequence_of) -> None:
+    y = [[0] * 99 + [1] if k % 4 == 0 else [0] * 100 for k in range(20)]
+    made, _ = inner_splits(people(sequence_of, y), MicrosleepConfig())
+    assert len(made) == 5
+    assert all(classes_of(f.valid) == {0, 1} for f in made)
