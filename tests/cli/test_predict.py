@@ -309,6 +309,26 @@ def test_folders_that_are_no_run(model, recordings, tmp_path, capfd):
     assert not (tmp_path / "out").exists()
 
 
+def test_a_config_that_names_unknown_features_is_named(model, recordings, tmp_path, capfd):
+    altered = tmp_path / "run"
+    shutil.copytree(model, altered)
+    config = altered / "config.toml"
+    text = config.read_text(encoding="utf-8")
+    config.write_text(text.replace('"auto",', '"../../outside",', 2), encoding="utf-8")
+    common = ["--out", str(tmp_path / "found")]
+    file = str(recordings / "sim01.edf")
+    for command in (
+        ["predict", "microsleep", file, "--model", str(altered), *common],
+        ["stream", "microsleep", "--file", file, "--model", str(altered), *common],
+        ["evaluate", "microsleep", str(altered)],
+        ["export", str(altered), "--to", "onnx"],
+    ):
+        assert run(command) == 2
+        said = capfd.readouterr().err
+        assert "config.toml" in said
+        assert "../../outside" in said
+
+
 def test_what_is_typed_wrongly(model, recordings, tmp_path, capfd):
     (tmp_path / "empty").mkdir()
     cases = [

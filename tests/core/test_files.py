@@ -150,3 +150,10 @@ def test_name_of_many_bytes_that_just_fits_is_written(tmp_path):
     write_atomic(path, "all of it")
     assert path.read_text() == "all of it"
     assert names(tmp_path) == [path.name]
+
+
+def test_a_name_that_is_no_text_is_said_where_it_cannot_be_written(tmp_path):
+    path = tmp_path / "config.toml"
+    with pytest.raises(MemcellError, match=r"cannot write .*config\.toml.*udcfc.*no text in UTF-8"):
+        write_atomic(path, 'path = "f\udcfc"')
+    assert list(tmp_path.iterdir()) == []

@@ -15,7 +15,11 @@ from memcell_data.datasets.sleep_edf import SleepEdf
 from memcell_data.datasets.user_recordings import UserRecordings
 from memcell_data.formats.edf.writer import Track, write_edf
 from memcell_data.labels.reading import labels_in
+from memcell_eeg.features.pipeline import Pipeline
+from memcell_eeg.live.file_source import FileSource
 from memcell_eeg.prediction.sources import find_sources
+from memcell_eeg.signal.channels import ChannelChoice
+from memcell_microsleep.config import MicrosleepConfig
 
 ANNEX = ".git/annex/objects/aa/bb/MD5E-s1--x.edf/MD5E-s1--x.edf"
 CSV = "onset,duration,description\n1,2,microsleep\n"
@@ -209,3 +213,14 @@ def test_a_file_of_two_names_is_one_recording(make_edf, tmp_path) -> None:
     make_edf(name="c.edf")
     assert [p.name for p in recordings_in(tmp_path)] == ["a.edf", "c.edf"]
     assert [s.path.name for s in find_sources([str(tmp_path)])] == ["a.edf", "c.edf"]
+
+
+def test_a_stream_of_what_was_not_fetched(tmp_path):
+    path = tmp_path / "n.edf"
+    path.symlink_to(ANNEX)
+    choice = ChannelChoice(names=("O1",), eeg=("O1",), reason="")
+    pipeline = Pipeline.of(MicrosleepConfig(), choice, 128.0)
+    with pytest.raises(DataError, match="was not fetched"):
+        FileSource(path, pipeline, 1.0, 0.05)
+    with pytest.raises(DataError, match="does not exist; type --file"):
+        FileSource(tmp_path / "m.edf", pipeline, 1.0, 0.05)

@@ -13,6 +13,7 @@ from memcell.applications.app import Relabelling, Testing
 from memcell.errors import UsageError
 from memcell.escape import Lines
 from memcell.files.atomic import make_folder, write_atomic
+from memcell.files.reading import refusing
 from memcell.plugins import Registry
 from memcell.progress import progress
 from memcell.reports.numbers import counted
@@ -171,7 +172,8 @@ def evaluate(
     folder, config = open_run(app, path, registry)
     device = inference_device(config)
     torch.set_num_threads(config.training.threads)
-    built = build_app(config, registry)
+    with refusing(folder.config):
+        built = build_app(config, registry)
     network, facts = load_model(folder, config, registry, built)
     network.to(device)
     with progress("reading recordings", None) as shown:

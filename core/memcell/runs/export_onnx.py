@@ -9,6 +9,7 @@ from typing import Any
 from memcell.errors import CheckpointError, MemcellError, UsageError
 from memcell.escape import Lines, line
 from memcell.files.atomic import write_atomic
+from memcell.files.reading import refusing
 from memcell.plugins import Registry
 
 #: Packages that ONNX needs, all of them of the extra ``onnx``.
@@ -93,7 +94,8 @@ def _prepared(run: Path, registry: Registry) -> tuple[Any, dict[str, Any]]:
     if not isinstance(app, str):
         raise CheckpointError(f"run '{run}' does not say of which app it is; it cannot be exported")
     folder, config = open_run(app, run, registry)
-    built: Any = registry.get("app", app).build(config.app_config, None)
+    with refusing(folder.config):
+        built: Any = registry.get("app", app).build(config.app_config, None)
     network, facts = load_model(folder, config, registry, built)
     step = NetworkStep(network.float().eval(), facts.n_features)
     return step, facts_of(step, config, facts, built, model_id(folder.model))

@@ -126,7 +126,8 @@ def opened_model(wanted: PredictionOptions) -> LoadedModel:
     device = inference_device(config)
     torch.set_num_threads(config.training.threads)
     entry = registry.get("app", wanted.app)
-    built: Any = entry.build(config.app_config, None)
+    with refusing(folder.config):
+        built: Any = entry.build(config.app_config, None)
     network, facts = load_model(folder, config, registry, built)
     if model_id(folder.model) != wanted.digest:
         raise CheckpointError(f"'{folder.model}' is not the model that was asked for: it changed")

@@ -8,6 +8,7 @@ from typing import IO, Any
 
 from memcell.applications.streaming import Streaming, StreamRequest
 from memcell.errors import UsageError
+from memcell.files.reading import refusing
 from memcell.inference.stepping import NetworkStepper
 from memcell.interrupt import Interrupts
 from memcell.plugins import Registry
@@ -52,7 +53,8 @@ def stream(
     if config_type is None:
         raise UsageError(f"app '{app}' has no live signal to stream")
     folder, config = open_run(app, run, registry)
-    built: Any = entry.build(config.app_config, None)
+    with refusing(folder.config):
+        built: Any = entry.build(config.app_config, None)
     network, facts = load_model(folder, config, registry, built)
     if not isinstance(built, Streaming):
         raise UsageError(f"{entry.origin} names stream options and cannot stream")

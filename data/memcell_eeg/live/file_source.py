@@ -54,7 +54,7 @@ class FileSource:
         cut: Callable[[], int] | None = None,
         unit: Unit | None = None,
     ) -> None:
-        if not path.is_file() and not path.is_dir():
+        if not path.is_symlink() and not path.exists():
             raise DataError(f"'{path}' does not exist; type --file with the path of a recording.")
         unit = unit or Unit()
         self._recording = RecordingFile(path=path, name=stem(path)).open(unit.name)

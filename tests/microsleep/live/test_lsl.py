@@ -15,6 +15,7 @@ import pytest
 from memcell.errors import DataError
 from memcell_eeg.live.lsl_source import LSLSource
 from memcell_eeg.live.run import stream
+from memcell_eeg.live.source import SampleChunk
 from memcell_microsleep.app import MICROSLEEP
 
 lsl = pytest.importorskip("mne_lsl.lsl", reason="the extra 'live' is not installed")
@@ -167,6 +168,32 @@ def test_a_dropped_connection_is_said_and_waited_for(asked_of, capsys, gapped):
     assert any(
         "nothing from stream 'memcell-drop' for 0.5 s; waiting" in line for line in made.said
     )
+
+
+@pytest.mark.parametrize(
+    "silence", [0.5, 5.0]
+)  # the loss is noticed before the new one comes, or not
+def test_a_stream_that_comes_back_in_another_order_is_read_by_name(pipeline, silence):
+    name = f"memcell-order-{silence:g}"
+    now = lsl.local_clock()
+    senders = [Sender(name)]
+    source = LSLSource(name, pipeline, 5.0, silence)
+    senders[0].send(np.full((2, 256), [[10.0], [20.0]]), now + np.arange(256) / RATE)
+    until, seen = time.monotonic() + 25, []
+    for item in source.items(lambda: time.monotonic() > until or len(seen) >= 512):
+        if isinstance(item, SampleChunk):
+            seen.extend(item.values.T.tolist())
+        if len(seen) == 256 and len(senders) == 1 and not senders[0].thread.is_alive():
+            del senders[0].outlet
+            senders.append(Sender(name, labels=["O2", "Fz", "O1"]))
+            # Fz and O1; O2, the first of its channels, is 0
+            senders[1].send(np.full((2, 256), [[99.0], [10.0]]), now + 2 + np.arange(256) / RATE)
+    source.close()
+    wanted = {"O1": [10.0, 10.0], "O2": [20.0, 0.0]}
+    expected = np.array([wanted[channel] for channel in pipeline.channels])
+    assert len(seen) == 512
+    np.testing.assert_allclose(np.array(seen[:256]), np.tile(expected[:, 0], (256, 1)))
+    np.testing.assert_allclose(np.array(seen[256:]), np.tile(expected[:, 1], (256, 1)))
 
 
 PLAYER = """
