@@ -235,7 +235,9 @@ def test_memory_runs_through_a_recording_and_never_over_a_gap(model, tmp_path, p
     first = time_of.index("3600.000")
     assert first == 125
     if policy == "carry":  # else memory restarts every T steps of the sequence
-        assert p[first:] == column(tmp_path / "out/alone_probability.tsv", "probability")
+        alone = column(tmp_path / "out/alone_probability.tsv", "probability")
+        # steps stand at other places of their blocks: the last bits may round another way
+        assert [*map(float, p[first:])] == pytest.approx([*map(float, alone)], abs=1.5e-6)
     assert p[first - 1] != p[first]
     assert column(tmp_path / "out/summary.tsv", "gaps") == ["0"]
 

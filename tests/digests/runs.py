@@ -34,7 +34,7 @@ EAGER = ("--backend", "eager")
 EEG = (
     *("--data.subjects", "3", "--data.minutes", "3", "--hidden-size", "6", "--batch-size", "2"),
     *("--time-steps", "20", "--epochs", "2", "--min-updates", "0", "--cache", "off"),
-    *("--tune", "none"),
+    *("--tune", "none", "--skip", "none"),
 )
 
 

@@ -36,18 +36,21 @@ class NetworkConfig:
         0.0,
         help="Training noise: standard deviation of white noise on each feature, drawn for each step.",
         low=0,
+        advanced=True,
     )
     skip: str = option(
         "none",
         help="A linear path from a step's features to the outputs, around the recurrent layers: linear is "
         "trained with them, fixed stays as it starts.",
         choices=("none", "linear", "fixed"),
+        advanced=True,
     )
     start: str = option(
         "regression",
         help="What a linear path starts from: a regression fitted to the training steps, to which the "
         "recurrent layers add nothing yet, or random weights.",
         choices=("regression", "random"),
+        advanced=True,
     )
     input_init: str = option(
         "glorot",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from memcell.errors import ConfigError
 from memcell_eeg.config import EegConfig
+from memcell_eeg.features.context import is_mean
 from memcell_eeg.features.extractors import extractors
 from memcell_eeg.features.pipeline import Pipeline
 from memcell_eeg.features.precomputed import is_precomputed
@@ -22,13 +23,18 @@ def build(config: EegConfig, n_features: int, facts: Mapping[str, Any]) -> nn.Mo
     Args:
         config: The options.
         n_features: F.
-        facts: Of the task: ``pipeline``, which says where raw samples stand among the features.
+        facts: Of the task: ``pipeline``, which says where raw samples stand among the features, and
+            ``feature_names``.
 
     Raises:
         ConfigError: Raw samples are needed, and the features have none.
     """
     if config.encoder == "linear":
         return LinearEncoder(n_features, config.encoder_size)
+    if config.encoder == "step":
+        names = list(facts.get("feature_names", ()))
+        columns = [k for k, name in enumerate(names) if not is_mean(name)]
+        return StepEncoder(columns) if len(columns) < len(names) else NoEncoder(n_features)
     if config.encoder == "none":
         return NoEncoder(n_features)
     pipeline = facts.get("pipeline")
@@ -60,6 +66,24 @@ class NoEncoder(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the features."""
         return x
+
+
+class StepEncoder(nn.Module):
+    """The features of the step itself, without means of its past: ``[T, B, F] -> [T, B, len(columns)]``.
+
+    The means stay in the linear path around the recurrent layers, which have a memory of their own.
+    """
+
+    columns: torch.Tensor
+
+    def __init__(self, columns: Sequence[int]) -> None:
+        super().__init__()
+        self.output_size = len(columns)
+        self.register_buffer("columns", torch.tensor(columns), persistent=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the columns."""
+        return x.index_select(-1, self.columns)
 
 
 class LinearEncoder(nn.Module):

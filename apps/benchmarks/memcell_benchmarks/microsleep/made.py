@@ -54,7 +54,7 @@ def make_model(path: Path) -> Path:
     registry = default_registry()
     sections: dict[str, Any] = {
         "microsleep": {"channels": list(CHANNELS)},
-        "network": {"hidden_size": HIDDEN, "layers": LAYERS},
+        "network": {"hidden_size": HIDDEN, "layers": LAYERS, "skip": "none"},
         "training": {"device": "cpu", "threads": 1},
     }
     config = resolve("microsleep", sections, registry)
