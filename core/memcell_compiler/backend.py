@@ -47,7 +47,9 @@ class NativeBackend:
         from memcell_compiler.build.target import chosen
 
         try:
-            said = find_compiler().version.splitlines()
+            version = find_compiler().version.splitlines()
         except Unsupported as error:
             return str(error)
-        return f"torch {torch.__version__}, {chosen().name}, {said[0] if said else 'a compiler'}"
+        return (
+            f"torch {torch.__version__}, {chosen().name}, {version[0] if version else 'a compiler'}"
+        )

@@ -13,7 +13,7 @@ from memcell.plugins.loader import LOAD_PLUGINS, Selection
 from memcell.plugins.specs import CellSpec
 from memcell.testing import check_plugin
 from memcell.testing.failure import Finding
-from memcell.testing.plugin import judged
+from memcell.testing.plugin import with_expected_failures
 
 
 def point(distribution):
@@ -60,19 +60,19 @@ GOOD, BAD = Finding(check="good", ok=True), Finding(check="bad", ok=False, reaso
 
 
 def test_a_failure_that_is_meant_is_in_order_and_keeps_its_reason():
-    found = judged(entry(), [GOOD, BAD], {"bad": "on purpose"})
+    found = with_expected_failures(entry(), [GOOD, BAD], {"bad": "on purpose"})
     assert all(f.ok for f in found)
     assert [f.expected for f in found] == ["", "on purpose"]
 
 
 def test_a_pass_that_was_expected_to_fail_is_none():
-    (found,) = judged(entry(), [GOOD], {"good": "on purpose"})
+    (found,) = with_expected_failures(entry(), [GOOD], {"good": "on purpose"})
     assert not found.ok
     assert "expect it no longer" in found.reason
 
 
 def test_a_failure_of_no_check_is_named_with_the_nearest():
-    found = judged(entry(), [GOOD], {"goud": "on purpose"})
+    found = with_expected_failures(entry(), [GOOD], {"goud": "on purpose"})
     assert "Did you mean 'good'" in found[-1].reason
 
 

@@ -147,10 +147,10 @@ def compare(
             return numbers(backend, layer, window, run)
 
     got = numbers_of(backend, window)
-    wanted = numbers_of(EAGER, window)
-    found = worst(wanted, got, window, None)
+    expected = numbers_of(EAGER, window)
+    found = worst(expected, got, window, None)
     if not found.kept:
-        found = worst(wanted, got, window, numbers_of(EAGER, window.disturbed()))
+        found = worst(expected, got, window, numbers_of(EAGER, window.disturbed()))
     return found
 
 
@@ -195,24 +195,24 @@ def numbers(backend: Backend, layer: Layer, window: ComparedWindow, run: Run = r
 
 
 def worst(
-    wanted: Numbers, got: Numbers, window: ComparedWindow, disturbed: Numbers | None
+    expected: Numbers, got: Numbers, window: ComparedWindow, disturbed: Numbers | None
 ) -> Disagreement:
     """Return what differs most of what may differ.
 
     Args:
-        wanted: Of the eager loop.
+        expected: Of the eager loop.
         got: Of the other backend.
         window: The window.
         disturbed: Of the eager loop for a disturbed window, where known.
     """
     dtype, steps = window.call.x.dtype, window.call.x.shape[0]
     relative = tolerance(dtype, steps)
-    gradients = {n for n in wanted if n.startswith("the gradient")}
+    gradients = {n for n in expected if n.startswith("the gradient")}
     largest = max(
-        (_size(t) for n, t in wanted.items() if n in gradients and t is not None), default=0.0
+        (_size(t) for n, t in expected.items() if n in gradients and t is not None), default=0.0
     )
     found, share = Disagreement("the output", 0.0, relative, 0.0), -1.0
-    for name, given in wanted.items():
+    for name, given in expected.items():
         pair = both_of(given, got.get(name))
         if pair is None:
             continue
@@ -265,16 +265,16 @@ def _named(what: str, state: State) -> dict[str, Tensor]:
     return {f"{what}, part {i}": part for i, part in enumerate(leaves(state))}
 
 
-def _gradients(found: Numbers, wanted: dict[str, Tensor]) -> Numbers:
+def _gradients(found: Numbers, inputs: dict[str, Tensor]) -> Numbers:
     """Return the gradients of a loss in which every number counts differently."""
     generator = torch.Generator().manual_seed(20)
     parts = [t for t in found.values() if t is not None and t.requires_grad]
-    if not parts or not wanted:
+    if not parts or not inputs:
         return {}
     weights = (torch.randn(p.shape, generator=generator, dtype=torch.float64).to(p) for p in parts)
     loss = torch.stack([(p * w).sum() for p, w in zip(parts, weights, strict=True)]).sum()
-    gradients = torch.autograd.grad(loss, list(wanted.values()), allow_unused=True)
-    return {f"the gradient of {n}": g for n, g in zip(wanted, gradients, strict=True)}
+    gradients = torch.autograd.grad(loss, list(inputs.values()), allow_unused=True)
+    return {f"the gradient of {n}": g for n, g in zip(inputs, gradients, strict=True)}
 
 
 def both_of(a: Tensor | None, b: Tensor | None) -> tuple[Tensor, Tensor] | None:

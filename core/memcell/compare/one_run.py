@@ -117,9 +117,9 @@ def _run(task: RunTask, path: Path, working: Working) -> RunRecord:
         raise
     except Exception as error:
         # one run that cannot be done must not end the others
-        told = "" if isinstance(error, MemcellError) else f"{type(error).__name__}: "
+        prefix = "" if isinstance(error, MemcellError) else f"{type(error).__name__}: "
         write_atomic(path / "failure.txt", traceback.format_exc())
-        status, reason = "failed", told + " ".join(str(error).split())
+        status, reason = "failed", prefix + " ".join(str(error).split())
     work.write()
     facts |= read_curves(path)
     return RunRecord(**facts, status=status, reason=reason, cpu_seconds=work.cpu_seconds)

@@ -76,10 +76,10 @@ def open_plain(path: Path, flags: int = os.O_RDONLY) -> int:
         raise RunFolderError(f"'{path}' cannot be opened: {error}") from None
     except OSError as error:
         what = _kind(path) if error.errno in (errno.EISDIR, errno.ENXIO) else ""
-        told = (
+        problem = (
             f"is {what}, and a file is expected" if what else f"cannot be opened: {error.strerror}"
         )
-        raise RunFolderError(f"'{path}' {told}") from None
+        raise RunFolderError(f"'{path}' {problem}") from None
     mode = os.fstat(handle).st_mode
     if not stat.S_ISREG(mode):
         os.close(handle)
@@ -367,8 +367,10 @@ def refusing(path: Path) -> Iterator[None]:
         ValueError,
     ) as error:
         reason = " ".join(str(error).split())[:300]
-        told = f"lacks {reason}" if isinstance(error, KeyError) else reason or type(error).__name__
-        raise RunFolderError(f"'{path}' does not hold what a run writes: {told}") from error
+        problem = (
+            f"lacks {reason}" if isinstance(error, KeyError) else reason or type(error).__name__
+        )
+        raise RunFolderError(f"'{path}' does not hold what a run writes: {problem}") from error
 
 
 def _target(path: Path) -> str:

@@ -77,9 +77,9 @@ class DiskStore:
         try:
             with opened_folder(self.folder) as folder:
                 with opened_file(entry.name, folder) as file:
-                    said = json.loads(file.read())
-                digest, about = said["sha256"], said.get("about", {})
-                if "about" in said and said["about_sha256"] != _of_json(about):
+                    header = json.loads(file.read())
+                digest, about = header["sha256"], header.get("about", {})
+                if "about" in header and header["about_sha256"] != _of_json(about):
                     return None
                 path = self.folder / f"{key}-{digest[:_DIGITS]}.{kind}"
                 found = os.fdopen(open_file(path.name, folder), "rb")
@@ -122,11 +122,11 @@ class DiskStore:
                 digest = _of_file(file)
             path = self.folder / f"{key}-{digest[:_DIGITS]}.{kind}"
             made.replace(path)
-            said: dict[str, Any] = {"sha256": digest}
+            header: dict[str, Any] = {"sha256": digest}
             if about is not None:
-                said |= {"about": about, "about_sha256": _of_json(about)}
+                header |= {"about": about, "about_sha256": _of_json(about)}
             entry = Path(work) / "entry.json"
-            entry.write_text(json.dumps(said))
+            entry.write_text(json.dumps(header))
             if self.mode is not None:
                 entry.chmod(self.mode & 0o666)
             entry.replace(self.folder / f"{key}.json")

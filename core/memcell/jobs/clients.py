@@ -324,10 +324,12 @@ def _warn_of_open(address: str) -> None:
     if address.startswith("tls://"):
         return
     host = urlsplit(address if "://" in address else f"//{address}").hostname or ""
-    who = "every user of this machine" if host in _LOOPBACK else f"everybody who reaches {host}"
+    audience = (
+        "every user of this machine" if host in _LOOPBACK else f"everybody who reaches {host}"
+    )
     warnings.warn(
-        f"--scheduler {address} is not encrypted and asks nobody who they are: {who} can run code as you "
-        f"there. Start it with 'dask scheduler --protocol tls --tls-ca-file CA --tls-cert CERT --tls-key "
+        f"--scheduler {address} is not encrypted and asks nobody who they are: {audience} can run code as "
+        f"you there. Start it with 'dask scheduler --protocol tls --tls-ca-file CA --tls-cert CERT --tls-key "
         f"KEY' and give --scheduler tls://… (docs/design.md, Tasks)",
         stacklevel=2,
     )

@@ -279,12 +279,12 @@ class _Batch:
         if tried.beside <= self._there():
             self.deaths_alone[task.id] += 1
         if self.deaths_alone[task.id] >= ALONE or self.tries[task.id] >= MOST_TRIES:
-            told = (
+            message = (
                 f"every worker that ran {task.id} died, {self.deaths[task.id]} in all, the last "
                 f"{self.tries[task.id] - BESIDE} while nothing else ran: it may need more memory than there "
                 f"is, or crash; the others went on"
             )
-            self._over(task, Outcome(error=MemcellError(told), lost=True))
+            self._over(task, Outcome(error=MemcellError(message), lost=True))
             return
         self.suspects.append(task)
 
@@ -297,7 +297,7 @@ class _Batch:
         until = time.monotonic() + GRACE
         with suppress(TimeoutError):  # a worker that does not answer keeps no other from saving
             within(GRACE, lambda: self.client.run(ask_to_stop, self.name, on_error="ignore"))
-        said = "stopped, and what was begun is saved"
+        message = "stopped, and what was begun is saved"
         while self.running and time.monotonic() < until:
             for future in self._ended():
                 try:
@@ -305,10 +305,11 @@ class _Batch:
                 except Interrupted:
                     continue
                 except MemcellError as error:
-                    said = f"stopped ({error})"
+                    message = f"stopped ({error})"
         if self.running:
-            said = f"stopped; {len(self.running)} did not end in {GRACE:.0f} s and go on from their last save"
-        raise Interrupted(said)
+            left = len(self.running)
+            message = f"stopped; {left} did not end in {GRACE:.0f} s and go on from their last save"
+        raise Interrupted(message)
 
 
 def _lost_cluster(reason: str) -> MemcellError:

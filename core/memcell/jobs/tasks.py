@@ -114,8 +114,8 @@ def on_worker(function: Callable[[T, Working], R], task: T, batch: str) -> Outco
     with _one_at_a_time, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default")
         outcome = attempt(function, task, Working(stop=stop))
-    said = tuple(dict.fromkeys(str(w.message) for w in caught))
-    return Outcome(result=outcome.result, error=outcome.error, warnings=said)
+    messages = tuple(dict.fromkeys(str(w.message) for w in caught))
+    return Outcome(result=outcome.result, error=outcome.error, warnings=messages)
 
 
 def ask_to_stop(batch: str) -> None:

@@ -244,11 +244,11 @@ class Recurrent(nn.Module):
             if given is None:
                 continue
             if given.shape != shape or given.dtype != torch.bool:
-                wanted, came = list(shape), list(given.shape)
+                expected, received = list(shape), list(given.shape)
                 if self.batch_first and given.dim() > 1:
-                    wanted, came = wanted[::-1], [came[1], came[0], *came[2:]]
+                    expected, received = expected[::-1], [received[1], received[0], *received[2:]]
                 raise ValueError(
-                    f"{name} is {given.dtype} of shape {came}; expected torch.bool of shape {wanted}"
+                    f"{name} is {given.dtype} of shape {received}; expected torch.bool of shape {expected}"
                 )
         if state is None:
             return

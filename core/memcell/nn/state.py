@@ -75,7 +75,9 @@ class RecurrentState(NamedTuple):
     def same_form(self, template: State) -> str:
         """Return how its layers differ from a template ``[1, …]``, in words; empty where they do not."""
         ours = [tuple(part.shape[1:]) for part in leaves(self.layers)]
-        wanted = [tuple(part.shape[1:]) for part in leaves(template)]
+        expected = [tuple(part.shape[1:]) for part in leaves(template)]
         if len(self.layers) != len(template):
             return f"{len(self.layers)} layers, expected {len(template)}"
-        return "" if ours == wanted else f"parts of shapes [B, *{ours}], expected [B, *{wanted}]"
+        return (
+            "" if ours == expected else f"parts of shapes [B, *{ours}], expected [B, *{expected}]"
+        )

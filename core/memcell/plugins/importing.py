@@ -37,7 +37,7 @@ def watched(origin: str) -> Iterator[None]:
     Args:
         origin: Whose code it is, in words.
     """
-    said: list[str] = []
+    messages: list[str] = []
     began, before = time.monotonic(), _Surroundings()
     printed = StringIO()
     with warnings.catch_warnings(record=True) as warned, _descriptor() as written:
@@ -46,17 +46,17 @@ def watched(origin: str) -> Iterator[None]:
                 yield
         finally:
             seconds = time.monotonic() - began
-            said += before.put_back()
+            messages += before.put_back()
             text = _line(printed.getvalue() + _content(written))
     if text:
-        said.append(f"it printed: {text}")
-    said += [f"it warned: {_line(str(w.message))}" for w in warned]
+        messages.append(f"it printed: {text}")
+    messages += [f"it warned: {_line(str(w.message))}" for w in warned]
     if seconds > SLOW_SECONDS:
-        said.append(
+        messages.append(
             f"it took {seconds:.1f} s, which every command pays: import what is heavy where it is used"
         )
-    for what in said:
-        warnings.warn(f"while {origin} was imported {what}", PluginWarning, stacklevel=3)
+    for message in messages:
+        warnings.warn(f"while {origin} was imported {message}", PluginWarning, stacklevel=3)
 
 
 class _Surroundings:
@@ -80,18 +80,18 @@ class _Surroundings:
 
     def put_back(self) -> list[str]:
         """Return what was changed, in words."""
-        said = []
+        messages = []
         if self.folder and _folder() != self.folder:
             with suppress(OSError):
                 os.chdir(self.folder)
-            said.append("it changed the working directory; that was put back")
+            messages.append("it changed the working directory; that was put back")
         for name, handler in self.handlers.items():
             number = getattr(signal, name)
             if self.main and handler is not None and signal.getsignal(number) is not handler:
                 signal.signal(number, handler)
-                said.append(f"it took the signal {name}; that was given back")
+                messages.append(f"it took the signal {name}; that was given back")
         if not (self.alone and threading.active_count() == 1):
-            return said
+            return messages
         moved = []
         if random.getstate() != self.python:
             random.setstate(self.python)
@@ -103,8 +103,10 @@ class _Surroundings:
             self.torch.set_rng_state(self.drawn)
             moved.append("torch's")
         if moved:
-            said.append(f"it moved {' and '.join(moved)} global random numbers; they were put back")
-        return said
+            messages.append(
+                f"it moved {' and '.join(moved)} global random numbers; they were put back"
+            )
+        return messages
 
 
 def _folder() -> str:

@@ -196,9 +196,9 @@ def _kind_of(hook: str) -> str:
 
 
 def _problem(item: Any, kind: str) -> str:
-    wanted = _SPEC_OF_KIND[kind]
-    if not isinstance(item, wanted):
-        return f"{item!r}; expected a {wanted.__name__}"
+    expected = _SPEC_OF_KIND[kind]
+    if not isinstance(item, expected):
+        return f"{item!r}; expected a {expected.__name__}"
     if not item.name or not all(c.isalnum() or c in "_-" for c in item.name):
         return f"a spec named {item.name!r}; letters, digits, '-' and '_' expected"
     roles = (("factory", item.factory), ("config", item.config))

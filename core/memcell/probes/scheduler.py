@@ -149,8 +149,8 @@ class ProbeScheduler:
         each = budget / max(1, len(types))
         on = {}
         for name, probe in types.items():
-            wanted = probe.wanted_with(configs[name])
-            fits = [s for s in sizes[name] if probe.cost(self.context, s) * wanted <= each]
+            repeats = probe.wanted_with(configs[name])
+            fits = [s for s in sizes[name] if probe.cost(self.context, s) * repeats <= each]
             size = fits[0] if fits else sizes[name][-1]
             try:
                 on[name] = entries[name].build(self.context, size, configs[name])
@@ -178,8 +178,8 @@ class ProbeScheduler:
             return True
         if self.last[name] and self.context.update - self.last[name] < self.context.total / MOST:
             return False
-        wanted = self.spent[name] + probe.owed() + self._price[name]
-        return wanted <= self.share * self.worked
+        total = self.spent[name] + probe.owed() + self._price[name]
+        return total <= self.share * self.worked
 
     def after_update(self) -> None:
         """Let them see the update that was made."""
@@ -242,11 +242,11 @@ class ProbeScheduler:
         training = time.process_time() - self._began - sum(self.seconds.values())
         lines = []
         for name in list(self.on):
-            probe, said = self.on[name], self._call(name, "end")
-            if said is None:
+            probe, summary = self.on[name], self._call(name, "end")
+            if summary is None:
                 continue  # it stopped
-            self._write(name, "summary", said)
-            lines.append(f"probe {name}: {probe.summary_line(_plain(said))}")
+            self._write(name, "summary", summary)
+            lines.append(f"probe {name}: {probe.summary_line(_plain(summary))}")
             measured, counted = self.times[name], self.spent[name] / max(1.0, self.worked)
             every = (
                 f"about every {self.context.update / measured:.0f} updates" if measured else "never"

@@ -133,12 +133,12 @@ _NAMES = {
 }
 
 
-def said(node: Any) -> str:
+def operation_name(node: Any) -> str:
     """Return an operation in the words of someone who writes torch: a node of a graph, or its target."""
     target = getattr(node, "target", node)
     if not isinstance(target, torch._ops.OpOverload):
         source = node.args[0] if isinstance(node, fx.Node) and node.args else None
-        return said(source) if isinstance(source, fx.Node) else "this"
+        return operation_name(source) if isinstance(source, fx.Node) else "this"
     name = _base(target)
     if name in _NAMES:
         return _NAMES[name]

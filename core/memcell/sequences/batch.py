@@ -110,9 +110,11 @@ def collate(
         y[:n, lane] = torch.from_numpy(np.array(source.targets[cut]))
         valid[:n, lane] = True
         known = source.labelled[cut]
-        wanted = known if weights is None else weights[windows.sequence[row]][cut] * known
+        step_weights = known if weights is None else weights[windows.sequence[row]][cut] * known
         counted = int(windows.counted_from[row])
-        weight[counted:n, lane] = torch.from_numpy(np.asarray(wanted[counted:], dtype=np.float32))
+        weight[counted:n, lane] = torch.from_numpy(
+            np.asarray(step_weights[counted:], dtype=np.float32)
+        )
         starts[:n, lane] = torch.from_numpy(source.starts[cut])
         sequence[lane], offset[lane] = int(windows.sequence[row]), start
     joined = np.zeros(lanes, dtype=np.bool_) if previous is None else windows.follow(rows, previous)

@@ -69,10 +69,14 @@ def check_plugin(entry: Entry, expected: Mapping[str, str] | None = None) -> lis
     findings = [_found(entry, name, check) for name, check in _first_checks(entry)]
     if all(finding.ok for finding in findings):
         findings += [_found(entry, name, check) for name, check in _checks_of_kind(entry)]
-    return judged(entry, findings, {**entry.spec.expected_failures, **(expected or {})})
+    return with_expected_failures(
+        entry, findings, {**entry.spec.expected_failures, **(expected or {})}
+    )
 
 
-def judged(entry: Entry, findings: Sequence[Finding], expected: Mapping[str, str]) -> list[Finding]:
+def with_expected_failures(
+    entry: Entry, findings: Sequence[Finding], expected: Mapping[str, str]
+) -> list[Finding]:
     """Return findings in which a failure that was expected is in order, and nothing else in its place.
 
     Args:
@@ -82,14 +86,12 @@ def judged(entry: Entry, findings: Sequence[Finding], expected: Mapping[str, str
     """
     result = []
     for finding in findings:
-        why = expected.get(finding.check, "")
-        if why and finding.ok:
-            told = (
-                f"{entry.origin}: it passes, and was expected to fail ({why}): expect it no longer"
-            )
-            finding = Finding(check=finding.check, ok=False, reason=told)
-        elif why:
-            finding = replace(finding, ok=True, expected=why)
+        failure = expected.get(finding.check, "")
+        if failure and finding.ok:
+            reason = f"{entry.origin}: it passes, and was expected to fail ({failure}): expect it no longer"
+            finding = Finding(check=finding.check, ok=False, reason=reason)
+        elif failure:
+            finding = replace(finding, ok=True, expected=failure)
         result.append(finding)
     known = {finding.check for finding in findings}
     if all(finding.ok for finding in result):
@@ -124,7 +126,7 @@ def quick_findings(entry: Entry, config: Any) -> list[Finding]:
     findings = [_found(entry, name, check) for name, check in checks]
     run = {finding.check for finding in findings}
     expected = {c: why for c, why in entry.spec.expected_failures.items() if c in run}
-    return judged(entry, findings, expected)
+    return with_expected_failures(entry, findings, expected)
 
 
 def concerns(config: RunConfig, registry: Registry) -> list[str]:

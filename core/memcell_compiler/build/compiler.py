@@ -95,11 +95,11 @@ class Compiler:
         call = [*self.command, *FLAGS, *flags, str(source), "-o", str(output), "-lm"]
         done = _called(call, seconds)
         if done.returncode:
-            said = done.stderr.splitlines()
+            messages = done.stderr.splitlines()
             # a linker's last line only says that it failed
-            lines = [line for line in said if any(word in line for word in _FULL)]
-            lines += [line for line in said if "error" in line]
-            first = (lines or said or ["no message"])[0]
+            lines = [line for line in messages if any(word in line for word in _FULL)]
+            lines += [line for line in messages if "error" in line]
+            first = (lines or messages or ["no message"])[0]
             raise Unsupported(f"the C compiler {self.command[0]} failed: {first[:300]}")
         if not output.is_file() or not output.stat().st_size:
             raise Unsupported(f"the C compiler {self.command[0]} said nothing and left no object")
@@ -111,8 +111,8 @@ def find_compiler() -> Compiler:
     Raises:
         Unsupported: There is none.
     """
-    asked = os.environ.get("CC", "").strip()
-    for name in [asked] if asked else ["cc", "gcc", "clang"]:
+    requested = os.environ.get("CC", "").strip()
+    for name in [requested] if requested else ["cc", "gcc", "clang"]:
         try:
             command = shlex.split(name)
         except ValueError as error:
@@ -121,7 +121,7 @@ def find_compiler() -> Compiler:
         if path is not None:
             return _identified((path, *command[1:]))
     raise Unsupported(
-        f"there is no C compiler here ({f'CC={asked}' if asked else 'cc, gcc or clang'})"
+        f"there is no C compiler here ({f'CC={requested}' if requested else 'cc, gcc or clang'})"
     )
 
 
@@ -136,8 +136,8 @@ def _identified(command: tuple[str, ...]) -> Compiler:
     with _identifying:
         if command not in _known:
             try:
-                said = _called([*command, "--version"], _PROOF_SECONDS)
-                _known[command] = Compiler(command, said.stdout)
+                result = _called([*command, "--version"], _PROOF_SECONDS)
+                _known[command] = Compiler(command, result.stdout)
             except Unsupported as error:
                 _known[command] = str(error)
         found = _known[command]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import fx
 
-from memcell.recurrent.refusals import Unsupported, said
+from memcell.recurrent.refusals import Unsupported, operation_name
 from memcell_compiler.ir.ir import Tiles, Value, width_of
 from memcell_compiler.passes import lower_arrays
 from memcell_compiler.passes.cuts import VIEWS
@@ -77,7 +77,7 @@ class ParameterGradients:
         epilogue: The linear rest.
     """
 
-    def __init__(self, traced: Traced, lowering: Lowering, wanted: frozenset[str]) -> None:
+    def __init__(self, traced: Traced, lowering: Lowering, parameters: frozenset[str]) -> None:
         self._lowering = lowering
         self._lanes = traced.lanes
         self._parameters = {node: name for name, node in traced.parameters.items()}
@@ -85,7 +85,7 @@ class ParameterGradients:
         gradients = {
             name: node
             for name, node in traced.parameter_gradients.items()
-            if node is not None and name in wanted
+            if node is not None and name in parameters
         }
         self._timed = _depending_on_time(traced)
         gradients = {n: g for n, g in gradients.items() if g in self._timed}
@@ -157,7 +157,8 @@ class ParameterGradients:
                 return
             if self._lowering.numbers.varies(node):
                 raise Unsupported(
-                    f"a weight's gradient depends on the number of lanes ({said(node)})", node
+                    f"a weight's gradient depends on the number of lanes ({operation_name(node)})",
+                    node,
                 )
             for argument in node.all_input_nodes:
                 visit(argument)

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import fx
 
-from memcell.recurrent.refusals import Unsupported, said
+from memcell.recurrent.refusals import Unsupported, operation_name
 from memcell_compiler.ir.ir import Number
 
 
@@ -48,11 +48,11 @@ class LaneNumbers:
                     continue
                 power = _power(float(x), lanes, float(y), other_lanes)
                 if power is None:
-                    raise Unsupported(f"{said(a)} depends on the number of lanes", a)
+                    raise Unsupported(f"{operation_name(a)} depends on the number of lanes", a)
                 self._powers[a, position] = power
                 self._varying.add(a)
             if any(x != b.kwargs.get(k) for k, x in a.kwargs.items() if isinstance(x, int | float)):
-                raise Unsupported(f"{said(a)} depends on the number of lanes", a)
+                raise Unsupported(f"{operation_name(a)} depends on the number of lanes", a)
 
     def varies(self, node: fx.Node) -> bool:
         """Whether a constant argument of a node follows the batch size."""
@@ -75,7 +75,7 @@ def _mark(a: fx.Node, b: fx.Node, lanes: int, other_lanes: int) -> None:
     for x, y in (pairs[i] for i in dims):
         if one.dim() != two.dim() or x * other_lanes != y * lanes:
             raise Unsupported(
-                f"{said(a)}: a size of {x} for {lanes} lanes and {y} for {other_lanes}", a
+                f"{operation_name(a)}: a size of {x} for {lanes} lanes and {y} for {other_lanes}", a
             )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import fx
 
-from memcell.recurrent.refusals import Unsupported, said
+from memcell.recurrent.refusals import Unsupported, operation_name
 from memcell_compiler.ir.ir import ColumnRange, Matrix, Number, Op, Tiles, width_of
 from memcell_compiler.passes.lower_moves import Sources, picked
 from memcell_compiler.passes.lowering import Lowering, lowers
@@ -43,7 +43,7 @@ def reduction(low: Lowering, node: fx.Node) -> Tiles:
         tiles = low.build.row_reduction(name, tiles, before)
     if low.lanes in sizes:
         if name != "sum":
-            raise Unsupported(f"{said(node)} over the lanes")
+            raise Unsupported(f"{operation_name(node)} over the lanes")
         tiles = low.build.batch_sum(tiles, low.cuts[node])
     return tiles
 
@@ -68,7 +68,7 @@ def reduce(low: Lowering, node: fx.Node, name: str) -> Tiles:
         last = first
     if dim in dims:
         if name != "sum":
-            raise Unsupported(f"{said(node)} over the lanes")
+            raise Unsupported(f"{operation_name(node)} over the lanes")
         tiles = low.build.batch_sum(tiles, set())
     return tiles
 
@@ -99,7 +99,7 @@ def product(low: Lowering, node: fx.Node) -> Tiles:
     lanes, last = low.lanes, len(shape_of(left)) - 1
     at_left, at_right = lane_dim(left, lanes), lane_dim(right, lanes)
     if at_left == last or at_right == last - 1:
-        raise Unsupported(f"{said(node)} over the lanes")
+        raise Unsupported(f"{operation_name(node)} over the lanes")
     if at_left == last - 1 and low.is_still(right):
         return _weighted(low, low.tiles(left), sizes_of(left, lanes), right, False)
     if at_right == last and low.is_still(left):
@@ -132,7 +132,7 @@ def _one_by_one(low: Lowering, node: fx.Node, left: fx.Node, right: fx.Node) -> 
     inner = sizes_of(node, lanes)[-1]
     if outer * k * inner > _MOST:
         raise Unsupported(
-            f"{said(node)}: a product of {outer} x {k} by {inner} numbers for each lane"
+            f"{operation_name(node)}: a product of {outer} x {k} by {inner} numbers for each lane"
         )
     shape = (*shape_of(node)[:-1], k, shape_of(node)[-1])
     dim = dim if dim is None or dim < len(shape) - 2 else dim + 1
@@ -180,8 +180,8 @@ def _lying(piece: ColumnRange, at: np.ndarray) -> Matrix | None:
     start = int(at[0, 0])
     down = int(at[1, 0]) - start if depth > 1 else width
     right = int(at[0, 1]) - start if width > 1 else 1
-    wanted = start + np.arange(depth)[:, None] * down + np.arange(width) * right
-    if not np.array_equal(at, wanted):
+    expected = start + np.arange(depth)[:, None] * down + np.arange(width) * right
+    if not np.array_equal(at, expected):
         return None
     if right == 1 and down >= 0:
         return Matrix(piece.value, down, start, False, (depth, width))

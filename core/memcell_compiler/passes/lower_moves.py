@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, fx
 from torch.utils import _pytree as pytree
 
-from memcell.recurrent.refusals import Unsupported, said
+from memcell.recurrent.refusals import Unsupported, operation_name
 from memcell_compiler.ir.ir import ColumnRange, Number, Operand, Tiles, cut, fitted, width_of
 from memcell_compiler.passes.cuts import VIEWS, sections, slice_range
 from memcell_compiler.passes.lowering import Lowering, SplitParts, lowers
@@ -82,7 +82,7 @@ class Sources:
         if not layout.rows:
             return (columns + lanes * self._stride).view(shape_of(node))
         if layout.width * lanes > _MOST:
-            raise Unsupported(f"{said(node)}: a tensor of {layout.width} numbers a lane")
+            raise Unsupported(f"{operation_name(node)}: a tensor of {layout.width} numbers a lane")
         each = torch.arange(lanes).unsqueeze(1) * self._stride + columns
         shape, dim = shape_of(node), lane_dim(node, lanes)
         assert dim is not None
@@ -110,7 +110,7 @@ class Sources:
             of_lane, columns = found // self._stride, found % self._stride
             if bool((of_lane != lanes).any()):
                 raise Unsupported(
-                    f"{said(node)} of some of the lanes: a step may look at its own lane only"
+                    f"{operation_name(node)} of some of the lanes: a step may look at its own lane only"
                 )
             return columns.reshape(-1).numpy()
         before = int(np.prod(found.shape[:dim], dtype=np.int64))
@@ -120,7 +120,9 @@ class Sources:
         if bool(((of_lane != own) & (of_lane != lanes)).any()) or bool(
             (columns != columns[:1]).any()
         ):
-            raise Unsupported(f"{said(node)} mixes lanes: a step may look at its own lane only")
+            raise Unsupported(
+                f"{operation_name(node)} mixes lanes: a step may look at its own lane only"
+            )
         return columns[0].numpy()
 
 
@@ -150,7 +152,7 @@ def part(low: Lowering, node: fx.Node) -> Tiles:
     assert isinstance(source, fx.Node)
     found = low.parts(source)
     if not isinstance(at, int):
-        raise Unsupported(f"a part of {said(source)}", node)
+        raise Unsupported(f"a part of {operation_name(source)}", node)
     return moved(low, source, at) if found.parts is None else found.parts[at]
 
 
@@ -247,7 +249,7 @@ def _view(low: Lowering, node: fx.Node) -> Tiles:
     tiles, before = low.tiles(source), layout_of(source, low.lanes)
     after = layout_of(node, low.lanes)
     if before.width != after.width and before.width != 1:
-        raise Unsupported(f"{said(node)} mixes lanes and columns")
+        raise Unsupported(f"{operation_name(node)} mixes lanes and columns")
     if len(tiles) == 1 and isinstance(tiles[0], Number):
         return (Number(tiles[0].value, tiles[0].lanes_power, after.width),)
     if before.width == after.width:
@@ -297,12 +299,12 @@ def columns_only(low: Lowering, node: fx.Node, source: fx.Node, dim: Any) -> Non
     """
     shape = shape_of(source)
     if shape[dim] == low.lanes and node.target is not aten.slice.Tensor:
-        raise Unsupported(f"{said(node)} over the lanes")
+        raise Unsupported(f"{operation_name(node)} over the lanes")
     if node.target is aten.slice.Tensor:
         if shape[dim] == low.lanes and shape_of(node) != shape:
-            raise Unsupported(f"{said(node)} of some lanes")
+            raise Unsupported(f"{operation_name(node)} of some lanes")
         if len(node.args) > 4 and node.args[4] != 1:
-            raise Unsupported(f"{said(node)} with a step")
+            raise Unsupported(f"{operation_name(node)} with a step")
 
 
 def join(low: Lowering, node: fx.Node) -> Tiles:
@@ -310,7 +312,7 @@ def join(low: Lowering, node: fx.Node) -> Tiles:
     parts: Any = node.args[0]
     dim: Any = node.args[1] if len(node.args) > 1 else 0
     if shape_of(node)[dim] == low.lanes or shape_of(parts[0])[dim] == low.lanes:
-        raise Unsupported(f"{said(node)} over the lanes")
+        raise Unsupported(f"{operation_name(node)} over the lanes")
     return tuple(tile for part in parts for tile in low.tiles(part))
 
 
@@ -319,5 +321,5 @@ def repeat(low: Lowering, node: fx.Node) -> Tiles:
     source: Any = node.args[0]
     before, after = layout_of(source, low.lanes), layout_of(node, low.lanes)
     if before.rows != after.rows or shape_of(node)[-1] != after.width:
-        raise Unsupported(f"{said(node)} over the lanes")
+        raise Unsupported(f"{operation_name(node)} over the lanes")
     return low.tiles(source) * (after.width // before.width)

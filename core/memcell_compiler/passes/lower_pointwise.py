@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import fx
 
-from memcell.recurrent.refusals import Unsupported, said
+from memcell.recurrent.refusals import Unsupported, operation_name
 from memcell_compiler.ir.elementwise import ELEMENTWISE
 from memcell_compiler.ir.ir import Number, Tiles
 from memcell_compiler.passes.lower_moves import broadcast
@@ -35,7 +35,7 @@ def constant(low: Lowering, node: fx.Node) -> Tiles:
     which = _CONSTANTS[node.target]
     value = node.args[which] if isinstance(which, int) else which
     if not isinstance(value, bool | int | float):
-        raise Unsupported(f"{said(node)} of something that is not a number")
+        raise Unsupported(f"{operation_name(node)} of something that is not a number")
     number = Number(float(value))
     if isinstance(which, int):
         number = low.numbers.number(node, which, float(value))
@@ -66,23 +66,23 @@ def _operand(low: Lowering, node: fx.Node, position: int, plain: bool) -> Tiles:
         return low.tiles(argument) if plain else broadcast(low, argument, node)
     if isinstance(argument, bool | int | float):
         return (low.numbers.number(node, position, float(argument)),)
-    raise Unsupported(f"{said(node)} of {argument!r}")
+    raise Unsupported(f"{operation_name(node)} of {argument!r}")
 
 
 def _check_types(low: Lowering, node: fx.Node, name: str) -> None:
     made, taken = dtype_of(node), [dtype_of(a) for a in node.all_input_nodes]
     if name == "copy" and not made.is_floating_point and any(t.is_floating_point for t in taken):
-        raise Unsupported(f"{said(node)} from {taken[0]} to {made}")
+        raise Unsupported(f"{operation_name(node)} from {taken[0]} to {made}")
     floats = {t for t in (made, *taken) if t.is_floating_point}
     if any(t.is_complex for t in (made, *taken)):
         raise Unsupported(
-            f"{said(node)} of complex numbers, which generated C has not: keep real and imaginary "
+            f"{operation_name(node)} of complex numbers, which generated C has not: keep real and imaginary "
             "part as two real tensors"
         )
     if len(floats) > 1:
-        raise Unsupported(f"{said(node)} mixes {', '.join(sorted(map(str, floats)))}")
+        raise Unsupported(f"{operation_name(node)} mixes {', '.join(sorted(map(str, floats)))}")
     if name in ("and", "or", "not") and made != torch.bool:
-        raise Unsupported(f"{said(node)} on {made}")
+        raise Unsupported(f"{operation_name(node)} on {made}")
 
 
 @lowers(aten.clamp.default, aten.clamp_min.default, aten.clamp_max.default)
@@ -100,7 +100,7 @@ def clamp(low: Lowering, node: fx.Node) -> Tiles:
     for name, limit, at in (("maximum", least, 1), ("minimum", most, last)):
         if limit is not None:
             if not isinstance(limit, int | float):
-                raise Unsupported(f"{said(node)} between tensors")
+                raise Unsupported(f"{operation_name(node)} between tensors")
             tiles = low.build.pointwise(
                 name, [tiles, (low.numbers.number(node, at, float(limit)),)], low.cuts[node]
             )

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import fx
 
-from memcell.recurrent.refusals import Unsupported, said
+from memcell.recurrent.refusals import Unsupported, operation_name
 from memcell_compiler.ir.ir import Number, Tiles
 from memcell_compiler.passes.lowering import Lowering, lowers
 from memcell_compiler.trace.shapes import dtype_of, layout_of
@@ -22,7 +22,7 @@ def index(low: Lowering, node: fx.Node) -> Tiles:
     assert isinstance(source, fx.Node)
     assert isinstance(indices, list | tuple)
     if len(indices) != 1 or not isinstance(indices[0], fx.Node):
-        raise Unsupported(f"{said(node)} by more than the first dimension")
+        raise Unsupported(f"{operation_name(node)} by more than the first dimension")
     return take(low, node, source, indices[0])
 
 
@@ -31,7 +31,7 @@ def select(low: Lowering, node: fx.Node) -> Tiles:
     """Lower ``index_select`` of rows."""
     source, dim, at = node.args[:3]
     if dim != 0:
-        raise Unsupported(f"{said(node)} is not supported in generated C")
+        raise Unsupported(f"{operation_name(node)} is not supported in generated C")
     assert isinstance(source, fx.Node)
     assert isinstance(at, fx.Node)
     return take(low, node, source, at)
@@ -40,13 +40,13 @@ def select(low: Lowering, node: fx.Node) -> Tiles:
 def take(low: Lowering, node: fx.Node, source: fx.Node, index: fx.Node) -> Tiles:
     """Lower the row of each lane, of a table or of the lanes themselves."""
     if dtype_of(index) == torch.bool or layout_of(index, low.lanes).width != 1:
-        raise Unsupported(f"{said(node)} by something other than one row for each lane")
+        raise Unsupported(f"{operation_name(node)} by something other than one row for each lane")
     at = low.tiles(index)
     if source in low.matrices:
         matrix = low.matrices[source]
         return low.build.gather(matrix.leaf, at, matrix.columns, low.cuts[node])
     if not layout_of(source, low.lanes).rows:
-        raise Unsupported(f"{said(node)} of a vector")
+        raise Unsupported(f"{operation_name(node)} of a vector")
     return low.build.lookup(low.tiles(source), at)
 
 
@@ -63,7 +63,7 @@ def scatter(low: Lowering, node: fx.Node) -> Tiles:
     zero = low.tiles(into)
     nothing = len(zero) == 1 and isinstance(zero[0], Number) and zero[0].value == 0.0
     if not adds or not nothing or dtype_of(index) == torch.bool:
-        raise Unsupported(f"{said(node)} other than adding rows to zeros")
+        raise Unsupported(f"{operation_name(node)} other than adding rows to zeros")
     if not layout_of(node, low.lanes).rows or not layout_of(what, low.lanes).rows:
-        raise Unsupported(f"{said(node)} other than from lanes to lanes")
+        raise Unsupported(f"{operation_name(node)} other than from lanes to lanes")
     return low.build.scatter(low.tiles(index), low.tiles(what))

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import torch
 from torch import fx
 
-from memcell.recurrent.refusals import Unsupported, said
+from memcell.recurrent.refusals import Unsupported, operation_name
 from memcell_compiler.ir.builder import Builder
 from memcell_compiler.ir.ir import ColumnRange, Matrix, Tiles, Value
 from memcell_compiler.passes.cuts import find_cuts
@@ -122,7 +122,7 @@ class Lowering:
             raise self._failed[node]
         found = self._tiles[node]
         if isinstance(found, SplitParts):
-            raise Unsupported(f"{said(node)} is used without picking a part")
+            raise Unsupported(f"{operation_name(node)} is used without picking a part")
         return found
 
     def _try(self, node: fx.Node) -> None:
@@ -165,7 +165,7 @@ class Lowering:
         if rule is None or not rule.makes_parts:
             layout_of(node, self.lanes)  # refuses what has the lanes twice
         if rule is None:
-            raise Unsupported(f"{said(node)} is not supported in generated C")
+            raise Unsupported(f"{operation_name(node)} is not supported in generated C")
         return rule.lower(self, node)
 
     def parts(self, node: fx.Node) -> SplitParts:
@@ -176,7 +176,7 @@ class Lowering:
         """
         found = self._tiles.get(node)
         if not isinstance(found, SplitParts):
-            raise self._failed.get(node, Unsupported(f"a part of {said(node)}"))
+            raise self._failed.get(node, Unsupported(f"a part of {operation_name(node)}"))
         return found
 
     def matrix(self, node: fx.Node) -> Matrix | None:

@@ -53,8 +53,8 @@ class Programs:
 
 
 class _Construction:
-    def __init__(self, traced: Traced, numbers: LaneNumbers, wanted: GradientRequest) -> None:
-        self.traced, self.wanted = traced, wanted
+    def __init__(self, traced: Traced, numbers: LaneNumbers, request: GradientRequest) -> None:
+        self.traced, self.request = traced, request
         self.lowering = Lowering(traced.graph, traced.lanes, numbers)
         self.given: dict[Value, StorePlace] = {}
         self.parameters: dict[str, str] = {}
@@ -89,10 +89,10 @@ class _Construction:
         input_gradients = [
             self._gradient(g, n) if w else None
             for g, n, w in zip(
-                traced.input_gradients, traced.inputs, self.wanted.inputs, strict=True
+                traced.input_gradients, traced.inputs, self.request.inputs, strict=True
             )
         ]
-        gradients = ParameterGradients(traced, lowering, self.wanted.parameters)
+        gradients = ParameterGradients(traced, lowering, self.request.parameters)
         added = [self._added(i, s) for i, s in enumerate(gradients.sums)]
         backward_tiles = [*state_gradients, *(g for g in input_gradients if g)]
         roots = _values([*states, output, *statistics, *backward_tiles])
@@ -169,7 +169,7 @@ class _Construction:
         """Find what must be computed before the loop, and give it to the programs."""
         read = {v.matrix.leaf for v in ancestors(roots) if v.matrix is not None}
         read |= set(ancestors(roots))
-        wanted = {n: v for n, v in self.lowering.before.items() if v in read}
+        values = {n: v for n, v in self.lowering.before.items() if v in read}
         sources = {node: name for name, node in self.traced.parameters.items()}
         sources |= {node: name for name, node in self.traced.buffers.items()}
         order: dict[fx.Node, None] = {}
@@ -181,11 +181,11 @@ class _Construction:
                 visit(argument)
             order[node] = None
 
-        for node, value in wanted.items():
+        for node, value in values.items():
             visit(node)
             self.given[value] = StorePlace(Array(value.name, value.width, False, steps=False))
         needed = {a: sources[a] for node in order for a in node.all_input_nodes if a in sources}
-        results = {value.name: node for node, value in wanted.items()}
+        results = {value.name: node for node, value in values.items()}
         return TorchOperations.of(0, {}, {}, needed, list(order), results)
 
     def _constants(
@@ -252,17 +252,17 @@ def _values(tiles: list[Tiles]) -> list[Value]:
 
 
 def construct(
-    traced: Traced, numbers: LaneNumbers, wanted: GradientRequest, statistics_sites: dict[str, int]
+    traced: Traced, numbers: LaneNumbers, request: GradientRequest, statistics_sites: dict[str, int]
 ) -> Programs:
     """Lower a traced step and split it into programs.
 
     Args:
         traced: The step.
         numbers: Its constants that follow the number of lanes.
-        wanted: Which gradients.
+        request: Which gradients.
         statistics_sites: How many tensors of statistics each site has.
 
     Raises:
         Unsupported: It cannot be expressed.
     """
-    return _Construction(traced, numbers, wanted).programs(statistics_sites)
+    return _Construction(traced, numbers, request).programs(statistics_sites)

@@ -112,8 +112,8 @@ class Unroll(torch.autograd.Function):
         if ctx.arrays is None or torch.is_grad_enabled() or transforming(dy, *d_returned):
             assert call.again is not None
             given = dict(zip(call.names, ctx.saved_tensors, strict=True))
-            wanted = [n for n, need in zip(call.names, needed, strict=True) if need]
-            found = call.again.gradients(given, wanted, dy, d_returned)
+            names = [n for n, need in zip(call.names, needed, strict=True) if need]
+            found = call.again.gradients(given, names, dy, d_returned)
             return (None, *(found.get(n) for n in call.names))
         tensors = ctx.saved_tensors
         plan, b = call.plan, call.lanes

@@ -90,7 +90,7 @@ def find_plan(
     windows: dict[str, NormWindow],
     inputs: Inputs,
     state: Any,
-    wanted: GradientRequest,
+    request: GradientRequest,
     made_of: object,
 ) -> NativePlan:
     """Return the plan for a call, made where it is the first of its kind.
@@ -101,7 +101,7 @@ def find_plan(
         windows: Theirs.
         inputs: Of the steps.
         state: Before the first step.
-        wanted: Which gradients.
+        request: Which gradients.
         made_of: The cell's `fingerprint`.
 
     Raises:
@@ -122,12 +122,12 @@ def find_plan(
         tuple(t.shape[1:] for t in parts),
         parts[0].dtype,
     )
-    key = (call, wanted, made_of, fingerprint(norms))
+    key = (call, request, made_of, fingerprint(norms))
     known = _plans.setdefault(cell, WeakKeyDictionary()).setdefault(norms, {})
     if key not in known:
         begin_kernels(parts[0].dtype, target)  # while it is traced
         try:
-            layout, written = _planned(cell, norms, windows, inputs, state, wanted, call)
+            layout, written = _planned(cell, norms, windows, inputs, state, request, call)
             known[key] = NativePlan(layout, written, parts[0].dtype, target)
         except Unsupported as e:
             known[key] = type(e)(str(e))  # without what it was raised from
@@ -143,17 +143,17 @@ def _planned(
     windows: dict[str, NormWindow],
     inputs: Inputs,
     state: Any,
-    wanted: GradientRequest,
+    request: GradientRequest,
     call: object,
 ) -> tuple[ArrayLayout, dict[str, Written]]:
     """Find a plan on disk, or trace the step and leave it there."""
-    call = (call, sorted(wanted.parameters), wanted.inputs)
+    call = (call, sorted(request.parameters), request.inputs)
     modes = {site: window.mode for site, window in windows.items()}
     key = stored_key(call, (Step.forward, cell, norms, modes, *_types(state)))
     found = None if key is None else load_plan(key)
     if found is not None:
         return found
-    programs = trace_programs(cell, norms, windows, inputs, state, wanted)
+    programs = trace_programs(cell, norms, windows, inputs, state, request)
     written = {name: _written(getattr(programs, name), programs.layout) for name in PROGRAMS}
     if key is not None:
         store_plan(key, programs.layout, written)
@@ -191,7 +191,7 @@ def trace_programs(
     windows: dict[str, NormWindow],
     inputs: Inputs,
     state: Any,
-    wanted: GradientRequest,
+    request: GradientRequest,
 ) -> Programs:
     """Trace a step and split it into programs.
 
@@ -223,7 +223,7 @@ def trace_programs(
     try:
         with _faults_of("its step could not be lowered"):
             numbers = LaneNumbers(first.graph, lanes, second.graph, other)
-            return construct(first, numbers, wanted, step.statistics_count)
+            return construct(first, numbers, request, step.statistics_count)
     except Unsupported as refused:
         raise explained(refused) from refused
 

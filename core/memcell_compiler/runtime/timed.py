@@ -110,12 +110,12 @@ class TimedProgram:
         with preparing:
             owners, windows = named_parameters(cell, norms), norms.windows(call.masks, True)
             self._plan, inputs = planned(cell, norms, owners, windows, x, state)
-            wanted = GradientRequest(
+            request = GradientRequest(
                 frozenset(name for name, p in owners.items() if p.requires_grad),
                 tuple(t.requires_grad for t in inputs.tensors),
             )
             # anew: a plan that was found on disk does not know what it was written from
-            programs = trace_programs(cell, norms, windows, inputs, state, wanted)
+            programs = trace_programs(cell, norms, windows, inputs, state, request)
         self.forward = TimedRunner(self._plan, programs.forward, INPUT_ROWS)
         self.backward = TimedRunner(self._plan, programs.backward, SUM_ROWS)
 

@@ -192,8 +192,8 @@ def planned(
     made_of = fingerprint(cell)
 
     def plan(inputs: Inputs) -> NativePlan:
-        wanted = GradientRequest(parameters, tuple(t.requires_grad for t in inputs.tensors))
-        return find_plan(cell, norms, windows, inputs, state, wanted, made_of)
+        request = GradientRequest(parameters, tuple(t.requires_grad for t in inputs.tensors))
+        return find_plan(cell, norms, windows, inputs, state, request, made_of)
 
     refused = _refused.setdefault(cell, {})
     modes = tuple((site, window.mode) for site, window in windows.items())

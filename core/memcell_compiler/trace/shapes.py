@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import fx
 
-from memcell.recurrent.refusals import Unsupported, said
+from memcell.recurrent.refusals import Unsupported, operation_name
 
 
 class RowLayout(NamedTuple):
@@ -24,10 +24,10 @@ def shape_of(node: fx.Node) -> tuple[int, ...]:
     if found is None:
         meta = node.meta.get("tensor_meta")
         if meta is None:
-            raise Unsupported(f"{said(node)} has no sizes")
+            raise Unsupported(f"{operation_name(node)} has no sizes")
         return tuple(int(s) for s in meta.shape)
     if not isinstance(found, torch.Tensor):
-        raise Unsupported(f"{said(node)} is not supported in generated C", node)
+        raise Unsupported(f"{operation_name(node)} is not supported in generated C", node)
     return tuple(int(s) for s in found.shape)
 
 
@@ -53,7 +53,7 @@ def lane_dim(node: fx.Node, lanes: int) -> int | None:
     marked = node.meta.get("lane_dims")  # of those that changed with the number of lanes
     found = [i for i, s in enumerate(shape) if s % lanes == 0] if marked is None else list(marked)
     if len(found) > 1:
-        raise Unsupported(f"{said(node)}: several dimensions have the lanes")
+        raise Unsupported(f"{operation_name(node)}: several dimensions have the lanes")
     return found[0] if found else None
 
 
@@ -71,7 +71,7 @@ def layout_of(node: fx.Node, lanes: int) -> RowLayout:
     """
     sizes = sizes_of(node, lanes)
     if math.prod(sizes) == 0:
-        raise Unsupported(f"{said(node)}: an empty tensor")
+        raise Unsupported(f"{operation_name(node)}: an empty tensor")
     return RowLayout(lane_dim(node, lanes) is not None, math.prod(sizes))
 
 

@@ -117,10 +117,10 @@ class Meaning:
                 known[value] = self._given(value, place, t)
         tiles = [t for t, _ in program.stores] + [s.after for s in program.states]
         tiles += [a.tiles for a in program.added]
-        wanted = [
+        needed = [
             tile.value for several in tiles for tile in several if not isinstance(tile, Number)
         ]
-        for value in _in_order(wanted + [a.outer for a in program.added if a.outer], known):
+        for value in _in_order(needed + [a.outer for a in program.added if a.outer], known):
             known[value] = self._computed(value, known)
         for several, place in program.stores:
             numbers = self._side_by_side(several, known, place.array.rows)
@@ -255,11 +255,11 @@ class Meaning:
         raise Unverified(f"{value.name} is neither computed nor given")
 
 
-def _in_order(wanted: list[Value], known: Mapping[Value, Any]) -> list[Value]:
+def _in_order(values: list[Value], known: Mapping[Value, Any]) -> list[Value]:
     """Return what must be computed, operands first."""
     found: list[Value] = []
     done: set[Value] = set(known)
-    pending = [(v, False) for v in wanted]
+    pending = [(v, False) for v in values]
     while pending:
         value, ready = pending.pop()
         if value in done:

@@ -110,9 +110,9 @@ class GradientFlow(Probe):
             loss = context.losses(windows, kept.logits)[last].sum()
             states = [layer[last::-1] for layer in kept.states]
             parts = [part for layer in states for state in layer for part in leaves(state)]
-            wanted = [part for part in parts if part.requires_grad]
+            differentiable = [part for part in parts if part.requires_grad]
             gradients = iter(
-                torch.autograd.grad(loss, wanted, retain_graph=True, allow_unused=True)
+                torch.autograd.grad(loss, differentiable, retain_graph=True, allow_unused=True)
             )
             found = iter([next(gradients) if part.requires_grad else None for part in parts])
             norms: dict[str, Tensor] = {}
@@ -123,11 +123,11 @@ class GradientFlow(Probe):
                     norms[f"{i}.{name}"] = torch.stack([row[k] for row in rows])
                 norms[str(i)] = torch.stack([torch.stack(r).square().sum(0).sqrt() for r in rows])
             flows = {name: relative(n.mean(1).tolist()) for name, n in norms.items()}
-            judged = {name: judge(flow) for name, flow in flows.items()}
+            verdicts = {name: judge(flow) for name, flow in flows.items()}
             return {
                 "flow": flows,
-                "factor": {name: j[0] for name, j in judged.items()},
-                "verdict": {name: j[1] for name, j in judged.items()},
+                "factor": {name: j[0] for name, j in verdicts.items()},
+                "verdict": {name: j[1] for name, j in verdicts.items()},
                 **self._bound(states[-1], norms[str(len(states) - 1)][:, 0]),
             }
 
@@ -173,12 +173,12 @@ class GradientFlow(Probe):
             logs = [[np.log(x) if x else None for x in row[:shortest]] for row in rows]
             columns = [estimate.mean(c) for c in zip(*logs, strict=True)]
             mean[name] = [None if c is None else float(np.exp(c)) for c in columns] or None
-        judged = {name: judge(flow) for name, flow in mean.items()}
+        verdicts = {name: judge(flow) for name, flow in mean.items()}
         return {
             "measurements": len(self.past),
             "flow": mean,
-            "factor": {name: j[0] for name, j in judged.items()},
-            "verdict": {name: j[1] for name, j in judged.items()},
+            "factor": {name: j[0] for name, j in verdicts.items()},
+            "verdict": {name: j[1] for name, j in verdicts.items()},
             "jacobian_factor": estimate.mean(v.get("jacobian_factor") for v in self.past),
         }
 

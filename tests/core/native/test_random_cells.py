@@ -34,19 +34,19 @@ def quick():
 @pytest.mark.parametrize("seed", [*range(16), *FOUND])
 def test_random_cell_equals_the_eager_loop(seed):
     outcome = tried(draw(seed))
-    assert not outcome.wrong, f"{outcome.said}\n{draw(seed).script()}"
+    assert not outcome.wrong, f"{outcome.message}\n{draw(seed).script()}"
 
 
 @pytest.mark.parametrize("seed", range(JOINS, JOINS + 12))
 def test_random_cell_of_joined_factors_equals_the_eager_loop(seed):
     outcome = tried(draw(seed))
-    assert not outcome.wrong, f"{outcome.said}\n{draw(seed).script()}"
+    assert not outcome.wrong, f"{outcome.message}\n{draw(seed).script()}"
 
 
 @pytest.mark.parametrize("seed", range(ARRAYS, ARRAYS + 3))
 def test_random_cell_of_more_dimensions_equals_the_eager_loop(seed):
     outcome = tried(draw(seed))
-    assert not outcome.wrong, f"{outcome.said}\n{draw(seed).script()}"
+    assert not outcome.wrong, f"{outcome.message}\n{draw(seed).script()}"
 
 
 @pytest.mark.slow
@@ -54,7 +54,7 @@ def test_random_cell_of_more_dimensions_equals_the_eager_loop(seed):
 def test_more_random_cells_equal_the_eager_loop(first):
     for seed in range(first, first + 20):
         outcome = tried(draw(seed))
-        assert not outcome.wrong, f"{outcome.said}\n{draw(seed).script()}"
+        assert not outcome.wrong, f"{outcome.message}\n{draw(seed).script()}"
 
 
 def test_a_number_makes_the_same_cell_every_time():

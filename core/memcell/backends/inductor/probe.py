@@ -14,7 +14,7 @@ from memcell.backends.inductor.chunk import Form, StepChunk, run_chunk
 from memcell.recurrent.cell import Cell
 from memcell.recurrent.norms import SiteNorms
 from memcell.recurrent.purity import watched
-from memcell.recurrent.refusals import Unsupported, hint_of, place_of_call, said
+from memcell.recurrent.refusals import Unsupported, hint_of, operation_name, place_of_call
 from memcell.recurrent.state import State, leaves
 
 
@@ -35,7 +35,9 @@ class _Eyes(TorchDispatchMode):
     ) -> Any:  # signature of torch
         if torch.Tag.nondeterministic_seeded in func.tags:
             # compiled code draws from a generator of its own: other numbers than the eager loop's
-            raise Unsupported(f"{_where()}the step is random ({said(func)}): {hint_of(func)}")
+            raise Unsupported(
+                f"{_where()}the step is random ({operation_name(func)}): {hint_of(func)}"
+            )
         if func is torch.ops.aten._local_scalar_dense.default:
             raise Unsupported(
                 f"{_where()}the step reads a number out of a tensor, as `.item()`, `if` and `while` do: "

@@ -151,15 +151,15 @@ def _resolve(config: type, field: dataclasses.Field[Any], hint: Any) -> FieldInf
         optional, hint = True, inner[0]
     listed = typing.get_origin(hint) is list or hint is list
     many = listed or typing.get_origin(hint) is tuple or hint is tuple
-    asked = hint
+    annotation = hint
     if many:
         items = {a for a in typing.get_args(hint) if a is not Ellipsis}
         if len(items) != 1:
-            raise TypeError(f"{where}: {_word(asked)} cannot be an option: {TYPES}")
+            raise TypeError(f"{where}: {_word(annotation)} cannot be an option: {TYPES}")
         (hint,) = items
     kind, choices = _words_of(hint)
     if hint not in _SCALARS and kind is None:
-        raise TypeError(f"{where}: {_word(asked)} cannot be an option: {TYPES}")
+        raise TypeError(f"{where}: {_word(annotation)} cannot be an option: {TYPES}")
     if choices and not meta["choices"]:
         meta = {**meta, "choices": choices}
     default = field.default

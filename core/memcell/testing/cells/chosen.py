@@ -114,11 +114,11 @@ class _Layers(dict[str, Layer]):
 
 def _compare(layers: _Layers, kind: _Kind, run: Run) -> None:
     window = kind.of(layers["eager"].cell)
-    wanted = _numbers(EAGER, layers, window, run)
+    expected = _numbers(EAGER, layers, window, run)
     backend, got = _first_that_runs(layers, window, run)
-    found = worst(wanted, wanted if backend is EAGER else got, window, None)
+    found = worst(expected, expected if backend is EAGER else got, window, None)
     if not found.kept:  # a cell that amplifies rounding does so on the eager loop too
-        found = worst(wanted, got, window, _numbers(EAGER, layers, window.disturbed(), run))
+        found = worst(expected, got, window, _numbers(EAGER, layers, window.disturbed(), run))
     relative = tolerance(window.call.x.dtype, kind.steps)
     require(
         found.kept,

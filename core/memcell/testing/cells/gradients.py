@@ -51,11 +51,11 @@ def gradients_are_right(build: BuildCell) -> None:
 
     given = [noise(2, cell.input_size, seed=3), *cell.parameters(), *leaves(state)]
     # gradcheck answers for the tensors that it is given: fresh ones, or the cell's own would be moved
-    wanted = [t.detach().clone().requires_grad_() for t in given]
+    inputs = [t.detach().clone().requires_grad_() for t in given]
     problem = ""
     with seeded():
         try:
-            torch.autograd.gradcheck(function, wanted, fast_mode=True)
+            torch.autograd.gradcheck(function, inputs, fast_mode=True)
         except Exception as error:  # gradcheck raises of many types, and so may the cell
             problem = line_of(error)
     require(

@@ -78,11 +78,11 @@ def step_keeps_shapes(build: BuildCell) -> None:
     """The output is ``[B, output_size]``."""
     cell = made(build)
     output, _ = cell.step(first_step(cell, inputs()), used_state(cell), identity_norm)
-    wanted = [LANES, cell.output_size]
+    expected = [LANES, cell.output_size]
     got = list(output.shape) if isinstance(output, Tensor) else type(output).__name__
     require(
-        got == wanted,
-        expected=f"step's output to be [B, output_size] = {wanted}",
+        got == expected,
+        expected=f"step's output to be [B, output_size] = {expected}",
         did=f"it is {got}",
         change="Return [B, H], or override output_size.",
     )

@@ -15,20 +15,20 @@ from memcell.testing.numbers import distance, state_distance
 def norm_sites_are_as_declared(build: BuildCell) -> None:
     """Each step asks for each site of ``norm_sites`` once, with ``[B, width]``, and for no other."""
     cell = made(build)
-    asked: Counter[str] = Counter()
+    calls: Counter[str] = Counter()
     shapes: dict[str, list[int]] = {}
 
     def norm(site: str, z: Tensor) -> Tensor:
-        asked[site] += 1
+        calls[site] += 1
         shapes[site] = list(z.shape)
         return z
 
     cell.step(first_step(cell, inputs()), used_state(cell), norm)
     declared = dict(cell.norm_sites)
     require(
-        asked == Counter(declared.keys()),
+        calls == Counter(declared.keys()),
         expected=f"each step to call norm once for each of the sites {sorted(declared) or '(none)'}",
-        did=f"it called norm {dict(asked) or 'never'}",
+        did=f"it called norm {dict(calls) or 'never'}",
         change="Declare in norm_sites exactly the names that step hands to norm.",
     )
     for site, width in declared.items():

@@ -125,8 +125,8 @@ def gradients_are_right(build: BuildNormalizer, spec: NormalizerSpec) -> None:
         problem = ""
         with seeded():
             try:
-                wanted = [t.detach().clone().requires_grad_() for t in given]
-                torch.autograd.gradcheck(function, wanted, fast_mode=True)
+                inputs = [t.detach().clone().requires_grad_() for t in given]
+                torch.autograd.gradcheck(function, inputs, fast_mode=True)
             except Exception as error:  # gradcheck raises of many types, and so may the plugin
                 problem = line_of(error)
         require(

@@ -47,23 +47,26 @@ def streams_are_needed_as_declared(build: BuildPolicy, spec: StatePolicySpec) ->
     if spec.needs_streams or spec.needs_fixed_grid or spec.borrows:
         return
     for order in orders(spec):
-        world = PolicyHarness(made(build), recordings(), order)
-        for moment in world.live():
+        harness = PolicyHarness(made(build), recordings(), order)
+        for update in harness.live():
             alone = PolicyHarness(made(build), recordings(), order)
-            alone.memory.update, alone.memory.epoch = world.memory.update - 1, world.memory.epoch
-            alone.memory.generator.set_state(moment.random)
+            alone.memory.update, alone.memory.epoch = (
+                harness.memory.update - 1,
+                harness.memory.epoch,
+            )
+            alone.memory.generator.set_state(update.random)
             alone.policy.begin_epoch(alone.memory)
-            alone.memory.generator.set_state(moment.random)
-            begin = alone.policy.begin(moment.batch, alone.memory)
+            alone.memory.generator.set_state(update.random)
+            begin = alone.policy.begin(update.batch, alone.memory)
             gap = max(
-                state_distance(begin.state, moment.begin.state),
-                distance(begin.age, moment.begin.age),
+                state_distance(begin.state, update.begin.state),
+                distance(begin.age, update.begin.age),
             )
             require(
                 gap == 0,
                 expected="a batch to begin the same whatever came before it (needs_streams=False, "
                 "needs_fixed_grid=False, borrows=False)",
-                did=f"update {world.memory.update} began otherwise than in a new policy, by {gap:.3g}",
+                did=f"update {harness.memory.update} began otherwise than in a new policy, by {gap:.3g}",
                 change="Declare needs_streams=True where states go from batch to batch, or "
                 "needs_fixed_grid=True where they are stored by window, or borrows=True where they are "
                 "taken from any window.",

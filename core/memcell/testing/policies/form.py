@@ -22,10 +22,10 @@ from memcell.testing.policies.harness import (
 def resets_include_starts(build: BuildPolicy, spec: StatePolicySpec) -> None:
     """`resets` is ``[T, B]`` bool, and True wherever ``batch.starts`` is."""
     for order in orders(spec):
-        world = PolicyHarness(made(build), recordings(), order)
-        for k in range(world.n_batches):
-            batch = world.batch(k)
-            got = world.policy.resets(batch, world.memory)
+        harness = PolicyHarness(made(build), recordings(), order)
+        for k in range(harness.n_batches):
+            batch = harness.batch(k)
+            got = harness.policy.resets(batch, harness.memory)
             form = isinstance(got, Tensor) and got.dtype == torch.bool
             require(
                 form and got.shape == batch.starts.shape,
@@ -40,19 +40,19 @@ def resets_include_starts(build: BuildPolicy, spec: StatePolicySpec) -> None:
                 did=f"{missing} of batch.starts were left out in batch {k}",
                 change="Return batch.starts | more: what lies before a gap is no memory of what follows.",
             )
-            world.run(batch)
+            harness.run(batch)
 
 
 def begin_has_the_form_of_a_state(build: BuildPolicy, spec: StatePolicySpec) -> None:
     """`begin` and `initial_state` give states like the model's start, and ages ``[B]`` int64 of 0 or more."""
     for order in orders(spec, overlapping=True):
-        world = PolicyHarness(made(build), recordings(), order)
-        like = world.memory.initial_state(LANES)
-        world.policy.begin_epoch(world.memory)
-        for k in range(world.n_batches):
-            batch = world.batch(k)
-            initial_state = world.policy.initial_state(batch, world.memory)
-            begin = world.policy.begin(batch, world.memory)
+        harness = PolicyHarness(made(build), recordings(), order)
+        like = harness.memory.initial_state(LANES)
+        harness.policy.begin_epoch(harness.memory)
+        for k in range(harness.n_batches):
+            batch = harness.batch(k)
+            initial_state = harness.policy.initial_state(batch, harness.memory)
+            begin = harness.policy.begin(batch, harness.memory)
             for name, state in (("begin", begin.state), ("initial_state", initial_state)):
                 require(
                     _same_form(state, like),
@@ -68,7 +68,7 @@ def begin_has_the_form_of_a_state(build: BuildPolicy, spec: StatePolicySpec) -> 
                 did=f"it gave {_form(age)} {age.tolist()} in batch {k}",
                 change="Give the steps since the lane's state was last reset; 0 for an initial one.",
             )
-            world.run(batch)
+            harness.run(batch)
 
 
 def age_is_possible(build: BuildPolicy, spec: StatePolicySpec) -> None:
@@ -78,15 +78,15 @@ def age_is_possible(build: BuildPolicy, spec: StatePolicySpec) -> None:
     """
     for order in orders(spec, overlapping=True):
         sequences = recordings()
-        for moment in lived(build, sequences, order):
-            batch = moment.batch
+        for update in lived(build, sequences, order):
+            batch = update.batch
             for lane in range(LANES):
                 if batch.sequence[lane] < 0 or batch.starts[0, lane]:
                     continue
                 offset = int(batch.offset[lane])
                 source = sequences[int(batch.sequence[lane])]
                 oldest = offset - max(b for b in (0, *source.breaks) if b <= offset)
-                age = int(moment.begin.age[lane])
+                age = int(update.begin.age[lane])
                 require(
                     age <= oldest,
                     expected=f"an age of at most {oldest} at step {offset} of {source.name}, whose last "
@@ -105,15 +105,15 @@ def age_is_possible(build: BuildPolicy, spec: StatePolicySpec) -> None:
 def returned_steps_exist(build: BuildPolicy, spec: StatePolicySpec) -> None:
     """`return_steps` names numbers of steps from 0 to T, and `end` is given exactly these."""
     for order in orders(spec, overlapping=True):
-        world = PolicyHarness(made(build), recordings(), order)
-        for k in range(world.n_batches):
-            batch = world.batch(k)
-            wanted = world.policy.return_steps(batch)
-            wrong = [w for w in wanted if not isinstance(w, int) or not 0 <= w <= batch.time_steps]
+        harness = PolicyHarness(made(build), recordings(), order)
+        for k in range(harness.n_batches):
+            batch = harness.batch(k)
+            steps = harness.policy.return_steps(batch)
+            wrong = [w for w in steps if not isinstance(w, int) or not 0 <= w <= batch.time_steps]
             require(
                 not wrong,
                 expected=f"return_steps to give whole numbers from 0 to T = {batch.time_steps}",
-                did=f"it gave {tuple(wanted)} in batch {k}",
+                did=f"it gave {tuple(steps)} in batch {k}",
                 change="Count steps done: batch.advance is the state at which the lane goes on.",
             )
 

@@ -88,12 +88,14 @@ def state_knows_only_the_past(build: BuildPolicy, spec: StatePolicySpec) -> None
 def begin_has_no_gradient_to_the_past(build: BuildPolicy, spec: StatePolicySpec) -> None:
     """What a batch begins with has a gradient to the trained start at most, never to other weights."""
     for order in orders(spec):
-        world = PolicyHarness(made(build), recordings(), order)
+        harness = PolicyHarness(made(build), recordings(), order)
         weights = {
-            name: p for name, p in world.network.named_parameters() if not name.startswith("start.")
+            name: p
+            for name, p in harness.network.named_parameters()
+            if not name.startswith("start.")
         }
-        for moment in world.live():
-            parts = [part for part in leaves(moment.begin.state) if part.requires_grad]
+        for update in harness.live():
+            parts = [part for part in leaves(update.begin.state) if part.requires_grad]
             if not parts:
                 continue
             loss = sum((p * noise(*p.shape, dtype=p.dtype)).sum() for p in parts)

@@ -22,13 +22,13 @@ def memory_dict_resumes(build: BuildPolicy, spec: StatePolicySpec) -> None:
     """At every batch: a new policy that loads ``memory_dict`` begins all later batches to the bit."""
     change = "Give out every tensor that later batches depend on in memory_dict, and take it back."
     for order in orders(spec):
-        whole = lived(build, recordings(), order)
-        world = PolicyHarness(made(build), recordings(), order)
-        n = world.n_batches
-        for at, _ in enumerate(world.live(), start=1):
+        uninterrupted = lived(build, recordings(), order)
+        harness = PolicyHarness(made(build), recordings(), order)
+        n = harness.n_batches
+        for at, _ in enumerate(harness.live(), start=1):
             if at == n * EPOCHS:
                 break
-            saved = world.policy.memory_dict()
+            saved = harness.policy.memory_dict()
             odd = [
                 k for k, v in saved.items() if not isinstance(k, str) or not isinstance(v, Tensor)
             ]
@@ -39,18 +39,18 @@ def memory_dict_resumes(build: BuildPolicy, spec: StatePolicySpec) -> None:
                 change="Keep numbers as tensors of one element.",
             )
             resumed = PolicyHarness(made(build), recordings(), order)
-            resumed.memory.generator.set_state(world.memory.generator.get_state())
+            resumed.memory.generator.set_state(harness.memory.generator.get_state())
             resumed.memory.update, resumed.memory.epoch = at, (at - 1) // n
             with must_work("load_memory_dict to take what memory_dict gave", change):
                 copies = {k: v.detach().clone() for k, v in saved.items()}
                 resumed.policy.load_memory_dict(copies, resumed.network.start.template)
-            ahead = resumed.live(at // n, at % n)
+            continued = resumed.live(at // n, at % n)
             # three batches ahead see what was kept; a store by window is seen an epoch later
-            for moment, true in zip(ahead, whole[at : at + 3], strict=False):
+            for update, expected in zip(continued, uninterrupted[at : at + 3], strict=False):
                 gap = max(
-                    state_distance(moment.begin.state, true.begin.state),
-                    distance(moment.begin.age, true.begin.age),
-                    distance(moment.resets, true.resets),
+                    state_distance(update.begin.state, expected.begin.state),
+                    distance(update.begin.age, expected.begin.age),
+                    distance(update.resets, expected.resets),
                 )
                 require(
                     gap == 0,

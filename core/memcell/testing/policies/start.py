@@ -41,10 +41,10 @@ def start_is_part_of_the_model(build: BuildPolicy, spec: StatePolicySpec) -> Non
     for dtype in (torch.float32, torch.float64):
         state = start.to(dtype)(5, torch.device("cpu"), dtype)
         shapes = [(list(part.shape), part.dtype) for part in leaves(state)]
-        wanted = [([5, HIDDEN], dtype), ([5, 2, HIDDEN], dtype)] * 2
+        expected = [([5, HIDDEN], dtype), ([5, 2, HIDDEN], dtype)] * 2
         require(
-            shapes == wanted,
-            expected=f"the start to make a state of five lanes, {wanted}",
+            shapes == expected,
+            expected=f"the start to make a state of five lanes, {expected}",
             did=f"it made {shapes}",
             change="Follow the shapes of the template, with B in place of 1, and the type asked for.",
         )
@@ -53,12 +53,12 @@ def start_is_part_of_the_model(build: BuildPolicy, spec: StatePolicySpec) -> Non
 def start_is_always_blended_in(build: BuildPolicy, spec: StatePolicySpec) -> None:
     """A trained start is in the graph of every batch, also where no lane is reset."""
     for order in orders(spec):
-        world = PolicyHarness(made(build), recordings(), order)
-        parameters = dict(world.network.start.named_parameters())
+        harness = PolicyHarness(made(build), recordings(), order)
+        parameters = dict(harness.network.start.named_parameters())
         if not parameters:
             return
-        for k, moment in enumerate(world.live()):
-            parts = [p for p in leaves(moment.begin.state) if p.requires_grad]
+        for k, update in enumerate(harness.live()):
+            parts = [p for p in leaves(update.begin.state) if p.requires_grad]
             total = sum((p.sum() for p in parts), torch.zeros(()))
             got: tuple[Tensor | None, ...] = (None,) * len(parameters)
             if parts:

@@ -24,26 +24,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--jobs", type=int, default=1, help="processes (default: 1)")
     parser.add_argument("--no-shrink", action="store_true", help="print failing cells as they are")
-    asked = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     began = time.monotonic()
     kinds: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
-    for seed, outcome, script in outcomes(asked.seed, asked.count, asked.jobs, not asked.no_shrink):
+    for seed, outcome, script in outcomes(
+        options.seed, options.count, options.jobs, not options.no_shrink
+    ):
         kinds[outcome.kind] += 1
         if outcome.kind == "refused":
-            reasons[_reason(outcome.said)] += 1
+            reasons[_reason(outcome.message)] += 1
         if outcome.wrong:
             _clear()
-            print(f"# cell {seed}: {outcome.kind}: {outcome.said}\n{script}", flush=True)
+            print(f"# cell {seed}: {outcome.kind}: {outcome.message}\n{script}", flush=True)
         if sys.stderr.isatty():
             done = sum(kinds.values())
-            line = f"{done} of {asked.count} cells, {kinds['differs'] + kinds['raised']} wrong"
+            line = f"{done} of {options.count} cells, {kinds['differs'] + kinds['raised']} wrong"
             print(f"\r{line}", end="", file=sys.stderr, flush=True)
     _clear()
     spent = time.monotonic() - began
     cells = sum(kinds.values())
     print(
-        f"{cells} cells from {asked.seed} in {spent:.0f} s ({cells / max(spent, 1e-9):.2f} a second)"
+        f"{cells} cells from {options.seed} in {spent:.0f} s ({cells / max(spent, 1e-9):.2f} a second)"
     )
     ran = kinds["equal"] + kinds["differs"] + kinds["unstable"]
     print(f"ran natively: {ran}; differences: {kinds['differs']}; raised: {kinds['raised']}")
@@ -61,9 +63,9 @@ def _clear() -> None:
         print("\r" + " " * 60 + "\r", end="", file=sys.stderr, flush=True)
 
 
-def _reason(said: str) -> str:
+def _reason(message: str) -> str:
     """Return a reason without what differs from cell to cell."""
-    return re.sub(r"\d+", "N", said)
+    return re.sub(r"\d+", "N", message)
 
 
 if __name__ == "__main__":

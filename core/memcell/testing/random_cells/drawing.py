@@ -74,11 +74,11 @@ class RandomCell:
 
     def needed(self) -> RandomCell:
         """Return it without lines that nothing wanted reads."""
-        wanted = set(self.ends)
+        names = set(self.ends)
         kept: list[Statement] = []
         for line in reversed(self.lines):
-            if line.name in wanted:
-                wanted |= line.reads
+            if line.name in names:
+                names |= line.reads
                 kept.append(line)
         return replace(self, lines=tuple(reversed(kept)))
 

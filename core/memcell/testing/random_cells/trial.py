@@ -87,11 +87,11 @@ class TrialOutcome:
     Args:
         kind: ``"equal"``, ``"refused"``, ``"not finite"`` (by the eager loop), ``"unstable"`` (the eager loop
             itself changes as much when its input changes in the last digit), ``"differs"``, ``"raised"``.
-        said: The reason, or what differs.
+        message: The reason, or what differs.
     """
 
     kind: str
-    said: str = ""
+    message: str = ""
 
     @property
     def wrong(self) -> bool:
@@ -147,8 +147,8 @@ def _norms(cell: Cell, normalizer: str) -> SiteNorms:
 def _compared(cell: Cell, norms: SiteNorms, case: Case) -> TrialOutcome:
     for i, parameter in enumerate(cell.parameters()):
         parameter.requires_grad_(not (case.frozen and i == 0))
-    wanted = numbers(unroll_eager, cell, norms, case)
-    size = max((_size(t) for t in wanted.values() if t is not None), default=0.0)
+    expected = numbers(unroll_eager, cell, norms, case)
+    size = max((_size(t) for t in expected.values() if t is not None), default=0.0)
     if not size < 1e12:
         return TrialOutcome("not finite")
     threads = torch.get_num_threads()
@@ -167,16 +167,16 @@ def _compared(cell: Cell, norms: SiteNorms, case: Case) -> TrialOutcome:
         return TrialOutcome("raised", f"{type(error).__name__}: {error} ({case})")
     finally:
         torch.set_num_threads(threads)
-    wanted.update(_inference(unroll_eager, cell, norms, case))
+    expected.update(_inference(unroll_eager, cell, norms, case))
     for name, first in found[0].items():
         if not _same(first, found[1][name]):
             return TrialOutcome("differs", f"{name} depends on what was in memory before ({case})")
-    name, gap = worst(wanted, found[0])
+    name, gap = worst(expected, found[0])
     if gap <= LIMIT:
         return TrialOutcome("equal")
     nudged = numbers(unroll_eager, cell, norms, case, 1 + 1e-13)
     nudged.update(_inference(unroll_eager, cell, norms, case, 1 + 1e-13))
-    _, moved = worst(wanted, nudged)
+    _, moved = worst(expected, nudged)
     if moved > gap / 100:
         return TrialOutcome("unstable", f"{name} differs by {gap:.1e}")
     return TrialOutcome("differs", f"{name} differs by {gap:.1e} ({case})")
@@ -255,13 +255,13 @@ def _size(tensor: Tensor) -> float:
     return float(tensor.abs().max()) if tensor.numel() else 0.0
 
 
-def worst(wanted: Numbers, got: Numbers) -> tuple[str, float]:
+def worst(expected: Numbers, got: Numbers) -> tuple[str, float]:
     """Return what differs most and by how much of its largest number; a missing gradient is one of zeros."""
     # what is given is of size 1, so where all that comes of it cancels, its rounding is what may differ
-    largest = max((_size(t) for t in wanted.values() if t is not None), default=0.0)
+    largest = max((_size(t) for t in expected.values() if t is not None), default=0.0)
     largest = max(largest, 1.0)
     found = ("output", 0.0)
-    for name, given in wanted.items():
+    for name, given in expected.items():
         pair = both_of(given, got.get(name))
         if pair is None:
             continue

@@ -52,12 +52,12 @@ def _compare(
         resumed = made(build)
         resumed.load_state_dict(state)
     # the new one first: asking the old one again may move what it keeps
-    for who, other in (("by a resumed run", resumed), ("again", sampler)):
+    for source, other in (("by a resumed run", resumed), ("again", sampler)):
         again = ordered(other, windows, _LANES, epoch)
         require(
             np.array_equal(order, again)
             and phase == other.phase(epoch, windows.time_steps, epoch_rng(epoch)),
-            expected=f"epoch {epoch}, asked for {who}, to have the same phase and order",
+            expected=f"epoch {epoch}, asked for {source}, to have the same phase and order",
             did="they differ",
             change=change,
         )
@@ -66,11 +66,11 @@ def _compare(
 def observing_is_declared(build: BuildSampler, spec: SamplerSpec) -> None:
     """A sampler that is told losses and changes its order by them declares ``observes``."""
     windows = table((41, 17, 8, 30))
-    told, untold = made(build), made(build)
+    observing, unobserving = made(build), made(build)
     for epoch in range(_EPOCHS):
-        order = ordered(told, windows, _LANES, epoch)
+        order = ordered(observing, windows, _LANES, epoch)
         require(
-            spec.observes or np.array_equal(order, ordered(untold, windows, _LANES, epoch)),
+            spec.observes or np.array_equal(order, ordered(unobserving, windows, _LANES, epoch)),
             expected="an order that does not depend on losses (observes=False)",
             did=f"epoch {epoch} came in another order after observe was called",
             change="Declare observes=True; the engine calls observe only then.",
@@ -79,14 +79,16 @@ def observing_is_declared(build: BuildSampler, spec: SamplerSpec) -> None:
             "observe to take a batch with empty lanes",
             "Skip the lanes whose window is -1; their loss says nothing.",
         ):
-            _observe(told, spec, order)
+            _observe(observing, spec, order)
 
 
 def _observe(sampler: Sampler, spec: SamplerSpec, order: NDArray[np.int64]) -> None:
     nothing = np.full((1, order.shape[1]), -1, dtype=np.int64)
     for k, rows in enumerate(np.concatenate([order, nothing])):
         losses = np.where(rows >= 0, 1.0 + (rows * 7 % 5) + 0.1 * k, 0.0)
-        told = [rows.copy(), losses]
+        arguments = [rows.copy(), losses]
         if spec.observes_gradients:
-            told.append(np.stack([losses, rows % 3 - 1.0, rows % 2 - 0.5], 1).astype(np.float32))
-        sampler.observe(*told)
+            arguments.append(
+                np.stack([losses, rows % 3 - 1.0, rows % 2 - 0.5], 1).astype(np.float32)
+            )
+        sampler.observe(*arguments)
