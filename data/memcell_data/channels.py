@@ -134,21 +134,21 @@ def in_short(wanted: str) -> str:
     return " or ".join(dict.fromkeys(w.removesuffix("-*") for w in alternatives(wanted)))
 
 
-def taken(wanted: str, name: str) -> str:
-    """Return what must be said where channel ``name`` is taken for ``wanted``; empty where it is the same.
+def taken(requested: str, name: str) -> str:
+    """Return what must be said where channel ``name`` is taken for ``requested``; empty where it is the same.
 
     >>> taken("O1", "EEG O1-REF")
     ''
     >>> taken("O1", "EEG O1-LE")
     "'O1' (no reference is given) is taken from 'EEG O1-LE' (against linked ears)"
     """
-    first, *others = alternatives(wanted)
+    first, *others = alternatives(requested)
     if _measured(first) == _measured(name):
         return ""
     if others:
         return f"'{name.strip()}' stands for '{first}'"
-    ours, theirs = (Derivation.of(n).reference for n in (wanted, name))
-    return f"'{wanted.strip()}' ({ours}) is taken from '{name.strip()}' ({theirs})"
+    ours, theirs = (Derivation.of(n).reference for n in (requested, name))
+    return f"'{requested.strip()}' ({ours}) is taken from '{name.strip()}' ({theirs})"
 
 
 def kind_of(name: str, among: Sequence[str] = ()) -> str:
@@ -177,7 +177,7 @@ def is_reference(name: str) -> bool:
     return bool(_MASTOIDS.match(bare)) or bare in ("ref", "gnd", "ground", "reference")
 
 
-def find(wanted: str, names: Sequence[str], where: str) -> int:
+def find(requested: str, names: Sequence[str], where: str) -> int:
     """Return the index of the channel that a person means.
 
     Compared exactly first, then without case, trailing dots and spaces, then without a type before or behind
@@ -189,36 +189,36 @@ def find(wanted: str, names: Sequence[str], where: str) -> int:
     is meant, of the channels that a pattern stands for the first.
 
     Args:
-        wanted: The name as typed.
+        requested: The name as typed.
         names: The names in the file.
         where: The file, for the message.
 
     Raises:
         DataError: No channel has this name, or several have.
     """
-    several = alternatives(wanted)
+    several = alternatives(requested)
     if len(several) > 1:
         return _first_of(several, names, where)
-    ways: tuple[Callable[[str], object], ...] = (
+    keys: tuple[Callable[[str], object], ...] = (
         lambda n: n.strip(" \0"),
         plain,
         _measured,
         _bare,
         _with_ears,
     )
-    for way in ways:
-        meant = way(wanted)
-        hits = [i for i, name in enumerate(names) if way(name) == meant]
+    for key in keys:
+        target = key(requested)
+        hits = [i for i, name in enumerate(names) if key(name) == target]
         if len(hits) == 1:
             return hits[0]
         if hits:
             places = ", ".join(f"number {i + 1} '{names[i].strip()}'" for i in hits)
             raise DataError(
-                f"{where}: channel '{wanted}' is ambiguous: {places}. Rename one of them in the file, "
+                f"{where}: channel '{requested}' is ambiguous: {places}. Rename one of them in the file, "
                 "or choose another channel."
             )
-    near = _otherwise(wanted, names) or _near(wanted, names)
-    raise DataError(f"{where} has no channel '{wanted}'.{near} It has: {_listed(names)}.")
+    near = _otherwise(requested, names) or _near(requested, names)
+    raise DataError(f"{where} has no channel '{requested}'.{near} It has: {_listed(names)}.")
 
 
 def _first_of(several: Sequence[str], names: Sequence[str], where: str) -> int:
@@ -241,9 +241,9 @@ def _listed(names: Sequence[str]) -> str:
     return listed or "none"
 
 
-def _otherwise(wanted: str, names: Sequence[str]) -> str:
+def _otherwise(requested: str, names: Sequence[str]) -> str:
     """Say which channels have the wanted electrode and another reference."""
-    d = Derivation.of(wanted)
+    d = Derivation.of(requested)
     others = [n.strip() for n in names if Derivation.of(n).site == d.site]
     if not others:
         return ""
@@ -258,22 +258,22 @@ def _quoted(name: str) -> str:
     return f"'{name}'" if " " in name else name
 
 
-def _near(wanted: str, names: Sequence[str]) -> str:
-    near = nearest(wanted, names)
+def _near(requested: str, names: Sequence[str]) -> str:
+    near = nearest(requested, names)
     if not near:
         return ""
     *most, last = [f"'{name.strip()}'" for name in near]
     return f" Did you mean {', '.join(most) + ' or ' if most else ''}{last}?"
 
 
-def nearest(wanted: str, names: Sequence[str]) -> list[str]:
-    """Return up to three names that are written much as ``wanted``, the nearest first.
+def nearest(requested: str, names: Sequence[str]) -> list[str]:
+    """Return up to three names that are written much as ``requested``, the nearest first.
 
     >>> nearest("O3", ["EEG O1-REF", "EEG Cz-REF", "EEG O2-REF"])
     ['EEG O2-REF', 'EEG O1-REF']
     """
     by_bare = {_bare(name): name for name in reversed(names)}
-    return [by_bare[bare] for bare in get_close_matches(_bare(wanted), by_bare, n=3, cutoff=0.5)]
+    return [by_bare[bare] for bare in get_close_matches(_bare(requested), by_bare, n=3, cutoff=0.5)]
 
 
 def matching(pattern: str, names: Sequence[str]) -> list[int]:

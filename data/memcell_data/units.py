@@ -73,10 +73,12 @@ def overridden(where: str, units: Sequence[str], typed: str) -> list[str]:
     if override(typed) is None:
         return []
     others = dict.fromkeys(u.strip(" \0") for u in units)
-    said = [u for u in others if u and microvolts_per(u) not in (None, override(typed))]
-    if not said:
+    replaced = [u for u in others if u and microvolts_per(u) not in (None, override(typed))]
+    if not replaced:
         return []
-    return [f"{where}: its unit {', '.join(said)} is taken as {typed.removeprefix(ALL)}, as typed"]
+    return [
+        f"{where}: its unit {', '.join(replaced)} is taken as {typed.removeprefix(ALL)}, as typed"
+    ]
 
 
 def resolve(unit: str, fallback: str, where: str) -> float:

@@ -108,14 +108,14 @@ def main() -> None:
         for name in WRITERS:
             path = Path(folder) / f"{name}.edf"
             command = [sys.executable, __file__, name, str(path), str(seconds)]
-            said = subprocess.run(
+            result = subprocess.run(
                 command, check=True, capture_output=True, text=True
             ).stdout.strip()
             found = samples(path)
             first = found if first is None else first
             apart = int(np.abs(found.astype(int) - first.astype(int)).max())
             size = path.stat().st_size / 1e6
-            print(f"{name:<9} {said}, {size:.0f} MB, samples at most {apart} apart from ours")
+            print(f"{name:<9} {result}, {size:.0f} MB, samples at most {apart} apart from ours")
 
 
 if __name__ == "__main__":

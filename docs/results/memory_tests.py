@@ -42,12 +42,14 @@ def table(
 ) -> None:
     """Print mean, interval and corrected p of each row; ``untested`` are described alone."""
     kept = [(name, known(values)) for name, values in rows if len(known(values)) > 1]
-    told = [(name, known(values)) for name, values in untested if len(known(values)) > 1]
-    if not kept and not told:
+    descriptive = [(name, known(values)) for name, values in untested if len(known(values)) > 1]
+    if not kept and not descriptive:
         return
     ps = [p_text(float(p)) for p in holm([sign_flip(values).p for _, values in kept])]
     print(f"\n{title}\n\n| | n | {what}: mean over seeds (95 % interval) | p |\n|---|---|---|---|")
-    for (name, values), p in zip([*told, *kept], ["" for _ in told] + ps, strict=True):
+    for (name, values), p in zip(
+        [*descriptive, *kept], ["" for _ in descriptive] + ps, strict=True
+    ):
         low, high = interval(values)
         mid = f"{np.mean(values):{form}} ({low:{form}} to {high:{form}})"
         print(f"| {name} | {len(values)} | {mid} | {p} |")
@@ -94,8 +96,8 @@ def staleness(folder: Path) -> None:
         rows = found[name]
         # S and the angle are positive by their definition
         tested = rows if name.startswith("dL") else []
-        told = [] if tested else rows
-        table(f"{folder.name}: {name}", name, tested, "+.5f", told)
+        descriptive = [] if tested else rows
+        table(f"{folder.name}: {name}", name, tested, "+.5f", descriptive)
 
 
 def neighbours(folder: Path) -> None:
@@ -121,9 +123,9 @@ def neighbours(folder: Path) -> None:
             held.setdefault(f"{cell}: {cause}", {}).setdefault(r.seed, []).append(value)
     rows = [(name, [float(np.mean(v)) for v in of.values()]) for name, of in plain.items()]
     tested = [row for row in rows if not row[0].endswith("lag")]
-    told = [row for row in rows if row[0].endswith("lag")]
+    descriptive = [row for row in rows if row[0].endswith("lag")]
     title = f"{folder.name}: dL_stale against its causes"
-    table(title, "Spearman's correlation", tested, "+.3f", told)
+    table(title, "Spearman's correlation", tested, "+.3f", descriptive)
     rows = [(name, [float(np.mean(v)) for v in of.values()]) for name, of in held.items()]
     title = f"{folder.name}: the same with lag, update and each other held (regression of ranks)"
     table(title, "standardized slope", rows, "+.3f")
@@ -173,10 +175,10 @@ def lines(folder: Path) -> None:
     comparison = read_comparison(folder)
     measured = measure(comparison)
     inference = measured.inferences[0]
-    wanted = ((comparison.main_score, inference), (BEST, ""), (UPDATES, ""))
+    keys = ((comparison.main_score, inference), (BEST, ""), (UPDATES, ""))
     found: dict[tuple[str, ...], dict[tuple[str, str], PairedDifference]] = {}
     for d in differences(comparison, measured):
-        if d.unit == "seeds" and (d.measure, d.inference) in wanted:
+        if d.unit == "seeds" and (d.measure, d.inference) in keys:
             key = (d.setting, d.reference, d.within)
             found.setdefault(key, {})[d.measure, d.inference] = d
     print(f"\n{folder.name} (scores inferred with {inference})\n")
@@ -184,9 +186,9 @@ def lines(folder: Path) -> None:
         "| against | n | score | validation loss, nats | updates to target |\n|---|---|---|---|---|"
     )
     for (setting, reference, within), of in found.items():
-        cells = [_cell(of[key]) for key in wanted]
+        cells = [_cell(of[key]) for key in keys]
         tail = f" ({within})" if within else ""
-        print(f"| {setting} / {reference}{tail} | {of[wanted[0]].n} | {' | '.join(cells)} |")
+        print(f"| {setting} / {reference}{tail} | {of[keys[0]].n} | {' | '.join(cells)} |")
 
 
 def _cell(d: PairedDifference) -> str:
@@ -230,8 +232,8 @@ def orders(folder: Path, reference: str) -> None:
                     if v is not None and usual.get(s) is not None
                 ]
                 rows.append((f"{setting} less {reference}", apart))
-        told = own if name == "periodicity" else []
-        table(f"{folder.name}: {name}", name, rows, "+.3f", told)
+        descriptive = own if name == "periodicity" else []
+        table(f"{folder.name}: {name}", name, rows, "+.3f", descriptive)
 
 
 def period(folder: Path, record: RunRecord) -> float | None:
@@ -262,11 +264,11 @@ def repeats(folder: Path) -> None:
             a, b = v[1] - v[0], v[2] - v[1]
             cosine = float(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
             alike.setdefault(sampler, {})[seed] = cosine
-    told: list[Row] = [(sampler, list(of.values())) for sampler, of in alike.items()]
+    descriptive: list[Row] = [(sampler, list(of.values())) for sampler, of in alike.items()]
     once, anew = alike["shuffle_once"], alike["reshuffle"]
     apart = [once[s] - anew[s] for s in once if s in anew]
     title = f"{folder.name}: cosine of what epochs 2 and 3 did to the weights"
-    table(title, "cosine", [("shuffle_once less reshuffle", apart)], "+.3f", told)
+    table(title, "cosine", [("shuffle_once less reshuffle", apart)], "+.3f", descriptive)
 
 
 def spread(folder: Path) -> None:
@@ -341,12 +343,14 @@ def stuck(folder: Path) -> None:
         for name in names:
             found[name][setting] = {s: v[name] for s, v in last.items() if v.get(name) is not None}
     for name in names:
-        told: list[Row] = [(setting, list(of.values())) for setting, of in found[name].items()]
+        descriptive: list[Row] = [
+            (setting, list(of.values())) for setting, of in found[name].items()
+        ]
         (first, a), *others = found[name].items()
         rows: list[Row] = [
             (f"{setting} less {first}", [b[s] - a[s] for s in b if s in a]) for setting, b in others
         ]
-        table(f"{folder.name}: {name}", name, rows, "+.3f", told)
+        table(f"{folder.name}: {name}", name, rows, "+.3f", descriptive)
 
 
 def slopes(folder: Path) -> None:
@@ -365,13 +369,13 @@ def slopes(folder: Path) -> None:
             first.setdefault(key, {}).setdefault(setting, {})[r.seed] = flow
             first.setdefault(main, {}).setdefault(setting, {})[r.seed] = r.scores["reset"][main]
     rows: list[Row] = []
-    told: list[Row] = []
+    descriptive: list[Row] = []
     for name, of in first.items():
         for setting, values in of.items():
-            told.append((f"{name}, gamma {setting}", list(values.values())))
+            descriptive.append((f"{name}, gamma {setting}", list(values.values())))
         (a, x), (b, y) = list(of.items())[:2]
         rows.append((f"{name}, gamma {b} less {a}", [y[s] - x[s] for s in y if s in x]))
-    table(f"{folder.name}: slope of tanh", "slope, factor or score", rows, "+.3f", told)
+    table(f"{folder.name}: slope of tanh", "slope, factor or score", rows, "+.3f", descriptive)
     for setting in next(iter(first.values())):
         of = first["first look, 0.tanh 1"][setting]
         score = first[main][setting]

@@ -49,8 +49,8 @@ def main(folders: list[Path]) -> None:
         }
         best = min(losses, key=lambda folder: losses[folder])
         chosen.append(runs_of(best, fold))
-        told = ", ".join(f"{folder.name} {loss:.4f}" for folder, loss in losses.items())
-        print(f"{fold}: {told}: {best.name}")
+        summary = ", ".join(f"{folder.name} {loss:.4f}" for folder, loss in losses.items())
+        print(f"{fold}: {summary}: {best.name}")
     config = resolve("microsleep", RunFolder(folders[0]).sections(), default_registry())
     app = build_app(config, default_registry())
     networks, _ = pooled_rows(app, chosen)

@@ -8,7 +8,7 @@ import pytest
 
 from memcell.errors import DataError
 from memcell_data.labels.reading import Rule
-from memcell_data.labels.vocabulary import rule_for, told
+from memcell_data.labels.vocabulary import label_notes, rule_for
 from memcell_data.labels.words import is_unscored, meant, same
 from memcell_data.recording import Interval
 
@@ -70,7 +70,7 @@ def test_every_spelling_is_the_positive_class_and_is_said(word) -> None:
     labels = found.apply([interval(word)])
     assert labels.intervals[0].label in labels.positive
     if word != "microsleep":
-        (line,) = [x for x in told(found, Counter({word: 2})) if "read as 'microsleep'" in x]
+        (line,) = [x for x in label_notes(found, Counter({word: 2})) if "read as 'microsleep'" in x]
         assert "(2)" in line
 
 
@@ -82,7 +82,7 @@ def test_what_nobody_scored_has_no_class(word) -> None:
             [interval(word)]
         )
         assert labels.intervals[0].label not in labels.positive | labels.negative
-    (line,) = told(rule("microsleep"), Counter({word: 3}))[:1]
+    (line,) = label_notes(rule("microsleep"), Counter({word: 3}))[:1]
     assert "no score" in line
     # unless a person says so
     typed = Rule(positive=(word,), background="wake").apply([interval(word)])
@@ -130,7 +130,7 @@ def test_a_word_that_nobody_knows_is_not_taught_as_wake(slip) -> None:
     found = rule_for("set", words, (), (), "wake")
     labels = found.apply([interval("microsleep"), interval(slip)])
     assert labels.intervals[1].label not in labels.positive | labels.negative
-    (line,) = [x for x in told(found, words) if "without a class" in x]
+    (line,) = [x for x in label_notes(found, words) if "without a class" in x]
     assert f"'{slip}' (1)" in line
     assert ("may be meant for 'microsleep'" in line) == bool(meant(slip, ["microsleep"]))
     everything = rule_for("set", words, (), ("*",), "wake").apply([interval(slip)])
@@ -154,7 +154,7 @@ def test_what_was_typed_counts_before_what_is_alike() -> None:
 
 def test_a_typed_word_that_does_not_occur_is_said() -> None:
     words = Counter({"nap": 3, "doze": 2})
-    lines = told(rule_for("set", words, ("nap", "dose"), (), ""), words)
+    lines = label_notes(rule_for("set", words, ("nap", "dose"), (), ""), words)
     assert any("no label is called 'dose'" in x and "Did you mean 'doze'?" in x for x in lines)
 
 
@@ -163,7 +163,7 @@ def test_thousands_of_typed_notes_take_one_line() -> None:
 
     words = Counter({"microsleep": 9, **{f"remark {k}": 1 for k in range(5000)}})
     found = rule_for("set", words, (), (), "wake")
-    assert max(map(len, told(found, words))) < 1500
+    assert max(map(len, label_notes(found, words))) < 1500
     labels = found.apply([interval(w) for w in words])
     assert len(str(PROTOCOLS.choose("auto", [labels])[0])) < 500
 

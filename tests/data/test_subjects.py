@@ -48,7 +48,7 @@ def test_subjects_are_told_from_names(kind) -> None:
     names, expected = TOLD[kind]
     made = named([FOLDER / f"{n}.edf" for n in names])
     assert list(dict.fromkeys(made.subjects)) == expected.split("|")
-    assert made.doubts == ()
+    assert made.questions == ()
     assert alike(expected.split("|"))[0] == []
 
 
@@ -82,7 +82,7 @@ ASKED = {
 def test_what_names_leave_open_is_asked(kind) -> None:
     made = named([FOLDER / f"{n}.edf" for n in ASKED[kind]])
     pairs, _ = alike(list(dict.fromkeys(made.subjects)))
-    assert pairs or made.doubts
+    assert pairs or made.questions
 
 
 def test_different_people_are_not_asked_about() -> None:

@@ -76,7 +76,7 @@ class Check:
             return _night(path, samples)
         if is_eye_state(path):
             return _eye_state(path, samples)
-        return report_of(path, samples=samples, wanted=channels, unit=unit, labels=labels)
+        return report_of(path, samples=samples, requested=channels, unit=unit, labels=labels)
 
 
 def _may_be_one(path: Path) -> bool:

@@ -49,12 +49,12 @@ def look_at(file: SignalFile, channels: Sequence[Channel]) -> SamplesSeen:
 
 def _read(file: SignalFile, names: Sequence[str], seen: SamplesSeen) -> str:
     """Read channels together, and return why they cannot be used, or nothing."""
-    said: list[str] = []
+    messages: list[str] = []
     rate = next(c.rate for c in file.channels() if c.name == names[0])
     gaps: list[tuple[float, float]] = []
     end = 0.0
     try:
-        for block in file.blocks(names, BLOCK_SECONDS, said.append):  # looked at in passing
+        for block in file.blocks(names, BLOCK_SECONDS, messages.append):  # looked at in passing
             if block.begins and (end or block.onset > _ROUNDING):
                 gaps.append((end, max(0.0, block.onset - end)))
             end = block.onset + block.values.shape[1] / rate
@@ -62,6 +62,6 @@ def _read(file: SignalFile, names: Sequence[str], seen: SamplesSeen) -> str:
             gaps.append((end, file.duration() - end))
     except DataError as error:
         return str(error)
-    seen.remarks += said
+    seen.remarks += messages
     seen.gaps += gaps
     return ""

@@ -31,7 +31,7 @@ def report_of(
     path: Path,
     *,
     samples: bool,
-    wanted: Sequence[str] = (),
+    requested: Sequence[str] = (),
     unit: str = "",
     labels: str = "",
 ) -> FileReport:
@@ -40,7 +40,7 @@ def report_of(
     Args:
         path: The file.
         samples: Read the samples too.
-        wanted: The channels that matter; empty for all that are voltages of a body.
+        requested: The channels that matter; empty for all that are voltages of a body.
         unit: Of EDF channels whose own is blank or unknown.
         labels: A label file, or a folder of label files; empty looks beside the recording.
 
@@ -52,29 +52,29 @@ def report_of(
     if table is not None:
         channels = table.apply(channels)
     problems = {name: plain(path, why) for name, why in file.problems().items()}
-    chosen, missing, measured = _chosen(path, channels, wanted)
+    chosen, missing, measured = _chosen(path, channels, requested)
     bad = {c.name: problems[c.name] for c in chosen if c.name in problems}
-    remarks = [*(plain(path, line) for line in file.remarks()), *measured]
-    said = marked_bad(path, file.channels(), [c.name for c in chosen])
-    remarks += [plain(path, line) for line in said]
+    messages = [*(plain(path, line) for line in file.remarks()), *measured]
+    marked = marked_bad(path, file.channels(), [c.name for c in chosen])
+    messages += [plain(path, line) for line in marked]
     gaps = file.gaps()
     if samples:
         good = [c for c in chosen if c.name not in bad]
         seen = look_at(file, good)
         bad |= {name: plain(path, why) for name, why in seen.refused.items()}
-        remarks += [plain(path, line) for line in seen.remarks]
+        messages += [plain(path, line) for line in seen.remarks]
         if (
             good
             and not seen.refused
             and len({c.rate for c in good}) == 1
-            and (wanted or len(good) == 1)
+            and (requested or len(good) == 1)
         ):
             gaps = tuple(
                 seen.gaps
             )  # what is flat, saturated or missing too: all of them are used together
     seen_labels = labels_of(path, file, labels)
     usable = [c for c in chosen if c.name not in bad]
-    findings = [*remarks, *bad.values(), *_of_header(file, gaps, usable), *seen_labels.findings]
+    findings = [*messages, *bad.values(), *_of_header(file, gaps, usable), *seen_labels.findings]
     return FileReport(
         path=path,
         format=file.format(),
@@ -85,21 +85,21 @@ def report_of(
         gaps=gaps,
         annotations=Counter(seen_labels.descriptions),
         findings=tuple(dict.fromkeys(findings)),
-        refused=_refused(wanted, missing, chosen, bad),
+        refused=_refused(requested, missing, chosen, bad),
         samples_read=samples,
     )
 
 
 def _chosen(
-    path: Path, channels: Sequence[Channel], wanted: Sequence[str]
+    path: Path, channels: Sequence[Channel], requested: Sequence[str]
 ) -> tuple[list[Channel], str, list[str]]:
     """Return the channels that matter, what is wrong with the names that were asked for, and what is odd."""
-    if not wanted:
+    if not requested:
         return [c for c in channels if c.kind in VOLTAGES], "", []
     names = [c.name for c in channels]
     found: list[Channel] = []
     measured: list[str] = []
-    for word in wanted:
+    for word in requested:
         if word.lower() in VOLTAGES:
             found += [c for c in channels if c.kind == word.lower()]
             continue
@@ -114,14 +114,14 @@ def _chosen(
 
 
 def _refused(
-    wanted: Sequence[str], missing: str, chosen: Sequence[Channel], bad: dict[str, str]
+    requested: Sequence[str], missing: str, chosen: Sequence[Channel], bad: dict[str, str]
 ) -> str:
     """Return why the file cannot be used, or nothing where it can."""
     if missing:
         return missing
     if not chosen:
         return "has no EEG, EOG, EMG or ECG channel"
-    if wanted and bad:
+    if requested and bad:
         return next(iter(bad.values()))
     if len(bad) == len({c.name for c in chosen}):
         rest = f" (and {len(bad) - 1} more channels)" if len(bad) > 1 else ""

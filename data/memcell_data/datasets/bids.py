@@ -25,9 +25,9 @@ from memcell_data.datasets.finding import NOT_RAW, below, chosen
 from memcell_data.datasets.user_recordings import UserRecordings
 from memcell_data.formats.reader import is_recording, open_recording, stem
 from memcell_data.labels.reading import FileLabels, Rule, read_labels
-from memcell_data.labels.vocabulary import rule_for, told
+from memcell_data.labels.vocabulary import label_notes, rule_for
 from memcell_data.recording import Labels, Recording
-from memcell_data.subjects.people import asked_of, read_subjects
+from memcell_data.subjects.people import read_subjects, subject_question
 from memcell_data.tables.bids import channel_table_of, read_channels, read_participants, sidecar_of
 
 _DESCRIPTION = "dataset_description.json"
@@ -118,8 +118,12 @@ class Bids:
             paths = [r.path for r in found if r.path is not None]
             listed = read_subjects(Path(c.subjects).expanduser(), paths)
             found = [replace(r, subject=s) for r, s in zip(found, listed, strict=True)]
-        self.doubt, self._people = asked_of(
-            found, None, told=bool(c.subjects), different=c.different_people, by_pattern=False
+        self.doubt, self._people = subject_question(
+            found,
+            None,
+            subjects_given=bool(c.subjects),
+            different=c.different_people,
+            by_pattern=False,
         )
         return found
 
@@ -135,7 +139,7 @@ class Bids:
             vocabulary.update(i.label for i in intervals)
         c = self.config
         rule = rule_for(c.path, vocabulary, c.positive, c.negative, c.background, c.mark_duration)
-        self.notes[:] = [*self._people, *told(rule, vocabulary)]
+        self.notes[:] = [*self._people, *label_notes(rule, vocabulary)]
         return rule
 
     @cached_property
@@ -144,11 +148,11 @@ class Bids:
         from mne_bids import find_matching_paths
 
         root, c = self.get(), self.config
-        asked: dict[str, list[str]] = {
+        entities: dict[str, list[str]] = {
             name: list(value) for name in _ENTITIES if (value := getattr(c, name))
         }
         try:
-            matching = find_matching_paths(root, datatypes="eeg", suffixes="eeg", **asked)
+            matching = find_matching_paths(root, datatypes="eeg", suffixes="eeg", **entities)
         except Exception as error:
             reason = " ".join(str(error).split()) or type(error).__name__
             raise DataError(f"{root}: mne-bids cannot list its recordings: {reason}") from error
@@ -156,9 +160,9 @@ class Bids:
         if not found and (links := self._not_fetched()):
             first_bytes(links[0])  # says that its content was not fetched
         if not found:
-            said = ", ".join(f"{name} {' '.join(words)}" for name, words in asked.items())
+            filters = ", ".join(f"{name} {' '.join(words)}" for name, words in entities.items())
             raise DataError(
-                f"{root}: there is no EEG recording in it{f' of {said}' if said else ''}; looked for "
+                f"{root}: there is no EEG recording in it{f' of {filters}' if filters else ''}; looked for "
                 "sub-*/[ses-*/]eeg/*_eeg.edf, .bdf, .vhdr or .set"
             )
         kept = set(chosen(path for _, path in found))
@@ -166,7 +170,7 @@ class Bids:
 
     def _not_fetched(self) -> list[Path]:
         """Return the recordings that are links without content, which mne-bids passes over."""
-        asked = {name: getattr(self.config, name) for name in _ENTITIES}
+        entities = {name: getattr(self.config, name) for name in _ENTITIES}
         return sorted(
             path
             for path in below(self.get())
@@ -176,7 +180,7 @@ class Bids:
             and stem(path).endswith("_eeg")
             and all(
                 not words or any(f"_{_SHORT[name]}-{w}_" in path.name for w in words)
-                for name, words in asked.items()
+                for name, words in entities.items()
             )
         )
 
@@ -196,10 +200,10 @@ class Bids:
 
     def _without_mne_bids(self) -> Sequence[Recording]:
         c = self.config
-        asked = [name for name in _ENTITIES if getattr(c, name)]
-        if asked:
+        entities = [name for name in _ENTITIES if getattr(c, name)]
+        if entities:
             raise DataError(
-                f"--data.{asked[0]} chooses by BIDS entities, which needs mne-bids: {_INSTALL}"
+                f"--data.{entities[0]} chooses by BIDS entities, which needs mne-bids: {_INSTALL}"
             )
         own = UserRecordings(
             UserRecordingsConfig(

@@ -63,8 +63,8 @@ class Eyes:
         if self.config.path:
             return local_copy(self.config.path, "expected files like S001R01.edf")
         home = folder or data_folder() / "eyes"
-        wanted = {(s, r) for s in range(1, self.config.subjects + 1) for r in _STATES}
-        if not wanted <= {(_subject(p), _run(p)) for p in _files(home)}:
+        expected = {(s, r) for s in range(1, self.config.subjects + 1) for r in _STATES}
+        if not expected <= {(_subject(p), _run(p)) for p in _files(home)}:
             self._fetch(home)
         return home
 

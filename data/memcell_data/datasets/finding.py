@@ -217,7 +217,7 @@ def was_predicted(labels: Path) -> bool:
     name = re.sub(r"_(?:events|annot)$", "", stem(labels))
     sidecar = labels.parent / f"{name}_events.json"
     try:
-        made = json.loads(sidecar.read_text(encoding="utf-8")).get("GeneratedBy")
+        generator = json.loads(sidecar.read_text(encoding="utf-8")).get("GeneratedBy")
     except (OSError, ValueError, AttributeError):
         return False
-    return isinstance(made, dict) and "memcell" in json.dumps(made).lower()
+    return isinstance(generator, dict) and "memcell" in json.dumps(generator).lower()

@@ -88,10 +88,10 @@ class Simulated:
 
     def _write(self, path: Path, subject: int) -> None:
         seconds, rate = round(self.config.minutes * 60), self.config.rate
-        made = simulation.simulate(self.config.seed, subject, seconds, rate)
+        simulated = simulation.simulate(self.config.seed, subject, seconds, rate)
         records = np.arange(seconds)
-        if made.gap:
-            records = records[(records < made.gap[0]) | (records >= made.gap[1])]
+        if simulated.gap:
+            records = records[(records < simulated.gap[0]) | (records >= simulated.gap[1])]
         names = (*simulation.EEG, *simulation.EOG)
         tracks = [
             Track(
@@ -100,13 +100,13 @@ class Simulated:
                 rate=rate,
                 physical=_RANGE,
             )
-            for name, row in zip(names, made.values, strict=True)
+            for name, row in zip(names, simulated.values, strict=True)
         ]
         write_edf(
             path,
             tracks,
             onsets=records.astype(float).tolist(),
-            annotations=made.microsleeps,
+            annotations=simulated.microsleeps,
             patient=f"{path.stem} X X simulated",
             recording="Startdate 01-JAN-2000 X memcell simulated",
         )

@@ -162,10 +162,10 @@ class NightLabels:
         end = file.duration()
         scored = read_hypnogram(self.hypnogram).intervals
         # By EDF+ its onsets count from its own start.
-        aligned, said = read_aligned(self.path, self.hypnogram, file)
+        aligned, messages = read_aligned(self.path, self.hypnogram, file)
         shift = aligned[0].onset - scored[0].onset
         scored = tuple(replace(i, onset=i.onset + shift) for i in scored)
-        warnings = list(said)
+        warnings = list(messages)
         past = [i for i in scored if STAGES[i.label] >= 0 and i.onset + i.duration > end + EPOCH]
         if past:
             warnings.append(

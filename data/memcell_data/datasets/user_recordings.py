@@ -23,10 +23,10 @@ from memcell_data.datasets.finding import (
 )
 from memcell_data.formats.reader import open_recording, stem
 from memcell_data.labels.reading import FileLabels, Rule, read_labels
-from memcell_data.labels.vocabulary import rule_for, told
+from memcell_data.labels.vocabulary import label_notes, rule_for
 from memcell_data.recording import Labels, Recording
 from memcell_data.subjects.names import named
-from memcell_data.subjects.people import asked_of, read_subjects
+from memcell_data.subjects.people import read_subjects, subject_question
 
 
 @dataclass
@@ -104,7 +104,7 @@ class UserRecordings:
         if not found:
             more = f" (and {len(self.problems) - 1} more)" if len(self.problems) > 1 else ""
             raise DataError(f"no recording can be used: {self.problems[0]}{more}")
-        self.doubt, self._people = self._asked(found)
+        self.doubt, self._people = self._subject_question(found)
         self._people += self._beside(paths, listing)
         return found
 
@@ -121,13 +121,13 @@ class UserRecordings:
             if files and was_predicted(files[0]):
                 predicted.append(files[0].name)
         lines = []
-        for said, names in (
+        for reason, names in (
             ("several label files beside a recording; read", several),
             ("labels that memcell predicted, not a person's:", predicted),
         ):
             if names:
                 more = f" (and {len(names) - 1} more)" if len(names) > 1 else ""
-                lines.append(f"{said} {names[0]}{more}")
+                lines.append(f"{reason} {names[0]}{more}")
         return lines
 
     def _subjects(self, paths: Sequence[Path]) -> Sequence[str]:
@@ -143,12 +143,18 @@ class UserRecordings:
             return [_matched(path, pattern) for path in paths]
         return named(paths).subjects
 
-    def _asked(self, found: Sequence[Recording]) -> tuple[str, list[str]]:
+    def _subject_question(self, found: Sequence[Recording]) -> tuple[str, list[str]]:
         """Return what has to be asked of who is who, and what headers say otherwise."""
         c = self.config
-        told = bool(c.subjects or c.subject_pattern)
-        names = None if told else named([r.path for r in found if r.path is not None])
-        return asked_of(found, names, told=told, different=c.different_people, by_pattern=True)
+        subjects_given = bool(c.subjects or c.subject_pattern)
+        names = None if subjects_given else named([r.path for r in found if r.path is not None])
+        return subject_question(
+            found,
+            names,
+            subjects_given=subjects_given,
+            different=c.different_people,
+            by_pattern=True,
+        )
 
     @cached_property
     def rule(self) -> Rule:
@@ -162,7 +168,7 @@ class UserRecordings:
         c = self.config
         found = self._vocabulary()
         rule = rule_for(c.path, found, c.positive, c.negative, c.background, c.mark_duration)
-        self.notes[:] = [*self._people, *told(rule, found)]
+        self.notes[:] = [*self._people, *label_notes(rule, found)]
         return rule
 
     def _vocabulary(self) -> Counter[str]:

@@ -20,29 +20,29 @@ def check_companions(header: Path) -> tuple[str, ...]:
     Raises:
         DataError: The file with the samples is not there; names both.
     """
-    said = _entries(header)
-    data, markers = (_beside(header, said.get(key, "")) for key in ("DataFile", "MarkerFile"))
+    entries = _entries(header)
+    data, markers = (_beside(header, entries.get(key, "")) for key in ("DataFile", "MarkerFile"))
     if data is not None and not data.is_file():
         raise DataError(
             f"{header}: its samples are in '{data.name}', which is not beside it{_renamed(header, data)}"
         )
-    remarks = []
+    messages = []
     for named in (data, markers):
         if named is None or named.stem == header.stem or not named.is_file():
             continue
         own = header.with_suffix(named.suffix)
         if own.is_file() and not own.samefile(named):
-            remarks.append(
+            messages.append(
                 f"{header.name}: its header names '{named.name}', which is read, although '{own.name}' is "
                 "there too; if the files were renamed, write their new names into the header"
             )
     if markers is not None and not markers.is_file():
-        remarks.append(
+        messages.append(
             f"{header.name}: its marker file '{markers.name}' is not beside it, so labels and interruptions "
             f"of the recording are unknown{_renamed(header, markers)}"
         )
-    width = _WIDTHS.get(said.get("BinaryFormat", ""), 0)
-    n_channels = said.get("NumberOfChannels", "")
+    width = _WIDTHS.get(entries.get("BinaryFormat", ""), 0)
+    n_channels = entries.get("NumberOfChannels", "")
     if (
         data is not None
         and width
@@ -52,16 +52,16 @@ def check_companions(header: Path) -> tuple[str, ...]:
     ):
         samples, rest = divmod(data.stat().st_size, width * int(n_channels))
         if rest:
-            remarks.append(
+            messages.append(
                 f"{header.name}: '{data.name}' ends in the middle of a sample: it was cut"
             )
-        points = said.get("DataPoints", "")
+        points = entries.get("DataPoints", "")
         if points.isascii() and points.isdigit() and int(points) > samples:
-            remarks.append(
+            messages.append(
                 f"{header.name}: the header says {points} samples and '{data.name}' holds {samples}; the "
                 "rest is missing"
             )
-    return tuple(remarks)
+    return tuple(messages)
 
 
 def _renamed(header: Path, named: Path) -> str:

@@ -67,14 +67,14 @@ def check_gdf(path: Path) -> GdfFacts:
     head = first_bytes(path, _FIXED * (n + 1))
     if len(head) < _FIXED * (n + 1):
         raise DataError(f"{path}: the header is cut: {n} signals need {_FIXED * (n + 1)} bytes")
-    said = (
+    stated = (
         256 * struct.unpack_from("<H", head, 184)[0]
         if second
         else struct.unpack_from("<q", head, 184)[0]
     )
-    if said != _FIXED * (n + 1):
+    if stated != _FIXED * (n + 1):
         raise DataError(
-            f"{path}: header field 'header bytes' (byte 184) says {said}, and {n} signals make "
+            f"{path}: header field 'header bytes' (byte 184) says {stated}, and {n} signals make "
             f"{_FIXED * (n + 1)}; the file is damaged"
         )
     samples = _sizes(path, head, n)
@@ -126,8 +126,8 @@ def _channels(
             head[_FIXED + 16 * i : _FIXED + 16 * (i + 1)].split(b"\0")[0].decode("latin-1").strip()
         )
         words = "" if isinstance(unit, int) else unit.decode("latin-1").strip(" \0")
-        told = _VOLTS.get(unit, f"code {unit}") if isinstance(unit, int) else words
-        units[name] = told
+        unit_name = _VOLTS.get(unit, f"code {unit}") if isinstance(unit, int) else words
+        units[name] = unit_name
         where = f"{path}: channel '{name}'"
         numbers = (lows[i], highs[i], floors[i], tops[i])
         if (
@@ -139,10 +139,10 @@ def _channels(
                 f"{where}: its range is physical {lows[i]:g} to {highs[i]:g}, digital {floors[i]:g} to "
                 f"{tops[i]:g}, which gives no scale"
             )
-        elif not _is_read_rightly(unit, told):
+        elif not _is_read_rightly(unit, unit_name):
             problems[name] = (
-                f"{where} has unit '{told}', which MNE takes for volts; values may be wrong by a factor of "
-                "a million"
+                f"{where} has unit '{unit_name}', which MNE takes for volts; values may be wrong by a factor "
+                "of a million"
             )
         elif samples[i] != max(samples):
             problems[name] = (
@@ -151,9 +151,9 @@ def _channels(
     return GdfFacts(units=units, problems=problems)
 
 
-def _is_read_rightly(unit: int | bytes, told: str) -> bool:
+def _is_read_rightly(unit: int | bytes, unit_name: str) -> bool:
     """Whether MNE gives a channel of this unit in volts: GDF 2 has codes, GDF 1 words."""
-    return unit in _VOLTS if isinstance(unit, int) else told[:2] == "uV" or told == "V"
+    return unit in _VOLTS if isinstance(unit, int) else unit_name[:2] == "uV" or unit_name == "V"
 
 
 def _slice(at: int, n: int, kind: str) -> slice:

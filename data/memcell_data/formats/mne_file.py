@@ -67,14 +67,14 @@ class MneFile:
         """Return its channels; those that are no voltage are of kind ``"misc"``."""
         rate = float(self._raw.info["sfreq"])
         bad = set(self._raw.info["bads"])
-        told = {n: str(u) for n, u in self._opened.units.items() if u != "n/a"}
+        units = {n: str(u) for n, u in self._opened.units.items() if u != "n/a"}
         always = _UNITS.get(self.format(), "")
         return tuple(
             Channel(
                 name=name,
                 kind=self._kind(name, kind),
                 rate=rate,
-                unit=told.get(name) or (always if kind in _KINDS else ""),
+                unit=units.get(name) or (always if kind in _KINDS else ""),
                 bad=name in bad,
             )
             for name, kind in self._types().items()
@@ -116,8 +116,8 @@ class MneFile:
 
     def remarks(self) -> tuple[str, ...]:
         """Return what opening it showed, one line each."""
-        told = units.overridden(self.path.name, [c.unit for c in self.channels()], self.unit)
-        return (*self._opened.remarks, *told)
+        messages = units.overridden(self.path.name, [c.unit for c in self.channels()], self.unit)
+        return (*self._opened.remarks, *messages)
 
     def problems(self) -> dict[str, str]:
         """Return what the header of a GDF file tells; MNE finds a name and a scale for all others."""
@@ -129,15 +129,15 @@ class MneFile:
         Raises:
             DataError: A channel is not there, ambiguous, or no voltage; or MNE cannot read it.
         """
-        wanted, kinds = self._wanted(names)
+        channels, kinds = self._requested(names)
         segments, rate = self._segments(), self._rate
-        whole = self._samples(wanted, 0, int(self._raw.n_times))
-        parts = [whole[:, s.start : s.stop] for s in segments]
+        samples = self._samples(channels, 0, int(self._raw.n_times))
+        parts = [samples[:, s.start : s.stop] for s in segments]
         at = np.cumsum([0, *(p.shape[1] for p in parts)]).tolist()
         signal = Signal(
             values=parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1),
             rate=rate,
-            channels=wanted,
+            channels=channels,
             segments=tuple(
                 Segment(start=first, stop=stop, onset=s.onset)
                 for s, first, stop in zip(segments, at[:-1], at[1:], strict=True)
@@ -150,30 +150,30 @@ class MneFile:
         self, names: Sequence[str], seconds: float, warn: Callable[[str], object]
     ) -> Iterator[Block]:
         """Yield channels in microvolts block by block, as `memcell_data.formats.edf.reading.EdfFile` does."""
-        wanted, kinds = self._wanted(names)
+        channels, kinds = self._requested(names)
         rate = self._rate
         for line in self.remarks():
             warn(line)
 
         def samples(start: int, stop: int) -> NDArray[np.float64]:
-            return self._samples(wanted, start, stop)
+            return self._samples(channels, start, stop)
 
-        most = block_length(seconds, rate, len(wanted))
+        most = block_length(seconds, rate, len(channels))
         parts = split(self._segments(), most, samples, rate)
-        yield from checked(parts, Quality(wanted, kinds, rate, self.path), rate, warn)
+        yield from checked(parts, Quality(channels, kinds, rate, self.path), rate, warn)
 
     @property
     def _rate(self) -> float:
         return float(self._raw.info["sfreq"])
 
-    def _wanted(self, names: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    def _requested(self, names: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Return the channels that are asked for and their kinds."""
         if not names:
             raise DataError(f"{self.path}: no channel was asked for")
         types = self._types()
         all_names = list(types)
-        wanted = [all_names[names_of.find(n, all_names, str(self.path))] for n in names]
-        for name in wanted:
+        channels = [all_names[names_of.find(n, all_names, str(self.path))] for n in names]
+        for name in channels:
             if types[name] not in _KINDS:
                 raise DataError(
                     f"{self.path}: channel '{name}' is of type '{types[name]}', expected a voltage "
@@ -181,11 +181,11 @@ class MneFile:
                 )
             if name in self._opened.problems:
                 raise DataError(self._opened.problems[name])
-        return tuple(wanted), tuple(self._kind(n, types[n]) for n in wanted)
+        return tuple(channels), tuple(self._kind(n, types[n]) for n in channels)
 
-    def _samples(self, wanted: Sequence[str], start: int, stop: int) -> NDArray[np.float64]:
+    def _samples(self, channels: Sequence[str], start: int, stop: int) -> NDArray[np.float64]:
         """Return samples ``[C, stop - start]`` in microvolts."""
-        order = list(dict.fromkeys(wanted))
+        order = list(dict.fromkeys(channels))
         try:
             rows: NDArray[np.float64] = self._raw.get_data(
                 picks=order, start=start, stop=stop, verbose="error"
@@ -193,7 +193,9 @@ class MneFile:
         except Exception as error:
             raise refused(self.path, error) from error
         rows *= self._factors(order)
-        return rows if len(order) == len(wanted) else rows[[order.index(name) for name in wanted]]
+        return (
+            rows if len(order) == len(channels) else rows[[order.index(name) for name in channels]]
+        )
 
     def _factors(self, names: Sequence[str]) -> NDArray[np.float64]:
         """Return ``[C, 1]`` microvolts for each volt that MNE gives."""

@@ -79,10 +79,10 @@ def open_raw(path: Path) -> OpenedFile:
         raise DataError(f"{path}: holds no signal")
     if not (math.isfinite(rate) and rate >= SLOWEST):
         raise DataError(f"{path}: is sampled at {rate:g} Hz, expected {SLOWEST:g} Hz or more")
-    told = [
+    messages = [
         " ".join(str(w.message).split()) for w in caught if issubclass(w.category, RuntimeWarning)
     ]
-    lines = [f"{path.name}: MNE says: {_unquoted(path, t)}" for t in told if _TELLING.search(t)]
+    lines = [f"{path.name}: MNE says: {_unquoted(path, t)}" for t in messages if _TELLING.search(t)]
     return OpenedFile(
         raw=raw,
         remarks=(*remarks, *dict.fromkeys(lines)),

@@ -80,8 +80,8 @@ class ReadFile:
         """Return the channels in microvolts; see `memcell_data.formats.edf.reading.EdfFile.read`."""
         file = signal_file(self.path, unit=self.unit)
         signal = file.read(names)
-        said = marked_bad(self.path, file.channels(), signal.channels)
-        return replace(signal, warnings=(*signal.warnings, *said))
+        messages = marked_bad(self.path, file.channels(), signal.channels)
+        return replace(signal, warnings=(*signal.warnings, *messages))
 
     def blocks(
         self, names: Sequence[str], seconds: float, warn: Callable[[str], object]
@@ -172,8 +172,8 @@ def open_recording(
     file = signal_file(path, unit=unit)
     called = name or stem(path)
     table, channels = channel_table_of(path), file.channels()
-    if (said := described(path)) is not None:
-        channels = said.apply(channels)
+    if (sidecar := described(path)) is not None:
+        channels = sidecar.apply(channels)
     beside = [*companions(path), *([table] if table else [])]
     return Recording(
         name=called,

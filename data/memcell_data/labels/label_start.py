@@ -54,21 +54,21 @@ def read_aligned(
             inside.
     """
     times = read_times(read_header(source, labels_only=True))
-    shift, said = _shift(recording, source)
+    shift, basis = _shift(recording, source)
     if shift is None:
-        return times.annotations, (f"{source.name}: {said}",)
+        return times.annotations, (f"{source.name}: {basis}",)
     shift += times.zero - (file.times.zero if isinstance(file, EdfFile) else 0.0)
     if abs(shift) < _SAME:
         return times.annotations, ()
     moved = tuple(replace(i, onset=i.onset + shift) for i in times.annotations)
-    way = f"{abs(shift):.10g} s {'after' if shift > 0 else 'before'} its recording"
+    offset = f"{abs(shift):.10g} s {'after' if shift > 0 else 'before'} its recording"
     if moved and not _any_inside(moved, file.declared_duration()):
         raise DataError(
-            f"{source}: begins {way} ({recording.name}) by {said}, so that none of its labels lies inside: "
-            "it is the label file of another recording, or a header is wrong; write the same start into "
-            "both, or give a csv of onset,duration,description with seconds from the recording's start"
+            f"{source}: begins {offset} ({recording.name}) by {basis}, so that none of its labels lies "
+            "inside: it is the label file of another recording, or a header is wrong; write the same start "
+            "into both, or give a csv of onset,duration,description with seconds from the recording's start"
         )
-    return moved, (f"{source.name}: begins {way} by {said}: its labels are moved accordingly",)
+    return moved, (f"{source.name}: begins {offset} by {basis}: its labels are moved accordingly",)
 
 
 def _shift(recording: Path, source: Path) -> tuple[float | None, str]:

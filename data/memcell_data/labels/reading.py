@@ -189,9 +189,9 @@ def labels_in(recording: Path, source: Path | None = None) -> LabelsRead:
     if source is None:
         return inside(_numbered(file.annotations()), file, str(recording))
     if source.suffix.lower() in (".edf", ".bdf"):
-        annotations, remarks = read_aligned(recording, source, file)
+        annotations, messages = read_aligned(recording, source, file)
         found = inside(_numbered(annotations), file, str(source))
-        return replace(found, warnings=(*remarks, *found.warnings))
+        return replace(found, warnings=(*messages, *found.warnings))
     began, dated = started(recording)
     clock = Clock(began=began, dated=dated, seconds=file.declared_duration())
     table = read_rows(source, clock)
@@ -199,8 +199,8 @@ def labels_in(recording: Path, source: Path | None = None) -> LabelsRead:
     if COUNTED_BY_MNE in text_of(source):
         rows = tuple((place, _over_gaps(i, file.gaps())) for place, i in rows)
     found = inside(rows, file, str(source), table.bad)
-    said = tuple(f"{source.name}: {line}" for line in table.remarks)
-    return replace(found, warnings=(*said, *found.warnings))
+    notes = tuple(f"{source.name}: {line}" for line in table.remarks)
+    return replace(found, warnings=(*notes, *found.warnings))
 
 
 def _over_gaps(label: Interval, gaps: Sequence[tuple[float, float]]) -> Interval:

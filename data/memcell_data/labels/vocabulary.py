@@ -60,12 +60,12 @@ def rule_for(
     )
 
 
-def told(rule: Rule, vocabulary: Counter[str]) -> tuple[str, ...]:
-    """Return what must be said of how the labels of a data set became classes, one line each."""
-    return tuple(_told(rule, vocabulary))
+def label_notes(rule: Rule, vocabulary: Counter[str]) -> tuple[str, ...]:
+    """Return notes on how the labels of a data set became classes, one line each."""
+    return tuple(_label_notes(rule, vocabulary))
 
 
-def _told(rule: Rule, vocabulary: Counter[str]) -> Iterator[str]:
+def _label_notes(rule: Rule, vocabulary: Counter[str]) -> Iterator[str]:
     spelled: dict[str, Counter[str]] = {}
     unscored: Counter[str] = Counter()
     unknown: Counter[str] = Counter()

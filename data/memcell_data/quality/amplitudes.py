@@ -238,13 +238,13 @@ class Quality:
             if share := sum(f.samples for f in lost) / max(1, self._n):
                 times = "; ".join(str(f) for f in lost if f.samples)
                 parts.append(f"'{name}' {_share(share)} of the time ({times})")
-        said = (
+        shares = (
             f"missing, flat or saturated: {', '.join(parts)}; choose fewer channels with --channels"
         )
         if self._kept == 0:
-            raise DataError(f"{self.path}: at no time do all channels have a signal: {said}")
+            raise DataError(f"{self.path}: at no time do all channels have a signal: {shares}")
         return [
-            f"only {_share(self._kept / self._n)} of the time do all channels have a signal; {said}"
+            f"only {_share(self._kept / self._n)} of the time do all channels have a signal; {shares}"
         ]
 
     def _of_channel(self, i: int, name: str) -> list[str]:

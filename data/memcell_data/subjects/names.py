@@ -56,12 +56,12 @@ class SubjectNames:
 
     Args:
         subjects: One a file, in the order of the files.
-        doubts: What names leave open, one line each; empty where nothing is.
+        questions: What names leave open, one line each; empty where nothing is.
         pattern: A ``--data.subject-pattern`` that may be meant; empty for none.
     """
 
     subjects: tuple[str, ...]
-    doubts: tuple[str, ...] = ()
+    questions: tuple[str, ...] = ()
     pattern: str = ""
 
 
@@ -73,13 +73,13 @@ def named(paths: Sequence[Path]) -> SubjectNames:
     """
     stems = [_stem(p) for p in paths]
     folders = _folders(paths)
-    who = [_of_name(stem) for stem in stems]
+    candidates = [_of_name(stem) for stem in stems]
     places = {(s.casefold(), p.absolute().parent) for p, s in zip(paths, stems, strict=True)}
     again = Counter(stem for stem, _ in places)
     repeated = {stem for stem in stems if again[stem.casefold()] > 1}
     found: list[str] = []
-    doubts: list[str] = []
-    for path, stem, below, name in zip(paths, stems, folders, who, strict=True):
+    questions: list[str] = []
+    for path, stem, below, name in zip(paths, stems, folders, candidates, strict=True):
         fixed = _fixed(path, stem, below)
         if fixed:
             found.append(fixed)
@@ -97,14 +97,14 @@ def named(paths: Sequence[Path]) -> SubjectNames:
         if stem in repeated and _PERSON.match(subject) and subject in stem
     )
     if twice and not any(_BIDS_FOLDER.match(s) for s in found):
-        doubts.append(
+        questions.append(
             f"'{twice[0]}' is a file in several folders: one person, or one in each folder?"
         )
     deep = next((s for s in found if s.count("/")), "")
     if deep and len({s.split("/")[0] for s in found}) < len(set(found)):
-        doubts.append(f"'{deep}': which of the folders is the person?")
+        questions.append(f"'{deep}': which of the folders is the person?")
     return SubjectNames(
-        subjects=tuple(found), doubts=tuple(doubts), pattern=_FOLDER if deep else ""
+        subjects=tuple(found), questions=tuple(questions), pattern=_FOLDER if deep else ""
     )
 
 
@@ -248,18 +248,18 @@ def question(
 
     Args:
         pairs: Subjects that may be one person, each with the reason.
-        more: Further doubts, one line each.
+        more: Further questions, one line each.
         pattern: A pattern that may be meant; tried on the paths first.
         found: Path to subject.
         by_pattern: The data set has an option ``subject-pattern``.
     """
     if not pairs and not more:
         return ""
-    said = list(more[:3])
+    examples = list(more[:3])
     if pairs:
         a, b, why = pairs[0]
         others = f" (and {len(pairs) - 1} more pairs like it)" if len(pairs) > 1 else ""
-        said.insert(0, f"'{a}' and '{b}' {why}{others}")
+        examples.insert(0, f"'{a}' and '{b}' {why}{others}")
     answers = []
     if by_pattern:
         people = {m[1] for p in found if pattern and (m := re.search(pattern, p)) and m[1]}
@@ -273,6 +273,6 @@ def question(
     if pairs and not more:
         answers.append("--data.different-people (they are different people)")
     return (
-        f"who is who? {'; '.join(said)}. The same person must not be on both sides of a split: type "
+        f"who is who? {'; '.join(examples)}. The same person must not be on both sides of a split: type "
         f"{', or '.join(answers)}"
     )

@@ -52,21 +52,21 @@ def read_subjects(table: Path, paths: Sequence[Path]) -> list[str]:
         raise DataError(
             f"{table}: line 1: expected the columns file and subject; got {', '.join(names) or 'nothing'}"
         )
-    said: dict[str, str] = {}
+    subject_of: dict[str, str] = {}
     for number, cells in enumerate(rows[1:], start=2):
         if len(cells) <= max(at) or not cells[at[1]].strip():
             raise DataError(f"{table}: line {number}: has no subject")
         file, subject = cells[at[0]].strip().replace("\\", "/"), cells[at[1]].strip()
-        if said.setdefault(file, subject) != subject:
-            raise DataError(f"{table}: line {number}: '{file}' is of '{said[file]}' already")
-    return [_listed(table, path, said) for path in paths]
+        if subject_of.setdefault(file, subject) != subject:
+            raise DataError(f"{table}: line {number}: '{file}' is of '{subject_of[file]}' already")
+    return [_listed(table, path, subject_of) for path in paths]
 
 
-def _listed(table: Path, path: Path, said: Mapping[str, str]) -> str:
+def _listed(table: Path, path: Path, subject_of: Mapping[str, str]) -> str:
     whole = path.absolute().as_posix()
     fitting = {
         subject
-        for file, subject in said.items()
+        for file, subject in subject_of.items()
         if whole == file or whole.endswith(f"/{file}") or _bare(whole).endswith(f"/{file}")
     }
     if len(fitting) == 1:
@@ -136,29 +136,29 @@ def contradictions(
     return pairs, notes
 
 
-def asked_of(
+def subject_question(
     recordings: Sequence[Recording],
     names: SubjectNames | None,
     *,
-    told: bool,
+    subjects_given: bool,
     different: bool,
     by_pattern: bool,
 ) -> tuple[str, list[str]]:
-    """Return what a split by subject has to ask of who is who, and what headers say otherwise.
+    """Return a question about subjects that may be the same person, and notes on contradicting headers.
 
     Args:
         recordings: All of a data set.
-        names: How the subjects were told from names; None where they were not.
-        told: A person said who is who, by a table or a pattern: only spelling is asked about.
-        different: A person said that subjects whose names are alike are different people.
+        names: The subjects as derived from file names; None where they were not.
+        subjects_given: The user gave the subjects, by a table or a pattern: only spelling is asked about.
+        different: The user stated that subjects with similar names are different people.
         by_pattern: The data set has an option ``subject-pattern``.
     """
     found = {r.path: r.subject for r in recordings if r.path is not None}
     pairs, notes = contradictions(list(found), list(found.values()))
     more, pattern = alike(list(dict.fromkeys(found.values())))
-    if told:
+    if subjects_given:
         more = [p for p in more if spelled(p[0]) == spelled(p[1])]
-    if told or different:
+    if subjects_given or different:
         notes += [f"subjects '{a}' and '{b}' {why}" for a, b, why in pairs[:5]]
         pairs = []
     if different:
@@ -166,7 +166,7 @@ def asked_of(
     return (
         question(
             [*more, *pairs],
-            names.doubts if names else (),
+            names.questions if names else (),
             (names.pattern if names else "") or pattern,
             {p.as_posix(): s for p, s in found.items()},
             by_pattern,

@@ -114,7 +114,7 @@ def read_rows(path: Path, clock: Clock | None = None) -> TableRead:
     ]
     kept = [row for row in times if row[1].kind == usual]
     try:
-        onsets, said = from_start([t for _, t, _, _ in kept], clock or Clock())
+        onsets, message = from_start([t for _, t, _, _ in kept], clock or Clock())
     except Unreadable as error:
         raise DataError(f"{path}: {error}") from None
     shift, moved = header.shift(clock)
@@ -122,7 +122,7 @@ def read_rows(path: Path, clock: Clock | None = None) -> TableRead:
         (place, Interval(onset=onset + shift, duration=seconds or 0.0, label=word))
         for (place, _, seconds, word), onset in zip(kept, onsets, strict=True)
     ]
-    remarks = tuple(line for line in (said, moved) if line)
+    remarks = tuple(line for line in (message, moved) if line)
     return TableRead(rows=tuple(rows), bad=tuple(bad), remarks=remarks)
 
 
@@ -288,8 +288,8 @@ def _known(name: str) -> bool:
     return name in (*ONSETS, *DURATIONS, *ENDS, *LABELS)
 
 
-def _first(names: Sequence[str], wanted: Sequence[str]) -> int | None:
-    return next((names.index(w) for w in wanted if w in names), None)
+def _first(names: Sequence[str], candidates: Sequence[str]) -> int | None:
+    return next((names.index(w) for w in candidates if w in names), None)
 
 
 def _missing(text: str) -> bool:

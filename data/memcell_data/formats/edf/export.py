@@ -53,9 +53,9 @@ def edf_plus(
         )
     if len({s.label for s in signals}) < len(signals):
         raise DataError(f"two signals have the same label: {', '.join(s.label for s in signals)}")
-    said = f"{OURS} simulated" if simulated else OURS
+    origin = f"{OURS} simulated" if simulated else OURS
     with growing(path) as file:
-        yield EdfWriter(file, signals, annotations, Identity(recording=f"{BEGINS} {said}"))
+        yield EdfWriter(file, signals, annotations, Identity(recording=f"{BEGINS} {origin}"))
 
 
 def check_gaps(onsets: NDArray[np.float64], seconds: float) -> None:
@@ -83,15 +83,15 @@ def labels_of(names: Sequence[str]) -> list[str]:
     >>> labels_of(["EEG Fpz-Cz", "Elektrode über dem Ohr links", "Elektrode über dem Ohr rechts"])
     ['EEG Fpz-Cz', 'Elektrode ?ber d', 'Elektrode ?ber~2']
     """
-    made: list[str] = []
+    labels: list[str] = []
     for name in names:
         plain = "".join(c if " " <= c <= "~" else "?" for c in name.strip())[:16].strip() or "?"
         label, n = plain, 1
-        while label in made:
+        while label in labels:
             n += 1
             label = f"{plain[: 15 - len(str(n))]}~{n}"
-        made.append(label)
-    return made
+        labels.append(label)
+    return labels
 
 
 def stored_ranges(
@@ -137,9 +137,9 @@ def fitting(low: float, high: float) -> tuple[float, float]:
     return (low, high) if high > low else (low, low + 1.0)
 
 
-def _outward(value: float, way: np.ufunc) -> float:
+def _outward(value: float, rounding: np.ufunc) -> float:
     for digits in range(6, -1, -1):
-        moved = float(way(value * 10**digits) / 10**digits)
+        moved = float(rounding(value * 10**digits) / 10**digits)
         if len(text := f"{moved:.{digits}f}") <= 8:
             return float(text)
     raise DataError(f"{value:g} does not fit into 8 characters of an EDF header")

@@ -142,10 +142,10 @@ def read_header(path: Path, *, labels_only: bool = False) -> EdfHeader:
             f"{path}: the header is cut: {n_channels} signals need {expected} bytes and the file has "
             f"{size}; it ends in field '{field_over(len(head), n_channels)}'"
         )
-    said = integer_of(path, head, "header bytes")
-    if said != expected:
+    stated = integer_of(path, head, "header bytes")
+    if stated != expected:
         raise DataError(
-            f"{path}: field 'header bytes' (byte 184) says {said}, and {n_channels} signals make "
+            f"{path}: field 'header bytes' (byte 184) says {stated}, and {n_channels} signals make "
             f"{expected}; the file is damaged"
         )
     return _parse(path, head, size, n_channels, labels_only)

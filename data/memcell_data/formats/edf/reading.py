@@ -91,8 +91,10 @@ class EdfFile:
 
     def remarks(self) -> tuple[str, ...]:
         """Return what header and time stamps say is odd, one line each."""
-        told = units.overridden(self.path.name, [c.unit for c in self.header.signals], self.unit)
-        return (*self.header.warnings, *self.times.warnings, *self._wide(), *told)
+        messages = units.overridden(
+            self.path.name, [c.unit for c in self.header.signals], self.unit
+        )
+        return (*self.header.warnings, *self.times.warnings, *self._wide(), *messages)
 
     def _wide(self) -> list[str]:
         """Say which digital ranges no sample can fill; they give one scale all the same."""
@@ -174,23 +176,23 @@ class EdfFile:
 
     def _opened(self, names: Sequence[str]) -> _Opened:
         header = self.header
-        wanted = [self._find(name) for name in names]
-        if not wanted:
+        channels = [self._find(name) for name in names]
+        if not channels:
             raise DataError(f"{self.path}: no channel was asked for")
-        self._check_rates(wanted)
-        to_microvolts = np.array([self._check_scale(c) for c in wanted])
-        mne_factors = np.array([units.mne_volts_per(c.unit) for c in wanted])
+        self._check_rates(channels)
+        to_microvolts = np.array([self._check_scale(c) for c in channels])
+        mne_factors = np.array([units.mne_volts_per(c.unit) for c in channels])
         opened = _Opened(
             file=self,
-            raw=self._through_mne(wanted),
-            names=tuple(c.label for c in wanted),
-            kinds=tuple(self._kind(c) for c in wanted),
-            rate=header.rate(wanted[0]),
-            per_record=wanted[0].samples,
+            raw=self._through_mne(channels),
+            names=tuple(c.label for c in channels),
+            kinds=tuple(self._kind(c) for c in channels),
+            rate=header.rate(channels[0]),
+            per_record=channels[0].samples,
             factors=(to_microvolts / mne_factors)[:, None],
         )
-        record = opened.volts(0, wanted[0].samples)
-        self._check_decoding(wanted, record / mne_factors[:, None])
+        record = opened.volts(0, channels[0].samples)
+        self._check_decoding(channels, record / mne_factors[:, None])
         return opened
 
     def _kind(self, channel: EdfChannel) -> str:
@@ -202,17 +204,17 @@ class EdfFile:
         signals = self.header.signals
         return signals[names_of.find(name, [c.label for c in signals], str(self.path))]
 
-    def _check_rates(self, wanted: Sequence[EdfChannel]) -> None:
-        rates = {c.label: self.header.rate(c) for c in wanted}
+    def _check_rates(self, channels: Sequence[EdfChannel]) -> None:
+        rates = {c.label: self.header.rate(c) for c in channels}
         if len(set(rates.values())) > 1:
             listed = ", ".join(f"{label} {rate:g} Hz" for label, rate in rates.items())
             raise DataError(
                 f"{self.path}: the wanted channels have different rates ({listed}); choose channels of "
                 "one rate, reading the others apart"
             )
-        if wanted[0].samples == 0:
+        if channels[0].samples == 0:
             raise DataError(
-                f"{self.path}: channel '{wanted[0].label}' has no sample in a data record"
+                f"{self.path}: channel '{channels[0].label}' has no sample in a data record"
             )
 
     def _check_scale(self, c: EdfChannel) -> float:
@@ -239,7 +241,7 @@ class EdfFile:
             return self.unit
         return self.table.units.get(c.label.strip(), "")
 
-    def _through_mne(self, wanted: Sequence[EdfChannel]) -> Any:
+    def _through_mne(self, channels: Sequence[EdfChannel]) -> Any:
         import mne
 
         suffix = _SUFFIX[self.header.sample_bytes]
@@ -252,7 +254,7 @@ class EdfFile:
         try:
             raw = reader(
                 self.path,
-                include=list(dict.fromkeys(c.label for c in wanted)),
+                include=list(dict.fromkeys(c.label for c in channels)),
                 stim_channel=False,
                 preload=False,
                 encoding="latin1",
@@ -260,19 +262,21 @@ class EdfFile:
             )
         except Exception as error:
             raise self.refused(error) from error
-        n_samples = self.header.records * wanted[0].samples
+        n_samples = self.header.records * channels[0].samples
         if raw.n_times != n_samples:
             raise DataError(
                 f"{self.path}: MNE finds {raw.n_times} samples where the header promises {n_samples}"
             )
         return raw
 
-    def _check_decoding(self, wanted: Sequence[EdfChannel], physical: NDArray[np.float64]) -> None:
+    def _check_decoding(
+        self, channels: Sequence[EdfChannel], physical: NDArray[np.float64]
+    ) -> None:
         """Compare the first data record with a decoding of our own, so that no unit slips."""
         with self.path.open("rb") as file:
             file.seek(self.header.bytes)
             record = file.read(self.header.record_bytes)
-        for row, c in enumerate(wanted):
+        for row, c in enumerate(channels):
             at = self.header.offset(c)
             raw = record[at : at + c.samples * self.header.sample_bytes]
             gain = (c.physical[1] - c.physical[0]) / (c.digital[1] - c.digital[0])
