@@ -134,10 +134,12 @@ def test_a_vocabulary_that_nobody_knows_is_listed_with_its_counts(make_edf, tmp_
     assert "There are: 'Schlaf' (3), 'blink' (1). Type --data.positive NAME" in str(caught.value)
     with pytest.raises(DataError, match=r"no label is called 'Schalf'.*Did you mean 'Schlaf'\?"):
         own(tmp_path, positive=("Schalf",)).recordings()[0].labels()
-    with pytest.raises(DataError, match=r"'wach' \(--data\.negative\)\. There are: 'Schlaf' \(3\)"):
-        own(tmp_path, positive=("Schlaf",), negative=("wach",)).recordings()[0].labels()
+    with pytest.raises(
+        DataError, match=r"'ruhig' \(--data\.negative\)\. There are: 'Schlaf' \(3\)"
+    ):
+        own(tmp_path, positive=("Schlaf",), negative=("ruhig",)).recordings()[0].labels()
     mapped = (
-        own(tmp_path, positive=("Schlaf",), negative=("blink", "wach")).recordings()[0].labels()
+        own(tmp_path, positive=("Schlaf",), negative=("blink", "ruhig")).recordings()[0].labels()
     )
     assert mapped.positive == {"Schlaf"}
     assert "blink" in mapped.negative
