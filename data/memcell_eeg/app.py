@@ -271,6 +271,11 @@ class EegApp:
         if config.tune == "none" or parts.kind == "time":
             return (), []
         made, lines = inner_splits(parts.train, config)
+        if not made and parts.kind == "none":
+            raise DataError(
+                "--split none is scored by cross-validation, and the labels cannot be divided: the steps of "
+                "a class lie too close together; type --split time"
+            )
         folds = []
         for each in made:
             weights = _step_weights(config, each.train)
@@ -294,7 +299,7 @@ class EegApp:
         """Return the settings that ``--tune`` chooses from; see `memcell_eeg.tuning`."""
         from memcell_eeg.tuning import candidates
 
-        return candidates(self.config.tune)
+        return candidates(self.config)
 
     def measures(
         self, sequences: Sequence[TimeSeries], probabilities: Sequence[Probabilities]

@@ -225,16 +225,20 @@ class EegConfig:
     # splits and scores
     split: str = option(
         "auto",
-        choices=("auto", "subject", "time", "loso", "published"),
+        choices=("auto", "subject", "time", "loso", "published", "none"),
         help="How recordings are split into training, validation and test: by subject, or by time with a "
         "gap; 'auto' is by subject where there are at least 3. 'loso' leaves one subject out: a run for each "
         "subject, tested on this one alone, and scores over all of them. 'published' takes the split that "
-        "the data set brings (mwt: --data.published-split).",
+        "the data set brings (mwt: --data.published-split). 'none' trains on everybody; its scores are those "
+        "of cross-validation (--tune).",
     )
     held_out: str = option(
         "",
         help="Under split loso: the subject to test on, for the run of this one alone; empty for all.",
         advanced=True,
+    )
+    test_subjects: tuple[str, ...] = option(
+        (), help="Under a split by subject: whom to test on, by name; empty for a draw by the seed."
     )
     valid_fraction: float = option(
         0.2, low=0, high=0.8, help="Share of the validation split.", advanced=True
@@ -358,6 +362,16 @@ class EegConfig:
         if self.held_out and self.split != "loso":
             raise ConfigError(
                 f"'held-out' got {self.held_out!r} and 'split' is '{self.split}'; type --split loso."
+            )
+        if self.split == "none" and self.tune == "none":
+            raise ConfigError(
+                "'split' got 'none', which leaves nobody to test on, and 'tune' is 'none', so that nothing "
+                "would be scored; type --tune quick, or another --split."
+            )
+        if self.test_subjects and self.split not in ("auto", "subject"):
+            raise ConfigError(
+                f"'test-subjects' got {', '.join(self.test_subjects)} and 'split' is '{self.split}'; type "
+                "--split subject."
             )
         if self.split_gap < self.window:
             raise ConfigError(

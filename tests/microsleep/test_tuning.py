@@ -10,9 +10,12 @@ from safetensors.numpy import load_file
 from tests.conftest import Nights
 
 from memcell.cli.main import run
+from memcell.errors import ConfigError, DataError
+from memcell.runs.predictions import read_predictions
+from memcell.training.checkpoint import read_head
 from memcell.training.trainer import Trainer
 from memcell_eeg.splits.inner import inner_splits
-from memcell_eeg.splits.split import classes_of
+from memcell_eeg.splits.split import classes_of, split
 from memcell_microsleep.config import MicrosleepConfig
 
 SMALL = ("--hidden-size", "4", "--min-updates", "40", "--epochs", "1", "--time-steps", "20")
@@ -228,3 +231,43 @@ def test_a_rare_class_is_spread(sequence_of) -> None:
     made, _ = inner_splits(people(sequence_of, y), MicrosleepConfig())
     assert len(made) == 5
     assert all(classes_of(f.valid) == {0, 1} for f in made)
+
+
+def test_everybody_is_trained_on_and_scored_by_networks_that_did_not_see_them(
+    nights, tmp_path, capsys
+) -> None:
+    typed = (*TRAIN, *write_nights(nights), "--split", "none", "--control", "none", *SMALL)
+    out = tmp_path / "run"
+    assert run([*typed, "--out", str(out)]) == 0
+    rows = json.loads((out / "scores.json").read_text())["rows"]
+    assert {"network", "baseline"} == {row["kind"] for row in rows}
+    people = [f"SC40{k}" for k in range(4)]
+    for row in read_predictions(out):
+        assert sorted(s.subject for part in row.predictions for s in part.sequences) == people
+        assert len(row.predictions) == 4
+    assert "somewhat too good" in (out / "scores.json").read_text()
+    model = read_head(out / "model.safetensors").meta["facts"]["task"]
+    assert model["subjects"] == {"train": people, "valid": [], "test": []}
+    assert run(["evaluate", "microsleep", str(out)]) == 2
+    assert "trained on everybody" in capsys.readouterr().err
+    assert (out / "report.html").is_file()
+
+
+def test_people_to_test_on_are_named(sequence_of) -> None:
+    train = people(sequence_of, [[0, 1] * 20] * 6)
+    for tune, valid in (("quick", 0), ("none", 1)):
+        made = split(train, MicrosleepConfig(test_subjects=("s4", "s1"), tune=tune))
+        assert {s.subject for s in made.test} == {"s1", "s4"}
+        assert len(made.valid) == valid
+        assert len(made.train) == 4 - valid
+    with pytest.raises(DataError, match="'s9'"):
+        split(train, MicrosleepConfig(test_subjects=("s9",)))
+    with pytest.raises(DataError, match="names everybody"):
+        split(train, MicrosleepConfig(test_subjects=tuple(f"s{k}" for k in range(6))))
+    with pytest.raises(ConfigError, match="--split subject"):
+        MicrosleepConfig(test_subjects=("s1",), split="loso").validate()
+
+
+def test_nothing_that_is_never_scored_is_trained() -> None:
+    with pytest.raises(ConfigError, match="--tune quick"):
+        MicrosleepConfig(split="none", tune="none").validate()

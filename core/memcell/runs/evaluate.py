@@ -178,6 +178,10 @@ def evaluate(
     network.to(device)
     with progress("reading recordings", None) as shown:
         task = built.task(shown)
+    if not task.test:
+        raise UsageError(
+            f"run '{path}' was trained on everybody and has no test split: type --data for other recordings"
+        )
     check_same_people(facts.task, task.facts)
     for line in (*task.preview, *task.remarks):
         say(line)

@@ -25,6 +25,7 @@ from memcell.runs.run_folder import RunFolder
 from memcell.runs.scoring import ScoredNetwork, label_of, pooled_intervals, score, write_scores
 from memcell.runs.setup import Job, Say, build_app, control_of, device_of, make_trainer, spread
 from memcell.runs.tables import as_text
+from memcell.runs.tuning.out_of_fold import baselines_out_of_fold
 from memcell.runs.tuning.tune import cross_validated, for_control
 from memcell.settings.run_config import RunConfig
 from memcell.training.processes import Processes
@@ -162,10 +163,16 @@ def write_results(job: Job, scored: Sequence[ScoredNetwork], beside: bool = True
         beside: False where the baselines of the same task stand elsewhere already.
     """
     rows = [row for s in scored for row in s.rows]
-    rows += job.app.baselines(job.task) if beside else []
+    task = job.task
+    if beside and (task.test or job.tuned is None):
+        rows += job.app.baselines(task)
+    elif beside:
+        rows += baselines_out_of_fold(job.app, task)
+    if job.tuned is not None and not task.test:
+        task = dataclasses.replace(task, test=job.tuned.out_of_fold.sequences)
     if isinstance(job.app, Picturing):
         pictured = {s.label: s.picked for s in scored}
-        job.app.picture(job.task, pictured, scored[0].decision, job.path / "timeline.png")
+        job.app.picture(task, pictured, scored[0].decision, job.path / "timeline.png")
     write_scores(job.path, rows, job.task.main_score, job.task.notes, job.app, job.task.protocol)
     return rows
 

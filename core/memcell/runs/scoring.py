@@ -32,6 +32,7 @@ from memcell.runs.model import ModelFacts, save_model
 from memcell.runs.predictions import write_predictions
 from memcell.runs.run_folder import RunFolder
 from memcell.runs.tables import as_tsv
+from memcell.runs.tuning.out_of_fold import row_out_of_fold
 from memcell.runs.tuning.record import EVAL_POLICIES, Tuned
 from memcell.settings.run_config import RunConfig
 from memcell.training.recalibrate import recalibrate
@@ -87,7 +88,10 @@ def score(
     rows, picked = [], []
     for policy in EVAL_POLICIES:
         decisions[policy] = _decided(app, task, network, policy, time_steps, tuned)
-        row, test = score_row(config, network, app, task, policy, time_steps, decisions[policy])
+        if task.test or tuned is None:
+            row, test = score_row(config, network, app, task, policy, time_steps, decisions[policy])
+        else:
+            row, test = _score_out_of_fold(config, app, task, policy, decisions[policy], tuned)
         rows.append(row)
         scores[policy], subjects[policy] = row.scores, row.subjects
         if policy == eval_policy:
@@ -122,6 +126,27 @@ def _decided(
     held = tuned.out_of_fold
     judged = dataclasses.replace(task, valid=held.sequences)
     return decision_of(app, judged, held.probabilities(policy))
+
+
+def _score_out_of_fold(
+    config: RunConfig,
+    app: App,
+    task: Task,
+    policy: str,
+    decision: Mapping[str, float],
+    tuned: Tuned,
+) -> tuple[Row, list[Any]]:
+    """Score the settings of a network that is trained on everybody: by the networks of the inner folds."""
+    row = Row.of_network(
+        config.choices["cell"].name,
+        config.choices["policy"].name,
+        policy,
+        scores={},
+        note=app.decided(decision) if isinstance(app, Explaining) else "",
+    )
+    held = tuned.out_of_fold
+    found = held.predictions[policy]
+    return row_out_of_fold(app, task, row, found), list(held.probabilities(policy))
 
 
 def _subject_scores(

@@ -122,7 +122,7 @@ def _decision(config: EegConfig, validated: bool, inside: bool) -> str:
 def counts(train: Sequence[TimeSeries], test: Sequence[TimeSeries]) -> list[str]:
     """Return how many steps there are to train on and to test on, and how many are positive."""
     pairs = (("training", train), ("test", test))
-    return [f"{name} steps: {_counted(sequences)}" for name, sequences in pairs]
+    return [f"{name} steps: {_counted(sequences)}" for name, sequences in pairs if sequences]
 
 
 def few(warnings: Sequence[str]) -> list[str]:

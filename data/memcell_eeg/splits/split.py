@@ -71,6 +71,8 @@ def split(
     """
     subjects = sorted({s.subject for s in sequences})
     kind = config.split
+    if kind == "auto" and config.test_subjects:
+        kind = "subject"
     if kind == "auto":
         kind = "subject" if len(subjects) >= ENOUGH_SUBJECTS else "time"
     if kind == "published":
@@ -79,7 +81,9 @@ def split(
             joined = tuple(s for s in sequences if s in made.train or s in made.valid)
             made = replace(made, train=joined, valid=())
     else:
-        by = {"subject": _by_subject, "time": _by_time, "loso": _without_one}[kind]
+        by = {"none": _everybody, "subject": _by_subject, "time": _by_time, "loso": _without_one}[
+            kind
+        ]
         made = by(sequences, config)
     _check_classes(made)
     return replace(made, notes=(*made.notes, *_missing(made)))
@@ -93,7 +97,47 @@ def sets_aside(config: EegConfig) -> bool:
     return config.valid_fraction > 0 and config.tune == "none"
 
 
+def _everybody(sequences: Sequence[TimeSeries], config: EegConfig) -> Split:
+    people = len({s.subject for s in sequences})
+    note = (
+        f"trained on everybody ({people} subject{'s' if people != 1 else ''}): all scores are of "
+        "cross-validation, each person by networks that did not see them, under thresholds of the others; "
+        "settings and length were chosen on the same predictions, which makes the scores somewhat too good"
+    )
+    return Split(train=tuple(sequences), valid=(), test=(), kind="none", notes=(note,))
+
+
+def _named(sequences: Sequence[TimeSeries], config: EegConfig) -> Split:
+    """Return the split that tests on those who are named."""
+    subjects = sorted({s.subject for s in sequences})
+    tested = set(config.test_subjects)
+    for name in config.test_subjects:
+        if name not in subjects:
+            raise DataError(unknown("subject", name, subjects))
+    order = np.random.default_rng(config.split_seed).permutation(len(subjects))
+    others = [subjects[i] for i in order if subjects[i] not in tested]
+    n_valid = max(1, round(config.valid_fraction * len(subjects))) if sets_aside(config) else 0
+    n_valid = min(n_valid, len(others) - 1)
+    if not others:
+        raise DataError("--test-subjects names everybody: leave somebody to train on")
+    room = {"train": len(others) - n_valid, "valid": n_valid}
+    parts = _shared_out([s for s in sequences if s.subject not in tested], others, room)
+    note = (
+        f"split by subject: {room['train']} train, {n_valid} validation, tested on "
+        f"{', '.join(sorted(tested))} as named"
+    )
+    return Split(
+        train=parts["train"],
+        valid=parts["valid"],
+        test=tuple(s for s in sequences if s.subject in tested),
+        kind="subject",
+        notes=(note,),
+    )
+
+
 def _by_subject(sequences: Sequence[TimeSeries], config: EegConfig) -> Split:
+    if config.test_subjects:
+        return _named(sequences, config)
     subjects = sorted({s.subject for s in sequences})
     n = len(subjects)
     validate = sets_aside(config)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from memcell.applications.app import Folding, ModelPredictions, Row
+from memcell.applications.app import Folding, ModelPredictions, Pooling, Row
 from memcell.escape import table
 from memcell.runs.by_subject import cell
 from memcell.runs.predictions import read_predictions
@@ -47,7 +47,7 @@ def pooled_rows(app: Folding, folds: Sequence[Sequence[Path]]) -> tuple[list[Row
             replace(
                 first[name],
                 scores=app.pooled(predictions),
-                subjects=_by_subject(app, predictions),
+                subjects=scores_by_subject(app, predictions),
                 note=said.pop() if len(said) == 1 else "fitted anew in each fold",
                 predictions=predictions,
             )
@@ -81,9 +81,10 @@ def seeds_tsv(
     return table([["seed", "name", *names], *lines])
 
 
-def _by_subject(
-    app: Folding, predictions: Sequence[ModelPredictions]
+def scores_by_subject(
+    app: Pooling, predictions: Sequence[ModelPredictions]
 ) -> dict[str, dict[str, float]]:
+    """Return the scores of each subject, each part under its own decision."""
     of: dict[str, list[ModelPredictions]] = {}
     for part in predictions:
         for subject in sorted({s.subject for s in part.sequences}):

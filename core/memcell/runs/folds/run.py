@@ -29,6 +29,7 @@ from memcell.interrupt import Interrupted
 from memcell.jobs import Mode, Outcome, Working, run_tasks
 from memcell.plugins import Registry
 from memcell.progress import progress
+from memcell.reports.numbers import counted
 from memcell.runs.answer import answer
 from memcell.runs.by_subject import differences
 from memcell.runs.compatibility import check
@@ -210,6 +211,11 @@ def _do_all(config: RunConfig, folds: list[FoldRuns], path: Path, say: Say, mode
         # who is who was said of all folds
         first = dataclasses.replace(shown_first, preview=())
         describe(first, lambda line: say(f"fold {name}: {line}"))
+        if first.inner:
+            say(
+                "each fold first chooses settings and length by cross-validation inside its training people: "
+                f"{counted(len(first.inner), 'fold')} for every setting (--tune none: without)"
+            )
     failures: list[str] = []
     warned: set[str] = set()
 

@@ -27,6 +27,7 @@ FILES = (
     ("transitions.tsv", "errors around changes of the label"),
     ("delays.tsv", "onset delay of each detected event"),
     ("features.tsv", "class differences of the features"),
+    ("tuning.tsv", "losses of the settings tried in cross-validation"),
     ("metrics.jsonl", "losses of each update and epoch"),
     ("config.toml", "every option"),
 )
@@ -134,6 +135,7 @@ def _changed(run: RunFiles) -> str:
     words = ["--data", str(data["name"])] if data.get("name") else []
     words += [w for k, v in data.items() if k != "name" for w in _flag(f"data.{k}", v)]
     own = engine_defaults(run.task.config())
+    chosen = sections.get("typed")
     for kind, plain in DEFAULTS.items():
         plain = own.get(kind, {}).get("name", plain)
         name = sections.get(kind, {}).get("name", plain)
@@ -146,6 +148,8 @@ def _changed(run: RunFiles) -> str:
     for section_name, config in defaults:
         plain_values = to_mapping(config)
         for key, value in sections.get(section_name, {}).items():
+            if chosen is not None and f"{section_name}.{key}" not in chosen:
+                continue  # chosen by cross-validation, not typed
             if key in plain_values and value != plain_values[key] and key != "held_out":
                 words += _flag(key, value)
     return shlex.join(["memcell", "train", run.task.name, *words]) if words else ""

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from memcell.reports.numbers import count, length, number, percent
 from memcell.reports.parts import Listing, Paragraph, Table, strong, text, with_interval
 from memcell_eeg.reports.phrasing import digits_of, name_of, score_text
-from memcell_eeg.reports.reading import as_float, value
+from memcell_eeg.reports.reading import as_float, read_json, value
 from memcell_eeg.reports.run.files import RunFiles, ScoreRow
 from memcell_eeg.reports.run.phrasing import confusion_of, short
 from memcell_eeg.scores.scores import MEANING, SHOWN
@@ -55,6 +55,7 @@ def setup(run: RunFiles) -> Table | Paragraph:
         ("window", f"{training['time_steps']} steps" if "time_steps" in training else None),
         ("optimizer", s.get("optimizer", {}).get("name")),
         ("updates", _updates(run)),
+        ("chosen by cross-validation", _chosen(run)),
         ("seed", training.get("seed")),
     ]  # fmt: skip
     shown = [[k, str(v)] for k, v in rows if v not in (None, "", "None")]
@@ -64,7 +65,22 @@ def setup(run: RunFiles) -> Table | Paragraph:
 
 
 def _by(split: object) -> str:
+    if split == "none":
+        return "none: trained on everybody, scored by cross-validation"
     return f"by {split}" if split else ""
+
+
+def _chosen(run: RunFiles) -> str:
+    """Return what cross-validation inside the training people chose; empty where it did not."""
+    read = [read_json(path / "tuning" / "choice.json") for path in (run.folds or [run.folder])]
+    found = [each for each in read if isinstance(each.get("updates"), int)]
+    if not found:
+        return ""
+    updates = [each["updates"] for each in found]
+    settings = sorted({str(each.get("candidate")) for each in found})
+    least, most = min(updates), max(updates)
+    length = f"{least}" if least == most else f"{least} to {most}"
+    return f"{length} updates, setting {' or '.join(settings)} (tuning.tsv has all that were tried)"
 
 
 def _units(network: dict[str, object]) -> str:
