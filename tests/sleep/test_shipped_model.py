@@ -60,6 +60,7 @@ def test_sleep_is_found_without_naming_a_model(night, tmp_path, capfd):
     assert run(["predict", "sleep", str(night), "--out", str(out)]) == 0
     said = capfd.readouterr().out
     assert KNOWS in said
+    assert "model wake_sleep, which comes along" in said
     assert "'EEG C3-A1' stands for 'Pz-Oz'" in said
     p = probabilities(out / "night_probability.tsv")
     assert len(p) == 96

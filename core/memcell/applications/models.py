@@ -232,7 +232,7 @@ def run_folder_of(registry: Registry, word: str | None, app: str | None = None) 
         return _only(registry, str(app)).folder
     path = Path(word).expanduser()
     if word not in names or path.exists():
-        if path.exists() or len(path.parts) > 1 or not (names and app_free(word)):
+        if path.exists() or len(path.parts) > 1 or not (names and _may_be_a_name(word)):
             return path
         raise CheckpointError(
             f"'{word}' is not a run folder, nor a trained model that comes along."
@@ -248,7 +248,12 @@ def run_folder_of(registry: Registry, word: str | None, app: str | None = None) 
     return model.folder
 
 
-def app_free(word: str) -> bool:
+def chosen_message(folder: Path) -> str:
+    """Return what is said where nobody named the model that is used."""
+    return f"model {folder.name}, which comes along; its card: memcell models show {folder.name}"
+
+
+def _may_be_a_name(word: str) -> bool:
     """Whether a word can be a name, and is no path."""
     return bool(word) and word not in (".", "..")
 

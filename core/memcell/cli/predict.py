@@ -32,14 +32,17 @@ def _command(app: AppSpec) -> click.Command:
         scheduler: str | None,
         **typed: Any,
     ) -> int:
-        from memcell.applications.models import run_folder_of
+        from memcell.applications.models import chosen_message, run_folder_of
         from memcell.jobs import Mode
         from memcell.runs.predict import predict as predict_run
 
+        folder = run_folder_of(default_registry(), model, app.name)
+        if model is None:
+            echo(chosen_message(folder))
         return predict_run(
             app.name,
             list(recordings),
-            run_folder_of(default_registry(), model, app.name),
+            folder,
             Path(out) if out else Path("predictions", app.name),
             echo,
             eval_policy=eval_policy,

@@ -27,13 +27,16 @@ def _command(app: AppSpec) -> click.Command:
     def run(model: str | None, out: str | None, **typed: Any) -> int:
         if config is None:
             raise UsageError(f"app '{app.name}' has no live signal to stream")
-        from memcell.applications.models import run_folder_of
+        from memcell.applications.models import chosen_message, run_folder_of
         from memcell.runs.stream import stream as stream_run
 
+        folder = run_folder_of(default_registry(), model, app.name)
+        if model is None:
+            echo(chosen_message(folder), err=True)
         with own_output() as output:
             return stream_run(
                 app.name,
-                run_folder_of(default_registry(), model, app.name),
+                folder,
                 Path(out) if out else None,
                 sections(of_app, typed).get(_OWN, {}),
                 default_registry(),
