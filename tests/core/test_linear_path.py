@@ -19,7 +19,8 @@ from memcell.inference.onnx.step import NetworkStep
 from memcell.inference.stepping import NetworkStepper
 from memcell.interrupt import Interrupted
 from memcell.plugins import default_registry
-from memcell.plugins.options import option
+from memcell.plugins.options import from_mapping, option
+from memcell.settings.options import NetworkConfig
 from memcell.settings.run_config import engine_defaults, resolve
 from memcell.training import regression_start
 from memcell.training.regression_start import INVERSE_PENALTY, fit_regression
@@ -221,6 +222,9 @@ class Registry:
     def config(self, values):
         return OwnConfig(**values)
 
+    def config_type(self):
+        return OwnConfig
+
 
 @pytest.mark.parametrize(
     ("typed", "skip", "optimizer", "decay", "control"),
@@ -246,7 +250,12 @@ def test_app_changes_defaults_of_engine_options(typed, skip, optimizer, decay, c
     if decay is not None:
         assert config.choices["optimizer"].config.weight_decay == decay
     assert config.training.control == control
-    assert resolve("own", config.sections(), Registry()) == config
+    assert resolve("own", config.sections(), Registry()).sections() == config.sections()
+
+
+def test_path_that_stays_random_is_refused():
+    with pytest.raises(ConfigError, match="type --skip linear"):
+        from_mapping(NetworkConfig, {"skip": "fixed", "start": "random"})
 
 
 def test_app_with_defaults_of_no_such_section_is_refused():

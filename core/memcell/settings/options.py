@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from memcell.errors import ConfigError
 from memcell.plugins.options import option
 
 
@@ -64,6 +65,18 @@ class NetworkConfig:
         choices=("zeros", "constant", "uniform", "glorot", "he", "orthogonal"),
         advanced=True,
     )
+
+    def validate(self) -> None:
+        """Check what concerns two options at once.
+
+        Raises:
+            ConfigError: A linear path that is random and stays so.
+        """
+        if self.skip == "fixed" and self.start == "random":
+            raise ConfigError(
+                "'start' got 'random' and 'skip' is 'fixed': the path would stay random; type --skip linear, "
+                "or leave out --start."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
