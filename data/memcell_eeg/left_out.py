@@ -82,11 +82,11 @@ class LeftOut:
             return []
         whole = self.recordings
         labels = [i for i in self.items if i.what == LABEL]
-        said = [f"{whole} of {of} recordings"] if whole else []
+        counts = [f"{whole} of {of} recordings"] if whole else []
         if labels:
             n = len({i.recording for i in labels})
-            said.append(f"{len(labels)} labels of {n} recording{'s' if n > 1 else ''}")
-        lines = [f"left out: {' and '.join(said)}; {FILE} in the run folder names each"]
+            counts.append(f"{len(labels)} labels of {n} recording{'s' if n > 1 else ''}")
+        lines = [f"left out: {' and '.join(counts)}; {FILE} in the run folder names each"]
         shown = sorted(self.items, key=lambda i: i.what == LABEL)[:MOST_NAMED]
         lines += [f"left out: {i.reason}" for i in shown]
         return lines

@@ -268,7 +268,7 @@ KINDS: dict[str, Kind] = {
             send=jumping, duration=30, says=["set forward by 3600", "set back by 7200"],
             steps=(120, 150), gaps=(2, 2),
         ),
-        Kind(send=constant, code=1, says=["stand still"], gaps=(3, 5), steps=(0, 5)),
+        Kind(send=constant, code=1, says=["do not advance"], gaps=(3, 5), steps=(0, 5)),
         Kind(send=no_numbers, duration=10, says=["without a time stamp"], steps=TEN, gaps=(0, 1)),
         Kind(send=milliseconds, code=1, says=["0.128 Hz", "rate is wrong"], gaps=(3, 5)),
         Kind(send=other_clock, duration=10, steps=TEN),

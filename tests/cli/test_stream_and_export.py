@@ -165,7 +165,7 @@ def test_a_reader_that_goes_away_does_not_end_a_stream(model, night, tmp_path):
     process.stdout.close()
     err = process.stderr.read()
     assert process.wait(timeout=30) == 0, err
-    assert err.count("the reader of the output has gone") == 1
+    assert err.count("the reader of the output has closed it") == 1
     assert "Traceback" not in err
     rows = (tmp_path / "night_probability.tsv").read_text().splitlines()
     assert (

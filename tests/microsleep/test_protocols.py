@@ -79,7 +79,7 @@ def test_two_classes_are_as_labelled_and_that_is_said() -> None:
     labels = graded(("open", "closed"), positive=("closed",), negative=("open",))
     protocol, said = PROTOCOLS.choose("sure", [labels])
     assert str(protocol) == "protocol: as labelled (positive: closed; negative: open)"
-    assert "--protocol sure does nothing here" in said
+    assert "--protocol sure has no effect here" in said
     assert "closed, open" in said
     assert protocol.apply(labels) is labels
 

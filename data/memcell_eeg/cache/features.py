@@ -125,12 +125,12 @@ class FeatureCache:
         self, folder: Path, key: str, pipeline: Pipeline, recording: Recording
     ) -> StoredFeatures:
         lines: list[str] = []
-        made = pipeline.sequence(recording, None, lines.append)
+        sequence = pipeline.sequence(recording, None, lines.append)
         entry = StoredFeatures(
-            features=made.features,
-            times=made.times,
-            breaks=made.breaks,
-            step_seconds=made.step_seconds,
+            features=sequence.features,
+            times=sequence.times,
+            breaks=sequence.breaks,
+            step_seconds=sequence.step_seconds,
             warnings=tuple(_nameless(line, recording) for line in lines),
         )
         if self._problem:

@@ -1,12 +1,15 @@
-"""The detector live: samples in as they come, a probability at every step and alarms out.
+"""Live detection: samples in as they arrive, a probability for every step and alarms out.
 
-- `options`: what can be typed;
-- `source`: what a source gives; `file_source` a recording at any speed, `lsl_source` a stream of the lab
-  streaming layer; `matching` channels, rate and unit of a stream, `amplitude` whether its unit can be right;
-- `gaps`: where the signal is interrupted, found from the time stamps;
-- `detector`: samples to probabilities, the pipeline and the network one step at a time;
-- `alarm`: probabilities to alarms;
-- `lines`: what is written; `run`: all of it together; `cost`: what a step takes.
+- `options`: the command-line options;
+- `source`: the interface of a signal source; `file_source` plays a recording at any speed, `lsl_source`
+  reads a stream of the lab streaming layer; `matching` checks channels, rate and unit of a stream,
+  `amplitude` whether its unit is plausible;
+- `gaps`: gaps in the signal, found from the time stamps; `rate`: whether the time stamps fit the stated rate;
+  `still`: flat and saturated channels;
+- `detector`: from samples to probabilities, one step at a time;
+- `alarm`: from probabilities to alarms;
+- `events`: the event log and the result files; `writing`: writing that survives a full disk; `counts`: the
+  summary; `run`: the whole stream; `cost`: CPU time of a step.
 
 `options` imports nothing heavy, and only `lsl_source` needs the extra ``live``.
 """

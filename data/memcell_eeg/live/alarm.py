@@ -1,4 +1,4 @@
-"""Probabilities to alarms: a threshold, a debounce, and a time of rest after each alarm.
+"""From probabilities to alarms: a threshold, debouncing, and a refractory period after each alarm.
 
 With p_k the probability of step k, threshold theta, and a and s counting only steps since the last gap::
 
@@ -6,13 +6,13 @@ With p_k the probability of step k, threshold theta, and a and s counting only s
     s_k = a_k + a_{k-1} + ... + a_{k-m+1}
 
     quiet -> alarm at k   where a_k = 1, s_k >= n, and refractory seconds have passed since the
-                          last alarm was raised: steps that were done, and the time of gaps between them
+                          last alarm was raised: processed steps, and the gaps between them
     alarm -> quiet at k   where s_k = 0, or at a gap
 
-An alarm is raised when step k is over, so n - 1 steps after the end of the first positive one at the
-earliest; with n = m it takes n positive steps in a row, a minimum duration of n steps. That it ends
-only when none of the last m steps is positive keeps one long event from raising several. The time of rest
-is counted in steps, so that a clock that is set, or begins again at 0, does not move it.
+An alarm is raised at the end of step k, so at the earliest n - 1 steps after the end of the first positive
+step; n = m requires n consecutive positive steps, a minimum duration. The alarm ends only when none of the
+last m steps is positive, so that one long event does not raise several. The refractory period is counted in
+steps, so that a change of the clock does not affect it.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class AlarmRules:
-    """When an alarm is raised; see the equation of this module.
+    """Conditions of an alarm; see the equation of this module.
 
     Args:
         threshold: theta.
-        need: n, positive steps that it takes.
-        of: m, the last steps that they are among.
-        refractory: Seconds after an alarm was raised without another.
+        need: n, positive steps that are required.
+        of: m, the number of last steps that are looked at.
+        refractory: Seconds after an alarm in which no other is raised.
         step: Length of a step, s.
     """
 
@@ -41,15 +41,15 @@ class AlarmRules:
 
     @property
     def debounce(self) -> float:
-        """Seconds from the end of the first positive step to the alarm, where all are positive."""
+        """Seconds from the end of the first positive step to the alarm, if all steps are positive."""
         return (self.need - 1) * self.step
 
     def delay(self, onset_delay: float) -> float:
-        """Return the mean seconds from an event's onset to its alarm, where all steps are positive.
+        """Return the mean delay from an event's onset to its alarm in seconds, if all steps are positive.
 
         Args:
-            onset_delay: Seconds from the onset until the features show it; a step ends half a step later in
-                the mean.
+            onset_delay: Seconds from the onset until the features show it; on average a step ends half a step
+                later.
         """
         return onset_delay + self.step / 2 + self.debounce
 
@@ -65,8 +65,8 @@ class Raised:
     """An alarm that was raised.
 
     Args:
-        onset: End of the step that raised it, seconds from the stream's first sample: when it sounds.
-        first: Start of the first positive step that counted, s.
+        onset: When it sounds: the end of the step that raised it, in seconds from the stream's first sample.
+        first: Start of the first of its positive steps, s.
         probability: Of the step that raised it.
     """
 
@@ -80,7 +80,7 @@ class Ended:
     """An alarm that is over.
 
     Args:
-        raised: Which.
+        raised: The alarm.
         duration: Seconds from when it sounded to the end of its last positive step; 0 where that was
             the step that raised it.
     """
@@ -90,23 +90,23 @@ class Ended:
 
 
 class AlarmLogic:
-    """The state machine, one step at a time.
+    """The state machine of the alarm, one step at a time.
 
     Args:
-        rules: When an alarm is raised.
+        rules: Conditions of an alarm.
     """
 
     def __init__(self, rules: AlarmRules) -> None:
         self.rules = rules
-        #: The alarm that is on.
+        #: The active alarm.
         self.on: Raised | None = None
         self._last: deque[tuple[bool, float]] = deque(maxlen=rules.of)  # positive, start
         self._positive = 0  # s_k
-        self._rest = 0.0  # seconds of the time of rest that are left
+        self._rest = 0.0  # remaining seconds of the refractory period
         self._last_positive_end = 0.0
 
     def step(self, start: float, probability: float) -> Raised | Ended | None:
-        """Take the next step and return what changed.
+        """Process the next step and return the change of the alarm's state.
 
         Args:
             start: Of the step, s.
@@ -124,7 +124,7 @@ class AlarmLogic:
             self._last_positive_end = end
         if self.on is not None:
             return self._ended() if self._positive == 0 else None
-        # rounding of times that were added up must not cost a step
+        # accumulated rounding must not cost a step
         rested = self._rest <= 1e-6
         if positive and rested and self._positive >= rules.need:
             first = next(s for p, s in self._last if p)
@@ -134,10 +134,10 @@ class AlarmLogic:
         return None
 
     def gap(self, seconds: float = 0.0) -> Ended | None:
-        """Forget the steps so far; return the alarm that was on.
+        """Clear the step history at a gap; return the alarm that ended.
 
         Args:
-            seconds: Without signal, which count as rest; 0 where the clock went back, which says nothing.
+            seconds: Length of the gap, which counts for the refractory period; 0 if the clock went backwards.
         """
         self._rest -= max(0.0, seconds)
         self._last.clear()

@@ -1,8 +1,8 @@
-"""Whether the first seconds of a live signal can be microvolts of a scalp.
+"""Check that the first seconds of a live signal are plausible scalp EEG in microvolts.
 
 The limits of `memcell_data.quality.amplitudes`, on the first `SECONDS` of a stream: more than 1 % of a
-channel's samples beyond 10 mV of its median ends the stream, for its unit must be wrong; a spread that no
-scalp has, a channel that stands still, or a strong hum (`memcell_data.quality.hum`), is said.
+channel's samples beyond 10 mV of its median ends the stream, since its unit must be wrong; an implausible
+spread, a flat channel, or strong power-line noise (`memcell_data.quality.hum`), is reported.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from memcell.errors import DataError
 from memcell_data.quality.amplitudes import LARGEST, LARGEST_SPREAD, MOST_OUTSIDE, SMALLEST_SPREAD
 from memcell_data.quality.hum import Hum, in_words
 
-#: How much is looked at, s.
+#: Length of the signal that is checked, s.
 SECONDS = 5.0
 
 
 class FirstSeconds:
-    """Collects the first seconds and judges them once.
+    """Collects the first seconds of a stream and checks them once.
 
     Args:
         name: The stream's.
-        channels: What it calls the model's channels.
+        channels: The stream's names of the model's channels.
         rate: Hz.
     """
 
@@ -36,7 +36,7 @@ class FirstSeconds:
         self._n = 0
 
     def push(self, values: NDArray[np.float64]) -> list[str]:
-        """Take the next ``[C, n]`` uV and return what is odd about the first seconds, once they are there.
+        """Add the next ``[C, n]`` uV; return warnings about the first seconds as soon as they are complete.
 
         Raises:
             DataError: A channel's unit must be wrong; names stream and channel.
@@ -70,5 +70,5 @@ class FirstSeconds:
             return [f"{where} is flat at {row[0]:.3g} uV"]
         spread = float(np.median(deviation))
         if spread < SMALLEST_SPREAD or spread > LARGEST_SPREAD:
-            return [f"{where}: half of it lies within {spread:.2g} uV: its unit may be wrong"]
+            return [f"{where}: median deviation {spread:.2g} uV: its unit may be wrong"]
         return []

@@ -1,7 +1,8 @@
-"""What one step costs a live detector, part by part, in CPU time: for benchmarks and for whoever asks.
+"""CPU time of one step of a live detector, in total and by part; for benchmarks.
 
-The signal is noise handed over step by step, as a device with packets of one step sends it; CPU time of this
-thread, so that other work on the machine does not count. What a source itself costs is not in it.
+The signal is noise handed over step by step, as a device with packets of one step sends it. Measured is the
+CPU time of this thread, so that other work on the machine does not count. The cost of the source is not
+included.
 """
 
 from __future__ import annotations
@@ -31,13 +32,13 @@ class StepCost:
     """Median CPU milliseconds of a step.
 
     Args:
-        whole: Gaps, filters, features, network and alarm together, measured as one.
-        highest: 99 % quantile of it.
+        whole: Gaps, filters, features, network and alarm, measured together.
+        highest: 99 % quantile of the same.
         filters: Outliers, reference, resampling, band-pass.
         features: Windows, features, normalization.
         network: Encoder, layers, readout, softmax.
         alarm: The state machine.
-        steps: How many were measured.
+        steps: Number of measured steps.
     """
 
     whole: float
@@ -57,14 +58,14 @@ def step_cost(
     steps: int = 500,
     seed: int = 0,
 ) -> StepCost:
-    """Measure.
+    """Measure the CPU time of steps.
 
     Args:
         pipeline: Of the run.
         rate: Samples a second of the device, Hz.
-        network: The trained network; its memory is what the noise leaves.
+        network: The trained network; its memory afterwards is that of the noise.
         rules: Of the alarm.
-        steps: How many steps are measured.
+        steps: Number of steps to measure.
         seed: Of the noise.
     """
     random = np.random.default_rng(seed)

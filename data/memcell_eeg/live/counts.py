@@ -1,4 +1,4 @@
-"""What is counted along a live stream, and what is said of it at the end."""
+"""Counters of a live stream, and its summary."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from typing import Any
 
 import numpy as np
 
-#: Latencies that are kept, the last ones: half a day of steps, and no more memory after that.
+#: Number of latencies that are kept: the last half day of steps, so that memory is bounded.
 _KEPT = 1 << 18
 
 
 @dataclass(kw_only=True)
 class Counts:
-    """Counts of one stream.
+    """Counters of one stream.
 
     Args:
         rate: Samples a second, Hz.
-        steps: That were done.
-        alarms: That were raised.
+        steps: Processed steps.
+        alarms: Raised alarms.
         gaps: Segments that began after another one.
-        losses: How often nothing came.
-        segments: All of them.
-        samples: That came.
-        cpu: Seconds of this thread on what came, writing included, waiting not.
+        losses: How often the connection was lost.
+        segments: All segments, the first included.
+        samples: Received samples.
+        cpu: CPU seconds of this thread for processing and writing, waiting excluded.
         latency: Seconds from the arrival of a step's last sample to its line, one for each arrival that
             completed steps.
     """
@@ -41,17 +41,17 @@ class Counts:
 
     @property
     def seconds(self) -> float:
-        """Signal so far, gaps not counted."""
+        """Seconds of signal so far, gaps not counted."""
         return self.samples / self.rate
 
     def late(self, seconds: float) -> None:
-        """Keep a latency."""
+        """Add a latency."""
         if len(self.latency) >= _KEPT:
             del self.latency[: _KEPT // 2]
         self.latency.append(seconds)
 
     def summary(self, jitter: float) -> dict[str, Any]:
-        """Return the counts as JSON holds them.
+        """Return the counts as a JSON object.
 
         Args:
             jitter: Largest deviation of a stamp that was no gap, s.
@@ -70,8 +70,8 @@ class Counts:
         }
 
     def messages(self) -> Iterator[str]:
-        """Yield the counts as lines for the person."""
-        lost = f", lost {self.losses} times" if self.losses else ""
+        """Yield the summary as lines for the terminal."""
+        lost = f", connection lost {self.losses} times" if self.losses else ""
         yield (
             f"{self.seconds:.1f} s of signal, {self.steps} steps, {self.alarms} alarms, {self.gaps} "
             f"gaps{lost}"

@@ -1,4 +1,4 @@
-"""Samples of one lane to probabilities: the whole causal path and the network, one step at a time."""
+"""From samples to probabilities: the causal pipeline and the network, one step at a time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from memcell_eeg.signal.resample import ratio
 
 @dataclass(frozen=True, kw_only=True)
 class StepFound:
-    """What was found in a step.
+    """The result of a step.
 
     Args:
         start: Seconds from the segment's beginning by nominal rates, plus the segment's onset.
@@ -31,11 +31,11 @@ class StepFound:
 class Detector:
     """Runs a trained model on samples as they come.
 
-    What it gives does not depend on how the samples are cut; fed a recording it gives the bits of
-    ``memcell predict --causal`` (where the network's ``reason`` is empty).
+    The result does not depend on how the samples are cut into chunks; for a recording it equals that of
+    ``memcell predict --causal`` bit for bit (if the network's ``reason`` is empty).
 
     Args:
-        pipeline: Of the run.
+        pipeline: The pipeline of the run.
         rate: Samples a second of what is pushed, Hz.
         network: The trained network; it belongs to this detector alone.
 
@@ -51,12 +51,12 @@ class Detector:
         self._warm()
 
     def begin(self, onset: float, missing: float | None = None) -> None:
-        """Begin a segment: filters and memory start anew.
+        """Begin a segment: filters and memory are reset.
 
         Args:
             onset: Seconds of its first sample.
             missing: Seconds between the segment before and this one, over which the scale of the
-                normalization fades; None to begin it anew too.
+                normalization decays; None to reset that too.
         """
         if missing is None:
             self._flow = FeatureStream(self.pipeline, self.rate)
@@ -94,7 +94,7 @@ class Detector:
         return found
 
     def _warm(self) -> None:
-        """Do a few steps for nothing: what libraries prepare on first use would make the first ones late."""
+        """Run a few steps on noise: one-time initialization of libraries would delay the first real ones."""
         seconds = self.pipeline.window + 3 * self.pipeline.step
         noise = np.random.default_rng(0).normal(
             scale=10.0, size=(len(self.pipeline.channels), round(seconds * self.rate))

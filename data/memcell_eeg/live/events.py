@@ -1,20 +1,20 @@
-"""What a live stream writes: a line for everything that happens, results in a folder, one line of status.
+"""The output of a live stream: an event log, result files in a folder, and a status line.
 
-Lines go to the output as they happen, JSON or tab-separated (``kind onset probability state``):
+The event log has a line per event, JSON or tab-separated (``kind onset probability state``):
 
-- ``step``: ``onset`` of the step, ``probability``, ``state`` 1 from the threshold on;
+- ``step``: ``onset`` of the step, its ``probability``, and ``state``: 1 at the threshold or above;
 - ``alarm``: ``onset`` when it sounds (the end of the step that raised it), ``first`` the start of the first
   positive step that counted, ``probability`` of the step that raised it;
 - ``alarm_end``: ``onset`` of the alarm that is over, and its ``duration``;
 - ``gap``: ``onset`` of the first sample after it, and the ``seconds`` that are missing;
-- ``silent``: nothing comes, and ``why``; ``begin``: what is streamed; ``end``: the summary.
+- ``silent``: no samples arrive, and ``why``; ``begin``: source, model and settings; ``end``: the summary.
 
-All onsets are seconds from the stream's first sample. In a folder stand ``NAME_probability.tsv``, with the
-bytes that ``memcell predict --causal`` writes, ``NAME_alarms.tsv`` with the columns of a BIDS events file,
-and ``NAME_live.json`` with what was streamed and the summary. The tables grow as the stream goes, so that
-what came before a crash is there: an alarm stands in its table, on the disk, from when it sounds, with the
-duration ``n/a`` until it is over. A stream that was killed has no summary; the next one of the name leaves
-its files alone and writes ``NAME-2_…``.
+All onsets are seconds from the stream's first sample. The folder holds ``NAME_probability.tsv``, identical
+to that of ``memcell predict --causal``, ``NAME_alarms.tsv`` with the columns of a BIDS events file, and
+``NAME_live.json`` with the settings and the summary. The tables are written during the stream, so that
+results survive a crash: an alarm is in its table, on the disk, from its onset on, with the duration ``n/a``
+until it ends. A stream that was killed has no summary; the next one of the same name keeps its files and
+writes ``NAME-2_…``.
 """
 
 from __future__ import annotations
@@ -34,33 +34,33 @@ from memcell_eeg.export.outputs import PROBABILITY_HEADER
 from memcell_eeg.live.writing import GrowingTable, Output, Say, is_held
 
 _ALARMS = "onset\tduration\ttrial_type\tfirst\tprobability\n"
-#: Seconds between two looks of the status line.
+#: Seconds between two updates of the status line.
 _EVERY = 0.2
 
 
 def probability_row(start: float, probability: float, state: bool) -> str:
-    """Return the line of a step, as `memcell_eeg.export.outputs.probability_rows` makes thousands of them."""
+    """Return the row of a step, in the format of `memcell_eeg.export.outputs.probability_rows`."""
     thousandths, millionths = round(max(0.0, start) * 1e3), round(probability * 1e6)
     seconds = f"{thousandths // 1000}.{thousandths % 1000:03d}"
     return f"{seconds}\t{millionths // 10**6}.{millionths % 10**6:06d}\t{state:d}\n"
 
 
 class EventWriter:
-    """Writes what happens; a full disk or a reader that went away does not end it.
+    """Writes events and results; a full disk or a closed output does not stop it.
 
     Args:
-        name: What results are called.
-        out: Folder for results; None to keep none.
+        name: Name of the results.
+        out: Folder for results; None to write none.
         show: ``"steps"``, ``"alarms"``, ``"none"``, or ``"auto"``: steps into a pipe, alarms on a terminal.
         form: ``"jsonl"`` or ``"tsv"``.
-        to: Where lines go; None for the output.
-        say: Told what cannot be written, and when it can again.
-        wait: Wait for whoever reads the lines, where the source can wait.
+        to: Where the event log goes; None for the standard output.
+        say: Called with a message when writing fails, and when it works again.
+        wait: Whether to wait for a slow reader of the event log.
         stop: Whether to stop waiting.
 
     Raises:
-        UsageError: The folder holds results of this name already.
-        MemcellError: It cannot be written.
+        UsageError: The folder already holds results of this name.
+        MemcellError: The folder cannot be written.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class EventWriter:
         free = _free(out, name)
         if free != name:
             self._say(
-                f"results of a stream that was killed stay as they are; these are called '{free}'"
+                f"results of an earlier stream that was killed are kept; the new ones are named '{free}'"
             )
         steps = GrowingTable(_probability_path(out, free), PROBABILITY_HEADER, self._say)
         self._steps = steps
@@ -103,7 +103,7 @@ class EventWriter:
         write_atomic(self._summary, json.dumps({"summary": None}) + "\n")
 
     def begin(self, begun: Mapping[str, Any]) -> None:
-        """Write what is streamed."""
+        """Write the settings of the stream."""
         self.event("begin", **begun)
         self._write_summary({**begun, "summary": None})
 
@@ -115,21 +115,21 @@ class EventWriter:
             self._line("step", onset=start, probability=probability, state=int(state))
 
     def alarm(self, onset: float, first: float, probability: float) -> None:
-        """Write an alarm when it sounds: the line at once, then its row, which is on the disk after this."""
+        """Write a raised alarm: its line at once, then its row, which is on the disk on return."""
         self.event("alarm", onset=onset, first=first, probability=probability)
         if self._alarms is not None:
             self._alarms.add(_alarm_row(onset, None, first, probability))
             self._alarms.sync()
 
     def alarm_over(self, onset: float, duration: float, first: float, probability: float) -> None:
-        """Write that the last alarm is over, and its duration into its row."""
+        """Write the end of the last alarm, and its duration into its row."""
         self.event("alarm_end", onset=onset, duration=duration)
         if self._alarms is not None:
             self._alarms.replace_last(_alarm_row(onset, duration, first, probability))
             self._alarms.sync()
 
     def event(self, kind: str, **values: Any) -> None:
-        """Write anything but a step."""
+        """Write an event other than a step."""
         if self._show != "none":
             self._line(kind, **values)
 
@@ -148,11 +148,11 @@ class EventWriter:
         self._output.write("\t".join(cells) + "\n")
 
     def status(self, text: str) -> None:
-        """Show how it goes, on a terminal."""
+        """Show the status, on a terminal."""
         self._status.show(text)
 
     def end(self, begun: Mapping[str, Any], summary: Mapping[str, Any]) -> bool:
-        """Write the summary and close the files; say whether everything that was found is in them."""
+        """Write the summary and close the files; return whether they are complete."""
         self.event("end", **summary)
         self.close()
         self._write_summary({**begun, "summary": dict(summary)})
@@ -168,7 +168,7 @@ class EventWriter:
             self._say(str(error))
 
     def close(self) -> None:
-        """Close the files, whatever happened."""
+        """Close the files, also after an error."""
         self._status.clear()
         for table in (self._steps, self._alarms):
             self._whole &= table is None or table.close()
@@ -190,16 +190,16 @@ def _alarm_row(onset: float, duration: float | None, first: float, probability: 
 
 
 def _free(out: Path, name: str) -> str:
-    """Return the name for results: ``name``, or the next one after streams that were killed.
+    """Return a free name for results: ``name``, or ``name-2`` and so on after streams that were killed.
 
     Raises:
-        UsageError: Another stream writes under the name at this moment.
+        UsageError: Another stream is writing under the name.
     """
     free, n = name, 1
     while _was_killed(_summary_path(out, free)):
         table = _probability_path(out, free)
         if is_held(table):
-            raise UsageError(f"another stream writes '{table}'; type another --out.")
+            raise UsageError(f"another stream is writing '{table}'; type another --out.")
         n += 1
         free = f"{name}-{n}"
     return free
@@ -214,7 +214,7 @@ def _was_killed(summary: Path) -> bool:
 
 
 class Status:
-    """One line on the terminal that is written over, where there is a terminal."""
+    """A status line on the terminal, overwritten at each update; nothing without a terminal."""
 
     def __init__(self) -> None:
         self._to: IO[str] | None = getattr(sys.stderr, "unguarded", sys.stderr)
@@ -222,7 +222,7 @@ class Status:
         self._width, self._next = 0, 0.0
 
     def show(self, text: str) -> None:
-        """Show a line, a few times a second at most."""
+        """Show a line, at most a few times a second."""
         if self._to is None or not self._on or time.perf_counter() < self._next:
             return
         text = line(text)
@@ -232,7 +232,7 @@ class Status:
         self._width, self._next = len(text), time.perf_counter() + _EVERY
 
     def clear(self) -> None:
-        """Take the line away, before something else is written."""
+        """Clear the line, before other output."""
         if self._to is not None and self._on and self._width:
             with suppress(OSError):
                 self._to.write("\r" + " " * self._width + "\r")

@@ -25,20 +25,20 @@ _NAP = 0.2
 class FileSource:
     """Plays a recording.
 
-    A gap in it is played as one: the samples after it come next, with later time stamps. Only the channels
-    of the model are read, block by block.
+    A gap in the recording takes no time: the samples after it come next, with later time stamps. Only the
+    channels of the model are read, block by block.
 
     Args:
         path: The file.
-        pipeline: Of the run.
-        speed: Times as fast as it was recorded; infinite for as fast as it goes.
+        pipeline: The pipeline of the run.
+        speed: Multiple of real time; infinite for as fast as possible.
         chunk: Seconds handed over at once.
-        say: Told each line of what is odd about the recording.
-        unit: Of EDF channels whose own is blank or unknown.
-        cut: Instead of ``chunk``: gives the samples of each next piece (tests cut at random).
+        say: Called with each warning about the recording.
+        unit: Unit of EDF channels that name none or an unknown one.
+        cut: Instead of ``chunk``: returns the number of samples of the next chunk (tests cut at random).
 
     Raises:
-        DataError: It is no recording, lacks a channel, or is slower than the pipeline's rate.
+        DataError: It is no recording, lacks a channel, or has a lower rate than the pipeline.
     """
 
     trusted = True
@@ -74,11 +74,11 @@ class FileSource:
         size = max(1, round(chunk * self.rate))
         self._size = cut or (lambda: size)
         self.name = re.sub(r"[^\w.-]+", "_", self._recording.name)
-        times = "as fast as it goes" if speed == float("inf") else f"{speed:g} times as fast"
+        times = "as fast as possible" if speed == float("inf") else f"{speed:g} times as fast"
         self.described = f"file '{path}', {self.rate:g} Hz, {'live' if speed == 1 else times}"
 
     def items(self, stop: Callable[[], bool]) -> Iterator[SampleChunk | Silent | None]:
-        """Yield the recording's samples, each chunk when its last one is due."""
+        """Yield the recording's samples, each chunk at the time of its last one."""
         began, played = time.perf_counter(), 0
         names = [c.name for c in self._own]
         for block in self._recording.blocks(names, warn=self._say):
@@ -101,4 +101,4 @@ class FileSource:
                 at = end
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Do nothing: no file is held open."""

@@ -1,17 +1,17 @@
-"""Where a live signal is interrupted, found from its time stamps alone.
+"""Detection of gaps in a live signal from its time stamps.
 
-Nobody marks a gap in a stream: samples are simply missing. With the segment's first stamp t_0, sample i is
+A gap in a stream is not marked: samples are simply missing. With the segment's first stamp t_0, sample i is
 due at ``e_i = t_0 + i / rate + o``, where o follows the mean deviation of the stamps with a time constant of
-10 s (two clocks never run alike). Then
+10 s (no two clocks run at the same speed). Then
 
 - ``|t_i - e_i| <= gap``: jitter. Stamps that come in bursts or were made when a packet arrived lie a few
-  hundredths of a second off, and nothing follows from it; lost samples that shift the stamps by no more
-  than this are not told from it, and o takes them up.
-- ``|t_i - e_i| > gap``: a gap (or a clock that was set). Sample i begins a new segment.
+  hundredths of a second off and have no effect; lost samples that shift the stamps by no more than this
+  cannot be distinguished from jitter, and o absorbs them.
+- ``|t_i - e_i| > gap``: a gap (or an adjusted clock). Sample i begins a new segment.
 - time never runs backwards: where a segment would begin before the end of what came before, or so much
-  later that the samples between cannot be missing (nobody waited that long), the source's clock was set.
-  The segment then begins when it arrived, and later stamps are moved by as much.
-- a sample that is not a number in any channel is cut out, and what follows it begins a new segment, as in a
+  later that the samples between cannot be missing (less time has passed), the source's clock was adjusted.
+  The segment then begins at its time of arrival, and later stamps are shifted by the same amount.
+- a sample that is NaN in any channel is removed, and the sample after it begins a new segment, as in a
   recording that is read from a file.
 """
 
@@ -26,25 +26,25 @@ from numpy.typing import NDArray
 
 #: Time constant of the clocks' offset, s.
 FOLLOWS = 10.0
-#: How much longer than it was waited for a gap may be, s: what a sender keeps while nobody takes it.
+#: How much longer a gap may be than the time waited, s: what a sender buffers while nobody reads.
 HELD_BACK = 60.0
-#: Rounding of stamps that were computed, s: no offset.
+#: Rounding error of computed stamps, s, which is no offset.
 _ROUNDING = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True)
 class SignalPart:
-    """Samples that follow each other.
+    """Consecutive samples of one segment.
 
     Args:
         values: ``[C, n]`` uV.
-        stamps: ``[n]`` seconds, as they came.
-        onset: Seconds of the first of them, by the source's clock, as it is due.
-        begins: It is the first of a segment.
-        missing: Seconds between the end of what came before and this segment, never negative; 0 where none
+        stamps: ``[n]`` seconds, as received.
+        onset: Expected time of the first of them by the source's clock, s.
+        begins: Whether it is the first part of a segment.
+        missing: Seconds between the end of the segment before and this one, never negative; 0 if no segment
             begins.
-        jumped: Seconds by which the source's clock was set before it; ``onset`` has them taken out.
-        early: The first sample's stamp was before it was due; None where that is not why the part begins.
+        jumped: Seconds by which the source's clock was adjusted before it; ``onset`` is corrected for them.
+        early: Whether the first stamp was earlier than expected; None if the part begins for another reason.
     """
 
     values: NDArray[np.float64]
@@ -57,14 +57,14 @@ class SignalPart:
 
 
 class GapFinder:
-    """Cuts the samples of a source into segments.
+    """Splits the samples of a source into segments.
 
     Args:
         rate: Samples a second, Hz.
-        gap: Largest deviation that is jitter, s.
+        gap: Largest deviation that counts as jitter, s.
 
     Attributes:
-        jitter: Largest deviation that was taken for jitter, s.
+        jitter: Largest deviation so far that counted as jitter, s.
     """
 
     def __init__(self, rate: float, gap: float) -> None:
@@ -80,11 +80,11 @@ class GapFinder:
 
     @property
     def offset(self) -> float:
-        """Seconds by which the source's clock has moved since the segment began."""
+        """Drift of the source's clock since the segment began, s."""
         return self._offset
 
     def cut(self) -> None:
-        """Let the next sample begin a segment, whatever its stamp says."""
+        """Let the next sample begin a segment, whatever its time stamp."""
         self._first, self._early = None, None
 
     def push(
@@ -98,8 +98,8 @@ class GapFinder:
         Args:
             values: ``[C, n]`` uV; NaN where a sample is missing.
             stamps: ``[n]`` seconds, by the source's clock.
-            arrived: When they came, seconds of a clock that nobody sets; None where they do not come live and
-                their stamps are to be believed.
+            arrived: Time of arrival by a monotonic clock, s; None if they are not live and their stamps are
+                reliable.
         """
         waited = None
         if arrived is not None:
@@ -137,7 +137,7 @@ class GapFinder:
             at, waited = at + length, None if waited is None else 0.0
 
     def _deviation(self, stamps: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return how far stamps lie from where they are due; where a segment begins, from the first."""
+        """Return the deviation of stamps from their expected times, s."""
         begins = self._first is None
         first = float(stamps[0]) if self._first is None else self._first
         n, offset = (0, 0.0) if begins else (self._n, self._offset)

@@ -1,9 +1,8 @@
 """A stream of the lab streaming layer (LSL) as a live source, through mne-lsl.
 
-Stamps are those of the sender, mapped to this machine's clock (``clocksync``) and otherwise as they are:
-smoothing them (``dejitter``) would hide the gaps, which `memcell_eeg.live.gaps` finds. A stream that
-falls silent is looked for again; one that comes back, as the same or as a new one of the same name, begins
-a segment.
+Time stamps are those of the sender, mapped to this machine's clock (``clocksync``) and otherwise unchanged:
+smoothing them (``dejitter``) would hide the gaps that `memcell_eeg.live.gaps` finds. A stream that stops is
+searched again; one that returns, the same or a new one of the same name, begins a segment.
 """
 
 from __future__ import annotations
@@ -23,31 +22,31 @@ from memcell_eeg.features.pipeline import Pipeline
 from memcell_eeg.live.matching import Matched, match
 from memcell_eeg.live.source import SampleChunk, Silent
 
-#: Longest wait for a sample before the person is asked whether to stop, s.
+#: Longest wait for a sample before the stop request is checked, s.
 _WAIT = 0.2
-#: How long a silent stream is looked for at a time, s.
+#: Duration of one search for a lost stream, s.
 _LOOK = 0.5
-#: Samples kept while nobody reads, s.
+#: Length of LSL's buffer, s.
 _BUFFER = 60
 
 
 class LSLSource:
-    """Reads a stream by its name.
+    """Reads an LSL stream by its name.
 
     Args:
         name: The stream's.
-        pipeline: Of the run.
-        timeout: Seconds in which it has to be found.
-        silence: Seconds without a sample after which it is said to be lost.
-        unit: The person's word for channels without a unit.
-        stop: Whether the person asked to stop looking.
-        say: Told what is odd about it.
+        pipeline: The pipeline of the run.
+        timeout: Seconds within which it has to be found.
+        silence: Seconds without a sample after which the connection counts as lost.
+        unit: Unit of channels that name none, from ``--unit``.
+        stop: Whether the user asked to stop the search.
+        say: Called with each warning about the stream.
 
     Raises:
-        KeyboardInterrupt: The person asked to stop before it was found.
+        KeyboardInterrupt: The user asked to stop before it was found.
         MemcellError: The extra ``live`` is not installed.
-        DataError: There is no such stream (those that there are, are listed), there are several, or it
-            lacks what the model needs.
+        DataError: There is no such stream (the available ones are listed), there are several, or it
+            lacks something that the model needs.
     """
 
     trusted = False
@@ -83,20 +82,20 @@ class LSLSource:
                 f"no stream '{name}' was found in {timeout:g} s. {_listed()} Check the name and that the "
                 "sender runs, or type a longer --timeout."
             )
-        # looking ends with the first one that answers
+        # the search ends with the first stream that answers
         try:
             self._open(_find(name, _LOOK, 2) or found)
         except (TimeoutError, RuntimeError) as error:
             raise DataError(f"stream '{name}' was found but does not answer: {error}") from error
 
     def _open(self, found: list[Any]) -> None:
-        """Connect, and see whether the stream is what the model needs."""
+        """Connect, and check that the stream has what the model needs."""
         from mne_lsl.lsl import StreamInlet
 
         if len(found) > 1:
             hosts = ", ".join(f"{s.stype or 'no type'} from {s.hostname}" for s in found)
             raise DataError(
-                f"there are {len(found)} streams '{self._wanted}' ({hosts}); end all but one."
+                f"there are {len(found)} streams '{self._wanted}' ({hosts}); stop all but one."
             )
         inlet = StreamInlet(
             found[0], max_buffered=_BUFFER, recover=False, processing_flags=["clocksync"]
@@ -104,7 +103,7 @@ class LSLSource:
         inlet.open_stream(timeout=10)
         info = inlet.get_sinfo(timeout=10)
         if info.dtype == "string":
-            raise DataError(f"stream '{self._wanted}' holds text and no signal.")
+            raise DataError(f"stream '{self._wanted}' contains text, not a signal.")
         before = getattr(self, "rate", None)
         self.matched: Matched = match(
             self._wanted,
@@ -123,21 +122,21 @@ class LSLSource:
             f"stream '{self._wanted}', {self.rate:g} Hz, channels {', '.join(self.matched.names)}"
         )
         self._inlet, self._uid = inlet, info.uid
-        for wanted, name in zip(self._pipeline.channels, self.matched.names, strict=True):
-            if line := taken(wanted, name):
+        for requested, name in zip(self._pipeline.channels, self.matched.names, strict=True):
+            if line := taken(requested, name):
                 self._say(f"note: channel {line}: not the same reference")
 
     def items(self, stop: Callable[[], bool]) -> Iterator[SampleChunk | Silent | None]:
-        """Yield the stream's samples as they come, until ``stop``."""
+        """Yield the stream's samples as they arrive, until ``stop``."""
         last, lost, first = time.perf_counter(), False, True
-        said = ""
+        reported = ""
         while not stop():
             chunk = self._pulled()
             if chunk is not None:
                 if first:
                     self.zero, first = float(chunk.stamps[0]), False
                 yield chunk if not lost else SampleChunk(**{**vars(chunk), "begins": True})
-                last, lost, said = chunk.arrived, False, ""
+                last, lost, reported = chunk.arrived, False, ""
                 continue
             if time.perf_counter() - last >= self._silence:
                 if not lost:
@@ -145,24 +144,24 @@ class LSLSource:
                         why=f"nothing from stream '{self._wanted}' for {self._silence:g} s"
                     )
                 lost = True
-                why = self._look_again()
-                if why and why != said:
-                    yield Silent(why=why)
-                said = why or said
+                problem = self._look_again()
+                if problem and problem != reported:
+                    yield Silent(why=problem)
+                reported = problem or reported
             yield None
 
     def _pulled(self) -> SampleChunk | None:
-        """Return what is there, waiting a little for a first sample."""
+        """Return the available samples, after a short wait for the first one."""
         if self._inlet is None:
             return None
         try:
-            # woken by the first sample, then all that came with it: no time is lost in looking
+            # wait for the first sample, then take all others that arrived: no polling delay
             one, at = self._inlet.pull_chunk(timeout=_WAIT, max_samples=1)
             if len(at) == 0:
                 return None
             more, stamps = self._inlet.pull_chunk(timeout=0, max_samples=1 << 14)
         except RuntimeError:
-            self._let_go()  # the other side is gone
+            self._let_go()  # the sender has disconnected
             return None
         arrived = time.perf_counter()
         rows = np.concatenate([one, more]) if len(stamps) else one
@@ -171,7 +170,7 @@ class LSLSource:
         return SampleChunk(values=values, stamps=stamps, arrived=arrived)
 
     def _stamped(self, stamps: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return stamps with those that are no numbers replaced by when they are due after the one before."""
+        """Return stamps in which non-finite ones are replaced by the one before plus a sample's duration."""
         bad = np.flatnonzero(~np.isfinite(stamps))
         if len(bad):
             stamps = stamps.copy()
@@ -181,17 +180,17 @@ class LSLSource:
             if not self._unstamped:
                 self._unstamped = True
                 self._say(
-                    f"note: stream '{self._wanted}' sends samples without a time stamp; lost samples "
-                    "cannot be seen there"
+                    f"note: stream '{self._wanted}' sends samples without a time stamp; samples "
+                    "lost there cannot be detected"
                 )
         self._stamp = float(stamps[-1])
         return stamps
 
     def _look_again(self) -> str:
-        """Take the stream of this name that is there now, where it is another one than before.
+        """Connect to a new stream of the same name, if there is one.
 
         Returns:
-            Why it cannot be taken, where it is not what the model needs; it is waited for one that is.
+            Why it cannot be used, if it lacks something that the model needs; the search then continues.
         """
         found = _find(self._wanted, _LOOK)
         if not found or found[0].uid == self._uid:
@@ -203,7 +202,7 @@ class LSLSource:
             self._let_go()
             return str(error)
         except (TimeoutError, RuntimeError):
-            self._let_go()  # it went again: it is looked for until somebody stops
+            self._let_go()  # lost again: the search continues
         return ""
 
     def _let_go(self) -> None:
@@ -219,7 +218,7 @@ class LSLSource:
 def _find(name: str, timeout: float, minimum: int = 1) -> list[Any]:
     from mne_lsl.lsl import resolve_streams
 
-    if "'" in name:  # it would end the query that LSL makes of it
+    if "'" in name:  # a quote would end LSL's query
         return [s for s in resolve_streams(timeout=timeout) if s.name == name]
     return list(resolve_streams(timeout=timeout, name=name, minimum=minimum))
 
@@ -240,4 +239,4 @@ def _listed() -> str:
             for s in resolve_streams(timeout=1)
         }
     )
-    return f"There are: {', '.join(found)}." if found else "There is none at all."
+    return f"There are: {', '.join(found)}." if found else "There are no streams."

@@ -1,4 +1,4 @@
-"""What a live stream says of itself against what the model needs: rate, channels, unit."""
+"""Comparison of a live stream's rate, channels and units with what the model needs."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from memcell_data.units import ALL, KNOWN, microvolts_per
 from memcell_eeg.features.pipeline import Pipeline
 from memcell_eeg.signal.channels import trained_on
 
-#: The highest rate that is believed, Hz; memory for windows and filters goes with it.
+#: Highest accepted rate, Hz; memory for windows and filters grows with it.
 FASTEST = 200_000.0
-#: What streams write for a unit beside the usual signs: words, and powers of ten of a volt (mne-lsl).
+#: Further spellings of units in streams: words, and powers of ten of a volt (mne-lsl).
 _WORDS = {
     "microvolts": "uV", "microvolt": "uV", "millivolts": "mV", "millivolt": "mV", "nanovolts": "nV",
     "nanovolt": "nV", "volts": "V", "volt": "V", "0": "V", "-3": "mV", "-6": "uV", "-9": "nV",
@@ -26,12 +26,12 @@ _WORDS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Matched:
-    """Which rows of a stream are the model's channels.
+    """The rows of a stream that are the model's channels.
 
     Args:
-        rows: One for each channel of the model, in its order.
-        names: What the stream calls them.
-        microvolts: Factor of each, from its unit.
+        rows: One for each channel of the model, in the model's order.
+        names: The stream's names of them.
+        microvolts: Conversion factor of each to uV.
     """
 
     rows: tuple[int, ...]
@@ -51,24 +51,26 @@ def match(
 
     Args:
         name: The stream's.
-        rate: Samples a second, Hz; 0 where it has none.
-        labels: What it calls its channels; None where it does not say.
-        units: Of its channels, likewise.
-        pipeline: Of the run.
-        unit: The person's word for channels without a unit.
+        rate: Sampling rate, Hz; 0 if irregular.
+        labels: Names of its channels; None if it does not state them.
+        units: Units of its channels, likewise.
+        pipeline: The pipeline of the run.
+        unit: Unit of channels that name none, from ``--unit``.
 
     Raises:
-        DataError: The rate is too low or none, a channel is missing or ambiguous (all of the missing
-            ones are named), or a unit is not known.
+        DataError: The rate is too low or irregular, channels are missing (all of them are named) or
+            ambiguous, or a unit is unknown.
         UsageError: ``unit`` is no voltage.
     """
     where = f"stream '{name}'"
     if not math.isfinite(rate) or rate <= 0:
-        raise DataError(f"{where} has no regular rate; a signal of {pipeline.rate:g} Hz is needed.")
+        raise DataError(
+            f"{where} has no regular rate; a signal of {pipeline.rate:g} Hz or more is needed."
+        )
     if rate > FASTEST:
         raise DataError(
-            f"{where} says it has {rate:g} Hz, and no EEG has more than {FASTEST:g} Hz; set the rate in "
-            "the program that sends it."
+            f"{where} states a rate of {rate:g} Hz, and no EEG has more than {FASTEST:g} Hz; correct "
+            "the rate in the sending program."
         )
     pipeline = pipeline.at(rate, where)
     if rate < pipeline.rate:
@@ -79,7 +81,7 @@ def match(
     if not labels:
         raise DataError(
             f"{where} does not name its channels; the model needs {', '.join(pipeline.channels)}: set the "
-            "labels in the program that sends it."
+            "labels in the sending program."
         )
     rows, wrong = [], []
     for channel in pipeline.channels:
@@ -116,8 +118,8 @@ def _factor(where: str, channel: str, written: str | None, fallback: str) -> flo
         if given is None:
             raise UsageError(f"--unit got '{fallback}', expected one of {KNOWN}.")
         return given
-    says = f"has the unit '{own}'" if own else "has no unit"
+    problem = f"has the unit '{own}'" if own else "has no unit"
     raise DataError(
-        f"{where}: channel '{channel}' {says}, expected one of {KNOWN}; a guess could be wrong by a factor "
-        "of a million. If you know it, type --unit uV (or mV, V, nV)."
+        f"{where}: channel '{channel}' {problem}, expected one of {KNOWN}; a guess could be wrong by a "
+        "factor of a million. If you know it, type --unit uV (or mV, V, nV)."
     )

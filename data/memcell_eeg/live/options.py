@@ -1,4 +1,4 @@
-"""Every option of a live stream: meaning, default, unit and bounds."""
+"""The options of a live stream."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from memcell.plugins.options import option
 
 @dataclass(frozen=True, kw_only=True)
 class LiveConfig:
-    """Where samples come from, when an alarm is raised, and what is written."""
+    """Options of a live stream: source, alarms and output."""
 
     lsl: str = option(
         "",

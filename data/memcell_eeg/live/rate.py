@@ -1,13 +1,12 @@
-"""Whether a stream's time stamps fit the rate that it says it has.
+"""Comparison of a stream's time stamps with its stated sampling rate.
 
-A stream whose rate is wrong has a gap again and again, always on the same side: its stamps come early where
-it sends more samples a second than it says, late where it sends fewer. Lost samples come late as well, but
-between two losses the stamps run at the stated rate. So, over the last `CUTS` gaps:
+A stream with a wrong rate causes repeated gaps in the same direction: its stamps are early if it sends more
+samples per second than stated, late if it sends fewer. Lost samples make stamps late as well, but between two
+losses they follow the stated rate. So, over the last `CUTS` gaps:
 
 - all early: the rate is the number of samples over the seconds between their stamps; where that is no
-  positive time, the stamps stand still or run backwards;
-- all late: the rate within the segments, where the gaps are left out; for segments of single samples, that
-  over all.
+  positive duration, the stamps do not advance or run backwards;
+- all late: the rate within the segments, without the gaps; for segments of single samples, the overall rate.
 """
 
 from __future__ import annotations
@@ -18,13 +17,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-#: Gaps in a row on the same side after which the rate is looked at.
+#: Consecutive gaps in the same direction after which the rate is checked.
 CUTS = 4
-#: Relative difference from the stated rate that is no rounding of stamps.
+#: Relative difference from the stated rate that rounding of stamps cannot explain.
 TOLERANCE = 0.01
-#: Ratio to the stated rate, or its inverse, from which on no sample can be trusted.
+#: Ratio to the stated rate, or its inverse, above which no sample can be trusted.
 FAR = 1.25
-#: Seconds of signal without such a gap after which the rate is right again.
+#: Seconds of signal without such a gap after which the rate counts as correct again.
 CALM = 60.0
 
 
@@ -36,16 +35,16 @@ class _Segment:
 
 
 class RateWatch:
-    """Compares stated rate and time stamps, from one gap to the next.
+    """Compares the stated rate with the time stamps, from gap to gap.
 
     Args:
         name: The stream's.
-        rate: What it says, Hz.
+        rate: The stated rate, Hz.
 
     Attributes:
-        wrong: What is wrong, in words; empty where nothing is.
-        far: It is so wrong that nothing of the signal can be trusted.
-        worked: A second of signal came once without such a gap.
+        wrong: Description of the problem; empty if there is none.
+        far: Whether the rate is so wrong that the signal cannot be used.
+        worked: Whether a second of signal without such a gap was ever received.
     """
 
     def __init__(self, name: str, rate: float) -> None:
@@ -66,12 +65,12 @@ class RateWatch:
             self._add(before.first, stamps, before.samples)
 
     def begins(self, stamps: NDArray[np.float64], early: bool | None) -> str:
-        """Take the first stamps of a segment and return what is wrong, once.
+        """Process the first stamps of a segment; return the problem when it is found.
 
         Args:
-            stamps: Its first ones.
-            early: Whether its first stamp came before it was due; None where it begins for another reason
-                than its stamp.
+            stamps: The first stamps of the segment.
+            early: Whether its first stamp is earlier than expected; None if the segment begins for another
+                reason.
         """
         if early is None:
             self._segments.clear()
@@ -93,27 +92,27 @@ class RateWatch:
         self.worked |= samples > self._rate
 
     def _judged(self, now: float) -> str:
-        # not the one before the first of these gaps: it may have begun when all was right
+        # without the segment before the first of these gaps: it may have begun with correct stamps
         spans = list(self._segments)[1 - CUTS :]
         samples = sum(s.samples for s in spans)
         seconds = now - spans[0].first
-        says = f"stream '{self._name}' says it has {self._rate:g} Hz, and its time stamps"
-        instead = "set rate and stamps right in the program that sends it"
+        stated = f"stream '{self._name}' states a rate of {self._rate:g} Hz, but its time stamps"
+        advice = "correct the rate and the time stamps in the sending program"
         if all(self._early):
             if seconds <= 0:
                 self.far = True
-                how = "stand still" if seconds == 0 else "run backwards"
-                return f"{says} {how}; {instead}."
+                behaviour = "do not advance" if seconds == 0 else "run backwards"
+                return f"{stated} {behaviour}; {advice}."
             found = samples / seconds
             if found < self._rate * (1 + TOLERANCE):
                 return ""
             self.far = found > FAR * self._rate
-            return f"{says} say {found:.4g} Hz: the rate is wrong; {instead}."
+            return f"{stated} give {found:.4g} Hz: the rate is wrong; {advice}."
         if any(self._early):
-            if samples > self._rate:  # a second of samples without a jump is no stream of jumps
+            if samples > self._rate:  # more than a second without a jump
                 return ""
             self.far = True
-            return f"{says} jump back and forth; {instead}."
+            return f"{stated} jump back and forth; {advice}."
         within = sum(s.last - s.first for s in spans)
         counted = samples - len(spans)
         if counted >= len(spans) and within > 0:
@@ -123,4 +122,4 @@ class RateWatch:
         if found > self._rate * (1 - TOLERANCE):
             return ""
         self.far = found * FAR < self._rate
-        return f"{says} say {found:.4g} Hz: the rate is wrong, or samples are lost all the time; {instead}."
+        return f"{stated} give {found:.4g} Hz: the rate is wrong, or samples are lost continually; {advice}."

@@ -31,109 +31,114 @@ from memcell_eeg.signal.unit import Unit
 from memcell_eeg.task import EegTask
 
 
-def stream(asked: StreamRequest, task: EegTask) -> int:
-    """Stream until the source ends or the person stops.
+def stream(request: StreamRequest, task: EegTask) -> int:
+    """Run a live stream until the source ends or the user stops it.
 
     Args:
-        asked: What is asked for.
-        task: What is detected.
+        request: The source, the network and the options.
+        task: The task of the application.
 
     Returns:
-        1 where something that was found could not be written, else 0.
+        1 if a result could not be written, else 0.
 
     Raises:
         UsageError: The run is of another application, has precomputed features, or looks into the future; or
             results of this name are in the folder already.
         DataError: The source cannot be used.
     """
-    options: LiveConfig = asked.options
-    asked = replace(asked, say=quietly(asked.say))
-    pipeline = pipeline_of_run(asked, task)
-    source = opened(options, pipeline, asked)
+    options: LiveConfig = request.options
+    request = replace(request, say=quietly(request.say))
+    pipeline = pipeline_of_run(request, task)
+    source = opened(options, pipeline, request)
     pipeline = pipeline.at(source.rate, f"stream '{source.name}'")
     try:
         lines = EventWriter(
             source.name,
-            asked.out,
+            request.out,
             options.lines,
             options.format,
-            to=asked.output,
-            say=asked.say,
-            wait=source.trusted,  # a recording can wait for whoever reads the lines
-            stop=asked.stop,
+            to=request.output,
+            say=request.say,
+            wait=source.trusted,  # a recording can wait for a slow reader
+            stop=request.stop,
         )
         try:
-            whole = _Live(asked, task, options, pipeline, source, lines).run()
+            complete = _Live(request, task, options, pipeline, source, lines).run()
         finally:
             lines.close()
     finally:
         source.close()
-    return 0 if whole else 1
+    return 0 if complete else 1
 
 
-def pipeline_of_run(asked: StreamRequest, task: EegTask) -> Pipeline:
-    """Return what makes features of a signal, where the run's can be made while it comes in.
+def pipeline_of_run(request: StreamRequest, task: EegTask) -> Pipeline:
+    """Return the pipeline of a run, if it can process a signal live.
 
     Raises:
-        UsageError: They cannot; says why and what to type instead.
+        UsageError: It cannot; the message says why and what to do instead.
     """
-    facts = asked.facts.get("pipeline")
-    if not facts or asked.facts.get("app", task.name) != task.name:
+    facts = request.facts.get("pipeline")
+    if not facts or request.facts.get("app", task.name) != task.name:
         raise UsageError(
             f"the run has no {task.name} pipeline; type the --model of a finished "
             f"'memcell train {task.name}'."
         )
     pipeline = pipeline_of(facts)
-    check_features_of_run(pipeline, asked.facts)
+    check_features_of_run(pipeline, request.facts)
     if not isinstance(pipeline, Pipeline):
         raise UsageError(
-            "the run was trained on precomputed features, and a stream has a signal; train on recordings "
+            "the run was trained on precomputed features, and a stream is a signal; train on recordings "
             "with a signal (--data simulated, eye-state, or your own files)."
         )
-    if ahead := looks_ahead(pipeline):
-        made, instead = ahead
+    if lookahead := looks_ahead(pipeline):
+        cause, alternative = lookahead
         raise UsageError(
-            f"the run was made with {made}, which looks into the future, and a stream has none; train one "
-            f"with {instead}."
+            f"the run was made with {cause}, which looks into the future, and a stream has none; train one "
+            f"with {alternative}."
         )
     return pipeline
 
 
-def opened(options: LiveConfig, pipeline: Pipeline, asked: StreamRequest) -> LiveSource:
-    """Return the source that is asked for."""
+def opened(options: LiveConfig, pipeline: Pipeline, request: StreamRequest) -> LiveSource:
+    """Return the source that the options name."""
     if options.file:
-        unit = Unit.of(options.unit, asked.facts)
-        told: dict[str, Any] = {"unit": unit} if unit.name else {}
+        unit = Unit.of(options.unit, request.facts)
+        typed_unit: dict[str, Any] = {"unit": unit} if unit.name else {}
         return FileSource(
-            Path(options.file), pipeline, options.times_real, options.chunk, asked.say, **told
+            Path(options.file),
+            pipeline,
+            options.times_real,
+            options.chunk,
+            request.say,
+            **typed_unit,
         )
-    asked.say(f"looking for stream '{options.lsl}' ...")
+    request.say(f"looking for stream '{options.lsl}' ...")
     return LSLSource(
         options.lsl,
         pipeline,
         options.timeout,
         options.silence,
         options.unit,
-        asked.stop,
-        asked.say,
+        request.stop,
+        request.say,
     )
 
 
 class _Live:
-    """One stream on its way."""
+    """A running stream."""
 
     def __init__(
         self,
-        asked: StreamRequest,
+        request: StreamRequest,
         task: EegTask,
         options: LiveConfig,
         pipeline: Pipeline,
         source: LiveSource,
         lines: EventWriter,
     ) -> None:
-        self._asked, self._options, self._pipeline = asked, options, pipeline
+        self._request, self._options, self._pipeline = request, options, pipeline
         self._source, self._lines, self._rhythm = source, lines, task.rhythm
-        own = float(asked.decision["threshold"])
+        own = float(request.decision["threshold"])
         threshold = own if options.threshold is None else options.threshold
         self._rules = AlarmRules(
             threshold=threshold,
@@ -143,7 +148,7 @@ class _Live:
             step=pipeline.step,
         )
         self._alarm = AlarmLogic(self._rules)
-        self._detector = Detector(pipeline, source.rate, asked.network)
+        self._detector = Detector(pipeline, source.rate, request.network)
         self._gaps = GapFinder(source.rate, options.gap)
         self._first = (
             None
@@ -151,16 +156,16 @@ class _Live:
             else FirstSeconds(options.lsl, source_channels(source), source.rate)
         )
         self._rate = None if source.trusted else RateWatch(options.lsl, source.rate)
-        # A recording is read without what stands still.
+        # Flat signal is already removed from a recording.
         self._still = None if source.trusted else StillWatch(source_channels(source), source.rate)
         self._counts = Counts(rate=source.rate)
         self._last = float("nan")
 
     def run(self) -> bool:
-        """Go on until the end, and write the summary; say whether everything could be written."""
-        begun, whole = self._begun(), True
+        """Run until the end and write the summary; return whether everything could be written."""
+        begun, complete = self._begun(), True
         try:
-            for item in self._source.items(self._asked.stop):
+            for item in self._source.items(self._request.stop):
                 if isinstance(item, Silent):
                     self._silent(item)
                 elif item is not None:
@@ -172,13 +177,13 @@ class _Live:
             ended = self._alarm.gap()
             if ended is not None:
                 self._end_alarm(ended)
-            whole = self._lines.end(begun, self._counts.summary(self._gaps.jitter))
+            complete = self._lines.end(begun, self._counts.summary(self._gaps.jitter))
             for line in self._counts.messages():
-                self._asked.say(line)
-        return whole
+                self._request.say(line)
+        return complete
 
     def _begun(self) -> dict[str, Any]:
-        source, rules, say = self._source, self._rules, self._asked.say
+        source, rules, say = self._source, self._rules, self._request.say
         wave, hertz = self._rhythm
         filters = self._pipeline.delay(source.rate, hertz)
         delay = rules.delay(self._pipeline.onset_delay(source.rate, hertz))
@@ -187,29 +192,29 @@ class _Live:
         say(
             f"an alarm sounds about {delay:.2f} s after {wave} begins: filters {filters:.3f} s (at {hertz:g} "
             f"Hz), window {self._pipeline.extraction_delay:g} s, half a step {rules.step / 2:g} s, "
-            f"debounce {rules.debounce:g} s; what computing adds is measured"
+            f"debounce {rules.debounce:g} s; computing time is extra and is measured"
         )
         if self._still is not None:
             say(
-                f"a channel that is flat for {SOON:g} s holds its steps back, and after {FLAT:g} s counts as "
-                "dead: it raises no alarm"
+                f"a channel that is flat for {SOON:g} s delays the steps; after {FLAT:g} s it counts as dead "
+                "and raises no alarm"
             )
-        if self._asked.network.reason:
+        if self._request.network.reason:
             say(
-                "note: steps run in the eager loop, and their last bits may differ from those of predict: "
-                f"{self._asked.network.reason}"
+                "note: steps run in the eager loop and may differ from memcell predict in the last bits: "
+                f"{self._request.network.reason}"
             )
-        if knows := self._asked.facts.get("knows"):
+        if knows := self._request.facts.get("knows"):
             say(f"note: what the model knows: {knows}")
-        if self._asked.facts.get("simulated"):
+        if self._request.facts.get("simulated"):
             say(
                 "note: the model was trained on simulated data; what it finds says nothing about people"
             )
         begun = {
             "source": source.described,
             "rate": source.rate,
-            "model_id": self._asked.facts.get("model_id"),
-            "trained_on_simulated_data": bool(self._asked.facts.get("simulated", False)),
+            "model_id": self._request.facts.get("model_id"),
+            "trained_on_simulated_data": bool(self._request.facts.get("simulated", False)),
             **({"knows": knows} if knows else {}),
             "step_seconds": rules.step,
             "threshold": rules.threshold,
@@ -242,7 +247,7 @@ class _Live:
         self._counts.samples += chunk.values.shape[1]
 
     def _samples(self, passed: Passed, chunk: SampleChunk) -> None:
-        """Take samples; where a channel is dead no alarm goes on."""
+        """Process samples; a dead channel ends an alarm."""
         if passed.values.shape[1] == 0:
             return
         arrived = None if self._source.trusted else chunk.arrived
@@ -255,48 +260,49 @@ class _Live:
             first = int(np.isnan(passed.values).any(axis=0).argmax())
             onset = float(passed.stamps[first]) - self._source.zero
             self._lines.event("flat", onset=onset, channels=list(passed.dead))
-            self._asked.say(
-                f"note: channel {', '.join(passed.dead)} is flat (dead, or at its limit): no step is "
+            self._request.say(
+                f"note: channel {', '.join(passed.dead)} is flat (dead or saturated): no step is "
                 "computed until it changes"
             )
 
     def _watch(self, part: SignalPart) -> None:
-        """Look whether the stamps fit the rate.
+        """Check the time stamps against the rate.
 
         Raises:
-            DataError: They never did.
+            DataError: They have never fitted.
         """
         if self._rate is None:
             return
-        if abs(part.jumped) > 1.0 and not self._rate.wrong:  # less may be a wrong rate
-            way = "forward" if part.jumped < 0 else "back"
-            self._asked.say(
-                f"note: the sender's clock was set {way} by {abs(part.jumped):.6g} s; onsets go on as before"
+        if abs(part.jumped) > 1.0 and not self._rate.wrong:  # a smaller jump may be a wrong rate
+            direction = "forward" if part.jumped < 0 else "back"
+            self._request.say(
+                f"note: the sender's clock was set {direction} by {abs(part.jumped):.6g} s; "
+                "onsets are not affected"
             )
         before = self._rate.wrong
         if not part.begins:
             self._rate.follows(part.stamps)
             if before and not self._rate.wrong:
-                self._asked.say("note: the time stamps fit the rate again")
+                self._request.say("note: the time stamps fit the rate again")
             return
         found = self._rate.begins(part.stamps, part.early)
         if found and self._rate.far and not self._rate.worked:
             raise DataError(found)
         if found:
-            self._asked.say(f"note: {found} Until they do, results are unreliable.")
+            self._request.say(f"note: {found} Until they do, results are unreliable.")
 
     def _part(self, part: SignalPart, chunk: SampleChunk) -> None:
         self._watch(part)
         if self._first is not None:
             for line in self._first.push(part.values):
-                self._asked.say(f"note: {line}")
+                self._request.say(f"note: {line}")
         onset = part.onset - self._source.zero
         if part.begins:
             self._begin(onset, part.missing)
         try:
             found = self._detector.push(part.values, self._gaps.offset)
         except DataError as error:
-            self._asked.say(f"note: {error} Memory starts anew.")
+            self._request.say(f"note: {error} Memory is reset.")
             self._gaps.cut()
             return
         for step in found:
@@ -331,7 +337,7 @@ class _Live:
         if ended is not None:
             self._end_alarm(ended)
         self._lines.event("silent", why=item.why)
-        self._asked.say(f"{item.why}; waiting for it (Ctrl-C ends)")
+        self._request.say(f"{item.why}; waiting for it (Ctrl-C ends)")
 
     def _over(self) -> bool:
         seconds = self._options.duration
@@ -348,6 +354,6 @@ class _Live:
 
 
 def source_channels(source: LiveSource) -> tuple[str, ...]:
-    """Return what a stream calls the model's channels."""
+    """Return the stream's names of the model's channels."""
     assert isinstance(source, LSLSource)
     return source.matched.names

@@ -1,4 +1,4 @@
-"""What a source of live samples gives, whatever it is."""
+"""The interface of a source of live samples."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, kw_only=True)
 class SampleChunk:
-    """Samples that came together.
+    """Samples that arrived together.
 
     Args:
-        values: ``[C, n]`` uV, the model's channels in its order, n at least 1; NaN where one is missing.
+        values: ``[C, n]`` uV, the model's channels in its order, n at least 1; NaN if missing.
         stamps: ``[n]`` seconds, by the source's clock.
-        arrived: When the last of them was there, seconds of `time.perf_counter`.
-        begins: The source knows that the first of them begins a segment.
+        arrived: Time of arrival of the last of them, seconds of `time.perf_counter`.
+        begins: Whether the source knows that a segment begins with the first of them.
     """
 
     values: NDArray[np.float64]
@@ -29,44 +29,44 @@ class SampleChunk:
 
 @dataclass(frozen=True, kw_only=True)
 class Silent:
-    """Nothing comes; it is waited for.
+    """Report of a silent source, which is waited for.
 
     Args:
-        why: In words.
+        why: The reason, for the terminal.
     """
 
     why: str
 
 
 class LiveSource(Protocol):
-    """Samples as they come."""
+    """A source of live samples."""
 
     @property
     def name(self) -> str:
-        """What results are called; fit for a file's name."""
+        """Name of the results, valid as a file name."""
 
     @property
     def rate(self) -> float:
-        """Samples a second, Hz."""
+        """Sampling rate, Hz."""
 
     @property
     def zero(self) -> float:
-        """Reading of the source's clock that results count from, s; known from the first chunk on."""
+        """Time of the source's clock that onsets count from, s; known from the first chunk on."""
 
     @property
     def described(self) -> str:
-        """What it is, in a line."""
+        """Description of the source in one line."""
 
     @property
     def trusted(self) -> bool:
-        """Whether who reads it has checked units and amplitudes already."""
+        """Whether units and amplitudes are already checked, as those of a recording are."""
 
     def items(self, stop: Callable[[], bool]) -> Iterator[SampleChunk | Silent | None]:
-        """Yield what comes, and None at least twice a second while nothing does, until the end or ``stop``.
+        """Yield chunks as they arrive, and None at least twice a second meanwhile, until the end or ``stop``.
 
         Raises:
             DataError: The source cannot be used, or has changed since it was opened.
         """
 
     def close(self) -> None:
-        """Let go of it."""
+        """Release the source."""

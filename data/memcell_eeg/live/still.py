@@ -1,9 +1,8 @@
-"""A live channel that stands still: held back until it is known whether it is dead, and cut out where it is.
+"""Removal of flat and saturated channels from a live signal.
 
-What flat and saturated mean is `memcell_data.quality.still`'s business. Of a recording that is known a
-second later. Live, samples are passed on at once, but for those at which a channel has stood still for
-`SOON` s: they are held back until it moves again, or for a second, after which they are no signal and no
-step is made of them.
+`memcell_data.quality.still` defines flat and saturated, which takes a second of signal to decide. Live
+samples are passed on at once, unless a channel has been constant for `SOON` s: then they are held back until
+it changes, or for a second, after which the channel counts as dead and the samples become a gap.
 """
 
 from __future__ import annotations
@@ -17,9 +16,9 @@ from numpy.typing import NDArray
 from memcell_data.channels import kind_of
 from memcell_data.quality.still import FEWEST, GOOD, StillSamples, still_windows
 
-#: How long a channel stands still before its samples are held back, s.
+#: How long a channel is constant before its samples are held back, s.
 SOON = 0.1
-#: Channels that are nearly still between two beats or contractions.
+#: Channels that are nearly constant between two beats or contractions.
 _RESTING = ("ecg", "emg")
 
 
@@ -28,10 +27,10 @@ class Passed:
     """Samples that are passed on.
 
     Args:
-        values: ``[C, n]`` uV, NaN where a channel is dead; n may be 0.
+        values: ``[C, n]`` uV, NaN while a channel is dead; n may be 0.
         stamps: ``[n]``.
-        dead: Channels that are dead at the end of them.
-        began: These samples are the first that are known to be dead.
+        dead: Channels that are dead at the last sample.
+        began: Whether a channel has been found dead in these samples.
     """
 
     values: NDArray[np.float64]
@@ -41,10 +40,10 @@ class Passed:
 
 
 class StillWatch:
-    """Holds back and cuts out what stands still; pieces of the input change when it comes out, not what.
+    """Holds back and removes constant signal; how the input is chunked affects the timing, not the result.
 
     Args:
-        channels: What the stream calls the model's channels.
+        channels: The stream's names of the model's channels.
         rate: Samples a second, Hz.
     """
 
@@ -59,7 +58,7 @@ class StillWatch:
         self._dead = False
 
     def push(self, values: NDArray[np.float64], stamps: NDArray[np.float64]) -> Passed:
-        """Take the next samples and return those that can be passed on."""
+        """Add the next samples and return those that can be passed on."""
         x = np.concatenate([self._values, values], axis=1)
         at = np.concatenate([self._stamps, stamps])
         marks = []
@@ -77,7 +76,7 @@ class StillWatch:
         return passed
 
     def end(self) -> Passed:
-        """Return what is held back; the segment is over."""
+        """End the segment and return the samples that were held back."""
         marks = [still.end() for still in self._rows]
         bad = np.stack([m != GOOD for m in marks])
         passed = self._passed(
@@ -104,7 +103,7 @@ class StillWatch:
         return Passed(values=values, stamps=at[part], dead=dead, began=began)
 
     def _still_at_the_end(self, x: NDArray[np.float64]) -> int:
-        """Return how many of the last samples end a short time in which a channel stood still."""
+        """Return the number of last samples over which a channel is constant, `SOON` s or more; else 0."""
         n, most = self._soon, 0
         if x.shape[1] < n:
             return 0

@@ -1,7 +1,7 @@
-"""Where a live stream writes: tables on a disk and lines to a reader, neither of which ends the stream.
+"""Tables and output of a live stream that survive a full disk or a closed reader.
 
-A disk fills up and is made room on, a reader of the output goes away, and the stream goes on: it says so
-once, keeps what it could not write in memory as long as that stays small, and says when it is written again.
+When writing fails the stream continues: it reports the failure once, keeps the rows in memory up to a limit,
+and reports when they are written.
 """
 
 from __future__ import annotations
@@ -23,31 +23,31 @@ try:
 except ImportError:  # not on Windows
     fcntl = None  # type: ignore[assignment]
 
-#: Bytes that could not be written yet and are kept, for each place: half a day of steps. The oldest go first.
+#: Largest backlog of each file or output, bytes: half a day of steps. The oldest rows are dropped first.
 _KEPT = 4 << 20
-#: Bytes that a pipe takes as a whole or not at all (POSIX).
+#: Bytes that are written to a pipe atomically (POSIX).
 _ATOMIC = 512
-#: What waiting for a reader looks up for, s.
+#: Interval at which a wait for a reader checks the stop request, s.
 _LOOK = 0.2
 
 Say = Callable[[str], object]
 
 
 def quietly(say: Say) -> Say:
-    """Return ``say`` as one that goes on where nobody can hear: a terminal that closed, a pipe that broke."""
+    """Return ``say`` guarded against a closed terminal or a broken pipe."""
 
-    def said(line: str) -> None:
-        with suppress(OSError, ValueError):  # ValueError: it is closed on this side
+    def guarded(line: str) -> None:
+        with suppress(OSError, ValueError):  # ValueError: closed on this side
             say(line)
 
-    return said
+    return guarded
 
 
 class Rows:
-    """Rows that could not be written yet, the oldest of them left out where they become too many.
+    """A bounded backlog of rows that could not be written yet; the oldest are dropped.
 
     Attributes:
-        lost: Rows that were left out.
+        lost: Number of dropped rows.
     """
 
     def __init__(self) -> None:
@@ -74,33 +74,33 @@ class Rows:
         return self._rows[0]
 
     def next(self) -> bytes:
-        """Take the oldest row."""
+        """Remove and return the oldest row."""
         row = self._rows.popleft()
         self._size -= len(row)
         return row
 
     def replace_last(self, row: bytes) -> None:
-        """Put another row in the place of the newest one."""
+        """Replace the newest row."""
         self._size += len(row) - len(self._rows[-1])
         self._rows[-1] = row
 
     def clear(self) -> None:
-        """Forget them."""
+        """Remove all rows."""
         self._rows.clear()
         self._size = 0
 
 
 class GrowingTable:
-    """A table on disk that grows row by row; what stands there are whole rows, whatever happens.
+    """A table on disk that grows row by row and always consists of complete rows.
 
     Args:
-        path: The file; never one that is there.
-        header: Its first line.
-        say: Told when it cannot be written, and when it can again.
+        path: The file, which must not exist.
+        header: The first line.
+        say: Called with a message when writing fails, and when it works again.
 
     Raises:
-        UsageError: The file is there already.
-        MemcellError: It cannot be made.
+        UsageError: The file exists.
+        MemcellError: It cannot be created.
     """
 
     def __init__(self, path: Path, header: str, say: Say) -> None:
@@ -110,7 +110,7 @@ class GrowingTable:
             self._file = os.open(path, flags | getattr(os, "O_BINARY", 0), 0o666)
         except FileExistsError:
             raise UsageError(
-                f"'{path}' is there already; type another --out, or move it away."
+                f"'{path}' exists already; type another --out, or move it away."
             ) from None
         except OSError as error:
             raise MemcellError(f"cannot write '{path}': {error.strerror or error}") from error
@@ -119,7 +119,7 @@ class GrowingTable:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self._size = 0
         self._waiting = Rows()
-        #: Where the last written row begins, what it is, and what should stand in its place.
+        #: Position and content of the last written row, and the row that should replace it.
         self._last: tuple[int, bytes] = (0, b"")
         self._instead: bytes | None = None
         self._trouble = False
@@ -136,7 +136,7 @@ class GrowingTable:
         self._go_on()
 
     def replace_last(self, row: str) -> None:
-        """Put another row in the place of the last one."""
+        """Replace the last row."""
         if self._waiting:
             self._waiting.replace_last(row.encode())
         else:
@@ -144,12 +144,12 @@ class GrowingTable:
         self._go_on()
 
     def sync(self) -> None:
-        """Wait until what was written is on the disk."""
-        with suppress(OSError):  # what the disk does not take shows at the next row
+        """Wait until the written rows are on the disk."""
+        with suppress(OSError):  # a failure shows at the next row
             os.fsync(self._file)
 
     def close(self) -> bool:
-        """Write what is left, and close; say whether all rows are there."""
+        """Write the backlog and close; return whether all rows were written."""
         self._go_on()
         self.sync()
         with suppress(OSError):
@@ -160,7 +160,7 @@ class GrowingTable:
         return not left and not self._waiting.lost
 
     def _go_on(self) -> None:
-        """Write what waits, as far as the disk takes it."""
+        """Write the backlog, as far as the disk allows."""
         try:
             if self._instead is not None:
                 self._rewrite(self._instead)
@@ -172,22 +172,22 @@ class GrowingTable:
             if not self._trouble:
                 self._trouble = True
                 self._say(
-                    f"cannot write '{self.path}': {error.strerror or error}; the stream goes on, and what it "
-                    f"finds is kept in memory until there is room"
+                    f"cannot write '{self.path}': {error.strerror or error}; the stream continues, and its "
+                    f"results are kept in memory until there is space"
                 )
             return
         if self._trouble:
             self._trouble = False
             lost = self._waiting.lost
-            told = f"{lost} rows before that are lost" if lost else "no row is lost"
-            self._say(f"'{self.path}' is written again; {told}")
+            loss = f"{lost} earlier rows were lost" if lost else "no row was lost"
+            self._say(f"'{self.path}' can be written again; {loss}")
 
     def _write(self, row: bytes) -> None:
         try:
             _all_of(self._file, row, self._size)
         except OSError:
             with suppress(OSError):
-                os.ftruncate(self._file, self._size)  # no half row stays
+                os.ftruncate(self._file, self._size)  # no partial row remains
             raise
         self._last = (self._size, row)
         self._size += len(row)
@@ -198,7 +198,7 @@ class GrowingTable:
             _all_of(self._file, row, at)
         except OSError:
             with suppress(OSError):
-                _all_of(self._file, before, at)  # takes no room that it had not
+                _all_of(self._file, before, at)  # needs no additional space
                 os.ftruncate(self._file, at + len(before))
             raise
         self._size = at + len(row)
@@ -215,7 +215,7 @@ def _all_of(file: int, content: bytes, at: int) -> None:
 
 
 def is_held(path: Path) -> bool:
-    """Say whether a running stream writes a table."""
+    """Return whether a running stream is writing a table."""
     if fcntl is None:
         return False
     try:
@@ -234,12 +234,12 @@ def is_held(path: Path) -> bool:
 
 
 class Output:
-    """The output, line by line; it may be a terminal, a file, or a pipe whose reader sleeps or goes away.
+    """The standard output, line by line: a terminal, a file, or a pipe whose reader may be slow or close it.
 
     Args:
-        to: Where lines go; None for nowhere.
-        say: Told when nobody takes them, and when somebody does again.
-        wait: Wait for a slow reader (where the source can wait) rather than leave lines out.
+        to: The stream to write to; None for none.
+        say: Called with a message when writing fails, and when it works again.
+        wait: Whether to wait for a slow reader rather than drop lines.
         stop: Whether to stop waiting.
     """
 
@@ -252,7 +252,7 @@ class Output:
     ) -> None:
         self._to, self._say, self._wait, self._stop = to, say, wait, stop
         self._waiting = Rows()
-        self._begun = b""  # the rest of a line that a disk took half of
+        self._begun = b""  # the rest of a partially written line
         self._trouble = ""
         self._fd = _descriptor(to)
         self._poll = None
@@ -261,21 +261,21 @@ class Output:
             self._poll.register(self._fd, select.POLLOUT)
 
     def write(self, line: str) -> None:
-        """Write a line; never waits for a reader unless that was asked for."""
+        """Write a line; waits for a reader only with ``wait``."""
         if self._to is None:
             return
         self._waiting.add(line.encode())
         self._go_on(self._wait)
 
     def close(self, seconds: float = 2.0) -> bool:
-        """Give a slow reader a moment to take what is left; say whether a disk took all lines."""
+        """Write the backlog within a time limit; return whether no line failed to be written."""
         until = time.monotonic() + seconds
         while (self._waiting or self._begun) and not self._trouble and time.monotonic() < until:
             self._go_on(False)
             time.sleep(0.01)
         if self._waiting.lost and not self._trouble:
             self._say(
-                f"{self._waiting.lost} lines of the output were left out: it was read too slowly"
+                f"{self._waiting.lost} lines of the output were dropped: it was read too slowly"
             )
         left = self._waiting.lost + len(self._waiting) + bool(self._begun)
         if self._trouble and left:
@@ -298,18 +298,18 @@ class Output:
     def _failed(self, error: OSError) -> None:
         reason = error.strerror or str(error)
         if error.errno in (errno.EPIPE, errno.EIO, errno.EBADF):
-            # there is nobody; whoever comes begins with the next line
+            # no reader; a later one begins with the next line
             self._waiting.clear()
             self._begun = b""
-            what = f"the reader of the output has gone ({reason}); the stream goes on without"
+            what = f"the reader of the output has closed it ({reason}); the stream continues"
         else:
-            what = f"the output cannot be written ({reason}); the stream goes on"
+            what = f"the output cannot be written ({reason}); the stream continues"
         if not self._trouble:
             self._say(what)
         self._trouble = what
 
     def _ready(self, wait: bool) -> bool:
-        """Say whether a line can be written without waiting for the reader."""
+        """Return whether a line can be written without blocking."""
         if self._poll is None:
             return True
         while not self._poll.poll(0):
@@ -319,7 +319,7 @@ class Output:
         return True
 
     def _put(self, line: bytes) -> bytes:
-        """Write a line and return what was not taken of it."""
+        """Write a line and return the part that was not written."""
         if self._fd is None:
             assert self._to is not None
             self._to.write(line.decode())
@@ -329,16 +329,16 @@ class Output:
             return line[os.write(self._fd, line[: self._atomic(line)]) :]
         except OSError as error:
             if error.errno not in (errno.EPIPE, errno.EIO, errno.EBADF):
-                self._begun = line  # it is the next one again
+                self._begun = line  # to be written again
             raise
 
     def _atomic(self, line: bytes) -> int:
-        """Return how much of a line goes in one call: as much as a pipe that is ready takes at once."""
+        """Return how many bytes of a line to write in one call: what a ready pipe takes without blocking."""
         return len(line) if self._poll is None else max(_ATOMIC, getattr(select, "PIPE_BUF", 0))
 
 
 def _descriptor(to: IO[str] | None) -> int | None:
-    """Return the descriptor under a text file, with nothing left in its buffer; None where it has none."""
+    """Flush a text file and return its descriptor; None if it has none."""
     if to is None or os.name != "posix":
         return None
     try:

@@ -52,15 +52,15 @@ class DetectionModel:
     unit: Unit = field(default_factory=Unit)
 
     @classmethod
-    def of(cls, asked: PredictionRequest, task: EegTask) -> DetectionModel:
+    def of(cls, request: PredictionRequest, task: EegTask) -> DetectionModel:
         """Return what the facts say.
 
         Raises:
             UsageError: They are not of a run of the application, or lack ``model_id``.
         """
-        facts = asked.facts
-        wanted = ("model_id", "pipeline", "config")
-        missing = [name for name in wanted if not facts.get(name)]
+        facts = request.facts
+        required = ("model_id", "pipeline", "config")
+        missing = [name for name in required if not facts.get(name)]
         if missing:
             raise UsageError(
                 f"the run's facts lack {', '.join(missing)}; type the --model of a finished "
@@ -74,10 +74,10 @@ class DetectionModel:
             task=task,
             pipeline=pipeline,
             rules=EventRules.of(config),
-            threshold=float(asked.decision["threshold"]),
+            threshold=float(request.decision["threshold"]),
             simulated=bool(facts.get("simulated", False)),
             knows=str(facts.get("knows", "")),
-            unit=Unit.of(getattr(asked.options, "unit", ""), facts),
+            unit=Unit.of(getattr(request.options, "unit", ""), facts),
         )
 
     def origin(self, source: RecordingFile, recording: Recording) -> dict[str, Any]:
@@ -114,11 +114,11 @@ class DetectionModel:
         Raises:
             UsageError: They do; names the options and what to type instead.
         """
-        if ahead := looks_ahead(self.pipeline):
-            made, instead = ahead
+        if lookahead := looks_ahead(self.pipeline):
+            cause, alternative = lookahead
             raise UsageError(
-                f"--causal: the run was made with {made}, which looks into the future; train one with "
-                f"{instead}, or leave out --causal."
+                f"--causal: the run was made with {cause}, which looks into the future; train one with "
+                f"{alternative}, or leave out --causal."
             )
 
 

@@ -43,7 +43,7 @@ class RecordingPredictor:
     """Writes ``*_events.tsv``, ``*_probability.tsv``, ``*_annot.txt``, ``*_events.json`` and ``summary.tsv``.
 
     Args:
-        asked: What is asked for.
+        request: The trained network, its facts and the options.
         task: What is detected.
 
     Raises:
@@ -53,11 +53,11 @@ class RecordingPredictor:
 
     imports: tuple[str, ...] = ("mne.io", "mne.io.edf.edf")
 
-    def __init__(self, asked: PredictionRequest, task: EegTask) -> None:
-        self._model = DetectionModel.of(asked, task)
-        self._out = asked.out
-        self._export = (asked.options or PredictConfig()).export
-        if asked.causal:
+    def __init__(self, request: PredictionRequest, task: EegTask) -> None:
+        self._model = DetectionModel.of(request, task)
+        self._out = request.out
+        self._export = (request.options or PredictConfig()).export
+        if request.causal:
             self._model.check_causal()
 
     def find(self, paths: Sequence[str]) -> list[RecordingFile]:

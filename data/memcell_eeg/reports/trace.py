@@ -49,11 +49,11 @@ def read_trace(recording: Recording, pipeline: Pipeline, channels: Sequence[str]
     names = tuple(channels)
     few = replace(pipeline, channels=names, eeg=names, reference="none", phase="zero")
     signal = recording.read([c.name for c in locate(names, recording)])
-    made = tuple(
+    segments = tuple(
         (s.onset, clean(few, signal.values[:, s.start : s.stop], signal.rate))
         for s in signal.segments
     )
-    return Trace(channels=names, rate=pipeline.rate, segments=made)
+    return Trace(channels=names, rate=pipeline.rate, segments=segments)
 
 
 def envelope(

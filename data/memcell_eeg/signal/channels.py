@@ -42,11 +42,11 @@ class ChannelChoice:
         return f"channels {', '.join(self.names)} ({self.reason})"
 
 
-def choose(wanted: Sequence[str], recordings: Sequence[Recording]) -> ChannelChoice:
+def choose(requested: Sequence[str], recordings: Sequence[Recording]) -> ChannelChoice:
     """Return the channels that the words stand for in all of the recordings.
 
     Args:
-        wanted: Names, patterns (``EEG*``), alternatives (``Pz or Oz``: of each recording the first that it
+        requested: Names, patterns (``EEG*``), alternatives (``Pz or Oz``: of each recording the first that it
             has), type words, or ``"auto"``.
         recordings: At least one.
 
@@ -58,7 +58,7 @@ def choose(wanted: Sequence[str], recordings: Sequence[Recording]) -> ChannelCho
     found: list[Channel] = []
     reasons: list[str] = []
     names: dict[str, str] = {}  # a channel's name to the alternatives that it is one of
-    for word in wanted or (AUTO,):
+    for word in requested or (AUTO,):
         if word.lower() == AUTO:
             picked, reason = _automatic(recordings)
         elif word.lower() in TYPE_WORDS:
@@ -92,12 +92,12 @@ def choose(wanted: Sequence[str], recordings: Sequence[Recording]) -> ChannelCho
 
 
 def with_channels(
-    wanted: Sequence[str], recordings: Sequence[Recording], left_out: LeftOut
+    requested: Sequence[str], recordings: Sequence[Recording], left_out: LeftOut
 ) -> list[Recording]:
     """Return the recordings that by themselves have the channels that are asked for.
 
     Args:
-        wanted: As for `choose`.
+        requested: As for `choose`.
         recordings: At least one.
         left_out: Takes the others.
 
@@ -107,13 +107,13 @@ def with_channels(
     kept, lacking = [], []
     for recording in recordings:
         try:
-            choose(wanted, [recording])
+            choose(requested, [recording])
         except DataError as error:
             lacking.append((recording, str(error)))
         else:
             kept.append(recording)
     if not kept:
-        choose(wanted, recordings)
+        choose(requested, recordings)
     for recording, reason in lacking:
         left_out.add(recording, RECORDING, reason)
     return kept
@@ -171,9 +171,13 @@ def otherwise_measured(names: Sequence[str], recording: Recording) -> list[str]:
         recording: It has them all.
     """
     own = locate(names, recording)
-    said = [line for n, c in zip(names, own, strict=True) if (line := taken(n, c.name))]
+    messages = [line for n, c in zip(names, own, strict=True) if (line := taken(n, c.name))]
     where = recording.name if recording.path is None else recording.path.name
-    return [f"{where}: channel {'; '.join(said)}: not the same {_other(said)}"] if said else []
+    return (
+        [f"{where}: channel {'; '.join(messages)}: not the same {_other(messages)}"]
+        if messages
+        else []
+    )
 
 
 def _other(said: Sequence[str]) -> str:
@@ -182,19 +186,19 @@ def _other(said: Sequence[str]) -> str:
 
 
 def otherwise_measured_in(
-    wanted: Sequence[str], choice: ChannelChoice, recordings: Sequence[Recording]
+    requested: Sequence[str], choice: ChannelChoice, recordings: Sequence[Recording]
 ) -> list[str]:
     """Return the lines of `otherwise_measured` for a training: equal ones are told once.
 
     Args:
-        wanted: What was typed.
+        requested: What was typed.
         choice: What came of it.
         recordings: All that are used.
     """
     found: dict[str, list[str]] = {}
     named = [
         w
-        for w in wanted
+        for w in requested
         if w.lower() not in (AUTO, *TYPE_WORDS) and (len(alternatives(w)) > 1 or not is_pattern(w))
     ]
     for recording in recordings:
@@ -239,8 +243,8 @@ def _automatic(recordings: Sequence[Recording]) -> tuple[list[Channel], str]:
             "choose by name with --channels."
         )
     rate = Counter(c.rate for c in eeg).most_common(1)[0][0]
-    wanted = [c for c in first.channels if c.kind in ("eeg", "eog") and c.rate == rate]
-    found = _common(wanted, recordings)
+    candidates = [c for c in first.channels if c.kind in ("eeg", "eog") and c.rate == rate]
+    found = _common(candidates, recordings)
     bad = _mostly_bad(found, recordings)
     common = [c for c in found if c not in bad]
     often = "in half of the recordings or more" if len(recordings) > 1 else f"in '{first.name}'"
@@ -250,7 +254,7 @@ def _automatic(recordings: Sequence[Recording]) -> tuple[list[Channel], str]:
             "leave out the recordings that differ."
         )
     without = f", without {_named(bad)}, marked bad {often}" if bad else ""
-    picked, reason = _at_most([c for c in wanted if c not in bad], common, recordings)
+    picked, reason = _at_most([c for c in candidates if c not in bad], common, recordings)
     return picked, reason + without
 
 
@@ -268,7 +272,7 @@ def _named(channels: Sequence[Channel]) -> str:
 
 
 def _at_most(
-    wanted: Sequence[Channel], common: list[Channel], recordings: Sequence[Recording]
+    candidates: Sequence[Channel], common: list[Channel], recordings: Sequence[Recording]
 ) -> tuple[list[Channel], str]:
     """Return all that recordings have in common, or of very many a selection, and how it was made."""
     first = recordings[0]
@@ -278,7 +282,7 @@ def _at_most(
             "choose by name with --channels, or leave out the recordings that differ."
         )
     if len(common) <= MOST:
-        return common, f"auto: all EEG and EOG{_not_in_all(wanted, common, recordings)}"
+        return common, f"auto: all EEG and EOG{_not_in_all(candidates, common, recordings)}"
     regions = [c for r in REGIONS for c in common if c.kind == "eeg" and _same(r, c)]
     eog = [c for c in common if c.kind == "eog"]
     if not regions:
@@ -290,10 +294,10 @@ def _at_most(
 
 
 def _not_in_all(
-    wanted: Sequence[Channel], common: Sequence[Channel], recordings: Sequence[Recording]
+    candidates: Sequence[Channel], common: Sequence[Channel], recordings: Sequence[Recording]
 ) -> str:
     """Say which channels of the first recording are not used since another one lacks them."""
-    lost = [c for c in wanted if c not in common]
+    lost = [c for c in candidates if c not in common]
     if not lost:
         return ""
     lacking = [r.name for r in recordings if not all(_has(c, r) for c in lost)]
@@ -315,9 +319,9 @@ def _has(channel: Channel, recording: Recording) -> bool:
     return True
 
 
-def _same(wanted: str, channel: Channel) -> bool:
+def _same(requested: str, channel: Channel) -> bool:
     try:
-        return find(wanted, [channel.name], "") == 0
+        return find(requested, [channel.name], "") == 0
     except DataError:
         return False
 

@@ -37,8 +37,8 @@ def _designed(low: float, high: float, rate: float) -> NDArray[np.float64]:
 
 def delay(sections: NDArray[np.float64], frequency: float, rate: float) -> float:
     """Return the group delay in seconds at a frequency in Hz: -d(phase)/d(angular frequency)."""
-    around = np.array([frequency - 0.05, frequency + 0.05])
-    _, response = signal.sosfreqz(sections, worN=around, fs=rate)
+    frequencies = np.array([frequency - 0.05, frequency + 0.05])
+    _, response = signal.sosfreqz(sections, worN=frequencies, fs=rate)
     phase = np.unwrap(np.angle(response))
     return float(-(phase[1] - phase[0]) / (2 * np.pi * 0.1))
 

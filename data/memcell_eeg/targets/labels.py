@@ -61,15 +61,15 @@ class LabelRules:
         )
 
     def __str__(self) -> str:
-        said = [f"a step is positive when {'any part' if self.any_part else 'half'} of it is"]
+        parts = [f"a step is positive when {'any part' if self.any_part else 'half'} of it is"]
         if self.blink:
-            said.append(
+            parts.append(
                 f"positive under {self.blink:g} s is negative (beside time without a class unlabelled), "
                 f"from there to {self.min_duration:g} s unlabelled"
             )
         elif self.min_duration:
-            said.append(f"positive under {self.min_duration:g} s is unlabelled")
-        return "; ".join([*said, f"merged within {self.merge:g} s"])
+            parts.append(f"positive under {self.min_duration:g} s is unlabelled")
+        return "; ".join([*parts, f"merged within {self.merge:g} s"])
 
 
 def targets(

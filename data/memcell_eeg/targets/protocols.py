@@ -60,8 +60,8 @@ class LabelProtocol:
         return cls(name=str(facts["name"]), positive=positive, negative=negative, unlabelled=rest)
 
     def __str__(self) -> str:
-        said = [f"{k}: {_few(self._ordered(v))}" for k, v in self._groups() if v]
-        return f"protocol: {self.name} ({'; '.join(said)})"
+        classes = [f"{k}: {_few(self._ordered(v))}" for k, v in self._groups() if v]
+        return f"protocol: {self.name} ({'; '.join(classes)})"
 
     def _groups(self) -> tuple[tuple[str, frozenset[str]], ...]:
         return (
@@ -99,11 +99,11 @@ class Protocols:
         """
         return {p.name: p for p in self.named}[name]
 
-    def choose(self, asked: str, found: Iterable[Labels]) -> tuple[LabelProtocol, str]:
+    def choose(self, requested: str, found: Iterable[Labels]) -> tuple[LabelProtocol, str]:
         """Return the protocol of a data set, and what must be said about the choice (may be empty).
 
         Args:
-            asked: ``"auto"``, ``"as_labelled"`` or the name of a protocol.
+            requested: ``"auto"``, ``"as_labelled"`` or the name of a protocol.
             found: The labels of all its recordings.
         """
         labels = list(found)
@@ -117,16 +117,16 @@ class Protocols:
             unlabelled=words - positive - negative,
             order=self.classes,
         )
-        if asked == "as_labelled":
+        if requested == "as_labelled":
             return plain, ""
-        if asked == "auto":
+        if requested == "auto":
             without_class = (words & self.graded) - positive - negative
             return (self[self.usual], "") if without_class else (plain, "")
         if words & self.graded:
-            return self[asked], ""
+            return self[requested], ""
         return plain, (
-            f"--protocol {asked} does nothing here: it tells {', '.join(sorted(self.graded))} apart, and the "
-            f"labels are {', '.join(sorted(words)) or 'none'}"
+            f"--protocol {requested} has no effect here: it distinguishes {', '.join(sorted(self.graded))}, "
+            f"and the labels are {', '.join(sorted(words)) or 'none'}"
         )
 
 

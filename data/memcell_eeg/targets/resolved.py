@@ -29,7 +29,7 @@ class ResolvedLabels:
 
 def read_labels(
     recordings: Sequence[Recording],
-    asked: str,
+    requested: str,
     protocols: Protocols,
     warn: Callable[[str], object],
     left_out: LeftOut | None = None,
@@ -38,7 +38,7 @@ def read_labels(
 
     Args:
         recordings: All of a data set.
-        asked: The option ``protocol``.
+        requested: The option ``protocol``.
         protocols: What it chooses from.
         warn: Told each line of what is odd about the labels.
         left_out: Takes recordings whose labels cannot be used, and labels that cannot.
@@ -54,7 +54,9 @@ def read_labels(
             found.append((recording, recording.labels()))
         except DataError as error:
             left_out.add(recording, LABELS, str(error))
-    protocol, said = protocols.choose(asked, [labels for _, labels in found if labels is not None])
+    protocol, message = protocols.choose(
+        requested, [labels for _, labels in found if labels is not None]
+    )
     kept: list[Recording] = []
     labelled: list[Recording] = []
     for recording, labels in found:
@@ -71,7 +73,9 @@ def read_labels(
             labelled.append(recording)
         kept.append(replace(recording, labels=_Kept(labels)))
     left_out.refuse_if_nothing_is_left(labelled)
-    return ResolvedLabels(recordings=tuple(kept), protocol=protocol, notes=(said,) if said else ())
+    return ResolvedLabels(
+        recordings=tuple(kept), protocol=protocol, notes=(message,) if message else ()
+    )
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,8 @@ def transition_weights(sequence: TimeSeries, margin: float) -> NDArray[np.float3
     weights = np.zeros(sequence.n_steps, dtype=np.float32)
     segment = np.cumsum(sequence.starts)
     for last, first in zip(*changes(sequence), strict=True):
-        around = slice(max(0, last + 1 - reach), first + reach)
-        weights[around][segment[around] == segment[first]] = 1.0
+        near = slice(max(0, last + 1 - reach), first + reach)
+        weights[near][segment[near] == segment[first]] = 1.0
     weights[~sequence.labelled] = 0.0
     return weights
 

@@ -78,7 +78,7 @@ def test_the_folder_has_what_the_lines_say(asked_of, capsys, gapped, tmp_path):
     assert summary["model_id"] == "m1-carry"
     assert summary["summary"]["steps"] == len(p)
     made = asked_of(file=str(gapped.path), speed="max", out=out)
-    with pytest.raises(UsageError, match=r"night_probability\.tsv' is there already.*--out"):
+    with pytest.raises(UsageError, match=r"night_probability\.tsv' exists already.*--out"):
         stream(made.asked, MICROSLEEP)
     assert (out / "night_probability.tsv").read_bytes() == rows
 

@@ -43,11 +43,11 @@ def test_table_has_whole_rows_whatever_the_disk_took(tmp_path, limited, room):
         assert text == "a\tb\n" + "".join(f"{k}\t{k}\n" for k in range(min(i + 1, room // 4)))
     (line,) = said
     assert "No space left" in line
-    assert "goes on" in line
+    assert "continues" in line
     limited.size = 10**9
     table.add("5\t5\n")
     assert table.path.read_text() == "a\tb\n" + "".join(f"{k}\t{k}\n" for k in range(6))
-    assert "is written again; no row is lost" in said[1]
+    assert "can be written again; no row was lost" in said[1]
     assert table.close()
     assert len(said) == 2
 
@@ -77,7 +77,7 @@ def test_rows_that_never_find_room_are_counted(tmp_path, limited, monkeypatch):
         table.add(f"{i:03d}\n")
     limited.size = 10**9
     table.add("end\n")
-    assert "5 rows before that are lost" in said[-1]
+    assert "5 earlier rows were lost" in said[-1]
     assert table.path.read_text() == "a\n005\n006\n007\n008\nend\n"
     assert not table.close()
 
@@ -110,8 +110,8 @@ def test_reader_that_goes_away_is_said_once(pipe):
         output.write("2\n")
     assert output.close(), "whoever went away misses nothing"
     (line,) = said
-    assert "the reader of the output has gone" in line
-    assert "goes on" in line
+    assert "the reader of the output has closed it" in line
+    assert "continues" in line
 
 
 def test_reader_that_sleeps_holds_up_nothing_and_gets_whole_lines(pipe):
@@ -206,7 +206,7 @@ def test_stream_after_one_that_was_killed_leaves_its_files_alone(tmp_path):
     first = EventWriter("n", tmp_path, "none", "jsonl", say=said.append)
     first.begin({"rate": 128.0})
     first.alarm(1.5, 1.0, 0.75)
-    with pytest.raises(UsageError, match="another stream writes"):
+    with pytest.raises(UsageError, match="another stream is writing"):
         EventWriter("n", tmp_path, "none", "jsonl")
     for table in (first._steps, first._alarms):
         os.close(table._file)  # as when the process is killed
@@ -217,11 +217,11 @@ def test_stream_after_one_that_was_killed_leaves_its_files_alone(tmp_path):
     assert second.end({"rate": 128.0}, {"steps": 1})
     assert {n: (tmp_path / n).read_bytes() for n in before} == before
     assert (tmp_path / "n-2_probability.tsv").read_text().endswith("0.000\t0.500000\t0\n")
-    with pytest.raises(UsageError, match="is there already"):
+    with pytest.raises(UsageError, match="exists already"):
         EventWriter("n", tmp_path, "none", "jsonl")
 
 
 def test_results_of_a_prediction_are_never_taken_for_a_killed_stream(tmp_path):
     (tmp_path / "n_probability.tsv").touch()
-    with pytest.raises(UsageError, match="is there already"):
+    with pytest.raises(UsageError, match="exists already"):
         EventWriter("n", tmp_path, "none", "jsonl")

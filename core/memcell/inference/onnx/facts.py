@@ -33,7 +33,7 @@ from memcell.version import __version__
 #: How to run the file, printed after it was written. 16 lines.
 HOW_TO = """\
 import json, os
-os.environ["ORT_DISABLE_TELEMETRY"] = "1"                     # else it sends what it runs to its maker
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"                     # else it sends usage data to Microsoft
 import numpy as np, onnxruntime
 
 session = onnxruntime.InferenceSession("{path}")

@@ -73,7 +73,7 @@ class ReportedModel:
     def parts(self) -> Iterator[Part]:
         """Return tables of what it is and of its scores, and the notes that every output carries."""
         subjects = self.subjects
-        who = ", ".join(
+        subjects_by_split = ", ".join(
             f"{len(v)} {name}" for name, v in (
                 ("training", subjects.get("train", [])), ("validation", subjects.get("valid", [])),
                 ("test", subjects.get("test", [])))
@@ -86,16 +86,16 @@ class ReportedModel:
             "memory at inference": self.about.get("inference"),
             "threshold": number(self.threshold, 4),
             "trained on": self.facts.get("dataset"),
-            "subjects": who if subjects else None,
+            "subjects": subjects_by_split if subjects else None,
             "channels": ", ".join(map(str, self.facts.get("channels", ()))),
             "features": ", ".join(map(str, pipeline.get("features", ()))),
             "step": f"{pipeline['step']:g} s" if "step" in pipeline else None,
             "rate": f"{self.facts['rate']:g} Hz" if "rate" in self.facts else None,
             "normalization": pipeline.get("normalization"),
         }  # fmt: skip
-        shown = [[k, str(v)] for k, v in rows.items() if v not in (None, "", "–")]
-        if shown:
-            yield Table("Model", ["property", "value"], shown, 2)
+        properties = [[k, str(v)] for k, v in rows.items() if v not in (None, "", "–")]
+        if properties:
+            yield Table("Model", ["property", "value"], properties, 2)
         else:
             yield Paragraph("The folder does not name the model that made it.")
         scores = {k: as_float(v) for k, v in as_object(self.about.get("scores")).items()}

@@ -243,11 +243,11 @@ def by_subject(run: RunFiles, score: str, x_label: str, what: str) -> Iterator[F
     left = len(tables[0]) - len(names)
     more = f" The first {len(names)} of {len(tables[0])} subjects." if left > 0 else ""
     looks = [k for _, k in both]
-    shown = [
+    points = [
         PointRow(name=n, values=list(zip(v, looks, strict=True)))
         for n, v in zip(names, values, strict=True)
     ]
-    svg = rows(shown, x_label, f"{what} of each test subject. {listed}")
+    svg = rows(points, x_label, f"{what} of each test subject. {listed}")
     yield Figure(
         svg,
         f"{what} by test subject; dots: memory carried, squares: memory reset.{more}",
@@ -274,8 +274,8 @@ def difference(run: RunFiles) -> Iterator[Figure]:
         f"higher in {sum(v > 0 for v in known)} of {len(known)} subjects, mean "
         f"{number(float(np.mean(known)))}."
     )
-    shown = [PointRow(name=n, values=[(apart[n], 0)]) for n in names]
-    svg = rows(shown, f"difference in {name_of(run.main_score)}", words, zero=True)
+    points = [PointRow(name=n, values=[(apart[n], 0)]) for n in names]
+    svg = rows(points, f"difference in {name_of(run.main_score)}", words, zero=True)
     yield Figure(svg, words)
 
 
@@ -287,14 +287,14 @@ def staleness(run: RunFiles) -> Iterator[Part]:
             "the memory that the current parameters would compute, and its cost in loss."
         )
         return
-    wanted = (
+    plots = (
         ("lag", "S", "lag of the memory (updates)", "distance S (share of its size)",
          "Distance of carried memory from the memory that the current parameters compute, by its lag"),
         ("dL_zero", "dL_stale", "gain of memory (nats)", "cost of staleness (nats)",
          "Cost of staleness in loss against the gain of memory; negative values are noise"),
     )  # fmt: skip
     figures = []
-    for x_name, y_name, x_label, y_label, words in wanted:
+    for x_name, y_name, x_label, y_label, words in plots:
         pairs = [(v[x_name], v[y_name]) for v in run.staleness if x_name in v and y_name in v]
         if not pairs:
             continue

@@ -110,9 +110,11 @@ def _memory(run: RunFiles) -> list[Figure]:
 
 
 def _glossary(run: RunFiles) -> list[str]:
-    shown = {n for r in run.rows for n in r.scores}
+    defined = {n for r in run.rows for n in r.scores}
     return [
-        f"{capital(name_of(n))}: {words}" for n, words in MEANING.items() if n in shown or not shown
+        f"{capital(name_of(n))}: {words}"
+        for n, words in MEANING.items()
+        if n in defined or not defined
     ]
 
 

@@ -58,10 +58,10 @@ def setup(run: RunFiles) -> Table | Paragraph:
         ("chosen by cross-validation", _chosen(run)),
         ("seed", training.get("seed")),
     ]  # fmt: skip
-    shown = [[k, str(v)] for k, v in rows if v not in (None, "", "None")]
-    if not shown:
+    properties = [[k, str(v)] for k, v in rows if v not in (None, "", "None")]
+    if not properties:
         return Paragraph("The folder does not describe the run.")
-    return Table("Network, training and data", ["property", "value"], shown, 2)
+    return Table("Network, training and data", ["property", "value"], properties, 2)
 
 
 def _by(split: object) -> str:
@@ -88,10 +88,10 @@ def _units(network: dict[str, object]) -> str:
 
 
 def _who(names: list[str]) -> str:
-    shown = ", ".join(map(str, names[:12])) + (
+    listed = ", ".join(map(str, names[:12])) + (
         f" and {len(names) - 12} more" if len(names) > 12 else ""
     )
-    return f"{len(names)} subject{'' if len(names) == 1 else 's'}: {shown}" if names else "none"
+    return f"{len(names)} subject{'' if len(names) == 1 else 's'}: {listed}" if names else "none"
 
 
 def _feature_words(facts: dict[str, object], pipeline: dict[str, object]) -> str:
@@ -149,11 +149,11 @@ def score_notes(run: RunFiles) -> Listing | None:
 
 def _with_interval(row: ScoreRow, score: str) -> str:
     digits = digits_of(score)
-    shown = number(row.get(score), digits)
+    text = number(row.get(score), digits)
     if score not in row.intervals:
-        return shown
+        return text
     low, high = (number(v, digits) for v in row.intervals[score])
-    return with_interval(shown, low, high)
+    return with_interval(text, low, high)
 
 
 def all_scores(run: RunFiles) -> Table:
