@@ -134,6 +134,16 @@ def test_another_comparison_is_not_written_over(copied, capfd, args, words):
     assert (copied / "comparison.json").read_bytes() == before
 
 
+def test_a_value_that_no_comparison_has_is_named_with_its_file(copied, capfd):
+    file = copied / "comparison.json"
+    file.write_text(file.read_text().replace('"reset"', f'"{"9" * 300}"'))
+    assert run([*SMALL, "--out", str(copied)]) == 2
+    said = capfd.readouterr().err
+    assert "comparison.json" in said
+    assert "9" * 70 in said
+    assert len(said) < 700
+
+
 def test_a_comparison_of_a_memcell_that_knew_fewer_options_goes_on(copied, whole, capfd):
     plan = json.loads((copied / "comparison.json").read_text())
     del plan["base"]["training"]["order_seed"]

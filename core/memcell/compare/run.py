@@ -17,6 +17,7 @@ from memcell.compare.prepared import forget_prepared
 from memcell.compare.records import RunRecord
 from memcell.errors import MemcellError
 from memcell.files.atomic import locked, make_folder
+from memcell.files.reading import refusing
 from memcell.interrupt import Interrupted
 from memcell.jobs import Mode, Outcome, Working, run_tasks
 from memcell.plugins import Registry
@@ -68,7 +69,8 @@ def compare(
     old = folder.read()
     if old is not None:
         axes, seeds = merged(plan, old, out)
-        plan = plan_of(plan.app, plan.base, axes, seeds, registry, plan.target_loss)
+        with refusing(folder.plan):  # what was typed was understood already
+            plan = plan_of(plan.app, plan.base, axes, seeds, registry, plan.target_loss)
     make_folder(out)
     for line in dict.fromkeys(line for c in plan.configs for line in concerns(c, registry)):
         say(line)

@@ -138,10 +138,11 @@ def _named(path: Path) -> Iterator[None]:
         kind = DiskError if error.errno in _OF_THE_DISK else MemcellError
         raise kind(f"cannot write '{path}': {error.strerror or error}") from error
     except UnicodeEncodeError as error:
-        around = str(error.object)[max(0, error.start - 30) : error.end + 30]
+        before, after = error.object[: error.start], error.object[error.start :]
+        line = before.rpartition("\n")[2] + after.partition("\n")[0]
         raise MemcellError(
-            f"cannot write '{path}': {around!r} holds a name that is no text in UTF-8; rename the file or "
-            "folder, or set a UTF-8 locale (LC_ALL=C.UTF-8)"
+            f"cannot write '{path}': {line[:200]!r} holds a name that is no text in UTF-8; rename the file "
+            "or folder, or set a UTF-8 locale (LC_ALL=C.UTF-8)"
         ) from error
 
 
