@@ -118,8 +118,8 @@ def test_reliability_by_hand_with_weights_undone() -> None:
     y = np.array([0, 0, 0, 1, 1])
     bins = reliability(DecidedSteps.decided(y, np.array([0.5, 0.5, 0.5, 0.5, 1.0]), 0.5, 9.0))
     assert (bins[1].count, bins[1].observed) == (4, 0.25)  # .5 under odds of 9 is .1
-    assert bins[1].said == pytest.approx(0.1)
-    assert (bins[9].count, bins[9].said, bins[9].observed) == (1, 1, 1)
+    assert bins[1].predicted == pytest.approx(0.1)
+    assert (bins[9].count, bins[9].predicted, bins[9].observed) == (1, 1, 1)
     assert np.isnan(bins[5].observed)
 
 

@@ -225,8 +225,8 @@ class _Resolving:
                 self.base[name] = {**self.base.get(name, {}), **values}
                 # the sections of a kind that is varied are its values' own
                 for one in self.kinds.get(name, []):
-                    if made := self.sections.get((name, str(one))):
-                        made[name] = {**made[name], **values}
+                    if section := self.sections.get((name, str(one))):
+                        section[name] = {**section[name], **values}
 
     def _try(self, read: Callable[[], T]) -> T | None:
         try:

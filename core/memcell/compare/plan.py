@@ -140,10 +140,10 @@ def _of_runs(
     sections = {k: v for k, v in base.items() if isinstance(v, Mapping)}
     sections["training"] = training
     if any(field.name == TUNE for field in fields_of(registry.get("app", app).config_type())):
-        asked = sections.get(app, {}).get(TUNE, "none")
-        if asked != "none":
+        tuning = sections.get(app, {}).get(TUNE, "none")
+        if tuning != "none":
             raise UsageError(
-                f"--tune {asked}: the runs of a comparison have the settings that it compares, and none are "
+                f"--tune {tuning}: the runs of a comparison have the settings that it compares, and none are "
                 "chosen for them; leave it out, or type --tune none"
             )
         sections[app] = {**sections.get(app, {}), TUNE: "none"}

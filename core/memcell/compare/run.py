@@ -222,13 +222,13 @@ class _Comparing:
             self.say(f"{axis.name}: {', '.join(axis.values)}")
         seeds = plan.seeds
         run = list(range(seeds[0], seeds[0] + len(seeds))) == list(seeds)
-        shown = (
+        axes_text = (
             f"{seeds[0]} to {seeds[-1]}" if run and len(seeds) > 1 else ", ".join(map(str, seeds))
         )
         before = f"; {done} of them are done" if done else ""
         settings = len(plan.configs)
         self.say(
-            f"{counted(settings, 'setting')} x {counted(len(seeds), 'seed')} ({shown}) = "
+            f"{counted(settings, 'setting')} x {counted(len(seeds), 'seed')} ({axes_text}) = "
             f"{counted(n, 'run')}{before}"
         )
 

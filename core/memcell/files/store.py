@@ -114,14 +114,14 @@ class DiskStore:
             OSError: The folder cannot be written, or the disk is full.
         """
         with tempfile.TemporaryDirectory(dir=self.folder, prefix=self.workspace) as work:
-            made = Path(work) / f"unit.{kind}"
-            build(made)
+            staged = Path(work) / f"unit.{kind}"
+            build(staged)
             if self.mode is not None:
-                made.chmod(self.mode)
-            with made.open("rb") as file:
+                staged.chmod(self.mode)
+            with staged.open("rb") as file:
                 digest = _of_file(file)
             path = self.folder / f"{key}-{digest[:_DIGITS]}.{kind}"
-            made.replace(path)
+            staged.replace(path)
             header: dict[str, Any] = {"sha256": digest}
             if about is not None:
                 header |= {"about": about, "about_sha256": _of_json(about)}

@@ -139,7 +139,7 @@ class _Start:
     def __call__(self) -> LocalCluster:
         with _interrupts_kept_out():
             start_server(("distributed.nanny", *self.mode.imports), _usual_environment())
-            made = LocalCluster(
+            cluster = LocalCluster(
                 n_workers=self.mode.jobs,
                 threads_per_worker=1,
                 processes=True,
@@ -155,8 +155,8 @@ class _Start:
                 death_timeout=START,
             )
         if self.given_up.is_set():
-            made.close()
-        return made
+            cluster.close()
+        return cluster
 
 
 def _workers() -> set[BaseProcess]:
@@ -235,13 +235,13 @@ def own_security() -> Security:
         UsageError: The package that makes keys is not installed.
     """
     try:
-        made: Security = Security.temporary()
+        security: Security = Security.temporary()
     except ImportError:
         raise UsageError(
             "--jobs encrypts what its processes say to each other, which needs the package cryptography: "
             "pip install 'memcell-rnn[cluster]', or leave --jobs out"
         ) from None
-    return made
+    return security
 
 
 def _private_folder() -> tempfile.TemporaryDirectory[str]:

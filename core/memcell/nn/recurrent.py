@@ -106,17 +106,17 @@ class Recurrent(nn.Module):
         make_norm, norm_origin = _normalizers(normalizer, dict(normalizer_options or {}))
         layers, width, origins = [], input_size, [norm_origin]
         for _ in range(num_layers):
-            made, origin = _cell(cell, width, hidden_size, num_layers, dict(cell_options or {}))
+            built, origin = _cell(cell, width, hidden_size, num_layers, dict(cell_options or {}))
             if not isinstance(cell, Cell):
-                made.reset_parameters(
+                built.reset_parameters(
                     {
                         "input": initializer(input_init, hidden_size, None),
                         "recurrent": initializer(recurrent_init, hidden_size, None),
                     }
                 )
             origins.append(origin)
-            layers.append(Layer(made, make_norm, backend))
-            width = made.output_size
+            layers.append(Layer(built, make_norm, backend))
+            width = built.output_size
         self.stack = RecurrentStack(layers, dropout)
         foreign = " with ".join(dict.fromkeys(origin for origin in origins if origin))
         if foreign:
@@ -282,7 +282,7 @@ class Recurrent(nn.Module):
         _refuse_what_is_not_offered(layer.bias, layer.proj_size, layer.bidirectional)
         weight = layer.weight_ih_l0
         assert isinstance(weight, Tensor)
-        made = cls(
+        converted = cls(
             name,
             layer.input_size,
             layer.hidden_size,
@@ -293,10 +293,10 @@ class Recurrent(nn.Module):
             dtype=weight.dtype,
             **options,
         )
-        for i, ours in enumerate(made.stack.each):
+        for i, ours in enumerate(converted.stack.each):
             parts = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
             ours.cell.load_torch(tuple(getattr(layer, f"{part}_l{i}") for part in parts))
-        return made.train(layer.training)
+        return converted.train(layer.training)
 
     def to_torch(self) -> nn.RNNBase:
         """Return torch's own layer with these weights.
@@ -315,7 +315,7 @@ class Recurrent(nn.Module):
             )
         like = self._like()
         make: Any = _TORCH[first.name]
-        made: nn.RNNBase = make(
+        module: nn.RNNBase = make(
             self.input_size,
             self.hidden_size,
             self.num_layers,
@@ -329,8 +329,8 @@ class Recurrent(nn.Module):
                 assert form is not None
                 names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
                 for name, tensor in zip(names, form.weights, strict=True):
-                    getattr(made, f"{name}_l{i}").copy_(tensor)
-        return made.train(self.training)
+                    getattr(module, f"{name}_l{i}").copy_(tensor)
+        return module.train(self.training)
 
 
 def _masks(x: Tensor, age: Tensor, resets: Tensor | None, mask: Tensor | None) -> StepMasks:
@@ -392,10 +392,10 @@ def _cell(
     if not isinstance(cell, str):
         raise ValueError(f"cell is {cell!r}; expected a name, a class of cells, or a cell")
     entry = default_registry().get("cell", cell)
-    made = entry.build(width, hidden, entry.config(options))
-    if not isinstance(made, Cell):
-        raise UsageError(f"{entry.origin} built a {type(made).__name__}; expected a Cell")
-    return made, "" if entry.built_in else entry.origin
+    built = entry.build(width, hidden, entry.config(options))
+    if not isinstance(built, Cell):
+        raise UsageError(f"{entry.origin} built a {type(built).__name__}; expected a Cell")
+    return built, "" if entry.built_in else entry.origin
 
 
 def _normalizers(
@@ -433,5 +433,5 @@ class _OfEntry:
         self.entry, self.config = entry, config
 
     def __call__(self, width: int) -> Normalizer:
-        made: Normalizer = self.entry.build(width, self.config)
-        return made
+        normalizer: Normalizer = self.entry.build(width, self.config)
+        return normalizer

@@ -214,8 +214,8 @@ def rows(
     else:
         least = min([*known, budget])
         area = Area(canvas, place, (0.8 * least, 1.9 * budget), (0, len(found)), logarithmic=True)
-        shown = [v for v in log_ticks(least, budget, 4) if v <= 1.05 * budget]
-        area.axes(x_label, x_ticks=shown, y_ticks=(), write="{:.0f}".format)
+        ticks = [v for v in log_ticks(least, budget, 4) if v <= 1.05 * budget]
+        area.axes(x_label, x_ticks=ticks, y_ticks=(), write="{:.0f}".format)
         area.rule(x=1.25 * budget, dash="1 3")
         never = float(area.at_x(1.55 * budget))
         canvas.text(never, above + place[3] + 17, "never", "middle", SOFT)

@@ -127,12 +127,12 @@ def _folder_of_process(reason: str) -> Path:
     global _own_folder
     with _lock:
         if _own_folder is None:
-            made = Path(tempfile.mkdtemp(prefix="memcell-native-"))
-            atexit.register(_remove, made, os.getpid())
-            against = reason_against(made)
+            folder = Path(tempfile.mkdtemp(prefix="memcell-native-"))
+            atexit.register(_remove, folder, os.getpid())
+            against = reason_against(folder)
             if against:
                 raise Distrusted(f"{reason}; nor is there a safe temporary folder: {against}")
-            _own_folder = made
+            _own_folder = folder
             warnings.warn(
                 f"compiled code is not kept, and made anew by each process: {reason}. Set XDG_CACHE_HOME to "
                 "a folder that you alone can write to, below folders of yours or of the system",

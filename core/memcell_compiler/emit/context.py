@@ -55,15 +55,15 @@ class Context:
         """Order a program and name its memory."""
         schedule = Schedule(program)
         plan = StoragePlan(schedule)
-        made = cls(program, schedule, plan, ProgramMemory(program, schedule, plan), timed=timed)
+        context = cls(program, schedule, plan, ProgramMemory(program, schedule, plan), timed=timed)
         for added in program.added:
             offset = 0
             for tile in added.tiles:
                 if isinstance(tile, ColumnRange):
-                    made.added.setdefault(tile, []).append((added, offset))
+                    context.added.setdefault(tile, []).append((added, offset))
                 offset += tile.width
-        made._declare()
-        return made
+        context._declare()
+        return context
 
     def matrix(self, value: Value) -> str:
         """Return the name of a product's packed weight."""

@@ -131,28 +131,28 @@ class Builder:
     def batch_sum(self, tiles: Tiles, cuts: set[int]) -> Tiles:
         """Sum over the lanes, piece by piece."""
         edges = sorted({0, width_of(tiles), *cuts})
-        made: list[Operand] = []
+        operands: list[Operand] = []
         for start, stop in itertools.pairwise(edges):
             for tile in cut(tiles, start, stop):
                 if isinstance(tile, Number) or not tile.value.rows:
                     times: Tiles = (Number(1.0, lanes_power=1),)
-                    made += self.pointwise("mul", [(tile,), times], set())
+                    operands += self.pointwise("mul", [(tile,), times], set())
                     continue
                 value = Value(Op.BATCHSUM, tile.width, False, args=(tile,))
-                made.append(ColumnRange(self._value(("batchsum", tile), value), 0, tile.width))
-        return tuple(made)
+                operands.append(ColumnRange(self._value(("batchsum", tile), value), 0, tile.width))
+        return tuple(operands)
 
     def gather(self, table: Value, index: Tiles, columns: int, cuts: set[int]) -> Tiles:
         """Take a row of a table for each lane."""
         edges = sorted({0, columns, *cuts})
-        made: list[Operand] = []
+        operands: list[Operand] = []
         for start, stop in itertools.pairwise(edges):
             key = ("gather", table, index, start, stop)
             value = Value(
                 Op.GATHER, stop - start, True, str(columns), index, table=table, offset=start
             )
-            made.append(ColumnRange(self._value(key, value), 0, stop - start))
-        return tuple(made)
+            operands.append(ColumnRange(self._value(key, value), 0, stop - start))
+        return tuple(operands)
 
     def lookup(self, source: Tiles, index: Tiles) -> Tiles:
         """Take a row of a row value for each lane."""

@@ -207,15 +207,15 @@ def _picked(tiles: Tiles, columns: np.ndarray) -> list[Operand]:
     starts = np.cumsum([0, *(t.width for t in tiles)])
     which = np.searchsorted(starts, columns, side="right") - 1
     edges = [0, *(np.flatnonzero(np.diff(which)) + 1).tolist(), len(columns)]
-    made: list[Operand] = []
+    operands: list[Operand] = []
     for low, high in itertools.pairwise(edges):
         tile = tiles[int(which[low])]
         if isinstance(tile, Number):
-            made.append(Number(tile.value, tile.lanes_power, high - low))
+            operands.append(Number(tile.value, tile.lanes_power, high - low))
             continue
         local = columns[low:high] - starts[which[low]]
-        made += fitted(tile.value, tile.columns()[local])
-    return made
+        operands += fitted(tile.value, tile.columns()[local])
+    return operands
 
 
 def only_leaf(tiles: Tiles) -> ColumnRange | None:

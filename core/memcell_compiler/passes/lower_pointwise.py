@@ -70,19 +70,23 @@ def _operand(low: Lowering, node: fx.Node, position: int, plain: bool) -> Tiles:
 
 
 def _check_types(low: Lowering, node: fx.Node, name: str) -> None:
-    made, taken = dtype_of(node), [dtype_of(a) for a in node.all_input_nodes]
-    if name == "copy" and not made.is_floating_point and any(t.is_floating_point for t in taken):
-        raise Unsupported(f"{operation_name(node)} from {taken[0]} to {made}")
-    floats = {t for t in (made, *taken) if t.is_floating_point}
-    if any(t.is_complex for t in (made, *taken)):
+    result, arguments = dtype_of(node), [dtype_of(a) for a in node.all_input_nodes]
+    if (
+        name == "copy"
+        and not result.is_floating_point
+        and any(t.is_floating_point for t in arguments)
+    ):
+        raise Unsupported(f"{operation_name(node)} from {arguments[0]} to {result}")
+    floats = {t for t in (result, *arguments) if t.is_floating_point}
+    if any(t.is_complex for t in (result, *arguments)):
         raise Unsupported(
             f"{operation_name(node)} of complex numbers, which generated C has not: keep real and imaginary "
             "part as two real tensors"
         )
     if len(floats) > 1:
         raise Unsupported(f"{operation_name(node)} mixes {', '.join(sorted(map(str, floats)))}")
-    if name in ("and", "or", "not") and made != torch.bool:
-        raise Unsupported(f"{operation_name(node)} on {made}")
+    if name in ("and", "or", "not") and result != torch.bool:
+        raise Unsupported(f"{operation_name(node)} on {result}")
 
 
 @lowers(aten.clamp.default, aten.clamp_min.default, aten.clamp_max.default)

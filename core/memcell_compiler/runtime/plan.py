@@ -59,9 +59,9 @@ class NativePlan:
             Unsupported: Either cannot be had: said now, for in backward nothing else can run instead.
         """
         begin_program((self.written["backward"].source,), self.dtype, self.target)
-        made = self._runner("forward", INPUT_ROWS)
+        runner = self._runner("forward", INPUT_ROWS)
         _ = self.backward
-        return made
+        return runner
 
     @functools.cached_property
     def backward(self) -> Runner:
@@ -163,9 +163,9 @@ def _planned(
 def _written(program: Program, layout: ArrayLayout) -> Written:
     """Write a program and verify it."""
     with _faults_of(f"its {program.name} loop could not be written"):
-        made = write(program)
-    verify(program, made.source, made.arrays, made.mixes, layout.output_state)
-    return made
+        written = write(program)
+    verify(program, written.source, written.arrays, written.mixes, layout.output_state)
+    return written
 
 
 @contextmanager

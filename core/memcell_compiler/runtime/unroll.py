@@ -241,8 +241,8 @@ def fixed_buffers(
     if layout.before.results:
         with torch.no_grad():
             given = {n: t.detach() for n, t in {**owners, **buffers}.items()}
-            made = layout.before([], {n: given[n] for n in layout.before.parameters})
-        found |= {c: t.view_as(t) for c, t in made.items()}
+            computed = layout.before([], {n: given[n] for n in layout.before.parameters})
+        found |= {c: t.view_as(t) for c, t in computed.items()}
     return {c: t.to(plan.dtype).contiguous() for c, t in found.items()}
 
 

@@ -342,6 +342,6 @@ def _all_values(program: Program) -> list[Value]:
 def _copied(buffer: Buffer) -> Buffer:
     if isinstance(buffer, Weight):
         return buffer
-    made = Buffer(buffer.name, buffer.data.copy(), False)
-    made.written[:] = buffer.written
-    return made
+    copy = Buffer(buffer.name, buffer.data.copy(), False)
+    copy.written[:] = buffer.written
+    return copy

@@ -122,9 +122,9 @@ def _unquoted(path: Path, text: str) -> str:
         content = ""
     names = {path.name, path.stem, str(path), str(path.absolute())}
 
-    def shown(match: re.Match[str]) -> str:
+    def replacement(match: re.Match[str]) -> str:
         quoted = match[1] or match[2] or ""
         own = len(quoted) > 2 and quoted not in names and quoted in content
         return "'…'" if own and not (path.parent / Path(quoted).name).exists() else match[0]
 
-    return _QUOTED.sub(shown, text)
+    return _QUOTED.sub(replacement, text)

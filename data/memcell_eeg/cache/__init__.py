@@ -1,4 +1,4 @@
-"""Features kept on disk from one run to the next: what decides them (`key`), and the folder (`store`)."""
+"""Cache of features on disk: the key of a recording (`key`), and the cache (`features`)."""
 
 from memcell_eeg.cache.features import FeatureCache
 

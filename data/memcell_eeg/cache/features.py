@@ -1,4 +1,4 @@
-"""Sequences of recordings, their features taken from the cache where they were made before.
+"""Sequences of recordings with cached features.
 
 What comes from the cache equals what is made anew, bit for bit; targets never come from it.
 """
@@ -31,7 +31,7 @@ _STAND_INS = ("\ue000", "\ue001", "\ue002", "\ue003")
 
 
 class FeatureCache:
-    """Makes sequences, and keeps their features.
+    """Computes the sequences of recordings and caches their features.
 
     Args:
         folder: Where; None keeps none.
@@ -45,7 +45,7 @@ class FeatureCache:
 
     @classmethod
     def of(cls, option: str) -> FeatureCache:
-        """Return the cache that ``--cache`` asks for: ``"off"``, ``"default"`` or a folder.
+        """Return the cache for ``--cache``: ``"off"``, ``"default"`` or a folder.
 
         Raises:
             UsageError: An empty name was typed.
@@ -106,7 +106,7 @@ class FeatureCache:
         return replace(unlabelled, targets=targets(labels, entry.times, entry.step_seconds, rules))
 
     def summary(self) -> str:
-        """Return in one line what was kept where; empty where there is nothing to say."""
+        """Return a line on what was cached and where; empty if nothing was."""
         if self.folder is None or self.taken + self.made == 0:
             return ""
         if self._problem:
@@ -154,7 +154,7 @@ def _names(recording: Recording) -> tuple[str, ...]:
 
 
 def _nameless(line: str, recording: Recording) -> str:
-    """Return a line without the names of file, recording and subject: a cache copies none."""
+    """Return a line without the names of file, recording and subject, which are not cached."""
     for name, stand_in in zip(_names(recording), _STAND_INS, strict=True):
         line = line.replace(name, stand_in) if name else line
     return line

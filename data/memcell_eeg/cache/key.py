@@ -1,4 +1,4 @@
-"""What decides the features of a recording, as a digest: where anything of it changes, they are made anew.
+"""Cache key of a recording's features: a digest of everything that they depend on.
 
 The file (its place, size, times and number on the disk, and what its reader goes by), the whole
 pipeline, the versions of the libraries, the source of the two packages that make features, and the
@@ -33,7 +33,7 @@ LIBRARIES = ("numpy", "scipy", "mne")
 
 
 def key_of(recording: Recording, pipeline: Mapping[str, Any]) -> str | None:
-    """Return 64 hexadecimal digits, or None for a recording that cannot be told from another.
+    """Return the key, 64 hexadecimal digits; None for a recording that cannot be identified.
 
     Args:
         recording: Its ``fingerprint`` is needed: without one nobody knows when it has changed.
@@ -58,7 +58,7 @@ def key_of(recording: Recording, pipeline: Mapping[str, Any]) -> str | None:
 
 
 def _stamps(path: Path) -> list[list[Any]]:
-    """Return where a file and those that belong to it are, and what the disk says of them.
+    """Return path, size and time of a file and of the files that belong to it.
 
     The time of the last change of a file's entry (``st_ctime``) cannot be set by hand, so a file that was
     replaced by one of the same size and date is noticed.
@@ -84,7 +84,7 @@ def _made_with() -> dict[str, Any]:
 
 
 def _extractors(words: Sequence[str]) -> dict[str, Any]:
-    """Return which versions of plugins make features, and digests of their packages; nothing for our own."""
+    """Return versions and package digests of the plugins that compute features; none for built-in ones."""
     found = {}
     for entry in map(entry_of, words):
         if entry.spec.name not in BUILT_IN:
@@ -101,7 +101,7 @@ def _version(name: str) -> str:
 
 
 def _source_digest() -> str:
-    """Return a digest of every line of the packages that read recordings and make features."""
+    """Return a digest of the source of the packages that read recordings and compute features."""
     import memcell_data
 
     return _digest([Path(str(memcell_data.__file__)).parent, Path(__file__).parents[1]])

@@ -1,1 +1,1 @@
-"""Predictions as files: EDF+, tables, one row a recording."""
+"""Export of predictions: EDF+ files, tables and a summary."""

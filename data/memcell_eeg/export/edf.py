@@ -1,4 +1,4 @@
-"""A recording with what was detected in it, as one EDF+ file that opens in any viewer.
+"""Export of a recording with its detected events as an EDF+ file for any viewer.
 
 It holds the channels that were used, at the recording's own rate and in microvolts; the probability of each
 sample's step as one more channel of that rate, in percent (a channel of another rate would be resampled by
@@ -47,7 +47,7 @@ class StepProbabilities:
     def push(
         self, p: NDArray[np.float64], times: NDArray[np.float64], starts: NDArray[np.bool_]
     ) -> None:
-        """Take the next steps; as `memcell_eeg.scores.detector.EventDetector.push`."""
+        """Add the next steps; as `memcell_eeg.scores.detector.EventDetector.push`."""
         firsts = np.flatnonzero(starts).tolist()
         cuts = [0, *(f for f in firsts if f), len(p)]
         for a, b in pairwise(cuts):
@@ -56,14 +56,14 @@ class StepProbabilities:
             self._last.append(p[a:b].astype(np.float32))
 
     def of(self, onset: float) -> NDArray[np.float32]:
-        """Return the probabilities of the segment that begins at ``onset``; empty where it has no step."""
+        """Return the probabilities of the segment that begins at ``onset``; empty if it has no step."""
         parts = self._segments.get(onset, [])
         return np.concatenate(parts) if parts else np.empty(0, dtype=np.float32)
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Plan:
-    """What the file will be.
+    """The layout of the file.
 
     Args:
         rate: Hz.
@@ -93,7 +93,7 @@ class _Plan:
         return np.concatenate(parts)
 
     def filled(self) -> list[Interval]:
-        """Return what has to be filled up."""
+        """Return the padded parts."""
         n, rate = self.samples, self.rate
         return [
             Interval(onset=onset + length / rate, duration=(-length % n) / rate, label=FILLED)
@@ -197,7 +197,7 @@ def _records(
 def _whole(
     values: NDArray[np.float64], p: NDArray[np.float32], first: int, n: int, width: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return samples that fill their last record, and the probability of each."""
+    """Return samples padded to complete records, and the probability of each."""
     missing = -values.shape[1] % n
     if missing:
         values = np.concatenate([values, np.repeat(values[:, -1:], missing, axis=1)], axis=1)

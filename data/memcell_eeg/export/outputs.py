@@ -1,4 +1,4 @@
-"""The files that a prediction leaves: events, probabilities, annotations, a sidecar, and one summary.
+"""Result files of a prediction: events, probabilities, annotations, a sidecar, and a summary.
 
 ``NAME_events.tsv`` has the columns of a BIDS events file (``onset``, ``duration`` in seconds from the
 recording's first sample, ``trial_type``) and each event's largest and mean probability.
@@ -55,32 +55,32 @@ PROBABILITY_HEADER = "onset\tprobability\tstate\n"
 
 
 def events_path(out: Path, name: str) -> Path:
-    """Return where a recording's events are written."""
+    """Return the path of a recording's events."""
     return out / f"{name}_events.tsv"
 
 
 def probability_path(out: Path, name: str) -> Path:
-    """Return where a recording's probabilities are written."""
+    """Return the path of a recording's probabilities."""
     return out / f"{name}_probability.tsv"
 
 
 def annotations_path(out: Path, name: str) -> Path:
-    """Return where a recording's events are written for MNE."""
+    """Return the path of a recording's events in MNE's format."""
     return out / f"{name}_annot.txt"
 
 
 def edf_path(out: Path, name: str) -> Path:
-    """Return where a recording is exported with its events."""
+    """Return the path of the EDF+ export of a recording."""
     return out / f"{name}_detected.edf"
 
 
 def sidecar_path(out: Path, name: str) -> Path:
-    """Return where it is written what the results come from."""
+    """Return the path of the sidecar, which records the origin of the results."""
     return out / f"{name}_events.json"
 
 
 def write_events(path: Path, events: Sequence[DetectedEvent], label: str) -> None:
-    """Write one row an event, ``label`` its type."""
+    """Write one row per event, of type ``label``."""
     rows = [
         f"{e.onset:.3f}\t{e.duration:.3f}\t{label}\t{e.highest:.6f}\t{e.mean:.6f}" for e in events
     ]
@@ -122,7 +122,7 @@ def joined_by_mne(path: Path | None) -> tuple[tuple[float, float], ...]:
 def add_probabilities(
     file: Growing, times: NDArray[np.float64], p: NDArray[np.float64], threshold: float
 ) -> None:
-    """Add one row a step: its onset in seconds, probability, and 1 from the threshold on."""
+    """Add one row per step: onset in seconds, probability, and 1 at the threshold or above."""
     if len(p):
         file.write(probability_rows(times, p, p >= threshold))
 
@@ -130,14 +130,14 @@ def add_probabilities(
 def write_sidecar(
     path: Path, origin: Mapping[str, Any], record: Mapping[str, Any], label: str
 ) -> None:
-    """Write what the results come from, and their row of the summary."""
+    """Write the origin of the results, and their row of the summary."""
     levels = {"Levels": {label: "Detected at every step of the event"}}
     content = {**_BIDS, "trial_type": levels, "GeneratedBy": dict(origin), "Summary": dict(record)}
     write_atomic(path, json.dumps(content, indent=2) + "\n")
 
 
 def read_sidecar(path: Path) -> dict[str, Any] | None:
-    """Return what `write_sidecar` wrote, or None where there is no such file or it is another's."""
+    """Return what `write_sidecar` wrote, or None if there is no such file or it has another origin."""
     try:
         content = read_object(path)
     except MemcellError:
@@ -147,7 +147,7 @@ def read_sidecar(path: Path) -> dict[str, Any] | None:
 
 
 def write_summary(out: Path, records: Sequence[Mapping[str, Any]]) -> None:
-    """Write one row a recording, failed ones with the reason; a rerun leaves the same bytes."""
+    """Write one row per recording, failed ones with the reason; a rerun writes the same bytes."""
     rows = [[_cell(_shown(r, c)) for c in COLUMNS] for r in records]
     write_atomic(out / SUMMARY, table([COLUMNS, *rows]))
 
@@ -187,7 +187,7 @@ def _write(path: Path, header: str, rows: Sequence[str]) -> None:
 def probability_rows(
     times: NDArray[np.float64], p: NDArray[np.float64], positive: NDArray[np.bool_]
 ) -> bytes:
-    r"""Return a line a step: onset in seconds (3 places), probability (6 places), 0 or 1; with tabs between.
+    r"""Return a tab-separated line per step: onset (s, 3 decimals), probability (6 decimals), 0 or 1.
 
     All at once: a night has 144,000 steps, one by one 0.2 s of work.
 
@@ -222,7 +222,7 @@ def probability_rows(
 
 
 def _add_digits(lines: NDArray[np.uint8], values: NDArray[np.int64], columns: range) -> None:
-    """Add the digits of values to columns of zeros, the last digit first."""
+    """Write the decimal digits of values into columns, the last digit first."""
     left = values.astype(np.uint32) if values.max() < 2**32 else values
     for column in columns:
         tens = left // 10

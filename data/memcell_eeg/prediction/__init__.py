@@ -1,1 +1,1 @@
-"""A trained detector over any number of recordings."""
+"""Predictions of a trained detector for recordings."""

@@ -1,4 +1,4 @@
-"""The options that ``memcell predict`` has for an EEG detector beside the engine's."""
+"""Options of ``memcell predict`` for an EEG detector, in addition to those of the engine."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from memcell_data.units import TYPED
 
 @dataclass(frozen=True, kw_only=True)
 class PredictConfig:
-    """How recordings are read, and what else is written of each."""
+    """Options for reading recordings and for additional result files."""
 
     export: tuple[str, ...] = option(
         (),

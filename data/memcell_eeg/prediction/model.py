@@ -1,4 +1,4 @@
-"""What a prediction needs of a run besides the network: all of it comes from the run's facts."""
+"""The settings of a trained model that a prediction needs, from the facts of its run."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from memcell_eeg.task import EegTask
 
 @dataclass(frozen=True, kw_only=True)
 class DetectionModel:
-    """A run's way from a recording to events.
+    """Everything that leads from a recording to events: features, threshold and event rules.
 
     Args:
         model_id: Tells one trained model and inference policy from another.
@@ -53,7 +53,7 @@ class DetectionModel:
 
     @classmethod
     def of(cls, request: PredictionRequest, task: EegTask) -> DetectionModel:
-        """Return what the facts say.
+        """Return the model that the facts describe.
 
         Raises:
             UsageError: They are not of a run of the application, or lack ``model_id``.
@@ -81,7 +81,7 @@ class DetectionModel:
         )
 
     def origin(self, source: RecordingFile, recording: Recording) -> dict[str, Any]:
-        """Return what results come from: where it differs they are made anew."""
+        """Return the origin of results; results of another origin are computed again."""
         return {
             "Name": f"memcell {self.task.name}",
             "model_id": self.model_id,
@@ -93,7 +93,7 @@ class DetectionModel:
         }
 
     def channels_of(self, recording: Recording) -> Sequence[Channel]:
-        """Return the recording's own channels for the model's.
+        """Return the recording's channels that correspond to the model's.
 
         Raises:
             DataError: It lacks one; names those of the model.
@@ -109,7 +109,7 @@ class DetectionModel:
             raise DataError(f"{error}{trained_on(pipeline.channels)}") from error
 
     def check_causal(self) -> None:
-        """Refuse a run whose features look into the future.
+        """Refuse a run whose features need future samples.
 
         Raises:
             UsageError: They do; names the options and what to type instead.
@@ -129,7 +129,7 @@ _MOST_NAMES = 100_000
 
 
 def check_facts(facts: Mapping[str, Any], config: type[EegConfig]) -> None:
-    """Refuse facts that no run writes; what an older run lacks is for others to say.
+    """Refuse facts whose types no run writes; missing ones are reported elsewhere.
 
     Args:
         facts: Of a stored model.

@@ -1,4 +1,4 @@
-"""A trained network over any number of recordings, each by itself.
+"""Prediction of recordings with a trained network, each on its own.
 
 A broken recording is named with its reason and the others go on; a rerun does only what is missing,
 changed or failed. Everything streams: blocks of signal, features, probabilities, rows of a file; so memory
@@ -72,7 +72,7 @@ class RecordingPredictor:
         return sources
 
     def one(self, item: RecordingFile, infer: Infer) -> Record:
-        """Do one recording, or return the record of what is there already."""
+        """Predict one recording, or return the record of existing results."""
         base = {"recording": item.name, "file": str(item.path)}
         try:
             recording = item.open(self._model.unit.name)
@@ -97,7 +97,7 @@ class RecordingPredictor:
         outputs.write_summary(self._out, records)
 
     def _kept(self, item: RecordingFile, origin: Mapping[str, Any]) -> Record | None:
-        """Return the record of results that are there already, or None where they are to be made.
+        """Return the record of existing results, or None if they have to be computed.
 
         Raises:
             DataError: The name is taken by the results of another file.
@@ -168,7 +168,7 @@ _NONE = np.empty((0, 0), dtype=np.float32)
 
 @dataclass(kw_only=True)
 class RecordingRun:
-    """One recording.
+    """The prediction of one recording.
 
     Args:
         model: What is done with it.
@@ -195,7 +195,7 @@ class RecordingRun:
         self.detector = EventDetector(self.model.threshold, pipeline.step, self.model.rules)
 
     def through(self, recording: Recording, infer: Infer, warnings: list[str]) -> None:
-        """Run all of it; `detector` then has the events.
+        """Process the whole recording; `detector` then has the events.
 
         Raises:
             DataError: The recording cannot be used, or the network gave nonsense.
@@ -228,7 +228,7 @@ class RecordingRun:
         self.highest = max(self.highest, float(p.max()))
 
     def _next(self, n: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        """Return times and starts of the next n steps that are owed."""
+        """Return times and starts of the next n steps."""
         if len(self._owed) > 1:
             times = np.concatenate([s.times for s in self._owed])
             starts = np.concatenate([s.starts for s in self._owed])

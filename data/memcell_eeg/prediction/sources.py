@@ -1,4 +1,4 @@
-"""What a person types after ``predict``, as recordings with names that differ.
+"""The recordings named on the command line of ``predict``, under unique names.
 
 The only place that knows how the data room opens a file.
 """
@@ -23,7 +23,7 @@ from memcell_data.recording import Recording
 
 @dataclass(frozen=True, kw_only=True)
 class RecordingFile:
-    """One recording to predict.
+    """A recording to predict.
 
     Args:
         path: The file.
@@ -35,7 +35,7 @@ class RecordingFile:
     name: str
 
     def open(self, unit: str = "") -> Recording:
-        """Describe the recording; its samples are read later.
+        """Open the recording; its samples are read later.
 
         Args:
             unit: Of EDF channels whose own is blank or unknown.
@@ -49,7 +49,7 @@ class RecordingFile:
 
 
 def find_sources(paths: Sequence[str], but_not_in: Path | None = None) -> list[RecordingFile]:
-    """Return the recordings that files, folders (with their subfolders) and globs stand for.
+    """Return the recordings in files, folders (with subfolders) and glob patterns.
 
     Two files of the same name in different folders get their folders' names in front, so that no
     result overwrites another.
@@ -104,14 +104,14 @@ def _expand(text: str) -> list[Path]:
 
 
 def _is_one(path: Path) -> bool:
-    """Whether a file in a folder is a recording; a hypnogram is the label file of one."""
+    """Return whether a file in a folder is a recording; a hypnogram is a label file."""
     if path.suffix.lower() == ".npz":
         return is_sleep_powers(path)
     return is_recording(path) and not is_label_file(path)
 
 
 def _names(files: Sequence[Path]) -> list[str]:
-    """Return unique names: the stem, behind as many parent folders as it takes, or the whole name."""
+    """Return unique names: the stem, prefixed with as many parent folders as needed, or the full name."""
     whole = [p.absolute() for p in files]
     names = [stem(p) for p in whole]
     for depth in range(1, max(len(p.parts) for p in whole)):

@@ -1,4 +1,4 @@
-"""``report.html`` of a training run or of a prediction, made from its files alone.
+"""``report.html`` of a training run or of a prediction, built from its files alone.
 
 `build` finds out which of the two a folder is. The pages stand alone: no network, no scripts.
 """

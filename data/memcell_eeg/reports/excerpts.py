@@ -1,4 +1,4 @@
-"""Short segments of signal, kept with the run so that a report can show them without the recordings.
+"""Short segments of signal, saved with the run so that a report needs no recordings.
 
 ``excerpts.npz`` holds, for each of the places of `memcell_eeg.reports.places`, up to three channels in
 the network's pass-band, thinned to what a page can show. It is signal of the people recorded: share it as
@@ -43,7 +43,7 @@ Curve = NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True)
 class Excerpt:
-    """A place with its signal.
+    """A segment with its signal.
 
     Args:
         sequence: Name of the test sequence.
@@ -70,7 +70,7 @@ def write_excerpts(
     facts: Mapping[str, Any],
     recordings: Sequence[Recording],
 ) -> None:
-    """Choose the places and write their signal.
+    """Choose segments and write their signal.
 
     Args:
         path: The run folder.
@@ -124,7 +124,7 @@ def keep_excerpts(
     threshold: float,
     recordings: Sequence[Recording],
 ) -> None:
-    """Write the excerpts of a run's test split; failing loses nothing else of the run.
+    """Write the excerpts of a run's test split; a failure does not affect the run.
 
     Args:
         path: The run folder.
@@ -143,7 +143,7 @@ def keep_excerpts(
 
 
 def read_excerpts(path: Path) -> list[Excerpt]:
-    """Return what was written into a run folder; nothing where there is none that can be read."""
+    """Return the excerpts in a run folder; none if there is no readable file."""
     try:
         arrays = read_arrays(path / FILE)
         with refusing(path / FILE):
@@ -191,7 +191,7 @@ def _recording(s: TimeSeries, recordings: Sequence[Recording]) -> Recording:
 
 
 def _joined(parts: list[tuple[Curve, Curve, Curve]]) -> tuple[Curve, Curve, Curve]:
-    """Return the segments one behind the other, with NaN between them."""
+    """Return the segments concatenated, with NaN between them."""
     if not parts:
         return np.empty(0), np.empty(0), np.empty(0)
     broken = [[np.append(a, np.nan if k else a[-1]) for k, a in enumerate(p)] for p in parts]
@@ -202,7 +202,7 @@ def _joined(parts: list[tuple[Curve, Curve, Curve]]) -> tuple[Curve, Curve, Curv
 def _features(
     s: TimeSeries, place: ShownSegment, names: Sequence[str]
 ) -> tuple[dict[str, tuple[Curve, Curve, Curve]], float]:
-    """Return the first features, as the network gets them, where there is no signal."""
+    """Return the first input features of the network, if there is no signal."""
     inside = np.flatnonzero((s.times >= place.start - 1e-9) & (s.times < place.end))
     x = np.asarray(s.features[inside, :MOST_CHANNELS], dtype=np.float64)
     times = s.times[inside]

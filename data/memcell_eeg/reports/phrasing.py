@@ -18,17 +18,17 @@ def name_of(score: str) -> str:
 
 
 def capital(words: str) -> str:
-    """Return words with a capital; abbreviations stay."""
+    """Return a phrase capitalized; abbreviations are kept."""
     return words[:1].upper() + words[1:]
 
 
 def score_text(score: str, value: float) -> str:
-    """Return a score with the digits that suit it."""
+    """Return a score, formatted with its number of decimals."""
     return number(value, digits_of(score))
 
 
 def digits_of(score: str) -> int:
-    """Return the digits of a score behind the point."""
+    """Return the number of decimals of a score."""
     return 1 if score in ("false_alarms_per_hour", "onset_delay_s", "onset_delay_p90_s") else 3
 
 
@@ -39,11 +39,11 @@ def sentence(line: str) -> str:
 
 
 def some(names: list[str], most: int = 5) -> str:
-    """Return the first names, and how many more there are."""
+    """Return the first names, and the number of others."""
     more = len(names) - most
     return ", ".join(names[:most]) + (f" and {count(more)} more" if more > 0 else "")
 
 
 def cut(words: str, most: int) -> str:
-    """Return words, no longer than so many letters."""
+    """Return a text cut to a number of characters."""
     return words if len(words) <= most else words[: most - 1] + "…"

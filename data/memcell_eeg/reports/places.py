@@ -1,4 +1,4 @@
-"""The segments of the test recordings that a report shows in detail, chosen by rules that it states.
+"""Choice of the test segments that a report shows in detail, by stated rules.
 
 Half of them by the truth alone (where most events begin), so that the choice does not depend on any
 network; half by the errors of the network (where most steps are wrong), so that its worst is shown too.
@@ -44,7 +44,7 @@ class ShownSegment:
 def choose(
     sequences: Sequence[TimeSeries], probabilities: Sequence[NDArray[np.float32]], threshold: float
 ) -> list[ShownSegment]:
-    """Return at most 2 `EACH` places, no two in the same place, first those by events.
+    """Return at most 2 `EACH` segments that do not overlap, those by events first.
 
     Args:
         sequences: With targets.

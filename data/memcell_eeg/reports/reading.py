@@ -1,4 +1,4 @@
-"""Reading the files that a report is made of; what cannot be read is missing, never a crash."""
+"""Tolerant reading of a report's files: what cannot be read is missing from the report."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TableRow = dict[str, str]
 
 
 def read_tsv(path: Path, most: int | None = None) -> list[TableRow]:
-    """Return the rows of a tab-separated file by its heads; without the file, or a cut line, fewer.
+    """Return the rows of a tab-separated file by column name; none without the file.
 
     Args:
         path: The file.
@@ -40,7 +40,7 @@ def read_tsv(path: Path, most: int | None = None) -> list[TableRow]:
 
 
 def value(row: TableRow, name: str) -> float:
-    """Return a number of a row; NaN where it is not defined or not there."""
+    """Return a number of a row; NaN if undefined or missing."""
     try:
         return float(row.get(name, "nan"))
     except ValueError:
@@ -48,7 +48,7 @@ def value(row: TableRow, name: str) -> float:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Return an object; empty where there is none that can be read."""
+    """Return a JSON object of a file; empty if it cannot be read."""
     try:
         return read_object(path)
     except MemcellError:
@@ -56,7 +56,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """Return the objects of a JSON-lines file; a line cut by a crash is left out."""
+    """Return the objects of a JSON-lines file; a truncated line is left out."""
     try:
         return list(read_json_lines(path))
     except MemcellError:
@@ -84,7 +84,7 @@ def as_list(x: Any) -> list[Any]:
 
 
 def read_facts(found: Any) -> dict[str, Any]:
-    """Return what pages show of the facts of a model, where it has the type that a run writes.
+    """Return the facts of a model that reports show, those of the expected types.
 
     Args:
         found: ``facts`` of a model or of ``prediction.json``, which may be damaged.

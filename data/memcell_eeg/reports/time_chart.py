@@ -1,4 +1,4 @@
-"""Drawings along a recording's time: probabilities as lines, events and truth as bars in rows of their own.
+"""Charts along a recording's time: probabilities as lines, events and labels as rows of bars.
 
 Rows have names, so nothing depends on colour. A recording with more steps than the page has points is
 thinned: the line is then the mean of each piece, in a band from its lowest to its highest value.
@@ -57,7 +57,7 @@ class Bars:
 
 @dataclass(frozen=True, kw_only=True)
 class SignalEnvelope:
-    """A channel above them: name, times ``[n]`` s, and lowest and highest value ``[n]`` of each piece."""
+    """A channel above them: name, times ``[n]`` s, and lowest and highest value ``[n]`` of each interval."""
 
     name: str
     times: Curve
@@ -67,7 +67,7 @@ class SignalEnvelope:
 
 @dataclass(frozen=True, kw_only=True)
 class TimeChart:
-    """What a drawing shows between two times.
+    """The content of a chart between two times.
 
     Args:
         span: (from, to), s.
@@ -95,13 +95,13 @@ class TimeChart:
 
     @property
     def left(self) -> float:
-        """Where the axes begin: names of features are longer than those of channels."""
+        """Left edge of the axes: names of features are longer than those of channels."""
         longest = max((len(s.name) for s in self.signals), default=0)
         return max(LEFT, 14 + 6.6 * min(longest, LETTERS))
 
 
 def draw(chart: TimeChart, alt: str, probability_height: int = 90) -> Html:
-    """Return the drawing as inline SVG."""
+    """Return the chart as inline SVG."""
     signal_height = 52 * len(chart.signals) + (18 if chart.signals else 0)
     height = signal_height + (probability_height + 14 if chart.lines else 8)
     height += ROW * len(chart.bars) + 44
@@ -141,8 +141,8 @@ def _bars(canvas: Canvas, chart: TimeChart, top: float, width: float) -> None:
                 area.box(inside, (base + 0.12, base + 0.88), bars.colour, title=words)
     _gaps(area, chart, (0, rows))
     per, unit = axis_unit(chart.span[1] - chart.span[0])
-    shown = Area(canvas, (left, top, width, ROW * rows), _over(chart.span, per), (0, rows))
-    shown.axes(x_label=f"time from the start of the recording ({unit})", y_ticks=())
+    rows_area = Area(canvas, (left, top, width, ROW * rows), _over(chart.span, per), (0, rows))
+    rows_area.axes(x_label=f"time from the start of the recording ({unit})", y_ticks=())
 
 
 def _over(span: tuple[float, float], per: float) -> tuple[float, float]:
@@ -202,7 +202,7 @@ def _short(name: str) -> str:
 
 
 def _known(values: Curve) -> list[slice]:
-    """Return where a curve is not broken."""
+    """Return the unbroken parts of a curve."""
     known = np.isfinite(values)
     edges = np.flatnonzero(np.diff(np.concatenate([[False], known, [False]]).astype(np.int8)))
     return [

@@ -1,4 +1,4 @@
-"""The picture of one test recording: the whole of it above, one minute of it below.
+"""A figure of one test recording: all of it above, one minute of it below.
 
 The recording is the one with the most true events, and the minute the one where most of them begin:
 both chosen by the labels, never by the predictions of a network. Colours are those of
@@ -83,11 +83,11 @@ def draw(
     zoom = _busiest(sequence)
     whole = (float(sequence.times[0]), float(sequence.times[-1]) + sequence.step_seconds)
     spans = ((axes[0], axes[1], whole, channels[:1]), (axes[2], axes[3], zoom, channels))
-    for eeg, below, span, shown in spans:
+    for eeg, below, span, drawn in spans:
         if isinstance(pipeline, PrecomputedFeatures):
-            _features(eeg, sequence, pipeline.feature_names[: max(1, len(shown))])
+            _features(eeg, sequence, pipeline.feature_names[: max(1, len(drawn))])
         else:
-            _eeg(eeg, trace, shown, span)
+            _eeg(eeg, trace, drawn, span)
         _probability(below, sequence, lines, threshold, rules)
         for axis in (eeg, below):
             _shade(axis, sequence)
@@ -110,7 +110,7 @@ def _true(sequence: TimeSeries) -> list[tuple[float, float]]:
 
 
 def _busiest(sequence: TimeSeries) -> tuple[float, float]:
-    """Return the minute (or all, where there is less) that holds the most true onsets."""
+    """Return the minute with the most true onsets, or the whole recording if it is shorter."""
     first = float(sequence.times[0])
     last = float(sequence.times[-1]) + sequence.step_seconds
     length = max(ZOOM, ZOOM_STEPS * sequence.step_seconds)
@@ -132,7 +132,7 @@ def _title(task: Task, sequence: TimeSeries) -> str:
 
 
 def _features(axis: Axes, sequence: TimeSeries, names: Sequence[str]) -> None:
-    """Draw the first features as the network gets them, where there is no EEG to draw."""
+    """Draw the first input features of the network, if there is no EEG."""
     apart = 2 * max(1.0, float(np.abs(sequence.features[:, : len(names)]).max()))
     for start, stop in pairwise([0, *sequence.breaks, sequence.n_steps]):
         for row in range(len(names)):

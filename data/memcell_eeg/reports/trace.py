@@ -1,4 +1,4 @@
-"""The EEG behind a picture: a few channels in the network's pass-band, thinned to be drawn.
+"""The EEG of a figure: a few channels in the pass-band of the network, reduced for drawing.
 
 Filtered without delay, so that the EEG stands where it happened, beside the labels.
 """
@@ -34,7 +34,7 @@ class Trace:
     segments: tuple[tuple[float, Curve], ...]
 
     def scale(self, channels: Sequence[str]) -> float:
-        """Return what most of the samples stay under, uV: the 99.5th percentile of their size."""
+        """Return the 99.5th percentile of the absolute values, uV."""
         rows = [self.channels.index(c) for c in channels]
         sizes = np.concatenate([np.abs(v[rows]).ravel() for _, v in self.segments])
         return max(float(np.quantile(sizes, 0.995)), 1.0)
@@ -59,7 +59,7 @@ def read_trace(recording: Recording, pipeline: Pipeline, channels: Sequence[str]
 def envelope(
     trace: Trace, channel: str, span: tuple[float, float], points: int
 ) -> Iterator[tuple[Curve, Curve, Curve]]:
-    """Yield for each segment in a span (times, lowest, highest) of at most ``points`` pieces.
+    """Yield for each segment in a span (times, minimum, maximum) of at most ``points`` intervals.
 
     Neighbouring pieces share a sample, so that the band between lowest and highest has no holes.
     """

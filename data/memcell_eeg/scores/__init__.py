@@ -1,1 +1,1 @@
-"""Scores by step and by event, their intervals and curves."""
+"""Scores by step and by event, with confidence intervals and curves."""

@@ -1,4 +1,4 @@
-"""Precision against recall, and the reliability of probabilities."""
+"""Precision-recall curves, and reliability of probabilities."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ class Reliability:
     Args:
         low, high: Ends of the bin.
         count: Steps.
-        said: Mean probability; nan without any step.
+        predicted: Mean predicted probability; NaN without a step.
         observed: Share of positive steps; nan without any step.
     """
 
     low: float
     high: float
     count: int
-    said: float
+    predicted: float
     observed: float
 
 
@@ -48,7 +48,7 @@ def reliability(steps: DecidedSteps, bins: int = BINS) -> list[Reliability]:
                 low=k / bins,
                 high=(k + 1) / bins,
                 count=n,
-                said=float(steps.chance[mine].mean()) if n else float("nan"),
+                predicted=float(steps.chance[mine].mean()) if n else float("nan"),
                 observed=float(steps.y[mine].mean()) if n else float("nan"),
             )
         )

@@ -1,4 +1,4 @@
-"""Events found while probabilities come, without keeping them.
+"""Detection of events in a stream of probabilities.
 
 The same rule as `memcell_eeg.scores.events.runs`: an event is a run of positive steps within one segment;
 runs at most ``merge`` apart become one, and what is shorter than ``min_duration`` is none.
@@ -34,7 +34,7 @@ class DetectedEvent:
 
 @dataclass
 class _Sum:
-    """Some consecutive steps."""
+    """A sum over consecutive steps."""
 
     steps: int = 0
     total: float = 0.0
@@ -46,7 +46,7 @@ class _Sum:
 
 
 class EventDetector:
-    """Finds the events of one recording.
+    """Detects the events of one recording.
 
     Args:
         threshold: A step is positive from this probability on.
@@ -64,7 +64,7 @@ class EventDetector:
     def push(
         self, p: NDArray[np.float64], times: NDArray[np.float64], starts: NDArray[np.bool_]
     ) -> None:
-        """Go on by the next steps.
+        """Add the next steps.
 
         Args:
             p: ``[k]`` probabilities.
@@ -93,7 +93,7 @@ class EventDetector:
                     self._close()
 
     def end(self) -> list[DetectedEvent]:
-        """Return all events; the recording is over."""
+        """Return all events at the end of the recording."""
         self._close()
         return self.events
 

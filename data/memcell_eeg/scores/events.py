@@ -1,4 +1,4 @@
-"""Probabilities to events, and events to scores.
+"""Events from probabilities, and scores by event.
 
 An event is a run of positive steps within one segment. Detected events at most ``merge`` apart become
 one and those shorter than ``min_duration`` are dropped; events longer than ``max_duration`` are counted
@@ -62,7 +62,7 @@ class Event:
 
 @dataclass(frozen=True, kw_only=True)
 class EventRules:
-    """How events are made and matched; all in seconds, 0 switches a rule off."""
+    """Rules for forming and matching events; in seconds, 0 disables a rule."""
 
     min_duration: float = 1.0
     max_duration: float = 15.0
@@ -71,7 +71,7 @@ class EventRules:
 
     @classmethod
     def of(cls, config: EegConfig) -> EventRules:
-        """Return the rules that the options ask for."""
+        """Return the rules of the options."""
         return cls(
             min_duration=config.min_duration,
             max_duration=config.max_duration,
@@ -118,7 +118,7 @@ def runs(
 def split_long(
     events: Sequence[Event], max_duration: float, step: float, min_duration: float = 0.0
 ) -> list[Event]:
-    """Return the events, those longer than ``max_duration`` seconds in parts of it (0: as they are).
+    """Return the events, those longer than ``max_duration`` seconds split (0: not split).
 
     Events and parts shorter than ``min_duration`` seconds are left out.
     """
@@ -167,7 +167,7 @@ def match(
 
 @dataclass(frozen=True, kw_only=True)
 class Counted:
-    """The events of one sequence.
+    """Counted events of one sequence.
 
     Args:
         true: True events.
@@ -224,7 +224,7 @@ def count_events(sequence: TimeSeries, positive: NDArray[np.bool_], rules: Event
 def _owners(
     detected: Sequence[Event], spans: Sequence[Event], tolerance: float
 ) -> Iterator[int | None]:
-    """Yield for each detected event the index of the true one that it belongs to, None where there is none.
+    """Yield for each detected event the index of its true event, or None.
 
     It is the one that it overlaps most, else the nearest within the tolerance; of two the earlier.
     """

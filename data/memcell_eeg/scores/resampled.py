@@ -1,4 +1,4 @@
-"""Intervals of pooled scores: subjects are drawn anew with all of their steps and events.
+"""Bootstrap confidence intervals of pooled scores, resampled by subject.
 
 Most scores are functions of counts that add up over subjects, so a resample is a sum with other weights.
 Average precision is made of the steps on at most `LEVELS` levels of the pooled probability. The delays'
@@ -27,10 +27,10 @@ Counts = Mapping[str, NDArray[np.float64]]
 
 
 def intervals(predictions: Sequence[ModelPredictions], rules: EventRules) -> dict[str, Interval]:
-    """Return 95 % percentile intervals over subjects, of the scores that can be resampled.
+    """Return 95 % percentile bootstrap intervals of the scores that can be resampled.
 
     Args:
-        predictions: What a model said, each part under its own threshold.
+        predictions: Predictions of a model, each part with its own threshold.
         rules: How events are made and matched.
 
     NaN where the pooled score is not defined, and where more than `MOST_UNDEFINED` of the resamples have no
@@ -59,7 +59,7 @@ def intervals(predictions: Sequence[ModelPredictions], rules: EventRules) -> dic
 def count(
     predictions: Sequence[ModelPredictions], subjects: Sequence[str], rules: EventRules
 ) -> Counts:
-    """Return what adds up over subjects: ``[n_subjects]`` or ``[n_subjects, bins]`` for each name."""
+    """Return counts that add up over subjects: ``[n_subjects]`` or ``[n_subjects, bins]`` by name."""
     steps = [DecidedSteps.of(predictions, subject) for subject in subjects]
     levels = np.unique(np.quantile(np.concatenate([s.p for s in steps]), np.linspace(0, 1, LEVELS)))
 
@@ -91,7 +91,7 @@ def count(
 
 
 def from_counts(counts: Counts) -> dict[str, NDArray[np.float64]]:
-    """Return the scores of each sum of counts, NaN where one is not defined."""
+    """Return the scores of each sum of counts; NaN if undefined."""
     tp, fp = counts["true_positive"], counts["false_positive"]
     fn, tn = counts["false_negative"], counts["true_negative"]
     n = tp + fp + fn + tn
@@ -130,7 +130,7 @@ def _mcc(
 
 
 def _roc_area(positive: NDArray[np.float64], negative: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the share of pairs of a positive and a negative step in which the positive one lies higher."""
+    """Return the ROC area: the share of pairs in which the positive step scores higher."""
     below = np.cumsum(negative, axis=-1)
     pairs = (positive * (below - negative / 2)).sum(axis=-1)  # half of the pairs of one level
     return np.asarray(pairs / (positive.sum(axis=-1) * below[..., -1]))

@@ -55,7 +55,7 @@ SHOWN = (
 
 @dataclass(frozen=True, kw_only=True)
 class DecidedSteps:
-    """Labelled steps with what was said and decided of each.
+    """Labelled steps with their probabilities and decisions.
 
     Args:
         y: ``[n]`` 0 or 1.
@@ -73,7 +73,7 @@ class DecidedSteps:
     def of(
         cls, predictions: Sequence[ModelPredictions], subject: str | None = None
     ) -> DecidedSteps:
-        """Return the labelled steps of some parts, each under its own threshold.
+        """Return the labelled steps of parts with individual thresholds.
 
         Args:
             predictions: The parts.
@@ -100,7 +100,7 @@ class DecidedSteps:
         threshold: float,
         weight_odds: float = 1.0,
     ) -> DecidedSteps:
-        """Return steps that are positive from a probability on."""
+        """Return steps decided by a threshold."""
         state = (p >= threshold).astype(np.int64)
         return cls(y=y, p=p, state=state, chance=undo_weights(p, weight_odds))
 
@@ -131,7 +131,7 @@ def scores(
 
 
 def pooled_scores(predictions: Sequence[ModelPredictions], rules: EventRules) -> dict[str, float]:
-    """Return every score of `MEANING` over parts that have each its own threshold."""
+    """Return every score of `MEANING` over parts with individual thresholds."""
     counted = [
         count_events(s, np.asarray(q[:, 1], dtype=np.float64) >= part.decision["threshold"], rules)
         for part in predictions
@@ -184,7 +184,7 @@ def scores_of(steps: DecidedSteps) -> dict[str, float]:
 
 
 def undo_weights(p: NDArray[np.float64], weight_odds: float) -> NDArray[np.float64]:
-    """Return chances: odds over ``weight_odds``; NaN where that is NaN.
+    """Return probabilities with the class weighting undone: odds over ``weight_odds``; NaN if that is NaN.
 
     Elkan 2001, theorem 2: weighting the classes, or drawing one more often, multiplies the odds of a
     calibrated model by the ratio of the weights.

@@ -1,4 +1,4 @@
-"""Tables beside the scores, one file each: what the curves of a report are drawn from.
+"""Tables beside the scores, one file each, from which a report draws its curves.
 
 Tab-separated, ``n/a`` where undefined, full precision. All are pooled over the test steps, each under the
 threshold that its model's decisions were made with.
@@ -26,7 +26,7 @@ Line = Sequence[str | float]
 
 
 def tables(rows: Sequence[Row], rules: EventRules) -> Mapping[str, str]:
-    """Return file name to content.
+    """Return the tables as a mapping of file name to content.
 
     Args:
         rows: With predictions.
@@ -43,7 +43,7 @@ def tables(rows: Sequence[Row], rules: EventRules) -> Mapping[str, str]:
             "bin_low bin_high count mean_probability observed",
             rows,
             lambda row: [
-                [b.low, b.high, b.count, b.said, b.observed]
+                [b.low, b.high, b.count, b.predicted, b.observed]
                 for b in reliability(DecidedSteps.of(row.predictions))
             ],
         ),

@@ -1,4 +1,4 @@
-"""Errors around the changes of the label: how often a step is wrong, by its distance to the nearest change.
+"""Error rates of steps by their distance to the nearest change of the label.
 
 Experts differ most where a state begins and ends, and a filter or a memory answers late: an error near a
 change is of another kind than one in the middle of a state.
@@ -24,7 +24,7 @@ TO_POSITIVE, TO_NEGATIVE, NO_CHANGE = "to_positive", "to_negative", "none"
 
 @dataclass(frozen=True, kw_only=True)
 class Bin:
-    """Steps at some distance from their nearest change.
+    """The steps in a range of distances from their nearest change.
 
     Args:
         change: ``"to_positive"``, ``"to_negative"``; ``"none"`` for segments without a change.
@@ -41,7 +41,7 @@ class Bin:
 
 
 def nearest(sequence: TimeSeries) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Return how many steps each step lies from the nearest change, and to which class that leads.
+    """Return the distance of each step to the nearest change in steps, and the class that it leads to.
 
     The first step after a change has 0, the last one before it -1; of two as near it is the earlier
     change. Without a change in its segment a step has nan and class -1.
@@ -60,7 +60,7 @@ def nearest(sequence: TimeSeries) -> tuple[NDArray[np.float64], NDArray[np.int64
 
 
 def transition_errors(predictions: Sequence[ModelPredictions]) -> list[Bin]:
-    """Return the bins that have steps, by change and distance."""
+    """Return the non-empty bins, by change and distance."""
     found = []
     step = 1.0
     for part in predictions:
@@ -87,7 +87,7 @@ def transition_errors(predictions: Sequence[ModelPredictions]) -> list[Bin]:
 
 
 def _far(distance: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the steps between a step's middle and the change."""
+    """Return the distance between a step's middle and the change, in steps."""
     return np.abs(distance + 0.5)
 
 

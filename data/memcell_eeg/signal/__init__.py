@@ -1,1 +1,1 @@
-"""Channels, filters and resampling, causal with carried state or zero-phase and named so."""
+"""Channel selection, filtering and resampling, causal with carried state or zero-phase."""

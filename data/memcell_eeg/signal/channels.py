@@ -1,4 +1,4 @@
-"""Which channels a run uses: by name, pattern, type word or automatically, the same in all recordings.
+"""Channel selection: by name, pattern, type or automatically, the same in all recordings.
 
 How a typed name meets a file's name (old and new 10-20 names, trailing dots, ``EEG Fpz-Cz``) is the data
 room's business (`memcell_data.channels.find`).
@@ -19,8 +19,8 @@ TYPE_WORDS = ("eeg", "eog", "emg", "ecg", "misc")
 AUTO = "auto"
 MOST = 16
 
-#: What 'auto' takes of a dense cap: occipital first, where alpha is strongest (Skorucak 2020 score
-#: O1 and O2), then what shows the slowing further in front.
+#: What 'auto' selects from a dense cap: occipital first, where alpha is strongest (Skorucak 2020 score
+#: O1 and O2), then more frontal positions, which show slowing.
 REGIONS = ("O1", "O2", "P3", "P4", "C3", "C4", "F3", "F4")
 
 
@@ -43,7 +43,7 @@ class ChannelChoice:
 
 
 def choose(requested: Sequence[str], recordings: Sequence[Recording]) -> ChannelChoice:
-    """Return the channels that the words stand for in all of the recordings.
+    """Return the channels of all recordings that the requested words select.
 
     Args:
         requested: Names, patterns (``EEG*``), alternatives (``Pz or Oz``: of each recording the first that it
@@ -94,7 +94,7 @@ def choose(requested: Sequence[str], recordings: Sequence[Recording]) -> Channel
 def with_channels(
     requested: Sequence[str], recordings: Sequence[Recording], left_out: LeftOut
 ) -> list[Recording]:
-    """Return the recordings that by themselves have the channels that are asked for.
+    """Return the recordings that have the requested channels.
 
     Args:
         requested: As for `choose`.
@@ -120,7 +120,7 @@ def with_channels(
 
 
 def is_pattern(word: str) -> bool:
-    """Whether a word stands for several names."""
+    """Return whether a word is a pattern, which may match several names."""
     return any(sign in word for sign in "*?[")
 
 
@@ -144,7 +144,7 @@ def _matching(pattern: str, recordings: Sequence[Recording]) -> list[Channel]:
 
 
 def locate(names: Sequence[str], recording: Recording) -> tuple[Channel, ...]:
-    """Return a recording's own channels for the names of a run, in their order.
+    """Return the recording's channels for the channel names of a run, in their order.
 
     Raises:
         DataError: The recording has no such channel, or several; names the nearest.
@@ -164,7 +164,7 @@ def trained_on(names: Sequence[str]) -> str:
 
 
 def otherwise_measured(names: Sequence[str], recording: Recording) -> list[str]:
-    """Return a line where a recording's channel is measured otherwise than its name in the run says.
+    """Return a line if a channel's reference differs from that of its name in the run.
 
     Args:
         names: Of the run.
@@ -180,15 +180,15 @@ def otherwise_measured(names: Sequence[str], recording: Recording) -> list[str]:
     )
 
 
-def _other(said: Sequence[str]) -> str:
+def _other(messages: Sequence[str]) -> str:
     """Return what differs: the electrode too, where alternatives were asked for."""
-    return "derivation" if any(" stands for " in line for line in said) else "reference"
+    return "derivation" if any(" stands for " in line for line in messages) else "reference"
 
 
 def otherwise_measured_in(
     requested: Sequence[str], choice: ChannelChoice, recordings: Sequence[Recording]
 ) -> list[str]:
-    """Return the lines of `otherwise_measured` for a training: equal ones are told once.
+    """Return the lines of `otherwise_measured` for a training, equal ones once.
 
     Args:
         requested: What was typed.
@@ -219,7 +219,7 @@ def otherwise_measured_in(
 
 
 def native_rate(channels: Sequence[Channel], recording: Recording) -> float:
-    """Return the one rate of the channels in Hz.
+    """Return the common sampling rate of the channels, Hz.
 
     Raises:
         DataError: They differ; says which has which.
@@ -259,7 +259,7 @@ def _automatic(recordings: Sequence[Recording]) -> tuple[list[Channel], str]:
 
 
 def _mostly_bad(channels: Sequence[Channel], recordings: Sequence[Recording]) -> list[Channel]:
-    """Return which of the channels that all recordings have are marked bad in half of them or more."""
+    """Return the common channels that are marked bad in at least half of the recordings."""
     marked = [r for r in recordings if any(c.bad for c in r.channels)]
     if 2 * len(marked) < len(recordings):
         return []
@@ -274,7 +274,7 @@ def _named(channels: Sequence[Channel]) -> str:
 def _at_most(
     candidates: Sequence[Channel], common: list[Channel], recordings: Sequence[Recording]
 ) -> tuple[list[Channel], str]:
-    """Return all that recordings have in common, or of very many a selection, and how it was made."""
+    """Return the common channels, or a selection of very many, and how it was made."""
     first = recordings[0]
     if not any(c.kind == "eeg" for c in common):
         raise DataError(
@@ -296,7 +296,7 @@ def _at_most(
 def _not_in_all(
     candidates: Sequence[Channel], common: Sequence[Channel], recordings: Sequence[Recording]
 ) -> str:
-    """Say which channels of the first recording are not used since another one lacks them."""
+    """Return a phrase on channels of the first recording that others lack."""
     lost = [c for c in candidates if c not in common]
     if not lost:
         return ""

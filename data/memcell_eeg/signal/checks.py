@@ -1,4 +1,4 @@
-"""Signals and features that cannot be used: named before anything is made of them."""
+"""Checks that refuse unusable signals and features."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from memcell.errors import DataError
 
 
 class SignalCheck:
-    """Refuses a recording that is too short, or has a flat channel or one that is not all numbers.
+    """Refuses a recording that is too short, or has a flat channel or non-finite samples.
 
     Args:
-        channels: What a person calls its rows.
+        channels: Names of its rows, for messages.
         name: The recording's.
         window: Seconds that the features of a step look back.
         rate: Samples a second, Hz.
@@ -30,7 +30,7 @@ class SignalCheck:
         self._high = np.full(len(channels), -np.inf)
 
     def push(self, values: NDArray[np.float64]) -> None:
-        """Look at the next ``[C, n]`` samples.
+        """Check the next ``[C, n]`` samples.
 
         Raises:
             DataError: One is not a number; names recording, channel and sample.
@@ -49,7 +49,7 @@ class SignalCheck:
         self._n += values.shape[1]
 
     def finish(self) -> None:
-        """Judge the whole, after the last sample.
+        """Check the whole recording, after the last sample.
 
         Raises:
             DataError: It is too short, or a channel is flat; names recording and channel.
@@ -71,7 +71,7 @@ class SignalCheck:
 def check_features(
     values: NDArray[np.floating], names: Sequence[str], name: str, first: int = 0
 ) -> None:
-    """Refuse features that are not numbers.
+    """Refuse features that are not finite.
 
     Args:
         values: ``[n_steps, F]``.

@@ -1,4 +1,4 @@
-"""From a recording's channels to a clean signal: cleaned, referenced, resampled and band-passed.
+"""Preprocessing of a signal: outlier removal, re-referencing, resampling and band-pass filtering.
 
 Causally and in chunks of any size (`CleanSignal`), or a whole segment at once (`clean`), without delay where
 the settings say so.
@@ -20,7 +20,7 @@ from memcell_eeg.signal.outliers import OutlierFilter
 
 @dataclass(frozen=True, kw_only=True)
 class SignalSettings:
-    """How a signal is cleaned, resolved for a run.
+    """Settings of the preprocessing, resolved for a run.
 
     Args:
         channels: Names, in order.
@@ -41,7 +41,7 @@ class SignalSettings:
 
 
 def located(settings: SignalSettings, recording: Recording) -> tuple[Channel, ...]:
-    """Return a recording's own channels for the pipeline's, in their order.
+    """Return the recording's channels for the pipeline's, in their order.
 
     Raises:
         DataError: It lacks one, or is slower than the pipeline's rate; names both.
@@ -111,7 +111,7 @@ def clean(
 
 
 def referenced(settings: SignalSettings, values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return ``[C, n]`` uV against the reference; each sample by itself."""
+    """Return ``[C, n]`` uV re-referenced, sample by sample."""
     eeg = [i for i, c in enumerate(settings.channels) if c in settings.eeg]
     if settings.reference == "none" or not eeg:
         return values

@@ -1,8 +1,8 @@
-"""Band-pass filtering: causal with carried state, or zero-phase and named so.
+"""Band-pass filtering, causal with carried state or zero-phase.
 
 Butterworth of order 2 at each edge, as second-order sections. The causal form delays a rhythm in its
 pass-band by its group delay (`delay`), for .5-35 Hz at 100 Hz about .03 s at 6 Hz. ``sosfilt`` with
-carried ``zi`` makes chunked equal to whole, bit for bit.
+carried ``zi`` gives the same bits in chunks as for the whole segment.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from scipy import signal
 
 
 def band_pass(low: float, high: float, rate: float) -> NDArray[np.float64]:
-    """Return second-order sections ``[n_sections, 6]``.
+    """Return the second-order sections ``[n_sections, 6]`` of the band-pass.
 
     Args:
         low: Lower edge, Hz.
@@ -44,7 +44,7 @@ def delay(sections: NDArray[np.float64], frequency: float, rate: float) -> float
 
 
 class CausalFilter:
-    """Filters one segment that comes in chunks; chunked equals whole, bit for bit.
+    """A causal filter for a segment in chunks; the result equals that of the whole segment bit for bit.
 
     The state starts as if the first sample had stood for ever, so that an electrode's offset (4000 uV
     in some devices) does not ring.
@@ -66,7 +66,7 @@ class CausalFilter:
 
 
 def zero_phase(sections: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return ``[C, n]`` filtered forwards and backwards: no delay, but it looks into the future."""
+    """Return ``[C, n]`` filtered forwards and backwards: no delay, but it uses future samples."""
     padding = min(values.shape[1] - 1, 3 * (2 * len(sections) + 1))
     out = signal.sosfiltfilt(sections, values, axis=1, padlen=max(padding, 0))
     return np.asarray(out, dtype=np.float64)

@@ -1,4 +1,4 @@
-"""Single gross samples (a loose electrode, a lost packet) are replaced before anything spreads them.
+"""Replacement of single gross samples (a loose electrode, a lost packet), before filters spread them.
 
 A causal running-median filter: with ``m[n] = median(x[n-4 .. n])``, ``y[n] = m[n]`` where
 ``|x[n] - m[n]| > max(limit, 3 s[n])`` and ``x[n]`` elsewhere; of the last tenth of a second (16 samples at
@@ -27,7 +27,7 @@ _AT_ONCE = 1 << 14
 
 
 class OutlierFilter:
-    """Replaces outliers of a segment that comes in chunks; chunked equals whole, bit for bit.
+    """Replaces outliers in a segment given in chunks; the chunks do not affect the result.
 
     Nothing comes out before the samples of the first spread are there: they have it in common, and before
     them the segment is taken to have stood at the median of its first five, so that an outlier at the very
@@ -86,7 +86,7 @@ class OutlierFilter:
         history: NDArray[np.float64],
         jumps: NDArray[np.bool_],
     ) -> NDArray[np.float64]:
-        """Return the samples after the first four, with medians where they are too far from them."""
+        """Return the samples after the first four, outliers replaced by the local median."""
         near = np.lib.stride_tricks.sliding_window_view(jumps, WIDTH - 1, axis=1).any(axis=2)
         rows, columns = np.nonzero(near)
         windows = np.lib.stride_tricks.sliding_window_view(joined, WIDTH, axis=1)[rows, columns]

@@ -1,4 +1,4 @@
-"""Polyphase resampling: causal with carried state, or zero-phase and named so.
+"""Polyphase resampling, causal with carried state or zero-phase.
 
 ``y[m] = sum_k h[k] u[m*down - k]`` where ``u`` is ``x`` with ``up - 1`` zeros between its samples and
 ``h`` a linear-phase low-pass (Kaiser 5, 20 max(up, down) + 1 taps, as ``scipy.signal.resample_poly``).
@@ -45,13 +45,13 @@ def _designed(up: int, down: int) -> NDArray[np.float64]:
 
 
 def delay(source: float, target: float) -> float:
-    """Return how late the causal form is, in seconds; 0 where nothing is resampled."""
+    """Return the delay of the causal form in seconds; 0 if the rate does not change."""
     up, down = ratio(source, target)
     return 0.0 if up == down else 10 * max(up, down) / (source * up)
 
 
 class CausalResampler:
-    """Resamples one segment that comes in chunks; chunked equals whole, bit for bit.
+    """A causal resampler for a segment in chunks; the chunks do not affect the result.
 
     Output m stands at ``m / target`` seconds, input n at ``n / source``, both from the segment's
     start. Before the segment the first sample is taken to have stood for ever.
@@ -87,12 +87,12 @@ class CausalResampler:
         return np.asarray(out, dtype=np.float64)
 
     def _outputs(self, inputs: int) -> int:
-        """Return how many outputs stand before the time of the next input, so that none needs it."""
+        """Return the number of outputs that are complete before the next input."""
         return -(-inputs * self.up // self.down)
 
 
 def zero_phase(values: NDArray[np.float64], source: float, target: float) -> NDArray[np.float64]:
-    """Return ``[C, m]`` at the target rate: no delay, but it looks `delay` seconds ahead."""
+    """Return ``[C, m]`` at the target rate: no delay, but it uses `delay` seconds of future samples."""
     up, down = ratio(source, target)
     if up == down:
         return values

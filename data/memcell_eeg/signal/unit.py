@@ -1,4 +1,4 @@
-"""The unit of channels that name none: typed, or the one that the run was trained with."""
+"""The unit of channels that state none: the typed one, or that of the run."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ FACT = "unit"
 
 @dataclass(frozen=True, kw_only=True)
 class Unit:
-    """The unit of EDF channels whose own is blank or unknown.
+    """The unit of EDF channels whose own is empty or unknown.
 
     Args:
-        name: ``"uV"``, ``"mV"``, ``"V"``, ``"nV"``, or empty where nobody said.
+        name: ``"uV"``, ``"mV"``, ``"V"``, ``"nV"``, or empty if not stated.
         of_run: It is the run's own ``--data.unit``, and nobody typed another one.
     """
 
@@ -28,7 +28,7 @@ class Unit:
 
     @classmethod
     def of(cls, typed: str, facts: Mapping[str, Any]) -> Unit:
-        """Return the unit that was typed, else that of the run whose facts these are."""
+        """Return the typed unit, else that of the run with these facts."""
         own = str(facts.get(FACT, ""))
         if (
             override(own) is not None
@@ -37,7 +37,7 @@ class Unit:
         return cls(name=typed or own, of_run=bool(own) and not typed)
 
     def messages(self, path: Path, channels: Sequence[Channel]) -> list[str]:
-        """Return a line where channels of a file got the run's unit, which nobody typed."""
+        """Return a line if channels of a file take the run's unit rather than a typed one."""
         blank = [c.name for c in channels if microvolts_per(c.unit) is None]
         if not (self.of_run and blank):
             return []
@@ -48,6 +48,6 @@ class Unit:
 
 
 def unit_fact(dataset: object) -> dict[str, str]:
-    """Return what a run remembers of its data set's option ``unit``; nothing where it was not typed."""
+    """Return the data set's option ``unit`` as a fact of the run; empty if it was not typed."""
     unit = getattr(getattr(dataset, "config", None), "unit", "")
     return {FACT: unit} if unit else {}

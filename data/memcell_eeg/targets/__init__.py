@@ -1,1 +1,1 @@
-"""An expert's intervals to a target of each step."""
+"""Targets of the steps from an expert's intervals."""

@@ -1,4 +1,4 @@
-"""An expert's intervals to a target of each step.
+"""Targets of the steps from an expert's intervals.
 
 In this order: positive intervals at most ``merge`` apart become one (touching ones always do); those
 shorter than ``blink`` become negative; those
@@ -34,7 +34,7 @@ _Pairs = list[tuple[float, float]]
 
 @dataclass(frozen=True, kw_only=True)
 class LabelRules:
-    """How intervals become targets.
+    """Rules that turn intervals into targets.
 
     Args:
         any_part: A step is positive when any of it is; otherwise when half of it is.
@@ -111,7 +111,7 @@ def targets(
 
 
 def check_marks(labels: Labels, name: str) -> None:
-    """Refuse positive labels without a duration: which time they stand for nobody knows.
+    """Refuse positive labels without a duration, whose extent is unknown.
 
     One that lies inside a longer positive label marks its time once more, and is let through.
 
@@ -139,9 +139,9 @@ def check_marks(labels: Labels, name: str) -> None:
 
 
 def _uncovered(labels: Labels, starts: NDArray[np.float64], step: float) -> _Pairs:
-    """Return the time of which nobody knows the class, though no label says so.
+    """Return spans whose class is unknown though no label says so.
 
-    It lies before and after the recording, where labels were clipped, and between labels where such time has
+    They lie before and after the recording, where labels were clipped, and between labels where such time has
     no class.
     """
     if len(starts) == 0:
@@ -157,7 +157,7 @@ def _uncovered(labels: Labels, starts: NDArray[np.float64], step: float) -> _Pai
 
 
 def _judged(labels: Labels, rules: LabelRules, uncovered: _Pairs) -> tuple[_Pairs, _Pairs, _Pairs]:
-    """Return positive spans that stay, those that are blinks, and everything without a class."""
+    """Return the positive spans that count, the blinks, and the spans without a class."""
     words = {i.label for i in labels.intervals} - labels.positive - labels.negative
     stay: _Pairs = []
     blinks: _Pairs = []

@@ -1,8 +1,8 @@
-"""Which labels are the class to detect, which its absence, and which neither: a scoring protocol, by name.
+"""Scoring protocols: which labels are positive, which negative, and which unlabelled.
 
-The same model has one kappa under one protocol and another under the next, so a protocol has a name and
-stands beside every score. What protocols there are is the application's (`Protocols`); a label that none of
-them names stays what the data set says it is.
+The same model has a different kappa under each protocol, so a protocol has a name and is reported with every
+score. The application defines its protocols (`Protocols`); a label that none of them names keeps the class of
+the data set.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ AS_LABELLED = "as labelled"
 
 @dataclass(frozen=True, kw_only=True)
 class LabelProtocol:
-    """What counts as which class.
+    """The labels of each class.
 
     Args:
         name: Of the protocol, or `AS_LABELLED`: what the data set itself says.
@@ -48,12 +48,12 @@ class LabelProtocol:
         )
 
     def facts(self) -> dict[str, Any]:
-        """Return it as JSON holds it."""
+        """Return the protocol as a JSON object."""
         return {"name": self.name, **{k: sorted(v) for k, v in self._groups()}}
 
     @classmethod
     def from_facts(cls, facts: Mapping[str, Any]) -> LabelProtocol:
-        """Return what `facts` gave."""
+        """Return the protocol of `facts`."""
         positive, negative, rest = (
             frozenset(map(str, facts[k])) for k in ("positive", "negative", "unlabelled")
         )
@@ -76,7 +76,7 @@ class LabelProtocol:
 
 @dataclass(frozen=True, kw_only=True)
 class Protocols:
-    """The protocols of an application; as it stands here there are none, and labels are what a data set says.
+    """The protocols of an application; by default none, and labels have the classes of the data set.
 
     Args:
         classes: The words of its graded scoring, from one end to the other.
@@ -100,7 +100,7 @@ class Protocols:
         return {p.name: p for p in self.named}[name]
 
     def choose(self, requested: str, found: Iterable[Labels]) -> tuple[LabelProtocol, str]:
-        """Return the protocol of a data set, and what must be said about the choice (may be empty).
+        """Return the protocol of a data set, and a note on the choice (may be empty).
 
         Args:
             requested: ``"auto"``, ``"as_labelled"`` or the name of a protocol.
@@ -136,6 +136,6 @@ def _words(labels: Labels) -> frozenset[str]:
 
 
 def _few(words: Sequence[str]) -> str:
-    """Return words for a line of a screen: notes that were typed freely may be thousands."""
+    """Return the first words for a message: free-text labels may be thousands."""
     more = len(words) - MOST_SAID
     return ", ".join(words[:MOST_SAID]) + (f" and {more} more" if more > 0 else "")

@@ -1,4 +1,4 @@
-"""The labels of all recordings, read once and before any signal: what is wrong with them shows first."""
+"""The labels of all recordings, read before any signal so that errors in them show first."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from memcell_eeg.targets.protocols import LabelProtocol, Protocols
 
 @dataclass(frozen=True, kw_only=True)
 class ResolvedLabels:
-    """Recordings whose labels are at hand.
+    """Recordings whose labels have been read.
 
     Args:
         recordings: Those whose labels can be used, and those without any; labels no longer read from files.
         protocol: What counts as which class in all of them.
-        notes: What must be said about the choice of the protocol.
+        notes: Notes on the choice of the protocol.
     """
 
     recordings: tuple[Recording, ...]

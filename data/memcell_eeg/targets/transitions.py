@@ -1,4 +1,4 @@
-"""Training only around the changes of the label: the "windowed transition sequences".
+"""Loss weights for training only around changes of the label ("windowed transition sequences").
 
 A step counts when it is labelled and at most ``margin`` seconds away from a change between two
 neighbouring labelled steps of one segment. Unlabelled steps between the two belong to the change: the

@@ -45,12 +45,12 @@ class GraB(Decided):
         self, windows: WindowTable, epoch: int, rng: np.random.Generator
     ) -> NDArray[np.int64]:
         """Return the order that the epoch before has made; windows that it missed come last, shuffled."""
-        made = self._front + self._back[::-1]
+        order = self._front + self._back[::-1]
         missed = [row for row in range(len(windows)) if row not in self._placed]
         rest = rng.permutation(np.array(missed, dtype=np.int64)).tolist()
         self._front, self._back, self._seen, self._placed = [], [], 0, set()
         self._stale_mean, self._mean, self._sum = self._mean, [], []
-        return np.array([*made, *rest], dtype=np.int64)
+        return np.array([*order, *rest], dtype=np.int64)
 
     def observe(
         self,

@@ -71,7 +71,7 @@ def _scores(found: Findings) -> ReportFigure | None:
         if all(math.isnan(s.score) for s in summaries.values()):
             continue
         values = measured.values[comparison.main_score, policy]
-        shown = [
+        points = [
             PointRow(
                 name=_name(key), look=_look(comparison, key), middle=summaries[key].score,
                 low=summaries[key].low, high=summaries[key].high,
@@ -79,9 +79,9 @@ def _scores(found: Findings) -> ReportFigure | None:
             )
             for key in comparison.settings[:MOST_ROWS]
         ]  # fmt: skip
-        means = "; ".join(f"{r.name}: {number(r.middle)}" for r in shown[:12])
+        means = "; ".join(f"{r.name}: {number(r.middle)}" for r in points[:12])
         alt = f"Mean {score}, memory at inference: {policy}. {means}."
-        panels.append(rows(shown, score, alt, title=f"memory at inference: {policy}"))
+        panels.append(rows(points, score, alt, title=f"memory at inference: {policy}"))
     if not panels:
         return None
     caption = (
@@ -157,11 +157,11 @@ def _updates(found: Findings) -> ReportFigure | None:
     comparison, measured = found.comparison, found.measured
     if math.isnan(measured.target) or not measured.updates:
         return None
-    shown = []
+    points = []
     for key in comparison.settings[:MOST_ROWS]:
         own = {seed: u for (k, seed), u in measured.updates.items() if k == key}
         ordered = sorted(own.values())
-        shown.append(
+        points.append(
             PointRow(
                 name=_name(key), look=_look(comparison, key),
                 middle=ordered[len(ordered) // 2] if ordered else math.nan,
@@ -169,9 +169,9 @@ def _updates(found: Findings) -> ReportFigure | None:
             )
         )  # fmt: skip
     label = f"updates to a validation loss of {measured.target:.4g}"
-    medians = "; ".join(f"{r.name}: {updates_words(r.middle)}" for r in shown[:12])
+    medians = "; ".join(f"{r.name}: {updates_words(r.middle)}" for r in points[:12])
     panel = rows(
-        shown, label, f"Updates of each run to the target loss. Medians: {medians}.",
+        points, label, f"Updates of each run to the target loss. Medians: {medians}.",
         budget=measured.budget,
     )  # fmt: skip
     caption = (

@@ -118,12 +118,12 @@ def write_numbers(found: Findings) -> None:
 def messages(found: Findings) -> Iterator[str]:
     """Yield the lines for a screen: missing runs, results, caveats."""
     yield missing_line(found.comparison)
-    shown = [row for row in found.differences if row.main and row.n]
-    if len(shown) > MOST_LINES:
-        decided = [row for row in shown if row.verdict != "undecided"]
-        yield f"{len(decided)} of {len(shown)} comparisons are decided; the report has all of them"
-        shown = decided[:MOST_LINES]
-    for row in shown:
+    reported = [row for row in found.differences if row.main and row.n]
+    if len(reported) > MOST_LINES:
+        decided = [row for row in reported if row.verdict != "undecided"]
+        yield f"{len(decided)} of {len(reported)} comparisons are decided; the report has all of them"
+        reported = decided[:MOST_LINES]
+    for row in reported:
         yield f"{title(row)}: {sentence_text(row)}"
     for caveat in found.caveats:
         yield f"note: {caveat}"

@@ -132,8 +132,8 @@ def _style(rows: Sequence[PairedDifference]) -> str:
 
 def _figure(drawn: ReportFigure) -> Section:
     panels = [Figure(svg, "") for svg in drawn.panels]
-    shown: Part = Panels(panels) if len(panels) > 1 else panels[0]
-    return Section(drawn.heading, [shown, Paragraph(drawn.caption, "caption")])
+    part: Part = Panels(panels) if len(panels) > 1 else panels[0]
+    return Section(drawn.heading, [part, Paragraph(drawn.caption, "caption")])
 
 
 def _tables(found: Findings) -> Iterator[Table]:
@@ -224,8 +224,8 @@ def _differences(differences: Sequence[PairedDifference], caption: str, unit: st
 
 def _baselines(found: Findings) -> Table:
     comparison, measured = found.comparison, found.measured
-    shown = [n for n in comparison.shown_scores if n in measured.scores] or measured.scores
-    names = list(dict.fromkeys([comparison.main_score, *shown]))[:MOST_SCORES]
+    scores = [n for n in comparison.shown_scores if n in measured.scores] or measured.scores
+    names = list(dict.fromkeys([comparison.main_score, *scores]))[:MOST_SCORES]
     rows = [
         [f"{', '.join(s.setting) or 'network'}; inference {s.inference}", "network", number(s.score),
          *(number(s.others[n]) for n in names[1:])]

@@ -1,1 +1,1 @@
-"""The page of a prediction's folder."""
+"""The report of a prediction."""

@@ -1,4 +1,4 @@
-"""What lies in a prediction's folder, as far as a page needs it.
+"""Reading the files of a prediction that its report needs.
 
 Ten thousand recordings are read in seconds: the summary whole, events of the first `MOST_EVENT_FILES`,
 probabilities of the first `DRAWN` only, and of those no more than `MOST_BYTES`. What is left out is
@@ -44,7 +44,7 @@ Spans = list[tuple[float, float]]
 
 @dataclass(frozen=True, kw_only=True)
 class Strip:
-    """One recording to draw.
+    """A recording to draw.
 
     Args:
         row: Of the summary.
@@ -62,12 +62,12 @@ class Strip:
 
     @property
     def step(self) -> float:
-        """Seconds of a step; NaN where it is not known."""
+        """Seconds of a step; NaN if unknown."""
         return float(np.min(np.diff(self.times))) if len(self.times) > 1 else math.nan
 
     @property
     def gaps(self) -> Spans:
-        """(from, to) of what was not recorded, s."""
+        """(from, to) of the gaps, s."""
         if len(self.times) < 2:
             return []
         apart = np.diff(self.times)
@@ -86,7 +86,7 @@ class Strip:
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """A prediction's folder.
+    """The contents of a prediction's folder.
 
     Args:
         folder: Where it lies.
@@ -160,7 +160,7 @@ def read_prediction(folder: Path) -> Prediction:
 
 
 def _events(path: Path) -> Spans | None:
-    """Return (onset, duration) of a recording's events; None where the file cannot be read."""
+    """Return (onset, duration) of a recording's events; None if the file cannot be read."""
     try:
         head, *lines = read_lines(path)
         heads = head.split("\t")
@@ -173,14 +173,14 @@ def _events(path: Path) -> Spans | None:
 
 
 def _inside(name: str) -> bool:
-    """Whether a name is that of a file in the folder, and leads nowhere else."""
+    """Return whether a name is that of a file in the folder, and no path to elsewhere."""
     return bool(name) and Path(name).name == name
 
 
 def _probabilities(
     path: Path, budget: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], str, int]:
-    """Return times, probabilities, why they are missing, and how many bytes may still be read."""
+    """Return times, probabilities, the reason if they are missing, and the remaining number of bytes."""
     nothing = np.empty(0)
     try:
         size = path.stat(follow_symlinks=False).st_size

@@ -21,7 +21,7 @@ FEW_SUBJECTS = 6
 
 @dataclass(frozen=True, kw_only=True)
 class ReportedModel:
-    """The model that predicted; everything may be unknown.
+    """The model that predicted; any field may be unknown.
 
     Args:
         about: ``prediction.json``, as the engine wrote it.
@@ -33,12 +33,12 @@ class ReportedModel:
 
     @classmethod
     def of(cls, about: Mapping[str, Any], origin: Mapping[str, Any]) -> ReportedModel:
-        """Return it."""
+        """Return the model of a prediction."""
         return cls(about=about, origin=origin)
 
     @property
     def threshold(self) -> float:
-        """From which probability on a step counts; NaN where it is not known."""
+        """Threshold from which a step is positive; NaN if unknown."""
         own = as_float(self.origin.get("threshold"))
         return (
             own if own == own else as_float(as_object(self.about.get("decision")).get("threshold"))
@@ -46,22 +46,22 @@ class ReportedModel:
 
     @property
     def facts(self) -> Mapping[str, Any]:
-        """What the run resolved from its data."""
+        """Settings that the run resolved from its data."""
         return read_facts(self.about.get("facts"))
 
     @property
     def simulated(self) -> bool:
-        """Whether it was trained on recordings made by a program."""
+        """Whether it was trained on simulated recordings."""
         return bool(self.origin.get("trained_on_simulated_data") or self.facts.get("simulated"))
 
     @property
     def subjects(self) -> dict[str, list[str]]:
-        """Who is in which split."""
+        """Subjects of each split."""
         found = self.facts.get("subjects", {})
         return {k: [str(s) for s in v] for k, v in found.items()}
 
     def knows(self, recording: str) -> bool:
-        """Whether a recording has the name of one that was trained or tuned on."""
+        """Return whether a recording has the name of one used in training or tuning."""
         used = {s for part in ("train", "valid") for s in self.subjects.get(part, ())}
         names = {
             str(r.get("name"))
@@ -71,7 +71,7 @@ class ReportedModel:
         return recording in names or recording in used
 
     def parts(self) -> Iterator[Part]:
-        """Return tables of what it is and of its scores, and the notes that every output carries."""
+        """Return tables of its properties and scores, and the notes of every output."""
         subjects = self.subjects
         subjects_by_split = ", ".join(
             f"{len(v)} {name}" for name, v in (
@@ -114,7 +114,7 @@ class ReportedModel:
             yield Listing([sentence(str(n)) for n in notes])
 
     def caveats(self) -> list[str]:
-        """Return what limits its use."""
+        """Return the limits of its use."""
         lines = []
         if knows := self.facts.get("knows"):
             lines.append(f"What the model knows: {knows}.")

@@ -1,4 +1,4 @@
-"""The page of a prediction: figures and tables that ``templates/prediction.html`` puts in order."""
+"""Figures and tables of a prediction's report, arranged by ``templates/prediction.html``."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def prediction_page(found: Prediction, app: str) -> str:
 
 
 def _strips(found: Prediction, model: ReportedModel) -> Iterator[Part]:
-    """Return a strip of each of the first recordings: probability, events and gaps along time."""
+    """Return a strip for each of the first recordings: probability, events and gaps along time."""
     if not found.strips:
         yield Paragraph("There is no recording to draw.")
         return
@@ -181,7 +181,7 @@ def _distributions(found: Prediction, model: ReportedModel) -> Iterator[Part]:
 
 
 def _failures(found: Prediction) -> Table:
-    """Return why recordings have no result, a row for each reason."""
+    """Return the reasons why recordings have no result, a row for each."""
     by_reason: dict[str, list[str]] = {}
     for row in found.failed:
         reason = row.get("reason", "").strip() or row.get("status", "") or "no reason given"
@@ -202,7 +202,7 @@ def _failures(found: Prediction) -> Table:
 
 
 def _every_recording(found: Prediction) -> Iterator[Part]:
-    """Return a row for each of the first recordings, and where the others are."""
+    """Return a row for each of the first recordings, and a note on the others."""
     shown = found.rows[:MOST_ROWS]
     left = len(found.rows) - len(shown)
     columns: dict[str, list[str]] = {

@@ -21,7 +21,7 @@ def recordings(n: int) -> str:
 
 
 def failed_line(found: Prediction) -> str:
-    """Return how many recordings have no result."""
+    """Return a phrase on the recordings without a result."""
     return (
         f"{recordings(len(found.failed))} of {count(len(found.rows))} could not be predicted (see Recordings "
         "without a result). Everything else on this page describes the others."
@@ -29,7 +29,7 @@ def failed_line(found: Prediction) -> str:
 
 
 def _totals(found: Prediction) -> tuple[float, float, float]:
-    """Return hours, events and seconds of events, over what is known."""
+    """Return hours, events and seconds of events, over the known values."""
     names = ("hours", "events", "event_seconds")
     sums = (float(np.nansum([value(r, n) for r in found.done] or [0.0])) for n in names)
     hours, events, seconds = sums
@@ -37,7 +37,7 @@ def _totals(found: Prediction) -> tuple[float, float, float]:
 
 
 def rate(row: TableRow) -> float:
-    """Return the events per hour of a row of the summary; NaN where its length is not known."""
+    """Return the events per hour of a row of the summary; NaN if its length is unknown."""
     hours = value(row, "hours")
     return value(row, "events") / hours if hours > 0 else math.nan
 

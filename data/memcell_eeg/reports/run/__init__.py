@@ -1,1 +1,1 @@
-"""The page of a training run's folder, also of one that leaves each subject out in turn."""
+"""The report of a training run, also of leave-one-subject-out runs."""

@@ -1,4 +1,4 @@
-"""The small figures of a run's page: learning, errors, and memory carried and reset."""
+"""Figures of a run's report: learning curves, errors, and memory carried and reset."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from memcell_eeg.reports.run.phrasing import handling, short
 
 
 def learning(run: RunFiles) -> Iterator[Part]:
-    """Return losses against updates, a panel for each network."""
+    """Return learning curves, a panel for each network."""
     names = list(dict.fromkeys(c.name for c in run.learning))
     if not names:
         yield Paragraph("There is no learning curve: no epoch was finished.")
@@ -72,7 +72,7 @@ NEAR = 12.0
 
 
 def both_inferences(run: RunFiles) -> list[tuple[ScoreRow, int]]:
-    """Return the run's network with memory carried and reset at inference, each with its look."""
+    """Return the run's network with memory carried and reset at inference, each with its style."""
     there = [r for r in (run.own, run.other) if r is not None]
     return [(r, 0 if r.inferred_with == "carry" else 1) for r in there]
 
@@ -280,7 +280,7 @@ def difference(run: RunFiles) -> Iterator[Figure]:
 
 
 def staleness(run: RunFiles) -> Iterator[Part]:
-    """Return the measurements of the staleness probe, where it ran."""
+    """Return the measurements of the staleness probe, if it ran."""
     if not run.staleness:
         yield Paragraph(
             "Not measured. With --probe staleness a run also measures the distance of carried memory from "

@@ -1,4 +1,4 @@
-"""What lies in a training run's folder, as far as a page needs it; what is not there is empty.
+"""Reading the files of a training run that its report needs; missing ones are empty.
 
 A leave-one-subject-out folder is read the same way: its tables are pooled over the held-out subjects, and
 what only a single run has (curves, excerpts, facts) comes from its folds.
@@ -60,7 +60,7 @@ class ScoreRow:
     deployable: bool
 
     def get(self, score: str) -> float:
-        """Return a score; NaN where it is not there."""
+        """Return a score; NaN if missing."""
         return self.scores.get(score, math.nan)
 
 
@@ -83,7 +83,7 @@ class Learning:
 
 @dataclass(frozen=True, kw_only=True)
 class RunFiles:
-    """A run's folder.
+    """The contents of a run's folder.
 
     Args:
         task: What it detects.
@@ -139,15 +139,15 @@ class RunFiles:
 
     @property
     def simulated(self) -> bool:
-        """Whether the recordings were made by a program."""
+        """Whether the recordings are simulated."""
         return bool(self.facts.get("simulated")) or any("simulated data" in n for n in self.notes)
 
     def source(self, name: str) -> str:
-        """Return the name of a file beside the page; empty where it is not there."""
+        """Return the name of a file beside the report; empty if missing."""
         return name if (self.folder / name).is_file() else ""
 
     def table(self, name: str, row: ScoreRow | None = None) -> list[TableRow]:
-        """Return a table's rows, of one model where it is given."""
+        """Return a table's rows, of one model if given."""
         rows = self.tables.get(name, [])
         return rows if row is None else [r for r in rows if r.get("name") == row.name]
 
@@ -248,7 +248,7 @@ def _learning(path: Path, fold: str) -> Iterable[Learning]:
 
 
 def _staleness(path: Path) -> Iterable[dict[str, float]]:
-    """Yield the lanes of each measurement; what is said of the whole batch stands in each."""
+    """Yield the lanes of each measurement, each with the values of the whole batch."""
     for line in read_lines(path):
         values = line.get("values")
         if line.get("probe") != "staleness" or not isinstance(values, dict) or "summary" in line:

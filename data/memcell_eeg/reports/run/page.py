@@ -1,4 +1,4 @@
-"""The page of a run: the parts that ``templates/run.html`` puts in order."""
+"""The parts of a run's report, arranged by ``templates/run.html``."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def _command(run: RunFiles) -> str:
 
 
 def _changed(run: RunFiles) -> str:
-    """Return the options that are not at their defaults, as one would type them; not those of plugins."""
+    """Return the options that differ from their defaults, as typed; not those of plugins."""
     from memcell.plugins.options import to_mapping
     from memcell.settings.options import NetworkConfig, TrainingConfig
     from memcell.settings.run_config import DEFAULTS, engine_defaults

@@ -14,7 +14,7 @@ from memcell_eeg.reports.run.files import RunFiles, ScoreRow
 
 
 def short(row: ScoreRow) -> str:
-    """Return the name of a row: how it was trained, and how memory was handled at inference."""
+    """Return the name of a row: its training and its inference policy."""
     if row.inferred_with:
         return f"trained with {row.trained_with}, memory {handling(row)} at inference"
     return row.name
@@ -36,7 +36,7 @@ def _difference(run: RunFiles, other: ScoreRow) -> TableRow | None:
 
 
 def open_question(run: RunFiles, other: ScoreRow) -> bool:
-    """Whether the paired test over subjects leaves open which of the two is better, or there is none."""
+    """Return whether the paired test over subjects is missing or not significant."""
     row = _difference(run, other)
     return row is None or not value(row, "p") <= ALPHA
 
@@ -59,7 +59,7 @@ def paired(run: RunFiles, other: ScoreRow) -> str:
 
 
 def handling(row: ScoreRow) -> str:
-    """Return how memory was handled at inference, in a word."""
+    """Return the inference policy as a word."""
     return {"carry": "carried", "reset": "reset"}.get(row.inferred_with, row.inferred_with)
 
 
@@ -232,7 +232,7 @@ def caveats(run: RunFiles) -> list[str]:
 
 
 def _one_class(run: RunFiles) -> str:
-    """Return a caveat where no test recording has both classes."""
+    """Return a caveat if no test recording has both classes."""
     own = run.own
     sequences = (
         [s for part in run.predictions.get(own.name, ()) for s in part.sequences] if own else []

@@ -1,4 +1,4 @@
-"""Test recordings along time: selected places in detail, and whole recordings as strips."""
+"""Test recordings along time: selected segments in detail, and whole recordings as strips."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def tested(run: RunFiles) -> dict[str, Tested]:
 
 
 def places(run: RunFiles) -> Iterator[Part]:
-    """Return selected places, with signal where the run kept it."""
+    """Return selected segments, with signal if the run saved it."""
     by_name = tested(run)
     if not by_name:
         yield Paragraph("The run kept no predictions of its test recordings, so none is drawn.")
@@ -114,7 +114,7 @@ def strips(run: RunFiles) -> Iterator[Part]:
 
 
 def _chosen(by_name: dict[str, Tested]) -> list[Excerpt]:
-    """Choose places again, for a run that kept none; their signal is not at hand."""
+    """Choose segments, without signal, for a run that saved none."""
     whole = list(by_name.values())
     if not whole or not whole[0].models:
         return []
@@ -177,7 +177,7 @@ def _true(s: TimeSeries) -> Spans:
 
 
 def _found(run: RunFiles, s: TimeSeries, p: NDArray[np.float64], threshold: float) -> Spans:
-    """Return what was detected: runs of positive steps under the run's rules of merging and length."""
+    """Return the detected events: runs of positive steps under the run's rules of merging and length."""
     own = run.sections.get(run.task.name, {})
     merge, shortest = (np.nan_to_num(as_float(own.get(n))) for n in ("merge", "min_duration"))
     found = runs(p >= threshold, s, float(merge), float(shortest))

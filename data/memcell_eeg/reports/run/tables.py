@@ -1,4 +1,4 @@
-"""The tables of a run's page: what was trained on what, scores, errors in counts, recordings, versions."""
+"""Tables of a run's report: setup, scores, error counts, recordings and versions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PARTS = {"train": "trained on", "valid": "validated on", "test": "tested on"}
 
 
 def setup(run: RunFiles) -> Table | Paragraph:
-    """Return the network, its training and its data."""
+    """Return a table of the network, its training and its data."""
     s, facts = run.sections, run.facts
     training, network = s.get("training", {}), s.get("network", {})
     pipeline = facts.get("pipeline", {})
@@ -112,7 +112,7 @@ def _updates(run: RunFiles) -> str:
 
 
 def score_table(run: RunFiles) -> Table:
-    """Return networks and baselines with the scores that a page has room for."""
+    """Return networks and baselines with the most important scores."""
     names = list(dict.fromkeys([run.main_score, *SHOWN, "event_sensitivity", "event_precision"]))
     names = [n for n in names if any(not math.isnan(r.get(n)) for r in run.rows)] or names[:1]
     rows = [
@@ -313,7 +313,7 @@ def recording_table(run: RunFiles) -> Table | Paragraph:
 
 
 def environment_table(run: RunFiles) -> Table | Paragraph:
-    """Return the versions that it was made with."""
+    """Return the versions of the software."""
     e = run.environment
     libraries = e.get("libraries")
     named = {
