@@ -50,6 +50,8 @@ from memcell_eeg.splits.leaks import Reach, check
 from memcell_eeg.splits.split import ENOUGH_SUBJECTS, PARTS, Split, check_loso, split
 from memcell_eeg.splits.who import FILE as WHO
 from memcell_eeg.splits.who import Who
+from memcell_eeg.targets.grid import timing
+from memcell_eeg.targets.resolved import read_labels
 from memcell_eeg.targets.transitions import transition_weights
 from memcell_eeg.task import EegTask
 
@@ -132,11 +134,11 @@ class EegApp:
         recordings = with_channels(config.channels, recordings, left_out)
         choice = choose(config.channels, recordings)
         native = min(native_rate(locate(choice.names, r), r) for r in recordings)
-        pipeline = Pipeline.of(config, choice, native)
+        resolved = read_labels(recordings, config.protocol, self.detects.protocols, left_out)
+        timed = timing(config, resolved.recordings)
+        pipeline = Pipeline.of(timed.applied(config), choice, native)
         measured = otherwise_measured_in(config.channels, choice, recordings)
-        made = make_sequences(
-            config, pipeline, recordings, progress, left_out, self.detects.protocols
-        )
+        made = make_sequences(config, pipeline, resolved, progress, left_out)
         reach = Reach.of(pipeline, native)
         blind = BlindSteps(pipeline, made.recordings, made.sequences)
 
@@ -151,7 +153,9 @@ class EegApp:
                 parts,
                 reach,
                 [
-                    *notes(config, choice, pipeline, parts, native, self.detects.rhythm),
+                    *notes(
+                        config, choice, pipeline, parts, native, self.detects.rhythm, timed.reason
+                    ),
                     *few(measured),
                 ],
                 {
@@ -176,9 +180,9 @@ class EegApp:
     ) -> tuple[PreparedData, Callable[[EegConfig], Task]]:
         """Prepare recordings whose features are precomputed."""
         unfitted = PrecomputedFeatures.of(self.config, recordings)
-        made = make_sequences(
-            self.config, unfitted, recordings, progress, left_out, self.detects.protocols
-        )
+        protocols = self.detects.protocols
+        resolved = read_labels(recordings, self.config.protocol, protocols, left_out)
+        made = make_sequences(self.config, unfitted, resolved, progress, left_out)
 
         def finish(config: EegConfig) -> Task:
             parts = _split(config, made)

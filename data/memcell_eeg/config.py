@@ -19,6 +19,8 @@ from memcell.errors import ConfigError
 from memcell.plugins.options import fields_of, option
 
 AS_LABELLED = "as_labelled"
+#: Time constants of ``--context auto``, s; and steps, where features are precomputed.
+CONTEXT, CONTEXT_STEPS = (20.0, 90.0), (5, 20)
 #: Seconds, a day: a longer mean of the past is none of it.
 LONGEST_CONTEXT = 86_400.0
 
@@ -86,13 +88,23 @@ class EegConfig:
     )
 
     # the features of a step
-    step: float = option(0.2, unit="s", low=0.05, high=30, help="Length of a step.", advanced=True)
-    window: float = option(
-        1.0,
+    step: float = option(
+        0.0,
         unit="s",
-        low=0.5,
+        low=0,
+        high=30,
+        help="Length of a step; 0 follows the labels: the longest of 5 s or less on whose grid all labels "
+        "begin and end (a hypnogram: 5, scored by the second: 1), .2 where there is none, 2 where no label "
+        "changes within a recording.",
+        advanced=True,
+    )
+    window: float = option(
+        0.0,
+        unit="s",
+        low=0,
         high=60,
-        help="Past signal that a step's features are made of.",
+        help="Past signal that a step's features are made of; 0 for as long as a step, at least 1 (4 where "
+        "no label changes within a recording).",
         advanced=True,
     )
     features: tuple[str, ...] = option(
@@ -102,20 +114,20 @@ class EegConfig:
         "channel), correlation (of all pairs of channels), stft (log magnitudes of a short-time Fourier "
         "transform up to 'high'), raw (the samples of the window), or those of plugins "
         "('memcell plugins' lists them), with options as NAME:OPTION=VALUE; 'auto' is what "
-        "the encoder reads: raw for raw_cnn, else bandpower.",
+        "the encoder reads: raw for raw_cnn, else relative.",
     )
     context: tuple[str, ...] = option(
         ("auto",),
         help="Means of the features over the past, each a feature too: time constants in seconds, several as "
         "20,90; 'none' for none. Steps count less the older they are, and fade over gaps as well. 'auto' is "
-        "none.",
+        "20,90 for relative powers, 5 and 20 steps for features that are precomputed, else none.",
     )
     normalization: str = option(
         "auto",
         choices=("auto", "causal", "training", "recording", "none"),
         help="'causal' uses the running mean and spread of the past; 'training' those of the labelled steps "
         "of the training split, fixed once and stored with the run; 'recording' the median and spread of "
-        "the whole recording, which looks into the future; 'auto' is causal for a signal, else training.",
+        "the whole recording, which looks into the future; 'auto' is training.",
     )
     normalization_memory: float = option(
         300.0, unit="s", low=10, help="Time constant of the causal normalization.", advanced=True
@@ -274,7 +286,7 @@ class EegConfig:
     @property
     def feature_kinds(self) -> tuple[str, ...]:
         """The features that are meant, each once."""
-        auto = "raw" if self.encoder == "raw_cnn" else "bandpower"
+        auto = "raw" if self.encoder == "raw_cnn" else "relative"
         return tuple(dict.fromkeys(auto if name == "auto" else name for name in self.features))
 
     def context_seconds(self, step: float = 0.0) -> tuple[float, ...]:
@@ -286,8 +298,12 @@ class EegConfig:
         Raises:
             ConfigError: A word is no number of seconds.
         """
-        if self.context in (("auto",), ("none",), ()):
+        if self.context in (("none",), ()):
             return ()
+        if self.context == ("auto",):
+            if step:
+                return tuple(step * n for n in CONTEXT_STEPS)
+            return CONTEXT if "relative" in self.feature_kinds else ()
         return tuple(sorted({_seconds("context", word) for word in self.context}))
 
     def way(self, cross_validated: bool) -> str:
@@ -333,7 +349,13 @@ class EegConfig:
         Raises:
             ConfigError: Two options contradict each other; says which to change.
         """
-        if self.window < self.step:
+        for name, least in (("step", 0.05), ("window", 0.5)):
+            if 0 < getattr(self, name) < least:
+                raise ConfigError(
+                    f"'{name}' got {getattr(self, name):g} s, expected {least:g} or more, or 0 to follow the "
+                    "labels."
+                )
+        if 0 < self.window < self.step:
             raise ConfigError(
                 f"'window' got {self.window:g} s, shorter than 'step' ({self.step:g} s); "
                 f"type a window of {self.step:g} s or more."

@@ -15,7 +15,9 @@ compare() {
   memcell compare "$app" --min-updates 200 "$@" --jobs "${JOBS:-2}" --out "$out/$name"
 }
 
-night=(microsleep --data sleep-edf-powers --data.path "$sleep" --epochs 15 --min-updates 0)
+night=(microsleep --data sleep-edf-powers --data.path "$sleep" --epochs 15 --min-updates 0 --context none)
+# as the defaults were when these were run
+short=(microsleep --features bandpower --normalization causal --context none --step 0.2 --window 1)
 recall=(memory --task recall --symbols 2 --distractors 2 --streams 16 --trials 20 --lag 40 --time-steps 20
         --window 20 --epochs 30 --patience 0)
 recall_01=("${recall[@]}" --learning-rate 0.01)
@@ -25,8 +27,8 @@ digits=(memory --task order_digits --no-rows --policy reset --time-steps 1 --win
 compare policies-sleep "${night[@]}" --policy reset,carry,oracle,burn_in,stored,refresh,learned,noise,decay
 compare policies-recall "${recall_01[@]}" --policy reset,carry,oracle,burn_in,stored,refresh,learned --policy.steps 40
 compare policies-recall-1997 "${recall_01[@]}" --policy reset,carry,oracle --cell lstm97 --seeds 12
-compare policies-simulated microsleep --policy reset,carry,oracle,burn_in
-compare policies-eyes microsleep --data "$eyes" --policy reset,carry,oracle
+compare policies-simulated "${short[@]}" --policy reset,carry,oracle,burn_in
+compare policies-eyes "${short[@]}" --data "$eyes" --policy reset,carry,oracle
 # when staleness matters: learning rate, with and without a forget gate, measured beside
 compare rates-recall "${recall[@]}" --policy carry,oracle --sweep learning_rate=0.003,0.01,0.03 --seeds 12
 compare staleness-sleep "${night[@]}" --policy carry --cell lstm,lstm97 \

@@ -15,12 +15,15 @@ train() {
 }
 mkdir -p "$out"
 
-night=(--data sleep-edf-powers --data.path "$sleep" --split loso --class-weights none --decision likelier)
+night=(--data sleep-edf-powers --data.path "$sleep" --split loso --class-weights none --decision likelier
+       --context none)
 train sleep "${night[@]}" --input-shift 0.5 --baselines all --repeats 5
 train sleep-no-shift "${night[@]}" --repeats 3
 python "$(dirname "$0")/microsleep_choice.py" "$out/sleep" "$out/sleep-no-shift" | tee "$out/sleep-choice.txt"
 
-train eyes --data eyes --data.path "$eyes" --split loso --normalization none --baselines all --repeats 5
+# as the defaults were when these were run
+short=(--features bandpower --context none --step 0.2 --window 1)
+train eyes "${short[@]}" --data eyes --data.path "$eyes" --split loso --normalization none --baselines all --repeats 5
 for seed in 0 1 2 3 4; do
-  train "eye-state-$seed" --data eye-state --data.path "$state" --split time --baselines all --seed "$seed"
+  train "eye-state-$seed" "${short[@]}" --normalization causal --data eye-state --data.path "$state" --split time --baselines all --seed "$seed"
 done

@@ -11,10 +11,13 @@ from memcell_eeg.features.pipeline import Pipeline
 from memcell_eeg.signal.channels import ChannelChoice
 from memcell_microsleep.config import MicrosleepConfig
 
+#: What most of the audit is about: powers in bands, and a scale that moves.
+BANDS = {"features": ("bandpower",), "context": ("none",), "normalization": "causal"}
+
 
 def make_pipeline(native=100.0, **options):
     choice = ChannelChoice(names=("O1",), eeg=("O1",), reason="")
-    return Pipeline.of(MicrosleepConfig(**options), choice, native)
+    return Pipeline.of(MicrosleepConfig(**{**BANDS, **options}), choice, native)
 
 
 def make_recording(values, rate=100.0, segments=None, name="r1", subject="s1"):

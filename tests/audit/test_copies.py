@@ -45,10 +45,17 @@ COPIES = {
 
 
 @pytest.mark.parametrize("how", COPIES)
-@pytest.mark.parametrize("normalization", ["causal", "none"])
-def test_a_copy_is_found(pipeline_of, recording_of, person, how, normalization) -> None:
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"normalization": "causal"},
+        {"normalization": "none"},
+        {"features": ("auto",), "context": ("auto",), "normalization": "auto"},
+    ],
+)
+def test_a_copy_is_found(pipeline_of, recording_of, person, how, options) -> None:
     random = np.random.default_rng(0)
-    pipeline = pipeline_of(normalization=normalization)
+    pipeline = pipeline_of(**options)
     x, pad = person(random), person(random, 50)
     one = pipeline.sequence(recording_of(x, name="a", subject="s1"))
     other = pipeline.sequence(recording_of(COPIES[how](x, pad), name="b", subject="s2"))

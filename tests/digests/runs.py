@@ -35,6 +35,8 @@ EEG = (
     *("--data.subjects", "3", "--data.minutes", "3", "--hidden-size", "6", "--batch-size", "2"),
     *("--time-steps", "20", "--epochs", "2", "--min-updates", "0", "--cache", "off"),
     *("--tune", "none", "--skip", "none"),
+    *("--features", "bandpower", "--normalization", "causal", "--context", "none"),
+    *("--step", "0.2", "--window", "1"),
 )
 
 

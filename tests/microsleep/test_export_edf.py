@@ -24,7 +24,9 @@ CHANNELS = ("O1", "O2")
 def facts(tmp_path_factory):
     dataset = Simulated(SimulatedConfig(subjects=3, minutes=2))
     dataset.get(tmp_path_factory.mktemp("edf"))
-    config = MicrosleepConfig(split="time", channels=CHANNELS)
+    config = MicrosleepConfig(
+        split="time", channels=CHANNELS, features=("bandpower",), normalization="causal"
+    )
     return {**Microsleep(config, dataset).task().facts, "model_id": "m1"}
 
 

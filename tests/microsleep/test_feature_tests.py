@@ -161,5 +161,9 @@ def test_the_app_looks_at_the_training_split_alone(theta_dataset) -> None:
     people = {s.subject for s in task.train}
     assert files["features.tsv"].splitlines()[1].split("\t")[1] == str(len(people))
     assert "training subject" in lines[0]
-    theta = [line for line in files["features.tsv"].splitlines() if line.startswith("O1 theta\t")]
+    theta = [
+        line
+        for line in files["features.tsv"].splitlines()
+        if line.startswith("O1 relative theta\t")
+    ]
     assert float(theta[0].split("\t")[4]) > 0.5

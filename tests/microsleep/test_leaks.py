@@ -107,7 +107,7 @@ def test_beyond_the_reach_nothing_is_left_of_a_sample(low, recording_of) -> None
     other = values.copy()
     other[:, :2000] = np.random.default_rng(1).normal(size=(1, 2000)) * 20
     it = Pipeline.of(
-        MicrosleepConfig(low=low, normalization="none", outlier=0.0),
+        MicrosleepConfig(low=low, features=("bandpower",), normalization="none", outlier=0.0),
         ChannelChoice(names=("O1",), eeg=("O1",), reason=""),
         200.0,
     )

@@ -93,7 +93,7 @@ def test_a_bad_line_is_left_out_and_named(folder) -> None:
 
 def test_a_slip_in_one_file_is_not_taught_as_wake(folder) -> None:
     (folder / "p2.csv").write_text(HEAD + "10,5,microsleep\n30,4,mircosleep\n")
-    made = task(folder)
+    made = task(folder, step=0.2, window=1.0)
     (p2,) = [s for s in (*made.train, *made.valid, *made.test) if s.name == "p2"]
     assert set(p2.targets[150:170].tolist()) == {-1}
     assert any("'mircosleep' (1)" in note and "may be meant" in note for note in made.notes)
@@ -110,7 +110,7 @@ def test_marks_last_as_long_as_was_said(folder) -> None:
         DataError, match=r"mark-duration 0\.5 is shorter than --min-duration \(1 s\)"
     ):
         task(folder, {"mark_duration": 0.5})
-    made = task(folder, {"mark_duration": 3.0})
+    made = task(folder, {"mark_duration": 3.0}, step=0.2, window=1.0)
     for s in made.train:
         assert np.flatnonzero(s.targets == 1).tolist() == [*range(50, 65), *range(150, 165)]
 

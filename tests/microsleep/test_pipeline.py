@@ -36,7 +36,7 @@ def test_a_planted_event_arrives_at_its_step(recording_of, labels_of, rate) -> N
     inside = (t >= 20) & (t < 24)
     x[:, inside] += 200 * np.sin(2 * np.pi * 10 * t[inside])
     recording = recording_of(x, rate=rate, labels=labels_of([(20, 4)]))
-    pipeline = build(recording, rate, window=0.5, normalization="none")
+    pipeline = build(recording, rate, features=("bandpower",), window=0.5, normalization="none")
     sequence = pipeline.sequence(recording, RULES)
     positive = np.flatnonzero(sequence.targets == 1)
     assert (positive[0], positive[-1]) == (100, 119)

@@ -42,7 +42,7 @@ def test_the_task(four) -> None:
         assert s.targets.tolist() == [0] * 40 + [1] * 40 + [0] * 12 + [1] * 10 + [0] * 30
     x = np.concatenate([s.features for s in task.train])
     assert np.abs(x.mean(axis=0)).max() < 1e-5  # the scale is that of the training steps
-    assert x.std(axis=0) == pytest.approx(np.ones(14), abs=1e-3)
+    assert x.std(axis=0) == pytest.approx(np.ones(3 * 14), abs=1e-3)
     assert np.abs(np.concatenate([s.features for s in task.test]).mean(axis=0)).max() > 1e-3
     assert any("normalization: training" in n for n in task.notes)
     assert not any("simulated" in n for n in task.notes)
@@ -79,7 +79,7 @@ def test_means_of_the_past_follow_the_features(four) -> None:
     stored = pipeline_of(json.loads(json.dumps(task.facts))["pipeline"])
     again = stored.sequence(open_night(four.folder / f"{task.test[0].name}.npz"))
     assert np.array_equal(again.features, task.test[0].features)
-    bare = app_of(four.folder).task()
+    bare = app_of(four.folder, context=("none",)).task()
     assert np.array_equal(task.train[0].features[:, :14], bare.train[0].features)
     plain = app_of(four.folder, context=("150",), normalization="none").task().train[0]
     x, times, n = plain.features.astype(np.float64), plain.times, plain.breaks[0] + 5

@@ -215,7 +215,9 @@ def test_the_name_stands_with_the_scores_of_a_run(run_folder) -> None:
     network = made["rows"][0]["note"]
     assert "an intercept of" in network
     assert "a miss costs 3 times a false alarm" in network
-    assert (run_folder / "features.tsv").read_text().count("\n") == 15  # 14 features of 2 channels
+    assert (run_folder / "features.tsv").read_text().count(
+        "\n"
+    ) == 1 + 3 * 14  # of 2 channels, and two means
     assert (run_folder / "feature_correlations.tsv").is_file()
 
 

@@ -22,6 +22,8 @@ OPTIONS = {
     "normalization": "training",
     "context": ("5",),
     "features": ("relative",),
+    "step": 0.2,
+    "window": 1.0,
     "cache": "off",
 }
 
@@ -159,10 +161,10 @@ def test_kept_features_are_those_before_any_split(tmp_path, dataset_of) -> None:
         return replace(recording, labels=lambda: labels)
 
     one = run()
-    assert "4 made anew" in one.remarks[0]
+    assert "4 computed and cached" in one.remarks[0]
     for options in ({"split_seed": 3}, {"normalization": "none"}, {}):
         again = run(**options)
-        assert "4 recordings from the cache, 0 made anew" in again.remarks[0]
+        assert "4 recordings from the cache, 0 computed and cached" in again.remarks[0]
     assert again.facts["pipeline"] == one.facts["pipeline"]
     assert np.array_equal(again.train[0].features, one.train[0].features)
 

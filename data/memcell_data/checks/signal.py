@@ -154,6 +154,7 @@ def _of_header(
         lines.append(f"EEG at {rate:g} Hz contains no frequency above {rate / 2:g} Hz")
     if file.duration() < SHORT:
         lines.append(
-            f"lasts {file.duration():.3g} s: the running normalization needs about {SHORT:g} s to settle"
+            f"lasts {file.duration():.3g} s: little to remember; the scale of --normalization causal would "
+            f"need about {SHORT:g} s to settle"
         )
     return lines

@@ -27,6 +27,7 @@ from memcell_eeg.features.windows import WindowedFeatures
 from memcell_eeg.signal import filters, resample
 from memcell_eeg.signal.channels import ChannelChoice, locate, native_rate
 from memcell_eeg.signal.clean import SignalSettings, located
+from memcell_eeg.targets.grid import timing
 from memcell_eeg.targets.labels import LabelRules, targets
 
 #: Hz; beta ends at 30 Hz, and half of the rate must lie within it.
@@ -62,7 +63,7 @@ class Pipeline(SignalSettings):
         """Return the pipeline of a run.
 
         Args:
-            config: The options.
+            config: The options; a step that follows the labels is that of data without any.
             choice: The channels.
             native: The lowest rate among the recordings, Hz.
 
@@ -74,10 +75,11 @@ class Pipeline(SignalSettings):
                 f"a recording has {native:g} Hz, and the bands of the EEG need {SLOWEST:g} Hz at least; "
                 "leave it out, or choose faster channels with --channels."
             )
+        config = timing(config).applied(config)
         shared = {name: getattr(config, name) for name in _SHARED}
         shared["features"] = config.feature_kinds
         if config.normalization == "auto":
-            shared["normalization"] = "causal"
+            shared["normalization"] = "training"
         return cls(
             channels=choice.names,
             eeg=choice.eeg,

@@ -160,6 +160,8 @@ def check_facts(facts: Mapping[str, Any], config: type[EegConfig]) -> None:
             _numbers(pipeline, setting.name)
         elif setting.name == "rate":
             _number(pipeline, "rate", 1.0, 100_000.0)
+        elif setting.name in ("step", "window"):
+            _number(pipeline, setting.name, 0.05, 60.0)
         else:
             check(known[setting.name], pipeline[setting.name], "the run's pipeline")
     if is_precomputed(pipeline):

@@ -25,6 +25,7 @@ def notes(
     parts: Split,
     native: float,
     rhythm: tuple[str, float],
+    why: str = "",
 ) -> list[str]:
     """Return the lines, one fact each.
 
@@ -35,13 +36,16 @@ def notes(
         parts: Who is in which split.
         native: The lowest rate among the recordings, Hz.
         rhythm: What delays are given for, as in `memcell_eeg.task.EegTask`.
+        why: The steps and windows are as long as they are, where that was not typed.
     """
     wave, hertz = rhythm
+    means = _means(pipeline.context)
     lines = [
         *parts.notes,
         str(choice),
-        f"steps of {config.step:g} s at {pipeline.rate:g} Hz, {' and '.join(pipeline.features)} over "
-        f"the past {config.window:g} s, normalization: {pipeline.normalization}; half the power of {wave} "
+        f"steps of {pipeline.step:g} s{f' ({why})' if why else ''} at {pipeline.rate:g} Hz, "
+        f"{' and '.join(pipeline.features)} over the past {pipeline.window:g} s{means}, normalization: "
+        f"{pipeline.normalization}; half the power of {wave} "
         f"is in the features {pipeline.onset_delay(native, hertz):.2f} s after it begins (filters "
         f"{pipeline.delay(native, hertz):.2f} s, window {pipeline.extraction_delay:g} s); the first "
         f"{pipeline.blind(native):.2g} s after a start or a gap have no features",
@@ -62,7 +66,7 @@ def precomputed_notes(config: EegConfig, features: PrecomputedFeatures, parts: S
     lines = [
         *parts.notes,
         f"{len(features.feature_names)} precomputed features ({', '.join(features.feature_names[:3])}, …) in "
-        f"steps of {features.step:g} s, normalization: {features.normalization}",
+        f"steps of {features.step:g} s{_means(features.context)}, normalization: {features.normalization}",
     ]
     if vain := ignored(config):
         lines.append(f"there is no signal, so these options do nothing: {', '.join(vain)}")
@@ -72,6 +76,10 @@ def precomputed_notes(config: EegConfig, features: PrecomputedFeatures, parts: S
             "positive step counts as an event of its own"
         )
     return lines + _shared(config, features.normalization, parts)
+
+
+def _means(seconds: Sequence[float]) -> str:
+    return f" and means of {' and '.join(f'{tau:g}' for tau in seconds)} s" if seconds else ""
 
 
 def _shared(config: EegConfig, normalization: str, parts: Split) -> list[str]:

@@ -20,8 +20,8 @@ from memcell_eeg.left_out import RECORDING, LeftOut
 from memcell_eeg.preparation.notes import few
 from memcell_eeg.splits.copies import copied_names
 from memcell_eeg.targets.labels import LabelRules
-from memcell_eeg.targets.protocols import LabelProtocol, Protocols
-from memcell_eeg.targets.resolved import read_labels
+from memcell_eeg.targets.protocols import LabelProtocol
+from memcell_eeg.targets.resolved import ResolvedLabels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,33 +74,30 @@ class PreparedData:
 def make_sequences(
     config: EegConfig,
     pipeline: Pipeline | PrecomputedFeatures,
-    recordings: Sequence[Recording],
+    resolved: ResolvedLabels,
     progress: Progress,
     left_out: LeftOut,
-    protocols: Protocols,
 ) -> PreparedData:
     """Return the sequences of all recordings.
 
     Args:
         config: Its label rules, protocol and cache.
         pipeline: Makes the features.
-        recordings: At least one.
+        resolved: At least one recording, with its labels.
         progress: Told of each that is done.
-        left_out: Takes recordings and labels that cannot be used.
-        protocols: What the option ``protocol`` chooses from.
+        left_out: Takes recordings that cannot be used.
 
     Raises:
         DataError: Nothing can be used, or something cannot and nothing may be left out; or no recording has a
             labelled step.
     """
-    warnings: list[str] = []
-    resolved = read_labels(recordings, config.protocol, protocols, warnings.append, left_out)
+    recordings, warnings = resolved.recordings, list(resolved.warnings)
     rules = replace(LabelRules.of(config), protocol=resolved.protocol)
     cache = FeatureCache.of(config.cache)
     progress.expect(len(recordings))
     made, used, described = [], [], []
     with one_thread():
-        for recording in resolved.recordings:
+        for recording in recordings:
             before = len(warnings)
             try:
                 made.append(_sequence(pipeline, cache, recording, rules, warnings.append))

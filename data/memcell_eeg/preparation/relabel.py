@@ -43,7 +43,7 @@ def under(
         DataError: Nothing is left to score.
     """
     left_out = LeftOut(config.strict)
-    resolved = read_labels(recordings, protocol, protocols, str, left_out)
+    resolved = read_labels(recordings, protocol, protocols, left_out)
     rules = replace(LabelRules.of(config), protocol=resolved.protocol)
     known = {r.name: r for r in resolved.recordings}
 

@@ -18,6 +18,7 @@ from memcell_eeg.preparation.prepare import make_sequences
 from memcell_eeg.signal.channels import otherwise_measured
 from memcell_eeg.splits.who import FILE as WHO
 from memcell_eeg.splits.who import Who
+from memcell_eeg.targets.resolved import read_labels
 from memcell_eeg.task import EegTask
 
 
@@ -51,7 +52,8 @@ def unseen(
     left_out = LeftOut(config.strict)
     for reason in getattr(dataset, "refused", getattr(dataset, "problems", ())):
         left_out.add(None, RECORDING, reason)
-    made = make_sequences(config, pipeline, recordings, progress, left_out, task.protocols)
+    resolved = read_labels(recordings, config.protocol, task.protocols, left_out)
+    made = make_sequences(config, pipeline, resolved, progress, left_out)
     _check_people(facts, {s.subject for s in made.sequences})
     sequences = tuple(made.sequences)
     measured = []
@@ -62,8 +64,6 @@ def unseen(
         measured = [
             line for r in made.recordings for line in otherwise_measured(pipeline.channels, r)
         ]
-    else:
-        sequences = pipeline.scaled(sequences)
     who = Who(made.recordings, {"test": sequences})
     simulated = dataset.card.simulated or made.simulated
     said = [f"simulated data ('{dataset.card.name}'): no result about people"] if simulated else []

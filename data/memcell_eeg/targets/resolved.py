@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from memcell.errors import DataError
@@ -20,18 +20,19 @@ class ResolvedLabels:
         recordings: Those whose labels can be used, and those without any; labels no longer read from files.
         protocol: What counts as which class in all of them.
         notes: Notes on the choice of the protocol.
+        warnings: What is odd about the labels, one line each.
     """
 
     recordings: tuple[Recording, ...]
     protocol: LabelProtocol
     notes: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
 
 def read_labels(
     recordings: Sequence[Recording],
     requested: str,
     protocols: Protocols,
-    warn: Callable[[str], object],
     left_out: LeftOut | None = None,
 ) -> ResolvedLabels:
     """Read the labels of all recordings and find the protocol for them.
@@ -40,7 +41,6 @@ def read_labels(
         recordings: All of a data set.
         requested: The option ``protocol``.
         protocols: What it chooses from.
-        warn: Told each line of what is odd about the labels.
         left_out: Takes recordings whose labels cannot be used, and labels that cannot.
 
     Raises:
@@ -48,6 +48,7 @@ def read_labels(
             the file.
     """
     left_out = left_out or LeftOut()
+    warnings: list[str] = []
     found: list[tuple[Recording, Labels | None]] = []
     for recording in recordings:
         try:
@@ -66,15 +67,17 @@ def read_labels(
             except DataError as error:
                 left_out.add(recording, LABELS, str(error))
                 continue
-            for line in labels.warnings:
-                warn(line)
+            warnings += labels.warnings
             for line in labels.left_out:
                 left_out.add(recording, LABEL, line)
             labelled.append(recording)
         kept.append(replace(recording, labels=_Kept(labels)))
     left_out.refuse_if_nothing_is_left(labelled)
     return ResolvedLabels(
-        recordings=tuple(kept), protocol=protocol, notes=(message,) if message else ()
+        recordings=tuple(kept),
+        protocol=protocol,
+        notes=(message,) if message else (),
+        warnings=tuple(warnings),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -32,7 +32,9 @@ THRESHOLD = 0.5
 @pytest.fixture(scope="session")
 def pipeline():
     choice = ChannelChoice(names=CHANNELS, eeg=CHANNELS, reason="")
-    return Pipeline.of(MicrosleepConfig(), choice, RATE)
+    made = Pipeline.of(MicrosleepConfig(), choice, RATE)
+    n = int(made.normalized.sum())
+    return replace(made, centre=(0.2,) * n, spread=(1.5,) * n)  # as after training
 
 
 def build(n_features, cell="lstm", norm=None):

@@ -65,7 +65,7 @@ def test_pieces_change_no_bit(pipeline, network, gapped, sizes):
 
 @pytest.fixture(scope="module")
 def one_channel(build_network):
-    return NetworkStepper(build_network(7), 7)
+    return NetworkStepper(build_network(21), 21)
 
 
 @pytest.mark.parametrize(

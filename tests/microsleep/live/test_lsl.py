@@ -7,12 +7,16 @@ import subprocess
 import sys
 import threading
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from memcell.errors import DataError
+from memcell.inference.inference import probabilities
+from memcell.sequences import TimeSeries
+from memcell_eeg.features.stream import FeatureStream
 from memcell_eeg.live.lsl_source import LSLSource
 from memcell_eeg.live.run import stream
 from memcell_eeg.live.source import SampleChunk
@@ -62,14 +66,36 @@ def lines_of(capsys):
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
-def test_a_stream_with_gaps_gives_the_bits_of_the_recording(asked_of, capsys, gapped):
+def with_gaps(pipeline, network, gapped, *gaps):
+    """Return the probabilities of its steps, were its gaps as long as these."""
+    flow, parts = FeatureStream(pipeline, RATE), []
+    per = round(gapped.seconds * RATE)
+    bounds = [0, 40 * per, 70 * per, 71 * per, gapped.values.shape[1]]
+    for k, (a, b) in enumerate(pairwise(bounds)):
+        if k:
+            flow.after_gap(gaps[k - 1])
+        parts.append(flow.push(gapped.values[:, a:b]))
+    sequence = TimeSeries(
+        name="a",
+        subject="a",
+        features=np.concatenate(parts),
+        targets=np.zeros(sum(map(len, parts)), dtype=np.int64),
+        breaks=gapped.expected.breaks,
+        step_seconds=pipeline.step,
+    )
+    return probabilities(network, [sequence], "carry", 50)[0][:, 1].astype(float).tolist()
+
+
+def test_a_stream_with_gaps_gives_the_bits_of_the_recording(
+    asked_of, capsys, gapped, pipeline, network
+):
     sender = Sender("memcell-gaps")
     per = round(gapped.seconds * RATE)
     within = np.arange(per) / RATE
     began = lsl.local_clock()
     # the gap of .1 s is within what counts as jitter: here it is none, so it is left out of the stamps
     onsets = np.array(gapped.onsets)
-    onsets[70:] += 1.0
+    onsets[70:] += 1.1
     stamps = began + (onsets[:, None] + within).ravel()
     jitter = np.random.default_rng(0).uniform(-0.02, 0.02, len(stamps))
     sender.send(gapped.values, stamps + jitter)
@@ -79,11 +105,13 @@ def test_a_stream_with_gaps_gives_the_bits_of_the_recording(asked_of, capsys, ga
     assert stream(made.asked, MICROSLEEP) == 0
     lines = lines_of(capsys)
     steps = [line for line in lines if line["kind"] == "step"]
-    assert [s["probability"] for s in steps] == gapped.expected.p.astype(float).tolist()
-    onsets = gapped.expected.times + np.where(gapped.expected.times > 41.05, 1.0, 0.0)
+    expected = with_gaps(pipeline, network, gapped, 6.0, 1.2, 2.0)
+    assert [s["probability"] for s in steps] == expected
+    assert with_gaps(pipeline, network, gapped, 6.0, 0.1, 2.0) == gapped.expected.p.tolist()
+    onsets = gapped.expected.times + np.where(gapped.expected.times > 41.05, 1.1, 0.0)
     assert [s["onset"] for s in steps] == pytest.approx(onsets.tolist(), abs=0.06)
     gaps = [line["seconds"] for line in lines if line["kind"] == "gap"]
-    assert gaps == pytest.approx([6.0, 1.1, 2.0], abs=0.06)
+    assert gaps == pytest.approx([6.0, 1.2, 2.0], abs=0.06)
     assert 10 < lines[-1]["largest_jitter_ms"] < 100
     assert "channels O1, O2" in lines[0]["source"]
     assert made.said[0] == "looking for stream 'memcell-gaps' ..."

@@ -14,6 +14,15 @@ from memcell_data.formats.edf.writer import EdfSignal
 CHANNELS = ("O1", "O2", "E1", "E2")
 RATE = 200
 CELL, HIDDEN, LAYERS = "lstm", 64, 2
+#: Of the application: short steps of many recordings, whose cost has been followed from the first version on.
+OPTIONS: dict[str, Any] = {
+    "channels": CHANNELS,
+    "features": ("bandpower",),
+    "context": ("none",),
+    "normalization": "causal",
+    "step": 0.2,
+    "window": 1.0,
+}
 
 
 def make_recording(path: Path, hours: float, seed: int = 0) -> Path:
@@ -53,7 +62,7 @@ def make_model(path: Path) -> Path:
 
     registry = default_registry()
     sections: dict[str, Any] = {
-        "microsleep": {"channels": list(CHANNELS)},
+        "microsleep": {k: list(v) if isinstance(v, tuple) else v for k, v in OPTIONS.items()},
         "network": {"hidden_size": HIDDEN, "layers": LAYERS, "skip": "none"},
         "training": {"device": "cpu", "threads": 1},
     }

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memcell_benchmarks.microsleep.child import cpu, in_turn
-from memcell_benchmarks.microsleep.made import CHANNELS, RATE, BenchmarkModel
+from memcell_benchmarks.microsleep.made import CHANNELS, OPTIONS, RATE, BenchmarkModel
 
 
 def prepare(path: str, rounds: int) -> dict[str, Any]:
@@ -145,7 +145,7 @@ def _pipeline() -> Any:
     from memcell_microsleep.config import MicrosleepConfig
 
     choice = ChannelChoice(names=CHANNELS, eeg=CHANNELS[:2], reason="as named")
-    return Pipeline.of(MicrosleepConfig(), choice, RATE)
+    return Pipeline.of(MicrosleepConfig(**OPTIONS), choice, RATE)
 
 
 def _blocks(path: str) -> Iterator[Any]:
