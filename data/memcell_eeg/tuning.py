@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,8 @@ from memcell_eeg.decisions.thresholds import choose_by_kappa, kappa_at
 
 #: What ``--tune quick`` tries, of those below.
 QUICK = ("usual", "slow")
+#: After so many epochs ``quick`` looks no further.
+QUICK_EPOCHS = 12
 
 
 def candidates(config: EegConfig) -> tuple[Candidate, ...]:
@@ -39,7 +42,9 @@ def candidates(config: EegConfig) -> tuple[Candidate, ...]:
         _candidate("large", rate, noise, 2 * size),
         _candidate("large-noisy", rate, max(1.0, 3 * noise), 2 * size),
     )
-    return tuple(each for each in made if config.tune == "full" or each.name in QUICK)
+    if config.tune == "full":
+        return made
+    return tuple(replace(each, most_epochs=QUICK_EPOCHS) for each in made if each.name in QUICK)
 
 
 def _candidate(name: str, rate: float, noise: float, size: int) -> Candidate:

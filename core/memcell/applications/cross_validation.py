@@ -9,6 +9,9 @@ from typing import Any, Protocol, runtime_checkable
 from memcell.applications.app import Probabilities
 from memcell.sequences.time_series import TimeSeries
 
+#: However short an epoch, a candidate is looked at up to so many updates where its config has them.
+FEWEST_UPDATES = 512
+
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
@@ -18,10 +21,13 @@ class Candidate:
         name: What tables and folders call it.
         options: Section to option to value, as in ``config.toml``. Every option that any candidate changes is
             named in each of them, so that a candidate means the same whatever the config says.
+        most_epochs: Passes over the training windows after which it is looked at no more, though not before
+            `FEWEST_UPDATES`; 0 for as many as the config has.
     """
 
     name: str
     options: Mapping[str, Mapping[str, Any]]
+    most_epochs: int = 0
 
 
 @runtime_checkable

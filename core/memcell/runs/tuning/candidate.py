@@ -62,6 +62,10 @@ class InnerTrainings:
             assert self._schedule is not None
         return self._schedule
 
+    def updates_of(self, epochs: int) -> int:
+        """Return the updates of so many epochs, in the fold that has the most."""
+        return epochs * max(len(trainer.order(0)[1]) for trainer in self._begun())
+
     def predictions(self, update: int) -> FoldPredictions:
         """Return what the folds' networks say of the people they have not seen, after so many updates.
 

@@ -65,10 +65,10 @@ def schedule_of_looks(total: int) -> list[int]:
 def is_past_its_best(curve: LossCurve) -> bool:
     """Whether a candidate has trained so far beyond its smallest loss that no smaller one is to be expected.
 
-    Four times as many updates as at the smallest, and at least 32.
+    Two and a half times as many updates as at the smallest, which is three looks, and at least 32.
     """
     best = curve.updates[int(np.argmin(curve.smoothed.sum(axis=1)))]
-    return curve.updates[-1] >= max(32, 4 * best)
+    return curve.updates[-1] >= max(32, 2.5 * best)
 
 
 def shares_of(

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import tomli_w
 
-from memcell.applications.cross_validation import Candidate, CrossValidating
+from memcell.applications.cross_validation import FEWEST_UPDATES, Candidate, CrossValidating
 from memcell.errors import Diverged, MemcellError, UsageError
 from memcell.escape import table
 from memcell.files.atomic import make_folder, write_atomic
@@ -128,12 +128,16 @@ def _plan(job: Job) -> list[Candidate]:
         found = read_object(path)
         with refusing(path):
             return [
-                Candidate(name=str(each["name"]), options=dict(each["options"]))
+                Candidate(
+                    name=str(each["name"]),
+                    options=dict(each["options"]),
+                    most_epochs=int(each["most_epochs"]),
+                )
                 for each in found["candidates"]
             ]
     plan = candidates_of(job)
     make_folder(path.parent)
-    said = [{"name": each.name, "options": each.options} for each in plan]
+    said = [dataclasses.asdict(each) for each in plan]
     write_atomic(path, json.dumps({"candidates": said}, indent=2) + "\n")
     return plan
 
@@ -157,7 +161,7 @@ def candidates_of(job: Job) -> list[Candidate]:
             if left := {k: v for k, v in values.items() if k not in typed}:
                 options[section] = left
         kept.setdefault(
-            json.dumps(options, sort_keys=True), Candidate(name=each.name, options=options)
+            json.dumps(options, sort_keys=True), dataclasses.replace(each, options=options)
         )
     return list(kept.values())
 
@@ -222,8 +226,11 @@ def _try(job: Job, candidate: Candidate) -> _Tried | None:
     measures: list[Mapping[str, float]] = []
     with progress(f"cross-validation, {candidate.name}", None) as shown:
         inner = InnerTrainings(own, job.path / FOLDER / candidate.name, progress=shown)
-        shown.expect(inner.schedule * len(folds))
-        for update in schedule_of_looks(inner.schedule):
+        most = inner.schedule
+        if candidate.most_epochs:
+            most = min(most, max(FEWEST_UPDATES, inner.updates_of(candidate.most_epochs)))
+        shown.expect(most * len(folds))
+        for update in schedule_of_looks(most):
             try:
                 made = inner.predictions(update)
             except Diverged:
