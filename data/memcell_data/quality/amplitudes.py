@@ -147,7 +147,7 @@ class Quality:
                 n = waiting[0].values.shape[1]
                 if not last and any(len(m) < n for m in marks):
                     return
-                yield self._judged(waiting.popleft(), [m[:n] for m in marks])
+                yield self._checked(waiting.popleft(), [m[:n] for m in marks])
                 marks[:] = [m[n:] for m in marks]
 
         for block in blocks:
@@ -161,10 +161,10 @@ class Quality:
         marks[:] = [_joined(m, s.end()) for m, s in zip(marks, self._still, strict=True)]
         yield from ready(last=True)
 
-    def _judged(
+    def _checked(
         self, block: Block, marks: Sequence[NDArray[np.int8]]
     ) -> tuple[Block, NDArray[np.bool_] | None]:
-        """Count samples that are decided, and return them with those that are signal."""
+        """Count the samples of a decided block; return it, and which samples are signal if not all are."""
         values = block.values
         self._n += values.shape[1]
         good = np.ones(values.shape[1], dtype=np.bool_)
@@ -196,7 +196,7 @@ class Quality:
             found.add(onset + first / self._rate, (stop - first) / self._rate, stop - first)
 
     def finish(self) -> list[str]:
-        """Judge the whole, after the last sample.
+        """Check the whole recording, after the last sample.
 
         Returns:
             A line for everything odd.

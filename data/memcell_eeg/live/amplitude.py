@@ -31,7 +31,7 @@ class FirstSeconds:
 
     def __init__(self, name: str, channels: Sequence[str], rate: float) -> None:
         self._name, self._channels, self._rate = name, channels, rate
-        self._wanted = round(SECONDS * rate)
+        self._needed = round(SECONDS * rate)
         self._parts: list[NDArray[np.float64]] = []
         self._n = 0
 
@@ -41,22 +41,22 @@ class FirstSeconds:
         Raises:
             DataError: A channel's unit must be wrong; names stream and channel.
         """
-        if self._n >= self._wanted:
+        if self._n >= self._needed:
             return []
         self._parts.append(values.copy())
         self._n += values.shape[1]
-        if self._n < self._wanted:
+        if self._n < self._needed:
             return []
         signal, self._parts = np.concatenate(self._parts, axis=1), []
         lines = []
         for channel, row in zip(self._channels, signal, strict=True):
-            lines += self._judged(channel, row)
+            lines += self._check(channel, row)
         hum = Hum(len(signal), self._rate)
         hum.push(signal)
         found = in_words(self._channels, hum.lines())
         return lines + [f"stream '{self._name}': {line}" for line in found]
 
-    def _judged(self, channel: str, row: NDArray[np.float64]) -> list[str]:
+    def _check(self, channel: str, row: NDArray[np.float64]) -> list[str]:
         where = f"stream '{self._name}': channel '{channel}'"
         deviation = np.abs(row - np.median(row))
         outside = float((deviation > LARGEST).mean())

@@ -63,7 +63,7 @@ class LSLSource:
     ) -> None:
         if find_spec("mne_lsl") is None:
             raise MemcellError("streams need mne-lsl: pip install 'memcell-rnn[live]'")
-        self._wanted, self._pipeline, self._unit = name, pipeline, unit
+        self._stream_name, self._pipeline, self._unit = name, pipeline, unit
         self._silence = silence
         self.zero = 0.0
         self.name = re.sub(r"[^\w.-]+", "_", name) or "stream"
@@ -95,7 +95,7 @@ class LSLSource:
         if len(found) > 1:
             hosts = ", ".join(f"{s.stype or 'no type'} from {s.hostname}" for s in found)
             raise DataError(
-                f"there are {len(found)} streams '{self._wanted}' ({hosts}); stop all but one."
+                f"there are {len(found)} streams '{self._stream_name}' ({hosts}); stop all but one."
             )
         inlet = StreamInlet(
             found[0], max_buffered=_BUFFER, recover=False, processing_flags=["clocksync"]
@@ -103,10 +103,10 @@ class LSLSource:
         inlet.open_stream(timeout=10)
         info = inlet.get_sinfo(timeout=10)
         if info.dtype == "string":
-            raise DataError(f"stream '{self._wanted}' contains text, not a signal.")
+            raise DataError(f"stream '{self._stream_name}' contains text, not a signal.")
         before = getattr(self, "rate", None)
         self.matched: Matched = match(
-            self._wanted,
+            self._stream_name,
             float(info.sfreq),
             info.get_channel_names(),
             info.get_channel_units(),
@@ -115,11 +115,12 @@ class LSLSource:
         )
         if before is not None and before != float(info.sfreq):
             raise DataError(
-                f"stream '{self._wanted}' came back with {info.sfreq:g} Hz instead of {before:g} Hz."
+                f"stream '{self._stream_name}' came back with {info.sfreq:g} Hz instead of {before:g} Hz."
             )
         self.rate = float(info.sfreq)
         self.described = (
-            f"stream '{self._wanted}', {self.rate:g} Hz, channels {', '.join(self.matched.names)}"
+            f"stream '{self._stream_name}', {self.rate:g} Hz, "
+            f"channels {', '.join(self.matched.names)}"
         )
         self._inlet, self._uid = inlet, info.uid
         for requested, name in zip(self._pipeline.channels, self.matched.names, strict=True):
@@ -141,7 +142,7 @@ class LSLSource:
             if time.perf_counter() - last >= self._silence:
                 if not lost:
                     yield Silent(
-                        why=f"nothing from stream '{self._wanted}' for {self._silence:g} s"
+                        why=f"nothing from stream '{self._stream_name}' for {self._silence:g} s"
                     )
                 lost = True
                 problem = self._look_again()
@@ -180,7 +181,7 @@ class LSLSource:
             if not self._unstamped:
                 self._unstamped = True
                 self._say(
-                    f"note: stream '{self._wanted}' sends samples without a time stamp; samples "
+                    f"note: stream '{self._stream_name}' sends samples without a time stamp; samples "
                     "lost there cannot be detected"
                 )
         self._stamp = float(stamps[-1])
@@ -192,12 +193,12 @@ class LSLSource:
         Returns:
             Why it cannot be used, if it lacks something that the model needs; the search then continues.
         """
-        found = _find(self._wanted, _LOOK)
+        found = _find(self._stream_name, _LOOK)
         if not found or found[0].uid == self._uid:
             return ""
         self._let_go()
         try:
-            self._open(_find(self._wanted, _LOOK, 2) or found)
+            self._open(_find(self._stream_name, _LOOK, 2) or found)
         except DataError as error:
             self._let_go()
             return str(error)

@@ -23,40 +23,40 @@ class LiveConfig:
         "1", help="How fast a file is played: 1 as it was recorded, 10 ten times as fast, or max."
     )
     chunk: float = option(
-        0.05, unit="s", low=0.001, high=10, help="Signal that a file is handed over at once."
+        0.05, unit="s", low=0.001, high=10, help="Length of the chunks that a file is played in."
     )
     timeout: float = option(
-        10.0, unit="s", low=0.5, high=3600, help="How long the stream is looked for."
+        10.0, unit="s", low=0.5, high=3600, help="How long to search for the stream."
     )
     silence: float = option(
         2.0,
         unit="s",
         low=0.2,
         high=3600,
-        help="Without a sample for this long the connection is said to be lost; it is waited for.",
+        help="Without a sample for this long the connection counts as lost; the stream waits for it.",
     )
     gap: float = option(
         0.2,
         unit="s",
         low=0.01,
         high=60,
-        help="A time stamp further than this from where it is due is a gap: filters and memory start "
-        "anew, and the scale of the features stays. Less is jitter.",
+        help="A time stamp further than this from its expected time is a gap: filters and memory are "
+        "reset, and the scale of the features is kept. Less is jitter.",
     )
     unit: str = option(
         "",
         help="Unit of a stream, or of EDF channels of a file, that do not name their own: uV, mV, V or nV. "
-        "Never guessed; all:mV is the unit of all channels, whatever they say. For a file, empty"
+        "Never guessed; all:mV overrides the unit of all channels. For a file, empty"
         " takes that of a BIDS channels.tsv, then the run's own --data.unit.",
     )
     threshold: float | None = option(
         None,
         low=0,
         high=1,
-        help="A step is positive from this probability on; the run's own where left out.",
+        help="A step is positive from this probability on; default: the threshold of the run.",
     )
     alarm_steps: int = option(
-        3, low=1, high=1000, help="An alarm takes this many positive steps ..."
+        3, low=1, high=1000, help="An alarm requires this many positive steps ..."
     )
     alarm_of: int = option(
         4,
@@ -72,7 +72,7 @@ class LiveConfig:
         help="No further alarm for this long after one was raised.",
     )
     duration: float = option(
-        0.0, unit="s", low=0, help="End after so much signal; 0 for never (Ctrl-C ends it)."
+        0.0, unit="s", low=0, help="End after this much signal; 0 for never (Ctrl-C ends it)."
     )
     lines: str = option(
         "auto",
@@ -80,13 +80,13 @@ class LiveConfig:
         help="What is written to the output as it happens: every step and alarm, or alarms and gaps only; "
         "'auto' is steps into a pipe, alarms on a terminal.",
     )
-    format: str = option("jsonl", choices=("jsonl", "tsv"), help="How it is written.")
+    format: str = option("jsonl", choices=("jsonl", "tsv"), help="Format of these lines.")
 
     def validate(self) -> None:
-        """Check what concerns two options at once.
+        """Check combinations of options.
 
         Raises:
-            ConfigError: No source or two, a speed that is none, or a debounce that cannot be met.
+            ConfigError: No source or two, an invalid speed, or a debounce that cannot be met.
         """
         if bool(self.lsl) == bool(self.file):
             given = "both --lsl and --file" if self.lsl else "neither --lsl nor --file"
@@ -94,13 +94,13 @@ class LiveConfig:
         if self.alarm_steps > self.alarm_of:
             raise ConfigError(
                 f"'alarm-steps' got {self.alarm_steps}, more than 'alarm-of' ({self.alarm_of}): no alarm "
-                f"could be; type --alarm-of {self.alarm_steps} or more."
+                f"could be raised; type --alarm-of {self.alarm_steps} or more."
             )
         _ = self.times_real
 
     @property
     def times_real(self) -> float:
-        """How many times as fast as it was recorded a file is played; infinite for ``max``.
+        """Speed of a played file as a multiple of real time; infinite for ``max``.
 
         Raises:
             ConfigError: ``speed`` is neither a positive number nor ``max``.

@@ -79,7 +79,7 @@ class RateWatch:
             return ""
         self._calm = len(stamps)
         self._early.append(early)
-        found = self._judged(float(stamps[0])) if len(self._early) == CUTS else ""
+        found = self._check(float(stamps[0])) if len(self._early) == CUTS else ""
         self._add(float(stamps[0]), stamps)
         if found and not self.wrong:
             self.wrong = found
@@ -91,7 +91,7 @@ class RateWatch:
         self._segments.append(_Segment(first=first, last=float(stamps[-1]), samples=samples))
         self.worked |= samples > self._rate
 
-    def _judged(self, now: float) -> str:
+    def _check(self, now: float) -> str:
         # without the segment before the first of these gaps: it may have begun with correct stamps
         spans = list(self._segments)[1 - CUTS :]
         samples = sum(s.samples for s in spans)

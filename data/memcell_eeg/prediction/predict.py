@@ -34,8 +34,8 @@ from memcell_eeg.task import EegTask
 
 #: What the person is told of an export with gaps.
 GAPS = (
-    "it has gaps, so the EDF is EDF+D: EDFbrowser wants it through its converter first, and MNE joins what "
-    "lies before and after a gap"
+    "it has gaps, so the EDF is EDF+D: EDFbrowser opens it only after conversion, and MNE joins the "
+    "signal before and after a gap"
 )
 
 

@@ -64,8 +64,8 @@ class LabelRules:
         parts = [f"a step is positive when {'any part' if self.any_part else 'half'} of it is"]
         if self.blink:
             parts.append(
-                f"positive under {self.blink:g} s is negative (beside time without a class unlabelled), "
-                f"from there to {self.min_duration:g} s unlabelled"
+                f"positive under {self.blink:g} s is negative (unlabelled next to time without a "
+                f"class), up to {self.min_duration:g} s unlabelled"
             )
         elif self.min_duration:
             parts.append(f"positive under {self.min_duration:g} s is unlabelled")
@@ -89,7 +89,7 @@ def targets(
     if rules.protocol is not None:
         labels = rules.protocol.apply(labels)
     check_marks(labels, "labels")
-    positive, blinks, other = _judged(labels, rules, _uncovered(labels, starts, step))
+    positive, blinks, other = _classified(labels, rules, _uncovered(labels, starts, step))
     # Seconds of each step by class, the strongest first: each hides what lies beneath it.
     seconds: list[NDArray[np.float64]] = []
     above: _Pairs = []
@@ -133,8 +133,8 @@ def check_marks(labels: Labels, name: str) -> None:
     if marks:
         raise DataError(
             f"{name}: {len(marks)} labels '{marks[0].label}' (the first at {marks[0].onset:g} s) have no "
-            "duration, so nobody knows which time they are: type --data.mark-duration SECONDS for how long "
-            "each lasts from its onset, or write durations"
+            "duration, so the time that they cover is unknown: type --data.mark-duration SECONDS for how "
+            "long each lasts from its onset, or write durations"
         )
 
 
@@ -156,7 +156,9 @@ def _uncovered(labels: Labels, starts: NDArray[np.float64], step: float) -> _Pai
     return [*outside, *between]
 
 
-def _judged(labels: Labels, rules: LabelRules, uncovered: _Pairs) -> tuple[_Pairs, _Pairs, _Pairs]:
+def _classified(
+    labels: Labels, rules: LabelRules, uncovered: _Pairs
+) -> tuple[_Pairs, _Pairs, _Pairs]:
     """Return the positive spans that count, the blinks, and the spans without a class."""
     words = {i.label for i in labels.intervals} - labels.positive - labels.negative
     stay: _Pairs = []
