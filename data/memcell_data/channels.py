@@ -116,26 +116,26 @@ def _with_ears(name: str) -> str:
     return f"{d.site}-{_EARS.get(d.against, d.against)}" if d.against else d.site
 
 
-def alternatives(wanted: str) -> list[str]:
-    """Return the names and patterns, the first that is there being meant, of ``"Pz or Oz or Cz-*"``.
+def alternatives(requested: str) -> list[str]:
+    """Return the alternatives of a request such as ``"Pz or Oz or Cz-*"``, the preferred one first.
 
     >>> alternatives("Pz-Oz or Pz or Pz-*")
     ['Pz-Oz', 'Pz', 'Pz-*']
     """
-    return [word.strip() for word in wanted.split(" or ")]
+    return [word.strip() for word in requested.split(" or ")]
 
 
-def in_short(wanted: str) -> str:
-    """Return what is asked for as a person reads it: each electrode of several alternatives once.
+def in_short(requested: str) -> str:
+    """Return a request as a short text for messages, each electrode of its alternatives once.
 
     >>> in_short("Pz-Oz or Pz or Pz-*")
     'Pz-Oz or Pz'
     """
-    return " or ".join(dict.fromkeys(w.removesuffix("-*") for w in alternatives(wanted)))
+    return " or ".join(dict.fromkeys(w.removesuffix("-*") for w in alternatives(requested)))
 
 
 def taken(requested: str, name: str) -> str:
-    """Return what must be said where channel ``name`` is taken for ``requested``; empty where it is the same.
+    """Return a note if channel ``name``, used for ``requested``, has another reference; else empty.
 
     >>> taken("O1", "EEG O1-REF")
     ''
