@@ -17,7 +17,18 @@ from memcell.cli.main import run
 from memcell.compare.records import RunRecord
 
 BASE = [
-    *["compare", "microsleep", "--data.subjects", "4", "--data.minutes", "2", "--hidden-size", "4"],
+    *[
+        "compare",
+        "microsleep",
+        "--skip",
+        "none",
+        "--data.subjects",
+        "4",
+        "--data.minutes",
+        "2",
+        "--hidden-size",
+        "4",
+    ],
     *["--time-steps", "10", "--batch-size", "2", "--epochs", "2", "--min-updates", "0"],
     *["--checkpoint-seconds", "0.3"],
 ]
