@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Every run behind docs/results/microsleep.md, in order. What is finished is not repeated, so the script may be
 # stopped and started again.
-#   bash docs/results/microsleep.sh [OUT] [FOLDER OF sleep-edf] [FOLDER OF eeg-eye-state] [FOLDER OF eegmmidb-eyes]
+#   bash docs/results/microsleep.sh [OUT] [FOLDER OF sleep-edf] [FOLDER OF eeg-eye-state] [FOLDER OF eegmmidb-eyes] [DREAMS AS EDF]
+# DREAMS AS EDF is what dreams-sleep/to_edf.py writes; without it that run is left out.
 set -euo pipefail
 out=${1:-runs/microsleep} sleep=${2:-../shared/data/sleep-edf} state=${3:-../shared/data/eeg-eye-state}
-eyes=${4:-../shared/data/eegmmidb-eyes}
+eyes=${4:-../shared/data/eegmmidb-eyes} dreams=${5:-}
 export OMP_NUM_THREADS=1
 train() {
   local name=$1; shift
@@ -15,14 +16,22 @@ train() {
 }
 mkdir -p "$out"
 
-night=(--data sleep-edf-powers --data.path "$sleep" --split loso --class-weights none --decision likelier
+# with no option typed but data and labels
+if [ -n "$dreams" ]; then
+  train dreams --data "$dreams" --data.positive "Sleep stage W" --split loso \
+    --data.negative "Sleep stage 1,Sleep stage 2,Sleep stage 3,Sleep stage 4,Sleep stage R"
+fi
+
+# all that follows was run before settings were chosen by cross-validation and networks began as a regression
+before=(--tune none --skip none --encoder none --input-noise 0)
+night=("${before[@]}" --data sleep-edf-powers --data.path "$sleep" --split loso --class-weights none --decision likelier
        --context none)
 train sleep "${night[@]}" --input-shift 0.5 --baselines all --repeats 5
 train sleep-no-shift "${night[@]}" --repeats 3
 python "$(dirname "$0")/microsleep_choice.py" "$out/sleep" "$out/sleep-no-shift" | tee "$out/sleep-choice.txt"
 
 # as the defaults were when these were run
-short=(--features bandpower --context none --step 0.2 --window 1)
+short=("${before[@]}" --features bandpower --context none --step 0.2 --window 1)
 train eyes "${short[@]}" --data eyes --data.path "$eyes" --split loso --normalization none --baselines all --repeats 5
 for seed in 0 1 2 3 4; do
   train "eye-state-$seed" "${short[@]}" --normalization causal --data eye-state --data.path "$state" --split time --baselines all --seed "$seed"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
@@ -24,6 +26,8 @@ from memcell_eeg.baselines.fitted import (
 from memcell_eeg.scores.scores import undo_weights
 
 PAST = 10
+#: Of the solver, at most.
+MOST_ITERATIONS = 500
 #: Columns that the regression on past steps may have; with more features it looks back fewer steps.
 WIDEST = 1000
 
@@ -58,11 +62,15 @@ def logistic(
     x = scaler.transform(steps.x)
 
     def fit(strength: float) -> LogisticRegression:
-        return LogisticRegression(
-            C=strength,
-            max_iter=500,
-            class_weight=None if weights is None else dict(enumerate(weights)),
-        ).fit(x, steps.y)
+        # Classes that can be told apart without an error need ever larger weights under a weak penalty:
+        # where the iterations end the fit is good enough, and the row says so.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            return LogisticRegression(
+                C=strength,
+                max_iter=MOST_ITERATIONS,
+                class_weight=None if weights is None else dict(enumerate(weights)),
+            ).fit(x, steps.y)
 
     held = None
     if len(strengths) > 1 and any(s.labelled.any() for s in task.valid):
@@ -75,6 +83,8 @@ def logistic(
         best = int(np.argmin([log_loss(held.y, p) for p in said]))
         note = notes(note, f"penalty of C = {strengths[best]:g}, chosen on validation")
     regression = made[best]
+    if int(regression.n_iter_.max()) >= MOST_ITERATIONS:
+        note = notes(note, f"not converged after {MOST_ITERATIONS} iterations")
 
     def model(sequence: TimeSeries) -> NDArray[np.float32]:
         x = scaler.transform(describe(sequence, every_step(sequence)))
