@@ -106,3 +106,8 @@ def test_what_cancels_is_judged_by_what_is_given():
     zero = {"output": torch.zeros(3, dtype=torch.float64)}
     assert worst(zero, {"output": torch.full((3,), 1e-16, dtype=torch.float64)})[1] < LIMIT
     assert worst(zero, {"output": torch.full((3,), 1e-8, dtype=torch.float64)})[1] > LIMIT
+
+
+def test_a_cell_that_compares_numbers_equal_but_for_rounding_is_unstable_and_not_wrong():
+    """``s >= s - s.mean(0)`` of a state whose mean over the lanes is 0 is decided by rounding."""
+    assert tried(draw(103619)).kind == "unstable"
