@@ -97,7 +97,7 @@ def test_chosen_on_validation_is_said_where_it_was(decision, valid) -> None:
     both = sequence("a", [0, 1] * 10)
     held = {"none": (), "wake": (sequence("b", [0] * 20),), "both": (replace(both, name="b"),)}
     parts = Split(train=(both,), valid=held[valid], test=(both,), kind="subject", notes=())
-    lines = " ".join(_shared(MicrosleepConfig(decision=decision), "causal", parts))
+    lines = " ".join(_shared(MicrosleepConfig(decision=decision, tune="none"), "causal", parts))
     chosen = ("chosen on validation", "fitted on validation", "kappa on validation")
     assert any(words in lines for words in chosen) == (valid == "both")
 
@@ -107,7 +107,10 @@ def test_who_validates_is_as_documented() -> None:
     made = [sequence(f"p{k}", [0, 1] * 20 if k % 3 else [0] * 40) for k in range(9)]
     times = dict.fromkeys((s.subject for s in made), 0)
     for s in made:
-        parts = split(made, MicrosleepConfig(split="loso", held_out=s.subject, valid_fraction=0.1))
+        parts = split(
+            made,
+            MicrosleepConfig(split="loso", held_out=s.subject, valid_fraction=0.1, tune="none"),
+        )
         (one,) = {v.subject for v in parts.valid}
         assert set(made[int(one[1:])].targets.tolist()) == {0, 1}
         assert one != s.subject

@@ -157,7 +157,7 @@ def test_microsleep_takes_a_folder_of_them(nights):
         psg(nights.folder, f"{name}1E0-PSG.edf", seed=i)
         nights.hypnogram(f"{name}1EC-Hypnogram.edf")
     nights.hypnogram("SC4031EC-Hypnogram.edf")
-    config = MicrosleepConfig(step=10, window=10, split_gap=10, max_duration=0)
+    config = MicrosleepConfig(step=10, window=10, split_gap=10, max_duration=0, tune="none")
     task = Microsleep(config, SleepEdf(SleepEdfConfig(path=str(nights.folder)))).task()
     assert task.facts["channels"] == ["EEG Fpz-Cz", "EEG Pz-Oz", "EOG horizontal"]
     assert task.facts["dataset"] == "sleep-edf"

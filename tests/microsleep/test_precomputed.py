@@ -145,7 +145,7 @@ def test_the_picture_shows_features_in_place_of_the_eeg(four, tmp_path) -> None:
 
 def test_real_nights_wake_against_sleep(shared_data) -> None:
     """A step alone tells wake from sleep on real nights, as the first looks at this set had it (kappa .9)."""
-    it = app_of(shared_data("sleep-edf"))
+    it = app_of(shared_data("sleep-edf"), tune="none", context=("none",))
     task = it.task()
     assert 0.25 < np.mean(np.concatenate([s.targets for s in task.train])) < 0.35
     rows = {r.name: r.scores["kappa"] for r in it.baselines(task)}

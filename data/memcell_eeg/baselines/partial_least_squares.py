@@ -19,8 +19,8 @@ from memcell_eeg.baselines.fitted import (
     every_step,
     log_loss,
     notes,
+    step_alone,
     steps_of,
-    this_step,
     two,
 )
 
@@ -31,6 +31,7 @@ USUAL = 2
 
 def discriminant(task: Task) -> Fitted:
     """Return the discriminant with 1 to `MOST_COMPONENTS` components."""
+    this_step = step_alone(task)
     steps = steps_of(task.train, this_step)
     scaler = StandardScaler().fit(steps.x)
     x = scaler.transform(steps.x)

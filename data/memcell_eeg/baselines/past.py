@@ -26,6 +26,7 @@ from memcell_eeg.baselines.fitted import (
     Describe,
     Fitted,
     every_step,
+    has_means,
     notes,
     steps_of,
     this_step,
@@ -44,12 +45,6 @@ STRENGTH = 1e-3
 WIDEST = 300
 #: Surest logit, so that one step alone does not outweigh a minute.
 SUREST = 20.0
-
-
-def has_means(task: Task) -> bool:
-    """Whether the features of a task have means of the past among them."""
-    pipeline = task.facts.get("pipeline", {})
-    return bool(pipeline.get("context"))
 
 
 def description(task: Task) -> tuple[Describe, str]:

@@ -22,8 +22,8 @@ from memcell_eeg.baselines.fitted import (
     every_step,
     log_loss,
     notes,
+    step_alone,
     steps_of,
-    this_step,
     two,
 )
 
@@ -36,6 +36,7 @@ MOST = 5_000
 
 def lasso_probit(task: Task) -> Fitted:
     """Return the probit with the penalty that has the smallest log loss on validation."""
+    this_step = step_alone(task)
     steps = steps_of(task.train, this_step, MOST)
     scaler = StandardScaler().fit(steps.x)
     x = _with_constant(scaler.transform(steps.x))

@@ -95,12 +95,12 @@ def logistic(
 
 def this_step(task: Task) -> Fitted:
     """Return logistic regression on the features of the step."""
-    return logistic("this step alone", task, table.this_step)
+    return logistic("this step alone", task, table.step_alone(task))
 
 
 def chosen_penalty(task: Task) -> Fitted:
     """Return the same with a penalty that is chosen on validation."""
-    return logistic("this step alone, penalty chosen", task, table.this_step, STRENGTHS)
+    return logistic("this step alone, penalty chosen", task, table.step_alone(task), STRENGTHS)
 
 
 def past_steps(task: Task) -> Fitted:
@@ -108,17 +108,30 @@ def past_steps(task: Task) -> Fitted:
 
     Fewer where they would make more than `WIDEST` columns; the name says how many.
     """
-    n = max(1, min(PAST, WIDEST // task.train[0].n_features - 1))
+    columns = table.step_columns(task)
+    n = max(1, min(PAST, WIDEST // len(columns) - 1))
     name = f"this and {n} past steps"
-    return logistic(name, task, lambda s, steps: past(s, steps, n))
+    return logistic(name, task, lambda s, steps: past(s, steps, n, columns))
 
 
-def past(sequence: TimeSeries, steps: NDArray[np.int64], n: int) -> NDArray[np.float64]:
+def past(
+    sequence: TimeSeries,
+    steps: NDArray[np.int64],
+    n: int,
+    columns: NDArray[np.int64] | slice = slice(None),
+) -> NDArray[np.float64]:
     """Return ``[len(steps), (n + 1) F]``: features of each step, of the one before, ... n before.
+
+    Args:
+        sequence: The sequence.
+        steps: Which steps.
+        n: How far back.
+        columns: Which features; all by default.
 
     Nothing is taken from before a gap: a segment's first step stands in for what would lie there.
     """
     starts = np.flatnonzero(sequence.starts)
     first = starts[np.searchsorted(starts, steps, side="right") - 1]
     at = np.maximum(steps[:, None] - np.arange(n + 1), first[:, None])
-    return np.asarray(sequence.features[at], dtype=np.float64).reshape(len(steps), -1)
+    values = np.asarray(sequence.features[:, columns], dtype=np.float64)
+    return values[at].reshape(len(steps), -1)
