@@ -134,4 +134,5 @@ def past(
     first = starts[np.searchsorted(starts, steps, side="right") - 1]
     at = np.maximum(steps[:, None] - np.arange(n + 1), first[:, None])
     values = np.asarray(sequence.features[:, columns], dtype=np.float64)
-    return values[at].reshape(len(steps), -1)
+    described: NDArray[np.float64] = values[at].reshape(len(steps), -1)
+    return described
