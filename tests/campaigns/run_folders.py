@@ -34,7 +34,7 @@ MOST_CPU, MOST_WAIT = 60, 240
 
 _TINY = ["--epochs", "1", "--min-updates", "1", "--hidden-size", "4"]
 _TINY += ["--batch-size", "4", "--time-steps", "20"]
-_NIGHT = ["--tune", "none", "--data.subjects", "4", "--data.minutes", "2"]
+_NIGHT = ["--tune", "none", "--baselines", "few", "--data.subjects", "4", "--data.minutes", "2"]
 _TASK = ["--task", "recall", "--streams", "4", "--test-streams", "2", "--trials", "3", "--lag", "8"]
 
 

@@ -17,8 +17,8 @@ TASK = [
     "--batch-size", "4", "--time-steps", "25",
 ]  # fmt: skip
 NIGHTS = [
-    "--tune", "none", "--data.subjects", "3", "--data.minutes", "2", "--channels", "O1,O2",
-    "--hidden-size", "4", "--min-updates", "0",
+    "--tune", "none", "--baselines", "few", "--data.subjects", "3", "--data.minutes", "2",
+    "--channels", "O1,O2", "--hidden-size", "4", "--min-updates", "0",
 ]  # fmt: skip
 
 

@@ -14,6 +14,8 @@ TRAIN = [
     *[
         "train",
         "microsleep",
+        "--baselines",
+        "few",
         "--tune",
         "none",
         "--data.subjects",

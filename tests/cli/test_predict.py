@@ -22,6 +22,8 @@ MODEL = [
     *[
         "train",
         "microsleep",
+        "--baselines",
+        "few",
         "--tune",
         "none",
         "--data.subjects",

@@ -26,6 +26,8 @@ RATE = 128
 def model(tmp_path_factory):
     path = tmp_path_factory.mktemp("model") / "run"
     args = [
+        "--baselines",
+        "few",
         "--tune",
         "none",
         "--data.subjects",

@@ -14,6 +14,8 @@ from memcell.errors import UsageError
 from memcell.training.processes import Processes, gpu_backend
 
 COMMON = [
+    "--baselines",
+    "few",
     "--tune",
     "none",
     "--hidden-size",
