@@ -185,7 +185,9 @@ def test_every_instruction_set(agree, monkeypatch, name, dtype):
     cell = agree.cell("lstm", features=5, hidden=21, dtype=dtype)
     norms = agree.norms(cell, "none", dtype=dtype)
     window = agree.Window(steps=6, lanes=37, resets=True, padding=True)
-    agree(cell, norms, window, limit=1e-10 if dtype == torch.float64 else 1e-4)
+    assert not agree.difference(
+        cell, norms, window, limit=1e-10 if dtype == torch.float64 else 1e-4
+    )
 
 
 @pytest.mark.slow
@@ -199,9 +201,11 @@ def test_every_cell_on_every_instruction_set(agree, monkeypatch, name, cell, nor
     monkeypatch.setenv("MEMCELL_NATIVE_ISA", name)
     made = agree.cell(cell, features=5, hidden=21)
     norms = agree.norms(made, norm)
-    agree(made, norms, agree.Window(steps=6, lanes=37, resets=True, padding=True))
-    agree(made, norms, agree.Window(steps=6, lanes=37), threads=2)
-    agree(made, norms, agree.Window(steps=3, lanes=1), threads=2)
+    assert not agree.difference(
+        made, norms, agree.Window(steps=6, lanes=37, resets=True, padding=True)
+    )
+    assert not agree.difference(made, norms, agree.Window(steps=6, lanes=37), threads=2)
+    assert not agree.difference(made, norms, agree.Window(steps=3, lanes=1), threads=2)
 
 
 def test_an_instruction_set_that_is_not_there_is_refused(monkeypatch):
@@ -219,7 +223,7 @@ AGREES = textwrap.dedent(
     cell = agree.cell("lstm", features=5, hidden=21)
     for norm in ("none", "layer", "batch"):
         window = agree.Window(steps=6, lanes=37, resets=True, padding=True)
-        agree(cell, agree.norms(cell, norm), window)
+        assert not agree.difference(cell, agree.norms(cell, norm), window)
     """
 )
 

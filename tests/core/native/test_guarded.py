@@ -59,9 +59,9 @@ def grown(cell):
 )
 def test_what_a_step_is_made_of_is_looked_at_again(agree, change):
     cell = Scaled()
-    agree(cell, NONE, agree.Window(lanes=3))
+    assert not agree.difference(cell, NONE, agree.Window(lanes=3))
     change(cell)
-    agree(cell, NONE, agree.Window(lanes=3))
+    assert not agree.difference(cell, NONE, agree.Window(lanes=3))
 
 
 def of_lanes(function):
@@ -88,7 +88,7 @@ def of_lanes(function):
 def test_a_number_that_follows_the_lanes_is_right_or_refused(agree, function):
     for lanes in (3, 7):
         try:
-            agree(of_lanes(function), NONE, agree.Window(lanes=lanes))
+            assert not agree.difference(of_lanes(function), NONE, agree.Window(lanes=lanes))
         except Unsupported as reason:
             assert "number of lanes" in str(reason)  # noqa: PT017
 

@@ -171,8 +171,8 @@ def test_a_cell_never_seen_before_is_right(agree, kind):
         agree.Window(resets=True, padding=True),
         agree.Window(steps=3, lanes=40),
     ):
-        agree(cell, norms, window)
-    agree(cell, norms, agree.Window(lanes=9), threads=2)
+        assert not agree.difference(cell, norms, window)
+    assert not agree.difference(cell, norms, agree.Window(lanes=9), threads=2)
 
 
 def test_two_parameters_do_not_share_a_gradient(agree):
@@ -217,7 +217,7 @@ def test_a_number_changed_on_the_cell_is_seen(agree):
     cell = Scaled()
     for scale in (1.0, 2.0, 0.5):
         cell.scale = scale
-        agree(cell, SiteNorms({}, None), agree.Window(lanes=3))
+        assert not agree.difference(cell, SiteNorms({}, None), agree.Window(lanes=3))
 
 
 def test_weights_changed_before_backward_are_refused(agree):

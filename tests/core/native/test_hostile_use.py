@@ -115,8 +115,8 @@ class Parametrized(Base):
 )
 def test_it_is_right(agree, kind):
     cell = kind()
-    agree(cell, NONE, agree.Window(lanes=5))
-    agree(cell, NONE, agree.Window(resets=True, padding=True), threads=2)
+    assert not agree.difference(cell, NONE, agree.Window(lanes=5))
+    assert not agree.difference(cell, NONE, agree.Window(resets=True, padding=True), threads=2)
 
 
 class Turned(Base):
@@ -133,7 +133,7 @@ class EverySecond(Base):
 
 @pytest.mark.parametrize("kind", [Parametrized, Turned, EverySecond])
 def test_made_weights_and_moved_columns_are_right(agree, kind):
-    agree(kind(), NONE, agree.Window(resets=True, padding=True))
+    assert not agree.difference(kind(), NONE, agree.Window(resets=True, padding=True))
 
 
 def test_a_module_shared_by_two_layers_is_right(agree):
@@ -160,9 +160,9 @@ def test_buffers_changed_between_calls_are_seen(agree):
         lambda: setattr(cell, "mask", torch.zeros(H, dtype=torch.float64)),
         lambda: cell.load_state_dict({**cell.state_dict(), "mask": torch.ones(H)}),
     ):
-        agree(cell, NONE, agree.Window(lanes=3))
+        assert not agree.difference(cell, NONE, agree.Window(lanes=3))
         change()
-    agree(cell, NONE, agree.Window(lanes=3))
+    assert not agree.difference(cell, NONE, agree.Window(lanes=3))
 
 
 def test_a_buffer_changed_before_backward_is_refused_or_right(agree):
@@ -188,7 +188,7 @@ def test_weights_frozen_and_thawed_between_calls(agree):
     for frozen in ((), ("u",), ("u", "w", "b"), ("w",), ()):
         for name, p in cell.named_parameters():
             p.requires_grad_(name not in frozen)
-        agree(cell, NONE, agree.Window(lanes=5))
+        assert not agree.difference(cell, NONE, agree.Window(lanes=5))
         cell.zero_grad()
         unrolled(unroll_native, cell, inputs(requires_grad=True), agree=agree)[0].sum().backward()
         got = {n for n, p in cell.named_parameters() if p.grad is not None}
@@ -325,14 +325,14 @@ def test_a_setting_replaced_between_calls_is_seen(agree):
     cell = KeepsSettings()
     for scale in (1.0, 2.0, 0.5):
         cell.settings = Settings(scale)
-        agree(cell, NONE, agree.Window(lanes=3))
+        assert not agree.difference(cell, NONE, agree.Window(lanes=3))
 
 
 def test_a_setting_changed_in_place_between_calls_is_seen(agree):
     cell = KeepsSettings()
     for scale in (1.0, 2.0, 0.5):
         cell.settings.scale = scale
-        agree(cell, NONE, agree.Window(lanes=3))
+        assert not agree.difference(cell, NONE, agree.Window(lanes=3))
 
 
 RATE = 1.0
@@ -348,18 +348,18 @@ class RateOfTheClass(Base):
 
 def test_what_a_notebook_changes_under_a_cell_in_use_is_seen(agree, monkeypatch):
     cell, window = RateOfTheClass(), agree.Window(lanes=3)
-    agree(cell, NONE, window)
+    assert not agree.difference(cell, NONE, window)
     monkeypatch.setattr(RateOfTheClass, "rate", 0.5)
-    agree(cell, NONE, window)
+    assert not agree.difference(cell, NONE, window)
     monkeypatch.setitem(globals(), "RATE", 3.0)
-    agree(cell, NONE, window)
+    assert not agree.difference(cell, NONE, window)
 
     def step(self, p, state, norm):
         h = torch.sin(self.sums(p, state))
         return h, Memory(h)
 
     monkeypatch.setattr(RateOfTheClass, "step", step)
-    agree(cell, NONE, window)
+    assert not agree.difference(cell, NONE, window)
 
 
 class CountsInItsClass(Base):
@@ -403,17 +403,17 @@ class Switches(Base):
 def test_training_and_evaluation_are_two_programs(agree):
     cell = Switches()
     for training in (True, False, True):
-        agree(cell.train(training), NONE, agree.Window(lanes=3))
+        assert not agree.difference(cell.train(training), NONE, agree.Window(lanes=3))
 
 
 def test_a_copied_cell_runs_by_its_own_weights(agree):
     cell = Base()
-    agree(cell, NONE, agree.Window(lanes=3))
+    assert not agree.difference(cell, NONE, agree.Window(lanes=3))
     other = copy.deepcopy(cell)
     with torch.no_grad():
         other.u.mul_(-1)
-    agree(other, NONE, agree.Window(lanes=3))
-    agree(cell, NONE, agree.Window(lanes=3))
+    assert not agree.difference(other, NONE, agree.Window(lanes=3))
+    assert not agree.difference(cell, NONE, agree.Window(lanes=3))
 
 
 class ItemInStep(Base):

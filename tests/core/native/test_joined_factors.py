@@ -154,10 +154,10 @@ CELLS = [
 )
 def test_joined_factor_equals_the_eager_loop(agree, function, state, shapes):
     cell, norms = Joined(function, state, shapes), SiteNorms({}, None)
-    agree(cell, norms, agree.Window(lanes=5))
-    agree(cell, norms, agree.Window(resets=True, padding=True), threads=2)
+    assert not agree.difference(cell, norms, agree.Window(lanes=5))
+    assert not agree.difference(cell, norms, agree.Window(resets=True, padding=True), threads=2)
 
 
 def test_product_without_lanes_is_made_before_the_loop(agree):
     cell = Joined(product_of_a_weight_alone, One, [(H, H), (H,)])
-    agree(cell, SiteNorms({}, None), agree.Window(resets=True, padding=True))
+    assert not agree.difference(cell, SiteNorms({}, None), agree.Window(resets=True, padding=True))

@@ -29,13 +29,15 @@ def test_every_number_equals_the_eager_loops(agree, cell, norm):
     made = agree.cell(cell)
     norms = agree.norms(made, norm)
     window = agree.Window
-    agree(made, norms, window(lanes=5))
-    agree(made, norms, window(resets=True, padding=True))
-    agree(made, norms, window(resets=True, padding=True), threads=2)
-    agree(made, norms, window(resets=True, padding=True, update_statistics=False))
-    agree(made, norms, window(steps=1, lanes=1))
-    agree(made, norms, window(steps=1, lanes=6, resets=True))
-    agree(made, norms, window(steps=12, lanes=70), threads=2)
+    assert not agree.difference(made, norms, window(lanes=5))
+    assert not agree.difference(made, norms, window(resets=True, padding=True))
+    assert not agree.difference(made, norms, window(resets=True, padding=True), threads=2)
+    assert not agree.difference(
+        made, norms, window(resets=True, padding=True, update_statistics=False)
+    )
+    assert not agree.difference(made, norms, window(steps=1, lanes=1))
+    assert not agree.difference(made, norms, window(steps=1, lanes=6, resets=True))
+    assert not agree.difference(made, norms, window(steps=12, lanes=70), threads=2)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +47,7 @@ def test_every_number_equals_the_eager_loops(agree, cell, norm):
 def test_float32_over_forty_steps(agree, cell, norm):
     made = agree.cell(cell, features=5, hidden=48, dtype=torch.float32)
     norms = agree.norms(made, norm, dtype=torch.float32)
-    agree(made, norms, agree.Window(steps=40, lanes=33), limit=2e-4)
+    assert not agree.difference(made, norms, agree.Window(steps=40, lanes=33), limit=2e-4)
 
 
 @pytest.mark.parametrize(
@@ -59,31 +61,35 @@ def test_float32_over_forty_steps(agree, cell, norm):
 )
 def test_options_of_cells(agree, cell, options):
     made = agree.cell(cell, **options)
-    agree(made, agree.norms(made, "none"), agree.Window(resets=True, padding=True))
+    assert not agree.difference(
+        made, agree.norms(made, "none"), agree.Window(resets=True, padding=True)
+    )
 
 
 def test_statistics_of_ages_with_too_few_lanes(agree):
     cell = agree.cell("lstm", hidden=23)
     norms = agree.norms(cell, "batch", min_lanes=4, beta=True)
-    agree(cell, norms, agree.Window(steps=14, lanes=23, resets=True, padding=True), threads=2)
+    assert not agree.difference(
+        cell, norms, agree.Window(steps=14, lanes=23, resets=True, padding=True), threads=2
+    )
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
 def test_one_unit_and_one_lane(agree, cell):
     made = agree.cell(cell, hidden=1, features=1)
-    agree(made, agree.norms(made, "layer"), agree.Window(lanes=1))
-    agree(made, agree.norms(made, "none"), agree.Window(lanes=3, resets=True))
+    assert not agree.difference(made, agree.norms(made, "layer"), agree.Window(lanes=1))
+    assert not agree.difference(made, agree.norms(made, "none"), agree.Window(lanes=3, resets=True))
 
 
 def test_without_gradient_of_the_input(agree):
     cell = agree.cell("lstm")
-    agree(cell, agree.norms(cell, "none"), agree.Window(), x_grad=False)
+    assert not agree.difference(cell, agree.norms(cell, "none"), agree.Window(), x_grad=False)
 
 
 def test_frozen_parameters_get_no_gradient(agree):
     cell = agree.cell("lstm")
     cell.weight_recurrent.requires_grad_(False)
-    agree(cell, agree.norms(cell, "none"), agree.Window())
+    assert not agree.difference(cell, agree.norms(cell, "none"), agree.Window())
 
 
 def test_any_batch_and_any_length_without_compiling_again(agree, monkeypatch):
@@ -149,7 +155,7 @@ def test_inference_mode_and_training_share_what_is_kept(agree):
         out.clone(),
         unroll_eager(WindowCall(cell, norms, x, state, state, masks, (), False))[0].detach(),
     )
-    agree(cell, norms, agree.Window())
+    assert not agree.difference(cell, norms, agree.Window())
 
 
 def test_a_stepper_sees_changed_weights_and_loads_states(agree):

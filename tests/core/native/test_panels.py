@@ -14,13 +14,17 @@ from memcell_compiler.runtime.unroll import unroll_native
 def test_wide_cells_agree(agree, name, norm):
     cell = agree.cell(name, features=5, hidden=64)
     norms = agree.norms(cell, norm)
-    agree(cell, norms, agree.Window(lanes=37, steps=6, resets=True, padding=True))
+    assert not agree.difference(
+        cell, norms, agree.Window(lanes=37, steps=6, resets=True, padding=True)
+    )
 
 
 @pytest.mark.parametrize("name", ["lstm", "lstm97"])
 def test_threads_share_wide_cells(agree, name):
     cell = agree.cell(name, features=64, hidden=128)
-    agree(cell, agree.norms(cell, "none"), agree.Window(lanes=70, steps=5), threads=2)
+    assert not agree.difference(
+        cell, agree.norms(cell, "none"), agree.Window(lanes=70, steps=5), threads=2
+    )
 
 
 @pytest.mark.parametrize("lanes", [1, 7, 40])

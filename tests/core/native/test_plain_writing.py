@@ -95,7 +95,9 @@ CELLS = [
 )
 def test_step_equals_the_eager_loop(agree, function, shape, weights):
     cell = Plain(function, shape, weights)
-    agree(cell, NONE, agree.Window(lanes=5, resets=True, padding=True), threads=2)
+    assert not agree.difference(
+        cell, NONE, agree.Window(lanes=5, resets=True, padding=True), threads=2
+    )
 
 
 INF = float("inf")

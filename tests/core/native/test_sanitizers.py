@@ -50,12 +50,12 @@ SANITIZED = textwrap.dedent(
             (agree.Window(steps=3, lanes=1), 2),
         ):
             print(norm, window, threads, "threads", file=sys.stderr)
-            agree(cell, norms, window, limit=1e-2, threads=threads)
+            assert not agree.difference(cell, norms, window, limit=1e-2, threads=threads)
         with torch.no_grad():
             state = cell.initial_state(3)
-            marks = agree.Window(lanes=3).marks()
+            masks = agree.Window(lanes=3).masks()
             x = torch.randn(9, 3, 5)
-            unroll_native(WindowCall(cell, norms, x, state, state, marks, (9,), False))
+            unroll_native(WindowCall(cell, norms, x, state, state, masks, (9,), False))
         print("clean with", norm)
     """
 )

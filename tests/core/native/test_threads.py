@@ -66,7 +66,9 @@ assert os.waitpid(child, 0)[1] == 0
 def test_threads_of_our_own_where_the_runtime_is_not_known(agree, monkeypatch, norm):
     monkeypatch.setattr(threads, "openmp", lambda: None)
     cell = agree.cell("lstm")
-    agree(cell, agree.norms(cell, norm), agree.Window(lanes=9, resets=True), threads=2)
+    assert not agree.difference(
+        cell, agree.norms(cell, norm), agree.Window(lanes=9, resets=True), threads=2
+    )
 
 
 def test_the_team_runs_every_thread_once(agree, monkeypatch):
@@ -78,7 +80,9 @@ def test_the_team_runs_every_thread_once(agree, monkeypatch):
 
     monkeypatch.setattr(threads, "run", never)
     cell = agree.cell("gru")
-    agree(cell, agree.norms(cell, "batch"), agree.Window(lanes=9, padding=True), threads=2)
+    assert not agree.difference(
+        cell, agree.norms(cell, "batch"), agree.Window(lanes=9, padding=True), threads=2
+    )
 
 
 def test_fewer_threads_than_asked_are_no_deadlock(monkeypatch):

@@ -84,4 +84,6 @@ def test_rows_in_scratch_give_the_same_numbers(agree, monkeypatch, tmp_path, nor
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(context, "STACK_NUMBERS", 0)
     cell = agree.cell("gru", features=3, hidden=6)
-    agree(cell, agree.norms(cell, norm), agree.Window(resets=True, padding=True), threads=2)
+    assert not agree.difference(
+        cell, agree.norms(cell, norm), agree.Window(resets=True, padding=True), threads=2
+    )
