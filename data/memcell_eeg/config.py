@@ -306,8 +306,8 @@ class EegConfig:
             return CONTEXT if "relative" in self.feature_kinds else ()
         return tuple(sorted({_seconds("context", word) for word in self.context}))
 
-    def way(self, cross_validated: bool) -> str:
-        """Return the way of deciding that is meant: a word of ``decision`` that is not ``"auto"``.
+    def decision_method(self, cross_validated: bool) -> str:
+        """Return the method of deciding that is meant: a word of ``decision`` that is not ``"auto"``.
 
         Args:
             cross_validated: Settings are chosen by cross-validation inside the training people.

@@ -61,13 +61,10 @@ def measures(
     sequences: Sequence[TimeSeries], probabilities: Sequence[NDArray[np.float32]]
 ) -> dict[str, float]:
     """Return AUC, and kappa at the threshold that would be chosen, of pooled out-of-fold predictions."""
-    from scipy.stats import rankdata
+    from sklearn.metrics import roc_auc_score
 
     y, p = labelled(sequences, probabilities)
-    positives = int((y == 1).sum())
-    negatives = len(y) - positives
-    if not positives or not negatives:
+    if len(np.unique(y)) < 2:
         return {"auc": float("nan"), "kappa": float("nan")}
-    ranks = rankdata(p)
-    auc = (ranks[y == 1].sum() - positives * (positives + 1) / 2) / (positives * negatives)
-    return {"auc": float(auc), "kappa": kappa_at(y, p, choose_by_kappa(y, p).value)}
+    auc = float(roc_auc_score(y, p))
+    return {"auc": auc, "kappa": kappa_at(y, p, choose_by_kappa(y, p).value)}

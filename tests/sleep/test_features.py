@@ -9,8 +9,8 @@ from memcell.errors import DataError
 from memcell_data.datasets.sleep_night import RELATIVE
 from memcell_eeg.config import EegConfig
 from memcell_eeg.features.pipeline import Pipeline
-from memcell_eeg.features.sleep_powers import BANDS, WakeSleepPowers, relative
-from memcell_eeg.features.spectra import BandDensities
+from memcell_eeg.features.sleep_powers import BANDS, WakeSleepPowers
+from memcell_eeg.features.spectra import BandDensities, relative
 from memcell_eeg.features.windows import SignalWindow
 from memcell_eeg.signal.channels import ChannelChoice
 

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from memcell_eeg.features.spectra import BandDensities
+from memcell_eeg.features.spectra import BandDensities, relative
 from memcell_eeg.features.windows import SignalWindow
 
 #: Edges in Hz. Above half the rate a band ends there.
@@ -28,8 +28,6 @@ BANDS: dict[str, tuple[float, float]] = {
     "beta": (16.0, 22.0),
 }
 
-#: Added before the logarithm, uV^2/Hz: a hundredth of an amplifier's own noise, far below any EEG.
-FLOOR = 1e-6
 #: Added to the variances of mobility, uV^2, as of a wave of `FLOOR_HZ`: silence is a finite number.
 FLOOR_VARIANCE, FLOOR_HZ = 1e-5, 10.0
 
@@ -58,8 +56,7 @@ class RelativePowers:
     def __call__(self, samples: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the features."""
         out = np.empty((*samples.shape[:2], len(BANDS) + 1))
-        logs = np.log(self._densities(samples) + FLOOR)
-        out[:, :, :-1] = logs - logs.mean(axis=2, keepdims=True)
+        out[:, :, :-1] = relative(self._densities(samples))
         x = samples.astype(np.float64)
         slopes = np.diff(x, axis=2) * (self._rate / (2 * np.pi))
         size = x.var(axis=2) + FLOOR_VARIANCE

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from memcell_eeg.features.spectra import BandDensities
+from memcell_eeg.features.spectra import BandDensities, relative
 from memcell_eeg.features.windows import SignalWindow
 
 #: Edges in Hz. Above .45 of the rate, which is what a resampler leaves, beta ends there.
@@ -22,8 +22,6 @@ BANDS: dict[str, tuple[float, float]] = {
     "alpha": (8.0, 12.0),
     "beta": (12.0, 30.0),
 }
-#: Added before the logarithm, uV^2/Hz: far below any EEG.
-FLOOR = 1e-6
 #: Hz. Between this rate and 67 Hz beta is cut at .45 of the rate, below it too little of beta is left.
 SLOWEST = 50.0
 
@@ -49,9 +47,3 @@ class WakeSleepPowers:
     def __call__(self, samples: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the features."""
         return np.asarray(relative(self._densities(samples)).mean(axis=1))
-
-
-def relative(power: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the logarithms of ``[..., n_bands]`` uV^2/Hz less their mean over the bands."""
-    logs = np.log(power + FLOOR)
-    return np.asarray(logs - logs.mean(axis=-1, keepdims=True))

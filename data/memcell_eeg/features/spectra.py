@@ -95,3 +95,17 @@ class BandDensities:
             total += np.add.reduceat(squares, self._starts, axis=2) * (scale / self._bins)
         total /= n
         return total
+
+
+#: Added to a density before its logarithm, uV^2/Hz: a hundredth of an amplifier's noise, far below EEG.
+FLOOR = 1e-6
+
+
+def relative(densities: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return logarithms less their mean over the bands: an equal factor in all of them changes nothing.
+
+    Args:
+        densities: ``[..., n_bands]`` uV^2/Hz.
+    """
+    logs = np.log(densities + FLOOR)
+    return np.asarray(logs - logs.mean(axis=-1, keepdims=True))

@@ -112,7 +112,7 @@ def _decision(config: EegConfig, validated: bool, inside: bool) -> str:
         inside: They are those of people left out in cross-validation, not of a validation split.
     """
     ratio = f"for a cost ratio of {config.cost_ratio:g}"
-    way = config.way(inside)
+    way = config.decision_method(inside)
     where = "people left out in cross-validation" if inside else "validation"
     if way == "cost":
         return f"loss weighted by the costs {ratio}, threshold .5; baselines: threshold chosen on {where}"

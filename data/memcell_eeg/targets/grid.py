@@ -3,6 +3,9 @@
 A hypnogram changes every 20 or 30 s and a hand-scored sheet every second; steps much shorter than that are
 many times the same question, and each has less signal to answer it from. What counts is where labels begin
 and end within a recording. Labels of one class for a whole recording say nothing.
+
+The labels of *all* recordings are looked at, of those that are tested on as well, since a run has one step:
+where they change decides it, and which class they are does not.
 """
 
 from __future__ import annotations
@@ -63,7 +66,6 @@ def timing(config: EegConfig, recordings: Sequence[Recording] = ()) -> Timing:
     """
     step, window, reason = config.step, config.window, ""
     if not step:
-        shortest = (s for s in STEPS if not window or s <= window)
         found = _edges((r.labels(), r.duration) for r in recordings)
         if found is None:
             step, window, reason = STEPS[-1], window or SHORTEST_WINDOW, "no labels to follow"
@@ -72,7 +74,7 @@ def timing(config: EegConfig, recordings: Sequence[Recording] = ()) -> Timing:
             window = window or UNCHANGING[1]
             reason = "labels do not change within a recording"
         else:
-            step, reason = _longest(found, list(shortest))
+            step, reason = _longest(found, [s for s in STEPS if not window or s <= window])
     if not window:
         window = max(SHORTEST_WINDOW, step)
         reason = reason or "the window follows the step"

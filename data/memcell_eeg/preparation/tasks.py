@@ -1,0 +1,365 @@
+"""Recordings to tasks: read and prepared once, then split, scaled and weighted as each task asks.
+
+The step, the channels and the rate are decided for all recordings together, those that will be tested on
+included: labels give the grid on which they change and nothing else (`memcell_eeg.targets.grid`). Everything
+that learns (scales, class weights, folds inside the training people) sees the training part alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memcell.applications.app import Fold, InnerFold, Task
+from memcell.applications.datasets import DataSet
+from memcell.errors import DataError
+from memcell.plugins.options import to_mapping
+from memcell.progress import Progress
+from memcell.sequences.time_series import TimeSeries
+from memcell_data.recording import Recording
+from memcell_eeg.config import EegConfig
+from memcell_eeg.decisions.costs import loss_weights
+from memcell_eeg.decisions.decision import class_totals
+from memcell_eeg.features.pipeline import BlindSteps, Pipeline
+from memcell_eeg.features.precomputed import PrecomputedFeatures
+from memcell_eeg.left_out import FILE as LEFT_OUT
+from memcell_eeg.left_out import RECORDING, LeftOut
+from memcell_eeg.preparation.notes import few, notes, precomputed_notes
+from memcell_eeg.preparation.prepare import PreparedData, make_sequences
+from memcell_eeg.signal.channels import (
+    choose,
+    locate,
+    native_rate,
+    otherwise_measured_in,
+    with_channels,
+)
+from memcell_eeg.signal.unit import unit_fact
+from memcell_eeg.splits.inner import inner_splits
+from memcell_eeg.splits.leaks import Reach, check
+from memcell_eeg.splits.split import ENOUGH_SUBJECTS, PARTS, Split, check_loso, split
+from memcell_eeg.splits.who import FILE as WHO
+from memcell_eeg.splits.who import Who
+from memcell_eeg.targets.grid import timing
+from memcell_eeg.targets.resolved import read_labels
+from memcell_eeg.targets.transitions import transition_weights
+from memcell_eeg.task import EegTask
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tasks:
+    """Prepared recordings, and what makes tasks of them.
+
+    Args:
+        data: Sequences before they are split.
+        task: Splits them as a config asks and returns the task.
+    """
+
+    data: PreparedData
+    task: Callable[[EegConfig], Task]
+
+    def folds(self, config: EegConfig) -> list[Fold]:
+        """Return a fold for each subject, who is tested on in it alone.
+
+        Raises:
+            DataError: There are too few subjects.
+        """
+        subjects = sorted({s.subject for s in self.data.sequences})
+        check_loso(subjects, config)
+        who = Who.of_folds(self.data.recordings, self.data.sequences)
+        tables, preview = {WHO: who.table(), **_left_out(self.data)}, who.lines()
+        return [
+            Fold(
+                name=subject,
+                options={"held_out": subject},
+                task=partial(self.task, replace(config, held_out=subject)),
+                tables=tables,
+                preview=preview,
+            )
+            for subject in subjects
+        ]
+
+
+def prepare(
+    detects: EegTask,
+    config: EegConfig,
+    dataset: DataSet,
+    scores: tuple[str, Sequence[str]],
+    progress: Progress,
+) -> Tasks:
+    """Read the recordings of a data set and make their sequences.
+
+    Args:
+        detects: What is detected.
+        config: The options.
+        dataset: Where the recordings are.
+        scores: The main score, and those for a screen.
+        progress: Told how many recordings there are, and of each that is done.
+
+    Raises:
+        DataError: There is no labelled recording, or a recording, a channel or the split cannot be used as
+            asked.
+    """
+    return _Preparation(detects, config, dataset, scores).prepared(progress)
+
+
+@dataclass(frozen=True)
+class _Preparation:
+    """What `prepare` was given."""
+
+    detects: EegTask
+    config: EegConfig
+    dataset: DataSet
+    scores: tuple[str, Sequence[str]]
+
+    def prepared(self, progress: Progress) -> Tasks:
+        """Read the recordings; see `prepare`."""
+        config, dataset = self.config, self.dataset
+        recordings = list(dataset.recordings())
+        if not recordings:
+            raise DataError(f"data set '{dataset.card.name}' has no recording.")
+        _ask(dataset, recordings, config)
+        left_out = LeftOut(config.strict)
+        for reason in getattr(dataset, "refused", getattr(dataset, "problems", ())):
+            left_out.add(None, RECORDING, reason)
+        if any(r.features is not None for r in recordings):
+            return self._of_precomputed(recordings, progress, left_out)
+        recordings = with_channels(config.channels, recordings, left_out)
+        choice = choose(config.channels, recordings)
+        native = min(native_rate(locate(choice.names, r), r) for r in recordings)
+        resolved = read_labels(recordings, config.protocol, self.detects.protocols, left_out)
+        timed = timing(config, resolved.recordings)
+        pipeline = Pipeline.of(timed.applied(config), choice, native)
+        measured = otherwise_measured_in(config.channels, choice, recordings)
+        made = make_sequences(config, pipeline, resolved, progress, left_out)
+        reach = Reach.of(pipeline, native)
+        blind = BlindSteps(pipeline, made.recordings, made.sequences)
+
+        def finish(config: EegConfig) -> Task:
+            parts = _split(config, made)
+            fitted = pipeline.fitted(parts.train, blind)
+            parts = parts.changed(partial(fitted.scaled_sequences, blind=blind))
+            return self._task(
+                config,
+                made,
+                parts,
+                reach,
+                [
+                    *notes(
+                        config, choice, pipeline, parts, native, self.detects.rhythm, timed.reason
+                    ),
+                    *few(measured),
+                ],
+                {
+                    "pipeline": fitted.facts(),
+                    "feature_names": list(pipeline.feature_names),
+                    "channels": list(pipeline.channels),
+                    "rate": pipeline.rate,
+                    "delay_seconds": pipeline.delay(native, self.detects.rhythm[1]),
+                    "onset_delay_seconds": pipeline.onset_delay(native, self.detects.rhythm[1]),
+                    "blind_seconds": pipeline.blind(native),
+                },
+            )
+
+        return Tasks(data=made, task=finish)
+
+    def _of_precomputed(
+        self, recordings: Sequence[Recording], progress: Progress, left_out: LeftOut
+    ) -> Tasks:
+        """Prepare recordings whose features are precomputed."""
+        unfitted = PrecomputedFeatures.of(self.config, recordings)
+        protocols = self.detects.protocols
+        resolved = read_labels(recordings, self.config.protocol, protocols, left_out)
+        made = make_sequences(self.config, unfitted, resolved, progress, left_out)
+
+        def finish(config: EegConfig) -> Task:
+            parts = _split(config, made)
+            features = unfitted.fitted(parts.train)
+            parts = parts.changed(features.scaled)
+            facts = {
+                "pipeline": {"precomputed": True, **features.facts()},
+                "feature_names": list(features.column_names),
+                "channels": [],
+                "delay_seconds": 0.0,
+            }
+            lines = precomputed_notes(config, features, parts)
+            return self._task(config, made, parts, Reach(), lines, facts)
+
+        return Tasks(data=made, task=finish)
+
+    def _task(
+        self,
+        config: EegConfig,
+        made: PreparedData,
+        parts: Split,
+        reach: Reach,
+        lines: Sequence[str],
+        facts: Mapping[str, Any],
+    ) -> Task:
+        dataset, card = self.dataset, self.dataset.card
+        checked = check(parts, made.recordings, reach, made.copies)
+        who = Who.of_split(made.recordings, parts)
+        weights = _step_weights(config, parts.train)
+        if weights is not None and not any(w.any() for w in weights):
+            raise DataError(
+                "no training sequence has a change of label to train around; leave out "
+                "--around-transitions."
+            )
+        simulated = card.simulated or made.simulated
+        said = [f"simulated data ('{card.name}'): no result about people"] if simulated else []
+        ratio = config.cost_ratio if config.decision == "cost" else 1.0
+        inner, inside = _inner(config, parts, ratio)
+        return Task(
+            train=parts.train,
+            valid=parts.valid,
+            test=parts.test,
+            n_classes=2,
+            main_score=self.scores[0],
+            shown_scores=tuple(self.scores[1]),
+            class_weights=_class_weights(config, parts.train, weights, ratio),
+            train_weights=weights,
+            drop_unweighted=config.around_transitions,
+            protocol=made.protocol.name,
+            notes=(
+                *([f"what the model knows: {self.detects.knows}"] if self.detects.knows else []),
+                *said,
+                *few(getattr(dataset, "problems", ())),
+                *lines,
+                *inside,
+                str(made.protocol),
+                *getattr(dataset, "notes", ()),
+                *checked,
+                *made.notes,
+                *made.left_out.notes(len(made.recordings) + made.left_out.recordings),
+            ),
+            remarks=made.remarks,
+            preview=tuple(who.lines()),
+            tables={WHO: who.table(), **_left_out(made)},
+            inner=inner,
+            facts={
+                "app": self.detects.name,
+                **({"knows": self.detects.knows} if self.detects.knows else {}),
+                "dataset": card.name,
+                "simulated": simulated,
+                "protocol": made.protocol.facts(),
+                **facts,
+                "split": parts.kind,
+                "recordings": list(made.quality),
+                **unit_fact(dataset),
+                "subjects": {p: sorted({s.subject for s in parts.part(p)}) for p in PARTS},
+                "config": _decisive(config),
+            },
+        )
+
+
+def _inner(
+    config: EegConfig, parts: Split, ratio: float
+) -> tuple[tuple[InnerFold, ...], list[str]]:
+    """Return the folds inside the training people, none without ``--tune``, and what is said of them.
+
+    Features that are scaled by the training people are so by all of them, those left out in an inner
+    fold included: nobody who is tested has a part in it.
+    """
+    if config.tune == "none" or parts.kind == "time":
+        return (), []
+    made, lines = inner_splits(parts.train, config)
+    if not made and parts.kind == "none":
+        raise DataError(
+            "--split none is scored by cross-validation, and the labels cannot be divided: the steps of "
+            "a class lie too close together; type --split time"
+        )
+    folds = []
+    for each in made:
+        weights = _step_weights(config, each.train)
+        if weights is not None and not all(class_totals(each.train, weights)):
+            return (), [
+                *lines,
+                "no cross-validation: a fold has no change of label to train on",
+            ]
+        folds.append(
+            InnerFold(
+                name=each.name,
+                train=each.train,
+                valid=each.valid,
+                class_weights=_class_weights(config, each.train, weights, ratio),
+                train_weights=weights,
+            )
+        )
+    return tuple(folds), lines
+
+
+def _ask(dataset: DataSet, recordings: Sequence[Recording], config: EegConfig) -> None:
+    """Refuse a split by subject where it is open whether two subjects are one person, and marks too short.
+
+    Raises:
+        DataError: Says what to type.
+    """
+    marks = float(getattr(getattr(dataset, "config", None), "mark_duration", 0.0))
+    if 0 < marks < config.min_duration:
+        raise DataError(
+            f"--data.mark-duration {marks:g} is shorter than --min-duration ({config.min_duration:g} s), so "
+            "no mark would count: type a longer one, or a shorter --min-duration and --blink"
+        )
+    doubt = str(getattr(dataset, "doubt", ""))
+    few_people = len({r.subject for r in recordings}) < ENOUGH_SUBJECTS
+    by_time = config.split == "time" or (config.split == "auto" and few_people)
+    if doubt and not by_time:
+        raise DataError(doubt)
+
+
+def _split(config: EegConfig, made: PreparedData) -> Split:
+    """Return the split of what was made.
+
+    Raises:
+        DataError: As `memcell_eeg.splits.split.split`; says what was left out, which may be why.
+    """
+    published = made.published if config.split == "published" else {}
+    try:
+        return split(made.sequences, config, published)
+    except DataError as error:
+        if not made.left_out.items:
+            raise
+        n = len(made.left_out.items)
+        more = f" (and {n - 1} more)" if n > 1 else ""
+        reason = made.left_out.items[0].reason
+        raise DataError(f"{error} What was left out may be why: {reason}{more}") from None
+
+
+def _step_weights(
+    config: EegConfig, train: Sequence[TimeSeries]
+) -> tuple[NDArray[np.float32], ...] | None:
+    """Return the weights of training steps; None where each labelled one weighs 1."""
+    if not config.around_transitions:
+        return None
+    return tuple(transition_weights(s, config.margin) for s in train)
+
+
+def _class_weights(
+    config: EegConfig,
+    train: Sequence[TimeSeries],
+    weights: Sequence[NDArray[np.float32]] | None,
+    ratio: float,
+) -> tuple[float, float] | None:
+    if config.class_weights == "none":
+        return None
+    return loss_weights(*class_totals(train, weights), ratio)
+
+
+def _left_out(made: PreparedData) -> dict[str, str]:
+    return {LEFT_OUT: made.left_out.table()} if made.left_out.items else {}
+
+
+def _decisive(config: EegConfig) -> dict[str, Any]:
+    """Return the options as JSON holds them; those that change no model as if they were left out.
+
+    A model's id is the digest of its file, and must not depend on where features are kept, or on what its
+    scores were held against.
+    """
+    usual = type(config)()
+    return to_mapping(
+        replace(config, cache=usual.cache, baselines=usual.baselines, strict=usual.strict)
+    )
