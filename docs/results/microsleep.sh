@@ -16,10 +16,18 @@ train() {
 }
 mkdir -p "$out"
 
-# with no option typed but data and labels
+# with no option typed but data and labels; then with one option another way each
 if [ -n "$dreams" ]; then
-  train dreams --data "$dreams" --data.positive "Sleep stage W" --split loso \
-    --data.negative "Sleep stage 1,Sleep stage 2,Sleep stage 3,Sleep stage 4,Sleep stage R"
+  patients=(--data "$dreams" --data.positive "Sleep stage W" --split loso
+            --data.negative "Sleep stage 1,Sleep stage 2,Sleep stage 3,Sleep stage 4,Sleep stage R")
+  train dreams "${patients[@]}"
+  train dreams-bandpower "${patients[@]}" --control none --features bandpower
+  train dreams-no-means "${patients[@]}" --control none --context none
+  train dreams-narrow "${patients[@]}" --control none --low 0.3 --high 23
+  train dreams-trained-path "${patients[@]}" --control none --skip linear
+  train dreams-all-inputs "${patients[@]}" --control none --encoder none
+  train dreams-no-path "${patients[@]}" --control none --skip none --encoder none
+  train dreams-untuned "${patients[@]}" --control none --tune none
 fi
 
 # all that follows was run before settings were chosen by cross-validation and networks began as a regression
