@@ -26,6 +26,7 @@ from memcell_data.datasets.simulated import Simulated
 from memcell_eeg.reports import build
 from memcell_eeg.reports.phrasing import name_of
 from memcell_eeg.reports.places import ERRORS, EVENTS, choose
+from memcell_eeg.reports.run.files import _learning
 from memcell_microsleep.app import MICROSLEEP
 
 TINY = ("--tune", "none", "--data.subjects", "4", "--data.minutes", "2", "--epochs", "3",
@@ -407,3 +408,13 @@ def test_places_of_a_perfect_network_are_those_of_events_only() -> None:
     p = np.stack([1 - y, y], axis=1).astype(np.float32)
     assert {place.why for place in choose([sequence(y)], [p], 0.5)} == {EVENTS}
     assert choose([sequence(np.zeros(500))], [np.zeros((500, 2), dtype=np.float32)], 0.5) == []
+
+
+def test_updates_are_those_of_the_whole_training_also_where_it_ends_within_an_epoch(tmp_path):
+    lines = [{"update": k, "loss": 0.5} for k in range(1, 7)]
+    lines.insert(4, {"update": 4, "epoch": 0, "train_loss": 0.5})
+    (tmp_path / "config.toml").write_text('[policy]\nname = "carry"\n')
+    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (learned,) = _learning(tmp_path, "")
+    assert learned.training == [(4, 0.5)]
+    assert learned.updates == 6

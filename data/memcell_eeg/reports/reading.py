@@ -94,7 +94,7 @@ def read_facts(found: Any) -> dict[str, Any]:
     objects = {
         "subjects": {k: as_list(v) for k, v in as_object(facts.get("subjects")).items()},
         "pipeline": _of_type(
-            pipeline, numbers=("step",), words=("normalization",), lists=("features",)
+            pipeline, numbers=("step",), words=("normalization",), lists=("features", "context")
         ),
     }
     recordings = [

@@ -73,12 +73,14 @@ class Learning:
         fold: Whose fold it is; empty in a single run.
         training: (update, nats) of each epoch.
         validation: The same.
+        updates: Updates of the whole training, which may end within an epoch.
     """
 
     name: str
     fold: str
     training: list[tuple[int, float]]
     validation: list[tuple[int, float]]
+    updates: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -232,9 +234,10 @@ def _learning(path: Path, fold: str) -> Iterable[Learning]:
         for folder in subfolders(path, f"{prefix}*")
     ]
     for where, name in [(path, str(policy)), *controls]:
-        epochs = [
-            e for e in read_lines(where / "metrics.jsonl") if "train_loss" in e or "valid_loss" in e
-        ]
+        lines = list(read_lines(where / "metrics.jsonl"))
+        epochs = [e for e in lines if "train_loss" in e or "valid_loss" in e]
+        numbers = (as_float(e.get("update")) for e in lines)
+        updates = max((int(n) for n in numbers if math.isfinite(n)), default=0)
         pairs = {
             k: [(int(as_float(e.get("update")) or 0), as_float(e.get(k))) for e in epochs
                 if math.isfinite(as_float(e.get(k))) and math.isfinite(as_float(e.get("update")))]
@@ -243,7 +246,7 @@ def _learning(path: Path, fold: str) -> Iterable[Learning]:
         if pairs["train_loss"] or pairs["valid_loss"]:
             yield Learning(
                 name=f"trained with {name}", fold=fold, training=pairs["train_loss"],
-                validation=pairs["valid_loss"],
+                validation=pairs["valid_loss"], updates=updates,
             )  # fmt: skip
 
 

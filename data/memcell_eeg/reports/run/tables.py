@@ -99,16 +99,15 @@ def _feature_words(facts: dict[str, object], pipeline: dict[str, object]) -> str
     kinds = pipeline.get("features") or ()
     n = f"{len(names)} a step" if isinstance(names, list) and names else ""
     kind = " and ".join(map(str, kinds)) if isinstance(kinds, list) else ""
+    means = pipeline.get("context") or ()
+    if kind and isinstance(means, list) and means:
+        kind += f", and means of the past {' and '.join(f'{as_float(s):g}' for s in means)} s"
     return f"{n} ({kind})" if n and kind else n or kind
 
 
 def _updates(run: RunFiles) -> str:
     own = [c for c in run.learning if c.training]
-    return (
-        ", ".join(dict.fromkeys(f"{c.training[-1][0]} {c.name}" for c in own))
-        if len(own) <= 2
-        else ""
-    )
+    return ", ".join(dict.fromkeys(f"{c.updates} {c.name}" for c in own)) if len(own) <= 2 else ""
 
 
 def score_table(run: RunFiles) -> Table:
