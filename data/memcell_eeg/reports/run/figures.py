@@ -35,12 +35,10 @@ def learning(run: RunFiles) -> Iterator[Part]:
         words = _ends(own)
         svg = curves(lines, (0, last), (0, top), "updates", "loss (nats)", f"{name}. {words}")
         figures.append(Figure(svg, f"{name[:1].upper()}{name[1:]}. {words}"))
-    yield Legend(
-        [
-            ("training recordings", series(0), dash(0)),
-            ("validation recordings", series(1), dash(1)),
-        ]
-    )
+    drawn = [("training recordings", series(0), dash(0))]
+    if any(c.validation for c in run.learning):
+        drawn.append(("validation recordings", series(1), dash(1)))
+    yield Legend(drawn)
     yield Panels(figures)
 
 
@@ -59,7 +57,10 @@ def _ends(own: list[Learning]) -> str:
         return f"{len(own)} folds, a line each{middle}."
     c = own[0]
     if not c.validation:
-        return f"Final training loss {number(c.training[-1][1])}; there is no validation loss."
+        return (
+            f"Training loss of the last whole epoch {number(c.training[-1][1])}; nobody was set aside for "
+            "validation."
+        )
     at, best_loss = min(c.validation, key=lambda pair: pair[1])
     return (
         f"Lowest validation loss {number(best_loss)} at update {at}, whose weights are kept. Training ended "
