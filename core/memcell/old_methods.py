@@ -70,8 +70,9 @@ def keep_old_field(cls: type, old: str, new: str) -> None:
         _say(f"{cls.__name__}.{old} is now {cls.__name__}.{new}", 3)
         return getattr(self, new)
 
-    setattr(cls, old, property(value))
-    setattr(cls, "__init__", old_arguments(**{old: new})(vars(cls)["__init__"]))  # noqa: B010  # mypy
+    construct = old_arguments(**{old: new})(vars(cls)["__init__"])
+    for name, member in {old: property(value), "__init__": construct}.items():
+        setattr(cls, name, member)
 
 
 #: The code of every function that `old_arguments` made.

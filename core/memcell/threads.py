@@ -14,7 +14,6 @@ def one_thread() -> Iterator[None]:
     network's own threads are torch's (``--threads``).
     """
     # imported here, for it is not needed for help or lists; it ships no types
-    # the library has no types
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     with threadpool_limits(limits=1):

@@ -248,7 +248,7 @@ def untouched(layer: nn.Module) -> Iterator[None]:
         yield
     finally:
         random.setstate(python)
-        np.random.set_state(numbers)  # noqa: NPY002
+        np.random.set_state(numbers)  # noqa: NPY002 - it is the global one
         torch.set_rng_state(drawn)
         for module, held, buffers in modules:
             vars(module).clear()

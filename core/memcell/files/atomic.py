@@ -25,6 +25,7 @@ from memcell.files.reading import open_plain
 try:
     import fcntl
 except ImportError:  # not on Windows: a file that is in use cannot be removed there
+    # a name that holds a module can hold nothing else to the type checker
     fcntl = None  # type: ignore[assignment]
 
 #: What is wrong with the disk and not with this one file.

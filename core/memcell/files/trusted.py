@@ -16,6 +16,7 @@ try:
     import grp
     import pwd
 except ImportError:  # not on Windows: folders of a person are theirs there
+    # a name that holds a module can hold nothing else to the type checker
     grp = pwd = None  # type: ignore[assignment]
 
 # O_PATH where there is such: a folder above may be closed to reading and still be passed

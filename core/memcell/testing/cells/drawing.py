@@ -108,10 +108,10 @@ def _same(a: Any, b: Any) -> bool:
 @contextmanager
 def _generators_kept() -> Iterator[None]:
     """Give the global generators back as they were."""
-    python, numbers = random.getstate(), np.random.get_state()  # noqa: NPY002
+    python, numbers = random.getstate(), np.random.get_state()  # noqa: NPY002 - it is the global one
     try:
         with torch.random.fork_rng(devices=[]):
             yield
     finally:
         random.setstate(python)
-        np.random.set_state(numbers)  # noqa: NPY002
+        np.random.set_state(numbers)  # noqa: NPY002 - it is the global one
