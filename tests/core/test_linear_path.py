@@ -24,6 +24,7 @@ from memcell.settings.options import NetworkConfig
 from memcell.settings.run_config import engine_defaults, resolve
 from memcell.training import regression_start
 from memcell.training.regression_start import INVERSE_PENALTY, fit_regression
+from stopping import StopAfter
 
 LINEAR = {"skip": "linear"}
 
@@ -135,16 +136,6 @@ def test_training_that_makes_it_worse_leaves_the_regression(make_trainer):
     assert all(torch.equal(before[name], after[name]) for name in before)
     first = json.loads(trainer.folder.metrics.read_text().splitlines()[0])
     assert first == {"update": 0, "epoch": -1, "valid_loss": trainer.at.best_loss}
-
-
-class StopAfter:
-    def __init__(self, calls):
-        self.calls = calls
-
-    @property
-    def requested(self):
-        self.calls -= 1
-        return self.calls == 0
 
 
 @pytest.mark.parametrize("how", ["linear", "fixed"])

@@ -214,7 +214,8 @@ def test_another_number_of_steps_compiles_nothing_new():
     short = (x[: 2 * K], resets[: 2 * K], valid[: 2 * K])
     masks = StepMasks.of(*(t.to(GPU) for t in (*short[1:], age)))
     zero = layer.cell.initial_state(B, device=GPU, dtype=torch.float64)
-    compiled(layer.cell, layer.norms, short[0].to(GPU), zero, zero, masks, (2 * K,), True)
+    x = short[0].to(GPU)
+    compiled(WindowCall(layer.cell, layer.norms, x, zero, zero, masks, (2 * K,), True))
     assert (
         len(cache._compiled[layer.cell]) <= before + 1
     )  # states within a chunk are not wanted here

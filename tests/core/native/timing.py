@@ -18,6 +18,7 @@ from memcell.backends import StepMasks
 from memcell.backends.eager import unroll_eager
 from memcell.plugins import default_registry
 from memcell.recurrent.norms import SiteNorms
+from memcell.recurrent.window_call import WindowCall
 from memcell_compiler.runtime.unroll import unroll_native
 
 FEATURES = 16
@@ -47,12 +48,14 @@ def window(way, cell, norms, x, gradient, inference):
     state = cell.initial_state(lanes)
     parameters = [*cell.parameters(), *norms.parameters()]
 
+    call = WindowCall(cell, norms, x, state, state, masks, (steps,), not inference)
+
     def run():
         if inference:
             with torch.no_grad():
-                way(cell, norms, x, state, state, masks, (steps,), False)
+                way(call)
             return
-        out, _ = way(cell, norms, x, state, state, masks, (steps,), True)
+        out, _ = way(call)
         torch.autograd.grad(out, parameters, gradient, allow_unused=True)
 
     return run
