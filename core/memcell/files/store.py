@@ -135,10 +135,8 @@ class DiskStore:
     def sweep(self) -> None:
         """Remove what nobody has asked for in a long time, and what processes that were killed left."""
         now = time.time()
-        with (
-            suppress(OSError),
-            os.scandir(self.folder) as found,
-        ):  # another process may be at it too
+        # another process may be at it too
+        with suppress(OSError), os.scandir(self.folder) as found:
             for each in list(found):
                 days = (now - each.stat(follow_symlinks=False).st_mtime) / _DAY
                 if each.name.startswith(self.workspace) and each.is_dir(follow_symlinks=False):
@@ -158,21 +156,11 @@ class DiskStore:
         return total
 
 
-def read_object(path: Path) -> bytes:
-    """Return the content of an object that a store named, checked against its name.
-
-    Raises:
-        OSError: It is not what it was, or somebody else could have changed it.
-    """
-    with opened_folder(path.parent) as folder:
-        return checked_object(path.name, folder)
-
-
 def checked_object(name: str, folder: int) -> bytes:
     """Return the content of an object in a folder that is open, checked against its name.
 
     Raises:
-        OSError: As `read_object`.
+        OSError: It is not what it was, or somebody else could have changed it.
     """
     with opened_file(name, folder) as file:
         content = file.read()

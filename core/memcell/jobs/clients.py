@@ -25,7 +25,7 @@ from distributed.comm.addressing import get_address_host_port
 
 from memcell.errors import MemcellError, UsageError
 from memcell.interrupt import Interrupted
-from memcell.jobs.forking import METHOD, end_server, start_server
+from memcell.jobs.forking import CAN_FORK, METHOD, end_server, start_server
 from memcell.jobs.tasks import Mode
 from memcell.version import __version__
 
@@ -41,9 +41,9 @@ LOOK = 0.25
 STARTS = 3
 #: How long a scheduler has to answer, and to have a worker, seconds.
 ANSWER = 10.0
-T = TypeVar("T")
-
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+T = TypeVar("T")
 
 
 @contextmanager
@@ -78,7 +78,7 @@ def client_of(mode: Mode, stopped: Callable[[], bool] = bool) -> Iterator[Client
         "distributed.scheduler.http.routes": [],
         "distributed.worker.http.routes": [],
     }
-    if METHOD in multiprocessing.get_all_start_methods():
+    if CAN_FORK:
         settings["distributed.worker.multiprocessing-method"] = METHOD
     security = own_security()
     with _own_words(), dask.config.set(settings), _private_folder() as scratch:

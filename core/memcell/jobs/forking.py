@@ -17,25 +17,23 @@ from importlib import import_module
 from multiprocessing import forkserver
 
 METHOD = "forkserver"
+#: Whether workers can be forked here.
+CAN_FORK = METHOD in multiprocessing.get_all_start_methods()
 
 
-def start_server(imports: Sequence[str], environment: Mapping[str, str]) -> bool:
-    """Start it, unless one of this process runs already.
+def start_server(imports: Sequence[str], environment: Mapping[str, str]) -> None:
+    """Start it, unless one of this process runs already or there can be none (`CAN_FORK`).
 
     Args:
         imports: Modules, imported in this order; what cannot be imported is left to the workers.
         environment: Set there before anything is imported, where this process has nothing under the name.
-
-    Returns:
-        Whether workers can be forked here.
     """
-    if METHOD not in multiprocessing.get_all_start_methods():
-        return False
+    if not CAN_FORK:
+        return
     multiprocessing.get_context(METHOD).set_forkserver_preload([__name__])
     inner = {k: v for k, v in environment.items() if k not in os.environ}
     with variables_set({**inner, NAMES: ",".join(imports)}):
         forkserver.ensure_running()
-    return True
 
 
 def end_server() -> None:

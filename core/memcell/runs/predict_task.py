@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,9 +14,10 @@ import torch
 from numpy.typing import NDArray
 
 from memcell.applications.app import predictor_of
+from memcell.applications.models import checksum
 from memcell.applications.prediction import FoundRecording, PredictionRequest, Predictor, Record
 from memcell.errors import CheckpointError, UsageError
-from memcell.files.reading import MOST_WEIGHTS, read_bytes, refusing
+from memcell.files.reading import refusing
 from memcell.inference.inference import InferenceStream, probabilities
 from memcell.interrupt import Interrupted
 from memcell.jobs import Working
@@ -162,7 +162,7 @@ def options_of(wanted: PredictionOptions) -> Any:
 
 def model_id(path: Path) -> str:
     """Return a short digest of a model file, by which results say what made them."""
-    return hashlib.sha256(read_bytes(path, MOST_WEIGHTS)).hexdigest()[:16]
+    return checksum(path)[:16]
 
 
 class Inference:

@@ -81,9 +81,9 @@ def build_parts(
             policy,
             n_features,
         )
-    fitted = network.skip is not None and config.network.start == "regression"
-    if network.skip is not None and fitted:
-        start_at_regression(network, network.skip, task)
+    path = network.skip if config.network.start == "regression" else None
+    if path is not None:
+        start_at_regression(network, path, task)
     network.to(device)
     sampler = _build(registry, config, "sampler", Sampler)
     sampler.seed = config.training.seed_of_order
@@ -107,7 +107,7 @@ def build_parts(
         observes=bool(can["observes"]),
         observes_gradients=bool(can["observes_gradients"]),
         covers_once=bool(can["covers_once"]),
-        starts_fitted=fitted,
+        starts_fitted=path is not None,
     )
 
 
@@ -145,9 +145,8 @@ def build_network(
     network = Network(encoder, stack, n_outputs, start, noise)
     nn.init.xavier_uniform_(network.readout.weight)
     nn.init.zeros_(network.readout.bias)
-    if (
-        size.skip != "none"
-    ):  # the last to be drawn: the other weights are those of a network without one
+    # the last to be drawn: the other weights are those of a network without one
+    if size.skip != "none":
         network.skip = LinearPath(n_features, n_outputs, trained=size.skip == "linear")
     return network
 

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from memcell.files.places import cache_folder
-from memcell.files.store import DiskStore, checked_object, opened_folder, read_object
+from memcell.files.store import DiskStore, checked_object, opened_folder
 from memcell.files.trusted import Distrusted, make_private, open_folder, reason_against
 
 #: Versions of torch, of the compiler and of this package leave behind what no later one asks for.
@@ -66,7 +66,8 @@ def read(path: Path) -> bytes:
     Raises:
         OSError: It is not what it was, or somebody else could have changed it.
     """
-    return read_object(path)
+    with opened_folder(path.parent) as folder:
+        return checked_object(path.name, folder)
 
 
 def load(path: Path) -> ctypes.CDLL:

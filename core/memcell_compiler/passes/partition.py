@@ -28,9 +28,8 @@ def to_save(backward: list[Value], cotangents: set[Value]) -> list[Value]:
     """
     dependent = depending(backward, cotangents)
     for value in list(dependent):
-        while (
-            value.onto is not None
-        ):  # one sum with what it is added onto: both or neither are saved
+        # one sum with what it is added onto: both or neither are saved
+        while value.onto is not None:
             value = value.onto
             dependent.add(value)
     edge: set[Value] = set()
