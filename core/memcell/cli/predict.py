@@ -13,6 +13,7 @@ from memcell.cli.terminal import echo
 from memcell.cli.where import where_options
 from memcell.plugins import default_registry
 from memcell.plugins.specs import AppSpec
+from memcell.settings.options import EVAL_POLICIES
 
 #: The section under which an app's own options are collected.
 _OWN = "predict"
@@ -67,7 +68,7 @@ def _command(app: AppSpec) -> click.Command:
         ),
         click.Option(
             ["--eval-policy"],
-            type=click.Choice(["auto", "carry", "reset"]),
+            type=click.Choice(["auto", *EVAL_POLICIES]),
             default="auto",
             show_default=True,
             help="Memory at inference; auto is what the run was trained for.",

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from memcell.files.reading import refusing
+from memcell.settings.options import EVAL_POLICIES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +46,7 @@ def read_facts(path: Path, meta: Mapping[str, Any]) -> ModelFacts:
             n = getattr(facts, name)
             if type(n) is not int or not 1 <= n <= _MOST:
                 raise ValueError(f"{name} is {str(n)[:40]}")
-        if facts.eval_policy not in ("carry", "reset"):
+        if facts.eval_policy not in EVAL_POLICIES:
             raise ValueError(f"eval_policy is {str(facts.eval_policy)[:40]}")
         if not isinstance(facts.task, dict):
             raise ValueError("the facts of its task are no object")
@@ -53,7 +54,7 @@ def read_facts(path: Path, meta: Mapping[str, Any]) -> ModelFacts:
             str(policy): {str(k): float(v) for k, v in values.items()}
             for policy, values in facts.decisions.items()
         }
-        missing = {"carry", "reset"} - decisions.keys()
+        missing = set(EVAL_POLICIES) - decisions.keys()
         if missing:
             raise ValueError(f"it has no decision for inference {missing.pop()}")
         return dataclasses.replace(facts, decisions=decisions)

@@ -9,22 +9,23 @@ from typing import Any
 
 import torch
 
-from memcell.applications.app import Relabelling, Testing
+from memcell.applications.app import App, Relabelling, Row, Task, Testing
 from memcell.errors import UsageError
 from memcell.escape import Lines
 from memcell.files.atomic import make_folder, write_atomic
 from memcell.files.reading import refusing
+from memcell.network.network import Network
 from memcell.plugins import Registry
 from memcell.progress import progress
 from memcell.reports.numbers import counted
 from memcell.runs.intervals_text import by_subject, with_intervals
-from memcell.runs.model import load_model
+from memcell.runs.model import ModelFacts, load_model
 from memcell.runs.run import write_tables
 from memcell.runs.run_folder import RunFolder, resolve_stored
 from memcell.runs.scoring import pooled_intervals, score_row, write_scores
 from memcell.runs.setup import Say, build_app, inference_device
 from memcell.runs.tables import as_text, as_tsv
-from memcell.runs.tuning.record import EVAL_POLICIES
+from memcell.settings.options import EVAL_POLICIES
 from memcell.settings.run_config import Choice, RunConfig
 
 
@@ -102,11 +103,8 @@ def evaluate_on(
     device = inference_device(config)
     torch.set_num_threads(config.training.threads)
     if options:
-        typed = registry.get("app", app).config(options)
-        values = {key: getattr(typed, key) for key in options}
-        config = dataclasses.replace(
-            config, app_config=dataclasses.replace(config.app_config, **values)
-        )
+        changed = dataclasses.replace(config.app_config, **_values(app, options, registry))
+        config = dataclasses.replace(config, app_config=changed)
     built = build_app(dataclasses.replace(config, dataset=data), registry)
     if not isinstance(built, Testing):
         raise UsageError(f"app '{app}' scores a run on its own test split only: leave out --data")
@@ -115,18 +113,7 @@ def evaluate_on(
     with progress("reading recordings", None) as shown:
         task = built.unseen(facts.task, shown)
     chosen = facts.eval_policy if eval_policy == "auto" else eval_policy
-    rows = [
-        score_row(
-            config,
-            network,
-            built,
-            task,
-            policy,
-            config.training.time_steps,
-            facts.decisions[policy],
-        )[0]
-        for policy in (EVAL_POLICIES if chosen == "both" else (chosen,))
-    ]
+    rows = _rows(config, network, built, task, chosen, facts)
     if out is not None:
         make_folder(out)
         write_scores(out, rows, task.main_score, task.notes, built, task.protocol)
@@ -187,24 +174,12 @@ def evaluate(
         say(line)
     name = "evaluation.tsv"
     if options:
-        typed = registry.get("app", app).config(options)
-        values = {key: getattr(typed, key) for key in options}
+        values = _values(app, options, registry)
         if not isinstance(built, Relabelling):
             raise UsageError(f"app '{app}' scores a run under its own options only")
         task = built.under(task, values)
         name = f"evaluation-{'-'.join(str(v) for v in values.values())}.tsv"
-    rows = []
-    for policy in EVAL_POLICIES if eval_policy == "both" else (eval_policy,):
-        row, _ = score_row(
-            config,
-            network,
-            built,
-            task,
-            policy,
-            config.training.time_steps,
-            facts.decisions[policy],
-        )
-        rows.append(row)
+    rows = _rows(config, network, built, task, eval_policy, facts)
     rows += built.baselines(task)
     write_atomic(folder.path / name, as_tsv(rows, task.main_score))
     write_tables(folder.path, task.tables, before="evaluation-")
@@ -215,3 +190,27 @@ def evaluate(
         if row.kind == "network" and row.note:
             say(f"note: {row.name}: {row.note}")
     say(f"table: {folder.path / name}")
+
+
+def _rows(
+    config: RunConfig, network: Network, app: App, task: Task, eval_policy: str, facts: ModelFacts
+) -> list[Row]:
+    """Return the rows of a network under an inference policy, or under ``"both"``."""
+    return [
+        score_row(
+            config,
+            network,
+            app,
+            task,
+            policy,
+            config.training.time_steps,
+            facts.decisions[policy],
+        )[0]
+        for policy in (EVAL_POLICIES if eval_policy == "both" else (eval_policy,))
+    ]
+
+
+def _values(app: str, options: Mapping[str, Any], registry: Registry) -> dict[str, Any]:
+    """Return options of an app as its config has them, those that were given alone."""
+    typed = registry.get("app", app).config(options)
+    return {name: getattr(typed, name) for name in options}

@@ -33,7 +33,8 @@ from memcell.runs.predictions import write_predictions
 from memcell.runs.run_folder import RunFolder
 from memcell.runs.tables import as_tsv
 from memcell.runs.tuning.out_of_fold import row_out_of_fold
-from memcell.runs.tuning.record import EVAL_POLICIES, Tuned
+from memcell.runs.tuning.record import Tuned
+from memcell.settings.options import EVAL_POLICIES
 from memcell.settings.run_config import RunConfig
 from memcell.training.recalibrate import recalibrate
 from memcell.training.trainer import Trainer

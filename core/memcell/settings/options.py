@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from memcell.errors import ConfigError
 from memcell.plugins.options import option
 
+#: Memory at inference: carried through a recording, or reset every window.
+EVAL_POLICIES = ("carry", "reset")
+
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkConfig:
@@ -150,7 +153,7 @@ class TrainingConfig:
         "auto",
         help="Memory at inference: carried through a recording, or reset every window; auto is what "
         "the training policy is used to.",
-        choices=("auto", "carry", "reset"),
+        choices=("auto", *EVAL_POLICIES),
         advanced=True,
     )
     control: str = option(

@@ -19,11 +19,11 @@ from memcell.interrupt import Interrupted
 from memcell.progress import SILENT, Progress
 from memcell.runs.setup import Job, inference_policy
 from memcell.runs.tuning.record import (
-    EVAL_POLICIES,
     FoldPredictions,
-    read_predictions,
-    write_predictions,
+    read_fold_predictions,
+    write_fold_predictions,
 )
+from memcell.settings.options import EVAL_POLICIES
 from memcell.training.foreign import foreign_parts, origin_of
 from memcell.training.optimization import averaged
 from memcell.training.parts import build_parts
@@ -77,12 +77,12 @@ class InnerTrainings:
         path = self.folder / f"update-{update:07d}.npz"
         if os.path.lexists(path):
             self.progress.advance(0)
-            return read_predictions(path, folds)
+            return read_fold_predictions(path, folds)
         made: dict[str, list[Any]] = {policy: [] for policy in EVAL_POLICIES}
         for trainer, fold in zip(self._trained(update), folds, strict=True):
             for policy, found in self._predict(trainer, fold).items():
                 made[policy].append(found)
-        write_predictions(path, made)
+        write_fold_predictions(path, made)
         return made
 
     def _trained(self, update: int) -> list[Trainer]:

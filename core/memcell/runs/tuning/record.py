@@ -26,11 +26,11 @@ from memcell.errors import MemcellError, RunFolderError
 from memcell.files.atomic import make_folder, write_atomic
 from memcell.files.reading import read_arrays, read_object, refusing
 from memcell.sequences.time_series import TimeSeries
+from memcell.settings.options import EVAL_POLICIES
 from memcell.training.trainer import Length
 
 FOLDER = "tuning"
 TABLE = "tuning.tsv"
-EVAL_POLICIES = ("carry", "reset")
 
 #: Inference policy to one list for each fold, of probabilities of its left-out sequences.
 FoldPredictions = Mapping[str, Sequence[Sequence[Probabilities]]]
@@ -77,7 +77,7 @@ class Tuned:
     line: str = ""
 
 
-def write_predictions(path: Path, predictions: FoldPredictions) -> None:
+def write_fold_predictions(path: Path, predictions: FoldPredictions) -> None:
     """Write predictions of all folds, atomically.
 
     Raises:
@@ -95,8 +95,8 @@ def write_predictions(path: Path, predictions: FoldPredictions) -> None:
     write_atomic(path, buffer.getvalue())
 
 
-def read_predictions(path: Path, folds: Sequence[InnerFold]) -> FoldPredictions:
-    """Read what `write_predictions` wrote.
+def read_fold_predictions(path: Path, folds: Sequence[InnerFold]) -> FoldPredictions:
+    """Read what `write_fold_predictions` wrote.
 
     Raises:
         RunFolderError: It is damaged, or of other recordings.
@@ -125,15 +125,15 @@ def read_predictions(path: Path, folds: Sequence[InnerFold]) -> FoldPredictions:
 def write_tuned(folder: Path, tuned: Tuned) -> None:
     """Write a choice into a run folder, the choice itself last."""
     below = folder / FOLDER
-    write_predictions(below / "out-of-fold.npz", tuned.out_of_fold.predictions)
-    said = {
+    write_fold_predictions(below / "out-of-fold.npz", tuned.out_of_fold.predictions)
+    choice = {
         "candidate": tuned.candidate,
         "options": tuned.options,
         "updates": tuned.length.stop,
         "schedule": tuned.length.schedule,
         "line": tuned.line,
     }
-    write_atomic(below / "choice.json", json.dumps(said, indent=2) + "\n")
+    write_atomic(below / "choice.json", json.dumps(choice, indent=2) + "\n")
 
 
 def read_choice(folder: Path) -> dict[str, Any] | None:
@@ -153,7 +153,9 @@ def read_choice(folder: Path) -> dict[str, Any] | None:
         options = found["options"]
         if not all(isinstance(section, dict) for section in options.values()):
             raise ValueError("its options are no sections")
-        str(found["candidate"]), str(found["line"])
+        for name in ("candidate", "line"):
+            if not isinstance(found[name], str):
+                raise ValueError(f"{name} is {str(found[name])[:40]}")
     return found
 
 
@@ -172,12 +174,12 @@ def read_tuned(folder: Path, folds: Sequence[InnerFold]) -> Tuned | None:
             "have changed; begin anew with another --out"
         )
     return Tuned(
-        candidate=str(found["candidate"]),
+        candidate=found["candidate"],
         options=found["options"],
         length=Length(schedule=found["schedule"], stop=found["updates"]),
         out_of_fold=OutOfFold(
             folds=tuple(folds),
-            predictions=read_predictions(folder / FOLDER / "out-of-fold.npz", folds),
+            predictions=read_fold_predictions(folder / FOLDER / "out-of-fold.npz", folds),
         ),
-        line=str(found["line"]),
+        line=found["line"],
     )
