@@ -21,6 +21,7 @@ from memcell.plugins.loader import Loaded
 from memcell.testing import check_plugin
 
 KNOWS = "it does not know microsleeps"
+MODEL_CHECKS = {"card_is_true", "network_loads"}
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +53,7 @@ def probabilities(path):
 def test_its_contract_is_kept():
     findings = check_plugin(default_registry().get("model", "wake_sleep"))
     assert [f for f in findings if not f.ok] == []
-    assert {"card_is_true", "network_loads"} <= {f.check for f in findings}
+    assert {f.check for f in findings} >= MODEL_CHECKS
 
 
 def test_sleep_is_found_without_naming_a_model(night, tmp_path, capfd):
@@ -254,6 +255,18 @@ def test_damaged_weights_are_refused(copied):
         RunFolderError, match=r"weights of model 'naps' are damaged.*install naps again"
     ):
         run_folder_of(registry, "naps", "sleep")
+
+
+def test_checks_are_of_the_model_that_a_package_brings(copied):
+    folder, registry = copied
+
+    def failed():
+        found = check_plugin(registry.get("model", "naps"))
+        return {f.check: f.reason for f in found if not f.ok and f.check in MODEL_CHECKS}
+
+    assert failed() == {}
+    (folder / models.WEIGHTS).write_bytes(b"")
+    assert "weights of model 'naps' are damaged" in failed()["card_is_true"]
 
 
 def test_a_missing_file_is_named(copied):

@@ -202,7 +202,7 @@ def checksum(path: Path) -> str:
 def models_of(registry: Registry, app: str | None = None) -> list[TrainedModel]:
     """Return the trained models that are installed, of one application where given."""
     entries = [e for e in registry.entries("model") if app in (None, _spec(e).app)]
-    return [_opened(entry) for entry in entries]
+    return [open_model(entry) for entry in entries]
 
 
 def get_model(registry: Registry, name: str) -> TrainedModel:
@@ -211,7 +211,26 @@ def get_model(registry: Registry, name: str) -> TrainedModel:
     Raises:
         UsageError: There is none of that name; says which there are.
     """
-    return _opened(registry.get("model", name))
+    return open_model(registry.get("model", name))
+
+
+def open_model(entry: Entry) -> TrainedModel:
+    """Return the trained model that a plugin brings; nothing of it is read.
+
+    Raises:
+        PluginError: Its factory returns no folder.
+    """
+    home = entry.build()
+    if not isinstance(home, Path):
+        raise PluginError(
+            f"{entry.origin}: '{entry.spec.factory}' returned no pathlib.Path of a folder"
+        )
+    return TrainedModel(entry=entry, folder=home / entry.spec.name)
+
+
+def names_a_model(registry: Registry, word: str) -> bool:
+    """Whether a word stands for a trained model; a path that is there is meant before one."""
+    return word in registry.names("model") and not Path(word).expanduser().exists()
 
 
 def run_folder_of(registry: Registry, word: str | None, app: str | None = None) -> Path:
@@ -227,25 +246,24 @@ def run_folder_of(registry: Registry, word: str | None, app: str | None = None) 
         CheckpointError: It is neither.
         RunFolderError: The model is damaged.
     """
-    names = registry.names("model")
     if word is None:
-        return _only(registry, str(app)).folder
-    path = Path(word).expanduser()
-    if word not in names or path.exists():
-        if path.exists() or len(path.parts) > 1 or not (names and _may_be_a_name(word)):
-            return path
+        return _only(registry, app).folder
+    if names_a_model(registry, word):
+        model = get_model(registry, word)
+        card = model.check()
+        if app not in (None, model.app):
+            raise UsageError(
+                f"model '{word}' is of app '{model.app}', not '{app}': {card.knows}. Type {model.app} "
+                f"instead of {app}"
+            )
+        return model.folder
+    path, names = Path(word).expanduser(), registry.names("model")
+    if names and len(path.parts) == 1 and not path.exists():
         raise CheckpointError(
             f"'{word}' is not a run folder, nor a trained model that comes along."
             f"{did_you_mean(word, names)} Models: {', '.join(names)}"
         )
-    model = get_model(registry, word)
-    card = model.check()
-    if app not in (None, model.app):
-        raise UsageError(
-            f"model '{word}' is of app '{model.app}', not '{app}': {card.knows}. Type {model.app} "
-            f"instead of {app}"
-        )
-    return model.folder
+    return path
 
 
 def chosen_message(folder: Path) -> str:
@@ -253,32 +271,17 @@ def chosen_message(folder: Path) -> str:
     return f"model {folder.name}, which comes along; its card: memcell models show {folder.name}"
 
 
-def _may_be_a_name(word: str) -> bool:
-    """Whether a word can be a name, and is no path."""
-    return bool(word) and word not in (".", "..")
-
-
-def _only(registry: Registry, app: str) -> TrainedModel:
+def _only(registry: Registry, app: str | None) -> TrainedModel:
     found = models_of(registry, app)
     if len(found) == 1:
         found[0].check()
         return found[0]
-    there: Sequence[str] = [m.name for m in found]
     more = (
-        f"one of the models that come along, {', '.join(there)}"
-        if there
+        f"one of the models that come along, {', '.join(m.name for m in found)}"
+        if found
         else f"no model of '{app}' comes along"
     )
     raise UsageError(f"which trained network? Type --model RUN, a run folder ({more})")
-
-
-def _opened(entry: Entry) -> TrainedModel:
-    home = entry.build()
-    if not isinstance(home, Path):
-        raise PluginError(
-            f"{entry.origin}: '{entry.spec.factory}' returned no pathlib.Path of a folder"
-        )
-    return TrainedModel(entry=entry, folder=home / entry.spec.name)
 
 
 def _spec(entry: Entry) -> ModelSpec:

@@ -15,6 +15,7 @@ from memcell.errors import UsageError
 from memcell.plugins import default_registry
 from memcell.plugins.options import fields_of
 from memcell.plugins.specs import AppSpec
+from memcell.settings.options import EVAL_POLICIES
 
 
 class _Evaluate(click.Command):
@@ -40,7 +41,7 @@ def _command(app: AppSpec) -> click.Command:
     def run(
         run: str, eval_policy: str | None, data: str | None, out: str | None, **values: Any
     ) -> None:
-        from memcell.applications.models import run_folder_of
+        from memcell.applications.models import names_a_model, run_folder_of
         from memcell.runs.evaluate import evaluate as evaluate_run
         from memcell.runs.evaluate import evaluate_on
         from memcell.settings.run_config import Choice
@@ -50,7 +51,7 @@ def _command(app: AppSpec) -> click.Command:
         params = click.get_current_context().command.params
         found = sections(params, values)
         if data is None:
-            if folder != Path(run).expanduser():
+            if names_a_model(registry, run):
                 raise UsageError(
                     f"'{run}' is a model that comes along, and the data that it was trained on does not: say "
                     "on which labelled recordings, with --data PATH (its own scores: memcell models show "
@@ -79,7 +80,7 @@ def _command(app: AppSpec) -> click.Command:
         click.Argument(["run"], metavar="RUN"),
         click.Option(
             ["--eval-policy"],
-            type=click.Choice(["carry", "reset", "both"]),
+            type=click.Choice([*EVAL_POLICIES, "both"]),
             help="Memory at inference: carried through a recording, or reset every window (default: both; "
             "what the run was trained for with --data).",
         ),

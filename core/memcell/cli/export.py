@@ -31,11 +31,11 @@ def export(run: str, kind: str, out: str | None) -> None:
     inputs and outputs, the length of time and the batch are free. The file is held against torch before it is
     written.
     """
-    from memcell.applications.models import run_folder_of
+    from memcell.applications.models import names_a_model, run_folder_of
     from memcell.runs.export_onnx import export_onnx
 
     registry = default_registry()
     folder = run_folder_of(registry, run)
-    if out is None and folder != Path(run).expanduser():
+    if out is None and names_a_model(registry, run):
         out = f"{run}.onnx"  # not into the installed package
     export_onnx(folder, Path(out) if out else None, registry, echo)

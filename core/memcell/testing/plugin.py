@@ -12,7 +12,7 @@ from typing import Any
 
 from memcell.applications.checking import FileReport
 from memcell.applications.datasets import Card
-from memcell.applications.models import get_model
+from memcell.applications.models import open_model
 from memcell.errors import MemcellError, raised_in, unknown
 from memcell.plugins import Entry, Registry, default_registry
 from memcell.plugins.loader import installed
@@ -270,13 +270,12 @@ def _card_is_given(build: Callable[..., Any], spec: DatasetSpec) -> None:
 
 def _card_is_true(entry: Entry) -> None:
     """Its files are there, and its card is whole and speaks of these weights."""
-    get_model(default_registry(), entry.spec.name).check()
+    open_model(entry).check()
 
 
 def _network_loads(entry: Entry) -> None:
     """Its network can be built by its application and takes the weights."""
-    registry = default_registry()
-    model = get_model(registry, entry.spec.name)
+    registry, model = default_registry(), open_model(entry)
     folder, config = open_run(model.app, model.folder, registry)
     app = registry.get("app", model.app).build(config.app_config, None)
     _, facts = load_model(folder, config, registry, app)
