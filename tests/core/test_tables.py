@@ -67,7 +67,7 @@ def test_the_result_names_control_run_and_highest_deployable_baseline() -> None:
     said = answer(rows, "kappa")
     assert said == (
         "Kappa 0.600 (lstm, trained with carry, inferred with carry); trained with reset instead, 0.400; "
-        "highest of 1 baselines, clock only, 0.300."
+        "highest of 1 baseline, clock only, 0.300."
     )
 
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from memcell.applications.app import Row
+from memcell.reports.numbers import counted
 from memcell.runs.by_subject import score_of
 from memcell.runs.tables import shown
 from memcell.statistics.paired import ALPHA, sign_flip
@@ -38,7 +39,9 @@ def answer(rows: Sequence[Row], first: str) -> str:
     ]  # fmt: skip
     if usable:
         highest = max(usable, key=lambda row: row.scores[first])
-        said += f"; highest of {len(usable)} baselines, {highest.name}, {number(highest)}"
+        said += (
+            f"; highest of {counted(len(usable), 'baseline')}, {highest.name}, {number(highest)}"
+        )
         return f"{said}. {comparison(own, highest, first)}".rstrip()
     return f"{said}."
 

@@ -147,7 +147,7 @@ def _score_out_of_fold(
     )
     held = tuned.out_of_fold
     found = held.predictions[policy]
-    return row_out_of_fold(app, task, row, found), list(held.probabilities(policy))
+    return row_out_of_fold(app, task, [row], found), list(held.probabilities(policy))
 
 
 def _subject_scores(

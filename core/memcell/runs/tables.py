@@ -91,9 +91,8 @@ def laid_out(
     columns = [(line(head), cells) for head, cells in columns]
     in_parts = [name for name in names if len(name) > 1]
     widths = [
-        max(len(part), *map(len, head.split()))
+        max(map(len, [*head.split(), *parts]))
         for head, *parts in zip(name_heads, *in_parts, strict=True)
-        for part in [max(parts, key=len)]
     ] if in_parts else []  # fmt: skip
     least = sum(widths) + len(_GAP) * (len(widths) - 1)
     natural = max([1, least, *(len(name[0]) for name in names if len(name) == 1)])

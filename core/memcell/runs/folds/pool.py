@@ -6,6 +6,7 @@ that of all their decisions, and an interval over subjects takes a subject with 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -26,33 +27,37 @@ def pooled_rows(app: Folding, folds: Sequence[Sequence[Path]]) -> tuple[list[Row
     Raises:
         DataError: A fold's file is missing or damaged.
     """
-    parts: dict[str, list[ModelPredictions]] = {}
-    first: dict[str, Row] = {}
-    notes: dict[str, set[str]] = {}
-    seen: dict[str, int] = {}
+    found: dict[str, list[Row]] = {}
+    seen: Counter[str] = Counter()
     for paths in folds:
         mine = [row for path in paths for row in read_predictions(path)]
         for row in mine:
-            first.setdefault(row.name, row)
-            notes.setdefault(row.name, set()).add(row.note)
-            parts.setdefault(row.name, []).extend(row.predictions)
-        for name in {row.name for row in mine}:
-            seen[name] = seen.get(name, 0) + 1
-    everywhere = [name for name in parts if seen[name] == len(folds)]
-    rows = []
-    for name in everywhere:
-        predictions = tuple(parts[name])
-        said = notes[name]
-        rows.append(
-            replace(
-                first[name],
-                scores=app.pooled(predictions),
-                subjects=scores_by_subject(app, predictions),
-                note=said.pop() if len(said) == 1 else "fitted anew in each fold",
-                predictions=predictions,
-            )
-        )
-    return rows, [name for name in parts if name not in everywhere]
+            found.setdefault(row.name, []).append(row)
+        seen.update({row.name for row in mine})
+    everywhere = [name for name in found if seen[name] == len(folds)]
+    rows = [
+        pooled_row(app, found[name], [part for row in found[name] for part in row.predictions])
+        for name in everywhere
+    ]
+    return rows, [name for name in found if name not in everywhere]
+
+
+def pooled_row(app: Pooling, rows: Sequence[Row], predictions: Sequence[ModelPredictions]) -> Row:
+    """Return the rows of one model in several folds as one.
+
+    Args:
+        app: Scores the parts.
+        rows: Of the model; what they note differently, such as how it was fitted, is not in the one.
+        predictions: The parts of all of them, each under its own decision.
+    """
+    notes = {row.note for row in rows}
+    return replace(
+        rows[0],
+        scores=app.pooled(predictions),
+        subjects=_scores_by_subject(app, predictions),
+        note=notes.pop() if len(notes) == 1 else "fitted anew in each fold",
+        predictions=tuple(predictions),
+    )
 
 
 def seeds_tsv(
@@ -81,7 +86,7 @@ def seeds_tsv(
     return table([["seed", "name", *names], *lines])
 
 
-def scores_by_subject(
+def _scores_by_subject(
     app: Pooling, predictions: Sequence[ModelPredictions]
 ) -> dict[str, dict[str, float]]:
     """Return the scores of each subject, each part under its own decision."""

@@ -76,7 +76,7 @@ class InnerTrainings:
         folds = self.job.task.inner
         path = self.folder / f"update-{update:07d}.npz"
         if os.path.lexists(path):
-            self.progress.advance(0)
+            self.progress.at(update * len(folds))
             return read_fold_predictions(path, folds)
         made: dict[str, list[Any]] = {policy: [] for policy in EVAL_POLICIES}
         for trainer, fold in zip(self._trained(update), folds, strict=True):
@@ -88,15 +88,16 @@ class InnerTrainings:
     def _trained(self, update: int) -> list[Trainer]:
         trainers = self._begun()
         for trainer in trainers:
-            before = trainer.at.update
-            if before > update:
+            if trainer.at.update > update:
                 raise RunFolderError(
                     f"'{self.folder}' lacks predictions that its checkpoints are beyond: remove the folder"
                 )
             if self.job.interrupts.requested:
-                raise Interrupted(f"stopped while settings were chosen, after {before} updates")
+                raise Interrupted(
+                    f"stopped while settings were chosen, after {trainer.at.update} updates"
+                )
             trainer.train_to(update, self.job.interrupts)
-            self.progress.advance(trainer.at.update - before)
+            self.progress.at(sum(each.at.update for each in trainers))
         return trainers
 
     def _begun(self) -> list[Trainer]:
@@ -164,11 +165,7 @@ class _Unmeasured:
     """
 
     def __init__(self, path: Path) -> None:
-        self._checkpoint = path / "checkpoint.safetensors"
-
-    @property
-    def checkpoint(self) -> Path:
-        return self._checkpoint
+        self.checkpoint = path / "checkpoint.safetensors"
 
     def append(self, record: Mapping[str, Any]) -> None:
         pass

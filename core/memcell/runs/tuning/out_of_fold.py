@@ -22,19 +22,20 @@ from memcell.applications.app import (
     decision_of,
 )
 from memcell.errors import UsageError
-from memcell.runs.folds.pool import scores_by_subject
+from memcell.progress import progress
+from memcell.runs.folds.pool import pooled_row
 from memcell.runs.tuning.candidate import inner_task
 
 
 def row_out_of_fold(
-    app: App, task: Task, row: Row, predictions: Sequence[Sequence[Probabilities]]
+    app: App, task: Task, rows: Sequence[Row], predictions: Sequence[Sequence[Probabilities]]
 ) -> Row:
     """Return a row with the scores of out-of-fold predictions.
 
     Args:
         app: Pools scores.
         task: Its inner folds are scored.
-        row: Says whose predictions they are; it may have decisions of each fold.
+        rows: Of the model whose predictions they are: one, or one for each fold with its decision there.
         predictions: Probabilities of each fold's left-out sequences.
 
     Raises:
@@ -44,7 +45,7 @@ def row_out_of_fold(
         raise UsageError("the app cannot pool scores of folds: leave somebody out to test on")
     parts = []
     for k, (fold, found) in enumerate(zip(task.inner, predictions, strict=True)):
-        before = row.predictions[k].decision if row.predictions else {}
+        before = rows[k].predictions[0].decision if rows[0].predictions else {}
         decision = _decided_by_others(app, task, predictions, k)
         if len(np.unique(np.concatenate([p[:, 1] for p in found]))) == 1:
             decision = {**decision, **before}  # a constant has no threshold to choose
@@ -53,12 +54,7 @@ def row_out_of_fold(
         parts.append(
             ModelPredictions(sequences=fold.valid, probabilities=tuple(found), decision=decision)
         )
-    return dataclasses.replace(
-        row,
-        scores=app.pooled(parts),
-        subjects=scores_by_subject(app, parts),
-        predictions=tuple(parts),
-    )
+    return pooled_row(app, rows, parts)
 
 
 def _decided_by_others(
@@ -72,20 +68,16 @@ def _decided_by_others(
 
 def baselines_out_of_fold(app: App, task: Task) -> list[Row]:
     """Return the rows of baselines that are fitted in each inner fold and scored on whom it leaves out."""
-    each = [
-        list(app.baselines(dataclasses.replace(inner_task(task, fold), test=fold.valid)))
-        for fold in task.inner
-    ]
-    names = [row.name for row in each[0] if all(row.name in {r.name for r in e} for e in each)]
+    each: list[dict[str, Row]] = []
+    with progress("baselines of each fold", len(task.inner)) as shown:
+        for fold in task.inner:
+            of_fold = dataclasses.replace(inner_task(task, fold), test=fold.valid)
+            each.append({row.name: row for row in app.baselines(of_fold)})
+            shown.advance()
     rows = []
-    for name in names:
-        mine = [next(row for row in rows_of if row.name == name) for rows_of in each]
-        parts = tuple(row.predictions[0] for row in mine)
-        notes = {row.note for row in mine}
-        whole = dataclasses.replace(
-            mine[0],
-            note=notes.pop() if len(notes) == 1 else "fitted anew in each fold",
-            predictions=parts,
-        )
-        rows.append(row_out_of_fold(app, task, whole, [part.probabilities for part in parts]))
+    for name in each[0]:
+        mine = [rows_of[name] for rows_of in each if name in rows_of]
+        if len(mine) == len(each):
+            found = [row.predictions[0].probabilities for row in mine]
+            rows.append(row_out_of_fold(app, task, mine, found))
     return rows

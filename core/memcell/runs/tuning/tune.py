@@ -20,6 +20,7 @@ from memcell.files.atomic import make_folder, write_atomic
 from memcell.files.reading import read_object, refusing
 from memcell.plugins import Registry
 from memcell.progress import progress
+from memcell.reports.numbers import counted
 from memcell.runs.compatibility import check
 from memcell.runs.run_folder import RunFolder
 from memcell.runs.setup import Job, build_app
@@ -43,6 +44,9 @@ from memcell.runs.tuning.record import (
 )
 from memcell.settings.run_config import DEFAULTS, RunConfig, merge_sections, resolve
 from memcell.training.trainer import Length
+
+#: The folder of a control run's trainings, which have settings of the run itself.
+_FOR_CONTROL = "same-settings"
 
 
 def cross_validated(job: Job) -> Job:
@@ -89,17 +93,16 @@ def for_control(job: Job) -> Job:
         RunFolder.create(job.path, job.config, job.registry, str(job.device))
     own = read_tuned(job.path, job.task.inner)
     if own is None:
-        length = job.tuned.length
+        length, folds = job.tuned.length, job.task.inner
         folder = job.path / FOLDER / _FOR_CONTROL
-        made = InnerTrainings(job, folder, length.schedule).predictions(length.stop)
-        out_of_fold = OutOfFold(folds=job.task.inner, predictions=made)
+        what = f"cross-validation, {job.config.choices['policy'].name} with these settings"
+        with progress(what, length.stop * len(folds)) as shown:
+            made = InnerTrainings(job, folder, length.schedule, shown).predictions(length.stop)
+        out_of_fold = OutOfFold(folds=folds, predictions=made)
         own = dataclasses.replace(job.tuned, out_of_fold=out_of_fold)
         write_tuned(job.path, own)
     _tidy(job.path)
     return dataclasses.replace(job, resume=True, tuned=own)
-
-
-_FOR_CONTROL = "same-settings"
 
 
 def with_choice(config: RunConfig, options: Mapping[str, Any], registry: Registry) -> RunConfig:
@@ -137,8 +140,8 @@ def _plan(job: Job) -> list[Candidate]:
             ]
     plan = candidates_of(job)
     make_folder(path.parent)
-    said = [dataclasses.asdict(each) for each in plan]
-    write_atomic(path, json.dumps({"candidates": said}, indent=2) + "\n")
+    candidates = [dataclasses.asdict(each) for each in plan]
+    write_atomic(path, json.dumps({"candidates": candidates}, indent=2) + "\n")
     return plan
 
 
@@ -178,10 +181,9 @@ class _Tried:
 
 
 def _choose(job: Job, plan: Sequence[Candidate]) -> None:
-    folds = len(job.task.inner)
-    times = "setting" if len(plan) == 1 else "settings"
+    folds = counted(len(job.task.inner), "fold")
     job.say(
-        f"choosing by cross-validation inside the training people: {len(plan)} {times} x {folds} folds "
+        f"choosing by cross-validation inside the training people: {counted(len(plan), 'setting')} x {folds} "
         "(--tune none: as typed, without)"
     )
     done = [tried for each in plan if (tried := _try(job, each)) is not None]
@@ -199,7 +201,7 @@ def _choose(job: Job, plan: Sequence[Candidate]) -> None:
     loss = float(winner.curve.smoothed[place.look].sum())
     least = float(done[place.best[0]].curve.smoothed[place.best[1]].sum())
     line = (
-        f"cross-validation inside the training people ({folds} folds) chose {update} updates, setting "
+        f"cross-validation inside the training people ({folds}) chose {update} updates, setting "
         f"{winner.candidate.name}: balanced log loss {loss:.3f} out of fold (the smallest seen is "
         f"{least:.3f})"
     )
