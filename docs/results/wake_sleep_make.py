@@ -13,6 +13,7 @@ same to the bit; elsewhere they differ in the last digits (``--check`` says by h
 from __future__ import annotations
 
 import argparse
+import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -49,7 +50,8 @@ from memcell_eeg.features.precomputed import PrecomputedFeatures
 from memcell_eeg.left_out import LeftOut
 from memcell_eeg.preparation.prepare import PreparedData, make_sequences
 from memcell_eeg.signal.channels import ChannelChoice
-from memcell_sleep.app import Sleep
+from memcell_eeg.targets.resolved import read_labels
+from memcell_sleep.app import TASK, Sleep
 from memcell_sleep.config import CHANNEL, KNOWS, SleepConfig
 from memcell_sleep.protocols import PROTOCOLS
 
@@ -201,10 +203,14 @@ def main() -> None:
     data = SleepPowers(SleepPowersConfig(path=asked.data, relative=True, step=5.0))
     recordings = data.recordings()
     features = PrecomputedFeatures.of(config.app_config, recordings)
-    made = make_sequences(config.app_config, features, recordings, SILENT, LeftOut(True), PROTOCOLS)
+    strict = LeftOut(True)
+    resolved = read_labels(recordings, config.app_config.protocol, PROTOCOLS, strict)
+    made = make_sequences(config.app_config, features, resolved, SILENT, strict)
     nights = made.sequences
     said: list[list[NDArray[np.float32]]] = [[] for _ in range(MOST_EPOCHS + 1)]
-    for who in sorted({s.subject for s in nights}):
+    people = sorted({s.subject for s in nights})
+    for nth, who in enumerate(people, 1):
+        print(f"{nth} of {len(people)}: without {who}", file=sys.stderr, flush=True)
         task, by = task_of(made, [s for s in nights if s.subject != who])
         left_out = tuple(with_scale(s, by) for s in nights if s.subject == who)
         _, found = trained(config, task, asked.out / "folds" / who, left_out)
@@ -235,7 +241,7 @@ def write(
     choice = ChannelChoice(names=(CHANNEL,), eeg=(CHANNEL,), reason="")
     pipeline = replace(Pipeline.of(options, choice, RATE), centre=by[0], spread=by[1])
     assert pipeline.feature_names == made_names(made)
-    theta = 6.0
+    _, hertz = TASK.rhythm
     facts = ModelFacts(
         n_features=len(pipeline.feature_names),
         n_classes=2,
@@ -254,8 +260,8 @@ def write(
             "feature_names": list(pipeline.feature_names),
             "channels": [CHANNEL],
             "rate": RATE,
-            "delay_seconds": pipeline.delay(RATE, theta),
-            "onset_delay_seconds": pipeline.onset_delay(RATE, theta),
+            "delay_seconds": pipeline.delay(RATE, hertz),
+            "onset_delay_seconds": pipeline.onset_delay(RATE, hertz),
             "blind_seconds": pipeline.blind(RATE),
             "split": "none",
             "recordings": list(made.quality),
@@ -277,7 +283,7 @@ def write(
     if texts.is_file():
         card = card_of(texts, checksum(folder.model))
         write_atomic(path / CARD, tomli_w.dumps(card))
-    print(f"{path}: SHA-256 of the weights {checksum(folder.model)}")
+    print(f"{path}: SHA-256 of the file of weights and facts {checksum(folder.model)}")
 
 
 def made_names(made: PreparedData) -> tuple[str, ...]:
