@@ -182,6 +182,32 @@ def test_a_copied_file_is_found_by_a_task(recording_of, dataset_of, labels_of) -
     assert 0 < len(apart) < len(said)
 
 
+@pytest.mark.parametrize("step", [1.0, 5.0])
+@pytest.mark.parametrize("cut_seconds", [2.5, 43.21])
+def test_a_cut_copy_is_found_in_long_steps(
+    cut_seconds, step, recording_of, dataset_of, labels_of
+) -> None:
+    """Windows as long as the steps: those of the copy hold other samples."""
+    labels = labels_of([(10.0, 5.0), (30.0, 5.0)])
+    signals = [np.random.default_rng(k).normal(size=(2, 24_000)) * 20 for k in range(4)]
+
+    def made(values):
+        recordings = [
+            recording_of(v, name=f"r{k}", subject=f"s{k}", labels=labels)
+            for k, v in enumerate(values)
+        ]
+        config = MicrosleepConfig(step=step, window=step, cache="off", test_subjects=("s4",))
+        return Microsleep(config, dataset_of(recordings))
+
+    with pytest.raises(
+        DataError, match=r"'r3' \(training\) and 'r4' \(test\) hold the same signal"
+    ):
+        made([*signals, 0.5 * signals[3][:, round(100 * cut_seconds) :]]).task()
+    task = made([*signals, np.random.default_rng(9).normal(size=(2, 20_000)) * 20]).task()
+    assert task.train[0].step_seconds == step
+    assert not [note for note in task.notes if "same signal" in note]
+
+
 def edf(path: Path, began: str | None = None) -> Path:
     values = np.random.default_rng(len(path.name)).normal(size=(100 * 60,)) * 20
     write_edf(path, [Track(name="O1", values=values, rate=100, physical=(-500.0, 500.0))])

@@ -18,7 +18,7 @@ from memcell_eeg.features.pipeline import Pipeline
 from memcell_eeg.features.precomputed import PrecomputedFeatures
 from memcell_eeg.left_out import RECORDING, LeftOut
 from memcell_eeg.preparation.notes import few
-from memcell_eeg.splits.copies import copied_names
+from memcell_eeg.splits.copies import copied_names, short_steps
 from memcell_eeg.targets.labels import LabelRules
 from memcell_eeg.targets.protocols import LabelProtocol
 from memcell_eeg.targets.resolved import ResolvedLabels
@@ -37,6 +37,8 @@ class PreparedData:
         notes: What every output must carry.
         remarks: What only the person at the screen wants to know (where features are kept).
         quality: What each recording was like, as `quality` says.
+        compared: The recordings of `sequences` in short steps, by which copies are found; `sequences`
+            themselves where their steps are short.
     """
 
     sequences: list[TimeSeries]
@@ -47,11 +49,12 @@ class PreparedData:
     notes: tuple[str, ...]
     remarks: tuple[str, ...]
     quality: tuple[dict[str, Any], ...]
+    compared: Sequence[TimeSeries]
 
     @cached_property
     def copies(self) -> frozenset[tuple[str, str]]:
         """Names of the recordings that hold the same signal, however they are split."""
-        return copied_names(self.sequences)
+        return copied_names(self.compared)
 
     @property
     def published(self) -> dict[str, str]:
@@ -77,6 +80,7 @@ def make_sequences(
     resolved: ResolvedLabels,
     progress: Progress,
     left_out: LeftOut,
+    compare: bool = True,
 ) -> PreparedData:
     """Return the sequences of all recordings.
 
@@ -86,6 +90,7 @@ def make_sequences(
         resolved: At least one recording, with its labels.
         progress: Told of each that is done.
         left_out: Takes recordings that cannot be used.
+        compare: Make what copies are found by; False where all recordings are on one side.
 
     Raises:
         DataError: Nothing can be used, or something cannot and nothing may be left out; or no recording has a
@@ -94,16 +99,22 @@ def make_sequences(
     recordings, warnings = resolved.recordings, list(resolved.warnings)
     rules = replace(LabelRules.of(config), protocol=resolved.protocol)
     cache = FeatureCache.of(config.cache)
+    short = short_steps(pipeline) if compare and isinstance(pipeline, Pipeline) else None
+    # a cache of its own: the summary counts what is trained on
+    cache_of_short = FeatureCache.of(config.cache)
     progress.expect(len(recordings))
-    made, used, described = [], [], []
+    made, used, described, compared = [], [], [], []
     with one_thread():
         for recording in recordings:
             before = len(warnings)
             try:
-                made.append(_sequence(pipeline, cache, recording, rules, warnings.append))
+                sequence = _sequence(pipeline, cache, recording, rules, warnings.append)
+                if short is not None and sequence.labelled.any():
+                    compared.append(cache_of_short.sequence(short, recording))
             except DataError as error:
                 left_out.add(recording, RECORDING, str(error))
             else:
+                made.append(sequence)
                 used.append(recording)
                 described.append(quality(recording, made[-1], warnings[before:]))
             progress.advance(1, recording.name)
@@ -136,6 +147,7 @@ def make_sequences(
         notes=tuple(lines),
         remarks=(summary,) if summary else (),
         quality=tuple(described),
+        compared=sequences if short is None else compared,
     )
 
 

@@ -12,19 +12,26 @@ least:
 Log powers only move when a signal is scaled, and a running normalization forgets how it began, so that
 neither hides a copy (correlation .9 to 1, half a step of shift included). A signal against another reference,
 or with as much noise added as it has itself, is another signal to this check.
+
+All this takes short steps whose windows overlap: in long ones, a copy that is shifted by part of a step has
+other samples in each window. Then recordings are held against each other by short steps that are made for
+this alone (`short_steps`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from memcell.sequences.time_series import TimeSeries
+from memcell_eeg.features.pipeline import Pipeline
 
+#: Seconds: steps up to the first tell copies; where they are longer, steps and windows of the others do.
+LONGEST_STEP, STEP, WINDOW = 0.25, 0.2, 1.0
 LIKELY, SAME = 0.45, 0.8
 #: Features that are looked at, coarse values of a recording at most, and steps that are compared finely.
 COLUMNS, COARSE, FINE = 6, 4096, 20_000
@@ -79,6 +86,33 @@ class Series:
     def transformed(self, length: int) -> NDArray[np.complex128]:
         """Return the Fourier transform ``[length / 2 + 1, K]`` of the coarse values."""
         return np.asarray(np.fft.rfft(self.coarse, length, axis=0))
+
+
+def short_steps(pipeline: Pipeline) -> Pipeline | None:
+    """Return what makes the sequences that copies are looked for among; None where a run's own will do.
+
+    Band powers of its first channel, causally: a second of computing for a day and a night.
+
+    Args:
+        pipeline: Of the run.
+    """
+    if pipeline.step <= LONGEST_STEP:
+        return None
+    first = pipeline.channels[:1]
+    return replace(
+        pipeline,
+        channels=first,
+        eeg=tuple(name for name in pipeline.eeg if name in first),
+        reference="none",
+        phase="causal",
+        step=STEP,
+        window=WINDOW,
+        features=("bandpower",),
+        normalization="none",
+        context=(),
+        centre=(),
+        spread=(),
+    )
 
 
 def copied_names(sequences: Sequence[TimeSeries]) -> frozenset[tuple[str, str]]:
