@@ -326,6 +326,42 @@ def test_thresholds_come_from_people_that_a_model_was_not_fitted_on() -> None:
     np.testing.assert_allclose(found, whole)
 
 
+def test_a_setting_chosen_on_people_left_out_holds_for_the_models_of_all_folds() -> None:
+    random = np.random.default_rng(0)
+    train = []
+    for k in range(5):
+        y = np.repeat(random.integers(0, 2, 10), 4)
+        x = random.normal(size=(40, 25))  # of these one matters: a weak penalty fits the noise
+        x[:, 0] += y
+        train.append(sequence(x, y, name=f"p{k}"))
+    folds = tuple(
+        InnerFold(name=s.name, train=tuple(t for t in train if t is not s), valid=(s,))
+        for s in train
+    )
+    task = task_of(train, test=train[:1], inner=folds)
+    parts = [task_of(fold.train, fold.valid) for fold in folds]
+
+    def said(part, strength):
+        describe = fitted.step_alone(part)
+        one = regression.logistic("one", part, describe, (strength,))
+        return one.model(part.valid[0])[:, 1].astype(np.float64)
+
+    def loss(strength):
+        return np.mean([fitted.log_loss(p.valid[0].targets, said(p, strength)) for p in parts])
+
+    made = regression.chosen_penalty(task)
+    assert made.setting == min(regression.STRENGTHS, key=loss) != 1.0
+    assert "chosen on people left out in cross-validation" in made.note
+    rows = {r.name: r for r in baselines(task, 1.0, scored, 0, "all", "kappa")}
+    y = np.concatenate([s.targets for s in train])
+    p = np.concatenate([said(part, made.setting) for part in parts])
+    expected, _ = choose("kappa", y, p, 1.0, (1.0, 1.0), 1.0)
+    decision = rows[regression.CHOSEN].predictions[0].decision
+    assert decision["threshold"] == pytest.approx(expected)
+    for name in (regression.CHOSEN, "lasso-probit", "PLS discriminant"):
+        assert "chosen on people left out" in rows[name].note
+
+
 def test_fold_without_both_classes_is_left_out() -> None:
     train = people(3)
     one = replace(train[2], targets=np.zeros(240, dtype=np.int64))

@@ -19,24 +19,25 @@
 
 ``all``, beside a comparison too:
 
-- logistic regression on this step with a penalty chosen on validation, also smoothed;
+- logistic regression on this step with a chosen penalty, also smoothed;
 - lasso-probit and a partial-least-squares discriminant, on this step.
 
 All are fitted on the training steps, scaled by their mean and spread, and see no label of the test steps but
 the one that is said to. Their threshold is chosen by the rule of the network and on the same people: on the
 validation steps, or, where the training people are divided into folds (`memcell.applications.app.InnerFold`),
-on the pooled predictions for the people of each fold by models that were fitted without them. Nothing is
-random but what comes from a seed.
+on the pooled predictions for the people of each fold by models that were fitted without them. Penalties and
+numbers of components are chosen on the same people, once, and then hold for the models of all folds, as a
+network's settings do. Nothing is random but what comes from a seed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from memcell.applications.app import InnerFold, Row, Task
+from memcell.applications.app import Row, Task
 from memcell_eeg.baselines import (
     convolution,
     partial_least_squares,
@@ -46,7 +47,7 @@ from memcell_eeg.baselines import (
     regression,
     smoothed,
 )
-from memcell_eeg.baselines.fitted import Fitted, Held, Score, row
+from memcell_eeg.baselines.fitted import Fitted, Held, Score, fold_task, has_both, row
 
 __all__ = ["WHICH", "baselines"]
 
@@ -73,15 +74,25 @@ def baselines(
         way: How thresholds are chosen, as for a network.
     """
     models = _fitted(task, seed, which)
-    held = _held_out(task, seed, which, len(models))
+    held = _held_out(task, seed, which, models)
     return [
         row(model, task, cost_ratio, score, way, own)
         for model, own in zip(models, held, strict=True)
     ]
 
 
-def _fitted(task: Task, seed: int, which: str) -> list[Fitted]:
-    """Return the baselines, fitted on the training part of a task."""
+def _fitted(
+    task: Task, seed: int, which: str, settings: Mapping[str, float | None] | None = None
+) -> list[Fitted]:
+    """Return the baselines, fitted on the training part of a task.
+
+    Args:
+        task: Its training part is fitted on.
+        seed: Of noise and of the convolutional network.
+        which: ``"few"``, ``"strong"`` or ``"all"``.
+        settings: By name, what was chosen before; what is not there is chosen.
+    """
+    settings = settings or {}
     this = regression.this_step(task)
     models: list[Fitted] = [
         plain.majority(task),
@@ -103,44 +114,29 @@ def _fitted(task: Task, seed: int, which: str) -> list[Fitted]:
                 convolution.causal_cnn(task, seed),
             ]
     if which == "all":
-        chosen = regression.chosen_penalty(task)
+        chosen = regression.chosen_penalty(task, settings.get(regression.CHOSEN))
         models += [
             chosen,
             smoothed.smoothed(task, chosen),
-            probit.lasso_probit(task),
-            partial_least_squares.discriminant(task),
+            probit.lasso_probit(task, settings.get(probit.NAME)),
+            partial_least_squares.discriminant(task, settings.get(partial_least_squares.NAME)),
         ]
     return models
 
 
-def _held_out(task: Task, seed: int, which: str, n_models: int) -> Sequence[Held | None]:
+def _held_out(task: Task, seed: int, which: str, models: Sequence[Fitted]) -> Sequence[Held | None]:
     """Return, for each baseline, what it says of training people that it was not fitted on.
 
     None for each where the training people are not divided into folds.
     """
-    parts = [_part(task, fold) for fold in task.inner]
-    parts = [part for part in parts if _has_both(part)]
+    parts = [part for fold in task.inner if has_both(part := fold_task(task, fold))]
     if not parts:
-        return [None] * n_models
-    held: list[Held] = [[] for _ in range(n_models)]
+        return [None] * len(models)
+    settings = {model.name: model.setting for model in models}
+    held: list[Held] = [[] for _ in models]
     for part in parts:
-        for own, model in zip(held, _fitted(part, seed, which), strict=True):
+        # without those who are judged: nothing is chosen on them again
+        fitted = _fitted(replace(part, valid=()), seed, which, settings)
+        for own, model in zip(held, fitted, strict=True):
             own += [(s, model.model(s)) for s in part.valid]
     return held
-
-
-def _part(task: Task, fold: InnerFold) -> Task:
-    """Return the task of a fold: fitted on some of the training people, chosen on the others."""
-    return replace(
-        task,
-        train=fold.train,
-        valid=fold.valid,
-        class_weights=fold.class_weights,
-        train_weights=fold.train_weights,
-        inner=(),
-    )
-
-
-def _has_both(part: Task) -> bool:
-    y = np.concatenate([s.targets[s.labelled] for s in part.train])
-    return bool((y == 0).any() and (y == 1).any())

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from memcell.applications.app import ModelPredictions, Row, Task
+from memcell.applications.app import InnerFold, ModelPredictions, Row, Task
 from memcell.sequences.time_series import TimeSeries
 from memcell_eeg.decisions.decision import choose, class_totals, labelled
 from memcell_eeg.decisions.thresholds import HALF
@@ -36,6 +36,7 @@ class Fitted:
         odds: Weight of the positive class over that of the negative one in its fit.
         note: How it was fitted.
         deployable: False where it knows what nobody knows when it would be used.
+        setting: What was chosen of it on people left out, for the same model fitted on others.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Fitted:
     odds: float = 1.0
     note: str = ""
     deployable: bool = True
+    setting: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,8 +133,43 @@ def notes(*lines: str) -> str:
     return "; ".join(line for line in lines if line)
 
 
+def fold_task(task: Task, fold: InnerFold) -> Task:
+    """Return the task of a fold: trained on some of the training people, validated on the others."""
+    return replace(
+        task,
+        train=fold.train,
+        valid=fold.valid,
+        class_weights=fold.class_weights,
+        train_weights=fold.train_weights,
+        inner=(),
+    )
+
+
+def has_both(task: Task) -> bool:
+    """Whether both classes occur among the labelled training steps of a task."""
+    y = np.concatenate([s.targets[s.labelled] for s in task.train])
+    return bool((y == 0).any() and (y == 1).any())
+
+
+def choosing(task: Task) -> tuple[Task, ...]:
+    """Return the tasks on whose validation steps a setting of a baseline is chosen.
+
+    The folds inside the training people where there are some, else the task itself; none where nobody
+    validates.
+    """
+    parts = tuple(fold_task(task, fold) for fold in task.inner) or (task,)
+    return tuple(p for p in parts if has_both(p) and any(s.labelled.any() for s in p.valid))
+
+
+def chosen_where(task: Task, chosen: bool) -> str:
+    """Return for a note on whom a setting was chosen, or that it was not."""
+    if not chosen:
+        return "not chosen: there are no validation steps"
+    return f"chosen on {'people left out in cross-validation' if task.inner else 'validation'}"
+
+
 def log_loss(y: NDArray[np.int64], p: NDArray[np.float64]) -> float:
-    """Return the mean of ``-ln p(y)`` in nats; what the choices on validation go by."""
+    """Return the mean of ``-ln p(y)`` in nats, by which settings are chosen."""
     chosen = np.clip(np.where(y == 1, p, 1 - p), 1e-7, None)
     return float(-np.log(chosen).mean())
 

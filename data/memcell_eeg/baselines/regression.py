@@ -17,6 +17,8 @@ from memcell_eeg.baselines import fitted as table
 from memcell_eeg.baselines.fitted import (
     Describe,
     Fitted,
+    choosing,
+    chosen_where,
     every_step,
     log_loss,
     notes,
@@ -30,8 +32,8 @@ PAST = 10
 MOST_ITERATIONS = 500
 #: Columns that the regression on past steps may have; with more features it looks back fewer steps.
 WIDEST = 1000
-
-
+#: Name of the regression whose penalty is chosen.
+CHOSEN = "this step alone, penalty chosen"
 #: Inverse strengths of the L2 penalty that may be tried: scikit-learn's own, and stronger penalties.
 STRENGTHS = (1.0, 0.1, 0.01, 0.001, 0.0001)
 
@@ -52,45 +54,68 @@ def logistic(
         name: In the table.
         task: Its training split is fitted on.
         describe: What it sees.
-        strengths: C of scikit-learn; of several that with the smallest log loss on validation, class weights
-            undone.
+        strengths: C of scikit-learn; of several that with the smallest log loss on the people of `choosing`,
+            class weights undone.
         note: On what it sees.
     """
-    steps = steps_of(task.train, describe)
-    scaler = StandardScaler().fit(steps.x)
-    weights, odds = task.class_weights, table.weight_odds(task)
-    x = scaler.transform(steps.x)
+    strength, setting = strengths[0], None
+    if len(strengths) > 1:
+        parts = choosing(task)
+        if parts:
+            losses = np.mean([_losses(part, describe, strengths) for part in parts], axis=0)
+            strength = setting = strengths[int(np.argmin(losses))]
+        note = notes(note, f"penalty of C = {strength:g}, {chosen_where(task, bool(parts))}")
+    fitting = _Fitting(task, describe)
+    regression = fitting.fit(strength)
+    if int(regression.n_iter_.max()) >= MOST_ITERATIONS:
+        note = notes(note, f"not converged after {MOST_ITERATIONS} iterations")
 
-    def fit(strength: float) -> LogisticRegression:
+    def model(sequence: TimeSeries) -> NDArray[np.float32]:
+        x = fitting.scaler.transform(describe(sequence, every_step(sequence)))
+        return two(regression.predict_proba(x)[:, 1])
+
+    return Fitted(
+        name=name,
+        model=model,
+        odds=table.weight_odds(task),
+        note=notes(note, fitting.note),
+        setting=setting,
+    )
+
+
+class _Fitting:
+    """The training steps of a task, scaled, and the regression on them.
+
+    Args:
+        task: Its training split, and weights of the classes.
+        describe: What the regression sees.
+    """
+
+    def __init__(self, task: Task, describe: Describe) -> None:
+        steps = steps_of(task.train, describe)
+        self.scaler = StandardScaler().fit(steps.x)
+        self.note = steps.note
+        self._x, self._y = self.scaler.transform(steps.x), steps.y
+        weights = task.class_weights
+        self._weights = None if weights is None else dict(enumerate(weights))
+
+    def fit(self, strength: float) -> LogisticRegression:
+        """Return the regression with ``C = strength``."""
         # Classes that can be told apart without an error need ever larger weights under a weak penalty:
         # where the iterations end the fit is good enough, and the row says so.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             return LogisticRegression(
-                C=strength,
-                max_iter=MOST_ITERATIONS,
-                class_weight=None if weights is None else dict(enumerate(weights)),
-            ).fit(x, steps.y)
+                C=strength, max_iter=MOST_ITERATIONS, class_weight=self._weights
+            ).fit(self._x, self._y)
 
-    held = None
-    if len(strengths) > 1 and any(s.labelled.any() for s in task.valid):
-        held = steps_of(task.valid, describe)
-    made = [fit(strength) for strength in (strengths if held is not None else strengths[:1])]
-    best = 0
-    if held is not None:
-        seen = scaler.transform(held.x)
-        said = (undo_weights(m.predict_proba(seen)[:, 1], odds) for m in made)
-        best = int(np.argmin([log_loss(held.y, p) for p in said]))
-        note = notes(note, f"penalty of C = {strengths[best]:g}, chosen on validation")
-    regression = made[best]
-    if int(regression.n_iter_.max()) >= MOST_ITERATIONS:
-        note = notes(note, f"not converged after {MOST_ITERATIONS} iterations")
 
-    def model(sequence: TimeSeries) -> NDArray[np.float32]:
-        x = scaler.transform(describe(sequence, every_step(sequence)))
-        return two(regression.predict_proba(x)[:, 1])
-
-    return Fitted(name=name, model=model, odds=odds, note=notes(note, steps.note))
+def _losses(task: Task, describe: Describe, strengths: Sequence[float]) -> list[float]:
+    """Return the log loss on the validation steps for each strength, nats, class weights undone."""
+    fitting, held = _Fitting(task, describe), steps_of(task.valid, describe)
+    seen, odds = fitting.scaler.transform(held.x), table.weight_odds(task)
+    said = (fitting.fit(strength).predict_proba(seen)[:, 1] for strength in strengths)
+    return [log_loss(held.y, undo_weights(p, odds)) for p in said]
 
 
 def this_step(task: Task) -> Fitted:
@@ -98,9 +123,10 @@ def this_step(task: Task) -> Fitted:
     return logistic("this step alone", task, table.step_alone(task))
 
 
-def chosen_penalty(task: Task) -> Fitted:
-    """Return the same with a penalty that is chosen on validation."""
-    return logistic("this step alone, penalty chosen", task, table.step_alone(task), STRENGTHS)
+def chosen_penalty(task: Task, strength: float | None = None) -> Fitted:
+    """Return the same with a penalty that is chosen, or was before."""
+    strengths = STRENGTHS if strength is None else (strength,)
+    return logistic(CHOSEN, task, table.step_alone(task), strengths)
 
 
 def past_steps(task: Task) -> Fitted:
