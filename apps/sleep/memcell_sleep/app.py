@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -43,6 +44,7 @@ def with_hypnograms(dataset: DataSet) -> DataSet:
     if getattr(options, "positive", None) != () or options.negative != ():
         return dataset
     background = "" if options.background == WAKE else options.background
-    told: Any = dataset
+    told: Any = copy(dataset)
     told.config = replace(options, positive=SLEEP, negative=(WAKE,), background=background)
-    return dataset
+    made: DataSet = told
+    return made

@@ -23,9 +23,9 @@ from memcell.applications.app import Task
 from memcell.sequences.time_series import UNLABELLED, TimeSeries
 from memcell_eeg.baselines.fitted import (
     Fitted,
+    step_alone,
     step_columns,
     steps_of,
-    this_step,
     two,
     weight_odds,
 )
@@ -63,14 +63,14 @@ class CausalCnn(nn.Module):
 
 
 def causal_cnn(task: Task, seed: int) -> Fitted:
-    """Return the network, trained on the windows of the training split.
+    """Return the network, trained on the windows of the training split that have a label.
 
     Args:
         task: Its training split and class weights.
         seed: Of weights, windows and noise; torch's own random numbers are left as they were.
     """
     columns = step_columns(task)
-    scaler = StandardScaler().fit(steps_of(task.train, this_step).x[:, columns])
+    scaler = StandardScaler().fit(steps_of(task.train, step_alone(task)).x)
     windows = [w for s in task.train for w in _windows(s, columns, scaler)]
     x = torch.stack([a for a, _ in windows])
     y = torch.stack([b for _, b in windows])
@@ -85,8 +85,6 @@ def causal_cnn(task: Task, seed: int) -> Fitted:
         )
         for _ in range(UPDATES):
             rows = torch.randperm(len(x))[:LANES]
-            if not bool((y[rows] != UNLABELLED).any()):
-                continue
             noisy = x[rows] + NOISE * torch.randn(x[rows].shape)
             loss = nn.functional.cross_entropy(
                 network(noisy), y[rows], weight=weights, ignore_index=UNLABELLED

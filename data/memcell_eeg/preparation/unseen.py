@@ -93,16 +93,21 @@ def unseen(
 
 
 def _check_people(facts: Mapping[str, Any], tested_on: set[str]) -> None:
-    """Refuse to test a model on somebody it was trained on.
+    """Refuse to test a model on somebody it was trained on, however the name is spelled.
 
     Raises:
         UsageError: Names who.
     """
     before = facts.get("subjects")
     known = before if isinstance(before, Mapping) else {}
-    both = sorted({*known.get("train", ()), *known.get("valid", ())} & tested_on)
+    trained = {_spelled(who) for part in ("train", "valid") for who in known.get(part, ())}
+    both = sorted(who for who in tested_on if _spelled(who) in trained)
     if both:
         raise UsageError(
             f"the model was trained with {', '.join(both[:5])}{', ...' if len(both) > 5 else ''}: leave "
             "their recordings out, or say who is who with --data.subjects TABLE where these are other people"
         )
+
+
+def _spelled(subject: str) -> str:
+    return subject.strip().casefold()

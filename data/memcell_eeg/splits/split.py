@@ -102,7 +102,8 @@ def _everybody(sequences: Sequence[TimeSeries], config: EegConfig) -> Split:
     note = (
         f"trained on everybody ({people} subject{'s' if people != 1 else ''}): all scores are of "
         "cross-validation, each person by networks that did not see them, under thresholds of the others; "
-        "settings and length were chosen on the same predictions, which makes the scores somewhat too good"
+        "settings and length were chosen on the same predictions, and features may be scaled by everybody, "
+        "which makes the scores somewhat too good"
     )
     return Split(train=tuple(sequences), valid=(), test=(), kind="none", notes=(note,))
 
