@@ -90,19 +90,18 @@ class RecurrentStack(nn.Module):
             generator: Random numbers of dropout; None for no dropout.
             mask_generator: Random numbers for cells that draw masks; ``generator`` unless given.
         """
-        steps = sorted(set(return_steps))
+        steps = sorted(set(return_steps)) if len(return_steps) > 1 else list(return_steps)
         drawn = generator if mask_generator is None else mask_generator
         drawn = drawn if self.training else None
-        returned: dict[int, list[State]] = {step: [] for step in steps}
-        for i in range(len(self.layers)):
-            if i and self.dropout and self.training and generator is not None:
+        dropped = self.dropout and self.training and generator is not None
+        returned: list[dict[int, State]] = []
+        for i, layer in enumerate(self.layers):
+            if i and dropped:
+                assert generator is not None
                 x = _dropout(x, self.dropout, generator)
-            x, states = self._layer(i)(
-                x, state[i], initial_state[i], masks, steps, update_statistics, drawn
-            )
-            for step in steps:
-                returned[step].append(states[step])
-        return WindowOutput(x, {step: tuple(states) for step, states in returned.items()})
+            x, states = layer(x, state[i], initial_state[i], masks, steps, update_statistics, drawn)
+            returned.append(states)
+        return WindowOutput(x, {step: tuple([r[step] for r in returned]) for step in steps})
 
     def normalizers(self) -> Iterable[tuple[str, nn.Module]]:
         """Yield every normalizer with its name ``layer.site``."""

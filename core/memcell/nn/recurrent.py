@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-from memcell.backends import Layer, RecurrentStack, StepMasks
+from memcell.backends import Layer, RecurrentStack
 from memcell.backends.choose import CHOICES
 from memcell.backends.first_window import FirstWindow
-from memcell.errors import UsageError
-from memcell.nn.state import RecurrentState
-from memcell.plugins import default_registry
+from memcell.nn.building import build_cell, normalizer_maker, refuse_what_is_not_offered
+from memcell.nn.checks import (
+    Form,
+    check_finite,
+    check_input,
+    check_mask,
+    check_state,
+    check_steps,
+)
+from memcell.nn.standing import Standing, recorded
+from memcell.nn.state import RecurrentState, named
 from memcell.recurrent.cell import Cell
 from memcell.recurrent.initializers import initializer
 from memcell.recurrent.normalizer import Normalizer
+from memcell.recurrent.state import leaves, rebuild
 from memcell.recurrent.window_call import LAST
 
 #: torch's own layers, by the name of the cell that is exactly theirs (`Cell.torch_form`).
@@ -100,13 +108,15 @@ class Recurrent(nn.Module):
             raise ValueError(f"dropout={dropout!r}; expected a share from 0 to below 1")
         if backend not in CHOICES:
             raise ValueError(f"backend={backend!r}; expected one of {', '.join(CHOICES)}")
-        _refuse_what_is_not_offered(bias, proj_size, bidirectional)
+        refuse_what_is_not_offered(bias, proj_size, bidirectional)
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.batch_first = batch_first
-        make_norm, norm_origin = _normalizers(normalizer, dict(normalizer_options or {}))
+        make_norm, norm_origin = normalizer_maker(normalizer, dict(normalizer_options or {}))
         layers, width, origins = [], input_size, [norm_origin]
         for _ in range(num_layers):
-            built, origin = _cell(cell, width, hidden_size, num_layers, dict(cell_options or {}))
+            built, origin = build_cell(
+                cell, width, hidden_size, num_layers, dict(cell_options or {})
+            )
             if not isinstance(cell, Cell):
                 built.reset_parameters(
                     {
@@ -125,7 +135,20 @@ class Recurrent(nn.Module):
                 layer.first_window = check
         self.to(device=device, dtype=dtype)
         self._draws = bool(dropout and num_layers > 1) or any(layer.cell.draws for layer in layers)
-        self._template = self.stack.initial_state(1)
+        first = layers[0].cell
+        #: Where the first weight is found, whatever it is replaced by; None for a cell without any.
+        self._first = next(
+            (
+                (m, name)
+                for m in first.modules()
+                for name in m._parameters
+                if m._parameters[name] is not None
+            ),
+            None,
+        )
+        template = list(leaves(self.stack.initial_state(1)))
+        self._form = Form(input_size, batch_first, [t.shape[1:] for t in template], num_layers)
+        self._standing: Standing | None = None
 
     @property
     def output_size(self) -> int:
@@ -143,11 +166,28 @@ class Recurrent(nn.Module):
 
     def initial_state(self, batch_size: int) -> RecurrentState:
         """Return the state of lanes that remember nothing: zeros, of age 0."""
-        like = self._like()
+        like = self._weight()
         layers = self.stack.initial_state(batch_size, device=like.device, dtype=like.dtype)
         return RecurrentState(
             layers, torch.zeros(batch_size, dtype=torch.int64, device=like.device)
         )
+
+    def state_from_dict(self, tensors: Mapping[str, Tensor]) -> RecurrentState:
+        """Return the state whose `RecurrentState.to_dict` this is.
+
+        Raises:
+            ValueError: It is of another layer; says what is missing or too much.
+        """
+        template = self.stack.initial_state(1)
+        names = [*dict(named(template)), "age"]
+        if set(names) != set(tensors):
+            raise ValueError(
+                f"the state has tensors {', '.join(sorted(tensors))}; expected {', '.join(sorted(names))}"
+            )
+        layers = rebuild(template, iter([tensors[name] for name in names]))
+        state = RecurrentState(layers, tensors["age"])
+        check_state("state", state, self._form, next(leaves(layers)).unsqueeze(0))
+        return state
 
     def forward(
         self,
@@ -156,49 +196,71 @@ class Recurrent(nn.Module):
         *,
         resets: Tensor | None = None,
         mask: Tensor | None = None,
-    ) -> tuple[Any, RecurrentState]:
+        initial: RecurrentState | None = None,
+        return_steps: Collection[int] | None = None,
+    ) -> tuple[Any, Any]:
         """Run a window.
 
         Args:
             x: ``[T, B, I]`` (``[B, T, I]`` where ``batch_first``), ``[T, I]`` for one sequence, or a
-                `PackedSequence`.
+                `PackedSequence`. On a CPU it is refused where it is not finite, for memory would stay so.
             state: What an earlier call returned, for these lanes; None for no memory. Gradients flow into it
                 unless it was detached.
             resets: ``[T, B]`` bool: a lane forgets everything before this step.
-            mask: ``[T, B]`` bool: False is padding, where memory stands still and does not age; y is
-                what the cell says there and means nothing.
+            mask: ``[T, B]`` bool: False is padding, where memory stands still and does not age, and x is not
+                read; y is what the cell says there and means nothing.
+            initial: What a lane without memory begins with, here and where it is reset; None for zeros.
+            return_steps: Numbers of steps, from 0 to T, after which the state is wanted; None for the last.
 
         Returns:
             y ``[T, B, H]`` (a `PackedSequence` where x is one, ``[T, H]`` for one sequence) and the state
-            after each lane's last step.
+            after each lane's last step; with ``return_steps`` a dict of states by number of steps.
 
         Raises:
             ValueError: A shape, dtype or device does not fit; says what came and what was expected.
         """
         if isinstance(x, PackedSequence):
-            return self._packed(x, state, resets, mask)
+            return self._packed(x, state, resets, mask, initial, return_steps)
+        weight = self._weight()
+        check_input(self._form, x, weight.device, weight.dtype)
+        check_mask("resets", resets, x)
+        check_mask("mask", mask, x)
         single = x.dim() == 2
         if single:
             x = x.unsqueeze(1)
-            resets, mask = (None if m is None else m.reshape(-1, 1) for m in (resets, mask))
+            resets, mask = (None if m is None else m.unsqueeze(1) for m in (resets, mask))
         elif self.batch_first:
             x = x.transpose(0, 1)
             resets, mask = (None if m is None else m.transpose(0, 1) for m in (resets, mask))
-        self._check(x, state, resets, mask)
-        lanes = x.shape[1]
-        empty = self.initial_state(lanes)
-        carried = empty if state is None else state
-        masks = _masks(x, carried.age, resets, mask)
+        check_state("state", state, self._form, x)
+        check_state("initial", initial, self._form, x)
+        steps = x.shape[0]
+        compiling = torch.compiler.is_compiling()
+        if mask is not None:
+            x = x.masked_fill(~mask.unsqueeze(-1), 0.0)
+        if not (compiling or recorded()):
+            check_finite(x)
+        standing = self._standing_at(x, weight, compiling)
+        blank = standing.empty if initial is None else initial
+        carried = blank if state is None else state
+        masks = standing.masks(carried.age, resets, mask)
         # compiled code has no number of steps of its own: one for all lengths of windows
-        last = LAST if torch.compiler.is_compiling() else x.shape[0]
+        last = LAST if compiling else steps
+        if return_steps is not None:
+            check_steps(return_steps, steps)
+        wanted = (last,) if return_steps is None else tuple(return_steps)
         generator = torch.default_generator if self.training and self._draws else None
         y, states = self.stack(
-            x, carried.layers, empty.layers, masks, (last,), self.training, generator
+            x, carried.layers, blank.layers, masks, wanted, self.training, generator
         )
-        after = RecurrentState(states[last], masks.age_after(x.shape[0], carried.age))
-        if single:
-            return y.squeeze(1), after
-        return (y.transpose(0, 1) if self.batch_first else y), after
+        y = y.squeeze(1) if single else y.transpose(0, 1) if self.batch_first else y
+        if return_steps is None:
+            unmarked = resets is None and mask is None
+            age = carried.age + steps if unmarked else masks.age_after(steps, carried.age)
+            return y, RecurrentState(states[last], age)
+        return y, {
+            n: RecurrentState(states[n], masks.age_after(n, carried.age)) for n in return_steps
+        }
 
     def _packed(
         self,
@@ -206,7 +268,9 @@ class Recurrent(nn.Module):
         state: RecurrentState | None,
         resets: Tensor | None,
         mask: Tensor | None,
-    ) -> tuple[PackedSequence, RecurrentState]:
+        initial: RecurrentState | None,
+        return_steps: Collection[int] | None,
+    ) -> tuple[PackedSequence, Any]:
         """Run packed sequences; each lane's state is the one after its own last step."""
         if mask is not None:
             raise ValueError(
@@ -215,56 +279,36 @@ class Recurrent(nn.Module):
         padded, lengths = pad_packed_sequence(x, batch_first=self.batch_first)
         steps = torch.arange(int(lengths.max()))
         valid = (steps[None] < lengths[:, None]) if self.batch_first else (steps[:, None] < lengths)
-        y, after = self(padded, state, resets=resets, mask=valid.to(padded.device))
+        y, after = self(
+            padded,
+            state,
+            resets=resets,
+            mask=valid.to(padded.device),
+            initial=initial,
+            return_steps=return_steps,
+        )
         return pack_padded_sequence(y, lengths, self.batch_first, enforce_sorted=False), after
 
-    def _like(self) -> Tensor:
-        found = next(self.stack.parameters(), None)
-        return torch.empty(0) if found is None else found
+    def _weight(self) -> Tensor:
+        """Return a weight, which tells device and dtype, also where `functional_call` put another."""
+        if self._first is None:
+            return torch.empty(0)
+        module, name = self._first
+        weight: Tensor = getattr(module, name)
+        return weight
 
-    def _check(
-        self, x: Tensor, state: RecurrentState | None, resets: Tensor | None, mask: Tensor | None
-    ) -> None:
-        order = "[B, T, I]" if self.batch_first else "[T, B, I]"
-        if x.dim() != 3:
-            raise ValueError(f"x has shape {list(x.shape)}; expected {order} or [T, I]")
-        if x.shape[2] != self.input_size:
-            raise ValueError(
-                f"x has {x.shape[2]} features a step; expected {self.input_size} ({order})"
-            )
-        like = self._like()
-        if x.device != like.device:
-            raise ValueError(
-                f"x is on {x.device}, the layer on {like.device}: x.to({str(like.device)!r})"
-            )
-        if x.dtype != like.dtype and not torch.is_autocast_enabled(x.device.type):
-            raise ValueError(f"x is {x.dtype}, the layer {like.dtype}: x.to({like.dtype})")
-        shape = x.shape[:2]
-        for name, given in (("resets", resets), ("mask", mask)):
-            if given is None:
-                continue
-            if given.shape != shape or given.dtype != torch.bool:
-                expected, received = list(shape), list(given.shape)
-                if self.batch_first and given.dim() > 1:
-                    expected, received = expected[::-1], [received[1], received[0], *received[2:]]
-                raise ValueError(
-                    f"{name} is {given.dtype} of shape {received}; expected torch.bool of shape {expected}"
-                )
-        if state is None:
-            return
-        if not isinstance(state, RecurrentState):
-            raise ValueError(
-                f"state is a {type(state).__name__}; expected the state that this layer returned, "
-                "or rnn.initial_state(batch_size)"
-            )
-        wrong = state.same_form(self._template)
-        if wrong:
-            raise ValueError(f"state is of another layer: {wrong}")
-        if state.batch_size != shape[1]:
-            raise ValueError(
-                f"state has {state.batch_size} lanes, x has {shape[1]}: state.lanes(...) chooses some, "
-                "RecurrentState.cat([...]) puts some together"
-            )
+    def _standing_at(self, x: Tensor, weight: Tensor, compiling: bool) -> Standing:
+        """Return what windows of a size have in common, made once for those that follow each other."""
+        if compiling or type(x) is not Tensor or not x.shape[0] or recorded():
+            return Standing.of(x, self.initial_state(x.shape[1]))
+        key = (*x.shape[:2], x.device, weight.dtype, torch.is_inference_mode_enabled())
+        if self._standing is None or self._standing.key != key:
+            self._standing = Standing.of(x, self.initial_state(x.shape[1]), key)
+        return self._standing
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is copied and pickled: all but what is made once for a size of windows."""
+        return {**self.__dict__, "_standing": None}
 
     @classmethod
     def from_torch(cls, layer: nn.RNNBase, **options: Any) -> Self:
@@ -279,7 +323,7 @@ class Recurrent(nn.Module):
             raise ValueError(
                 f"{type(layer).__name__} ({layer.mode}); expected nn.LSTM, nn.GRU or nn.RNN with tanh"
             )
-        _refuse_what_is_not_offered(layer.bias, layer.proj_size, layer.bidirectional)
+        refuse_what_is_not_offered(layer.bias, layer.proj_size, layer.bidirectional)
         weight = layer.weight_ih_l0
         assert isinstance(weight, Tensor)
         converted = cls(
@@ -313,7 +357,7 @@ class Recurrent(nn.Module):
                 f"{type(layers[0].cell).__name__}{tail} is none of torch's own layers; "
                 "lstm, gru and rnn without a normalizer are"
             )
-        like = self._like()
+        like = self._weight()
         make: Any = _TORCH[first.name]
         module: nn.RNNBase = make(
             self.input_size,
@@ -331,107 +375,3 @@ class Recurrent(nn.Module):
                 for name, tensor in zip(names, form.weights, strict=True):
                     getattr(module, f"{name}_l{i}").copy_(tensor)
         return module.train(self.training)
-
-
-def _masks(x: Tensor, age: Tensor, resets: Tensor | None, mask: Tensor | None) -> StepMasks:
-    """Return a window's resets, padding and ages; without reading anything back where nothing was given."""
-    steps, lanes = x.shape[:2]
-    no = torch.zeros(steps, lanes, dtype=torch.bool, device=x.device)
-    if resets is None and mask is None:
-        ages = age + torch.arange(steps, device=x.device)[:, None]
-        if torch.compiler.is_compiling():
-            return StepMasks.unspecialized(no, ~no, ages)
-        return StepMasks(
-            resets=no,
-            valid=~no,
-            ages=ages,
-            any_reset=(False,) * steps,
-            all_valid=(True,) * steps,
-        )
-    return StepMasks.of(no if resets is None else resets, ~no if mask is None else mask, age)
-
-
-def _refuse_what_is_not_offered(bias: bool, proj_size: int, bidirectional: bool) -> None:
-    if not bias:
-        raise ValueError(
-            "bias=False; cells have their own biases: set them to zero and freeze them"
-        )
-    if proj_size:
-        raise ValueError(f"proj_size={proj_size}; write an nn.Linear behind the layer")
-    if bidirectional:
-        raise ValueError(
-            "bidirectional=True; memory that is carried forward has no counterpart backwards: "
-            "run a second Recurrent over x.flip(0) and join the outputs"
-        )
-
-
-def _cell(
-    cell: str | type[Cell] | Cell, width: int, hidden: int, layers: int, options: dict[str, Any]
-) -> tuple[Cell, str]:
-    """Return a cell, and whose code it is where it is not built in."""
-    if isinstance(cell, Cell):
-        if layers > 1 or options:
-            raise ValueError(
-                "a cell that is made already is one layer, with its options; give its class or name"
-            )
-        if (cell.input_size, cell.hidden_size) != (width, hidden):
-            raise ValueError(
-                f"the cell takes {cell.input_size} features and has {cell.hidden_size} units; "
-                f"expected {width} and {hidden}"
-            )
-        return cell, f"cell {type(cell).__name__}"
-    if isinstance(cell, type) and issubclass(cell, Cell):
-        try:
-            inspect.signature(cell).bind(width, hidden, **options)
-        except TypeError as error:
-            raise ValueError(
-                f"{cell.__name__}(input_size, hidden_size, **cell_options): {error}; a plugin's class takes "
-                "cell_options={'config': ITS_CONFIG()}, its name takes the options themselves"
-            ) from None
-        return cell(width, hidden, **options), f"cell {cell.__name__}"
-    if not isinstance(cell, str):
-        raise ValueError(f"cell is {cell!r}; expected a name, a class of cells, or a cell")
-    entry = default_registry().get("cell", cell)
-    built = entry.build(width, hidden, entry.config(options))
-    if not isinstance(built, Cell):
-        raise UsageError(f"{entry.origin} built a {type(built).__name__}; expected a Cell")
-    return built, "" if entry.built_in else entry.origin
-
-
-def _normalizers(
-    normalizer: str | Callable[..., Normalizer] | None, options: dict[str, Any]
-) -> tuple[Callable[[int], Normalizer] | None, str]:
-    """Return what makes the normalizer of a width, and whose code it is where it is not built in."""
-    if normalizer is None or normalizer == "none":
-        return None, ""
-    if isinstance(normalizer, Normalizer):
-        raise ValueError(
-            "normalizer is one instance; expected a name or a class, for each site gets its own"
-        )
-    if not isinstance(normalizer, str):
-        return _OfClass(
-            normalizer, options
-        ), f"normalizer {getattr(normalizer, '__name__', normalizer)}"
-    entry = default_registry().get("normalizer", normalizer)
-    return _OfEntry(entry, entry.config(options)), "" if entry.built_in else entry.origin
-
-
-class _OfClass:
-    """Makes normalizers of a class; no closure, so that a layer can be pickled."""
-
-    def __init__(self, make: Callable[..., Normalizer], options: dict[str, Any]) -> None:
-        self.make, self.options = make, options
-
-    def __call__(self, width: int) -> Normalizer:
-        return self.make(width, **self.options)
-
-
-class _OfEntry:
-    """Makes normalizers of a plugin."""
-
-    def __init__(self, entry: Any, config: Any) -> None:
-        self.entry, self.config = entry, config
-
-    def __call__(self, width: int) -> Normalizer:
-        normalizer: Normalizer = self.entry.build(width, self.config)
-        return normalizer

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor
 
-from memcell.recurrent.state import State, detach, leaves, map_state
+from memcell.recurrent.state import State, detach, map_state
 
 
 class RecurrentState(NamedTuple):
@@ -61,6 +61,13 @@ class RecurrentState(NamedTuple):
             layers=map_state(lambda part: part[chosen], self.layers), age=self.age[chosen]
         )
 
+    def to_dict(self) -> dict[str, Tensor]:
+        """Return its tensors by name (``"0.h"``, ``"age"``), as safetensors and plain dicts keep them.
+
+        `memcell.nn.Recurrent.state_from_dict` takes them back.
+        """
+        return {**dict(named(self.layers)), "age": self.age}
+
     @classmethod
     def cat(cls, states: Sequence[RecurrentState]) -> Self:
         """Return the lanes of several states side by side."""
@@ -72,12 +79,11 @@ class RecurrentState(NamedTuple):
         )
         return cls(layers, torch.cat([state.age for state in states]))
 
-    def same_form(self, template: State) -> str:
-        """Return how its layers differ from a template ``[1, …]``, in words; empty where they do not."""
-        ours = [tuple(part.shape[1:]) for part in leaves(self.layers)]
-        expected = [tuple(part.shape[1:]) for part in leaves(template)]
-        if len(self.layers) != len(template):
-            return f"{len(self.layers)} layers, expected {len(template)}"
-        return (
-            "" if ours == expected else f"parts of shapes [B, *{ours}], expected [B, *{expected}]"
-        )
+
+def named(state: State, name: str = "") -> Iterator[tuple[str, Tensor]]:
+    """Yield the tensors of a state, in the order of `leaves`, each with its path: ``"1.h"`` of layer 1."""
+    if isinstance(state, Tensor):
+        yield name, state
+        return
+    for field, part in zip(getattr(state, "_fields", range(len(state))), state, strict=True):
+        yield from named(part, f"{name}.{field}" if name else str(field))

@@ -158,6 +158,86 @@ def test_state_is_saved_copied_and_put_together(tmp_path):
     torch.testing.assert_close(doubled.layers[1].c, state.layers[1].c * 2)
 
 
+def test_state_is_saved_as_plain_tensors(tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    rnn = Recurrent("lstm", F, H, 2)
+    _, state = rnn(torch.randn(T, B, F))
+    tensors = state.detach().to_dict()
+    assert sorted(tensors) == ["0.c", "0.h", "1.c", "1.h", "age"]
+    save_file(tensors, tmp_path / "state.safetensors")
+    again = rnn.state_from_dict(load_file(tmp_path / "state.safetensors"))
+    assert isinstance(again.layers[0], type(state.layers[0]))
+    same(again, state, rtol=0, atol=0)
+    with pytest.raises(ValueError, match=r"has tensors 0\.c, .*; expected 0\.h, age"):
+        Recurrent("gru", F, H).state_from_dict(tensors)
+    with pytest.raises(ValueError, match=r"another layer: parts of shapes"):
+        Recurrent("lstm", F, H + 1, 2).state_from_dict(tensors)
+
+
+def test_states_after_the_steps_that_were_asked_for():
+    rnn = Recurrent("lstm", F, H, 2)
+    x = torch.randn(T, B, F)
+    _, state = rnn(x)
+    _, states = rnn(x[:5], state.detach(), return_steps=(0, 2, 5))
+    same(states[0], state)
+    same(states[2], rnn(x[:2], state.detach())[1])
+    same(states[5], rnn(x[:5], state.detach())[1])
+    mask = torch.ones(5, B, dtype=torch.bool)
+    mask[1:, 0] = False
+    _, states = rnn(x[:5], state, mask=mask, return_steps=(2, 5))
+    assert states[2].age.tolist() == [T + 1, T + 2, T + 2]
+    assert states[5].age.tolist() == [T + 1, T + 5, T + 5]
+
+
+def test_lanes_without_memory_begin_as_they_are_told():
+    rnn = Recurrent("lstm", F, H, 2)
+    x = torch.randn(T, B, F)
+    learned = rnn.initial_state(B)
+    learned = learned._replace(layers=tuple(type(s)(*(t + 0.5 for t in s)) for s in learned.layers))
+    learned.layers[0].h.requires_grad_()
+    resets = torch.zeros(T, B, dtype=torch.bool)
+    resets[3, 1] = True
+    y, state = rnn(x, resets=resets, initial=learned)
+    alone, _ = rnn(x[3:], learned)
+    torch.testing.assert_close(y[:, 0], rnn(x, learned)[0][:, 0])
+    torch.testing.assert_close(y[3:, 1], alone[:, 1])
+    assert state.age.tolist() == [T, T - 3, T]
+    (gradient,) = torch.autograd.grad(y[3:, 1].sum(), learned.layers[0].h)
+    assert gradient[1].abs().sum() > 0 == gradient[0].abs().sum()
+
+
+@pytest.mark.parametrize("batch_first", [False, True])
+def test_padding_is_not_read(batch_first):
+    rnn = Recurrent("lstm", F, H, batch_first=batch_first)
+    mask = torch.ones(T, B, dtype=torch.bool)
+    mask[5:, 2] = False
+    x = torch.randn(T, B, F).masked_fill(~mask[..., None], float("nan"))
+    if batch_first:
+        x, mask = x.transpose(0, 1), mask.T
+    y, state = rnn(x, mask=mask)
+    y[mask].sum().backward()
+    tensors = [*leaves(state.layers), *(p.grad for p in rnn.parameters())]
+    assert all(t.isfinite().all() for t in tensors)
+
+
+def test_one_window_leaves_nothing_behind_for_the_next():
+    """What is kept between windows of one size is read only, in whichever mode it was made."""
+    rnn = Recurrent("gru", F, H, 2)
+    x = torch.randn(T, B, F)
+    with torch.inference_mode():
+        rnn(x)
+    y, state = rnn(x)
+    y.sum().backward()
+    for part in leaves(state.detach()):
+        part.fill_(7)
+    rnn(x[:0])[1].layers[0].h.fill_(7)
+    torch.testing.assert_close(rnn(x)[0], y, rtol=0, atol=0)
+    rnn.initial_state(B).layers[0].h.fill_(7)
+    torch.testing.assert_close(rnn(x)[0], y, rtol=0, atol=0)
+    torch.testing.assert_close(rnn.double()(x.double())[0].float(), y)
+
+
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
 @pytest.mark.parametrize("normalizer", [None, "layer"])
 def test_layer_is_copied_and_pickled(copied, normalizer):
@@ -294,7 +374,7 @@ def test_own_cell():
         (lambda: Recurrent("lstm", F, H, dropout=1.0), r"dropout=1.0; expected a share"),
         (lambda: Recurrent("lstm", F, H, backend="cuda"), r"backend='cuda'; expected one of auto"),
         (lambda: Recurrent("lstm", F, H, bidirectional=True), r"x\.flip\(0\)"),
-        (lambda: Recurrent("lstm", F, H, proj_size=3), r"proj_size=3; write an nn\.Linear"),
+        (lambda: Recurrent("lstm", F, H, proj_size=3), r"proj_size=3; .*write an nn\.Linear"),
         (lambda: Recurrent("lstm", F, H, bias=False), r"bias=False"),
         (lambda: Recurrent("lstm", F, H, cell_options={"forget": 1}), r"forget.*forget_bias"),
         (lambda: Recurrent(Leaky(F, H), F, H + 1), r"the cell takes 4 features and has 5 units"),
@@ -345,6 +425,32 @@ STATE = Recurrent("lstm", F, H).initial_state(B)
             lambda rnn, x: rnn(x, mask=torch.ones(B, T, dtype=torch.bool)),
             r"shape \[3, 7\]; expected",
         ),
+        (lambda rnn, x: rnn(x.numpy()), r"x is a ndarray; expected a tensor"),
+        (lambda rnn, x: rnn(x.long()), r"x is torch\.int64, the layer torch\.float32"),
+        (lambda rnn, x: rnn(x, resets=[True]), r"resets is a list; expected torch\.bool"),
+        (
+            lambda rnn, x: rnn(x[:, 0], resets=torch.zeros(3, dtype=torch.bool)),
+            r"resets is torch\.bool of shape \[3\]; expected torch\.bool of shape \[7\]",
+        ),
+        (
+            lambda rnn, x: rnn(x, mask=torch.ones(T, B, dtype=torch.bool, device="meta")),
+            r"mask is on meta, x on cpu: mask\.to\(x\.device\)",
+        ),
+        (
+            lambda rnn, x: rnn(x, STATE.to(torch.float64)),
+            r"state is torch\.float64, x torch\.float32: state\.to\(torch\.float32\)",
+        ),
+        (
+            lambda rnn, x: rnn(x, STATE.to("meta")),
+            r"state is on meta, x on cpu: state\.to\('cpu'\)",
+        ),
+        (lambda rnn, x: rnn(x, initial=STATE.lanes(0)), r"initial has 1 lanes, x has 3"),
+        (lambda rnn, x: rnn(x, return_steps=(8,)), r"return_steps holds 8; expected .* to 7"),
+        (
+            lambda rnn, x: rnn(x.index_fill(1, torch.tensor(2), float("nan"))),
+            r"x is nan at step 0, lane 2, feature 0; expected finite numbers: .*mask=",
+        ),
+        (lambda rnn, x: rnn(x / 0), r"x is -?inf at step 0"),
     ],
 )
 def test_what_does_not_fit_is_said(call, words):

@@ -1,0 +1,152 @@
+"""What `memcell.nn.Recurrent` costs beside its arithmetic: importing it, a process's first window, each call.
+
+``python -m memcell_benchmarks.layer`` prints four lines:
+
+* ``import memcell`` and whether torch came with it;
+* the first ``rnn(x)`` of a process with an empty cache of generated code, and with a filled one, once torch
+  and memcell are imported;
+* a call ``rnn(x, state)`` beside the call of the generated loop that it ends in, with its arguments ready:
+  the difference is what the layer's checks, masks and states take.
+
+Times of calls are of this process's CPU, the smallest of several rounds; other times are of the wall.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+_IMPORT = """
+import sys, time
+start = time.perf_counter()
+import memcell
+print(time.perf_counter() - start, "torch" in sys.modules)
+"""
+_FIRST = """
+import time, torch
+import memcell.nn
+rnn = memcell.nn.Recurrent("lstm", 64, 128, num_layers=2)
+x = torch.randn(100, 16, 64)
+start = time.perf_counter()
+rnn(x)
+print(time.perf_counter() - start)
+"""
+
+
+class Overhead(NamedTuple):
+    """Microseconds of a call.
+
+    Args:
+        bare: Of the generated loop alone.
+        whole: Of the layer.
+    """
+
+    bare: float
+    whole: float
+
+
+def import_seconds() -> tuple[float, bool]:
+    """Return how long ``import memcell`` takes in a fresh process, and whether it loads torch."""
+    found = [_printed(_IMPORT).split() for _ in range(5)]
+    return min(float(seconds) for seconds, _ in found), any(t == "True" for _, t in found)
+
+
+def first_window_seconds() -> tuple[float, float]:
+    """Return how long the first window of a process takes, without generated code in a cache and with it."""
+    with tempfile.TemporaryDirectory() as folder:
+        cold = float(_printed(_FIRST, folder))
+        return cold, min(float(_printed(_FIRST, folder)) for _ in range(3))
+
+
+def overhead(layers: int, steps: int, lanes: int, trains: bool) -> Overhead:
+    """Return what a call costs beside the generated loop.
+
+    Args:
+        layers: Number of layers.
+        steps: T.
+        lanes: B.
+        trains: With a gradient rather than without.
+    """
+    import torch
+
+    from memcell.backends import StepMasks
+    from memcell.nn import Recurrent
+    from memcell.recurrent.window_call import WindowCall
+    from memcell_compiler.backend import NativeBackend
+
+    rnn = Recurrent("lstm", 8, 16, layers)
+    x = torch.randn(steps, lanes, 8)
+    state = rnn(x)[1].detach()
+    initial = rnn.initial_state(lanes)
+    no = torch.zeros(steps, lanes, dtype=torch.bool)
+    masks, native = StepMasks.of(no, ~no, state.age), NativeBackend()
+    parts = [(layer.cell, layer.norms) for layer in rnn.stack.each]
+
+    def bare() -> None:
+        y = x
+        for i, (cell, norms) in enumerate(parts):
+            call = WindowCall(
+                cell, norms, y, state.layers[i], initial.layers[i], masks, (steps,), trains
+            )
+            y = native.run(call).outputs
+
+    def whole() -> None:
+        rnn(x, state)
+
+    with torch.set_grad_enabled(trains):
+        # in turn, so that a busy moment of the machine falls on both
+        both = [(_microseconds(bare), _microseconds(whole)) for _ in range(15)]
+    return Overhead(*(min(times) for times in zip(*both, strict=True)))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--calls-only", action="store_true", help="Leave the other processes out.")
+    if not parser.parse_args(arguments).calls_only:
+        seconds, torch_too = import_seconds()
+        print(f"import memcell: {seconds * 1e3:.0f} ms, {'with' if torch_too else 'without'} torch")
+        cold, warm = first_window_seconds()
+        print(
+            f"first rnn(x) of a process: {cold:.2f} s with an empty cache, {warm:.2f} s after that"
+        )
+    for trains in (True, False):
+        found = []
+        for layers in (1, 2):
+            cost = overhead(layers, 1, 1, trains)
+            found.append(
+                f"{cost.whole:.0f} us of {layers} layer{'s'[: layers - 1]}, "
+                f"{cost.whole - cost.bare:.0f} more than generated code"
+            )
+        print(f"rnn(x, state) {'in training' if trains else 'at inference'}: {'; '.join(found)}")
+
+
+def _printed(script: str, cache: str | None = None) -> str:
+    places = {} if cache is None else {"XDG_CACHE_HOME": cache}
+    # as installed: compiled modules are kept
+    kept = {"PYTHONDONTWRITEBYTECODE": "", "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, **kept, **places},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+
+def _microseconds(call: Callable[[], None], calls: int = 100) -> float:
+    call()
+    start = time.process_time()
+    for _ in range(calls):
+        call()
+    return (time.process_time() - start) / calls * 1e6
+
+
+if __name__ == "__main__":
+    main()
