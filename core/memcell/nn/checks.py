@@ -13,7 +13,7 @@ from memcell.nn.state import RecurrentState
 from memcell.recurrent.state import leaves
 
 
-class Form(NamedTuple):
+class LayerForm(NamedTuple):
     """What a layer takes.
 
     Args:
@@ -34,7 +34,7 @@ class Form(NamedTuple):
         return "[B, T, I]" if self.batch_first else "[T, B, I]"
 
 
-def check_input(form: Form, x: Tensor, device: torch.device, dtype: torch.dtype) -> None:
+def check_input(form: LayerForm, x: Tensor, device: torch.device, dtype: torch.dtype) -> None:
     """Check a window's input.
 
     Raises:
@@ -76,7 +76,7 @@ def check_mask(name: str, mask: Tensor | None, x: Tensor) -> None:
         raise ValueError(f"{name} is on {mask.device}, x on {x.device}: {name}.to(x.device)")
 
 
-def check_state(name: str, state: RecurrentState | None, form: Form, like: Tensor) -> None:
+def check_state(name: str, state: RecurrentState | None, form: LayerForm, like: Tensor) -> None:
     """Check a state that is handed in.
 
     Args:

@@ -14,7 +14,7 @@ from memcell.backends.choose import CHOICES
 from memcell.backends.first_window import FirstWindow
 from memcell.nn.building import build_cell, normalizer_maker, refuse_what_is_not_offered
 from memcell.nn.checks import (
-    Form,
+    LayerForm,
     check_finite,
     check_input,
     check_mask,
@@ -147,7 +147,7 @@ class Recurrent(nn.Module):
             None,
         )
         template = list(leaves(self.stack.initial_state(1)))
-        self._form = Form(input_size, batch_first, [t.shape[1:] for t in template], num_layers)
+        self._form = LayerForm(input_size, batch_first, [t.shape[1:] for t in template], num_layers)
         self._standing: Standing | None = None
 
     @property
