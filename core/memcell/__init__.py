@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from memcell.recurrent.state import State, detach, leaves, map_state, rebuild, where, zeros
     from memcell.sequences.batch import Batch
     from memcell.sequences.sampler import Sampler, in_rows
+    from memcell.sequences.targets import Classes, MultiLabel, TargetKind, Values
     from memcell.sequences.time_series import UNLABELLED, TimeSeries
     from memcell.sequences.windows import WindowTable
     from memcell.training.gradients.mode import GradientMode
@@ -63,6 +64,7 @@ _LAZY = {
     "memcell.recurrent.state": "State detach leaves map_state rebuild where zeros",
     "memcell.sequences.batch": "Batch",
     "memcell.sequences.sampler": "Sampler in_rows",
+    "memcell.sequences.targets": "Classes MultiLabel TargetKind Values",
     "memcell.sequences.time_series": "TimeSeries UNLABELLED",
     "memcell.sequences.windows": "WindowTable",
     "memcell.training.gradients.mode": "GradientMode",
@@ -99,6 +101,7 @@ __all__ = [
     "Cell",
     "CellSpec",
     "Checker",
+    "Classes",
     "ConfigError",
     "DataError",
     "DataSet",
@@ -110,6 +113,7 @@ __all__ = [
     "MemcellError",
     "Memory",
     "ModelSpec",
+    "MultiLabel",
     "Norm",
     "NormWindow",
     "Normalizer",
@@ -127,11 +131,13 @@ __all__ = [
     "State",
     "StatePolicy",
     "StatePolicySpec",
+    "TargetKind",
     "Task",
     "TimeSeries",
     "TorchForm",
     "UpdateEvent",
     "UsageError",
+    "Values",
     "WindowTable",
     "ZeroStart",
     "__version__",

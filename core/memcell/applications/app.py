@@ -16,14 +16,19 @@ from numpy.typing import NDArray
 
 from memcell.applications.prediction import PredictionRequest, Predictor
 from memcell.applications.prediction import Probabilities as Probabilities
-from memcell.errors import UsageError
+from memcell.errors import DataError, UsageError
 from memcell.old_methods import keep_old_field
 from memcell.old_paths import renamed_in
 from memcell.progress import SILENT, Progress
+from memcell.sequences.targets import Classes, TargetKind
 from memcell.sequences.time_series import TimeSeries
 
 if TYPE_CHECKING:
     import torch
+
+
+#: The target of a task that names its classes by number.
+UNSAID = Classes(0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,10 +133,12 @@ class Task:
         train: Sequences to train on.
         valid: Sequences for early stop and thresholds; may be empty.
         test: Sequences that are scored and otherwise never seen.
-        n_classes: Outputs a step.
-        main_score: The score that early stop and tables put first; larger is better.
+        n_classes: Classes of a step; left out where ``target`` is given.
+        main_score: The score that early stop and tables put first. Larger is better, unless its name ends in
+            ``_error`` (`smaller_is_better`).
         shown_scores: The scores that a screen has room for; files have all of them.
-        class_weights: ``[n_classes]`` weights of the loss, or None.
+        class_weights: Weights of the loss, one for each class (of other targets for each group of steps, as
+            `memcell.sequences.targets.TargetKind.groups` tells them), or None.
         train_weights: Per training sequence ``[n_steps]`` float32 weights of the loss; None for 1 at
             each labelled step. Unlabelled steps always weigh 0.
         drop_unweighted: Windows whose weights are all 0 may be dropped (never under a sampler that
@@ -149,12 +156,16 @@ class Task:
         preview: What the person at the screen sees of these tables before training, a line each.
         inner: Folds of the training sequences, for cross-validation inside them; empty where the training
             people are not divided. Where there are some, `valid` is empty.
+        target: What a step's target is: one of ``n_classes`` unless given.
+
+    Raises:
+        DataError: A sequence has other targets.
     """
 
     train: tuple[TimeSeries, ...]
     valid: tuple[TimeSeries, ...]
     test: tuple[TimeSeries, ...]
-    n_classes: int
+    n_classes: int = 0
     main_score: str
     shown_scores: tuple[str, ...] = ()
     class_weights: tuple[float, ...] | None = None
@@ -168,6 +179,31 @@ class Task:
     tables: Mapping[str, str] = field(default_factory=dict)
     preview: tuple[str, ...] = ()
     inner: tuple[InnerFold, ...] = ()
+    target: TargetKind = UNSAID
+
+    def __post_init__(self) -> None:
+        if self.target == UNSAID:
+            object.__setattr__(self, "target", Classes(self.n_classes))
+        elif not self.n_classes:
+            object.__setattr__(self, "n_classes", self.target.n_classes)
+        if self.n_classes != self.target.n_classes or self.n_classes < 1:
+            raise DataError(
+                f"the task got n_classes {self.n_classes} and target {self.target}: give one of the two"
+            )
+        groups = len(self.target.importance)
+        if self.class_weights is not None and len(self.class_weights) != groups:
+            raise DataError(
+                f"the task got {len(self.class_weights)} class_weights; expected {groups}, one for each "
+                f"group of steps of {self.target}"
+            )
+        if not isinstance(self.target, Classes):
+            for sequence in (*self.train, *self.valid, *self.test):
+                self.target.check(sequence)
+
+
+def smaller_is_better(score: str) -> bool:
+    """Whether a score is an error: its name ends in ``_error``."""
+    return score.endswith("_error")
 
 
 class App(Protocol):

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from memcell.old_paths import renamed_in
 from memcell.sequences.time_series import TimeSeries
 
-#: Class probabilities, ``[n_steps, n_classes]`` float32.
+#: What a network says, ``[n_steps, n_outputs]`` float32: class probabilities, values, or probabilities of
+#: labels (`memcell.sequences.targets`).
 Probabilities = NDArray[np.float32]
 #: What is said of one recording: ``recording``, ``status`` (``"done"``, ``"done before"`` or ``"failed"``),
 #: ``reason`` of a failure, ``note`` for what the person should be told, and what else the app counts. Plain

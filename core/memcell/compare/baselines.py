@@ -14,6 +14,7 @@ from memcell.files.atomic import write_atomic
 from memcell.jobs import Working
 from memcell.plugins import default_registry
 from memcell.runs.run import write_tables
+from memcell.sequences.targets import Classes
 from memcell.settings.run_config import resolve
 from memcell.threads import one_thread
 
@@ -55,6 +56,7 @@ def do_baselines(task: BaselinesTask, working: Working) -> dict[str, Any]:
         "main_score": found.task.main_score,
         "shown_scores": list(found.task.shown_scores),
         "n_classes": found.task.n_classes,
+        **_chance(found.task),
         "notes": list(found.task.notes),
         "splits": {
             part: {
@@ -65,6 +67,13 @@ def do_baselines(task: BaselinesTask, working: Working) -> dict[str, Any]:
             for part, sequences in _parts(found.task).items()
         },
     }
+
+
+def _chance(task: Task) -> dict[str, Any]:
+    """Return the loss of who knows nothing, where it does not follow from the number of classes."""
+    if isinstance(task.target, Classes):
+        return {}
+    return {"chance_loss": task.target.chance(task.train), "loss_unit": task.target.unit}
 
 
 def _parts(task: Task) -> dict[str, tuple[Any, ...]]:

@@ -12,6 +12,7 @@ from memcell.backends import StepMasks
 from memcell.network.blocks import by_blocks
 from memcell.network.network import Network
 from memcell.recurrent.policy import CarriedState
+from memcell.sequences.targets import TargetKind
 from memcell.sequences.time_series import TimeSeries
 
 #: Steps run at once: whole blocks of `memcell.network.blocks`. Fixed, so that a recording gives the same
@@ -23,7 +24,7 @@ CHUNK = 2048
 def probabilities(
     network: Network, sequences: Sequence[TimeSeries], policy: str, time_steps: int
 ) -> list[NDArray[np.float32]]:
-    """Return class probabilities ``[n_steps, n_outputs]`` of each sequence.
+    """Return predictions ``[n_steps, n_outputs]`` of each sequence: class probabilities, values ...
 
     Each sequence is run by itself, so that its result does not depend on which others there are.
 
@@ -76,7 +77,7 @@ class InferenceStream:
     def push(
         self, features: NDArray[np.float32], starts: NDArray[np.bool_] | None = None
     ) -> NDArray[np.float32]:
-        """Return the probabilities ``[m, n_outputs]`` of the next steps that fill a chunk.
+        """Return the predictions ``[m, n_outputs]`` of the next steps that fill a chunk.
 
         Args:
             features: ``[k, F]`` of the next k steps.
@@ -95,7 +96,7 @@ class InferenceStream:
         return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
 
     def end(self) -> NDArray[np.float32]:
-        """Return the probabilities of the steps that wait."""
+        """Return the predictions of the steps that wait."""
         if not self._n_waiting:
             return self._nothing()
         x, marks = self._taken()
@@ -130,21 +131,22 @@ class InferenceStream:
         )
         self._remembered = CarriedState(states[steps], window.age_after(steps, before.age))
         logits = network.logits(hidden, x, by_blocks)
-        return np.asarray(torch.softmax(logits[:, 0].float(), dim=-1).cpu().numpy())
+        return np.asarray(network.target.predictions(logits[:, 0].float()).cpu().numpy())
 
 
 def mean_loss(
     probability: Sequence[NDArray[np.float32]],
     sequences: Sequence[TimeSeries],
     class_weights: tuple[float, ...] | None,
+    target: TargetKind,
 ) -> float:
-    """Return the mean cross-entropy (nats) over labelled steps, weighted by class; NaN without any."""
+    """Return the mean loss over labelled steps, weighted by their group; NaN without any."""
     total, weight = 0.0, 0.0
     for p, sequence in zip(probability, sequences, strict=True):
         known = sequence.labelled
-        y = np.asarray(sequence.targets[known], dtype=np.int64)
-        w = np.ones(len(y)) if class_weights is None else np.asarray(class_weights)[y]
-        chosen = p[known, y].astype(np.float64).clip(1e-12)
-        total += float(-(w * np.log(chosen)).sum())
+        y = sequence.targets[known]
+        groups = target.groups(y)
+        w = np.ones(len(y)) if class_weights is None else np.asarray(class_weights)[groups]
+        total += float((w * target.errors(p[known], y)).sum())
         weight += float(w.sum())
     return total / weight if weight else float("nan")

@@ -1,6 +1,7 @@
 """A trained network one step at a time, for live signals: a step costs microseconds.
 
-Encoder, recurrent layers (`memcell.backends.Stepper`), readout, softmax; one lane, no gradient, on the CPU.
+Encoder, recurrent layers (`memcell.backends.Stepper`), readout, softmax (or what the target asks for);
+one lane, no gradient, on the CPU.
 Where the layers run as generated C (``reason`` is empty) a step gives the bits that
 `memcell.inference.inference.probabilities` gives for the whole sequence with memory carried.
 
@@ -64,7 +65,7 @@ class NetworkStepper:
 
     @torch.inference_mode()
     def step(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Take the features ``[F]`` of a step and return class probabilities ``[C]``."""
+        """Take the features ``[F]`` of a step and return its predictions ``[C]`` (class probabilities)."""
         place = self._done % BLOCK
         if place == 0:
             self._x.zero_()
@@ -76,4 +77,4 @@ class NetworkStepper:
             h = stepper.step(h)
         self._top[place] = h
         logits = self._network.logits(self._top, self._x)[place].float()
-        return np.asarray(torch.softmax(logits, dim=-1)[0].numpy())
+        return np.asarray(self._network.target.predictions(logits)[0].numpy())

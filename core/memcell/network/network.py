@@ -15,6 +15,7 @@ from memcell.old_methods import keep_old_names
 from memcell.recurrent.policy import CarriedState
 from memcell.recurrent.start import Start
 from memcell.recurrent.state import State, detach
+from memcell.sequences.targets import Classes, TargetKind
 
 
 class NetworkOutput(NamedTuple):
@@ -50,6 +51,7 @@ class Network(nn.Module):
         start: The state of a lane that is reset.
         noise: On the features, in training.
         skip: From a step's features ``x``, as the encoder gets them, to the outputs; None for none.
+        target: What a step's target is; ``n_outputs`` classes unless given.
     """
 
     def __init__(
@@ -60,8 +62,10 @@ class Network(nn.Module):
         start: Start,
         noise: InputNoise = NO_NOISE,
         skip: LinearPath | None = None,
+        target: TargetKind | None = None,
     ) -> None:
         super().__init__()
+        self.target = Classes(n_outputs) if target is None else target
         self.noise = noise
         self.encoder = encoder
         self.recurrent = recurrent

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from memcell.applications.app import Task
 from memcell.network.network import Network, NetworkOutput
@@ -22,6 +22,7 @@ from memcell.probes.looking import modes, seeded
 from memcell.recurrent.policy import CarriedState
 from memcell.recurrent.state import State, leaves
 from memcell.sequences import Batch
+from memcell.sequences.batch import no_targets
 from memcell.sequences.time_series import TimeSeries
 from memcell.settings.options import TrainingConfig
 from memcell.training.seeds import PROBE, torch_seed
@@ -31,7 +32,7 @@ Span = tuple[int, int, int]
 
 
 class ProbeWindows(NamedTuple):
-    """Windows side by side: ``x [T, B, F]`` and ``y, valid, weight, starts [T, B]``, as in a batch."""
+    """Windows side by side: ``x``, ``y``, ``valid``, ``weight``, ``starts``, as in a batch."""
 
     x: Tensor
     y: Tensor
@@ -122,13 +123,14 @@ class ProbeContext:
         steps, lanes = max(stop - start for _, start, stop in spans), len(spans)
         first = sequences[0]
         x = torch.zeros(steps, lanes, first.n_features)
-        y = torch.full((steps, lanes), -1, dtype=torch.int64)
+        y = no_targets(first, steps, lanes)
+        y = y if first.of_values else y.long()
         valid, starts = (torch.zeros(steps, lanes, dtype=torch.bool) for _ in range(2))
         weight = torch.zeros(steps, lanes)
         for lane, (i, start, stop) in enumerate(spans):
             source, n, cut = sequences[i], stop - start, slice(start, stop)
             x[:n, lane] = torch.from_numpy(np.array(source.features[cut]))
-            y[:n, lane] = torch.from_numpy(np.asarray(source.targets[cut]).astype(np.int64))
+            y[:n, lane] = torch.from_numpy(np.array(source.targets[cut])).to(y.dtype)
             valid[:n, lane] = True
             known = source.labelled[cut].astype(np.float32)
             weighed = None if held_out else self.task.train_weights
@@ -233,15 +235,10 @@ class ProbeContext:
             yield net, generator if dropout else None
 
     def losses(self, windows: ProbeWindows, logits: Tensor) -> Tensor:
-        """Return weighted losses ``[T, B]`` as training has them, nats."""
-        weights = self._class_weights
-        flat = nn.functional.cross_entropy(
-            (logits if logits.dtype == torch.float64 else logits.float()).flatten(0, 1),
-            windows.y.long().clamp_min(0).flatten(),
-            weight=None if weights is None else weights.to(logits.dtype),
-            reduction="none",
-        )
-        return flat.view_as(windows.weight) * windows.weight
+        """Return weighted losses ``[T, B]`` as training has them."""
+        outputs = logits if logits.dtype == torch.float64 else logits.float()
+        losses = self.task.target.losses(outputs, windows.y, self._class_weights)
+        return losses * windows.weight
 
     def lane_losses(self, windows: ProbeWindows, logits: Tensor) -> list[float | None]:
         """Return the mean loss of each lane over its weighted steps, None without any."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from memcell.applications.app import Row
+from memcell.applications.app import Row, smaller_is_better
 from memcell.reports.numbers import counted
 from memcell.runs.by_subject import score_of
 from memcell.runs.tables import shown
@@ -15,7 +15,7 @@ from memcell.statistics.paired import ALPHA, sign_flip
 def answer(rows: Sequence[Row], first: str) -> str:
     """Return the result of a run in a sentence or two: its main score, beside control run and baselines.
 
-    Above or below the highest baseline it is called only where the paired test over people says so.
+    Above or below the best baseline it is called only where the paired test over people says so.
 
     Args:
         rows: The run's own network first.
@@ -38,11 +38,13 @@ def answer(rows: Sequence[Row], first: str) -> str:
         and not math.isnan(row.scores[first])
     ]  # fmt: skip
     if usable:
-        highest = max(usable, key=lambda row: row.scores[first])
+        error = smaller_is_better(first)
+        best = (min if error else max)(usable, key=lambda row: row.scores[first])
         said += (
-            f"; highest of {counted(len(usable), 'baseline')}, {highest.name}, {number(highest)}"
+            f"; {'lowest' if error else 'highest'} of {counted(len(usable), 'baseline')}, {best.name}, "
+            f"{number(best)}"
         )
-        return f"{said}. {comparison(own, highest, first)}".rstrip()
+        return f"{said}. {comparison(own, best, first)}".rstrip()
     return f"{said}."
 
 
@@ -62,6 +64,9 @@ def comparison(own: Row, other: Row, score: str) -> str:
     people = f"{test.n} people, p {test.p:.2g}"
     if test.p <= ALPHA:
         where = "above" if sum(found) > 0 else "below"
-        return f"It is {where} that baseline ({people})."
+        better = ""
+        if smaller_is_better(score):
+            better = ", which is better" if where == "below" else ", which is worse"
+        return f"It is {where} that baseline{better} ({people})."
     least = "" if test.can_decide else "; so few cannot reach .05"
     return f"The two are not told apart ({people}{least})."

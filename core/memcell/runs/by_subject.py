@@ -174,7 +174,9 @@ def _counted(predictions: Sequence[ModelPredictions], subject: str) -> tuple[flo
     if not own:
         return math.nan, math.nan, math.nan
     steps = sum(int(s.labelled.sum()) for s, _ in own)
-    positive = sum(int((s.targets == 1).sum()) for s, _ in own)
+    positive = math.nan
+    if all(s.of_classes for s, _ in own):
+        positive = sum(int((s.targets == 1).sum()) for s, _ in own)
     thresholds = {float(j.decision.get("threshold", math.nan)) for _, j in own}
     return steps, positive, thresholds.pop() if len(thresholds) == 1 else math.nan
 

@@ -76,6 +76,7 @@ def export_onnx(run: Path, out: Path | None, registry: Registry, say: Any) -> Pa
                 path=line(path),
                 n_features=step.n_features,
                 n_classes=step.network.readout.out_features,
+                output=step.network.target.output,
             )
         )
     )

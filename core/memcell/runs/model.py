@@ -22,7 +22,7 @@ from memcell.training.fits import builder, check_fits, compare, shapes_of
 
 def save_model(folder: RunFolder, network: Network, facts: ModelFacts) -> None:
     """Write the weights and the facts."""
-    meta: dict[str, Any] = {"facts": {**vars(facts), "notes": list(facts.notes)}}
+    meta: dict[str, Any] = {"facts": facts.stored()}
     reason = network.recurrent.each[0].eager_because
     if reason:  # it was trained so, and predicts so
         meta["eager_because"] = reason
@@ -49,7 +49,7 @@ def load_model(
         own_check = getattr(app, "check_facts", None)
         if own_check is not None:
             own_check(facts.task)
-        build = builder(config, registry, app, facts.n_features, facts.n_classes, facts.task)
+        build = builder(config, registry, app, facts.n_features, facts.target, facts.task)
         check_fits(folder.model, head.tensors, config, build)
         tensors, _ = load_checkpoint(folder.model)
         # The weights drawn here are overwritten; the person's random numbers are left as they were.

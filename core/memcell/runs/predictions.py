@@ -1,8 +1,9 @@
 """The predictions of models for test sequences, stored beside their scores: ``predictions.npz``.
 
 Tables and a report are made from it long after the recordings are gone. It holds names, subjects, times,
-targets and gaps of the test sequences, and of each model its class probabilities and its decisions; no
-features. One part for each decision: one in a run, one for each fold where folds are pooled.
+targets and gaps of the test sequences, and of each model its predictions (class probabilities, values) and
+its decisions; no features. One part for each decision: one in a run, one for each fold where folds are
+pooled.
 """
 
 from __future__ import annotations
@@ -107,7 +108,10 @@ def read_predictions(path: Path) -> list[Row]:
             raise RunFolderError(f"'{file}' was written by another version of memcell")
         lengths = [int(s["steps"]) for s in about["sequences"]]
         kinds = {"times": ("f",), "targets": ("i", "u", "f4"), "starts": ("b",)}
-        cut = {name: _split(arrays[name], lengths, kind) for name, kind in kinds.items()}
+        cut = {
+            name: _split(arrays[name], lengths, kind, name == "targets")
+            for name, kind in kinds.items()
+        }
         sequences = [
             TimeSeries(
                 name=str(s["name"]), subject=str(s["subject"]),
@@ -145,21 +149,29 @@ def _joined(arrays: list[NDArray[Any]], kind: Any) -> NDArray[Any]:
 
 
 def _split(
-    array: NDArray[Any], lengths: Sequence[int], kinds: tuple[str, ...]
+    array: NDArray[Any], lengths: Sequence[int], kinds: tuple[str, ...], gaps: bool = False
 ) -> list[NDArray[Any]]:
     """Return the parts of an array of finite numbers of certain kinds, as numpy names them."""
     if array.ndim == 0 or sum(lengths) != len(array):
         raise ValueError(f"an array of shape {array.shape} where {sum(lengths)} steps belong")
-    if not array.dtype.str[1:].startswith(kinds) or not np.isfinite(array).all():
+    # where a step has no value its target is NaN
+    numbers = ~np.isinf(array) if gaps else np.isfinite(array)
+    if not array.dtype.str[1:].startswith(kinds) or not numbers.all():
         raise ValueError(f"an array of {array.dtype}, or numbers in it that are not finite")
     return np.split(array, np.cumsum(lengths)[:-1]) if lengths else []
 
 
 def _check_classes(sequences: Sequence[TimeSeries], probabilities: Sequence[NDArray[Any]]) -> None:
-    """Refuse what is no probability of each class that the targets name."""
+    """Refuse what is no probability of each class that the targets name, or no value for each."""
     for s, p in zip(sequences, probabilities, strict=True):
-        classes = int(np.max(s.targets, initial=-1)) + 1 if s.targets.dtype.kind in "iu" else 0
+        classes = (
+            int(np.max(s.targets, initial=-1)) + 1
+            if s.of_classes
+            else s.targets.size // len(s.targets)
+        )
         if p.ndim != 2 or p.shape[1] < classes:
             raise ValueError(f"probabilities of shape {p.shape} where there are {classes} classes")
+        if s.of_values:
+            continue
         if classes and not ((p >= 0) & (p <= 1 + 1e-3)).all():
             raise ValueError("probabilities that are not between 0 and 1")

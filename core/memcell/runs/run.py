@@ -27,6 +27,8 @@ from memcell.runs.setup import Job, Say, build_app, control_of, device_of, make_
 from memcell.runs.tables import as_text
 from memcell.runs.tuning.out_of_fold import baselines_out_of_fold
 from memcell.runs.tuning.tune import cross_validated, for_control
+from memcell.sequences.targets import Classes, Values
+from memcell.sequences.time_series import TimeSeries
 from memcell.settings.run_config import RunConfig
 from memcell.training.processes import Processes
 
@@ -202,15 +204,27 @@ def describe(task: Task, say: Say) -> None:
     for name, sequences in (("train", task.train), ("valid", task.valid), ("test", task.test)):
         subjects = sorted({s.subject for s in sequences})
         steps = sum(s.n_steps for s in sequences)
-        positive = sum(int((np.asarray(s.targets) == 1).sum()) for s in sequences)
-        known = sum(int(s.labelled.sum()) for s in sequences)
-        share = (
-            f", {100 * positive / known:.1f} % positive" if known and task.n_classes == 2 else ""
-        )
+        share = _share(task, sequences)
         shown = ", ".join(subjects[:6]) + (", …" if len(subjects) > 6 else "")
         say(f"{name}: {len(sequences)} sequences, {steps} steps{share} ({shown or 'none'})")
     for line in (*task.preview, *task.remarks):
         say(line)
+
+
+def _share(task: Task, sequences: Sequence[TimeSeries]) -> str:
+    """Return what share of the labelled steps is positive, or what their values are like."""
+    known = sum(int(s.labelled.sum()) for s in sequences)
+    if known and task.target == Classes(2):
+        positive = sum(int((np.asarray(s.targets) == 1).sum()) for s in sequences)
+        return f", {100 * positive / known:.1f} % positive"
+    if known and isinstance(task.target, Values) and task.target.n_outputs == 1:
+        y = np.concatenate([s.targets[s.labelled].ravel() for s in sequences])
+        low, middle, high = np.quantile(y, [0.05, 0.5, 0.95])
+        return (
+            f", {known} with a target: {task.target.names[0]} {middle:.4g} in the middle, 90 % from "
+            f"{low:.4g} to {high:.4g}"
+        )
+    return ""
 
 
 def warn_of_few_updates(config: RunConfig, task: Task, say: Say) -> None:

@@ -100,7 +100,8 @@ def score(
     rows.sort(key=lambda row: row.inferred_with != eval_policy)
     facts = ModelFacts(
         n_features=task.train[0].n_features,
-        n_classes=task.n_classes,
+        n_classes=task.target.n_outputs,
+        target=task.target,
         eval_policy=eval_policy,
         decisions=decisions,
         task=task.facts,

@@ -21,7 +21,7 @@ class Batch:
 
     Args:
         x: ``[T, B, F]`` features.
-        y: ``[T, B]`` targets, -1 where there is none.
+        y: ``[T, B]`` or ``[T, B, K]`` targets; -1, or NaN of values, where there is none.
         valid: ``[T, B]`` bool; False is padding: memory stands still.
         weight: ``[T, B]`` loss weights; 0 where a step has no label: memory goes on.
         starts: ``[T, B]`` bool; a sequence's start or the first step after a gap: a fact.
@@ -67,6 +67,13 @@ class Batch:
         return Batch(**moved)
 
 
+def no_targets(like: TimeSeries, steps: int, lanes: int) -> Tensor:
+    """Return targets ``[T, B]`` or ``[T, B, K]`` of which there is none, of the kind of a sequence's."""
+    dtype = torch.from_numpy(np.empty(0, like.targets.dtype)).dtype
+    fill = float("nan") if like.of_values else UNLABELLED
+    return torch.full((steps, lanes, *like.targets.shape[1:]), fill, dtype=dtype)
+
+
 def collate(
     sequences: Sequence[TimeSeries],
     windows: WindowTable,
@@ -91,9 +98,8 @@ def collate(
         every = rows if among is None else among
         steps = int(windows.length[every[every >= 0]].max(initial=1))
     width = sequences[0].n_features
-    dtype = torch.from_numpy(np.empty(0, sequences[0].targets.dtype)).dtype
     x = torch.zeros(steps, lanes, width)
-    y = torch.full((steps, lanes), UNLABELLED, dtype=dtype)
+    y = no_targets(sequences[0], steps, lanes)
     valid = torch.zeros(steps, lanes, dtype=torch.bool)
     weight = torch.zeros(steps, lanes)
     starts = torch.zeros(steps, lanes, dtype=torch.bool)

@@ -22,8 +22,10 @@ class TimeSeries:
         name: Unique within a task.
         subject: Whose it is; splits are made by it.
         features: ``[n_steps, F]`` float32; may be memory-mapped.
-        targets: ``[n_steps]`` int64 class of each step, or float32; `UNLABELLED` (-1) where a step
-            has no label. Memory runs through such a step; the loss does not see it.
+        targets: Of each step; what they are says the task (`memcell.sequences.targets`): an int64 class
+            ``[n_steps]``, labels ``[n_steps, K]`` of 0 and 1, or float32 values ``[n_steps]`` or
+            ``[n_steps, K]``. Where a step has none: `UNLABELLED` (-1) among integers, NaN among values.
+            Memory runs through such a step; the loss does not see it.
         breaks: Steps before which the recording was interrupted (gaps), ascending, without 0.
         start_time: Seconds from the recording's start to the first step's start.
         step_seconds: Length of a step in seconds; 1 where steps are not time.
@@ -53,6 +55,11 @@ class TimeSeries:
             raise DataError(
                 f"sequence '{self.name}': {len(self.features)} steps of features but "
                 f"{len(self.targets)} targets"
+            )
+        if self.targets.ndim not in (1, 2) or np.isinf(self.targets).any():
+            raise DataError(
+                f"sequence '{self.name}': targets must be finite or NaN, [n_steps] or [n_steps, K]; got "
+                f"{self.targets.dtype} {list(self.targets.shape)}"
             )
         if not np.isfinite(self.features).all():
             bad = np.argwhere(~np.isfinite(self.features))[0]
@@ -88,8 +95,26 @@ class TimeSeries:
 
     @property
     def labelled(self) -> NDArray[np.bool_]:
-        """``[n_steps]``: the step has a label."""
-        return np.asarray(self.targets != UNLABELLED)
+        """``[n_steps]``: the step has a label; of several at least one."""
+        known = ~np.isnan(self.targets) if self.of_values else self.targets != UNLABELLED
+        return np.asarray(known if known.ndim == 1 else known.any(axis=1))
+
+    @property
+    def of_values(self) -> bool:
+        """Whether targets are values, not classes or labels."""
+        return self.targets.dtype.kind == "f"
+
+    @property
+    def of_classes(self) -> bool:
+        """Whether a target is a class."""
+        return self.targets.ndim == 1 and not self.of_values
+
+    @property
+    def classes(self) -> NDArray[np.int64]:
+        """``[n_steps]``: the class of each step, -1 for none; 0 at labelled steps that have no classes."""
+        if self.of_classes:
+            return np.asarray(self.targets, dtype=np.int64)
+        return np.where(self.labelled, 0, UNLABELLED).astype(np.int64)
 
 
 if not TYPE_CHECKING:

@@ -46,6 +46,7 @@ class WindowTable:
         stride: Steps from a window's start to the next one's, where they overlap; None where a window
             begins at the other's end.
         ragged: Lengths are drawn, so a batch is as long as its longest window.
+        of_classes: Steps have classes; otherwise labelled ones count as of one.
     """
 
     sequence: NDArray[np.int64]
@@ -61,6 +62,7 @@ class WindowTable:
     time_steps: int
     stride: int | None = None
     ragged: bool = False
+    of_classes: bool = True
 
     def __len__(self) -> int:
         """Number of windows."""
@@ -68,9 +70,26 @@ class WindowTable:
 
     @property
     def label(self) -> NDArray[np.int64]:
-        """``[n]`` the most frequent class of each window; -1 where no step has a label."""
+        """``[n]`` the most frequent class of each window; -1 where no step has a label.
+
+        Raises:
+            ConfigError: Steps have no classes.
+        """
+        self.check_classes()
         top = self.label_counts.argmax(axis=1)
         return np.where(self.label_counts.sum(axis=1) > 0, top, UNLABELLED)
+
+    def check_classes(self) -> None:
+        """Refuse steps without classes, for a sampler that goes by them.
+
+        Raises:
+            ConfigError: Says what to type.
+        """
+        if not self.of_classes:
+            raise ConfigError(
+                "the sampler goes by the classes of steps, and this task's targets are values or several "
+                "labels: type --sampler reshuffle or stream"
+            )
 
     def ends(self, rows: NDArray[np.int64]) -> Ends:
         """Return where lanes go on after windows; nowhere for an empty lane (-1)."""
@@ -99,6 +118,7 @@ class WindowTable:
             time_steps=self.time_steps,
             stride=self.stride,
             ragged=self.ragged,
+            of_classes=self.of_classes,
         )
 
 
@@ -121,7 +141,7 @@ def window_table(
     Args:
         sequences: The sequences.
         time_steps: T, steps a window.
-        n_classes: Number of classes.
+        n_classes: Number of classes; 1 where targets are no classes.
         weights: Loss weights ``[n_steps]`` of each sequence; None for 1 at each labelled step.
         phase: Length of each sequence's first window, 0 for a full one: shifts the grid.
         stride: Steps from a window's start to the next one's, 1 to ``time_steps``; None for T.
@@ -148,9 +168,10 @@ def window_table(
     counts, embedding = [], []
     for i, sequence in enumerate(sequences):
         weight = sequence.labelled.astype(np.float32) if weights is None else weights[i]
+        classes = sequence.targets if sequence.of_classes else sequence.classes
         for start, stop in _spans(sequence.n_steps, time_steps, phase, stride, lengths):
             counted = overlap if start else 0
-            labels = np.asarray(sequence.targets[start + counted : stop])
+            labels = np.asarray(classes[start + counted : stop])
             known = labels[labels != UNLABELLED].astype(np.int64)
             changes = int(np.count_nonzero(known[1:] != known[:-1]))
             total = float(weight[start + counted : stop].sum())
@@ -174,6 +195,7 @@ def window_table(
         time_steps=time_steps if lengths is None else int(columns[2].max(initial=1)),
         stride=stride,
         ragged=lengths is not None,
+        of_classes=all(s.of_classes for s in sequences),
     )
 
 

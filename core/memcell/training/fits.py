@@ -19,6 +19,7 @@ from memcell.errors import MemcellError, RunFolderError
 from memcell.network.network import Network
 from memcell.plugins import Registry
 from memcell.recurrent.policy import StatePolicy
+from memcell.sequences.targets import TargetKind
 from memcell.settings.run_config import RunConfig
 from memcell.training.parts import build_network
 
@@ -82,7 +83,12 @@ def shapes_of(network: torch.nn.Module) -> Shapes:
 
 
 def builder(
-    config: RunConfig, registry: Registry, app: App, n_features: int, n_classes: int, facts: object
+    config: RunConfig,
+    registry: Registry,
+    app: App,
+    n_features: int,
+    target: TargetKind,
+    facts: object,
 ) -> Callable[[], Network]:
     """Return what builds the network of a config, its weights drawn from torch's global generator."""
     choice = config.choices["policy"]
@@ -92,7 +98,7 @@ def builder(
         assert isinstance(policy, StatePolicy)
         # facts of a file may be anything: whatever an app says to them is refused by the caller
         encoder = encoder_of(app, n_features, facts)  # type: ignore[arg-type]
-        return build_network(config, registry, encoder, n_classes, policy, n_features)
+        return build_network(config, registry, encoder, target, policy, n_features)
 
     return build
 

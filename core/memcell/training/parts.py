@@ -20,6 +20,7 @@ from memcell.recurrent.initializers import initializer
 from memcell.recurrent.normalizer import Normalizer
 from memcell.recurrent.policy import StatePolicy
 from memcell.sequences.sampler import Sampler
+from memcell.sequences.targets import TargetKind
 from memcell.settings.run_config import RunConfig
 from memcell.training.gradients.mode import GradientMode
 from memcell.training.regression_start import start_at_regression
@@ -77,7 +78,7 @@ def build_parts(
             config,
             registry,
             encoder_of(app, n_features, task.facts),
-            task.n_classes,
+            task.target,
             policy,
             n_features,
         )
@@ -115,7 +116,7 @@ def build_network(
     config: RunConfig,
     registry: Registry,
     encoder: nn.Module,
-    n_outputs: int,
+    target: TargetKind,
     policy: StatePolicy,
     n_features: int,
 ) -> Network:
@@ -125,7 +126,7 @@ def build_network(
         config: The run's config.
         registry: What is installed.
         encoder: The app's encoder, with an attribute ``output_size``.
-        n_outputs: Outputs a step.
+        target: What a step's target is.
         policy: Makes the start.
         n_features: Features of a step, for a linear path around the recurrent layers.
     """
@@ -142,7 +143,8 @@ def build_network(
     stack = RecurrentStack(layers, size.dropout)
     noise = InputNoise(shift=size.input_shift, dropout=size.input_dropout, white=size.input_noise)
     start = policy.make_start(stack.initial_state(1))
-    network = Network(encoder, stack, n_outputs, start, noise)
+    n_outputs = target.n_outputs
+    network = Network(encoder, stack, n_outputs, start, noise, target=target)
     nn.init.xavier_uniform_(network.readout.weight)
     nn.init.zeros_(network.readout.bias)
     # the last to be drawn: the other weights are those of a network without one

@@ -11,12 +11,19 @@ Of two classes the rows of W mirror each other and the penalty counts twice, whi
 regression of two classes. The penalty is a strong one: what starts here was never shown other people.
 
 The minimum is found by L-BFGS in float64 from zero, without a random number.
+
+Of other targets than classes it is the same at their own scale: of values penalized least squares, each on
+the steps that have it, whatever error the training goes by::
+
+    C sum_i w_i (W z_i + b - (y_i - centre) / spread)^2 / 2 + |W|^2 / 2
+
+and of several labels a regression of two classes for each.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -26,6 +33,7 @@ from torch import Tensor, nn
 from memcell.applications.app import Task
 from memcell.network.linear_path import LinearPath
 from memcell.network.network import Network
+from memcell.sequences.targets import Classes, TargetKind, Values
 from memcell.sequences.time_series import TimeSeries
 
 #: C, the inverse strength of the penalty.
@@ -38,8 +46,8 @@ class Regression(NamedTuple):
     """A fitted regression on features as they come.
 
     Args:
-        weight: ``[n_classes, F]`` float64.
-        bias: ``[n_classes]`` float64.
+        weight: ``[n_outputs, F]`` float64.
+        bias: ``[n_outputs]`` float64.
     """
 
     weight: Tensor
@@ -57,11 +65,72 @@ def start_at_regression(network: Network, path: LinearPath, task: Task) -> None:
         task: Its training split and weights of the loss are used.
     """
     x, y, weights, n_steps = _steps(task)
-    found = fit_regression(x, y, weights, task.n_classes, n_steps)
+    found = _fitted(task.target, x, y, weights, n_steps)
     with torch.no_grad():
         nn.init.zeros_(network.readout.weight)
         path.weight.copy_(found.weight)
         network.readout.bias.copy_(found.bias)
+
+
+def _fitted(
+    target: TargetKind,
+    x: NDArray[np.float64],
+    y: NDArray[Any],
+    weights: NDArray[np.float64],
+    n_steps: int,
+) -> Regression:
+    """Return the regression on targets of a kind."""
+    if isinstance(target, Classes):
+        return fit_regression(x, y, weights, target.n, n_steps)
+    columns = y.reshape(len(y), -1)
+    made = []
+    for k in range(target.n_outputs):
+        if isinstance(target, Values):
+            aims = (columns[:, k].astype(np.float64) - target.centre[k]) / target.spread[k]
+            known = ~np.isnan(aims)
+            made.append(fit_least_squares(x, aims, weights * known, n_steps))
+        else:
+            known = columns[:, k] >= 0
+            both = fit_regression(
+                x, columns[:, k].clip(0).astype(np.int64), weights * known, 2, n_steps
+            )
+            made.append(
+                Regression(both.weight[1:] - both.weight[:1], both.bias[1:] - both.bias[:1])
+            )
+    return Regression(torch.cat([m.weight for m in made]), torch.cat([m.bias for m in made]))
+
+
+def fit_least_squares(
+    x: NDArray[np.float64],
+    aims: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    n_steps: int = 0,
+) -> Regression:
+    """Return the penalized least squares of the module's equation, of one value.
+
+    Args:
+        x: ``[n, F]``.
+        aims: ``[n]``; any number where the weight is 0.
+        weights: ``[n]``, not negative.
+        n_steps: Steps that the n stand for; 0 for themselves.
+    """
+    mean, spread = x.mean(axis=0), x.std(axis=0)
+    spread[spread < 1e-12] = 1.0
+    if not weights.sum() > 0:
+        return Regression(
+            torch.zeros(1, x.shape[1], dtype=torch.float64), torch.zeros(1, dtype=torch.float64)
+        )
+    z = (x - mean) / spread
+    w = weights * ((n_steps or len(x)) / weights.sum())
+    y = np.where(weights > 0, aims, 0.0)
+    # the bias is not penalized: it is what is left of the weighted means
+    of_z, of_y = w @ z / w.sum(), float(w @ y / w.sum())
+    centred = z - of_z
+    products = INVERSE_PENALTY * (centred * w[:, None]).T @ centred + np.eye(x.shape[1])
+    found = np.linalg.solve(products, INVERSE_PENALTY * (centred * w[:, None]).T @ (y - of_y))
+    weight = torch.from_numpy(found / spread)[None]
+    bias = torch.tensor([of_y - of_z @ found], dtype=torch.float64)
+    return Regression(weight, bias - weight @ torch.from_numpy(mean))
 
 
 def fit_regression(
@@ -119,8 +188,8 @@ def _minimize(parameters: Tensor, z: Tensor, y: Tensor, weights: Tensor) -> None
 
 def _steps(
     task: Task,
-) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64], int]:
-    """Return features, classes and loss weights of steps, at most `MOST_STEPS`, and how many there are."""
+) -> tuple[NDArray[np.float64], NDArray[Any], NDArray[np.float64], int]:
+    """Return features, targets and loss weights of steps, at most `MOST_STEPS`, and how many there are."""
     of_steps = task.train_weights or (None,) * len(task.train)
     at = [np.flatnonzero(s.labelled) for s in task.train]
     n = sum(map(len, at))
@@ -136,7 +205,7 @@ def _steps(
         ws.append(w)
     y, w = np.concatenate(ys), np.concatenate(ws)
     if task.class_weights is not None:
-        w = w * np.asarray(task.class_weights)[y]
+        w = w * np.asarray(task.class_weights)[task.target.groups(y)]
     return np.concatenate(xs), y, w, n
 
 
@@ -144,7 +213,7 @@ def _of(
     sequence: TimeSeries,
     steps: NDArray[np.int64],
     weights: Sequence[float] | NDArray[np.float32] | None,
-) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]:
+) -> tuple[NDArray[np.float64], NDArray[Any], NDArray[np.float64]]:
     x = np.asarray(sequence.features[steps], dtype=np.float64)
-    y = np.asarray(sequence.targets[steps], dtype=np.int64)
+    y = np.asarray(sequence.targets[steps], dtype=None if sequence.of_values else np.int64)
     return x, y, np.ones(len(steps)) if weights is None else np.asarray(weights, np.float64)[steps]

@@ -156,7 +156,7 @@ def check_checkpoint(
     if names != stored.keys():
         raise RunFolderError(f"'{path}' does not hold the weights that it names")
     n_features = task.train[0].n_features
-    build = builder(config, registry, app, n_features, task.n_classes, task.facts)
+    build = builder(config, registry, app, n_features, task.target, task.facts)
     check_fits(path, stored, config, build)
 
 

@@ -308,7 +308,11 @@ class Trainer:
             lane_weight = batch.weight.sum(0).clamp_min(1e-12)
             seen = [batch.window, (losses.detach().sum(0) / lane_weight).double()]
             if self.parts.observes_gradients:
-                seen.append(readout_gradients(ran.logits, ran.hidden, batch, self._class_weights))
+                seen.append(
+                    readout_gradients(
+                        self.task.target, ran.logits, ran.hidden, batch, self._class_weights
+                    )
+                )
             lanes = [self.processes.lanes(values).cpu().numpy() for values in seen]
             self.parts.sampler.observe(*lanes)
 
@@ -333,7 +337,7 @@ class Trainer:
             layer.first_window, layer.eager_because = None, reason
 
     def run(self, batch: Batch, update_statistics: bool = True) -> Tensor:
-        """Run a batch under the training policy and return weighted losses ``[T, B]``, nats."""
+        """Run a batch under the training policy and return weighted losses ``[T, B]``."""
         return self.forward(batch, update_statistics)[1]
 
     def _masks(self) -> torch.Generator | None:
@@ -345,7 +349,7 @@ class Trainer:
     def forward(
         self, batch: Batch, update_statistics: bool = True, masks: torch.Generator | None = None
     ) -> tuple[NetworkOutput, Tensor]:
-        """Run a batch under the training policy; what it gave, and weighted losses ``[T, B]``, nats.
+        """Run a batch under the training policy; what it gave, and weighted losses ``[T, B]``.
 
         Args:
             batch: The batch.
@@ -372,14 +376,8 @@ class Trainer:
                 mask_generator=masks,
             )
         policy.end(batch, ran.states, memory)
-        target = batch.y.long().clamp_min(0)
-        losses = nn.functional.cross_entropy(
-            ran.logits.float().flatten(0, 1),
-            target.flatten(),
-            weight=self._class_weights,
-            reduction="none",
-        )
-        return ran, losses.view_as(batch.weight) * batch.weight
+        losses = self.task.target.losses(ran.logits.float(), batch.y, self._class_weights)
+        return ran, losses * batch.weight
 
     def _diverged(self, what: str, rate: float) -> Diverged:
         return Diverged(
@@ -435,11 +433,11 @@ class Trainer:
             at.reason = f"no better validation loss for {self.config.patience} epochs"
 
     def validation_loss(self) -> float:
-        """Return the loss on the validation split under the inference policy, nats."""
+        """Return the loss on the validation split under the inference policy."""
         found = probabilities(
             self.network, self.task.valid, self.eval_policy, self.config.time_steps
         )
-        return mean_loss(found, self.task.valid, self.task.class_weights)
+        return mean_loss(found, self.task.valid, self.task.class_weights, self.task.target)
 
     def save(self) -> None:
         """Write the checkpoint: the main process, with what each of them carries."""

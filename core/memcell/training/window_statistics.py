@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from memcell.sequences import Batch
+from memcell.sequences.targets import Classes, TargetKind
 from memcell.sequences.time_series import TimeSeries
 from memcell.sequences.windows import WindowTable
 
@@ -37,7 +38,7 @@ def class_totals(
     for i, (sequence, weight) in enumerate(zip(sequences, weights, strict=True)):
         rows = table.sequence == i
         for k in range(len(totals)):
-            mine = np.where(sequence.targets == k, weight, 0.0)
+            mine = np.where(sequence.classes == k, weight, 0.0)
             until = np.concatenate([[0.0], np.cumsum(mine, dtype=np.float64)])
             totals[k] += float(times[rows] @ (until[stop[rows]] - until[first[rows]]))
     return totals
@@ -45,25 +46,36 @@ def class_totals(
 
 @torch.no_grad()
 def readout_gradients(
-    logits: Tensor, hidden: Tensor, batch: Batch, class_weights: Tensor | None
+    target: TargetKind,
+    logits: Tensor,
+    hidden: Tensor,
+    batch: Batch,
+    class_weights: Tensor | None,
 ) -> Tensor:
     """Return the gradient of each lane's mean loss to weights and biases of the readout.
 
     Args:
-        logits: ``[T, B, n_classes]``.
+        target: What a step's target is.
+        logits: ``[T, B, n_outputs]``.
         hidden: ``[T, B, H]`` what the readout was given.
         batch: Targets and weights.
-        class_weights: ``[n_classes]`` weights of the loss, or None.
+        class_weights: Weights of the loss by group of steps, or None.
 
     Returns:
-        ``[B, n_classes * (H + 1)]`` float32; zeros for a lane without a label.
+        ``[B, n_outputs * (H + 1)]`` float32; zeros for a lane without a label.
     """
-    target = batch.y.long().clamp_min(0)
-    wanted = nn.functional.one_hot(target, logits.shape[-1]).to(torch.float32)
     weight = batch.weight / batch.weight.sum(0).clamp_min(1e-12)
-    if class_weights is not None:
-        weight = weight * class_weights[target]
-    error = (logits.float().softmax(-1) - wanted) * weight.unsqueeze(-1)
+    if isinstance(target, Classes):
+        y = batch.y.long().clamp_min(0)
+        wanted = nn.functional.one_hot(y, logits.shape[-1]).to(torch.float32)
+        if class_weights is not None:
+            weight = weight * class_weights[y]
+        error = (logits.float().softmax(-1) - wanted) * weight.unsqueeze(-1)
+    else:
+        with torch.enable_grad():
+            outputs = logits.detach().float().requires_grad_()
+            losses = target.losses(outputs, batch.y, class_weights) * weight
+            (error,) = torch.autograd.grad(losses.sum(), outputs)
     ones = torch.ones_like(hidden[..., :1], dtype=torch.float32)
     given = torch.cat([hidden.float(), ones], -1)
     return torch.einsum("tbc,tbh->bch", error, given).flatten(1)

@@ -36,6 +36,7 @@ from memcell.files.reading import read_json_lines
 from memcell.probes import cost, estimate
 from memcell.probes.base import Probe, Values
 from memcell.probes.context import ProbeContext, Span
+from memcell.sequences.targets import Classes
 from memcell.training.observing import UpdateEvent
 from memcell_plugins.probes.order_measures import anticipation, periodicity, recency
 
@@ -114,6 +115,8 @@ class Order(Probe):
         """Return the margins of each class on held-out windows, and its share in the batch to come."""
         n = self.context.task.n_classes
         batch = event.batch
+        if not isinstance(self.context.task.target, Classes):
+            return {"margins": None, "next_share": [1.0]}  # no class could be anticipated
         labels = batch.y[batch.weight > 0].long()
         share = torch.bincount(labels, minlength=n)[:n].double() / max(1, len(labels))
         if not self.held_out or n < 2:
@@ -203,7 +206,7 @@ class Order(Probe):
         for i, source in enumerate(self.context.task.train):
             weighed = self.context.task.train_weights
             counted = source.labelled if weighed is None else source.labelled & (weighed[i] > 0)
-            counts += np.bincount(source.targets[counted].astype(np.int64), minlength=n)[:n]
+            counts += np.bincount(source.classes[counted], minlength=n)[:n]
         shares: list[float] = (counts / max(1.0, counts.sum())).tolist()
         return shares
 

@@ -38,6 +38,7 @@ from memcell.probes.base import Probe, Values
 from memcell.probes.context import ProbeContext, ProbeWindows, Span, flat
 from memcell.recurrent.policy import CarriedState
 from memcell.recurrent.state import map_state, zeros
+from memcell.sequences.targets import Classes
 from memcell.training.observing import UpdateEvent
 
 
@@ -117,6 +118,7 @@ class Staleness(Probe):
             for logits in (logits_carried, logits_anew, logits_zero)
         )
         kl = _kl(logits_anew, logits_carried)
+        classes = isinstance(context.task.target, Classes)
         last = windows.valid.sum(0) - 1
         values: Values = {
             "lane": lanes,
@@ -125,8 +127,11 @@ class Staleness(Probe):
             "age": [age[i] for i in lanes],
             "lag": [event.update - born[i] for i in lanes],
             "S": _relative(flat(carried.state), flat(anew.state)),
-            "kl_first": kl[0].tolist(),
-            "kl_last": kl.gather(0, last.unsqueeze(0))[0].tolist(),
+            # a divergence is one of probabilities of classes: of other outputs there is none
+            "kl_first": kl[0].tolist() if classes else [None] * len(lanes),
+            "kl_last": kl.gather(0, last.unsqueeze(0))[0].tolist()
+            if classes
+            else [None] * len(lanes),
             "loss": new,
             "dL_stale": [estimate.minus(a, b) for a, b in zip(stale, new, strict=True)],
             "dL_zero": [estimate.minus(a, b) for a, b in zip(zero, new, strict=True)],
@@ -234,6 +239,8 @@ def _angle(a: Tensor | None, b: Tensor | None) -> float | None:
 
 def _transitions(windows: ProbeWindows) -> list[int]:
     """Return the changes of label in each window, among labelled steps."""
+    if windows.y.dim() > 2 or windows.y.is_floating_point():
+        return [0] * windows.shape[1]  # no classes
     found = []
     for column, valid in zip(windows.y.T.tolist(), windows.valid.T.tolist(), strict=True):
         labels = [y for y, v in zip(column, valid, strict=True) if v and y != -1]

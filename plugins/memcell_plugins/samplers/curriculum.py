@@ -43,6 +43,8 @@ class Curriculum(Decided):
         n, c = len(windows), self.config
         if c.by == "loss" and not self._losses:
             return rng.permutation(n)
+        if c.by == "transitions":
+            windows.check_classes()
         share = min(1.0, c.start + (1 - c.start) * epoch / c.grow)
         hardness = (
             windows.transitions.astype(np.float64)

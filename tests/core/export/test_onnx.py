@@ -137,7 +137,7 @@ def test_the_printed_lines_run(lstm, tmp_path, capsys):
     path.write_bytes(model.SerializeToString())
     chunks = [np.random.default_rng(k).normal(size=(k, 1, FEATURES)) for k in (3, 1, 9)]
     chunks = [c.astype(np.float32) for c in chunks]
-    code = HOW_TO.format(path=path, n_features=FEATURES, n_classes=CLASSES)
+    code = HOW_TO.format(path=path, n_features=FEATURES, n_classes=CLASSES, output="probability")
     assert len(code.strip().splitlines()) <= 15
     scope = {"chunks": chunks}
     exec(code, scope)

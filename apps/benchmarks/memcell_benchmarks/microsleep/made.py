@@ -55,6 +55,7 @@ def make_model(path: Path) -> Path:
     from memcell.plugins.options import to_mapping
     from memcell.runs.model import ModelFacts, save_model
     from memcell.runs.run_folder import RunFolder
+    from memcell.sequences.targets import Classes
     from memcell.settings.run_config import resolve
     from memcell.training.parts import build_network
     from memcell_eeg.features.pipeline import Pipeline
@@ -75,7 +76,9 @@ def make_model(path: Path) -> Path:
     n_features = len(pipeline.feature_names)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        network = build_network(config, registry, app.encoder(n_features), 2, policy, n_features)
+        network = build_network(
+            config, registry, app.encoder(n_features), Classes(2), policy, n_features
+        )
     facts = ModelFacts(
         n_features=n_features,
         n_classes=2,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from memcell.applications.app import smaller_is_better
 from memcell.compare.report.folder import Comparison, Key
 from memcell.compare.report.measures import BEST, LOSSES, UPDATES, Measures, Run
 from memcell.statistics.bootstrap import interval
@@ -262,7 +263,7 @@ def _verdict(row: PairedDifference, main_score: str) -> str:
         return "undecided"
     up = row.difference > 0
     if row.measure == main_score:
-        return "better" if up else "worse"
+        return "better" if up != smaller_is_better(main_score) else "worse"
     if row.measure in LOSSES:
         return "worse" if up else "better"
     return "higher" if up else "lower"

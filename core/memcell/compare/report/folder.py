@@ -52,7 +52,8 @@ class Comparison:
         commands: What to type to do it again, one after the other.
         main_score: Larger is better.
         shown_scores: Those that fit on a screen.
-        n_classes: Outputs of the network; a diverged run counts with the loss of guessing among them.
+        n_classes: Classes of a step; a diverged run counts with the loss of guessing among them.
+        chance_loss: That loss, where steps have no classes; else None.
         target_loss: What ``--target-loss`` said, or None.
         notes: Notes that every output carries.
         records: Of the runs that ended, one for each setting and seed.
@@ -70,6 +71,7 @@ class Comparison:
     commands: tuple[str, ...]
     main_score: str
     n_classes: int
+    chance_loss: float | None
     shown_scores: tuple[str, ...] = ()
     target_loss: float | None = None
     notes: tuple[str, ...] = ()
@@ -143,6 +145,7 @@ def _read(folder: Path, plan: Mapping[str, Any]) -> Comparison:
         commands=tuple(map(str, plan.get("commands") or [plan.get("command", "")])),
         main_score=str(plan.get("main_score") or _first_score(records)),
         n_classes=int(plan.get("n_classes") or 2),
+        chance_loss=None if plan.get("chance_loss") is None else float(plan["chance_loss"]),
         shown_scores=tuple(map(str, plan.get("shown_scores", ()))),
         splits={k: dict(v) for k, v in plan.get("splits", {}).items()},
         target_loss=_target_loss(plan),

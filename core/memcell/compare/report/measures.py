@@ -16,7 +16,8 @@ NAN = float("nan")
 BEST, FINAL, TRAINING = "best_validation_loss", "final_validation_loss", "final_training_loss"
 UPDATES = "log_updates_to_target"
 LOSSES = (BEST, FINAL, TRAINING, UPDATES)
-MAJORITY = "majority"
+#: A baseline of such a name knows nothing of the features.
+NO_SKILL = ("majority", "best constant")
 Run = tuple[Key, int]
 
 
@@ -56,15 +57,18 @@ class Measures:
 def measure(comparison: Comparison) -> Measures:
     """Return the measures of all runs that count.
 
-    A diverged run counts, by this rule: its scores are those of the majority-class baseline, its losses
-    ``ln(n_classes)`` (guessing), and it never reached the target.
+    A diverged run counts, by this rule: its scores are those of the majority-class baseline (of values: of
+    the best constant), its losses ``ln(n_classes)`` (guessing; of values, the loss of their middle), and it
+    never reached the target.
     """
     runs, main = comparison.counted, comparison.main_score
     scored = [scores for r in runs.values() for scores in r.scores.values()]
     names = list(dict.fromkeys([main, *(name for scores in scored for name in scores)]))
     inferences = list(dict.fromkeys(policy for r in runs.values() for policy in r.scores))
     subjects = sorted({s for r in runs.values() for each in r.subjects.values() for s in each})
-    chance = math.log(comparison.n_classes)
+    chance = comparison.chance_loss
+    if chance is None:
+        chance = math.log(comparison.n_classes)
     best = {k: _best(r, chance) for k, r in runs.items()}
     target = comparison.target_loss
     if target is None:
@@ -78,7 +82,9 @@ def measure(comparison: Comparison) -> Measures:
         for k, r in runs.items()
     }
     budget = float(max((r.updates for r in runs.values()), default=1))
-    majority = next((b for b in comparison.baselines if MAJORITY in b.name.lower()), None)
+    majority = next(
+        (b for b in comparison.baselines if any(word in b.name.lower() for word in NO_SKILL)), None
+    )
     pooled = majority.scores if majority else {}
     each = majority.subjects if majority else {}
 

@@ -22,6 +22,7 @@ from memcell.errors import MemcellError
 from memcell.inference.onnx.step import NetworkStep
 from memcell.recurrent.policy import CarriedState
 from memcell.recurrent.state import State, leaves, map_state
+from memcell.sequences.targets import Values
 
 #: Lengths of the chunks, a step alone among them.
 CHUNKS = (1, 7, 2, 24, 13, 1)
@@ -39,7 +40,7 @@ class Checked:
     Args:
         steps: Steps a lane.
         chunks: How many chunks they came in.
-        probability_error: Largest absolute difference of a class's probability.
+        probability_error: Largest absolute difference of a probability; of a value in spreads.
         state_error: Largest difference of logits and state, over max(1, the number's size).
     """
 
@@ -51,7 +52,7 @@ class Checked:
     def __str__(self) -> str:
         return (
             f"ONNX Runtime against torch, memory carried over {self.chunks} chunks of {self.steps} steps: "
-            f"probabilities differ by at most {self.probability_error:.1e}, state by "
+            f"predictions differ by at most {self.probability_error:.1e}, state by "
             f"{self.state_error:.1e}"
         )
 
@@ -69,11 +70,15 @@ def check(model: bytes, step: NetworkStep) -> Checked:
     session = _session(model)
     generator = torch.Generator().manual_seed(1)
     worst_p = worst_s = 0.0
+    target = step.network.target
+    output = target.output
+    # a probability lies within 1; values are as large as their variation
+    size_of_outputs = np.maximum(1, target.spread) if isinstance(target, Values) else 1.0
     for before in _beginnings(step, generator):
         x = torch.randn(sum(CHUNKS), LANES, step.n_features, generator=generator)
         x *= torch.tensor([0.5, 1.0, 4.0]).view(1, -1, 1)
         for ours, theirs in _compared(session, step, x, before):
-            p = np.abs(ours["probability"] - theirs["probability"]).max()
+            p = (np.abs(ours[output] - theirs[output]) / size_of_outputs).max()
             worst_p = max(worst_p, _number(p))
             for name in ours:
                 size = np.maximum(1, np.abs(theirs[name].astype(np.float64)))
@@ -138,7 +143,7 @@ def _compared(
         kept = ran.states[end]
         logits = ran.logits[chunk]
         theirs = {
-            "probability": torch.softmax(logits, -1).numpy(),
+            network.target.output: network.target.predictions(logits).numpy(),
             "logits": logits.numpy(),
             **{f"next_{n}": a for n, a in arrays(step, kept.state, kept.age).items()},
         }

@@ -4,7 +4,9 @@ Every entry of ``metadata_props`` whose key begins with ``memcell.`` is JSON.
 
 - ``memcell.start``: by name, the state of one lane that remembers nothing (``[…]`` without the batch);
   ``age`` is 0 there. Feed it at the start of a recording and after every gap.
-- ``memcell.features``, ``memcell.classes``: names; ``memcell.step_seconds``: length of a step, or null.
+- ``memcell.features``, ``memcell.classes``: names (of the outputs, where they are no classes);
+  ``memcell.step_seconds``: length of a step, or null.
+- ``memcell.target``: what the outputs are, where they are no classes: values, or several labels.
 - ``memcell.decision``: what turns probabilities into decisions, by inference policy (a threshold);
   ``memcell.inference``: the policy of this run; with ``reset`` feed the start every
   ``memcell.time_steps`` steps as well.
@@ -27,6 +29,7 @@ from memcell.errors import MemcellError
 from memcell.inference.model_facts import ModelFacts
 from memcell.inference.onnx.step import NetworkStep
 from memcell.recurrent.state import leaves
+from memcell.sequences.targets import Classes, MultiLabel, TargetKind, Values
 from memcell.settings.run_config import RunConfig
 from memcell.version import __version__
 
@@ -45,7 +48,7 @@ outputs = [o.name for o in session.get_outputs()]
 for x in chunks:                                              # [T, 1, {n_features}] float32, any T
     found = dict(zip(outputs, session.run(None, {{"x": x, **memory}})))
     memory = {{k: found["next_" + k] for k in memory}}
-    print(found["probability"][:, 0])                         # [T, {n_classes}]
+    print(found["{output}"][:, 0])                         # [T, {n_classes}]
 """
 
 
@@ -63,7 +66,8 @@ def facts_of(
     return {
         "start": _start(step),
         "features": list(names or (f"x{i}" for i in range(model.n_features))),
-        "classes": list(own.get("classes") or (str(i) for i in range(model.n_classes))),
+        "classes": list(own.get("classes") or _outputs(model.target)),
+        **({} if isinstance(model.target, Classes) else {"target": model.target.facts()}),
         "step_seconds": own.get("step_seconds"),
         "preparation": dict(own.get("preparation", {})),
         "decision": {policy: dict(d) for policy, d in model.decisions.items()},
@@ -81,6 +85,12 @@ def facts_of(
             "hidden_size": config.network.hidden_size,
         },
     }
+
+
+def _outputs(target: TargetKind) -> list[str]:
+    if isinstance(target, Values | MultiLabel):
+        return list(target.names)
+    return [str(i) for i in range(target.n_outputs)]
 
 
 def write_facts(model: Any, facts: Mapping[str, Any]) -> None:

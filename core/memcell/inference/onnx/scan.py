@@ -20,6 +20,7 @@ from torch.export import Dim
 
 from memcell.errors import MemcellError
 from memcell.inference.onnx.step import NetworkStep
+from memcell.sequences.targets import Classes, MultiLabel, TargetKind, Values
 
 #: Lanes that a step is traced with: unlike any usual size, so that none is taken for the batch.
 LANES = 23
@@ -33,8 +34,9 @@ def scan_model(step: NetworkStep) -> Any:
     """Return the ``onnx.ModelProto`` of a network over time.
 
     Inputs: ``x [T, B, F]``, each tensor of the state under its name of `NetworkStep.names` ``[B, …]``, and
-    ``age [B]`` int64 where the network wants it. Outputs: ``probability`` and ``logits [T, B, C]``, and the
-    state after the last step under ``next_`` and its name.
+    ``age [B]`` int64 where the network wants it. Outputs: ``probability`` (``value``, where the
+    targets are values) and ``logits [T, B, C]``, and the state after the last step under ``next_`` and its
+    name.
 
     Raises:
         MemcellError: The network has an operation that ONNX or the exporter does not know; names it.
@@ -61,7 +63,7 @@ def scan_model(step: NetworkStep) -> Any:
         helper.make_node(
             "Scan", [*memory, "x"], [*after, "logits"], "time", body=body, num_scan_inputs=1
         ),
-        helper.make_node("Softmax", ["logits"], ["probability"], "softmax", axis=-1),
+        *_predictions(step.network.target),
     ]
 
     def described(name: str, like: Any, leading: tuple[str, ...]) -> Any:
@@ -75,10 +77,10 @@ def scan_model(step: NetworkStep) -> Any:
     shape: list[str | int | None] = ["T", "B", step.network.readout.out_features]
     outputs = [
         helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
-        for name in ("probability", "logits")
+        for name in (step.network.target.output, "logits")
     ]
     outputs += [described(n, v, ("B",)) for n, v in zip(after, body.input[:-1], strict=True)]
-    graph = helper.make_graph(nodes, "memcell", inputs, outputs)
+    graph = helper.make_graph(nodes, "memcell", inputs, outputs, _constants(step.network.target))
     model = helper.make_model(
         graph,
         opset_imports=traced.opset_import,
@@ -91,6 +93,34 @@ def scan_model(step: NetworkStep) -> Any:
     except onnx.checker.ValidationError as error:
         raise MemcellError(f"cannot export to ONNX: {_line(error)}") from error
     return model
+
+
+def _predictions(target: TargetKind) -> list[Any]:
+    """Return the nodes from ``logits`` to what they become."""
+    from onnx import helper
+
+    if isinstance(target, Classes):
+        return [helper.make_node("Softmax", ["logits"], ["probability"], "softmax", axis=-1)]
+    if isinstance(target, MultiLabel):
+        return [helper.make_node("Sigmoid", ["logits"], ["probability"], "sigmoid")]
+    if isinstance(target, Values):
+        return [
+            helper.make_node("Mul", ["logits", "target.spread"], ["target.scaled"], "spread"),
+            helper.make_node("Add", ["target.scaled", "target.centre"], ["value"], "centre"),
+        ]
+    raise MemcellError(f"cannot export to ONNX: targets of kind '{target.kind}' have no operators")
+
+
+def _constants(target: TargetKind) -> list[Any]:
+    """Return the numbers that the nodes of `_predictions` need."""
+    from onnx import TensorProto, helper
+
+    if not isinstance(target, Values):
+        return []
+    return [
+        helper.make_tensor(f"target.{name}", TensorProto.FLOAT, [len(numbers)], numbers)
+        for name, numbers in (("spread", target.spread), ("centre", target.centre))
+    ]
 
 
 def _one_step(step: NetworkStep) -> Any:

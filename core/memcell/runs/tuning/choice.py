@@ -1,8 +1,10 @@
 """The rule by which a candidate and its number of updates are chosen, as pure functions of losses.
 
-The loss is the log loss with both (all) classes weighing the same, pooled over the people who were left out
-in some fold. It is a sum of one share for each of them. Along the updates it is smoothed by its neighbours
-(1/4, 1/2, 1/4; the ends stay as they are), as it is noisy and the best of noisy numbers is too good.
+The loss is the log loss with both (all) classes weighing the same (of other targets the loss of training,
+each group of steps weighing its importance: `memcell.sequences.targets`), pooled over the people who were
+left out in some fold. It is a sum of one share for each of them. Along the updates it is smoothed by its
+neighbours (1/4, 1/2, 1/4; the ends stay as they are), as it is noisy and the best of noisy numbers is too
+good.
 
 Of all candidates at all numbers of updates the best has the smallest loss. Chosen is the one of the fewest
 updates, then the earliest candidate, whose loss is not above the best by more than one standard error. That
@@ -19,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memcell.applications.app import Probabilities
+from memcell.sequences.targets import Classes, TargetKind
 from memcell.sequences.time_series import TimeSeries
 
 #: People from whom on the spread over people says something.
@@ -72,27 +75,31 @@ def is_past_its_best(curve: LossCurve) -> bool:
 
 
 def shares_of(
-    sequences: Sequence[TimeSeries], probabilities: Sequence[Probabilities]
+    sequences: Sequence[TimeSeries],
+    probabilities: Sequence[Probabilities],
+    target: TargetKind | None = None,
 ) -> tuple[tuple[str, ...], NDArray[np.float64]]:
-    """Return the people, and each one's share of the pooled class-balanced log loss (nats).
+    """Return the people, and each one's share of the pooled balanced loss.
 
     Args:
         sequences: Those that were left out in some fold.
-        probabilities: ``[n_steps, n_classes]`` for each of them.
+        probabilities: ``[n_steps, n_outputs]`` for each of them.
+        target: What a step's target is; classes unless given.
     """
     people = tuple(sorted({s.subject for s in sequences}))
-    counts = np.zeros(probabilities[0].shape[1])
+    target = target or Classes(probabilities[0].shape[1])
+    importance = target.importance
+    counts = np.zeros(len(importance))
     for s in sequences:
-        y = s.targets[s.labelled].astype(np.int64)
-        counts += np.bincount(y, minlength=len(counts))
-    present = int((counts > 0).sum())
-    weights = np.divide(1.0, counts * present, out=np.zeros_like(counts), where=counts > 0)
+        counts += np.bincount(target.groups(s.targets[s.labelled]), minlength=len(counts))
+    present = float(importance[counts > 0].sum())
+    weights = np.divide(importance, counts * present, out=np.zeros_like(counts), where=counts > 0)
     shares = np.zeros(len(people))
     for s, p in zip(sequences, probabilities, strict=True):
         known = s.labelled
-        y = s.targets[known].astype(np.int64)
-        true = np.asarray(p)[known, y].astype(np.float64).clip(SMALLEST)
-        shares[people.index(s.subject)] -= float((weights[y] * np.log(true)).sum())
+        y = s.targets[known]
+        errors = target.errors(np.asarray(p)[known], y, SMALLEST)
+        shares[people.index(s.subject)] += float((weights[target.groups(y)] * errors).sum())
     return people, shares
 
 

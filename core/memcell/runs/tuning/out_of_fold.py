@@ -47,10 +47,12 @@ def row_out_of_fold(
     for k, (fold, found) in enumerate(zip(task.inner, predictions, strict=True)):
         before = rows[k].predictions[0].decision if rows[0].predictions else {}
         decision = _decided_by_others(app, task, predictions, k)
-        if len(np.unique(np.concatenate([p[:, 1] for p in found]))) == 1:
+        # of two classes the second; of a single value that
+        if len(np.unique(np.concatenate([p[:, min(1, p.shape[1] - 1)] for p in found]))) == 1:
             decision = {**decision, **before}  # a constant has no threshold to choose
         elif before:
-            decision = {**before, "threshold": decision["threshold"]}
+            own = {name: decision[name] for name in ("threshold",) if name in decision}
+            decision = {**before, **own}
         parts.append(
             ModelPredictions(sequences=fold.valid, probabilities=tuple(found), decision=decision)
         )

@@ -202,8 +202,8 @@ def _choose(job: Job, plan: Sequence[Candidate]) -> None:
     least = float(done[place.best[0]].curve.smoothed[place.best[1]].sum())
     line = (
         f"cross-validation inside the training people ({folds}) chose {update} updates, setting "
-        f"{winner.candidate.name}: balanced log loss {loss:.3f} out of fold (the smallest seen is "
-        f"{least:.3f})"
+        f"{winner.candidate.name}: balanced {job.task.target.loss_name} {loss:.3f} out of fold (the smallest "
+        f"seen is {least:.3f})"
     )
     write_tuned(
         job.path,
@@ -240,7 +240,7 @@ def _try(job: Job, candidate: Candidate) -> _Tried | None:
             # each row's own policy: the one that the run is inferred with
             pooled = [p for fold in made[inner.policy] for p in fold]
             updates.append(update)
-            shares.append(shares_of(sequences, pooled)[1])
+            shares.append(shares_of(sequences, pooled, own.task.target)[1])
             if isinstance(own.app, CrossValidating):
                 measures.append(own.app.measures(sequences, pooled))
             curve = LossCurve(updates=tuple(updates), shares=np.array(shares))
