@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from memcell.network.network import Network
 from memcell.old_methods import keep_old_names, old_arguments
 from memcell.recurrent.policy import CarriedState
 from memcell.recurrent.state import State, leaves, map_state, rebuild
@@ -18,6 +17,39 @@ from memcell.sequences.time_series import TimeSeries
 
 #: Steps of a replay that are run at once: what bounds its memory.
 CHUNK = 256
+
+
+class Replayed(Protocol):
+    """A network as far as a replay needs one; `memcell.network.network.Network` is one."""
+
+    @property
+    def training(self) -> bool:
+        """Whether it is in the mode of training."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where its weights are."""
+
+    def initial_state(self, batch_size: int) -> State:
+        """Return the state of lanes that are reset."""
+
+    def eval(self) -> Any:
+        """Go into the mode of inference."""
+
+    def train(self, mode: bool) -> Any:
+        """Go into the mode of training, or back to what it was in."""
+
+    def __call__(
+        self,
+        x: Tensor,
+        carried: CarriedState,
+        initial_state: State,
+        resets: Tensor,
+        valid: Tensor,
+        *,
+        return_steps: tuple[int, ...],
+    ) -> Any:
+        """Run a window; the result's ``states`` are by number of steps."""
 
 
 class RunMemory:
@@ -30,7 +62,7 @@ class RunMemory:
     """
 
     def __init__(
-        self, network: Network, sequences: Sequence[TimeSeries], generator: torch.Generator
+        self, network: Replayed, sequences: Sequence[TimeSeries], generator: torch.Generator
     ) -> None:
         self.network = network
         self.sequences = sequences
