@@ -7,6 +7,7 @@ scores for instance, it overrides.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -49,6 +50,14 @@ class EegApp:
         check_words(config.feature_kinds)
         self.config = config
         self.dataset = dataset
+        #: Facts of the trained model that training goes on from; None where it begins anew.
+        self.source: Mapping[str, Any] | None = None
+
+    def continuing(self, facts: Mapping[str, Any]) -> EegApp:
+        """Return the app with tasks whose features are made and scaled as for a trained model."""
+        app = copy(self)
+        app.source = facts
+        return app
 
     def task(self, progress: Progress = SILENT) -> Task:
         """Read the recordings and prepare the sequences.
@@ -75,7 +84,7 @@ class EegApp:
         if self.dataset is None:
             raise DataError("no data set was given; type --data NAME or --data PATH.")
         scores = (self.main_score, self.shown_scores)
-        return prepare(self.detects, self.config, self.dataset, scores, progress)
+        return prepare(self.detects, self.config, self.dataset, scores, progress, self.source)
 
     def candidates(self) -> Sequence[Candidate]:
         """Return the settings that ``--tune`` chooses from; see `memcell_eeg.tuning`."""

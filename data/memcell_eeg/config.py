@@ -21,6 +21,12 @@ from memcell.plugins.options import fields_of, option
 AS_LABELLED = "as_labelled"
 #: Time constants of ``--context auto``, s; and steps, where features are precomputed.
 CONTEXT, CONTEXT_STEPS = (20.0, 90.0), (5, 20)
+#: Options of which a model's features are made, as its facts have them, and those of its encoder.
+_OF_FEATURES = (
+    "channels", "reference", "outlier", "rate", "low", "high", "phase", "step", "window", "features",
+    "normalization", "normalization_memory",
+)  # fmt: skip
+_OF_ENCODER = ("encoder", "encoder_size")
 #: Seconds, a day: a longer mean of the past is none of it.
 LONGEST_CONTEXT = 86_400.0
 
@@ -326,6 +332,23 @@ class EegConfig:
         """
         raw = any(word.partition(":")[0] == "raw" for word in self.feature_kinds)
         return {"network": {"skip": "none" if raw else "fixed"}}
+
+    @classmethod
+    def of_model(cls, facts: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the options that whoever goes on from a trained model has to share with it.
+
+        They make its features and what the recurrent layers get of them; how labels are read, people split
+        and thresholds chosen is asked anew.
+
+        Args:
+            facts: Of the model (`memcell.applications.app.Task.facts`).
+        """
+        made, options = facts["pipeline"], facts["config"]
+        names = {f.name for f in fields_of(cls)}
+        found = {name: options[name] for name in _OF_ENCODER if name in options}
+        found |= {name: made[name] for name in _OF_FEATURES if name in made}
+        found["context"] = [f"{seconds:g}" for seconds in made.get("context", ())] or ["none"]
+        return {name: value for name, value in found.items() if name in names}
 
     def stored(self) -> Self:
         """Return this config as one that was found in a folder: it makes no cache where it says.

@@ -342,6 +342,22 @@ def encoder_of(app: App, n_features: int, facts: Mapping[str, Any]) -> torch.nn.
 
 
 @runtime_checkable
+class Continuing(Protocol):
+    """An app whose tasks can be made for a model that was trained before; it is optional.
+
+    Its config may name the options that have to be that model's, as a class method ``of_model(facts)`` which
+    returns names and values.
+    """
+
+    def continuing(self, facts: Mapping[str, Any]) -> App:
+        """Return the app with tasks whose features are made and scaled as they were for a model.
+
+        Args:
+            facts: What `Task.facts` said when it was trained.
+        """
+
+
+@runtime_checkable
 class Explaining(Protocol):
     """An app that says more of a run than scores do; it is optional."""
 

@@ -36,6 +36,7 @@ from memcell.settings.run_config import (
     resolve,
     upgraded,
 )
+from memcell.settings.source import SECTION as INIT
 
 
 class AppGroup(click.Group):
@@ -115,9 +116,17 @@ class ConfiguredCommand(click.Command):
         args = renamed_flags(args)
         file = _typed(args, "config")
         base = upgraded(read_toml(Path(file))) if file else {}
+        ctx.meta["memcell.base"] = base
+        word = _typed(args, INIT) if any(p.name == INIT for p in self.own) else None
+        if word is not None:
+            from memcell.runs.source import Source  # torch, where a model is read
+
+            ctx.meta["memcell.source"] = source = Source.open(
+                default_registry(), word, self.app.name
+            )
+            base = merge_sections(base, source.sections())
         self.groups = self.option_groups(args, base)
         self.params = [*self.own, *(p for _, group in self.groups for p in group)]
-        ctx.meta["memcell.base"] = base
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
@@ -147,6 +156,12 @@ class ConfiguredCommand(click.Command):
         """Resolve the config and run."""
         base, typed = self.given(ctx)
         merged = merge_sections(base, typed)
+        source = ctx.meta.get("memcell.source")
+        if source is not None:
+            base.pop(INIT, None)
+            asked = {k: v for k, v in merged.items() if isinstance(v, Mapping) and k != INIT}
+            source.check_typed(asked, default_registry())
+            merged = {**_head(merged), **source.under(asked)}
         if "typed" in base:  # a run's config says which of its options were typed
             merged["typed"] = sorted({*base["typed"], *option_names(typed)})
 
@@ -210,6 +225,11 @@ class ConfiguredCommand(click.Command):
             listed = f"its options are: {', '.join(mine)}." if mine else "it has no options."
             return f"no such option: {option}: {title} does not have it; {listed}{hint}"
         return f"no such option: {option}.{hint}"
+
+
+def _head(sections: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what stands before the sections of a config file."""
+    return {k: v for k, v in sections.items() if not isinstance(v, Mapping)}
 
 
 #: Where a context keeps that all options are to be shown.

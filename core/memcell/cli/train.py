@@ -24,9 +24,10 @@ def _train(
     jobs: int,
     scheduler: str | None,
     repeats: int,
+    init: str | None,
     app: str,
 ) -> None:
-    if resume is not None and (typed or out):
+    if resume is not None and (typed or out or init):
         raise UsageError(
             "--resume goes on with a run as it was begun: leave out every other option"
         )
@@ -57,6 +58,13 @@ def _command(app: AppSpec) -> click.Command:
         ),
         click.Option(
             ["--resume"], metavar="RUN", help="Go on with an interrupted run, bit for bit."
+        ),
+        click.Option(
+            ["--init"],
+            metavar="MODEL",
+            help="Go on from a trained model's weights: a run folder, its model.safetensors, or the name of "
+            "a model that comes along ('memcell models list'). Network and features are taken from it; "
+            "nobody whom it was trained on is tested on.",
         ),
         click.Option(
             ["--repeats"],

@@ -15,6 +15,7 @@ from memcell.plugins import Registry
 from memcell.plugins.options import fields_of
 from memcell.runs.compatibility import misfits
 from memcell.settings.run_config import DEFAULTS, TUNE, RunConfig, resolve
+from memcell.settings.source import SECTION as INIT
 
 _LONGEST_ID = 200
 
@@ -97,6 +98,10 @@ def plan_of(
     Raises:
         UsageError: Options, axes or parts that cannot be; all that was found, a line each.
     """
+    if INIT in base:
+        raise UsageError(
+            f"a comparison trains every network from the start: leave out section [{INIT}] of the config file"
+        )
     grid = grid_of(app, _of_runs(app, base, registry), axes, registry)
     problems: dict[str, list[str]] = {}
     configs = []

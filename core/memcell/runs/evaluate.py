@@ -21,27 +21,13 @@ from memcell.reports.numbers import counted
 from memcell.runs.intervals_text import by_subject, with_intervals
 from memcell.runs.model import ModelFacts, load_model
 from memcell.runs.run import write_tables
-from memcell.runs.run_folder import RunFolder, resolve_stored
+from memcell.runs.run_folder import open_run
 from memcell.runs.scoring import pooled_intervals, score_row, write_scores
 from memcell.runs.setup import Say, build_app, inference_device
+from memcell.runs.source import gone_on, trained_on
 from memcell.runs.tables import as_text, as_tsv
 from memcell.settings.options import EVAL_POLICIES
 from memcell.settings.run_config import Choice, RunConfig
-
-
-def open_run(app: str, path: Path, registry: Registry) -> tuple[RunFolder, RunConfig]:
-    """Return a run folder and its config.
-
-    Raises:
-        UsageError: The run belongs to another app, or has a network for each fold.
-        CheckpointError: It is not a run.
-    """
-    folder = RunFolder.open(path)
-    sections = folder.sections()
-    if sections.get("app") != app:
-        raise UsageError(f"run '{path}' is of app '{sections.get('app')}', not '{app}'")
-    folder.check_one_network()
-    return folder, resolve_stored(folder, app, registry)
 
 
 def check_same_people(trained: Mapping[str, Any], now: Mapping[str, Any]) -> None:
@@ -57,13 +43,10 @@ def check_same_people(trained: Mapping[str, Any], now: Mapping[str, Any]) -> Non
     Raises:
         UsageError: Names who was trained on and would be tested on.
     """
-    before, after = trained.get("subjects"), now.get("subjects")
-    if not (isinstance(before, Mapping) and isinstance(after, Mapping)):
+    after = now.get("subjects")
+    if not isinstance(after, Mapping) or "time" in (trained.get("split"), now.get("split")):
         return
-    if "time" in (trained.get("split"), now.get("split")):
-        return
-    seen = {*before.get("train", ()), *before.get("valid", ())}
-    if both := sorted(seen & set(after.get("test", ()))):
+    if both := sorted(trained_on(trained) & set(after.get("test", ()))):
         raise UsageError(
             f"this run was trained with {', '.join(both[:5])}{', ...' if len(both) > 5 else ''}, on whom it "
             "would now be tested: recordings came or went since, or subjects are told otherwise. Give back "
@@ -105,7 +88,7 @@ def evaluate_on(
     if options:
         changed = dataclasses.replace(config.app_config, **_values(app, options, registry))
         config = dataclasses.replace(config, app_config=changed)
-    built = build_app(dataclasses.replace(config, dataset=data), registry)
+    built = build_app(dataclasses.replace(config, dataset=data, init=None), registry)
     if not isinstance(built, Testing):
         raise UsageError(f"app '{app}' scores a run on its own test split only: leave out --data")
     network, facts = load_model(folder, config, registry, built)
@@ -164,7 +147,7 @@ def evaluate(
     network, facts = load_model(folder, config, registry, built)
     network.to(device)
     with progress("reading recordings", None) as shown:
-        task = built.task(shown)
+        task = gone_on(built.task(shown), config)
     if not task.test:
         raise UsageError(
             f"run '{path}' was trained on everybody and has no test split: type --data for other recordings"

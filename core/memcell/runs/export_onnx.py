@@ -86,10 +86,9 @@ def export_onnx(run: Path, out: Path | None, registry: Registry, say: Any) -> Pa
 def _prepared(run: Path, registry: Registry) -> tuple[Any, dict[str, Any]]:
     from memcell.inference.onnx.facts import facts_of
     from memcell.inference.onnx.step import NetworkStep
-    from memcell.runs.evaluate import open_run
     from memcell.runs.model import load_model
     from memcell.runs.predict import model_id
-    from memcell.runs.run_folder import RunFolder
+    from memcell.runs.run_folder import RunFolder, open_run
 
     app = RunFolder.open(run).sections().get("app")
     if not isinstance(app, str):

@@ -16,8 +16,8 @@ from memcell.network.network import Network
 from memcell.plugins import Registry
 from memcell.runs.run_folder import RunFolder
 from memcell.settings.run_config import RunConfig
-from memcell.training.checkpoint import load_checkpoint, read_head, save_checkpoint
-from memcell.training.fits import builder, check_fits, compare, shapes_of
+from memcell.training.checkpoint import load_checkpoint, read_head, save_checkpoint, shapes_of
+from memcell.training.fits import builder, check_fits, compare
 
 
 def save_model(folder: RunFolder, network: Network, facts: ModelFacts) -> None:

@@ -25,8 +25,8 @@ from memcell.network.network import Network
 from memcell.plugins import default_registry
 from memcell.plugins.options import from_mapping
 from memcell.plugins.specs import AppSpec
-from memcell.runs.evaluate import open_run
 from memcell.runs.model import ModelFacts, load_model
+from memcell.runs.run_folder import open_run
 from memcell.runs.setup import inference_device
 from memcell.sequences import TimeSeries
 from memcell.threads import one_thread

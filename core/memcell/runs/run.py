@@ -24,6 +24,7 @@ from memcell.runs.reporting import try_report
 from memcell.runs.run_folder import RunFolder
 from memcell.runs.scoring import ScoredNetwork, label_of, pooled_intervals, score, write_scores
 from memcell.runs.setup import Job, Say, build_app, control_of, device_of, make_trainer, spread
+from memcell.runs.source import check_form, gone_on
 from memcell.runs.tables import as_text
 from memcell.runs.tuning.out_of_fold import baselines_out_of_fold
 from memcell.runs.tuning.tune import cross_validated, for_control
@@ -77,7 +78,9 @@ def train(
     began = time.monotonic()
     app = build_app(config, registry)
     with progress("reading recordings", None) as shown:
-        task = app.task(shown)
+        task = gone_on(app.task(shown), config)
+    for each in (config, *([control] if control is not None else [])):
+        check_form(each, registry, app, task)
     describe(task, say)
     warn_of_few_updates(config, task, say)
     if processes.main:

@@ -1,8 +1,9 @@
 """The run folder: what a run leaves behind, under names that do not change.
 
 ``config.toml`` (resolved, loadable), ``metrics.jsonl``, ``checkpoint.safetensors`` (to go on from),
-``model.safetensors`` (the best weights, to predict with), ``environment.json``, ``scores.tsv`` and
-``scores.json``, ``timeline.png``, and a folder ``control-POLICY`` for the control run.
+``model.safetensors`` (the best weights, to predict with), ``init.safetensors`` (the model that training
+went on from, where it did), ``environment.json``, ``scores.tsv`` and ``scores.json``, ``timeline.png``, and
+a folder ``control-POLICY`` for the control run.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from memcell.errors import CheckpointError, MemcellError, RunFolderError, UsageE
 from memcell.files.atomic import make_folder, write_atomic
 from memcell.files.reading import (
     MOST_LINES,
+    MOST_WEIGHTS,
     check_inside,
     open_plain,
     read_bytes,
@@ -59,6 +61,7 @@ class RunFolder:
         self.probes = path / "probes.jsonl"
         self.checkpoint = path / "checkpoint.safetensors"
         self.model = path / "model.safetensors"
+        self.source = path / "init.safetensors"
         self.environment = path / "environment.json"
         self.folds = path / f"{FOLDS}.json"
 
@@ -95,6 +98,8 @@ class RunFolder:
             folder.environment, json.dumps(_environment(config, registry, device), indent=2)
         )
         write_atomic(folder.metrics, "")
+        if config.init is not None and config.init.file is not None:
+            write_atomic(folder.source, read_bytes(config.init.file, MOST_WEIGHTS))
         write_atomic(folder.config, tomli_w.dumps(config.sections()))
         return folder
 
@@ -199,7 +204,26 @@ def resolve_stored(folder: RunFolder, app: str, registry: Registry) -> RunConfig
         stored = getattr(config.app_config, "stored", None)
         if stored is not None:
             config = dataclasses.replace(config, app_config=stored())
+    if config.init is not None:
+        config = dataclasses.replace(
+            config, init=dataclasses.replace(config.init, file=folder.source)
+        )
     return config
+
+
+def open_run(app: str, path: Path, registry: Registry) -> tuple[RunFolder, RunConfig]:
+    """Return a run folder and its config.
+
+    Raises:
+        UsageError: The run belongs to another app, or has a network for each fold.
+        CheckpointError: It is not a run.
+    """
+    folder = RunFolder.open(path)
+    sections = folder.sections()
+    if sections.get("app") != app:
+        raise UsageError(f"run '{path}' is of app '{sections.get('app')}', not '{app}'")
+    folder.check_one_network()
+    return folder, resolve_stored(folder, app, registry)
 
 
 def _grown(path: Path) -> IO[bytes]:
@@ -266,6 +290,7 @@ def _environment(config: RunConfig, registry: Registry, device: str) -> dict[str
         "threads": config.training.threads,
         "seed": config.training.seed,
         "git": _commit(),
+        **({"init": config.init.section()} if config.init is not None else {}),
     }
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from memcell.applications.app import App, Task
+from memcell.applications.app import App, Continuing, Task
 from memcell.backends.first_window import FirstWindow
 from memcell.errors import UsageError
 from memcell.files.reading import refusing
@@ -18,6 +18,7 @@ from memcell.plugins import Registry
 from memcell.probes.scheduler import observe
 from memcell.runs.compatibility import misfits
 from memcell.runs.run_folder import RunFolder
+from memcell.runs.source import facts_of
 from memcell.runs.tuning.record import Tuned
 from memcell.settings.run_config import Choice, RunConfig
 from memcell.training.foreign import foreign_parts, origin_of
@@ -67,6 +68,8 @@ def build_app(config: RunConfig, registry: Registry) -> App:
         entry = registry.get("dataset", config.dataset.name)
         dataset = entry.build(config.dataset.config)
     app: App = registry.get("app", config.app).build(config.app_config, dataset)
+    if config.init is not None and isinstance(app, Continuing):
+        return app.continuing(facts_of(config.init))
     return app
 
 

@@ -13,9 +13,9 @@ from memcell.inference.stepping import NetworkStepper
 from memcell.interrupt import Interrupts
 from memcell.plugins import Registry
 from memcell.plugins.options import from_mapping
-from memcell.runs.evaluate import open_run
 from memcell.runs.model import load_model
 from memcell.runs.predict_task import model_id
+from memcell.runs.run_folder import open_run
 from memcell.runs.setup import Say
 from memcell.threads import one_thread
 

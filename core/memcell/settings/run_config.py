@@ -13,6 +13,8 @@ from memcell.files.reading import parse_toml
 from memcell.plugins import Registry
 from memcell.plugins.options import fields_of, from_mapping, to_mapping
 from memcell.settings.options import NetworkConfig, TrainingConfig
+from memcell.settings.source import SECTION as INIT
+from memcell.settings.source import SourceModel
 from memcell.version import __version__
 
 #: Sections that choose a plugin, and what is chosen when nobody says.
@@ -58,6 +60,7 @@ class RunConfig:
         choices: ``"cell"``, ``"normalizer"``, ``"sampler"``, ``"policy"``, ``"optimizer"``, ``"gradient"``.
         probes: What measures while it trains.
         typed: Options that somebody gave, as ``SECTION.OPTION``: a choice of settings leaves them alone.
+        init: The trained model that training goes on from; None where it begins anew.
     """
 
     app: str
@@ -68,6 +71,7 @@ class RunConfig:
     choices: Mapping[str, Choice]
     probes: tuple[Choice, ...] = ()
     typed: tuple[str, ...] = ()
+    init: SourceModel | None = None
 
     def sections(self) -> dict[str, Section | str | list[str]]:
         """Return the config as the sections of a TOML file."""
@@ -85,6 +89,8 @@ class RunConfig:
             out[kind] = {"name": choice.name, **to_mapping(choice.config)}
         if self.probes:
             out["probe"] = {probe.name: to_mapping(probe.config) for probe in self.probes}
+        if self.init is not None:
+            out[INIT] = dict(self.init.section())
         return out
 
 
@@ -102,7 +108,7 @@ def resolve(app: str, sections: Mapping[str, Any], registry: Registry) -> RunCon
     sections = upgraded(sections)
     typed = sections.get("typed")
     given = sections
-    known = {*_HEAD, app, "data", "training", "network", "probe", *DEFAULTS}
+    known = {*_HEAD, app, "data", "training", "network", "probe", INIT, *DEFAULTS}
     for name, section in sections.items():
         if name not in known:
             raise ConfigError(unknown("section", name, known - _HEAD))
@@ -145,6 +151,7 @@ def resolve(app: str, sections: Mapping[str, Any], registry: Registry) -> RunCon
         choices=choices,
         probes=chosen_probes(registry, training.probe, sections.get("probe", {})),
         typed=tuple(option_names(given) if typed is None else typed),
+        init=SourceModel.of(sections[INIT]) if INIT in sections else None,
     )
 
 
@@ -153,7 +160,7 @@ def option_names(sections: Mapping[str, Any]) -> list[str]:
     return sorted(
         f"{section}.{name}"
         for section, values in sections.items()
-        if section not in _HEAD and isinstance(values, Mapping)
+        if section not in {*_HEAD, INIT} and isinstance(values, Mapping)
         for name in values
     )
 

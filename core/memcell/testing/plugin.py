@@ -28,8 +28,8 @@ from memcell.plugins.specs import (
     SamplerSpec,
     StatePolicySpec,
 )
-from memcell.runs.evaluate import open_run
 from memcell.runs.model import load_model
+from memcell.runs.run_folder import open_run
 from memcell.settings.run_config import RunConfig
 from memcell.testing.building import entry_builder, entry_declared
 from memcell.testing.cells import CELL_CHECKS, SLOW_CHECKS

@@ -24,6 +24,9 @@ from memcell.errors import CheckpointError, RunFolderError
 from memcell.files.atomic import write_atomic
 from memcell.files.reading import MOST_WEIGHTS, opened, parse_json, read_bytes, refusing
 
+#: Name to type and shape.
+Shapes = Mapping[str, tuple[torch.dtype, tuple[int, ...]]]
+
 #: Version of the file's layout. A larger one than ours is refused by name.
 FORMAT = 1
 
@@ -67,7 +70,7 @@ class Head:
         digest: SHA-256 of both and the numbers.
     """
 
-    tensors: Mapping[str, tuple[torch.dtype, tuple[int, ...]]]
+    tensors: Shapes
     meta: dict[str, Any]
     text: str
     digest: str
@@ -110,6 +113,11 @@ def read_head(path: Path) -> Head:
             f"{FORMAT}: update memcell"
         )
     return Head(tensors=tensors, meta=meta, text=text, digest=digest)
+
+
+def shapes_of(network: torch.nn.Module) -> Shapes:
+    """Return types and shapes of a network's state."""
+    return {name: (value.dtype, tuple(value.shape)) for name, value in network.state_dict().items()}
 
 
 def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

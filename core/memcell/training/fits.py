@@ -9,7 +9,7 @@ plainly.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -21,10 +21,8 @@ from memcell.plugins import Registry
 from memcell.recurrent.policy import StatePolicy
 from memcell.sequences.targets import TargetKind
 from memcell.settings.run_config import RunConfig
+from memcell.training.checkpoint import Shapes, shapes_of
 from memcell.training.parts import build_network
-
-#: Name to type and shape.
-Shapes = Mapping[str, tuple[torch.dtype, tuple[int, ...]]]
 
 _LAYER = re.compile(r"recurrent\.layers\.(\d+)\.")
 
@@ -75,11 +73,6 @@ def compare(path: Path, stored: Shapes, wanted: Shapes) -> None:
                 f"'{path}' does not fit its config: '{name}' is {_told(*stored[name])}, and "
                 f"{_told(*wanted[name])} is expected"
             )
-
-
-def shapes_of(network: torch.nn.Module) -> Shapes:
-    """Return types and shapes of a network's state."""
-    return {name: (value.dtype, tuple(value.shape)) for name, value in network.state_dict().items()}
 
 
 def builder(

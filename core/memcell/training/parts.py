@@ -23,6 +23,7 @@ from memcell.sequences.sampler import Sampler
 from memcell.sequences.targets import TargetKind
 from memcell.settings.run_config import RunConfig
 from memcell.training.gradients.mode import GradientMode
+from memcell.training.initial import start_at
 from memcell.training.regression_start import start_at_regression
 from memcell.training.seeds import WEIGHTS, torch_seed
 
@@ -83,7 +84,9 @@ def build_parts(
             n_features,
         )
     path = network.skip if config.network.start == "regression" else None
-    if path is not None:
+    if config.init is not None:
+        start_at(network, config.init)
+    elif path is not None:
         start_at_regression(network, path, task)
     network.to(device)
     sampler = _build(registry, config, "sampler", Sampler)
@@ -108,7 +111,7 @@ def build_parts(
         observes=bool(can["observes"]),
         observes_gradients=bool(can["observes_gradients"]),
         covers_once=bool(can["covers_once"]),
-        starts_fitted=path is not None,
+        starts_fitted=path is not None or config.init is not None,
     )
 
 

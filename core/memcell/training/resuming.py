@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from memcell.errors import CheckpointError
-from memcell.training.fits import compare, shapes_of
+from memcell.training.checkpoint import shapes_of
+from memcell.training.fits import compare
 from memcell.training.foreign import generated_by
 from memcell.training.state import TrainingState, load_optimizer
 

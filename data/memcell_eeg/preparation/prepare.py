@@ -18,6 +18,7 @@ from memcell_eeg.features.pipeline import Pipeline
 from memcell_eeg.features.precomputed import PrecomputedFeatures
 from memcell_eeg.left_out import RECORDING, LeftOut
 from memcell_eeg.preparation.notes import few
+from memcell_eeg.signal.channels import locate, native_rate
 from memcell_eeg.splits.copies import copied_names, short_steps
 from memcell_eeg.targets.labels import LabelRules
 from memcell_eeg.targets.protocols import LabelProtocol
@@ -99,7 +100,11 @@ def make_sequences(
     recordings, warnings = resolved.recordings, list(resolved.warnings)
     rules = replace(LabelRules.of(config), protocol=resolved.protocol)
     cache = FeatureCache.of(config.cache)
-    short = short_steps(pipeline) if compare and isinstance(pipeline, Pipeline) else None
+    short = None
+    if compare and isinstance(pipeline, Pipeline):
+        # a model's own pipeline may be faster than these recordings, which its features allow
+        slowest = min(native_rate(locate(pipeline.channels, r), r) for r in recordings)
+        short = short_steps(replace(pipeline, rate=min(pipeline.rate, slowest)))
     # a cache of its own: the summary counts what is trained on
     cache_of_short = FeatureCache.of(config.cache)
     progress.expect(len(recordings))

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from memcell.applications.app import Fold, InnerFold, Task
 from memcell.applications.datasets import DataSet
-from memcell.errors import DataError
+from memcell.errors import DataError, UsageError
 from memcell.plugins.options import to_mapping
 from memcell.progress import Progress
 from memcell.sequences.time_series import TimeSeries
@@ -26,7 +26,11 @@ from memcell_eeg.config import EegConfig
 from memcell_eeg.decisions.costs import loss_weights
 from memcell_eeg.decisions.decision import class_totals
 from memcell_eeg.features.pipeline import BlindSteps, Pipeline
-from memcell_eeg.features.precomputed import PrecomputedFeatures
+from memcell_eeg.features.precomputed import (
+    PrecomputedFeatures,
+    check_features_of_run,
+    pipeline_of,
+)
 from memcell_eeg.left_out import FILE as LEFT_OUT
 from memcell_eeg.left_out import RECORDING, LeftOut
 from memcell_eeg.preparation.notes import few, notes, precomputed_notes
@@ -90,6 +94,7 @@ def prepare(
     dataset: DataSet,
     scores: tuple[str, Sequence[str]],
     progress: Progress,
+    source: Mapping[str, Any] | None = None,
 ) -> Tasks:
     """Read the recordings of a data set and make their sequences.
 
@@ -99,12 +104,17 @@ def prepare(
         dataset: Where the recordings are.
         scores: The main score, and those for a screen.
         progress: Told how many recordings there are, and of each that is done.
+        source: Facts of the trained model that training goes on from: features are made and scaled as there.
 
     Raises:
         DataError: There is no labelled recording, or a recording, a channel or the split cannot be used as
             asked.
+        UsageError: The features of ``source`` cannot be made of these recordings, or by this version.
     """
-    return _Preparation(detects, config, dataset, scores).prepared(progress)
+    made = None if source is None else pipeline_of(source["pipeline"])
+    if source is not None and made is not None:
+        check_features_of_run(made, source)
+    return _Preparation(detects, config, dataset, scores, made).prepared(progress)
 
 
 @dataclass(frozen=True)
@@ -115,6 +125,7 @@ class _Preparation:
     config: EegConfig
     dataset: DataSet
     scores: tuple[str, Sequence[str]]
+    source: Pipeline | PrecomputedFeatures | None = None
 
     def prepared(self, progress: Progress) -> Tasks:
         """Read the recordings; see `prepare`."""
@@ -127,13 +138,27 @@ class _Preparation:
         for reason in getattr(dataset, "refused", getattr(dataset, "problems", ())):
             left_out.add(None, RECORDING, reason)
         if any(r.features is not None for r in recordings):
+            if isinstance(self.source, Pipeline):
+                raise UsageError(
+                    "the model that training goes on from makes its features of a signal, and these "
+                    "recordings have precomputed ones: type --data of signals, or leave out --init"
+                )
             return self._of_precomputed(recordings, progress, left_out)
+        source = self.source
+        if isinstance(source, PrecomputedFeatures):
+            raise UsageError(
+                "the model that training goes on from was trained on precomputed features, and these "
+                "recordings have a signal: go on from one that was trained on signals, or leave out --init"
+            )
         recordings = with_channels(config.channels, recordings, left_out)
         choice = choose(config.channels, recordings)
         native = min(native_rate(locate(choice.names, r), r) for r in recordings)
         resolved = read_labels(recordings, config.protocol, self.detects.protocols, left_out)
         timed = timing(config, resolved.recordings)
-        pipeline = Pipeline.of(timed.applied(config), choice, native)
+        if source is None:
+            pipeline = Pipeline.of(timed.applied(config), choice, native)
+        else:
+            pipeline = replace(source, centre=(), spread=())
         measured = otherwise_measured_in(config.channels, choice, recordings)
         made = make_sequences(config, pipeline, resolved, progress, left_out)
         reach = Reach.of(pipeline, native)
@@ -141,7 +166,7 @@ class _Preparation:
 
         def finish(config: EegConfig) -> Task:
             parts = _split(config, made)
-            fitted = pipeline.fitted(parts.train, blind)
+            fitted = source or pipeline.fitted(parts.train, blind)
             parts = parts.changed(partial(fitted.scaled_sequences, blind=blind))
             return self._task(
                 config,
@@ -172,13 +197,19 @@ class _Preparation:
     ) -> Tasks:
         """Prepare recordings whose features are precomputed."""
         unfitted = PrecomputedFeatures.of(self.config, recordings)
+        source = self.source if isinstance(self.source, PrecomputedFeatures) else None
+        if source is not None and replace(source, centre=(), spread=()) != unfitted:
+            raise UsageError(
+                f"the model that training goes on from has {_told(source)}, and these recordings have "
+                f"{_told(unfitted)}: type the same data set with the same options, or leave out --init"
+            )
         protocols = self.detects.protocols
         resolved = read_labels(recordings, self.config.protocol, protocols, left_out)
         made = make_sequences(self.config, unfitted, resolved, progress, left_out)
 
         def finish(config: EegConfig) -> Task:
             parts = _split(config, made)
-            features = unfitted.fitted(parts.train)
+            features = source or unfitted.fitted(parts.train)
             parts = parts.changed(features.scaled)
             facts = {
                 "pipeline": {"precomputed": True, **features.facts()},
@@ -290,6 +321,14 @@ def _inner(
             )
         )
     return tuple(folds), lines
+
+
+def _told(features: PrecomputedFeatures) -> str:
+    names = features.feature_names
+    return (
+        f"{len(names)} precomputed features ({', '.join(names[:3])}, ...) in steps of {features.step:g} s, "
+        f"means of {len(features.context)} and normalization {features.normalization}"
+    )
 
 
 def _ask(dataset: DataSet, recordings: Sequence[Recording], config: EegConfig) -> None:

@@ -100,7 +100,9 @@ def _check_people(facts: Mapping[str, Any], tested_on: set[str]) -> None:
     """
     before = facts.get("subjects")
     known = before if isinstance(before, Mapping) else {}
-    trained = {_spelled(who) for part in ("train", "valid") for who in known.get(part, ())}
+    # whoever trained a model that this one went on from stands under "before"
+    parts = ("train", "valid", "before")
+    trained = {_spelled(who) for part in parts for who in known.get(part, ())}
     both = sorted(who for who in tested_on if _spelled(who) in trained)
     if both:
         raise UsageError(

@@ -41,6 +41,7 @@ class FoldTask:
         app: Name of the app.
         sections: The config that asks for folds.
         repeat: 0 for the run's own seed, 1 for the next one ...
+        source: File of the trained model that training goes on from; empty where it begins anew.
     """
 
     fold: str
@@ -48,6 +49,7 @@ class FoldTask:
     app: str
     sections: Mapping[str, Any]
     repeat: int = 0
+    source: str = ""
 
     @property
     def id(self) -> str:
@@ -99,6 +101,10 @@ def do_fold(task: FoldTask, working: Working, say: Say | None = None) -> str:
 def _do(task: FoldTask, path: Path, working: Working, say: Say) -> None:
     registry = default_registry()
     config = resolve(task.app, task.sections, registry)
+    if config.init is not None:
+        config = dataclasses.replace(
+            config, init=dataclasses.replace(config.init, file=Path(task.source))
+        )
     fold = next(f for f in prepared_folds(config).folds if f.name == task.fold)
     mine = fold_config(config, fold.options, task.repeat)
     torch.set_num_threads(mine.training.threads)

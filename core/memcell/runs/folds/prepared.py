@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ from memcell.applications.app import Fold, Folding
 from memcell.plugins import default_registry
 from memcell.progress import SILENT, Progress
 from memcell.runs.setup import build_app
+from memcell.runs.source import gone_on
 from memcell.settings.run_config import RunConfig
 from memcell.threads import one_thread
 
@@ -40,15 +42,23 @@ def prepared_folds(config: RunConfig, progress: Progress = SILENT) -> PreparedFo
         DataError: The recordings cannot be used as asked.
     """
     sections = config.sections()
-    data = {name: sections[name] for name in (config.app, "data") if name in sections}
+    names = (config.app, "data", "init")
+    data = {name: sections[name] for name in names if name in sections}
     key = json.dumps([config.app, data], sort_keys=True)
     if key not in _kept:
         forget_folds()
         app = build_app(config, default_registry())
         assert isinstance(app, Folding)
         with one_thread():
-            _kept[key] = PreparedFolds(app=app, folds=tuple(app.folds(progress)))
+            folds = tuple(_gone_on(fold, config) for fold in app.folds(progress))
+            _kept[key] = PreparedFolds(app=app, folds=folds)
     return _kept[key]
+
+
+def _gone_on(fold: Fold, config: RunConfig) -> Fold:
+    """Return a fold whose task knows the model that training goes on from."""
+    make = fold.task
+    return dataclasses.replace(fold, task=lambda: gone_on(make(), config))
 
 
 def forget_folds() -> None:

@@ -42,6 +42,7 @@ from memcell.runs.run import Concerns, describe, no_concerns, train, write_table
 from memcell.runs.run_folder import FOLDS, RunFolder
 from memcell.runs.scoring import pooled_intervals, write_scores
 from memcell.runs.setup import Say, build_app, device_of
+from memcell.runs.source import check_folds, check_form, found
 from memcell.settings.run_config import RunConfig
 from memcell.training.processes import Processes
 
@@ -87,6 +88,7 @@ def train_any(
         MemcellError: It cannot be done; what was done is kept.
     """
     options = options or FoldOptions()
+    config = found(config, registry)
     app: App = build_app(config, registry)
     if isinstance(app, Folding) and app.folded:
         train_folds(config, registry, path, say, resume, options, concerns)
@@ -136,6 +138,10 @@ def train_folds(
     began = time.monotonic()
     with progress("reading recordings", None) as shown:
         prepared = prepared_folds(config, shown)
+    if config.init is not None:
+        first = prepared.folds[0].task()
+        check_folds(first, config)
+        check_form(config, registry, build_app(config, registry), first)
     if resume:
         folder = RunFolder.open(path)
     else:
@@ -200,6 +206,7 @@ def _do_all(config: RunConfig, folds: list[FoldRuns], path: Path, say: Say, mode
             app=config.app,
             sections=config.sections(),
             repeat=k,
+            source=str(path.absolute() / RunFolder(path).source.name) if config.init else "",
         )
         for k in range(seeds)
         for runs in folds

@@ -24,6 +24,7 @@ from memcell.reports.numbers import counted
 from memcell.runs.compatibility import check
 from memcell.runs.run_folder import RunFolder
 from memcell.runs.setup import Job, build_app
+from memcell.runs.source import gone_on
 from memcell.runs.tuning.candidate import InnerTrainings
 from memcell.runs.tuning.choice import (
     Chosen,
@@ -112,7 +113,8 @@ def with_choice(config: RunConfig, options: Mapping[str, Any], registry: Registr
         kept = sections.get(name, {})
         if "name" in section and isinstance(kept, Mapping) and kept.get("name") != section["name"]:
             sections[name] = {}  # another plugin has other options
-    return resolve(config.app, merge_sections(sections, options), registry)
+    chosen = resolve(config.app, merge_sections(sections, options), registry)
+    return dataclasses.replace(chosen, init=config.init)
 
 
 def _under(job: Job, options: Mapping[str, Any]) -> Job:
@@ -121,7 +123,7 @@ def _under(job: Job, options: Mapping[str, Any]) -> Job:
     if config.app_config == job.config.app_config:
         return dataclasses.replace(job, config=config)
     app = build_app(config, job.registry)
-    return dataclasses.replace(job, config=config, app=app, task=app.task())
+    return dataclasses.replace(job, config=config, app=app, task=gone_on(app.task(), config))
 
 
 def _plan(job: Job) -> list[Candidate]:
