@@ -76,6 +76,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("memcell_eeg.splits", "memcell_eeg.decisions"),
     ("memcell_eeg.scores",),
     ("memcell_eeg.baselines", "memcell_eeg.cache"),
+    ("memcell_eeg.advice",),
     ("memcell_eeg.preparation", "memcell_eeg.export"),
     ("memcell_eeg.prediction",),
     ("memcell_eeg.live",),

@@ -184,6 +184,7 @@ class Labels:
         negative: Labels that count as its absence. A label in neither is unlabelled.
         warnings: What is odd about them, one line each, each naming the file.
         left_out: Labels that could not be used, one line each: file, place, reason.
+        outside: Seconds by which labels of a class reach over the recording's start, and over its end.
     """
 
     intervals: tuple[Interval, ...]
@@ -192,6 +193,7 @@ class Labels:
     negative: frozenset[str]
     warnings: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+    outside: tuple[float, float] = (0.0, 0.0)
 
 
 @dataclass(frozen=True, kw_only=True)

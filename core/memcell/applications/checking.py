@@ -9,9 +9,75 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, get_args, runtime_checkable
+
+from memcell import escape
 
 Status = Literal["usable", "usable with remarks", "refused"]
+#: How much a finding weighs, the worst first. "serious": scores will mean something else than they say.
+#: "warning": look at it before you train. "note": good to know. "nothing": looked for and not found.
+Severity = Literal["serious", "warning", "note", "nothing"]
+SEVERITIES: tuple[Severity, ...] = get_args(Severity)
+#: The file of a run folder that has all findings, and its columns.
+CHECKS = "checks.tsv"
+CHECK_COLUMNS = ("severity", "check", "where", "finding", "what to do")
+#: Lines that a screen shows before training.
+MOST_SHOWN = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataFinding:
+    """What a check found in several recordings together, or in what a run will make of them.
+
+    Args:
+        check: What was looked at, in a word or two.
+        severity: How much it weighs.
+        sentence: What was found, with the numbers.
+        advice: What to do or to type; may be empty.
+        where: The recordings or people that it concerns; empty for all.
+    """
+
+    check: str
+    severity: Severity
+    sentence: str
+    advice: str = ""
+    where: str = ""
+
+    def __str__(self) -> str:
+        if not self.advice:
+            return self.sentence
+        stop = "" if self.sentence.endswith("?") else "."
+        return f"{self.sentence}{stop} {self.advice[0].upper()}{self.advice[1:]}"
+
+
+def worst_first(findings: Sequence[DataFinding]) -> list[DataFinding]:
+    """Return findings by severity; those of one severity stay in order."""
+    return sorted(findings, key=lambda f: SEVERITIES.index(f.severity))
+
+
+def checks_table(findings: Sequence[DataFinding]) -> str:
+    """Return ``checks.tsv``: a line for each finding, the worst first."""
+    rows = [
+        (f.severity, f.check, f.where or "all", f.sentence, f.advice or "n/a")
+        for f in worst_first(findings)
+    ]
+    return escape.table([CHECK_COLUMNS, *rows])
+
+
+def checks_shown(findings: Sequence[DataFinding]) -> list[str]:
+    """Return findings for the screen before training: the worst few, and how many there are beside."""
+    counts = {s: sum(f.severity == s for f in findings) for s in SEVERITIES[:3]}
+    told = [f for f in worst_first(findings) if f.severity != "nothing"]
+    if not told:
+        return [f"checks before training: nothing found ({CHECKS} in the run folder)"]
+    listed = ", ".join(
+        f"{n} {word}{'s' if n > 1 and word != 'serious' else ''}" for word, n in counts.items() if n
+    )
+    lines = [f"checks before training: {listed}; {CHECKS} in the run folder has all"]
+    lines += [f"  {f.severity}: {f}" for f in told[:MOST_SHOWN]]
+    if len(told) > MOST_SHOWN:
+        lines.append(f"  ... {len(told) - MOST_SHOWN} more")
+    return lines
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +114,7 @@ class FileReport:
         findings: What is wrong or odd, one line each, with its consequence.
         refused: Why it cannot be used; empty where it can.
         samples_read: Whether the samples were looked at too.
+        compared: What a checker keeps of the file to hold it against others (`Comparing`); not in `facts`.
     """
 
     path: Path
@@ -59,6 +126,7 @@ class FileReport:
     findings: tuple[str, ...] = ()
     refused: str = ""
     samples_read: bool = False
+    compared: Any = field(default=None, repr=False, compare=False)
 
     @property
     def status(self) -> Status:
@@ -114,4 +182,16 @@ class Checker(Protocol):
                 looks at all, and a channel that cannot be used is a finding while others can.
             unit: Of channels that do not name their own; handed over only where it was typed.
             labels: A label file, or a folder of label files; handed over only where it was typed.
+        """
+
+
+@runtime_checkable
+class Comparing(Protocol):
+    """A checker that finds what only several files together show; it is optional."""
+
+    def compare(self, reports: Sequence[FileReport]) -> Sequence[DataFinding]:
+        """Return what differs between files that can be used.
+
+        Args:
+            reports: Of `Checker.check`, of this checker alone.
         """

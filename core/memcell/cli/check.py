@@ -13,7 +13,13 @@ from typing import IO
 
 import click
 
-from memcell.applications.checking import CheckedChannel, Checker, FileReport
+from memcell.applications.checking import (
+    CheckedChannel,
+    Checker,
+    Comparing,
+    FileReport,
+    worst_first,
+)
 from memcell.applications.datasets import find_checker
 from memcell.cli.own_output import own_output
 from memcell.cli.terminal import echo
@@ -91,9 +97,11 @@ def check(
     told = {name: word for name, word in (("unit", unit), ("labels", labels)) if word}
     # As JSON the output is for a program, and no library may print into it.
     with own_output() if as_json else nullcontext(sys.stdout) as output:
-        counted, rows = _checked(paths, samples, wanted, told, as_json, output)
+        counted, rows, together = _checked(paths, samples, wanted, told, as_json, output)
     if out:
         write_atomic(Path(out), table(rows))
+    for text in together:
+        echo(text, err=as_json)
     n = counted.total()
     total = f"{n} file{'s' if n != 1 else ''}"
     listed = ", ".join(f"{k} {status}" for status, k in sorted(counted.items(), reverse=True))
@@ -108,23 +116,46 @@ def _checked(
     told: dict[str, str],
     as_json: bool,
     output: IO[str],
-) -> tuple[Counter[str], list[Sequence[str]]]:
-    """Write the report of each file; return how many there are of each status, and the rows of ``--out``."""
+) -> tuple[Counter[str], list[Sequence[str]], list[str]]:
+    """Write the report of each file.
+
+    Returns:
+        How many there are of each status, the rows of ``--out``, and what the files show together.
+    """
     registry = default_registry()
     todo: dict[Path, Checker] = {}
     for typed in paths:
         checker = find_checker(registry, typed)
         todo |= {p: checker for p in checker.files(typed) if p not in todo}
     counted: Counter[str] = Counter()
+    reports: dict[int, list[FileReport]] = {}
     rows: list[Sequence[str]] = [COLUMNS]
     with progress("checking", len(todo)) as shown:
         for report in _reports(todo, samples, wanted, told):
             counted[report.status] += 1
+            reports.setdefault(id(todo[report.path]), []).append(report)
             rows.append(_row(report))
             told_lines = [json.dumps(report.facts())] if as_json else map(line, _block(report))
             click.echo("\n".join(told_lines), file=output)
             shown.advance(1, report.path.name)
-    return counted, rows
+    checkers = {id(c): c for c in todo.values()}
+    together = [line for k, own in reports.items() for line in _together(checkers[k], own)]
+    return counted, rows, together
+
+
+def _together(checker: Checker, reports: Sequence[FileReport]) -> list[str]:
+    """Return what several files together show, in lines."""
+    if len(reports) < 2 or not isinstance(checker, Comparing):
+        return []
+    try:
+        found = worst_first(checker.compare(reports))
+    except Exception as error:
+        # as for one file: what was said of each stands
+        return [f"held against each other: the checker itself failed with {type(error).__name__}"]
+    told = [f for f in found if f.severity != "nothing"]
+    if not told:
+        return ["held against each other: nothing found"] if found else []
+    return ["held against each other:", *(f"    - {f.severity}: {f}" for f in told)]
 
 
 def _reports(

@@ -10,13 +10,16 @@ from __future__ import annotations
 import warnings
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from memcell.applications.checking import CheckedChannel, FileReport
+from memcell.applications.checking import CheckedChannel, DataFinding, FileReport
 from memcell.errors import MemcellError, UsageError
-from memcell_data.checks.signal import plain, report_of
+from memcell_data.checks.alignment import aligned
+from memcell_data.checks.between import between
+from memcell_data.checks.signal import Compared, plain, report_of
 from memcell_data.datasets.finding import (
     chosen,
     globbed,
@@ -25,10 +28,14 @@ from memcell_data.datasets.finding import (
     what_was_sought,
 )
 from memcell_data.datasets.recognise import is_eye_state, mwt_files, sleep_power_files
+from memcell_data.subjects.names import named
 
 
 class Check:
-    """The `memcell.applications.checking.Checker` of every kind of file that this package reads."""
+    """The `memcell.applications.checking.Checker` of every kind of file that this package reads.
+
+    It is `memcell.applications.checking.Comparing` too.
+    """
 
     def files(self, typed: str) -> list[Path]:
         """Return the recordings that a file, a folder or a glob stands for.
@@ -68,6 +75,20 @@ class Check:
             except Exception as error:  # one strange file must not end the check of ten thousand
                 reason = f"cannot be read ({type(error).__name__})"
                 return FileReport(path=path, refused=reason)
+
+    def compare(self, reports: Sequence[FileReport]) -> list[DataFinding]:
+        """Return what differs between recordings; see `memcell.applications.checking.Comparing`."""
+        kept = [r for r in reports if isinstance(r.compared, Compared) and not r.refused]
+        if len(kept) < 2:
+            return []
+        subjects = named([r.path for r in kept]).subjects
+        summaries = [
+            replace(r.compared.summary, name=r.path.name, subject=subject)
+            for r, subject in zip(kept, subjects, strict=True)
+            if r.compared.summary is not None
+        ]
+        covers = [r.compared.cover for r in kept if r.compared.cover is not None]
+        return [*aligned(covers), *between(summaries, gain_matters=False)]
 
     def _report(
         self, path: Path, samples: bool, channels: Sequence[str], unit: str, labels: str

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from memcell.errors import DataError
+from memcell_data.checks.alignment import LabelCover
 from memcell_data.datasets.finding import label_file_beside
 from memcell_data.formats.reader import SignalFile
 from memcell_data.labels.reading import labels_in
@@ -24,10 +25,12 @@ class LabelsSeen:
     Args:
         descriptions: One a label, as read.
         findings: What is wrong, one line each, with its consequence.
+        cover: Where they lie in the recording; None where there are none.
     """
 
     descriptions: tuple[str, ...]
     findings: tuple[str, ...]
+    cover: LabelCover | None = None
 
 
 def labels_of(path: Path, file: SignalFile, labels: str = "") -> LabelsSeen:
@@ -56,7 +59,11 @@ def labels_of(path: Path, file: SignalFile, labels: str = "") -> LabelsSeen:
     if len(read.left_out) > MOST_NAMED:
         findings.append(f"left out: {len(read.left_out) - MOST_NAMED} more labels")
     findings += [*_overlaps(read.intervals), *_marks(read.intervals)]
-    return LabelsSeen(descriptions=tuple(i.label for i in read.intervals), findings=tuple(findings))
+    return LabelsSeen(
+        descriptions=tuple(i.label for i in read.intervals),
+        findings=tuple(findings),
+        cover=LabelCover.of(path.name, file.duration(), read.intervals, read.outside),
+    )
 
 
 def _marks(intervals: Sequence[Interval]) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from memcell.errors import DataError
+from memcell_data.checks.summary import SignalSummary, Summarizing
 from memcell_data.formats.reader import SignalFile
 from memcell_data.recording import Channel
 
@@ -21,11 +22,13 @@ class SamplesSeen:
         refused: Channels that cannot be used, with the reason.
         remarks: What is odd, one line each.
         gaps: Onset and length of each segment of time without signal in all of the channels together, s.
+        summaries: Of the EEG channels of each rate.
     """
 
     refused: dict[str, str] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
     gaps: list[tuple[float, float]] = field(default_factory=list)
+    summaries: list[SignalSummary] = field(default_factory=list)
 
 
 def look_at(file: SignalFile, channels: Sequence[Channel]) -> SamplesSeen:
@@ -50,7 +53,10 @@ def look_at(file: SignalFile, channels: Sequence[Channel]) -> SamplesSeen:
 def _read(file: SignalFile, names: Sequence[str], seen: SamplesSeen) -> str:
     """Read channels together, and return why they cannot be used, or nothing."""
     messages: list[str] = []
-    rate = next(c.rate for c in file.channels() if c.name == names[0])
+    of = {c.name: c for c in file.channels()}
+    rate = of[names[0]].rate
+    eeg = [i for i, name in enumerate(names) if of[name].kind == "eeg"]
+    making = Summarizing(len(eeg), rate) if eeg else None
     gaps: list[tuple[float, float]] = []
     end = 0.0
     try:
@@ -58,10 +64,14 @@ def _read(file: SignalFile, names: Sequence[str], seen: SamplesSeen) -> str:
             if block.begins and (end or block.onset > _ROUNDING):
                 gaps.append((end, max(0.0, block.onset - end)))
             end = block.onset + block.values.shape[1] / rate
+            if making is not None:
+                making.push(block.values[eeg], block.begins)
         if end < file.duration() - 0.5 / rate:
             gaps.append((end, file.duration() - end))
     except DataError as error:
         return str(error)
     seen.remarks += messages
     seen.gaps += gaps
+    made = making.summary("", "", [names[i] for i in eeg]) if making is not None else None
+    seen.summaries += [made] if made is not None else []
     return ""

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from memcell.applications.checking import CheckedChannel, FileReport
 from memcell.errors import DataError
 from memcell_data import channels as names_of
+from memcell_data.checks.alignment import LabelCover
 from memcell_data.checks.labels import labels_of
 from memcell_data.checks.samples import look_at
+from memcell_data.checks.summary import SignalSummary
 from memcell_data.formats.reader import SignalFile, marked_bad, signal_file
 from memcell_data.recording import Channel
 from memcell_data.tables.bids import described
@@ -18,6 +21,19 @@ from memcell_data.tables.bids import described
 VOLTAGES = ("eeg", "eog", "emg", "ecg")
 SHORT = 300.0
 SLOW = 80.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compared:
+    """What is kept of a recording to hold it against others.
+
+    Args:
+        summary: Of its EEG channels; None where samples were not read or cannot be used.
+        cover: Where its labels lie; None where it has none.
+    """
+
+    summary: SignalSummary | None
+    cover: LabelCover | None
 
 
 def plain(path: Path, line: str) -> str:
@@ -58,9 +74,12 @@ def report_of(
     marked = marked_bad(path, file.channels(), [c.name for c in chosen])
     messages += [plain(path, line) for line in marked]
     gaps = file.gaps()
+    summary: SignalSummary | None = None
     if samples:
         good = [c for c in chosen if c.name not in bad]
         seen = look_at(file, good)
+        # the rate that most channels have
+        summary = max(seen.summaries, key=lambda s: len(s.channels), default=None)
         bad |= {name: plain(path, why) for name, why in seen.refused.items()}
         messages += [plain(path, line) for line in seen.remarks]
         if (
@@ -87,6 +106,7 @@ def report_of(
         findings=tuple(dict.fromkeys(findings)),
         refused=_refused(requested, missing, chosen, bad),
         samples_read=samples,
+        compared=Compared(summary=summary, cover=seen_labels.cover),
     )
 
 

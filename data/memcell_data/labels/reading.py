@@ -85,6 +85,7 @@ class Rule:
         *,
         left_out: Sequence[str] = (),
         whole: bool = True,
+        outside: tuple[float, float] = (0.0, 0.0),
     ) -> Labels:
         """Return the labels of a recording under this rule.
 
@@ -93,6 +94,7 @@ class Rule:
             warnings: What is odd about them.
             left_out: Labels that could not be used, each with its reason.
             whole: No label is missing, so that time that none covers is of the background.
+            outside: As `Labels.outside`.
         """
         classes = {i.label: self.class_of(i.label) for i in intervals}
         named = [replace(i, label=self.word(i.label)) for i in intervals]
@@ -112,6 +114,7 @@ class Rule:
             negative=frozenset((negative | set(self.negative)) - set(self.positive) - {ALL_OTHERS}),
             warnings=tuple(warnings),
             left_out=tuple(left_out),
+            outside=outside,
         )
 
 
@@ -124,12 +127,14 @@ class LabelsRead:
         warnings: What is odd, one line each, each naming the file.
         left_out: Labels that could not be used, each with file, place and reason.
         whole: None of those may belong to time that no label covers.
+        outside: Seconds by which scored labels reach over the recording's start, and over its end.
     """
 
     intervals: tuple[Interval, ...]
     warnings: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
     whole: bool = True
+    outside: tuple[float, float] = (0.0, 0.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,7 +164,11 @@ class FileLabels:
         if not scored:
             return None
         return self.rule.apply(
-            read.intervals, read.warnings, left_out=read.left_out, whole=read.whole
+            read.intervals,
+            read.warnings,
+            left_out=read.left_out,
+            whole=read.whole,
+            outside=read.outside,
         )
 
 
@@ -253,10 +262,13 @@ def inside(
     clipped: list[str] = []
     outside: list[str] = []
     lost = scored_in = scored_out = 0
+    before = beyond = 0.0
     for place, i in lines:
         stop = i.onset + i.duration
         what = f"{place}: label '{i.label}' ({i.onset:g} s, lasting {i.duration:g} s)"
         scored = not is_unscored(i.label)
+        if scored:
+            before, beyond = max(before, -i.onset), max(beyond, stop - declared)
         if i.onset > declared + _SLACK or (i.onset >= declared - _SLACK and i.duration > 0):
             outside.append(f"{what} begins and ends beyond the recording ({declared:g} s)")
             scored_out += scored
@@ -304,4 +316,5 @@ def inside(
         warnings=tuple(warnings),
         left_out=tuple(left_out),
         whole=not bad and not mostly_outside,
+        outside=(before, beyond),
     )

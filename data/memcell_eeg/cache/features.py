@@ -5,12 +5,14 @@ What comes from the cache equals what is made anew, bit for bit; targets never c
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from memcell.errors import MemcellError, UsageError
 from memcell.files.atomic import make_folder
@@ -104,6 +106,40 @@ class FeatureCache:
         if labels is None or rules is None:
             return unlabelled
         return replace(unlabelled, targets=targets(labels, entry.times, entry.step_seconds, rules))
+
+    def numbers(
+        self,
+        recording: Recording,
+        facts: Mapping[str, Any],
+        make: Callable[[], NDArray[np.float32]],
+    ) -> NDArray[np.float32]:
+        """Return numbers about a recording, ``[n, k]``, kept like its features; nothing is counted or said.
+
+        Args:
+            recording: What they are about.
+            facts: What they depend on beside the recording and the source of these packages.
+            make: Makes them; its errors pass through, and nothing is kept then.
+        """
+        key = None if self.folder is None or self._problem else key_of(recording, facts)
+        if key is None or self.folder is None:
+            return make()
+        entry = store.read(self.folder, key, mapped=False)
+        if entry is not None:
+            return entry.features
+        made = make()
+        with suppress(MemcellError):  # a run does not fail for want of a cache
+            store.write(
+                self.folder,
+                key,
+                StoredFeatures(
+                    features=made,
+                    times=np.arange(len(made), dtype=np.float64),
+                    breaks=(),
+                    step_seconds=1.0,
+                    warnings=(),
+                ),
+            )
+        return made
 
     def summary(self) -> str:
         """Return a line on what was cached and where; empty if nothing was."""

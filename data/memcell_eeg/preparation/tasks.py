@@ -16,12 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memcell.applications.app import Fold, InnerFold, Task
+from memcell.applications.checking import CHECKS, checks_shown, checks_table
 from memcell.applications.datasets import DataSet
 from memcell.errors import DataError, UsageError
 from memcell.plugins.options import to_mapping
 from memcell.progress import Progress
 from memcell.sequences.time_series import TimeSeries
 from memcell_data.recording import Recording
+from memcell_eeg.advice.findings import Advice
+from memcell_eeg.cache import FeatureCache
 from memcell_eeg.config import EegConfig
 from memcell_eeg.decisions.costs import loss_weights
 from memcell_eeg.decisions.decision import class_totals
@@ -44,7 +47,7 @@ from memcell_eeg.signal.channels import (
 )
 from memcell_eeg.signal.unit import unit_fact
 from memcell_eeg.splits.inner import inner_splits
-from memcell_eeg.splits.leaks import Reach, check
+from memcell_eeg.splits.leaks import Reach, check, check_folds
 from memcell_eeg.splits.split import ENOUGH_SUBJECTS, PARTS, Split, check_loso, split
 from memcell_eeg.splits.who import FILE as WHO
 from memcell_eeg.splits.who import Who
@@ -60,10 +63,12 @@ class Tasks:
 
     Args:
         data: Sequences before they are split.
+        advice: What is to be said of them before training.
         task: Splits them as a config asks and returns the task.
     """
 
     data: PreparedData
+    advice: Advice
     task: Callable[[EegConfig], Task]
 
     def folds(self, config: EegConfig) -> list[Fold]:
@@ -74,8 +79,14 @@ class Tasks:
         """
         subjects = sorted({s.subject for s in self.data.sequences})
         check_loso(subjects, config)
+        # whatever refuses a fold is said before any is trained
+        check_folds(self.data.sequences, self.data.copies)
+        for subject in subjects:
+            _split(replace(config, held_out=subject), self.data)
         who = Who.of_folds(self.data.recordings, self.data.sequences)
-        tables, preview = {WHO: who.table(), **_left_out(self.data)}, who.lines()
+        findings = self.advice.of_folds()
+        tables = {WHO: who.table(), CHECKS: checks_table(findings), **_left_out(self.data)}
+        preview = [*who.lines(), *checks_shown(findings)]
         return [
             Fold(
                 name=subject,
@@ -161,6 +172,7 @@ class _Preparation:
             pipeline = replace(source, centre=(), spread=())
         measured = otherwise_measured_in(config.channels, choice, recordings)
         made = make_sequences(config, pipeline, resolved, progress, left_out)
+        advice = self._advice(made, pipeline)
         reach = Reach.of(pipeline, native)
         blind = BlindSteps(pipeline, made.recordings, made.sequences)
 
@@ -171,6 +183,7 @@ class _Preparation:
             return self._task(
                 config,
                 made,
+                advice,
                 parts,
                 reach,
                 [
@@ -190,7 +203,19 @@ class _Preparation:
                 },
             )
 
-        return Tasks(data=made, task=finish)
+        return Tasks(data=made, advice=advice, task=finish)
+
+    def _advice(self, made: PreparedData, pipeline: Pipeline | PrecomputedFeatures) -> Advice:
+        return Advice(
+            features=pipeline.features if isinstance(pipeline, Pipeline) else (),
+            sequences=made.sequences,
+            recordings=made.recordings,
+            channels=pipeline.channels if isinstance(pipeline, Pipeline) else (),
+            normalization=pipeline.normalization,
+            memory=self.config.normalization_memory,
+            cache=FeatureCache.of(self.config.cache),
+            left_out=made.left_out,
+        )
 
     def _of_precomputed(
         self, recordings: Sequence[Recording], progress: Progress, left_out: LeftOut
@@ -206,6 +231,7 @@ class _Preparation:
         protocols = self.detects.protocols
         resolved = read_labels(recordings, self.config.protocol, protocols, left_out)
         made = make_sequences(self.config, unfitted, resolved, progress, left_out)
+        advice = self._advice(made, unfitted)
 
         def finish(config: EegConfig) -> Task:
             parts = _split(config, made)
@@ -218,14 +244,15 @@ class _Preparation:
                 "delay_seconds": 0.0,
             }
             lines = precomputed_notes(config, features, parts)
-            return self._task(config, made, parts, Reach(), lines, facts)
+            return self._task(config, made, advice, parts, Reach(), lines, facts)
 
-        return Tasks(data=made, task=finish)
+        return Tasks(data=made, advice=advice, task=finish)
 
     def _task(
         self,
         config: EegConfig,
         made: PreparedData,
+        advice: Advice,
         parts: Split,
         reach: Reach,
         lines: Sequence[str],
@@ -244,6 +271,7 @@ class _Preparation:
         said = [f"simulated data ('{card.name}'): no result about people"] if simulated else []
         ratio = config.cost_ratio if config.decision == "cost" else 1.0
         inner, inside = _inner(config, parts, ratio)
+        findings = advice.of_split(parts, validated=not inner)
         return Task(
             train=parts.train,
             valid=parts.valid,
@@ -261,6 +289,7 @@ class _Preparation:
                 *few(getattr(dataset, "problems", ())),
                 *lines,
                 *inside,
+                *(f"check before training: {f}" for f in findings if f.severity == "serious"),
                 str(made.protocol),
                 *getattr(dataset, "notes", ()),
                 *checked,
@@ -268,8 +297,8 @@ class _Preparation:
                 *made.left_out.notes(len(made.recordings) + made.left_out.recordings),
             ),
             remarks=made.remarks,
-            preview=tuple(who.lines()),
-            tables={WHO: who.table(), **_left_out(made)},
+            preview=(*who.lines(), *checks_shown(findings)),
+            tables={WHO: who.table(), CHECKS: checks_table(findings), **_left_out(made)},
             inner=inner,
             facts={
                 "app": self.detects.name,

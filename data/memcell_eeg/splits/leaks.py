@@ -92,6 +92,41 @@ def check(
     return _check_copies(parts, copies)
 
 
+def check_folds(
+    sequences: Sequence[TimeSeries], copies: Set[tuple[str, str]] = frozenset()
+) -> None:
+    """Refuse recordings that would leak in some fold, where each subject is left out in turn.
+
+    Args:
+        sequences: A whole recording each.
+        copies: As in `check`.
+
+    Raises:
+        DataError: Two subjects differ only in spelling, or hold the same signal; names both.
+    """
+    spelled: dict[str, str] = {}
+    for subject in sorted({s.subject for s in sequences}):
+        before = spelled.setdefault(subject.strip().casefold(), subject)
+        if before != subject:
+            raise DataError(
+                f"subjects '{before}' and '{subject}' differ only in spelling; are they one person? Name "
+                "both alike, or more differently."
+            )
+    by_name = {s.name: s for s in sequences}
+    alike: dict[tuple[int, ...], list[_Placed]] = defaultdict(list)
+    for s in sequences:
+        alike[s.features.shape].append(("", s))
+    pairs = [(one, other) for group in alike.values() for (_, one), (_, other) in _copies(group)]
+    pairs += [(by_name[a], by_name[b]) for a, b in sorted(copies) if a in by_name and b in by_name]
+    for one, other in pairs:
+        if one.subject != other.subject:
+            raise DataError(
+                f"recordings '{one.name}' (subject '{one.subject}') and '{other.name}' (subject "
+                f"'{other.subject}') hold the same signal: one recording under two names? Leave one of them "
+                "out."
+            )
+
+
 def _ringing(sections: NDArray[np.float64], pipeline: Pipeline) -> float:
     from scipy import signal
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from memcell.applications.checking import CHECK_COLUMNS, CHECKS
 from memcell.reports.numbers import count, length, number, percent
 from memcell.reports.parts import Listing, Paragraph, Table, strong, text, with_interval
 from memcell_eeg.reports.phrasing import digits_of, name_of, score_text
@@ -309,6 +310,18 @@ def recording_table(run: RunFiles) -> Table | Paragraph:
     left = len(rows_in) - len(rows)
     more = f" (the first {MOST_RECORDINGS} of {len(rows_in)})" if left > 0 else ""
     return Table(f"Recordings{more}", heads, rows, 4)
+
+
+def check_table(run: RunFiles) -> Table | Paragraph:
+    """Return what was found before training."""
+    rows = run.table("checks")
+    if not rows:
+        return Paragraph("The run kept no checks before training.")
+    cells = [
+        ["looked for, not found" if r.get(c) == "nothing" else r.get(c, "") for c in CHECK_COLUMNS]
+        for r in rows[:MOST_RECORDINGS]
+    ]
+    return Table("Checks before training", list(CHECK_COLUMNS), cells, 5, run.source(CHECKS))
 
 
 def environment_table(run: RunFiles) -> Table | Paragraph:
