@@ -81,6 +81,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("memcell_eeg.prediction",),
     ("memcell_eeg.live",),
     ("memcell_eeg.reports",),
+    ("memcell_eeg.detector",),
     ("memcell_eeg",),
     ("memcell_microsleep",),
     ("memcell_sleep",),

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from memcell.recurrent.policy import CarriedState, Memory, StatePolicy
     from memcell.recurrent.start import Start, ZeroStart
     from memcell.recurrent.state import State, detach, leaves, map_state, rebuild, where, zeros
+    from memcell.runs.load import load
     from memcell.sequences.batch import Batch
     from memcell.sequences.sampler import Sampler, in_rows
     from memcell.sequences.targets import Classes, MultiLabel, TargetKind, Values
@@ -62,6 +63,7 @@ _LAZY = {
     "memcell.recurrent.policy": "CarriedState Memory StatePolicy",
     "memcell.recurrent.start": "Start ZeroStart",
     "memcell.recurrent.state": "State detach leaves map_state rebuild where zeros",
+    "memcell.runs.load": "load",
     "memcell.sequences.batch": "Batch",
     "memcell.sequences.sampler": "Sampler in_rows",
     "memcell.sequences.targets": "Classes MultiLabel TargetKind Values",
@@ -145,6 +147,7 @@ __all__ = [
     "hookimpl",
     "in_rows",
     "leaves",
+    "load",
     "map_state",
     "option",
     "rebuild",

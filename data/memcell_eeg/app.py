@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from memcell.applications.app import Fold, ModelPredictions, Probabilities, Row, Task
 from memcell.applications.cross_validation import Candidate
 from memcell.applications.datasets import DataSet
+from memcell.applications.detecting import DetectorRequest
 from memcell.applications.prediction import PredictionRequest, Predictor
 from memcell.applications.streaming import StreamRequest
 from memcell.errors import DataError
@@ -29,6 +30,8 @@ from memcell_eeg.task import EegTask
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from memcell_eeg.detector import EegDetector
 
 
 class EegApp:
@@ -237,6 +240,12 @@ class EegApp:
         from memcell_eeg.live.run import stream
 
         return stream(asked, self.detects)
+
+    def detector(self, asked: DetectorRequest) -> EegDetector:
+        """Return the trained model for a program or a notebook."""
+        from memcell_eeg.detector import EegDetector
+
+        return EegDetector(asked, self.detects)
 
     def exported(self, facts: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return what an exported file says of its inputs and outputs (`memcell.inference.onnx.facts`)."""

@@ -74,7 +74,7 @@ def predict(
     wanted = PredictionOptions(
         app=app,
         run=str(run.absolute()),
-        digest=_digest(run),
+        digest=digest_of(run),
         out=str(out.absolute()),
         policy="carry" if causal else eval_policy,
         causal=causal,
@@ -102,7 +102,7 @@ def imports_of(opened: LoadedModel) -> tuple[str, ...]:
     return ("memcell.runs.predict_task", "memcell_compiler", *sorted(cells), *own)
 
 
-def _digest(run: Path) -> str:
+def digest_of(run: Path) -> str:
     """Return the digest of a run's model.
 
     Raises:

@@ -27,7 +27,11 @@ from memcell_data.recording import Block, Channel, Interval, Segment, Signal, bl
 _SKIP = "bad_acq_skip"
 _BREAKS = ("boundary", "new segment", "edge boundary", "bad boundary")
 _COMMENT = "Comment/"  # what MNE puts before the words that a person typed into a BrainVision file
-_UNITS = {"FIF": "V", "EEGLAB": "uV"}  # formats that hold all voltages in one unit
+_UNITS = {
+    "FIF": "V",
+    "EEGLAB": "uV",
+    "in memory": "V",
+}  # formats that hold all voltages in one unit
 _FORMATS = {
     ".vhdr": "BrainVision",
     ".set": "EEGLAB",
