@@ -14,6 +14,24 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from memcell.errors import DataError
+
+
+class LostChannels(DataError):
+    """Channels of a recording without a signal: flat, saturated or missing nearly all of the time.
+
+    Args:
+        message: Of the first of them.
+        channels: Their names, as the recording has them.
+    """
+
+    def __init__(self, message: str, channels: Sequence[str]) -> None:
+        super().__init__(message, tuple(channels))
+        self.channels = tuple(channels)
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
 
 @dataclass(frozen=True, kw_only=True)
 class Channel:
@@ -153,6 +171,8 @@ class Features:
         breaks: Steps before which the recording was interrupted, ascending, without 0.
         step_seconds: Length of a step, s.
         warnings: What is odd about it, one line each, each naming the file.
+        of_gain: By how much each column grows where the signal is larger by a factor of e (a logarithm of a
+            power: 2); empty where nobody knows.
     """
 
     names: tuple[str, ...]
@@ -161,6 +181,7 @@ class Features:
     breaks: tuple[int, ...]
     step_seconds: float
     warnings: tuple[str, ...] = ()
+    of_gain: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

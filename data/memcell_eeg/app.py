@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from memcell.applications.app import Fold, ModelPredictions, Probabilities, Row, Task
+from memcell.applications.conditions import Condition, Peer
 from memcell.applications.cross_validation import Candidate
 from memcell.applications.datasets import DataSet
 from memcell.applications.detecting import DetectorRequest
@@ -199,6 +200,30 @@ class EegApp:
             which,
             config.decision_method(bool(task.inner)),
         )
+
+    @property
+    def compared(self) -> Sequence[str]:
+        """The scores that are told under other conditions."""
+        return tuple(dict.fromkeys((self.main_score, "kappa", "auc_roc")))
+
+    def why_undisturbed(self, task: Task) -> str:
+        """Return why a run is not scored under other conditions; see `memcell_eeg.preparation.conditions`."""
+        from memcell_eeg.preparation.conditions import why_undisturbed
+
+        return why_undisturbed(self.config, task)
+
+    def conditions(self, task: Task) -> Sequence[Condition]:
+        """Return what may happen to the test recordings: gains, lost channels, hum, half the rate."""
+        from memcell_eeg.preparation.conditions import conditions
+
+        assert self.dataset is not None
+        return conditions(task, self.dataset.recordings())
+
+    def peer(self, task: Task, rows: Sequence[Row]) -> Peer | None:
+        """Return the regression that is held beside the network under these."""
+        from memcell_eeg.preparation.conditions import peer
+
+        return peer(task, rows)
 
     def picture(
         self,

@@ -281,6 +281,14 @@ class EegConfig:
         "adds lasso-probit and partial least squares, which a comparison always has.",
         advanced=True,
     )
+    robustness: str = option(
+        "auto",
+        choices=("auto", "none", "all"),
+        help="Whether a run is scored on its test recordings under other conditions too: gains, each channel "
+        "lost, hum of the mains, half the sampling rate. 'auto' where reading them so often is quick; later: "
+        "'memcell evaluate RUN --robustness'.",
+        advanced=True,
+    )
     tolerance: float = option(
         0.5,
         unit="s",

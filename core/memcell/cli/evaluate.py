@@ -39,7 +39,12 @@ def _command(app: AppSpec) -> click.Command:
     options = config_options(app.name, config, skip=others) if rescoring else []
 
     def run(
-        run: str, eval_policy: str | None, data: str | None, out: str | None, **values: Any
+        run: str,
+        eval_policy: str | None,
+        data: str | None,
+        out: str | None,
+        robustness: bool,
+        **values: Any,
     ) -> None:
         from memcell.applications.models import names_a_model, run_folder_of
         from memcell.runs.evaluate import evaluate as evaluate_run
@@ -60,6 +65,16 @@ def _command(app: AppSpec) -> click.Command:
             if out is not None:
                 raise UsageError("--out goes with --data: the scores of a run are kept in the run")
             typed = found.get(app.name, {})
+            if robustness:
+                if eval_policy or typed:
+                    raise UsageError(
+                        "--robustness scores a run as it was scored when it was trained: leave out the other "
+                        "options, or type --data"
+                    )
+                from memcell.runs.robustness_later import robustness as score_under_conditions
+
+                score_under_conditions(app.name, folder, registry, echo)
+                return
             evaluate_run(app.name, folder, eval_policy or "both", registry, echo, typed)
             return
         name, options_of_data = find_dataset(registry, data, found.get("data", {}))
@@ -74,6 +89,7 @@ def _command(app: AppSpec) -> click.Command:
             Path(out) if out else None,
             name=run,
             options=found.get(app.name, {}),
+            disturbed=robustness,
         )
 
     own: list[click.Parameter] = [
@@ -92,6 +108,12 @@ def _command(app: AppSpec) -> click.Command:
         ),
         click.Option(
             ["--out"], metavar="FOLDER", help="With --data: where tables go; nowhere without."
+        ),
+        click.Option(
+            ["--robustness"],
+            is_flag=True,
+            help="Score it under other conditions (gains, lost channels, hum, half the rate), as 'memcell "
+            "train' does: all folds of a run too; with --data, on these recordings.",
         ),
         *options,
     ]

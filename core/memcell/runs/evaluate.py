@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,15 @@ from memcell.errors import UsageError
 from memcell.escape import Lines
 from memcell.files.atomic import make_folder, write_atomic
 from memcell.files.reading import refusing
+from memcell.inference.inference import probabilities
 from memcell.network.network import Network
 from memcell.plugins import Registry
 from memcell.progress import progress
 from memcell.reports.numbers import counted
 from memcell.runs.intervals_text import by_subject, with_intervals
 from memcell.runs.model import ModelFacts, load_model
+from memcell.runs.robustness import as_text as robustness_text
+from memcell.runs.robustness import in_words, measure
 from memcell.runs.run import write_tables
 from memcell.runs.run_folder import open_run
 from memcell.runs.scoring import pooled_intervals, score_row, write_scores
@@ -64,6 +68,7 @@ def evaluate_on(
     out: Path | None = None,
     name: str = "",
     options: Mapping[str, Any] | None = None,
+    disturbed: bool = False,
 ) -> None:
     """Score the network of a run on other recordings, all of which it is tested on, and write tables.
 
@@ -77,6 +82,7 @@ def evaluate_on(
         out: Folder for the tables; None for none.
         name: What the person calls the run; its path where it has no other name.
         options: Options of the app to score under instead of the run's.
+        disturbed: Score it on them under other conditions too (`memcell.runs.robustness`).
 
     Raises:
         UsageError: The app has no such way, or the network was trained on somebody who is there.
@@ -113,8 +119,36 @@ def evaluate_on(
         say(Lines(with_intervals(rows, task.shown_scores, between)))
     for score in task.shown_scores[:3]:
         say(Lines(by_subject(rows, score)))
+    if disturbed:
+        with tempfile.TemporaryDirectory() as nowhere:
+            _say_disturbed(
+                *(built, task, rows, config, network), Path(nowhere) if out is None else out, say
+            )
     if out is not None:
         say(f"tables: {out}")
+
+
+def _say_disturbed(
+    app: App,
+    task: Task,
+    rows: Sequence[Row],
+    config: RunConfig,
+    network: Network,
+    out: Path,
+    say: Say,
+) -> None:
+    """Score a network under other conditions, under the first of the policies that it was scored under."""
+    policy = rows[0].inferred_with
+    outcomes = measure(
+        *(app, task, rows[0], rows),
+        lambda sequences: probabilities(network, sequences, policy, config.training.time_steps),
+        out,
+        wanted=True,
+    )
+    if outcomes:
+        say(Lines(robustness_text(outcomes)))
+    for line in in_words(outcomes):
+        say(line)
 
 
 def evaluate(

@@ -21,6 +21,7 @@ from memcell.runs.answer import answer
 from memcell.runs.compatibility import check
 from memcell.runs.intervals_text import with_intervals
 from memcell.runs.reporting import try_report
+from memcell.runs.robustness import lines_of, measure
 from memcell.runs.run_folder import RunFolder
 from memcell.runs.scoring import ScoredNetwork, label_of, pooled_intervals, score, write_scores
 from memcell.runs.setup import Job, Say, build_app, control_of, device_of, make_trainer, spread
@@ -129,6 +130,8 @@ def train(
         say(f"95 % intervals over {len(rows[0].subjects)} test subjects")
         say(Lines(with_intervals(rows, task.shown_scores, between)))
     say("")
+    for line in lines_of(path, config.app):
+        say(line)
     if isinstance(app, Picturing):
         say(f"picture: {path / 'timeline.png'}")
     threads = counted(config.training.threads, "thread")
@@ -165,7 +168,8 @@ def write_results(job: Job, scored: Sequence[ScoredNetwork], beside: bool = True
     Args:
         job: The run.
         scored: Its networks.
-        beside: False where the baselines of the same task stand elsewhere already.
+        beside: False where the baselines of the same task stand elsewhere already, and what the network is
+            under other conditions.
     """
     rows = [row for s in scored for row in s.rows]
     task = job.task
@@ -178,6 +182,12 @@ def write_results(job: Job, scored: Sequence[ScoredNetwork], beside: bool = True
     if isinstance(job.app, Picturing):
         pictured = {s.label: s.picked for s in scored}
         job.app.picture(task, pictured, scored[0].decision, job.path / "timeline.png")
+    if beside:
+        own = scored[0]
+        measure(
+            *(job.app, job.task, own.rows[0], rows, own.predict, job.path),
+            stop=lambda: job.interrupts.requested,
+        )
     write_scores(job.path, rows, job.task.main_score, job.task.notes, job.app, job.task.protocol)
     return rows
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,7 @@ class ScoredNetwork:
         subjects: Inference policy to test subject to scores.
         picked: Test probabilities under the network's own inference policy.
         decision: What the app decided under it.
+        predict: The network under its own inference policy.
     """
 
     label: str
@@ -59,6 +60,7 @@ class ScoredNetwork:
     subjects: Mapping[str, Mapping[str, Mapping[str, float]]]
     picked: list[Any]
     decision: Mapping[str, float]
+    predict: Callable[[Sequence[Any]], Sequence[Any]]
 
 
 def label_of(config: RunConfig) -> str:
@@ -116,6 +118,7 @@ def score(
         subjects=subjects,
         picked=picked,
         decision=decisions[eval_policy],
+        predict=lambda sequences: probabilities(network, sequences, eval_policy, time_steps),
     )
 
 

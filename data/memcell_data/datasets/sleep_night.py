@@ -60,11 +60,13 @@ def read_night(path: Path, hypnogram: Hypnogram, config: SleepPowersConfig) -> F
         times = np.concatenate([t for t, _ in parts])
         logs = np.log(np.concatenate([p for _, p in parts]))
         values = logs - logs.mean(axis=1, keepdims=True)
+        of_gain: tuple[float, ...] = (0.0,) * len(names)
     else:
         names = tuple(f"{c} {what}" for c in CHANNELS for what in (*BANDS, "variance", "mobility"))
         columns = [np.log(arrays["power"]), arrays["log_variance"][:, :, None]]
         columns.append(np.log(arrays["mobility"])[:, :, None])
         values = np.concatenate(columns, axis=2).reshape(n, -1)[kept]
+        of_gain = (*(2.0 for _ in BANDS), 2.0, 0.0) * len(CHANNELS)
     warnings = []
     if n < len(hypnogram.stages):
         warnings.append(
@@ -78,6 +80,7 @@ def read_night(path: Path, hypnogram: Hypnogram, config: SleepPowersConfig) -> F
         breaks=tuple(_breaks(times, config.step)),
         step_seconds=config.step,
         warnings=tuple(warnings),
+        of_gain=of_gain,
     )
 
 

@@ -41,7 +41,7 @@ from memcell_data.quality.still import (
     StillSamples,
     runs,
 )
-from memcell_data.recording import Block, Segment, Signal, split
+from memcell_data.recording import Block, LostChannels, Segment, Signal, split
 from memcell_data.units import OVERRIDE
 
 LARGEST = 10_000.0
@@ -203,7 +203,10 @@ class Quality:
 
         Raises:
             DataError: A channel is beyond one of the limits of this module.
+            LostChannels: Channels have no signal.
         """
+        if lost := [i for i in range(len(self.channels)) if self._lost(i) >= LOST_REFUSED]:
+            raise LostChannels(self._why_lost(lost[0]), [self.channels[i] for i in lost])
         lines = []
         for name, found in zip(self.channels, self._missing, strict=True):
             if found.samples:
@@ -247,24 +250,30 @@ class Quality:
             f"only {_share(self._kept / self._n)} of the time do all channels have a signal; {shares}"
         ]
 
+    def _lost(self, i: int) -> float:
+        """Return the share of its time that a channel is no signal."""
+        parts = (self._flat[i], self._saturated[i], self._missing[i])
+        return sum(found.samples for found in parts) / max(1, self._n)
+
+    def _why_lost(self, i: int) -> str:
+        flat, saturated, missing = self._flat[i], self._saturated[i], self._missing[i]
+        most = max(flat.samples, saturated.samples, missing.samples)
+        what = (
+            "flat (for 1 s or more it stands still or moves by less than 1 uV)"
+            if most == flat.samples
+            else "at its limit"
+            if most == saturated.samples
+            else "missing (NaN or infinite)"
+        )
+        tiny = most == flat.samples and 0 < self._still[i].largest <= QUIET
+        return (
+            f"{self.path}: channel '{self.channels[i]}' is {what} {self._lost(i):.0%} of the time; leave it "
+            "out" + (f", or, {OVERRIDE}" if tiny else "")
+        )
+
     def _of_channel(self, i: int, name: str) -> list[str]:
         where = f"channel '{name}'"
-        flat, saturated, missing = self._flat[i], self._saturated[i], self._missing[i]
-        lost = (flat.samples + saturated.samples + missing.samples) / max(1, self._n)
-        if lost >= LOST_REFUSED:
-            most = max(flat.samples, saturated.samples, missing.samples)
-            what = (
-                "flat (for 1 s or more it stands still or moves by less than 1 uV)"
-                if most == flat.samples
-                else "at its limit"
-                if most == saturated.samples
-                else "missing (NaN or infinite)"
-            )
-            tiny = most == flat.samples and 0 < self._still[i].largest <= QUIET
-            raise DataError(
-                f"{self.path}: {where} is {what} {lost:.0%} of the time; leave it out"
-                + (f", or, {OVERRIDE}" if tiny else "")
-            )
+        flat, saturated = self._flat[i], self._saturated[i]
         lines = (
             self._of_amplitude(self._amplitudes[i], where) if self._kinds[i] in _VOLTAGES else []
         )

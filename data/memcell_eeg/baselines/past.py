@@ -43,6 +43,7 @@ SMOOTHED = (10.0, 2)
 STRENGTH = 1e-3
 #: More features than these are samples of a signal, whose means say nothing.
 WIDEST = 300
+NAME = "regression on past means"
 #: Surest logit, so that one step alone does not outweigh a minute.
 SUREST = 20.0
 
@@ -80,7 +81,7 @@ def means(
 def regression(task: Task) -> Fitted:
     """Return the regression on past means."""
     describe, note = description(task)
-    return logistic("regression on past means", task, describe, (STRENGTH,), note)
+    return logistic(NAME, task, describe, (STRENGTH,), note)
 
 
 def averaged(task: Task, fitted: Fitted) -> Fitted:

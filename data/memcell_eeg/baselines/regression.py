@@ -32,8 +32,9 @@ PAST = 10
 MOST_ITERATIONS = 500
 #: Columns that the regression on past steps may have; with more features it looks back fewer steps.
 WIDEST = 1000
-#: Name of the regression whose penalty is chosen.
-CHOSEN = "this step alone, penalty chosen"
+#: Names of the regression on the step, and of that whose penalty is chosen.
+THIS_STEP = "this step alone"
+CHOSEN = f"{THIS_STEP}, penalty chosen"
 #: Inverse strengths of the L2 penalty that may be tried: scikit-learn's own, and stronger penalties.
 STRENGTHS = (1.0, 0.1, 0.01, 0.001, 0.0001)
 
@@ -120,7 +121,7 @@ def _losses(task: Task, describe: Describe, strengths: Sequence[float]) -> list[
 
 def this_step(task: Task) -> Fitted:
     """Return logistic regression on the features of the step."""
-    return logistic("this step alone", task, table.step_alone(task))
+    return logistic(THIS_STEP, task, table.step_alone(task))
 
 
 def chosen_penalty(task: Task, strength: float | None = None) -> Fitted:

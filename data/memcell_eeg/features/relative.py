@@ -50,6 +50,8 @@ class RelativePowers:
     def __init__(self, signal: SignalWindow, config: object = None) -> None:
         self.names = names(signal.channels)
         self.delay = signal.window / 2
+        #: Hz. Its features mean the same at every rate from this one on: the band-pass ends below half of it.
+        self.slowest = signal.high / 0.45
         self._rate = rate = signal.rate
         self._densities = BandDensities(rate, signal.width, BANDS)
 

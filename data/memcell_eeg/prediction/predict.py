@@ -19,7 +19,7 @@ from memcell.applications.prediction import Infer, PredictionRequest, Record
 from memcell.errors import DataError, DiskError, MemcellError
 from memcell.files.atomic import Growing, growing
 from memcell.interrupt import Interrupted
-from memcell_data.recording import Recording
+from memcell_data.recording import LostChannels, Recording
 from memcell_eeg.export import outputs
 from memcell_eeg.export.edf import StepProbabilities, export_edf
 from memcell_eeg.features.chunks import FeatureChunk
@@ -30,6 +30,7 @@ from memcell_eeg.prediction.model import DetectionModel
 from memcell_eeg.prediction.sources import RecordingFile, find_sources
 from memcell_eeg.scores.detector import EventDetector
 from memcell_eeg.signal.channels import otherwise_measured
+from memcell_eeg.signal.stand_in import living_on
 from memcell_eeg.task import EegTask
 
 #: What the person is told of an export with gaps.
@@ -120,16 +121,21 @@ class RecordingPredictor:
     def _run(self, item: RecordingFile, recording: Recording, infer: Infer) -> dict[str, Any]:
         model, out, name = self._model, self._out, item.name
         own = model.channels_of(recording)
+        names = [c.name for c in own]
         warnings = model.unit.messages(item.path, own)
         notes = []
         if isinstance(model.pipeline, Pipeline):
             notes += otherwise_measured(model.pipeline.channels, recording)
         probabilities = StepProbabilities() if "edf" in self._export else None
-        with growing(outputs.probability_path(out, name)) as file:
-            run = RecordingRun(model=model, file=file, probabilities=probabilities)
-            run.through(recording, infer, warnings)
-            # A sidecar that speaks of older results must not stand beside newer ones.
-            outputs.sidecar_path(out, name).unlink(missing_ok=True)
+        try:
+            run = self._through(item, recording, infer, warnings, probabilities)
+        except LostChannels as error:  # known only when all of it was read
+            recording, line = living_on(recording, own, error)
+            notes.append(line)
+            names = [name for name in names if name not in error.channels]
+            warnings = model.unit.messages(item.path, own)
+            probabilities = StepProbabilities() if "edf" in self._export else None
+            run = self._through(item, recording, infer, warnings, probabilities)
         events = run.detector.end()
         outputs.write_events(outputs.events_path(out, name), events, model.task.event)
         joined = outputs.joined_by_mne(recording.path)
@@ -140,13 +146,12 @@ class RecordingPredictor:
             "event_seconds": round(sum(e.duration for e in events), 3),
             "probability_max": run.highest,
             "hours": run.steps * model.pipeline.step / 3600,
-            "channels": ",".join(c.name for c in own),
+            "channels": ",".join(names),
             "rate": own[0].rate if own else "",
             "gaps": run.segments - 1,
             "warnings": "; ".join(warnings),
         }
         if probabilities is not None:
-            names = [c.name for c in own]
             try:
                 path = outputs.edf_path(out, name)
                 label = model.task.event
@@ -161,6 +166,22 @@ class RecordingPredictor:
         if notes:
             record["note"] = "; ".join(notes)
         return record
+
+    def _through(
+        self,
+        item: RecordingFile,
+        recording: Recording,
+        infer: Infer,
+        warnings: list[str],
+        probabilities: StepProbabilities | None,
+    ) -> RecordingRun:
+        """Write the probabilities of a whole recording and return its run."""
+        with growing(outputs.probability_path(self._out, item.name)) as file:
+            run = RecordingRun(model=self._model, file=file, probabilities=probabilities)
+            run.through(recording, infer, warnings)
+            # A sidecar that speaks of older results must not stand beside newer ones.
+            outputs.sidecar_path(self._out, item.name).unlink(missing_ok=True)
+        return run
 
 
 _NONE = np.empty((0, 0), dtype=np.float32)

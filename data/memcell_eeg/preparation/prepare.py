@@ -11,7 +11,7 @@ from memcell.errors import DataError
 from memcell.progress import Progress
 from memcell.sequences.time_series import TimeSeries
 from memcell.threads import one_thread
-from memcell_data.recording import Recording
+from memcell_data.recording import LostChannels, Recording
 from memcell_eeg.cache import FeatureCache
 from memcell_eeg.config import EegConfig
 from memcell_eeg.features.pipeline import Pipeline
@@ -19,6 +19,7 @@ from memcell_eeg.features.precomputed import PrecomputedFeatures
 from memcell_eeg.left_out import RECORDING, LeftOut
 from memcell_eeg.preparation.notes import few
 from memcell_eeg.signal.channels import locate, native_rate
+from memcell_eeg.signal.stand_in import living_on
 from memcell_eeg.splits.copies import copied_names, short_steps
 from memcell_eeg.targets.labels import LabelRules
 from memcell_eeg.targets.protocols import LabelProtocol
@@ -82,6 +83,7 @@ def make_sequences(
     progress: Progress,
     left_out: LeftOut,
     compare: bool = True,
+    stand_in: bool = False,
 ) -> PreparedData:
     """Return the sequences of all recordings.
 
@@ -92,6 +94,8 @@ def make_sequences(
         progress: Told of each that is done.
         left_out: Takes recordings that cannot be used.
         compare: Make what copies are found by; False where all recordings are on one side.
+        stand_in: Others stand in for channels that are lost (`memcell_eeg.signal.stand_in`), as in a
+            prediction; otherwise such a recording cannot be used.
 
     Raises:
         DataError: Nothing can be used, or something cannot and nothing may be left out; or no recording has a
@@ -113,7 +117,8 @@ def make_sequences(
         for recording in recordings:
             before = len(warnings)
             try:
-                sequence = _sequence(pipeline, cache, recording, rules, warnings.append)
+                make = _with_stand_ins if stand_in else _sequence
+                sequence = make(pipeline, cache, recording, rules, warnings.append)
                 if short is not None and sequence.labelled.any():
                     compared.append(cache_of_short.sequence(short, recording))
             except DataError as error:
@@ -166,6 +171,22 @@ def _sequence(
     if isinstance(pipeline, Pipeline):
         return cache.sequence(pipeline, recording, rules, warn)
     return pipeline.sequence(recording, rules, warn)
+
+
+def _with_stand_ins(
+    pipeline: Pipeline | PrecomputedFeatures,
+    cache: FeatureCache,
+    recording: Recording,
+    rules: LabelRules,
+    warn: Callable[[str], object],
+) -> TimeSeries:
+    try:
+        return _sequence(pipeline, cache, recording, rules, warn)
+    except LostChannels as error:
+        own = locate(pipeline.channels, recording)
+        living, line = living_on(recording, own, error)
+        warn(f"{recording.name}: {line}")
+        return _sequence(pipeline, cache, living, rules, warn)
 
 
 MOST_WARNINGS = 5

@@ -429,5 +429,11 @@ def _decisive(config: EegConfig) -> dict[str, Any]:
     """
     usual = type(config)()
     return to_mapping(
-        replace(config, cache=usual.cache, baselines=usual.baselines, strict=usual.strict)
+        replace(
+            config,
+            cache=usual.cache,
+            baselines=usual.baselines,
+            robustness=usual.robustness,
+            strict=usual.strict,
+        )
     )

@@ -53,7 +53,9 @@ def unseen(
     for reason in getattr(dataset, "refused", getattr(dataset, "problems", ())):
         left_out.add(None, RECORDING, reason)
     resolved = read_labels(recordings, config.protocol, task.protocols, left_out)
-    made = make_sequences(config, pipeline, resolved, progress, left_out, compare=False)
+    made = make_sequences(
+        config, pipeline, resolved, progress, left_out, compare=False, stand_in=True
+    )
     _check_people(facts, {s.subject for s in made.sequences})
     sequences = tuple(made.sequences)
     measured = []

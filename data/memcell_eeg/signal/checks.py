@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memcell.errors import DataError
+from memcell_data.recording import LostChannels
 
 
 class SignalCheck:
@@ -52,7 +53,8 @@ class SignalCheck:
         """Check the whole recording, after the last sample.
 
         Raises:
-            DataError: It is too short, or a channel is flat; names recording and channel.
+            DataError: It is too short; names the recording.
+            LostChannels: A channel is flat; names recording and channel.
         """
         seconds = self._n / self.rate
         if seconds < self.window:
@@ -60,12 +62,14 @@ class SignalCheck:
                 f"recording '{self.name}' has {seconds:.3g} s of signal, less than the window of "
                 f"{self.window:g} s; leave it out, or train with a shorter --window."
             )
-        for channel, low, high in zip(self.channels, self._low, self._high, strict=True):
-            if low == high:
-                raise DataError(
-                    f"recording '{self.name}': channel '{channel}' is flat ({low:g} uV throughout); "
-                    "choose other channels with --channels, or leave the recording out."
-                )
+        flat = self._low == self._high
+        if flat.any():
+            lost = [c for c, still in zip(self.channels, flat, strict=True) if still]
+            raise LostChannels(
+                f"recording '{self.name}': channel '{lost[0]}' is flat ({self._low[flat][0]:g} uV "
+                "throughout); choose other channels with --channels, or leave the recording out.",
+                lost,
+            )
 
 
 def check_features(

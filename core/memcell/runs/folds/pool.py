@@ -54,7 +54,7 @@ def pooled_row(app: Pooling, rows: Sequence[Row], predictions: Sequence[ModelPre
     return replace(
         rows[0],
         scores=app.pooled(predictions),
-        subjects=_scores_by_subject(app, predictions),
+        subjects=scores_by_subject(app, predictions),
         note=notes.pop() if len(notes) == 1 else "fitted anew in each fold",
         predictions=tuple(predictions),
     )
@@ -86,7 +86,7 @@ def seeds_tsv(
     return table([["seed", "name", *names], *lines])
 
 
-def _scores_by_subject(
+def scores_by_subject(
     app: Pooling, predictions: Sequence[ModelPredictions]
 ) -> dict[str, dict[str, float]]:
     """Return the scores of each subject, each part under its own decision."""

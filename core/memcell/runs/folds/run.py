@@ -38,6 +38,7 @@ from memcell.runs.folds.pool import pooled_rows, seeds_tsv
 from memcell.runs.folds.prepared import PreparedFolds, forget_folds, prepared_folds
 from memcell.runs.intervals_text import by_subject, of_differences, with_intervals
 from memcell.runs.reporting import try_report
+from memcell.runs.robustness import lines_of, write_table
 from memcell.runs.run import Concerns, describe, no_concerns, train, write_tables
 from memcell.runs.run_folder import FOLDS, RunFolder
 from memcell.runs.scoring import pooled_intervals, write_scores
@@ -267,6 +268,7 @@ def _pool(config: RunConfig, app: Folding, folds: list[FoldRuns], path: Path, sa
         seeds = [config.training.seed + k for k in range(repeats)]
         write_atomic(path / "seeds.tsv", seeds_tsv(app, paths, seeds, main))
     write_scores(path, rows, main, notes, app, task.protocol)
+    write_table(app, [below[0] for below in paths], path)
     made = differences(rows, main)
     say("")
     say(Lines(with_intervals(rows, shown, pooled_intervals(rows, app))))
@@ -285,6 +287,8 @@ def _pool(config: RunConfig, app: Folding, folds: list[FoldRuns], path: Path, sa
         say(f"note: {name}: not in every fold, so left out")
     for note in notes:
         say(f"note: {note}")
+    for line in lines_of(path, config.app):
+        say(line)
     return answer(rows, main)
 
 

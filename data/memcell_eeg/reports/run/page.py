@@ -12,6 +12,7 @@ from memcell_eeg.reports.run import figures, tables
 from memcell_eeg.reports.run.files import RunFiles
 from memcell_eeg.reports.run.phrasing import caveats, results
 from memcell_eeg.reports.run.recordings import places, strips
+from memcell_eeg.reports.run.robustness import robustness
 from memcell_eeg.scores.scores import MEANING
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
@@ -24,6 +25,7 @@ FILES = (
     ("confusion.tsv", "steps and events in counts"),
     ("pr.tsv", "precision and recall over thresholds"),
     ("calibration.tsv", "calibration"),
+    ("robustness.tsv", "scores under other conditions"),
     ("transitions.tsv", "errors around changes of the label"),
     ("delays.tsv", "onset delay of each detected event"),
     ("checks.tsv", "checks before training"),
@@ -53,6 +55,7 @@ def run_page(run: RunFiles) -> str:
         places=list(places(run)),
         strips=list(strips(run)),
         errors=_errors(run),
+        robustness=robustness(run),
         memory=_memory(run),
         staleness=list(figures.staleness(run)),
         recordings=tables.recording_table(run),

@@ -1,0 +1,374 @@
+"""A network under other conditions: the test recordings read again as another device would have them.
+
+::
+
+    RUN/robustness/predictions.npz   probabilities under each condition, and as recorded
+    RUN/robustness/about.json        the conditions, what was refused under them, the worst in a sentence; or
+                                     why it was not done
+    RUN/robustness.tsv               scores and differences
+
+A run of folds has the same, pooled over who was held out.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from memcell.applications.app import App, ModelPredictions, Pooling, Probabilities, Row, Task
+from memcell.applications.conditions import Condition, Disturbing, Peer
+from memcell.errors import MemcellError
+from memcell.escape import table
+from memcell.files.atomic import make_folder, write_atomic
+from memcell.files.reading import read_object, refusing
+from memcell.interrupt import Interrupted
+from memcell.progress import progress
+from memcell.runs.by_subject import ENOUGH, Mean, cell
+from memcell.runs.folds.pool import scores_by_subject
+from memcell.runs.predictions import read_predictions, write_predictions
+from memcell.runs.tables import laid_out, shown
+from memcell.sequences.time_series import TimeSeries
+from memcell.statistics.bootstrap import NONE, Interval
+
+FOLDER = "robustness"
+TABLE = "robustness.tsv"
+AS_RECORDED = "as recorded"
+#: A difference in a score that nobody minds.
+NOTHING = 0.0005
+
+#: Probabilities of sequences.
+Predict = Callable[[Sequence[TimeSeries]], Sequence[Probabilities]]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """One score of one model under one condition.
+
+    Args:
+        condition: Its name.
+        row: The model; of its scores none.
+        score: Name of the score.
+        value: Pooled; NaN where nothing could be scored.
+        interval: 95 % over people, as of every pooled score.
+        before: The same score as recorded, on the same recordings.
+        change: Differences of people, their mean with its interval.
+        refused: Why recordings are missing.
+    """
+
+    condition: str
+    row: Row
+    score: str
+    value: float
+    interval: Interval
+    before: float
+    change: Mean
+    refused: tuple[str, ...]
+
+    @property
+    def difference(self) -> float:
+        """The pooled score less that as recorded."""
+        return self.value - self.before
+
+
+def measure(
+    app: App,
+    task: Task,
+    own: Row,
+    rows: Sequence[Row],
+    predict: Predict,
+    path: Path,
+    wanted: bool = False,
+    stop: Callable[[], bool] = lambda: False,
+) -> list[Outcome]:
+    """Score a network under other conditions, and write what came of it into its folder.
+
+    Args:
+        app: The app; one that can change no recording has nothing done.
+        task: Its test sequences are scored.
+        own: The network's row, under the policy that it is used with.
+        rows: All of the table: the baseline that is held beside it is one of them.
+        predict: The network under that policy.
+        path: The run folder.
+        wanted: Whatever the app says of doing it of its own accord.
+        stop: Whether the person asked to stop.
+
+    Raises:
+        Interrupted: The person did.
+    """
+    if not (isinstance(app, Disturbing) and isinstance(app, Pooling)) or not task.test:
+        return []
+    why = "" if wanted else app.why_undisturbed(task)
+    conditions: Sequence[Condition] = ()
+    if not why:
+        try:
+            conditions = app.conditions(task)
+            made, refused = _predicted(app.peer(task, rows), task, conditions, own, predict, stop)
+        except MemcellError as error:  # what is trained and scored is not lost for it
+            if isinstance(error, Interrupted) or wanted:
+                raise
+            why, conditions = str(error), ()
+    make_folder(path / FOLDER)
+    if not conditions:
+        said = why or "nothing can happen to these recordings: they have no signal"
+        _write_about(path, said, {})
+        return []
+    write_predictions(path / FOLDER, made)
+    _write_about(path, "", refused)
+    return write_table(app, [path], path)
+
+
+def _predicted(
+    peer: Peer | None,
+    task: Task,
+    conditions: Sequence[Condition],
+    own: Row,
+    predict: Predict,
+    stop: Callable[[], bool],
+) -> tuple[list[Row], dict[str, tuple[str, ...]]]:
+    """Return a row for each model and condition, which is its note, and what was refused under each."""
+    models = [(own, predict)]
+    if peer is not None:
+        model = peer.model
+        models.append((peer.row, lambda sequences: [model(s) for s in sequences]))
+    made = []
+    for row, _ in models:
+        at = {s.name: (s, p) for part in row.predictions
+              for s, p in zip(part.sequences, part.probabilities, strict=True)}  # fmt: skip
+        there = [at[s.name] for s in task.test]
+        made.append(_row(row, AS_RECORDED, [s for s, _ in there], [p for _, p in there]))
+    refused = {}
+    with progress("robustness", len(conditions)) as shown_progress:
+        for condition in conditions:
+            if stop():
+                raise Interrupted("stopped while the network was scored under other conditions")
+            changed = condition.make()
+            refused[condition.name] = changed.refused
+            for row, predicted in models:
+                if changed.sequences:
+                    found = predicted(changed.sequences)
+                    made.append(_row(row, condition.name, changed.sequences, found))
+            shown_progress.advance(1, condition.name)
+    return made, refused
+
+
+def _row(
+    row: Row, condition: str, sequences: Sequence[TimeSeries], found: Sequence[Probabilities]
+) -> Row:
+    # sequences are kept by their names, and those of two conditions differ
+    named = tuple(dataclasses.replace(s, name=f"{condition}/{s.name}") for s in sequences)
+    part = ModelPredictions(
+        sequences=named, probabilities=tuple(found), decision=row.predictions[0].decision
+    )
+    return dataclasses.replace(row, note=condition, scores={}, subjects={}, predictions=(part,))
+
+
+def write_table(app: object, folders: Sequence[Path], path: Path) -> list[Outcome]:
+    """Write ``robustness.tsv`` of what `measure` has left in some folders, pooled.
+
+    Args:
+        app: Pools scores.
+        folders: Of a run, or of each of its folds; one that has nothing leaves all without.
+        path: Where the table goes.
+    """
+    if not (isinstance(app, Disturbing) and isinstance(app, Pooling)):
+        return []
+    abouts = [about(folder) for folder in folders]
+    if why := next((a["why"] for a in abouts if a["why"] or not a["conditions"]), None):
+        if folders != [path]:
+            make_folder(path / FOLDER)
+            _write_about(path, why, {})
+        return []
+    found: dict[tuple[str, str], list[Row]] = {}
+    for folder in folders:
+        for row in read_predictions(folder / FOLDER):
+            found.setdefault((row.note, row.name), []).append(row)
+    refused: dict[str, tuple[str, ...]] = {}
+    for each in abouts:
+        for name, lines in each["conditions"].items():
+            refused[name] = (*refused.get(name, ()), *lines)
+    outcomes = list(_outcomes(app, app.compared, found, refused))
+    make_folder(path / FOLDER)
+    write_atomic(path / TABLE, _tsv(outcomes))
+    _write_about(path, "", refused, in_words(outcomes))
+    return outcomes
+
+
+def _outcomes(
+    app: Pooling,
+    compared: Sequence[str],
+    found: Mapping[tuple[str, str], Sequence[Row]],
+    refused: Mapping[str, tuple[str, ...]],
+) -> Iterator[Outcome]:
+    models = {name: rows[0] for (_, name), rows in found.items()}
+    for condition in (AS_RECORDED, *refused):
+        for name, row in models.items():
+            parts = _parts(found.get((condition, name), ()))
+            there = {_own_name(s, condition) for p in parts for s in p.sequences}
+            before = _parts(found[AS_RECORDED, name], there)
+            now, then = (app.pooled(p) if p else {} for p in (parts, before))
+            each, each_then = scores_by_subject(app, parts), scores_by_subject(app, before)
+            between = app.intervals(parts) if len(each) >= ENOUGH else {}
+            for score in compared:
+                yield Outcome(
+                    condition=condition,
+                    row=row,
+                    score=score,
+                    value=float(now.get(score, math.nan)),
+                    interval=between.get(score, NONE),
+                    before=float(then.get(score, math.nan)),
+                    change=Mean.of(each[u][score] - each_then[u][score] for u in each),
+                    refused=refused.get(condition, ()),
+                )
+
+
+def _own_name(sequence: TimeSeries, condition: str) -> tuple[str, str]:
+    """Return a sequence's own name and subject, without the condition."""
+    return sequence.name.removeprefix(f"{condition}/"), sequence.subject
+
+
+def _parts(
+    rows: Sequence[Row], only: Container[tuple[str, str]] | None = None
+) -> tuple[ModelPredictions, ...]:
+    """Return the parts of rows, of some sequences only where these are given."""
+    parts = []
+    for part, condition in ((p, row.note) for row in rows for p in row.predictions):
+        kept = [
+            (s, p)
+            for s, p in zip(part.sequences, part.probabilities, strict=True)
+            if only is None or _own_name(s, condition) in only
+        ]
+        if kept:
+            sequences, probabilities = zip(*kept, strict=True)
+            parts.append(
+                ModelPredictions(
+                    sequences=sequences, probabilities=probabilities, decision=part.decision
+                )
+            )
+    return tuple(parts)
+
+
+def _tsv(outcomes: Sequence[Outcome]) -> str:
+    heads = (
+        "condition name kind score value low high as_recorded difference mean_difference mean_low mean_high "
+        "subjects refused"
+    )
+    lines = [heads.split()]
+    for o in outcomes:
+        values = [o.value, *o.interval, o.before, o.difference, o.change.value, *o.change.interval]
+        refused = "; ".join(o.refused) or "n/a"
+        lines.append(
+            [o.condition, o.row.name, o.row.kind, o.score, *map(cell, values), str(o.change.n), refused]
+        )  # fmt: skip
+    return table(lines)
+
+
+def worst(outcomes: Sequence[Outcome]) -> Outcome | None:
+    """Return the condition under which the network loses most in the main score; None without any."""
+    first = next((o for o in outcomes), None)
+    if first is None:
+        return None
+    mine = [
+        o
+        for o in outcomes
+        if o.row.kind == "network" and o.score == first.score and o.condition != AS_RECORDED
+    ]
+    known = [o for o in mine if math.isfinite(o.difference)]
+    return min(known, key=lambda o: o.difference, default=None)
+
+
+def as_text(outcomes: Sequence[Outcome]) -> str:
+    """Return the network under each condition as a table for a screen, with the baseline's main score."""
+    scores = list(dict.fromkeys(o.score for o in outcomes))[:2]
+    names = list(dict.fromkeys(o.condition for o in outcomes))
+    models = list(dict.fromkeys(o.row.name for o in outcomes))
+    at = {(o.condition, o.row.name, o.score): o for o in outcomes}
+    columns = []
+    for model in models:
+        for score in scores if model == models[0] else scores[:1]:
+            found = [at[name, model, score] for name in names]
+            head = score.replace("_", " ")
+            columns.append(
+                (
+                    head if model == models[0] else f"{head}, {model}",
+                    [shown(o.value) for o in found],
+                )
+            )
+            if model == models[0]:
+                columns.append(("differ- ence", [_signed(o) for o in found]))
+    everybody = at[AS_RECORDED, models[0], scores[0]].change.n
+    counts = [at[name, models[0], scores[0]] for name in names]
+    of = [
+        f" ({o.change.n} of {everybody} people)" if o.refused and o.change.n else "" for o in counts
+    ]
+    return laid_out([(name + more,) for name, more in zip(names, of, strict=True)], columns)
+
+
+def _signed(outcome: Outcome) -> str:
+    if outcome.condition == AS_RECORDED:
+        return ""
+    return "-" if math.isnan(outcome.difference) else f"{outcome.difference:+.3f}"
+
+
+def in_words(outcomes: Sequence[Outcome]) -> list[str]:
+    """Return the worst in a sentence; nothing without outcomes."""
+    lowest = worst(outcomes)
+    if lowest is None:
+        return []
+    name = lowest.score.replace("_", " ")
+    scored = {o.condition for o in outcomes if math.isfinite(o.value)} - {AS_RECORDED}
+    if lowest.difference > -NOTHING:
+        said = f"{name} is no lower under any of {len(scored)} conditions"
+    else:
+        said = (
+            f"of {len(scored)} conditions, {lowest.condition} costs most: {name} {shown(lowest.before)} as "
+            f"recorded, {shown(lowest.value)} then"
+        )
+    return [f"robustness: {said}; {TABLE} has all"]
+
+
+def lines_of(path: Path, app: str) -> list[str]:
+    """Return what a person is told of a run under other conditions, or how to have it told.
+
+    Args:
+        path: The run folder.
+        app: Name of its app.
+    """
+    if not (path / FOLDER / "about.json").is_file():
+        return []
+    said = about(path)
+    if said["why"]:
+        return [
+            f"robustness: not measured, {said['why']}: memcell evaluate {app} {path} --robustness"
+        ]
+    return list(said["lines"])
+
+
+def about(path: Path) -> dict[str, Any]:
+    """Return what a run folder says of its conditions.
+
+    Returns:
+        ``why`` there are none; ``conditions``, name to what was refused under it; ``lines`` for a person.
+
+    Raises:
+        RunFolderError: The file is damaged.
+    """
+    file = path / FOLDER / "about.json"
+    if not file.is_file():
+        return {"why": "a version did the run that could not", "conditions": {}, "lines": ()}
+    found = read_object(file)
+    with refusing(file):
+        conditions = {str(k): tuple(map(str, v)) for k, v in found["conditions"].items()}
+        lines = tuple(map(str, found["lines"]))
+        return {"why": str(found["why"]), "conditions": conditions, "lines": lines}
+
+
+def _write_about(
+    path: Path, why: str, refused: Mapping[str, Sequence[str]], lines: Sequence[str] = ()
+) -> None:
+    conditions = {name: list(reasons) for name, reasons in refused.items()}
+    said = {"why": why, "conditions": conditions, "lines": list(lines)}
+    write_atomic(path / FOLDER / "about.json", json.dumps(said, indent=1) + "\n")

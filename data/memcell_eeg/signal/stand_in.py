@@ -1,0 +1,155 @@
+"""What stands in for a channel that is lost while others of its kind live: the electrode on the other side.
+
+A dead electrode is no reason to leave a patient without a result where the model reads several. Its signal is
+replaced, before filters and features, by that of the channel at the mirrored site (O2 for O1, C3-M2 for
+C4-M1), or, where that is none of the model's channels or is lost too, by the mean of the living channels of
+its kind. No channel takes the place of one of another kind, and at most half of the channels may be lost.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memcell.errors import DataError
+from memcell_data.channels import Derivation
+from memcell_data.recording import Block, Channel, LostChannels, Recording, Signal
+
+_SITE = re.compile(r"^([a-z]+)(\d+)(h?)$")
+
+
+def mirrored(name: str) -> str:
+    """Return the electrode of a channel's name on the other side of the head; empty for the midline.
+
+    >>> mirrored("EEG O1-A2"), mirrored("Cz")
+    ('o2', '')
+    """
+    found = _SITE.match(Derivation.of(name).site)
+    if found is None:
+        return ""
+    number = int(found[2])
+    return f"{found[1]}{number + 1 if number % 2 else number - 1}{found[3]}"
+
+
+def sources(channels: Sequence[Channel], lost: Sequence[str]) -> dict[int, tuple[int, ...]]:
+    """Return, for each lost channel's place, the places of those whose mean stands in for it.
+
+    Args:
+        channels: Those of a model, as a recording has them.
+        lost: Names of them.
+
+    Raises:
+        DataError: Too many are lost, or the last of a kind is.
+    """
+    living = [i for i, c in enumerate(channels) if c.name not in lost]
+    if 2 * len(living) < len(channels):
+        raise DataError(
+            f"{len(channels) - len(living)} of its {len(channels)} channels are lost, and at most half may be"
+        )
+    found = {}
+    for i, channel in enumerate(channels):
+        if i in living:
+            continue
+        alike = [k for k in living if channels[k].kind == channel.kind]
+        if not alike:
+            raise DataError(
+                f"there is no other {channel.kind.upper()} to stand in for {channel.name}"
+            )
+        other = mirrored(channel.name)
+        same = [k for k in alike if other and Derivation.of(channels[k].name).site == other]
+        found[i] = tuple(same[:1] or alike)
+    return found
+
+
+def living_on(
+    recording: Recording, channels: Sequence[Channel], error: LostChannels
+) -> tuple[Recording, str]:
+    """Return a recording of which channels were found lost with others in their place, and a line on it.
+
+    Args:
+        recording: The recording.
+        channels: Those that are read of it.
+        error: What was raised.
+
+    Raises:
+        DataError: Nothing can stand in for them; the error with the reason.
+    """
+    try:
+        line = in_words(channels, error.channels)
+    except DataError as reason:
+        if len(channels) == 1:
+            raise error from None
+        raise DataError(f"{error}; {reason}") from None
+    return standing_in(recording, channels, error.channels), line
+
+
+def standing_in(
+    recording: Recording, channels: Sequence[Channel], lost: Sequence[str]
+) -> Recording:
+    """Return a recording whose lost channels have the signal of others.
+
+    Args:
+        recording: The recording.
+        channels: Those that will be read of it.
+        lost: Names of those of them that have no signal.
+
+    Raises:
+        DataError: As `sources`.
+    """
+    found = sources(channels, lost)
+    by = {channels[i].name: [channels[k].name for k in places] for i, places in found.items()}
+    # what is kept of the features must not be taken for that of the recording as it is
+    without = f" without {', '.join(sorted(lost))}"
+    fingerprint = recording.fingerprint and recording.fingerprint + without
+    return replace(recording, read=_StandingIn(recording, by), fingerprint=fingerprint)
+
+
+def in_words(channels: Sequence[Channel], lost: Sequence[str]) -> str:
+    """Return what stands in for lost channels, for a person to read."""
+    found = sources(channels, lost)
+    parts = [
+        f"{channels[i].name} is lost, and "
+        + (channels[by[0]].name if len(by) == 1 else f"the mean of {len(by)} other channels")
+        + " stands in for it"
+        for i, by in found.items()
+    ]
+    return "; ".join(parts)
+
+
+@dataclass(frozen=True)
+class _StandingIn:
+    """Reads a recording without its lost channels, and gives their rows to others."""
+
+    recording: Recording
+    by: dict[str, list[str]]
+
+    def blocks(
+        self, names: Sequence[str], seconds: float, warn: Callable[[str], object]
+    ) -> Iterator[Block]:
+        """Yield channels as `Recording.blocks` says."""
+        living = self._living(names)
+        for block in self.recording.blocks(living, seconds, warn):
+            yield replace(block, values=self._filled(names, living, block.values))
+
+    def __call__(self, names: Sequence[str]) -> Signal:
+        """Return channels as `Recording.read` says."""
+        living = self._living(names)
+        signal = self.recording.read(living)
+        values = self._filled(names, living, signal.values)
+        return replace(signal, values=values, channels=tuple(names))
+
+    def _living(self, names: Sequence[str]) -> list[str]:
+        wanted = [by for name in names for by in self.by.get(name, (name,))]
+        return list(dict.fromkeys(wanted))
+
+    def _filled(
+        self, names: Sequence[str], living: Sequence[str], values: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        rows = {name: i for i, name in enumerate(living)}
+        return np.stack(
+            [values[[rows[by] for by in self.by.get(name, (name,))]].mean(axis=0) for name in names]
+        )
