@@ -155,11 +155,25 @@ def test_other_channels_than_the_model_has_are_named(edf, facts, predicted, tmp_
     assert "trained on the channels O1, Fz" in record["reason"]
 
 
-def test_a_lower_rate_than_the_models_is_named(edf, facts, predicted, tmp_path) -> None:
-    faster = {**facts, "pipeline": {**facts["pipeline"], "rate": 400.0}}
+@pytest.mark.parametrize(
+    ("settings", "needed"), [({"features": ["bandpower"]}, "400 Hz"), ({"high": 72.0}, "160 Hz")]
+)
+def test_a_lower_rate_than_the_models_is_named(
+    edf, facts, predicted, tmp_path, settings, needed
+) -> None:
+    faster = {**facts, "pipeline": {**facts["pipeline"], "rate": 400.0, **settings}}
     (record,) = predicted([edf[1] / "sim01.edf"], faster, tmp_path)
     assert "128 Hz" in record["reason"]
-    assert "400 Hz" in record["reason"]
+    assert needed in record["reason"]
+
+
+def test_relative_powers_are_made_at_a_lower_rate_where_it_holds_them(
+    edf, facts, predicted, tmp_path
+) -> None:
+    faster = {**facts, "pipeline": {**facts["pipeline"], "rate": 400.0}}
+    (record,) = predicted([edf[1] / "sim01.edf"], faster, tmp_path)
+    assert record["status"] == "done"
+    assert "its features are made at 128 Hz" in record["warnings"]
 
 
 def test_another_models_folder_is_refused(edf, facts, predicted, tmp_path) -> None:

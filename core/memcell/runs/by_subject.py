@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from memcell.applications.app import ModelPredictions, Row
+from memcell.applications.app import ModelPredictions, Pooling, Row
 from memcell.escape import table
 from memcell.runs.tables import score_names
 from memcell.statistics.bootstrap import NONE, Interval, interval
@@ -73,6 +73,26 @@ def score_of(row: Row, subject: str, name: str) -> float:
 def mean_of(row: Row, name: str) -> Mean:
     """Return a score's mean over a row's subjects."""
     return Mean.of(score_of(row, subject, name) for subject in row.subjects)
+
+
+def mean_of_recordings(app: Pooling, row: Row, name: str) -> Mean:
+    """Return a score's mean over the recordings that a row's predictions are of, each scored by itself."""
+    names = dict.fromkeys((s.subject, s.name) for part in row.predictions for s in part.sequences)
+    return Mean.of(app.pooled(_only(row.predictions, one))[name] for one in names)
+
+
+def _only(
+    predictions: Sequence[ModelPredictions], recording: tuple[str, str]
+) -> list[ModelPredictions]:
+    """Return what is said of one recording, each part under its own decision."""
+    parts = []
+    for part in predictions:
+        pairs = zip(part.sequences, part.probabilities, strict=True)
+        kept = [(s, p) for s, p in pairs if (s.subject, s.name) == recording]
+        if kept:
+            sequences, probabilities = zip(*kept, strict=True)
+            parts.append(replace(part, sequences=sequences, probabilities=probabilities))
+    return parts
 
 
 def differences(rows: Sequence[Row], first: str) -> list[SubjectDifferences]:

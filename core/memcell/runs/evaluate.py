@@ -20,7 +20,7 @@ from memcell.network.network import Network
 from memcell.plugins import Registry
 from memcell.progress import progress
 from memcell.reports.numbers import counted
-from memcell.runs.intervals_text import by_subject, with_intervals
+from memcell.runs.intervals_text import beside_recordings, by_subject, with_intervals
 from memcell.runs.model import ModelFacts, load_model
 from memcell.runs.robustness import as_text as robustness_text
 from memcell.runs.robustness import in_words, measure
@@ -113,6 +113,8 @@ def evaluate_on(
     shown_people = ", ".join(people[:8]) + (", ..." if len(people) > 8 else "")
     say(f"{name or path}, on {counted(len(people), 'subject')}: {shown_people}")
     say(Lines(as_text(rows, task.main_score, task.shown_scores)))
+    for line in beside_recordings(rows[0], task.shown_scores, built):
+        say(line)
     between = pooled_intervals(rows, built)
     if between:
         say(f"95 % intervals over {len(people)} subjects")
@@ -201,6 +203,8 @@ def evaluate(
     write_atomic(folder.path / name, as_tsv(rows, task.main_score))
     write_tables(folder.path, task.tables, before="evaluation-")
     say(Lines(as_text(rows, task.main_score, task.shown_scores)))
+    for line in beside_recordings(rows[0], task.shown_scores, built):
+        say(line)
     for note in task.notes:
         say(f"note: {note}")
     for row in rows:

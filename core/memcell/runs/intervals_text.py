@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from memcell.applications.app import Row
+from memcell.applications.app import Pooling, Row
 from memcell.escape import line
-from memcell.runs.by_subject import SubjectDifferences, mean_of
+from memcell.runs.by_subject import SubjectDifferences, mean_of, mean_of_recordings
 from memcell.runs.tables import aligned, laid_out, networks_first, shown
 from memcell.statistics.bootstrap import NONE, Interval
 
@@ -44,6 +44,33 @@ def by_subject(rows: Sequence[Row], name: str) -> str:
     means = [mean_of(row, name) for row in rows]
     columns.append(("mean", [between(mean.value, mean.interval) for mean in means]))
     return f"{name.replace('_', ' ')}, by subject\n{aligned(rows, columns)}"
+
+
+def beside_recordings(row: Row, scores: Sequence[str], app: object) -> list[str]:
+    """Return a row's scores, all steps together and below them their mean over recordings.
+
+    Nothing of fewer than two recordings, or where the app cannot score one by itself.
+
+    Args:
+        row: With predictions.
+        scores: Their names; the first two are told.
+        app: Scores them.
+    """
+    recordings = {(s.subject, s.name) for part in row.predictions for s in part.sequences}
+    if not isinstance(app, Pooling) or len(recordings) < 2:
+        return []
+    pooled, each = [], []
+    for name in scores[:2]:
+        words = name.replace("_", " ")
+        mean = mean_of_recordings(app, row, name)
+        few = f" (of {mean.n})" if mean.n < len(recordings) else ""
+        pooled.append(f"{words} {shown(row.scores.get(name, math.nan))}")
+        each.append(f"{words} {shown(mean.value)}{few}")
+    head = f"mean of {len(recordings)} recordings:"
+    return [
+        f"{'all steps together:':<{len(head)}} {', '.join(pooled)}",
+        f"{head} {', '.join(each)}",
+    ]
 
 
 def of_differences(made: Sequence[SubjectDifferences], name: str) -> str:

@@ -19,7 +19,7 @@ from memcell.progress import SILENT, progress
 from memcell.reports.numbers import counted
 from memcell.runs.answer import answer
 from memcell.runs.compatibility import check
-from memcell.runs.intervals_text import with_intervals
+from memcell.runs.intervals_text import beside_recordings, with_intervals
 from memcell.runs.reporting import try_report
 from memcell.runs.robustness import lines_of, measure
 from memcell.runs.run_folder import RunFolder
@@ -130,7 +130,10 @@ def train(
         say(f"95 % intervals over {len(rows[0].subjects)} test subjects")
         say(Lines(with_intervals(rows, task.shown_scores, between)))
     say("")
-    for line in lines_of(path, config.app):
+    for line in (
+        *beside_recordings(rows[0], task.shown_scores, app),
+        *lines_of(path, config.app),
+    ):
         say(line)
     if isinstance(app, Picturing):
         say(f"picture: {path / 'timeline.png'}")

@@ -15,12 +15,11 @@ from memcell.applications.app import ModelPredictions, Row
 from memcell.escape import table
 from memcell.runs.by_subject import cell
 from memcell.sequences.time_series import TimeSeries
+from memcell_eeg.scores.by_recording import ALL, by_recording
 from memcell_eeg.scores.curves import precision_recall, reliability
 from memcell_eeg.scores.events import EventRules, count_events
 from memcell_eeg.scores.scores import DecidedSteps
 from memcell_eeg.scores.transition_errors import transition_errors
-
-ALL = "all"
 
 Line = Sequence[str | float]
 
@@ -45,6 +44,28 @@ def tables(rows: Sequence[Row], rules: EventRules) -> Mapping[str, str]:
             lambda row: [
                 [b.low, b.high, b.count, b.predicted, b.observed]
                 for b in reliability(DecidedSteps.of(row.predictions))
+            ],
+        ),
+        "recordings.tsv": _table(
+            "recording subject steps observed mean_probability brier prior_brier skill ece "
+            "balanced_accuracy kappa auc_roc",
+            rows,
+            lambda row: [
+                [
+                    r.recording,
+                    r.subject or "n/a",
+                    r.steps,
+                    r.observed,
+                    r.mean_probability,
+                    r.brier,
+                    r.prior_brier,
+                    r.skill,
+                    r.ece,
+                    r.balanced_accuracy,
+                    r.kappa,
+                    r.auc_roc,
+                ]
+                for r in by_recording(row.predictions)
             ],
         ),
         "pr.tsv": _table(

@@ -36,7 +36,12 @@ from memcell.runs.compatibility import check
 from memcell.runs.folds.one_fold import FoldTask, do_fold, finished, folder_name
 from memcell.runs.folds.pool import pooled_rows, seeds_tsv
 from memcell.runs.folds.prepared import PreparedFolds, forget_folds, prepared_folds
-from memcell.runs.intervals_text import by_subject, of_differences, with_intervals
+from memcell.runs.intervals_text import (
+    beside_recordings,
+    by_subject,
+    of_differences,
+    with_intervals,
+)
 from memcell.runs.reporting import try_report
 from memcell.runs.robustness import lines_of, write_table
 from memcell.runs.run import Concerns, describe, no_concerns, train, write_tables
@@ -287,7 +292,7 @@ def _pool(config: RunConfig, app: Folding, folds: list[FoldRuns], path: Path, sa
         say(f"note: {name}: not in every fold, so left out")
     for note in notes:
         say(f"note: {note}")
-    for line in lines_of(path, config.app):
+    for line in (*beside_recordings(rows[0], shown, app), *lines_of(path, config.app)):
         say(line)
     return answer(rows, main)
 

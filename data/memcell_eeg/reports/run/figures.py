@@ -14,6 +14,7 @@ from memcell.reports.palette import dash, series
 from memcell.reports.parts import Figure, Legend, Panels, Paragraph, Part
 from memcell_eeg.reports.phrasing import capital, name_of
 from memcell_eeg.reports.reading import value
+from memcell_eeg.reports.run.by_recording import against_prior
 from memcell_eeg.reports.run.files import Learning, RunFiles, ScoreRow
 from memcell_eeg.reports.run.phrasing import handling, short
 
@@ -136,8 +137,9 @@ def calibration(run: RunFiles) -> Iterator[Figure]:
             )  # fmt: skip
             fewest = min(value(r, "count") for r in found)
             facts.append(
-                f"memory {handling(row)}: expected calibration error {number(row.get('ece'))}, Brier score "
-                f"{number(row.get('brier'))}, at least {count(fewest)} steps per point"
+                f"memory {handling(row)}: expected calibration error {number(row.get('ece'))}, Brier "
+                f"score {number(row.get('brier'))}{against_prior(run, row)}, at least "
+                f"{count(fewest)} steps per point"
             )
     if lines:
         words = f"{'; '.join(facts)}."

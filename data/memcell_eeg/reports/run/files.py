@@ -155,7 +155,8 @@ class RunFiles:
 
 
 TABLES = ("scores", "subjects", "intervals", "differences", "confusion", "calibration", "pr",
-          "operating", "transitions", "delays", "features", "checks", "robustness")  # fmt: skip
+          "operating", "transitions", "delays", "features", "checks", "robustness",
+          "recordings")  # fmt: skip
 
 
 def read_run(folder: Path, task: EegTask) -> RunFiles:

@@ -9,6 +9,7 @@ from memcell.reports.page import render
 from memcell.reports.parts import Code, Figure, Folded, Panels, Part, links
 from memcell_eeg.reports.phrasing import capital, name_of, sentence
 from memcell_eeg.reports.run import figures, tables
+from memcell_eeg.reports.run.by_recording import recording_scores
 from memcell_eeg.reports.run.files import RunFiles
 from memcell_eeg.reports.run.phrasing import caveats, results
 from memcell_eeg.reports.run.recordings import places, strips
@@ -25,6 +26,7 @@ FILES = (
     ("confusion.tsv", "steps and events in counts"),
     ("pr.tsv", "precision and recall over thresholds"),
     ("calibration.tsv", "calibration"),
+    ("recordings.tsv", "scores and calibration of each recording"),
     ("robustness.tsv", "scores under other conditions"),
     ("transitions.tsv", "errors around changes of the label"),
     ("delays.tsv", "onset delay of each detected event"),
@@ -83,6 +85,7 @@ def _scores(run: RunFiles) -> list[Part]:
         tables.score_table(run),
         *([notes] if notes is not None else []),
         *tables.subject_table(run),
+        *recording_scores(run),
         Folded("Every score of the networks", [tables.all_scores(run)]),
     ]
 

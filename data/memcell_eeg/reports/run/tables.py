@@ -10,6 +10,7 @@ from memcell.reports.numbers import count, length, number, percent
 from memcell.reports.parts import Listing, Paragraph, Table, strong, text, with_interval
 from memcell_eeg.reports.phrasing import digits_of, name_of, score_text
 from memcell_eeg.reports.reading import as_float, read_json, value
+from memcell_eeg.reports.run.by_recording import PER_RECORDING, mean_of_recordings
 from memcell_eeg.reports.run.files import RunFiles, ScoreRow
 from memcell_eeg.reports.run.phrasing import confusion_of, short
 from memcell_eeg.scores.scores import MEANING, SHOWN
@@ -115,18 +116,25 @@ def score_table(run: RunFiles) -> Table:
     """Return networks and baselines with the most important scores."""
     names = list(dict.fromkeys([run.main_score, *SHOWN, "event_sensitivity", "event_precision"]))
     names = [n for n in names if any(not math.isnan(r.get(n)) for r in run.rows)] or names[:1]
+    each = [n for n in PER_RECORDING if run.table("recordings")]
     rows = [
         [
             strong(short(row)) if row is run.own else short(row),
             _kind(row),
             *(_with_interval(row, n) for n in names),
+            *(number(mean_of_recordings(run, row, n)) for n in each),
         ]
         for row in run.rows
     ]  # fmt: skip
     many = " with 95 % CI over subjects" if any(r.intervals for r in run.rows) else ""
     return Table(
-        f"Scores on the test recordings{many}",
-        ["model", "kind", *map(name_of, names)],
+        f"Scores on the test recordings, all steps together{many}",
+        [
+            "model",
+            "kind",
+            *map(name_of, names),
+            *(f"{name_of(n)}, mean of recordings" for n in each),
+        ],
         rows,
         2,
         run.source("scores.tsv"),
