@@ -15,13 +15,13 @@ from memcell.files.reading import read_object, refusing
 from memcell.inference.inference import probabilities
 from memcell.plugins import Registry
 from memcell.progress import progress
-from memcell.runs.evaluate import check_same_people, open_run
+from memcell.runs.evaluate import check_same_people
 from memcell.runs.folds.prepared import forget_folds, prepared_folds
 from memcell.runs.model import load_model
 from memcell.runs.predictions import read_predictions
 from memcell.runs.reporting import try_report
 from memcell.runs.robustness import Outcome, as_text, lines_of, measure, write_table
-from memcell.runs.run_folder import RunFolder, resolve_stored
+from memcell.runs.run_folder import RunFolder, open_run, resolve_stored
 from memcell.runs.setup import Say, build_app, inference_device
 from memcell.settings.run_config import RunConfig
 

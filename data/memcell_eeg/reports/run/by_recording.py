@@ -61,8 +61,9 @@ def recording_scores(run: RunFiles) -> Iterator[Part]:
     yield Table(
         f"Each test recording, and all together: {short(run.own)}{more}. The prior says the share of all "
         "tested steps everywhere; skill is how much smaller the Brier score is than the prior's",
-        ["recording", "subject", "labelled steps", "observed positive", "mean probability", "Brier score",
-         "prior's Brier score", "skill", "calibration error", "balanced accuracy", "kappa", "ROC AUC"],
+        ["test recording", "subject", "labelled steps", "observed positive", "mean probability",
+         "Brier score", "prior's Brier score", "skill", "calibration error", "balanced accuracy", "kappa",
+         "ROC AUC"],
         rows,
         2,
         run.source("recordings.tsv"),
