@@ -6,7 +6,7 @@ import pytest
 
 from memcell.cli.main import _plugin_of, run
 from memcell.cli.plugins import _by_reason
-from memcell.plugins import Registry
+from memcell.plugins import Registry, default_registry
 from memcell.plugins.loader import LOAD_PLUGINS, Loaded
 from memcell.plugins.specs import CellSpec
 from memcell.testing.failure import Finding
@@ -63,3 +63,11 @@ def test_an_error_is_said_to_be_of_the_plugin_whose_line_raised_it(monkeypatch):
     with pytest.raises(ZeroDivisionError) as raised:
         divmod(1, 0)
     assert _plugin_of(raised.value) == ""
+
+
+def test_the_list_of_plugins_fits_a_screen_and_names_every_plugin(capfd):
+    assert run(["plugins"]) == 0
+    lines = capfd.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    names = {line.split()[0] for line in lines if line.startswith("  ") and line[2] != " "}
+    assert names == {entry.spec.name for entry in default_registry().entries()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 from memcell.runs.tuning.choice import (
     LossCurve,
@@ -23,24 +24,56 @@ def curve(*losses, people=1, updates=None) -> LossCurve:
     )
 
 
-def test_shares_add_up_to_the_class_balanced_loss() -> None:
-    y = [np.array([0, 0, 0, 1, -1]), np.array([1, 0, 1, 1])]
-    p = [np.array([0.2, 0.3, 0.6, 0.7, 0.99]), np.array([0.9, 0.2, 0.4, 0.8])]
-    sequences = [
-        TimeSeries(name=f"r{k}", subject=f"s{k}", features=np.zeros((len(t), 1)), targets=t)
-        for k, t in enumerate(y)
+def series(*targets) -> list[TimeSeries]:
+    return [
+        TimeSeries(
+            name=f"r{k}", subject=f"s{k}", features=np.zeros((len(t), 1)), targets=np.array(t)
+        )
+        for k, t in enumerate(targets)
     ]
-    people, shares = shares_of(sequences, [np.stack([1 - q, q], axis=1) for q in p])
-    negative = -np.log(1 - np.array([0.2, 0.3, 0.6, 0.2])).mean()
-    positive = -np.log([0.7, 0.9, 0.4, 0.8]).mean()
-    assert people == ("s0", "s1")
-    assert shares.sum() == pytest.approx((negative + positive) / 2)
+
+
+def both(p) -> np.ndarray:
+    return np.stack([1 - np.array(p), np.array(p)], axis=1)
+
+
+def test_shares_add_up_to_the_class_balanced_loss_after_platt_scaling() -> None:
+    rng = np.random.default_rng(0)
+    y = [rng.integers(0, 2, n) for n in (300, 200, 100)]
+    y[0][:50] = -1  # no label
+    z = [2 * t - 1 + rng.normal(0, 2, len(t)) for t in y]
+    people, shares = shares_of(series(*y), [both(1 / (1 + np.exp(-v / 3 - 0.7))) for v in z])
+    known = np.concatenate(y) >= 0
+    truth, logit = np.concatenate(y)[known], np.concatenate(z)[known]
+    weights = np.where(truth == 1, 1 / truth.sum(), 1 / (len(truth) - truth.sum())) / 2
+    fitted = LogisticRegression(C=np.inf, tol=1e-10).fit(logit[:, None], truth, weights * 1e4)
+    p = fitted.predict_proba(logit[:, None])[np.arange(len(truth)), truth]
+    assert people == ("s0", "s1", "s2")
+    assert shares.sum() == pytest.approx(-(weights * np.log(p)).sum(), rel=1e-5)
+
+
+def test_being_surer_of_the_same_is_no_better() -> None:
+    rng = np.random.default_rng(1)
+    y = rng.integers(0, 2, 400)
+    z = y + rng.normal(0, 1, 400)
+    one, other = (
+        shares_of(series(y), [both(1 / (1 + np.exp(-a * z)))])[1].sum() for a in (0.2, 2.0)
+    )
+    assert one == pytest.approx(other, rel=1e-4)
+
+
+def test_ranking_the_wrong_way_round_is_worth_a_constant() -> None:
+    y = np.array([0, 0, 1, 1] * 20)
+    p = np.where(y == 1, 0.2, 0.7)
+    assert shares_of(series(y), [both(p)])[1].sum() == pytest.approx(np.log(2))
 
 
 def test_a_class_that_nobody_has_weighs_nothing() -> None:
-    s = TimeSeries(name="r", subject="s", features=np.zeros((2, 1)), targets=np.array([0, 0]))
-    _, shares = shares_of([s], [np.array([[0.5, 0.5], [0.25, 0.75]])])
+    _, shares = shares_of(series([0, 0]), [np.array([[0.5, 0.5], [0.25, 0.75]])])
     assert shares.sum() == pytest.approx(-np.log([0.5, 0.25]).mean())
+    p = np.array([[0.6, 0.3, 0.1], [0.2, 0.7, 0.1]] * 5)
+    _, shares = shares_of(series([0, 1] * 5), [p])
+    assert shares.sum() < 0.01  # told apart exactly, whatever the third class is given
 
 
 def test_with_few_people_the_smallest_loss_is_chosen() -> None:
@@ -65,7 +98,7 @@ def test_the_earlier_candidate_wins_a_tie() -> None:
 
 
 def test_a_candidate_ends_when_it_is_long_past_its_best() -> None:
-    looks = (0, 4, 8, 16, 32)
+    looks = (0, 8, 16, 32, 64)
     assert not is_past_its_best(curve(0.7, 0.6, 0.5, 0.4, 0.3, updates=looks))
     assert is_past_its_best(curve(0.7, 0.4, 0.5, 0.6, 0.9, updates=looks))
     assert not is_past_its_best(curve(0.7, 0.4, 0.5, 0.6, updates=looks[:4]))

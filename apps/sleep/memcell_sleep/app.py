@@ -44,7 +44,7 @@ def with_hypnograms(dataset: DataSet) -> DataSet:
     if getattr(options, "positive", None) != () or options.negative != ():
         return dataset
     background = "" if options.background == WAKE else options.background
-    told: Any = copy(dataset)
-    told.config = replace(options, positive=SLEEP, negative=(WAKE,), background=background)
-    made: DataSet = told
+    relabelled: Any = copy(dataset)
+    relabelled.config = replace(options, positive=SLEEP, negative=(WAKE,), background=background)
+    made: DataSet = relabelled
     return made

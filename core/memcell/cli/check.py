@@ -94,10 +94,10 @@ def check(
     exist or holds no recording.
     """
     wanted = tuple(word.strip() for word in channels.split(",") if word.strip())
-    told = {name: word for name, word in (("unit", unit), ("labels", labels)) if word}
+    typed = {name: word for name, word in (("unit", unit), ("labels", labels)) if word}
     # As JSON the output is for a program, and no library may print into it.
     with own_output() if as_json else nullcontext(sys.stdout) as output:
-        counted, rows, together = _checked(paths, samples, wanted, told, as_json, output)
+        counted, rows, together = _checked(paths, samples, wanted, typed, as_json, output)
     if out:
         write_atomic(Path(out), table(rows))
     for text in together:
@@ -113,7 +113,7 @@ def _checked(
     paths: tuple[str, ...],
     samples: bool,
     wanted: tuple[str, ...],
-    told: dict[str, str],
+    typed: dict[str, str],
     as_json: bool,
     output: IO[str],
 ) -> tuple[Counter[str], list[Sequence[str]], list[str]]:
@@ -131,12 +131,12 @@ def _checked(
     reports: dict[int, list[FileReport]] = {}
     rows: list[Sequence[str]] = [COLUMNS]
     with progress("checking", len(todo)) as shown:
-        for report in _reports(todo, samples, wanted, told):
+        for report in _reports(todo, samples, wanted, typed):
             counted[report.status] += 1
             reports.setdefault(id(todo[report.path]), []).append(report)
             rows.append(_row(report))
-            told_lines = [json.dumps(report.facts())] if as_json else map(line, _block(report))
-            click.echo("\n".join(told_lines), file=output)
+            texts = [json.dumps(report.facts())] if as_json else map(line, _block(report))
+            click.echo("\n".join(texts), file=output)
             shown.advance(1, report.path.name)
     checkers = {id(c): c for c in todo.values()}
     together = [line for k, own in reports.items() for line in _together(checkers[k], own)]
@@ -152,18 +152,18 @@ def _together(checker: Checker, reports: Sequence[FileReport]) -> list[str]:
     except Exception as error:
         # as for one file: what was said of each stands
         return [f"held against each other: the checker itself failed with {type(error).__name__}"]
-    told = [f for f in found if f.severity != "nothing"]
-    if not told:
+    typed = [f for f in found if f.severity != "nothing"]
+    if not typed:
         return ["held against each other: nothing found"] if found else []
-    return ["held against each other:", *(f"    - {f.severity}: {f}" for f in told)]
+    return ["held against each other:", *(f"    - {f.severity}: {f}" for f in typed)]
 
 
 def _reports(
-    todo: dict[Path, Checker], samples: bool, channels: tuple[str, ...], told: dict[str, str]
+    todo: dict[Path, Checker], samples: bool, channels: tuple[str, ...], typed: dict[str, str]
 ) -> Iterator[FileReport]:
     for path, checker in todo.items():
         try:
-            yield checker.check(path, samples=samples, channels=channels, **told)
+            yield checker.check(path, samples=samples, channels=channels, **typed)
         except MemcellError as error:
             yield FileReport(path=path, refused=str(error))
         except Exception as error:

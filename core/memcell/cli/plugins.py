@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable
+import textwrap
+from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
+from itertools import groupby, zip_longest
 from typing import IO, TYPE_CHECKING, Any
 
 import click
@@ -15,7 +17,7 @@ from memcell.cli.terminal import echo
 from memcell.errors import MemcellError, UsageError, unknown
 from memcell.escape import Lines
 from memcell.plugins import Entry, Registry, default_registry
-from memcell.plugins.loader import Selection
+from memcell.plugins.loader import OWN_DISTRIBUTION, Selection
 from memcell.plugins.options import fields_of
 from memcell.plugins.specs import KINDS
 from memcell.progress import progress
@@ -61,6 +63,11 @@ def plugins(
     with own_output() if as_json else nullcontext(sys.stdout) as output:
         return _plugins(name, kind, as_json, check, _expected(expect, check), markdown, output)
 
+
+#: Columns of a screen.
+COLUMNS = 80
+#: Kind of what could not be loaded.
+NOT_LOADED = "-"
 
 #: ``(kind, name)`` to check to the reason why it fails.
 Expected = dict[tuple[str, str], dict[str, str]]
@@ -127,8 +134,10 @@ def _plugins(
         for entry in chosen:
             _show(entry)
     else:
-        _print(rows, check)
-        if not check:
+        if check:
+            _print_checks(rows)
+        else:
+            _print_list(rows)
             echo("note: nothing was imported; 'memcell plugins --check' tries each of them")
         if selection := str(Selection.of_environment()):
             echo(f"note: {selection}")
@@ -208,7 +217,7 @@ def _way(entry: Entry) -> str:
 def _failures(registry: Registry) -> list[dict[str, Any]]:
     return [
         {
-            "kind": "-",
+            "kind": NOT_LOADED,
             "name": failure.plugin,
             "distribution": failure.distribution,
             "version": failure.version,
@@ -220,11 +229,22 @@ def _failures(registry: Registry) -> list[dict[str, Any]]:
     ]
 
 
-def _print(rows: list[dict[str, Any]], check: bool) -> None:
-    columns = ["kind", "name", "distribution", "version", "status"]
-    if check:
-        columns.insert(4, "checks")
-    columns.append("runs" if check else "summary")
+def _print_list(rows: list[dict[str, Any]]) -> None:
+    """Print the plugins of each kind under its name, and what is wrong with any."""
+    width = max((len(row["name"]) for row in rows), default=0) + 2
+    for kind, group in groupby(rows, key=lambda row: row["kind"]):
+        echo("not loaded" if kind == NOT_LOADED else kind)
+        for row in group:
+            status = "" if row["status"] == "ok" else row["status"]
+            text = " ".join(x for x in (status or row["summary"], _origin(row)) if x)
+            lines = textwrap.wrap(text, max(40, COLUMNS - width - 2), break_on_hyphens=False)
+            for name, line in zip_longest([row["name"]], lines or [""], fillvalue=""):
+                echo(f"  {name:<{width}}{line}".rstrip())
+
+
+def _print_checks(rows: list[dict[str, Any]]) -> None:
+    """Print a line for each plugin, and below all of them what failed."""
+    columns = ["kind", "name", "checks", "status", "runs"]
     # what failed checks say is a line each below the table
     brief = [{**row, "status": "failed, see below"} if "failures" in row else row for row in rows]
     table = [[str(row.get(c, "")) for c in columns] for row in brief]
@@ -239,6 +259,12 @@ def _print(rows: list[dict[str, Any]], check: bool) -> None:
             echo(f"failed: {failure}")
         for meant in row.get("expected failures", ()):
             echo(f"note: {row['kind']} '{row['name']}' fails on purpose: {meant}")
+
+
+def _origin(row: Mapping[str, Any]) -> str:
+    """Return which distribution a plugin is of, in brackets; empty for one that comes with memcell."""
+    own = row["distribution"] == OWN_DISTRIBUTION
+    return "" if own else f"({row['distribution']} {row['version']})"
 
 
 def _options(entry: Entry) -> list[dict[str, Any]]:

@@ -161,8 +161,8 @@ def train_networks(job: Job, control: RunConfig | None) -> tuple[Job, list[Score
         below = RunFolder(job.path).control(policy.name)
         other = dataclasses.replace(job, config=mine, path=below)
         jobs.append(other if job.tuned is None else for_control(other))
-    told: set[str] = set()
-    return job, [_train_one(each, told) for each in jobs]
+    said: set[str] = set()
+    return job, [_train_one(each, said) for each in jobs]
 
 
 def write_results(job: Job, scored: Sequence[ScoredNetwork], beside: bool = True) -> list[Row]:
@@ -255,18 +255,18 @@ def warn_of_few_updates(config: RunConfig, task: Task, say: Say) -> None:
         )
 
 
-def _train_one(job: Job, told: set[str]) -> ScoredNetwork:
+def _train_one(job: Job, said: set[str]) -> ScoredNetwork:
     """Train and score a network.
 
     Args:
         job: What it takes.
-        told: What has been said of a network before it, and is not said again; is added to.
+        said: What has been said of a network before it, and is not said again; is added to.
     """
     config, say = job.config, job.say
 
     def say_once(line: str, before: str = "") -> None:
-        if line not in told:
-            told.add(line)
+        if line not in said:
+            said.add(line)
             say(f"{before}{line}")
 
     trainer = make_trainer(

@@ -229,8 +229,8 @@ def _paired_t(d: NDArray[np.float64]) -> NDArray[np.float64]:
 
     n = len(d)
     spread = d.std(axis=0, ddof=1)
-    told = spread > 1e-12 * np.abs(d).max(axis=0)
-    error = np.where(told, spread, np.nan) / np.sqrt(n)
+    varies = spread > 1e-12 * np.abs(d).max(axis=0)
+    error = np.where(varies, spread, np.nan) / np.sqrt(n)
     return np.asarray(2 * t.sf(np.abs(d.mean(axis=0) / error), n - 1))
 
 

@@ -244,17 +244,17 @@ def _copies(group: Sequence[_Placed]) -> Iterator[tuple[_Placed, _Placed]]:
     rows = np.linspace(0, n - 1, SAMPLED).round().astype(np.int64)
     columns = np.arange(SAMPLED) % width
     spread = np.mean([np.std(s.features, axis=0, dtype=np.float64) for _, s in group], axis=0)
-    told = spread > 1e-9  # a feature that never changes tells no recordings apart
-    if not told.any():
+    varies = spread > 1e-9  # a feature that never changes tells no recordings apart
+    if not varies.any():
         return
     sampled = np.array([s.features[rows, columns] for _, s in group], dtype=np.float64)
-    scale = np.where(told, spread, np.inf)
+    scale = np.where(varies, spread, np.inf)
     sampled /= scale[columns]
     for i, row in enumerate(sampled):
         near = np.abs(sampled[i + 1 :] - row).mean(axis=1) < 5 * SAME_SIGNAL
         for j in (i + 1 + np.flatnonzero(near)).tolist():
             apart = np.abs(group[i][1].features - group[j][1].features) / scale
-            if float(apart.mean()) * len(told) / told.sum() < SAME_SIGNAL:
+            if float(apart.mean()) * len(varies) / varies.sum() < SAME_SIGNAL:
                 yield group[i], group[j]
 
 

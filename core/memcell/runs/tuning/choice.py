@@ -1,10 +1,12 @@
 """The rule by which a candidate and its number of updates are chosen, as pure functions of losses.
 
-The loss is the log loss with both (all) classes weighing the same (of other targets the loss of training,
-each group of steps weighing its importance: `memcell.sequences.targets`), pooled over the people who were
-left out in some fold. It is a sum of one share for each of them. Along the updates it is smoothed by its
-neighbours (1/4, 1/2, 1/4; the ends stay as they are), as it is noisy and the best of noisy numbers is too
-good.
+The loss of classes is the log loss with all classes weighing the same, of probabilities that are recalibrated
+first: a slope and an offset of the logit, the same for all people, are fitted to these very predictions
+(Platt scaling). A threshold is chosen for them afterwards anyway, and without this the loss falls while a
+network only becomes surer of what it said before. Of other targets it is the loss of training, each group of
+steps weighing its importance (`memcell.sequences.targets`). It is pooled over the people who were left out in
+some fold, a sum of one share for each of them. Along the updates it is smoothed by its neighbours (1/4, 1/2,
+1/4; the ends stay as they are), as it is noisy and the best of noisy numbers is too good.
 
 Of all candidates at all numbers of updates the best has the smallest loss. Chosen is the one of the fewest
 updates, then the earliest candidate, whose loss is not above the best by more than one standard error. That
@@ -19,6 +21,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import log_softmax
 
 from memcell.applications.app import Probabilities
 from memcell.sequences.targets import Classes, TargetKind
@@ -68,10 +72,10 @@ def schedule_of_looks(total: int) -> list[int]:
 def is_past_its_best(curve: LossCurve) -> bool:
     """Whether a candidate has trained so far beyond its smallest loss that no smaller one is to be expected.
 
-    Two and a half times as many updates as at the smallest, which is three looks, and at least 32.
+    Four times as many updates as at the smallest, which is four looks, and at least 64.
     """
     best = curve.updates[int(np.argmin(curve.smoothed.sum(axis=1)))]
-    return curve.updates[-1] >= max(32, 2.5 * best)
+    return curve.updates[-1] >= max(64, 4 * best)
 
 
 def shares_of(
@@ -79,7 +83,7 @@ def shares_of(
     probabilities: Sequence[Probabilities],
     target: TargetKind | None = None,
 ) -> tuple[tuple[str, ...], NDArray[np.float64]]:
-    """Return the people, and each one's share of the pooled balanced loss.
+    """Return the people, and each one's share of the pooled balanced loss; that of classes is recalibrated.
 
     Args:
         sequences: Those that were left out in some fold.
@@ -88,19 +92,53 @@ def shares_of(
     """
     people = tuple(sorted({s.subject for s in sequences}))
     target = target or Classes(probabilities[0].shape[1])
-    importance = target.importance
-    counts = np.zeros(len(importance))
-    for s in sequences:
-        counts += np.bincount(target.groups(s.targets[s.labelled]), minlength=len(counts))
+    known = [s.labelled for s in sequences]
+    y = np.concatenate([s.targets[k] for s, k in zip(sequences, known, strict=True)])
+    p = np.concatenate([np.asarray(p)[k] for p, k in zip(probabilities, known, strict=True)])
+    groups, importance = target.groups(y), target.importance
+    counts = np.bincount(groups, minlength=len(importance))
     present = float(importance[counts > 0].sum())
-    weights = np.divide(importance, counts * present, out=np.zeros_like(counts), where=counts > 0)
-    shares = np.zeros(len(people))
-    for s, p in zip(sequences, probabilities, strict=True):
-        known = s.labelled
-        y = s.targets[known]
-        errors = target.errors(np.asarray(p)[known], y, SMALLEST)
-        shares[people.index(s.subject)] += float((weights[target.groups(y)] * errors).sum())
-    return people, shares
+    weights = np.divide(
+        importance, counts * present, where=counts > 0, out=np.zeros_like(importance)
+    )[groups]
+    if isinstance(target, Classes):
+        losses = _recalibrated(np.log(p.astype(np.float64).clip(SMALLEST)), groups, weights)
+    else:
+        losses = target.errors(p, y, SMALLEST)
+    who = np.repeat([people.index(s.subject) for s in sequences], [int(k.sum()) for k in known])
+    return people, np.bincount(who, weights=weights * losses, minlength=len(people))
+
+
+def _recalibrated(
+    logits: NDArray[np.float64], y: NDArray[np.int64], weights: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the log loss of each step after the slope and the offsets that make their weighted sum smallest.
+
+    The slope is not negative: who ranks the wrong way round is worth what a constant is worth.
+
+    Args:
+        logits: ``[n, n_classes]`` log probabilities.
+        y: ``[n]`` classes.
+        weights: ``[n]`` of the steps.
+    """
+    rows, n_classes = np.arange(len(y)), logits.shape[1]
+    present = np.bincount(y, minlength=n_classes) > 0
+    if present.sum() < 2:
+        return -logits[rows, y]
+
+    def loss_and_gradient(values: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        log_p = log_softmax(values[0] * logits + values[1:], axis=1)
+        error = np.exp(log_p)
+        error[rows, y] -= 1
+        error *= weights[:, None]
+        slope = float((error * logits).sum())
+        return -float(weights @ log_p[rows, y]), np.array([slope, *error.sum(axis=0)])
+
+    # a class that nobody has keeps the offset 0: any other would only be smaller
+    bounds = [(0, None), *((None, None) if there else (0, 0) for there in present)]
+    start = np.array([1.0, *np.zeros(n_classes)])
+    found = minimize(loss_and_gradient, start, jac=True, method="L-BFGS-B", bounds=bounds)
+    return -np.asarray(log_softmax(found.x[0] * logits + found.x[1:], axis=1)[rows, y])
 
 
 @dataclass(frozen=True, kw_only=True)
