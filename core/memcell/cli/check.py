@@ -124,9 +124,9 @@ def _checked(
     """
     registry = default_registry()
     todo: dict[Path, Checker] = {}
-    for typed in paths:
-        checker = find_checker(registry, typed)
-        todo |= {p: checker for p in checker.files(typed) if p not in todo}
+    for path in paths:
+        checker = find_checker(registry, path)
+        todo |= {p: checker for p in checker.files(path) if p not in todo}
     counted: Counter[str] = Counter()
     reports: dict[int, list[FileReport]] = {}
     rows: list[Sequence[str]] = [COLUMNS]

@@ -106,7 +106,8 @@ def shares_of(
     else:
         losses = target.errors(p, y, SMALLEST)
     who = np.repeat([people.index(s.subject) for s in sequences], [int(k.sum()) for k in known])
-    return people, np.bincount(who, weights=weights * losses, minlength=len(people))
+    shares = np.bincount(who, weights=weights * losses, minlength=len(people))
+    return people, shares.astype(np.float64)
 
 
 def _recalibrated(
