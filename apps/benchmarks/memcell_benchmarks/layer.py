@@ -1,12 +1,13 @@
 """What `memcell.nn.Recurrent` costs beside its arithmetic: importing it, a process's first window, each call.
 
-``python -m memcell_benchmarks.layer`` prints four lines:
+``python -m memcell_benchmarks.layer`` prints:
 
 * ``import memcell`` and whether torch came with it;
 * the first ``rnn(x)`` of a process with an empty cache of generated code, and with a filled one, once torch
   and memcell are imported;
 * a call ``rnn(x, state)`` beside the call of the generated loop that it ends in, with its arguments ready:
-  the difference is what the layer's checks, masks and states take.
+  the difference is what the layer's checks, masks and states take;
+* a window of training through the layer beside the same through the trainer's layers.
 
 Times of calls are of this process's CPU, the smallest of several rounds; other times are of the wall.
 """
@@ -101,8 +102,38 @@ def overhead(layers: int, steps: int, lanes: int, trains: bool) -> Overhead:
 
     with torch.set_grad_enabled(trains):
         # in turn, so that a busy moment of the machine falls on both
-        both = [(_microseconds(bare), _microseconds(whole)) for _ in range(15)]
+        both = [(_microseconds(bare), _microseconds(whole)) for _ in range(100)]
     return Overhead(*(min(times) for times in zip(*both, strict=True)))
+
+
+def beside_the_trainer(steps: int = 128, lanes: int = 32, hidden: int = 64) -> tuple[float, float]:
+    """Return milliseconds of forward and backward through the layer, and through the trainer's layers.
+
+    Args:
+        steps: T.
+        lanes: B.
+        hidden: H.
+    """
+    import torch
+
+    from memcell.backends import StepMasks
+    from memcell.nn import Recurrent
+
+    rnn = Recurrent("lstm", 16, hidden)
+    x = torch.randn(steps, lanes, 16)
+    state = rnn(x)[1].detach()
+    initial = rnn.initial_state(lanes).layers
+    no = torch.zeros(steps, lanes, dtype=torch.bool)
+
+    def layer() -> None:
+        rnn(x, state)[0].sum().backward()
+
+    def trainers() -> None:
+        masks = StepMasks.of(no, ~no, state.age)
+        rnn.stack(x, state.layers, initial, masks, (steps,), True)[0].sum().backward()
+
+    both = [(_microseconds(layer, 3) / 1e3, _microseconds(trainers, 3) / 1e3) for _ in range(15)]
+    return min(a for a, _ in both), min(b for _, b in both)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -125,6 +156,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 f"{cost.whole - cost.bare:.0f} more than generated code"
             )
         print(f"rnn(x, state) {'in training' if trains else 'at inference'}: {'; '.join(found)}")
+    own, trainers = beside_the_trainer()
+    print(
+        f"a window of training, T128 B32 H64: {own:.2f} ms, through the trainer's layers {trainers:.2f} ms"
+    )
 
 
 def _printed(script: str, cache: str | None = None) -> str:
@@ -140,7 +175,7 @@ def _printed(script: str, cache: str | None = None) -> str:
     ).stdout
 
 
-def _microseconds(call: Callable[[], None], calls: int = 100) -> float:
+def _microseconds(call: Callable[[], None], calls: int = 20) -> float:
     call()
     start = time.process_time()
     for _ in range(calls):
