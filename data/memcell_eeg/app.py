@@ -18,7 +18,7 @@ from memcell.applications.datasets import DataSet
 from memcell.applications.detecting import DetectorRequest
 from memcell.applications.prediction import PredictionRequest, Predictor
 from memcell.applications.streaming import StreamRequest
-from memcell.errors import DataError
+from memcell.errors import DataError, UsageError
 from memcell.progress import SILENT, Progress
 from memcell.sequences.time_series import TimeSeries
 from memcell_eeg.config import EegConfig
@@ -83,6 +83,19 @@ class EegApp:
     def folds(self, progress: Progress = SILENT) -> list[Fold]:
         """Read the recordings once and return a fold for each subject; see `task`."""
         return self._tasks(progress).folds(self.config)
+
+    def everybody(self) -> Mapping[str, Any]:
+        """Return the options under which `task` trains on everybody.
+
+        Raises:
+            UsageError: Nothing would choose length and threshold.
+        """
+        if self.config.tune == "none":
+            raise UsageError(
+                "--final needs --tune quick or full: nobody is left out of such a network, so that length "
+                "and threshold are chosen by cross-validation"
+            )
+        return {"split": "none", "held_out": "", "test_subjects": ()}
 
     def _tasks(self, progress: Progress) -> Tasks:
         if self.dataset is None:

@@ -211,7 +211,7 @@ class App(Protocol):
 
     The protocols below name what an app may have beside: `Deciding` (a threshold), `Picturing`,
     `Predicting`, `Shaped` (an encoder that knows the data), `Explaining`, `Relabelling`, `Pooling`,
-    `Folding` and `Reporting`.
+    `Continuing`, `Folding`, `Finishing` and `Reporting`.
     """
 
     def task(self, progress: Progress = SILENT) -> Task:
@@ -432,6 +432,18 @@ class Folding(Pooling, Protocol):
 
         Raises:
             DataError: The recordings cannot be used as asked, or are of too few.
+        """
+
+
+@runtime_checkable
+class Finishing(Protocol):
+    """An app that can train one network on everybody whom its folds have left out in turn; it is optional."""
+
+    def everybody(self) -> Mapping[str, Any]:
+        """Return the options of its config under which `App.task` trains on everybody and tests nobody.
+
+        Raises:
+            UsageError: The other options do not allow that.
         """
 
 

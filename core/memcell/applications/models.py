@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from memcell.errors import CheckpointError, PluginError, RunFolderError, UsageError, did_you_mean
-from memcell.files.reading import MOST_WEIGHTS, read_bytes, read_toml
+from memcell.files.reading import MOST_WEIGHTS, check_inside, read_bytes, read_toml
 from memcell.plugins import Entry, Registry
 from memcell.plugins.specs import ModelSpec
 
 CARD = "card.toml"
 WEIGHTS = "model.safetensors"
+#: Below a run that leaves each one out in turn: the run of the network that was trained on everybody.
+FINAL = "final"
 #: What a run folder of a model holds.
 FILES = ("config.toml", "environment.json", WEIGHTS, CARD)
 #: Version of the card's layout. A larger one than ours is refused by name.
@@ -238,7 +240,8 @@ def run_folder_of(registry: Registry, word: str | None, app: str | None = None) 
 
     Args:
         registry: What is installed.
-        word: What was typed; None for the one model that comes with the application.
+        word: What was typed (a run with a network for each fold stands for the one that was trained on
+            everybody, where it has one); None for the one model that comes with the application.
         app: The application that is to use it; None where the folder says.
 
     Raises:
@@ -263,6 +266,37 @@ def run_folder_of(registry: Registry, word: str | None, app: str | None = None) 
             f"'{word}' is not a run folder, nor a trained model that comes along."
             f"{did_you_mean(word, names)} Models: {', '.join(names)}"
         )
+    return with_final(path)
+
+
+def card_of_run(path: Path) -> tuple[Path, ModelCard]:
+    """Return the folder and the card of the network of a run, its weights known to be those of the card.
+
+    Raises:
+        UsageError: It has no card.
+        RunFolderError: The card or the weights are damaged.
+    """
+    folder = with_final(path)
+    if not (folder / CARD).is_file():
+        raise UsageError(
+            f"'{path}' has no card: a model that comes along has one (memcell models list), and a run that "
+            "leaves each one out and was trained with --final"
+        )
+    card = ModelCard.read(folder / CARD)
+    found = checksum(folder / WEIGHTS)
+    if found != card.sha256:
+        raise RunFolderError(
+            f"'{folder / WEIGHTS}' is not what its card speaks of: its SHA-256 is {found[:12]}..., and the "
+            f"card says {card.sha256[:12]}...; go on with the run to write both anew"
+        )
+    return folder, card
+
+
+def with_final(path: Path) -> Path:
+    """Return the run folder of the network that a folder has: below one with folds, that of everybody."""
+    final = path / FINAL
+    if (path / "folds.json").is_file() and (final / WEIGHTS).is_file():
+        return check_inside(final, path)
     return path
 
 

@@ -54,13 +54,23 @@ def list_models() -> None:
 @models.command("show")
 @click.argument("name")
 def show(name: str) -> None:
-    """Show the card of NAME: data, people, licence, how it was made, scores, what it is not."""
-    from memcell.applications.models import get_model
+    """Show the card of NAME: data, people, licence, how it was made, scores, what it is not.
 
-    model = get_model(default_registry(), name)
-    card = model.check()
+    NAME may be the folder of a run with --final.
+    """
+    from memcell.applications.models import card_of_run, get_model, names_a_model
+
+    registry = default_registry()
+    path = Path(name).expanduser()
+    if path.is_dir() and not names_a_model(registry, name):
+        folder, card = card_of_run(path)
+        by = f"run {folder}"
+    else:
+        model = get_model(registry, name)
+        folder, card = model.folder, model.check()
+        by = f"{model.entry.distribution} {model.entry.version}"
     echo(f"{card.name} {card.version}: {card.title}")
-    echo(f"of {model.entry.distribution} {model.entry.version}, app {card.app}")
+    echo(f"of {by}, app {card.app}")
     for field, heading in _HEADINGS.items():
         _paragraph(heading, str(getattr(card, field)))
     for number, limit in enumerate(card.limits):
@@ -70,10 +80,10 @@ def show(name: str) -> None:
         _paragraph("", on)
         for score in card.scores:
             if score.on == on:
-                echo(f"{'':<{_INDENT + 2}}{score.score.replace('_', ' '):<20}{score}")
+                echo(f"{'':<{_INDENT + 2}}{score.score.replace('_', ' '):<23}{score}")
     _paragraph("SHA-256", card.sha256)
-    echo(f"files: {model.folder}")
-    echo(f"to use it: memcell predict {card.app} FILES --model {card.name} --out FOLDER")
+    echo(f"files: {folder}")
+    echo(f"to use it: memcell predict {card.app} FILES --model {name} --out FOLDER")
 
 
 def _paragraph(heading: str, text: str) -> None:

@@ -25,6 +25,7 @@ def _train(
     scheduler: str | None,
     repeats: int,
     init: str | None,
+    final: bool,
     app: str,
 ) -> None:
     if resume is not None and (typed or out or init):
@@ -38,7 +39,9 @@ def _train(
     from memcell.testing import concerns
 
     registry = default_registry()
-    options = FoldOptions(mode=Mode(jobs=jobs, scheduler=scheduler or ""), repeats=repeats)
+    options = FoldOptions(
+        mode=Mode(jobs=jobs, scheduler=scheduler or ""), repeats=repeats, final=final
+    )
     if resume is not None:
         folder = RunFolder.open(Path(resume))
         begun = resolve_stored(folder, app, registry)
@@ -72,6 +75,12 @@ def _command(app: AppSpec) -> click.Command:
             default=0,
             metavar="N",
             help="Train each fold of a run with N seeds, --seed and those after it; with --resume, add more.",
+        ),
+        click.Option(
+            ["--final"],
+            is_flag=True,
+            help="After the folds of a run, train one network on everybody, whose card has the scores of the "
+            "folds; with --resume, add it.",
         ),
         *where_options("Train the folds of a run"),
     ]

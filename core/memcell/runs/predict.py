@@ -27,7 +27,7 @@ from memcell.runs.predict_task import (
 )
 from memcell.runs.predict_task import model_id as model_id
 from memcell.runs.reporting import try_report, write_prediction
-from memcell.runs.run_folder import RunFolder
+from memcell.runs.run_folder import RunFolder, train_on_everybody
 from memcell.runs.setup import Say
 
 #: Failures and notes that are printed; all of them stand in the summary.
@@ -114,9 +114,10 @@ def digest_of(run: Path) -> str:
     for folder, what in (("folds", "leaves one subject out"), ("runs", "is a comparison")):
         inside = [p for p in subfolders(run, f"{folder}/*") if (p / "model.safetensors").is_file()]
         if inside:
+            first = train_on_everybody(run) if folder == "folds" else ""
             raise CheckpointError(
-                f"run '{run}' {what} and has {len(inside)} networks; type the one to predict with, such "
-                f"as --model {inside[0]}"
+                f"run '{run}' {what} and has {len(inside)} networks; {first}type the one to predict with, "
+                f"such as --model {inside[0]}"
             )
     folder_of_run = RunFolder.open(run)
     raise CheckpointError(

@@ -137,7 +137,8 @@ class RunFolder:
         with refusing(self.folds):
             folders = list(map(str, found["folders"]))
         raise UsageError(
-            f"run '{self.path}' leaves one subject out and has a network for each; name one of them: "
+            f"run '{self.path}' leaves one subject out and has a network for each: "
+            f"{train_on_everybody(self.path)}name one of them: "
             f"{', '.join(str(self.path / name) for name in folders)}"
         )
 
@@ -190,6 +191,12 @@ class RunFolder:
             RunFolderError: It is a link that leads out.
         """
         return check_inside(self.path / name, self.path)
+
+
+def train_on_everybody(path: Path) -> str:
+    """Return what to type for one network of everybody where a run has one for each fold, and ``or``."""
+    app = RunFolder(path).sections().get("app", "APP")
+    return f"train one on everybody with 'memcell train {app} --resume {path} --final', or "
 
 
 def resolve_stored(folder: RunFolder, app: str, registry: Registry) -> RunConfig:

@@ -109,7 +109,7 @@ def _do(task: FoldTask, path: Path, working: Working, say: Say) -> None:
     mine = fold_config(config, fold.options, task.repeat)
     torch.set_num_threads(mine.training.threads)
     begun = os.path.lexists(path / "config.toml")
-    if begun and not _begun_as(path, mine):
+    if begun and not begun_as(path, mine):
         raise CheckpointError(
             f"'{path}' holds a run with other options: choose another --out, or remove it"
         )
@@ -132,7 +132,7 @@ def _do(task: FoldTask, path: Path, working: Working, say: Say) -> None:
         write_results(job, scored, beside=task.repeat == 0)
 
 
-def _begun_as(path: Path, config: RunConfig) -> bool:
+def begun_as(path: Path, config: RunConfig) -> bool:
     """Whether a fold was begun with a config, or with what was chosen for it since."""
     begun = resolve_stored(RunFolder.open(path), config.app, default_registry())
     wanted = [config]

@@ -7,6 +7,7 @@
     OUT/folds/SUBJECT/                   a whole run with its control run
     OUT/folds/SUBJECT/repeat-1/ …        the same under the next seed, without baselines
     OUT/scores.tsv, scores.json …        pooled over who was held out, as a run folder has them
+    OUT/final/                           one network on everybody (`memcell.runs.folds.final`)
     OUT/seeds.tsv                        with repeats: the scores of each seed by itself
 """
 
@@ -14,13 +15,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from memcell.applications.app import App, Fold, Folding
+from memcell.applications.app import App, Fold, Folding, Row
 from memcell.errors import MemcellError, UsageError
 from memcell.escape import Lines
 from memcell.files.atomic import locked, make_folder, write_atomic
@@ -33,6 +36,7 @@ from memcell.reports.numbers import counted
 from memcell.runs.answer import answer
 from memcell.runs.by_subject import differences
 from memcell.runs.compatibility import check
+from memcell.runs.folds.final import everybody, train_final
 from memcell.runs.folds.one_fold import FoldTask, do_fold, finished, folder_name
 from memcell.runs.folds.pool import pooled_rows, seeds_tsv
 from memcell.runs.folds.prepared import PreparedFolds, forget_folds, prepared_folds
@@ -63,10 +67,12 @@ class FoldOptions:
     Args:
         mode: Where.
         repeats: Seeds of each fold: the run's own and those after it. 0 for what the folder says, else 1.
+        final: Train one network on everybody after them; False for what the folder says.
     """
 
     mode: Mode = field(default_factory=Mode)
     repeats: int = 0
+    final: bool = False
 
 
 def train_any(
@@ -99,10 +105,10 @@ def train_any(
     if isinstance(app, Folding) and app.folded:
         train_folds(config, registry, path, say, resume, options, concerns)
         return
-    if not options.mode.serial or options.repeats:
+    if not options.mode.serial or options.repeats or options.final:
         raise UsageError(
-            "--jobs, --scheduler and --repeats are for folds, and this run has none: leave them out, or "
-            "ask for folds (microsleep: --split loso); 'memcell compare' repeats other runs"
+            "--jobs, --scheduler, --repeats and --final are for folds, and this run has none: leave them "
+            "out, or ask for folds (microsleep: --split loso); 'memcell compare' repeats other runs"
         )
     train(config, registry, path, say, resume, concerns)
 
@@ -135,6 +141,8 @@ def train_folds(
         Interrupted: The person asked to stop; ``--resume`` goes on.
     """
     check(config, registry)
+    if options.final:
+        everybody(config, build_app(config, registry))
     for line in concerns(config, registry):
         say(line)
     if Processes.started(device_of(config)).count > 1:
@@ -155,21 +163,30 @@ def train_folds(
     busy = f"another process is at work in '{path}': wait for it, or stop it"
     try:
         with locked(path / ".lock", busy):
-            folds = _folders(folder, prepared, options.repeats)
+            folds, final = _folders(folder, prepared, options)
             write_tables(path, prepared.folds[0].tables)
             for line in prepared.folds[0].preview:
                 say(line)
             _do_all(config, folds, path, say, options.mode)
-            result = _pool(config, prepared.app, folds, path, say)
+            pooled = _pool(config, prepared.app, folds, path, say)
+            if final:
+                forget_folds()
+                say("")
+                train_final(config, registry, path, pooled.row, pooled.scores, say)
     finally:
         forget_folds()
     say(f"run: {path}  ({time.monotonic() - began:.0f} s)")
-    say(result)
+    say(pooled.answer)
     try_report(path, config.app, registry, say)
 
 
-def _folders(folder: RunFolder, prepared: PreparedFolds, repeats: int) -> list[FoldRuns]:
-    """Return each fold with its folders, as written down when the run began; repeats may become more."""
+def _folders(
+    folder: RunFolder, prepared: PreparedFolds, options: FoldOptions
+) -> tuple[list[FoldRuns], bool]:
+    """Return each fold with its folders, and whether a network is trained on everybody after them.
+
+    As written down when the run began; repeats may become more, and that network be asked for.
+    """
     names = [fold.name for fold in prepared.folds]
     folders = [folder_name(name) for name in names]
     if len(set(folders)) < len(folders):
@@ -186,7 +203,9 @@ def _folders(folder: RunFolder, prepared: PreparedFolds, repeats: int) -> list[F
             f"'{folder.path}' was begun with the subjects {', '.join(before)}, and the data "
             f"has {', '.join(names)}: begin anew with another --out"
         )
-    made["repeats"] = max(repeats, repeated)
+    made["repeats"] = max(options.repeats, repeated)
+    if final := options.final or begun.get("final") is True:
+        made["final"] = True
     make_folder(folder.below(FOLDS))
     for name in folders:
         folder.below(f"{FOLDS}/{name}")
@@ -196,7 +215,7 @@ def _folders(folder: RunFolder, prepared: PreparedFolds, repeats: int) -> list[F
         first = folder.path / FOLDS / name
         more = [first / f"repeat-{k}" for k in range(1, made["repeats"])]
         out.append(FoldRuns(fold=fold, paths=(first, *more)))
-    return out
+    return out, final
 
 
 def _do_all(config: RunConfig, folds: list[FoldRuns], path: Path, say: Say, mode: Mode) -> None:
@@ -261,8 +280,22 @@ def perform(task: FoldTask, working: Working) -> str:
     return do_fold(task, working)
 
 
-def _pool(config: RunConfig, app: Folding, folds: list[FoldRuns], path: Path, say: Say) -> str:
-    """Write and say what all folds say together; return the result in a sentence."""
+class _Pooled(NamedTuple):
+    """What all folds say together.
+
+    Args:
+        answer: In a sentence.
+        row: Of the run's own network.
+        scores: Those of it that are shown, each with its interval over people (NaN where there is none).
+    """
+
+    answer: str
+    row: Row
+    scores: Mapping[str, tuple[float, float, float]]
+
+
+def _pool(config: RunConfig, app: Folding, folds: list[FoldRuns], path: Path, say: Say) -> _Pooled:
+    """Write and say what all folds say together."""
     paths = [runs.paths for runs in folds]
     rows, lacking = pooled_rows(app, paths)
     task = folds[0].fold.task()
@@ -276,7 +309,8 @@ def _pool(config: RunConfig, app: Folding, folds: list[FoldRuns], path: Path, sa
     write_table(app, [below[0] for below in paths], path)
     made = differences(rows, main)
     say("")
-    say(Lines(with_intervals(rows, shown, pooled_intervals(rows, app))))
+    between = pooled_intervals(rows, app)
+    say(Lines(with_intervals(rows, shown, between)))
     for name in shown[:2]:
         say("")
         say(Lines(by_subject(rows, name)))
@@ -294,7 +328,13 @@ def _pool(config: RunConfig, app: Folding, folds: list[FoldRuns], path: Path, sa
         say(f"note: {note}")
     for line in (*beside_recordings(rows[0], shown, app), *lines_of(path, config.app)):
         say(line)
-    return answer(rows, main)
+    own, nowhere = between.get(rows[0].name, {}), (math.nan, math.nan)
+    of_card = {
+        name: (float(rows[0].scores[name]), *own.get(name, nowhere))
+        for name in shown
+        if name in rows[0].scores
+    }
+    return _Pooled(answer(rows, main), rows[0], of_card)
 
 
 def _shared_notes(folds: list[FoldRuns]) -> list[str]:
