@@ -45,7 +45,7 @@ Predict = Callable[[Sequence[TimeSeries]], Sequence[Probabilities]]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Outcome:
+class ConditionScore:
     """One score of one model under one condition.
 
     Args:
@@ -83,7 +83,7 @@ def measure(
     path: Path,
     wanted: bool = False,
     stop: Callable[[], bool] = lambda: False,
-) -> list[Outcome]:
+) -> list[ConditionScore]:
     """Score a network under other conditions, and write what came of it into its folder.
 
     Args:
@@ -166,7 +166,7 @@ def _row(
     return dataclasses.replace(row, note=condition, scores={}, subjects={}, predictions=(part,))
 
 
-def write_table(app: object, folders: Sequence[Path], path: Path) -> list[Outcome]:
+def write_table(app: object, folders: Sequence[Path], path: Path) -> list[ConditionScore]:
     """Write ``robustness.tsv`` of what `measure` has left in some folders, pooled.
 
     Args:
@@ -202,7 +202,7 @@ def _outcomes(
     compared: Sequence[str],
     found: Mapping[tuple[str, str], Sequence[Row]],
     refused: Mapping[str, tuple[str, ...]],
-) -> Iterator[Outcome]:
+) -> Iterator[ConditionScore]:
     models = {name: rows[0] for (_, name), rows in found.items()}
     for condition in (AS_RECORDED, *refused):
         for name, row in models.items():
@@ -213,7 +213,7 @@ def _outcomes(
             each, each_then = scores_by_subject(app, parts), scores_by_subject(app, before)
             between = app.intervals(parts) if len(each) >= ENOUGH else {}
             for score in compared:
-                yield Outcome(
+                yield ConditionScore(
                     condition=condition,
                     row=row,
                     score=score,
@@ -251,7 +251,7 @@ def _parts(
     return tuple(parts)
 
 
-def _tsv(outcomes: Sequence[Outcome]) -> str:
+def _tsv(outcomes: Sequence[ConditionScore]) -> str:
     heads = (
         "condition name kind score value low high as_recorded difference mean_difference mean_low mean_high "
         "subjects refused"
@@ -266,7 +266,7 @@ def _tsv(outcomes: Sequence[Outcome]) -> str:
     return table(lines)
 
 
-def worst(outcomes: Sequence[Outcome]) -> Outcome | None:
+def worst(outcomes: Sequence[ConditionScore]) -> ConditionScore | None:
     """Return the condition under which the network loses most in the main score; None without any."""
     first = next((o for o in outcomes), None)
     if first is None:
@@ -280,7 +280,7 @@ def worst(outcomes: Sequence[Outcome]) -> Outcome | None:
     return min(known, key=lambda o: o.difference, default=None)
 
 
-def as_text(outcomes: Sequence[Outcome]) -> str:
+def as_text(outcomes: Sequence[ConditionScore]) -> str:
     """Return the network under each condition as a table for a screen, with the baseline's main score."""
     scores = list(dict.fromkeys(o.score for o in outcomes))[:2]
     names = list(dict.fromkeys(o.condition for o in outcomes))
@@ -307,13 +307,13 @@ def as_text(outcomes: Sequence[Outcome]) -> str:
     return laid_out([(name + more,) for name, more in zip(names, of, strict=True)], columns)
 
 
-def _signed(outcome: Outcome) -> str:
+def _signed(outcome: ConditionScore) -> str:
     if outcome.condition == AS_RECORDED:
         return ""
     return "-" if math.isnan(outcome.difference) else f"{outcome.difference:+.3f}"
 
 
-def in_words(outcomes: Sequence[Outcome]) -> list[str]:
+def in_words(outcomes: Sequence[ConditionScore]) -> list[str]:
     """Return the worst in a sentence; nothing without outcomes."""
     lowest = worst(outcomes)
     if lowest is None:

@@ -20,7 +20,7 @@ from memcell.runs.folds.prepared import forget_folds, prepared_folds
 from memcell.runs.model import load_model
 from memcell.runs.predictions import read_predictions
 from memcell.runs.reporting import try_report
-from memcell.runs.robustness import Outcome, as_text, lines_of, measure, write_table
+from memcell.runs.robustness import ConditionScore, as_text, lines_of, measure, write_table
 from memcell.runs.run_folder import RunFolder, open_run, resolve_stored
 from memcell.runs.setup import Say, build_app, inference_device
 from memcell.settings.run_config import RunConfig
@@ -52,7 +52,7 @@ def robustness(app: str, path: Path, registry: Registry, say: Say) -> None:
     try_report(path, app, registry, say)
 
 
-def _of_run(app: str, path: Path, registry: Registry) -> list[Outcome]:
+def _of_run(app: str, path: Path, registry: Registry) -> list[ConditionScore]:
     folder, config = open_run(app, path, registry)
     with refusing(folder.config):
         built = build_app(config, registry)
@@ -62,7 +62,7 @@ def _of_run(app: str, path: Path, registry: Registry) -> list[Outcome]:
     return _measured(folder, config, registry, built, task)
 
 
-def _of_folds(app: str, folder: RunFolder, registry: Registry) -> list[Outcome]:
+def _of_folds(app: str, folder: RunFolder, registry: Registry) -> list[ConditionScore]:
     sections = folder.sections()
     if sections.get("app") != app:
         raise UsageError(f"run '{folder.path}' is of app '{sections.get('app')}', not '{app}'")
@@ -105,7 +105,7 @@ def _check(app: str, built: object) -> None:
 
 def _measured(
     folder: RunFolder, config: RunConfig, registry: Registry, app: App, task: Task
-) -> list[Outcome]:
+) -> list[ConditionScore]:
     """Score one network, as it was scored when it was trained, under other conditions."""
     if not task.test:
         raise UsageError(

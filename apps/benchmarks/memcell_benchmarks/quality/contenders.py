@@ -215,7 +215,7 @@ def _staged(yasa: Any, truth: Truth, signal: Signal) -> Said:
     table = staging.predict_proba() if table is None else table
     wake = next(c for c in table.columns if str(c).upper() in ("W", "WAKE"))
     probability = 1 - np.asarray(table[wake], dtype=np.float64)
-    at, inside = _at(truth.times, EPOCH * np.arange(len(asleep)), EPOCH)
+    at, inside = _at(truth.times, EPOCH * np.arange(len(asleep), dtype=np.float64), EPOCH)
     return Said(
         probability=np.where(inside, probability[at], np.nan),
         asleep=np.where(inside, asleep[at], 0).astype(np.int64),
