@@ -46,9 +46,9 @@ def lasso_probit(task: Task, penalty: float | None = None) -> Fitted:
         penalty: One that was chosen before; None for that with the smallest log loss on the people of
             `choosing`.
     """
-    fitting = _Fitting(task)
+    fitting = _ProbitFitting(task)
     parts = choosing(task) if penalty is None else ()
-    setting = _chosen([fitting if part is task else _Fitting(part) for part in parts])
+    setting = _chosen([fitting if part is task else _ProbitFitting(part) for part in parts])
     used = penalty or setting or PENALTIES[len(PENALTIES) // 2]
     b = fitting.fit(used)
     if b is None:
@@ -73,7 +73,7 @@ def lasso_probit(task: Task, penalty: float | None = None) -> Fitted:
     )
 
 
-class _Fitting:
+class _ProbitFitting:
     """The training steps of a task, scaled, and the probits on them.
 
     Args:
@@ -112,7 +112,7 @@ class _Fitting:
         return np.column_stack([np.ones(len(x)), self._scaler.transform(x)])
 
 
-def _chosen(parts: Sequence[_Fitting]) -> float | None:
+def _chosen(parts: Sequence[_ProbitFitting]) -> float | None:
     """Return the penalty with the smallest mean loss over parts; None where there is none to be had."""
     best, risen, found = np.inf, 0, None
     for penalty in PENALTIES if parts else ():
