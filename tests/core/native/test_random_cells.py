@@ -7,12 +7,15 @@ from dataclasses import replace
 import pytest
 import torch
 
+from memcell.backends.eager import unroll_eager
+from memcell.plugins import default_registry
+from memcell.testing.numbers import noise
 from memcell.testing.random_cells import __main__ as command
 from memcell.testing.random_cells import draw, tried
 from memcell.testing.random_cells.building import quick_builds
 from memcell.testing.random_cells.drawing import ARRAYS, JOINS
 from memcell.testing.random_cells.shrinking import shrunk
-from memcell.testing.random_cells.trial import LIMIT, worst
+from memcell.testing.random_cells.trial import LIMIT, Case, _norms, _within_rounding, numbers, worst
 from memcell_compiler.passes.schedule import Schedule
 from memcell_compiler.runtime import function
 
@@ -106,6 +109,27 @@ def test_what_cancels_is_judged_by_what_is_given():
     zero = {"output": torch.zeros(3, dtype=torch.float64)}
     assert worst(zero, {"output": torch.full((3,), 1e-16, dtype=torch.float64)})[1] < LIMIT
     assert worst(zero, {"output": torch.full((3,), 1e-8, dtype=torch.float64)})[1] > LIMIT
+
+
+@pytest.mark.slow
+def test_a_gradient_that_cancels_whatever_is_given_is_rounding_and_not_wrong():
+    # through a softmax over two equal heads
+    assert tried(draw(104775)).kind == "unstable"
+
+
+@pytest.mark.parametrize(("relative", "excused"), [(1e-15, True), (1e-8, False), (1e-3, False)])
+def test_a_gradient_off_by_more_than_rounding_is_not_excused(relative, excused):
+    entry = default_registry().get("cell", "gru")
+    cell = entry.build(3, 4, entry.config({})).double()
+    for i, parameter in enumerate(cell.parameters()):
+        parameter.data = noise(*parameter.shape, seed=i)
+    case = Case()
+    expected = numbers(unroll_eager, cell, _norms(cell, "none"), case)
+    found = {
+        name: t * (1 + relative) if t is not None and name.startswith("d ") else t
+        for name, t in expected.items()
+    }
+    assert _within_rounding(expected, found, cell, _norms(cell, "none"), case) == excused
 
 
 def test_a_cell_that_compares_numbers_equal_but_for_rounding_is_unstable_and_not_wrong():
