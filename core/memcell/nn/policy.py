@@ -61,6 +61,11 @@ class Policy(nn.Module):
         options: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
+        if not isinstance(rnn, Recurrent):
+            raise ValueError(
+                f"rnn is a {type(rnn).__name__}; expected a memcell.nn.Recurrent, which torch's own "
+                "becomes by Recurrent.from_torch(rnn)"
+            )
         if rnn.batch_first:
             raise ValueError(
                 "the layer is batch_first and batches are [T, B, …]: make it with batch_first=False"

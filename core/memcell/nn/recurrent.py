@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, Self
+from typing import Any, Self, SupportsIndex
 
 import torch
 from torch import Tensor, nn
@@ -102,8 +103,11 @@ class Recurrent(nn.Module):
             ("hidden_size", hidden_size),
             ("num_layers", num_layers),
         ):
-            if not isinstance(size, int) or size < 1:
+            if not isinstance(size, SupportsIndex) or operator.index(size) < 1:
                 raise ValueError(f"{name}={size!r}; expected a whole number from 1")
+        # NumPy's whole numbers are as good
+        sizes = map(operator.index, (input_size, hidden_size, num_layers))
+        input_size, hidden_size, num_layers = sizes
         if not 0 <= dropout < 1:
             raise ValueError(f"dropout={dropout!r}; expected a share from 0 to below 1")
         if backend not in CHOICES:
@@ -234,8 +238,8 @@ class Recurrent(nn.Module):
             resets, mask = (None if m is None else m.transpose(0, 1) for m in (resets, mask))
         check_state("state", state, self._form, x)
         check_state("initial", initial, self._form, x)
-        steps = x.shape[0]
         compiling = torch.compiler.is_compiling()
+        steps = x.shape[0] if compiling else int(x.shape[0])  # torch.jit.trace makes it a tensor
         if mask is not None:
             x = x.masked_fill(~mask.unsqueeze(-1), 0.0)
         if not (compiling or recorded()):

@@ -173,8 +173,7 @@ def _sequence(index: int, given: TimeSeries | Array | tuple[Array, Array]) -> tu
     if y is None:
         y = np.full(len(features), UNLABELLED)
     targets = torch.as_tensor(_on_host(y))
-    if targets.is_floating_point():
-        targets = targets.float()
+    targets = targets.float() if targets.is_floating_point() else targets.long()
     if targets.dim() < 1 or len(targets) != len(features):
         raise ValueError(
             f"sequence {index} has {len(features)} steps and targets of shape {list(targets.shape)}; "

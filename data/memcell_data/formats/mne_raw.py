@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from memcell.errors import DataError
+from memcell.reports.numbers import counted
 from memcell_data.formats.mne_file import MneFile
 from memcell_data.formats.mne_open import SLOWEST, OpenedFile
 from memcell_data.formats.reader import NoLabels, signal_file, stem
@@ -84,8 +85,8 @@ def recording_of(raw: Any, name: str | None = None, unit: str = "") -> Recording
         gaps = signal_file(path).gaps()
         if gaps:
             raise DataError(
-                f"the Raw was read from '{path.name}', and MNE joined what lies before and after its "
-                f"{len(gaps)} gaps: give the path of the file"
+                f"the Raw was read from '{path.name}', and MNE joined what lies before and after "
+                f"{counted(len(gaps), 'gap')}: give the path of the file"
             )
     called = name or (stem(path) if path else "raw")
     file = MneRaw(path or Path(called), unit, raw)

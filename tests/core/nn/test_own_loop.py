@@ -173,6 +173,9 @@ def test_targets_of_any_form_come_with_their_steps():
     (batch,) = Windows([(x[:4], [0.5, 0.25, -1.0, 2.5])], 5, 1)
     assert batch.y[:, 0].tolist() == [0.5, 0.25, -1.0, 2.5, -1.0]
     assert batch.weight[:, 0].tolist() == [1, 1, 0, 1, 0]
+    for kind in (np.uint8, bool):
+        (batch,) = Windows([(x[:4], np.array([0, 1, 1, 0], kind))], 5, 1)
+        assert batch.y[:, 0].tolist() == [0, 1, 1, 0, -1]
     (batch,) = Windows([x[:4]], 5, 1)
     assert not batch.weight.any()
 
@@ -220,6 +223,10 @@ X = np.zeros((6, 2))
         (
             lambda: Policy("carry", Recurrent("gru", 2, 3, batch_first=True), Windows([X], 5, 1)),
             r"batch_first=False",
+        ),
+        (
+            lambda: Policy("carry", nn.LSTM(2, 3), Windows([X], 5, 1)),
+            r"rnn is a LSTM; .*from_torch",
         ),
         (lambda: Policy("cary", Recurrent("gru", 2, 3), Windows([X], 5, 1)), r"cary.*carry"),
         (

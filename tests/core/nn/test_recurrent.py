@@ -8,6 +8,7 @@ import pickle
 import warnings
 from typing import NamedTuple
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -356,6 +357,18 @@ def test_own_class_of_cells():
     assert state.layers[1].h.shape == (B, H)
     checked = rnn.stack.each[0].first_window
     assert checked is None, "its first window was compared with the eager loop"
+
+
+@pytest.mark.filterwarnings("ignore")  # torch calls its own recording deprecated
+def test_recorded_layer_computes_with_what_it_is_given():
+    rnn = Recurrent("gru", F, H, 2).eval()
+    recorded = torch.jit.trace(rnn, torch.randn(T, B, F))
+    x = torch.randn(T, B, F)
+    torch.testing.assert_close(recorded(x)[0], rnn(x)[0])
+
+
+def test_sizes_may_be_numpys():
+    assert Recurrent("gru", np.int64(F), np.int32(H)).hidden_size == H
 
 
 def test_own_cell():
