@@ -158,6 +158,25 @@ def test_folds_are_done_later_too(folds, tmp_path) -> None:
         assert same(below, later / "folds" / below.name)
 
 
+def test_a_network_of_everybody_is_scored_by_the_networks_of_its_folds(tmp_path, capfd) -> None:
+    small = [*DATA, *SMALL, "--tune", "quick", "--split", "none"]
+    now, later = tmp_path / "now", tmp_path / "later"
+    assert run(["train", "microsleep", *small, "--robustness", "all", "--out", str(now)]) == 0
+    assert run(["train", "microsleep", *small, "--out", str(later)]) == 0
+    assert "would be trained again" in capfd.readouterr().out
+    assert not (later / "robustness.tsv").exists()
+    assert run(["evaluate", "microsleep", str(later), "--robustness"]) == 0
+    assert (now / "robustness.tsv").read_bytes() == (later / "robustness.tsv").read_bytes()
+    rows = table(now)
+    scores = {r["name"]: r for r in table(now, "scores.tsv")}
+    for kind in ("network", "baseline"):
+        row = of(rows, "as recorded", kind=kind)
+        assert float(row["value"]) == float(scores[row["name"]]["balanced_accuracy"])
+        # the networks are those of the choice: a gain changes nearly nothing
+        assert float(of(rows, "gain x 0.7", kind=kind)["difference"]) == pytest.approx(0, abs=0.02)
+    assert not (now / "tuning" / "robustness").exists()
+
+
 def test_recordings_of_somebody_else(whole, tmp_path, capfd) -> None:
     typed = ["data", "make", "simulated", "--to", str(tmp_path / "more"), "--subjects", "2"]
     assert run([*typed, "--minutes", "2", "--seed", "5"]) == 0

@@ -73,7 +73,11 @@ def _command(app: AppSpec) -> click.Command:
                     )
                 from memcell.runs.robustness_later import robustness as score_under_conditions
 
-                score_under_conditions(app.name, folder, registry, echo)
+                # a run of folds is scored as such, whether or not it has a network of everybody
+                typed_path = Path(run).expanduser()
+                of_folds = (typed_path / "folds.json").is_file()
+                path = typed_path if of_folds else folder
+                score_under_conditions(app.name, path, registry, echo)
                 return
             evaluate_run(app.name, folder, eval_policy or "both", registry, echo, typed)
             return

@@ -111,14 +111,22 @@ def measure(
             if isinstance(error, Interrupted) or wanted:
                 raise
             why, conditions = str(error), ()
-    make_folder(path / FOLDER)
     if not conditions:
-        said = why or "nothing can happen to these recordings: they have no signal"
-        _write_about(path, said, {})
-        return []
+        return not_measured(
+            path, why or "nothing can happen to these recordings: they have no signal"
+        )
+    make_folder(path / FOLDER)
     write_predictions(path / FOLDER, made)
     _write_about(path, "", refused)
     return write_table(app, [path], path)
+
+
+def not_measured(path: Path, why: str) -> list[ConditionScore]:
+    """Write why a run is not scored under other conditions; return no score."""
+    make_folder(path / FOLDER)
+    _write_about(path, why, {})
+    (path / TABLE).unlink(missing_ok=True)
+    return []
 
 
 def _predicted(
@@ -178,10 +186,7 @@ def write_table(app: object, folders: Sequence[Path], path: Path) -> list[Condit
         return []
     abouts = [about(folder) for folder in folders]
     if why := next((a["why"] for a in abouts if a["why"] or not a["conditions"]), None):
-        if folders != [path]:
-            make_folder(path / FOLDER)
-            _write_about(path, why, {})
-        return []
+        return not_measured(path, why)
     found: dict[tuple[str, str], list[Row]] = {}
     for folder in folders:
         for row in read_predictions(folder / FOLDER):

@@ -13,6 +13,7 @@ from memcell.errors import UsageError
 from memcell.escape import Lines
 from memcell.files.reading import read_object, refusing
 from memcell.inference.inference import probabilities
+from memcell.interrupt import Interrupts
 from memcell.plugins import Registry
 from memcell.progress import progress
 from memcell.runs.evaluate import check_same_people
@@ -21,9 +22,13 @@ from memcell.runs.model import load_model
 from memcell.runs.predictions import read_predictions
 from memcell.runs.reporting import try_report
 from memcell.runs.robustness import ConditionScore, as_text, lines_of, measure, write_table
+from memcell.runs.robustness_out_of_fold import measure_out_of_fold
 from memcell.runs.run_folder import RunFolder, open_run, resolve_stored
-from memcell.runs.setup import Say, build_app, inference_device
+from memcell.runs.setup import Job, Say, build_app, inference_device
+from memcell.runs.source import gone_on
+from memcell.runs.tuning.record import read_tuned
 from memcell.settings.run_config import RunConfig
+from memcell.threads import one_thread
 
 
 def robustness(app: str, path: Path, registry: Registry, say: Say) -> None:
@@ -41,7 +46,9 @@ def robustness(app: str, path: Path, registry: Registry, say: Say) -> None:
     """
     folder = RunFolder.open(path)
     outcomes = (
-        _of_folds(app, folder, registry) if folder.folds.is_file() else _of_run(app, path, registry)
+        _of_folds(app, folder, registry)
+        if folder.folds.is_file()
+        else _of_run(app, path, registry, say)
     )
     if not outcomes:
         reason = next(iter(lines_of(path, app)), "").partition(", ")[2].rpartition(": memcell")[0]
@@ -52,14 +59,41 @@ def robustness(app: str, path: Path, registry: Registry, say: Say) -> None:
     try_report(path, app, registry, say)
 
 
-def _of_run(app: str, path: Path, registry: Registry) -> list[ConditionScore]:
+def _of_run(app: str, path: Path, registry: Registry, say: Say) -> list[ConditionScore]:
     folder, config = open_run(app, path, registry)
     with refusing(folder.config):
         built = build_app(config, registry)
     _check(app, built)
     with progress("reading recordings", None) as shown:
-        task = built.task(shown)
+        task = gone_on(built.task(shown), config)
+    if not task.test:
+        return _of_everybody(folder, config, registry, built, task, say)
     return _measured(folder, config, registry, built, task)
+
+
+def _of_everybody(
+    folder: RunFolder, config: RunConfig, registry: Registry, app: App, task: Task, say: Say
+) -> list[ConditionScore]:
+    """Score the networks of the inner folds of a run that is trained on everybody."""
+    tuned = read_tuned(folder.path, task.inner)
+    if tuned is None or not folder.model.is_file():
+        raise UsageError(
+            f"run '{folder.path}' is not finished: memcell train {config.app} --resume {folder.path}"
+        )
+    torch.set_num_threads(config.training.threads)
+    with Interrupts() as interrupts, one_thread():
+        job = Job(
+            config=config,
+            registry=registry,
+            app=app,
+            task=task,
+            path=folder.path,
+            device=inference_device(config),
+            interrupts=interrupts,
+            say=say,
+            tuned=tuned,
+        )
+        return measure_out_of_fold(job, read_predictions(folder.path), wanted=True)
 
 
 def _of_folds(app: str, folder: RunFolder, registry: Registry) -> list[ConditionScore]:
@@ -107,11 +141,6 @@ def _measured(
     folder: RunFolder, config: RunConfig, registry: Registry, app: App, task: Task
 ) -> list[ConditionScore]:
     """Score one network, as it was scored when it was trained, under other conditions."""
-    if not task.test:
-        raise UsageError(
-            f"run '{folder.path}' was trained on everybody and has no test split: type --data for other "
-            "recordings"
-        )
     torch.set_num_threads(config.training.threads)
     network, facts = load_model(folder, config, registry, app)
     network.to(inference_device(config))

@@ -22,6 +22,7 @@ from memcell.runs.compatibility import check
 from memcell.runs.intervals_text import beside_recordings, with_intervals
 from memcell.runs.reporting import try_report
 from memcell.runs.robustness import lines_of, measure
+from memcell.runs.robustness_out_of_fold import measure_out_of_fold
 from memcell.runs.run_folder import RunFolder
 from memcell.runs.scoring import ScoredNetwork, label_of, pooled_intervals, score, write_scores
 from memcell.runs.setup import Job, Say, build_app, control_of, device_of, make_trainer, spread
@@ -185,7 +186,9 @@ def write_results(job: Job, scored: Sequence[ScoredNetwork], beside: bool = True
     if isinstance(job.app, Picturing):
         pictured = {s.label: s.picked for s in scored}
         job.app.picture(task, pictured, scored[0].decision, job.path / "timeline.png")
-    if beside:
+    if beside and job.tuned is not None and not job.task.test:
+        measure_out_of_fold(job, rows)
+    elif beside:
         own = scored[0]
         measure(
             *(job.app, job.task, own.rows[0], rows, own.predict, job.path),

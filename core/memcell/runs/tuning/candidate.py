@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from memcell.applications.app import InnerFold, Task
+from memcell.applications.app import InnerFold, Probabilities, Task
 from memcell.backends.first_window import FirstWindow
 from memcell.errors import RunFolderError
 from memcell.files.atomic import make_folder
@@ -23,12 +23,16 @@ from memcell.runs.tuning.record import (
     read_fold_predictions,
     write_fold_predictions,
 )
+from memcell.sequences.time_series import TimeSeries
 from memcell.settings.options import EVAL_POLICIES
 from memcell.training.foreign import foreign_parts, origin_of
 from memcell.training.optimization import averaged
 from memcell.training.parts import build_parts
 from memcell.training.recalibrate import recalibrate
 from memcell.training.trainer import Length, Trainer
+
+#: Probabilities of sequences.
+Predict = Callable[[Sequence[TimeSeries]], Sequence[Probabilities]]
 
 
 class InnerTrainings:
@@ -84,6 +88,25 @@ class InnerTrainings:
                 made[policy].append(found)
         write_fold_predictions(path, made)
         return made
+
+    def predictors(self, update: int) -> list[Predict]:
+        """Return, for each fold, its network after so many updates: what it says of any sequences.
+
+        Under the inference policy that it was trained for.
+
+        Raises:
+            Interrupted: The person asked to stop.
+        """
+
+        def predictor(trainer: Trainer, fold: InnerFold) -> Predict:
+            def predict(sequences: Sequence[TimeSeries]) -> Sequence[Probabilities]:
+                others = dataclasses.replace(fold, valid=tuple(sequences))
+                return list(self._predict(trainer, others)[self.policy])
+
+            return predict
+
+        folds = self.job.task.inner
+        return [predictor(t, f) for t, f in zip(self._trained(update), folds, strict=True)]
 
     def _trained(self, update: int) -> list[Trainer]:
         trainers = self._begun()
