@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import math
 import shutil
+import subprocess
+import sys
 import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -106,6 +109,19 @@ def test_without_it_the_message_says_what_to_type(without, data, tmp_path, capsy
         assert hint in capsys.readouterr().err, words
     assert run(["models", "show", str(without)]) == 2
     assert "has no card" in capsys.readouterr().err
+
+
+def test_the_calibration_script_reads_a_run_of_folds(without) -> None:
+    script = Path(__file__).parents[2] / "docs" / "results" / "calibration.py"
+    ran = subprocess.run(
+        [sys.executable, str(script), str(without), "--minutes", ".1"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    rows = ran.stdout.strip().splitlines()
+    assert len(rows) == 5
+    kappa = json.loads((without / "scores.json").read_text())["rows"][0]["scores"]["kappa"]
+    uncalibrated = float(rows[2].split("|")[3].split("/")[0])
+    assert uncalibrated == pytest.approx(kappa, abs=0.1)  # but for 6 s of each
 
 
 def test_what_is_done_is_not_done_again(whole, capsys) -> None:

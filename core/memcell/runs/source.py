@@ -262,8 +262,9 @@ def gone_on(task: Task, config: RunConfig) -> Task:
     again = sorted(
         who for who in trained_on(task.facts) if spelled(who) in set(map(spelled, people))
     )
-    line = f"gone on from model {config.init}; features are made and scaled as there"
-    notes = [line]
+    as_there = hasattr(type(config.app_config), "of_model")
+    made = "; features are made and scaled as there" if as_there else ""
+    notes = [f"gone on from model {config.init}{made}"]
     if again:
         notes.append(
             f"{_few(again)} {'was' if len(again) == 1 else 'were'} trained on by that model already: what "

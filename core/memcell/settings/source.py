@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from memcell.applications.models import FINAL
 from memcell.errors import ConfigError
 
 SECTION = "init"
@@ -48,8 +49,9 @@ class SourceModel:
 
     @property
     def name(self) -> str:
-        """What is printed of it: the name, or the last part of the path."""
-        return Path(self.model).name or self.model
+        """What is printed of it: the name, or the end of the path."""
+        path = Path(self.model)
+        return f"{path.parent.name}/{FINAL}" if path.name == FINAL else path.name or self.model
 
     def section(self) -> dict[str, str]:
         """Return what `of` reads back."""
