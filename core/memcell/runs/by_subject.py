@@ -78,7 +78,8 @@ def mean_of(row: Row, name: str) -> Mean:
 def mean_of_recordings(app: Pooling, row: Row, name: str) -> Mean:
     """Return a score's mean over the recordings that a row's predictions are of, each scored by itself."""
     names = dict.fromkeys((s.subject, s.name) for part in row.predictions for s in part.sequences)
-    return Mean.of(app.pooled(_only(row.predictions, one))[name] for one in names)
+    scores = (app.pooled(_only(row.predictions, one)) for one in names)
+    return Mean.of(float(found.get(name, math.nan)) for found in scores)
 
 
 def _only(

@@ -21,7 +21,7 @@ from typing import Any
 
 from memcell.applications.app import App, ModelPredictions, Pooling, Probabilities, Row, Task
 from memcell.applications.conditions import Condition, Disturbing, Peer
-from memcell.errors import MemcellError
+from memcell.errors import DataError, MemcellError
 from memcell.escape import table
 from memcell.files.atomic import make_folder, write_atomic
 from memcell.files.reading import read_object, refusing
@@ -146,6 +146,11 @@ def _predicted(
     for row, _ in models:
         at = {s.name: (s, p) for part in row.predictions
               for s, p in zip(part.sequences, part.probabilities, strict=True)}  # fmt: skip
+        if new := [s.name for s in task.test if s.name not in at]:
+            raise DataError(
+                f"the run was not tested on {', '.join(new[:5])}: recordings came since, or are called "
+                "otherwise; give back those of its split.tsv"
+            )
         there = [at[s.name] for s in task.test]
         made.append(_row(row, AS_RECORDED, [s for s, _ in there], [p for _, p in there]))
     refused = {}
@@ -209,6 +214,8 @@ def _outcomes(
     refused: Mapping[str, tuple[str, ...]],
 ) -> Iterator[ConditionScore]:
     models = {name: rows[0] for (_, name), rows in found.items()}
+    there_are = {n for name in models for n in app.pooled(_parts(found[AS_RECORDED, name]))}
+    compared = [score for score in compared if score in there_are]
     for condition in (AS_RECORDED, *refused):
         for name, row in models.items():
             parts = _parts(found.get((condition, name), ()))
@@ -225,7 +232,10 @@ def _outcomes(
                     value=float(now.get(score, math.nan)),
                     interval=between.get(score, NONE),
                     before=float(then.get(score, math.nan)),
-                    change=Mean.of(each[u][score] - each_then[u][score] for u in each),
+                    change=Mean.of(
+                        each[u].get(score, math.nan) - each_then[u].get(score, math.nan)
+                        for u in each
+                    ),
                     refused=refused.get(condition, ()),
                 )
 
@@ -304,18 +314,23 @@ def as_text(outcomes: Sequence[ConditionScore]) -> str:
             )
             if model == models[0]:
                 columns.append(("differ- ence", [_signed(o) for o in found]))
-    everybody = at[AS_RECORDED, models[0], scores[0]].change.n
-    counts = [at[name, models[0], scores[0]] for name in names]
-    of = [
-        f" ({o.change.n} of {everybody} people)" if o.refused and o.change.n else "" for o in counts
-    ]
+    of = [_of_whom(at[name, models[0], scores[0]], outcomes) for name in names]
     return laid_out([(name + more,) for name, more in zip(names, of, strict=True)], columns)
+
+
+def _of_whom(outcome: ConditionScore, outcomes: Sequence[ConditionScore]) -> str:
+    """Return how many people stand behind a score, where they are not all of them."""
+    everybody = outcomes[0].change.n
+    few = outcome.refused and 0 < outcome.change.n < everybody
+    return f" ({outcome.change.n} of {everybody} people)" if few else ""
 
 
 def _signed(outcome: ConditionScore) -> str:
     if outcome.condition == AS_RECORDED:
         return ""
-    return "-" if math.isnan(outcome.difference) else f"{outcome.difference:+.3f}"
+    if math.isnan(outcome.difference):
+        return "-"
+    return f"{0.0 if abs(outcome.difference) < NOTHING else outcome.difference:+.3f}"
 
 
 def in_words(outcomes: Sequence[ConditionScore]) -> list[str]:
@@ -329,8 +344,8 @@ def in_words(outcomes: Sequence[ConditionScore]) -> list[str]:
         said = f"{name} is no lower under any of {len(scored)} conditions"
     else:
         said = (
-            f"of {len(scored)} conditions, {lowest.condition} costs most: {name} {shown(lowest.before)} as "
-            f"recorded, {shown(lowest.value)} then"
+            f"of {len(scored)} conditions, {lowest.condition}{_of_whom(lowest, outcomes)} costs most: {name} "
+            f"{shown(lowest.before)} as recorded, {shown(lowest.value)} then"
         )
     return [f"robustness: {said}; {TABLE} has all"]
 

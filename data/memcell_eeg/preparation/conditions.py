@@ -18,6 +18,7 @@ from memcell.applications.conditions import Changed, Condition, Peer
 from memcell.errors import DataError
 from memcell.sequences.time_series import TimeSeries
 from memcell.threads import one_thread
+from memcell_data.channels import alternatives
 from memcell_data.recording import Features, LostChannels, Recording
 from memcell_eeg.baselines import past, regression
 from memcell_eeg.config import EegConfig
@@ -98,10 +99,16 @@ def _changes(pipeline: Pipeline) -> dict[str, Change]:
         f"gain x {gain:g}": partial(with_gain, gain=gain) for gain in GAINS
     }
     for channel in pipeline.channels:
-        changes[f"{channel} lost"] = partial(_without, pipeline, channel)
+        changes[f"{_called(channel)} lost"] = partial(_without, pipeline, channel)
     changes[f"{MAINS:g} Hz hum of {HUM:g} uV"] = partial(with_hum, frequency=MAINS, amplitude=HUM)
     changes["half the sampling rate"] = at_half_rate
     return changes
+
+
+def _called(channel: str) -> str:
+    """Return what a condition calls a channel: the preferred one where it may be one of several."""
+    first, *others = alternatives(channel)
+    return f"{first} (or what is there of it)" if others else channel
 
 
 def _without(pipeline: Pipeline, channel: str, recording: Recording) -> Recording:

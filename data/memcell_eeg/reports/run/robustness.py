@@ -86,9 +86,7 @@ def _table(run: RunFiles, found: list[TableRow], scores: list[str]) -> Table:
             text, low, high = (number(value(row, n)) for n in ("value", "low", "high"))
             known = math.isfinite(value(row, "low"))
             cells.append(with_interval(text, low, high) if known else text)
-            change = value(row, "difference")
-            mine = condition != AS_RECORDED and math.isfinite(change)
-            cells.append(f"{change:+.3f}" if mine else "")
+            cells.append("" if condition == AS_RECORDED else _signed(value(row, "difference")))
         rows.append(cells)
     return Table(
         "The test recordings read again under other conditions; nothing is fitted anew, and differences are "
@@ -97,6 +95,13 @@ def _table(run: RunFiles, found: list[TableRow], scores: list[str]) -> Table:
         rows,
         source=run.source("robustness.tsv"),
     )
+
+
+def _signed(change: float) -> str:
+    """Return a difference with its sign; nothing where it is not defined."""
+    if not math.isfinite(change):
+        return ""
+    return ("+" if change >= NOTHING else "") + number(0.0 if abs(change) < NOTHING else change)
 
 
 def _refused(found: list[TableRow]) -> list[str]:
@@ -108,5 +113,5 @@ def _refused(found: list[TableRow]) -> list[str]:
         if reasons:
             more = len(reasons) - 1
             also = f" (and {count(more)} more)" if more else ""
-            lines.append(f"{capital(condition)}: {reasons[0]}{also}.")
+            lines.append(f"{capital(condition)}: {reasons[0].rstrip('.')}{also}.")
     return lines
