@@ -11,9 +11,8 @@ import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 
@@ -21,6 +20,9 @@ from memcell.errors import unknown
 from memcell.plugins import hooks
 from memcell.plugins.importing import watched
 from memcell.plugins.specs import KINDS, Spec
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 GROUP = "memcell"
 #: The distribution that brings the engine and the built-in plugins.
@@ -55,6 +57,9 @@ class Failure:
 
 def installed() -> list[EntryPoint]:
     """Return the entry points of the group ``memcell``, each distribution's once."""
+    # not at the top: it reads archives, mails and tables, which `import memcell` has no use for
+    from importlib.metadata import entry_points
+
     unique: dict[tuple[str, str], EntryPoint] = {}
     for point in entry_points(group=GROUP):
         # An editable install can be found twice on the path; the first one is what gets imported.
