@@ -7,6 +7,6 @@ the order of any sampler, `Policy` what each of them begins with.
 from memcell.nn.policy import Policy
 from memcell.nn.recurrent import Recurrent
 from memcell.nn.state import RecurrentState
-from memcell.nn.windows import Windows
+from memcell.nn.windows import LoopBatch, Windows
 
-__all__ = ["Policy", "Recurrent", "RecurrentState", "Windows"]
+__all__ = ["LoopBatch", "Policy", "Recurrent", "RecurrentState", "Windows"]

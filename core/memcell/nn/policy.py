@@ -12,11 +12,10 @@ from torch import Tensor, nn
 from memcell.errors import IncompatibleError, PluginError
 from memcell.nn.recurrent import Recurrent
 from memcell.nn.state import RecurrentState
-from memcell.nn.windows import Windows
+from memcell.nn.windows import LoopBatch, Windows
 from memcell.plugins import default_registry
 from memcell.recurrent.policy import CarriedState, StatePolicy
 from memcell.recurrent.state import State
-from memcell.sequences import Batch
 from memcell.training.memory import RunMemory
 from memcell.training.seeds import run_generator
 
@@ -84,18 +83,17 @@ class Policy(nn.Module):
         self.to(next(rnn.parameters(), torch.empty(0)).device)
         network = _Replayed(rnn, encoder, self.start)
         self._memory = RunMemory(network, windows.sequences, run_generator(windows.seed))
-        self._windows = windows
         self._epoch = -1
 
-    def begin(self, batch: Batch) -> dict[str, Any]:
+    def begin(self, batch: LoopBatch) -> dict[str, Any]:
         """Return what to call the layer with, beside x: its arguments by name.
 
         Args:
             batch: The next batch of the windows.
         """
         memory, policy = self._memory, self.policy
-        if self._epoch != self._windows.epoch:
-            memory.epoch = self._epoch = self._windows.epoch
+        if self._epoch != batch.epoch:
+            memory.epoch = self._epoch = batch.epoch
             policy.begin_epoch(memory)
         carried = policy.begin(batch, memory)
         age = torch.zeros_like(carried.age)
@@ -107,7 +105,7 @@ class Policy(nn.Module):
             "return_steps": policy.return_steps(batch),
         }
 
-    def end(self, batch: Batch, states: Mapping[int, RecurrentState]) -> None:
+    def end(self, batch: LoopBatch, states: Mapping[int, RecurrentState]) -> None:
         """Take the states that the layer returned; gradients are cut from them.
 
         Args:

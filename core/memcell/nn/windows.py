@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -19,6 +19,17 @@ from memcell.sequences.windows import window_table
 from memcell.training.seeds import epoch_rng
 
 Array: TypeAlias = "NDArray[Any] | Tensor"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoopBatch(Batch):
+    """A batch of a loop of one's own.
+
+    Args:
+        epoch: Number of the epoch that it is of, which a loop that fetches ahead cannot know otherwise.
+    """
+
+    epoch: int
 
 
 class Windows:
@@ -77,7 +88,7 @@ class Windows:
         self.sampler.seed = seed
         #: What the sampler promises of its batches, by name (`memcell.SamplerSpec`).
         self.promises = entry.capabilities(config)
-        #: Epochs that are done; the number of the one that is begun next.
+        #: Epochs whose batches were all handed out; the number of the one that is begun next.
         self.epoch = 0
         self._batch = self._skip = 0
         self._ends: Ends | None = None
@@ -86,15 +97,19 @@ class Windows:
         """Batches of the next epoch."""
         return len(self._order(self.epoch)[1])
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Iterator[LoopBatch]:
         """Yield an epoch's batches; after `load_state_dict` those that were left of it."""
-        table, order = self._order(self.epoch)
+        epoch = self.epoch
+        table, order = self._order(epoch)
         skipped, self._skip = self._skip, 0
         for k in range(skipped, len(order)):
             batch = collate(self.sequences, table, order[k], self._ends)
-            self._ends, self._batch = table.ends(order[k]), k + 1
-            yield replace(batch, y=self._gathered(batch)).to(self.device)
-        self.epoch, self._batch = self.epoch + 1, 0
+            self._ends = table.ends(order[k])
+            # before the batch is handed out: who knows the number of batches asks for no more than these
+            last = k + 1 == len(order)
+            self.epoch, self._batch = (epoch + 1, 0) if last else (epoch, k + 1)
+            fields = {**vars(batch), "y": self._gathered(batch)}
+            yield LoopBatch(**fields, epoch=epoch).to(self.device)
 
     def observe(self, batch: Batch, losses: Tensor, gradients: Tensor | None = None) -> None:
         """Tell the sampler how each window went; samplers that learn from it choose the epochs to come by it.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -58,13 +58,13 @@ class Batch:
         """B."""
         return self.x.shape[1]
 
-    def to(self, device: torch.device) -> Batch:
+    def to(self, device: torch.device) -> Self:
         """Return the batch on a device."""
         moved: dict[str, Any] = {
             k: v.to(device, non_blocking=True) if isinstance(v, Tensor) else v
             for k, v in vars(self).items()
         }
-        return Batch(**moved)
+        return type(self)(**moved)
 
 
 def no_targets(like: TimeSeries, steps: int, lanes: int) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from memcell.nn import Recurrent
+from memcell.nn import Policy, Recurrent, Windows
 
 T, B, F, H = 6, 4, 3, 5
 
@@ -117,3 +117,55 @@ def test_lightning_trains_and_restores_it(tmp_path):
     trainer.save_checkpoint(tmp_path / "model.ckpt")
     again = Module.load_from_checkpoint(tmp_path / "model.ckpt")
     torch.testing.assert_close(again.model.state_dict(), alone.state_dict(), rtol=0, atol=0)
+
+
+@pytest.mark.filterwarnings("ignore")  # of Lightning's own
+def test_lightning_loops_over_windows_with_a_policy(tmp_path):
+    lightning = pytest.importorskip("lightning")
+    sequences = [torch.randn(n, F) for n in (40, 31, 22)]
+
+    class Module(lightning.LightningModule):
+        def __init__(self, windows):
+            super().__init__()
+            self.model = seeded()
+            self.policy = Policy("carry", self.model.rnn, windows)
+            self.ages = []
+
+        def training_step(self, batch, index):
+            y, states = self.model.rnn(batch.x, **self.policy.begin(batch))
+            self.policy.end(batch, states)
+            self.ages.append(states[batch.advance].age.tolist())
+            return (self.model.readout(y)[..., 0] * batch.valid).square().mean()
+
+        def configure_optimizers(self):
+            return torch.optim.SGD(self.parameters(), lr=0.1)
+
+    def fit(module, windows, epochs):
+        lightning.Trainer(
+            max_epochs=epochs,
+            accelerator="cpu",
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            default_root_dir=tmp_path,
+        ).fit(module, windows)
+
+    windows = Windows(sequences, T, 2, seed=1)
+    module = Module(windows)
+    fit(module, windows, 2)
+    again = Windows(sequences, T, 2, seed=1)
+    assert module.ages == [
+        ages for _ in range(2) for ages in ages_of(again, module.model.rnn.eval())
+    ]
+    assert windows.epoch == 2
+
+
+def ages_of(windows, rnn):
+    policy = Policy("carry", rnn, windows)
+    found = []
+    for batch in windows:
+        _, states = rnn(batch.x, **policy.begin(batch))
+        policy.end(batch, states)
+        found.append(states[batch.advance].age.tolist())
+    return found
