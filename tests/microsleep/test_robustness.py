@@ -11,8 +11,11 @@ import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score
 
+from memcell.applications.app import Row
 from memcell.cli.main import run
+from memcell.runs.by_subject import Mean
 from memcell.runs.predictions import read_predictions
+from memcell.runs.robustness import ConditionScore, in_words, worst
 from memcell_data.datasets.configs import SimulatedConfig
 from memcell_data.datasets.simulated import Simulated
 from memcell_data.formats.edf.writer import Track, write_edf
@@ -120,7 +123,7 @@ def test_the_report_says_the_worst_in_a_sentence(whole) -> None:
     worst = min(rows, key=lambda r: float(r["difference"]))
     page = (whole / "report.html").read_text()
     if float(worst["difference"]) > -0.0005:
-        assert "no lower under any of 5 conditions" in page
+        assert "no worse under any of 5 conditions" in page
     else:
         assert f"Worst of 5 conditions: {worst['condition']}" in page
 
@@ -259,6 +262,24 @@ def test_a_prediction_without_an_electrode_is_what_the_table_says(whole, tmp_pat
     assert "O1" not in [c.name for c in exported.channels]
     living = standing_in(source, source.channels[:2], ["O1"])
     assert np.array_equal(living.read(["O1"]).values[0], values[1])
+
+
+def outcome(condition, value, score):
+    row = Row(name="n", scores={})
+    change = Mean.of([value - 0.5] * 4)
+    return ConditionScore(
+        **{"condition": condition, "row": row, "score": score, "value": value, "before": 0.5},
+        **{"interval": (0.0, 1.0), "change": change, "refused": ()},
+    )
+
+
+@pytest.mark.parametrize(("score", "hardest"), [("kappa", "b"), ("weighted_error", "a")])
+def test_an_error_is_worse_where_it_is_larger(score, hardest) -> None:
+    values = (("as recorded", 0.5), ("a", 0.7), ("b", 0.2))
+    made = [outcome(name, value, score) for name, value in values]
+    assert worst(made).condition == hardest
+    same = [outcome(name, 0.5, score) for name, _ in values]
+    assert "no worse under any of 2 conditions" in in_words(same)[0]
 
 
 def test_an_app_without_recordings_says_so(tmp_path, capfd) -> None:

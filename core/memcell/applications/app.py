@@ -211,7 +211,7 @@ class App(Protocol):
 
     The protocols below name what an app may have beside: `Deciding` (a threshold), `Picturing`,
     `Predicting`, `Shaped` (an encoder that knows the data), `Explaining`, `Relabelling`, `Pooling`,
-    `Continuing`, `Folding`, `Finishing` and `Reporting`.
+    `Continuing`, `Folding`, `Finishing` and `Reporting`; and `memcell.applications.conditions.Disturbing`.
     """
 
     def task(self, progress: Progress = SILENT) -> Task:

@@ -19,7 +19,15 @@ from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from memcell.applications.app import App, ModelPredictions, Pooling, Probabilities, Row, Task
+from memcell.applications.app import (
+    App,
+    ModelPredictions,
+    Pooling,
+    Probabilities,
+    Row,
+    Task,
+    smaller_is_better,
+)
 from memcell.applications.conditions import Condition, Disturbing, Peer
 from memcell.errors import DataError, MemcellError
 from memcell.escape import table
@@ -72,6 +80,11 @@ class ConditionScore:
     def difference(self) -> float:
         """The pooled score less that as recorded."""
         return self.value - self.before
+
+    @property
+    def worse_by(self) -> float:
+        """By how much the score is worse than as recorded."""
+        return self.difference if smaller_is_better(self.score) else -self.difference
 
 
 def measure(
@@ -292,7 +305,7 @@ def worst(outcomes: Sequence[ConditionScore]) -> ConditionScore | None:
         if o.row.kind == "network" and o.score == first.score and o.condition != AS_RECORDED
     ]
     known = [o for o in mine if math.isfinite(o.difference)]
-    return min(known, key=lambda o: o.difference, default=None)
+    return max(known, key=lambda o: o.worse_by, default=None)
 
 
 def as_text(outcomes: Sequence[ConditionScore]) -> str:
@@ -340,8 +353,8 @@ def in_words(outcomes: Sequence[ConditionScore]) -> list[str]:
         return []
     name = lowest.score.replace("_", " ")
     scored = {o.condition for o in outcomes if math.isfinite(o.value)} - {AS_RECORDED}
-    if lowest.difference > -NOTHING:
-        said = f"{name} is no lower under any of {len(scored)} conditions"
+    if lowest.worse_by < NOTHING:
+        said = f"{name} is no worse under any of {len(scored)} conditions"
     else:
         said = (
             f"of {len(scored)} conditions, {lowest.condition}{_of_whom(lowest, outcomes)} costs most: {name} "

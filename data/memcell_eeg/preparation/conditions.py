@@ -16,6 +16,7 @@ import numpy as np
 from memcell.applications.app import Row, Task
 from memcell.applications.conditions import Changed, Condition, Peer
 from memcell.errors import DataError
+from memcell.sequences.targets import Classes
 from memcell.sequences.time_series import TimeSeries
 from memcell.threads import one_thread
 from memcell_data.channels import alternatives
@@ -194,7 +195,7 @@ def _same_steps(whole: TimeSeries, sequence: TimeSeries) -> TimeSeries:
 
 def peer(task: Task, rows: Sequence[Row]) -> Peer | None:
     """Return the regression on past means, else that on this step alone, as a run's table has it."""
-    if not task.train:
+    if not task.train or not isinstance(task.target, Classes):
         return None
     by_name = {row.name: row for row in rows if row.kind == "baseline" and row.predictions}
     for fit, name in ((past.regression, past.NAME), (regression.this_step, regression.THIS_STEP)):

@@ -53,7 +53,7 @@ def _worst(network: list[TableRow], scores: list[str]) -> Paragraph:
     many = f"of {len(rows)} condition{'' if len(rows) == 1 else 's'}"
     if value(lowest, "difference") > -NOTHING:
         return paragraph(
-            strong(f"{capital(name_of(main))} is {number(before)} as recorded and no lower under any {many}"),
+            strong(f"{capital(name_of(main))} is {number(before)} as recorded and no worse under any {many}"),
             ".",
         )  # fmt: skip
     other = next(
