@@ -36,9 +36,10 @@ class Windows:
     """Windows of sequences, batch by batch; each loop over it is the next epoch.
 
     Args:
-        sequences: Arrays or tensors ``[n_steps, F]``, pairs ``(x, y)`` of them where y is ``[n_steps]`` or
-            ``[n_steps, …]``, or `memcell.TimeSeries` (which have gaps, subjects and names). Steps whose
-            target is the number -1 have none.
+        sequences: Arrays or tensors ``[n_steps, F]``, pairs ``(x, y)`` of them, or `memcell.TimeSeries`
+            (which have gaps, subjects and names). y is ``[n_steps]`` or ``[n_steps, K]``: classes or labels,
+            whole numbers, -1 for none; or values, NaN for none. ``batch.weight`` is 0 where a step has none,
+            and ``batch.y`` is then -1, or 0 of values.
         time_steps: T, steps a window.
         batch_size: B, lanes.
         sampler: Name of a sampler (``memcell plugins``); ``"stream"`` lets lanes run through whole sequences.
@@ -72,11 +73,9 @@ class Windows:
                 raise ValueError(f"{name}={size!r}; expected a whole number from 1")
         if not len(sequences):
             raise ValueError("no sequence was given; expected at least one, [n_steps, F] each")
-        pairs = [_sequence(i, each) for i, each in enumerate(sequences)]
         #: The sequences, as samplers and policies see them.
-        self.sequences = [sequence for sequence, _ in pairs]
-        _check_alike(pairs)
-        self._targets = [y for _, y in pairs]
+        self.sequences = [_sequence(i, each) for i, each in enumerate(sequences)]
+        _check_alike(self.sequences)
         self.time_steps, self.batch_size, self.seed = time_steps, batch_size, seed
         self.device = torch.device("cpu" if device is None else device)
         entry = default_registry().get("sampler", sampler)
@@ -108,8 +107,10 @@ class Windows:
             # before the batch is handed out: who knows the number of batches asks for no more than these
             last = k + 1 == len(order)
             self.epoch, self._batch = (epoch + 1, 0) if last else (epoch, k + 1)
-            fields = {**vars(batch), "y": self._gathered(batch)}
-            yield LoopBatch(**fields, epoch=epoch).to(self.device)
+            y = batch.y
+            if y.is_floating_point():  # a loss there is a number, and its weight 0
+                y[batch.weight == 0] = 0.0
+            yield LoopBatch(**{**vars(batch), "y": y}, epoch=epoch).to(self.device)
 
     def observe(self, batch: Batch, losses: Tensor, gradients: Tensor | None = None) -> None:
         """Tell the sampler how each window went; samplers that learn from it choose the epochs to come by it.
@@ -159,76 +160,60 @@ class Windows:
         """Return the windows of an epoch and their order ``[n_batches, B]``: always the same."""
         rng = epoch_rng(self.seed, epoch)
         phase = self.sampler.phase(epoch, self.time_steps, rng)
-        n_classes = 1 + max(int(s.targets.max(initial=0)) for s in self.sequences)
+        classes = [s.targets for s in self.sequences if s.of_classes]
+        n_classes = 1 + max((int(each.max(initial=0)) for each in classes), default=0)
         table = window_table(self.sequences, self.time_steps, n_classes, phase=phase)
         return table, self.sampler.order(table, self.batch_size, epoch, rng)
 
-    def _gathered(self, batch: Batch) -> Tensor:
-        """Return the targets ``[T, B, …]`` of a batch as they were given, -1 where there are none."""
-        like = self._targets[0]
-        y = like.new_full((batch.time_steps, batch.batch_size, *like.shape[1:]), UNLABELLED)
-        for lane in range(batch.batch_size):
-            which, start = int(batch.sequence[lane]), int(batch.offset[lane])
-            if which >= 0:
-                part = self._targets[which][start : start + batch.time_steps]
-                y[: len(part), lane] = part
-        return y
 
-
-def _sequence(index: int, given: TimeSeries | Array | tuple[Array, Array]) -> tuple[Any, Tensor]:
-    """Return a sequence as samplers see it, and its targets as they were given."""
+def _sequence(index: int, given: TimeSeries | Array | tuple[Array, Array]) -> TimeSeries:
+    """Return a sequence as samplers and policies see it."""
     if isinstance(given, TimeSeries):
-        return given, torch.from_numpy(np.array(given.targets))
+        return given
     x, y = given if isinstance(given, tuple) else (given, None)
     features = np.asarray(_on_host(x), dtype=np.float32)
     if features.ndim != 2:
         raise ValueError(
             f"sequence {index} has shape {list(features.shape)}; expected [n_steps, F]: one sequence each"
         )
-    if y is None:
-        y = np.full(len(features), UNLABELLED)
-    targets = torch.as_tensor(_on_host(y))
-    targets = targets.float() if targets.is_floating_point() else targets.long()
-    if targets.dim() < 1 or len(targets) != len(features):
+    targets = np.full(len(features), UNLABELLED) if y is None else np.asarray(_on_host(y))
+    targets = targets.astype(np.float32 if targets.dtype.kind == "f" else np.int64)
+    if targets.ndim not in (1, 2) or len(targets) != len(features):
         raise ValueError(
             f"sequence {index} has {len(features)} steps and targets of shape {list(targets.shape)}; "
-            f"expected a target for each step: [{len(features)}] or [{len(features)}, …]"
+            f"expected a target for each step: [{len(features)}] or [{len(features)}, K]"
         )
-    kinds = targets if targets.dim() == 1 and not targets.is_floating_point() else None
-    if kinds is None:  # not classes: samplers see whether there is a target, and no more
-        known = (targets.reshape(len(targets), -1) != UNLABELLED).any(1)
-        kinds = torch.where(known, 0, UNLABELLED)
-    elif int(kinds.min().item() if len(kinds) else 0) < UNLABELLED:
+    if targets.dtype.kind == "i" and targets.min(initial=0) < UNLABELLED:
         raise ValueError(
-            f"sequence {index} has the target {int(kinds.min())}; expected classes from 0, -1 for none"
+            f"sequence {index} has the target {targets.min()}; expected classes from 0, -1 for none"
         )
-    return TimeSeries(
-        name=str(index), subject=str(index), features=features, targets=kinds.long().numpy()
-    ), targets
+    return TimeSeries(name=str(index), subject=str(index), features=features, targets=targets)
 
 
 def _on_host(values: Array) -> Any:
     return values.detach().cpu() if isinstance(values, Tensor) else values
 
 
-def _check_alike(pairs: Sequence[tuple[TimeSeries, Tensor]]) -> None:
+def _check_alike(sequences: Sequence[TimeSeries]) -> None:
     """Refuse sequences that do not fit into one batch.
 
     Raises:
         ValueError: One is of another form than the first; says which.
     """
-    first, first_y = pairs[0]
-    for i, (sequence, y) in enumerate(pairs):
+    first = sequences[0]
+    for i, sequence in enumerate(sequences):
         if sequence.n_features != first.n_features:
             raise ValueError(
                 f"sequence {i} has {sequence.n_features} features a step, sequence 0 {first.n_features}; "
                 "expected the same of all"
             )
-        if y.shape[1:] != first_y.shape[1:] or y.dtype != first_y.dtype:
+        ours, theirs = sequence.targets, first.targets
+        if ours.shape[1:] != theirs.shape[1:] or ours.dtype != theirs.dtype:
             raise ValueError(
-                f"sequence {i} has targets {_form(y)}, sequence 0 {_form(first_y)}; expected the same of all"
+                f"sequence {i} has targets {_form(ours)}, sequence 0 {_form(theirs)}; "
+                "expected the same of all"
             )
 
 
-def _form(y: Tensor) -> str:
-    return f"{y.dtype} [{', '.join(['n_steps', *map(str, y.shape[1:])])}]"
+def _form(targets: NDArray[Any]) -> str:
+    return f"{targets.dtype} [{', '.join(['n_steps', *map(str, targets.shape[1:])])}]"

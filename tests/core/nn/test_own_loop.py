@@ -160,24 +160,31 @@ def test_replay_runs_the_encoder_in_the_mode_of_inference():
 
 def test_targets_of_any_form_come_with_their_steps():
     x = np.arange(24, dtype=np.float32).reshape(12, 2)
-    several = [(x, np.stack([x[:, 0], -x[:, 1]], 1)), (x[:5], np.full((5, 2), -1, np.float32))]
+    several = [(x, np.stack([x[:, 0], -x[:, 1]], 1)), (x[:5], np.full((5, 2), np.nan))]
     windows = Windows(several, 5, 2, sampler_options={"shuffle_sequences": False})
     for batch in windows:
         assert batch.y.shape == (5, 2, 2)
-        with_target = batch.weight > 0
-        torch.testing.assert_close(
-            batch.y[with_target][:, 0], batch.x[with_target][:, 0], rtol=0, atol=0
-        )
-    assert with_target[:, 0].tolist() == [True, True, False, False, False]
-    assert batch.y[3, 0].tolist() == [-1, -1]
-    (batch,) = Windows([(x[:4], [0.5, 0.25, -1.0, 2.5])], 5, 1)
-    assert batch.y[:, 0].tolist() == [0.5, 0.25, -1.0, 2.5, -1.0]
+        known = batch.weight > 0
+        torch.testing.assert_close(batch.y[known][:, 0], batch.x[known][:, 0], rtol=0, atol=0)
+        assert not batch.y[~known].any()
+    assert known[:, 0].tolist() == [True, True, False, False, False]
+    (batch,) = Windows([(x[:4], [0.5, -1.0, np.nan, 2.5])], 5, 1)
+    assert batch.y[:, 0].tolist() == [0.5, -1.0, 0.0, 2.5, 0.0]
+    assert batch.weight[:, 0].tolist() == [1, 1, 0, 1, 0]
+    (batch,) = Windows([(x[:4], torch.tensor([[0, 1], [1, 1], [-1, -1], [0, 0]]))], 5, 1)
+    assert batch.y[:, 0].tolist() == [[0, 1], [1, 1], [-1, -1], [0, 0], [-1, -1]]
     assert batch.weight[:, 0].tolist() == [1, 1, 0, 1, 0]
     for kind in (np.uint8, bool):
         (batch,) = Windows([(x[:4], np.array([0, 1, 1, 0], kind))], 5, 1)
         assert batch.y[:, 0].tolist() == [0, 1, 1, 0, -1]
     (batch,) = Windows([x[:4]], 5, 1)
     assert not batch.weight.any()
+
+
+def test_values_are_refused_by_a_sampler_of_classes():
+    windows = Windows([(np.zeros((6, 2)), np.zeros(6))], 3, 1, sampler="balanced")
+    with pytest.raises(ConfigError, match="goes by the classes of steps"):
+        next(iter(windows))
 
 
 def test_sampler_learns_from_losses():
@@ -214,11 +221,15 @@ X = np.zeros((6, 2))
             lambda: Windows([(X, [0, 1])], 5, 1),
             r"sequence 0 has 6 steps and targets of shape \[2\]",
         ),
+        (
+            lambda: Windows([(X, np.zeros((6, 2, 2)))], 5, 1),
+            r"targets of shape \[6, 2, 2\]; expected",
+        ),
         (lambda: Windows([(X, [0, 1, 2, 3, 4, -2])], 5, 1), r"sequence 0 has the target -2"),
         (lambda: Windows([X * np.nan], 5, 1), r"feature 0 at step 0 is not a finite number"),
         (
             lambda: Windows([(X, [0] * 6), (X, [0.5] * 6)], 5, 1),
-            r"sequence 1 has targets torch\.float32 \[n_steps\], sequence 0 torch\.int64 \[n_steps\]",
+            r"sequence 1 has targets float32 \[n_steps\], sequence 0 int64 \[n_steps\]",
         ),
         (
             lambda: Policy("carry", Recurrent("gru", 2, 3, batch_first=True), Windows([X], 5, 1)),
