@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import subprocess
 import sys
 
@@ -198,6 +200,15 @@ def test_stream_takes_raws_and_the_models_own_channels(detector, night):
     gap = list(detector.stream([missing], rate=100))
     assert gap[:19] == wanted[:19]
     assert len(gap) == len(wanted) - 2
+
+
+def test_detector_and_results_go_to_another_process(detector, night, tmp_path):
+    sent = pickle.loads(pickle.dumps(memcell.load("wake_sleep", causal=True)))
+    assert isinstance(sent, EegDetector)
+    found = pickle.loads(pickle.dumps(sent.predict(night)))
+    assert (found.save(tmp_path / "saved") / "report.html").is_file()
+    np.testing.assert_array_equal(found.probability, detector.predict(night).probability)
+    assert repr(copy.deepcopy(detector)) == repr(detector)
 
 
 def test_nothing_is_read_before_it_is_needed():

@@ -25,7 +25,8 @@ class DetectorRequest:
         infer: Runs the network over a whole recording.
         network: Makes what runs it one step at a time; each its own.
         carried: What `App.fit_decision` chose where memory is carried.
-        finish: Writes what the engine leaves beside an app's results in a folder.
+        finish: Writes what the engine leaves beside an app's results in a folder; can be pickled.
+        again: Loads the same detector, in another process too; can be pickled.
     """
 
     name: str
@@ -34,6 +35,7 @@ class DetectorRequest:
     network: Callable[[], LiveNetwork]
     carried: Mapping[str, float]
     finish: Callable[[Path], None]
+    again: Callable[[], Any]
 
 
 @runtime_checkable

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,12 @@ import torch
 
 from memcell.applications.app import App
 from memcell.applications.detecting import Detecting, DetectorRequest
-from memcell.applications.models import run_folder_of
+from memcell.applications.models import names_a_model, run_folder_of
 from memcell.applications.prediction import PredictionRequest
 from memcell.errors import UsageError
 from memcell.inference.stepping import NetworkStepper
 from memcell.plugins import default_registry
+from memcell.runs.model import ModelFacts
 from memcell.runs.predict import digest_of
 from memcell.runs.predict_task import PredictionOptions, opened_model, options_of
 from memcell.runs.reporting import app_of, try_report, write_prediction
@@ -77,12 +79,6 @@ def load(
         torch.set_num_threads(threads)  # the program's, not the run's
     facts, policy = opened.facts, opened.policy
 
-    def finish(out: Path) -> None:
-        write_prediction(
-            out, app, run, policy, digest, facts.task, facts.decisions[policy], facts.notes
-        )
-        try_report(out, app, registry, _quiet)
-
     return built.detector(
         DetectorRequest(
             name=str(model),
@@ -96,9 +92,24 @@ def load(
             infer=opened.infer(),
             network=lambda: NetworkStepper(opened.network, facts.n_features),
             carried=facts.decisions["carry"],
-            finish=finish,
+            finish=partial(_finish, app, run, policy, digest, facts),
+            again=partial(
+                load,
+                str(model) if names_a_model(registry, str(model)) else str(run.absolute()),
+                eval_policy=eval_policy,
+                causal=causal,
+                options=dict(options or {}),
+            ),
         )
     )
+
+
+def _finish(app: str, run: Path, policy: str, digest: str, facts: ModelFacts, out: Path) -> None:
+    """Write what the engine leaves beside an app's results."""
+    write_prediction(
+        out, app, run, policy, digest, facts.task, facts.decisions[policy], facts.notes
+    )
+    try_report(out, app, default_registry(), _quiet)
 
 
 def _quiet(line: str) -> None:

@@ -232,6 +232,10 @@ class EegDetector:
         item = _InMemory(name=_file_name(described.name), path=path, described=described)
         return item, (recording.info["meas_date"], float(recording.first_time))
 
+    def __reduce__(self) -> tuple[Any, tuple[()]]:
+        """Return how another process loads it; what was streamed stays here."""
+        return self._request.again, ()
+
     def __repr__(self) -> str:
         return f"<detector of {self.detects}: {self.name}; channels {', '.join(self.channels)}>"
 
