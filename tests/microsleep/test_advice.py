@@ -150,7 +150,7 @@ def test_a_whole_night_is_no_warning() -> None:
 
 def test_people_who_have_enough_of_both() -> None:
     assert severities(classes.all_people(people())) == ["nothing"]
-    assert classes.tested(classes.by_person(people()), folded=True) == []
+    assert classes.few_tested(classes.by_person(people()), folded=True) == []
 
 
 def test_few_steps_of_a_person_and_of_all() -> None:
@@ -158,11 +158,11 @@ def test_few_steps_of_a_person_and_of_all() -> None:
     y = np.zeros(600, dtype=np.int64)
     y[100:112] = 1
     made[2] = series(y, "r2", "s2")
-    (finding,) = classes.tested(classes.by_person(made), folded=True)
+    (finding,) = classes.few_tested(classes.by_person(made), folded=True)
     assert finding.severity == "note"
     assert finding.where == "s2"
     assert "s2 12 positive" in finding.sentence
-    (finding,) = classes.tested(classes.by_person([made[2]]), folded=False)
+    (finding,) = classes.few_tested(classes.by_person([made[2]]), folded=False)
     assert finding.severity == "serious"
     assert "--split loso" in finding.advice
     few = [series(y[:200], f"r{k}") for k in range(1)] + [

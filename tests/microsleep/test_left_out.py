@@ -177,7 +177,8 @@ def test_a_split_that_lacks_a_class_says_what_was_left_out(folder) -> None:
     for k in range(5):
         (folder / f"p{k}.csv").write_text(HEAD + "10,5,microsleep\nsoon,4,microsleep\n")
     with pytest.raises(
-        DataError, match=r"only positive steps.*left out may be why: .*p0\.csv: line 3.*4 more"
+        DataError,
+        match=r"are positive, none is negative.*left out may be why: .*p0\.csv: line 3.*4 more",
     ):
         task(folder)
 

@@ -79,7 +79,7 @@ def test_a_part_without_a_class_is_said() -> None:
 
 
 def test_one_class_in_training_is_refused() -> None:
-    with pytest.raises(DataError, match=r"only negative steps.*labels"):
+    with pytest.raises(DataError, match=r"10 recordings are negative, none is positive.*labels"):
         split(people(5, both=0), MicrosleepConfig(tune="none"))
     with pytest.raises(DataError, match=r"no labelled step"):
         split(

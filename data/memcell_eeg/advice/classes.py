@@ -111,6 +111,11 @@ def all_people(sequences: Sequence[TimeSeries]) -> list[DataFinding]:
     ]
 
 
+def far_too_few(sequences: Iterable[TimeSeries]) -> bool:
+    """Whether all people together have fewer than `FEW` steps of a class, which is said once."""
+    return counted(sequences).fewest < FEW
+
+
 def _little(every: ClassCount, word: str) -> list[DataFinding]:
     rarer = every.rarer
     steps, runs = every.steps[rarer], every.runs[rarer]
@@ -172,8 +177,19 @@ def _whose(people: Mapping[str, ClassCount], rarer: int) -> list[DataFinding]:
                     check=_CHECK,
                     severity="serious",
                     sentence=f"only one person has {word} steps, so that what is learned may be who this is",
-                    advice="record this class of more people; --split time does not cure it",
+                    advice="record this class of more people",
                     where=having[0],
+                )
+            )
+        if len(having) == 2 and len(people) > 3:
+            found.append(
+                DataFinding(
+                    check=_CHECK,
+                    severity="warning",
+                    sentence=f"only 2 of {len(people)} people have {word} steps, so that what is learned "
+                    "is how these two are",
+                    advice="record this class of more people",
+                    where=", ".join(having),
                 )
             )
     share = people_share(people, rarer)
@@ -196,23 +212,37 @@ def people_share(people: Mapping[str, ClassCount], c: int) -> tuple[str, float]:
     return most, people[most].steps[c] / max(1, sum(n.steps[c] for n in people.values()))
 
 
-def tested(people: Mapping[str, ClassCount], folded: bool) -> list[DataFinding]:
+_IN_TURN = "type --split loso, which tests on everybody in turn and pools"
+_ELSEWHERE = {
+    "time": "type --split none, which tests on all of the time in turn",
+    "published": "read the scores pooled over all people",
+}
+
+
+def few_tested(
+    people: Mapping[str, ClassCount], folded: bool, kind: str = "subject"
+) -> list[DataFinding]:
     """Return what is to be said of those who are tested on.
 
     Args:
         people: Their counts.
         folded: Each is tested on in a fold of their own, and scores are pooled.
+        kind: Of the split.
     """
     few = {p: c for p, c in people.items() if c.fewest < FEW}
     if not few:
         return []
-    names = listed([f"{p} {c.fewest} {_WORDS[c.rarer]}" for p, c in few.items()])
+    names = listed([f"{p} {c.fewest or 'no'} {_WORDS[c.rarer]}" for p, c in few.items()])
     pooled = min(sum(c.steps[k] for c in people.values()) for k in _WORDS)
     n = len(people)
     severity: Severity = "warning" if 2 * len(few) >= n or pooled < 2 * FEW else "note"
     if pooled < FEW:
         severity = "serious"
-    if n == 1:
+    if not pooled:
+        sentence = (
+            f"nobody who is tested on has steps of both classes ({names}): scores are undefined"
+        )
+    elif n == 1:
         sentence = (
             f"the one who is tested on has fewer than {FEW} steps of a class ({names}): the score is mostly "
             "noise"
@@ -222,14 +252,15 @@ def tested(people: Mapping[str, ClassCount], folded: bool) -> list[DataFinding]:
             f"{len(few)} of {n} people tested on have fewer than {FEW} steps of a class ({names}): their own "
             "scores are mostly noise"
         )
+    elsewhere = _ELSEWHERE.get(kind, _IN_TURN)
+    if not pooled and kind not in _ELSEWHERE:
+        elsewhere = "type another --split-seed, or name them with --test-subjects"
     return [
         DataFinding(
             check="classes, test",
             severity=severity,
             sentence=sentence,
-            advice="read the scores pooled over all people"
-            if folded
-            else "type --split loso, which tests on everybody in turn and pools",
+            advice="read the scores pooled over all people" if folded else elsewhere,
             where=listed(list(few)),
         )
     ]
@@ -246,7 +277,7 @@ def of_split(parts: Split, validated: bool) -> list[DataFinding]:
     train = counted(parts.train)
     found = []
     if parts.kind != "none":
-        found += tested(by_person(parts.test), folded=False)
+        found += few_tested(by_person(parts.test), folded=False, kind=parts.kind)
     rarer = train.rarer
     if 0 < train.fewest < FEW:
         found.append(
@@ -255,7 +286,9 @@ def of_split(parts: Split, validated: bool) -> list[DataFinding]:
                 severity="serious",
                 sentence=f"the training people have {_steps(train.fewest, _WORDS[rarer])}: too few to learn "
                 "from",
-                advice="label more recordings, or type another --split-seed",
+                advice="label more recordings"
+                if parts.kind in ("none", "time")
+                else "label more recordings, or type another --split-seed",
             )
         )
     if validated:
@@ -277,6 +310,7 @@ def _validation(parts: Split) -> list[DataFinding]:
     if count.fewest >= FEW:
         return []
     n = len({s.subject for s in parts.valid})
+    by_time = parts.kind == "time"
     who = "the person who validates has" if n == 1 else f"the {n} people who validate have"
     return [
         DataFinding(
@@ -284,7 +318,9 @@ def _validation(parts: Split) -> list[DataFinding]:
             severity="warning",
             sentence=f"{who} {_steps(count.fewest, _WORDS[count.rarer])}, and they decide when training ends "
             "and from which probability on a step is positive",
-            advice="type --tune quick, which decides by cross-validation over all training people",
+            advice="type --split none, which decides by cross-validation"
+            if by_time
+            else "type --tune quick, which decides by cross-validation over all training people",
             where=listed(sorted({s.subject for s in parts.valid})),
         )
     ]

@@ -26,10 +26,11 @@ from memcell.sequences.time_series import UNLABELLED, TimeSeries
 
 Array = NDArray[np.float64]
 
-#: Recordings and people with a change from which on a distance is looked at; share of them that must agree.
+#: Recordings and people with a change from which on a distance is looked at; share that must agree.
 FEWEST, FEWEST_PEOPLE, AGREEING = 4, 3, 0.8
-#: Seconds that such distances may differ; at least a step and a half.
-NEAR = 2.0
+#: Seconds that such distances may differ (at least a step and a half), and how much that may be of a
+#: recording: in one that is hardly longer everything lies near.
+NEAR, NEAR_SHARE = 2.0, 0.05
 #: Blocks that a recording is looked at by, stretches of time, and turns of the comparison.
 BLOCKS, STRETCHES, TURNS = 400, 30, 199
 
@@ -107,6 +108,9 @@ def fixed_distances(sequences: Sequence[TimeSeries]) -> list[FixedDistance]:
     if len(found) < FEWEST or len(people) < FEWEST_PEOPLE:
         return []
     near = max(NEAR, *(1.5 * s.step_seconds for s, _ in found))
+    lengths = [s.times[-1] + s.step_seconds for s, _ in found]
+    if near > NEAR_SHARE * np.median(lengths):
+        return []
     after = np.array([c[0] for _, c in found])
     before = np.array([s.times[-1] + s.step_seconds - c[-1] for s, c in found])
     out = []

@@ -14,7 +14,13 @@ from memcell_data.checks.alignment import LabelCover, aligned
 from memcell_data.checks.between import between
 from memcell_data.recording import Recording
 from memcell_eeg.advice import classes
-from memcell_eeg.advice.elapsed import ClockScore, clock_score, fixed_distances
+from memcell_eeg.advice.elapsed import (
+    NEAR,
+    ClockScore,
+    FixedDistance,
+    clock_score,
+    fixed_distances,
+)
 from memcell_eeg.advice.scaling import hidden
 from memcell_eeg.advice.shifted import shifts
 from memcell_eeg.advice.signals import summaries
@@ -32,6 +38,8 @@ NIGHT = 6 * 3600.0
 SPARSE = 0.05
 #: Seconds of a person's labelled time under which nothing can be carried or averaged.
 SHORT = 60.0
+#: People from which on leaving out each takes long.
+MANY_FOLDS = 30
 #: Features whose values depend on an amplifier's gain.
 OF_GAIN = ("bandpower", "stft", "raw")
 
@@ -77,12 +85,16 @@ class Advice:
 
     def of_split(self, parts: Split, validated: bool) -> list[DataFinding]:
         """Return all findings of a run with one split; see `memcell_eeg.advice.classes.of_split`."""
+        if classes.far_too_few(self.sequences):
+            return list(self.of_data)  # of each part the same would be said
         return [*self.of_data, *classes.of_split(parts, validated)]
 
     def of_folds(self) -> list[DataFinding]:
         """Return all findings of a run in which each person is left out in turn."""
         people = classes.by_person(self.sequences)
-        return [*self.of_data, *classes.tested(people, folded=True)]
+        if classes.far_too_few(self.sequences):
+            return [*self.of_data, *many(len(people))]
+        return [*self.of_data, *classes.few_tested(people, folded=True), *many(len(people))]
 
     def _signals(self) -> list[DataFinding]:
         if not self.channels:
@@ -90,6 +102,20 @@ class Advice:
         found = summaries(self.recordings, self.channels, self.cache)
         matters = any(word.partition(":")[0] in OF_GAIN for word in self.features)
         return between(found, matters)
+
+
+def many(folds: int) -> list[DataFinding]:
+    """Say how many trainings it is to leave out each of many people."""
+    if folds < MANY_FOLDS:
+        return []
+    return [
+        DataFinding(
+            check="cost",
+            severity="note",
+            sentence=f"leaving out each of {folds} people is as many runs, each with a cross-validation",
+            advice="--jobs N trains folds side by side; --split subject is one run",
+        )
+    ]
 
 
 def unused(left_out: LeftOut, used: int) -> list[DataFinding]:
@@ -151,37 +177,31 @@ def time_alone(sequences: Sequence[TimeSeries]) -> list[DataFinding]:
     Args:
         sequences: A whole recording each, of any per-step target.
     """
-    lines = []
     clock = clock_score(sequences)
-    told = clock is not None and clock.told
-    for found in fixed_distances(sequences):
-        first = "first" if found.edge == "start" else "last"
-        after = "after the start" if found.edge == "start" else "before the end"
-        at = f"{found.seconds:g} s {after}" if found.seconds > 2 else f"at the {found.edge}"
-        lines.append(
+    if fixed := fixed_distances(sequences):
+        places = " and ".join(map(_place, fixed))
+        also = f" (time alone: {_scored(clock)})" if clock is not None else ""
+        return [
             DataFinding(
                 check="time",
                 severity="serious",
-                sentence=f"in {found.recordings} of {found.of} recordings the label changes for the "
-                f"{first} time {at}: they are cut by the label, or it follows a timetable, and elapsed time "
-                "gives it away",
+                sentence=f"in {fixed[0].recordings} of {fixed[0].of} recordings the label changes {places}: "
+                f"they are cut by the label, or it follows a timetable, and elapsed time gives it away{also}",
                 advice="use whole recordings, or cut them at random times",
             )
-        )
+        ]
     if clock is None:
-        return lines
+        return []
     what = _scored(clock)
-    if not told or clock.score < TELLS[clock.is_class]:
-        if not lines:
-            lines.append(
-                DataFinding(
-                    check="time",
-                    severity="nothing",
-                    sentence="the time since the start is not shown to tell the label of people left out "
-                    f"({what}, p {clock.p:.2g})",
-                )
+    if not clock.told or clock.score < TELLS[clock.is_class]:
+        return [
+            DataFinding(
+                check="time",
+                severity="nothing",
+                sentence="the time since the start is not shown to tell the label of people left out "
+                f"({what}, p {clock.p:.2g})",
             )
-        return lines
+        ]
     night = float(np.median([s.times[-1] - s.times[0] for s in sequences])) >= NIGHT
     severity: Severity = "warning"
     if night or clock.score < 0.5 * (TELLS[clock.is_class] + TELLS_ALL[clock.is_class]):
@@ -189,7 +209,7 @@ def time_alone(sequences: Sequence[TimeSeries]) -> list[DataFinding]:
     elif clock.score >= TELLS_ALL[clock.is_class]:
         severity = "serious"
     why = ", as may be in whole nights" if night else ""
-    lines.append(
+    return [
         DataFinding(
             check="time",
             severity=severity,
@@ -197,8 +217,14 @@ def time_alone(sequences: Sequence[TimeSeries]) -> list[DataFinding]:
             advice="a network is worth what it adds to the row 'clock only'; recordings of other lengths and "
             "starts would show it",
         )
-    )
-    return lines
+    ]
+
+
+def _place(found: FixedDistance) -> str:
+    first = "first" if found.edge == "start" else "last"
+    after = "after the start" if found.edge == "start" else "before the end"
+    at = f"{found.seconds:g} s {after}" if found.seconds > NEAR else f"at the {found.edge}"
+    return f"for the {first} time {at}"
 
 
 def _scored(clock: ClockScore) -> str:

@@ -48,7 +48,15 @@ from memcell_eeg.signal.channels import (
 from memcell_eeg.signal.unit import unit_fact
 from memcell_eeg.splits.inner import inner_splits
 from memcell_eeg.splits.leaks import Reach, check, check_folds
-from memcell_eeg.splits.split import ENOUGH_SUBJECTS, PARTS, Split, check_loso, split
+from memcell_eeg.splits.split import (
+    ENOUGH_SUBJECTS,
+    PARTS,
+    Split,
+    check_classes_of_folds,
+    check_loso,
+    sets_aside,
+    split,
+)
 from memcell_eeg.splits.who import FILE as WHO
 from memcell_eeg.splits.who import Who
 from memcell_eeg.targets.grid import timing
@@ -81,8 +89,13 @@ class Tasks:
         check_loso(subjects, config)
         # whatever refuses a fold is said before any is trained
         check_folds(self.data.sequences, self.data.copies)
-        for subject in subjects:
-            _split(replace(config, held_out=subject), self.data)
+        try:
+            check_classes_of_folds(self.data.sequences)
+        except DataError as error:
+            raise _with_left_out(error, self.data) from None
+        if sets_aside(config):  # who validates decides who is left to train on
+            for subject in subjects:
+                _split(replace(config, held_out=subject), self.data)
         who = Who.of_folds(self.data.recordings, self.data.sequences)
         findings = self.advice.of_folds()
         tables = {WHO: who.table(), CHECKS: checks_table(findings), **_left_out(self.data)}
@@ -389,12 +402,17 @@ def _split(config: EegConfig, made: PreparedData) -> Split:
     try:
         return split(made.sequences, config, published)
     except DataError as error:
-        if not made.left_out.items:
-            raise
-        n = len(made.left_out.items)
-        more = f" (and {n - 1} more)" if n > 1 else ""
-        reason = made.left_out.items[0].reason
-        raise DataError(f"{error} What was left out may be why: {reason}{more}") from None
+        raise _with_left_out(error, made) from None
+
+
+def _with_left_out(error: DataError, made: PreparedData) -> DataError:
+    """Return an error that says what was left out, which may be why."""
+    if not made.left_out.items:
+        return error
+    n = len(made.left_out.items)
+    more = f" (and {n - 1} more)" if n > 1 else ""
+    reason = made.left_out.items[0].reason
+    return DataError(f"{error} What was left out may be why: {reason}{more}")
 
 
 def _step_weights(

@@ -69,6 +69,7 @@ def split(
         DataError: There are too few subjects, a recording is too short to be cut, or the training
             part has steps of one class only.
     """
+    check_both(sequences)
     subjects = sorted({s.subject for s in sequences})
     kind = config.split
     if kind == "auto" and config.test_subjects:
@@ -87,6 +88,33 @@ def split(
         made = by(sequences, config)
     _check_classes(made)
     return replace(made, notes=(*made.notes, *_missing(made)))
+
+
+_HAS = {NEGATIVE: "negative", POSITIVE: "positive"}
+
+
+def check_both(sequences: Sequence[TimeSeries]) -> None:
+    """Refuse recordings that have steps of one class only, however they are split.
+
+    Raises:
+        DataError: Says which, and what to look at.
+    """
+    found = classes_of(sequences)
+    if len(found) != 1:
+        return
+    has, lacks = _HAS[found.pop()], _HAS[({NEGATIVE, POSITIVE} - classes_of(sequences)).pop()]
+    n = len(sequences)
+    background = ""
+    if lacks == "negative":
+        background = (
+            ". Time that no label covers has no class: if it is the other class, type --data.background WORD "
+            "(wake)"
+        )
+    raise DataError(
+        f"all labelled steps of the {n} recording{'s are' if n > 1 else ' are'} {has}, none is {lacks}; both "
+        f"classes are needed. Check the names of the labels (memcell data check), --min-duration and --blink"
+        f"{background}."
+    )
 
 
 def sets_aside(config: EegConfig) -> bool:
@@ -143,10 +171,9 @@ def _by_subject(sequences: Sequence[TimeSeries], config: EegConfig) -> Split:
     n = len(subjects)
     validate = sets_aside(config)
     if n < 2 or (n < ENOUGH_SUBJECTS and validate):
-        raise DataError(
-            f"a split by subject needs {ENOUGH_SUBJECTS} subjects (2 where nobody is set aside for "
-            f"validation), got {n}; type --split time."
-        )
+        least = ENOUGH_SUBJECTS if validate else 2
+        fewer = " (2 with --tune quick)" if validate and n > 1 else ""
+        raise DataError(f"a split by subject needs {least} subjects{fewer}, got {n}; {instead(n)}")
     n_test = min(max(1, round(config.test_fraction * n)), n - 1 - validate)
     n_valid = min(max(1, round(config.valid_fraction * n)), n - n_test - 1) if validate else 0
     room = {"train": n - n_test - n_valid, "test": n_test, "valid": n_valid}
@@ -222,10 +249,41 @@ def check_loso(subjects: Sequence[str], config: EegConfig) -> None:
     """
     least = ENOUGH_SUBJECTS if sets_aside(config) else 2
     if len(subjects) < least:
+        fewer = " (2 with --tune quick)" if least > 2 and len(subjects) > 1 else ""
         raise DataError(
-            f"leaving one subject out takes {ENOUGH_SUBJECTS} subjects (2 with --valid-fraction 0), got "
-            f"{len(subjects)} ({', '.join(subjects)}); type --split time."
+            f"leaving one subject out takes {least} subjects{fewer}, got {len(subjects)} "
+            f"({', '.join(subjects)}); {instead(len(subjects))}"
         )
+
+
+def instead(people: int) -> str:
+    """Return what to type where there are too few people for a split by subject."""
+    others = (
+        " If the recordings are of different people, say so with --data.subject-pattern or --data.subjects."
+        if people == 1
+        else ""
+    )
+    return (
+        "type --split time, or --split none, which trains on all and scores by cross-validation over time."
+        + others
+    )
+
+
+def check_classes_of_folds(sequences: Sequence[TimeSeries]) -> None:
+    """Refuse leaving out each person in turn where one alone has a class, before any fold is trained.
+
+    Raises:
+        DataError: Names the person, and says what to type.
+    """
+    check_both(sequences)
+    for c, word in _HAS.items():
+        having = sorted({s.subject for s in sequences if (s.targets == c).any()})
+        if len(having) == 1:
+            raise DataError(
+                f"only '{having[0]}' has {word} steps, so that the fold without them has none to train on; "
+                "label this class in another person's recordings, or type --split time or --split none, "
+                "which say nothing of other people."
+            )
 
 
 def _shared_out(
