@@ -40,6 +40,8 @@ class EegConfig:
 
     #: What ``memcell evaluate`` may ask for instead of what the run was made with.
     RESCORING: ClassVar[tuple[str, ...]] = ("protocol",)
+    #: Whether steps are decided to be events; where something else is predicted, nothing is said of that.
+    decides: ClassVar[bool] = True
 
     data: str = option(
         "simulated", help="Name of a data set, or the path of a file, folder or BIDS data set."

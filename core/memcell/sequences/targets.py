@@ -219,6 +219,8 @@ class Values(TargetKind):
         bins: Edges of the groups of steps, for one value alone, ascending: steps from each edge up to the
             next, the last edge included. Empty for one group.
         bin_importance: What each bin counts in a balanced loss; empty for the same each.
+        limits: Least and largest value that is predicted; empty for none. The loss of
+            training knows them not.
     """
 
     names: tuple[str, ...] = ("value",)
@@ -228,6 +230,7 @@ class Values(TargetKind):
     spread: tuple[float, ...] = ()
     bins: tuple[float, ...] = ()
     bin_importance: tuple[float, ...] = ()
+    limits: tuple[float, ...] = ()
     kind: ClassVar[str] = "values"
     output: ClassVar[str] = "value"
 
@@ -250,6 +253,8 @@ class Values(TargetKind):
             raise ConfigError(
                 f"bins got {self.bins}; expected two ascending edges or more, for one value"
             )
+        if self.limits and (len(self.limits) != 2 or not self.limits[0] < self.limits[1]):
+            raise ConfigError(f"limits got {self.limits}; expected the least and the largest value")
         if self.bin_importance and len(self.bin_importance) != len(self.bins) - 1:
             raise ConfigError(
                 f"bin_importance got {len(self.bin_importance)} numbers for {len(self.bins) - 1} bins"
@@ -343,7 +348,8 @@ class Values(TargetKind):
     def predictions(self, outputs: Tensor) -> Tensor:
         """Return the values in their own unit."""
         centre, spread = self._scale(outputs)
-        return outputs * spread + centre
+        found = outputs * spread + centre
+        return found.clamp(*self.limits) if self.limits else found
 
     def errors(
         self, predictions: NDArray[Any], targets: NDArray[Any], smallest: float = SMALLEST
@@ -382,7 +388,7 @@ class Values(TargetKind):
 
     @staticmethod
     def _columns(targets: NDArray[Any]) -> NDArray[Any]:
-        return targets.reshape(len(targets), -1) if targets.ndim == 1 else targets
+        return targets[:, None] if targets.ndim == 1 else targets
 
     @staticmethod
     def _width(targets: NDArray[Any]) -> int:

@@ -12,12 +12,14 @@ regression of two classes. The penalty is a strong one: what starts here was nev
 
 The minimum is found by L-BFGS in float64 from zero, without a random number.
 
-Of other targets than classes it is the same at their own scale: of values penalized least squares, each on
-the steps that have it, whatever error the training goes by::
+Of other targets than classes it is the same at their own scale: of values the penalized regression of the
+error that training goes by, each value on the steps that have it::
 
-    C sum_i w_i (W z_i + b - (y_i - centre) / spread)^2 / 2 + |W|^2 / 2
+    C sum_i w_i e(W z_i + b - (y_i - centre) / spread) + |W|^2 / 2
 
-and of several labels a regression of two classes for each.
+with e(r) = r^2 / 2 under a squared error, which is solved at once, |r| or Huber's under the others, by least
+squares in which each step weighs the less the larger its error was in the round before. Of several labels it
+is a regression of two classes for each.
 """
 
 from __future__ import annotations
@@ -40,6 +42,9 @@ from memcell.sequences.time_series import TimeSeries
 INVERSE_PENALTY = 1e-3
 #: Most training steps that it is fitted on; of more, so many evenly spaced ones stand for all.
 MOST_STEPS = 50_000
+#: Rounds of reweighted least squares at most, the error under which a step weighs no more (in spreads), and
+#: how little weights change where it ends.
+ROUNDS, SMALLEST_ERROR, SAME = 100, 1e-3, 1e-6
 
 
 class Regression(NamedTuple):
@@ -88,7 +93,7 @@ def _fitted(
         if isinstance(target, Values):
             aims = (columns[:, k].astype(np.float64) - target.centre[k]) / target.spread[k]
             known = ~np.isnan(aims)
-            made.append(fit_least_squares(x, aims, weights * known, n_steps))
+            made.append(fit_values(x, aims, weights * known, target, n_steps))
         else:
             known = columns[:, k] >= 0
             both = fit_regression(
@@ -100,18 +105,20 @@ def _fitted(
     return Regression(torch.cat([m.weight for m in made]), torch.cat([m.bias for m in made]))
 
 
-def fit_least_squares(
+def fit_values(
     x: NDArray[np.float64],
     aims: NDArray[np.float64],
     weights: NDArray[np.float64],
+    target: Values,
     n_steps: int = 0,
 ) -> Regression:
-    """Return the penalized least squares of the module's equation, of one value.
+    """Return the penalized regression of the module's equation, of one value.
 
     Args:
         x: ``[n, F]``.
-        aims: ``[n]``; any number where the weight is 0.
+        aims: ``[n]`` at the target's scale; any number where the weight is 0.
         weights: ``[n]``, not negative.
+        target: Its error.
         n_steps: Steps that the n stand for; 0 for themselves.
     """
     mean, spread = x.mean(axis=0), x.std(axis=0)
@@ -123,14 +130,28 @@ def fit_least_squares(
     z = (x - mean) / spread
     w = weights * ((n_steps or len(x)) / weights.sum())
     y = np.where(weights > 0, aims, 0.0)
-    # the bias is not penalized: it is what is left of the weighted means
+    found, level = _least_squares(z, y, w)
+    for _ in range(0 if target.loss == "squared" else ROUNDS):
+        errors = np.maximum(np.abs(y - z @ found - level), SMALLEST_ERROR)
+        by_error = 1 / errors if target.loss == "absolute" else np.minimum(1, target.delta / errors)
+        before = found
+        found, level = _least_squares(z, y, w * by_error)
+        if np.abs(found - before).max(initial=0.0) < SAME:
+            break
+    weight = torch.from_numpy(found / spread)[None]
+    bias = torch.tensor([level], dtype=torch.float64)
+    return Regression(weight, bias - weight @ torch.from_numpy(mean))
+
+
+def _least_squares(
+    z: NDArray[np.float64], y: NDArray[np.float64], w: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], float]:
+    """Return weights and bias of penalized least squares; the bias has no penalty."""
     of_z, of_y = w @ z / w.sum(), float(w @ y / w.sum())
     centred = z - of_z
-    products = INVERSE_PENALTY * (centred * w[:, None]).T @ centred + np.eye(x.shape[1])
-    found = np.linalg.solve(products, INVERSE_PENALTY * (centred * w[:, None]).T @ (y - of_y))
-    weight = torch.from_numpy(found / spread)[None]
-    bias = torch.tensor([of_y - of_z @ found], dtype=torch.float64)
-    return Regression(weight, bias - weight @ torch.from_numpy(mean))
+    weighted = INVERSE_PENALTY * centred * w[:, None]
+    found = np.linalg.solve(weighted.T @ centred + np.eye(z.shape[1]), weighted.T @ (y - of_y))
+    return found, float(of_y - of_z @ found)
 
 
 def fit_regression(

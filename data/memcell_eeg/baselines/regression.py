@@ -66,7 +66,7 @@ def logistic(
             losses = np.mean([_losses(part, describe, strengths) for part in parts], axis=0)
             strength = setting = strengths[int(np.argmin(losses))]
         note = notes(note, f"penalty of C = {strength:g}, {chosen_where(task, bool(parts))}")
-    fitting = _Fitting(task, describe)
+    fitting = _Logistic(task, describe)
     regression = fitting.fit(strength)
     if int(regression.n_iter_.max()) >= MOST_ITERATIONS:
         note = notes(note, f"not converged after {MOST_ITERATIONS} iterations")
@@ -84,7 +84,7 @@ def logistic(
     )
 
 
-class _Fitting:
+class _Logistic:
     """The training steps of a task, scaled, and the regression on them.
 
     Args:
@@ -113,7 +113,7 @@ class _Fitting:
 
 def _losses(task: Task, describe: Describe, strengths: Sequence[float]) -> list[float]:
     """Return the log loss on the validation steps for each strength, nats, class weights undone."""
-    fitting, held = _Fitting(task, describe), steps_of(task.valid, describe)
+    fitting, held = _Logistic(task, describe), steps_of(task.valid, describe)
     seen, odds = fitting.scaler.transform(held.x), table.weight_odds(task)
     said = (fitting.fit(strength).predict_proba(seen)[:, 1] for strength in strengths)
     return [log_loss(held.y, undo_weights(p, odds)) for p in said]

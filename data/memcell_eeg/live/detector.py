@@ -21,7 +21,7 @@ class StepFound:
 
     Args:
         start: Seconds from the segment's beginning by nominal rates, plus the segment's onset.
-        probability: Of an event.
+        probability: Of an event; of a network of values, its value.
     """
 
     start: float
@@ -88,7 +88,7 @@ class Detector:
         for row in features:
             p = self._network.step(row)
             start = self._onset + self.pipeline.step * self._done + offset
-            found.append(StepFound(start=start, probability=float(p[1])))
+            found.append(StepFound(start=start, probability=float(p[-1])))
             self._done += 1
         self._needed = self._samples_for(self._done)
         return found

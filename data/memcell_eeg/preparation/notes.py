@@ -89,6 +89,8 @@ def _shared(config: EegConfig, normalization: str, parts: Split) -> list[str]:
         if parts.kind == "time":
             lines.append("each recording is scaled by values that include its test part")
     lines.append(f"labels: {LabelRules.of(config)}")
+    if not config.decides:
+        return lines
     lines.append(str(EventRules.of(config)))
     inside = config.tune != "none" and parts.kind != "time"
     known = {int(y) for s in parts.valid for y in np.unique(s.targets[s.labelled])}

@@ -60,7 +60,7 @@ def inner_splits(
                 else "too few training people have both classes"
             )
             return blocks, [
-                f"{why}: settings, length and threshold are chosen by cross-validation over {k} blocks of "
+                f"{why}: {_chosen(config)} are chosen by cross-validation over {k} blocks of "
                 f"each recording's time, {config.split_gap:g} s dropped around each; the same person is on "
                 "both sides of that"
             ]
@@ -71,9 +71,13 @@ def inner_splits(
     ]
 
 
+def _chosen(config: EegConfig) -> str:
+    return "settings, length and threshold" if config.decides else "settings and length"
+
+
 def _said(made: Sequence[InnerSplit], people: int, config: EegConfig) -> str:
     line = (
-        f"settings, length and threshold are chosen by cross-validation inside the {people} training people "
+        f"{_chosen(config)} are chosen by cross-validation inside the {people} training people "
         f"({len(made)} folds, seed {config.split_seed}); nobody is set aside for validation"
     )
     one = [fold.name for fold in made if classes_of(fold.valid) != BOTH]

@@ -64,6 +64,12 @@ def test_error_of_values_is_a_mean_over_those_that_are_known(loss):
     )
 
 
+def test_predictions_stay_within_limits():
+    target = Values(centre=(100.0,), spread=(10.0,), limits=(0.0, 120.0))
+    said = target.predictions(torch.tensor([[-20.0], [1.0], [5.0]]))
+    assert said[:, 0].tolist() == [0.0, 110.0, 120.0]
+
+
 def test_labels_are_torchs_binary_cross_entropy():
     target = MultiLabel(("a", "b"))
     outputs, y = (
@@ -118,7 +124,7 @@ def test_start_is_ridge_regression_and_logistic_regression_of_each_label():
     y = np.stack([x @ [1, 2, 3, 4] + RNG.standard_normal(300), x[:, 1]], axis=1)
     y[::5, 0] = np.nan
     weights = RNG.random(300) + 0.5
-    target = Values(("a", "b"), centre=(3.0, 1.0), spread=(7.0, 2.0))
+    target = Values(("a", "b"), loss="squared", centre=(3.0, 1.0), spread=(7.0, 2.0))
     found = _fitted(target, x, y, weights, 0)
     z = (x - x.mean(0)) / x.std(0)
     for k in range(2):
@@ -141,12 +147,37 @@ def test_start_is_ridge_regression_and_logistic_regression_of_each_label():
     np.testing.assert_allclose(1 / (1 + np.exp(-logits)), theirs.predict_proba(z)[:, 1], atol=1e-5)
 
 
+@pytest.mark.parametrize("loss", ["absolute", "huber"])
+def test_start_minimizes_the_error_of_training(loss):
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((4000, 3)) * [1, 10, 1] + 5
+    y = x @ [0.4, -0.02, 0.0] + rng.standard_t(2, 4000) / 5
+    y[:800] += 9  # outliers that least squares would follow
+    target = Values(loss=loss, delta=1.0)
+    found = _fitted(target, x, y, np.ones(4000), 0)
+    assert found.weight[0].numpy() == pytest.approx([0.4, -0.02, 0.0], abs=0.12)
+
+    def loss_of(weight, bias):
+        outputs = torch.from_numpy(x @ weight + bias)[:, None]
+        errors = target.losses(outputs, torch.from_numpy(y)).sum()
+        scaled = weight * x.std(0)
+        return float(INVERSE_PENALTY * errors + (scaled**2).sum() / 2)
+
+    weight, bias = found.weight[0].numpy(), float(found.bias)
+    best = loss_of(weight, bias)
+    for k in range(3):
+        for move in (-0.003, 0.003):
+            assert loss_of(weight + move * np.eye(3)[k] / x.std(0)[k], bias) > best - 1e-4
+    assert loss_of(weight, bias + 0.003) > best - 1e-4
+    assert loss_of(weight, bias - 0.003) > best - 1e-4
+
+
 @pytest.mark.parametrize(
     "target",
     [
         Classes(3),
         MultiLabel(("a", "b")),
-        Values(("a",), loss="huber", delta=2.0, bins=(0, 1), bin_importance=(2,)),
+        Values(("a",), loss="huber", bins=(0, 1), bin_importance=(2,), limits=(0, 1)),
     ],
 )
 def test_a_kind_is_stored_and_read(target):
@@ -198,6 +229,8 @@ def test_options_that_contradict_are_refused():
         {"spread": (0.0,)},
         {"spread": (1.0, 2.0)},
         {"bins": (1, 1)},
+        {"limits": (1, 0)},
+        {"limits": (1,)},
         {"bins": (0, 1), "bin_importance": (1, 2)},
         {"names": ("a", "b"), "bins": (0, 1)},
     ):

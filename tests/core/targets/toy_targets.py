@@ -72,7 +72,11 @@ def toy_task(kind="values", loss="absolute", bins=False):
         names = ("mean",) if kind == "values" else ("mean", "now")
         edges = (-1000.0, 250.0, 350.0, 2000.0) if bins else ()
         target = Values(
-            names, loss=loss, bins=edges, bin_importance=(3.0, 2.0, 1.0) if bins else ()
+            names,
+            loss=loss,
+            bins=edges,
+            bin_importance=(3.0, 2.0, 1.0) if bins else (),
+            limits=(-1000.0, 2000.0) if bins else (),
         ).fitted(parts["train"])
         weights = target.balanced(parts["train"]) if bins else None
     elif kind == "labels":

@@ -104,9 +104,12 @@ def _predictions(target: TargetKind) -> list[Any]:
     if isinstance(target, MultiLabel):
         return [helper.make_node("Sigmoid", ["logits"], ["probability"], "sigmoid")]
     if isinstance(target, Values):
+        found = "target.found" if target.limits else "value"
+        clip = ["target.found", "target.low", "target.high"]
         return [
             helper.make_node("Mul", ["logits", "target.spread"], ["target.scaled"], "spread"),
-            helper.make_node("Add", ["target.scaled", "target.centre"], ["value"], "centre"),
+            helper.make_node("Add", ["target.scaled", "target.centre"], [found], "centre"),
+            *([helper.make_node("Clip", clip, ["value"], "limits")] if target.limits else []),
         ]
     raise MemcellError(f"cannot export to ONNX: targets of kind '{target.kind}' have no operators")
 
@@ -120,6 +123,9 @@ def _constants(target: TargetKind) -> list[Any]:
     return [
         helper.make_tensor(f"target.{name}", TensorProto.FLOAT, [len(numbers)], numbers)
         for name, numbers in (("spread", target.spread), ("centre", target.centre))
+    ] + [
+        helper.make_tensor(f"target.{name}", TensorProto.FLOAT, [], [number])
+        for name, number in zip(("low", "high"), target.limits, strict=False)
     ]
 
 

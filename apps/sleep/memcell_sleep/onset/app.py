@@ -1,0 +1,152 @@
+"""The sleep onset application: prepared as wake and sleep, learned and scored as seconds.
+
+An application of its own, and no option of ``sleep``: nothing that follows the preparation is the same. There
+is no decision, no event and no threshold; scores, baselines, report, results of a prediction and what a model
+knows are others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar, cast
+
+from memcell.applications.app import ModelPredictions, Probabilities, Row, Task
+from memcell.applications.datasets import DataSet
+from memcell.applications.prediction import PredictionRequest, Predictor
+from memcell.errors import DataError
+from memcell.progress import SILENT, Progress
+from memcell.sequences.time_series import TimeSeries
+from memcell_eeg.config import EegConfig
+from memcell_eeg.preparation.tasks import Tasks
+from memcell_eeg.task import EegTask
+from memcell_sleep.app import Sleep
+from memcell_sleep.onset.config import KNOWS, OnsetConfig
+from memcell_sleep.onset.task import MAIN, leaks, seconds_task
+from memcell_sleep.protocols import PROTOCOLS
+
+TASK = EegTask(
+    name="sleep_onset",
+    event="sleep onset",
+    background="wake",
+    config=OnsetConfig,
+    protocols=PROTOCOLS,
+    knows=KNOWS,
+)
+
+
+class SleepOnset(Sleep):
+    """Predicts the seconds to the next sleep onset at every step of a recording."""
+
+    detects: ClassVar[EegTask] = TASK
+    main_score: ClassVar[str] = MAIN
+    config: OnsetConfig
+
+    def __init__(self, config: EegConfig, dataset: DataSet | None = None) -> None:
+        super().__init__(config, dataset)
+        from memcell_sleep.onset.scores import group_names
+
+        self.shown = (MAIN, *group_names(self.config), "rank_correlation")
+
+    def _tasks(self, progress: Progress) -> Tasks:
+        """Return what makes tasks of wake and sleep, turned into seconds.
+
+        Raises:
+            DataError: The clock tells the onset.
+        """
+        made = super()._tasks(progress)
+        refused, lines = leaks(made.data.sequences, self.config.rules)
+        if refused and self.config.leaks == "refuse":
+            raise DataError(refused)
+        said = tuple(f"LEAK: {line}" for line in ([refused] if refused else []) + lines)
+
+        def task(config: EegConfig) -> Task:
+            found = seconds_task(made.task(config), cast(OnsetConfig, config))
+            return replace(
+                found,
+                shown_scores=self.shown,
+                notes=(*said, *found.notes),
+                preview=(*found.preview, *said),
+            )
+
+        return replace(made, task=task)
+
+    def unseen(self, facts: Mapping[str, Any], progress: Progress = SILENT) -> Task:
+        """Return all labelled recordings as a test split."""
+        found = super().unseen(facts, progress)
+        return replace(seconds_task(found, self.config), shown_scores=self.shown)
+
+    def measures(
+        self, sequences: Sequence[TimeSeries], probabilities: Sequence[Probabilities]
+    ) -> Mapping[str, float]:
+        """Return the scores of pooled out-of-fold predictions that the table of a choice shows."""
+        found = self.scores(sequences, probabilities, {})
+        return {name: found[name] for name in (MAIN, "mean_error", "rank_correlation")}
+
+    def fit_decision(self, task: Task, valid: Sequence[Probabilities]) -> Mapping[str, float]:
+        """Return nothing: nothing is decided."""
+        return {}
+
+    def decided(self, decision: Mapping[str, float]) -> str:
+        """Return nothing: nothing is decided."""
+        return ""
+
+    def inspected(self, task: Task) -> tuple[Mapping[str, str], list[str]]:
+        """Return nothing: features are not tested between classes."""
+        return {}, []
+
+    def pooled(self, predictions: Sequence[ModelPredictions]) -> Mapping[str, float]:
+        """Return the scores of `memcell_sleep.onset.scores`."""
+        from memcell_sleep.onset.scores import scores
+
+        return scores(predictions, self.config)
+
+    def intervals(
+        self, predictions: Sequence[ModelPredictions]
+    ) -> Mapping[str, tuple[float, float]]:
+        """Return intervals of the pooled scores over people."""
+        from memcell_sleep.onset.scores import intervals
+
+        return intervals(predictions, self.config)
+
+    def details(self, rows: Sequence[Row]) -> Mapping[str, str]:
+        """Return the errors by true time."""
+        from memcell_sleep.onset.scores import tables
+
+        return tables(rows, self.config)
+
+    def baselines(self, task: Task, every: bool = False) -> list[Row]:
+        """Score on the test split what needs no network; see `memcell_sleep.onset.baselines`."""
+        from memcell_sleep.onset.baselines import baselines
+
+        which = "all" if every else self.config.baselines
+        return baselines(task, lambda parts: dict(self.pooled(parts)), which)
+
+    def picture(
+        self,
+        task: Task,
+        probabilities: Mapping[str, Sequence[Probabilities]],
+        decision: Mapping[str, float],
+        path: Path,
+    ) -> None:
+        """Draw predicted against true seconds."""
+        from memcell_sleep.onset.picture import draw
+
+        draw(task, probabilities, path)
+
+    def report(self, folder: Path) -> Path:
+        """Write ``report.html`` of a run or a prediction."""
+        from memcell_sleep.onset.report import build
+
+        return build(folder)
+
+    def predictor(self, asked: PredictionRequest) -> Predictor:
+        """Return what writes the seconds of recordings."""
+        from memcell_sleep.onset.prediction import SecondsPredictor
+
+        return SecondsPredictor(asked, self.detects)
+
+    def exported(self, facts: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return what an exported file says of its inputs and outputs."""
+        return {**super().exported(facts), "classes": ["seconds"]}
