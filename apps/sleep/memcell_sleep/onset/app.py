@@ -13,12 +13,15 @@ from pathlib import Path
 from typing import Any, ClassVar, cast
 
 from memcell.applications.app import ModelPredictions, Probabilities, Row, Task
+from memcell.applications.conditions import Peer
 from memcell.applications.datasets import DataSet
+from memcell.applications.detecting import DetectorRequest
 from memcell.applications.prediction import PredictionRequest, Predictor
-from memcell.errors import DataError
+from memcell.errors import DataError, UsageError
 from memcell.progress import SILENT, Progress
 from memcell.sequences.time_series import TimeSeries
 from memcell_eeg.config import EegConfig
+from memcell_eeg.detector import EegDetector
 from memcell_eeg.preparation.tasks import Tasks
 from memcell_eeg.task import EegTask
 from memcell_sleep.app import Sleep
@@ -122,6 +125,28 @@ class SleepOnset(Sleep):
 
         which = "all" if every else self.config.baselines
         return baselines(task, lambda parts: dict(self.pooled(parts)), which)
+
+    @property
+    def compared(self) -> Sequence[str]:
+        """The scores that are told under other conditions."""
+        return (MAIN, "mean_error", "rank_correlation")
+
+    def peer(self, task: Task, rows: Sequence[Row]) -> Peer | None:
+        """Return the regression on past means, as a run's table has it."""
+        from memcell_sleep.onset.baselines import peer
+
+        return peer(task, rows)
+
+    def detector(self, asked: DetectorRequest) -> EegDetector:
+        """Refuse: a detector has probabilities and events.
+
+        Raises:
+            UsageError: Always; says what to write instead.
+        """
+        raise UsageError(
+            "sleep_onset predicts seconds, no probability of an event: memcell_sleep.OnsetPredictor(run) "
+            "takes blocks of signal, and 'memcell predict sleep_onset' recordings"
+        )
 
     def picture(
         self,

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memcell.applications.app import ModelPredictions, Row, Task
+from memcell.applications.conditions import Peer
 from memcell.sequences.targets import Values
 from memcell.sequences.time_series import TimeSeries
 from memcell.training.regression_start import INVERSE_PENALTY, fit_values
@@ -28,6 +29,7 @@ from memcell_eeg.baselines.fitted import Describe, every_step, notes, step_alone
 from memcell_eeg.baselines.past import description
 
 Array = NDArray[np.float64]
+REGRESSION = "regression on past means"
 #: Boosted trees: rounds, leaves, least share of the steps in a leaf.
 TREES, LEAVES, LEAST = 60, 8, 0.02
 
@@ -76,12 +78,22 @@ def baselines(task: Task, score: Score, which: str = "strong") -> list[Row]:
     models = [
         best_constant(task),
         clock(task),
-        linear("regression on past means", task, describe, note),
+        linear(REGRESSION, task, describe, note),
     ]
     if which != "few":
         models.append(linear("this step alone", task, step_alone(task)))
         models.append(trees("boosted trees on past means", task, describe, note))
     return [_row(name, model, note, task, score) for name, model, note in models]
+
+
+def peer(task: Task, rows: Sequence[Row]) -> Peer | None:
+    """Return the regression on past means, to be held beside the network under other conditions."""
+    row = next((r for r in rows if r.name == REGRESSION and r.predictions), None)
+    if row is None or not task.train:
+        return None
+    describe, note = description(task)
+    _, model, _ = linear(REGRESSION, task, describe, note)
+    return Peer(row=row, model=lambda sequence: _within(model(sequence), task))
 
 
 def best_constant(task: Task) -> tuple[str, Model, str]:
@@ -144,10 +156,15 @@ def weighted_median(values: Array, weights: Array) -> float:
     return float(values[order][np.searchsorted(until, until[-1] / 2)])
 
 
-def _row(name: str, model: Model, note: str, task: Task, score: Score) -> Row:
+def _within(seconds: Array, task: Task) -> NDArray[np.float32]:
+    """Return predictions ``[n, 1]`` within the limits of the target."""
     assert isinstance(task.target, Values)
     low, high = task.target.limits
-    made = [(s, model(s).clip(low, high).astype(np.float32)[:, None]) for s in task.test]
+    return seconds.clip(low, high).astype(np.float32)[:, None]
+
+
+def _row(name: str, model: Model, note: str, task: Task, score: Score) -> Row:
+    made = [(s, _within(model(s), task)) for s in task.test]
 
     def predictions(subject: str | None = None) -> ModelPredictions:
         own = [(s, p) for s, p in made if subject is None or s.subject == subject]
