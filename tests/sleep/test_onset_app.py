@@ -15,8 +15,8 @@ from memcell.cli.main import run
 from memcell.errors import CheckpointError, DataError
 from memcell.inference.inference import probabilities
 from memcell.plugins import default_registry
-from memcell.runs.evaluate import open_run
 from memcell.runs.model import load_model
+from memcell.runs.run_folder import open_run
 from memcell.sequences.time_series import TimeSeries
 from memcell_data.formats.edf.writer import Track, write_edf
 from memcell_data.formats.reader import open_recording

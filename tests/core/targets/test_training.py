@@ -21,9 +21,9 @@ from memcell.inference.onnx.scan import scan_model
 from memcell.inference.onnx.step import NetworkStep
 from memcell.inference.stepping import NetworkStepper
 from memcell.plugins import default_registry
-from memcell.runs.evaluate import open_run
 from memcell.runs.model import load_model
 from memcell.runs.predictions import read_predictions, write_predictions
+from memcell.runs.run_folder import open_run
 from memcell.runs.setup import build_app
 from memcell.sequences.targets import Classes, MultiLabel, Values
 from memcell.training.window_statistics import readout_gradients

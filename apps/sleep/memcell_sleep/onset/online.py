@@ -26,8 +26,8 @@ from memcell.errors import DataError, UsageError
 from memcell.files.reading import refusing
 from memcell.inference.stepping import NetworkStepper
 from memcell.plugins import default_registry
-from memcell.runs.evaluate import open_run
 from memcell.runs.model import load_model
+from memcell.runs.run_folder import open_run
 from memcell.threads import one_thread
 from memcell_eeg.features.pipeline import Pipeline, looks_ahead
 from memcell_eeg.features.precomputed import check_features_of_run, pipeline_of
