@@ -5,14 +5,25 @@ from __future__ import annotations
 import json
 import shutil
 import tomllib
+from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
+from memcell.applications.app import Task
 from memcell.applications.models import checksum
 from memcell.cli.main import run
-from memcell.training.checkpoint import read_head
+from memcell.errors import UsageError
+from memcell.inference.model_facts import ModelFacts
+from memcell.plugins import default_registry
+from memcell.runs.source import gone_on
+from memcell.sequences.targets import Classes, Values
+from memcell.sequences.time_series import TimeSeries
+from memcell.settings.run_config import resolve
+from memcell.settings.source import SourceModel
+from memcell.training.checkpoint import read_head, save_checkpoint
 
 TINY = [
     *("--streams", "4", "--test-streams", "2", "--trials", "6", "--lag", "8"),
@@ -140,6 +151,7 @@ def test_no_run_another_app_a_wrong_name_and_resume_are_refused(source, tmp_path
         return capsys.readouterr().err
 
     assert "is not a run folder" in said("--init", str(tmp_path))
+    assert "--init got nothing" in said("--init", "")
     assert "Did you mean 'wake_sleep'?" in said("--init", "wake_slep")
     assert "is of app 'sleep', not 'memory'" in said("--init", "wake_sleep")
     assert "leave out every other option" in said("--init", str(source), "--resume", str(source))
@@ -178,3 +190,32 @@ def test_a_comparison_trains_from_the_start(second, tmp_path, capsys) -> None:
     ]
     assert run([*words, "--policy", "carry,reset"]) == 2
     assert "leave out section [init]" in capsys.readouterr().err
+
+
+def value_task(target):
+    x = np.zeros((4, 3), dtype=np.float32)
+    y = np.ones(4, dtype=np.float32 if isinstance(target, Values) else np.int64)
+    s = TimeSeries(name="s", subject="s", features=x, targets=y)
+    return Task(train=(s,), valid=(), test=(), target=target, main_score="mean_error")
+
+
+def test_values_keep_the_scale_at_which_the_model_learned_them(tmp_path) -> None:
+    file = tmp_path / "model.safetensors"
+    facts = ModelFacts(
+        n_features=3,
+        n_classes=1,
+        eval_policy="carry",
+        decisions={"carry": {}, "reset": {}},
+        task={"subjects": {"train": ["old"]}},
+        notes=(),
+        target=Values(("seconds",), centre=(300.0,), spread=(40.0,)),
+    )
+    save_checkpoint(file, {}, {"facts": facts.stored()})
+    model = SourceModel(model="before", sha256=checksum(file), file=file)
+    config = replace(resolve("memory", {}, default_registry()), init=model)
+    other = Values(("seconds",), centre=(10.0,), spread=(1.0,))
+    made = gone_on(value_task(other), config)
+    assert (made.target.centre, made.target.spread) == ((300.0,), (40.0,))
+    assert made.facts["subjects"]["before"] == ["old"]
+    with pytest.raises(UsageError, match="targets that are values, and these are classes"):
+        gone_on(value_task(Classes(2)), config)

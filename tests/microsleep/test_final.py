@@ -91,6 +91,7 @@ def test_the_folder_of_the_folds_is_a_model(whole, data, tmp_path, capsys) -> No
     said = capsys.readouterr().out
     assert "each of 3 people left out once" in said
     assert "It was tested on nobody." in said
+    assert "final/card.toml" in (whole / "report.html").read_text()
     assert run(["evaluate", "microsleep", str(whole), "--data", str(data)]) == 2
     assert "the model was trained with sim01" in capsys.readouterr().err
     live = ["stream", "microsleep", "--model", str(whole), "--file", str(one), "--speed", "max"]

@@ -110,6 +110,7 @@ def test_a_fold_goes_on_bit_for_bit(folds, tmp_path) -> None:
 REFUSED = {
     "--features bandpower": "--features bandpower does not fit model 'wake_sleep'",
     "--window 5": "--window 5.0 does not fit model",
+    "--step 20": "--step 20.0 does not fit model",
     "--context 20,90": "--context 20,90 does not fit model",
     "--channels O1": "--channels O1 does not fit model",
     "--normalization causal": "--normalization causal does not fit model",

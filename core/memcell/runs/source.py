@@ -27,7 +27,8 @@ from memcell.applications.models import (
 from memcell.errors import CheckpointError, ConfigError, MemcellError, UsageError
 from memcell.inference.model_facts import ModelFacts, read_facts
 from memcell.plugins import Registry
-from memcell.plugins.options import to_mapping
+from memcell.plugins.options import fields_of, to_mapping
+from memcell.plugins.options.values import check
 from memcell.runs.run_folder import RunFolder, open_run
 from memcell.sequences.targets import Values
 from memcell.settings.run_config import RunConfig, merge_sections, resolve
@@ -118,13 +119,14 @@ class Source:
         for kind in _PARTS:
             name = self.config.choices[kind].name
             self._same(kind, typed.get(kind, {}).get("name", name), name)
-        kept = self.sections()
-        asked = resolve(app, self.under(typed), registry)
-        own = resolve(app, kept, registry)
+        own = resolve(app, self.sections(), registry)
         fixed = self._of_app() if hasattr(type(self.config.app_config), "of_model") else {}
-        for name in typed.get(app, {}):
-            if name in fixed:
-                self._same(name, getattr(asked.app_config, name), getattr(own.app_config, name))
+        fields = {field.name: field for field in fields_of(type(own.app_config))}
+        for name, value in typed.get(app, {}).items():
+            if name in fixed and name in fields:
+                here = check(fields[name], fields[name].now(value))
+                self._same(name, here, getattr(own.app_config, name))
+        asked = resolve(app, self.under(typed), registry)
         for name in _FORM:
             here, its = getattr(asked.network, name), getattr(own.network, name)
             if name != "skip" or "none" in (
@@ -153,6 +155,10 @@ class Source:
 
 
 def _folder_of(registry: Registry, word: str, app: str) -> Path:
+    if not word:
+        raise UsageError(
+            "--init got nothing: type a run folder, or the name of a model that comes along"
+        )
     path = Path(word).expanduser()
     if not path.is_file():
         return run_folder_of(registry, word, app)

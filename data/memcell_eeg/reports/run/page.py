@@ -35,6 +35,7 @@ FILES = (
     ("tuning.tsv", "losses of the settings tried in cross-validation"),
     ("metrics.jsonl", "losses of each update and epoch"),
     ("config.toml", "every option"),
+    ("final/card.toml", "the network that was trained on everybody"),
 )
 
 
