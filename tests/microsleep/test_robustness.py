@@ -128,6 +128,22 @@ def test_the_report_says_the_worst_in_a_sentence(whole) -> None:
         assert f"Worst of 5 conditions: {worst['condition']}" in page
 
 
+def test_the_report_says_what_to_do_where_a_gain_costs_much(whole, tmp_path) -> None:
+    copy = tmp_path / "run"
+    shutil.copytree(whole, copy)
+    assert "--features relative" not in (copy / "report.html").read_text()
+    heads, *lines = [r.split("\t") for r in (copy / "robustness.tsv").read_text().splitlines()]
+    at = heads.index("difference")
+    for line in lines:
+        line[at] = "-0.03" if line[0] == "gain x 1.5" else line[at]
+    made = "\n".join("\t".join(line) for line in [heads, *lines]) + "\n"
+    (copy / "robustness.tsv").write_text(made)
+    assert run(["report", str(copy)]) == 0
+    page = (copy / "report.html").read_text()
+    assert "--features relative" in page
+    assert "gain x 1.5" in page
+
+
 def test_folds_are_pooled_each_under_its_own_decision(folds) -> None:
     rows = table(folds)
     assert list(dict.fromkeys(r["condition"] for r in rows)) == NAMES

@@ -15,6 +15,8 @@ from memcell_eeg.reports.run.files import RunFiles
 AS_RECORDED = "as recorded"
 #: A difference in a score that nobody minds.
 NOTHING = 0.0005
+#: And one that a gain may not cost.
+MUCH = 0.02
 
 
 def robustness(run: RunFiles) -> list[Part]:
@@ -26,7 +28,7 @@ def robustness(run: RunFiles) -> list[Part]:
         return [Paragraph(_why_not(run))]
     network = [r for r in found if r.get("kind") == "network"]
     scores = list(dict.fromkeys(r["score"] for r in network))
-    parts: list[Part] = [_worst(network, scores), _table(run, found, scores)]
+    parts: list[Part] = [_worst(network, scores), *_advice(network), _table(run, found, scores)]
     refused = _refused(found)
     return [*parts, Listing(refused)] if refused else parts
 
@@ -67,6 +69,19 @@ def _worst(network: list[TableRow], scores: list[str]) -> Paragraph:
         strong(f"Worst {many}: {lowest['condition']}"),
         f": {name_of(main)} {number(now)} instead of {number(before)}{more}.",
     )
+
+
+def _advice(network: list[TableRow]) -> list[Paragraph]:
+    """Return what to do where another gain costs much."""
+    gains = [value(r, "difference") for r in network if r["condition"].startswith("gain")]
+    if min(filter(math.isfinite, gains), default=0.0) >= -MUCH:
+        return []
+    return [
+        Paragraph(
+            "Absolute powers grow with the gain of an amplifier, and the scale of the training people does "
+            "not follow. Relative ones do not: --features relative, or of sleep-edf-powers --data.relative."
+        )
+    ]
 
 
 def _table(run: RunFiles, found: list[TableRow], scores: list[str]) -> Table:
