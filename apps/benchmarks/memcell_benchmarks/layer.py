@@ -9,7 +9,8 @@
   the difference is what the layer's checks, masks and states take;
 * a window of training through the layer beside the same through the trainer's layers.
 
-Times of calls are of this process's CPU, the smallest of several rounds; other times are of the wall.
+Times of calls are of this process's CPU, the smallest of several rounds. Others are of the wall, with those
+of the CPU, the compiler's among them, in brackets: on a busy machine these say more.
 """
 
 from __future__ import annotations
@@ -23,20 +24,24 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-_IMPORT = """
-import sys, time
-start = time.perf_counter()
-import memcell
-print(time.perf_counter() - start, "torch" in sys.modules)
+_CLOCK = """
+import os, sys, time
+def now():
+    return time.perf_counter(), sum(os.times()[:4])
 """
-_FIRST = """
-import time, torch
+_IMPORT = f"""{_CLOCK}
+start = now()
+import memcell
+print(*(b - a for a, b in zip(start, now())), int("torch" in sys.modules))
+"""
+_FIRST = f"""{_CLOCK}
+import torch
 import memcell.nn
 rnn = memcell.nn.Recurrent("lstm", 64, 128, num_layers=2)
 x = torch.randn(100, 16, 64)
-start = time.perf_counter()
+start = now()
 rnn(x)
-print(time.perf_counter() - start)
+print(*(b - a for a, b in zip(start, now())))
 """
 
 
@@ -52,17 +57,33 @@ class Overhead(NamedTuple):
     whole: float
 
 
-def import_seconds() -> tuple[float, bool]:
+class Seconds(NamedTuple):
+    """Seconds that something took.
+
+    Args:
+        wall: By the clock on the wall.
+        cpu: Of the CPU, by the process and those that it started.
+    """
+
+    wall: float
+    cpu: float
+
+    def __str__(self) -> str:
+        return f"{self.wall:.2f} s ({self.cpu:.2f})"
+
+
+def import_seconds() -> tuple[Seconds, bool]:
     """Return how long ``import memcell`` takes in a fresh process, and whether it loads torch."""
-    found = [_printed(_IMPORT).split() for _ in range(5)]
-    return min(float(seconds) for seconds, _ in found), any(t == "True" for _, t in found)
+    found = [_printed(_IMPORT) for _ in range(5)]
+    quickest = min(found)
+    return Seconds(*quickest[:2]), any(torch for *_, torch in found)
 
 
-def first_window_seconds() -> tuple[float, float]:
+def first_window_seconds() -> tuple[Seconds, Seconds]:
     """Return how long the first window of a process takes, without generated code in a cache and with it."""
     with tempfile.TemporaryDirectory() as folder:
-        cold = float(_printed(_FIRST, folder))
-        return cold, min(float(_printed(_FIRST, folder)) for _ in range(3))
+        cold = Seconds(*_printed(_FIRST, folder))
+        return cold, min(Seconds(*_printed(_FIRST, folder)) for _ in range(3))
 
 
 def overhead(layers: int, steps: int, lanes: int, trains: bool) -> Overhead:
@@ -142,11 +163,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--calls-only", action="store_true", help="Leave the other processes out.")
     if not parser.parse_args(arguments).calls_only:
         seconds, torch_too = import_seconds()
-        print(f"import memcell: {seconds * 1e3:.0f} ms, {'with' if torch_too else 'without'} torch")
+        print(f"import memcell: {seconds}, {'with' if torch_too else 'without'} torch")
         cold, warm = first_window_seconds()
-        print(
-            f"first rnn(x) of a process: {cold:.2f} s with an empty cache, {warm:.2f} s after that"
-        )
+        print(f"first rnn(x) of a process: {cold} with an empty cache, {warm} after that")
     for trains in (True, False):
         found = []
         for layers in (1, 2):
@@ -162,17 +181,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
 
 
-def _printed(script: str, cache: str | None = None) -> str:
+def _printed(script: str, cache: str | None = None) -> list[float]:
     places = {} if cache is None else {"XDG_CACHE_HOME": cache}
     # as installed: compiled modules are kept
     kept = {"PYTHONDONTWRITEBYTECODE": "", "OMP_NUM_THREADS": "1"}
-    return subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-c", script],
         env={**os.environ, **kept, **places},
         capture_output=True,
         text=True,
         check=True,
-    ).stdout
+    )
+    return [float(word) for word in done.stdout.split()]
 
 
 def _microseconds(call: Callable[[], None], calls: int = 20) -> float:
