@@ -12,7 +12,7 @@ def test_calls_are_timed_beside_generated_code(capsys):
     printed = capsys.readouterr().out
     found = re.findall(r"(\d+) us of (\d) layers?, (-?\d+) more than generated code", printed)
     assert [layers for _, layers, _ in found] == ["1", "2", "1", "2"]
-    assert all(0 < int(whole) for whole, _, _ in found)
+    assert all(int(whole) > 0 for whole, _, _ in found)
     assert re.search(r"T128 B32 H64: [\d.]+ ms, through the trainer's layers [\d.]+ ms", printed)
 
 
