@@ -24,6 +24,7 @@ PACKAGES = {
     "memcell_microsleep": ROOT / "apps/microsleep",
     "memcell_sleep": ROOT / "apps/sleep",
     "memcell_memory_tasks": ROOT / "apps/memory_tasks",
+    "memcell_sequences": ROOT / "apps/sequences",
     "memcell_benchmarks": ROOT / "apps/benchmarks",
 }
 #: Rooms, the ground floor first. A room imports rooms of the lines before its own; rooms of one line do not
@@ -86,6 +87,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("memcell_microsleep",),
     ("memcell_sleep",),
     ("memcell_memory_tasks",),
+    ("memcell_sequences",),
     ("memcell_benchmarks",),
 )
 

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from memcell.recurrent.policy import CarriedState, Memory, StatePolicy
     from memcell.recurrent.start import Start, ZeroStart
     from memcell.recurrent.state import State, detach, leaves, map_state, rebuild, where, zeros
+    from memcell.runs.fit import Run, fit
     from memcell.runs.load import load
     from memcell.sequences.batch import Batch
     from memcell.sequences.sampler import Sampler, in_rows
@@ -63,6 +64,7 @@ _LAZY = {
     "memcell.recurrent.policy": "CarriedState Memory StatePolicy",
     "memcell.recurrent.start": "Start ZeroStart",
     "memcell.recurrent.state": "State detach leaves map_state rebuild where zeros",
+    "memcell.runs.fit": "Run fit",
     "memcell.runs.load": "load",
     "memcell.sequences.batch": "Batch",
     "memcell.sequences.sampler": "Sampler in_rows",
@@ -72,6 +74,8 @@ _LAZY = {
     "memcell.training.gradients.mode": "GradientMode",
     "memcell.training.observing": "UpdateEvent",
 }
+#: Packages that are asked for by name.
+_PACKAGES = ("compare", "nn")
 _MODULE_OF = {name: module for module, names in _LAZY.items() for name in names.split()}
 
 old_paths.install()
@@ -80,8 +84,8 @@ if not TYPE_CHECKING:  # for a type checker a name that is not listed above is a
 
     def __getattr__(name: str) -> Any:
         """Import what is asked for when it is first asked for."""
-        if name == "nn":  # memcell.nn.Recurrent, as torch.nn.LSTM
-            return importlib.import_module("memcell.nn")
+        if name in _PACKAGES:  # memcell.nn.Recurrent, as torch.nn.LSTM; memcell.compare(...)
+            return importlib.import_module(f"memcell.{name}")
         if name not in _MODULE_OF:
             raise AttributeError(f"module 'memcell' has no attribute {name!r}")
         value = globals()[name] = getattr(importlib.import_module(_MODULE_OF[name]), name)
@@ -89,7 +93,7 @@ if not TYPE_CHECKING:  # for a type checker a name that is not listed above is a
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_MODULE_OF, "nn"})
+    return sorted({*globals(), *_MODULE_OF, *_PACKAGES})
 
 
 __all__ = [
@@ -127,6 +131,7 @@ __all__ = [
     "ProbeSpec",
     "Progress",
     "Row",
+    "Run",
     "Sampler",
     "SamplerSpec",
     "Start",
@@ -144,6 +149,7 @@ __all__ = [
     "ZeroStart",
     "__version__",
     "detach",
+    "fit",
     "hookimpl",
     "in_rows",
     "leaves",

@@ -34,6 +34,7 @@ from memcell.settings.run_config import (
     option_names,
     read_toml,
     resolve,
+    takes_dataset,
     upgraded,
 )
 from memcell.settings.source import SECTION as INIT
@@ -142,7 +143,8 @@ class ConfiguredCommand(click.Command):
         """Return the sections of the config file, and those that were typed."""
         typed = sections(self.params, ctx.params)
         app = typed.get(self.app.name, {})
-        if "data" in app:
+        own = default_registry().get("app", self.app.name).config_type()
+        if "data" in app and takes_dataset(own()):
             typed["data"] = {**typed.get("data", {}), "name": app.pop("data")}
         base = dict(ctx.meta["memcell.base"])
         training = typed.get("training", {})
@@ -287,8 +289,9 @@ def option_groups(
         for kind, default in DEFAULTS.items()
     ]
     groups.insert(1, ("Memory and optimizer (each with options of its own)", choices))
-    default = getattr(app_config, "data", None)
-    if default is not None:
+    usual_config = app_config()
+    if takes_dataset(usual_config):
+        default = usual_config.data
         named = _typed(args, "data") or base.get("data", {}).get("name")
         name, _ = find_dataset(registry, named or default, {})
         groups.append(_plugin_group(registry, "dataset", name, "data", bool(named)))

@@ -22,6 +22,8 @@ from memcell.version import __version__
 
 #: Version of the folder's layout.
 FORMAT = 1
+#: Where the arrays of a comparison in Python lie, before anything else does.
+DATA = "data"
 
 
 class ComparisonFolder:
@@ -52,7 +54,8 @@ class ComparisonFolder:
         if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
             raise MemcellError(f"cannot write to '{there}': choose another --out")
         if self.path.is_dir() and not self.plan.exists():
-            other = sorted(p.name for p in self.path.iterdir() if not p.name.startswith("."))
+            names = (p.name for p in self.path.iterdir() if not p.name.startswith("."))
+            other = sorted(name for name in names if name != DATA)
             if other:
                 raise UsageError(
                     f"'{self.path}' holds something else ({other[0]}): choose another --out"

@@ -186,7 +186,8 @@ class AppSpec(Spec):
     """An application: ``factory(config, dataset) -> memcell.applications.app.App``.
 
     Where the config has an option ``data`` (the name of a data set, or a path that one recognises) the
-    engine builds that data set and hands it in; otherwise ``dataset`` is None. Where it has a method
+    engine builds that data set and hands it in; otherwise ``dataset`` is None, also where ``data`` is a
+    `pathlib.Path`, which the app reads itself. Where it has a method
     ``engine_defaults`` that returns options by section (``{"network": {"skip": "linear"}}``), these are the
     app's defaults of the engine's options (`memcell.settings.run_config.engine_defaults`).
 

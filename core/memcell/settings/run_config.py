@@ -126,7 +126,7 @@ def resolve(app: str, sections: Mapping[str, Any], registry: Registry) -> RunCon
     if "memcell" not in sections:  # what a run wrote is complete, and means what it meant then
         sections = _with_defaults(engine_defaults(app_config), sections)
     dataset = None
-    if hasattr(app_config, "data"):
+    if takes_dataset(app_config):
         values = dict(sections.get("data", {}))
         name, values = find_dataset(registry, values.pop("name", app_config.data), values)
         dataset = _chosen(registry, "dataset", name, values)
@@ -153,6 +153,15 @@ def resolve(app: str, sections: Mapping[str, Any], registry: Registry) -> RunCon
         typed=tuple(option_names(given) if typed is None else typed),
         init=SourceModel.of(sections[INIT]) if INIT in sections else None,
     )
+
+
+def takes_dataset(app_config: Any) -> bool:
+    """Whether an app's option ``data`` names a data set; one that is a path belongs to the app itself.
+
+    Args:
+        app_config: The app's config.
+    """
+    return any(f.name == "data" and f.kind is not Path for f in fields_of(type(app_config)))
 
 
 def option_names(sections: Mapping[str, Any]) -> list[str]:

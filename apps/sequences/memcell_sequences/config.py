@@ -1,0 +1,141 @@
+"""Every option of own sequences: meaning, default, unit and bounds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
+
+from memcell.errors import ConfigError
+from memcell.plugins.options import option
+from memcell.settings.options import TrainingConfig
+
+KINDS = ("auto", "classes", "values", "labels", "next")
+SPLITS = ("subject", "sequence", "time", "loso")
+#: What stands for a file's own name where a subject is asked for.
+FILE_NAME = "file name"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SequencesConfig:
+    """Where the sequences are, what is learned of each step, and who is tested on."""
+
+    data: Path | None = option(  # noqa: RUF009 - `option` makes a field; ruff knows it by plain types only
+        None,
+        help="The folder: one file a sequence (.npz, .csv, .tsv, .parquet). Where it has folders train, "
+        "valid or test, these are the splits.",
+    )
+    kind: str = option(
+        "auto",
+        choices=KINDS,
+        help="What a step's target is: one of several classes, one value or more, labels that are there or "
+        "not, or the next token. auto: whole numbers and words are classes (several columns of 0 and 1 "
+        "labels), other numbers values.",
+    )
+    target: tuple[str, ...] = option(
+        (),
+        help="Columns or arrays of the target; none: y, target or label, and token for --kind next.",
+    )
+    features: tuple[str, ...] = option(
+        (),
+        help="Columns or arrays of the features; none: x where there is one, else all other columns.",
+    )
+    subject: str = option(
+        "",
+        help="Column or array that says whose a sequence is, or 'file name'; none: subject where there is "
+        "one, else the file's name.",
+    )
+    time: str = option(
+        "",
+        help="Column or array of each step's time, seconds or dates; memory restarts at gaps, where it "
+        "advances by more than 1.5 usual steps. None: time where there is one.",
+    )
+    missing: str = option(
+        "refuse",
+        choices=("refuse", "previous", "mean"),
+        help="Features that are missing (empty, NaN): refuse them, repeat the last one known, or put in "
+        "the training mean.",
+    )
+    scale: str = option(
+        "standard",
+        choices=("standard", "none"),
+        help="Features are brought to mean 0 and standard deviation 1 of the training steps, or left.",
+    )
+    split: str = option(
+        "subject",
+        choices=SPLITS,
+        help="What is tested on: whole subjects, whole sequences, the end of each sequence in time, or each "
+        "subject left out once (loso: a network for each).",
+    )
+    split_seed: int = option(0, low=0, help="Seed of who is in which split; not that of training.")
+    valid_share: float = option(
+        0.15, low=0.01, high=0.9, help="Share of the validation split, where nobody named it."
+    )
+    test_share: float = option(
+        0.2, low=0.01, high=0.9, help="Share of the test split, where nobody named it."
+    )
+    test_subjects: tuple[str, ...] = option((), help="Subjects of the test split.")
+    valid_subjects: tuple[str, ...] = option((), help="Subjects of the validation split.")
+    loss: str = option(
+        "auto",
+        choices=("auto", "log", "absolute", "squared", "huber"),
+        help="Loss of a step; auto: log loss, of values the squared error.",
+    )
+    class_weights: str = option(
+        "none",
+        choices=("none", "balanced"),
+        help="balanced: every class weighs the same in the loss.",
+    )
+    metrics: tuple[str, ...] = option(
+        (),
+        help="Scores that a screen shows, the one that counts most first; files have all of them.",
+    )
+    lags: int = option(
+        10,
+        low=1,
+        high=1000,
+        unit="steps",
+        help="Steps that the baseline 'regression on past steps' sees, the present one included.",
+    )
+    embedding: int = option(
+        64,
+        low=1,
+        high=4096,
+        help="Learned numbers that stand for a token of --kind next, where there are more than 128.",
+        advanced=True,
+    )
+
+    def following(self, training: TrainingConfig) -> Self:
+        """Return this with the folder's whole path: a run goes on from elsewhere too."""
+        return self if self.data is None else replace(self, data=self.data.expanduser().absolute())
+
+    def validate(self) -> None:
+        """Check what concerns two options at once.
+
+        Raises:
+            ConfigError: Two options contradict each other; says which to change.
+        """
+        if self.valid_share + self.test_share > 0.9:
+            raise ConfigError(
+                f"'valid-share' and 'test-share' got {self.valid_share:g} and {self.test_share:g}, which "
+                "leaves less than a tenth to train on: type smaller ones"
+            )
+        both = sorted({*self.test_subjects} & {*self.valid_subjects})
+        if both:
+            raise ConfigError(
+                f"'{both[0]}' is in 'test-subjects' and in 'valid-subjects': leave it out of one"
+            )
+        if (self.test_subjects or self.valid_subjects) and self.split != "subject":
+            raise ConfigError(
+                f"'test-subjects' and 'valid-subjects' name subjects, and 'split' got '{self.split}': "
+                "leave out --split, or the names"
+            )
+        if self.loss == "log" and self.kind == "values":
+            raise ConfigError(
+                "'loss' got 'log' and 'kind' is 'values': type absolute, squared or huber"
+            )
+        if self.loss not in ("auto", "log") and self.kind in ("classes", "labels", "next"):
+            raise ConfigError(
+                f"'loss' got '{self.loss}' and 'kind' is '{self.kind}', whose loss is the log loss: leave "
+                "out --loss, or type --kind values"
+            )

@@ -1,0 +1,152 @@
+"""A comparison on arrays in Python: the command's, by a call."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from memcell.compare.axes import Axis
+from memcell.compare.folder import DATA
+from memcell.compare.plan import plan_of
+from memcell.compare.run import compare as run_comparison
+from memcell.compare.run import report as make_report
+from memcell.errors import MemcellError, UsageError
+from memcell.files.reading import read_lines
+from memcell.jobs import Mode
+from memcell.plugins import default_registry
+from memcell.runs.fit import APP, as_frame, metrics_named, sections_of, with_data
+from memcell.runs.run_folder import new_path
+
+SEEDS = 20
+
+
+class ComparisonResult:
+    """A comparison that is done: its folder and its tables.
+
+    Args:
+        path: Its folder.
+
+    Attributes:
+        path: The same.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+
+    def summary(self) -> Any:
+        """Return a row for each setting: a pandas DataFrame where pandas is installed, else dicts."""
+        return self._table("summary.tsv")
+
+    def differences(self) -> Any:
+        """Return a row for each paired difference between two settings, with its interval and p value."""
+        return self._table("comparisons.tsv")
+
+    def runs(self) -> Any:
+        """Return a row for each run and inference policy."""
+        return self._table("runs.tsv")
+
+    def report(self) -> Path:
+        """Make the report anew and return its file."""
+        make_report(self.path, _quiet)
+        return self.path / "report.html"
+
+    def _table(self, name: str) -> Any:
+        file = self.path / name
+        if not file.is_file():
+            raise MemcellError(
+                f"'{file}' is not there: the report was not made; see report() for why"
+            )
+        heads, *rows = (line.split("\t") for line in read_lines(file))
+        return as_frame([{h: _value(c) for h, c in zip(heads, row, strict=True)} for row in rows])
+
+    def __repr__(self) -> str:
+        """Return the folder."""
+        return f"<memcell comparison {self.path}>"
+
+
+def compare_arrays(
+    train: Sequence[Any] | None = None,
+    valid: Sequence[Any] | None = None,
+    test: Sequence[Any] | None = None,
+    *,
+    axes: Mapping[str, Sequence[Any]],
+    seeds: int = SEEDS,
+    data: str | Path | None = None,
+    metrics: Any = None,
+    out: str | Path | None = None,
+    jobs: int = 0,
+    verbose: bool = False,
+    **options: Any,
+) -> ComparisonResult:
+    """Train every combination of settings with the same seeds on sequences of one's own.
+
+    Args:
+        train: As `memcell.fit` takes them; likewise ``valid``, ``test``, ``data``, ``metrics``, options.
+        valid: See ``train``.
+        test: See ``train``.
+        axes: What is varied to its values: ``{"policy": ["carry", "reset"], "batch_size": [8, 32]}``. The
+            first value of each is the reference.
+        seeds: Seeds of each setting.
+        data: See ``train``.
+        metrics: See ``train``.
+        out: The comparison's folder; None for a new one in ``runs``. With ``data=``, one that is there is
+            gone on with.
+        jobs: Runs side by side, each in a process; 0 for one after the other here.
+        verbose: Print what the command prints.
+        **options: Shared by all runs.
+
+    Raises:
+        UsageError: An option is not known, or there is nothing to compare.
+        DataError: A sequence cannot be used; names it.
+        MemcellError: Runs failed; says how many, and where they lie.
+    """
+    registry = default_registry()
+    varied = [_axis(name, values) for name, values in axes.items()]
+    if seeds < 1:
+        raise UsageError(f"seeds got {seeds}; expected 1 or more (20 is what a decision needs)")
+    path = Path(out) if out is not None else new_path(Path("runs"), f"compare-{APP}")
+    if metrics is not None:
+        options["metrics"] = metrics_named(metrics)
+    both = sorted(set(options) & set(axes))
+    if both:
+        raise UsageError(f"{both[0]} has one value, and axes varies it: leave out one of them")
+    sections = sections_of(options, registry)
+    home = path / DATA
+    with_data(sections, path, data, {"train": train, "valid": valid, "test": test}, registry)
+    plan = plan_of(APP, sections, varied, range(seeds), registry)
+    say: Callable[[str], None] = print if verbose else _quiet
+    words = [f"--sweep={a.name}={','.join(a.values)}" for a in varied]
+    command = shlex.join(
+        ["memcell", "compare", APP, "--data", str(data or home), *words, "--out", str(path)]
+    )
+    failed = run_comparison(plan, path, registry, Mode(jobs=jobs), say, command=command)
+    if failed:
+        raise MemcellError(
+            f"some runs failed; '{path}' has the others, and runs.tsv there says why"
+        )
+    return ComparisonResult(path)
+
+
+def _axis(name: str, values: Sequence[Any]) -> Axis:
+    if isinstance(values, str) or not isinstance(values, Sequence) or not values:
+        raise UsageError(
+            f"axes[{name!r}] got {values!r}; expected a list of values, such as ['carry', 'reset']"
+        )
+    return Axis(name.replace("__", "."), tuple(map(str, values)))
+
+
+def _value(cell: str) -> Any:
+    if cell == "n/a":
+        return float("nan")
+    for kind in (int, float):
+        try:
+            return kind(cell)
+        except ValueError:
+            continue
+    return cell
+
+
+def _quiet(line: str) -> None:
+    """Say nothing: a program is not a terminal."""
