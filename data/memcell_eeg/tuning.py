@@ -18,7 +18,7 @@ from memcell_eeg.decisions.thresholds import choose_by_kappa, kappa_at
 #: What ``--tune quick`` tries, of those below.
 QUICK = ("usual", "slow")
 #: After so many epochs ``quick`` looks no further.
-QUICK_EPOCHS = 12
+QUICK_EPOCHS = 6
 
 
 def candidates(config: EegConfig) -> tuple[Candidate, ...]:

@@ -10,7 +10,7 @@ from memcell.applications.app import Probabilities
 from memcell.sequences.time_series import TimeSeries
 
 #: However short an epoch, a candidate is looked at up to so many updates where its config has them.
-FEWEST_UPDATES = 512
+FEWEST_UPDATES = 256
 
 
 @dataclass(frozen=True, kw_only=True)
