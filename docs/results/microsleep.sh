@@ -30,6 +30,9 @@ if [ -n "$dreams" ]; then
   train dreams-untuned "${patients[@]}" --control none --tune none
 fi
 
+train sleep-default --data sleep-edf-powers --data.path "$sleep" --split loso
+train eyes-default --data eyes --data.path "$eyes" --split loso
+
 # all that follows was run before settings were chosen by cross-validation and networks began as a regression
 before=(--tune none --skip none --encoder none --input-noise 0)
 night=("${before[@]}" --data sleep-edf-powers --data.path "$sleep" --split loso --class-weights none --decision likelier
