@@ -7,12 +7,15 @@ import re
 import warnings
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+import memcell
 from memcell.cli.main import COMMANDS
 from memcell.cli.reference import reference
 from memcell.plugins import Registry, hooks
 from memcell.plugins.loader import installed, load
+from memcell_data.formats.edf.writer import Track, write_edf
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
@@ -97,15 +100,27 @@ def python_of_the_readme():
 
 
 def test_the_layer_in_the_readme_runs():
-    shown, _ = python_of_the_readme()
+    shown, _, _ = python_of_the_readme()
     names = {}
     exec(shown, names)
     assert names["y"].shape == (100, 16, 32)
     assert names["state"].age.tolist() == [200] * 16
 
 
+def test_the_detector_in_the_readme_runs(tmp_path):
+    _, shown, _ = python_of_the_readme()
+    values = 20 * np.random.default_rng(0).normal(size=100 * 120)
+    write_edf(
+        tmp_path / "night.edf",
+        [Track(name="EEG Pz-Oz", values=values, rate=100, physical=(-500.0, 500.0))],
+    )
+    names = {"memcell": memcell}
+    exec(shown.replace("night.edf", str(tmp_path / "night.edf")), names)
+    assert len(names["found"].probability) > 10
+
+
 def test_the_cell_in_the_readme_is_the_templates():
-    _, shown = python_of_the_readme()
+    _, _, shown = python_of_the_readme()
     template = ROOT / "tests/template/memcell_template/mgu.py"
     # the formatter lays out the same code differently where it is not indented
     assert "".join(shown.split()) in "".join(template.read_text("utf-8").split())
