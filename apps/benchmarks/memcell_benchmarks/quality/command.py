@@ -38,7 +38,7 @@ def command(data: str, runs: tuple[str, ...], model: str, json_file: str | None)
     """
     from memcell_benchmarks.quality import contenders, scoring
 
-    truth = contenders.truth_of(data, model)
+    truth = contenders.truth_of(data, model, click.echo)
     click.echo(
         f"{len(truth)} recordings, {sum(len(t.target) for t in truth.values())} labelled steps of 5 s, "
         f"{scoring.share_awake(truth.values()):.1%} of them awake"

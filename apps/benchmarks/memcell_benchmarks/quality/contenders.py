@@ -65,12 +65,13 @@ class Said:
     asleep: NDArray[np.int64]
 
 
-def truth_of(data: str, model: str) -> dict[str, Truth]:
+def truth_of(data: str, model: str, say: Callable[[str], object]) -> dict[str, Truth]:
     """Return the labelled recordings by name, in steps of 5 s.
 
     Args:
         data: A path, or the name of a data set.
         model: The model that says which channel and which labels.
+        say: Told which labels count as sleep.
 
     Raises:
         DataError: None can be used.
@@ -89,6 +90,9 @@ def truth_of(data: str, model: str) -> dict[str, Truth]:
     pipeline = pipeline_of(facts.task["pipeline"])
     if not pipeline.channels:
         raise UsageError(f"model '{model}' takes features and no signal: name another --model")
+    for note in task.notes:
+        if note.startswith("protocol: "):
+            say(note)
     recordings = {r.name: r for r in dataset.recordings()}
     made = {}
     for s in task.test:
