@@ -13,7 +13,7 @@ from memcell_data.formats.reader import open_recording
 from memcell_data.recording import Channel, LostChannels, Segment
 from memcell_eeg.config import EegConfig
 from memcell_eeg.features.pipeline import Pipeline
-from memcell_eeg.signal.channels import choose
+from memcell_eeg.signal.channels import choose, locate
 from memcell_eeg.signal.disturbed import at_half_rate, with_gain, with_hum
 from memcell_eeg.signal.stand_in import in_words, living_on, mirrored, sources, standing_in
 
@@ -138,10 +138,21 @@ def test_no_channel_stands_in_for_another_kind_or_for_most() -> None:
         sources(channels("O1", "O2", "E1"), ["E1"])
     with pytest.raises(DataError, match="at most half"):
         sources(channels("O1", "Cz", "O2"), ["O1", "O2"])
-    error = LostChannels("dead", ["O1"])
-    recording = None
+
+
+def test_a_model_of_one_channel_has_nothing_to_go_on_with(recording_of) -> None:
     with pytest.raises(LostChannels):
-        living_on(recording, channels("O1"), error)
+        living_on(recording_of(eeg()), ["O1"], LostChannels("dead", ["O1"]))
+
+
+def test_of_several_channels_that_would_do_the_next_one_is_taken(recording_of) -> None:
+    recording = recording_of(eeg(channels=3), channels=("O1", "O2", "C3"))
+    wanted = ["Pz or O1 or C3"]
+    living, line = living_on(recording, wanted, LostChannels("dead", ["O1"]))
+    assert [c.name for c in locate(wanted, living)] == ["C3"]
+    assert line == "O1 is lost, and C3 is taken"
+    with pytest.raises(LostChannels):
+        living_on(living, wanted, LostChannels("dead", ["C3"]))
 
 
 def test_a_stand_in_is_read_in_the_place_of_the_lost(recording_of) -> None:
@@ -166,6 +177,6 @@ def test_a_dead_electrode_in_a_file_is_told_by_name(tmp_path) -> None:
     with pytest.raises(LostChannels, match="O2") as raised:
         list(recording.blocks(list(names)))
     assert raised.value.channels == ("O2",)
-    living = living_on(recording, recording.channels, raised.value)[0]
+    living = living_on(recording, names, raised.value)[0]
     values = living.read(list(names)).values
     assert np.array_equal(values[0], values[1])

@@ -306,3 +306,29 @@ def test_a_run_of_a_newer_version_is_refused(copied, night, capfd):
 def test_a_word_that_is_nothing_is_said_so():
     with pytest.raises(CheckpointError, match="nor a trained model that comes along"):
         run_folder_of(default_registry(), "lunch", "sleep")
+
+
+def test_a_dead_electrode_gives_way_to_the_next_one_that_would_do(night_of, tmp_path, capfd):
+    from memcell_data.formats.edf.writer import Track, write_edf
+    from memcell_data.formats.reader import open_recording
+
+    (tmp_path / "in").mkdir()
+    night = night_of(tmp_path / "one.edf", channel="C3-A2")
+    values = open_recording(night, subject="s", dataset="d").read(["C3-A2"]).values[0]
+    tracks = [
+        Track(name="O1-A2", values=np.zeros_like(values), rate=100, physical=(-900.0, 900.0)),
+        Track(name="C3-A2", values=values, rate=100, physical=(-900.0, 900.0)),
+    ]
+    write_edf(tmp_path / "in" / "two.edf", tracks)
+    assert run(["predict", "sleep", str(tmp_path / "in"), "--out", str(tmp_path / "out")]) == 0
+    with (tmp_path / "out" / "summary.tsv").open() as file:
+        [row] = csv.DictReader(file, delimiter="\t")
+    assert row["status"] == "done"
+    assert row["channels"] == "C3-A2"
+    assert "O1-A2 is lost, and C3-A2 is taken" in row["note"]
+    assert run(["predict", "sleep", str(night), "--out", str(tmp_path / "alone")]) == 0
+    both = [
+        probabilities(tmp_path / w)
+        for w in ("out/two_probability.tsv", "alone/one_probability.tsv")
+    ]
+    assert np.allclose(both[0], both[1], atol=0.02)  # the second file was rounded twice

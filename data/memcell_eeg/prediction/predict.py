@@ -120,22 +120,24 @@ class RecordingPredictor:
 
     def _run(self, item: RecordingFile, recording: Recording, infer: Infer) -> dict[str, Any]:
         model, out, name = self._model, self._out, item.name
-        own = model.channels_of(recording)
-        names = [c.name for c in own]
-        warnings = model.unit.messages(item.path, own)
+        dead: list[str] = []
+        stand_ins: list[str] = []
+        while True:
+            own = model.channels_of(recording)
+            warnings = model.unit.messages(item.path, own)
+            probabilities = StepProbabilities() if "edf" in self._export else None
+            try:
+                run = self._through(item, recording, infer, warnings, probabilities)
+                break
+            except LostChannels as error:  # known only when all of it was read
+                recording, line = living_on(recording, model.pipeline.channels, error)
+                stand_ins.append(line)
+                dead += error.channels
+        names = [c.name for c in own if c.name not in dead]
         notes = []
         if isinstance(model.pipeline, Pipeline):
             notes += otherwise_measured(model.pipeline.channels, recording)
-        probabilities = StepProbabilities() if "edf" in self._export else None
-        try:
-            run = self._through(item, recording, infer, warnings, probabilities)
-        except LostChannels as error:  # known only when all of it was read
-            recording, line = living_on(recording, own, error)
-            notes.append(line)
-            names = [name for name in names if name not in error.channels]
-            warnings = model.unit.messages(item.path, own)
-            probabilities = StepProbabilities() if "edf" in self._export else None
-            run = self._through(item, recording, infer, warnings, probabilities)
+        notes += stand_ins
         events = run.detector.end()
         outputs.write_events(outputs.events_path(out, name), events, model.task.event)
         joined = outputs.joined_by_mne(recording.path)

@@ -123,7 +123,7 @@ def _without(pipeline: Pipeline, channel: str, recording: Recording) -> Recordin
     error = LostChannels(
         f"a prediction refuses recording '{recording.name}' without {lost}", [lost]
     )
-    return living_on(recording, own, error)[0]
+    return living_on(recording, pipeline.channels, error)[0]
 
 
 def _precomputed_changes(recordings: Sequence[Recording]) -> dict[str, Change]:

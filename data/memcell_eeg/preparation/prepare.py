@@ -183,10 +183,10 @@ def _with_stand_ins(
     try:
         return _sequence(pipeline, cache, recording, rules, warn)
     except LostChannels as error:
-        own = locate(pipeline.channels, recording)
-        living, line = living_on(recording, own, error)
+        living, line = living_on(recording, pipeline.channels, error)
         warn(f"{recording.name}: {line}")
-        return _sequence(pipeline, cache, living, rules, warn)
+        # of a model that takes the first of several channels, the next one may be lost too
+        return _with_stand_ins(pipeline, cache, living, rules, warn)
 
 
 MOST_WARNINGS = 5

@@ -3,11 +3,13 @@
 A dead electrode is no reason to leave a patient without a result where the model reads several. Its signal is
 replaced, before filters and features, by that of the channel at the mirrored site (O2 for O1, C3-M2 for
 C4-M1), or, where that is none of the model's channels or is lost too, by the mean of the living channels of
-its kind. No channel takes the place of one of another kind, and at most half of the channels may be lost.
+its kind. No channel takes the place of one of another kind, and at most half of the channels may be lost. A
+model that takes the first of several channels takes the next one.
 """
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -16,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memcell.errors import DataError
-from memcell_data.channels import Derivation
+from memcell_data.channels import Derivation, alternatives
 from memcell_data.recording import Block, Channel, LostChannels, Recording, Signal
+from memcell_eeg.signal.channels import locate, native_rate
 
 _SITE = re.compile(r"^([a-z]+)(\d+)(h?)$")
 
@@ -66,25 +69,38 @@ def sources(channels: Sequence[Channel], lost: Sequence[str]) -> dict[int, tuple
 
 
 def living_on(
-    recording: Recording, channels: Sequence[Channel], error: LostChannels
+    recording: Recording, wanted: Sequence[str], error: LostChannels
 ) -> tuple[Recording, str]:
     """Return a recording of which channels were found lost with others in their place, and a line on it.
 
+    Where each of them is one of several that would do, the next one that lives is taken; otherwise another
+    channel of the model stands in.
+
     Args:
         recording: The recording.
-        channels: Those that are read of it.
+        wanted: Channels of a model.
         error: What was raised.
 
     Raises:
         DataError: Nothing can stand in for them; the error with the reason.
     """
+    own = locate(wanted, recording)
+    lost = [(w, c) for w, c in zip(wanted, own, strict=True) if c.name in error.channels]
+    if all(len(alternatives(w)) > 1 for w, _ in lost):
+        rest = tuple(c for c in recording.channels if c.name not in error.channels)
+        left = replace(recording, channels=rest)
+        with contextlib.suppress(DataError):
+            found = locate([w for w, _ in lost], left)
+            native_rate(locate(wanted, left), left)
+            pairs = zip((c for _, c in lost), found, strict=True)
+            return left, "; ".join(f"{a.name} is lost, and {b.name} is taken" for a, b in pairs)
     try:
-        line = in_words(channels, error.channels)
+        line = in_words(own, error.channels)
     except DataError as reason:
-        if len(channels) == 1:
+        if len(own) == 1:
             raise error from None
         raise DataError(f"{error}; {reason}") from None
-    return standing_in(recording, channels, error.channels), line
+    return standing_in(recording, own, error.channels), line
 
 
 def standing_in(
