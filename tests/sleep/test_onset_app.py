@@ -239,12 +239,16 @@ def fails(capfd, data, *options):
     return said.out + said.err
 
 
-def test_one_person_is_split_by_time(tmp_path, capfd):
-    data = tmp_path / "one"
+def test_too_few_people_for_a_split(tmp_path, capfd):
+    data = tmp_path / "few"
     data.mkdir()
     tired_night(data / "P0.edf", 0)
     said = fails(capfd, data, "--out", str(tmp_path / "r"))
-    assert "no training recording has an onset" in said or "both classes" in said
+    assert "1 person with wake and sleep: a split by subject takes 3. --split time" in said
+    tired_night(data / "P1.edf", 1)
+    said = fails(capfd, data, "--out", str(tmp_path / "r"))
+    assert "2 people with wake and sleep" in said
+    assert "--split loso" in said
 
 
 def test_crops_that_end_at_onset_have_no_onset(tmp_path, capfd):

@@ -218,7 +218,6 @@ def test_the_task_is_of_seconds():
     assert len(task.class_weights) == 4
     assert task.n_classes == 1
     assert any("onsets: 2 in training, 1 in test" in note for note in task.notes)
-    assert task.facts["target"]["names"] == ["seconds"]
 
 
 def test_no_onset_at_all_is_said():

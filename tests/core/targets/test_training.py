@@ -198,7 +198,10 @@ def test_settings_are_compared_and_smaller_errors_are_better(tmp_path):
     assert plan["chance_loss"] == pytest.approx(
         1.0, abs=0.05
     )  # the middle, in mean distances from it
-    assert (out / "report.html").is_file()
+    page = (out / "report.html").read_text()
+    assert "validation loss (spreads)" in page
+    assert "the error that training goes by, in spreads of the training data" in page
+    assert "negative log likelihood" not in page
 
 
 @pytest.mark.parametrize(

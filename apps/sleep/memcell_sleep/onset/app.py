@@ -26,7 +26,7 @@ from memcell_eeg.preparation.tasks import Tasks
 from memcell_eeg.task import EegTask
 from memcell_sleep.app import Sleep
 from memcell_sleep.onset.config import KNOWS, OnsetConfig
-from memcell_sleep.onset.task import MAIN, leaks, seconds_task
+from memcell_sleep.onset.task import MAIN, check_people, leaks, seconds_task
 from memcell_sleep.protocols import PROTOCOLS
 
 TASK = EegTask(
@@ -56,9 +56,10 @@ class SleepOnset(Sleep):
         """Return what makes tasks of wake and sleep, turned into seconds.
 
         Raises:
-            DataError: The clock tells the onset.
+            DataError: There are too few people for the split, or the clock tells the onset.
         """
         made = super()._tasks(progress)
+        check_people(made.data.sequences, self.config)
         refused, lines = leaks(made.data.sequences, self.config.rules)
         if refused and self.config.leaks == "refuse":
             raise DataError(refused)

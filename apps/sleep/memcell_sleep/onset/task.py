@@ -12,6 +12,7 @@ from memcell.applications.app import InnerFold, Task
 from memcell.errors import DataError
 from memcell.sequences.targets import Values
 from memcell.sequences.time_series import TimeSeries
+from memcell_eeg.splits.split import ENOUGH_SUBJECTS
 from memcell_sleep.onset.config import OnsetConfig
 from memcell_sleep.onset.targets import OnsetRules, onset_times, with_seconds
 
@@ -64,7 +65,6 @@ def seconds_task(task: Task, config: OnsetConfig) -> Task:
             ),
             *lines,
         ),
-        facts={**task.facts, "target": target.facts()},
     )
 
 
@@ -85,6 +85,22 @@ def in_words(config: OnsetConfig) -> str:
     edges = config.bins
     parts = [f"[{a:g}, {b:g})" for a, b in pairwise(edges[:-1])]
     return f"true times in {', '.join(parts)}, [{edges[-2]:g}, {edges[-1]:g}] s"
+
+
+def check_people(sequences: Sequence[TimeSeries], config: OnsetConfig) -> None:
+    """Refuse a split by time that nobody typed: a part of a recording seldom has an onset.
+
+    Raises:
+        DataError: There are too few people to be split; says what to type.
+    """
+    people = len({s.subject for s in sequences})
+    if config.split != "auto" or config.test_subjects or people >= ENOUGH_SUBJECTS:
+        return
+    two = "--split loso tests each of the two by the other; " if people == 2 else ""
+    raise DataError(
+        f"{people} {'person' if people == 1 else 'people'} with wake and sleep: a split by subject takes "
+        f"{ENOUGH_SUBJECTS}. {two}--split time cuts each recording in parts, which takes an onset in each"
+    )
 
 
 def leaks(sequences: Sequence[TimeSeries], rules: OnsetRules) -> tuple[str, list[str]]:

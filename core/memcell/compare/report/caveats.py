@@ -129,14 +129,15 @@ def _diverged(comparison: Comparison, measured: Measures) -> list[str]:
     if not fallen:
         return []
     where = listed([f"{name}: {n}" for name, n in fallen.items()])
+    without = "majority-class" if comparison.chance_loss is None else "best constant"
     lines = [
         f"{sum(fallen.values())} run(s) diverged: their loss was no longer finite ({where}). They are "
-        f"included with the scores of the majority-class baseline, the loss of guessing "
-        f"({number(measured.chance)} nats), and as never having reached the target."
+        f"included with the scores of the {without} baseline, the loss of guessing "
+        f"({number(measured.chance)} {comparison.loss_unit}), and as never having reached the target."
     ]
     if measured.rule_lacks:
         lines.append(
-            "The folder has no majority-class baseline, so the diverged runs have no score and their pairs "
+            f"The folder has no {without} baseline, so the diverged runs have no score and their pairs "
             "are missing from the scores, which flatters a setting that diverges."
         )
     return lines

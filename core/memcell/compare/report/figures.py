@@ -92,7 +92,12 @@ def _scores(found: Findings) -> ReportFigure | None:
 
 
 def _learning(found: Findings) -> ReportFigure | None:
-    panels = _curves(found, found.losses, "validation loss (nats)", found.measured.target)
+    panels = _curves(
+        found,
+        found.losses,
+        f"validation loss ({found.comparison.loss_unit})",
+        found.measured.target,
+    )
     caption = (
         "Mean validation loss over seeds with its 95 % bootstrap band; the dashed level is the target loss. "
         "A run that stopped early keeps its last value; a diverged run continues at the loss of guessing."

@@ -21,6 +21,10 @@ ONLY = "only"
 Key = tuple[str, ...]
 
 
+#: Unit of the loss of classes.
+NATS = "nats"
+
+
 @dataclass(frozen=True)
 class AxisValues:
     """What is varied (``"policy"``) and its values; the first is the reference."""
@@ -54,6 +58,7 @@ class Comparison:
         shown_scores: Those that fit on a screen.
         n_classes: Classes of a step; a diverged run counts with the loss of guessing among them.
         chance_loss: That loss, where steps have no classes; else None.
+        loss_unit: ``"nats"``, or what an error of values is measured in.
         target_loss: What ``--target-loss`` said, or None.
         notes: Notes that every output carries.
         records: Of the runs that ended, one for each setting and seed.
@@ -72,6 +77,7 @@ class Comparison:
     main_score: str
     n_classes: int
     chance_loss: float | None
+    loss_unit: str
     shown_scores: tuple[str, ...] = ()
     target_loss: float | None = None
     notes: tuple[str, ...] = ()
@@ -145,6 +151,7 @@ def _read(folder: Path, plan: Mapping[str, Any]) -> Comparison:
         commands=tuple(map(str, plan.get("commands") or [plan.get("command", "")])),
         main_score=str(plan.get("main_score") or _first_score(records)),
         n_classes=int(plan.get("n_classes") or 2),
+        loss_unit=str(plan.get("loss_unit") or NATS),
         chance_loss=None if plan.get("chance_loss") is None else float(plan["chance_loss"]),
         shown_scores=tuple(map(str, plan.get("shown_scores", ()))),
         splits={k: dict(v) for k, v in plan.get("splits", {}).items()},

@@ -13,7 +13,7 @@ from memcell.compare.report.findings import Findings
 from memcell.compare.report.folder import Comparison
 from memcell.compare.report.measures import UPDATES
 from memcell.compare.report.phrasing import (
-    GLOSSARY,
+    glossary,
     heading_of,
     listed,
     measure_name,
@@ -76,7 +76,10 @@ def page(found: Findings, drawn: Sequence[ReportFigure]) -> str:
         caveats=found.caveats,
         tables=list(_tables(found)),
         figures=[_figure(d) for d in drawn],
-        glossary=[text(strong(word), f": {meaning}") for word, meaning in GLOSSARY.items()],
+        glossary=[
+            text(strong(word), f": {meaning}")
+            for word, meaning in glossary(found.comparison.loss_unit).items()
+        ],
         commands=[c for c in comparison.commands if c],
         environment=_environment(comparison),
     )

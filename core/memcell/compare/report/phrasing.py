@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from memcell.compare.report.differences import SUBJECTS, PairedDifference
+from memcell.compare.report.folder import NATS
 from memcell.compare.report.measures import BEST, FINAL, TRAINING, UPDATES
 from memcell.compare.report.staleness import MemoryShare
 from memcell.reports.numbers import number, percent
@@ -171,6 +172,20 @@ def listed(words: Sequence[str], most: int = 6) -> str:
     """Return a list in words, cut after ``most`` with how many more there are."""
     more = f" and {len(words) - most} more" if len(words) > most else ""
     return ", ".join(words[:most]) + more
+
+
+def glossary(loss_unit: str) -> dict[str, str]:
+    """Return the terms of the page.
+
+    Args:
+        loss_unit: ``"nats"``, or what an error of values is measured in.
+    """
+    if loss_unit == NATS:
+        return GLOSSARY
+    error = (
+        f"the error that training goes by, in {loss_unit} of the training data; lower is better."
+    )
+    return {**GLOSSARY, "Loss": error}
 
 
 #: Terms of the page, for a reader who trains no networks.
