@@ -87,6 +87,9 @@ def test_the_folder_of_the_folds_is_a_model(whole, data, tmp_path, capsys) -> No
     out = tmp_path / "found"
     assert run(["predict", "microsleep", str(one), "--model", str(whole), "--out", str(out)]) == 0
     assert (out / "summary.tsv").is_file()
+    # what is said of the model are the scores of the folds
+    said = json.loads((out / "prediction.json").read_text())["scores"]
+    assert said == json.loads((whole / "scores.json").read_text())["rows"][0]["scores"]
     assert run(["models", "show", str(whole)]) == 0
     said = capsys.readouterr().out
     assert "each of 3 people left out once" in said

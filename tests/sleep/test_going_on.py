@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import tomllib
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,6 +17,9 @@ from memcell.applications.models import get_model
 from memcell.cli.main import run
 from memcell.plugins import default_registry
 from memcell.runs.predictions import read_predictions
+from memcell.runs.run_folder import RunFolder, resolve_stored
+from memcell.runs.setup import build_app
+from memcell.runs.tuning.tune import candidates_of
 from memcell.training.checkpoint import read_head
 
 QUICK = ["--control", "none", "--baselines", "few", "--cache", "off"]
@@ -94,6 +99,16 @@ def test_what_makes_features_is_the_model_s_and_the_rest_is_today_s(folds) -> No
     assert config["network"]["hidden_size"] == 8
     notes = json.loads((folds / "scores.json").read_text())["notes"]
     assert "gone on from model 'wake_sleep'" in notes[0]
+
+
+def test_no_setting_that_is_tried_is_another_network(folds) -> None:
+    """Whatever a config file says was typed, as one of an older run may."""
+    registry = default_registry()
+    config = resolve_stored(RunFolder.open(folds), "sleep", registry)
+    job = SimpleNamespace(config=replace(config, typed=()), app=build_app(config, registry))
+    made = candidates_of(job)
+    assert {section for each in made for section in each.options} == {"training"}
+    assert len({each.options["training"]["learning_rate"] for each in made}) == len(made) > 1
 
 
 def test_a_fold_goes_on_bit_for_bit(folds, tmp_path) -> None:

@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from memcell.applications.app import Reporting, network_label
+from memcell.applications.models import FINAL
 from memcell.errors import DataError, MemcellError, RunFolderError, UsageError
 from memcell.files.atomic import write_atomic
 from memcell.files.reading import read_json, read_object, read_toml, subfolders
 from memcell.plugins import Registry
+from memcell.runs.run_folder import RunFolder
 from memcell.runs.tables import with_fields
 
 #: What a prediction's folder says of the run that made it; the app's own files say the rest.
@@ -105,9 +107,14 @@ def write_prediction(
 
 
 def _scores(run: Path, policy: str) -> tuple[str, dict[str, Any]]:
-    """Return name and test scores of a run's own network under a policy; nothing where there are none."""
+    """Return name and test scores of a run's own network under a policy; nothing where there are none.
+
+    Of a network of everybody, which was tested on nobody, they are those of the folds that it came after.
+    """
+    of_folds = run.name == FINAL and RunFolder(run.parent).folds.is_file()
     try:
-        rows = [with_fields(row) for row in read_object(run / "scores.json")["rows"]]
+        scored = run.parent if of_folds else run
+        rows = [with_fields(row) for row in read_object(scored / "scores.json")["rows"]]
         own = (rows[0]["cell"], rows[0]["trained_with"])
         row = next(
             r for r in rows if (r["cell"], r["trained_with"], r["inferred_with"]) == (*own, policy)

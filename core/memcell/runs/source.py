@@ -42,7 +42,7 @@ Sections = Mapping[str, Mapping[str, Any]]
 #: Options of the network that its weights have the form of.
 _FORM = ("hidden_size", "layers", "skip")
 #: Plugins that have weights of their own, or say which there are.
-_PARTS = ("cell", "normalizer")
+PARTS = ("cell", "normalizer")
 #: Plugins that are taken where none is typed.
 _HABITS = ("policy", "gradient")
 #: The part of a model's facts about subjects where those of the models before it stand.
@@ -91,7 +91,7 @@ class Source:
     def sections(self) -> dict[str, dict[str, Any]]:
         """Return the options that are taken from the model where they are not typed, and ``[init]``."""
         of_run: Mapping[str, Any] = self.config.sections()
-        taken = {kind: dict(of_run[kind]) for kind in ("network", *_PARTS, *_HABITS)}
+        taken = {kind: dict(of_run[kind]) for kind in ("network", *PARTS, *_HABITS)}
         taken["training"] = {"time_steps": self.config.training.time_steps}
         taken[self.config.app] = self._of_app()
         taken["init"] = dict(self.model.section())
@@ -116,7 +116,7 @@ class Source:
             UsageError: Names the first, with what the model has.
         """
         app = self.config.app
-        for kind in _PARTS:
+        for kind in PARTS:
             name = self.config.choices[kind].name
             self._same(kind, typed.get(kind, {}).get("name", name), name)
         own = resolve(app, self.sections(), registry)
@@ -134,7 +134,7 @@ class Source:
                 its,
             ):  # a path that is trained has the same weights
                 self._same(name, here, its)
-        for kind in _PARTS:
+        for kind in PARTS:
             theirs = to_mapping(own.choices[kind].config)
             for name, value in to_mapping(asked.choices[kind].config).items():
                 self._same(f"{kind}.{name}", value, theirs.get(name))

@@ -125,7 +125,7 @@ def write_card(
     facts = stored.task
     subjects = facts.get("subjects", {})
     people = list(map(str, subjects.get("train", ())))
-    n = len(row.subjects)
+    n, name = len(row.subjects), path.absolute().name
     recordings = facts.get("recordings", ())
     before = [
         f"{each['model']} (SHA-256 {each['sha256'][:12]}...)" for each in facts.get("init", ())
@@ -137,10 +137,10 @@ def write_card(
     if facts.get("simulated"):
         limits.append("It was trained on simulated data, and says nothing about people.")
     card = {
-        "name": path.name,
+        "name": name,
         "version": "1",
         "app": config.app,
-        "title": f"{row.cell}, trained on everybody of run {path.name}",
+        "title": f"{row.cell}, trained on everybody of run {name}",
         "knows": str(
             facts.get("knows") or f"what app {config.app} was taught by the labels of its data"
         ),

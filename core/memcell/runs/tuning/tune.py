@@ -24,7 +24,7 @@ from memcell.reports.numbers import counted
 from memcell.runs.compatibility import check
 from memcell.runs.run_folder import RunFolder
 from memcell.runs.setup import Job, build_app
-from memcell.runs.source import gone_on
+from memcell.runs.source import PARTS, gone_on
 from memcell.runs.tuning.candidate import InnerTrainings
 from memcell.runs.tuning.choice import (
     Chosen,
@@ -163,6 +163,8 @@ def candidates_of(job: Job) -> list[Candidate]:
             }
             if section in DEFAULTS and typed:
                 continue  # options of a plugin that the person has chosen or set
+            if job.config.init is not None and section in ("network", *PARTS):
+                continue  # the network is that of the model that training goes on from
             if left := {k: v for k, v in values.items() if k not in typed}:
                 options[section] = left
         kept.setdefault(
