@@ -12,6 +12,7 @@ from memcell.progress import SILENT
 from memcell_data.datasets.configs import UserRecordingsConfig
 from memcell_data.datasets.user_recordings import UserRecordings
 from memcell_data.formats.edf.writer import Track, write_edf
+from memcell_eeg.advice.findings import many
 from memcell_microsleep.app import Microsleep
 from memcell_microsleep.config import MicrosleepConfig
 
@@ -200,3 +201,64 @@ def test_the_cost_of_all_checks(tmp_path) -> None:
     began = time.process_time()
     assert advice.of_data
     assert time.process_time() - began < 2.0
+
+
+def test_those_who_validate_in_each_fold(folder) -> None:
+    write(folder, "p2", signal([(200.0, 3.0)], seed=2), [(200.0, 3.0)])
+    found, shown = checks(folder, tune="none")
+    (sentence,) = [s for severity, s in found if severity == "warning"]
+    assert "of 6 folds those who validate have fewer than 20 steps" in sentence
+    assert "p2 3 positive" in sentence
+    assert "--tune quick" in shown
+    assert not [s for severity, s in checks(folder)[0] if "validate" in s]
+
+
+def test_a_fold_whose_validator_takes_the_class_away(folder) -> None:
+    for k in range(2, 6):
+        write(folder, f"p{k}", signal([], seed=k), [], dense=True)
+    found, _ = checks(folder)
+    assert any("only 2 of 6 people have positive steps" in s for _, s in found)
+    with pytest.raises(DataError, match=r"the fold without p\d, with p\d validating.*--tune quick"):
+        checks(folder, tune="none")
+
+
+@pytest.mark.parametrize(("people", "split"), [(1, "loso"), (1, "subject")])
+def test_too_few_people_say_what_to_type(folder, people, split) -> None:
+    for k in range(people, 6):
+        (folder / f"p{k}.edf").unlink()
+    with pytest.raises(DataError, match=r"takes? 2 subjects|needs 2 subjects") as refused:
+        checks(folder, split)
+    for word in ("--split time", "--split none", "--data.subject-pattern"):
+        assert word in str(refused.value)
+
+
+@pytest.mark.parametrize("split", ["loso", "subject", "none"])
+def test_labels_of_one_class_say_what_to_type(folder, split) -> None:
+    own = UserRecordings(UserRecordingsConfig(path=str(folder), background=""))
+    app = Microsleep(MicrosleepConfig(cache="off", split=split), own)
+    with pytest.raises(DataError, match=r"are positive, none is negative.*--data\.background"):
+        app.folds() if split == "loso" else app.task()
+
+
+def test_many_folds_say_what_they_cost() -> None:
+    assert many(29) == []
+    (finding,) = many(200)
+    assert finding.severity == "note"
+    assert "200 people" in finding.sentence
+
+
+def test_time_that_nobody_scored_counts_as_a_class(folder) -> None:
+    """Where labels say wake themselves, what none covers was not scored; of marked events it is wake."""
+    for k in range(6):
+        rows = [(a, d, "microsleep") for a, d in spans_of(k)] + [(0.0, 2.0, "wake")]
+        text = "".join(f"{a:g},{d:g},{word}\n" for a, d, word in sorted(rows))
+        (folder / f"p{k}.csv").write_text(HEAD + text)
+    found, _ = checks(folder)
+    (sentence,) = [s for severity, s in found if severity == "warning"]
+    assert "the labels of 6 recordings" in sentence
+    assert "counts as 'wake' too" in sentence
+    for k in range(6):  # events of two kinds, and the rest is wake
+        rows = [(a, d, "microsleep") for a, d in spans_of(k)] + [(0.0, 2.0, "drowsy")]
+        text = "".join(f"{a:g},{d:g},{word}\n" for a, d, word in sorted(rows))
+        (folder / f"p{k}.csv").write_text(HEAD + text)
+    assert checks(folder)[0] == []

@@ -296,6 +296,35 @@ def of_split(parts: Split, validated: bool) -> list[DataFinding]:
     return found
 
 
+def of_validators(folds: Mapping[str, Sequence[TimeSeries]]) -> list[DataFinding]:
+    """Return what is to be said of those who validate in each fold.
+
+    Args:
+        folds: Who is left out, to the sequences that validate then.
+    """
+    few: dict[str, str] = {}
+    for left_out, valid in folds.items():
+        count = counted(valid)
+        if valid and count.fewest < FEW:
+            who = ", ".join(sorted({s.subject for s in valid}))
+            few[left_out] = (
+                f"without {left_out}: {who} {count.fewest or 'no'} {_WORDS[count.rarer]}"
+            )
+    if not few:
+        return []
+    return [
+        DataFinding(
+            check="classes, validation",
+            severity="warning",
+            sentence=f"in {len(few)} of {len(folds)} folds those who validate have fewer than {FEW} steps of "
+            f"a class ({listed(list(few.values()))}), and they decide when training ends and from which "
+            "probability on a step is positive",
+            advice="type --tune quick, which decides by cross-validation over all training people",
+            where=listed(list(few)),
+        )
+    ]
+
+
 def _validation(parts: Split) -> list[DataFinding]:
     if not parts.valid:
         return [

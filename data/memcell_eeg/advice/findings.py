@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from memcell.applications.checking import DataFinding, Severity
+from memcell.reports.numbers import counted
 from memcell.sequences.time_series import TimeSeries
 from memcell_data.checks.alignment import LabelCover, aligned
 from memcell_data.checks.between import between
@@ -28,6 +29,7 @@ from memcell_eeg.cache import FeatureCache
 from memcell_eeg.left_out import FILE as LEFT_OUT
 from memcell_eeg.left_out import LABEL, LeftOut
 from memcell_eeg.splits.split import Split
+from memcell_eeg.targets.intervals import union
 
 #: AUC, and share of explained spread, from which on time is said to tell the target; and tells nearly all.
 TELLS = {True: 0.7, False: 0.3}
@@ -38,6 +40,8 @@ NIGHT = 6 * 3600.0
 SPARSE = 0.05
 #: Seconds of a person's labelled time under which nothing can be carried or averaged.
 SHORT = 60.0
+#: Seconds and share of a recording that no label covers, from which on it is said that they count as a class.
+UNCOVERED, UNCOVERED_SHARE = 30.0, 0.02
 #: People from which on leaving out each takes long.
 MANY_FOLDS = 30
 #: Features whose values depend on an amplifier's gain.
@@ -79,6 +83,7 @@ class Advice:
             *time_alone(self.sequences),
             *sparse(self.sequences),
             *aligned(covers(self.recordings)),
+            *uncovered(self.recordings),
             *moved(self.sequences),
             *self._signals(),
         )
@@ -89,12 +94,21 @@ class Advice:
             return list(self.of_data)  # of each part the same would be said
         return [*self.of_data, *classes.of_split(parts, validated)]
 
-    def of_folds(self) -> list[DataFinding]:
-        """Return all findings of a run in which each person is left out in turn."""
+    def of_folds(self, validating: Mapping[str, Sequence[TimeSeries]]) -> list[DataFinding]:
+        """Return all findings of a run in which each person is left out in turn.
+
+        Args:
+            validating: Who is left out, to the sequences that validate then; empty where nobody does.
+        """
         people = classes.by_person(self.sequences)
         if classes.far_too_few(self.sequences):
             return [*self.of_data, *many(len(people))]
-        return [*self.of_data, *classes.few_tested(people, folded=True), *many(len(people))]
+        return [
+            *self.of_data,
+            *classes.few_tested(people, folded=True),
+            *classes.of_validators(validating),
+            *many(len(people)),
+        ]
 
     def _signals(self) -> list[DataFinding]:
         if not self.channels:
@@ -264,6 +278,40 @@ def covers(recordings: Sequence[Recording]) -> list[LabelCover]:
             found = LabelCover.of(r.name, r.duration, labels.intervals, labels.outside)
             out += [found] if found is not None else []
     return out
+
+
+def uncovered(recordings: Sequence[Recording]) -> list[DataFinding]:
+    """Find time without a label that counts as a class though the labels name that class themselves.
+
+    Where somebody marks events alone, all other time is the background. Where the labels name it too, or
+    cover most of a recording (a hypnogram), what is left was not scored: movement, or before lights out.
+    """
+    found: dict[str, float] = {}
+    word = ""
+    for r in recordings:
+        labels = r.labels()
+        if labels is None or labels.background not in labels.negative:
+            continue
+        of = {i.label for i in labels.intervals}
+        covered = union((i.onset, i.onset + i.duration) for i in labels.intervals)
+        left = r.duration - float((covered[:, 1] - covered[:, 0]).sum())
+        if labels.background not in of and left > 0.5 * r.duration:
+            continue
+        if left >= max(UNCOVERED, UNCOVERED_SHARE * r.duration):
+            found[r.name], word = left, str(labels.background)
+    if not found:
+        return []
+    most = max(found, key=lambda name: found[name])
+    return [
+        DataFinding(
+            check="labels",
+            severity="warning",
+            sentence=f"the labels of {counted(len(found), 'recording')} score all of it or name '{word}' "
+            f"themselves, and time that none covers counts as '{word}' too ({found[most]:.0f} s in {most})",
+            advice="if nobody scored it, type --data.background ''",
+            where=classes.listed(list(found)),
+        )
+    ]
 
 
 def moved(sequences: Sequence[TimeSeries]) -> list[DataFinding]:

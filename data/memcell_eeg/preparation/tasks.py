@@ -93,11 +93,13 @@ class Tasks:
             check_classes_of_folds(self.data.sequences)
         except DataError as error:
             raise _with_left_out(error, self.data) from None
+        validating: dict[str, Sequence[TimeSeries]] = {}
         if sets_aside(config):  # who validates decides who is left to train on
             for subject in subjects:
-                _split(replace(config, held_out=subject), self.data)
+                parts = _split(replace(config, held_out=subject), self.data)
+                validating[subject] = parts.valid
         who = Who.of_folds(self.data.recordings, self.data.sequences)
-        findings = self.advice.of_folds()
+        findings = self.advice.of_folds(validating)
         tables = {WHO: who.table(), CHECKS: checks_table(findings), **_left_out(self.data)}
         preview = [*who.lines(), *checks_shown(findings)]
         return [

@@ -359,8 +359,17 @@ def _check_classes(made: Split) -> None:
     if found == {NEGATIVE, POSITIVE}:
         return
     steps = sum(s.n_steps for s in made.train)
-    has = {NEGATIVE: "negative", POSITIVE: "positive"}
-    what = "only " + has[found.pop()] + " steps" if found else "no labelled step"
+    what = "only " + _HAS[found.pop()] + " steps" if found else "no labelled step"
+    if made.kind == "loso":
+        left_out, validating = (
+            ", ".join(sorted({s.subject for s in sequences}))
+            for sequences in (made.test, made.valid)
+        )
+        aside = f", with {validating} validating," if validating else ""
+        raise DataError(
+            f"the fold without {left_out}{aside} has {what} to train on; both classes are needed. Type "
+            "--tune quick, which sets nobody aside, or another --split-seed; or label more of this class."
+        )
     raise DataError(
         f"the training split ({len(made.train)} sequences, {steps} steps) has {what}; both classes "
         "are needed. Check the labels (their names, --min-duration, --blink), or type another "
@@ -370,13 +379,12 @@ def _check_classes(made: Split) -> None:
 
 def _missing(made: Split) -> tuple[str, ...]:
     """Return a note for each part that lacks a class."""
-    has = {NEGATIVE: "negative", POSITIVE: "positive"}
     notes = []
     for part in ("valid", "test"):
         sequences = made.part(part)
         lost = {NEGATIVE, POSITIVE} - classes_of(sequences)
         if sequences and lost:
-            words = " and no ".join(has[c] for c in sorted(lost))
+            words = " and no ".join(_HAS[c] for c in sorted(lost))
             name = {"valid": "validation", "test": "test"}[part]
             notes.append(
                 f"the {name} split has no {words} step: scores that need both classes are "
