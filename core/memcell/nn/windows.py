@@ -91,6 +91,7 @@ class Windows:
         self.epoch = 0
         self._batch = self._skip = 0
         self._ends: Ends | None = None
+        self._table: tuple[int, WindowTable] | None = None  # of the phase that was used last
 
     def __len__(self) -> int:
         """Batches of the next epoch."""
@@ -160,10 +161,16 @@ class Windows:
         """Return the windows of an epoch and their order ``[n_batches, B]``: always the same."""
         rng = epoch_rng(self.seed, epoch)
         phase = self.sampler.phase(epoch, self.time_steps, rng)
+        if self._table is None or self._table[0] != phase:
+            self._table = phase, self._windows(phase)
+        table = self._table[1]
+        return table, self.sampler.order(table, self.batch_size, epoch, rng)
+
+    def _windows(self, phase: int) -> WindowTable:
+        """Return the windows of a grid whose first ones have ``phase`` steps."""
         classes = [s.targets for s in self.sequences if s.of_classes]
         n_classes = 1 + max((int(each.max(initial=0)) for each in classes), default=0)
-        table = window_table(self.sequences, self.time_steps, n_classes, phase=phase)
-        return table, self.sampler.order(table, self.batch_size, epoch, rng)
+        return window_table(self.sequences, self.time_steps, n_classes, phase=phase)
 
 
 def _sequence(index: int, given: TimeSeries | Array | tuple[Array, Array]) -> TimeSeries:

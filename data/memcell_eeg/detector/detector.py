@@ -237,7 +237,8 @@ class EegDetector:
         return self._request.again, ()
 
     def __repr__(self) -> str:
-        return f"<detector of {self.detects}: {self.name}; channels {', '.join(self.channels)}>"
+        takes = f"channels {', '.join(self.channels)}" if self.channels else "precomputed features"
+        return f"<detector of {self.detects}: {self.name}; {takes}>"
 
 
 @dataclass(frozen=True, kw_only=True)
