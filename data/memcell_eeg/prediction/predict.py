@@ -19,7 +19,7 @@ from memcell.applications.prediction import Infer, PredictionRequest, Record
 from memcell.errors import DataError, DiskError, MemcellError
 from memcell.files.atomic import Growing, growing
 from memcell.interrupt import Interrupted
-from memcell_data.recording import LostChannels, Recording
+from memcell_data.recording import Recording
 from memcell_eeg.export import outputs
 from memcell_eeg.export.edf import StepProbabilities, export_edf
 from memcell_eeg.features.chunks import FeatureChunk
@@ -30,7 +30,7 @@ from memcell_eeg.prediction.model import DetectionModel
 from memcell_eeg.prediction.sources import RecordingFile, find_sources
 from memcell_eeg.scores.detector import EventDetector
 from memcell_eeg.signal.channels import otherwise_measured
-from memcell_eeg.signal.stand_in import living_on
+from memcell_eeg.signal.stand_in import with_stand_ins
 from memcell_eeg.task import EegTask
 
 #: What the person is told of an export with gaps.
@@ -120,24 +120,12 @@ class RecordingPredictor:
 
     def _run(self, item: RecordingFile, recording: Recording, infer: Infer) -> dict[str, Any]:
         model, out, name = self._model, self._out, item.name
-        dead: list[str] = []
-        stand_ins: list[str] = []
-        while True:
-            own = model.channels_of(recording)
-            warnings = model.unit.messages(item.path, own)
-            probabilities = StepProbabilities() if "edf" in self._export else None
-            try:
-                run = self._through(item, recording, infer, warnings, probabilities)
-                break
-            except LostChannels as error:  # known only when all of it was read
-                recording, line = living_on(recording, model.pipeline.channels, error)
-                stand_ins.append(line)
-                dead += error.channels
-        names = [c.name for c in own if c.name not in dead]
-        notes = []
+        wanted = model.pipeline.channels
+        found = with_stand_ins(recording, wanted, lambda r: self._through(item, r, infer))
+        run, recording, own = found.made, found.recording, found.channels
+        notes = list(found.lines)
         if isinstance(model.pipeline, Pipeline):
-            notes += otherwise_measured(model.pipeline.channels, recording)
-        notes += stand_ins
+            notes = otherwise_measured(wanted, recording) + notes
         events = run.detector.end()
         outputs.write_events(outputs.events_path(out, name), events, model.task.event)
         joined = outputs.joined_by_mne(recording.path)
@@ -148,17 +136,18 @@ class RecordingPredictor:
             "event_seconds": round(sum(e.duration for e in events), 3),
             "probability_max": run.highest,
             "hours": run.steps * model.pipeline.step / 3600,
-            "channels": ",".join(names),
+            "channels": ",".join(c.name for c in own),
             "rate": own[0].rate if own else "",
             "gaps": run.segments - 1,
-            "warnings": "; ".join(warnings),
+            "warnings": "; ".join(run.warnings),
         }
-        if probabilities is not None:
+        if run.probabilities is not None:
+            names = [c.name for c in own]
             try:
                 path = outputs.edf_path(out, name)
                 label = model.task.event
                 export_edf(
-                    path, recording, names, events, probabilities, model.pipeline.step, label
+                    path, recording, names, events, run.probabilities, model.pipeline.step, label
                 )
                 if run.segments > 1:
                     notes.append(GAPS)
@@ -169,18 +158,17 @@ class RecordingPredictor:
             record["note"] = "; ".join(notes)
         return record
 
-    def _through(
-        self,
-        item: RecordingFile,
-        recording: Recording,
-        infer: Infer,
-        warnings: list[str],
-        probabilities: StepProbabilities | None,
-    ) -> RecordingRun:
+    def _through(self, item: RecordingFile, recording: Recording, infer: Infer) -> RecordingRun:
         """Write the probabilities of a whole recording and return its run."""
+        own = self._model.channels_of(recording)
         with growing(outputs.probability_path(self._out, item.name)) as file:
-            run = RecordingRun(model=self._model, file=file, probabilities=probabilities)
-            run.through(recording, infer, warnings)
+            run = RecordingRun(
+                model=self._model,
+                file=file,
+                probabilities=StepProbabilities() if "edf" in self._export else None,
+                warnings=self._model.unit.messages(item.path, own),
+            )
+            run.through(recording, infer)
             # A sidecar that speaks of older results must not stand beside newer ones.
             outputs.sidecar_path(self._out, item.name).unlink(missing_ok=True)
         return run
@@ -197,6 +185,7 @@ class RecordingRun:
         model: What is done with it.
         file: Takes a row a step.
         probabilities: Takes the probabilities, where somebody wants them at the end.
+        warnings: Takes what is odd about it.
 
     Attributes:
         steps: How many there were.
@@ -207,6 +196,7 @@ class RecordingRun:
     model: DetectionModel
     file: Growing
     probabilities: StepProbabilities | None
+    warnings: list[str]
     detector: EventDetector = field(init=False)
     steps: int = 0
     segments: int = 0
@@ -217,7 +207,7 @@ class RecordingRun:
         pipeline = self.model.pipeline
         self.detector = EventDetector(self.model.threshold, pipeline.step, self.model.rules)
 
-    def through(self, recording: Recording, infer: Infer, warnings: list[str]) -> None:
+    def through(self, recording: Recording, infer: Infer) -> None:
         """Process the whole recording; `detector` then has the events.
 
         Raises:
@@ -225,7 +215,7 @@ class RecordingRun:
         """
         self.file.write(outputs.PROBABILITY_HEADER)
         stream = infer.begin()
-        for chunk in feature_chunks(self.model.pipeline, recording, warnings.append):
+        for chunk in feature_chunks(self.model.pipeline, recording, self.warnings.append):
             self._owed.append(FeatureChunk(features=_NONE, times=chunk.times, starts=chunk.starts))
             self._take(stream.push(chunk.features, chunk.starts))
         self._take(stream.end())

@@ -11,7 +11,7 @@ from memcell.errors import DataError
 from memcell.progress import Progress
 from memcell.sequences.time_series import TimeSeries
 from memcell.threads import one_thread
-from memcell_data.recording import LostChannels, Recording
+from memcell_data.recording import Recording
 from memcell_eeg.cache import FeatureCache
 from memcell_eeg.config import EegConfig
 from memcell_eeg.features.pipeline import Pipeline
@@ -19,7 +19,7 @@ from memcell_eeg.features.precomputed import PrecomputedFeatures
 from memcell_eeg.left_out import RECORDING, LeftOut
 from memcell_eeg.preparation.notes import few
 from memcell_eeg.signal.channels import locate, native_rate
-from memcell_eeg.signal.stand_in import living_on
+from memcell_eeg.signal.stand_in import with_stand_ins
 from memcell_eeg.splits.copies import copied_names, short_steps
 from memcell_eeg.targets.labels import LabelRules
 from memcell_eeg.targets.protocols import LabelProtocol
@@ -180,13 +180,12 @@ def _with_stand_ins(
     rules: LabelRules,
     warn: Callable[[str], object],
 ) -> TimeSeries:
-    try:
-        return _sequence(pipeline, cache, recording, rules, warn)
-    except LostChannels as error:
-        living, line = living_on(recording, pipeline.channels, error)
+    found = with_stand_ins(
+        recording, pipeline.channels, lambda r: _sequence(pipeline, cache, r, rules, warn)
+    )
+    for line in found.lines:
         warn(f"{recording.name}: {line}")
-        # of a model that takes the first of several channels, the next one may be lost too
-        return _with_stand_ins(pipeline, cache, living, rules, warn)
+    return found.made
 
 
 MOST_WARNINGS = 5

@@ -13,6 +13,7 @@ import contextlib
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,6 +102,53 @@ def living_on(
             raise error from None
         raise DataError(f"{error}; {reason}") from None
     return standing_in(recording, own, error.channels), line
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Living(Generic[T]):
+    """What was made of a recording, and of which channels of it.
+
+    Args:
+        made: What was made.
+        recording: What it was made of: the recording, or one with others in the place of lost channels.
+        channels: Those that were read.
+        lines: What stands in for which, for a person to read; empty where all channels live.
+    """
+
+    made: T
+    recording: Recording
+    channels: tuple[Channel, ...]
+    lines: tuple[str, ...]
+
+
+def with_stand_ins(
+    recording: Recording, wanted: Sequence[str], make: Callable[[Recording], T]
+) -> Living[T]:
+    """Make something of a recording, and again with others in the place of channels that are found lost.
+
+    Args:
+        recording: The recording.
+        wanted: Channels of a model.
+        make: Reads a recording to its end; which channels are lost is known then.
+
+    Raises:
+        DataError: As ``make``; or nothing can stand in for what is lost.
+    """
+    dead: list[str] = []
+    lines: list[str] = []
+    while True:
+        try:
+            made = make(recording)
+        except LostChannels as error:
+            recording, line = living_on(recording, wanted, error)
+            lines.append(line)
+            dead += error.channels
+        else:
+            own = tuple(c for c in locate(wanted, recording) if c.name not in dead)
+            return Living(made=made, recording=recording, channels=own, lines=tuple(lines))
 
 
 def standing_in(

@@ -30,6 +30,7 @@ from memcell_eeg.features.precomputed import feature_chunks
 from memcell_eeg.prediction.model import DetectionModel
 from memcell_eeg.prediction.sources import RecordingFile, find_sources
 from memcell_eeg.signal.channels import otherwise_measured
+from memcell_eeg.signal.stand_in import with_stand_ins
 from memcell_eeg.task import EegTask
 
 HEADER = "onset\tseconds\n"
@@ -146,18 +147,23 @@ class SecondsPredictor:
 
     def _run(self, item: RecordingFile, recording: Recording, infer: Infer) -> dict[str, Any]:
         model, pipeline = self._model, self._model.pipeline
-        own = model.channels_of(recording)
-        warnings = model.unit.messages(item.path, own)
-        times: list[NDArray[np.float64]] = []
-        said: list[NDArray[np.float32]] = []
-        starts = 0
-        stream = infer.begin()
-        for chunk in feature_chunks(pipeline, recording, warnings.append):
-            times.append(chunk.times)
-            starts += int(chunk.starts.sum())
-            said.append(stream.push(chunk.features, chunk.starts))
-        said.append(stream.end())
-        onset, seconds = np.concatenate(times), np.concatenate(said)[:, 0].astype(np.float64)
+        warnings: list[str] = []
+
+        def through(recording: Recording) -> tuple[NDArray[np.float64], NDArray[np.float32], int]:
+            warnings[:] = model.unit.messages(item.path, model.channels_of(recording))
+            times, said, starts = [], [], 0
+            stream = infer.begin()
+            for chunk in feature_chunks(pipeline, recording, warnings.append):
+                times.append(chunk.times)
+                starts += int(chunk.starts.sum())
+                said.append(stream.push(chunk.features, chunk.starts))
+            said.append(stream.end())
+            return np.concatenate(times), np.concatenate(said), starts
+
+        found = with_stand_ins(recording, pipeline.channels, through)
+        recording, own = found.recording, found.channels
+        onset, made, starts = found.made
+        seconds = made[:, 0].astype(np.float64)
         if len(onset) != len(seconds) or not np.isfinite(seconds).all():
             raise DataError(
                 f"the network gave {len(seconds)} numbers for {len(onset)} steps, or such that are none; "
@@ -171,7 +177,7 @@ class SecondsPredictor:
             otherwise_measured(pipeline.channels, recording)
             if isinstance(pipeline, Pipeline)
             else []
-        )
+        ) + list(found.lines)
         least = int(seconds.argmin())
         return {
             "steps": len(onset),
