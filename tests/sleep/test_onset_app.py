@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from pathlib import Path
 
 import mne
@@ -12,7 +13,7 @@ import pytest
 
 import memcell_sleep
 from memcell.cli.main import run
-from memcell.errors import CheckpointError, DataError
+from memcell.errors import DataError, MemcellError
 from memcell.inference.inference import probabilities
 from memcell.plugins import default_registry
 from memcell.runs.model import load_model
@@ -217,8 +218,13 @@ def test_blocks_that_cannot_be_used(trained, tmp_path):
         predictor.predict(np.zeros((2, 500)))
     with pytest.raises(DataError, match="no numbers"):
         predictor.predict(np.full((1, 500), np.nan))
-    with pytest.raises(CheckpointError):
+    with pytest.raises(MemcellError):
         memcell_sleep.OnsetPredictor(tmp_path)
+    folds = tmp_path / "folds"
+    shutil.copytree(trained, folds / "final")
+    (folds / "folds.json").write_text("{}")
+    of_everybody = memcell_sleep.OnsetPredictor(folds, rate=100)
+    assert of_everybody.channels == predictor.channels
     with pytest.raises(DataError, match="Hz"):
         memcell_sleep.OnsetPredictor(trained, rate=30)
 

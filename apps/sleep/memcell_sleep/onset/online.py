@@ -16,12 +16,12 @@ from __future__ import annotations
 
 import math
 import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from memcell.applications.models import run_folder_of
 from memcell.errors import DataError, UsageError
 from memcell.files.reading import refusing
 from memcell.inference.stepping import NetworkStepper
@@ -40,7 +40,8 @@ class OnsetPredictor:
     """Predicts the seconds to sleep onset along a signal that comes in blocks.
 
     Args:
-        run: The run folder of ``memcell train sleep_onset`` (of a fold, where there are folds).
+        run: The run folder of ``memcell train sleep_onset``: of folds with ``--final`` that of the network of
+            everybody is taken, without it name one of them.
         rate: Samples a second of the blocks, Hz; 0 for the rate that the model works at.
 
     Attributes:
@@ -57,7 +58,8 @@ class OnsetPredictor:
 
     def __init__(self, run: str | os.PathLike[str], rate: float = 0.0) -> None:
         registry = default_registry()
-        folder, config = open_run(_APP, Path(run), registry)
+        path = run_folder_of(registry, str(run), _APP)
+        folder, config = open_run(_APP, path, registry)
         with refusing(folder.config):
             app: Any = registry.get("app", _APP).build(config.app_config, None)
         network, facts = load_model(folder, config, registry, app)
