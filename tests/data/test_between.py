@@ -118,6 +118,22 @@ def test_two_devices_of_different_gain() -> None:
     assert [f.severity for f in between(same)] == ["nothing"]
 
 
+def test_files_written_each_at_its_own_scale_are_no_devices() -> None:
+    """Steps between values that follow the amplitude of a file: they tell its exporter, and no device."""
+    made = []
+    for k in range(30):
+        v = person(k, 60, spread=0.4)
+        step = 10 ** (round(np.log10(v.std() / 500) * 20) / 20)
+        made.append(summary(np.round(v / step) * step, f"r{k}"))
+    assert [f.severity for f in between(made)] == ["nothing"]
+
+
+def test_values_that_were_never_integers_have_no_step(signals) -> None:
+    assert np.isnan(summary(signals[0], "r").resolution).all()
+    stored = summary(np.round(signals[0] / 0.05) * 0.05, "r")
+    np.testing.assert_allclose(10**stored.resolution, 0.05, rtol=1e-6)
+
+
 def test_channels_that_were_exchanged(signals) -> None:
     one = the(found(signals, lambda v: v[[2, 1, 0, 3]]), "channels")
     assert one.severity == "warning"

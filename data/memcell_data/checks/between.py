@@ -40,6 +40,10 @@ FLAT, NOT_FLAT = 0.35, 0.8
 _WIDTHS = np.log10([high - low for low, high in BANDS])
 #: Least spreads by which channels are told apart: log10 of power, and of a correlation's Fisher z.
 SPREADS = (0.12, 0.12)
+#: Devices that are told apart by the steps between values; the step of values that have none.
+MOST_DEVICES, _UNKNOWN = 4, -99.0
+#: Spreads by which a channel must differ before it is tried in another's place, and recordings that are many.
+FAR, MANY = 3.0, 16
 #: Change of the mean correlation between channels that is worth saying.
 LIKENESS = 0.25
 #: Channels whose places are tried; names that a sentence lists.
@@ -181,18 +185,28 @@ def _channel_gains(found: Sequence[SignalSummary]) -> list[DataFinding]:
 
 def devices(found: Sequence[SignalSummary], gain_matters: bool = True) -> list[DataFinding]:
     """Find devices whose people differ in amplitude on the whole."""
+    steps = {
+        round(float(np.median(s.resolution)) * 50) for s in found if np.isfinite(s.resolution).all()
+    }
+    if len(steps) > MOST_DEVICES:  # files that were each written at a scale of their own
+        found = [replace(s, resolution=np.full_like(s.resolution, np.nan)) for s in found]
     of: dict[tuple[float, float], dict[str, list[float]]] = {}
     names: dict[tuple[float, float], list[str]] = {}
     for s in found:
         step = float(np.median(s.resolution))
-        key = (s.rate, round(step * 50) / 50 if np.isfinite(step) else 0.0)
+        key = (s.rate, round(step * 50) / 50 if np.isfinite(step) else _UNKNOWN)
         of.setdefault(key, {}).setdefault(s.subject or s.name, []).append(
             float(np.median(s.amplitude))
         )
         names.setdefault(key, []).append(s.name)
     groups = {k: np.array([np.mean(v) for v in people.values()]) for k, people in of.items()}
     groups = {k: v for k, v in groups.items() if len(v) >= 3}
-    pairs = list(combinations(sorted(groups), 2))
+    pairs = [
+        (a, b)
+        for a, b in combinations(sorted(groups), 2)
+        if (a[0] != b[0] or _UNKNOWN not in (a[1], b[1]))
+        and max(groups[a].std(), groups[b].std()) > 1e-6
+    ]
     lines = []
     for a, b in pairs:
         from scipy.stats import ttest_ind
@@ -320,11 +334,22 @@ def places(found: Sequence[SignalSummary]) -> list[DataFinding]:
     alike = np.arctanh(np.clip(np.array([s.likeness for s in found]), -0.98, 0.98))
     alike[:, np.arange(len(channels)), np.arange(len(channels))] = 0.0
     lines = []
+    usual: list[tuple[Array, Array]] | None = None
     for i, s in enumerate(found):
-        others = np.arange(len(found)) != i
+        # one of many moves no median
+        others = np.arange(len(found)) != (i if len(found) < MANY else -1)
         best: tuple[float, int, int] | None = None
-        usual = [(np.median(v[others], axis=0), _spread(v[others])) for v in (powers, alike)]
+        if usual is None or len(found) < MANY:
+            usual = [(np.median(v[others], axis=0), _spread(v[others])) for v in (powers, alike)]
+        far = [
+            _distance(
+                [((v - m) / d)[[c]] for v, (m, d) in zip((powers[i], alike[i]), usual, strict=True)]
+            )
+            for c in range(len(channels))
+        ]
         for a, b in combinations(range(len(channels)), 2):
+            if max(far[a], far[b]) <= FAR:
+                continue
             order = np.arange(len(channels))
             order[[a, b]] = order[[b, a]]
             parts = [powers[i], alike[i]]
@@ -334,7 +359,7 @@ def places(found: Sequence[SignalSummary]) -> list[DataFinding]:
                 _distance([((v - m) / d)[at] for v, (m, d) in zip(w, usual, strict=True)])
                 for w in (parts, swapped)
             )
-            if now > 3 and then < 2 and then < now / 2 and (best is None or now / then > best[0]):
+            if now > FAR and then < 2 and then < now / 2 and (best is None or now / then > best[0]):
                 best = (float(now / then), a, b)
         if best is not None:
             first, second = channels[best[1]], channels[best[2]]

@@ -173,7 +173,14 @@ def summarized(
 
 
 def _smallest_steps(segment: Array) -> Array:
-    """Return ``[C]``: the smallest difference between two values that differ, rounding aside."""
+    """Return ``[C]``: the smallest difference between two values that differ, rounding aside.
+
+    Infinite where the others are no multiples of it: values that were never stored as integers have no step.
+    """
     apart = np.diff(np.sort(segment, axis=1), axis=1)
     size = np.abs(segment).max(axis=1, keepdims=True)
-    return np.asarray(np.min(apart, axis=1, where=apart > 1e-7 * size + 1e-12, initial=np.inf))
+    least = np.min(apart, axis=1, where=apart > 1e-7 * size + 1e-12, initial=np.inf)
+    with np.errstate(invalid="ignore"):
+        steps = apart / least[:, None]
+        whole = np.mean(np.abs(steps - np.rint(steps)) < 0.05, axis=1)
+    return np.asarray(np.where(whole > 0.99, least, np.inf))
