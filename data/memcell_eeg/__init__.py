@@ -11,7 +11,8 @@ way of the data, each room importing only from those before it:
 - `features`: from a signal to the features of each step (`features.stream`: as it comes in), and the encoder;
 - `decisions`: from probabilities to decisions; `splits`: who is trained on, validated and tested;
 - `scores`, `baselines`: how good that is, and what stands beside it;
-- `cache`: features from one run to the next; `preparation`: all recordings to sequences;
+- `cache`: features from one run to the next; `advice`: checks before training;
+- `preparation`: all recordings to sequences;
 - `export`, `prediction`: a trained network over recordings, and the files that it leaves;
 - `live`: the same step by step on a signal that is still coming in;
 - `reports`: what a person looks at;
