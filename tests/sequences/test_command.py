@@ -143,3 +143,49 @@ def test_compare_probes_and_export(tmp_path, capsys):
 
 def test_the_folder_is_kept_by_its_whole_path(trained):
     assert read_toml(trained.run / "config.toml")["sequences"]["data"] == str(trained.data)
+
+
+def test_training_goes_on_from_a_model_with_its_scale_and_classes(trained, tmp_path, capsys):
+    """The same sequences in classes of another order of appearance; features are scaled as before."""
+    data = write_npz(tmp_path / "data", subject="new")
+    out = tmp_path / "on"
+    command = ["train", "sequences", "--data", str(data), "--init", str(trained.run)]
+    command += ["--split", "sequence", "--epochs", "1", "--control", "none", "--out", str(out)]
+    assert run([*command, "--learning-rate", "0"]) == 0, capsys.readouterr().err
+    x = sequence(0)[0]
+    np.testing.assert_array_equal(
+        memcell.load(out).predict(x), memcell.load(trained.run).predict(x)
+    )
+    assert run([*command, "--scale", "none"]) == 2
+    assert "--scale none does not fit model" in capsys.readouterr().err
+
+
+def test_one_network_of_everybody_after_the_folds(tmp_path, capsys):
+    data = write_npz(tmp_path / "data", 3)
+    out = tmp_path / "run"
+    command = ["train", "sequences", "--data", str(data), "--split", "loso", "--final", *TINY]
+    assert run([*command, "--control", "none", "--out", str(out)]) == 0, capsys.readouterr().err
+    assert memcell.load(out).predict(sequence(0)[0]).shape == (50, 2)
+    assert (out / "final/card.toml").is_file()
+
+
+def test_folders_of_splits(tmp_path, capsys):
+    for part, n in (("train", 3), ("valid", 1), ("test", 2)):
+        write_npz(tmp_path / "data" / part, n)
+    out = tmp_path / "run"
+    command = ["train", "sequences", "--data", str(tmp_path / "data"), *TINY, "--control", "none"]
+    assert run([*command, "--split", "sequence", "--out", str(out)]) == 0, capsys.readouterr().err
+    sides = [(r["sequence"], r["split"]) for r in table(out / "splits.tsv")]
+    assert ("test-s1", "test") in sides
+    assert [side for _, side in sides].count("train") == 3
+
+
+def test_one_sequence_is_cut_in_time(tmp_path, capsys):
+    out = tmp_path / "run"
+    data = write_npz(tmp_path / "data", 1)
+    command = ["train", "sequences", "--data", str(data), "--split", "time", *TINY]
+    assert run([*command, "--control", "none", "--out", str(out)]) == 0, capsys.readouterr().err
+    rows = table(out / "splits.tsv")
+    assert [(r["split"], r["steps"]) for r in rows] == [
+        ("train", "32"), ("valid", "8"), ("test", "10"),
+    ]  # fmt: skip

@@ -36,6 +36,10 @@ if TYPE_CHECKING:
     from memcell_sequences.model import SequenceModel
 
 
+#: So few whole numbers may be classes.
+FEW = 20
+
+
 class Sequences:
     """Own sequences.
 
@@ -95,6 +99,10 @@ class Sequences:
             folds.append(Fold(name=who, options=options, task=partial(self._made, raw, config)))
         return folds
 
+    def everybody(self) -> Mapping[str, Any]:
+        """Return the options of a network that nobody is left out of (``--final``)."""
+        return {"split": "everybody"}
+
     def _made(self, raw: Sequence[RawSequence], config: SequencesConfig) -> Task:
         before = self._before
         plan = (
@@ -111,6 +119,8 @@ class Sequences:
             part: tuple(series(s, inputs, plan) for s in members) for part, members in parts.items()
         }
         for part, members in made.items():
+            if part == "test" and config.split == "everybody":
+                continue
             if not any(s.labelled.any() for s in members):
                 raise DataError(
                     f"no step of the {part} split has a target: {', '.join(s.name for s in members[:5])}"
@@ -127,18 +137,19 @@ class Sequences:
             main_score=shown[0],
             shown_scores=shown,
             class_weights=class_weights(plan, config, made["train"]),
-            remarks=tuple(remarks(plan, made)),
+            remarks=(*remarks(plan, made), *doubts(plan, config, made["train"])),
             facts={
                 "app": "sequences",
-                "dataset": str(config.data),
+                "dataset": "" if config.data is None else config.data.name,
                 "target": plan.facts(),
                 "inputs": inputs.facts(),
                 "embedding": config.embedding,
                 "subjects": {p: sorted({s.subject for s in m}) for p, m in made.items()},
                 "recordings": sorted(s.name for m in made.values() for s in m),
                 "knows": knows(plan),
-                "config": to_mapping(config),
+                "config": {k: v for k, v in to_mapping(config).items() if k != "data"},
             },
+            notes=notes(config, made["valid"]),
             tables={"splits.tsv": splits_table(parts)},
         )
 
@@ -282,6 +293,29 @@ def remarks(plan: TargetPlan, made: Mapping[str, Sequence[TimeSeries]]) -> list[
             lines.append(f"note: no training step has the {what} {', '.join(never[:5])}")
         return lines
     return [f"targets: {plan.kind} ({', '.join(plan.names)})"]
+
+
+def notes(config: SequencesConfig, valid: Sequence[TimeSeries]) -> tuple[str, ...]:
+    """Return what every score has to carry."""
+    if config.split != "everybody":
+        return ()
+    who = sorted({s.subject for s in valid})
+    few = ", ".join(who[:5]) + (", ..." if len(who) > 5 else "")
+    return (f"nobody is tested; {few} chose when training ended, and all others were trained on",)
+
+
+def doubts(plan: TargetPlan, config: SequencesConfig, train: Sequence[TimeSeries]) -> list[str]:
+    """Return a line where values look like classes that were written with a decimal point."""
+    if plan.kind != "values" or config.kind != "auto":
+        return []
+    known = np.unique(np.concatenate([s.targets[s.labelled].ravel() for s in train]))
+    known = known[~np.isnan(known)]
+    if len(known) > FEW or (known != np.round(known)).any():
+        return []
+    return [
+        f"note: the targets are {len(known)} different whole numbers with a decimal point, taken for values: "
+        "type --kind classes if they are classes"
+    ]
 
 
 def knows(plan: TargetPlan) -> str:

@@ -116,22 +116,16 @@ def _shares(task: Task, n: int) -> Array:
 
 def _previous(s: TimeSeries, first: Array, kind: str) -> Probabilities:
     """Return the last known target before each step; the shares before there was one, and after a gap."""
-    found = _tiled(s, first)
-    targets = s.targets.reshape(s.n_steps, -1)
-    starts = s.starts
-    last = first.copy()
-    for t in range(s.n_steps):
-        if starts[t]:
-            last = first.copy()
-        found[t] = last
-        y = targets[t]
-        if kind == "classes":
-            if y[0] >= 0:
-                last = np.eye(len(first))[int(y[0])]
-        else:
-            known = ~np.isnan(y) if kind == "values" else y >= 0
-            last = np.where(known, y, last)
-    return found
+    targets = np.asarray(s.targets, dtype=np.float64).reshape(s.n_steps, -1)
+    known = ~np.isnan(targets) if kind == "values" else targets >= 0
+    steps = np.arange(s.n_steps)[:, None]
+    last = np.maximum.accumulate(np.where(known, steps, -1), axis=0)
+    last = np.concatenate([np.full((1, targets.shape[1]), -1), last[:-1]])
+    there = last >= segment_starts(s)[:, None]
+    before = np.take_along_axis(targets, last.clip(0), axis=0)
+    if kind == "classes":
+        before, there = np.eye(len(first))[before[:, 0].astype(np.int64).clip(0)], there[:, :1]
+    return np.where(there, before, first).astype(np.float32)
 
 
 def _pairs(task: Task, n: int, shares: Array) -> Model:
@@ -157,13 +151,17 @@ def _pairs(task: Task, n: int, shares: Array) -> Model:
     return model
 
 
+def segment_starts(s: TimeSeries) -> NDArray[np.int64]:
+    """Return ``[T]``: the step at which each step's segment began."""
+    return np.maximum.accumulate(np.where(s.starts, np.arange(s.n_steps), 0))
+
+
 def lagged(s: TimeSeries, lags: int) -> Array:
     """Return ``[T, lags * F]``: each step's features and those before it, within its segment."""
     x = np.asarray(s.features, dtype=np.float64)
     if lags == 1:
         return x
-    begun = np.maximum.accumulate(np.where(s.starts, np.arange(s.n_steps), 0))
-    steps = np.arange(s.n_steps)
+    begun, steps = segment_starts(s), np.arange(s.n_steps)
     return np.concatenate([x[np.maximum(steps - k, begun)] for k in range(lags)], axis=1)
 
 

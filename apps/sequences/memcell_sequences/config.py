@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from memcell.errors import ConfigError
 from memcell.plugins.options import option
 from memcell.settings.options import TrainingConfig
 
 KINDS = ("auto", "classes", "values", "labels", "next")
-SPLITS = ("subject", "sequence", "time", "loso")
+SPLITS = ("subject", "sequence", "time", "loso", "everybody")
+#: What makes a model's features and says what its outputs are.
+OF_MODEL = ("kind", "target", "features", "missing", "scale", "embedding")
 #: What stands for a file's own name where a subject is asked for.
 FILE_NAME = "file name"
 
@@ -64,8 +67,9 @@ class SequencesConfig:
     split: str = option(
         "subject",
         choices=SPLITS,
-        help="What is tested on: whole subjects, whole sequences, the end of each sequence in time, or each "
-        "subject left out once (loso: a network for each).",
+        help="What is tested on: whole subjects, whole sequences, the end of each sequence in time, each "
+        "subject left out once (loso: a network for each), or nobody (everybody: all but those who validate "
+        "train).",
     )
     split_seed: int = option(0, low=0, help="Seed of who is in which split; not that of training.")
     valid_share: float = option(
@@ -108,6 +112,11 @@ class SequencesConfig:
     def following(self, training: TrainingConfig) -> Self:
         """Return this with the folder's whole path: a run goes on from elsewhere too."""
         return self if self.data is None else replace(self, data=self.data.expanduser().absolute())
+
+    @classmethod
+    def of_model(cls, facts: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the options that have to be those of a model that training goes on from."""
+        return {name: facts["config"][name] for name in OF_MODEL if name in facts["config"]}
 
     def validate(self) -> None:
         """Check what concerns two options at once.

@@ -58,13 +58,15 @@ class FileColumns:
     Args:
         path: Which.
         columns: Name to column, all of the same length but for ``single``.
-        single: What stands once for the file (a subject as one word, gaps as steps).
+        single: What stands once for the file (a subject as one word, one target, gaps as steps).
+        whole: Which of these are whole numbers.
         n_steps: T.
     """
 
     path: Path
     columns: Mapping[str, Column]
     single: Mapping[str, Any]
+    whole: frozenset[str]
     n_steps: int
 
     def names(self) -> str:
@@ -214,7 +216,10 @@ def _text(path: Path, between: str) -> dict[str, Column]:
     twice = sorted({h for h in heads if heads.count(h) > 1})
     if twice or "" in heads:
         what = f"the column '{twice[0]}' twice" if twice and twice[0] else "a column without a name"
-        raise DataError(f"'{path.name}' has {what}; expected a different name for each column")
+        hint = "" if twice and twice[0] else " (pandas writes none with index=False)"
+        raise DataError(
+            f"'{path.name}' has {what}{hint}; expected a different name for each column"
+        )
     for number, row in enumerate(rows[1:], 2):
         if len(row) != len(heads):
             other = ";" if between == "," and any(";" in cell for cell in rows[0]) else ""
@@ -255,6 +260,7 @@ def _is_number(cell: str) -> bool:
 
 def _table(path: Path, found: Mapping[str, Column]) -> FileColumns:
     single: dict[str, Any] = {}
+    whole = frozenset(name for name, c in found.items() if c.values.ndim == 0 and c.whole)
     columns: dict[str, Column] = {}
     for name, column in found.items():
         if column.values.ndim == 0:
@@ -279,6 +285,5 @@ def _table(path: Path, found: Mapping[str, Column]) -> FileColumns:
             f"'{path.name}' has arrays of different lengths ({words}); expected the same number of steps in "
             "each"
         )
-    return FileColumns(
-        path=path, columns=columns, single=single, n_steps=next(iter(lengths.values()))
-    )
+    n_steps = next(iter(lengths.values()))
+    return FileColumns(path=path, columns=columns, single=single, whole=whole, n_steps=n_steps)

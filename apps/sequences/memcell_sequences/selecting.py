@@ -153,9 +153,11 @@ def _targets(table: FileColumns, roles: Roles) -> tuple[str, ...]:
     usual = TOKENS if roles.tokens else TARGETS
     if roles.target:
         for name in roles.target:
-            _need(table, name, "--target")
+            if name not in table.single:
+                _need(table, name, "--target")
         return roles.target
-    found = next((name for name in usual if name in table.columns), None)
+    there = table.columns.keys() | table.single.keys()
+    found = next((name for name in usual if name in there), None)
     if found is None:
         raise DataError(
             f"'{table.path.name}' has no target: none of its columns ({table.names()}) is called "
@@ -165,7 +167,7 @@ def _targets(table: FileColumns, roles: Roles) -> tuple[str, ...]:
 
 
 def _stacked(table: FileColumns, names: Sequence[str]) -> Column:
-    columns = [table.columns[name] for name in names]
+    columns = [table.columns.get(name) or _at_the_end(table, name) for name in names]
     if len(columns) == 1:
         return columns[0]
     words = [name for name, c in zip(names, columns, strict=True) if c.of_words]
@@ -176,6 +178,17 @@ def _stacked(table: FileColumns, names: Sequence[str]) -> Column:
         )
     values = np.concatenate([c.values.reshape(table.n_steps, -1) for c in columns], axis=1)
     return Column(values=values, whole=all(c.whole for c in columns))
+
+
+def _at_the_end(table: FileColumns, name: str) -> Column:
+    """Return the one target of a whole sequence as that of its last step."""
+    value = table.single[name]
+    if isinstance(value, str):
+        words = [""] * (table.n_steps - 1)
+        return Column(values=np.array([*words, value], dtype=np.str_))
+    values = np.full(table.n_steps, np.nan)
+    values[-1] = value
+    return Column(values=values, whole=name in table.whole)
 
 
 def _chosen(table: FileColumns, roles: Roles, target: Sequence[str]) -> tuple[str, ...]:
@@ -219,8 +232,8 @@ def _features(table: FileColumns, chosen: Sequence[str]) -> NDArray[np.float64]:
 def _names(table: FileColumns, chosen: Sequence[str]) -> tuple[str, ...]:
     names: list[str] = []
     for name in chosen:
-        column = table.columns[name]
-        wide = column.values.ndim == 2
+        column = table.columns.get(name) or _at_the_end(table, name)
+        wide = column.width > 1
         names += [f"{name}{k}" for k in range(column.width)] if wide else [name]
     return tuple(names)
 

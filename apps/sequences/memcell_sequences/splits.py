@@ -37,18 +37,19 @@ def split(sequences: Sequence[RawSequence], config: SequencesConfig) -> Splits:
     parts: dict[str, list[RawSequence]] = {"train": [], "valid": [], "test": []}
     for s in sequences:
         parts[_part(s, config)].append(s)
-    wanted = {
-        part: share
-        for part, share in (("test", config.test_share), ("valid", config.valid_share))
-        if not parts[part]
-    }
-    for part, share in wanted.items():
-        _draw(parts, part, share, config)
     if not parts["train"]:
         raise DataError(
             "nobody is left to train on: name fewer with --test-subjects and --valid-subjects, or put files "
             "into the folder train"
         )
+    shares = {"test": config.test_share, "valid": config.valid_share}
+    if config.split == "everybody":
+        del shares["test"]
+        parts["train"] += parts.pop("test")
+        parts["test"] = []
+    wanted = {part: share for part, share in shares.items() if not parts[part]}
+    for part, share in wanted.items():
+        _draw(parts, part, share, config)
     _check_apart(parts, config)
     return parts
 

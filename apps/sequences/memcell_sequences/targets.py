@@ -168,7 +168,7 @@ def _kind(sequences: Sequence[RawSequence], width: int) -> str:
         return "values"
     values = np.unique(np.concatenate([c.values.ravel() for c in columns]))
     values = values[~np.isnan(values)]
-    if width > 1 or columns[0].values.ndim > 1:
+    if width > 1:
         return "labels" if set(values.tolist()) <= {-1.0, 0.0, 1.0} else "values"
     if len(values) > MOST_CLASSES:
         raise DataError(

@@ -16,7 +16,7 @@ from memcell.errors import MemcellError, UsageError
 from memcell.files.reading import read_lines
 from memcell.jobs import Mode
 from memcell.plugins import default_registry
-from memcell.runs.fit import APP, as_frame, metrics_named, sections_of, with_data
+from memcell.runs.fit import APP, as_frame, metrics_named, removing, sections_of, with_data
 from memcell.runs.run_folder import new_path
 
 SEEDS = 20
@@ -104,6 +104,11 @@ def compare_arrays(
     """
     registry = default_registry()
     varied = [_axis(name, values) for name, values in axes.items()]
+    if not varied:
+        raise UsageError(
+            "axes is empty, so there is nothing to compare: give an option several values, such as "
+            "axes={'policy': ['carry', 'reset']}"
+        )
     if seeds < 1:
         raise UsageError(f"seeds got {seeds}; expected 1 or more (20 is what a decision needs)")
     path = Path(out) if out is not None else new_path(Path("runs"), f"compare-{APP}")
@@ -115,13 +120,16 @@ def compare_arrays(
     sections = sections_of(options, registry)
     home = path / DATA
     with_data(sections, path, data, {"train": train, "valid": valid, "test": test}, registry)
-    plan = plan_of(APP, sections, varied, range(seeds), registry)
+    with removing(path, data is None, "comparison.json"):
+        plan = plan_of(APP, sections, varied, range(seeds), registry)
     say: Callable[[str], None] = print if verbose else _quiet
     words = [f"--sweep={a.name}={','.join(a.values)}" for a in varied]
     command = shlex.join(
         ["memcell", "compare", APP, "--data", str(data or home), *words, "--out", str(path)]
     )
-    failed = run_comparison(plan, path, registry, Mode(jobs=jobs), say, command=command)
+    with removing(path, data is None, "comparison.json"):
+        mode = Mode(jobs=jobs)
+        failed = run_comparison(plan, path, registry, mode, say, command=command)
     if failed:
         raise MemcellError(
             f"some runs failed; '{path}' has the others, and runs.tsv there says why"

@@ -7,7 +7,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 import torch
 
 from memcell.applications.arrays import TakingArrays
-from memcell.errors import DataError, MemcellError, UsageError, unknown
+from memcell.errors import MemcellError, UsageError, unknown
 from memcell.files.atomic import make_folder
 from memcell.files.reading import read_object
 from memcell.plugins import Registry, default_registry
@@ -143,8 +144,9 @@ def fit(
         sections = sections_of(options, registry)
         RunFolder.check_free(path)
         with_data(sections, path, data, {"train": train, "valid": valid, "test": test}, registry)
-        config = resolve(APP, sections, registry)
-        train_any(config, registry, path, say, False, FoldOptions(mode=_mode(jobs)))
+        with removing(path, data is None, "config.toml"):
+            config = resolve(APP, sections, registry)
+            train_any(config, registry, path, say, False, FoldOptions(mode=_mode(jobs)))
     finally:
         torch.set_num_threads(threads)  # the program's, not the run's
     return Run(path)
@@ -234,12 +236,28 @@ def with_data(
     if home.exists() and any(home.iterdir()):
         raise UsageError(f"'{home}' already holds data: choose another out=")
     make_folder(home)
-    try:
+    with removing(path, True, "config.toml"):
         app.write_arrays(home, given)
-    except DataError:
-        shutil.rmtree(home)
-        raise
     own["data"] = str(home.absolute())
+
+
+@contextmanager
+def removing(path: Path, written: bool, begun: str) -> Iterator[None]:
+    """Remove the arrays again where an error came before anything was begun with them.
+
+    Args:
+        path: The run's folder, or a comparison's.
+        written: There are arrays.
+        begun: The file that is there once it was begun.
+    """
+    try:
+        yield
+    except MemcellError:
+        if written and not (path / begun).exists():
+            shutil.rmtree(path / DATA, ignore_errors=True)
+            with suppress(OSError):  # something else is in it
+                path.rmdir()
+        raise
 
 
 def as_frame(rows: list[dict[str, Any]]) -> Any:
