@@ -76,8 +76,7 @@ def test_scale_is_that_of_the_training_sequences(trained, tmp_path):
     np.testing.assert_allclose(after, before, atol=1e-3)
 
 
-def test_a_run_goes_on_where_it_stopped(trained, tmp_path):
-    """The second half of a run that is interrupted after its first epoch is the whole run's."""
+def test_a_trained_run_without_scores_is_scored_again(trained, tmp_path):
     copy = tmp_path / "run"
     shutil.copytree(trained.run, copy)
     (copy / "scores.json").unlink()
@@ -146,7 +145,7 @@ def test_the_folder_is_kept_by_its_whole_path(trained):
 
 
 def test_training_goes_on_from_a_model_with_its_scale_and_classes(trained, tmp_path, capsys):
-    """The same sequences in classes of another order of appearance; features are scaled as before."""
+    """Without a step of training it is the model; whoever it was trained on has another name here."""
     data = write_npz(tmp_path / "data", subject="new")
     out = tmp_path / "on"
     command = ["train", "sequences", "--data", str(data), "--init", str(trained.run)]
