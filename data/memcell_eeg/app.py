@@ -103,11 +103,11 @@ class EegApp:
         scores = (self.main_score, self.shown_scores)
         return prepare(self.detects, self.config, self.dataset, scores, progress, self.source)
 
-    def candidates(self) -> Sequence[Candidate]:
+    def candidates(self, task: Task) -> Sequence[Candidate]:
         """Return the settings that ``--tune`` chooses from; see `memcell_eeg.tuning`."""
         from memcell_eeg.tuning import candidates
 
-        return candidates(self.config)
+        return candidates(self.config, task)
 
     def measures(
         self, sequences: Sequence[TimeSeries], probabilities: Sequence[Probabilities]

@@ -161,11 +161,13 @@ def test_those_who_validate(folder) -> None:
     assert any("validate" in sentence for _, sentence in found)
 
 
-def test_serious_findings_stand_with_every_score(folder) -> None:
+def test_serious_findings_are_shown_before_training_and_are_no_part_of_the_model(folder) -> None:
     write(folder, "p2", 60 * signal(spans_of(2), seed=2), spans_of(2))
     own = UserRecordings(UserRecordingsConfig(path=str(folder), background="wake"))
     task = Microsleep(MicrosleepConfig(cache="off", split="subject"), own).task()
-    assert any(note.startswith("check before training: p2 has") for note in task.notes)
+    assert any("p2 has" in line for line in task.preview)
+    # a model's file has the notes: nothing of who is tested may be in it
+    assert not any("p2 has" in note for note in task.notes)
 
 
 def test_what_a_fold_would_refuse_is_refused_before_the_first_is_trained(folder) -> None:

@@ -13,6 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from memcell.applications.app import Task
 from memcell.applications.models import get_model
 from memcell.cli.main import run
 from memcell.plugins import default_registry
@@ -20,6 +21,7 @@ from memcell.runs.predictions import read_predictions
 from memcell.runs.run_folder import RunFolder, resolve_stored
 from memcell.runs.setup import build_app
 from memcell.runs.tuning.tune import candidates_of
+from memcell.sequences.time_series import TimeSeries
 from memcell.training.checkpoint import read_head
 
 QUICK = ["--control", "none", "--baselines", "few", "--cache", "off"]
@@ -106,7 +108,13 @@ def test_no_setting_that_is_tried_is_another_network(folds) -> None:
     registry = default_registry()
     config = resolve_stored(RunFolder.open(folds), "sleep", registry)
     config = replace(config, typed=(), app_config=replace(config.app_config, tune="full"))
-    job = SimpleNamespace(config=config, app=build_app(config, registry))
+    much = TimeSeries(
+        name="r", subject="s", features=np.zeros((9000, 1)), targets=np.arange(9000) % 2
+    )
+    task = Task(train=(much,), valid=(), test=(), n_classes=2, main_score="kappa")
+    app = build_app(config, registry)
+    assert any(each.options["network"]["skip"] == "none" for each in app.candidates(task))
+    job = SimpleNamespace(config=config, app=app, task=task)
     made = candidates_of(job)
     assert {section for each in made for section in each.options} == {"training"}
     assert all(each.options["training"].keys() == {"learning_rate"} for each in made)

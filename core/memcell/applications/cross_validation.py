@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-from memcell.applications.app import Probabilities
+from memcell.applications.app import Probabilities, Task
 from memcell.sequences.time_series import TimeSeries
 
 #: However short an epoch, a candidate is looked at up to so many updates where its config has them.
@@ -37,8 +37,12 @@ class CrossValidating(Protocol):
     Its config has an option ``tune``, whose word ``"none"`` asks for no such folds.
     """
 
-    def candidates(self) -> Sequence[Candidate]:
-        """Return the settings to choose from, the simplest first, as if nothing was typed."""
+    def candidates(self, task: Task) -> Sequence[Candidate]:
+        """Return the settings to choose from, the simplest first, as if nothing was typed.
+
+        Args:
+            task: Its training sequences may say what is worth trying.
+        """
 
     def measures(
         self, sequences: Sequence[TimeSeries], probabilities: Sequence[Probabilities]

@@ -304,7 +304,6 @@ class _Preparation:
                 *few(getattr(dataset, "problems", ())),
                 *lines,
                 *inside,
-                *(f"check before training: {f}" for f in findings if f.severity == "serious"),
                 str(made.protocol),
                 *getattr(dataset, "notes", ()),
                 *checked,

@@ -150,7 +150,7 @@ def _plan(job: Job) -> list[Candidate]:
 def candidates_of(job: Job) -> list[Candidate]:
     """Return the candidates of a job's app without the options that were typed, each once."""
     offered: Sequence[Candidate] = (
-        job.app.candidates() if isinstance(job.app, CrossValidating) else ()
+        job.app.candidates(job.task) if isinstance(job.app, CrossValidating) else ()
     )
     kept: dict[str, Candidate] = {}
     for each in offered or (Candidate(name="as-given", options={}),):
