@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -262,3 +263,10 @@ def test_data_check_as_json_stays_an_object_a_file(folder, capsys) -> None:
     assert memcell(["data", "check", "--headers-only", str(folder)]) == 0
     assert memcell(["data", "check", str(folder / "p0.edf")]) == 0
     assert "held against" not in capsys.readouterr().out.splitlines()[-1]
+
+
+def test_a_rate_that_a_damaged_header_states_takes_no_memory() -> None:
+    tracemalloc.start()
+    Summarizing(2, 3e9)
+    assert tracemalloc.get_traced_memory()[1] < 400e6
+    tracemalloc.stop()

@@ -195,7 +195,8 @@ class RunFolder:
 
 def train_on_everybody(path: Path) -> str:
     """Return what to type for one network of everybody where a run has one for each fold, and ``or``."""
-    app = RunFolder(path).sections().get("app", "APP")
+    folder = RunFolder(path)
+    app = folder.sections().get("app", "APP") if os.path.lexists(folder.config) else "APP"
     return f"train one on everybody with 'memcell train {app} --resume {path} --final', or "
 
 

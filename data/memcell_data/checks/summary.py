@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from memcell_data.quality.amplitudes import FASTEST
 from memcell_data.recording import Block
 
 Array = NDArray[np.float64]
@@ -80,7 +81,8 @@ class Summarizing:
 
     def __init__(self, channels: int, rate: float) -> None:
         self._rate = rate
-        self._length = max(16, round(SECONDS * rate))
+        # a damaged header may state any rate; reading refuses it, and no room is made for it before
+        self._length = max(16, round(SECONDS * min(rate, FASTEST)))
         self._at = 0  # samples since the last break
         self._parts: list[Array] = []
         self._rows: list[Array] = []

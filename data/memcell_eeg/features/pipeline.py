@@ -8,6 +8,7 @@ that memory does not grow with its signal. With ``phase`` "zero" a segment is he
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, fields, replace
 from itertools import pairwise
@@ -196,7 +197,8 @@ class Pipeline(SignalSettings):
             return self
         if native < lowest:
             raise DataError(
-                f"{where} has {native:g} Hz, and the model's features need {lowest:g} Hz or more."
+                f"{where} has {native:g} Hz and the run works at {self.rate:g} Hz; its features need "
+                f"{math.ceil(lowest)} Hz or more: use such a recording, or train with --rate {native:g}."
             )
         warn(
             f"{where} has {native:g} Hz and the model works at {self.rate:g} Hz: its features are made at "

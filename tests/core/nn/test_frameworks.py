@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,6 +11,8 @@ from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from memcell.nn import Policy, Recurrent, Windows
+
+ROOT = Path(__file__).parents[3]
 
 T, B, F, H = 6, 4, 3, 5
 
@@ -59,7 +62,8 @@ def one_of_two(rank, store, found):
 
 
 @pytest.mark.skipif(not distributed.is_available(), reason="torch without torch.distributed")
-def test_two_processes_train_what_one_trains(tmp_path):
+def test_two_processes_train_what_one_trains(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT)  # the processes import this module by its name
     context = multiprocessing.get_context("spawn")
     found = context.Queue()
     processes = [

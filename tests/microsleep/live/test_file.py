@@ -152,7 +152,7 @@ def test_auto_is_steps_into_a_pipe_and_alarms_on_a_terminal():
         ({"phase": "zero"}, UsageError, ["--phase zero", "future", "--phase causal"]),
         ({"normalization": "recording"}, UsageError, ["--normalization recording"]),
         ({"channels": ["O1", "Fz"]}, DataError, ["'Fz'", "trained on the channels O1, Fz"]),
-        ({"rate": 400.0}, DataError, ["128 Hz", "400 Hz"]),
+        ({"rate": 400.0, "high": 150.0}, DataError, ["128 Hz", "400 Hz"]),
     ],
 )
 def test_a_run_that_does_not_fit_is_refused(asked_of, gapped, pipeline, change, error, words):

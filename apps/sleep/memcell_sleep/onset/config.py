@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from memcell.errors import ConfigError
 from memcell.plugins.options import option
+from memcell_data.units import TYPED
 from memcell_eeg.config import changed
 from memcell_sleep.config import SleepConfig
-from memcell_sleep.onset.targets import OnsetRules
+
+if TYPE_CHECKING:
+    from memcell_sleep.onset.targets import OnsetRules
 
 #: What every output of a model says.
 KNOWS = (
@@ -79,6 +82,9 @@ class OnsetConfig(SleepConfig):
     @property
     def rules(self) -> OnsetRules:
         """What counts as an onset."""
+        # imported here, not where options are listed: it needs numpy
+        from memcell_sleep.onset.targets import OnsetRules
+
         return OnsetRules(
             sleep_lasting=self.sleep_lasting, wake_lasting=self.wake_lasting, ahead=self.ahead
         )
@@ -107,3 +113,16 @@ class OnsetConfig(SleepConfig):
                     f"'{name.replace('_', '-')}' got {getattr(self, name)}, and sleep_onset predicts "
                     "seconds: nothing is decided. Leave it out."
                 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnsetPredictConfig:
+    """Options for reading recordings."""
+
+    unit: str = option(
+        "",
+        choices=TYPED,
+        help="Unit of EDF channels whose own is blank or unknown; empty takes that of a BIDS channels.tsv, "
+        "then the --data.unit that the run was trained with, or refuses them. all:mV is the "
+        "unit of all channels, whatever the file says.",
+    )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,7 @@ from memcell.escape import table
 from memcell.files.atomic import growing, write_atomic
 from memcell.files.reading import read_object
 from memcell.interrupt import Interrupted
-from memcell.plugins.options import option
 from memcell_data.recording import Recording
-from memcell_data.units import TYPED
 from memcell_eeg.features.pipeline import Pipeline
 from memcell_eeg.features.precomputed import feature_chunks
 from memcell_eeg.prediction.model import DetectionModel
@@ -40,19 +38,6 @@ COLUMNS = (
     "recording", "status", "steps", "shortest_seconds", "at", "hours", "channels", "gaps", "file", "reason",
     "note", "warnings",
 )  # fmt: skip
-
-
-@dataclass(frozen=True, kw_only=True)
-class OnsetPredictConfig:
-    """Options for reading recordings."""
-
-    unit: str = option(
-        "",
-        choices=TYPED,
-        help="Unit of EDF channels whose own is blank or unknown; empty takes that of a BIDS channels.tsv, "
-        "then the --data.unit that the run was trained with, or refuses them. all:mV is the "
-        "unit of all channels, whatever the file says.",
-    )
 
 
 def seconds_path(out: Path, name: str) -> Path:
