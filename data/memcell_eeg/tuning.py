@@ -18,8 +18,10 @@ from memcell_eeg.decisions.thresholds import choose_by_kappa, kappa_at
 
 #: What ``--tune quick`` tries, of those below.
 QUICK = ("usual", "no-linear-path")
-#: Those that begin at random weights throughout, and the training steps of the rarer class that they need.
-FREE, ENOUGH_STEPS = ("no-linear-path", "large-no-linear-path"), 2000
+#: Those that begin at random weights throughout.
+FREE = ("no-linear-path", "large-no-linear-path")
+#: Training steps of the rarer class from which on these are tried.
+ENOUGH_STEPS = 2000
 #: After so many epochs ``quick`` looks no further.
 QUICK_EPOCHS = 6
 

@@ -9,13 +9,16 @@ import pytest
 from safetensors.numpy import load_file
 from tests.conftest import Nights
 
+from memcell.applications.app import Task
 from memcell.cli.main import run
 from memcell.errors import ConfigError, DataError
 from memcell.runs.predictions import read_predictions
+from memcell.sequences.time_series import TimeSeries
 from memcell.training.checkpoint import read_head
 from memcell.training.trainer import Trainer
 from memcell_eeg.splits.inner import inner_splits
 from memcell_eeg.splits.split import classes_of, split
+from memcell_eeg.tuning import candidates
 from memcell_microsleep.config import MicrosleepConfig
 
 SMALL = ("--hidden-size", "4", "--min-updates", "40", "--epochs", "1", "--time-steps", "20")
@@ -40,6 +43,16 @@ CHOICE = ("tuning.tsv", "tuning/choice.json", "tuning/out-of-fold.npz")
 def same(one, other, names):
     for name in names:
         assert (one / name).read_bytes() == (other / name).read_bytes(), name
+
+
+@pytest.mark.parametrize(("rarer", "tried"), [(1999, False), (2000, True)])
+def test_a_network_without_the_regression_is_tried_with_steps_enough(rarer, tried) -> None:
+    targets = np.repeat([0, 1, -1], [5000, rarer, 3000])
+    s = TimeSeries(name="r", subject="s", features=np.zeros((len(targets), 1)), targets=targets)
+    task = Task(train=(s,), valid=(), test=(), n_classes=2, main_score="kappa")
+    for tune in ("quick", "full"):
+        made = candidates(MicrosleepConfig(tune=tune), task)
+        assert any(each.options["network"]["skip"] == "none" for each in made) == tried
 
 
 def test_nothing_of_the_held_out_person_enters(nights, tmp_path) -> None:
