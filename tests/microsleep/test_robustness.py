@@ -88,7 +88,7 @@ def test_a_run_has_a_table_of_its_network_and_a_baseline(whole) -> None:
 def test_a_rate_that_the_features_cannot_have_is_refused_with_the_reason(whole) -> None:
     row = of(table(whole), "half the sampling rate")  # of 128 Hz
     assert row["value"] == row["difference"] == "n/a"
-    assert "has 64 Hz, and the model's features need 77" in row["refused"]
+    assert "has 64 Hz and the run works at 100 Hz; its features need 78 Hz" in row["refused"]
 
 
 def test_a_run_that_is_done_again_has_the_same_bytes(whole, tmp_path) -> None:

@@ -108,6 +108,7 @@ def test_a_slower_recording_is_worked_on_at_its_own_rate_and_that_is_said():
 
 def test_a_recording_that_is_too_slow_is_refused():
     with pytest.raises(
-        DataError, match=r"night has 40 Hz, and the model's features need 50 Hz or more"
+        DataError,
+        match=r"night has 40 Hz and the run works at 100 Hz; its features need 50 Hz or more",
     ):
         pipeline().at(40.0, "night")

@@ -161,7 +161,7 @@ def test_without_data_it_cannot_be_scored_again(capfd):
             "has no channel Pz-Oz or Pz or Oz or O1 or O2 or P3 or P4 or Cz",
         ),
         ({"channel": "Fpz-Cz"}, "has no channel Pz-Oz or Pz or Oz"),
-        ({"rate": 40}, "has 40 Hz, and the model's features need 50 Hz or more"),
+        ({"rate": 40}, "has 40 Hz and the run works at 100 Hz; its features need 50 Hz or more"),
         ({"flat": True}, "'EEG C3-A1' is flat"),
     ],
 )
