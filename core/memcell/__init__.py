@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from memcell.recurrent.policy import CarriedState, Memory, StatePolicy
     from memcell.recurrent.start import Start, ZeroStart
     from memcell.recurrent.state import State, detach, leaves, map_state, rebuild, where, zeros
+    from memcell.runs.estimators import SequenceClassifier, SequenceRegressor, step_scorer
     from memcell.runs.fit import Run, fit
     from memcell.runs.load import load
     from memcell.sequences.batch import Batch
@@ -64,6 +65,7 @@ _LAZY = {
     "memcell.recurrent.policy": "CarriedState Memory StatePolicy",
     "memcell.recurrent.start": "Start ZeroStart",
     "memcell.recurrent.state": "State detach leaves map_state rebuild where zeros",
+    "memcell.runs.estimators": "SequenceClassifier SequenceRegressor step_scorer",
     "memcell.runs.fit": "Run fit",
     "memcell.runs.load": "load",
     "memcell.sequences.batch": "Batch",
@@ -134,6 +136,8 @@ __all__ = [
     "Run",
     "Sampler",
     "SamplerSpec",
+    "SequenceClassifier",
+    "SequenceRegressor",
     "Start",
     "State",
     "StatePolicy",
@@ -157,6 +161,7 @@ __all__ = [
     "map_state",
     "option",
     "rebuild",
+    "step_scorer",
     "where",
     "zeros",
 ]

@@ -16,12 +16,12 @@ from memcell.applications.app import Fold, ModelPredictions, Probabilities, Row,
 from memcell.applications.datasets import DataSet
 from memcell.applications.detecting import DetectorRequest
 from memcell.applications.prediction import PredictionRequest
-from memcell.errors import ConfigError, DataError, UsageError
+from memcell.errors import ConfigError, DataError, UsageError, unknown
 from memcell.plugins.options import to_mapping
 from memcell.progress import SILENT, Progress
 from memcell.sequences.targets import Values
 from memcell.sequences.time_series import TimeSeries
-from memcell_sequences.config import SequencesConfig
+from memcell_sequences.config import SequencesConfig, weights_by_class
 from memcell_sequences.prediction import SequencePredictor
 from memcell_sequences.preparing import InputPlan, read_folder, series
 from memcell_sequences.resampled import intervals
@@ -268,9 +268,19 @@ def check_loss(plan: TargetPlan, config: SequencesConfig) -> None:
 def class_weights(
     plan: TargetPlan, config: SequencesConfig, train: Sequence[TimeSeries]
 ) -> tuple[float, ...] | None:
-    """Return the weight of each class, their mean over the labelled training steps 1; None for 1 each."""
+    """Return the weight of each class; balanced ones have the mean 1 over the labelled training steps.
+
+    Raises:
+        ConfigError: There is no class of a name that was given.
+    """
     if config.class_weights == "none":
         return None
+    named = weights_by_class(config.class_weights)
+    if named:
+        for name in named:
+            if name not in plan.classes:
+                raise ConfigError(f"class-weights: {unknown('class', name, plan.classes)}")
+        return tuple(named.get(name, 1.0) for name in plan.classes)
     y: NDArray[Any] = np.concatenate([s.targets[s.labelled] for s in train]).astype(np.int64)
     counts = np.bincount(y, minlength=len(plan.classes))
     there = np.count_nonzero(counts)

@@ -87,8 +87,8 @@ class SequencesConfig:
     )
     class_weights: str = option(
         "none",
-        choices=("none", "balanced"),
-        help="balanced: every class weighs the same in the loss.",
+        help="What a class counts in the loss: none for 1 each, balanced for all classes the same in all, or "
+        "NAME=WEIGHT,NAME=WEIGHT (a class that is not named counts 1).",
     )
     metrics: tuple[str, ...] = option(
         (),
@@ -119,11 +119,12 @@ class SequencesConfig:
         return {name: facts["config"][name] for name in OF_MODEL if name in facts["config"]}
 
     def validate(self) -> None:
-        """Check what concerns two options at once.
+        """Check what concerns two options at once, and the words of the class weights.
 
         Raises:
             ConfigError: Two options contradict each other; says which to change.
         """
+        weights_by_class(self.class_weights)
         if self.valid_share + self.test_share > 0.9:
             raise ConfigError(
                 f"'valid-share' and 'test-share' got {self.valid_share:g} and {self.test_share:g}, which "
@@ -148,3 +149,27 @@ class SequencesConfig:
                 f"'loss' got '{self.loss}' and 'kind' is '{self.kind}', whose loss is the log loss: leave "
                 "out --loss, or type --kind values"
             )
+
+
+def weights_by_class(written: str) -> dict[str, float]:
+    """Return the weights that ``--class-weights`` names; none where it is ``none`` or ``balanced``.
+
+    Raises:
+        ConfigError: It is neither, and no list of names and numbers.
+    """
+    if written in ("none", "balanced"):
+        return {}
+    found: dict[str, float] = {}
+    for part in written.split(","):
+        name, equals, number = part.rpartition("=")
+        try:
+            weight = float(number)
+        except ValueError:
+            weight = -1.0
+        if not equals or not 0 <= weight < float("inf"):
+            raise ConfigError(
+                f"'class-weights' got '{written}'; expected none, balanced, or a number from 0 on for each "
+                "class, such as wake=1,sleep=2.5"
+            )
+        found[name.strip()] = weight
+    return found

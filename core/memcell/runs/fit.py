@@ -183,6 +183,8 @@ def sections_of(options: Mapping[str, Any], registry: Registry) -> dict[str, Any
     }
     sections: dict[str, Any] = {}
     for name, value in options.items():
+        if isinstance(value, Mapping):  # weights by class
+            value = ",".join(f"{key}={number}" for key, number in value.items())
         if callable(value):
             word = getattr(value, "__name__", repr(value))
             raise UsageError(
