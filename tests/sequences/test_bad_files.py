@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from memcell.cli.main import run
+from memcell_sequences.reading import read_table
 from sequence_files import TINY, sequence, write_csv, write_npz
 
 X, Y = sequence(0, steps=12)
@@ -155,3 +156,42 @@ def test_a_file_that_is_broken_does_not_stop_the_others(trained, tmp_path, capsy
         "sequence 'wide'", "wide"
     )
     assert len(list(out.glob("s[01].tsv"))) == 2
+
+
+@pytest.fixture
+def parquet():
+    """pyarrow, which is an extra."""
+    return pytest.importorskip("pyarrow.parquet")
+
+
+def test_a_parquet_file_keeps_its_types(tmp_path, parquet):
+    import pyarrow
+
+    dates = np.datetime64("2026-01-31T12:00:00") + np.arange(4) * np.timedelta64(30, "s")
+    table = {
+        "time": dates,
+        "a": pyarrow.array([1.5, None, 2.0, float("nan")], pyarrow.float32()),
+        "n": pyarrow.array([1, None, 3, 4], pyarrow.int8()),
+        "awake": [True, False, None, True],
+        "stage": pyarrow.array(["N1", None, "N2", "N1"]).dictionary_encode(),
+    }
+    parquet.write_table(pyarrow.table(table), tmp_path / "a.parquet")
+    found = read_table(tmp_path / "a.parquet").columns
+    assert np.diff(found["time"].values).tolist() == [30, 30, 30]
+    np.testing.assert_array_equal(found["a"].values, [1.5, np.nan, 2, np.nan])
+    np.testing.assert_array_equal(found["n"].values, [1, np.nan, 3, 4])
+    np.testing.assert_array_equal(found["awake"].values, [1, 0, np.nan, 1])
+    assert found["stage"].values.tolist() == ["N1", "", "N2", "N1"]
+    assert [found[k].whole for k in ("a", "n", "awake")] == [False, True, True]
+
+
+def test_what_parquet_can_hold_and_a_sequence_cannot(tmp_path, capsys, parquet):
+    import pyarrow
+
+    data = tmp_path / "data"
+    data.mkdir()
+    rows = {"a": [[1.0, 2.0]] * 3, "y": [0, 1, 0]}
+    parquet.write_table(pyarrow.table(rows), data / "a.parquet")
+    assert "column a is of type list" in refused(capsys, data)
+    (data / "a.parquet").write_bytes(b"PAR1 and nothing else")
+    assert "'a.parquet' is no parquet file" in refused(capsys, data)

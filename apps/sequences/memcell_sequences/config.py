@@ -13,6 +13,8 @@ from memcell.settings.options import TrainingConfig
 
 KINDS = ("auto", "classes", "values", "labels", "next")
 SPLITS = ("subject", "sequence", "time", "loso", "everybody")
+#: How many folders above a run its arrays may lie: those of a comparison, of folds, of a control run.
+_ABOVE = 4
 #: What makes a model's features and says what its outputs are.
 OF_MODEL = ("kind", "target", "features", "missing", "scale", "embedding")
 #: What stands for a file's own name where a subject is asked for.
@@ -112,6 +114,21 @@ class SequencesConfig:
     def following(self, training: TrainingConfig) -> Self:
         """Return this with the folder's whole path: a run goes on from elsewhere too."""
         return self if self.data is None else replace(self, data=self.data.expanduser().absolute())
+
+    def beside(self, run: Path) -> Self:
+        """Return this with arrays found again where they lie in the folder of the run, or of what it is in.
+
+        Args:
+            run: The run folder, which may have been moved with them.
+        """
+        if self.data is None or self.data.exists():
+            return self
+        above = (run.absolute(), *list(run.absolute().parents)[:_ABOVE])
+        there = (home / self.data.name for home in above)
+        found = next(
+            (p for p in there if (p / "train").is_dir() or any(p.glob("train-*.npz"))), None
+        )
+        return self if found is None else replace(self, data=found)
 
     @classmethod
     def of_model(cls, facts: Mapping[str, Any]) -> dict[str, Any]:

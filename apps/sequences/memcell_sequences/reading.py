@@ -186,17 +186,36 @@ def _parquet(path: Path) -> dict[str, Column]:
         import pyarrow.parquet
     except ImportError:
         raise DataError(
-            f"'{path.name}' needs pyarrow, which is not installed: pip install pyarrow"
+            f"'{path.name}' needs pyarrow, which is not installed: pip install 'memcell-rnn[parquet]', or "
+            "pip install pyarrow"
         ) from None
     try:
         table = pyarrow.parquet.read_table(path)
     except Exception as error:  # whatever pyarrow raises of a damaged file
         raise DataError(f"'{path.name}' is no parquet file: {str(error)[:200]}") from None
-    found = {}
-    for name, values in zip(table.column_names, table.columns, strict=True):
-        words = ["" if v is None else str(v) for v in values.to_pylist()]
-        found[name] = _of_words(words)
-    return found
+    return {
+        name: _of_arrow(path, name, values)
+        for name, values in zip(table.column_names, table.columns, strict=True)
+    }
+
+
+def _of_arrow(path: Path, name: str, values: Any) -> Column:
+    """Return a column of pyarrow: of numbers and dates as they are, of anything else that is a word."""
+    from pyarrow import types
+
+    kind = values.type
+    if types.is_nested(kind) or types.is_binary(kind):
+        raise DataError(
+            f"'{path.name}': column {name} is of type {str(kind)[:60]}; expected numbers, words or dates, "
+            "one a step"
+        )
+    if types.is_timestamp(kind) or types.is_date(kind):
+        return Column(values=_seconds(values.cast("timestamp[us]").to_numpy()))
+    if types.is_boolean(kind) or types.is_integer(kind) or types.is_floating(kind):
+        whole = not types.is_floating(kind)
+        numbers = values.cast("int64") if types.is_boolean(kind) else values
+        return Column(values=numbers.to_numpy().astype(np.float64), whole=whole)
+    return _of_words(["" if v is None else str(v) for v in values.to_pylist()])
 
 
 def _text(path: Path, between: str) -> dict[str, Column]:

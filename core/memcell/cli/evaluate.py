@@ -16,6 +16,7 @@ from memcell.plugins import default_registry
 from memcell.plugins.options import fields_of
 from memcell.plugins.specs import AppSpec
 from memcell.settings.options import EVAL_POLICIES
+from memcell.settings.run_config import has_folder
 
 
 class _Evaluate(click.Command):
@@ -24,8 +25,8 @@ class _Evaluate(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Add the options of the data set, then parse."""
         words = typed_values(args, "data")
-        if words:
-            registry = default_registry()
+        registry = default_registry()
+        if words and not has_folder(registry.get("app", str(self.name)).config_type()()):
             name, _ = find_dataset(registry, words[-1], {})
             config = registry.get("dataset", name).config_type()
             self.params = [*self.params, *config_options("data", config, prefix="data.")]
@@ -55,6 +56,10 @@ def _command(app: AppSpec) -> click.Command:
         folder = run_folder_of(registry, run, app.name)
         params = click.get_current_context().command.params
         found = sections(params, values)
+        own = has_folder(config())
+        if own and data is not None and out is None and not robustness:
+            evaluate_run(app.name, folder, eval_policy or "both", registry, echo, data=data)
+            return
         if data is None:
             if names_a_model(registry, run):
                 raise UsageError(
@@ -108,7 +113,8 @@ def _command(app: AppSpec) -> click.Command:
             ["--data"],
             metavar="PATH",
             help="Score it on these labelled recordings instead, of nobody it was trained on: a path, or "
-            "the name of a data set, whose options follow as --data.NAME.",
+            "the name of a data set, whose options follow as --data.NAME. Of own sequences: the folder where "
+            "those of the run lie now.",
         ),
         click.Option(
             ["--out"], metavar="FOLDER", help="With --data: where tables go; nowhere without."

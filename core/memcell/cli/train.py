@@ -28,14 +28,16 @@ def _train(
     final: bool,
     app: str,
 ) -> None:
-    if resume is not None and (typed or out or init):
+    moved = typed.get(app, {}).get("data") if set(typed) == {app} and len(typed[app]) == 1 else None
+    if resume is not None and ((typed and moved is None) or out or init):
         raise UsageError(
-            "--resume goes on with a run as it was begun: leave out every other option"
+            "--resume goes on with a run as it was begun: leave out every other option, but for --data where "
+            "own sequences lie elsewhere now"
         )
     # torch is imported here, not where the help is made
     from memcell.jobs import Mode
     from memcell.runs.folds.run import FoldOptions, train_any
-    from memcell.runs.run_folder import RunFolder, new_path, resolve_stored
+    from memcell.runs.run_folder import RunFolder, new_path, resolve_stored, with_data
     from memcell.testing import concerns
 
     registry = default_registry()
@@ -45,6 +47,8 @@ def _train(
     if resume is not None:
         folder = RunFolder.open(Path(resume))
         begun = resolve_stored(folder, app, registry)
+        if moved is not None:
+            begun = with_data(begun, moved)
         train_any(begun, registry, folder.path, echo, True, options, concerns)
         return
     path = Path(out) if out else new_path(Path("runs"), app)

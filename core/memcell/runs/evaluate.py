@@ -25,7 +25,7 @@ from memcell.runs.model import ModelFacts, load_model
 from memcell.runs.robustness import as_text as robustness_text
 from memcell.runs.robustness import in_words, measure
 from memcell.runs.run import write_tables
-from memcell.runs.run_folder import open_run
+from memcell.runs.run_folder import open_run, with_data
 from memcell.runs.scoring import pooled_intervals, score_row, write_scores
 from memcell.runs.setup import Say, build_app, inference_device
 from memcell.runs.source import gone_on, trained_on
@@ -160,6 +160,7 @@ def evaluate(
     registry: Registry,
     say: Say,
     options: Mapping[str, Any] | None = None,
+    data: str | None = None,
 ) -> None:
     """Score the network of a run on its test split, beside the baselines, and write a table.
 
@@ -171,11 +172,14 @@ def evaluate(
         say: Receives lines for the person.
         options: Options of the app to score under instead of the run's
             (`memcell.applications.app.Relabelling`).
+        data: Where the folder of the app's own data lies now; None for where it lay.
 
     Raises:
         UsageError: The app scores under no other options, or one has a value that it cannot take.
     """
     folder, config = open_run(app, path, registry)
+    if data is not None:
+        config = with_data(config, data)
     device = inference_device(config)
     torch.set_num_threads(config.training.threads)
     with refusing(folder.config):

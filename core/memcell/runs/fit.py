@@ -25,6 +25,7 @@ from memcell.runs.folds.run import FoldOptions, train_any
 from memcell.runs.load import load
 from memcell.runs.reporting import make_report
 from memcell.runs.run_folder import RunFolder, new_path, resolve_stored
+from memcell.runs.run_folder import with_data as moved_data
 from memcell.runs.tables import with_fields
 from memcell.settings.options import NetworkConfig, TrainingConfig
 from memcell.settings.run_config import DEFAULTS, resolve
@@ -114,7 +115,7 @@ def fit(
             some). With ``kind="next"`` each may be one array of tokens.
         valid: Sequences for early stop; None to draw them from ``train``.
         test: Sequences that scores are of; None to draw them from ``train``.
-        data: A folder of files instead, as the command's ``--data``.
+        data: A folder of files instead, as the command's ``--data``; with ``resume``, where it lies now.
         metrics: Names of scores, the one that counts most first.
         out: The run folder; None for a new one in ``runs``.
         resume: Go on with this run instead; every other argument is left out.
@@ -132,10 +133,15 @@ def fit(
     threads = torch.get_num_threads()
     try:
         if resume is not None:
-            if train is not None or data is not None or out is not None or options:
-                raise UsageError("resume= goes on with a run as it was begun: leave out the rest")
+            if train is not None or out is not None or options:
+                raise UsageError(
+                    "resume= goes on with a run as it was begun: leave out the rest, but for data= where a "
+                    "folder lies elsewhere now"
+                )
             folder = RunFolder.open(Path(resume))
             begun = resolve_stored(folder, APP, registry)
+            if data is not None:
+                begun = moved_data(begun, data)
             train_any(begun, registry, folder.path, say, True, FoldOptions(mode=_mode(jobs)))
             return Run(folder.path)
         path = Path(out) if out is not None else new_path(Path("runs"), APP)

@@ -35,7 +35,7 @@ from memcell.files.reading import (
     refusing,
 )
 from memcell.plugins import Registry
-from memcell.settings.run_config import RunConfig, resolve
+from memcell.settings.run_config import RunConfig, has_folder, resolve
 from memcell.version import __version__
 
 #: Version of the folder's layout. A larger one than ours is refused by name.
@@ -212,11 +212,28 @@ def resolve_stored(folder: RunFolder, app: str, registry: Registry) -> RunConfig
         stored = getattr(config.app_config, "stored", None)
         if stored is not None:
             config = dataclasses.replace(config, app_config=stored())
+        beside = getattr(config.app_config, "beside", None)
+        if beside is not None:  # data that lies in a folder of the run moves with it
+            config = dataclasses.replace(config, app_config=beside(folder.path))
     if config.init is not None:
         config = dataclasses.replace(
             config, init=dataclasses.replace(config.init, file=folder.source)
         )
     return config
+
+
+def with_data(config: RunConfig, data: str | Path) -> RunConfig:
+    """Return the config of a run whose data lies elsewhere now.
+
+    Raises:
+        UsageError: Its app has no folder of its own data.
+    """
+    if not has_folder(config.app_config):
+        raise UsageError(
+            f"a run of {config.app} goes on with the data that it was begun with: leave out the data"
+        )
+    data = Path(data).expanduser().absolute()
+    return dataclasses.replace(config, app_config=dataclasses.replace(config.app_config, data=data))
 
 
 def open_run(app: str, path: Path, registry: Registry) -> tuple[RunFolder, RunConfig]:

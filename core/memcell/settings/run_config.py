@@ -164,6 +164,15 @@ def takes_dataset(app_config: Any) -> bool:
     return any(f.name == "data" and f.kind is not Path for f in fields_of(type(app_config)))
 
 
+def has_folder(app_config: Any) -> bool:
+    """Whether an app's option ``data`` is the path of a folder that the app itself reads.
+
+    Args:
+        app_config: The app's config.
+    """
+    return any(f.name == "data" and f.kind is Path for f in fields_of(type(app_config)))
+
+
 def option_names(sections: Mapping[str, Any]) -> list[str]:
     """Return the options that sections hold, as ``SECTION.OPTION``, in order of their names."""
     return sorted(

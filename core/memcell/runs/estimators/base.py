@@ -16,10 +16,10 @@ from sklearn.utils.validation import validate_data
 from memcell.errors import MemcellError
 from memcell.runs.estimators.data import (
     Array,
-    Inputs,
+    GivenSequences,
+    GivenTargets,
     Labelled,
     Target,
-    Targets,
     divided,
     form_of,
     inputs_of,
@@ -93,13 +93,13 @@ class SequenceEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn ha
         state = super().__getstate__()
         return {k: v for k, v in state.items() if k != "_network"}
 
-    def _inputs(self, x: Any, *, reset: bool) -> Inputs:
+    def _inputs(self, x: Any, *, reset: bool) -> GivenSequences:
         """Return X as sequences; of another width than in training it is refused."""
         form, gaps = form_of(x), self.missing != "refuse"
         if form == "one":
             finite: Any = "allow-nan" if gaps else True
             one = validate_data(self, x, reset=reset, dtype=np.float64, ensure_all_finite=finite)
-            return Inputs(sequences=[one], form=form)
+            return GivenSequences(sequences=[one], form=form)
         found = inputs_of(x, form, gaps)
         if reset:
             self.n_features_in_ = found.n_features
@@ -112,7 +112,12 @@ class SequenceEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn ha
         return found
 
     def _trained(
-        self, inputs: Inputs, targets: Targets, encoded: list[Array], groups: Any, **kind: Any
+        self,
+        inputs: GivenSequences,
+        targets: GivenTargets,
+        encoded: list[Array],
+        groups: Any,
+        **kind: Any,
     ) -> list[Labelled]:
         """Train on sequences with a target for each step; return those that validated."""
         rng = check_random_state(self.random_state)
@@ -149,7 +154,7 @@ class SequenceEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn ha
                 (Path(below) / name).write_bytes(content)
             return load(below)
 
-    def _outputs(self, inputs: Inputs) -> list[Array]:
+    def _outputs(self, inputs: GivenSequences) -> list[Array]:
         """Return the outputs ``[T_i, K]`` of the network, or those ``[K]`` of its last step."""
         network = vars(self).get("_network")
         if network is None:  # of a pickle
@@ -170,7 +175,7 @@ def raised_as_value_error() -> Iterator[None]:
         raise InputError(str(error)) from error
 
 
-def apart(pooled: Array, targets: Targets) -> list[Array]:
+def apart(pooled: Array, targets: GivenTargets) -> list[Array]:
     """Return what was pooled as it belongs to sequences."""
     if targets.target == "sequence":
         return list(pooled)

@@ -15,8 +15,8 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from memcell.runs.estimators.base import InputError, SequenceEstimator, apart, below
-from memcell.runs.estimators.data import Array, Labelled, Targets, at_each_step, targets_of
-from memcell.runs.estimators.scores import Judged
+from memcell.runs.estimators.data import Array, GivenTargets, Labelled, at_each_step, targets_of
+from memcell.runs.estimators.scores import PooledPredictions
 
 #: Thresholds that are tried.
 _TRIED = np.linspace(0.01, 0.99, 99)
@@ -155,20 +155,20 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):  # type: ignore[mi
 
     def score(self, X: Any, y: Any) -> float:
         """Return the share of steps (or sequences) with a target whose class is right."""
-        judged = self.judged(X, y)
-        return float(accuracy_score(judged.y, judged.predictions))
+        pooled = self.pooled_predictions(X, y)
+        return float(accuracy_score(pooled.y, pooled.predictions))
 
-    def judged(self, X: Any, y: Any) -> Judged:
+    def pooled_predictions(self, X: Any, y: Any) -> PooledPredictions:
         """Return targets and predictions of all steps (or sequences) that have a target, together."""
         check_is_fitted(self)
         inputs = self._inputs(X, reset=False)
         values, known = self._classes(targets_of(y, inputs))
         p = below(self._outputs(inputs), self.target_)[known]
-        return Judged(
+        return PooledPredictions(
             y=values[known], predictions=self._decided(p), probabilities=p, classes=self.classes_
         )
 
-    def _classes(self, targets: Targets) -> tuple[Array, NDArray[np.bool_]]:
+    def _classes(self, targets: GivenTargets) -> tuple[Array, NDArray[np.bool_]]:
         """Return the target of each step or sequence, pooled, and where there is one."""
         y = targets.pooled()
         if y.dtype == object:

@@ -32,7 +32,7 @@ _EXPECTED = "a list of sequences [steps, features], an array [n, steps, features
 
 
 @dataclass(frozen=True, kw_only=True)
-class Inputs:
+class GivenSequences:
     """Sequences, and how they came.
 
     Args:
@@ -94,7 +94,7 @@ def _rows(value: Any) -> bool:
     return isinstance(value, list | tuple) and len(value) > 0 and isinstance(value[0], list | tuple)
 
 
-def inputs_of(x: Any, form: Form, gaps: bool) -> Inputs:
+def inputs_of(x: Any, form: Form, gaps: bool) -> GivenSequences:
     """Return the sequences of a list or an array ``[n, T, F]``.
 
     Args:
@@ -125,12 +125,12 @@ def inputs_of(x: Any, form: Form, gaps: bool) -> Inputs:
                 "same in each"
             )
         found.append(checked)
-    return Inputs(sequences=found, form=form)
+    return GivenSequences(sequences=found, form=form)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Targets:
-    """Targets of sequences, as they came.
+class GivenTargets:
+    """GivenTargets of sequences, as they came.
 
     Args:
         each: ``[T_i]`` or ``[T_i, K]`` where there is one a step, else a scalar or ``[K]``.
@@ -145,7 +145,7 @@ class Targets:
         return np.concatenate(self.each) if self.target == "step" else np.stack(self.each)
 
 
-def targets_of(y: Any, inputs: Inputs) -> Targets:
+def targets_of(y: Any, inputs: GivenSequences) -> GivenTargets:
     """Return targets as they belong to sequences.
 
     Raises:
@@ -165,7 +165,7 @@ def targets_of(y: Any, inputs: Inputs) -> Targets:
                 "[steps], for inconsistent numbers of samples cannot be trained on: give a list of "
                 "sequences where y has one target for each"
             )
-        return Targets(each=[whole], target="step")
+        return GivenTargets(each=[whole], target="step")
     if np.ndim(y) == 0 if not isinstance(y, list | tuple) else False:
         raise ValueError(
             f"y is one {type(y).__name__}; expected a target for each step or sequence"
@@ -177,11 +177,11 @@ def targets_of(y: Any, inputs: Inputs) -> Targets:
         )
     each = [_array(y[k] if not hasattr(y, "iloc") else y.iloc[k], f"y[{k}]") for k in range(len(y))]
     if all(v.ndim == 0 for v in each):
-        return Targets(each=each, target="sequence")
+        return GivenTargets(each=each, target="sequence")
     if all(v.ndim and len(v) == n for v, n in zip(each, lengths, strict=True)):
-        return Targets(each=each, target="step")
+        return GivenTargets(each=each, target="step")
     if all(v.ndim == 1 and len(v) == len(each[0]) for v in each):
-        return Targets(each=each, target="sequence")
+        return GivenTargets(each=each, target="sequence")
     k = next(k for k, v in enumerate(each) if not v.ndim or len(v) != lengths[k])
     raise ValueError(
         f"y[{k}] has the shape {list(each[k].shape)} and X[{k}] {lengths[k]} steps; expected [{lengths[k]}], "
@@ -218,7 +218,9 @@ class Labelled:
     y: Array
 
 
-def at_each_step(each: Sequence[Array], inputs: Inputs, target: Target, none: Any) -> list[Array]:
+def at_each_step(
+    each: Sequence[Array], inputs: GivenSequences, target: Target, none: Any
+) -> list[Array]:
     """Return targets of each step; those of whole sequences are those of their last steps.
 
     Args:

@@ -13,8 +13,8 @@ from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import check_is_fitted
 
 from memcell.runs.estimators.base import InputError, SequenceEstimator, apart, below
-from memcell.runs.estimators.data import Array, Targets, at_each_step, targets_of
-from memcell.runs.estimators.scores import Judged
+from memcell.runs.estimators.data import Array, GivenTargets, at_each_step, targets_of
+from memcell.runs.estimators.scores import PooledPredictions
 
 
 class SequenceRegressor(RegressorMixin, SequenceEstimator):  # type: ignore[misc]  # scikit-learn has no types
@@ -118,23 +118,23 @@ class SequenceRegressor(RegressorMixin, SequenceEstimator):  # type: ignore[misc
 
     def score(self, X: Any, y: Any) -> float:
         """Return R² of the steps (or sequences) with a target."""
-        judged = self.judged(X, y)
-        return float(r2_score(judged.y, judged.predictions))
+        pooled = self.pooled_predictions(X, y)
+        return float(r2_score(pooled.y, pooled.predictions))
 
-    def judged(self, X: Any, y: Any) -> Judged:
+    def pooled_predictions(self, X: Any, y: Any) -> PooledPredictions:
         """Return targets and predictions of all steps (or sequences) that have all targets, together."""
         check_is_fitted(self)
         inputs = self._inputs(X, reset=False)
         values = _numbers(targets_of(y, inputs))
         known = ~np.isnan(values.reshape(len(values), -1)).any(axis=1)
         found = self._shaped(below(self._outputs(inputs), self.target_))[known]
-        return Judged(y=values[known], predictions=found)
+        return PooledPredictions(y=values[known], predictions=found)
 
     def _shaped(self, values: Array) -> Array:
         return (values[..., 0] if self.flat_ else values).astype(np.float64)
 
 
-def _numbers(targets: Targets) -> Array:
+def _numbers(targets: GivenTargets) -> Array:
     y = targets.pooled()
     try:
         found = y.astype(np.float64)

@@ -14,8 +14,8 @@ Array = NDArray[Any]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judged:
-    """Targets and predictions of many sequences, one below the other.
+class PooledPredictions:
+    """GivenTargets and predictions of many sequences, one below the other.
 
     Args:
         y: ``[N]`` or ``[N, K]`` that there are.
@@ -51,9 +51,9 @@ class StepScorer:
         steps = getattr(estimator, "steps", None)
         if steps is not None:
             X, estimator = estimator[:-1].transform(X), steps[-1][1]
-        judged: Judged = estimator.judged(X, y)
-        answers = _Values(judged) if judged.classes is None else _Classes(judged)
-        return float(get_scorer(self.name)(answers, np.empty((len(judged.y), 1)), judged.y))
+        pooled: PooledPredictions = estimator.pooled_predictions(X, y)
+        answers = _Values(pooled) if pooled.classes is None else _Classes(pooled)
+        return float(get_scorer(self.name)(answers, np.empty((len(pooled.y), 1)), pooled.y))
 
 
 def step_scorer(name: str) -> StepScorer:
@@ -64,12 +64,12 @@ def step_scorer(name: str) -> StepScorer:
 class _Values(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """An estimator whose answers are known."""
 
-    def __init__(self, judged: Judged) -> None:
-        self.judged = judged
+    def __init__(self, pooled: PooledPredictions) -> None:
+        self.pooled = pooled
 
     def predict(self, X: Any) -> Array:
         """Return what was predicted."""
-        return self.judged.predictions
+        return self.pooled.predictions
 
 
 class _Classes(ClassifierMixin, _Values):  # type: ignore[misc]  # scikit-learn has no types
@@ -78,8 +78,8 @@ class _Classes(ClassifierMixin, _Values):  # type: ignore[misc]  # scikit-learn 
     @property
     def classes_(self) -> Any:
         """The classes."""
-        return self.judged.classes
+        return self.pooled.classes
 
     def predict_proba(self, X: Any) -> Any:
         """Return the probabilities that were predicted."""
-        return self.judged.probabilities
+        return self.pooled.probabilities

@@ -146,5 +146,9 @@ def _quiet(line: str) -> None:
 
 
 def _apart(sections: Mapping[str, Any]) -> Any:
-    """Return a config as a file holds it, without the version that wrote it."""
-    return json.loads(json.dumps({k: v for k, v in sections.items() if k != "memcell"}))
+    """Return a config as a file holds it, without the version that wrote it and where its data lies."""
+    kept: dict[str, Any] = json.loads(
+        json.dumps({k: v for k, v in sections.items() if k != "memcell"})
+    )
+    kept.get(str(kept.get("app")), {}).pop("data", None)
+    return kept
