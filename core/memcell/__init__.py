@@ -13,8 +13,10 @@ from memcell.plugins.specs import (
     AppSpec,
     CellSpec,
     DatasetSpec,
+    EncoderSpec,
     FeatureExtractorSpec,
     GradientModeSpec,
+    HeadSpec,
     ModelSpec,
     NormalizerSpec,
     OptimizerSpec,
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from memcell.applications.checking import Checker, FileReport
     from memcell.applications.datasets import Card, DataSet
     from memcell.errors import ConfigError, DataError, MemcellError, PluginError, UsageError
+    from memcell.network.around import HeadPlace, WindowHead
     from memcell.plugins.options import option
     from memcell.probes.base import Probe
     from memcell.probes.context import ProbeContext
@@ -56,6 +59,7 @@ _LAZY = {
     "memcell.applications.checking": "Checker FileReport",
     "memcell.applications.datasets": "Card DataSet",
     "memcell.errors": "ConfigError DataError MemcellError PluginError UsageError",
+    "memcell.network.around": "HeadPlace WindowHead",
     "memcell.plugins.options": "option",
     "memcell.probes.base": "Probe",
     "memcell.probes.context": "ProbeContext",
@@ -114,10 +118,13 @@ __all__ = [
     "DataError",
     "DataSet",
     "DatasetSpec",
+    "EncoderSpec",
     "FeatureExtractorSpec",
     "FileReport",
     "GradientMode",
     "GradientModeSpec",
+    "HeadPlace",
+    "HeadSpec",
     "MemcellError",
     "Memory",
     "ModelSpec",
@@ -149,6 +156,7 @@ __all__ = [
     "UpdateEvent",
     "UsageError",
     "Values",
+    "WindowHead",
     "WindowTable",
     "ZeroStart",
     "__version__",

@@ -1,15 +1,17 @@
 """The built-in plugins, registered like anyone's: through the entry-point group ``memcell``.
 
 Specs only: this module imports no torch, numpy or scikit-learn. The parts are one idea a file in
-`memcell_plugins.cells`, `.normalizers`, `.samplers`, `.policies`, `.optimizers`, `.gradient_modes` and
-`.probes`; the options of each kind are in its ``configs`` module.
+`memcell_plugins.cells`, `.encoders`, `.heads`, `.normalizers`, `.samplers`, `.policies`, `.optimizers`,
+`.gradient_modes` and `.probes`; the options of each kind are in its ``configs`` module.
 """
 
 from __future__ import annotations
 
 from memcell import (
     CellSpec,
+    EncoderSpec,
     GradientModeSpec,
+    HeadSpec,
     NormalizerSpec,
     OptimizerSpec,
     ProbeSpec,
@@ -20,7 +22,9 @@ from memcell import (
 
 __all__ = [
     "memcell_cells",
+    "memcell_encoders",
     "memcell_gradient_modes",
+    "memcell_heads",
     "memcell_normalizers",
     "memcell_optimizers",
     "memcell_probes",
@@ -79,6 +83,65 @@ def memcell_cells() -> list[CellSpec]:
             factory="memcell_plugins.cells.gru:GRU",
             summary="Gated recurrent unit.",
             reference="Cho et al. 2014, EMNLP",
+        ),
+    ]
+
+
+@hookimpl
+def memcell_encoders() -> list[EncoderSpec]:
+    """What stands before the memory."""
+    return [
+        EncoderSpec(
+            name="none",
+            factory="memcell.network.around:no_encoder",
+            summary="The memory gets what the app's encoder gives.",
+        ),
+        EncoderSpec(
+            name="conv",
+            factory="memcell_plugins.encoders.conv:Conv",
+            config="memcell_plugins.encoders.configs:ConvConfig",
+            summary="A causal convolution over the last steps, carried on like memory.",
+            reference="Sainath et al. 2015, ICASSP",
+        ),
+    ]
+
+
+@hookimpl
+def memcell_heads() -> list[HeadSpec]:
+    """What stands between memory and linear readout."""
+    return [
+        HeadSpec(
+            name="linear",
+            factory="memcell.network.around:linear_head",
+            summary="Nothing: the readout reads the memory.",
+        ),
+        HeadSpec(
+            name="mlp",
+            factory="memcell_plugins.heads.mlp:MLP",
+            config="memcell_plugins.heads.configs:MLPConfig",
+            summary="Hidden layers with ReLU, each step by itself.",
+            reference="Pascanu et al. 2014, ICLR",
+        ),
+        HeadSpec(
+            name="attention",
+            factory="memcell_plugins.heads.attention:Attention",
+            config="memcell_plugins.heads.configs:AttentionConfig",
+            summary="Causal attention over what the memory said in the last steps, carried on like memory.",
+            reference="Bahdanau et al. 2015, ICLR; Cheng et al. 2016, EMNLP",
+        ),
+        HeadSpec(
+            name="encoder_decoder",
+            factory="memcell_plugins.heads.encoder_decoder:Decoder",
+            config="memcell_plugins.heads.configs:EncoderDecoderConfig",
+            summary="A decoder that hears the memory and what it said itself at the step before.",
+            reference="Cho et al. 2014, EMNLP",
+        ),
+        HeadSpec(
+            name="bidirectional",
+            factory="memcell_plugins.heads.bidirectional:Bidirectional",
+            summary="A second memory that reads each window backwards; not for streams.",
+            reference="Schuster & Paliwal 1997, IEEE Trans. Signal Processing 45",
+            offline=True,
         ),
     ]
 

@@ -61,7 +61,7 @@ def entries(package, monkeypatch):
 def test_there_is_each_kind(entries, package):
     kinds = {"app", "cell", "dataset", "normalizer", "optimizer", "policy", "sampler"}
     if (package / "memcell_ours" / "line_length.py").exists():  # not yet in version 0.1
-        kinds |= {"feature_extractor", "gradient", "probe"}
+        kinds |= {"encoder", "feature_extractor", "gradient", "head", "probe"}
     assert {e.spec.kind for e in entries} == kinds
 
 
@@ -96,6 +96,9 @@ def test_it_trains(package, tmp_path):
         chosen |= {
             "--gradient": "random_start",
             "--gradient.shortest": "5",
+            "--encoder": "delta",
+            "--head": "gated",
+            "--head.width": "4",
             "--probe": "loss_spread",
             "--probe.loss_spread.measurements": "2",
             "--probe-budget": "5",

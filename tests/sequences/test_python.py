@@ -49,6 +49,16 @@ def test_a_fit_is_a_run_of_the_command(fitted, tmp_path, capsys):
     np.testing.assert_array_equal(memcell.load(out).predict(x), fitted.predict(x))
 
 
+def test_heads_and_encoders_by_name(tmp_path):
+    out = tmp_path / "run"
+    parts = {"head": "attention", "head__past": 6, "encoder": "conv", "encoder__kernel": 3}
+    done = memcell.fit(pairs(5), out=out, backend="eager", **parts, **OPTIONS)
+    x = sequence(7)[0]
+    np.testing.assert_array_equal(memcell.load(out).predict(x), done.predict(x))
+    with pytest.raises(UsageError, match=r"unknown head 'attn'.*attention"):
+        memcell.fit(pairs(5), head="attn", **OPTIONS)
+
+
 def test_given_splits_are_kept(fitted):
     lines = (fitted.path / "splits.tsv").read_text().splitlines()[1:]
     sides = {line.split("\t")[0]: line.split("\t")[2] for line in lines}

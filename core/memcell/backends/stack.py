@@ -34,8 +34,8 @@ class RecurrentStack(nn.Module):
 
     @property
     def runs(self) -> str:
-        """Which backend the layers run on, in words (they differ at most in width)."""
-        return self._layer(0).runs
+        """Which backend the layers run on, in words; each way once where layers differ."""
+        return "; ".join(dict.fromkeys(layer.runs for layer in self.each))
 
     def announce(self) -> str:
         """Return `runs` for a person to read; the layers then do not warn of what it says."""

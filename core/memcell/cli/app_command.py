@@ -32,8 +32,10 @@ from memcell.settings.run_config import (
     engine_defaults,
     merge_sections,
     option_names,
+    own_words,
     read_toml,
     resolve,
+    routed,
     takes_dataset,
     upgraded,
 )
@@ -161,8 +163,11 @@ class ConfiguredCommand(click.Command):
         source = ctx.meta.get("memcell.source")
         if source is not None:
             base.pop(INIT, None)
+            registry = default_registry()
             asked = {k: v for k, v in merged.items() if isinstance(v, Mapping) and k != INIT}
-            source.check_typed(asked, default_registry())
+            app_config = registry.get("app", self.app.name).config_type()
+            asked = dict(routed(self.app.name, app_config, asked, registry))
+            source.check_typed(asked, registry)
             merged = {**_head(merged), **source.under(asked)}
         if "typed" in base:  # a run's config says which of its options were typed
             merged["typed"] = sorted({*base["typed"], *option_names(typed)})
@@ -284,10 +289,17 @@ def option_groups(
     for option in groups[1][1]:
         if isinstance(option, click.Option) and option.name == parameter_name("training", "probe"):
             option.help = f"{option.help} Installed: {', '.join(registry.names('probe'))}."
+    owned = {kind: words for kind in DEFAULTS if (words := own_words(app_config, kind)) is not None}
     choices: list[click.Parameter] = [
         ChoiceOption(kind, registry.names(kind), usual.get(kind, {}).get("name", default))
         for kind, default in DEFAULTS.items()
+        if kind not in owned
     ]
+    for option in groups[0][1]:
+        if isinstance(option, ConfigOption) and owned.get(option.field.name):
+            kind = option.field.name
+            added = ", ".join(n for n in registry.names(kind) if n not in owned[kind])
+            option.help = f"{option.help} Or the {kind} that stands behind it: {added}."
     groups.insert(1, ("Memory and optimizer (each with options of its own)", choices))
     usual_config = app_config()
     if takes_dataset(usual_config):
@@ -296,7 +308,10 @@ def option_groups(
         name, _ = find_dataset(registry, named or default, {})
         groups.append(_plugin_group(registry, "dataset", name, "data", bool(named)))
     for kind in DEFAULTS:
-        groups += chosen(kind, args, base, registry)
+        typed_here = args
+        if kind in owned and not (owned[kind] and _typed(args, kind) in registry.names(kind)):
+            typed_here = _without(args, kind)  # a word of the app's own option
+        groups += chosen(kind, typed_here, base, registry)
     typed = _typed(args, "probe")
     probes = base.get("training", {}).get("probe", ()) if typed is None else typed.split(",")
     for name in dict.fromkeys(word.strip() for word in probes):
@@ -347,6 +362,11 @@ def typed_values(args: list[str], flag: str) -> list[str]:
         elif arg.startswith(f"--{flag}="):
             found.append(arg.partition("=")[2])
     return found
+
+
+def _without(args: list[str], flag: str) -> list[str]:
+    """Return what was typed without ``--flag``."""
+    return [arg for arg in args if arg != f"--{flag}" and not arg.startswith(f"--{flag}=")]
 
 
 def _typed(args: list[str], flag: str) -> str | None:

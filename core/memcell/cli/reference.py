@@ -11,6 +11,8 @@ from memcell.settings.run_config import engine_defaults
 
 _TITLES = {
     "cell": "Cells",
+    "encoder": "Encoders",
+    "head": "Heads",
     "normalizer": "Normalizers",
     "sampler": "Samplers",
     "policy": "State policies",

@@ -165,6 +165,8 @@ def _shared(grid: Grid, config: RunConfig) -> dict[str, Mapping[str, Any]]:
     for kind in DEFAULTS:
         if kind in varied:
             sections[kind] = dict(grid.base.get(kind, {}))
+        elif kind not in sections:
+            continue
         sections[kind] = {k: v for k, v in sections[kind].items() if f"{kind}.{k}" not in varied}
     return sections
 

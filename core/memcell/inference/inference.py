@@ -55,7 +55,7 @@ class InferenceStream:
     """The network along one sequence that comes in pieces, however cut: the bits of the whole.
 
     It runs chunks of `CHUNK` steps counted from the sequence's start, so up to `CHUNK` - 1 steps wait for
-    the next piece.
+    the next piece. A network that looks ahead runs chunks of ``time_steps``, the windows of its training.
 
     Args:
         network: The network, in inference mode.
@@ -66,6 +66,7 @@ class InferenceStream:
     def __init__(self, network: Network, policy: str, time_steps: int) -> None:
         self._network, self._device = network, network.device
         self._every = time_steps if policy == "reset" else 0
+        self._chunk = time_steps if network.looks_ahead else CHUNK
         self._initial_state = network.initial_state(1)
         self._remembered = CarriedState(
             self._initial_state, torch.zeros(1, dtype=torch.int64, device=self._device)
@@ -86,11 +87,12 @@ class InferenceStream:
         marks = np.zeros(len(features), dtype=np.bool_) if starts is None else starts
         self._waiting.append((features, marks))
         self._n_waiting += len(features)
-        if self._n_waiting < CHUNK:
+        chunk = self._chunk
+        if self._n_waiting < chunk:
             return self._nothing()
         x, marks = self._taken()
-        whole = len(x) - len(x) % CHUNK
-        pieces = [self._run(x[i : i + CHUNK], marks[i : i + CHUNK]) for i in range(0, whole, CHUNK)]
+        whole = len(x) - len(x) % chunk
+        pieces = [self._run(x[i : i + chunk], marks[i : i + chunk]) for i in range(0, whole, chunk)]
         self._waiting = [(x[whole:].copy(), marks[whole:].copy())]
         self._n_waiting = len(x) - whole
         return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
@@ -126,11 +128,12 @@ class InferenceStream:
         network, before = self._network, self._remembered
         window = StepMasks.of(marks, torch.ones_like(marks), before.age)
         # in blocks, as a stream of single steps runs them (`memcell.inference.stepping`): the same bits
+        inputs = by_blocks(network.encoder, x)
         hidden, states = network.recurrent(
-            by_blocks(network.encoder, x), before.state, self._initial_state, window, (steps,)
+            inputs, before.state, self._initial_state, window, (steps,)
         )
         self._remembered = CarriedState(states[steps], window.age_after(steps, before.age))
-        logits = network.logits(hidden, x, by_blocks)
+        logits = network.logits(network.read(hidden, inputs, window, by_blocks), x, by_blocks)
         return np.asarray(network.target.predictions(logits[:, 0].float()).cpu().numpy())
 
 

@@ -1,6 +1,6 @@
 """A trained network one step at a time, for live signals: a step costs microseconds.
 
-Encoder, recurrent layers (`memcell.backends.Stepper`), readout, softmax (or what the target asks for);
+Encoder, recurrent layers (`memcell.backends.Stepper`), head, readout, softmax (or what the target asks for);
 one lane, no gradient, on the CPU.
 Where the layers run as generated C (``reason`` is empty) a step gives the bits that
 `memcell.inference.inference.probabilities` gives for the whole sequence with memory carried.
@@ -23,6 +23,24 @@ from memcell.network.network import Network
 from memcell.recurrent.state import map_state
 
 
+def check_looks_back(network: Network, what: str) -> None:
+    """Refuse a network whose head reads windows backwards.
+
+    Args:
+        network: The network.
+        what: What it is wanted for: "a network with the head X cannot be ...".
+
+    Raises:
+        UsageError: It does; says what to train instead.
+    """
+    if network.looks_ahead:
+        raise UsageError(
+            f"a network with the head {type(network.head).__name__} cannot be {what}: it reads each window "
+            "from its end, which is not there yet; train one with --head linear, or another that looks back "
+            "('memcell plugins --kind head')"
+        )
+
+
 class NetworkStepper:
     """Runs a network step by step, memory carried until `restart`.
 
@@ -34,7 +52,7 @@ class NetworkStepper:
         reason: Why not all layers run as generated C; empty where they do.
 
     Raises:
-        UsageError: The weights are not on the CPU.
+        UsageError: The weights are not on the CPU, or the network looks ahead.
     """
 
     def __init__(self, network: Network, n_features: int) -> None:
@@ -43,6 +61,7 @@ class NetworkStepper:
                 f"the network is on '{network.device}'; steps are run on the CPU: move it with "
                 "network.cpu()"
             )
+        check_looks_back(network, "run step by step, as a stream does")
         self._network = network.eval()
         layers = [layer for layer in network.recurrent.layers if isinstance(layer, Layer)]
         self._steppers = [Stepper(layer) for layer in layers]
@@ -76,5 +95,5 @@ class NetworkStepper:
         for stepper in self._steppers:
             h = stepper.step(h)
         self._top[place] = h
-        logits = self._network.logits(self._top, self._x)[place].float()
+        logits = self._network.logits(self._network.head(self._top), self._x)[place].float()
         return np.asarray(self._network.target.predictions(logits)[0].numpy())

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from memcell.backends import RecurrentStack, StepMasks
+from memcell.network.around import Unchanged, WindowHead, width_of
 from memcell.network.input_noise import InputNoise
 from memcell.network.linear_path import LinearPath
 from memcell.old_methods import keep_old_names
@@ -23,7 +24,7 @@ class NetworkOutput(NamedTuple):
 
     Args:
         logits: ``[T, B, n_outputs]``.
-        hidden: ``[T, B, H]`` outputs of the last recurrent layer.
+        hidden: ``[T, B, H]`` what the readout was given: outputs of the last recurrent layer, or of a head.
         states: State and age after each of the steps that were asked for, detached.
     """
 
@@ -41,7 +42,9 @@ def _called(module: nn.Module, x: Tensor) -> Tensor:
 
 
 class Network(nn.Module):
-    """Encoder, recurrent layers, readout: ``logits = W_r h + b``, and ``+ W_s x`` where it has a linear path.
+    """Encoder, recurrent layers, head, readout: ``logits = W_r h + b``, and ``+ W_s x`` with a linear path.
+
+    Heads and encoders that keep something are layers of ``recurrent`` (`memcell.network.around`).
 
     Args:
         encoder: Features of a step ``[T, B, F]`` to the cell's input ``[T, B, I]``, each step by
@@ -52,6 +55,8 @@ class Network(nn.Module):
         noise: On the features, in training.
         skip: From a step's features ``x``, as the encoder gets them, to the outputs; None for none.
         target: What a step's target is; ``n_outputs`` classes unless given.
+        head: From the outputs of ``recurrent`` to what the readout is given: a `WindowHead`, or a module that
+            treats each step by itself; None for nothing.
     """
 
     def __init__(
@@ -63,13 +68,15 @@ class Network(nn.Module):
         noise: InputNoise = NO_NOISE,
         skip: LinearPath | None = None,
         target: TargetKind | None = None,
+        head: nn.Module | None = None,
     ) -> None:
         super().__init__()
         self.target = Classes(n_outputs) if target is None else target
         self.noise = noise
         self.encoder = encoder
         self.recurrent = recurrent
-        self.readout = nn.Linear(recurrent.output_size, n_outputs)
+        self.head = Unchanged(recurrent.output_size) if head is None else head
+        self.readout = nn.Linear(width_of(self.head), n_outputs)
         self.skip = skip
         self.start = start
 
@@ -83,6 +90,33 @@ class Network(nn.Module):
         state: State = self.start(batch_size, self.device, self.readout.weight.dtype)
         return state
 
+    @property
+    def looks_ahead(self) -> bool:
+        """Whether a step's outputs rest on later steps of its window: it cannot be run step by step."""
+        return isinstance(self.head, WindowHead)
+
+    def read(
+        self,
+        hidden: Tensor,
+        inputs: Tensor,
+        masks: StepMasks,
+        run: Callable[[nn.Module, Tensor], Tensor] = _called,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """Return what the readout is given.
+
+        Args:
+            hidden: ``[T, B, H]`` outputs of the last recurrent layer.
+            inputs: ``[T, B, I]`` what the encoder gave.
+            masks: Of the window.
+            run: As in `logits`.
+            generator: Random numbers in training.
+        """
+        if isinstance(self.head, WindowHead):
+            found: Tensor = self.head(hidden, inputs, masks, generator)
+            return found
+        return run(self.head, hidden)
+
     def logits(
         self,
         hidden: Tensor,
@@ -92,7 +126,7 @@ class Network(nn.Module):
         """Return the logits ``[T, B, n_outputs]``.
 
         Args:
-            hidden: ``[T, B, H]`` outputs of the last recurrent layer.
+            hidden: ``[T, B, H]`` what the readout is given (`read`).
             x: ``[T, B, F]`` features.
             run: Calls a module that treats each step by itself (`memcell.network.blocks.by_blocks`).
         """
@@ -127,8 +161,9 @@ class Network(nn.Module):
         if self.training and generator is not None:
             x = self.noise(x, generator)
         masks = StepMasks.of(resets, valid, carried.age)
+        inputs = self.encoder(x)
         hidden, states = self.recurrent(
-            self.encoder(x),
+            inputs,
             carried.state,
             initial_state,
             masks,
@@ -141,6 +176,8 @@ class Network(nn.Module):
             step: CarriedState(detach(state), masks.age_after(step, carried.age))
             for step, state in states.items()
         }
+        drawn = generator if mask_generator is None else mask_generator
+        hidden = self.read(hidden, inputs, masks, generator=drawn if self.training else None)
         return NetworkOutput(self.logits(hidden, x), hidden, after)
 
 

@@ -15,8 +15,10 @@ from memcell.plugins.specs import (
     AppSpec,
     CellSpec,
     DatasetSpec,
+    EncoderSpec,
     FeatureExtractorSpec,
     GradientModeSpec,
+    HeadSpec,
     ModelSpec,
     NormalizerSpec,
     OptimizerSpec,
@@ -49,6 +51,32 @@ def memcell_cells() -> Iterable[CellSpec]:
     ...     )
     >>> [spec.name for spec in memcell_cells()]
     ['mgu']
+    """
+
+
+@hookspec
+def memcell_encoders() -> Iterable[EncoderSpec]:
+    """What stands between an application's encoder and the memory.
+
+    >>> from memcell import EncoderSpec, hookimpl
+    >>> @hookimpl
+    ... def memcell_encoders():
+    ...     yield EncoderSpec(name="delta", factory="memcell_delta.delta:Delta")
+    >>> [spec.kind for spec in memcell_encoders()]
+    ['encoder']
+    """
+
+
+@hookspec
+def memcell_heads() -> Iterable[HeadSpec]:
+    """What stands between the memory and the linear readout.
+
+    >>> from memcell import HeadSpec, hookimpl
+    >>> @hookimpl
+    ... def memcell_heads():
+    ...     yield HeadSpec(name="maxout", factory="memcell_maxout.maxout:Maxout")
+    >>> [spec.offline for spec in memcell_heads()]
+    [False]
     """
 
 
@@ -184,6 +212,8 @@ def memcell_models() -> Iterable[ModelSpec]:
 
 HOOK_OF_KIND = {
     "cell": "memcell_cells",
+    "encoder": "memcell_encoders",
+    "head": "memcell_heads",
     "normalizer": "memcell_normalizers",
     "sampler": "memcell_samplers",
     "policy": "memcell_state_policies",

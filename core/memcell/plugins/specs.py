@@ -48,6 +48,32 @@ class CellSpec(Spec):
 
 
 @dataclass(frozen=True, kw_only=True)
+class EncoderSpec(Spec):
+    """What stands before the memory: ``factory(input_size, config)``, a `memcell.Cell` or a module.
+
+    A cell where it keeps something from step to step; a module that treats each step by itself, with an
+    attribute ``output_size``, where it keeps nothing.
+    """
+
+    kind: ClassVar[str] = "encoder"
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeadSpec(Spec):
+    """What stands between memory and linear readout: ``factory(place, config)``, for a `memcell.HeadPlace`.
+
+    It returns a `memcell.Cell` or a module, as an encoder does, or a `memcell.WindowHead`.
+
+    Args:
+        offline: It sees a window's end: it is a `memcell.WindowHead`, and cannot run live.
+    """
+
+    kind: ClassVar[str] = "head"
+
+    offline: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class NormalizerSpec(Spec):
     """A normalizer of one site: ``factory(width, config) -> memcell.recurrent.Normalizer``.
 
@@ -222,6 +248,8 @@ class ModelSpec(Spec):
 
 KINDS: tuple[type[Spec], ...] = (
     CellSpec,
+    EncoderSpec,
+    HeadSpec,
     NormalizerSpec,
     SamplerSpec,
     StatePolicySpec,

@@ -38,11 +38,13 @@ def keep_states(network: Network, windows: ProbeWindows, carried: CarriedState) 
     steps, lanes = windows.shape
     initial_state = network.initial_state(lanes)
     masks = StepMasks.of(windows.starts, windows.valid, carried.age)
-    x, states = network.encoder(windows.x), []
+    inputs = network.encoder(windows.x)
+    x, states = inputs, []
     for i, layer in enumerate(layers(network)):
         x, kept = layer(x, carried.state[i], initial_state[i], masks, range(1, steps + 1), False)
         states.append([kept[t] for t in range(1, steps + 1)])
-    return StateTrace(network.logits(x, windows.x), states, masks.ages)
+    logits = network.logits(network.read(x, inputs, masks), windows.x)
+    return StateTrace(logits, states, masks.ages)
 
 
 def layers(network: Network) -> list[Layer]:

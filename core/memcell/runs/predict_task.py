@@ -19,6 +19,7 @@ from memcell.applications.prediction import FoundRecording, PredictionRequest, P
 from memcell.errors import CheckpointError, UsageError
 from memcell.files.reading import refusing
 from memcell.inference.inference import InferenceStream, probabilities
+from memcell.inference.stepping import check_looks_back
 from memcell.interrupt import Interrupted
 from memcell.jobs import Working
 from memcell.network.network import Network
@@ -129,6 +130,8 @@ def opened_model(wanted: PredictionOptions) -> LoadedModel:
     with refusing(folder.config):
         built: Any = entry.build(config.app_config, None)
     network, facts = load_model(folder, config, registry, built)
+    if wanted.causal:
+        check_looks_back(network, "used causally, as a stream would")
     if model_id(folder.model) != wanted.digest:
         raise CheckpointError(f"'{folder.model}' is not the model that was asked for: it changed")
     policy = facts.eval_policy if wanted.policy == "auto" else wanted.policy

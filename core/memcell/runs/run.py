@@ -295,6 +295,8 @@ def _train_one(job: Job, said: set[str]) -> ScoredNetwork:
             f"{trainer.epochs}; type --min-updates 0 for {counted(asked, 'epoch')}"
         )
     label = label_of(config)
+    if around := config.around():
+        say_once(", ".join(f"{kind} '{name}'" for kind, name in around.items()), f"{label}: ")
     mixed = config.training.mixed_precision
     with torch.autocast(job.device.type, torch.bfloat16, enabled=mixed):
         say_once(f"time loop {trainer.network.recurrent.announce()}", f"{label}: ")

@@ -42,7 +42,7 @@ Sections = Mapping[str, Mapping[str, Any]]
 #: Options of the network that its weights have the form of.
 _FORM = ("hidden_size", "layers", "skip")
 #: Plugins that have weights of their own, or say which there are.
-PARTS = ("cell", "normalizer")
+PARTS = ("cell", "normalizer", "encoder", "head")
 #: Plugins that are taken where none is typed.
 _HABITS = ("policy", "gradient")
 #: The part of a model's facts about subjects where those of the models before it stand.
@@ -91,7 +91,8 @@ class Source:
     def sections(self) -> dict[str, dict[str, Any]]:
         """Return the options that are taken from the model where they are not typed, and ``[init]``."""
         of_run: Mapping[str, Any] = self.config.sections()
-        taken = {kind: dict(of_run[kind]) for kind in ("network", *PARTS, *_HABITS)}
+        kinds = ("network", *PARTS, *_HABITS)
+        taken = {kind: dict(of_run[kind]) for kind in kinds if kind in of_run}
         taken["training"] = {"time_steps": self.config.training.time_steps}
         taken[self.config.app] = self._of_app()
         taken["init"] = dict(self.model.section())

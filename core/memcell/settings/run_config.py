@@ -25,7 +25,12 @@ DEFAULTS = {
     "policy": "carry",
     "optimizer": "adam",
     "gradient": "window",
+    "encoder": "none",
+    "head": "linear",
 }
+#: Sections that stand in a config only where they choose another plugin than the default: files of runs
+#: without them mean the default, as those of versions before there was a choice do.
+UNSAID = ("encoder", "head")
 #: What stands before the sections of a config file.
 _HEAD = {"memcell", "app", "typed"}
 #: The option of an app by which settings are chosen in cross-validation inside the training people.
@@ -57,7 +62,7 @@ class RunConfig:
         dataset: The chosen data set with its options, or None for an app without one.
         training: How it is trained.
         network: Its size.
-        choices: ``"cell"``, ``"normalizer"``, ``"sampler"``, ``"policy"``, ``"optimizer"``, ``"gradient"``.
+        choices: The plugin of each kind of `DEFAULTS`.
         probes: What measures while it trains.
         typed: Options that somebody gave, as ``SECTION.OPTION``: a choice of settings leaves them alone.
         init: The trained model that training goes on from; None where it begins anew.
@@ -73,6 +78,14 @@ class RunConfig:
     typed: tuple[str, ...] = ()
     init: SourceModel | None = None
 
+    def around(self) -> dict[str, str]:
+        """Return the encoder and the head by kind, those that are not the default."""
+        return {
+            kind: choice.name
+            for kind, choice in self.choices.items()
+            if kind in UNSAID and choice.name != DEFAULTS[kind]
+        }
+
     def sections(self) -> dict[str, Section | str | list[str]]:
         """Return the config as the sections of a TOML file."""
         out: dict[str, Section | str | list[str]] = {"memcell": __version__, "app": self.app}
@@ -86,6 +99,8 @@ class RunConfig:
         out["training"] = to_mapping(self.training)
         out["network"] = to_mapping(self.network)
         for kind, choice in self.choices.items():
+            if kind in UNSAID and kind not in self.around():
+                continue
             out[kind] = {"name": choice.name, **to_mapping(choice.config)}
         if self.probes:
             out["probe"] = {probe.name: to_mapping(probe.config) for probe in self.probes}
@@ -119,6 +134,7 @@ def resolve(app: str, sections: Mapping[str, Any], registry: Registry) -> RunCon
     ):
         raise ConfigError(f"'typed' must be a list of SECTION.OPTION, got {typed!r}")
     entry = registry.get("app", app)
+    sections = routed(app, entry.config_type(), sections, registry)
     values = dict(sections.get(app, {}))
     if "memcell" in sections and any(f.name == TUNE for f in fields_of(entry.config_type())):
         values.setdefault(TUNE, "none")  # a run of a version that had no such choice
@@ -153,6 +169,50 @@ def resolve(app: str, sections: Mapping[str, Any], registry: Registry) -> RunCon
         typed=tuple(option_names(given) if typed is None else typed),
         init=SourceModel.of(sections[INIT]) if INIT in sections else None,
     )
+
+
+def own_words(app_config: type[Any], kind: str) -> tuple[str, ...] | None:
+    """Return the words of an app's own option that is called like a kind of plugin, None where it has none.
+
+    EEG applications have an ``encoder``, which treats each step by itself, of their own. An option that takes
+    any word has no words: all are its own then, and the plugin is chosen in a config file.
+
+    Args:
+        app_config: The app's config.
+        kind: The kind.
+    """
+    return next((f.choices for f in fields_of(app_config) if f.name == kind), None)
+
+
+def routed(
+    app: str, config: type[Any], sections: Mapping[str, Any], registry: Registry
+) -> Mapping[str, Any]:
+    """Return sections in which an app's own option names none of the engine's plugins.
+
+    Where an app has an option of its own that is called like a kind (``--encoder``), a name that is not among
+    its words is that of a plugin: it goes to the plugin's section.
+
+    Args:
+        app: Name of the app.
+        config: The type of its config.
+        sections: As in `resolve`.
+        registry: What is installed.
+
+    Raises:
+        ConfigError: It is neither; names both lists.
+    """
+    for kind in DEFAULTS:
+        words = own_words(config, kind)
+        values = sections.get(app, {})
+        name = values.get(kind) if isinstance(values, Mapping) else None
+        if not words or not isinstance(name, str) or name in words:
+            continue
+        if name not in registry.names(kind):
+            raise ConfigError(unknown(kind, name, {*words, *registry.names(kind)}))
+        own = {k: v for k, v in values.items() if k != kind}
+        plugin = {**sections.get(kind, {}), "name": name}
+        sections = {**sections, app: own, kind: plugin}
+    return sections
 
 
 def takes_dataset(app_config: Any) -> bool:

@@ -20,8 +20,10 @@ from memcell.plugins.options import from_mapping, to_mapping
 from memcell.plugins.specs import (
     CellSpec,
     DatasetSpec,
+    EncoderSpec,
     FeatureExtractorSpec,
     GradientModeSpec,
+    HeadSpec,
     ModelSpec,
     NormalizerSpec,
     ProbeSpec,
@@ -36,6 +38,7 @@ from memcell.testing.cells import CELL_CHECKS, SLOW_CHECKS
 from memcell.testing.failure import CheckFailed, Finding, line_of, require
 from memcell.testing.gradient_modes import GRADIENT_MODE_CHECKS
 from memcell.testing.listing import check_config_import, check_listing
+from memcell.testing.network_parts import NETWORK_PART_CHECKS
 from memcell.testing.normalizers import NORMALIZER_CHECKS
 from memcell.testing.optimizers import OPTIMIZER_CHECKS
 from memcell.testing.policies import POLICY_CHECKS
@@ -216,6 +219,9 @@ def _checks_of_kind(entry: Entry) -> Iterator[Check]:
     build, spec = entry_builder(entry), entry.spec
     if isinstance(spec, CellSpec):
         yield from ((c.__name__, partial(c, build)) for c in CELL_CHECKS)
+    elif isinstance(spec, EncoderSpec | HeadSpec):
+        part = entry_declared(entry, spec)
+        yield from ((c.__name__, partial(c, build, part)) for c in NETWORK_PART_CHECKS)
     elif isinstance(spec, NormalizerSpec):
         norm = entry_declared(entry, spec)
         yield from ((c.__name__, partial(c, build, norm)) for c in NORMALIZER_CHECKS)

@@ -11,6 +11,7 @@ from torch import nn
 from memcell.applications.app import App, Task, encoder_of
 from memcell.backends import Layer, RecurrentStack
 from memcell.errors import MemcellError, PluginError
+from memcell.network.around import Chain, HeadPlace, Unchanged, WindowHead, width_of
 from memcell.network.input_noise import InputNoise
 from memcell.network.linear_path import LinearPath
 from memcell.network.network import Network
@@ -128,26 +129,44 @@ def build_network(
     Args:
         config: The run's config.
         registry: What is installed.
-        encoder: The app's encoder, with an attribute ``output_size``.
+        encoder: The app's encoder, with an attribute ``output_size``; the run's own stands behind it.
         target: What a step's target is.
         policy: Makes the start.
         n_features: Features of a step, for a linear path around the recurrent layers.
     """
     size = config.network
     # a module's attribute is a tensor or a module to the type checker; the contract asks for an int
-    width = int(encoder.output_size)  # type: ignore[arg-type]
+    inputs = width = int(encoder.output_size)  # type: ignore[arg-type]
     layers = []
     gradient = build_gradient_mode(config, registry)
+    below = _part(config, registry, "encoder", width)
+    if isinstance(below, Cell):
+        layers.append(Layer(gradient.cell(below), None, config.training.backend))
+    elif not isinstance(below, Unchanged):
+        encoder = Chain(encoder, below)
+        inputs = width_of(encoder)
+    width = width_of(below)
     for _ in range(size.layers):
         cell = gradient.cell(_cell(config, registry, width))
         norm = None if config.choices["normalizer"].name == "none" else _Norm(config, registry)
         layers.append(Layer(cell, norm, config.training.backend))
         width = cell.output_size
+    place = HeadPlace(
+        width=width,
+        input_width=inputs,
+        n_outputs=target.n_outputs,
+        cell=lambda inputs: _cell(config, registry, inputs),
+        backend=config.training.backend,
+    )
+    head: nn.Module | None = _part(config, registry, "head", place)
+    if isinstance(head, Cell):
+        layers.append(Layer(gradient.cell(head), None, config.training.backend))
+        head = None
     stack = RecurrentStack(layers, size.dropout)
     noise = InputNoise(shift=size.input_shift, dropout=size.input_dropout, white=size.input_noise)
     start = policy.make_start(stack.initial_state(1))
     n_outputs = target.n_outputs
-    network = Network(encoder, stack, n_outputs, start, noise, target=target)
+    network = Network(encoder, stack, n_outputs, start, noise, target=target, head=head)
     nn.init.xavier_uniform_(network.readout.weight)
     nn.init.zeros_(network.readout.bias)
     # the last to be drawn: the other weights are those of a network without one
@@ -163,6 +182,26 @@ def build_gradient_mode(config: RunConfig, registry: Registry) -> GradientMode:
         PluginError: It failed, or is none; names the plugin.
     """
     return _build(registry, config, "gradient", GradientMode, config.training.time_steps)
+
+
+def _part(config: RunConfig, registry: Registry, kind: str, place: Any) -> nn.Module:
+    """Build the encoder or the head of a run.
+
+    Raises:
+        PluginError: It failed, or is none; names the plugin.
+    """
+    choice = config.choices[kind]
+    entry = registry.get(kind, choice.name)
+    built = entry.build(place, choice.config)
+    offline = bool(entry.capabilities(choice.config).get("offline"))
+    if not isinstance(built, nn.Module) or isinstance(built, WindowHead) != offline:
+        expected = "a WindowHead, as its spec says offline" if offline else "a Cell or a module"
+        raise PluginError(f"{entry.origin} built a {type(built).__name__}; expected {expected}")
+    try:
+        width_of(built)
+    except PluginError as error:
+        raise PluginError(f"{entry.origin}: {error}") from None
+    return built
 
 
 def _cell(config: RunConfig, registry: Registry, width: int) -> Cell:

@@ -1,4 +1,4 @@
-"""A cell, an order of windows and features of EEG for memcell. Specs only: this module imports no torch."""
+"""A cell, a head, an order of windows and features of EEG for memcell. Specs only: it imports no torch."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from memcell import (
     CellSpec,
     FeatureExtractorSpec,
     GradientModeSpec,
+    HeadSpec,
     ProbeSpec,
     SamplerSpec,
     hookimpl,
@@ -23,6 +24,17 @@ def memcell_cells() -> Iterator[CellSpec]:
         config="memcell_template.configs:MGUConfig",
         summary="Minimal gated unit: one gate forgets and writes.",
         reference="Zhou et al. 2016, arXiv:1603.09420",
+    )
+
+
+@hookimpl
+def memcell_heads() -> Iterator[HeadSpec]:
+    """What stands between memory and readout."""
+    yield HeadSpec(
+        name="leaky_mean",
+        factory="memcell_template.leaky_mean:LeakyMean",
+        config="memcell_template.configs:LeakyMeanConfig",
+        summary="What the memory says, beside a mean of what it said that forgets slowly.",
     )
 
 

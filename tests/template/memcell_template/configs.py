@@ -20,6 +20,13 @@ class MGUConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LeakyMeanConfig:
+    """Options of ``leaky_mean``."""
+
+    steps: float = option(20.0, help="Time constant of the mean.", unit="steps", low=1)
+
+
+@dataclass(frozen=True, kw_only=True)
 class HjorthConfig:
     """Options of ``--features hjorth``."""
 

@@ -6,6 +6,7 @@ import pytest
 from memcell.testing import (
     CELL_CHECKS,
     GRADIENT_MODE_CHECKS,
+    HEAD_CHECKS,
     PROBE_CHECKS,
     SAMPLER_CHECKS,
     builder,
@@ -16,6 +17,7 @@ from memcell.testing import (
 from memcell_eeg.features.checking import CHECKS
 
 (MGU,) = memcell_template.memcell_cells()
+(LEAKY_MEAN,) = memcell_template.memcell_heads()
 (BOUSTROPHEDON,) = memcell_template.memcell_samplers()
 (ALTERNATING,) = memcell_template.memcell_gradient_modes()
 (WEIGHT_NORMS,) = memcell_template.memcell_probes()
@@ -26,6 +28,11 @@ from memcell_eeg.features.checking import CHECKS
 @pytest.mark.parametrize("check", CELL_CHECKS)
 def test_mgu(check, bias):
     check(builder(MGU, forget_bias=bias))
+
+
+@pytest.mark.parametrize("check", HEAD_CHECKS)
+def test_leaky_mean(check):
+    check(builder(LEAKY_MEAN, steps=3), declared(LEAKY_MEAN, steps=3))
 
 
 @pytest.mark.parametrize("check", SAMPLER_CHECKS)

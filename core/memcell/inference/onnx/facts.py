@@ -81,6 +81,7 @@ def facts_of(
             "app": config.app,
             "model_id": model_id,
             **{kind: config.choices[kind].name for kind in ("cell", "normalizer", "policy")},
+            **config.around(),
             "layers": config.network.layers,
             "hidden_size": config.network.hidden_size,
         },

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from memcell.backends.layer import Layer
 from memcell.errors import MemcellError
+from memcell.inference.stepping import check_looks_back
 from memcell.network.network import Network
 from memcell.recurrent.cell import projected
 from memcell.recurrent.normalizer import NormWindow
@@ -35,10 +36,12 @@ class NetworkStep(nn.Module):
 
     Raises:
         MemcellError: A normalizer's inputs at inference cannot be laid out by age; names it.
+        UsageError: The network looks ahead.
     """
 
     def __init__(self, network: Network, n_features: int) -> None:
         super().__init__()
+        check_looks_back(network, "exported to ONNX, as a graph of one step")
         self.network, self.n_features = network, n_features
         self._layers: list[Any] = list(network.recurrent.layers)
         self._ages = nn.ModuleList(
@@ -67,7 +70,7 @@ class NetworkStep(nn.Module):
             output, state_after = layer.cell.step(p, before, norm)
             after.append(state_after)
             h = output.unsqueeze(0)
-        logits = self.network.logits(h, features).squeeze(0)
+        logits = self.network.logits(self.network.head(h), features).squeeze(0)
         older = () if age is None else (age + 1,)
         return (*leaves(tuple(after)), *older, logits)
 

@@ -52,6 +52,8 @@ def setup(run: RunFiles) -> Table | Paragraph:
         ("cell", s.get("cell", {}).get("name")),
         ("hidden units", _units(network)),
         ("normalizer", s.get("normalizer", {}).get("name")),
+        ("encoder before the memory", s.get("encoder", {}).get("name")),
+        ("head behind the memory", s.get("head", {}).get("name")),
         ("memory in training", policy),
         ("sampler", s.get("sampler", {}).get("name")),
         ("window", f"{training['time_steps']} steps" if "time_steps" in training else None),

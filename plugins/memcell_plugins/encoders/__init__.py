@@ -1,0 +1,1 @@
+"""Encoders: what stands between an application's features and the memory."""

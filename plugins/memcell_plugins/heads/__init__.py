@@ -1,0 +1,1 @@
+"""Heads: what stands between the memory and the linear readout."""
