@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ from memcell.progress import SILENT, Progress
 from memcell.sequences.targets import Values
 from memcell.sequences.time_series import TimeSeries
 from memcell_sequences.config import SequencesConfig, weights_by_class
+from memcell_sequences.functions import Functions
 from memcell_sequences.prediction import SequencePredictor
 from memcell_sequences.preparing import InputPlan, read_folder, series
 from memcell_sequences.resampled import intervals
@@ -52,6 +53,16 @@ class Sequences:
         config.validate()
         self.config = config
         self._before: Mapping[str, Any] | None = None
+        self._functions = Functions()
+
+    def using(
+        self, loss: Callable[..., Any] | None, metrics: Mapping[str, Callable[..., Any]]
+    ) -> Sequences:
+        """Return the app with a loss and scores that are Python functions."""
+        app = Sequences(self.config)
+        app._before, app._functions = self._before, Functions(loss=loss, metrics=metrics)
+        app._functions.check(self.config)
+        return app
 
     def continuing(self, facts: Mapping[str, Any]) -> Sequences:
         """Return the app with features made and scaled, and classes counted, as they were for a model."""
@@ -128,7 +139,8 @@ class Sequences:
         target = plan.target(config.loss)
         if isinstance(target, Values):
             target = target.fitted(made["train"])
-        shown = shown_scores(plan.kind, config.metrics)
+        target = self._functions.taught(target, config)
+        shown = shown_scores(plan.kind, self._functions.there(config), [*self._functions.metrics])
         return Task(
             train=made["train"],
             valid=made["valid"],
@@ -174,7 +186,8 @@ class Sequences:
         decision: Mapping[str, float],
     ) -> Mapping[str, float]:
         """Return the scores of `memcell_sequences.scores.scores`."""
-        return scores(self._plan(sequences, probabilities), sequences, probabilities)
+        plan = self._plan(sequences, probabilities)
+        return scores(plan, sequences, probabilities, self._functions.metrics)
 
     def _plan(
         self, sequences: Sequence[TimeSeries], outputs: Sequence[Probabilities]

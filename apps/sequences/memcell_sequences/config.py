@@ -111,6 +111,13 @@ class SequencesConfig:
         advanced=True,
     )
 
+    own: tuple[str, ...] = option(
+        (),
+        help="Python functions that memcell.fit was given, by name (loss:focal, metric:mape); written by it, "
+        "not to be typed: such a run is gone on with by memcell.fit(resume=RUN, loss=focal).",
+        advanced=True,
+    )
+
     def following(self, training: TrainingConfig) -> Self:
         """Return this with the folder's whole path: a run goes on from elsewhere too."""
         return self if self.data is None else replace(self, data=self.data.expanduser().absolute())

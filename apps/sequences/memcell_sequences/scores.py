@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from memcell.errors import ConfigError, unknown
+from memcell.errors import ConfigError, UsageError, unknown
 from memcell.sequences.time_series import TimeSeries
 from memcell_sequences.targets import TargetPlan
 
@@ -30,13 +30,18 @@ SMALLEST = 1e-12
 MOST_CURVES = 20
 
 
-def shown_scores(kind: str, chosen: Sequence[str]) -> tuple[str, ...]:
+def shown_scores(kind: str, chosen: Sequence[str], own: Sequence[str] = ()) -> tuple[str, ...]:
     """Return the scores that a screen shows.
+
+    Args:
+        kind: Of the targets.
+        chosen: Names; none for the usual ones.
+        own: Names of functions, which are known too.
 
     Raises:
         ConfigError: One is not known for this kind of targets, or cannot be first.
     """
-    known = KNOWN[kind]
+    known = [*KNOWN[kind], *own]
     for name in chosen:
         if name not in known:
             raise ConfigError(f"metrics of {kind}: {unknown('score', name, known)}")
@@ -50,22 +55,45 @@ def shown_scores(kind: str, chosen: Sequence[str]) -> tuple[str, ...]:
 
 
 def scores(
-    plan: TargetPlan, sequences: Sequence[TimeSeries], predictions: Sequence[Probabilities]
+    plan: TargetPlan,
+    sequences: Sequence[TimeSeries],
+    predictions: Sequence[Probabilities],
+    own: Mapping[str, Callable[[Array, Array], Any]] | None = None,
 ) -> dict[str, float]:
-    """Return every score of a kind of targets; NaN where it is not defined."""
+    """Return every score of a kind of targets, and those that are functions; NaN where it is not defined."""
     y, p = labelled(sequences, predictions)
     known = KNOWN[plan.kind]
     if not len(y):
-        return {name: float("nan") for name in known}
+        return {name: float("nan") for name in (*known, *(own or {}))}
     with warnings.catch_warnings():  # one class alone, or one step: the score is NaN then
         warnings.simplefilter("ignore")
         found = {name: _number(score, y, p) for name, score in known.items()}
     if plan.kind == "values" and len(plan.names) > 1:
         for k, name in enumerate(plan.names):
             kept = ~np.isnan(y[:, k])
-            own = y[kept, k : k + 1], p[kept, k : k + 1]
-            found[f"{name}_mean_absolute_error"] = _number(VALUES["mean_absolute_error"], *own)
+            pair = y[kept, k : k + 1], p[kept, k : k + 1]
+            found[f"{name}_mean_absolute_error"] = _number(VALUES["mean_absolute_error"], *pair)
+    for name, function in (own or {}).items():
+        found[name] = own_score(name, function, y, p)
     return found
+
+
+def own_score(name: str, function: Callable[[Array, Array], Any], y: Array, p: Array) -> float:
+    """Return a score that is a function, of targets and predictions of all steps that have a target.
+
+    Raises:
+        UsageError: It returned no number.
+    """
+    flat = (
+        y.ndim == 2 and y.shape[1] == p.shape[1] == 1
+    )  # one value a step, as most functions take it
+    found = function(y[:, 0], p[:, 0]) if flat else function(y, p)
+    try:
+        return float(found)
+    except (TypeError, ValueError):
+        raise UsageError(
+            f"metric {name} returned a {type(found).__name__}; expected one number"
+        ) from None
 
 
 def labelled(

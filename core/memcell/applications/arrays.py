@@ -1,8 +1,8 @@
-"""What training on arrays in Python asks of an app: that it writes them as files that it reads."""
+"""What training on arrays in Python asks of an app: it writes them as files, and takes Python functions."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -20,4 +20,19 @@ class TakingArrays(Protocol):
 
         Raises:
             DataError: A sequence is not of a form that the app takes.
+        """
+
+
+@runtime_checkable
+class TakingFunctions(Protocol):
+    """An app that a loss and scores can be given to as functions; it is optional."""
+
+    def using(
+        self, loss: Callable[..., Any] | None, metrics: Mapping[str, Callable[..., Any]]
+    ) -> Any:
+        """Return the app with functions.
+
+        Args:
+            loss: Of each step (`memcell.sequences.own_loss`), or None.
+            metrics: Scores by name: ``(targets, predictions) -> float``.
         """

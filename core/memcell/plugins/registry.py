@@ -224,6 +224,14 @@ class Registry:
         loaded, failures = load(point for point in points if selection.takes(point))
         return cls(loaded, [*selection.missing(points), *failures])
 
+    def with_entry(self, entry: Entry) -> Registry:
+        """Return a registry that has an entry in place of the one of its kind and name."""
+        changed = Registry((), self.failures)
+        same = (entry.spec.kind, entry.spec.name)
+        kept = [e for e in self._entries if (e.spec.kind, e.spec.name) != same]
+        changed._entries = [*kept, entry]
+        return changed
+
     def entries(self, kind: str | None = None) -> list[Entry]:
         """Return all entries, of one kind where given, ordered by kind and name."""
         chosen = [e for e in self._entries if kind is None or e.spec.kind == kind]

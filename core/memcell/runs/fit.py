@@ -23,6 +23,7 @@ from memcell.plugins import Registry, default_registry
 from memcell.plugins.options import fields_of
 from memcell.runs.folds.run import FoldOptions, train_any
 from memcell.runs.load import load
+from memcell.runs.own_functions import OwnFunctions
 from memcell.runs.reporting import make_report
 from memcell.runs.run_folder import RunFolder, new_path, resolve_stored
 from memcell.runs.run_folder import with_data as moved_data
@@ -116,13 +117,18 @@ def fit(
         valid: Sequences for early stop; None to draw them from ``train``.
         test: Sequences that scores are of; None to draw them from ``train``.
         data: A folder of files instead, as the command's ``--data``; with ``resume``, where it lies now.
-        metrics: Names of scores, the one that counts most first.
+        metrics: Scores, the one that counts most first: names, functions ``(targets, predictions) -> float``
+            of all steps that have a target, or a dict of functions by name. One whose name ends in
+            ``_error`` is better when smaller.
         out: The run folder; None for a new one in ``runs``.
-        resume: Go on with this run instead; every other argument is left out.
+        resume: Go on with this run instead; every other argument is left out, but for ``data`` and for
+            functions, of which a run keeps the names alone.
         jobs: Train the folds of ``split="loso"`` on so many processes.
         verbose: Print what the command prints.
         **options: Every option of ``memcell train sequences``, with ``_`` for ``-`` and for a plugin's own
-            with ``__`` for the dot: ``cell="gru"``, ``hidden_size=64``, ``policy__p=0.2``.
+            with ``__`` for the dot: ``cell="gru"``, ``hidden_size=64``, ``policy__p=0.2``. ``loss`` may be
+            a function ``(outputs, targets)`` that returns the loss of each step
+            (`memcell.sequences.own_loss`), ``class_weights`` a dict by class.
 
     Raises:
         UsageError: An option is not known, or the call cannot be carried out.
@@ -131,6 +137,9 @@ def fit(
     registry = default_registry()
     say: Callable[[str], None] = print if verbose else _quiet
     threads = torch.get_num_threads()
+    functions = OwnFunctions.of(options.get("loss"), metrics)
+    if functions.loss is not None:
+        del options["loss"]
     try:
         if resume is not None:
             if train is not None or out is not None or options:
@@ -142,13 +151,19 @@ def fit(
             begun = resolve_stored(folder, APP, registry)
             if data is not None:
                 begun = moved_data(begun, data)
+            functions.check_same(begun.app_config.own, folder.path)
+            if functions.names:
+                registry = functions.registry(registry, APP)
             train_any(begun, registry, folder.path, say, True, FoldOptions(mode=_mode(jobs)))
             return Run(folder.path)
         path = Path(out) if out is not None else new_path(Path("runs"), APP)
-        if metrics is not None:
-            options["metrics"] = metrics_named(metrics)
+        if functions.shown:
+            options["metrics"] = functions.shown
         sections = sections_of(options, registry)
         RunFolder.check_free(path)
+        if functions.names:
+            sections.setdefault(APP, {})["own"] = functions.names
+            registry = functions.registry(registry, APP)
         with_data(sections, path, data, {"train": train, "valid": valid, "test": test}, registry)
         with removing(path, data is None, "config.toml"):
             config = resolve(APP, sections, registry)
@@ -164,15 +179,15 @@ def metrics_named(metrics: Any) -> tuple[str, ...]:
     Raises:
         UsageError: One is a function; says what to do with it.
     """
-    names = (metrics,) if isinstance(metrics, str) or callable(metrics) else tuple(metrics)
-    for name in names:
-        if not isinstance(name, str):
-            word = getattr(name, "__name__", repr(name))
-            raise UsageError(
-                f"metrics got the function {word}; expected names, such as 'balanced_accuracy': a run is "
-                f"scored again in other processes; call {word}(y, run.predict(x)) yourself"
-            )
-    return names
+    found = OwnFunctions.of(None, metrics)
+    if found.metrics:
+        word = next(iter(found.metrics))
+        raise UsageError(
+            f"metrics got the function {word}; expected names, such as 'balanced_accuracy', for runs of a "
+            f"comparison are scored in other processes: memcell.fit takes functions, and so does a search of "
+            "scikit-learn (memcell.SequenceClassifier)"
+        )
+    return found.shown
 
 
 def sections_of(options: Mapping[str, Any], registry: Registry) -> dict[str, Any]:
@@ -181,7 +196,7 @@ def sections_of(options: Mapping[str, Any], registry: Registry) -> dict[str, Any
     Raises:
         UsageError: One is not known; says which is near.
     """
-    own = {f.name for f in fields_of(registry.get("app", APP).config_type())} - {"data"}
+    own = {f.name for f in fields_of(registry.get("app", APP).config_type())} - {"data", "own"}
     places = {
         **{f.name: "training" for f in fields_of(TrainingConfig)},
         **{f.name: "network" for f in fields_of(NetworkConfig)},
@@ -194,8 +209,12 @@ def sections_of(options: Mapping[str, Any], registry: Registry) -> dict[str, Any
         if callable(value):
             word = getattr(value, "__name__", repr(value))
             raise UsageError(
-                f"{name} got the function or class {word}; expected a name or a number: register it as a "
-                "plugin and name it (docs/plugins.md)"
+                f"{name} got the function or class {word}; expected a name or a number: "
+                + (
+                    "memcell.fit takes it"
+                    if name == "loss"
+                    else "register it as a plugin and name it (docs/plugins.md)"
+                )
             )
         kind, dot, option = name.partition("__")
         if dot and kind == "probe":
