@@ -12,10 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from memcell.applications.app import Fold, InnerFold, Task
+from memcell.applications.app import Fold, Task
 from memcell.applications.checking import CHECKS, checks_shown, checks_table
 from memcell.applications.datasets import DataSet
 from memcell.errors import DataError, UsageError
@@ -26,8 +23,6 @@ from memcell_data.recording import Recording
 from memcell_eeg.advice.findings import Advice
 from memcell_eeg.cache import FeatureCache
 from memcell_eeg.config import EegConfig
-from memcell_eeg.decisions.costs import loss_weights
-from memcell_eeg.decisions.decision import class_totals
 from memcell_eeg.features.pipeline import BlindSteps, Pipeline
 from memcell_eeg.features.precomputed import (
     PrecomputedFeatures,
@@ -38,6 +33,7 @@ from memcell_eeg.left_out import FILE as LEFT_OUT
 from memcell_eeg.left_out import RECORDING, LeftOut
 from memcell_eeg.preparation.notes import few, notes, precomputed_notes
 from memcell_eeg.preparation.prepare import PreparedData, make_sequences
+from memcell_eeg.preparation.weights import class_weights, inner_folds, step_weights
 from memcell_eeg.signal.channels import (
     choose,
     locate,
@@ -46,7 +42,6 @@ from memcell_eeg.signal.channels import (
     with_channels,
 )
 from memcell_eeg.signal.unit import unit_fact
-from memcell_eeg.splits.inner import inner_splits
 from memcell_eeg.splits.leaks import Reach, check, check_folds
 from memcell_eeg.splits.split import (
     ENOUGH_SUBJECTS,
@@ -61,7 +56,6 @@ from memcell_eeg.splits.who import FILE as WHO
 from memcell_eeg.splits.who import Who
 from memcell_eeg.targets.grid import timing
 from memcell_eeg.targets.resolved import read_labels
-from memcell_eeg.targets.transitions import transition_weights
 from memcell_eeg.task import EegTask
 
 
@@ -276,7 +270,7 @@ class _Preparation:
         dataset, card = self.dataset, self.dataset.card
         checked = check(parts, made.recordings, reach, made.copies)
         who = Who.of_split(made.recordings, parts)
-        weights = _step_weights(config, parts.train)
+        weights = step_weights(config, parts.train)
         if weights is not None and not any(w.any() for w in weights):
             raise DataError(
                 "no training sequence has a change of label to train around; leave out "
@@ -285,7 +279,7 @@ class _Preparation:
         simulated = card.simulated or made.simulated
         said = [f"simulated data ('{card.name}'): no result about people"] if simulated else []
         ratio = config.cost_ratio if config.decision == "cost" else 1.0
-        inner, inside = _inner(config, parts, ratio)
+        inner, inside = inner_folds(config, parts, ratio)
         findings = advice.of_split(parts, validated=not inner)
         return Task(
             train=parts.train,
@@ -294,7 +288,7 @@ class _Preparation:
             n_classes=2,
             main_score=self.scores[0],
             shown_scores=tuple(self.scores[1]),
-            class_weights=_class_weights(config, parts.train, weights, ratio),
+            class_weights=class_weights(config, parts.train, weights, ratio),
             train_weights=weights,
             drop_unweighted=config.around_transitions,
             protocol=made.protocol.name,
@@ -328,42 +322,6 @@ class _Preparation:
                 "config": _decisive(config),
             },
         )
-
-
-def _inner(
-    config: EegConfig, parts: Split, ratio: float
-) -> tuple[tuple[InnerFold, ...], list[str]]:
-    """Return the folds inside the training people, none without ``--tune``, and what is said of them.
-
-    Features that are scaled by the training people are so by all of them, those left out in an inner
-    fold included: nobody who is tested has a part in it.
-    """
-    if config.tune == "none" or parts.kind == "time":
-        return (), []
-    made, lines = inner_splits(parts.train, config)
-    if not made and parts.kind == "none":
-        raise DataError(
-            "--split none is scored by cross-validation, and the labels cannot be divided: the steps of "
-            "a class lie too close together; type --split time"
-        )
-    folds = []
-    for each in made:
-        weights = _step_weights(config, each.train)
-        if weights is not None and not all(class_totals(each.train, weights)):
-            return (), [
-                *lines,
-                "no cross-validation: a fold has no change of label to train on",
-            ]
-        folds.append(
-            InnerFold(
-                name=each.name,
-                train=each.train,
-                valid=each.valid,
-                class_weights=_class_weights(config, each.train, weights, ratio),
-                train_weights=weights,
-            )
-        )
-    return tuple(folds), lines
 
 
 def _told(features: PrecomputedFeatures) -> str:
@@ -414,26 +372,6 @@ def _with_left_out(error: DataError, made: PreparedData) -> DataError:
     more = f" (and {n - 1} more)" if n > 1 else ""
     reason = made.left_out.items[0].reason
     return DataError(f"{error} What was left out may be why: {reason}{more}")
-
-
-def _step_weights(
-    config: EegConfig, train: Sequence[TimeSeries]
-) -> tuple[NDArray[np.float32], ...] | None:
-    """Return the weights of training steps; None where each labelled one weighs 1."""
-    if not config.around_transitions:
-        return None
-    return tuple(transition_weights(s, config.margin) for s in train)
-
-
-def _class_weights(
-    config: EegConfig,
-    train: Sequence[TimeSeries],
-    weights: Sequence[NDArray[np.float32]] | None,
-    ratio: float,
-) -> tuple[float, float] | None:
-    if config.class_weights == "none":
-        return None
-    return loss_weights(*class_totals(train, weights), ratio)
 
 
 def _left_out(made: PreparedData) -> dict[str, str]:
