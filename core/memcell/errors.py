@@ -81,8 +81,8 @@ def unknown(what: str, received: str, known: Iterable[str]) -> str:
     """Say that a name is not known, which one is near, and which there are."""
     names = sorted(known)
     listed = ", ".join(names) if names else "none"
-    shown = received if len(received) <= 80 else f"{received[:77]}..."
-    return f"unknown {what} '{shown}'.{did_you_mean(received, names)} There are: {listed}."
+    excerpt = received if len(received) <= 80 else f"{received[:77]}..."
+    return f"unknown {what} '{excerpt}'.{did_you_mean(received, names)} There are: {listed}."
 
 
 def raised_in(error: BaseException, module: str) -> str:

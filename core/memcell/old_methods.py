@@ -87,14 +87,15 @@ def without_old_arguments(function: FunctionType) -> FunctionType:
 
 
 class _OldName:
-    """A method under the name that it had."""
+    """A method, or an attribute of the class, under the name that it had."""
 
     def __init__(self, old: str, new: str, method: Any) -> None:
         self.old, self.new, self.method = old, new, method
 
     def __get__(self, instance: object, owner: type) -> Any:
         _say(f"{owner.__name__}.{self.old} is now {owner.__name__}.{self.new}", 3)
-        return self.method.__get__(instance, owner)
+        bind = getattr(self.method, "__get__", None)
+        return self.method if bind is None else bind(instance, owner)
 
 
 def _owner(cls: type, name: str) -> int:

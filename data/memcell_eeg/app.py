@@ -267,23 +267,23 @@ class EegApp:
 
         check_facts(facts, self.detects.config)
 
-    def predictor(self, asked: PredictionRequest) -> Predictor:
+    def predictor(self, request: PredictionRequest) -> Predictor:
         """Return what writes events and probabilities of recordings."""
         from memcell_eeg.prediction import predict
 
-        return predict.RecordingPredictor(asked, self.detects)
+        return predict.RecordingPredictor(request, self.detects)
 
-    def stream(self, asked: StreamRequest) -> int:
+    def stream(self, request: StreamRequest) -> int:
         """Detect live; see `memcell_eeg.live.run.stream`."""
         from memcell_eeg.live.run import stream
 
-        return stream(asked, self.detects)
+        return stream(request, self.detects)
 
-    def detector(self, asked: DetectorRequest) -> EegDetector:
+    def detector(self, request: DetectorRequest) -> EegDetector:
         """Return the trained model for a program or a notebook."""
         from memcell_eeg.detector import EegDetector
 
-        return EegDetector(asked, self.detects)
+        return EegDetector(request, self.detects)
 
     def exported(self, facts: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return what an exported file says of its inputs and outputs (`memcell.inference.onnx.facts`)."""

@@ -87,8 +87,8 @@ class LeftOut:
             n = len({i.recording for i in labels})
             counts.append(f"{len(labels)} labels of {n} recording{'s' if n > 1 else ''}")
         lines = [f"left out: {' and '.join(counts)}; {FILE} in the run folder names each"]
-        shown = sorted(self.items, key=lambda i: i.what == LABEL)[:MOST_NAMED]
-        lines += [f"left out: {i.reason}" for i in shown]
+        listed = sorted(self.items, key=lambda i: i.what == LABEL)[:MOST_NAMED]
+        lines += [f"left out: {i.reason}" for i in listed]
         return lines
 
     def table(self) -> str:

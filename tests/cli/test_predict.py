@@ -175,7 +175,7 @@ def test_a_disk_that_workers_do_not_share_is_named(model, recordings, tmp_path):
         app="microsleep", run=str(model), digest="x", out=str(tmp_path / "out"), mark=".asked-1"
     )
     with pytest.raises(UsageError, match=r"a worker does not see .*all workers share"):
-        do_recording(PredictTask(wanted=wanted, item=None), Working())
+        do_recording(PredictTask(request=wanted, item=None), Working())
 
 
 def test_a_model_that_changed_meanwhile_is_refused(model, tmp_path):

@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import nn
 
+from memcell import Probe
 from memcell.applications.app import Row
 from memcell.backends import Layer, StepMasks
 from memcell.recurrent import CarriedState, Normalizer, NormWindow, StatePolicy
@@ -331,3 +332,18 @@ def test_a_row_takes_and_gives_predictions_by_the_old_name():
     with pytest.warns(FutureWarning, match="Row.judged is now Row.predictions"):
         assert row.judged == row.predictions == ("part",)
     assert replace(row, name="b").predictions == ("part",)
+
+
+def test_a_probe_says_how_many_measurements_by_the_old_name():
+    with pytest.warns(FutureWarning, match="Theirs defines 'wanted', which is now 'measurements'"):
+
+        class Theirs(Probe):
+            wanted = 4
+
+    assert Theirs.measurements == Theirs.measurements_with(None) == 4
+
+    class Ours(Probe):
+        measurements = 5
+
+    with pytest.warns(FutureWarning, match="Ours.wanted is now Ours.measurements"):
+        assert Ours.wanted == 5

@@ -108,7 +108,7 @@ def test_seconds_to_the_next_event_where_recordings_end_at_it() -> None:
     clock = clock_score(cut)
     assert clock is not None
     assert not clock.is_class
-    assert clock.told
+    assert clock.follows_clock
     assert clock.score > 0.95
     assert of(time_alone(cut), "at the end")
     assert fixed_distances(whole) == []

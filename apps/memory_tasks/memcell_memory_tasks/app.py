@@ -116,7 +116,7 @@ class MemoryTasks:
 
         draw(task.test, probabilities, "; ".join(task.notes[:2]), path)
 
-    def predictor(self, asked: PredictionRequest) -> Predictor:
+    def predictor(self, request: PredictionRequest) -> Predictor:
         """Refuse: there are no recordings of a memory task.
 
         Raises:

@@ -42,7 +42,7 @@ FEW = 20
 
 
 class Sequences:
-    """Own sequences.
+    """The application of ``memcell train sequences`` and `memcell.fit`.
 
     Args:
         config: The options.
@@ -140,16 +140,16 @@ class Sequences:
         if isinstance(target, Values):
             target = target.fitted(made["train"])
         target = self._functions.taught(target, config)
-        shown = shown_scores(plan.kind, self._functions.there(config), [*self._functions.metrics])
+        listed = shown_scores(plan.kind, self._functions.there(config), [*self._functions.metrics])
         return Task(
             train=made["train"],
             valid=made["valid"],
             test=made["test"],
             target=target,
-            main_score=shown[0],
-            shown_scores=shown,
+            main_score=listed[0],
+            shown_scores=listed,
             class_weights=class_weights(plan, config, made["train"]),
-            remarks=(*remarks(plan, made), *doubts(plan, config, made["train"])),
+            remarks=(*remarks(plan, made), *caveats(plan, config, made["train"])),
             facts={
                 "app": "sequences",
                 "dataset": "" if config.data is None else config.data.name,
@@ -228,15 +228,15 @@ class Sequences:
         """Return no more tables."""
         return {}
 
-    def predictor(self, asked: PredictionRequest) -> SequencePredictor:
+    def predictor(self, request: PredictionRequest) -> SequencePredictor:
         """Return what runs a trained network over files."""
-        return SequencePredictor(asked)
+        return SequencePredictor(request)
 
-    def detector(self, asked: DetectorRequest) -> SequenceModel:
+    def detector(self, request: DetectorRequest) -> SequenceModel:
         """Return a trained network for a program (`memcell.load`)."""
         from memcell_sequences.model import SequenceModel
 
-        return SequenceModel(asked)
+        return SequenceModel(request)
 
     def report(self, folder: Path) -> Path:
         """Write ``report.html`` of a run or a prediction."""
@@ -327,7 +327,7 @@ def notes(config: SequencesConfig, valid: Sequence[TimeSeries]) -> tuple[str, ..
     return (f"nobody is tested; {few} chose when training ended, and all others were trained on",)
 
 
-def doubts(plan: TargetPlan, config: SequencesConfig, train: Sequence[TimeSeries]) -> list[str]:
+def caveats(plan: TargetPlan, config: SequencesConfig, train: Sequence[TimeSeries]) -> list[str]:
     """Return a line where values look like classes that were written with a decimal point."""
     if plan.kind != "values" or config.kind != "auto":
         return []

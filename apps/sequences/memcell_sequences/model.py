@@ -27,9 +27,9 @@ class SequenceModel:
         kind: ``"classes"``, ``"values"``, ``"labels"`` or ``"next"``.
     """
 
-    def __init__(self, asked: DetectorRequest) -> None:
-        self._asked = asked
-        self._plans = Plans.of(asked.prediction.facts)
+    def __init__(self, request: DetectorRequest) -> None:
+        self._request = request
+        self._plans = Plans.of(request.prediction.facts)
         self.features = self._plans.inputs.names
         self.outputs = self._plans.target.outputs
         self.kind = self._plans.target.kind
@@ -65,9 +65,7 @@ class SequenceModel:
 
     def __repr__(self) -> str:
         """Return what it is."""
-        return (
-            f"<memcell sequences model {self._asked.name}: {self._asked.prediction.facts['knows']}>"
-        )
+        return f"<memcell sequences model {self._request.name}: {self._request.prediction.facts['knows']}>"
 
     def _of_array(self, x: Any) -> NDArray[np.float32]:
         if hasattr(x, "detach"):
@@ -105,16 +103,16 @@ class SequenceModel:
             step = int(np.argwhere(np.isinf(values))[0][0])
             raise DataError(f"x is infinite at step {step}; expected numbers")
         raw = RawSequence(name="x", subject="x", x=values, features=self.features, y=None)
-        return self._asked.infer(self._plans.series(raw))
+        return self._request.infer(self._plans.series(raw))
 
     def _of_table(self, arrays: Mapping[str, Any]) -> NDArray[np.float32]:
         raw = self._plans.raw(table_of("x", arrays), "x")
-        return self._asked.infer(self._plans.series(raw))
+        return self._request.infer(self._plans.series(raw))
 
     def _of_files(self, path: str | Path) -> dict[str, NDArray[np.float32]]:
-        found = SequencePredictor(self._asked.prediction).find([str(path)])
+        found = SequencePredictor(self._request.prediction).find([str(path)])
         return {
-            item.name: self._asked.infer(
+            item.name: self._request.infer(
                 self._plans.series(self._plans.raw(read_table(item.path), item.name))
             )
             for item in found

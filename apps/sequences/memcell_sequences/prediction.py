@@ -135,8 +135,8 @@ class SequencePredictor:
             outputs = infer(sequence)
             about.unlink(missing_ok=True)
             write_atomic(self._out / f"{item.name}.tsv", table(rows_of(self._plans, raw, outputs)))
-            said = {"steps": sequence.n_steps, "segments": len(sequence.breaks) + 1}
-            write_atomic(about, json.dumps({"origin": origin, "record": said}, indent=1) + "\n")
+            record = {"steps": sequence.n_steps, "segments": len(sequence.breaks) + 1}
+            write_atomic(about, json.dumps({"origin": origin, "record": record}, indent=1) + "\n")
         except (DiskError, Interrupted):
             raise
         except (MemcellError, OSError) as error:
@@ -144,7 +144,7 @@ class SequencePredictor:
         except Exception as error:
             # one strange file among many must not lose the others; its kind of error is named
             return {**base, "status": "failed", "reason": f"{type(error).__name__}: {error}"}
-        return {**base, **said, "status": "done"}
+        return {**base, **record, "status": "done"}
 
     def finish(self, records: Sequence[Record]) -> None:
         """Write the summary."""
@@ -179,10 +179,10 @@ def columns_of(plan: TargetPlan) -> list[str]:
     """Return the heads of what a network says."""
     if plan.kind == "values":
         return list(plan.names)
-    said = [f"p_{name}" for name in plan.outputs]
+    columns = [f"p_{name}" for name in plan.outputs]
     if plan.kind == "labels":
-        return said
-    return [("next_" if plan.kind == "next" else "") + plan.names[0], *said]
+        return columns
+    return [("next_" if plan.kind == "next" else "") + plan.names[0], *columns]
 
 
 def decisions(plan: TargetPlan, outputs: Probabilities) -> NDArray[Any] | None:

@@ -100,7 +100,8 @@ def _results(folder: Path) -> Iterator[Part]:
     names = [main, *(n for n in rows[0]["scores"] if n != main)]
     own = rows[0]["scores"].get(main)
     yield Paragraph(
-        f"{main.replace('_', ' ').capitalize()} of the run's own network: {_shown(own)}.", "lead"
+        f"{main.replace('_', ' ').capitalize()} of the run's own network: {_formatted(own)}.",
+        "lead",
     )
     yield Table(
         "Scores on the test split; below each its 95 % interval over subjects where there is one. A model "
@@ -112,9 +113,9 @@ def _results(folder: Path) -> Iterator[Part]:
 
 
 def _cell(row: dict[str, Any], name: str) -> str:
-    value = _shown(row["scores"].get(name))
+    value = _formatted(row["scores"].get(name))
     ends = (row.get("intervals") or {}).get(name)
-    return with_interval(value, *map(_shown, ends)) if ends else value
+    return with_interval(value, *map(_formatted, ends)) if ends else value
 
 
 def _learning(folders: list[Path]) -> Iterator[Part]:
@@ -224,5 +225,5 @@ def _text_lines(path: Path) -> list[str]:
         return []
 
 
-def _shown(value: Any) -> str:
+def _formatted(value: Any) -> str:
     return number(float(value)) if isinstance(value, int | float) else "not defined"

@@ -70,9 +70,9 @@ def _check_names(sequences: Sequence[RawSequence], config: SequencesConfig) -> N
     ):
         for name in names:
             if name not in known:
-                shown = ", ".join(known[:8]) + (", ..." if len(known) > 8 else "")
+                listed = ", ".join(known[:8]) + (", ..." if len(known) > 8 else "")
                 raise DataError(
-                    f"--{flag} got '{name}', and there is no such subject; there are {shown}."
+                    f"--{flag} got '{name}', and there is no such subject; there are {listed}."
                     f"{did_you_mean(name, known)}"
                 )
 

@@ -101,7 +101,7 @@ class Picturing(Protocol):
 class Predicting(Protocol):
     """An app whose trained networks run over recordings that training never saw; it is optional."""
 
-    def predictor(self, asked: PredictionRequest) -> Predictor:
+    def predictor(self, request: PredictionRequest) -> Predictor:
         """Return what runs a trained network over recordings and writes results.
 
         Raises:
@@ -131,7 +131,7 @@ def decision_of(app: App, task: Task, valid: Sequence[Probabilities]) -> Mapping
     return app.fit_decision(task, valid) if isinstance(app, Deciding) else {}
 
 
-def predictor_of(app: App, name: str, asked: PredictionRequest) -> Predictor:
+def predictor_of(app: App, name: str, request: PredictionRequest) -> Predictor:
     """Return what runs a trained network over recordings.
 
     Raises:
@@ -139,7 +139,7 @@ def predictor_of(app: App, name: str, asked: PredictionRequest) -> Predictor:
     """
     if not isinstance(app, Predicting):
         raise UsageError(f"app '{name}' has no recordings to predict")
-    return app.predictor(asked)
+    return app.predictor(request)
 
 
 @runtime_checkable

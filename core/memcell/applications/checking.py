@@ -67,16 +67,16 @@ def checks_table(findings: Sequence[DataFinding]) -> str:
 def checks_shown(findings: Sequence[DataFinding]) -> list[str]:
     """Return findings for the screen before training: the worst few, and how many there are beside."""
     counts = {s: sum(f.severity == s for f in findings) for s in SEVERITIES[:3]}
-    told = [f for f in worst_first(findings) if f.severity != "nothing"]
-    if not told:
+    findings_to_report = [f for f in worst_first(findings) if f.severity != "nothing"]
+    if not findings_to_report:
         return [f"checks before training: nothing found ({CHECKS} in the run folder)"]
     listed = ", ".join(
         f"{n} {word}{'s' if n > 1 and word != 'serious' else ''}" for word, n in counts.items() if n
     )
     lines = [f"checks before training: {listed}; {CHECKS} in the run folder has all"]
-    lines += [f"  {f.severity}: {f}" for f in told[:MOST_SHOWN]]
-    if len(told) > MOST_SHOWN:
-        lines.append(f"  ... {len(told) - MOST_SHOWN} more")
+    lines += [f"  {f.severity}: {f}" for f in findings_to_report[:MOST_SHOWN]]
+    if len(findings_to_report) > MOST_SHOWN:
+        lines.append(f"  ... {len(findings_to_report) - MOST_SHOWN} more")
     return lines
 
 

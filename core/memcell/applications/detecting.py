@@ -42,7 +42,7 @@ class DetectorRequest:
 class Detecting(Protocol):
     """An app that can be used from Python; it is optional."""
 
-    def detector(self, asked: DetectorRequest) -> Any:
+    def detector(self, request: DetectorRequest) -> Any:
         """Return the app's own object: its ``predict`` takes a recording.
 
         Raises:

@@ -64,7 +64,7 @@ class StreamRequest:
 class Streaming(Protocol):
     """An app that can run live; it is optional."""
 
-    def stream(self, asked: StreamRequest) -> int:
+    def stream(self, request: StreamRequest) -> int:
         """Run until the source ends or the person stops, and return an exit code.
 
         Raises:

@@ -93,11 +93,11 @@ def check(
     The exit code is 0 when all files can be used, 1 when some are refused, and 2 for a path that does not
     exist or holds no recording.
     """
-    wanted = tuple(word.strip() for word in channels.split(",") if word.strip())
+    names = tuple(word.strip() for word in channels.split(",") if word.strip())
     typed = {name: word for name, word in (("unit", unit), ("labels", labels)) if word}
     # As JSON the output is for a program, and no library may print into it.
     with own_output() if as_json else nullcontext(sys.stdout) as output:
-        counted, rows, together = _checked(paths, samples, wanted, typed, as_json, output)
+        counted, rows, together = _checked(paths, samples, names, typed, as_json, output)
     if out:
         write_atomic(Path(out), table(rows))
     for text in together:
@@ -112,7 +112,7 @@ def check(
 def _checked(
     paths: tuple[str, ...],
     samples: bool,
-    wanted: tuple[str, ...],
+    names: tuple[str, ...],
     typed: dict[str, str],
     as_json: bool,
     output: IO[str],
@@ -130,14 +130,14 @@ def _checked(
     counted: Counter[str] = Counter()
     reports: dict[int, list[FileReport]] = {}
     rows: list[Sequence[str]] = [COLUMNS]
-    with progress("checking", len(todo)) as shown:
-        for report in _reports(todo, samples, wanted, typed):
+    with progress("checking", len(todo)) as bar:
+        for report in _reports(todo, samples, names, typed):
             counted[report.status] += 1
             reports.setdefault(id(todo[report.path]), []).append(report)
             rows.append(_row(report))
             texts = [json.dumps(report.facts())] if as_json else map(line, _block(report))
             click.echo("\n".join(texts), file=output)
-            shown.advance(1, report.path.name)
+            bar.advance(1, report.path.name)
     checkers = {id(c): c for c in todo.values()}
     together = [line for k, own in reports.items() for line in _together(checkers[k], own)]
     return counted, rows, together
@@ -197,9 +197,9 @@ def _channels(channels: tuple[CheckedChannel, ...]) -> list[str]:
 
 def _counted(report: FileReport) -> str:
     ordered = sorted(report.annotations.items(), key=lambda item: (-item[1], item[0]))
-    shown = [f"{n} x '{description}'" for description, n in ordered[:MOST_DESCRIPTIONS]]
-    more = len(ordered) - len(shown)
-    return ", ".join([*shown, *([f"and {more} more descriptions"] if more > 0 else [])])
+    listed = [f"{n} x '{description}'" for description, n in ordered[:MOST_DESCRIPTIONS]]
+    more = len(ordered) - len(listed)
+    return ", ".join([*listed, *([f"and {more} more descriptions"] if more > 0 else [])])
 
 
 def _length(seconds: float | None) -> str:

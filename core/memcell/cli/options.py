@@ -33,13 +33,13 @@ class ConfigOption(click.Option):
         switch = field.type is bool and not field.many
         if switch:
             flag += f"/--{prefix}no-{field.flag}"
-        shown = field.default if default is None else default
+        effective = field.default if default is None else default
         super().__init__(
             [flag, parameter_name(section, field.name)],
             default=None,
             type=None if switch else str,
             metavar=None if switch else _metavar(field),
-            help=_help(field, shown),
+            help=_help(field, effective),
             callback=_told_of_former_words if field.former_words else None,
         )
 
@@ -158,9 +158,9 @@ def _metavar(field: FieldInfo) -> str:
 
 
 def _help(field: FieldInfo, default: Any) -> str:
-    shown = ",".join(map(str, default)) if isinstance(default, tuple) else default
-    if isinstance(shown, bool):
-        shown = "yes" if shown else "no"
+    text = ",".join(map(str, default)) if isinstance(default, tuple) else default
+    if isinstance(text, bool):
+        text = "yes" if text else "no"
     facts = [f for f in (field.unit, field.bounds) if f]
-    facts.append(f"default: {'none' if shown is None or shown == '' else shown}")
+    facts.append(f"default: {'none' if text is None or text == '' else text}")
     return f"{field.help} ({'; '.join(facts)})"

@@ -169,12 +169,12 @@ def _checked(entries: list[Entry], expected: Expected) -> list[dict[str, Any]]:
 
     rows = []
     # generated code is compiled once a machine: the first time takes a minute, and that is to be seen
-    with progress("checking plugins", len(entries)) as shown:
+    with progress("checking plugins", len(entries)) as bar:
         for entry in entries:
             row = _row(entry)
             rows.append(row)
             if not entry.conflict:
-                shown.advance(0, f"{entry.spec.kind} {entry.spec.name}")
+                bar.advance(0, f"{entry.spec.kind} {entry.spec.name}")
                 own = expected.get((entry.spec.kind, entry.spec.name), {})
                 findings = check_plugin(entry, own)
                 row["checks"] = len(findings)
@@ -187,7 +187,7 @@ def _checked(entries: list[Entry], expected: Expected) -> list[dict[str, Any]]:
                     row["failures"] = _by_reason(findings)
                 if entry.spec.kind == "cell":
                     row["runs"] = _way(entry)
-            shown.advance()
+            bar.advance()
     return rows
 
 

@@ -57,9 +57,9 @@ def _section(entry: Entry) -> list[str]:
     if spec.reference:
         lines += ["", f"Reference: {spec.reference}."]
     declared = entry.capabilities(entry.config({})).items()
-    said = [f"`{name}` {value}" for name, value in declared if name not in _HIDDEN]
-    if said:
-        lines += ["", "Declares: " + ", ".join(said) + "."]
+    capabilities = [f"`{name}` {value}" for name, value in declared if name not in _HIDDEN]
+    if capabilities:
+        lines += ["", "Declares: " + ", ".join(capabilities) + "."]
     if spec.kind == "app":
         own = engine_defaults(entry.config({}))
         changed = [
@@ -99,8 +99,8 @@ def _table(fields: tuple[FieldInfo, ...], prefix: str) -> list[str]:
     rows = ["", "| option | default | allowed | what it does |", "|---|---|---|---|"]
     for field in fields:
         default = field.default
-        shown = ",".join(map(str, default)) if isinstance(default, tuple) else default
+        text = ",".join(map(str, default)) if isinstance(default, tuple) else default
         allowed = ", ".join(x for x in (field.bounds, field.unit) if x)
-        cell = f"`{shown}`" if shown not in ("", None) else ""
+        cell = f"`{text}`" if text not in ("", None) else ""
         rows.append(f"| `--{prefix}{field.flag}` | {cell} | {allowed} | {field.help} |")
     return rows

@@ -58,8 +58,8 @@ class _Guarded:
         """Write a text."""
         encoding = self.unguarded.encoding or "utf-8"
         # a carriage return before a line break is Windows' way to end a line
-        shown = "\r\n".join(lines(part) for part in text.split("\r\n"))
-        self.unguarded.write(shown.encode(encoding, "backslashreplace").decode(encoding))
+        cleaned = "\r\n".join(lines(part) for part in text.split("\r\n"))
+        self.unguarded.write(cleaned.encode(encoding, "backslashreplace").decode(encoding))
         return len(text)
 
     def writelines(self, texts: Any) -> None:

@@ -176,7 +176,7 @@ def _not_finite(trainer: Trainer) -> str:
     """Say why a run that came to its end diverged all the same: the last update broke its weights."""
     broken = not all(bool(torch.isfinite(p).all()) for p in trainer.network.parameters())
     epochs = [r for r in _metrics(trainer.folder.checkpoint.parent) if "train_loss" in r]
-    last = epochs[-1].get("valid_loss") if epochs and trainer.judged else None
+    last = epochs[-1].get("valid_loss") if epochs and trainer.validates else None
     if last is not None and not math.isfinite(last):
         return f"the validation loss is {last} at the end (update {trainer.at.update})"
     return f"weights are not finite at the end (update {trainer.at.update})" if broken else ""

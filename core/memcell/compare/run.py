@@ -121,7 +121,7 @@ class _Comparing:
         self.failures: list[RunRecord] = []
         self.warned: set[str] = set()
         self.estimate = Estimate(0, 1)
-        self.shown: Progress | None = None
+        self.bar: Progress | None = None
 
     def run(self, mode: Mode, command: str) -> Counter[str]:
         done = {r.id: r for run in self.runs.values() if (r := finished(self._path(run)))}
@@ -133,9 +133,9 @@ class _Comparing:
         if not self.folder.baselines.exists() or "main_score" not in (self.folder.read() or {}):
             tasks.insert(0, self._baselines())
         try:
-            with progress("comparing", len(tasks)) as shown:
-                self.shown = shown
-                run_tasks(perform, tasks, mode, self._ended, shown)
+            with progress("comparing", len(tasks)) as bar:
+                self.bar = bar
+                run_tasks(perform, tasks, mode, self._ended, bar)
         except Interrupted as stop:
             n = sum(self.counted[s] for s in ("done", "diverged"))
             raise Interrupted(
@@ -191,9 +191,9 @@ class _Comparing:
         if self.verbose:
             self.say(_line(record))
         estimate = self.estimate.one_more()
-        if self.shown is not None:
+        if self.bar is not None:
             n = sum(self.counted.values())
-            self.shown.advance(0, f"{n}/{len(self.runs)} runs{estimate and f', {estimate} left'}")
+            self.bar.advance(0, f"{n}/{len(self.runs)} runs{estimate and f', {estimate} left'}")
         if estimate and self.estimate.first:
             self.say(f"{estimate} for the {self.estimate.left} runs that are left")
 

@@ -24,8 +24,8 @@ class Work:
         shown: Told the same.
     """
 
-    def __init__(self, path: Path, shown: Progress) -> None:
-        self.path, self.shown = path / "work.json", shown
+    def __init__(self, path: Path, bar: Progress) -> None:
+        self.path, self.bar = path / "work.json", bar
         self.before = read_work(path)
         self.began = self.written = time.process_time()
         self.now: dict[str, Any] = {
@@ -49,7 +49,7 @@ class Work:
 
     def expect(self, total: float) -> None:
         """Say how many updates there may be."""
-        self.shown.expect(total)
+        self.bar.expect(total)
 
     def advance(self, amount: float = 1, note: str = "") -> None:
         """Go on by some updates."""
@@ -57,7 +57,7 @@ class Work:
 
     def at(self, done: float, note: str = "") -> None:
         """Say how many updates are done."""
-        self.shown.at(done, note)
+        self.bar.at(done, note)
         self.now["to_update"] = int(done)
         if time.process_time() - self.written > EVERY:
             self._count()

@@ -205,7 +205,7 @@ def parse_json(text: str | bytes, path: Path) -> Any:
         RunFolderError: It is not JSON, nested too deeply, or has a number that nothing here can be.
     """
     try:
-        return json.loads(text, parse_int=_whole)
+        return json.loads(text, parse_int=_integer)
     except RecursionError:
         raise RunFolderError(f"'{path}' cannot be read: it is nested too deeply") from None
     except MemoryError:
@@ -386,7 +386,7 @@ def _kind(path: Path) -> str:
     return next((name for test, name in _KINDS if test(mode)), "")
 
 
-def _whole(digits: str) -> int:
+def _integer(digits: str) -> int:
     if len(digits) > _MOST_DIGITS:
         raise ValueError(f"a number of {len(digits)} digits")
     return int(digits)

@@ -91,10 +91,10 @@ class InferenceStream:
         if self._n_waiting < chunk:
             return self._nothing()
         x, marks = self._taken()
-        whole = len(x) - len(x) % chunk
-        pieces = [self._run(x[i : i + chunk], marks[i : i + chunk]) for i in range(0, whole, chunk)]
-        self._waiting = [(x[whole:].copy(), marks[whole:].copy())]
-        self._n_waiting = len(x) - whole
+        complete = len(x) - len(x) % chunk
+        pieces = [self._run(x[i : i + chunk], marks[i : i + chunk]) for i in range(0, complete, chunk)]
+        self._waiting = [(x[complete:].copy(), marks[complete:].copy())]
+        self._n_waiting = len(x) - complete
         return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
 
     def end(self) -> NDArray[np.float32]:

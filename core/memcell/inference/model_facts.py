@@ -61,8 +61,10 @@ def read_facts(path: Path, meta: Mapping[str, Any]) -> ModelFacts:
             n = getattr(facts, name)
             if type(n) is not int or not 1 <= n <= _MOST:
                 raise ValueError(f"{name} is {str(n)[:40]}")
-        told = found.get("target")
-        target = Classes(facts.n_classes) if told is None else target_from_facts(told)
+        target_facts = found.get("target")
+        target = (
+            Classes(facts.n_classes) if target_facts is None else target_from_facts(target_facts)
+        )
         if target.n_outputs != facts.n_classes:
             raise ValueError(f"its targets have {target.n_outputs} outputs, not {facts.n_classes}")
         if facts.eval_policy not in EVAL_POLICIES:

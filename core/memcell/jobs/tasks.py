@@ -92,7 +92,7 @@ T = TypeVar("T", bound=JobTask)
 R = TypeVar("R")
 
 #: On a worker: the batch of tasks to whether it was asked to stop. A worker outlives many batches.
-_asked: dict[str, Interrupts] = {}
+_interrupts: dict[str, Interrupts] = {}
 #: One task at a time in a process: weights are drawn from torch's global generator.
 _one_at_a_time = threading.Lock()
 
@@ -110,7 +110,7 @@ def attempt(function: Callable[[T, Working], R], task: T, working: Working) -> O
 
 def on_worker(function: Callable[[T, Working], R], task: T, batch: str) -> Outcome[R]:
     """Do a task on a worker; ``batch`` names the tasks that are stopped together."""
-    stop = _asked.setdefault(batch, Interrupts())
+    stop = _interrupts.setdefault(batch, Interrupts())
     with _one_at_a_time, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default")
         outcome = attempt(function, task, Working(stop=stop))
@@ -120,12 +120,12 @@ def on_worker(function: Callable[[T, Working], R], task: T, batch: str) -> Outco
 
 def ask_to_stop(batch: str) -> None:
     """Ask the tasks of a batch on this worker to save and stop."""
-    _asked.setdefault(batch, Interrupts()).requested = True
+    _interrupts.setdefault(batch, Interrupts()).requested = True
 
 
 def forget(batch: str) -> None:
     """Forget a batch that is over."""
-    _asked.pop(batch, None)
+    _interrupts.pop(batch, None)
 
 
 def run_tasks(

@@ -13,7 +13,7 @@ from memcell.recurrent.reference import transforming
 
 
 class Standing(NamedTuple):
-    """Tensors to read only.
+    """Initial state, ages and masks that windows of one size share; to be read only.
 
     Args:
         key: The size, and all else that they depend on; None where they serve one window.

@@ -36,7 +36,7 @@ class RecurrentState(NamedTuple):
 
     @property
     def batch_size(self) -> int:
-        """B."""
+        """Lanes, B."""
         return self.age.shape[0]
 
     def detach(self) -> Self:

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from memcell.old_methods import keep_old_names
 from memcell.old_paths import renamed_in
 from memcell.probes.context import ProbeContext
 from memcell.training.observing import UpdateEvent
 
 #: What one line of ``probes.jsonl`` says: JSON values by name.
 Values = dict[str, Any]
+
+#: Old name to new name.
+_RENAMED = {"wanted": "measurements", "wanted_with": "measurements_with"}
 
 
 class Probe:
@@ -27,17 +31,21 @@ class Probe:
 
     Attributes:
         sizes: How much one measurement may look at (lanes, windows), the most first. One of them is
-            chosen before training, the largest that can be paid for `wanted` times.
-        wanted: Measurements hoped for in a run.
+            chosen before training, the largest that can be paid for `measurements` times.
+        measurements: How many are hoped for in a run.
         limited_by: An option that says the largest of `sizes`; empty where none does.
         at_start: The first update is measured at once, and paid for later.
         past: The values of all lines of this probe so far, also those before a resume.
     """
 
     sizes: ClassVar[tuple[Any, ...]] = (8, 4, 2, 1)
-    wanted: ClassVar[int] = 16
+    measurements: ClassVar[int] = 16
     limited_by: ClassVar[str] = ""
     at_start: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        keep_old_names(cls, _RENAMED)
 
     def __init__(self, context: ProbeContext, size: Any, config: Any = None) -> None:
         self.context, self.size, self.config = context, size, config
@@ -50,9 +58,9 @@ class Probe:
         return cls.sizes if most is None else [size for size in cls.sizes if size <= most]
 
     @classmethod
-    def wanted_with(cls, config: Any) -> int:
+    def measurements_with(cls, config: Any) -> int:
         """Return how many measurements are hoped for: the option ``measurements`` where there is one."""
-        return int(getattr(config, "measurements", cls.wanted))
+        return int(getattr(config, "measurements", cls.measurements))
 
     @classmethod
     def cost(cls, context: ProbeContext, size: Any) -> float:
@@ -89,6 +97,8 @@ class Probe:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go back to what `state_dict` returned."""
 
+
+keep_old_names(Probe, _RENAMED)
 
 if not TYPE_CHECKING:
     __getattr__ = renamed_in(__name__)  # names of version 0.1

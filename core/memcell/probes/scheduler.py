@@ -149,13 +149,13 @@ class ProbeScheduler:
         each = budget / max(1, len(types))
         on = {}
         for name, probe in types.items():
-            repeats = probe.wanted_with(configs[name])
+            repeats = probe.measurements_with(configs[name])
             fits = [s for s in sizes[name] if probe.cost(self.context, s) * repeats <= each]
             size = fits[0] if fits else sizes[name][-1]
             try:
                 on[name] = entries[name].build(self.context, size, configs[name])
             except Exception as error:
-                self.off[name] = f"it could not begin: {_told(error)}"
+                self.off[name] = f"it could not begin: {_described(error)}"
         return on
 
     def before_update(self, event: UpdateEvent) -> None:
@@ -226,7 +226,7 @@ class ProbeScheduler:
 
     def _stop(self, name: str, error: Exception) -> None:
         self.off[name] = reason = (
-            f"stopped at update {self.context.update}: {_told(error, _file_of(self.on[name]))}"
+            f"stopped at update {self.context.update}: {_described(error, _file_of(self.on[name]))}"
         )
         self._write(name, "stopped", {"reason": reason})
         del self.on[name]
@@ -286,7 +286,7 @@ class ProbeScheduler:
                 self.on[record["probe"]].past.append(record["values"])
 
 
-def _told(error: Exception, author: str = "") -> str:
+def _described(error: Exception, author: str = "") -> str:
     """Return an error in a line, with the last place in a file of its author's (``author``, a path).
 
     The words of errors that are raised below the probe are said without their type.

@@ -73,10 +73,10 @@ def _style() -> Html:
 def _environment(folder: Path) -> Environment:
     return Environment(
         loader=FileSystemLoader([folder, TEMPLATES]), autoescape=True, undefined=StrictUndefined,
-        finalize=_shown, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
+        finalize=_formatted, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
     )  # fmt: skip
 
 
-def _shown(value: Any) -> Any:
+def _formatted(value: Any) -> Any:
     """Escape a value, controls and marks of direction included, which Jinja2 would let through."""
     return value if hasattr(value, "__html__") else Html(escape(value))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from memcell.applications.app import Row, smaller_is_better
 from memcell.reports.numbers import counted
 from memcell.runs.by_subject import score_of
-from memcell.runs.tables import shown
+from memcell.runs.tables import format_score
 from memcell.statistics.paired import ALPHA, sign_flip
 
 
@@ -24,14 +24,14 @@ def answer(rows: Sequence[Row], first: str) -> str:
     own = rows[0]
 
     def number(row: Row) -> str:
-        return shown(row.scores.get(first, math.nan))
+        return format_score(row.scores.get(first, math.nan))
 
     name = first.replace("_", " ")
-    said = f"{name[:1].upper()}{name[1:]} {number(own)} ({own.name})"
+    sentence = f"{name[:1].upper()}{name[1:]} {number(own)} ({own.name})"
     networks = [row for row in rows if row.kind == "network"]
     control = next((row for row in networks if row.trained_with != own.trained_with), None)
     if control is not None:
-        said += f"; trained with {control.trained_with} instead, {number(control)}"
+        sentence += f"; trained with {control.trained_with} instead, {number(control)}"
     usable = [
         row for row in rows
         if row.kind != "network" and row.deployable and first in row.scores
@@ -40,12 +40,12 @@ def answer(rows: Sequence[Row], first: str) -> str:
     if usable:
         error = smaller_is_better(first)
         best = (min if error else max)(usable, key=lambda row: row.scores[first])
-        said += (
+        sentence += (
             f"; {'lowest' if error else 'highest'} of {counted(len(usable), 'baseline')}, {best.name}, "
             f"{number(best)}"
         )
-        return f"{said}. {comparison(own, best, first)}".rstrip()
-    return f"{said}."
+        return f"{sentence}. {comparison(own, best, first)}".rstrip()
+    return f"{sentence}."
 
 
 def comparison(own: Row, other: Row, score: str) -> str:

@@ -20,7 +20,7 @@ def misfits(config: RunConfig, registry: Registry) -> list[str]:
     name = {kind: choice.name for kind, choice in config.choices.items()}
     found = []
     policy, sampler, normalizer = can["policy"], can["sampler"], can["normalizer"]
-    streaming = _names(registry, "sampler", "preserves_streams", wanted=True)
+    streaming = _names(registry, "sampler", "preserves_streams", declared=True)
     independent = _policies(registry, streams=False, grid=bool(sampler["fixed_grid"]))
     gridless = _policies(registry, streams=bool(sampler["preserves_streams"]), grid=False)
     if policy["needs_streams"] and not sampler["preserves_streams"]:
@@ -126,9 +126,9 @@ def _policies(registry: Registry, *, streams: bool, grid: bool, context: bool = 
 _NEEDS = ("needs_streams", "needs_fixed_grid", "random_restarts", "uses_context", "borrows")
 
 
-def _names(registry: Registry, kind: str, capability: str, *, wanted: bool) -> str:
+def _names(registry: Registry, kind: str, capability: str, *, declared: bool) -> str:
     specs: list[Mapping[str, Any]] = [vars(e.spec) for e in registry.entries(kind)]
-    names = [f"'{s['name']}'" for s in specs if bool(s[capability]) is wanted]
+    names = [f"'{s['name']}'" for s in specs if bool(s[capability]) is declared]
     return " or ".join(names[:3]) if names else "(none installed)"
 
 

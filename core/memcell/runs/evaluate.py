@@ -99,8 +99,8 @@ def evaluate_on(
         raise UsageError(f"app '{app}' scores a run on its own test split only: leave out --data")
     network, facts = load_model(folder, config, registry, built)
     network.to(device)
-    with progress("reading recordings", None) as shown:
-        task = built.unseen(facts.task, shown)
+    with progress("reading recordings", None) as bar:
+        task = built.unseen(facts.task, bar)
     chosen = facts.eval_policy if eval_policy == "auto" else eval_policy
     rows = _rows(config, network, built, task, chosen, facts)
     if out is not None:
@@ -145,7 +145,7 @@ def _say_disturbed(
         *(app, task, rows[0], rows),
         lambda sequences: probabilities(network, sequences, policy, config.training.time_steps),
         out,
-        wanted=True,
+        required=True,
     )
     if outcomes:
         say(Lines(robustness_text(outcomes)))
@@ -186,8 +186,8 @@ def evaluate(
         built = build_app(config, registry)
     network, facts = load_model(folder, config, registry, built)
     network.to(device)
-    with progress("reading recordings", None) as shown:
-        task = gone_on(built.task(shown), config)
+    with progress("reading recordings", None) as bar:
+        task = gone_on(built.task(bar), config)
     if not task.test:
         raise UsageError(
             f"run '{path}' was trained on everybody and has no test split: type --data for other recordings"

@@ -89,10 +89,10 @@ class Run:
     def __repr__(self) -> str:
         """Return the folder and the scores."""
         try:
-            shown = ", ".join(f"{k} {v:.3f}" for k, v in self.scores.items())
+            result = ", ".join(f"{k} {v:.3f}" for k, v in self.scores.items())
         except MemcellError:
-            shown = "not finished"
-        return f"<memcell run {self.path}: {shown}>"
+            result = "not finished"
+        return f"<memcell run {self.path}: {result}>"
 
 
 def fit(

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from memcell.applications.app import Pooling, Row
 from memcell.escape import line
 from memcell.runs.by_subject import SubjectDifferences, mean_of, mean_of_recordings
-from memcell.runs.tables import aligned, laid_out, networks_first, shown
+from memcell.runs.tables import aligned, format_score, laid_out, networks_first
 from memcell.statistics.bootstrap import NONE, Interval
 
 #: Scores that have their intervals on a screen; the files have all.
@@ -38,7 +38,7 @@ def by_subject(rows: Sequence[Row], name: str) -> str:
     """Return a line a row: a score of each subject, and their mean with its interval."""
     subjects = sorted({u for row in rows for u in row.subjects})
     columns = [
-        (subject, [shown(row.subjects.get(subject, {}).get(name, math.nan)) for row in rows])
+        (subject, [format_score(row.subjects.get(subject, {}).get(name, math.nan)) for row in rows])
         for subject in subjects
     ]
     means = [mean_of(row, name) for row in rows]
@@ -64,8 +64,8 @@ def beside_recordings(row: Row, scores: Sequence[str], app: object) -> list[str]
         words = name.replace("_", " ")
         mean = mean_of_recordings(app, row, name)
         few = f" (of {mean.n})" if mean.n < len(recordings) else ""
-        pooled.append(f"{words} {shown(row.scores.get(name, math.nan))}")
-        each.append(f"{words} {shown(mean.value)}{few}")
+        pooled.append(f"{words} {format_score(row.scores.get(name, math.nan))}")
+        each.append(f"{words} {format_score(mean.value)}{few}")
     head = f"mean of {len(recordings)} recordings:"
     return [
         f"{'all steps together:':<{len(head)}} {', '.join(pooled)}",
@@ -93,8 +93,8 @@ def between(value: float, ends: Interval, signed: bool = False) -> str:
     """Return ``0.934 [0.912, 0.950]``; without ends where there are none."""
     if math.isnan(value):
         return "-"
-    number = f"{value:+.3f}" if signed else shown(value)
+    number = f"{value:+.3f}" if signed else format_score(value)
     if any(math.isnan(end) for end in ends):
         return number
-    low, high = (f"{end:+.3f}" if signed else shown(end) for end in ends)
+    low, high = (f"{end:+.3f}" if signed else format_score(end) for end in ends)
     return f"{number} [{low}, {high}]"

@@ -63,7 +63,7 @@ def load(
             f"'{model}' is of {entry.origin}, which has no detector for Python; an EEG model has one, "
             "such as memcell.load('wake_sleep')"
         )
-    wanted = PredictionOptions(
+    request = PredictionOptions(
         app=app,
         run=str(run.absolute()),
         digest=digest,
@@ -74,7 +74,7 @@ def load(
     )
     threads = torch.get_num_threads()
     try:
-        opened = opened_model(wanted)
+        opened = opened_model(request)
     finally:
         torch.set_num_threads(threads)  # the program's, not the run's
     facts, policy = opened.facts, opened.policy
@@ -87,7 +87,7 @@ def load(
                 decision=facts.decisions[policy],
                 out=Path(),
                 causal=causal,
-                options=options_of(wanted),
+                options=options_of(request),
             ),
             infer=opened.infer(),
             network=lambda: NetworkStepper(opened.network, facts.n_features),

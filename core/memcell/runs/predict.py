@@ -71,7 +71,7 @@ def predict(
     mode = mode or Mode()
     if causal and eval_policy == "reset":
         raise UsageError("--causal carries memory on: leave out --eval-policy reset")
-    wanted = PredictionOptions(
+    request = PredictionOptions(
         app=app,
         run=str(run.absolute()),
         digest=digest_of(run),
@@ -80,17 +80,17 @@ def predict(
         causal=causal,
         options=json.dumps(dict(options or {}), sort_keys=True),
     )
-    opened = opened_model(wanted)
+    opened = opened_model(request)
     items = list(opened.predictor.find(paths))
     make_folder(out)
     mode = replace(mode, imports=imports_of(opened))
-    records = _Predicting(items, say).run(wanted, mode)
+    records = _Predicting(items, say).run(request, mode)
     opened.predictor.finish(records)
     facts, policy = opened.facts, opened.policy
     write_prediction(
-        out, app, run, policy, wanted.digest, facts.task, facts.decisions[policy], facts.notes
+        out, app, run, policy, request.digest, facts.task, facts.decisions[policy], facts.notes
     )
-    code = _said(records, opened, out, say)
+    code = _report(records, opened, out, say)
     try_report(out, app, default_registry(), say)
     return code
 
@@ -133,18 +133,18 @@ class _Predicting:
         self.items, self.say = items, say
         self.records: dict[str, Record] = {}
         self.warned: set[str] = set()
-        self.shown: Progress | None = None
+        self.bar: Progress | None = None
 
-    def run(self, wanted: PredictionOptions, mode: Mode) -> list[Record]:
-        mark = Path(wanted.out) / f".asked-{uuid4().hex}"
+    def run(self, request: PredictionOptions, mode: Mode) -> list[Record]:
+        mark = Path(request.out) / f".asked-{uuid4().hex}"
         if mode.scheduler:
             write_atomic(mark, "")
-            wanted = replace(wanted, mark=mark.name)
-        tasks = [PredictTask(wanted=wanted, item=item) for item in self.items]
+            request = replace(request, mark=mark.name)
+        tasks = [PredictTask(request=request, item=item) for item in self.items]
         try:
-            with progress("predict", len(tasks)) as shown:
-                self.shown = shown
-                run_tasks(do_recording, tasks, mode, self._ended, shown)
+            with progress("predict", len(tasks)) as bar:
+                self.bar = bar
+                run_tasks(do_recording, tasks, mode, self._ended, bar)
         except Interrupted as stop:
             raise Interrupted(f"{stop}; {self._counted()}") from None
         except DiskError as error:
@@ -171,16 +171,16 @@ class _Predicting:
             assert outcome.result is not None
             record = outcome.result
         self.records[task.id] = record
-        if self.shown is not None:
+        if self.bar is not None:
             n = len(self.records)
-            self.shown.advance(0, f"{n} of {len(self.items)}: {task.id} {record['status']}")
+            self.bar.advance(0, f"{n} of {len(self.items)}: {task.id} {record['status']}")
 
     def _counted(self, first: str = "") -> str:
         done = sum(r["status"] != "failed" for r in self.records.values())
         return f"{done} of {len(self.items)} recordings are done and kept: {first}the same command goes on"
 
 
-def _said(records: list[Record], opened: LoadedModel, out: Path, say: Say) -> int:
+def _report(records: list[Record], opened: LoadedModel, out: Path, say: Say) -> int:
     failed = [r for r in records if r["status"] == "failed"]
     for record in failed[:MOST_FAILURES]:
         say(f"failed: {record['recording']}: {record['reason']}")

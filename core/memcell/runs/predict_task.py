@@ -62,7 +62,7 @@ class PredictionOptions:
 class PredictTask:
     """One recording to do."""
 
-    wanted: PredictionOptions
+    request: PredictionOptions
     item: FoundRecording
 
     @property
@@ -103,19 +103,19 @@ def do_recording(task: PredictTask, working: Working) -> Record:
         DiskError: The results cannot be written.
         Interrupted: The person asked to stop.
     """
-    wanted = task.wanted
-    if wanted.mark and not (Path(wanted.out) / wanted.mark).is_file():
+    request = task.request
+    if request.mark and not (Path(request.out) / request.mark).is_file():
         raise UsageError(
-            f"a worker does not see '{wanted.out}' as it is here: with --scheduler, recordings, model and "
+            f"a worker does not see '{request.out}' as it is here: with --scheduler, recordings, model and "
             "--out have to be on a disk that all workers share, under the same paths"
         )
-    opened = opened_model(wanted)
+    opened = opened_model(request)
     with one_thread():
         return opened.predictor.one(task.item, opened.infer(lambda: working.stop.requested))
 
 
 @lru_cache(maxsize=1)
-def opened_model(wanted: PredictionOptions) -> LoadedModel:
+def opened_model(options: PredictionOptions) -> LoadedModel:
     """Load a model and build its app; kept until another one is asked for.
 
     Raises:
@@ -123,27 +123,27 @@ def opened_model(wanted: PredictionOptions) -> LoadedModel:
         UsageError: The run is of another app, or cannot be used as asked.
     """
     registry = default_registry()
-    folder, config = open_run(wanted.app, Path(wanted.run), registry)
+    folder, config = open_run(options.app, Path(options.run), registry)
     device = inference_device(config)
     torch.set_num_threads(config.training.threads)
-    entry = registry.get("app", wanted.app)
+    entry = registry.get("app", options.app)
     with refusing(folder.config):
         built: Any = entry.build(config.app_config, None)
     network, facts = load_model(folder, config, registry, built)
-    if wanted.causal:
+    if options.causal:
         check_looks_back(network, "used causally, as a stream would")
-    if model_id(folder.model) != wanted.digest:
+    if model_id(folder.model) != options.digest:
         raise CheckpointError(f"'{folder.model}' is not the model that was asked for: it changed")
-    policy = facts.eval_policy if wanted.policy == "auto" else wanted.policy
-    asked = PredictionRequest(
-        facts={**facts.task, "model_id": f"{wanted.digest}-{policy}"},
+    policy = facts.eval_policy if options.policy == "auto" else options.policy
+    request = PredictionRequest(
+        facts={**facts.task, "model_id": f"{options.digest}-{policy}"},
         decision=facts.decisions[policy],
-        out=Path(wanted.out),
-        causal=wanted.causal,
-        options=options_of(wanted),
+        out=Path(options.out),
+        causal=options.causal,
+        options=options_of(options),
     )
     with refusing(folder.model):
-        predictor = predictor_of(built, wanted.app, asked)
+        predictor = predictor_of(built, options.app, request)
     return LoadedModel(
         network=network.to(device).eval(),
         facts=facts,
@@ -153,14 +153,14 @@ def opened_model(wanted: PredictionOptions) -> LoadedModel:
     )
 
 
-def options_of(wanted: PredictionOptions) -> Any:
+def options_of(request: PredictionOptions) -> Any:
     """Return the app's own options of a prediction, checked; None where it has none."""
-    entry = default_registry().get("app", wanted.app)
+    entry = default_registry().get("app", request.app)
     assert isinstance(entry.spec, AppSpec)
     config = entry.predict_config_type()
     if config is None:
         return None
-    return from_mapping(config, json.loads(wanted.options), "predict")
+    return from_mapping(config, json.loads(request.options), "predict")
 
 
 def model_id(path: Path) -> str:

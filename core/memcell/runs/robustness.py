@@ -38,7 +38,7 @@ from memcell.progress import progress
 from memcell.runs.by_subject import ENOUGH, Mean, cell
 from memcell.runs.folds.pool import scores_by_subject
 from memcell.runs.predictions import read_predictions, write_predictions
-from memcell.runs.tables import laid_out, shown
+from memcell.runs.tables import format_score, laid_out
 from memcell.sequences.time_series import TimeSeries
 from memcell.statistics.bootstrap import NONE, Interval
 
@@ -94,7 +94,7 @@ def measure(
     rows: Sequence[Row],
     predict: Predict,
     path: Path,
-    wanted: bool = False,
+    required: bool = False,
     stop: Callable[[], bool] = lambda: False,
 ) -> list[ConditionScore]:
     """Score a network under other conditions, and write what came of it into its folder.
@@ -106,7 +106,7 @@ def measure(
         rows: All of the table: the baseline that is held beside it is one of them.
         predict: The network under that policy.
         path: The run folder.
-        wanted: Whatever the app says of doing it of its own accord.
+        required: Whatever the app says of doing it of its own accord.
         stop: Whether the person asked to stop.
 
     Raises:
@@ -114,14 +114,14 @@ def measure(
     """
     if not (isinstance(app, Disturbing) and isinstance(app, Pooling)) or not task.test:
         return []
-    why = "" if wanted else app.why_undisturbed(task)
+    why = "" if required else app.why_undisturbed(task)
     conditions: Sequence[Condition] = ()
     if not why:
         try:
             conditions = app.conditions(task)
             made, refused = _predicted(app.peer(task, rows), task, conditions, own, predict, stop)
         except MemcellError as error:  # what is trained and scored is not lost for it
-            if isinstance(error, Interrupted) or wanted:
+            if isinstance(error, Interrupted) or required:
                 raise
             why, conditions = str(error), ()
     if not conditions:
@@ -322,7 +322,7 @@ def as_text(outcomes: Sequence[ConditionScore]) -> str:
             columns.append(
                 (
                     head if model == models[0] else f"{head}, {model}",
-                    [shown(o.value) for o in found],
+                    [format_score(o.value) for o in found],
                 )
             )
             if model == models[0]:
@@ -354,13 +354,13 @@ def in_words(outcomes: Sequence[ConditionScore]) -> list[str]:
     name = lowest.score.replace("_", " ")
     scored = {o.condition for o in outcomes if math.isfinite(o.value)} - {AS_RECORDED}
     if lowest.worse_by < NOTHING:
-        said = f"{name} is no worse under any of {len(scored)} conditions"
+        sentence = f"{name} is no worse under any of {len(scored)} conditions"
     else:
-        said = (
+        sentence = (
             f"of {len(scored)} conditions, {lowest.condition}{_of_whom(lowest, outcomes)} costs most: {name} "
-            f"{shown(lowest.before)} as recorded, {shown(lowest.value)} then"
+            f"{format_score(lowest.before)} as recorded, {format_score(lowest.value)} then"
         )
-    return [f"robustness: {said}; {TABLE} has all"]
+    return [f"robustness: {sentence}; {TABLE} has all"]
 
 
 def lines_of(path: Path, app: str) -> list[str]:
@@ -372,12 +372,12 @@ def lines_of(path: Path, app: str) -> list[str]:
     """
     if not (path / FOLDER / "about.json").is_file():
         return []
-    said = about(path)
-    if said["why"]:
+    found = about(path)
+    if found["why"]:
         return [
-            f"robustness: not measured, {said['why']}: memcell evaluate {app} {path} --robustness"
+            f"robustness: not measured, {found['why']}: memcell evaluate {app} {path} --robustness"
         ]
-    return list(said["lines"])
+    return list(found["lines"])
 
 
 def about(path: Path) -> dict[str, Any]:
@@ -403,5 +403,5 @@ def _write_about(
     path: Path, why: str, refused: Mapping[str, Sequence[str]], lines: Sequence[str] = ()
 ) -> None:
     conditions = {name: list(reasons) for name, reasons in refused.items()}
-    said = {"why": why, "conditions": conditions, "lines": list(lines)}
-    write_atomic(path / FOLDER / "about.json", json.dumps(said, indent=1) + "\n")
+    content = {"why": why, "conditions": conditions, "lines": list(lines)}
+    write_atomic(path / FOLDER / "about.json", json.dumps(content, indent=1) + "\n")

@@ -64,8 +64,8 @@ def _of_run(app: str, path: Path, registry: Registry, say: Say) -> list[Conditio
     with refusing(folder.config):
         built = build_app(config, registry)
     _check(app, built)
-    with progress("reading recordings", None) as shown:
-        task = gone_on(built.task(shown), config)
+    with progress("reading recordings", None) as bar:
+        task = gone_on(built.task(bar), config)
     if not task.test:
         return _of_everybody(folder, config, registry, built, task, say)
     return _measured(folder, config, registry, built, task)
@@ -93,7 +93,7 @@ def _of_everybody(
             say=say,
             tuned=tuned,
         )
-        return measure_out_of_fold(job, read_predictions(folder.path), wanted=True)
+        return measure_out_of_fold(job, read_predictions(folder.path), required=True)
 
 
 def _of_folds(app: str, folder: RunFolder, registry: Registry) -> list[ConditionScore]:
@@ -102,8 +102,8 @@ def _of_folds(app: str, folder: RunFolder, registry: Registry) -> list[Condition
         raise UsageError(f"run '{folder.path}' is of app '{sections.get('app')}', not '{app}'")
     config = resolve_stored(folder, app, registry)
     try:
-        with progress("reading recordings", None) as shown:
-            prepared = prepared_folds(config, shown)
+        with progress("reading recordings", None) as bar:
+            prepared = prepared_folds(config, bar)
         _check(app, prepared.app)
         below = _folders(folder, [fold.name for fold in prepared.folds])
         for fold, path in zip(prepared.folds, below, strict=True):
@@ -153,5 +153,5 @@ def _measured(
             network, sequences, facts.eval_policy, config.training.time_steps
         ),
         folder.path,
-        wanted=True,
+        required=True,
     )

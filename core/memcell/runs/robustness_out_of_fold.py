@@ -20,24 +20,24 @@ from memcell.runs.tuning.record import FOLDER as TUNING
 
 
 def measure_out_of_fold(
-    job: Job, rows: Sequence[Row], wanted: bool = False
+    job: Job, rows: Sequence[Row], required: bool = False
 ) -> list[ConditionScore]:
     """Score the settings of a network that is trained on everybody under other conditions.
 
     Args:
         job: Of a run without a test split, with what was chosen for it.
         rows: Of its table, its own network first, with a part for each inner fold.
-        wanted: Whatever the app says of doing it of its own accord.
+        required: Whatever the app says of doing it of its own accord.
     """
     if not isinstance(job.app, Disturbing) or job.tuned is None:
         return []
     folds, length = job.task.inner, job.tuned.length
-    if not wanted and (why := job.app.why_undisturbed(job.task)):
+    if not required and (why := job.app.why_undisturbed(job.task)):
         return not_measured(job.path, why)
     again = job.path / TUNING / FOLDER
     below = [job.path / FOLDER / f"fold-{k}" for k in range(len(folds))]
-    with progress("networks of the folds again", length.stop * len(folds)) as shown:
-        networks = InnerTrainings(job, again, length.schedule, shown).predictors(length.stop)
+    with progress("networks of the folds again", length.stop * len(folds)) as bar:
+        networks = InnerTrainings(job, again, length.schedule, bar).predictors(length.stop)
     own = next(row for row in rows if row.kind == "network")
     for k, (fold, predict, path) in enumerate(zip(folds, networks, below, strict=True)):
         make_folder(path)
@@ -55,7 +55,7 @@ def measure_out_of_fold(
                 mine,
             ),
             *(predict, path),
-            wanted=True,
+            required=True,
             stop=lambda: job.interrupts.requested,
         )
     shutil.rmtree(again, ignore_errors=True)

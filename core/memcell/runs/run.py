@@ -13,7 +13,7 @@ import torch
 from memcell.applications.app import Explaining, Picturing, Row, Task
 from memcell.escape import Lines
 from memcell.files.atomic import write_atomic
-from memcell.interrupt import Interrupted, Interrupts
+from memcell.interrupt import Interrupts
 from memcell.plugins import Registry
 from memcell.progress import SILENT, progress
 from memcell.reports.numbers import counted
@@ -25,7 +25,16 @@ from memcell.runs.robustness import lines_of, measure
 from memcell.runs.robustness_out_of_fold import measure_out_of_fold
 from memcell.runs.run_folder import RunFolder
 from memcell.runs.scoring import ScoredNetwork, label_of, pooled_intervals, score, write_scores
-from memcell.runs.setup import Job, Say, build_app, control_of, device_of, make_trainer, spread
+from memcell.runs.setup import (
+    Job,
+    Say,
+    build_app,
+    control_of,
+    device_of,
+    make_trainer,
+    resumable,
+    spread,
+)
 from memcell.runs.source import check_form, gone_on
 from memcell.runs.tables import as_text
 from memcell.runs.tuning.out_of_fold import baselines_out_of_fold
@@ -79,8 +88,8 @@ def train(
     control = control_of(config, registry, say)
     began = time.monotonic()
     app = build_app(config, registry)
-    with progress("reading recordings", None) as shown:
-        task = gone_on(app.task(shown), config)
+    with progress("reading recordings", None) as bar:
+        task = gone_on(app.task(bar), config)
     for each in (config, *([control] if control is not None else [])):
         check_form(each, registry, app, task)
     describe(task, say)
@@ -101,12 +110,8 @@ def train(
             resume=resume,
             processes=processes,
         )
-        try:
+        with resumable(config.app, path):
             job, scored = train_networks(job, control)
-        except Interrupted as stop:
-            raise Interrupted(
-                f"{stop}. Go on with: memcell train {config.app} --resume {path}"
-            ) from None
     processes.end()
     if not processes.main:
         return
@@ -162,8 +167,8 @@ def train_networks(job: Job, control: RunConfig | None) -> tuple[Job, list[Score
         below = RunFolder(job.path).control(policy.name)
         other = dataclasses.replace(job, config=mine, path=below)
         jobs.append(other if job.tuned is None else for_control(other))
-    said: set[str] = set()
-    return job, [_train_one(each, said) for each in jobs]
+    messages: set[str] = set()
+    return job, [_train_one(each, messages) for each in jobs]
 
 
 def write_results(job: Job, scored: Sequence[ScoredNetwork], beside: bool = True) -> list[Row]:
@@ -224,8 +229,8 @@ def describe(task: Task, say: Say) -> None:
         subjects = sorted({s.subject for s in sequences})
         steps = sum(s.n_steps for s in sequences)
         share = _share(task, sequences)
-        shown = ", ".join(subjects[:6]) + (", …" if len(subjects) > 6 else "")
-        say(f"{name}: {len(sequences)} sequences, {steps} steps{share} ({shown or 'none'})")
+        listed = ", ".join(subjects[:6]) + (", …" if len(subjects) > 6 else "")
+        say(f"{name}: {len(sequences)} sequences, {steps} steps{share} ({listed or 'none'})")
     for line in (*task.preview, *task.remarks):
         say(line)
 
@@ -258,18 +263,18 @@ def warn_of_few_updates(config: RunConfig, task: Task, say: Say) -> None:
         )
 
 
-def _train_one(job: Job, said: set[str]) -> ScoredNetwork:
+def _train_one(job: Job, messages: set[str]) -> ScoredNetwork:
     """Train and score a network.
 
     Args:
         job: What it takes.
-        said: What has been said of a network before it, and is not said again; is added to.
+        messages: What has been said of a network before it, and is not said again; is added to.
     """
     config, say = job.config, job.say
 
     def say_once(line: str, before: str = "") -> None:
-        if line not in said:
-            said.add(line)
+        if line not in messages:
+            messages.add(line)
             say(f"{before}{line}")
 
     trainer = make_trainer(
@@ -287,12 +292,12 @@ def _train_one(job: Job, said: set[str]) -> ScoredNetwork:
         write_tables(job.path, job.task.tables)
     if job.resume and trainer.at.update:
         say(f"going on after update {trainer.at.update} in '{job.path}'")
-    asked = config.training.epochs
-    if job.tuned is None and trainer.epochs > asked and not trainer.at.finished:
+    epochs = config.training.epochs
+    if job.tuned is None and trainer.epochs > epochs and not trainer.at.finished:
         say_once(
-            f"note: --epochs {asked} would be {trainer.total_updates * asked // trainer.epochs} updates, "
+            f"note: --epochs {epochs} would be {trainer.total_updates * epochs // trainer.epochs} updates, "
             f"fewer than --min-updates {config.training.min_updates}: training goes on to epoch "
-            f"{trainer.epochs}; type --min-updates 0 for {counted(asked, 'epoch')}"
+            f"{trainer.epochs}; type --min-updates 0 for {counted(epochs, 'epoch')}"
         )
     label = label_of(config)
     if around := config.around():
@@ -300,8 +305,8 @@ def _train_one(job: Job, said: set[str]) -> ScoredNetwork:
     mixed = config.training.mixed_precision
     with torch.autocast(job.device.type, torch.bfloat16, enabled=mixed):
         say_once(f"time loop {trainer.network.recurrent.announce()}", f"{label}: ")
-    with progress(label, trainer.total_updates) as shown:
-        trainer.progress = shown if job.processes.main else SILENT
+    with progress(label, trainer.total_updates) as bar:
+        trainer.progress = bar if job.processes.main else SILENT
         trainer.say = lambda line: say(f"{label}: {line}")
         trainer.train(job.interrupts)
     say(f"{label}: {trainer.at.update} updates, {trainer.at.reason}")

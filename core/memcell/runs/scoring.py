@@ -129,8 +129,8 @@ def _decided(
     if tuned is None:
         return decision_of(app, task, probabilities(network, task.valid, policy, time_steps))
     held = tuned.out_of_fold
-    judged = dataclasses.replace(task, valid=held.sequences)
-    return decision_of(app, judged, held.probabilities(policy))
+    with_held_out = dataclasses.replace(task, valid=held.sequences)
+    return decision_of(app, with_held_out, held.probabilities(policy))
 
 
 def _score_out_of_fold(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -13,7 +14,7 @@ from memcell.applications.app import App, Continuing, Task
 from memcell.backends.first_window import FirstWindow
 from memcell.errors import UsageError
 from memcell.files.reading import refusing
-from memcell.interrupt import Interrupts
+from memcell.interrupt import Interrupted, Interrupts
 from memcell.plugins import Registry
 from memcell.probes.scheduler import observe
 from memcell.runs.compatibility import misfits
@@ -28,6 +29,20 @@ from memcell.training.state import check_checkpoint
 from memcell.training.trainer import Length, Trainer
 
 Say = Callable[[str], None]
+
+
+@contextmanager
+def resumable(app: str, path: Path) -> Iterator[None]:
+    """Let an interruption of a run say the command that goes on with it.
+
+    Args:
+        app: Name of its app.
+        path: The run folder.
+    """
+    try:
+        yield
+    except Interrupted as stop:
+        raise Interrupted(f"{stop}. Go on with: memcell train {app} --resume {path}") from None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -79,13 +94,13 @@ def device_of(config: RunConfig) -> torch.device:
     Raises:
         UsageError: CUDA was asked for and there is none; or mixed precision without a GPU.
     """
-    wanted, there = config.training.device, torch.cuda.is_available()
-    if wanted == "cuda" and not there:
+    name, there = config.training.device, torch.cuda.is_available()
+    if name == "cuda" and not there:
         raise UsageError(
             "--device cuda was asked for and torch sees no GPU: use --device cpu or auto (in its config.toml "
             "where a run goes on)"
         )
-    device = torch.device("cuda" if wanted != "cpu" and there else "cpu")
+    device = torch.device("cuda" if name != "cpu" and there else "cpu")
     if config.training.mixed_precision and device.type == "cpu":
         raise UsageError("--mixed-precision needs a GPU, and this run is on the CPU: leave it out")
     _same_precision(device)
@@ -122,16 +137,16 @@ def inference_policy(config: RunConfig, registry: Registry) -> str:
 
 def control_of(config: RunConfig, registry: Registry, say: Say) -> RunConfig | None:
     """Return the config of the control run: the same but for its policy, or None where there is none."""
-    wanted = config.training.control
-    if wanted == "none":
+    policy_name = config.training.control
+    if policy_name == "none":
         return None
-    if config.choices["policy"].name == wanted == "reset":
-        wanted = "carry"
-    if config.choices["policy"].name == wanted:
+    if config.choices["policy"].name == policy_name == "reset":
+        policy_name = "carry"
+    if config.choices["policy"].name == policy_name:
         raise UsageError(
-            f"--control {wanted} is the run's own policy: name another, or --control none"
+            f"--control {policy_name} is the run's own policy: name another, or --control none"
         )
-    policy = Choice(name=wanted, config=registry.get("policy", wanted).config({}))
+    policy = Choice(name=policy_name, config=registry.get("policy", policy_name).config({}))
     control = dataclasses.replace(config, choices={**config.choices, "policy": policy})
     unfit = misfits(control, registry)
     if unfit:

@@ -127,9 +127,9 @@ class Source:
             if name in fixed and name in fields:
                 here = check(fields[name], fields[name].now(value))
                 self._same(name, here, getattr(own.app_config, name))
-        asked = resolve(app, self.under(typed), registry)
+        config = resolve(app, self.under(typed), registry)
         for name in _FORM:
-            here, its = getattr(asked.network, name), getattr(own.network, name)
+            here, its = getattr(config.network, name), getattr(own.network, name)
             if name != "skip" or "none" in (
                 here,
                 its,
@@ -137,7 +137,7 @@ class Source:
                 self._same(name, here, its)
         for kind in PARTS:
             theirs = to_mapping(own.choices[kind].config)
-            for name, value in to_mapping(asked.choices[kind].config).items():
+            for name, value in to_mapping(config.choices[kind].config).items():
                 self._same(f"{kind}.{name}", value, theirs.get(name))
 
     def _same(self, name: str, here: Any, its: Any) -> None:

@@ -59,7 +59,7 @@ def stream(
     if not isinstance(built, Streaming):
         raise UsageError(f"{entry.origin} names stream options and cannot stream")
     with one_thread(), Interrupts() as interrupts:
-        asked = StreamRequest(
+        request = StreamRequest(
             facts={**facts.task, "model_id": f"{model_id(folder.model)}-carry"},
             decision=facts.decisions["carry"],
             network=NetworkStepper(network, facts.n_features),
@@ -69,4 +69,4 @@ def stream(
             say=say,
             output=output,
         )
-        return built.stream(asked)
+        return built.stream(request)

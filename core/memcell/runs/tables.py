@@ -43,7 +43,7 @@ def as_text(rows: Sequence[Row], first: str, only: Sequence[str] = ()) -> str:
     """
     ordered = networks_first(rows)
     columns = [
-        (name.replace("_", " "), [shown(row.scores.get(name, math.nan)) for row in ordered])
+        (name.replace("_", " "), [format_score(row.scores.get(name, math.nan)) for row in ordered])
         for name in score_names(rows, first)
         if not only or name in only
     ]
@@ -190,7 +190,7 @@ def with_fields(row: Mapping[str, Any]) -> dict[str, Any]:
     return {**found, **parts}
 
 
-def shown(value: float) -> str:
+def format_score(value: float) -> str:
     """Return a score as a screen shows it; ``-`` where it is not defined."""
     if math.isnan(value):
         return "-"

@@ -50,7 +50,7 @@ class Batch:
 
     @property
     def time_steps(self) -> int:
-        """T."""
+        """Steps of a window, T."""
         return self.x.shape[0]
 
     @property

@@ -51,30 +51,30 @@ def check_fits(
         )
     try:
         with torch.device("meta"), torch.random.fork_rng(devices=[]):
-            wanted = shapes_of(network())
+            expected = shapes_of(network())
     except MemcellError:
         raise
     except Exception:  # whatever a plugin does with numbers that are not there
         _check_width(path, stored, config)
         return
-    compare(path, stored, wanted)
+    compare(path, stored, expected)
 
 
-def compare(path: Path, stored: Shapes, wanted: Shapes) -> None:
+def compare(path: Path, stored: Shapes, expected: Shapes) -> None:
     """Refuse weights whose names, types or shapes differ from a network's.
 
     Raises:
         RunFolderError: Names the first that differs.
     """
-    for name in sorted(wanted.keys() | stored.keys()):
+    for name in sorted(expected.keys() | stored.keys()):
         if name not in stored:
             raise RunFolderError(f"'{path}' does not fit its config: it lacks '{name}'")
-        if name not in wanted:
+        if name not in expected:
             raise RunFolderError(f"'{path}' does not fit its config: it has '{name}'")
-        if stored[name] != wanted[name]:
+        if stored[name] != expected[name]:
             raise RunFolderError(
-                f"'{path}' does not fit its config: '{name}' is {_told(*stored[name])}, and "
-                f"{_told(*wanted[name])} is expected"
+                f"'{path}' does not fit its config: '{name}' is {_described(*stored[name])}, and "
+                f"{_described(*expected[name])} is expected"
             )
 
 
@@ -108,5 +108,5 @@ def _check_width(path: Path, stored: Shapes, config: RunConfig) -> None:
         )
 
 
-def _told(dtype: torch.dtype, shape: tuple[int, ...]) -> str:
+def _described(dtype: torch.dtype, shape: tuple[int, ...]) -> str:
     return f"{str(dtype).removeprefix('torch.')} {list(shape)}"

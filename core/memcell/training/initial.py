@@ -54,9 +54,9 @@ def compare_form(source: SourceModel, stored: Shapes, network: Network) -> None:
     Raises:
         UsageError: Names the first that differs.
     """
-    wanted = shapes_of(network)
-    for name in sorted(wanted.keys() | stored.keys()):
-        its, here = _told(stored, name), _told(wanted, name)
+    expected = shapes_of(network)
+    for name in sorted(expected.keys() | stored.keys()):
+        its, here = _described(stored, name), _described(expected, name)
         if its != here:
             raise UsageError(
                 f"model {source} is of another form than the network that was asked for: '{name}' is {its} "
@@ -64,5 +64,5 @@ def compare_form(source: SourceModel, stored: Shapes, network: Network) -> None:
             )
 
 
-def _told(shapes: Shapes, name: str) -> str:
+def _described(shapes: Shapes, name: str) -> str:
     return str(list(shapes[name][1])) if name in shapes else "missing"

@@ -103,8 +103,8 @@ class RunMemory:
             for first in range(0, spans[0].steps, CHUNK):
                 active = len(spans) if fixed else sum(span.steps > first for span in spans)
                 running = self._chunk(spans[:active], first, _first(running, active))
-                for whole, part in zip(parts, leaves(running.state), strict=True):
-                    whole[lanes[:active]] = part.to(whole.dtype)
+                for all_lanes, part in zip(parts, leaves(running.state), strict=True):
+                    all_lanes[lanes[:active]] = part.to(all_lanes.dtype)
                 age[lanes[:active]] = running.age
         finally:
             self.network.train(was_training)

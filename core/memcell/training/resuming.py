@@ -60,10 +60,10 @@ def load_state(trainer: Trainer, state: TrainingState) -> None:
             f"{processes.count} go on with it: start as many as it began with"
         )
     trainer.at = state.position
-    wanted = shapes_of(trainer.network)
+    expected = shapes_of(trainer.network)
     for weights in (state.network, *([state.best] if state.best else [])):
         found = {name: (t.dtype, tuple(t.shape)) for name, t in weights.items()}
-        compare(checkpoint, found, wanted)
+        compare(checkpoint, found, expected)
     trainer.network.load_state_dict(state.network)
     trainer.best = {k: v.to(device) for k, v in state.best.items()}
     load_optimizer(parts.optimizer, state.optimizer)

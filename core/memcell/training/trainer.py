@@ -94,8 +94,8 @@ class Trainer:
             self.network, task.train, run_generator(config.seed, processes.rank)
         )
         #: Whether validation has a label: without one no epoch is the best, and none is waited for.
-        self.judged = any(bool(s.labelled.any()) for s in task.valid)
-        if task.valid and not self.judged:
+        self.validates = any(bool(s.labelled.any()) for s in task.valid)
+        if task.valid and not self.validates:
             warnings.warn(
                 "no step of the validation split is labelled, so that no epoch is chosen as the best and "
                 "training goes on to its end; give labels to it, or split another way",
@@ -144,7 +144,7 @@ class Trainer:
             MemcellError: The loss is no longer a number; the last checkpoint stays.
         """
         self.progress.at(self.at.update)
-        if self.judged and self.parts.starts_fitted and self.at == Position():
+        if self.validates and self.parts.starts_fitted and self.at == Position():
             self._judge_start()
         while not self.at.finished:
             if self.at.update == self._stop:
@@ -402,7 +402,7 @@ class Trainer:
             "train_loss": at.loss / at.weight if at.weight else None,
             **self.parts.policy.counts(),
         }
-        if self.judged:
+        if self.validates:
             with averaged(self.parts.optimizer):
                 valid = self.processes.from_main(
                     self.validation_loss() if self.processes.main else 0.0
@@ -428,7 +428,7 @@ class Trainer:
                 True,
                 f"{'all ' if at.epoch > 1 else ''}{counted(at.epoch, 'epoch')} done",
             )
-        elif self.judged and patience and waited >= patience:
+        elif self.validates and patience and waited >= patience:
             at.finished = True
             at.reason = f"no better validation loss for {self.config.patience} epochs"
 

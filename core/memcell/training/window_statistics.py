@@ -67,10 +67,10 @@ def readout_gradients(
     weight = batch.weight / batch.weight.sum(0).clamp_min(1e-12)
     if isinstance(target, Classes):
         y = batch.y.long().clamp_min(0)
-        wanted = nn.functional.one_hot(y, logits.shape[-1]).to(torch.float32)
+        one_hot = nn.functional.one_hot(y, logits.shape[-1]).to(torch.float32)
         if class_weights is not None:
             weight = weight * class_weights[y]
-        error = (logits.float().softmax(-1) - wanted) * weight.unsqueeze(-1)
+        error = (logits.float().softmax(-1) - one_hot) * weight.unsqueeze(-1)
     else:
         with torch.enable_grad():
             outputs = logits.detach().float().requires_grad_()

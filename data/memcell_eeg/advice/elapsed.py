@@ -70,7 +70,7 @@ class ClockScore:
     is_class: bool
 
     @property
-    def told(self) -> bool:
+    def follows_clock(self) -> bool:
         """Whether the target follows the clock by more than chance."""
         return self.people >= FEWEST_PEOPLE and self.p <= 0.01
 
@@ -157,15 +157,15 @@ def clock_score(sequences: Sequence[TimeSeries], seed: int = 0) -> ClockScore | 
             )
             out[:, number[b.subject]] += added.reshape(len(shifts), shape[2])
     scores = _aucs(sums, weights) if is_class else _explained(sums, weights, squares)
-    judged = np.isfinite(scores[0])
-    if judged.sum() < FEWEST_PEOPLE:
+    known = np.isfinite(scores[0])
+    if known.sum() < FEWEST_PEOPLE:
         return None
-    means = np.nanmean(scores[:, judged], axis=1)
+    means = np.nanmean(scores[:, known], axis=1)
     as_good = int((means[1:] >= means[0] - 1e-12).sum())
     return ClockScore(
         score=float(means[0]),
         p=(1 + as_good) / (1 + TURNS),
-        people=int(judged.sum()),
+        people=int(known.sum()),
         is_class=is_class,
     )
 

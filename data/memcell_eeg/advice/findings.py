@@ -74,7 +74,7 @@ class Advice:
 
     @cached_property
     def of_data(self) -> tuple[DataFinding, ...]:
-        """What concerns the data however they are split."""
+        """Findings about the data that hold however they are split."""
         return (
             *unused(self.left_out, len(self.recordings)),
             *classes.all_people(self.sequences),
@@ -207,7 +207,7 @@ def time_alone(sequences: Sequence[TimeSeries]) -> list[DataFinding]:
     if clock is None:
         return []
     what = _scored(clock)
-    if not clock.told or clock.score < TELLS[clock.is_class]:
+    if not clock.follows_clock or clock.score < TELLS[clock.is_class]:
         return [
             DataFinding(
                 check="time",

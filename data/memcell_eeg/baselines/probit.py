@@ -53,8 +53,8 @@ def lasso_probit(task: Task, penalty: float | None = None) -> Fitted:
     b = fitting.fit(used)
     if b is None:
         share = float(fitting.y.mean())
-        said = "no penalty could be fitted: it predicts the share of positive training steps everywhere"
-        return Fitted(name=NAME, model=lambda s: two(np.full(s.n_steps, share)), note=said)
+        refusal = "no penalty could be fitted: it predicts the share of positive training steps everywhere"
+        return Fitted(name=NAME, model=lambda s: two(np.full(s.n_steps, share)), note=refusal)
     found = b
 
     def model(sequence: TimeSeries) -> NDArray[np.float32]:

@@ -47,7 +47,7 @@ class EegDetector:
         if request.prediction.causal:
             self._model.check_causal()
         self._stream: BlockStream | None = None
-        self._asked: tuple[Any, ...] = ()
+        self._stream_key: tuple[Any, ...] = ()
 
     @property
     def name(self) -> str:
@@ -174,11 +174,11 @@ class EegDetector:
                 names = self._own_names() if channels is None else channels
                 values, hertz, volts = np.asarray(block), float(rate), unit
             asked = (hertz, tuple(names), volts, rules)
-            if self._stream is None or self._asked != asked:
+            if self._stream is None or self._stream_key != asked:
                 self._stream = BlockStream(
                     pipeline, self._request.network(), rules, hertz, names, volts
                 )
-                self._asked = asked
+                self._stream_key = asked
             yield from self._stream.push(values)
 
     def _warn(self, record: Record) -> None:

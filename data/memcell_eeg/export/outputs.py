@@ -29,6 +29,8 @@ from memcell_data.labels.reading import COUNTED_BY_MNE
 from memcell_eeg.scores.detector import DetectedEvent
 
 SUMMARY = "summary.tsv"
+#: What the name of a sidecar ends in.
+SIDECAR = "_events.json"
 COLUMNS = (
     "recording",
     "status",
@@ -146,21 +148,28 @@ def read_sidecar(path: Path) -> dict[str, Any] | None:
     return content if known else None
 
 
-def write_summary(out: Path, records: Sequence[Mapping[str, Any]]) -> None:
+def write_summary(
+    out: Path, records: Sequence[Mapping[str, Any]], columns: Sequence[str] = COLUMNS
+) -> None:
     """Write one row per recording, failed ones with the reason; a rerun writes the same bytes."""
-    rows = [[_cell(_shown(r, c)) for c in COLUMNS] for r in records]
-    write_atomic(out / SUMMARY, table([COLUMNS, *rows]))
+    rows = [[_cell(_value(r, c)) for c in columns] for r in records]
+    write_atomic(out / SUMMARY, table([columns, *rows]))
 
 
-def check_folder(out: Path, model_id: str) -> None:
+def check_folder(out: Path, model_id: str, sidecar: str = SIDECAR) -> None:
     """Refuse a folder that holds the results of another model.
+
+    Args:
+        out: The folder.
+        model_id: Of this model.
+        sidecar: What the name of a sidecar ends in.
 
     Raises:
         DataError: It does, or it is no folder; says what to type.
     """
     if out.exists() and not out.is_dir():
         raise DataError(f"--out '{out}' is a file; type the name of a folder.")
-    for path in sorted(out.glob("*_events.json")):
+    for path in sorted(out.glob(f"*{sidecar}")):
         found = read_sidecar(path)
         other = found and found["GeneratedBy"].get("model_id")
         if other and other != model_id:
@@ -170,7 +179,7 @@ def check_folder(out: Path, model_id: str) -> None:
             )
 
 
-def _shown(record: Mapping[str, Any], column: str) -> Any:
+def _value(record: Mapping[str, Any], column: str) -> Any:
     value = record.get(column, "")
     return "done" if column == "status" and value == "done before" else value
 

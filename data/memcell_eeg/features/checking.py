@@ -111,13 +111,13 @@ def parts_change_nothing(build: Build) -> None:
     """Features have the same bits however the signal is cut."""
     for signal, _ in _built(build):
         values = noise(signal)
-        whole = features(build, signal, values)
+        at_once = features(build, signal, values)
         for cut in (7, 50, 333):
             found = features(build, signal, values, cut)
             require(
-                bool(np.array_equal(whole, found)),
+                bool(np.array_equal(at_once, found)),
                 expected="the same features of a signal in parts as of the whole",
-                did=f"in parts of {cut} samples {int(np.sum(whole != found))} of {whole.size} differ",
+                did=f"in parts of {cut} samples {int(np.sum(at_once != found))} of {at_once.size} differ",
                 change="Use each row's own window, and keep nothing from one call to the next.",
             )
 

@@ -345,8 +345,8 @@ class BlindSteps:
 
     def of(self, sequence: TimeSeries) -> NDArray[np.bool_]:
         """``[n_steps]``: the step is blind."""
-        whole = sequence.name.rpartition("@")[0]
-        name = sequence.name if sequence.name in self._times else whole
+        recording = sequence.name.rpartition("@")[0]
+        name = sequence.name if sequence.name in self._times else recording
         return np.isin(sequence.times, self._times[name])
 
 

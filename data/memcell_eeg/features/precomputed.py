@@ -80,11 +80,11 @@ class PrecomputedFeatures:
                     f"{f.step_seconds:g} s, '{recordings[0].name}' {len(found[0].names)} in steps of "
                     f"{found[0].step_seconds:g} s; they cannot be trained on together."
                 )
-        wanted = config.normalization
+        normalization = config.normalization
         return cls(
             feature_names=found[0].names,
             step=found[0].step_seconds,
-            normalization="training" if wanted == "auto" else wanted,
+            normalization="training" if normalization == "auto" else normalization,
             normalization_memory=config.normalization_memory,
             context=config.context_seconds(found[0].step_seconds),
         )

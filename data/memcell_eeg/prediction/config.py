@@ -9,7 +9,20 @@ from memcell_data.units import TYPED
 
 
 @dataclass(frozen=True, kw_only=True)
-class PredictConfig:
+class ReadingConfig:
+    """Options for reading recordings."""
+
+    unit: str = option(
+        "",
+        choices=TYPED,
+        help="Unit of EDF channels whose own is blank or unknown; empty takes that of a BIDS channels.tsv, "
+        "then the --data.unit that the run was trained with, or refuses them. all:mV is the "
+        "unit of all channels, whatever the file says.",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictConfig(ReadingConfig):
     """Options for reading recordings and for additional result files."""
 
     export: tuple[str, ...] = option(
@@ -17,11 +30,4 @@ class PredictConfig:
         choices=("edf",),
         help="'edf' also writes NAME_detected.edf: the channels that were used, the probability as one more, "
         "and the events as annotations, as EDF+ without personal data.",
-    )
-    unit: str = option(
-        "",
-        choices=TYPED,
-        help="Unit of EDF channels whose own is blank or unknown; empty takes that of a BIDS channels.tsv, "
-        "then the --data.unit that the run was trained with, or refuses them. all:mV is the "
-        "unit of all channels, whatever the file says.",
     )

@@ -8,17 +8,17 @@ from its facts, so that a prediction never depends on today's options.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from memcell.applications.prediction import Infer, PredictionRequest, Record
-from memcell.errors import DataError, DiskError, MemcellError
+from memcell.applications.prediction import Infer, PredictionRequest
+from memcell.errors import DataError
 from memcell.files.atomic import Growing, growing
-from memcell.interrupt import Interrupted
 from memcell_data.recording import Recording
 from memcell_eeg.export import outputs
 from memcell_eeg.export.edf import StepProbabilities, export_edf
@@ -26,8 +26,9 @@ from memcell_eeg.features.chunks import FeatureChunk
 from memcell_eeg.features.pipeline import Pipeline
 from memcell_eeg.features.precomputed import feature_chunks
 from memcell_eeg.prediction.config import PredictConfig
+from memcell_eeg.prediction.each import EachRecording
 from memcell_eeg.prediction.model import DetectionModel
-from memcell_eeg.prediction.sources import RecordingFile, find_sources
+from memcell_eeg.prediction.sources import RecordingFile
 from memcell_eeg.scores.detector import EventDetector
 from memcell_eeg.signal.channels import otherwise_measured
 from memcell_eeg.signal.stand_in import with_stand_ins
@@ -40,7 +41,7 @@ GAPS = (
 )
 
 
-class RecordingPredictor:
+class RecordingPredictor(EachRecording):
     """Writes ``*_events.tsv``, ``*_probability.tsv``, ``*_annot.txt``, ``*_events.json`` and ``summary.tsv``.
 
     Args:
@@ -52,80 +53,32 @@ class RecordingPredictor:
             look into the future.
     """
 
-    imports: tuple[str, ...] = ("mne.io", "mne.io.edf.edf")
+    columns = outputs.COLUMNS
+    sidecar = outputs.SIDECAR
 
     def __init__(self, request: PredictionRequest, task: EegTask) -> None:
-        self._model = DetectionModel.of(request, task)
-        self._out = request.out
+        super().__init__(request, DetectionModel.of(request, task))
         self._export = (request.options or PredictConfig()).export
-        if request.causal:
-            self._model.check_causal()
 
-    def find(self, paths: Sequence[str]) -> list[RecordingFile]:
-        """Return the recordings; see `memcell_eeg.prediction.sources.find_sources`.
-
-        Raises:
-            DataError: A path does not exist or holds no recording, or the folder holds the results of
-                another model.
-        """
-        sources = find_sources(paths, but_not_in=self._out)
-        outputs.check_folder(self._out, self._model.model_id)
-        return sources
-
-    def one(self, item: RecordingFile, infer: Infer) -> Record:
-        """Predict one recording, or return the record of existing results."""
-        base = {"recording": item.name, "file": str(item.path)}
-        try:
-            recording = item.open(self._model.unit.name)
-            origin = self._model.origin(item, recording)
-            kept = self._kept(item, origin)
-            if kept is not None:
-                return {**kept, **base, "status": "done before"}
-            record = {**base, **self._run(item, recording, infer), "status": "done"}
-            path = outputs.sidecar_path(self._out, item.name)
-            outputs.write_sidecar(path, origin, record, self._model.task.event)
-        except (DiskError, Interrupted):
-            raise
-        except (MemcellError, OSError) as error:
-            return {**base, "status": "failed", "reason": str(error)}
-        except Exception as error:
-            # One strange file among ten thousand must not lose the others; its kind of error is named.
-            return {**base, "status": "failed", "reason": f"{type(error).__name__}: {error}"}
-        return record
-
-    def finish(self, records: Sequence[Record]) -> None:
-        """Write the summary."""
-        outputs.write_summary(self._out, records)
-
-    def _kept(self, item: RecordingFile, origin: Mapping[str, Any]) -> Record | None:
-        """Return the record of existing results, or None if they have to be computed.
-
-        Raises:
-            DataError: The name is taken by the results of another file.
-        """
-        found = outputs.read_sidecar(outputs.sidecar_path(self._out, item.name))
-        if found is None:
-            return None
-        before = found["GeneratedBy"]
-        if before.get("file") != origin["file"]:
-            raise DataError(
-                f"{self._out} already holds the results '{item.name}' of another file "
-                f"({before.get('file')}); type another --out, or give both files at once."
-            )
+    def _files(self, name: str) -> list[Path]:
         places = [outputs.events_path, outputs.probability_path, outputs.annotations_path]
         if "edf" in self._export:
             places.append(outputs.edf_path)
-        whole = all(place(self._out, item.name).is_file() for place in places)
-        return dict(found["Summary"]) if whole and before == origin else None
+        return [place(self._out, name) for place in places]
+
+    def _write_sidecar(
+        self, path: Path, origin: Mapping[str, Any], record: Mapping[str, Any]
+    ) -> None:
+        outputs.write_sidecar(path, origin, record, self._model.task.event)
 
     def _run(self, item: RecordingFile, recording: Recording, infer: Infer) -> dict[str, Any]:
         model, out, name = self._model, self._out, item.name
-        wanted = model.pipeline.channels
-        found = with_stand_ins(recording, wanted, lambda r: self._through(item, r, infer))
+        channels = model.pipeline.channels
+        found = with_stand_ins(recording, channels, lambda r: self._through(item, r, infer))
         run, recording, own = found.made, found.recording, found.channels
         notes = list(found.lines)
         if isinstance(model.pipeline, Pipeline):
-            notes = otherwise_measured(wanted, recording) + notes
+            notes = otherwise_measured(channels, recording) + notes
         events = run.detector.end()
         outputs.write_events(outputs.events_path(out, name), events, model.task.event)
         joined = outputs.joined_by_mne(recording.path)

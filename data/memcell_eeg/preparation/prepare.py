@@ -145,8 +145,8 @@ def make_sequences(
     lines = [*resolved.notes, *few(warnings)]
     if len(sequences) < len(made):
         without = [s.name for s in made if not s.labelled.any()]
-        shown = ", ".join(without[:5]) + (", ..." if len(without) > 5 else "")
-        lines.append(f"{len(without)} recordings without a labelled step left out ({shown})")
+        listed = ", ".join(without[:5]) + (", ..." if len(without) > 5 else "")
+        lines.append(f"{len(without)} recordings without a labelled step left out ({listed})")
     summary = cache.summary()
     return PreparedData(
         sequences=sequences,

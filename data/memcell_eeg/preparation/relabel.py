@@ -65,13 +65,13 @@ def under(
             f"the test split has no labelled step under {resolved.protocol}; type another --protocol."
         )
     before = str(task.facts["protocol"]["name"])
-    said = (
+    text = (
         f"the network, its split and its decision are of the protocol {before}; baselines are fitted under "
         f"{resolved.protocol.name}"
     )
     replaced = ("protocol: ", "training steps: ", "test steps: ")
     notes = [n for n in task.notes if not n.startswith(replaced)]
-    notes += [str(resolved.protocol), said, *resolved.notes, *counts(made["train"], made["test"])]
+    notes += [str(resolved.protocol), text, *resolved.notes, *counts(made["train"], made["test"])]
     notes += [n for n in left_out.notes(len(recordings)) if n not in notes]
     weights = task.class_weights
     totals = class_totals(made["train"], None)

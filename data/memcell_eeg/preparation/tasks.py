@@ -234,8 +234,8 @@ class _Preparation:
         source = self.source if isinstance(self.source, PrecomputedFeatures) else None
         if source is not None and replace(source, centre=(), spread=()) != unfitted:
             raise UsageError(
-                f"the model that training goes on from has {_told(source)}, and these recordings have "
-                f"{_told(unfitted)}: type the same data set with the same options, or leave out --init"
+                f"the model that training goes on from has {_described(source)}, and these recordings have "
+                f"{_described(unfitted)}: type the same data set with the same options, or leave out --init"
             )
         protocols = self.detects.protocols
         resolved = read_labels(recordings, self.config.protocol, protocols, left_out)
@@ -277,7 +277,9 @@ class _Preparation:
                 "--around-transitions."
             )
         simulated = card.simulated or made.simulated
-        said = [f"simulated data ('{card.name}'): no result about people"] if simulated else []
+        simulation = (
+            [f"simulated data ('{card.name}'): no result about people"] if simulated else []
+        )
         ratio = config.cost_ratio if config.decision == "cost" else 1.0
         inner, inside = inner_folds(config, parts, ratio)
         findings = advice.of_split(parts, validated=not inner)
@@ -294,7 +296,7 @@ class _Preparation:
             protocol=made.protocol.name,
             notes=(
                 *([f"what the model knows: {self.detects.knows}"] if self.detects.knows else []),
-                *said,
+                *simulation,
                 *few(getattr(dataset, "problems", ())),
                 *lines,
                 *inside,
@@ -324,7 +326,7 @@ class _Preparation:
         )
 
 
-def _told(features: PrecomputedFeatures) -> str:
+def _described(features: PrecomputedFeatures) -> str:
     names = features.feature_names
     return (
         f"{len(names)} precomputed features ({', '.join(names[:3])}, ...) in steps of {features.step:g} s, "

@@ -48,12 +48,12 @@ def inner_splits(
     for k in range(most, 1, -1):
         made = _by_people(train, people, k, config.split_seed)
         if all(classes_of(fold.train) == BOTH for fold in made):
-            return made, [_said(made, len(people), config)]
+            return made, [_note(made, len(people), config)]
     for k in range(FOLDS, 1, -1):
         blocks = _by_time(train, k, config.split_gap)
         trained = all(classes_of(fold.train) == BOTH and fold.valid for fold in blocks)
-        judged = classes_of(s for fold in blocks for s in fold.valid) == BOTH
-        if blocks and trained and judged:
+        validated = classes_of(s for fold in blocks for s in fold.valid) == BOTH
+        if blocks and trained and validated:
             why = (
                 "there is one training person"
                 if len(people) == 1
@@ -75,7 +75,7 @@ def _chosen(config: EegConfig) -> str:
     return "settings, length and threshold" if config.decides else "settings and length"
 
 
-def _said(made: Sequence[InnerSplit], people: int, config: EegConfig) -> str:
+def _note(made: Sequence[InnerSplit], people: int, config: EegConfig) -> str:
     line = (
         f"{_chosen(config)} are chosen by cross-validation inside the {people} training people "
         f"({len(made)} folds, seed {config.split_seed}); nobody is set aside for validation"

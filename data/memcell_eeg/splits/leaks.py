@@ -219,7 +219,7 @@ def _check_copies(parts: Split, copies: Set[tuple[str, str]] | None) -> tuple[st
         for part, s in placed:
             of[_recording(s, part)].append((part, s))
         pairs += [(x, y) for a, b in sorted(copies) for x in of[a] for y in of[b]]
-    said = []
+    notes = []
     for (in_a, one), (in_b, other) in pairs:
         a, b = _recording(one, in_a), _recording(other, in_b)
         if a == b:
@@ -229,8 +229,8 @@ def _check_copies(parts: Split, copies: Set[tuple[str, str]] | None) -> tuple[st
                 f"recordings '{a}' ({_WORDS[in_a]}) and '{b}' ({_WORDS[in_b]}) hold the same signal: "
                 "one recording under two names? Leave one of them out."
             )
-        said.append(f"recordings '{a}' and '{b}' hold the same signal, both in {_WORDS[in_a]}")
-    return tuple(dict.fromkeys(said))
+        notes.append(f"recordings '{a}' and '{b}' hold the same signal, both in {_WORDS[in_a]}")
+    return tuple(dict.fromkeys(notes))
 
 
 _Placed = tuple[str, TimeSeries]

@@ -313,9 +313,9 @@ def _by_time(sequences: Sequence[TimeSeries], config: EegConfig) -> Split:
             "valid": config.valid_fraction,
             "test": config.test_fraction,
         }
-        wanted = {p: share for p, share in shares.items() if share > 0}
-        usable = sequence.n_steps - gap * (len(wanted) - 1)
-        lengths = [int(usable * share) for share in wanted.values()]
+        used = {p: share for p, share in shares.items() if share > 0}
+        usable = sequence.n_steps - gap * (len(used) - 1)
+        lengths = [int(usable * share) for share in used.values()]
         if min(lengths) < 1:
             raise DataError(
                 f"recording '{sequence.name}' has {sequence.n_steps} steps, too few to be split by "
@@ -323,7 +323,7 @@ def _by_time(sequences: Sequence[TimeSeries], config: EegConfig) -> Split:
                 "--split-gap."
             )
         start = 0
-        for part, length in zip(wanted, lengths, strict=True):
+        for part, length in zip(used, lengths, strict=True):
             parts[part].append(cut(sequence, start, start + length, f"@{part}"))
             start += length + gap
     note = (

@@ -84,14 +84,14 @@ class Who:
         """Return the table for the screen: how many, then the first and the last lines."""
         n, subjects = len(self._lines), len({line.subject for line in self._lines.values()})
         rows = [(line.file, line.subject, _side(line)) for line in self._lines.values()]
-        shown = rows if n <= FIRST + LAST + 1 else [*rows[:FIRST], *rows[-LAST:]]
-        width = [max(len(escape.line(row[k])) for row in shown) for k in range(2)]
+        listed = rows if n <= FIRST + LAST + 1 else [*rows[:FIRST], *rows[-LAST:]]
+        width = [max(len(escape.line(row[k])) for row in listed) for k in range(2)]
         drawn = [
             f"  {escape.line(file):<{width[0]}}  subject {escape.line(subject):<{width[1]}}  {side}"
-            for file, subject, side in shown
+            for file, subject, side in listed
         ]
-        if len(shown) < n:
-            drawn.insert(FIRST, f"  ... {n - len(shown)} more")
+        if len(listed) < n:
+            drawn.insert(FIRST, f"  ... {n - len(listed)} more")
         return [
             f"{n} recording{'s' if n != 1 else ''} of {subjects} "
             f"subject{'s' if subjects != 1 else ''}; {FILE} in the run folder has all",

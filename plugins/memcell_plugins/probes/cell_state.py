@@ -50,7 +50,7 @@ class CellState(Probe):
     """
 
     sizes = (16, 8, 4, 2, 1)
-    wanted = 4
+    measurements = 4
     limited_by = "lanes"
 
     def __init__(self, context: ProbeContext, size: int, config: Any = None) -> None:

@@ -53,7 +53,7 @@ class GradientFlow(Probe):
     """
 
     sizes = (4, 2, 1)
-    wanted = 4
+    measurements = 4
     limited_by = "lanes"
 
     def __init__(self, context: ProbeContext, size: int, config: Any = None) -> None:

@@ -53,7 +53,7 @@ class Stuck(Probe):
         (16, 0, 0),
         (4, 0, 0),
     )
-    wanted = 4
+    measurements = 4
     at_start = True
 
     def __init__(

@@ -61,7 +61,7 @@ def workers(paths: Sequence[str], model: str, out: str, jobs: int) -> dict[str, 
     opened = BenchmarkModel(Path(model), Path(out))
     Path(out).mkdir(parents=True, exist_ok=True)
     items = opened.predictor.find(list(paths))
-    tasks = [TimedTask(task=PredictTask(wanted=opened.wanted, item=item)) for item in items]
+    tasks = [TimedTask(task=PredictTask(request=opened.wanted, item=item)) for item in items]
     done: list[dict[str, float]] = []
 
     def ended(task: TimedTask, outcome: Outcome[dict[str, float]]) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn import metrics
 
-from memcell.runs.tables import laid_out, shown
+from memcell.runs.tables import format_score, laid_out
 from memcell_benchmarks.quality.contenders import EPOCH, Said, Truth
 
 #: Seconds of a step that is scored.
@@ -61,7 +61,7 @@ def _epochs(times: NDArray[np.float64], columns: NDArray[np.float64]) -> NDArray
 def as_text(rows: Mapping[str, Mapping[str, Mapping[str, float]]]) -> str:
     """Return a line for each contender, as wide as a terminal."""
     columns = [
-        (f"{words}, {every}", [shown(row[every][name]) for row in rows.values()])
+        (f"{words}, {every}", [format_score(row[every][name]) for row in rows.values()])
         for every in EVERY
         for name, words in _NAMES.items()
     ]

@@ -50,7 +50,7 @@ class SleepOnset(Sleep):
         super().__init__(config, dataset)
         from memcell_sleep.onset.scores import group_names
 
-        self.shown = (MAIN, *group_names(self.config), "rank_correlation")
+        self.shown_scores = (MAIN, *group_names(self.config), "rank_correlation")
 
     def _tasks(self, progress: Progress) -> Tasks:
         """Return what makes tasks of wake and sleep, turned into seconds.
@@ -63,15 +63,15 @@ class SleepOnset(Sleep):
         refused, lines = leaks(made.data.sequences, self.config.rules)
         if refused and self.config.leaks == "refuse":
             raise DataError(refused)
-        said = tuple(f"LEAK: {line}" for line in ([refused] if refused else []) + lines)
+        leak_notes = tuple(f"LEAK: {line}" for line in ([refused] if refused else []) + lines)
 
         def task(config: EegConfig) -> Task:
             found = seconds_task(made.task(config), cast(OnsetConfig, config))
             return replace(
                 found,
-                shown_scores=self.shown,
-                notes=(*said, *found.notes),
-                preview=(*found.preview, *said),
+                shown_scores=self.shown_scores,
+                notes=(*leak_notes, *found.notes),
+                preview=(*found.preview, *leak_notes),
             )
 
         return replace(made, task=task)
@@ -79,7 +79,7 @@ class SleepOnset(Sleep):
     def unseen(self, facts: Mapping[str, Any], progress: Progress = SILENT) -> Task:
         """Return all labelled recordings as a test split."""
         found = super().unseen(facts, progress)
-        return replace(seconds_task(found, self.config), shown_scores=self.shown)
+        return replace(seconds_task(found, self.config), shown_scores=self.shown_scores)
 
     def measures(
         self, sequences: Sequence[TimeSeries], probabilities: Sequence[Probabilities]
@@ -138,7 +138,7 @@ class SleepOnset(Sleep):
 
         return peer(task, rows)
 
-    def detector(self, asked: DetectorRequest) -> EegDetector:
+    def detector(self, request: DetectorRequest) -> EegDetector:
         """Refuse: a detector has probabilities and events.
 
         Raises:
@@ -167,11 +167,11 @@ class SleepOnset(Sleep):
 
         return build(folder)
 
-    def predictor(self, asked: PredictionRequest) -> Predictor:
+    def predictor(self, request: PredictionRequest) -> Predictor:
         """Return what writes the seconds of recordings."""
         from memcell_sleep.onset.prediction import SecondsPredictor
 
-        return SecondsPredictor(asked, self.detects)
+        return SecondsPredictor(request, self.detects)
 
     def exported(self, facts: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return what an exported file says of its inputs and outputs."""

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, ClassVar
 
 from memcell.errors import ConfigError
 from memcell.plugins.options import option
-from memcell_data.units import TYPED
 from memcell_eeg.config import changed
 from memcell_sleep.config import SleepConfig
 
@@ -113,16 +112,3 @@ class OnsetConfig(SleepConfig):
                     f"'{name.replace('_', '-')}' got {getattr(self, name)}, and sleep_onset predicts "
                     "seconds: nothing is decided. Leave it out."
                 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class OnsetPredictConfig:
-    """Options for reading recordings."""
-
-    unit: str = option(
-        "",
-        choices=TYPED,
-        help="Unit of EDF channels whose own is blank or unknown; empty takes that of a BIDS channels.tsv, "
-        "then the --data.unit that the run was trained with, or refuses them. all:mV is the "
-        "unit of all channels, whatever the file says.",
-    )

@@ -35,14 +35,14 @@ def draw(task: Task, probabilities: Mapping[str, Sequence[Probabilities]], path:
         task.target.limits[1] if isinstance(task.target, Values) and task.target.limits else 600.0
     )
     for i, (ax, (name, found)) in enumerate(zip(panels, probabilities.items(), strict=True)):
-        said = np.concatenate(
+        predicted = np.concatenate(
             [np.empty(0), *(p[k, 0] for p, k in zip(found, known, strict=True))]
         ).astype(np.float64)
         kept = np.linspace(0, max(0, len(true) - 1), min(MOST, len(true))).astype(np.int64)
         colour = COLOURS[i % len(COLOURS)]
         ax.plot([0, most], [0, most], "--", color=GREY, lw=1)
-        ax.plot(true[kept], said[kept], "o", color=colour, ms=3, alpha=0.35, mew=0)
-        centres, middle = medians(true, said, most)
+        ax.plot(true[kept], predicted[kept], "o", color=colour, ms=3, alpha=0.35, mew=0)
+        centres, middle = medians(true, predicted, most)
         ax.plot(centres, middle, "-", color=colour, lw=2)
         ax.set_xlim(0, most)
         ax.set_ylim(0, most)
@@ -53,11 +53,11 @@ def draw(task: Task, probabilities: Mapping[str, Sequence[Probabilities]], path:
 
 
 def medians(
-    true: NDArray[np.float64], said: NDArray[np.float64], most: float, bins: int = 12
+    true: NDArray[np.float64], predicted: NDArray[np.float64], most: float, bins: int = 12
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return centres of equal spans of true time, and the median prediction in each that has a step."""
     edges = np.linspace(0, most, bins + 1)
     place = np.clip(np.searchsorted(edges, true, side="right") - 1, 0, bins - 1)
     filled = np.unique(place)
     centres = (edges[:-1] + edges[1:])[filled] / 2
-    return centres, np.array([float(np.median(said[place == b])) for b in filled])
+    return centres, np.array([float(np.median(predicted[place == b])) for b in filled])

@@ -28,10 +28,11 @@ from memcell.reports.parts import (
 from memcell.runs.answer import answer
 from memcell.runs.by_subject import differences, mean_of
 from memcell.runs.predictions import read_predictions
-from memcell.runs.tables import shown, with_fields
+from memcell.runs.tables import format_score, with_fields
+from memcell_eeg.export.outputs import SUMMARY
 from memcell_eeg.reports.reading import TableRow, as_float, read_json, read_tsv, value
 from memcell_sleep.onset.picture import medians
-from memcell_sleep.onset.prediction import SUMMARY, seconds_path
+from memcell_sleep.onset.prediction import seconds_path
 from memcell_sleep.onset.scores import pairs
 from memcell_sleep.onset.task import MAIN
 
@@ -131,8 +132,10 @@ def _score_table(rows: Sequence[Row], folder: Path) -> Table:
 
     def number(row: Row, name: str) -> str:
         low, high = between.get((row.name, name), (math.nan, math.nan))
-        mine = shown(row.scores.get(name, math.nan))
-        return mine if math.isnan(low) else with_interval(mine, shown(low), shown(high))
+        mine = format_score(row.scores.get(name, math.nan))
+        return (
+            mine if math.isnan(low) else with_interval(mine, format_score(low), format_score(high))
+        )
 
     return Table(
         "Errors in seconds, smaller is better, 95 % intervals over people; the rank correlation is better "
@@ -150,8 +153,8 @@ def _difference_table(rows: Sequence[Row]) -> list[Part]:
     cells = [
         [
             d.minus,
-            shown(d.mean.value),
-            f"{shown(d.mean.interval[0])} to {shown(d.mean.interval[1])}",
+            format_score(d.mean.value),
+            f"{format_score(d.mean.interval[0])} to {format_score(d.mean.interval[1])}",
             f"{d.test.p:.2g}",
             str(d.mean.n),
         ]
@@ -161,7 +164,8 @@ def _difference_table(rows: Sequence[Row]) -> list[Part]:
     return [
         Table(
             f"Weighted error of {rows[0].name} less that of each other model, person by person (its own mean "
-            f"over people is {shown(mean.value)}); below 0 the network is better. p by the sign-flip test.",
+            f"over people is {format_score(mean.value)}); below 0 the network is better. p by the sign-flip "
+            "test.",
             ["less", "mean difference", "95 % interval", "p", "people"],
             cells,
             source="differences.tsv",
@@ -180,13 +184,15 @@ def _drawings(folder: Path) -> list[Part]:
         *[r for r in rows if r.kind != "network"],
     ]
     for row in wanted:
-        true, said = pairs(row.predictions)
+        true, predicted = pairs(row.predictions)
         if not len(true):
             continue
         most = max(float(true.max()), 60.0)
         kept = np.linspace(0, len(true) - 1, min(MOST_POINTS, len(true))).astype(np.int64)
-        centres, middle = medians(true, said, most)
-        line = Curve(name=row.name, x=centres, y=middle, marks=True, faint=(true[kept], said[kept]))
+        centres, middle = medians(true, predicted, most)
+        line = Curve(
+            name=row.name, x=centres, y=middle, marks=True, faint=(true[kept], predicted[kept])
+        )
         figures.append(
             Figure(
                 curves(

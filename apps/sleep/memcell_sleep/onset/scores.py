@@ -39,22 +39,22 @@ def pairs(
     predictions: Sequence[ModelPredictions], subject: str | None = None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return true and predicted seconds of the steps with a target, of one person or of all."""
-    true, said = [np.empty(0)], [np.empty(0)]
+    true, predicted = [np.empty(0)], [np.empty(0)]
     for part in predictions:
         for s, p in zip(part.sequences, part.probabilities, strict=True):
             if subject is None or s.subject == subject:
                 known = s.labelled
                 true.append(np.asarray(s.targets, dtype=np.float64)[known])
-                said.append(np.asarray(p, dtype=np.float64)[known, 0])
-    return np.concatenate(true), np.concatenate(said)
+                predicted.append(np.asarray(p, dtype=np.float64)[known, 0])
+    return np.concatenate(true), np.concatenate(predicted)
 
 
 def scores(predictions: Sequence[ModelPredictions], config: OnsetConfig) -> dict[str, float]:
     """Return the scores of the module; NaN where no step has a target."""
-    true, said = pairs(predictions)
-    sums, counts = _by_group(true, said, config)
+    true, predicted = pairs(predictions)
+    sums, counts = _by_group(true, predicted, config)
     found = {name: float(v[0]) for name, v in _from_sums(sums[None], counts[None], config).items()}
-    return {**found, "rank_correlation": _rank_correlation(true, said)}
+    return {**found, "rank_correlation": _rank_correlation(true, predicted)}
 
 
 def intervals(predictions: Sequence[ModelPredictions], config: OnsetConfig) -> dict[str, Interval]:
@@ -81,12 +81,12 @@ def tables(rows: Sequence[Row], config: OnsetConfig) -> dict[str, str]:
     lines = [["name", "from", "to", "steps", "mean_absolute_error", "median_predicted"]]
     target = Values(("seconds",), bins=config.bins)
     for row in rows:
-        true, said = pairs(row.predictions)
+        true, predicted = pairs(row.predictions)
         group = target.groups(true)
         for b, (low, high) in enumerate(zip(config.bins[:-1], config.bins[1:], strict=True)):
             own = group == b
             values = (
-                [float(np.abs(said - true)[own].mean()), float(np.median(said[own]))]
+                [float(np.abs(predicted - true)[own].mean()), float(np.median(predicted[own]))]
                 if own.any()
                 else [np.nan, np.nan]
             )
@@ -97,12 +97,12 @@ def tables(rows: Sequence[Row], config: OnsetConfig) -> dict[str, str]:
 
 
 def _by_group(
-    true: NDArray[np.float64], said: NDArray[np.float64], config: OnsetConfig
+    true: NDArray[np.float64], predicted: NDArray[np.float64], config: OnsetConfig
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the sum of absolute errors and the steps of each group."""
     n = len(config.bins) - 1
     group = Values(("seconds",), bins=config.bins).groups(true)
-    sums = np.bincount(group, np.abs(said - true), minlength=n)
+    sums = np.bincount(group, np.abs(predicted - true), minlength=n)
     return sums.astype(np.float64), np.bincount(group, minlength=n).astype(np.float64)
 
 
@@ -118,9 +118,9 @@ def _from_sums(
         return {"weighted_error": weighted, **named, "mean_error": sums.sum(1) / counts.sum(1)}
 
 
-def _rank_correlation(true: NDArray[np.float64], said: NDArray[np.float64]) -> float:
+def _rank_correlation(true: NDArray[np.float64], predicted: NDArray[np.float64]) -> float:
     from scipy.stats import spearmanr
 
-    if len(np.unique(true)) < 2 or len(np.unique(said)) < 2:
+    if len(np.unique(true)) < 2 or len(np.unique(predicted)) < 2:
         return float("nan")
-    return float(spearmanr(true, said).statistic)
+    return float(spearmanr(true, predicted).statistic)

@@ -126,7 +126,7 @@ class _AgeInputs(nn.Module):
         norm = self._norms[0].site(site)
         ages = norm.inference_ages
         rows = ages or 1
-        two, three = (self._asked(site, rows, lanes) for lanes in (2, 3))
+        two, three = (self._norm_window(site, rows, lanes) for lanes in (2, 3))
         self._modes[site] = two.mode
         if two.inputs and ages is None:
             self._tables[site] = None
@@ -147,7 +147,7 @@ class _AgeInputs(nn.Module):
             self.aged |= by_lane
         self._tables[site] = tables
 
-    def _asked(self, site: str, rows: int, lanes: int) -> NormWindow:
+    def _norm_window(self, site: str, rows: int, lanes: int) -> NormWindow:
         ages = torch.arange(rows).unsqueeze(1).expand(rows, lanes)
         valid = torch.ones(rows, lanes, dtype=torch.bool)
         return self._norms[0].site(site).window(ages, valid, False)

@@ -24,14 +24,14 @@ from memcell.applications.models import CARD, FINAL, card_as_toml, checksum
 from memcell.errors import CheckpointError, UsageError
 from memcell.files.atomic import write_atomic
 from memcell.inference.model_facts import read_facts
-from memcell.interrupt import Interrupted, Interrupts
+from memcell.interrupt import Interrupts
 from memcell.plugins import Registry
 from memcell.progress import progress
 from memcell.reports.numbers import counted
 from memcell.runs.folds.one_fold import begun_as, finished
 from memcell.runs.run import inspect, train_networks, write_results
 from memcell.runs.run_folder import RunFolder
-from memcell.runs.setup import Job, Say, build_app, device_of
+from memcell.runs.setup import Job, Say, build_app, device_of, resumable
 from memcell.runs.source import gone_on
 from memcell.settings.run_config import RunConfig
 from memcell.training.checkpoint import read_head
@@ -85,8 +85,8 @@ def train_final(
     if not finished(below):
         say(f"one network on everybody: {below}")
         app = build_app(mine, registry)
-        with progress("reading recordings", None) as told:
-            task = gone_on(app.task(told), mine)
+        with progress("reading recordings", None) as bar:
+            task = gone_on(app.task(bar), mine)
         task = dataclasses.replace(task, notes=(_in_words(row, scores), *task.notes))
         with Interrupts() as interrupts:
             job = Job(
@@ -100,12 +100,8 @@ def train_final(
                 say=say,
                 resume=begun,
             )
-            try:
+            with resumable(config.app, path):
                 job, scored = train_networks(job, None)
-            except Interrupted as stop:
-                raise Interrupted(
-                    f"{stop}. Go on with: memcell train {config.app} --resume {path}"
-                ) from None
         inspect(job)
         write_results(job, scored, beside=False)
     write_card(path, below, mine, row, scores)
@@ -171,11 +167,9 @@ def _threshold(decision: Mapping[str, float]) -> str:
 
 
 def _in_words(row: Row, scores: Mapping[str, tuple[float, float, float]]) -> str:
-    said = ", ".join(
+    listed = ", ".join(
         f"{name.replace('_', ' ')} {value:.3f}"
         + ("" if math.isnan(low) else f" ({low:.3f} to {high:.3f})")
         for name, (value, low, high) in scores.items()
     )
-    return (
-        f"each of {len(row.subjects)} people was left out once: networks of this recipe had {said}"
-    )
+    return f"each of {len(row.subjects)} people was left out once: networks of this recipe had {listed}"

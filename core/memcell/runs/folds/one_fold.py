@@ -135,10 +135,10 @@ def _do(task: FoldTask, path: Path, working: Working, say: Say) -> None:
 def begun_as(path: Path, config: RunConfig) -> bool:
     """Whether a fold was begun with a config, or with what was chosen for it since."""
     begun = resolve_stored(RunFolder.open(path), config.app, default_registry())
-    wanted = [config]
+    same = [config]
     if (chosen := read_choice(path)) is not None:
-        wanted.append(with_choice(config, chosen["options"], default_registry()))
-    return _apart(begun.sections()) in [_apart(each.sections()) for each in wanted]
+        same.append(with_choice(config, chosen["options"], default_registry()))
+    return _apart(begun.sections()) in [_apart(each.sections()) for each in same]
 
 
 def _quiet(line: str) -> None:

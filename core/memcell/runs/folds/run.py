@@ -28,7 +28,6 @@ from memcell.errors import MemcellError, UsageError
 from memcell.escape import Lines
 from memcell.files.atomic import locked, make_folder, write_atomic
 from memcell.files.reading import read_object, refusing
-from memcell.interrupt import Interrupted
 from memcell.jobs import Mode, Outcome, Working, run_tasks
 from memcell.plugins import Registry
 from memcell.progress import progress
@@ -51,7 +50,7 @@ from memcell.runs.robustness import lines_of, write_table
 from memcell.runs.run import Concerns, describe, no_concerns, train, write_tables
 from memcell.runs.run_folder import FOLDS, RunFolder
 from memcell.runs.scoring import pooled_intervals, write_scores
-from memcell.runs.setup import Say, build_app, device_of
+from memcell.runs.setup import Say, build_app, device_of, resumable
 from memcell.runs.source import check_folds, check_form, found
 from memcell.settings.run_config import RunConfig
 from memcell.training.processes import Processes
@@ -150,8 +149,8 @@ def train_folds(
     if not resume:
         RunFolder.check_free(path)
     began = time.monotonic()
-    with progress("reading recordings", None) as shown:
-        prepared = prepared_folds(config, shown)
+    with progress("reading recordings", None) as bar:
+        prepared = prepared_folds(config, bar)
     if config.init is not None:
         first = prepared.folds[0].task()
         check_folds(first, config)
@@ -219,10 +218,10 @@ def _folders(
 
 
 def _do_all(config: RunConfig, folds: list[FoldRuns], path: Path, say: Say, mode: Mode) -> None:
-    whole = [runs for runs in folds if all(finished(p) for p in runs.paths)]
+    complete = [runs for runs in folds if all(finished(p) for p in runs.paths)]
     seeds = len(folds[0].paths)
     times = f" with {seeds} seeds each" if seeds > 1 else ""
-    done = f"; {len(whole)} are done" if whole else ""
+    done = f"; {len(complete)} are done" if complete else ""
     say(f"{len(folds)} folds, one for each held-out subject{times}{done}")
     tasks = [
         FoldTask(
@@ -260,13 +259,8 @@ def _do_all(config: RunConfig, folds: list[FoldRuns], path: Path, say: Say, mode
             failures.append(f"fold {task.id}: {outcome.error}")
         say(f"fold {task.id}: {'failed' if outcome.error else 'done'}")
 
-    try:
-        with progress("folds", len(tasks)) as shown:
-            run_tasks(perform, tasks, mode, ended, shown)
-    except Interrupted as stop:
-        raise Interrupted(
-            f"{stop}. Go on with: memcell train {config.app} --resume {path}"
-        ) from None
+    with resumable(config.app, path), progress("folds", len(tasks)) as bar:
+        run_tasks(perform, tasks, mode, ended, bar)
     if failures:
         more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
         raise MemcellError(
@@ -299,7 +293,7 @@ def _pool(config: RunConfig, app: Folding, folds: list[FoldRuns], path: Path, sa
     paths = [runs.paths for runs in folds]
     rows, lacking = pooled_rows(app, paths)
     task = folds[0].fold.task()
-    main, shown = task.main_score, task.shown_scores or (task.main_score,)
+    main, names = task.main_score, task.shown_scores or (task.main_score,)
     notes = _shared_notes(folds)
     repeats = len(paths[0])
     if repeats > 1:
@@ -310,8 +304,8 @@ def _pool(config: RunConfig, app: Folding, folds: list[FoldRuns], path: Path, sa
     made = differences(rows, main)
     say("")
     between = pooled_intervals(rows, app)
-    say(Lines(with_intervals(rows, shown, between)))
-    for name in shown[:2]:
+    say(Lines(with_intervals(rows, names, between)))
+    for name in names[:2]:
         say("")
         say(Lines(by_subject(rows, name)))
         say("")
@@ -326,12 +320,12 @@ def _pool(config: RunConfig, app: Folding, folds: list[FoldRuns], path: Path, sa
         say(f"note: {name}: not in every fold, so left out")
     for note in notes:
         say(f"note: {note}")
-    for line in (*beside_recordings(rows[0], shown, app), *lines_of(path, config.app)):
+    for line in (*beside_recordings(rows[0], names, app), *lines_of(path, config.app)):
         say(line)
     own, nowhere = between.get(rows[0].name, {}), (math.nan, math.nan)
     of_card = {
         name: (float(rows[0].scores[name]), *own.get(name, nowhere))
-        for name in shown
+        for name in names
         if name in rows[0].scores
     }
     return _Pooled(answer(rows, main), rows[0], of_card)

@@ -64,18 +64,18 @@ def _decided_by_others(
 ) -> Mapping[str, float]:
     others = [k for k in range(len(task.inner)) if k != left_out]
     valid = tuple(s for k in others for s in task.inner[k].valid)
-    judged = dataclasses.replace(task, valid=valid)
-    return decision_of(app, judged, [p for k in others for p in predictions[k]])
+    with_held_out = dataclasses.replace(task, valid=valid)
+    return decision_of(app, with_held_out, [p for k in others for p in predictions[k]])
 
 
 def baselines_out_of_fold(app: App, task: Task) -> list[Row]:
     """Return the rows of baselines that are fitted in each inner fold and scored on whom it leaves out."""
     each: list[dict[str, Row]] = []
-    with progress("baselines of each fold", len(task.inner)) as shown:
+    with progress("baselines of each fold", len(task.inner)) as bar:
         for fold in task.inner:
             of_fold = dataclasses.replace(inner_task(task, fold), test=fold.valid)
             each.append({row.name: row for row in app.baselines(of_fold)})
-            shown.advance()
+            bar.advance()
     rows = []
     for name in each[0]:
         mine = [rows_of[name] for rows_of in each if name in rows_of]

@@ -97,8 +97,8 @@ def for_control(job: Job) -> Job:
         length, folds = job.tuned.length, job.task.inner
         folder = job.path / FOLDER / _FOR_CONTROL
         what = f"cross-validation, {job.config.choices['policy'].name} with these settings"
-        with progress(what, length.stop * len(folds)) as shown:
-            made = InnerTrainings(job, folder, length.schedule, shown).predictions(length.stop)
+        with progress(what, length.stop * len(folds)) as bar:
+            made = InnerTrainings(job, folder, length.schedule, bar).predictions(length.stop)
         out_of_fold = OutOfFold(folds=folds, predictions=made)
         own = dataclasses.replace(job.tuned, out_of_fold=out_of_fold)
         write_tuned(job.path, own)
@@ -230,12 +230,12 @@ def _try(job: Job, candidate: Candidate) -> _Tried | None:
     updates: list[int] = []
     shares: list[Any] = []
     measures: list[Mapping[str, float]] = []
-    with progress(f"cross-validation, {candidate.name}", None) as shown:
-        inner = InnerTrainings(own, job.path / FOLDER / candidate.name, progress=shown)
+    with progress(f"cross-validation, {candidate.name}", None) as bar:
+        inner = InnerTrainings(own, job.path / FOLDER / candidate.name, progress=bar)
         most = inner.schedule
         if candidate.most_epochs:
             most = min(most, max(FEWEST_UPDATES, inner.updates_of(candidate.most_epochs)))
-        shown.expect(most * len(folds))
+        bar.expect(most * len(folds))
         for update in schedule_of_looks(most):
             try:
                 made = inner.predictions(update)
@@ -278,14 +278,14 @@ def _tsv(tried: Sequence[_Tried], place: Chosen) -> str:
                 )
                 if at == (c, k)
             ]
-            shown = [f"{each.measures[k][name]:.4f}" for name in names]
+            values = [f"{each.measures[k][name]:.4f}" for name in names]
             lines.append(
                 [
                     each.candidate.name,
                     str(update),
                     f"{losses[k]:.5f}",
                     f"{smooth[k]:.5f}",
-                    *shown,
+                    *values,
                     " ".join(marks),
                     json.dumps(each.candidate.options, sort_keys=True),
                 ]

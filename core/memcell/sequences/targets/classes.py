@@ -41,7 +41,7 @@ class Classes(TargetKind):
 
     @property
     def importance(self) -> NDArray[np.float64]:
-        """All the same."""
+        """1 for each class."""
         return np.ones(self.n)
 
     def groups(self, targets: NDArray[Any]) -> NDArray[np.int64]:
@@ -71,7 +71,7 @@ class Classes(TargetKind):
         return np.asarray(-np.log(true))
 
     def check(self, sequence: TimeSeries) -> None:
-        """Refuse what is no class."""
+        """Refuse targets that are no classes, or none of these."""
         y = np.asarray(sequence.targets)
         expected = f"an integer class of 0 to {self.n - 1} for each step [n_steps], -1 for none"
         if y.ndim != 1 or y.dtype.kind not in "iu":

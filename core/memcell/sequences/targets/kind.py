@@ -59,7 +59,7 @@ class TargetKind(ABC):
 
     @abstractmethod
     def losses(self, outputs: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
-        """Return the loss of each step ``[...]``; of one without a target a finite number.
+        """Return the loss of each step ``[...]``; any finite number where a step has no target.
 
         Args:
             outputs: ``[..., n_outputs]`` of the network.
@@ -93,7 +93,7 @@ class TargetKind(ABC):
 
     @abstractmethod
     def chance(self, sequences: Sequence[TimeSeries]) -> float:
-        """Return the loss of who knows nothing, as a run that diverged has it.
+        """Return the loss of predictions that know nothing, which is also that of a run that diverged.
 
         Args:
             sequences: Training sequences.

@@ -67,7 +67,7 @@ class MultiLabel(TargetKind):
         return np.asarray((-np.log(true) * known).sum(axis=1) / known.sum(axis=1).clip(1))
 
     def check(self, sequence: TimeSeries) -> None:
-        """Refuse what is neither 0 nor 1."""
+        """Refuse targets other than 0, 1 and -1."""
         y = np.asarray(sequence.targets)
         expected = f"integers [n_steps, {self.n_outputs}] of 0 and 1, -1 for none"
         if y.ndim != 2 or y.shape[1] != self.n_outputs or y.dtype.kind not in "iu":

@@ -175,7 +175,7 @@ class Values(TargetKind):
         return self.losses(torch.from_numpy(outputs), torch.from_numpy(aims)).numpy()
 
     def check(self, sequence: TimeSeries) -> None:
-        """Refuse what is no number, and what lies outside the bins."""
+        """Refuse targets that are no numbers, or lie outside the bins."""
         y, n = np.asarray(sequence.targets), self.n_outputs
         shape = "[n_steps]" if n == 1 else f"[n_steps, {n}]"
         if y.dtype.kind != "f" or self._width(y) != n:
