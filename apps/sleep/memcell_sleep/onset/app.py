@@ -50,7 +50,7 @@ class SleepOnset(Sleep):
         super().__init__(config, dataset)
         from memcell_sleep.onset.scores import group_names
 
-        self.shown_scores = (MAIN, *group_names(self.config), "rank_correlation")
+        self.screen_scores = (MAIN, *group_names(self.config), "rank_correlation")
 
     def _tasks(self, progress: Progress) -> Tasks:
         """Return what makes tasks of wake and sleep, turned into seconds.
@@ -69,7 +69,7 @@ class SleepOnset(Sleep):
             found = seconds_task(made.task(config), cast(OnsetConfig, config))
             return replace(
                 found,
-                shown_scores=self.shown_scores,
+                shown_scores=self.screen_scores,
                 notes=(*leak_notes, *found.notes),
                 preview=(*found.preview, *leak_notes),
             )
@@ -79,7 +79,7 @@ class SleepOnset(Sleep):
     def unseen(self, facts: Mapping[str, Any], progress: Progress = SILENT) -> Task:
         """Return all labelled recordings as a test split."""
         found = super().unseen(facts, progress)
-        return replace(seconds_task(found, self.config), shown_scores=self.shown_scores)
+        return replace(seconds_task(found, self.config), shown_scores=self.screen_scores)
 
     def measures(
         self, sequences: Sequence[TimeSeries], probabilities: Sequence[Probabilities]
