@@ -92,7 +92,9 @@ class InferenceStream:
             return self._nothing()
         x, marks = self._taken()
         complete = len(x) - len(x) % chunk
-        pieces = [self._run(x[i : i + chunk], marks[i : i + chunk]) for i in range(0, complete, chunk)]
+        pieces = [
+            self._run(x[i : i + chunk], marks[i : i + chunk]) for i in range(0, complete, chunk)
+        ]
         self._waiting = [(x[complete:].copy(), marks[complete:].copy())]
         self._n_waiting = len(x) - complete
         return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
