@@ -26,12 +26,13 @@ from typing import Any
 
 from memcell.errors import ConfigError
 from memcell.sequences.targets.classes import Classes
-from memcell.sequences.targets.kind import MOST_OUTPUTS, TargetKind
+from memcell.sequences.targets.kind import MOST_OUTPUTS, SMALLEST, TargetKind
 from memcell.sequences.targets.labels import MultiLabel
 from memcell.sequences.targets.values import Values
 
 __all__ = [
     "KINDS",
+    "SMALLEST",
     "Classes",
     "MultiLabel",
     "TargetKind",
