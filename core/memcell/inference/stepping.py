@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from memcell.backends.layer import Layer
 from memcell.backends.stepper import Stepper
 from memcell.errors import UsageError
+from memcell.network.around import Unchanged
 from memcell.network.blocks import BLOCK
 from memcell.network.network import Network
 from memcell.recurrent.state import map_state
@@ -68,6 +69,8 @@ class NetworkStepper:
         self.reason = "; ".join(dict.fromkeys(s.reason for s in self._steppers if s.reason))
         self._x = torch.zeros(BLOCK, 1, n_features)
         self._top = torch.zeros(BLOCK, 1, network.recurrent.output_size)
+        #: None where the readout reads the memory itself: a call costs as much as a small step.
+        self._head = None if isinstance(network.head, Unchanged) else network.head
         self.begin()
 
     def begin(self) -> None:
@@ -95,5 +98,6 @@ class NetworkStepper:
         for stepper in self._steppers:
             h = stepper.step(h)
         self._top[place] = h
-        logits = self._network.logits(self._network.head(self._top), self._x)[place].float()
+        top = self._top if self._head is None else self._head(self._top)
+        logits = self._network.logits(top, self._x)[place].float()
         return np.asarray(self._network.target.predictions(logits)[0].numpy())

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from memcell.backends import RecurrentStack, StepMasks
+from memcell.backends import Layer, RecurrentStack, StepMasks
 from memcell.network.around import Unchanged, WindowHead, width_of
 from memcell.network.input_noise import InputNoise
 from memcell.network.linear_path import LinearPath
@@ -89,6 +89,11 @@ class Network(nn.Module):
         """Return the state of lanes that are reset."""
         state: State = self.start(batch_size, self.device, self.readout.weight.dtype)
         return state
+
+    @property
+    def layers(self) -> list[Layer]:
+        """Every recurrent layer: those of ``recurrent``, then those that a head has inside."""
+        return [module for module in self.modules() if isinstance(module, Layer)]
 
     @property
     def looks_ahead(self) -> bool:

@@ -22,7 +22,7 @@ def modes(network: Network, grad: bool, dropout: bool, eager: bool) -> Iterator[
         eager: Run on the eager loop.
     """
     flags = [(module, module.training) for module in network.modules()]
-    backends = [(layer, layer.backend) for layer in network.recurrent.each]
+    backends = [(layer, layer.backend) for layer in network.layers]
     network.eval()
     try:
         network.recurrent.layers.train(grad)

@@ -60,6 +60,6 @@ def load_model(
         for name, value in network.named_parameters():
             if not bool(torch.isfinite(value).all()):
                 raise ValueError(f"'{name}' has values that are no numbers; train it again")
-    for layer in network.recurrent.each:
+    for layer in network.layers:
         layer.eager_because = str(head.meta.get("eager_because", ""))[:500]
     return network.eval(), facts

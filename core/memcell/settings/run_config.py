@@ -208,7 +208,13 @@ def routed(
         if not words or not isinstance(name, str) or name in words:
             continue
         if name not in registry.names(kind):
-            raise ConfigError(unknown(kind, name, {*words, *registry.names(kind)}))
+            names = registry.names(kind)
+            more = (
+                f" Several are compared with --sweep {kind}={','.join(names)}."
+                if "," in name
+                else ""
+            )
+            raise ConfigError(unknown(kind, name, {*words, *names}) + more)
         own = {k: v for k, v in values.items() if k != kind}
         plugin = {**sections.get(kind, {}), "name": name}
         sections = {**sections, app: own, kind: plugin}

@@ -288,11 +288,11 @@ def _parts(carried: CarriedState) -> Sequence[Tensor]:
 
 NETWORK_PART_CHECKS: tuple[Callable[[BuildPart, PartSpec], None], ...] = (
     part_is_usable,
+    lanes_are_apart,
     window_may_be_cut_anywhere,
     later_steps_change_nothing_before,
     reset_separates,
     padding_is_ignored,
-    lanes_are_apart,
     chosen_backend_gives_the_same,
 )
 ENCODER_CHECKS = HEAD_CHECKS = NETWORK_PART_CHECKS

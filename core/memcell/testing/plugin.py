@@ -38,7 +38,7 @@ from memcell.testing.cells import CELL_CHECKS, SLOW_CHECKS
 from memcell.testing.failure import CheckFailed, Finding, line_of, require
 from memcell.testing.gradient_modes import GRADIENT_MODE_CHECKS
 from memcell.testing.listing import check_config_import, check_listing
-from memcell.testing.network_parts import NETWORK_PART_CHECKS
+from memcell.testing.network_parts import NETWORK_PART_CHECKS, chosen_backend_gives_the_same
 from memcell.testing.normalizers import NORMALIZER_CHECKS
 from memcell.testing.optimizers import OPTIMIZER_CHECKS
 from memcell.testing.policies import POLICY_CHECKS
@@ -110,7 +110,7 @@ def with_expected_failures(
 
 
 def quick_findings(entry: Entry, config: Any) -> list[Finding]:
-    """Return what the checks of a cell or a normalizer say, but for those that compile or import anew.
+    """Return what the checks of a part of the network say, but for those that compile or import anew.
 
     Args:
         entry: The plugin.
@@ -126,6 +126,10 @@ def quick_findings(entry: Entry, config: Any) -> list[Finding]:
     elif isinstance(entry.spec, NormalizerSpec):
         spec = replace(entry.spec, **entry.capabilities(config))
         checks = [(c.__name__, partial(c, build, spec)) for c in NORMALIZER_CHECKS]
+    elif isinstance(entry.spec, EncoderSpec | HeadSpec):
+        part = replace(entry.spec, **entry.capabilities(config))
+        quick = [c for c in NETWORK_PART_CHECKS if c is not chosen_backend_gives_the_same]
+        checks = [(c.__name__, partial(c, build, part)) for c in quick]
     findings = [_found(entry, name, check) for name, check in checks]
     run = {finding.check for finding in findings}
     expected = {c: why for c, why in entry.spec.expected_failures.items() if c in run}

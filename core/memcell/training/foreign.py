@@ -9,11 +9,11 @@ from memcell.plugins import Entry, Registry
 from memcell.settings.run_config import RunConfig
 
 #: Kinds whose code is generated into the time loop.
-_GENERATED = ("cell", "normalizer")
+_GENERATED = ("cell", "normalizer", "encoder", "head")
 
 
 def foreign_parts(config: RunConfig, registry: Registry) -> list[Entry]:
-    """Return the cell and the normalizer of a run, those that are not of this distribution."""
+    """Return cell, normalizer, encoder and head of a run, those that are not of this distribution."""
     chosen_parts = ((kind, config.choices[kind].name) for kind in _GENERATED)
     found = [registry.get(kind, name) for kind, name in chosen_parts if name != "none"]
     return [entry for entry in found if not entry.built_in]

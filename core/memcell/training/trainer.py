@@ -107,7 +107,7 @@ class Trainer:
         self.first_window = first_window
         #: Whose code it checks, empty where all is memcell's own.
         self.foreign = "" if first_window is None else first_window.origin
-        for layer in self.network.recurrent.each:
+        for layer in self.network.layers:
             layer.first_window = first_window
         self.best: dict[str, Tensor] = {}
         self._class_weights = (
@@ -333,7 +333,7 @@ class Trainer:
     def run_eagerly(self, reason: str) -> None:
         """Take the verdict on the first window: ``reason`` for the eager loop, or empty."""
         self.first_window = None
-        for layer in self.network.recurrent.each:
+        for layer in self.network.layers:
             layer.first_window, layer.eager_because = None, reason
 
     def run(self, batch: Batch, update_statistics: bool = True) -> Tensor:
@@ -342,7 +342,7 @@ class Trainer:
 
     def _masks(self) -> torch.Generator | None:
         """Return the random numbers of this update for cells that draw masks; None where none does."""
-        if not any(layer.cell.draws for layer in self.network.recurrent.each):
+        if not any(layer.cell.draws for layer in self.network.layers):
             return None
         return mask_generator(self.config.seed, self.at.update, self.processes.rank)
 

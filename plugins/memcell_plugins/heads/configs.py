@@ -24,9 +24,9 @@ class AttentionConfig:
         help="Steps that it looks back, over windows' edges; it keeps so many keys and values a lane.",
         unit="steps",
         low=1,
-        high=10000,
+        high=1000,
     )
-    width: int = option(32, help="Width of queries, keys and values.", low=1, high=65536)
+    width: int = option(32, help="Width of queries, keys and values.", low=1, high=1024)
 
 
 @dataclass(frozen=True, kw_only=True)

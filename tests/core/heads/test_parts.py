@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+import sys
+import types
+
 import numpy as np
 import pytest
 import torch
@@ -14,10 +18,21 @@ from memcell.inference.inference import InferenceStream, probabilities
 from memcell.inference.onnx.step import NetworkStep
 from memcell.inference.stepping import NetworkStepper
 from memcell.network.around import Unchanged
+from memcell.plugins import Registry, default_registry
+from memcell.plugins.loader import Loaded
+from memcell.plugins.registry import NoOptions
 from memcell.plugins.specs import EncoderSpec, HeadSpec
 from memcell.recurrent.cell import Cell
 from memcell.recurrent.state import leaves
-from memcell.testing import ENCODER_CHECKS, HEAD_CHECKS, CheckFailed, builder, declared
+from memcell.settings.run_config import Choice
+from memcell.testing import (
+    ENCODER_CHECKS,
+    HEAD_CHECKS,
+    CheckFailed,
+    builder,
+    concerns,
+    declared,
+)
 from memcell.testing.network_parts import chosen_backend_gives_the_same
 from memcell_plugins.heads.attention import Attention, AttentionState
 
@@ -209,6 +224,49 @@ def test_single_steps_give_what_a_recording_gives(make_trainer, toy_task, parts)
             stepper.restart()
         steps.append(stepper.step(x))
     np.testing.assert_allclose(np.stack(steps), whole, atol=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"head": "bidirectional"},
+        {"head": "encoder_decoder"},
+        {"encoder": "conv", "head": ("attention", {"past": 200})},
+    ],
+)
+def test_generated_code_runs_them_and_single_steps_have_its_bits(make_trainer, toy_task, parts):
+    network = make_trainer(**parts).network
+    assert all(layer.runs == "as generated C" for layer in network.layers)
+    (sequence,) = toy_task.valid
+    (whole,) = probabilities(network, [sequence], "carry", 10)
+    assert all(layer.runs == "as generated C" for layer in network.layers)
+    if network.looks_ahead:
+        return
+    stepper, steps = NetworkStepper(network, 3), []
+    for x, start in zip(sequence.features, sequence.starts, strict=True):
+        if start:
+            stepper.restart()
+        steps.append(stepper.step(x))
+    assert stepper.reason == ""
+    assert np.array_equal(np.stack(steps), whole)
+
+
+def test_head_of_another_distribution_is_checked_before_it_trains(make_config, monkeypatch):
+    module = types.ModuleType("memcell_odd_head")
+    monkeypatch.setattr(module, "mixes", lambda place, config: _Mixes(place), raising=False)
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    loaded = [
+        Loaded(spec=e.spec, distribution=e.distribution, version=e.version)
+        for e in default_registry().entries()
+    ]
+    spec = HeadSpec(name="mixes", factory="memcell_odd_head:mixes")
+    registry = Registry([*loaded, Loaded(spec=spec, distribution="memcell-odd", version="0.3")])
+    config = make_config()
+    chosen = {**config.choices, "head": Choice(name="mixes", config=NoOptions())}
+    (line,) = concerns(dataclasses.replace(config, choices=chosen), registry)
+    assert "head 'mixes' of memcell-odd 0.3: expected each lane to be treated by itself" in line
+    assert concerns(config, registry) == []
 
 
 def test_bidirectional_reads_windows_of_the_trainings_length(make_trainer, toy_task):
