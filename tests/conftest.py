@@ -12,12 +12,36 @@ import torch
 from memcell_data.datasets.sleep_hypnogram import STAGES
 from memcell_data.formats.edf.writer import Track, write_edf
 from memcell_data.recording import Interval
+from memcell_plugins.cells.specs import RECENT
 
 # No test may depend on how busy the machine is.
 hypothesis.settings.register_profile(
     "busy", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("busy")
+
+#: What every cell goes through, at the price of compiling it anew or of every normalizer. The cells of the
+#: last decade do so among the slow tests; in the fast ones each is compiled once (`native/test_oracle`).
+PRODUCTS = {
+    "test_a_layer_equals_the_oracle_with_every_gradient",
+    "test_every_cell_runs_with_every_normalizer",
+    "test_two_windows_are_one",
+    "test_no_number_of_a_generated_loop_is_subnormal",
+    "test_nothing_is_against_the_built_in_cells",
+    "test_every_cell_with_every_normalizer_stays_on_its_device",
+}
+NAMES = {spec.name for spec in RECENT}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    for item in items:
+        given = item.callspec.params if hasattr(item, "callspec") else {}
+        check = getattr(given.get("check"), "__name__", "")
+        if item.originalname in PRODUCTS or check == "chosen_backend_equals_eager":
+            values = (given.get(key) for key in ("cell", "name", "spec"))
+            if not NAMES.isdisjoint(str(getattr(value, "name", value)) for value in values):
+                item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -19,6 +19,7 @@ from memcell import (
     StatePolicySpec,
     hookimpl,
 )
+from memcell_plugins.cells.specs import CELLS
 
 __all__ = [
     "memcell_cells",
@@ -36,55 +37,7 @@ __all__ = [
 @hookimpl
 def memcell_cells() -> list[CellSpec]:
     """Recurrent cells."""
-    return [
-        CellSpec(
-            name="rnn",
-            factory="memcell_plugins.cells.rnn:RNN",
-            summary="Elman's simple recurrent network: tanh, no gates.",
-            reference="Elman 1990, Cognitive Science 14",
-        ),
-        CellSpec(
-            name="cec",
-            factory="memcell_plugins.cells.cec:CEC",
-            config="memcell_plugins.cells.configs:CECConfig",
-            summary="Naive constant error carousel: a linear unit with self-weight 1, no gates.",
-            reference="Hochreiter & Schmidhuber 1997, Neural Computation 9, section 3",
-        ),
-        CellSpec(
-            name="lstm97",
-            factory="memcell_plugins.cells.lstm97:LSTM97",
-            config="memcell_plugins.cells.configs:LSTM97Config",
-            summary="The first LSTM: input and output gates, no forget gate.",
-            reference="Hochreiter & Schmidhuber 1997, Neural Computation 9",
-        ),
-        CellSpec(
-            name="lstm",
-            factory="memcell_plugins.cells.lstm:LSTM",
-            config="memcell_plugins.cells.configs:LSTMConfig",
-            summary="LSTM with a forget gate, as in today's libraries.",
-            reference="Gers, Schmidhuber & Cummins 2000, Neural Computation 12",
-        ),
-        CellSpec(
-            name="peephole",
-            factory="memcell_plugins.cells.peephole:Peephole",
-            config="memcell_plugins.cells.configs:LSTMConfig",
-            summary="LSTM whose gates see the cell.",
-            reference="Gers & Schmidhuber 2000, IJCNN; Gers et al. 2002, JMLR 3",
-        ),
-        CellSpec(
-            name="cifg",
-            factory="memcell_plugins.cells.cifg:CIFG",
-            config="memcell_plugins.cells.configs:LSTMConfig",
-            summary="LSTM with one gate for forgetting and writing.",
-            reference="Greff et al. 2017, IEEE TNNLS 28",
-        ),
-        CellSpec(
-            name="gru",
-            factory="memcell_plugins.cells.gru:GRU",
-            summary="Gated recurrent unit.",
-            reference="Cho et al. 2014, EMNLP",
-        ),
-    ]
+    return list(CELLS)
 
 
 @hookimpl

@@ -68,7 +68,7 @@ def test_every_option_is_documented_and_used(spec):
 def test_every_file_of_a_room_is_registered():
     """A cell (sampler, ...) that nobody can choose is a mistake."""
     root = Path(memcell_plugins.__file__).parent
-    helpers = {"__init__", "configs", "squash", "statistics", "fixed"}
+    helpers = {"__init__", "configs", "specs", "heads", "squash", "statistics", "fixed"}
     helpers |= {"wrapped", "decided", "processes", "store", "pool", "lanczos", "order_measures"}
     files = {f"{f.parent.name}.{f.stem}" for f in root.glob("*/*.py") if f.stem not in helpers}
     registered = {s.factory.partition(":")[0].removeprefix("memcell_plugins.") for s in SPECS}

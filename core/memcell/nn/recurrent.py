@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Self, SupportsIndex
 
 import torch
@@ -29,6 +29,7 @@ from memcell.recurrent.initializers import initializer
 from memcell.recurrent.normalizer import Normalizer
 from memcell.recurrent.state import leaves, rebuild
 from memcell.recurrent.window_call import LAST
+from memcell.recurrent.zoneout import zoned_out
 
 #: torch's own layers, by the name of the cell that is exactly theirs (`Cell.torch_form`).
 _TORCH: dict[str, type[nn.RNNBase]] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn_tanh": nn.RNN}
@@ -50,6 +51,8 @@ class Recurrent(nn.Module):
         normalizer_options: The normalizer's.
         batch_first: x, y, ``resets`` and ``mask`` are ``[B, T, …]`` rather than ``[T, B, …]``.
         dropout: Share of a layer's outputs dropped on the way to the next layer, in training.
+        zoneout: Probability that a unit of the state stays as it was at a step, in training
+            (`memcell.recurrent.zoneout`): one for every part of the cell's state, or one a part.
         backend: ``"auto"`` or the name of a backend; what cannot run as asked runs step by step and warns.
         input_init: Initializer of input weights (`memcell.recurrent.initializers`), drawn as torch's layers
             draw: from the global generator.
@@ -88,6 +91,7 @@ class Recurrent(nn.Module):
         normalizer_options: Mapping[str, Any] | None = None,
         batch_first: bool = False,
         dropout: float = 0.0,
+        zoneout: float | Sequence[float] = 0.0,
         backend: str = "auto",
         input_init: str = "glorot",
         recurrent_init: str = "orthogonal",
@@ -115,6 +119,7 @@ class Recurrent(nn.Module):
         refuse_what_is_not_offered(bias, proj_size, bidirectional)
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.batch_first = batch_first
+        rates = (zoneout,) if isinstance(zoneout, int | float) else tuple(zoneout)
         make_norm, norm_origin = normalizer_maker(normalizer, dict(normalizer_options or {}))
         layers, width, origins = [], input_size, [norm_origin]
         for _ in range(num_layers):
@@ -129,7 +134,7 @@ class Recurrent(nn.Module):
                     }
                 )
             origins.append(origin)
-            layers.append(Layer(built, make_norm, backend))
+            layers.append(Layer(zoned_out(built, rates), make_norm, backend))
             width = built.output_size
         self.stack = RecurrentStack(layers, dropout)
         foreign = " with ".join(dict.fromkeys(origin for origin in origins if origin))

@@ -45,6 +45,8 @@ class Cell(nn.Module):
     """
 
     state_type: ClassVar[type]
+    #: Parts of the state that zoneout may hold one by one; None for all, empty where they belong together.
+    zoneout_parts: ClassVar[tuple[str, ...] | None] = None
 
     def __init__(self, input_size: int, hidden_size: int) -> None:
         super().__init__()

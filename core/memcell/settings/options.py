@@ -23,6 +23,14 @@ class NetworkConfig:
         low=0,
         high=0.95,
     )
+    zoneout: tuple[float, ...] = option(
+        (0.0,),
+        help="Probability that a unit of a cell's state stays as it was at a step of training (Krueger et "
+        "al. 2017): one number, or one for each part of the state, such as an LSTM's h,c.",
+        low=0,
+        high=0.95,
+        advanced=True,
+    )
     input_shift: float = option(
         0.0,
         help="Training noise: standard deviation of a shift of each feature, drawn for each window and lane.",

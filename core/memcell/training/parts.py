@@ -20,6 +20,7 @@ from memcell.recurrent.cell import Cell
 from memcell.recurrent.initializers import initializer
 from memcell.recurrent.normalizer import Normalizer
 from memcell.recurrent.policy import StatePolicy
+from memcell.recurrent.zoneout import zoned_out
 from memcell.sequences.sampler import Sampler
 from memcell.sequences.targets import TargetKind
 from memcell.settings.run_config import RunConfig
@@ -147,7 +148,7 @@ def build_network(
         inputs = width_of(encoder)
     width = width_of(below)
     for _ in range(size.layers):
-        cell = gradient.cell(_cell(config, registry, width))
+        cell = gradient.cell(zoned_out(_cell(config, registry, width), size.zoneout))
         norm = None if config.choices["normalizer"].name == "none" else _Norm(config, registry)
         layers.append(Layer(cell, norm, config.training.backend))
         width = cell.output_size

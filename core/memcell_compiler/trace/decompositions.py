@@ -51,6 +51,9 @@ def decompositions() -> dict[Any, Callable[..., Any]]:
     table[aten.sigmoid_backward.default] = _sigmoid_backward
     table[aten.tanh_backward.default] = _tanh_backward
     table[aten.hardsigmoid_backward.default] = _hardsigmoid_backward
+    table[aten.sgn.default] = torch.sign  # numbers are real
+    table[aten.log_sigmoid_forward.default] = _log_sigmoid
+    table[aten.log_sigmoid_backward.default] = _log_sigmoid_backward
     table[aten.index_add.default] = functools.partial(_index_add, table.get(aten.index_add.default))
     table[aten.mean.dim] = _mean
     table[aten.pow.Tensor_Scalar] = _power
@@ -92,6 +95,17 @@ def _tanh_backward(cotangent: Tensor, y: Tensor) -> Tensor:
 def _hardsigmoid_backward(cotangent: Tensor, x: Tensor) -> Tensor:
     # torch's kernel has a sixth in float32, in float64 too
     return torch.where((x > -3.0) & (x < 3.0), cotangent * _SIXTH, 0.0)
+
+
+def _log_sigmoid(x: Tensor) -> tuple[Tensor, Tensor]:
+    z = torch.exp(-x.abs())
+    return torch.minimum(x, torch.zeros_like(x)) - torch.log1p(z), z
+
+
+def _log_sigmoid_backward(cotangent: Tensor, x: Tensor, z: Tensor) -> Tensor:
+    z = torch.exp(-x.abs())
+    share = z / (1 + z)
+    return cotangent * torch.where(x < 0, 1 - share, share)
 
 
 def _index_add(

@@ -1,4 +1,4 @@
-"""The squashing functions of 1997, by name."""
+"""Squashing functions: those of 1997, by name, and one that keeps what it is given positive."""
 
 from __future__ import annotations
 
@@ -30,3 +30,8 @@ OUT_OF_STATE: dict[str, Callable[[Tensor], Tensor]] = {
     "scaled_sigmoid": _h,
     "identity": _identity,
 }
+
+
+def positive(x: Tensor) -> Tensor:
+    """Return ``x + 0.5`` from 0 on, ``sigma(x)`` below: positive, and smooth enough (Feng et al. 2024)."""
+    return torch.relu(x) + torch.sigmoid(-torch.relu(-x))

@@ -124,28 +124,6 @@ class GatedDelta(Paper):
         return (m @ q[..., None])[..., 0].flatten(1), Matrix(m)
 
 
-class MLSTM(Paper):
-    """Beck et al. 2024, with its stabilizer."""
-
-    columns = 3 * W + 2 * H + W
-    spec = {"a": (H, D, D), "b": (H, D), "c": (H,)}
-    state_type = Triple
-
-    def step(self, p, s, norm):
-        q, k, v, gates, o = p.split([W, W, W, 2 * H, W], -1)
-        q, k, v = (t.unflatten(-1, (H, D)) for t in (q, k, v))
-        k = k * D**-0.5
-        i, f = gates.chunk(2, -1)
-        f = F.logsigmoid(f)
-        m = torch.maximum(f + s.c, i)
-        i, f = torch.exp(i - m), torch.exp(f + s.c - m)
-        c = f[..., None, None] * s.a + i[..., None, None] * (v.unsqueeze(-1) * k.unsqueeze(-2))
-        n = f.unsqueeze(-1) * s.b + i.unsqueeze(-1) * k
-        scale = torch.maximum((n * q).sum(-1).abs(), torch.exp(-m)).unsqueeze(-1)
-        h = torch.einsum("bhvk,bhk->bhv", c, q) / scale
-        return torch.sigmoid(o) * h.reshape(-1, W), Triple(c, n, m)
-
-
 class HeadedSLSTM(Paper):
     """Several heads: each has its own recurrent matrices."""
 

@@ -14,8 +14,8 @@ from memcell.recurrent.norms import SiteNorms
 sys.path.insert(0, str(Path(__file__).parents[2] / "paper_cells"))
 cells = importlib.import_module("memcell_paper_cells.cells")
 NAMES = [factory for _, factory, *_ in importlib.import_module("memcell_paper_cells").CELLS]
-#: Without a mark: the kinds that were wrong once.
-FAST = {"TextbookLSTM", "CoRNN", "SLSTM", "MLSTM"}
+#: Without a mark: the kind that was wrong once.
+FAST = {"TextbookLSTM"}
 
 
 @pytest.mark.parametrize(
