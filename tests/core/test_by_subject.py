@@ -15,8 +15,10 @@ from memcell.runs.by_subject import (
     differences_tsv,
     intervals_tsv,
     mean_of,
+    stored_rows,
     subjects_tsv,
 )
+from memcell.runs.scoring import write_scores
 
 NAN = math.nan
 
@@ -81,3 +83,20 @@ def test_files_have_what_was_computed_and_say_what_was_not() -> None:
         ("kappa", "b", "2"),
         ("f1", "b", "2"),
     }
+
+
+def test_rows_are_read_back_from_a_run_folder(tmp_path) -> None:
+    rows = [row("a", [0.2, 0.4]), row("b", [0.3, NAN], kind="baseline")]
+    write_scores(tmp_path, rows, "kappa", ["odd"], object())
+    own, baseline = stored_rows(tmp_path)
+    assert (own.name, own.kind, own.scores) == ("a", "network", rows[0].scores)
+    assert own.subjects["s1"]["kappa"] == 0.4
+    assert baseline.kind == "baseline"
+    assert math.isnan(baseline.subjects["s1"]["kappa"])
+
+
+@pytest.mark.parametrize("content", [None, "{", '{"rows": 3}', '{"rows": [{}]}'])
+def test_damaged_scores_have_no_rows(tmp_path, content) -> None:
+    if content is not None:
+        (tmp_path / "scores.json").write_text(content)
+    assert stored_rows(tmp_path) == []

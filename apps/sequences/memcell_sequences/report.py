@@ -34,11 +34,12 @@ from memcell.reports.parts import (
     links,
     with_interval,
 )
+from memcell.runs.answer import answer
+from memcell.runs.by_subject import stored_rows
 from memcell.runs.run_folder import CONTROL_PREFIXES
 from memcell.runs.tables import with_fields
 from memcell.training.checkpoint import read_head
 
-TEMPLATES = Path(__file__).parent / "templates"
 FILES = (
     ("scores.tsv", "every score of every model"),
     ("subjects.tsv", "scores by test subject"),
@@ -52,6 +53,8 @@ FILES = (
 )
 #: Rows of a table that a page shows.
 MOST_ROWS = 200
+#: Files of predictions that it links to.
+MOST_LINKS = 50
 
 
 def write_report(folder: Path) -> Path:
@@ -72,9 +75,9 @@ def _run(folder: Path) -> str:
     kind = ", each subject left out in turn" if folds else ""
     again = f"memcell train sequences --config {shlex.quote(str(config))} --out NEW_FOLDER"
     return render(
-        "sequences.html",
+        "sections.html",
         title=f"memcell train sequences: {cell} on {data}{kind}",
-        folder=TEMPLATES,
+        warnings=(),
         links=links(folder, FILES),
         sections=[
             ("Results", list(_results(folder))),
@@ -98,16 +101,14 @@ def _results(folder: Path) -> Iterator[Part]:
         yield Paragraph(str(note))
     main = str(found["main_score"])
     names = [main, *(n for n in rows[0]["scores"] if n != main)]
-    own = rows[0]["scores"].get(main)
-    yield Paragraph(
-        f"{main.replace('_', ' ').capitalize()} of the run's own network: {_formatted(own)}.",
-        "lead",
-    )
+    if own := stored_rows(folder):
+        yield Paragraph(answer(own, main), "lead")
     yield Table(
         "Scores on the test split; below each its 95 % interval over subjects where there is one. A model "
         "with a note may know what nobody knows when it is used.",
         ["model", *(n.replace("_", " ") for n in names), "note"],
         [[str(r["name"]), *(_cell(r, n) for n in names), str(r["note"] or "")] for r in rows],
+        notes=1,
         source="scores.tsv",
     )
 
@@ -190,15 +191,28 @@ def _prediction(folder: Path) -> str:
             f"It knows {about.get('facts', {}).get('knows', 'what it was taught')}."
         )
     ]
+    made = [row[0] for row in rows[1:] if (folder / f"{row[0]}.tsv").is_file()]
     if len(rows) > 1:
         parts.append(
-            Table("Files", rows[0], rows[1 : MOST_ROWS + 1], words=2, source="summary.tsv")
+            Table(
+                "Files that were predicted, and why one could not be",
+                rows[0],
+                [
+                    [*row[:-1], "" if row[-1] == "n/a" else row[-1]]
+                    for row in rows[1 : MOST_ROWS + 1]
+                ],
+                words=2,
+                notes=1,
+                source="summary.tsv",
+            )
         )
     return render(
-        "sequences.html",
+        "sections.html",
         title="memcell predict sequences",
-        folder=TEMPLATES,
-        links=links(folder, FILES),
+        warnings=(),
+        links=links(
+            folder, (*((f"{name}.tsv", "a row a step") for name in made[:MOST_LINKS]), *FILES)
+        ),
         sections=[("Predictions", parts)],
     )
 

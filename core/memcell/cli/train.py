@@ -88,7 +88,7 @@ def _command(app: AppSpec) -> click.Command:
         ),
         *where_options("Train the folds of a run"),
     ]
-    return ConfiguredCommand(app, run, own, f"Train {app.name}. {app.summary}")
+    return ConfiguredCommand(app, run, own, f"Train a network for {app.name}. {app.summary}")
 
 
 class TrainGroup(AppGroup):

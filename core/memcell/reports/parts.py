@@ -92,6 +92,7 @@ class Table:
         heads: Of the columns.
         rows: Cells, one for each head. The first cell of a row is its heading.
         words: So many columns at the left are words; the others are numbers.
+        notes: So many columns at the right are words too.
         source: The file beside the page that has all of it; empty where there is none.
     """
 
@@ -100,7 +101,12 @@ class Table:
     rows: Sequence[Sequence[str]]
     words: int = 1
     source: str = ""
+    notes: int = 0
     kind: ClassVar = "table"
+
+    def is_number(self, column: int) -> bool:
+        """Whether a column, counted from 0, holds numbers."""
+        return self.words <= column < len(self.heads) - self.notes
 
     @property
     def link(self) -> Link:

@@ -9,12 +9,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from memcell.applications.app import ModelPredictions, Pooling, Row
+from memcell.errors import MemcellError
 from memcell.escape import table
-from memcell.runs.tables import score_names
+from memcell.files.reading import read_lines, read_object
+from memcell.runs.tables import score_names, with_fields
 from memcell.statistics.bootstrap import NONE, Interval, interval
 from memcell.statistics.paired import SignFlip, sign_flip
 
@@ -138,6 +142,51 @@ def subjects_tsv(rows: Sequence[Row], first: str) -> str:
             values = [*counted, *(scores.get(n, math.nan) for n in names)]
             lines.append([subject, row.name, row.kind, *map(cell, values)])
     return _text(lines)
+
+
+def stored_rows(folder: Path) -> list[Row]:
+    """Return the rows of a run folder with the scores of each subject, as far as its files can be read."""
+    try:
+        stored = [with_fields(row) for row in read_object(folder / "scores.json")["rows"]]
+        by_subject = _stored_subjects(folder / "subjects.tsv")
+        return [
+            Row(
+                name=str(row["name"]),
+                kind=str(row.get("kind", "network")),
+                note=str(row.get("note") or ""),
+                cell=str(row.get("cell") or ""),
+                trained_with=str(row.get("trained_with") or ""),
+                inferred_with=str(row.get("inferred_with") or ""),
+                scores={str(k): _number(v) for k, v in dict(row.get("scores") or {}).items()},
+                subjects=by_subject.get((str(row["name"]), str(row.get("kind", "network"))), {}),
+                deployable=bool(row["deployable"]),
+            )
+            for row in stored
+        ]
+    except (MemcellError, KeyError, TypeError, ValueError):
+        return []
+
+
+def _stored_subjects(path: Path) -> dict[tuple[str, str], dict[str, dict[str, float]]]:
+    """Return the scores of each subject by a row's name and kind; nothing where the file cannot be read."""
+    found: dict[tuple[str, str], dict[str, dict[str, float]]] = {}
+    try:
+        heads, *lines = (line.split("\t") for line in read_lines(path))
+    except (MemcellError, ValueError):
+        return {}
+    for cells in lines:
+        row = dict(zip(heads, cells, strict=False))
+        scores = {n: _number(v) for n, v in row.items() if n not in ("subject", "name", "kind")}
+        found.setdefault((row["name"], row["kind"]), {})[row["subject"]] = scores
+    return found
+
+
+def _number(value: Any) -> float:
+    """Return a stored number; NaN where it is none."""
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        return math.nan
 
 
 def intervals_tsv(

@@ -81,3 +81,9 @@ def test_a_table_names_its_file_and_its_first_column():
     made = html(Table("Scores", ["model", "kappa"], [["lstm", "0.5"]], source="scores.tsv"))
     assert '<a href="./scores.tsv">scores.tsv</a>' in made
     assert '<th scope="row">lstm</th><td class="number">0.5</td>' in made
+
+
+def test_a_table_has_words_at_the_right_too():
+    made = html(Table("Scores", ["model", "kappa", "note"], [["lstm", "0.5", "odd"]], notes=1))
+    assert '<td class="number">0.5</td><td>odd</td>' in made
+    assert '<th scope="col">note</th>' in made

@@ -14,6 +14,7 @@ from memcell.applications.app import Row
 from memcell.errors import DataError, MemcellError, RunFolderError
 from memcell.files.atomic import write_atomic
 from memcell.reports.charts import Curve, curves
+from memcell.reports.numbers import number
 from memcell.reports.page import render
 from memcell.reports.parts import (
     Figure,
@@ -26,9 +27,9 @@ from memcell.reports.parts import (
     with_interval,
 )
 from memcell.runs.answer import answer
-from memcell.runs.by_subject import differences, mean_of
+from memcell.runs.by_subject import differences, mean_of, stored_rows
 from memcell.runs.predictions import read_predictions
-from memcell.runs.tables import format_score, with_fields
+from memcell.runs.tables import format_score
 from memcell_eeg.export.outputs import SUMMARY
 from memcell_eeg.reports.reading import TableRow, as_float, read_json, read_tsv, value
 from memcell_sleep.onset.picture import medians
@@ -72,35 +73,9 @@ def build(folder: Path) -> Path:
     return folder / REPORT
 
 
-def _rows(folder: Path) -> tuple[list[Row], list[str]]:
-    """Return the rows of a run with scores by person, as far as they can be read, and its notes."""
-    found = read_json(folder / "scores.json")
-    by_person: dict[tuple[str, str], dict[str, dict[str, float]]] = {}
-    for line in read_tsv(folder / "subjects.tsv"):
-        names = [n for n in line if n not in ("subject", "name", "kind")]
-        mine = by_person.setdefault((line["name"], line["kind"]), {})
-        mine[line["subject"]] = {n: value(line, n) for n in names}
-    rows = []
-    for each in map(with_fields, found.get("rows") or ()):
-        scores = {str(k): as_float(v) for k, v in dict(each.get("scores") or {}).items()}
-        name, kind = str(each["name"]), str(each.get("kind", "network"))
-        rows.append(
-            Row(
-                name=name,
-                kind=kind,
-                scores=scores,
-                subjects=by_person.get((name, kind), {}),
-                note=str(each.get("note") or ""),
-                cell=str(each.get("cell") or ""),
-                trained_with=str(each.get("trained_with") or ""),
-                inferred_with=str(each.get("inferred_with") or ""),
-            )
-        )
-    return rows, [str(note) for note in found.get("notes") or ()]
-
-
 def _run_page(folder: Path) -> str:
-    rows, notes = _rows(folder)
+    rows = stored_rows(folder)
+    notes = [str(note) for note in read_json(folder / "scores.json").get("notes") or ()]
     sections: list[tuple[str, Sequence[Part]]] = []
     if rows:
         sections += [
@@ -154,7 +129,7 @@ def _difference_table(rows: Sequence[Row]) -> list[Part]:
         [
             d.minus,
             format_score(d.mean.value),
-            f"{format_score(d.mean.interval[0])} to {format_score(d.mean.interval[1])}",
+            _interval(d.mean.interval),
             f"{d.test.p:.2g}",
             str(d.mean.n),
         ]
@@ -171,6 +146,11 @@ def _difference_table(rows: Sequence[Row]) -> list[Part]:
             source="differences.tsv",
         )
     ]
+
+
+def _interval(ends: tuple[float, float]) -> str:
+    """Return an interval as a cell; a dash where too few people make none."""
+    return "-" if any(map(math.isnan, ends)) else " to ".join(map(format_score, ends))
 
 
 def _drawings(folder: Path) -> list[Part]:
@@ -271,11 +251,23 @@ def _prediction_page(folder: Path) -> str:
 
 
 def _summary_table(rows: Sequence[TableRow]) -> Table:
-    names = ("recording", "steps", "hours", "shortest_seconds", "at", "gaps", "channels")
+    cells = [
+        [
+            row.get("recording", ""),
+            row.get("steps", ""),
+            number(value(row, "hours"), 2),
+            number(value(row, "shortest_seconds"), 1),
+            number(value(row, "at"), 0),
+            row.get("gaps", ""),
+            row.get("channels", ""),
+        ]
+        for row in rows
+    ]
     return Table(
-        "Shortest: the smallest prediction of a recording, and when.",
-        [n.replace("_", " ") for n in names],
-        [[row.get(n, "") for n in names] for row in rows],
+        "Shortest: the smallest prediction of a recording, and when it was made after its start.",
+        ["recording", "steps", "hours", "shortest (s)", "at (s)", "gaps", "channels"],
+        cells,
+        notes=1,
         source=SUMMARY,
     )
 
