@@ -11,7 +11,9 @@ import ast
 import os
 import re
 import tomllib
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path, PurePosixPath
+from types import ModuleType
 from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
@@ -44,6 +46,10 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages that lie outside ``docs``, and those of the API."""
     made = {name.lower(): (ROOT / name).read_text(encoding="utf-8") for name in PROJECT}
+    for notebook in sorted((DOCS / "notebooks").glob("*.ipynb")):
+        made[f"notebooks/{notebook.stem}.md"], pictures = _notebooks().page_of(notebook)
+        for name, picture in pictures.items():
+            files.append(File.generated(config, f"notebooks/{name}", content=picture))
     for name, content in {**made, **_api_pages()}.items():
         files.append(File.generated(config, name, content=content))
     return files
@@ -60,6 +66,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
             return link[0]
         path = Path(os.path.normpath(origin.parent / target))
         inside = _in_site(path)
+        if inside is not None and not uri.startswith("notebooks/"):
+            inside = inside.replace(".ipynb", ".md")  # the page of a notebook
         if inside is not None and files.get_file_from_path(inside) is not None:
             relative = os.path.relpath(inside, PurePosixPath(uri).parent)
             return f"{link['text']}({relative}{mark}{anchor})"
@@ -71,6 +79,16 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         text += [_LINK.sub(changed, markdown[end : block.start()]), block[0]]
         end = block.end()
     return "".join([*text, _LINK.sub(changed, markdown[end:])])
+
+
+def _notebooks() -> ModuleType:
+    """Return the module beside this one: a hook is loaded by its path, and knows no package."""
+    spec = spec_from_file_location("site_notebooks", Path(__file__).with_name("notebooks.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def version() -> str:
