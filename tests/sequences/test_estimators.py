@@ -128,6 +128,15 @@ def test_steps_without_a_target_are_not_scored():
     assert both.classes_.tolist() == [-1, 1]
 
 
+def test_a_step_without_a_word_has_no_target():
+    x, y = words()
+    given = [one.astype(object) for one in y]
+    given[0][:5] = None
+    given[1][:5] = np.nan
+    found = SequenceClassifier(**TINY, random_state=0).fit(x, given)
+    assert found.classes_.tolist() == ["down", "up"]
+
+
 def test_a_threshold_moves_decisions(fitted):
     x, y = words()
     low = clone(fitted).set_params(threshold=0.01).fit(x, y, groups=GROUPS)
@@ -180,6 +189,13 @@ X, Y = many()
         (X, [np.zeros_like(y) for y in Y], {}, r"y has 1 class \(0\).*-1 stands for no target"),
         (X, [y + 0.5 for y in Y], {}, "Unknown label type: continuous"),
         (X, [np.stack([y, y], 1) for y in Y], {}, "y has 2 targets a step; expected one class"),
+        (np.zeros((2, 3, 4, 5)), [0, 1], {}, r"X is of shape \[2, 3, 4, 5\]; expected a list"),
+        ((x for x in X), Y, {}, "X is a generator; expected a list of sequences"),
+        ([np.full((40, 2), "a"), *X[1:]], Y, {}, r"X\[0\] holds words"),
+        ([X[0], X[1][:0]], [Y[0], Y[1][:0]], {}, r"X\[1\] has no steps"),
+        (X[:2], [Y[0][:, None], np.stack([Y[1]] * 2, 1)], {}, r"y\[1\] has 2 targets a step and y\[0\] 1"),
+        (X, Y, {"options": {"kind": "values"}}, "options has 'kind', which the estimator says itself"),
+        (X, Y, {"options": {"epochs": 9}}, "options has 'epochs', which is an argument"),
         ([np.where(x > 2, np.nan, x) for x in X], Y, {}, "contains NaN"),
         (X, Y, {"cell": "lstn"}, "unknown cell 'lstn'. Did you mean 'lstm'"),
         (X, Y, {"options": {"polcy__p": 1}}, "unknown option 'polcy__p'"),

@@ -173,7 +173,7 @@ X, Y = sequence(0)
     [
         ([], "train got no sequences"),
         (X, "train got a ndarray; expected a list of sequences"),
-        ([X], r"train\[0\] is a ndarray; expected \(x, y\)"),
+        ([X], r"train\[0\] is a ndarray; expected \(x, y\).*list\(zip\(xs, ys\)\)"),
         ([(X, Y[:-1])], r"x has 50, y has 49 steps"),
         ([(X[None], Y)], r"x has the shape \[1, 50, 2\]; expected \[steps\] or \[steps, columns\]"),
         ([(X.astype(complex), Y)], "dtype complex128; expected numbers"),

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from memcell.applications.arrays import as_words
 from memcell.errors import DataError
 from memcell.files.atomic import make_folder, write_atomic
 
@@ -56,7 +57,12 @@ def _arrays(sequence: Any, where: str, tokens: bool) -> dict[str, Any]:
     elif tokens:
         found = {"token": _array(sequence, where)}
     else:
-        raise DataError(f"{where} is a {type(sequence).__name__}; expected {FORMS}")
+        hint = (
+            "; of a list of x and a list of y: list(zip(xs, ys))"
+            if hasattr(sequence, "shape")
+            else ""
+        )
+        raise DataError(f"{where} is a {type(sequence).__name__}; expected {FORMS}{hint}")
     for name, value in found.items():
         if value.ndim > 2:
             raise DataError(
@@ -77,8 +83,8 @@ def _array(value: Any, where: str) -> Any:
         found = np.asarray(value)
     except ValueError as error:
         raise DataError(f"{where} is no array: {error}") from None
-    if found.dtype == object and all(isinstance(v, str) for v in found.ravel()):
-        found = found.astype(np.str_)  # words, as a DataFrame has them
+    if found.dtype == object:
+        found = as_words(found)  # as a DataFrame has them
     if found.dtype.kind not in "biufUM":
         raise DataError(
             f"{where} is of dtype {found.dtype}; expected numbers (float, int, bool) or words"

@@ -6,6 +6,21 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
+from numpy.typing import NDArray
+
+
+def as_words(values: NDArray[Any]) -> NDArray[Any]:
+    """Return an array of Python's words as one of NumPy's, None and NaN as empty ones; any other as it is."""
+    flat = values.ravel().tolist()
+    none = [v is None or (isinstance(v, float) and v != v) for v in flat]
+    if not any(isinstance(v, str) for v in flat):
+        return values
+    if not all(isinstance(v, str) or gone for v, gone in zip(flat, none, strict=True)):
+        return values
+    words = ["" if gone else v for v, gone in zip(flat, none, strict=True)]
+    return np.array(words, dtype=np.str_).reshape(values.shape)
+
 
 @runtime_checkable
 class TakingArrays(Protocol):

@@ -27,6 +27,17 @@ from memcell.runs.estimators.data import (
 from memcell.runs.fit import fit
 from memcell.runs.load import load
 
+#: Options of `memcell.fit` that an estimator decides on.
+_ITS_OWN = (
+    "data",
+    "test_subjects",
+    "valid_subjects",
+    "metrics",
+    "resume",
+    "train",
+    "valid",
+    "test",
+)
 #: Files of a run folder that a trained network is: what a fitted estimator keeps in memory.
 FILES = ("config.toml", "environment.json", "model.safetensors")
 
@@ -135,6 +146,16 @@ class SequenceEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn ha
         )  # fmt: skip
         if self.epochs is not None:
             chosen["epochs"] = self.epochs
+        taken = sorted({*(self.options or {})} & {*chosen, *self.get_params(), *_ITS_OWN})
+        if taken:
+            raise InputError(
+                f"options has {taken[0]!r}, which "
+                + (
+                    "is an argument of the estimator"
+                    if taken[0] in self.get_params()
+                    else "the estimator says itself (memcell.fit leaves it to you)"
+                )
+            )
         with raised_as_value_error(), TemporaryDirectory(prefix="memcell-") as below:
             run = fit(
                 [(s.x, s.y) for s in train],

@@ -176,7 +176,7 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):  # type: ignore[mi
         if y.ndim == 2 and y.shape[1] > 1:
             raise InputError(
                 f"y has {y.shape[1]} targets a {targets.target}; expected one class (several labels: "
-                "memcell.fit(kind='labels'); values: SequenceRegressor)"
+                "memcell.fit(kind='labels'); values: SequenceRegressor), or [n, steps] for one a step"
             )
         y = column_or_1d(y, warn=True)
         if y.dtype.kind == "U":

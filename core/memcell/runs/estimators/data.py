@@ -14,6 +14,7 @@ Where both readings of y are possible (K is T), it is one of each step.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -21,6 +22,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_array
+
+from memcell.applications.arrays import as_words
 
 Array = NDArray[Any]
 Target = Literal["step", "sequence"]
@@ -78,12 +81,15 @@ def form_of(x: Any) -> Form:
     """
     if isinstance(x, str | bytes) or (isinstance(x, dict) and not hasattr(x, "shape")):
         raise ValueError(f"X is a {type(x).__name__}; expected {_EXPECTED}")
+    shape: tuple[int, ...] = getattr(x, "shape", ())
+    if len(shape) > 3 or not (shape or hasattr(x, "__len__")):
+        what = f"of shape {list(shape)}" if shape else f"a {type(x).__name__}"
+        raise ValueError(f"X is {what}; expected {_EXPECTED}")
     if isinstance(x, list | tuple):
         if not len(x):
             raise ValueError(f"X has no sequences; expected {_EXPECTED}")
         # rows of numbers are one sequence, written as a list
         return "list" if hasattr(x[0], "shape") or _rows(x[0]) else "one"
-    shape = getattr(x, "shape", ())
     if getattr(getattr(x, "dtype", None), "kind", "") == "O" and len(shape) == 1:
         return "list"  # an array of arrays, as cross-validation hands it on
     return "array" if len(shape) == 3 else "one"
@@ -116,9 +122,15 @@ def inputs_of(x: Any, form: Form, gaps: bool) -> GivenSequences:
                 f"X[{k}] has the shape {list(np.shape(value))}; expected [steps, features]: write x[:, None] "
                 "for one feature, and np.array(X) where X is one sequence"
             )
-        checked = check_array(
-            value, dtype=np.float64, ensure_all_finite=finite, input_name=f"X[{k}]"
-        )
+        if not len(value):
+            raise ValueError(f"X[{k}] has no steps; expected one or more in each sequence")
+        try:
+            checked = check_array(
+                value, dtype=np.float64, ensure_all_finite=finite, input_name=f"X[{k}]"
+            )
+        except ValueError as error:
+            words = f"X[{k}] holds words ({error}); expected numbers"
+            raise ValueError(words if "could not convert" in str(error) else str(error)) from None
         if found and checked.shape[1] != found[0].shape[1]:
             raise ValueError(
                 f"X[{k}] has {checked.shape[1]} features a step and X[0] {found[0].shape[1]}; expected the "
@@ -141,7 +153,18 @@ class GivenTargets:
     target: Target
 
     def pooled(self) -> Array:
-        """Return all of them, one below the other."""
+        """Return all of them, one below the other.
+
+        Raises:
+            ValueError: They are not of one width; says which.
+        """
+        widths = [v.shape[1:] if self.target == "step" else v.shape for v in self.each]
+        other = next((k for k, width in enumerate(widths) if width != widths[0]), None)
+        if other is not None:
+            first, its = (math.prod(w) for w in (widths[0], widths[other]))
+            raise ValueError(
+                f"y[{other}] has {its} targets a {self.target} and y[0] {first}; expected the same in each"
+            )
         return np.concatenate(self.each) if self.target == "step" else np.stack(self.each)
 
 
@@ -196,8 +219,8 @@ def _array(value: Any, what: str) -> Array:
         found = np.asarray(value)
     except ValueError as error:
         raise ValueError(f"{what} is no array: {error}") from None
-    if found.dtype == object and all(isinstance(v, str) for v in found.ravel()):
-        found = found.astype(np.str_)
+    if found.dtype == object:
+        found = as_words(found)
     if found.dtype.kind == "c":
         raise ValueError(f"Complex data not supported: {what} is complex; expected real numbers")
     if found.dtype.kind not in "biufUO":
