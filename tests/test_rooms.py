@@ -102,7 +102,7 @@ HEAVY = ("torch", "mne", "sklearn", "scipy", "numpy", "matplotlib", "pandas", "s
     ],
     ids=lambda v: " ".join(v),
 )
-def test_what_only_tells_imports_nothing_heavy(args, forbidden):
+def test_help_and_lists_import_no_torch(args, forbidden):
     code = (
         "import sys; from memcell.cli.main import run; code = run(sys.argv[1:]); "
         "print('MODULES', *{m.partition('.')[0] for m in sys.modules}); sys.exit(code)"

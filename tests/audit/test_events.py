@@ -205,7 +205,7 @@ def test_a_perfect_detector_finds_every_event_and_nothing_else() -> None:
 
 
 @pytest.mark.parametrize("kind", ["gap", "unlabelled"])
-def test_what_is_left_of_an_event_under_the_minimum_is_none(kind) -> None:
+def test_event_shortened_below_minimum_is_no_event(kind) -> None:
     """3 s of an event, then a gap or a scored-out second, then .4 s that no detection can hit."""
     y = np.zeros(100, dtype=int)
     y[20:35] = 1

@@ -49,7 +49,7 @@ def test_typed_epochs_win_over_the_updates_of_a_config_file(tmp_path, capsys) ->
     assert "all 2 epochs done" in said_by(tmp_path, capsys, "--config", str(file), "--epochs", "2")
 
 
-def test_what_holds_of_both_networks_is_said_once(tmp_path, capsys) -> None:
+def test_message_common_to_both_networks_is_printed_once(tmp_path, capsys) -> None:
     options = ("--control", "reset", "--epochs", "1", "--min-updates", "40")
     said = said_by(tmp_path, capsys, *options)
     assert said.count("1 epoch") == 1
@@ -102,7 +102,7 @@ def test_chosen_on_validation_is_said_where_it_was(decision, valid) -> None:
     assert any(words in lines for words in chosen) == (valid == "both")
 
 
-def test_who_validates_is_as_documented() -> None:
+def test_validation_subjects_are_as_documented() -> None:
     """People in a circle: those next to the one left out validate, the first of them with both classes."""
     made = [sequence(f"p{k}", [0, 1] * 20 if k % 3 else [0] * 40) for k in range(9)]
     times = dict.fromkeys((s.subject for s in made), 0)

@@ -72,7 +72,7 @@ def test_a_run_is_appended_with_version_and_machine(file, capfd):
     assert all(m.cpu and m.isa and m.torch and m.threads == "1" for m in found)
 
 
-def test_what_was_there_stays_byte_for_byte(file):
+def test_append_keeps_existing_bytes(file):
     append(file, [ONE])
     before = file.read_bytes()
     append(file, [made(commit="def")])
@@ -109,7 +109,7 @@ def test_a_run_without_a_cell_has_no_number():
 @pytest.mark.parametrize(
     "changed", [{"cpu": "another"}, {"threads": "2"}, {"dtype": "float64"}, {"kind": "infer"}]
 )
-def test_what_differs_in_more_than_version_is_not_compared(changed):
+def test_runs_group_only_if_they_differ_in_version(changed):
     assert len(list(grouped([ONE, made(commit="def")]))) == 1
     assert len(list(grouped([ONE, made(**changed)]))) == 2
 
@@ -139,7 +139,7 @@ def test_picture_is_written(file, capfd):
         ("\t".join([*"abcdefghijklmn", "-1", "1"]) + "\n", "a ratio is a number above 0"),
     ],
 )
-def test_what_is_no_history_is_refused(file, content, said):
+def test_file_that_is_no_history_is_refused(file, content, said):
     if "line" in said or "ratio" in said:
         append(file, [ONE])
         content = file.read_text() + content

@@ -44,7 +44,7 @@ def test_all_parts(tmp_path, capfd):
     assert sum(found["live"]["parts"].values()) > 0
 
 
-def test_what_is_typed_wrongly(capfd):
+def test_wrong_options_are_refused(capfd):
     assert bench("--what", "predicct") == 2
     assert "Did you mean 'predict'?" in capfd.readouterr().err
     assert bench("--files", "3") == 2

@@ -64,7 +64,7 @@ def test_a_wrong_call_says_what_to_type(args, code, words, capfd, tmp_path, monk
     assert not list(tmp_path.iterdir()), "a refused call leaves nothing behind"
 
 
-def test_nothing_that_is_no_recording_is_trained_on(capfd, tmp_path, monkeypatch):
+def test_file_that_is_no_recording_stops_training(capfd, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
     code, said = failing(capfd, "train", "microsleep", "--data", "empty")

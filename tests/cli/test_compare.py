@@ -110,7 +110,7 @@ def test_policies_of_one_seed_begin_alike_and_end_apart(whole):
     assert len(models) == 4
 
 
-def test_what_is_done_is_not_done_again(copied, capfd):
+def test_finished_runs_are_not_repeated(copied, capfd):
     before = {p: p.stat().st_mtime_ns for p in copied.glob("runs/*/*")}
     assert run([*SMALL, "--out", str(copied)]) == 0
     assert "4 of them are done" in capfd.readouterr().out

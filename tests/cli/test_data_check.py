@@ -140,7 +140,7 @@ def test_labels_are_counted_and_judged(check, tmp_path):
     assert "wrong.csv: line 1: expected the columns onset" in said
 
 
-def test_what_is_short_slow_or_of_several_rates(check, tmp_path):
+def test_short_slow_and_mixed_rate_recordings_are_reported(check, tmp_path):
     rng = np.random.default_rng(0)
     tracks = [
         Track(name="O1", values=rng.normal(0, 20, 1200), rate=60),
@@ -290,7 +290,7 @@ def test_a_unit_and_labels_are_told_as_to_train(check, tmp_path):
     assert "there is no such label file (--labels)" in said
 
 
-def test_what_is_flat_is_among_the_gaps(check, tmp_path):
+def test_flat_stretch_counts_as_gap(check, tmp_path):
     """For channels that are used together; where nobody chose, each channel's own line has its times."""
     rows = np.random.default_rng(0).normal(0, 20, (2, 40_000))
     rows[0, 10_000:20_000] = 0.0

@@ -52,7 +52,7 @@ def scanned(folder: Path) -> list[str]:
 
 
 @pytest.mark.slow
-def test_nothing_of_it_is_obeyed_anywhere(night, tmp_path, capfd):
+def test_control_characters_of_a_file_reach_no_output(night, tmp_path, capfd):
     calls = [
         (["data", "check", str(night), "--out", str(tmp_path / "checked.tsv")], (0, 1)),
         (["data", "check", str(night), "--json"], (0, 1)),

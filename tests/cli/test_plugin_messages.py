@@ -41,7 +41,7 @@ def test_a_name_that_the_environment_may_have_left_out_says_so(monkeypatch, caps
         default_registry.cache_clear()
 
 
-def test_one_fault_is_one_line_whatever_the_number_of_checks_that_meet_it():
+def test_checks_with_the_same_reason_share_a_line():
     findings = [Finding(check=f"c{i}", ok=False, reason="it raised X") for i in range(5)]
     findings += [Finding(check="d", ok=False, reason="other"), Finding(check="e", ok=True)]
     assert _by_reason(findings) == ["c0, c1, c2 and 2 more: it raised X", "d: other"]

@@ -244,7 +244,7 @@ def test_memory_runs_through_a_recording_and_never_over_a_gap(model, tmp_path, p
     assert column(tmp_path / "out/summary.tsv", "gaps") == ["0"]
 
 
-def test_nothing_is_carried_from_file_to_file(serial, model, recordings, tmp_path):
+def test_memory_is_reset_between_files(serial, model, recordings, tmp_path):
     """A recording by itself gives what it gave after others, and before others."""
     backwards = [str(recordings / f"sim0{i}.edf") for i in (3, 2, 1)]
     out = ["--out", str(tmp_path / "out")]
@@ -333,7 +333,7 @@ def test_a_config_that_names_unknown_features_is_named(model, recordings, tmp_pa
         assert "../../outside" in said
 
 
-def test_what_is_typed_wrongly(model, recordings, tmp_path, capfd):
+def test_wrong_arguments_are_refused(model, recordings, tmp_path, capfd):
     (tmp_path / "empty").mkdir()
     cases = [
         (["--export", "mat"], 2, ["unknown export 'mat'", "edf"]),

@@ -257,7 +257,7 @@ BAD = [
     BAD,
     ids=lambda v: " ".join(map(str, v))[:60] if isinstance(v, list) else "",
 )
-def test_what_is_typed_wrongly_gets_one_clear_line(model, capfd, args, code, words):
+def test_wrong_arguments_get_one_line(model, capfd, args, code, words):
     found, said = failing(capfd, *(str(model) if a == "MODEL" else a for a in args))
     assert found == code, said
     for word in words:

@@ -31,7 +31,7 @@ def saved(tmp_path):
     return path, tensors
 
 
-def test_what_is_written_is_read(saved):
+def test_written_tensors_are_read_back(saved):
     path, tensors = saved
     got, meta = load_checkpoint(path)
     assert meta == {"format": FORMAT, "epoch": 3, "inf": float("inf")}

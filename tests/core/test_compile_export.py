@@ -98,7 +98,7 @@ def test_the_operation_keeps_torchs_rules():
 
 
 @pytest.mark.slow
-def test_inductor_says_nothing():
+def test_inductor_prints_no_warnings():
     script = """
 import sys; sys.path.insert(0, sys.argv[1])
 from core.test_compile_export import *

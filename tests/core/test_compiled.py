@@ -108,7 +108,7 @@ def compare(layer, steps, return_steps, marked=True, seed=0, **options):
 
 
 @pytest.mark.parametrize(("cell", "norm"), PAIRS)
-def test_it_equals_the_eager_loop(cell, norm):
+def test_inductor_equals_eager_loop(cell, norm):
     # 11 steps: three whole chunks, and a rest that is filled up
     compare(build(cell, norm), 11, (0, 11))
 
@@ -226,7 +226,7 @@ CRIMES = ["random", "dropout", "branch", "in place", "list", "count"]
 
 @pytest.mark.parametrize("norm", ["none", "batch", "layer"])
 @pytest.mark.parametrize("cell", CELLS)
-def test_nothing_is_against_the_built_in_cells(cell, norm):
+def test_inductor_accepts_built_in_cells(cell, norm):
     layer = build(cell, norm)
     assert inductor_reason(layer.cell, layer.norms) is None
 

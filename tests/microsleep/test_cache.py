@@ -251,7 +251,7 @@ def test_only_so_many_files_are_held_open(tmp_path, pipeline, monkeypatch) -> No
     assert found.features.flags.owndata or found.features.base.flags.owndata
 
 
-def test_what_nobody_used_for_long_goes_and_nothing_else(file, pipeline, tmp_path) -> None:
+def test_sweep_removes_only_old_entries(file, pipeline, tmp_path) -> None:
     folder = tmp_path / "c"
     FeatureCache(folder).sequence(pipeline, opened(file), RULES)
     (folder / "thesis.docx").write_text("a person's own")

@@ -106,7 +106,7 @@ def test_half_the_rate_changes_relative_powers_little(recording_of) -> None:
         features(recording_of(eeg(rate=60.0), rate=60.0), pipeline)
 
 
-def test_what_is_changed_is_never_kept(recording_of) -> None:
+def test_changed_recordings_are_not_cached(recording_of) -> None:
     recording = replace(recording_of(eeg()), fingerprint="f")
     for changed in (with_gain(recording, 2), with_hum(recording, 50, 1), at_half_rate(recording)):
         assert changed.fingerprint == ""

@@ -141,7 +141,7 @@ def test_a_detection_on_unlabelled_steps_is_not_counted() -> None:
     assert scored["false_alarms_per_hour"] == pytest.approx(1 / (100 * STEP / 3600))
 
 
-def test_nothing_to_count_is_nan() -> None:
+def test_scores_without_events_are_nan() -> None:
     scored = event_scores([sequence([0] * 50)], [state(50)], EventRules())
     assert np.isnan(scored["event_sensitivity"])
     assert np.isnan(scored["event_precision"])

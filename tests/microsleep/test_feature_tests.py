@@ -81,7 +81,7 @@ def test_one_person_says_nothing_about_people() -> None:
     assert files["features.tsv"].splitlines()[1].count("n/a") == 5
 
 
-def test_who_has_one_class_only_is_left_out() -> None:
+def test_subjects_with_one_class_are_left_out() -> None:
     awake = TimeSeries(
         name="x",
         subject="x",

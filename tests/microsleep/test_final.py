@@ -128,7 +128,7 @@ def test_the_calibration_script_reads_a_run_of_folds(without) -> None:
     assert uncalibrated == pytest.approx(kappa, abs=0.1)  # but for 6 s of each
 
 
-def test_what_is_done_is_not_done_again(whole, capsys) -> None:
+def test_finished_final_network_is_not_trained_again(whole, capsys) -> None:
     model = whole / "final" / "model.safetensors"
     before = model.stat().st_mtime_ns
     # without --final: the run remembers that it was asked for
@@ -137,7 +137,7 @@ def test_what_is_done_is_not_done_again(whole, capsys) -> None:
     assert model.stat().st_mtime_ns == before
 
 
-def test_it_goes_on_bit_for_bit(whole, tmp_path) -> None:
+def test_final_network_resumes_bit_for_bit(whole, tmp_path) -> None:
     out = tmp_path / "run"
     shutil.copytree(whole, out)
     final = out / "final"

@@ -160,12 +160,12 @@ def test_the_whole_recordings_normalization_is_that_of_its_features(recording_of
     ("options", "message"),
     [({"phase": "zero"}, "--phase zero"), ({"normalization": "recording"}, "--normalization rec")],
 )
-def test_what_looks_into_the_future_does_not_flow(options, message) -> None:
+def test_acausal_features_are_refused_in_a_stream(options, message) -> None:
     with pytest.raises(UsageError, match=message):
         FeatureStream(pipeline(**options), 100.0)
 
 
-def test_a_slower_signal_does_not_flow() -> None:
+def test_signal_below_the_rate_is_refused() -> None:
     with pytest.raises(DataError, match=r"64 Hz.*100 Hz.*--rate 64"):
         FeatureStream(pipeline(), 64.0)
 

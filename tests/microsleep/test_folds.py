@@ -126,7 +126,7 @@ def test_a_fold_is_a_run_like_any(whole, capsys) -> None:
     assert (alone / "scores.tsv").read_bytes() == (fold / "scores.tsv").read_bytes()
 
 
-def test_what_is_done_is_not_repeated_and_what_is_missing_is(whole, tmp_path, capsys) -> None:
+def test_resume_repeats_only_missing_folds(whole, tmp_path, capsys) -> None:
     _, done = whole
     out = tmp_path / "run"
     shutil.copytree(done, out)
@@ -179,7 +179,7 @@ def test_ctrl_c_saves_and_resume_goes_on(whole, tmp_path) -> None:
 
 
 @pytest.mark.parametrize("command", ["predict", "evaluate"])
-def test_there_is_no_one_network(whole, command, tmp_path, capsys) -> None:
+def test_folder_of_folds_has_no_single_model(whole, command, tmp_path, capsys) -> None:
     _, out = whole
     args = {
         "predict": ["x.edf", "--model", str(out), "--out", str(tmp_path / "p")],

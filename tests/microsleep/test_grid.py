@@ -96,7 +96,7 @@ def test_without_labels_steps_are_short(recording_of) -> None:
         ({"window": 12.0}, (5.0, 12.0)),
     ],
 )
-def test_what_is_typed_wins(labelled, options, expected) -> None:
+def test_typed_step_overrides_label_grid(labelled, options, expected) -> None:
     config = MicrosleepConfig(split_gap=12.0, **options)
     found = timing(config, [labelled(30.0)])
     assert (found.step, found.window) == expected

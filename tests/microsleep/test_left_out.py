@@ -70,7 +70,7 @@ def test_a_bad_recording_is_left_out_and_named(folder, kind) -> None:
 
 
 @pytest.mark.parametrize("kind", ["labels outside", "labels unreadable", "marks"])
-def test_where_all_are_bad_it_is_refused(folder, kind) -> None:
+def test_all_recordings_bad_is_refused(folder, kind) -> None:
     for k in range(5):
         BROKEN[kind](folder, f"p{k}")
     with pytest.raises(DataError, match=r"p0.*and 4 more"):

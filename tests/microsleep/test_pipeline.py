@@ -65,7 +65,7 @@ def test_the_future_changes_no_step_bit_for_bit(recording_of, features) -> None:
         assert not np.array_equal(one[125:], other[125:])
 
 
-def test_nothing_crosses_a_gap(recording_of, labels_of) -> None:
+def test_features_do_not_cross_a_gap(recording_of, labels_of) -> None:
     """The second segment has the features, not scaled, that it would have as a recording of its own."""
     x = noise(60)
     parts = (Segment(start=0, stop=2510, onset=0.0), Segment(start=2510, stop=6000, onset=32.1))

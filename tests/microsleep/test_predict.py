@@ -46,7 +46,7 @@ def table(path):
         return list(csv.DictReader(file, delimiter="\t"))
 
 
-def test_what_is_written(edf, facts, predicted, tmp_path) -> None:
+def test_files_of_a_prediction(edf, facts, predicted, tmp_path) -> None:
     folder = edf[1]
     records = predicted([folder], facts, tmp_path)
     assert [r["status"] for r in records] == ["done"] * 3

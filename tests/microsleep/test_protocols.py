@@ -91,7 +91,7 @@ def test_words_of_nobody_else_keep_their_class() -> None:
     assert made.negative == {"wake"}
 
 
-def test_it_comes_back_from_its_facts() -> None:
+def test_protocol_round_trips_through_facts() -> None:
     for protocol in PROTOCOLS.named:
         assert LabelProtocol.from_facts(json.loads(json.dumps(protocol.facts()))) == protocol
 

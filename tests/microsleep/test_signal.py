@@ -69,7 +69,7 @@ def test_an_outlier_is_replaced_and_nothing_else() -> None:
     assert abs(cleaned[1, 77] - 4000) < 100
 
 
-def test_a_true_jump_passes_after_two_samples() -> None:
+def test_outlier_filter_passes_a_jump_after_two_samples() -> None:
     x = np.zeros((1, 40))
     x[:, 20:] = 3000
     assert np.flatnonzero(OutlierFilter(500).push(x)[0] != x[0]).tolist() == [20, 21]

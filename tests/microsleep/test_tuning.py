@@ -55,7 +55,7 @@ def test_a_network_without_the_regression_is_tried_with_steps_enough(rarer, trie
         assert any(each.options["network"]["skip"] == "none" for each in made) == tried
 
 
-def test_nothing_of_the_held_out_person_enters(nights, tmp_path) -> None:
+def test_held_out_subject_changes_no_model(nights, tmp_path) -> None:
     data = write_nights(nights)
     typed = (*TRAIN, *data, *LOSO, *SMALL)
     assert run([*typed, "--out", str(tmp_path / "one")]) == 0
@@ -142,7 +142,7 @@ def test_the_choice_is_the_length_of_training_and_stands_in_the_folder(whole) ->
     assert not [p for p in (folder / "tuning").iterdir() if p.is_dir()]
 
 
-def test_what_was_typed_is_never_searched(nights, tmp_path) -> None:
+def test_typed_options_are_not_tuned(nights, tmp_path) -> None:
     typed = (*TRAIN, *write_nights(nights), *LOSO, *SMALL, "--learning-rate", "0.02")
     assert run([*typed, "--out", str(tmp_path / "run")]) == 0
     plan = json.loads((tmp_path / "run" / "tuning" / "plan.json").read_text())

@@ -52,14 +52,14 @@ def environment(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_it_is_the_installed_one(environment):
+def test_installed_packages_are_imported(environment):
     program = "import memcell, memcell_template; print(memcell.__file__, memcell_template.__file__)"
     for path in run(environment / "python", "-c", program, cwd="/").split():
         assert Path(path).is_relative_to(environment.parent)
 
 
 @pytest.mark.slow
-def test_it_is_listed(environment, tmp_path):
+def test_template_plugin_is_listed(environment, tmp_path):
     rows = json.loads(run(environment / "memcell", "plugins", "--json", cwd=tmp_path))
     found = {r["name"]: r for r in rows if r["distribution"] == "memcell-template"}
     assert set(found) == {
@@ -73,7 +73,7 @@ def test_it_is_listed(environment, tmp_path):
 
 
 @pytest.mark.slow
-def test_it_keeps_the_contract(environment, tmp_path):
+def test_template_passes_conformance_checks(environment, tmp_path):
     rows = json.loads(run(environment / "memcell", "plugins", "--check", "--json", cwd=tmp_path))
     assert {r["name"]: r["status"] for r in rows if r["status"] != "ok"} == {}
     checks = {r["name"]: r["checks"] for r in rows}
@@ -90,7 +90,7 @@ def test_its_own_tests_pass(environment, tmp_path):
 
 
 @pytest.mark.slow
-def test_it_trains(environment, tmp_path):
+def test_template_cell_trains(environment, tmp_path):
     chosen = ("--cell", "mgu", "--sampler", "boustrophedon", "--policy", "reset")
     small = ("--against", "none", "--epochs", 1, "--hidden-size", 4, "--batch-size", 8)
     data = ("--data.subjects", 4, "--data.minutes", 4)

@@ -58,7 +58,7 @@ def test_every_file_is_in_it(wheel, package):
     assert f"{package}/py.typed" in wheel.namelist()
 
 
-def test_nothing_else_is_in_it(wheel):
+def test_wheel_has_no_other_files(wheel):
     for info in wheel.infolist():
         top = info.filename.split("/")[0]
         if top.endswith(".dist-info"):

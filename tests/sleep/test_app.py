@@ -27,7 +27,7 @@ def test_stages_of_own_recordings_need_no_option(night_of, tmp_path):
     assert "N2" in labels.positive
 
 
-def test_what_was_typed_stays(tmp_path):
+def test_typed_data_options_are_kept(tmp_path):
     typed = dataset(tmp_path, positive=("N3",), background="quiet")
     assert with_hypnograms(typed).config.positive == ("N3",)
     kept = with_hypnograms(dataset(tmp_path, background="quiet"))

@@ -211,7 +211,7 @@ def test_detector_and_results_go_to_another_process(detector, night, tmp_path):
     assert repr(copy.deepcopy(detector)) == repr(detector)
 
 
-def test_nothing_is_read_before_it_is_needed():
+def test_import_of_detector_is_lazy():
     code = "import sys, memcell; memcell.load; assert 'mne' not in sys.modules"
     done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -229,7 +229,7 @@ def test_blocks_that_cannot_be_used(trained, tmp_path):
         memcell_sleep.OnsetPredictor(trained, rate=30)
 
 
-def test_it_is_exported(trained, tmp_path):
+def test_onset_model_is_exported(trained, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime")
     out = tmp_path / "m.onnx"
     assert run(["export", str(trained), "--to", "onnx", "--out", str(out)]) == 0

@@ -86,7 +86,7 @@ def test_an_option_in_parentheses_is_not_swept_as_well():
         grid(policy=["burn_in(steps=5)", "stored_burn_in"], policy__steps=["7", "9"])
 
 
-def test_what_is_varied_wins_over_the_base():
+def test_axis_value_overrides_base_option():
     found = grid({"training": {"batch_size": 4, "epochs": 3}}, batch_size=["8", "32"])
     assert found.of({"batch_size": "8"})["training"] == {"batch_size": 8, "epochs": 3}
     assert found.base["training"] == {"epochs": 3}

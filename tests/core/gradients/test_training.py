@@ -62,7 +62,7 @@ def test_modes_that_do_not_fit_are_refused_with_what_to_do(make_config):
 
 
 @pytest.mark.parametrize("sampler", ["grab", "curriculum"])
-def test_what_was_observed_of_a_window_wants_windows_that_stay(make_config, sampler):
+def test_observing_sampler_needs_a_fixed_grid(make_config, sampler):
     drawn = make_config(training={"gradient": "random_length"}, policy="reset", sampler=sampler)
     (found,) = misfits(drawn, REGISTRY)
     assert f"sampler '{sampler}'" in found
@@ -120,7 +120,7 @@ def test_short_windows_learn_at_a_lower_rate(make_trainer):
     assert min(rates) < 0.003 < 1.2 * max(rates)
 
 
-def test_what_a_policy_counts_stands_in_the_epochs_line(make_trainer):
+def test_policy_counts_are_in_the_metrics_of_an_epoch(make_trainer):
     trainer = make_trainer(training={**EAGER, "epochs": 3}, policy="stored", sampler="reshuffle")
     trainer.train()
     lines = [json.loads(line) for line in trainer.folder.metrics.read_text().splitlines()]

@@ -14,7 +14,7 @@ from memcell.interrupt import Interrupted
 from memcell.jobs import Mode, run_tasks
 
 
-def test_what_goes_wrong_in_one_task_ends_no_other(doing, collected):
+def test_failed_task_leaves_others_running(doing, collected):
     tasks = [doing.Doing("a", "refuse"), doing.Doing("b", "break"), doing.Doing("c", "plain")]
     found = collected(tasks, Mode())
     assert list(found) == ["a", "b", "c"]
@@ -24,7 +24,7 @@ def test_what_goes_wrong_in_one_task_ends_no_other(doing, collected):
     assert found["c"].result == "c done"
 
 
-def test_what_the_caller_raises_ends_everything(doing):
+def test_error_of_the_caller_stops_all_tasks(doing):
     seen = []
 
     def on_result(task, outcome):

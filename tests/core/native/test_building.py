@@ -85,7 +85,7 @@ def age(path, days):
     os.utime(path, (then, then))
 
 
-def test_what_nobody_asks_for_is_deleted_in_the_end(tmp_path):
+def test_unused_cache_entries_are_deleted(tmp_path):
     for key in ("forgotten", "asked for", "young"):
         cache.fetch(key, built, tmp_path)
     (tmp_path / "notes.txt").write_text("not ours")

@@ -57,7 +57,7 @@ def grown(cell):
     ],
     ids=["module", "function", "list", "entry", "hook", "sizes"],
 )
-def test_what_a_step_is_made_of_is_looked_at_again(agree, change):
+def test_changed_step_is_traced_again(agree, change):
     cell = Scaled()
     assert not agree.difference(cell, NONE, agree.Window(lanes=3))
     change(cell)
@@ -207,7 +207,7 @@ def test_a_stepper_goes_in_and_out_of_inference_mode(made_within):
     assert ("inference mode" in stepper.reason) == made_within
 
 
-def test_what_a_refused_step_kept_is_put_back(agree):
+def test_refused_trace_restores_attributes(agree):
     """The eager loop runs it next, with as many lanes as there are."""
 
     class Keeps(Base):

@@ -113,7 +113,7 @@ class Parametrized(Base):
         StridedWeights,
     ],
 )
-def test_it_is_right(agree, kind):
+def test_unusual_cell_equals_eager_loop(agree, kind):
     cell = kind()
     assert not agree.difference(cell, NONE, agree.Window(lanes=5))
     assert not agree.difference(cell, NONE, agree.Window(resets=True, padding=True), threads=2)

@@ -29,7 +29,7 @@ from memcell_compiler.trace.trace import unused_lanes
         ((0, 8), None),
     ],
 )
-def test_what_sizes_mean(shape, meaning):
+def test_layout_of_a_shape(shape, meaning):
     assert layout(shape, 23) == meaning
 
 

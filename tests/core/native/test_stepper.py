@@ -113,7 +113,7 @@ def test_statistics_changed_in_the_middle_hold_from_the_next_step_on(agree, cell
 
 
 @pytest.mark.parametrize(("says", "asked"), [(True, 0), (False, 7)])
-def test_who_says_how_many_ages_it_knows_is_not_asked_again(cell, says, asked):
+def test_normalizer_with_known_ages_is_asked_once(cell, says, asked):
     norms = SiteNorms(cell.norm_sites, lambda width: ByAge(width, says=says))
     x, state = torch.randn(7, 2, FEATURES), cell.initial_state(2)
     stepper = NativeStepper(cell, norms, 2)

@@ -117,7 +117,7 @@ def test_no_number_of_a_generated_loop_is_subnormal(name):
     assert subnormals(*trained(fading(name, "native"))) == 0
 
 
-def test_there_would_be_some():
+def test_gradient_has_subnormals_without_flushing():
     """The same window where nothing is flushed: else the test above could not fail."""
     cell = fading("gru", "eager").cell
     x = torch.zeros(STEPS, LANES, 3, requires_grad=True)

@@ -26,7 +26,7 @@ def test_rms_is_torchs_rms_norm(fill):
     torch.testing.assert_close(norm.normalize(z, "plain", ())[0], expected)
 
 
-def test_none_returns_what_it_is_given():
+def test_no_norm_is_the_identity():
     z = torch.randn(4, W)
     assert NoNorm(W).normalize(z, "plain", ()) == (z, ())
     assert not list(NoNorm(W).parameters())

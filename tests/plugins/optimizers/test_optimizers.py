@@ -10,7 +10,7 @@ SPECS = {spec.name: spec for spec in memcell_optimizers()}
 
 
 @pytest.mark.parametrize("name", SPECS)
-def test_it_goes_downhill_at_the_rate_it_was_given(build, name):
+def test_optimizer_lowers_the_loss_at_its_learning_rate(build, name):
     weight = torch.nn.Parameter(torch.tensor([3.0, -2.0]))
     rate = 1.0 if name == "adadelta" else 0.05
     optimizer = build(SPECS[name], [weight], rate)

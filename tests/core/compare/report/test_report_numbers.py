@@ -259,7 +259,7 @@ def test_a_run_that_ended_before_the_budget_makes_times_less_sure(write_comparis
     assert "may be larger, or smaller, since some of these runs ended before" in said
 
 
-def test_what_only_rounding_makes_is_a_tie(write_comparison, tmp_path):
+def test_rounding_difference_is_a_tie(write_comparison, tmp_path):
     write_comparison(tmp_path, {"policy": ["reset", "carry"]}, seeds=range(6), subjects=1)
     for path in tmp_path.glob("runs/*/record.json"):
         record = RunRecord.read(path)
@@ -285,7 +285,7 @@ def test_curves_end_where_the_records_do(whole):
     assert float(rows[-1]["difference_high"]) < 0
 
 
-def test_nothing_varied_nothing_compared(write_comparison, tmp_path):
+def test_runs_without_an_axis_have_no_comparisons(write_comparison, tmp_path):
     folder = write_comparison(tmp_path, {"policy": ["carry"]}, seeds=range(3))
     plan = json.loads((folder / "comparison.json").read_text(encoding="utf-8"))
     (folder / "comparison.json").write_text(json.dumps({**plan, "axes": []}), encoding="utf-8")

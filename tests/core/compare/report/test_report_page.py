@@ -75,7 +75,7 @@ def page(html):
     return Page(html)
 
 
-def test_it_needs_nothing_else(folder, html, page):
+def test_page_loads_no_other_file(folder, html, page):
     inside = {link for link in page.links if link.startswith("#")}
     assert inside == {f"#{name}" for name in page.ids if f"#{name}" in inside} != set()
     files = {link for link in page.links if not link.startswith("#")}
@@ -100,12 +100,12 @@ def test_pictures_have_words_tables_captions_headings_an_order(page):
     assert len(set(page.ids)) == len(page.ids)
 
 
-def test_what_is_missing_comes_first(page):
+def test_missing_runs_stand_at_the_top(page):
     title = "memcell compare simulated: policy, learning rate"
     assert page.text.startswith(f"{title} {title} 1 of 56 runs are missing: 1 not started")
 
 
-def test_what_is_not_defined_is_never_a_number(page):
+def test_undefined_values_are_not_printed_as_nan(page):
     assert not re.search(r"\b(nan|inf|None)\b", page.text)
 
 
