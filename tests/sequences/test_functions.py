@@ -103,6 +103,7 @@ def test_the_command_says_that_a_loss_is_not_kept(tmp_path, capsys):
     [
         ({"loss": functional.cross_entropy}, r"cross_entropy returned the shape \[\]; expected \[\d+\]"),
         ({"loss": lambda a, b: 0.0}, "returned a float; expected a tensor"),
+        ({"loss": lambda a, b: focal(a.detach(), b)}, "losses without a gradient; expected torch's"),
         ({"metrics": [lambda y, p: 0]}, r"which has no name: metrics=\{'my_score': function\}"),
         ({"metrics": {"accuracy": brier}}, "a function called accuracy, which is a score"),
         ({"metrics": {"two": lambda y, p: [1, 2]}}, "metric two returned a list; expected one number"),
@@ -115,3 +116,5 @@ def test_the_command_says_that_a_loss_is_not_kept(tmp_path, capsys):
 def test_a_function_that_cannot_be_used_is_told(tmp_path, options, message):
     with pytest.raises(UsageError, match=message):
         memcell.fit(pairs("classes"), out=tmp_path / "run", **{**TINY, **options})
+    if "loss" in options:  # it is tried before a run begins
+        assert not (tmp_path / "run").exists()

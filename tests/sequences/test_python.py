@@ -79,6 +79,12 @@ def test_values_with_steps_that_have_none(tmp_path):
     assert done.predict(given[0][0]).shape == (50, 1)
 
 
+def test_where_nobody_is_tested_scores_are_those_of_the_targets(tmp_path):
+    done = memcell.fit(pairs(5, "values"), split="everybody", out=tmp_path / "run", **OPTIONS)
+    assert {"mean_absolute_error", "r2"} <= done.scores.keys()
+    assert np.isnan(list(done.scores.values())).all()
+
+
 def test_labels_and_several_values(tmp_path):
     done = memcell.fit(pairs(5, "labels"), out=tmp_path / "labels", **OPTIONS)
     assert {"f1_macro", "auc"} <= done.scores.keys()

@@ -46,7 +46,9 @@ class Functions:
     def taught(self, target: TargetKind, config: SequencesConfig) -> TargetKind:
         """Return the targets with the loss that is a function; one that is not here trains nothing."""
         if self.loss is not None:
-            return with_loss(target, self.loss)
+            taught = with_loss(target, self.loss)
+            taught.try_out()
+            return taught
         lost = next((name for name in config.own if name.startswith("loss:")), None)
         return target if lost is None else with_loss(target, _Lost(lost.partition(":")[2]))
 

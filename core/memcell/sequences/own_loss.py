@@ -31,7 +31,7 @@ from memcell.sequences.targets import SMALLEST, Classes, MultiLabel, TargetKind,
 LossFunction = Callable[[Tensor, Tensor], Tensor]
 
 
-def with_loss(target: TargetKind, function: LossFunction) -> TargetKind:
+def with_loss(target: TargetKind, function: LossFunction) -> OwnLoss:
     """Return a kind of targets whose loss is a function; fitted, where it is one of values.
 
     Raises:
@@ -39,7 +39,7 @@ def with_loss(target: TargetKind, function: LossFunction) -> TargetKind:
     """
     own = _KINDS.get(type(target))
     if own is not None:
-        made: TargetKind = own(**{f.name: getattr(target, f.name) for f in fields(own)})
+        made: OwnLoss = own(**{f.name: getattr(target, f.name) for f in fields(own)})
         object.__setattr__(made, "function", function)  # it is no fact that a model stores
         return made
     raise UsageError(f"targets of {target.kind} take no loss of one's own")
@@ -50,8 +50,8 @@ def named(function: Callable[..., Any]) -> str:
     return str(getattr(function, "__name__", type(function).__name__))
 
 
-class _OwnLoss(TargetKind):
-    """What the three kinds share."""
+class OwnLoss(TargetKind):
+    """What the three kinds share: a function in place of the loss."""
 
     function: LossFunction
 
@@ -94,6 +94,23 @@ class _OwnLoss(TargetKind):
         """Return the outputs that became these predictions."""
         raise NotImplementedError
 
+    def try_out(self) -> None:
+        """Call the function on two steps, so that one that trains nothing is told before a run begins.
+
+        Raises:
+            UsageError: It returned no loss for each step, or one without a gradient.
+        """
+        outputs = torch.zeros(2, self.n_outputs, requires_grad=True)
+        of_classes = isinstance(self, Classes)
+        aims = torch.zeros(2, dtype=torch.int64) if of_classes else torch.zeros(2, self.n_outputs)
+        found = self.function(outputs, aims)
+        self._check(found, 2)
+        if not found.requires_grad:
+            raise UsageError(
+                f"loss {self.loss_name} returned losses without a gradient; expected torch's operations on "
+                "the outputs, without .detach(), .item() or NumPy"
+            )
+
     def _check(self, found: Any, n: int) -> None:
         name = self.loss_name
         if not isinstance(found, Tensor):
@@ -109,7 +126,7 @@ class _OwnLoss(TargetKind):
             )
 
 
-class ClassesWithLoss(_OwnLoss, Classes):
+class ClassesWithLoss(OwnLoss, Classes):
     """Classes whose loss is a function of logits."""
 
     def _aims(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
@@ -119,7 +136,7 @@ class ClassesWithLoss(_OwnLoss, Classes):
         return p.clamp_min(smallest).log()
 
 
-class ValuesWithLoss(_OwnLoss, Values):
+class ValuesWithLoss(OwnLoss, Values):
     """Values whose loss is a function of both at the scale of the training steps."""
 
     def _aims(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
@@ -132,7 +149,7 @@ class ValuesWithLoss(_OwnLoss, Values):
         return (p - centre) / spread
 
 
-class LabelsWithLoss(_OwnLoss, MultiLabel):
+class LabelsWithLoss(OwnLoss, MultiLabel):
     """Labels whose loss is a function of logits."""
 
     def _aims(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
