@@ -51,6 +51,7 @@ VARIANTS = [
     {"policy": "reset", "sampler": "grab", "optimizer": ("gated_memory", {"mode": "learned"})},
     {"policy": "reset", "sampler": "curriculum", "optimizer": "averaged"},
     {"optimizer": "lookahead"},
+    {"cell": "lru", "network": {"zoneout": (0.3,)}, "training": {"backend": "eager"}},
 ]
 
 

@@ -10,6 +10,7 @@ from memcell.nn import Recurrent
 from memcell.plugins import default_registry
 from memcell.recurrent.cell import identity_norm
 from memcell.recurrent.zoneout import Zoneout, zoned_out
+from memcell.runs.compatibility import misfits
 
 T, B, F, H = 7, 3, 2, 4
 EAGER = {"epochs": 1, "backend": "eager"}
@@ -73,6 +74,7 @@ REFUSED = [
     ("lstm", (-0.1, 0.5), "expected probabilities"),
     ("lstm", ("much",), "expected probabilities"),
     ("lstm", (float("nan"),), "expected probabilities"),
+    ("lstm", (None,), "zoneout got None; expected probabilities"),
     ("lstm", (0.1, 0.2, 0.3), "LSTM takes one, or 2: of h, c"),
     ("slstm", (0.1, 0.2), "SLSTM takes one, or 1: of h"),
     ("mlstm", (0.1,), "parts of MLSTM's state .c, n, m. belong together"),
@@ -152,3 +154,18 @@ def test_it_runs_as_generated_code():
         found.append([y.detach(), *(p.grad for p in layer.parameters())])
     for a, b in zip(*found, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("cell", "zoneout", "words"),
+    [
+        ("mlstm", (0.1,), "leave zoneout out"),
+        (("slstm", {"heads": 4}), (0.0,), "4 heads do not divide a hidden_size of 6"),
+        ("lem", (0.1, 0.2), ""),
+    ],
+)
+def test_a_run_is_refused_before_anything_is_prepared(make_config, cell, zoneout, words):
+    config = make_config(cell=cell, network={"zoneout": zoneout})
+    found = misfits(config, default_registry())
+    assert len(found) == bool(words)
+    assert words in "".join(found)

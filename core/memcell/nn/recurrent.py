@@ -29,7 +29,7 @@ from memcell.recurrent.initializers import initializer
 from memcell.recurrent.normalizer import Normalizer
 from memcell.recurrent.state import leaves, rebuild
 from memcell.recurrent.window_call import LAST
-from memcell.recurrent.zoneout import zoned_out
+from memcell.recurrent.zoneout import Zoneout, zoned_out
 
 #: torch's own layers, by the name of the cell that is exactly theirs (`Cell.torch_form`).
 _TORCH: dict[str, type[nn.RNNBase]] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn_tanh": nn.RNN}
@@ -119,7 +119,7 @@ class Recurrent(nn.Module):
         refuse_what_is_not_offered(bias, proj_size, bidirectional)
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.batch_first = batch_first
-        rates = (zoneout,) if isinstance(zoneout, int | float) else tuple(zoneout)
+        rates = tuple(zoneout) if isinstance(zoneout, tuple | list) else (zoneout,)
         make_norm, norm_origin = normalizer_maker(normalizer, dict(normalizer_options or {}))
         layers, width, origins = [], input_size, [norm_origin]
         for _ in range(num_layers):
@@ -361,10 +361,13 @@ class Recurrent(nn.Module):
         forms = [None if len(layer.norms) else layer.cell.torch_form() for layer in layers]
         first = forms[0]
         if first is None:
+            cell = layers[0].cell
             tail = " with a normalizer" if len(layers[0].norms) else ""
+            if isinstance(cell, Zoneout):
+                cell, tail = cell.inner, f"{tail} with zoneout"
             raise ValueError(
-                f"{type(layers[0].cell).__name__}{tail} is none of torch's own layers; "
-                "lstm, gru and rnn without a normalizer are"
+                f"{type(cell).__name__}{tail} is none of torch's own layers; "
+                "lstm, gru and rnn without a normalizer or zoneout are"
             )
         like = self._weight()
         make: Any = _TORCH[first.name]

@@ -14,6 +14,7 @@ other is what the cell's step gave.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Real
 from typing import Any
 
 import torch
@@ -35,7 +36,7 @@ def zoned_out(cell: Cell, rates: Sequence[float]) -> Cell:
         ConfigError: A rate is no probability below 1, there are too many or too few, or the cell's state
             cannot stay in parts.
     """
-    if not all(isinstance(rate, int | float) and 0 <= rate < 1 for rate in rates):
+    if not all(isinstance(rate, Real) and 0 <= rate < 1 for rate in rates):
         raise ConfigError(f"zoneout got {_typed(rates)}; expected probabilities from 0 to below 1")
     if not any(rates):
         return cell

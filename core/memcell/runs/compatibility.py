@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from memcell.errors import IncompatibleError
+import torch
+
+from memcell.errors import ConfigError, IncompatibleError
 from memcell.plugins import Registry
+from memcell.recurrent.zoneout import zoned_out
 from memcell.settings.run_config import RunConfig
 from memcell.training.parts import build_gradient_mode
 
@@ -36,6 +39,7 @@ def misfits(config: RunConfig, registry: Registry) -> list[str]:
             f"policy {gridless}."
         )
     found += _gradient_misfits(config, registry, can, name)
+    found += _cell_misfits(config, registry)
     lanes, fewest = config.training.batch_size, int(normalizer["min_lanes"])
     if normalizer["reduces_batch"] and lanes < fewest:
         found.append(
@@ -49,6 +53,25 @@ def misfits(config: RunConfig, registry: Registry) -> list[str]:
             f"'carry' or 'reset'."
         )
     return found
+
+
+def _cell_misfits(config: RunConfig, registry: Registry) -> list[str]:
+    """Return what a built-in cell has against the width of its layer, and against zoneout.
+
+    It is built for that, without memory for its weights. One of a third party may have much against one
+    input, and is asked when the network is built.
+    """
+    choice = config.choices["cell"]
+    entry = registry.get("cell", choice.name)
+    if not entry.built_in:
+        return []
+    try:
+        with torch.device("meta"):
+            cell = entry.build(1, config.network.hidden_size, choice.config)
+            zoned_out(cell, config.network.zoneout)
+    except ConfigError as error:
+        return [f"{error}."]
+    return []
 
 
 def _gradient_misfits(
