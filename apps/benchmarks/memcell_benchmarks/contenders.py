@@ -134,6 +134,7 @@ class CellContender:
         self.parts, self.problem, self.unroll = parts, problem, unroll
         self.parameters = parts.parameters()
         self.window = self._from_nothing(problem.x)
+        self._updating = replace(self.window, update_statistics=True)
         self._one = self._from_nothing(problem.x[:1, :1].contiguous())
         self._x = self._one.x
 
@@ -145,7 +146,7 @@ class CellContender:
         return WindowCall(*self.parts, x, state, state, masks, return_steps=(steps,))
 
     def _run(self, update_statistics: bool) -> Tensor:
-        return self.unroll(replace(self.window, update_statistics=update_statistics)).outputs
+        return self.unroll(self._updating if update_statistics else self.window).outputs
 
     def train(self) -> Trained:
         """Run a window and its backward, statistics accumulated."""
