@@ -26,17 +26,22 @@ def read(path):
 
 
 def said(cells):
-    """Return the text that cells put out, its measured numbers left out, and which pictures they drew."""
-    lines = []
+    """Return the text that each cell puts out, measured numbers left out, and how many pictures it drew.
+
+    What is printed may come in pieces: it is taken together.
+    """
+    found = []
     for cell in cells:
+        text, pictures = "", 0
         for output in cell.get("outputs", []):
             data = output.get("data", {})
-            text = output.get("text") or data.get("text/plain", "")
             if "image/png" in data:
-                lines.append("picture")
+                pictures += 1
             elif output.get("name") != "stderr":
-                lines.append(" ".join(MEASURED.sub("#", "".join(text)).split()))
-    return lines
+                text += " " + "".join(output.get("text") or data.get("text/plain", ""))
+        if text or pictures:
+            found.append((" ".join(MEASURED.sub("#", text).split()), pictures))
+    return found
 
 
 def executed(path):
@@ -86,6 +91,10 @@ def keep_outputs(path):
         cell["outputs"] = []
         for output in run["outputs"]:
             if output.get("name") == "stderr":
+                continue
+            before = cell["outputs"][-1] if cell["outputs"] else {}
+            if output.get("name") == before.get("name") == "stdout":
+                before["text"] += output["text"]
                 continue
             kept = json.loads(json.dumps(output))
             kept.pop("metadata", None)
