@@ -7,8 +7,7 @@ arXiv:2410.01201::
     f'_t = f_t / (f_t + i_t),    i'_t = i_t / (f_t + i_t)
     h_t = f'_t * h_{t-1} + i'_t * g(W_n x_t + b_n)
 
-g is the identity, or (``positive``) that of ``mingru``. f' is computed as sigma(log f - log i), without a
-division.
+g is the identity, or (``positive``) that of ``mingru``.
 """
 
 from __future__ import annotations
@@ -23,6 +22,9 @@ from torch.nn import functional as F
 from memcell.recurrent.cell import Cell, Norm
 from memcell_plugins.cells.configs import MinLSTMConfig
 from memcell_plugins.cells.squash import positive
+
+#: Of no weight beside two gates, unless both are closed.
+_LEAST = 1e-15
 
 
 class MinLSTMState(NamedTuple):
@@ -67,7 +69,8 @@ class MinLSTM(Cell):
     def step(self, p: Tensor, state: MinLSTMState, norm: Norm) -> tuple[Tensor, MinLSTMState]:
         """One step."""
         f, i, n = (norm("input", p) + self.bias).chunk(3, dim=-1)
-        keep = torch.sigmoid(F.logsigmoid(f) - F.logsigmoid(i))
+        forget, write = torch.sigmoid(f), torch.sigmoid(i)
+        keep = forget / (forget + write + _LEAST)
         candidate = positive(n) if self.config.positive else n
         h = keep * state.h + (1 - keep) * candidate
         return h, MinLSTMState(h)

@@ -8,8 +8,9 @@ S. Hochreiter, "xLSTM: extended long short-term memory", NeurIPS 2024, arXiv:240
     n_t = exp(f) * n_{t-1} + exp(i)
     h_t = sigma(o) * c_t / n_t
 
-c and n are kept divided by exp(m), where ``m_t = max(log f_t + m_{t-1}, i_t)`` in logarithms: that changes no
-output, and nothing overflows. R has a block for each head; heads do not see each other within a layer.
+c and n are kept divided by exp(m), which changes no output, so that nothing overflows. With exponential
+forget gates ``m_t = max(f + m_{t-1}, i)``, as in the paper; with sigma(f), min(f, 0) stands for its
+logarithm, which is within log 2 of it and costs none. R has a block for each head.
 """
 
 from __future__ import annotations
@@ -25,8 +26,10 @@ from memcell.recurrent.cell import Cell, Norm
 from memcell_plugins.cells.configs import SLSTMConfig
 from memcell_plugins.cells.heads import head_width, larger, spread
 
-#: n is 0 only before a first step; this keeps what divides by it finite.
-_LEAST = 1e-30
+#: Of no weight beside n, unless all that was ever written is below exp(-34); keeps gradients finite.
+_LEAST = 1e-15
+#: min(f, 0) ends at minus this: exp of it, times a gradient, is finite in float32.
+_FLOOR = 40.0
 
 
 class SLSTMState(NamedTuple):
@@ -81,9 +84,13 @@ class SLSTM(Cell):
         """One step."""
         z = norm("input", p) + norm("recurrent", self._back(state.h)) + self.bias
         i, f, g, o = z.chunk(4, dim=-1)
-        log_f = f if self.config.forget_gate == "exp" else F.logsigmoid(f)
-        m = larger(log_f + state.m, i)
-        keep, write = torch.exp(log_f + state.m - m), torch.exp(i - m)
+        if self.config.forget_gate == "exp":
+            m = larger(f + state.m, i)
+            keep = torch.exp(f + state.m - m)
+        else:
+            m = larger(torch.relu(_FLOOR - torch.relu(-f)) - _FLOOR + state.m, i)
+            keep = torch.sigmoid(f) * torch.exp(state.m - m)
+        write = torch.exp(i - m)
         c = keep * state.c + write * torch.tanh(g)
         n = keep * state.n + write
         h = torch.sigmoid(o) * norm("cell", c / (n.abs() + _LEAST))
