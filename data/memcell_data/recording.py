@@ -217,6 +217,14 @@ class Labels:
     outside: tuple[float, float] = (0.0, 0.0)
 
 
+@runtime_checkable
+class NamedFeatures(Protocol):
+    """Precomputed features that can be had in several forms."""
+
+    def named(self, names: tuple[str, ...], step_seconds: float) -> Features | None:
+        """Return the form with these features and steps; None where there is no such form."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Recording:
     """One recording, described and not yet read.

@@ -23,8 +23,8 @@ AS_LABELLED = "as_labelled"
 CONTEXT, CONTEXT_STEPS = (20.0, 90.0), (5, 20)
 #: Options of which a model's features are made, as its facts have them, and those of its encoder.
 _OF_FEATURES = (
-    "channels", "reference", "outlier", "rate", "low", "high", "phase", "step", "window", "features",
-    "normalization", "normalization_memory",
+    "channels", "reference", "outlier", "rate", "low", "high", "phase", "step", "window", "filled",
+    "features", "normalization", "normalization_memory",
 )  # fmt: skip
 _OF_ENCODER = ("encoder", "encoder_size")
 #: Seconds, a day: a longer mean of the past is none of it.
@@ -113,6 +113,15 @@ class EegConfig:
         high=60,
         help="Past signal that a step's features are made of; 0 for as long as a step, at least 1 (4 where "
         "no label changes within a recording).",
+        advanced=True,
+    )
+    filled: float = option(
+        0.4,
+        low=0,
+        high=1,
+        help="Share of the window that signal must fill after a start or a gap, and 1.5 s at least, before "
+        "the features of a step count; until then they are 0, the mean of training. Causal normalization "
+        "waits for all of it.",
         advanced=True,
     )
     features: tuple[str, ...] = option(

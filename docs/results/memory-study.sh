@@ -15,7 +15,7 @@ compare() {
   memcell compare "$app" --min-updates 200 "$@" --jobs "${JOBS:-2}" --out "$out/$name"
 }
 
-night=(microsleep --data sleep-edf-powers --data.path "$sleep" --epochs 15 --min-updates 0 --context none)
+night=(microsleep --data sleep-edf-powers --data.path "$sleep" --data.powers absolute --epochs 15 --min-updates 0 --context none)
 # as the defaults were when these were run
 short=(microsleep --features bandpower --normalization causal --context none --step 0.2 --window 1)
 recall=(memory --task recall --symbols 2 --distractors 2 --streams 16 --trials 20 --lag 40 --time-steps 20

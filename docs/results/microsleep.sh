@@ -27,15 +27,19 @@ if [ -n "$dreams" ]; then
   train dreams-trained-path "${patients[@]}" --control none --skip linear
   train dreams-all-inputs "${patients[@]}" --control none --encoder none
   train dreams-no-path "${patients[@]}" --control none --skip none --encoder none
+  train dreams-strong-penalty "${patients[@]}" --control none --inverse-penalty 0.001
+  train dreams-whole-windows "${patients[@]}" --control none --filled 1
   train dreams-untuned "${patients[@]}" --control none --tune none
 fi
 
 train sleep-default --data sleep-edf-powers --data.path "$sleep" --split loso
+train sleep-absolute --data sleep-edf-powers --data.path "$sleep" --data.powers absolute --split loso
+train sleep-one-channel --data sleep-edf-powers --data.path "$sleep" --data.relative --split loso
 train eyes-default --data eyes --data.path "$eyes" --split loso
 
 # all that follows was run before settings were chosen by cross-validation and networks began as a regression
-before=(--tune none --skip none --encoder none --input-noise 0)
-night=("${before[@]}" --data sleep-edf-powers --data.path "$sleep" --split loso --class-weights none --decision likelier
+before=(--tune none --skip none --encoder none --input-noise 0 --filled 1)
+night=("${before[@]}" --data sleep-edf-powers --data.path "$sleep" --data.powers absolute --split loso --class-weights none --decision likelier
        --context none)
 train sleep "${night[@]}" --input-shift 0.5 --baselines all --repeats 5
 train sleep-no-shift "${night[@]}" --repeats 3

@@ -5,7 +5,7 @@
 #   OUT        where the runs go
 set -e
 export OMP_NUM_THREADS=1
-memcell train sleep_onset --data sleep-edf-powers --data.path "$1" --split loso --control none --out "$3/sleep-edf"
+memcell train sleep_onset --data sleep-edf-powers --data.path "$1" --data.powers absolute --split loso --control none --out "$3/sleep-edf"
 memcell train sleep_onset --data "$2" --split loso --control none --robustness none --out "$3/dreams"
 for run in sleep-edf dreams; do
     echo "== $run"

@@ -11,6 +11,7 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
+from memcell.applications.app import InnerFold, Task
 from memcell.errors import ConfigError
 from memcell.inference.inference import InferenceStream, probabilities
 from memcell.inference.onnx.check import TOLERANCE, check
@@ -20,10 +21,16 @@ from memcell.inference.stepping import NetworkStepper
 from memcell.interrupt import Interrupted
 from memcell.plugins import default_registry
 from memcell.plugins.options import from_mapping, option
+from memcell.sequences.time_series import TimeSeries
 from memcell.settings.options import NetworkConfig
 from memcell.settings.run_config import engine_defaults, resolve
 from memcell.training import regression_start
-from memcell.training.regression_start import INVERSE_PENALTY, fit_regression
+from memcell.training.regression_start import (
+    INVERSE_PENALTIES,
+    INVERSE_PENALTY,
+    choose_inverse_penalty,
+    fit_regression,
+)
 from stopping import StopAfter
 
 LINEAR = {"skip": "linear"}
@@ -76,6 +83,69 @@ def test_evenly_spaced_steps_stand_for_all(monkeypatch, toy_task):
     assert (len(features), len(weights), n_steps) == (200, 200, 408)
     assert (features[0] == toy_task.train[0].features[0]).all()
     assert (features[-1] == toy_task.train[-1].features[-1]).all()
+
+
+def test_a_class_without_a_step_is_never_likely():
+    x, y = random_steps(n_classes=2)
+    found = fit_regression(x, 2 * y, np.ones(len(y)), 3)
+    logits = torch.from_numpy(x) @ found.weight.T + found.bias
+    p = torch.softmax(logits, 1).numpy()
+    assert p[:, 1].max() < 1e-4
+    two = fit_regression(x, y, np.ones(len(y)), 2)
+    expected = torch.softmax(torch.from_numpy(x) @ two.weight.T + two.bias, 1).numpy()
+    np.testing.assert_allclose(p[:, [0, 2]], expected, atol=1e-4)
+
+
+def people(n_people, informative, n_features=12, seed=0):
+    """Return a task of people, left out one by one; each has features that say nothing of others."""
+    random = np.random.default_rng(seed)
+    made = []
+    for k in range(n_people):
+        y = random.integers(0, 2, 80)
+        x = random.normal(size=(80, n_features))
+        x[:, 0] += informative * (2 * y - 1)
+        x[:, 1:] += random.normal(size=n_features - 1) * (2 * y - 1)[:, None]  # each their own way
+        made.append(TimeSeries(name=f"r{k}", subject=f"s{k}", features=x, targets=y))
+    folds = tuple(
+        InnerFold(name=out.name, train=tuple(s for s in made if s is not out), valid=(out,))
+        for out in made
+    )
+    return Task(train=tuple(made), valid=(), test=(), n_classes=2, main_score="kappa", inner=folds)
+
+
+@pytest.mark.parametrize("informative", [0.3, 3.0])
+def test_chosen_penalty_predicts_the_people_left_out_best(informative):
+    task = people(4, informative)
+    found = choose_inverse_penalty(task)
+    losses = []
+    for c in INVERSE_PENALTIES:
+        y, log_p = [], []
+        for fold in task.inner:
+            x = np.concatenate([s.features for s in fold.train]).astype(float)
+            scaler = StandardScaler().fit(x)
+            theirs = LogisticRegression(C=c, tol=1e-10, max_iter=5000).fit(
+                scaler.transform(x), np.concatenate([s.targets for s in fold.train])
+            )
+            (out,) = fold.valid
+            p = theirs.predict_proba(scaler.transform(out.features))
+            y.append(out.targets)
+            log_p.append(np.log(p[np.arange(len(p)), out.targets]))
+        y, log_p = np.concatenate(y), np.concatenate(log_p)
+        losses.append(-np.mean([log_p[y == k].mean() for k in (0, 1)]))
+    assert list(found.losses.values()) == pytest.approx(losses, abs=1e-4)
+    assert found.inverse_penalty == INVERSE_PENALTIES[int(np.argmin(losses))]
+
+
+def test_what_differs_between_people_asks_for_a_stronger_penalty():
+    assert choose_inverse_penalty(people(4, 0.0)).inverse_penalty == min(INVERSE_PENALTIES)
+    assert choose_inverse_penalty(people(6, 6.0)).inverse_penalty > min(INVERSE_PENALTIES)
+
+
+def test_typed_penalty_is_the_one_that_a_network_starts_with(make_trainer, weighted):
+    weak = make_trainer("weak", task=weighted, network={**LINEAR, "inverse_penalty": 100.0})
+    strong = make_trainer("strong", task=weighted, network={**LINEAR, "inverse_penalty": 1e-6})
+    sizes = [t.network.skip.weight.abs().max().item() for t in (weak, strong)]
+    assert sizes[1] < 0.01 * sizes[0]
 
 
 def expected_of(task):

@@ -92,6 +92,11 @@ def test_fewer_updates_are_preferred_within_a_standard_error() -> None:
     assert choose([LossCurve(updates=(0, 4, 8, 16), shares=worse)]).look > 0
 
 
+def test_a_hundredth_of_the_loss_is_not_worth_an_update() -> None:
+    assert choose([curve(0.504, 0.504, 0.5, 0.5)]).look == 0
+    assert choose([curve(0.52, 0.52, 0.5, 0.5)]).look > 0
+
+
 def test_the_earlier_candidate_wins_a_tie() -> None:
     same = curve(0.7, 0.4, 0.4, people=5)
     assert choose([same, same]).candidate == 0

@@ -18,7 +18,7 @@ from memcell_data.datasets.sleep_powers import SleepPowers, open_night
 
 def test_a_night_and_where_it_is_broken(nights):
     path = nights.write()
-    night = open_night(path)
+    night = open_night(path, SleepPowersConfig(powers="absolute"))
     assert (night.name, night.subject, night.channels) == ("SC4001E0", "SC400", ())
     made = night.features()
     assert made.values.shape == (132, 14)
@@ -164,6 +164,39 @@ def test_relative_powers_are_those_of_one_channel_less_their_mean(nights):
     assert made.names == tuple(f"relative {b}" for b in ("delta", "theta", "alpha", "beta"))
     assert made.values == pytest.approx(logs - logs.mean(axis=1, keepdims=True))
     assert made.step_seconds == 30
+
+
+def test_no_gain_changes_what_is_relative(nights):
+    nights.write()
+    (night,) = SleepPowers(SleepPowersConfig(path=str(nights.folder))).recordings()
+    made = night.features()
+    power = np.log(nights.arrays()["power"].astype(float))
+    assert made.names[:6] == (
+        *(f"Fpz-Cz relative {b}" for b in ("delta", "theta", "alpha", "beta", "gamma")),
+        "Fpz-Cz mobility",
+    )
+    expected = power[:, 1] - power[:, 1].mean(axis=1, keepdims=True)
+    assert made.values[:, 6:11] == pytest.approx(expected)
+    assert made.values[:, 11] == pytest.approx(np.log(nights.arrays()["mobility"][:, 1]))
+    assert made.of_gain == (0.0,) * 12
+    config = SleepPowersConfig(path=str(nights.folder), powers="absolute")
+    (night,) = SleepPowers(config).recordings()
+    assert night.features().values[:, :5] == pytest.approx(power[:, 0])
+
+
+def test_a_model_gets_the_form_that_it_was_trained_on(nights):
+    path = nights.write()
+    for config in (
+        SleepPowersConfig(powers="absolute"),
+        SleepPowersConfig(),
+        SleepPowersConfig(relative=True, step=5.0),
+    ):
+        made = open_night(path, config).features()
+        for other in (None, config, SleepPowersConfig(powers="absolute")):
+            found = open_night(path, other).features.named(made.names, made.step_seconds)
+            assert found.names == made.names
+            assert np.array_equal(found.values, made.values)
+    assert open_night(path).features.named(("alpha",), 30.0) is None
 
 
 def test_short_steps_have_the_powers_of_the_30_s_before_their_end(nights):

@@ -36,7 +36,7 @@ EEG = (
     *("--time-steps", "20", "--epochs", "2", "--min-updates", "0", "--cache", "off"),
     *("--tune", "none", "--skip", "none"),
     *("--features", "bandpower", "--normalization", "causal", "--context", "none"),
-    *("--step", "0.2", "--window", "1"),
+    *("--step", "0.2", "--window", "1", "--filled", "1"),
 )
 
 

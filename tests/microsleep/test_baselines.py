@@ -40,6 +40,7 @@ STRONG = [
     "this and 10 past steps, HMM-smoothed",
     "regression on past means",
     "regression on past means, smoothed",
+    "regression on past means, penalty chosen",
     "boosted trees on past means",
     "causal CNN",
 ]

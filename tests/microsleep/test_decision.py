@@ -15,7 +15,12 @@ from memcell.sequences.time_series import TimeSeries
 from memcell_eeg.decisions.costs import cost, expected_threshold, loss_weights, rates
 from memcell_eeg.decisions.decision import decide, in_words
 from memcell_eeg.decisions.intercept import choose_intercept, threshold_of
-from memcell_eeg.decisions.thresholds import PLATEAU, choose_by_kappa, choose_threshold
+from memcell_eeg.decisions.thresholds import (
+    PLATEAU,
+    choose_across_people,
+    choose_by_kappa,
+    choose_threshold,
+)
 from memcell_microsleep.app import Microsleep
 from memcell_microsleep.config import MicrosleepConfig
 
@@ -189,6 +194,33 @@ def test_a_threshold_is_the_middle_of_its_plateau() -> None:
     p = np.concatenate([np.linspace(0.01, 0.2, 300), [0.3], np.linspace(0.8, 0.99, 299)])
     # to miss one of 300 is no different from the largest, so the largest, at .25, is not all there is
     assert 0.3 < choose_by_kappa(y, p).value < 0.85
+
+
+def of_people(middles, seed=0):
+    """Return targets, probabilities and people whose classes are told apart at a log odds of their own."""
+    random = np.random.default_rng(seed)
+    y = np.tile([0, 1], 100 * len(middles))
+    people = np.repeat(np.arange(len(middles)), 200)
+    z = np.array(middles)[people] + np.where(y == 1, 1.5, -1.5) + random.normal(0, 0.5, len(y))
+    return y, 1 / (1 + np.exp(-z)), people
+
+
+def test_a_threshold_that_one_odd_person_makes_stays_at_one_half() -> None:
+    y, p, people = of_people([0.0, 1.0, 6.0])
+    assert abs(choose_by_kappa(y, p).value - 0.5) > 0.05
+    assert choose_across_people(y, p, people).value == 0.5
+
+
+def test_a_threshold_that_people_agree_on_is_taken() -> None:
+    y, p, people = of_people([2.0, 2.1, 1.9, 2.2])
+    found = choose_across_people(y, p, people).value
+    assert found == choose_by_kappa(y, p).value
+    assert found == pytest.approx(1 / (1 + np.exp(-2.05)), abs=0.05)
+
+
+def test_of_two_people_the_threshold_is_as_before() -> None:
+    y, p, people = of_people([0.0, 5.0])
+    assert choose_across_people(y, p, people) == choose_by_kappa(y, p)
 
 
 def test_the_likelier_class_knows_of_the_weights() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 
 import numpy as np
 import pytest
@@ -140,6 +141,17 @@ def test_the_choice_is_the_length_of_training_and_stands_in_the_folder(whole) ->
     assert int(row["updates"]) == chosen["updates"]
     assert row["setting"] == chosen["candidate"]
     assert not [p for p in (folder / "tuning").iterdir() if p.is_dir()]
+
+
+def test_the_penalty_to_begin_with_is_chosen_before_and_said(whole) -> None:
+    _, done = whole
+    plan = json.loads((done / "tuning" / "plan.json").read_text())
+    losses = {float(c): loss for c, loss in plan["penalties"].items()}
+    best = min(losses, key=lambda c: (losses[c], c))
+    begins = [c["options"]["network"] for c in plan["candidates"]]
+    assert {n["inverse_penalty"] for n in begins if n["skip"] != "none"} == {best}
+    kept = tomllib.loads((done / "config.toml").read_text())["network"]
+    assert kept["inverse_penalty"] == best or kept["skip"] == "none"
 
 
 def test_typed_options_are_not_tuned(nights, tmp_path) -> None:

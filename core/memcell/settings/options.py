@@ -64,6 +64,14 @@ class NetworkConfig:
         choices=("regression", "random"),
         advanced=True,
     )
+    inverse_penalty: float = option(
+        1e-3,
+        help="Inverse strength of the L2 penalty of the regression that a linear path starts from "
+        "(scikit-learn's C). Where settings are chosen by cross-validation, this one is chosen first.",
+        low=1e-9,
+        high=1e9,
+        advanced=True,
+    )
     input_init: str = option(
         "glorot",
         help="Initializer of input weights.",

@@ -89,7 +89,7 @@ def build_parts(
     if config.init is not None:
         start_at(network, config.init)
     elif path is not None:
-        start_at_regression(network, path, task)
+        start_at_regression(network, path, task, config.network.inverse_penalty)
     network.to(device)
     sampler = _build(registry, config, "sampler", Sampler)
     sampler.seed = config.training.seed_of_order

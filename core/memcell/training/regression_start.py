@@ -8,9 +8,9 @@ same C and the same weights::
     C sum_i w_i (-log softmax(W z_i + b)[y_i]) + |W|^2 / 2
 
 Of two classes the rows of W mirror each other and the penalty counts twice, which is scikit-learn's own
-regression of two classes. The penalty is a strong one: what starts here was never shown other people.
-
-The minimum is found by L-BFGS in float64 from zero, without a random number.
+regression of two classes. scikit-learn finds the minimum, in float64 and without a random number, by Newton's
+method for two classes of few features and by L-BFGS otherwise. C is the person's, or chosen by
+cross-validation inside the training people (`choose_inverse_penalty`).
 
 Of other targets than classes it is the same at their own scale: of values the penalized regression of the
 error that training goes by, each value on the steps that have it::
@@ -24,12 +24,15 @@ is a regression of two classes for each.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+import warnings
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.linalg import LinAlgWarning
 from torch import Tensor, nn
 
 from memcell.applications.app import Task
@@ -38,10 +41,18 @@ from memcell.network.network import Network
 from memcell.sequences.targets import Classes, TargetKind, Values
 from memcell.sequences.time_series import TimeSeries
 
-#: C, the inverse strength of the penalty.
+#: C, the inverse strength of the penalty, where nobody chooses it: a strong one.
 INVERSE_PENALTY = 1e-3
+#: Those that cross-validation chooses from, the strongest penalty first.
+INVERSE_PENALTIES = (1e-3, 1e-2, 1e-1, 1.0)
+#: Unknowns up to which Newton's method is used: it solves a system of so many equations in each round.
+MOST_OF_NEWTON = 500
+#: Log odds that a class without a training step lies below the rarest one.
+NEVER_SEEN = 20.0
 #: Most training steps that it is fitted on; of more, so many evenly spaced ones stand for all.
 MOST_STEPS = 50_000
+#: No probability counts as smaller in the loss that C is chosen by.
+SMALLEST = 1e-6
 #: Rounds of reweighted least squares at most, the error under which a step weighs no more (in spreads), and
 #: how little weights change where it ends.
 ROUNDS, SMALLEST_ERROR, SAME = 100, 1e-3, 1e-6
@@ -59,7 +70,21 @@ class Regression(NamedTuple):
     bias: Tensor
 
 
-def start_at_regression(network: Network, path: LinearPath, task: Task) -> None:
+class ChosenPenalty(NamedTuple):
+    """C as cross-validation chooses it.
+
+    Args:
+        inverse_penalty: The C of the smallest loss; of equal ones the smallest C.
+        losses: C to the loss of the people left out, pooled.
+    """
+
+    inverse_penalty: float
+    losses: Mapping[float, float]
+
+
+def start_at_regression(
+    network: Network, path: LinearPath, task: Task, inverse_penalty: float = INVERSE_PENALTY
+) -> None:
     """Make a network the regression on its training steps: path and bias that, recurrent readout zero.
 
     Where the training steps are of one class alone there is nothing to fit, and the path is zero as well.
@@ -68,13 +93,58 @@ def start_at_regression(network: Network, path: LinearPath, task: Task) -> None:
         network: On the CPU.
         path: Its linear path.
         task: Its training split and weights of the loss are used.
+        inverse_penalty: C.
     """
-    x, y, weights, n_steps = _steps(task)
-    found = _fitted(task.target, x, y, weights, n_steps)
+    found = regression_of(task, (inverse_penalty,))[0]
     with torch.no_grad():
         nn.init.zeros_(network.readout.weight)
         path.weight.copy_(found.weight)
         network.readout.bias.copy_(found.bias)
+
+
+def regression_of(task: Task, inverse_penalties: Sequence[float]) -> list[Regression]:
+    """Return the regression on a task's training steps for each C."""
+    x, y, weights, n_steps = _steps(task)
+    return [_fitted(task.target, x, y, weights, n_steps, c) for c in inverse_penalties]
+
+
+def choose_inverse_penalty(
+    task: Task, candidates: Sequence[float] = INVERSE_PENALTIES
+) -> ChosenPenalty:
+    """Return the C whose regressions predict the people best that they were not fitted on.
+
+    Each inner fold of the task (`memcell.applications.app.InnerFold`) fits on its own training people; the
+    loss is that of the target, of the steps of all people left out together, each group of steps (class,
+    bin) weighing its importance.
+
+    Args:
+        task: With inner folds; nobody outside of its training split is looked at.
+        candidates: To choose from, ascending.
+    """
+    target = task.target
+    pooled: list[NDArray[Any]] = []
+    losses: list[NDArray[np.float64]] = []
+    for fold in task.inner:
+        inside = dataclasses.replace(
+            task,
+            train=fold.train,
+            class_weights=fold.class_weights,
+            train_weights=fold.train_weights,
+            inner=(),
+        )
+        found = regression_of(inside, candidates)
+        for sequence in fold.valid:
+            known = np.flatnonzero(sequence.labelled)
+            x, y, _ = _of(sequence, known, None)
+            pooled.append(target.groups(y))
+            made = [target.predictions(torch.from_numpy(x) @ r.weight.T + r.bias) for r in found]
+            losses.append(np.array([target.errors(p.numpy(), y, SMALLEST) for p in made]))
+    groups, errors = np.concatenate(pooled), np.concatenate(losses, axis=1)
+    counts = np.bincount(groups, minlength=len(target.importance))
+    weights = np.divide(target.importance, counts, out=np.zeros(len(counts)), where=counts > 0)
+    totals = errors @ weights[groups] / weights[groups].sum()
+    by_candidate = {c: float(loss) for c, loss in zip(candidates, totals, strict=True)}
+    return ChosenPenalty(candidates[int(np.argmin(totals))], by_candidate)
 
 
 def _fitted(
@@ -83,21 +153,22 @@ def _fitted(
     y: NDArray[Any],
     weights: NDArray[np.float64],
     n_steps: int,
+    c: float = INVERSE_PENALTY,
 ) -> Regression:
     """Return the regression on targets of a kind."""
     if isinstance(target, Classes):
-        return fit_regression(x, y, weights, target.n, n_steps)
+        return fit_regression(x, y, weights, target.n, n_steps, c)
     columns = y.reshape(len(y), -1)
     made = []
     for k in range(target.n_outputs):
         if isinstance(target, Values):
             aims = (columns[:, k].astype(np.float64) - target.centre[k]) / target.spread[k]
             known = ~np.isnan(aims)
-            made.append(fit_values(x, aims, weights * known, target, n_steps))
+            made.append(fit_values(x, aims, weights * known, target, n_steps, c))
         else:
             known = columns[:, k] >= 0
             both = fit_regression(
-                x, columns[:, k].clip(0).astype(np.int64), weights * known, 2, n_steps
+                x, columns[:, k].clip(0).astype(np.int64), weights * known, 2, n_steps, c
             )
             made.append(
                 Regression(both.weight[1:] - both.weight[:1], both.bias[1:] - both.bias[:1])
@@ -111,6 +182,7 @@ def fit_values(
     weights: NDArray[np.float64],
     target: Values,
     n_steps: int = 0,
+    inverse_penalty: float = INVERSE_PENALTY,
 ) -> Regression:
     """Return the penalized regression of the module's equation, of one value.
 
@@ -120,6 +192,7 @@ def fit_values(
         weights: ``[n]``, not negative.
         target: Its error.
         n_steps: Steps that the n stand for; 0 for themselves.
+        inverse_penalty: C.
     """
     mean, spread = x.mean(axis=0), x.std(axis=0)
     spread[spread < 1e-12] = 1.0
@@ -130,12 +203,12 @@ def fit_values(
     z = (x - mean) / spread
     w = weights * ((n_steps or len(x)) / weights.sum())
     y = np.where(weights > 0, aims, 0.0)
-    found, level = _least_squares(z, y, w)
+    found, level = _least_squares(z, y, w, inverse_penalty)
     for _ in range(0 if target.loss == "squared" else ROUNDS):
         errors = np.maximum(np.abs(y - z @ found - level), SMALLEST_ERROR)
         by_error = 1 / errors if target.loss == "absolute" else np.minimum(1, target.delta / errors)
         before = found
-        found, level = _least_squares(z, y, w * by_error)
+        found, level = _least_squares(z, y, w * by_error, inverse_penalty)
         if np.abs(found - before).max(initial=0.0) < SAME:
             break
     weight = torch.from_numpy(found / spread)[None]
@@ -144,12 +217,12 @@ def fit_values(
 
 
 def _least_squares(
-    z: NDArray[np.float64], y: NDArray[np.float64], w: NDArray[np.float64]
+    z: NDArray[np.float64], y: NDArray[np.float64], w: NDArray[np.float64], c: float
 ) -> tuple[NDArray[np.float64], float]:
     """Return weights and bias of penalized least squares; the bias has no penalty."""
     of_z, of_y = w @ z / w.sum(), float(w @ y / w.sum())
     centred = z - of_z
-    weighted = INVERSE_PENALTY * centred * w[:, None]
+    weighted = c * centred * w[:, None]
     found = np.linalg.solve(weighted.T @ centred + np.eye(z.shape[1]), weighted.T @ (y - of_y))
     return found, float(of_y - of_z @ found)
 
@@ -160,6 +233,7 @@ def fit_regression(
     weights: NDArray[np.float64],
     n_classes: int,
     n_steps: int = 0,
+    inverse_penalty: float = INVERSE_PENALTY,
 ) -> Regression:
     """Return the regression of the module's equation.
 
@@ -167,44 +241,48 @@ def fit_regression(
         x: ``[n, F]``.
         y: ``[n]`` classes.
         weights: ``[n]``, not negative.
-        n_classes: Outputs, also of classes that no step has.
+        n_classes: Outputs, also of classes that no step has: these get a logit far below all others.
         n_steps: Steps that the n stand for; 0 for themselves.
+        inverse_penalty: C.
     """
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
     n_features = x.shape[1]
-    parameters = torch.zeros(n_classes, n_features + 1, dtype=torch.float64, requires_grad=True)
+    weight = torch.zeros(n_classes, n_features, dtype=torch.float64)
+    bias = torch.zeros(n_classes, dtype=torch.float64)
+    used = weights > 0
+    classes = np.unique(y[used])
+    if len(classes) < 2:
+        return Regression(weight, bias)
     mean, spread = x.mean(axis=0), x.std(axis=0)
     spread[spread < 1e-12] = 1.0
-    if len(np.unique(y[weights > 0])) > 1:
-        z = torch.from_numpy((x - mean) / spread)
-        w = torch.from_numpy(weights * ((n_steps or len(y)) / weights.sum()))
-        _minimize(parameters, z, torch.from_numpy(y), w)
-    with torch.no_grad():
-        weight = parameters[:, :-1] / torch.from_numpy(spread)
-        return Regression(weight, parameters[:, -1] - weight @ torch.from_numpy(mean))
-
-
-def _minimize(parameters: Tensor, z: Tensor, y: Tensor, weights: Tensor) -> None:
-    strength = 2.0 if len(parameters) == 2 else 1.0
-    search = torch.optim.LBFGS(
-        [parameters],
-        max_iter=1000,
-        tolerance_grad=1e-9,
-        tolerance_change=1e-12,
-        history_size=20,
-        line_search_fn="strong_wolfe",
-    )
-
-    def loss() -> Tensor:
-        search.zero_grad()
-        logits = z @ parameters[:, :-1].T + parameters[:, -1]
-        each = nn.functional.cross_entropy(logits, y, reduction="none")
-        total = INVERSE_PENALTY * (weights * each).sum()
-        total = total + strength * parameters[:, :-1].square().sum() / 2
-        total.backward()
-        return total
-
-    with torch.enable_grad():
-        search.step(loss)
+    # what can be told apart without an error under a weak penalty may not end; where it stands is good enough
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.simplefilter("ignore", LinAlgWarning)
+        found = LogisticRegression(
+            C=inverse_penalty,
+            solver="newton-cholesky"
+            if len(classes) == 2 and n_features < MOST_OF_NEWTON
+            else "lbfgs",
+            tol=1e-8,
+            max_iter=1000,
+        ).fit(
+            (x[used] - mean) / spread,
+            y[used],
+            sample_weight=weights[used] * ((n_steps or len(y)) / weights.sum()),
+        )
+    of_scaled, offsets = found.coef_, found.intercept_
+    if len(classes) == 2:
+        of_scaled = np.concatenate([-of_scaled, of_scaled]) / 2
+        offsets = np.concatenate([-offsets, offsets]) / 2
+    offsets = offsets - offsets.mean()
+    at = torch.from_numpy(classes)
+    weight[at] = torch.from_numpy(of_scaled / spread)
+    bias[:] = float(offsets.min()) - NEVER_SEEN
+    bias[at] = torch.from_numpy(offsets)
+    return Regression(weight, bias - weight @ torch.from_numpy(mean))
 
 
 def _steps(

@@ -68,6 +68,12 @@ class SleepPowersConfig:
         low=0,
         high=1440,
     )
+    powers: str = option(
+        "relative",
+        choices=("relative", "absolute"),
+        help="relative: the log power of each band less the mean over the bands, and the log mobility, "
+        "which no gain of an amplifier changes. absolute: log powers, log variance and log mobility.",
+    )
     relative: bool = option(
         False,
         help="Only what --features sleep_powers makes of a signal: the log powers from delta to beta of "

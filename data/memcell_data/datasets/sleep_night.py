@@ -61,6 +61,17 @@ def read_night(path: Path, hypnogram: Hypnogram, config: SleepPowersConfig) -> F
         logs = np.log(np.concatenate([p for _, p in parts]))
         values = logs - logs.mean(axis=1, keepdims=True)
         of_gain: tuple[float, ...] = (0.0,) * len(names)
+    elif config.powers == "relative":
+        names = tuple(
+            f"{c} {what}"
+            for c in CHANNELS
+            for what in (*(f"relative {b}" for b in BANDS), "mobility")
+        )
+        logs = np.log(arrays["power"])
+        relative = logs - logs.mean(axis=2, keepdims=True)
+        both = [relative, np.log(arrays["mobility"])[:, :, None]]
+        values = np.concatenate(both, axis=2).reshape(n, -1)[kept]
+        of_gain = (0.0,) * len(names)
     else:
         names = tuple(f"{c} {what}" for c in CHANNELS for what in (*BANDS, "variance", "mobility"))
         columns = [np.log(arrays["power"]), arrays["log_variance"][:, :, None]]

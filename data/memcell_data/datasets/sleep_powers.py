@@ -9,7 +9,7 @@ hypnogram, and memory restarts there. A night whose stages do not agree with its
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from memcell.applications.datasets import Card, DataUnavailable
@@ -141,3 +141,18 @@ class _NightFeatures:
 
     def __call__(self) -> Features:
         return read_night(self.path, self.hypnogram, self.config)
+
+    def named(self, names: tuple[str, ...], step_seconds: float) -> Features | None:
+        """Return the powers in the form that a model was trained on, whatever the data set's options say."""
+        if not 1 <= step_seconds <= 30 or 30 % step_seconds:
+            return None
+        forms = (
+            replace(self.config, powers="relative", relative=False, step=30.0),
+            replace(self.config, powers="absolute", relative=False, step=30.0),
+            replace(self.config, relative=True, step=step_seconds),
+        )
+        for form in forms:
+            made = read_night(self.path, self.hypnogram, form)
+            if made.names == names and made.step_seconds == step_seconds:
+                return made
+        return None

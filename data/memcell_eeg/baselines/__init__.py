@@ -107,9 +107,11 @@ def _fitted(
         models += [steps, smoothed.smoothed(task, steps)]
         if task.train[0].n_features <= past.WIDEST:
             means = past.regression(task)
+            own = past.chosen_penalty(task, settings.get(past.CHOSEN))
             models += [
                 means,
                 past.averaged(task, means),
+                *([] if own is None else [own]),
                 past.trees(task),
                 convolution.causal_cnn(task, seed),
             ]

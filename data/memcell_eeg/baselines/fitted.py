@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from memcell.applications.app import InnerFold, ModelPredictions, Row, Task
 from memcell.sequences.time_series import TimeSeries
-from memcell_eeg.decisions.decision import choose, class_totals, labelled
+from memcell_eeg.decisions.decision import choose, class_totals, labelled, people_of
 from memcell_eeg.decisions.thresholds import HALF
 from memcell_eeg.features.context import is_mean
 
@@ -195,7 +195,8 @@ def threshold_of(
     of_validation = way if way in ("kappa", "likelier") else "threshold"
     # A baseline is fitted on every labelled step, whatever the network was trained on.
     totals = class_totals(task.train, None)
-    return choose(of_validation, y, p, cost_ratio, totals, fitted.odds)[0]
+    people = people_of([s for s, _ in said])
+    return choose(of_validation, y, p, cost_ratio, totals, fitted.odds, people)[0]
 
 
 def row(

@@ -7,25 +7,32 @@ the regression sees exactly what the network sees, with the network's scale.
 
 - *regression on past means*: logistic regression with a strong L2 penalty (C = .001), weighted as the loss
   is. A network that starts at a regression on its inputs (``--skip``) is this one before its first update;
-- *the same, smoothed*: a causal mean of its logit over some 10 s, the smallest memory that needs no labels;
+- *the same, penalty chosen*: with the C whose regressions predict the people best that they were not fitted
+  on, in the folds in which a network's settings are chosen, and by the same loss as its own start;
+- *the first, smoothed*: a causal mean of its logit over some 10 s, the smallest memory that needs no labels;
 - *boosted trees on past means*: gradient-boosted trees, few and small, on the same description.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from memcell.applications.app import Task
+from memcell.applications.app import InnerFold, Task
 from memcell.sequences.time_series import TimeSeries
+from memcell.training.regression_start import choose_inverse_penalty
 from memcell_eeg.baselines.fitted import (
     Describe,
     Fitted,
+    chosen_where,
     every_step,
+    fold_task,
+    has_both,
     has_means,
     notes,
     steps_of,
@@ -43,6 +50,8 @@ STRENGTH = 1e-3
 #: More features than these are samples of a signal, whose means say nothing.
 WIDEST = 300
 NAME = "regression on past means"
+#: The one whose penalty is chosen.
+CHOSEN = f"{NAME}, penalty chosen"
 #: Surest logit, so that one step alone does not outweigh a minute.
 SUREST = 20.0
 
@@ -81,6 +90,40 @@ def regression(task: Task) -> Fitted:
     """Return the regression on past means."""
     describe, note = description(task)
     return logistic(NAME, task, describe, (STRENGTH,), note)
+
+
+def chosen_penalty(task: Task, strength: float | None = None) -> Fitted | None:
+    """Return the regression on past means with a penalty that is chosen, or was before.
+
+    None where the training people are not divided into folds to choose by.
+
+    Args:
+        task: Its training split is fitted on.
+        strength: C that was chosen before.
+    """
+    note = ""
+    describe, seen = description(task)
+    if strength is None:
+        folds = [fold for fold in task.inner if has_both(fold_task(task, fold))]
+        if not folds:
+            return None
+        if not has_means(task):
+            folds = [_described(fold, describe) for fold in folds]
+        strength = choose_inverse_penalty(replace(task, inner=tuple(folds))).inverse_penalty
+        note = f"C = {strength:g}, {chosen_where(task, True)}"
+    fitted = logistic(CHOSEN, task, describe, (strength,), notes(seen, note))
+    return replace(fitted, setting=strength)
+
+
+def _described(fold: InnerFold, describe: Describe) -> InnerFold:
+    """Return a fold whose features are what describes its steps."""
+
+    def made(sequences: Sequence[TimeSeries]) -> tuple[TimeSeries, ...]:
+        return tuple(
+            replace(s, features=describe(s, every_step(s)).astype(np.float32)) for s in sequences
+        )
+
+    return replace(fold, train=made(fold.train), valid=made(fold.valid))
 
 
 def averaged(task: Task, fitted: Fitted) -> Fitted:

@@ -6,7 +6,8 @@
 ``intercept``  a shift of the logit, fitted on validation by a smooth cost (`memcell_eeg.decisions.intercept`)
 ``cost``       nothing is chosen afterwards: the loss is weighted by the costs, 1 / N to r / P, and a
                step is positive from .5 on
-``kappa``      of all thresholds the one with the largest kappa on validation, the middle of its plateau
+``kappa``      of all thresholds the one with the largest kappa on validation, the middle of its plateau; .5
+               where that lies within one standard error over people of it
 ``likelier``   nothing is chosen: a step has the likelier class, the shift of the prior undone
 =============  ==========================================================================================
 
@@ -37,7 +38,12 @@ from memcell.applications.app import Task
 from memcell.sequences.time_series import TimeSeries
 from memcell_eeg.decisions.costs import cost, expected_threshold, rates
 from memcell_eeg.decisions.intercept import choose_intercept, threshold_of
-from memcell_eeg.decisions.thresholds import HALF, choose_by_kappa, choose_threshold, likelier
+from memcell_eeg.decisions.thresholds import (
+    HALF,
+    choose_across_people,
+    choose_threshold,
+    likelier,
+)
 
 
 def labelled(
@@ -55,6 +61,13 @@ def labelled(
     pairs = zip(sequences, probabilities, strict=True)
     p = np.concatenate([np.asarray(q[:, 1], dtype=np.float64)[s.labelled] for s, q in pairs])
     return y, p
+
+
+def people_of(sequences: Sequence[TimeSeries]) -> NDArray[np.int64]:
+    """Return ``[n]``: whose each labelled step of `labelled` is, a number for each subject."""
+    number = {name: k for k, name in enumerate(sorted({s.subject for s in sequences}))}
+    counts = [int(s.labelled.sum()) for s in sequences]
+    return np.repeat(np.array([number[s.subject] for s in sequences], dtype=np.int64), counts)
 
 
 def class_totals(
@@ -100,6 +113,7 @@ def choose(
     cost_ratio: float,
     totals: tuple[float, float],
     shift: float,
+    people: NDArray[np.int64] | None = None,
 ) -> tuple[float, bool]:
     """Return a threshold, and whether validation chose it: the one rule for networks and baselines.
 
@@ -110,6 +124,7 @@ def choose(
         cost_ratio: r.
         totals: Negative and positive training steps.
         shift: By how much training has multiplied the odds of the positive class.
+        people: ``[n]``: whose steps they are; None where that says nothing.
     """
     both = bool(np.any(y == 1) and np.any(y == 0))
     if not np.isfinite(shift) and (way == "likelier" or not both):
@@ -119,7 +134,8 @@ def choose(
     if not both:
         return expected_threshold(*totals, cost_ratio, shift), False
     if way == "kappa":
-        return choose_by_kappa(y, p).value, True
+        people = np.zeros(len(y), dtype=np.int64) if people is None else people
+        return choose_across_people(y, p, people).value, True
     return choose_threshold(y, p, cost_ratio).value, True
 
 
@@ -155,7 +171,9 @@ def decide(
     elif way != "cost":
         of_validation = "threshold" if way == "intercept" else way
         totals = class_totals(task.train, None)
-        value, chosen = choose(of_validation, y, p, cost_ratio, totals, shift)
+        value, chosen = choose(
+            of_validation, y, p, cost_ratio, totals, shift, people_of(task.valid)
+        )
         found |= {"threshold": value, "threshold_chosen": float(chosen)}
     if both:
         found["missed"], found["false_alarms"] = rates(y, p, found["threshold"])

@@ -80,10 +80,49 @@ def choose_by_kappa(targets: NDArray[np.int64], probabilities: NDArray[np.float6
     worse = np.flatnonzero(kappa < kappa.max() - PLATEAU)
     first = worse[worse < at].max(initial=-1) + 1
     last = worse[worse > at].min(initial=len(values))
-    inside = np.clip(values[first:last], _NEAREST, 1 - _NEAREST)
-    odds = float(np.mean(np.log(inside) - np.log1p(-inside)))
+    odds = float(np.mean(_log_odds(values[first:last])))
     middle = 1 / (1 + np.exp(-odds))
     return Threshold(value=float(np.clip(middle, values[first], values[last - 1])))
+
+
+#: People from whom on the spread over people says something.
+ENOUGH_PEOPLE = 3
+
+
+def choose_across_people(
+    targets: NDArray[np.int64], probabilities: NDArray[np.float64], people: NDArray[np.int64]
+) -> Threshold:
+    """Return the threshold of `choose_by_kappa`, or .5 where it lies within one standard error of that.
+
+    A threshold is for the next person, and the best one for a few people may be one odd person's. The
+    standard error is the jackknife's over people, of the threshold's log odds v (Tukey 1958)::
+
+        SE^2 = (n - 1) / n  sum_k (v_k - mean v)^2
+
+    with v_k the threshold that is chosen without person k.
+
+    Args:
+        targets: ``[n]`` 0 or 1.
+        probabilities: ``[n]`` of class 1.
+        people: ``[n]``: whose step it is. With fewer than `ENOUGH_PEOPLE` no standard error is trusted.
+    """
+    chosen = choose_by_kappa(targets, probabilities)
+    everybody = np.unique(people)
+    if len(everybody) < ENOUGH_PEOPLE or chosen.note:
+        return chosen
+    without = [
+        choose_by_kappa(targets[people != k], probabilities[people != k]).value for k in everybody
+    ]
+    odds = _log_odds(np.array(without))
+    error = np.sqrt((len(odds) - 1) * odds.var())
+    if abs(float(_log_odds(np.array(chosen.value)))) <= error:
+        return Threshold(value=HALF, note="threshold .5: the chosen one differs by person")
+    return chosen
+
+
+def _log_odds(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    inside = np.clip(values, _NEAREST, 1 - _NEAREST)
+    return np.asarray(np.log(inside) - np.log1p(-inside))
 
 
 #: Nearer to 0 or 1 no threshold counts as, in log odds.

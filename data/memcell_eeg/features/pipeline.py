@@ -35,6 +35,8 @@ from memcell_eeg.targets.labels import LabelRules, targets
 SLOWEST = 40.0
 #: Hz.
 THETA = 6.0
+#: Seconds of signal without which nothing is said of a rhythm.
+SHORTEST = 1.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +46,7 @@ class Pipeline(SignalSettings):
     Args:
         step: This and all below as in `memcell_eeg.config.EegConfig`.
         window, features, normalization, normalization_memory: Likewise.
+        filled: Likewise; models that were stored without it wait for the whole window.
         context: Time constants of the means of features that are features too, s.
         centre: Mean of each feature that is normalized over the training split's labelled steps; empty until
             `fitted`.
@@ -55,6 +58,7 @@ class Pipeline(SignalSettings):
     features: tuple[str, ...]
     normalization: str
     normalization_memory: float
+    filled: float = 1.0
     context: tuple[float, ...] = ()
     centre: tuple[float, ...] = ()
     spread: tuple[float, ...] = ()
@@ -155,7 +159,7 @@ class Pipeline(SignalSettings):
 
         Args:
             values: Features of steps.
-            blind: ``[n]``: the step's window is not full; normalized features are 0 there.
+            blind: ``[n]``: too little of the step's window is filled; normalized features are 0 there.
             columns: `normalized`, for who has it at hand.
         """
         if not self.centre:
@@ -242,19 +246,33 @@ class Pipeline(SignalSettings):
         return max(e.delay for e in extractors(self))
 
     def blind(self, native: float) -> float:
-        """Return for how many seconds after a start or a gap a step's features are not those of its window.
+        """Return for how many seconds after a start or a gap a step's features do not count.
 
-        The window, and before it what the resampler looks back.
+        Until enough of the window is filled (`filled`, and `SHORTEST` at least; all of it for a causal
+        normalization), and before it what the resampler looks back.
 
         Args:
             native: The recording's rate, Hz.
         """
         smear = resample.delay(native, self.rate)
-        return self.window + (smear if self.phase == "zero" else 2 * smear)
+        filled = 1.0 if self.normalization == "causal" else self.filled
+        needed = min(self.window, max(filled * self.window, SHORTEST))
+        return needed + (smear if self.phase == "zero" else 2 * smear)
 
     def blind_steps(self, native: float) -> int:
         """Return the steps of a segment that end before `blind` seconds have passed."""
-        return max(0, int(np.ceil(self.blind(native) / self.step - 1e-6)) - 1)
+        return self._steps_before(self.blind(native))
+
+    def partial_steps(self, native: float) -> int:
+        """Return the steps of a segment whose window is not full, the blind ones included.
+
+        They have features, and no part in the means of the past, which keep what enters them for minutes, nor
+        in the scale of a causal normalization.
+        """
+        return replace(self, filled=1.0).blind_steps(native)
+
+    def _steps_before(self, seconds: float) -> int:
+        return max(0, int(np.ceil(seconds / self.step - 1e-6)) - 1)
 
     def sequence(
         self,

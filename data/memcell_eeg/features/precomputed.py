@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from memcell.errors import DataError, UsageError
 from memcell.sequences.time_series import UNLABELLED, TimeSeries
-from memcell_data.recording import Recording
+from memcell_data.recording import NamedFeatures, Recording
 from memcell_eeg.config import EegConfig
 from memcell_eeg.features import context, normalize, scale
 from memcell_eeg.features.chunks import FeatureChunk, signal_chunks
@@ -132,7 +132,10 @@ class PrecomputedFeatures:
                 f"features ({', '.join(self.feature_names[:3])}, …); train one on signals."
             )
         made = recording.features()
-        if made.names != self.feature_names or made.step_seconds != self.step:
+        own = (self.feature_names, self.step)
+        if (made.names, made.step_seconds) != own and isinstance(recording.features, NamedFeatures):
+            made = recording.features.named(*own) or made
+        if (made.names, made.step_seconds) != own:
             raise DataError(
                 f"recording '{recording.name}' has other features or steps than the run "
                 f"({len(self.feature_names)} features in steps of {self.step:g} s)."

@@ -8,9 +8,10 @@ samples give one result.
 After a gap a segment begins (`FeatureStream.after_gap`): outlier filter, resampler, band-pass and windows
 start anew, for nothing may be made up between samples that do not follow each other. The means and the
 *scale* of a running normalization stay, and fade with the length of the gap (`memcell_eeg.features.context`,
-`memcell_eeg.features.normalize`). Until the window is filled by signal of the segment itself
-(`Pipeline.blind`), a step's features would be those of a shorter window and of the filters' beginning:
-normalized ones are 0 there, the middle of their scale, and the scale does not learn from them.
+`memcell_eeg.features.normalize`). Until enough of the window is filled by signal of the segment itself
+(`Pipeline.blind`), a step's features would be those of a far shorter window and of the filters' beginning:
+normalized ones are 0 there, the middle of their scale. Neither the means nor a running scale learn from a
+step before its whole window is filled.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ class StepFeatures:
         self._context: ContextMeans | None = None
         if pipeline.context and self._of_context.any():
             self._context = ContextMeans(pipeline.context, pipeline.step)
+        self._partial = pipeline.partial_steps(native_rate or pipeline.rate)
         self._blind = pipeline.blind_steps(native_rate or pipeline.rate)
         self._normalizer: CausalNormalizer | None = None
         if pipeline.normalization == "causal" and self._columns.any():
@@ -80,7 +82,8 @@ class StepFeatures:
         features = self._windows.push(clean)
         blind = min(max(0, self._blind - before), len(features))
         if self._context is not None:
-            means = self._context.push(features[:, self._of_context], blind)
+            partial = min(max(0, self._partial - before), len(features))
+            means = self._context.push(features[:, self._of_context], partial)
             features = np.concatenate([features, means], axis=1)
         if self._normalizer is not None:
             if self._columns.all():

@@ -9,9 +9,9 @@ some fold, a sum of one share for each of them. Along the updates it is smoothed
 1/4; the ends stay as they are), as it is noisy and the best of noisy numbers is too good.
 
 Of all candidates at all numbers of updates the best has the smallest loss. Chosen is the one of the fewest
-updates, then the earliest candidate, whose loss is not above the best by more than one standard error. That
-is of the *difference*: of the sum over people of how much worse each of them fares. With fewer than
-`ENOUGH` people no standard error is trusted and the best is chosen.
+updates, then the earliest candidate, whose loss is not above the best by more than one standard error, or by
+more than a hundredth of it, which nobody minds. The standard error is of the *difference*: of the sum over
+people of how much worse each of them fares. With fewer than `ENOUGH` people none is trusted.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ from memcell.sequences.time_series import TimeSeries
 
 #: People from whom on the spread over people says something.
 ENOUGH = 3
+#: Share of the smallest loss by which another may be larger and is as good.
+AS_GOOD = 0.01
 #: No probability counts as smaller than this.
 SMALLEST = 1e-6
 
@@ -160,7 +162,7 @@ class Chosen:
 
 
 def choose(curves: Sequence[LossCurve]) -> Chosen:
-    """Return the simplest place whose loss is within one standard error of the smallest.
+    """Return the simplest place whose loss is within one standard error, or a hundredth, of the smallest.
 
     Args:
         curves: Of the candidates, the simplest first.
@@ -173,7 +175,7 @@ def choose(curves: Sequence[LossCurve]) -> Chosen:
     for c, k in sorted(places, key=lambda at: (curves[at[0]].updates[at[1]], at[0])):
         worse = smooth[c][k] - least
         error = _standard_error(worse)
-        if float(worse.sum()) <= error:
+        if float(worse.sum()) <= max(error, AS_GOOD * float(least.sum())):
             chosen, margin = (c, k), error
             break
     return Chosen(candidate=chosen[0], look=chosen[1], best=best, margin=margin)

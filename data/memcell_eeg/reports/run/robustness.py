@@ -79,7 +79,8 @@ def _advice(network: list[TableRow]) -> list[Paragraph]:
     return [
         Paragraph(
             "Absolute powers grow with the gain of an amplifier, and the scale of the training people does "
-            "not follow. Relative ones do not: --features relative, or of sleep-edf-powers --data.relative."
+            "not follow. Relative ones do not: --features relative, or of sleep-edf-powers --data.powers "
+            "relative."
         )
     ]
 
