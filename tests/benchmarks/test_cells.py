@@ -75,6 +75,7 @@ def test_by_default_every_cell_and_lstm_with_every_normalizer(bench):
     assert "infer" not in record["results"][1]
 
 
+@pytest.mark.slow
 def test_several_sizes_in_float64(bench):
     code, said, record = bench(
         *["--cell", "gru", "--normalizer", "layer", "--hidden-size", "3,5", "--time-steps", "1,4"],
@@ -143,6 +144,7 @@ def _wrong(call):
     return WindowOutput(out * 1.01, states)
 
 
+@pytest.mark.slow
 def test_a_wrong_way_is_found_not_timed_and_fails_the_command(bench, monkeypatch):
     monkeypatch.setitem(
         backends.BUILD, "native", lambda parts, p, n: CellContender(parts, p, _wrong)
@@ -289,6 +291,7 @@ def test_the_persons_environment_stays_as_it_was(bench):
     assert dict(os.environ) == before
 
 
+@pytest.mark.slow
 def test_a_cell_is_measured_with_options_of_its_own(bench):
     code, said, record = bench(
         *["--cell", "lstm97:gate_recurrence=false,block_size=2", "--cell", "lstm97"],

@@ -260,6 +260,7 @@ def test_two_processes_give_the_same_bytes(tmp_path, whole):
     same(out, whole)
 
 
+@pytest.mark.slow
 def test_a_cluster_one_of_whose_workers_is_killed_gives_the_same_bytes(tmp_path, whole):
     from distributed import LocalCluster
 

@@ -78,7 +78,13 @@ def whole(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    "how", ["ctrl-c", "ctrl-c in the control run", "ctrl-c in the control run of 0.1", "kill"]
+    "how",
+    [
+        "ctrl-c",
+        "ctrl-c in the control run",
+        pytest.param("ctrl-c in the control run of 0.1", marks=pytest.mark.slow),
+        "kill",
+    ],
 )
 def test_a_stopped_process_goes_on_as_if_it_had_never_stopped(tmp_path, whole, how):
     path = tmp_path / "run"

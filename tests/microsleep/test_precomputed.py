@@ -42,7 +42,7 @@ def test_the_task(four) -> None:
         assert s.targets.tolist() == [0] * 40 + [1] * 40 + [0] * 12 + [1] * 10 + [0] * 30
     x = np.concatenate([s.features for s in task.train])
     assert np.abs(x.mean(axis=0)).max() < 1e-5  # the scale is that of the training steps
-    assert x.std(axis=0) == pytest.approx(np.ones(3 * 14), abs=1e-3)
+    assert x.std(axis=0) == pytest.approx(np.ones(3 * 12), abs=1e-3)
     assert np.abs(np.concatenate([s.features for s in task.test]).mean(axis=0)).max() > 1e-3
     assert any("normalization: training" in n for n in task.notes)
     assert not any("simulated" in n for n in task.notes)
@@ -75,17 +75,17 @@ def test_means_of_the_past_follow_the_features(four) -> None:
     it = app_of(four.folder, context=("150", "600"))
     task = it.task()
     assert task.facts["feature_names"][-1].endswith(", mean of 600 s")
-    assert task.train[0].n_features == len(task.facts["feature_names"]) == 3 * 14
+    assert task.train[0].n_features == len(task.facts["feature_names"]) == 3 * 12
     stored = pipeline_of(json.loads(json.dumps(task.facts))["pipeline"])
     again = stored.sequence(open_night(four.folder / f"{task.test[0].name}.npz"))
     assert np.array_equal(again.features, task.test[0].features)
     bare = app_of(four.folder, context=("none",)).task()
-    assert np.array_equal(task.train[0].features[:, :14], bare.train[0].features)
+    assert np.array_equal(task.train[0].features[:, :12], bare.train[0].features)
     plain = app_of(four.folder, context=("150",), normalization="none").task().train[0]
     x, times, n = plain.features.astype(np.float64), plain.times, plain.breaks[0] + 5
     weight = np.exp(-(times[n] - times[: n + 1]) / 150)
-    expected = (weight[:, None] * x[: n + 1, :14]).sum(axis=0) / weight.sum()
-    assert np.allclose(x[n, 14:], expected, rtol=1e-5)
+    expected = (weight[:, None] * x[: n + 1, :12]).sum(axis=0) / weight.sum()
+    assert np.allclose(x[n, 12:], expected, rtol=1e-5)
 
 
 def test_signals_and_ready_features_do_not_mix(four, recording_of, dataset_of, labels_of) -> None:
@@ -94,7 +94,7 @@ def test_signals_and_ready_features_do_not_mix(four, recording_of, dataset_of, l
     with pytest.raises(DataError, match="'r1' has a signal"):
         Microsleep(MicrosleepConfig(), dataset_of([night, signal])).task()
     other = replace(night, features=lambda: replace(night.features(), step_seconds=20.0))
-    with pytest.raises(DataError, match=r"in steps of 20 s, 'SC4001E0' 14"):
+    with pytest.raises(DataError, match=r"in steps of 20 s, 'SC4001E0' 12"):
         Microsleep(MicrosleepConfig(), dataset_of([night, other])).task()
 
 

@@ -239,9 +239,10 @@ def test_reading_very_much_is_left_to_be_asked_for(dataset_of) -> None:
 def test_precomputed_powers_have_gains_alone_and_exactly(nights) -> None:
     for k in range(4):
         nights.write(f"SC40{k}1E0", seed=k)
+    from memcell_data.datasets.configs import SleepPowersConfig
     from memcell_data.datasets.sleep_powers import open_night
 
-    night = open_night(nights.folder / "SC4011E0.npz")
+    night = open_night(nights.folder / "SC4011E0.npz", SleepPowersConfig(powers="absolute"))
     changes = under._precomputed_changes([night])
     assert list(changes) == ["gain x 0.7", "gain x 1.5"]
     before, after = night.features(), changes["gain x 1.5"](night).features()

@@ -164,7 +164,7 @@ def samples(path):
     return mne.io.read_raw_edf(path, verbose="error").get_data() * 1e6
 
 
-@pytest.mark.parametrize("length", [500, 123, 24000, 1])
+@pytest.mark.parametrize("length", [500, 123, 24000, pytest.param(1, marks=pytest.mark.slow)])
 def test_block_by_block_is_the_whole_to_the_bit(trained, nights, found, length):
     predictor = memcell_sleep.OnsetPredictor(trained, rate=100)
     assert predictor.reason == ""

@@ -51,6 +51,7 @@ Check = tuple[str, Callable[[], None]]
 #: Checks that name why others fail too.
 _CAUSES = frozenset(
     {
+        "project_draws_from_its_generator",
         "step_draws_no_random_numbers",
         "step_changes_nothing",
         "step_spares_its_inputs",
