@@ -30,7 +30,11 @@ PRODUCTS = {
     "test_inductor_accepts_built_in_cells",
     "test_every_cell_with_every_normalizer_stays_on_its_device",
 }
-NAMES = {spec.name for spec in RECENT}
+#: Products that are slow for every cell. Of these and of `PRODUCTS` a recent cell keeps its combination with
+#: one normalizer, another for each cell, among the slow tests; the others are ``exhaustive``.
+SLOW_PRODUCTS = {"test_every_cell_on_every_instruction_set", "test_inductor_equals_eager_loop"}
+NAMES = [spec.name for spec in RECENT]
+NORMALIZERS = ("none", "layer", "batch")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -38,10 +42,17 @@ def pytest_collection_modifyitems(items):
     for item in items:
         given = item.callspec.params if hasattr(item, "callspec") else {}
         check = getattr(given.get("check"), "__name__", "")
-        if item.originalname in PRODUCTS or check == "chosen_backend_equals_eager":
+        products = item.originalname in PRODUCTS | SLOW_PRODUCTS
+        if products or check == "chosen_backend_equals_eager":
             values = (given.get(key) for key in ("cell", "name", "spec"))
-            if not NAMES.isdisjoint(str(getattr(value, "name", value)) for value in values):
-                item.add_marker(pytest.mark.slow)
+            names = [str(getattr(value, "name", value)) for value in values]
+            cell = next((name for name in names if name in NAMES), None)
+            if cell is None:
+                continue
+            item.add_marker(pytest.mark.slow)
+            norm = given.get("norm", given.get("normalizer", ""))
+            if norm != "" and str(norm or "none") != NORMALIZERS[NAMES.index(cell) % 3]:
+                item.add_marker(pytest.mark.exhaustive)
 
 
 @pytest.fixture(autouse=True, scope="session")
