@@ -64,7 +64,7 @@ def test_template_plugin_is_listed(environment, tmp_path):
     found = {r["name"]: r for r in rows if r["distribution"] == "memcell-template"}
     assert set(found) == {
         *("mgu", "boustrophedon", "alternating", "weight_norms", "hjorth"),
-        *("seizure", "spike-wave"),
+        *("leaky_mean", "seizure", "spike-wave"),
     }
     assert {r["version"] for r in found.values()} == {"0.3.0"}
     assert {r["status"] for r in rows} == {"ok"}

@@ -39,6 +39,9 @@ def test_its_recipe_makes_its_weights(tmp_path):
         [sys.executable, str(script), *args], check=True, capture_output=True, text=True
     )
     lines = done.stdout.splitlines()
-    assert "the network after 5 epochs: kappa = [0.914, 0.881, 0.941]" in lines
+    (kappa,) = [line for line in lines if line.startswith("the network after 5 epochs: kappa")]
+    found = [float(v) for v in kappa.partition("[")[2].rstrip("]").split(", ")]
+    # a start that differs in the sixth digit moves the networks of those left out by some thousandths
+    assert found == pytest.approx([0.914, 0.881, 0.941], abs=0.01)
     (apart,) = [line for line in lines if line.startswith("largest difference")]
     assert float(apart.rpartition(" ")[2]) < 1e-3

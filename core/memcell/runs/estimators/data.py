@@ -82,7 +82,7 @@ def form_of(x: Any) -> Form:
     if isinstance(x, str | bytes) or (isinstance(x, dict) and not hasattr(x, "shape")):
         raise ValueError(f"X is a {type(x).__name__}; expected {_EXPECTED}")
     shape: tuple[int, ...] = getattr(x, "shape", ())
-    if len(shape) > 3 or not (shape or hasattr(x, "__len__")):
+    if len(shape) > 3 or not (shape or hasattr(x, "__len__") or hasattr(x, "__array__")):
         what = f"of shape {list(shape)}" if shape else f"a {type(x).__name__}"
         raise ValueError(f"X is {what}; expected {_EXPECTED}")
     if isinstance(x, list | tuple):
