@@ -52,9 +52,9 @@ def shipped():
 
 
 @pytest.fixture(scope="module")
-def folds(folder):
+def folds(folder, tmp_path_factory):
     """A run that leaves each person out once, every fold from the model."""
-    out = folder.parent / "folds"
+    out = tmp_path_factory.mktemp("going-on") / "folds"
     assert train(folder, "--split", "loso", out=out) == 0
     return out
 
