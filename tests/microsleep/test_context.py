@@ -126,6 +126,28 @@ def test_a_recordings_means_are_those_of_its_features(recording_of) -> None:
         assert np.allclose(found, expected, atol=1e-5)
 
 
+@pytest.mark.parametrize(("normalization", "waits"), [("none", False), ("causal", True)])
+def test_a_partly_filled_window_has_features_and_no_part_in_what_follows(
+    recording_of, normalization, waits
+) -> None:
+    recording = recording_of(np.random.default_rng(3).normal(size=(2, 3000)) * 20)
+    options = {"features": ("relative",), "step": 2.0, "window": 4.0, "context": ("20",)}
+    options["normalization"] = normalization
+    some, all_of_it = (build(recording, filled=f, **options) for f in (0.4, 1.0))
+    assert (some.blind(100.0), all_of_it.blind(100.0)) == (4.0 if waits else 1.6, 4.0)
+    early, late = (p.sequence(recording).features for p in (some, all_of_it))
+    assert np.array_equal(early[1:], late[1:])  # the means too, which remember for a minute
+    fitted = [replace(p, centre=(0.0,) * 28, spread=(1.0,) * 28) for p in (some, all_of_it)]
+    if not waits:
+        first = [
+            replace(p, normalization="training").sequence(recording).features[0] for p in fitted
+        ]
+        assert first[0].any()
+        assert not first[1].any()
+    older = {k: v for k, v in some.facts().items() if k != "filled"}
+    assert Pipeline.from_facts(older).filled == 1.0
+
+
 def test_the_context_is_stored_with_the_run(recording_of) -> None:
     recording = recording_of(np.random.default_rng(3).normal(size=(2, 3000)))
     made = build(recording, context=("20",))

@@ -218,6 +218,23 @@ def test_a_threshold_that_people_agree_on_is_taken() -> None:
     assert found == pytest.approx(1 / (1 + np.exp(-2.05)), abs=0.05)
 
 
+def test_a_threshold_that_stays_at_one_half_is_not_said_to_be_chosen() -> None:
+    y, p, people = of_people([0.0, 1.0, 6.0])
+    sequences = tuple(
+        TimeSeries(
+            name=f"r{k}", subject=f"s{k}", features=np.zeros((200, 1)), targets=y[people == k]
+        )
+        for k in range(3)
+    )
+    task = Task(train=sequences, valid=sequences, test=(), n_classes=2, main_score="kappa")
+    pairs = [np.stack([1 - p[people == k], p[people == k]], axis=1) for k in range(3)]
+    made = decide("kappa", task, pairs, 1.0)
+    assert (made["threshold"], made["threshold_chosen"]) == (0.5, 0.0)
+    assert "by .5, as the threshold of the largest kappa on validation lies within" in in_words(
+        "kappa", made, 1.0
+    )
+
+
 def test_of_two_people_the_threshold_is_as_before() -> None:
     y, p, people = of_people([0.0, 5.0])
     assert choose_across_people(y, p, people) == choose_by_kappa(y, p)

@@ -38,6 +38,7 @@ from torch import Tensor, nn
 from memcell.applications.app import Task
 from memcell.network.linear_path import LinearPath
 from memcell.network.network import Network
+from memcell.progress import SILENT, Progress
 from memcell.sequences.targets import Classes, TargetKind, Values
 from memcell.sequences.time_series import TimeSeries
 
@@ -109,7 +110,9 @@ def regression_of(task: Task, inverse_penalties: Sequence[float]) -> list[Regres
 
 
 def choose_inverse_penalty(
-    task: Task, candidates: Sequence[float] = INVERSE_PENALTIES
+    task: Task,
+    candidates: Sequence[float] = INVERSE_PENALTIES,
+    progress: Progress = SILENT,
 ) -> ChosenPenalty:
     """Return the C whose regressions predict the people best that they were not fitted on.
 
@@ -120,6 +123,7 @@ def choose_inverse_penalty(
     Args:
         task: With inner folds; nobody outside of its training split is looked at.
         candidates: To choose from, ascending.
+        progress: Told of each fold.
     """
     target = task.target
     pooled: list[NDArray[Any]] = []
@@ -139,6 +143,7 @@ def choose_inverse_penalty(
             pooled.append(target.groups(y))
             made = [target.predictions(torch.from_numpy(x) @ r.weight.T + r.bias) for r in found]
             losses.append(np.array([target.errors(p.numpy(), y, SMALLEST) for p in made]))
+        progress.advance()
     groups, errors = np.concatenate(pooled), np.concatenate(losses, axis=1)
     counts = np.bincount(groups, minlength=len(target.importance))
     weights = np.divide(target.importance, counts, out=np.zeros(len(counts)), where=counts > 0)

@@ -135,7 +135,8 @@ def choose(
         return expected_threshold(*totals, cost_ratio, shift), False
     if way == "kappa":
         people = np.zeros(len(y), dtype=np.int64) if people is None else people
-        return choose_across_people(y, p, people).value, True
+        found = choose_across_people(y, p, people)
+        return found.value, not found.note
     return choose_threshold(y, p, cost_ratio).value, True
 
 
@@ -153,7 +154,8 @@ def decide(
 
     Returns:
         ``threshold``: positive from this reported probability on, whatever the way;
-        ``threshold_chosen``: 1 where validation chose it, 0 where it is what theory says;
+        ``threshold_chosen``: 1 where validation chose it, 0 where it is what theory says, or .5 because
+            people differ;
         ``weight_odds``: by how much training has multiplied the odds of the positive class (`shift_of`);
         ``cross_validated``: 1 where what decides are predictions out of fold; not there otherwise;
         ``intercept``: b, under that way; where validation has both classes, ``missed``, ``false_alarms``
@@ -193,9 +195,15 @@ def in_words(way: str, decision: Mapping[str, float], cost_ratio: float) -> str:
         "kappa": f"the threshold of the largest kappa on {where}",
         "likelier": "the likelier class",
     }[way]
-    if way == "kappa" and not decision.get("threshold_chosen", 1.0):
+    unchosen = not decision.get("threshold_chosen", 1.0)
+    if way == "kappa" and unchosen and "cost" in decision:
+        how = (
+            f".5, as the threshold of the largest kappa on {where} lies within one standard error over "
+            "people of it"
+        )
+    elif way == "kappa" and unchosen:
         how = "the likelier class, as the validation split lacks a class"
-    elif way not in ("cost", "likelier") and not decision.get("threshold_chosen", 1.0):
+    elif way not in ("cost", "likelier") and unchosen:
         how = "theory (Elkan 2001), as the validation split lacks a class"
     line = f"positive from a probability of {decision['threshold']:.3f} on, by {how}"
     line += f"; a miss costs {cost_ratio:g} times a false alarm"

@@ -261,7 +261,7 @@ class Pipeline(SignalSettings):
 
     def blind_steps(self, native: float) -> int:
         """Return the steps of a segment that end before `blind` seconds have passed."""
-        return self._steps_before(self.blind(native))
+        return max(0, int(np.ceil(self.blind(native) / self.step - 1e-6)) - 1)
 
     def partial_steps(self, native: float) -> int:
         """Return the steps of a segment whose window is not full, the blind ones included.
@@ -270,9 +270,6 @@ class Pipeline(SignalSettings):
         in the scale of a causal normalization.
         """
         return replace(self, filled=1.0).blind_steps(native)
-
-    def _steps_before(self, seconds: float) -> int:
-        return max(0, int(np.ceil(seconds / self.step - 1e-6)) - 1)
 
     def sequence(
         self,

@@ -161,7 +161,8 @@ def with_penalty(job: Job, plan: Sequence[Candidate]) -> tuple[list[Candidate], 
     fitted = [n.skip != "none" and n.start == "regression" for n in starting]
     if not any(fitted):
         return list(plan), {}
-    found = choose_inverse_penalty(job.task)
+    with progress("penalty of the regression to begin from", len(job.task.inner)) as bar:
+        found = choose_inverse_penalty(job.task, progress=bar)
     job.say(
         f"the regression to begin from has C = {found.inverse_penalty:g}: balanced "
         f"{job.task.target.loss_name} out of fold "
