@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -211,3 +211,16 @@ class Fold:
     task: Callable[[], Task]
     tables: Mapping[str, str] = field(default_factory=dict)
     preview: Sequence[str] = ()
+
+
+def inner_task(task: Task, fold: InnerFold) -> Task:
+    """Return the task of an inner fold: nobody is set aside for validation, nobody is tested."""
+    return replace(
+        task,
+        train=fold.train,
+        valid=(),
+        test=(),
+        class_weights=fold.class_weights,
+        train_weights=fold.train_weights,
+        inner=(),
+    )

@@ -11,11 +11,12 @@ from collections.abc import Sequence
 
 from memcell.applications.app import Row
 from memcell.applications.conditions import Disturbing
+from memcell.applications.task import inner_task
 from memcell.files.atomic import make_folder
 from memcell.progress import progress
 from memcell.runs.robustness import FOLDER, ConditionScore, measure, not_measured, write_table
 from memcell.runs.setup import Job
-from memcell.runs.tuning.candidate import InnerTrainings, inner_task
+from memcell.runs.tuning.candidate import InnerTrainings
 from memcell.runs.tuning.record import FOLDER as TUNING
 
 

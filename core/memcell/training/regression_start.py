@@ -24,7 +24,6 @@ is a regression of two classes for each.
 
 from __future__ import annotations
 
-import dataclasses
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -36,6 +35,7 @@ from scipy.linalg import LinAlgWarning
 from torch import Tensor, nn
 
 from memcell.applications.app import Task
+from memcell.applications.task import inner_task
 from memcell.network.linear_path import LinearPath
 from memcell.network.network import Network
 from memcell.progress import SILENT, Progress
@@ -129,14 +129,7 @@ def choose_inverse_penalty(
     pooled: list[NDArray[Any]] = []
     losses: list[NDArray[np.float64]] = []
     for fold in task.inner:
-        inside = dataclasses.replace(
-            task,
-            train=fold.train,
-            class_weights=fold.class_weights,
-            train_weights=fold.train_weights,
-            inner=(),
-        )
-        found = regression_of(inside, candidates)
+        found = regression_of(inner_task(task, fold), candidates)
         for sequence in fold.valid:
             known = np.flatnonzero(sequence.labelled)
             x, y, _ = _of(sequence, known, None)

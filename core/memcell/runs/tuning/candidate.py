@@ -10,7 +10,8 @@ from typing import Any
 
 import torch
 
-from memcell.applications.app import InnerFold, Probabilities, Task
+from memcell.applications.app import InnerFold, Probabilities
+from memcell.applications.task import inner_task
 from memcell.backends.first_window import FirstWindow
 from memcell.errors import RunFolderError
 from memcell.files.atomic import make_folder
@@ -165,19 +166,6 @@ class InnerTrainings:
                 with torch.no_grad():
                     network.load_state_dict(before)
         return found
-
-
-def inner_task(task: Task, fold: InnerFold) -> Task:
-    """Return the task of an inner fold: nobody is set aside for validation, nobody is tested."""
-    return dataclasses.replace(
-        task,
-        train=fold.train,
-        valid=(),
-        test=(),
-        class_weights=fold.class_weights,
-        train_weights=fold.train_weights,
-        inner=(),
-    )
 
 
 class _Unmeasured:

@@ -21,10 +21,10 @@ from memcell.applications.app import (
     Task,
     decision_of,
 )
+from memcell.applications.task import inner_task
 from memcell.errors import UsageError
 from memcell.progress import progress
 from memcell.runs.folds.pool import pooled_row
-from memcell.runs.tuning.candidate import inner_task
 
 
 def row_out_of_fold(
