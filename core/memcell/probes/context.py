@@ -123,7 +123,7 @@ class ProbeContext:
         steps, lanes = max(stop - start for _, start, stop in spans), len(spans)
         first = sequences[0]
         x = torch.zeros(steps, lanes, first.n_features)
-        y = no_targets(first, steps, lanes)
+        y = torch.from_numpy(no_targets(first, steps, lanes))
         y = y if first.of_values else y.long()
         valid, starts = (torch.zeros(steps, lanes, dtype=torch.bool) for _ in range(2))
         weight = torch.zeros(steps, lanes)
@@ -132,11 +132,11 @@ class ProbeContext:
             x[:n, lane] = torch.from_numpy(np.array(source.features[cut]))
             y[:n, lane] = torch.from_numpy(np.array(source.targets[cut])).to(y.dtype)
             valid[:n, lane] = True
-            known = source.labelled[cut].astype(np.float32)
+            known = source.labelled_in(cut).astype(np.float32)
             weighed = None if held_out else self.task.train_weights
             own = known if weighed is None else weighed[i][cut] * known
             weight[:n, lane] = torch.from_numpy(np.asarray(own, dtype=np.float32))
-            starts[:n, lane] = torch.from_numpy(source.starts[cut])
+            starts[:n, lane] = torch.from_numpy(source.starts_in(cut))
         return ProbeWindows(*(t.to(self.network.device) for t in (x, y, valid, weight, starts)))
 
     def sample(self, count: int, held_out: bool = False, labelled: bool = True) -> list[Span]:

@@ -67,11 +67,10 @@ class Batch:
         return type(self)(**moved)
 
 
-def no_targets(like: TimeSeries, steps: int, lanes: int) -> Tensor:
+def no_targets(like: TimeSeries, steps: int, lanes: int) -> NDArray[Any]:
     """Return targets ``[T, B]`` or ``[T, B, K]`` of which there is none, of the kind of a sequence's."""
-    dtype = torch.from_numpy(np.empty(0, like.targets.dtype)).dtype
     fill = float("nan") if like.of_values else UNLABELLED
-    return torch.full((steps, lanes, *like.targets.shape[1:]), fill, dtype=dtype)
+    return np.full((steps, lanes, *like.targets.shape[1:]), fill, dtype=like.targets.dtype)
 
 
 def collate(
@@ -97,42 +96,41 @@ def collate(
     if windows.ragged:
         every = rows if among is None else among
         steps = int(windows.length[every[every >= 0]].max(initial=1))
-    width = sequences[0].n_features
-    x = torch.zeros(steps, lanes, width)
-    y = no_targets(sequences[0], steps, lanes)
-    valid = torch.zeros(steps, lanes, dtype=torch.bool)
-    weight = torch.zeros(steps, lanes)
-    starts = torch.zeros(steps, lanes, dtype=torch.bool)
-    sequence = torch.full((lanes,), -1, dtype=torch.int64)
-    offset = torch.zeros(lanes, dtype=torch.int64)
+    like = sequences[0]
+    # numpy's arrays are filled in a third of the time that torch's take, for windows as short as these
+    x = np.zeros((steps, lanes, like.n_features), dtype=np.float32)
+    y = no_targets(like, steps, lanes)
+    valid = np.zeros((steps, lanes), dtype=np.bool_)
+    weight = np.zeros((steps, lanes), dtype=np.float32)
+    starts = np.zeros((steps, lanes), dtype=np.bool_)
+    sequence = np.full(lanes, -1, dtype=np.int64)
+    offset = np.zeros(lanes, dtype=np.int64)
     for lane, row in enumerate(rows):
         if row < 0:
             continue
-        source = sequences[windows.sequence[row]]
+        number = int(windows.sequence[row])
+        source = sequences[number]
         start, n = int(windows.start[row]), int(windows.length[row])
         cut = slice(start, start + n)
-        # np.array copies: a memory map must not be handed to torch writable
-        x[:n, lane] = torch.from_numpy(np.array(source.features[cut]))
-        y[:n, lane] = torch.from_numpy(np.array(source.targets[cut]))
+        x[:n, lane] = source.features[cut]
+        y[:n, lane] = source.targets[cut]
         valid[:n, lane] = True
-        known = source.labelled[cut]
-        step_weights = known if weights is None else weights[windows.sequence[row]][cut] * known
+        known = source.labelled_in(cut)
         counted = int(windows.counted_from[row])
-        weight[counted:n, lane] = torch.from_numpy(
-            np.asarray(step_weights[counted:], dtype=np.float32)
-        )
-        starts[:n, lane] = torch.from_numpy(source.starts[cut])
-        sequence[lane], offset[lane] = int(windows.sequence[row]), start
+        step_weights = known if weights is None else weights[number][cut] * known
+        weight[counted:n, lane] = step_weights[counted:]
+        starts[:n, lane] = source.starts_in(cut)
+        sequence[lane], offset[lane] = number, start
     joined = np.zeros(lanes, dtype=np.bool_) if previous is None else windows.follow(rows, previous)
     return Batch(
-        x=x,
-        y=y,
-        valid=valid,
-        weight=weight,
-        starts=starts,
+        x=torch.from_numpy(x),
+        y=torch.from_numpy(y),
+        valid=torch.from_numpy(valid),
+        weight=torch.from_numpy(weight),
+        starts=torch.from_numpy(starts),
         window=torch.from_numpy(rows.copy()),
-        sequence=sequence,
-        offset=offset,
+        sequence=torch.from_numpy(sequence),
+        offset=torch.from_numpy(offset),
         continues=torch.from_numpy(joined),
         stride=windows.stride,
     )

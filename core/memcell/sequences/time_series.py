@@ -82,8 +82,16 @@ class TimeSeries:
     @property
     def starts(self) -> NDArray[np.bool_]:
         """``[n_steps]``: the sequence's first step and the first step after each gap."""
-        marks = np.zeros(self.n_steps, dtype=np.bool_)
-        marks[[0, *self.breaks]] = True
+        return self.starts_in(slice(0, self.n_steps))
+
+    def starts_in(self, part: slice) -> NDArray[np.bool_]:
+        """Return `starts` of some steps; ``part`` has a start and a stop."""
+        marks = np.zeros(part.stop - part.start, dtype=np.bool_)
+        if part.start == 0:
+            marks[0] = True
+        for step in self.breaks:
+            if part.start <= step < part.stop:
+                marks[step - part.start] = True
         return marks
 
     @property
@@ -96,7 +104,12 @@ class TimeSeries:
     @property
     def labelled(self) -> NDArray[np.bool_]:
         """``[n_steps]``: the step has a label; of several at least one."""
-        known = ~np.isnan(self.targets) if self.of_values else self.targets != UNLABELLED
+        return self.labelled_in(slice(None))
+
+    def labelled_in(self, part: slice) -> NDArray[np.bool_]:
+        """Return `labelled` of some steps, looking at no others."""
+        targets = self.targets[part]
+        known = ~np.isnan(targets) if self.of_values else targets != UNLABELLED
         return np.asarray(known if known.ndim == 1 else known.any(axis=1))
 
     @property
