@@ -34,7 +34,12 @@ VARIANTS = [
     {"policy": "reset", "sampler": "reshuffle"},
     {"policy": ("carry_p", {"p": 0.4}), "network": {"layers": 2, "dropout": 0.3}},
     {"policy": "learned", "optimizer": "rmsprop", "cell": "lstm97"},
-    {"policy": "decay", "normalizer": ("batch", {"min_lanes": 2}), "cell": "gru"},
+    {
+        "policy": "decay",
+        "normalizer": ("batch", {"min_lanes": 2}),
+        "cell": "gru",
+        "training": {"validate_every": 4},
+    },
     {"sampler": ("stream", {"jitter": True}), "policy": ("carry", {"reset_each_epoch": False})},
     {"policy": "stored", "sampler": "reshuffle", "training": {"backend": "eager"}},
     {
@@ -236,6 +241,30 @@ def test_recalibration_takes_the_windows_of_the_last_epoch_where_easy_ones_came_
     trainer.run = lambda batch: (seen.extend(batch.window.tolist()), run(batch))
     assert recalibrate(trainer)
     assert sorted(row for row in seen if row >= 0) == list(range(len(table)))
+
+
+def test_looking_with_statistics_estimated_anew_leaves_training_as_it_was(make_trainer):
+    how = {"normalizer": ("batch", {"min_lanes": 2, "momentum": 0.001})}
+    lagging = make_trainer("a", **how, training={"patience": 0, "recalibrate": False})
+    looked = make_trainer("b", **how, training={"patience": 0, "validate_every": 2})
+    for trainer in (lagging, looked):
+        trainer.train()
+    a, b = _records(lagging), _records(looked)
+    assert [r["loss"] for r in a if "loss" in r] == [r["loss"] for r in b if "loss" in r]
+    validated = [[r["valid_loss"] for r in each if "valid_loss" in r] for each in (a, b)]
+    assert validated[0] != validated[1]
+    looks = [r["update"] for r in b if "look" in r]
+    ends = [r["update"] for r in b if "valid_loss" in r]
+    assert looks == [u for u in range(1, ends[-1] + 1) if u % 2 == 0 and u not in ends]
+    # what was chosen holds the statistics that it was judged with
+    assert looked.validation_loss() == pytest.approx(min(validated[1]), rel=1e-5)
+
+
+def test_looks_left_to_the_program_cost_a_fifth_of_training(make_trainer, toy_task):
+    asked = {"validate_every": -1, "time_steps": 2, "batch_size": 4}
+    trainer = make_trainer(training={**asked, "epochs": 1})
+    steps = sum(s.n_steps for s in toy_task.valid)
+    assert trainer._looks == -(-steps // (0.2 * 3 * 2))
 
 
 REGISTRY = default_registry()

@@ -172,6 +172,15 @@ class TrainingConfig:
         choices=("auto", *EVAL_POLICIES),
         advanced=True,
     )
+    validate_every: int = option(
+        0,
+        help="Look at the validation loss every so many updates within an epoch too, beside its end; nothing "
+        "is chosen by it. 0: at ends alone; -1: as often as costs a fifth of the training.",
+        unit="updates",
+        low=-1,
+        high=1000000,
+        advanced=True,
+    )
     control: str = option(
         "reset",
         help="Policy of the paired control run, which is trained with the same seed to compare with (none: "
@@ -180,7 +189,8 @@ class TrainingConfig:
     )
     recalibrate: bool = option(
         True,
-        help="Estimate running statistics of normalizers anew over the training data before scoring.",
+        help="Estimate running statistics of normalizers anew over the training data before every validation "
+        "and before scoring: moving averages lag behind the weights.",
         advanced=True,
     )
     probe: tuple[str, ...] = option(

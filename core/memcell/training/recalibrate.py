@@ -7,6 +7,8 @@ Cooijmans et al. (2016) use for inference.
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import torch
@@ -27,8 +29,7 @@ def recalibrate(trainer: Trainer) -> bool:
     Returns:
         Whether any normalizer wanted it.
     """
-    found = [m for _, m in trainer.network.recurrent.normalizers() if isinstance(m, Normalizer)]
-    wanting = [m for m in found if m.needs_recalibration]
+    wanting = _wanting(trainer)
     if not wanting:
         return False
     policy, memory = trainer.parts.policy, trainer.memory
@@ -42,7 +43,9 @@ def recalibrate(trainer: Trainer) -> bool:
         module.begin_recalibration()
     try:
         # an observing sampler's last order stands as it was; asked for an old one, it would decide anew
-        last = max(0, trainer.at.epoch - 1) if trainer.parts.observes else 0
+        at = trainer.at
+        within = at.epoch if at.batch else max(0, at.epoch - 1)
+        last = within if trainer.parts.observes else 0
         table, order = trainer.order(last)
         policy.begin_epoch(trainer.memory)
         ends = None
@@ -59,3 +62,25 @@ def recalibrate(trainer: Trainer) -> bool:
         trainer.memory = memory
         policy.load_memory_dict(aside, trainer.network.start.template)
     return True
+
+
+@contextmanager
+def recalibrated(trainer: Trainer) -> Iterator[None]:
+    """Hold running statistics estimated anew while a network is looked at; training goes on with its own.
+
+    Where the run does not want it, or no normalizer does, nothing is done.
+    """
+    wanting = _wanting(trainer) if trainer.config.recalibrate else []
+    kept = [(buffer, buffer.clone()) for module in wanting for buffer in module.buffers()]
+    if wanting:
+        recalibrate(trainer)
+    try:
+        yield
+    finally:
+        for buffer, before in kept:
+            buffer.copy_(before)
+
+
+def _wanting(trainer: Trainer) -> list[Normalizer]:
+    found = [m for _, m in trainer.network.recurrent.normalizers() if isinstance(m, Normalizer)]
+    return [m for m in found if m.needs_recalibration]

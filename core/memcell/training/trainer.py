@@ -37,6 +37,7 @@ from memcell.training.observing import Observer, TrainingFolder, UpdateEvent
 from memcell.training.optimization import averaged, learning_rate, take_averages
 from memcell.training.parts import TrainingParts
 from memcell.training.processes import ALONE, Processes
+from memcell.training.recalibrate import recalibrated
 from memcell.training.resuming import load_state, state_of
 from memcell.training.seeds import epoch_rng, lengths_rng, mask_generator, run_generator
 from memcell.training.state import Position, read_state, write_state
@@ -119,6 +120,8 @@ class Trainer:
         self._epochs = max(config.epochs, -(-config.min_updates // an_epoch))
         self._total = self._epochs * an_epoch
         self._stop: int | None = None
+        #: Updates between looks at the validation loss within an epoch; 0 for none.
+        self._looks = _looks_of(config, task) if self.validates else 0
         if length is not None:
             self.measure_out(length)
         self._saved = time.monotonic()
@@ -160,10 +163,9 @@ class Trainer:
     def _judge_start(self) -> None:
         """Let the network of before the first update be the best so far: it is a fitted model already."""
         at = self.at
-        at.best_loss = self.processes.from_main(
-            self.validation_loss() if self.processes.main else 0.0
-        )
-        self.best = {k: v.clone() for k, v in self.network.state_dict().items()}
+        with recalibrated(self):
+            at.best_loss = self._validated()
+            self.best = {k: v.clone() for k, v in self.network.state_dict().items()}
         self._note({"update": 0, "epoch": -1, "valid_loss": at.best_loss})
 
     def measure_out(self, length: Length) -> None:
@@ -219,6 +221,10 @@ class Trainer:
             ends = table.ends(rows)
             self._update(batch.to(self.network.device))
             self.at.batch = k + 1
+            if self._looks and self.at.update % self._looks == 0 and k + 1 < len(order):
+                with averaged(self.parts.optimizer), recalibrated(self):
+                    look = {"update": self.at.update, "epoch": self.at.epoch}
+                    self._note({**look, "look": self._validated()})
             self.progress.at(self.at.update, f"epoch {self.at.epoch + 1}/{self._epochs}")
             if interrupts is not None and self.processes.any(interrupts.requested):
                 self.save()
@@ -403,11 +409,8 @@ class Trainer:
             **self.parts.policy.counts(),
         }
         if self.validates:
-            with averaged(self.parts.optimizer):
-                valid = self.processes.from_main(
-                    self.validation_loss() if self.processes.main else 0.0
-                )
-                record["valid_loss"] = valid
+            with averaged(self.parts.optimizer), recalibrated(self):
+                record["valid_loss"] = valid = self._validated()
                 if valid < at.best_loss:
                     at.best_loss, at.best_epoch = valid, at.epoch
                     self.best = {k: v.clone() for k, v in self.network.state_dict().items()}
@@ -431,6 +434,10 @@ class Trainer:
         elif self.validates and patience and waited >= patience:
             at.finished = True
             at.reason = f"no better validation loss for {self.config.patience} epochs"
+
+    def _validated(self) -> float:
+        """Return the main process's validation loss, in all of them."""
+        return self.processes.from_main(self.validation_loss() if self.processes.main else 0.0)
 
     def validation_loss(self) -> float:
         """Return the loss on the validation split under the inference policy."""
@@ -457,6 +464,24 @@ class Trainer:
         state = read_state(self.folder.checkpoint)
         with refusing(self.folder.checkpoint):
             load_state(self, state)
+
+
+#: Most that looks within an epoch may cost, as a share of training.
+_LOOKING = 0.2
+
+
+def _looks_of(config: TrainingConfig, task: Task) -> int:
+    """Return after how many updates each the validation loss is looked at.
+
+    Left to the program, as many as fit into `_LOOKING` of the training's work. Counted are steps one after
+    the other: an update costs its steps three times (there and back), and lanes side by side about a quarter
+    each; validation goes there alone, one sequence after the other.
+    """
+    if config.validate_every >= 0:
+        return config.validate_every
+    update = 3 * config.time_steps * max(1.0, config.batch_size / 4)
+    steps = sum(sequence.n_steps for sequence in task.valid)
+    return max(1, math.ceil(steps / (_LOOKING * update)))
 
 
 def _silent(line: str) -> None:
