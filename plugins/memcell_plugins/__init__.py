@@ -313,6 +313,14 @@ def memcell_state_policies() -> list[StatePolicySpec]:
             needs_streams=True,
         ),
         StatePolicySpec(
+            name="fixed_lens",
+            factory="memcell_plugins.policies.fixed_lens:FixedLens",
+            config="memcell_plugins.policies.configs:FixedLensConfig",
+            summary="As carry, with start states of weights that are renewed every K epochs only.",
+            needs_streams=True,
+            needs_fixed_grid=True,
+        ),
+        StatePolicySpec(
             name="oracle",
             factory="memcell_plugins.policies.oracle:Oracle",
             summary="A window begins with what today's parameters make of all before it.",
@@ -430,6 +438,12 @@ def memcell_probes() -> list[ProbeSpec]:
             factory="memcell_plugins.probes.staleness:Staleness",
             config="memcell_plugins.probes.configs:StalenessConfig",
             summary="How far carried memory is from what today's parameters would have made, and its cost.",
+        ),
+        ProbeSpec(
+            name="drift",
+            factory="memcell_plugins.probes.drift:Drift",
+            config="memcell_plugins.probes.configs:DriftConfig",
+            summary="How far a window's start state moves from one epoch to the next.",
         ),
         ProbeSpec(
             name="order",

@@ -51,6 +51,7 @@ VARIANTS = [
         "training": {"backend": "eager", "gradient": "random_length"},
     },
     {"policy": ("fitted_noise", {"least": 5, "pool": 9}), "training": {"backend": "eager"}},
+    {"policy": ("fixed_lens", {"every": 2}), "sampler": ("stream", {"split": "whole"})},
     {"policy": "random_pass", "sampler": "reshuffle", "training": {"backend": "eager"}},
     {"training": {"backend": "eager", "gradient": "artbp"}, "optimizer": "sgd"},
     {"policy": "reset", "sampler": "grab", "optimizer": ("gated_memory", {"mode": "learned"})},

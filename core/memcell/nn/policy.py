@@ -182,6 +182,16 @@ class _Replayed:
     def initial_state(self, batch_size: int) -> State:
         return self.start(batch_size, self.device, self._like.dtype)
 
+    def _modules(self) -> nn.ModuleDict:
+        parts = {"rnn": self.rnn, "encoder": self.encoder, "start": self.start}
+        return nn.ModuleDict({name: part for name, part in parts.items() if part is not None})
+
+    def state_dict(self) -> Mapping[str, Tensor]:
+        return self._modules().state_dict()
+
+    def load_state_dict(self, state_dict: Mapping[str, Tensor]) -> None:
+        self._modules().load_state_dict(state_dict)
+
     def eval(self) -> None:
         parts = [self.rnn] if self.encoder is None else [self.rnn, self.encoder]
         self._modes = [(m, m.training) for part in parts for m in part.modules()]

@@ -286,5 +286,11 @@ def flat(state: State) -> Tensor:
     return torch.cat([part.detach().double().flatten(1) for part in leaves(state)], dim=1)
 
 
+def relative(found: Tensor, true: Tensor) -> list[float | None]:
+    """Return ``|found - true| / |true|`` of each row; None where the truth is 0."""
+    off, size = (found - true).norm(dim=1).tolist(), true.norm(dim=1).tolist()
+    return [o / s if s > 0 else None for o, s in zip(off, size, strict=True)]
+
+
 if not TYPE_CHECKING:
     __getattr__ = renamed_in(__name__)  # names of version 0.1

@@ -53,20 +53,29 @@ class Memory(Protocol):
     def initial_state(self, batch_size: int) -> State:
         """Return the model's start: zeros, or what the model has learned to start from."""
 
+    def weights(self) -> Mapping[str, Tensor]:
+        """Return a copy of all weights and buffers of the network as they are now, by name."""
+
     def replay(
-        self, sequence: Tensor, start: Tensor, stop: Tensor, carried: CarriedState
+        self,
+        sequence: Tensor,
+        start: Tensor,
+        stop: Tensor,
+        carried: CarriedState,
+        weights: Mapping[str, Tensor] | None = None,
     ) -> CarriedState:
         """Run encoder and all layers over earlier steps, all lanes at once.
 
-        Under today's parameters, without gradient, without dropout, and as in inference: normalizers
-        use their running statistics and accumulate none. Memory is reset at a sequence's start and at
-        its gaps; what lies before the last of these is not run, since nothing of it is left.
+        Under today's parameters, or earlier ones, without gradient, without dropout, and as in inference:
+        normalizers use their running statistics and accumulate none. Memory is reset at a sequence's start
+        and at its gaps; what lies before the last of these is not run, since nothing of it is left.
 
         Args:
             sequence: ``[B]`` index of the sequence; a lane of -1 is left as it is.
             start: ``[B]`` first step.
             stop: ``[B]`` one past the last step; a lane with nothing to run is left as it is.
             carried: State and age of each lane before ``start``.
+            weights: What `weights` returned at an earlier update, to run under these; None for today's.
 
         Returns:
             State and age of each lane before ``stop``, detached.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -39,6 +40,12 @@ class Replayed(Protocol):
     def train(self, mode: bool) -> Any:
         """Go into the mode of training, or back to what it was in."""
 
+    def state_dict(self) -> Mapping[str, Tensor]:
+        """Return all weights and buffers by name; not copies."""
+
+    def load_state_dict(self, state_dict: Mapping[str, Tensor]) -> Any:
+        """Take the values of all weights and buffers."""
+
     def __call__(
         self,
         x: Tensor,
@@ -69,21 +76,43 @@ class RunMemory:
         self.generator = generator
         self.update = 0
         self.epoch = 0
+        self._copy: Replayed | None = None
+        self._copied: Mapping[str, Tensor] | None = None
 
     def initial_state(self, batch_size: int) -> State:
         """Return the model's start."""
         return self.network.initial_state(batch_size)
 
+    def weights(self) -> dict[str, Tensor]:
+        """Return a copy of all weights and buffers by name."""
+        found = self.network.state_dict().items()
+        return {name: tensor.detach().clone() for name, tensor in found}
+
+    def _under(self, weights: Mapping[str, Tensor]) -> Replayed:
+        """Return a copy of the network with other weights; it is made once."""
+        if self._copy is None:
+            self._copy = copy.deepcopy(self.network)
+        if weights is not self._copied:
+            self._copy.load_state_dict(weights)
+            self._copied = weights
+        return self._copy
+
     @old_arguments(remembered="carried")
     @torch.no_grad()
     def replay(
-        self, sequence: Tensor, start: Tensor, stop: Tensor, carried: CarriedState
+        self,
+        sequence: Tensor,
+        start: Tensor,
+        stop: Tensor,
+        carried: CarriedState,
+        weights: Mapping[str, Tensor] | None = None,
     ) -> CarriedState:
         """Run over steps ``[start, stop)`` of each lane's sequence; see the protocol.
 
         The steps are taken in chunks of `CHUNK`. On a CPU a lane that is done drops out at the next
         chunk, so that one long lane is not paid for by all.
         """
+        network = self.network if weights is None else self._under(weights)
         spans = self._spans(sequence, start, stop)
         parts = [part.detach().clone() for part in leaves(carried.state)]
         age = carried.age.clone()
@@ -97,17 +126,17 @@ class RunMemory:
         lanes = torch.tensor([span.lane for span in spans], device=device)
         state = rebuild(template, (part[lanes] for part in parts))
         running = CarriedState(state, age[lanes])
-        was_training = self.network.training
-        self.network.eval()
+        was_training = network.training
+        network.eval()
         try:
             for first in range(0, spans[0].steps, CHUNK):
                 active = len(spans) if fixed else sum(span.steps > first for span in spans)
-                running = self._chunk(spans[:active], first, _first(running, active))
+                running = self._chunk(network, spans[:active], first, _first(running, active))
                 for all_lanes, part in zip(parts, leaves(running.state), strict=True):
                     all_lanes[lanes[:active]] = part.to(all_lanes.dtype)
                 age[lanes[:active]] = running.age
         finally:
-            self.network.train(was_training)
+            network.train(was_training)
             # Weights cast to bfloat16 here are cut from their graph; training must not find them.
             torch.clear_autocast_cache()
         return CarriedState(rebuild(template, iter(parts)), age)
@@ -126,9 +155,11 @@ class RunMemory:
             spans.append(_Span(lane, which, first, end - first, first == reset))
         return sorted(spans, key=lambda span: (-span.steps, span.lane))
 
-    def _chunk(self, spans: list[_Span], first: int, carried: CarriedState) -> CarriedState:
+    def _chunk(
+        self, network: Replayed, spans: list[_Span], first: int, carried: CarriedState
+    ) -> CarriedState:
         """Run steps ``[first, first + CHUNK)`` of each span; lanes that end before are padded."""
-        device = self.network.device
+        device = network.device
         steps = min(CHUNK, spans[0].steps - first)
         x = torch.zeros(steps, len(spans), self.sequences[0].n_features)
         valid = torch.zeros(steps, len(spans), dtype=torch.bool)
@@ -144,10 +175,10 @@ class RunMemory:
             valid[:n, lane] = True
             # a span begins at its last reset or after it, so no other step can be one
             resets[0, lane] = span.resets and first == 0
-        output = self.network(
+        output = network(
             x.to(device),
             carried,
-            self.initial_state(len(spans)),
+            network.initial_state(len(spans)),
             resets.to(device),
             valid.to(device),
             return_steps=(steps,),

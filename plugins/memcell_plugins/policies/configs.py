@@ -81,3 +81,22 @@ class RefreshConfig(CarryConfig):
     """Options of ``refresh``."""
 
     windows: int = option(2, help="K, windows run again.", unit="windows", low=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FixedLensConfig:
+    """Options of ``fixed_lens``."""
+
+    every: int = option(
+        10,
+        help="K, epochs from one renewal of what makes start states to the next; 0 for none after "
+        "the first epoch.",
+        unit="epochs",
+        low=0,
+    )
+    by: str = option(
+        "copy",
+        help="What stands still: 'states', those that windows began with in the epoch that renews; "
+        "'copy', the weights as that epoch began, which make the states beside the network.",
+        choices=("copy", "states"),
+    )

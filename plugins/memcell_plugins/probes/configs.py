@@ -49,3 +49,14 @@ class CellStateConfig:
 
     measurements: int = option(4, help=_HOPED, low=1, high=250)
     lanes: int = option(16, help="Most lanes that a measurement looks at.", low=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DriftConfig:
+    """Options of ``drift``."""
+
+    measurements: int = option(32, help=_HOPED, low=1, high=250)
+    lanes: int = option(16, help="Most lanes that a measurement looks at.", low=1)
+    windows: int = option(
+        256, help="Windows whose start states are kept from epoch to epoch.", unit="windows", low=1
+    )

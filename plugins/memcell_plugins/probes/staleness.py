@@ -35,7 +35,7 @@ from torch.nn import functional as F
 
 from memcell.probes import cost, estimate
 from memcell.probes.base import Probe, Values
-from memcell.probes.context import ProbeContext, ProbeWindows, Span, flat
+from memcell.probes.context import ProbeContext, ProbeWindows, Span, flat, relative
 from memcell.recurrent.policy import CarriedState
 from memcell.recurrent.state import map_state, zeros
 from memcell.sequences.targets import Classes
@@ -126,7 +126,7 @@ class Staleness(Probe):
             "offset": [offset[i] for i in lanes],
             "age": [age[i] for i in lanes],
             "lag": [event.update - born[i] for i in lanes],
-            "S": _relative(flat(carried.state), flat(anew.state)),
+            "S": relative(flat(carried.state), flat(anew.state)),
             # a divergence is one of probabilities of classes: of other outputs there is none
             "kl_first": kl[0].tolist() if classes else [None] * len(lanes),
             "kl_last": kl.gather(0, last.unsqueeze(0))[0].tolist()
@@ -148,7 +148,7 @@ class Staleness(Probe):
             return None
         (spans, before, values), self._waiting = self._waiting, None
         after = flat(self.context.replay(spans).state)
-        return {**values, "D": _relative(before, after)}
+        return {**values, "D": relative(before, after)}
 
     def _graded(self, windows: ProbeWindows, carried: CarriedState) -> tuple[Tensor, Tensor | None]:
         weight = windows.weight.sum()
@@ -216,12 +216,6 @@ class Staleness(Probe):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take back what `state_dict` gave; of an older layout nothing."""
         self.born = {(b[0], b[1]): b[2] for b in state["born"] if isinstance(b, list)}
-
-
-def _relative(found: Tensor, true: Tensor) -> list[float | None]:
-    """Return ``|found - true| / |true|`` of each row; None where the truth is 0."""
-    off, size = (found - true).norm(dim=1).tolist(), true.norm(dim=1).tolist()
-    return [o / s if s > 0 else None for o, s in zip(off, size, strict=True)]
 
 
 def _kl(p: Tensor, q: Tensor) -> Tensor:

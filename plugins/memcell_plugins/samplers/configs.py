@@ -17,8 +17,10 @@ class StreamConfig:
     split: str = option(
         "auto",
         help="'never' gives each lane whole sequences; 'always' cuts the line of all windows into "
-        "equal parts, one a lane; 'auto' keeps them whole where there are at least as many as lanes.",
-        choices=("auto", "always", "never"),
+        "equal parts, one a lane; 'auto' keeps them whole where there are at least as many as lanes; "
+        "'whole' keeps them whole and in the table's order, the same in every epoch, and refuses more "
+        "lanes than there are sequences.",
+        choices=("auto", "always", "never", "whole"),
     )
     jitter: bool = option(
         False,

@@ -11,6 +11,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from memcell.errors import ConfigError
+from memcell.reports.numbers import counted
 from memcell.sequences.sampler import EMPTY, Sampler
 from memcell.sequences.windows import WindowTable
 from memcell_plugins.samplers.configs import StreamConfig
@@ -35,9 +37,15 @@ class Stream(Sampler):
     ) -> NDArray[np.int64]:
         """Return ``[n_batches, B]``, each column a lane."""
         runs = [np.flatnonzero(windows.sequence == s) for s in np.unique(windows.sequence)]
-        if self.config.shuffle_sequences:
-            runs = [runs[i] for i in rng.permutation(len(runs))]
         split = self.config.split
+        if split == "whole" and len(runs) < batch_size:
+            raise ConfigError(
+                f"sampler 'stream' with split=whole gives each lane whole sequences, and {batch_size} lanes "
+                f"are more than the {counted(len(runs), 'sequence')} there are: type --batch-size "
+                f"{len(runs)} or less, or --sampler.split always to cut them"
+            )
+        if self.config.shuffle_sequences and split != "whole":
+            runs = [runs[i] for i in rng.permutation(len(runs))]
         if split == "always" or (split == "auto" and len(runs) < batch_size):
             return _columns(np.array_split(_joined(runs), batch_size))
         lanes: list[list[NDArray[np.int64]]] = [[] for _ in range(batch_size)]

@@ -30,6 +30,7 @@ OPTIONS = {
     "fitted_noise": [{"least": 2, "pool": 5}],
     "random_pass": [{"pool": 4}],
     "burn_in": [{"steps": 3}],
+    "fixed_lens": [{"every": 1}, {"by": "states", "every": 0}, {"by": "states", "every": 1}],
     "stored_burn_in": [{"steps": 7}],
     "refresh": [{"windows": 3, "reset_each_epoch": False}],
 }

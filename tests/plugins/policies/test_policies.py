@@ -46,7 +46,10 @@ class FakeMemory:
     def initial_state(self, batch_size):
         return state(batch_size, 0.25)
 
-    def replay(self, sequence, start, stop, carried):
+    def weights(self):
+        return {"w": torch.tensor(0.5)}
+
+    def replay(self, sequence, start, stop, carried, weights=None):
         """Adds 1 to the state for each step, so that steps can be counted."""
         steps = (stop - start).clamp_min(0)
         moved = map_state(lambda t: t + steps.unsqueeze(1), carried.state)

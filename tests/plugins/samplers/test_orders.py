@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memcell.errors import DataError
+from memcell.errors import ConfigError, DataError
 from memcell.sequences import TimeSeries, window_table
 from memcell_plugins import memcell_samplers
 
@@ -142,6 +142,28 @@ class TestStream:
         assert order_of(build, "stream", kept, windows, 1).ravel().tolist() == list(range(40))
         shuffled = order_of(build, "stream", {}, windows, 1).ravel()
         assert shuffled.tolist() != list(range(40))
+
+    def test_whole_sequences_lie_in_the_same_order_in_every_epoch(self, build):
+        windows = table([8, 12, 4, 20, 8])
+        orders = [
+            order_of(build, "stream", {"split": "whole"}, windows, 2, epoch=e) for e in range(3)
+        ]
+        assert all(np.array_equal(orders[0], order) for order in orders)
+        assert [windows.sequence[lane[lane >= 0]].tolist() for lane in orders[0].T] == [
+            [0, 0, 2, 3, 3, 3, 3, 3],
+            [1, 1, 1, 4, 4],
+        ]
+
+    def test_more_lanes_than_whole_sequences_are_refused_with_the_number_that_fits(self, build):
+        windows = table([8, 8, 8])
+        with pytest.raises(
+            ConfigError, match=r"4 lanes are more than the 3 sequences .* 3 or less"
+        ):
+            order_of(build, "stream", {"split": "whole"}, windows, 4)
+        assert order_of(build, "stream", {"split": "whole"}, windows, 3).tolist() == [
+            [0, 2, 4],
+            [1, 3, 5],
+        ]
 
     def test_jitter_moves_the_grid_and_says_so(self, build, config):
         rng = np.random.default_rng(0)
