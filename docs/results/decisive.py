@@ -1,0 +1,429 @@
+"""The decisive experiment: does carrying state through mini-batches slow training, and is a moving lens why?
+
+    python docs/results/decisive.py predict PLAN        # runs, and hours by the seconds measured so far
+    python docs/results/decisive.py run PLAN OUT        # what is missing in OUT/runs.jsonl, one line a run
+
+PLAN is ``docs/results/decisive-pilot.json`` or ``decisive-core.json``. Runs are taken in the plan's order:
+block by block, and within a block seed by seed, so that whatever there is has complete seeds. A run that is
+in the file is never made again; an unfinished last line is dropped. One process, one thread. The policies,
+the sampler, the cells and the kernels are memcell's own; the loop around them is here, since a run takes
+seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import itertools
+import json
+import math
+import os
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from memcell.backends import Layer, RecurrentStack
+from memcell.backends.subnormal import flushed
+from memcell.network.network import Network
+from memcell.plugins import default_registry
+from memcell.recurrent.initializers import initializer
+from memcell.recurrent.policy import CarriedState
+from memcell.recurrent.state import leaves
+from memcell.sequences import Batch, TimeSeries, collate
+from memcell.sequences.windows import window_table
+from memcell.training.memory import RunMemory
+
+T, LANES, RECORDINGS, WINDOWS, FEATURES = 50, 2, 10, 10, 6
+TARGETS = (0.1, 0.03)
+LAST, BEYOND = str(TARGETS[-1]), 1.5
+#: Epochs from one look at the validation loss to the next, and those whose start states' drift is measured.
+LOOK_EVERY, DRIFT_AT = 5, (2, 5, 10, 20, 40, 80, 160)
+CLIP = 1.0
+STARTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "reset": ("reset", {}),
+    "carry": ("carry", {}),
+    "oracle": ("oracle", {}),
+    "lens-copy-1": ("fixed_lens", {"by": "copy", "every": 1}),
+    "lens-copy-10": ("fixed_lens", {"by": "copy", "every": 10}),
+    "lens-copy-never": ("fixed_lens", {"by": "copy", "every": 0}),
+    "lens-states-10": ("fixed_lens", {"by": "states", "every": 10}),
+    "lens-states-never": ("fixed_lens", {"by": "states", "every": 0}),
+}
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class Setting:
+    """One run.
+
+    Args:
+        cell: Name of the cell.
+        hidden: H.
+        optimizer: ``adam`` or ``sgd`` (momentum .9).
+        rate: The learning rate, constant.
+        transitions: Mean changes of label in a batch (of `LANES` times `T` steps).
+        start: One of `STARTS`.
+        seed: Of data, weights, everything.
+        epochs: Epochs at most.
+    """
+
+    cell: str
+    hidden: int
+    optimizer: str
+    rate: float
+    transitions: int
+    start: str
+    seed: int
+    epochs: int = 300
+
+
+@dataclass
+class Result:
+    """What a run gave: one line of ``runs.jsonl``."""
+
+    updates: int = 0
+    reached: dict[str, int] = field(default_factory=dict)
+    #: The same of the training loss under one inference for all starts: "0.03 carry", "0.03 reset", ...
+    common: dict[str, int] = field(default_factory=dict)
+    ended: str = ""
+    seconds: float = 0.0
+    per_epoch: int = 0
+    looks: list[dict[str, float]] = field(default_factory=list)
+    valid: dict[str, list[float]] = field(default_factory=dict)
+    drift: list[dict[str, float]] = field(default_factory=list)
+
+
+def recordings(seed: int, part: int, transitions: int) -> list[TimeSeries]:
+    """Draw simulated recordings: two states in turns, seen through noise and a level of the recording's own.
+
+    A step is ``x = level + (+-1) direction + noise``: the level (SD 1, one a recording) hides the state
+    from whom does not remember the recording, the noise (SD .8, of which half the variance lasts, AR(1)
+    with .8) from whom does not remember the last steps. Runs of a state are geometric with mean `LANES` `T`
+    / ``transitions`` steps.
+    """
+    rng = np.random.default_rng([seed, part, transitions])
+    stay, found = 1 - transitions / (LANES * T), []
+    for i in range(RECORDINGS):
+        n = WINDOWS * T
+        changes = rng.random(n) > stay
+        y = (rng.integers(2) + changes.cumsum()) % 2
+        direction = np.array([1, -1, 1, -1, 0.5, -0.5]) * AMPLITUDE
+        level = rng.normal(0, LEVEL, FEATURES)
+        slow = np.zeros((n, FEATURES))
+        white = rng.normal(0, NOISE / math.sqrt(2), (n, 2, FEATURES))
+        for t in range(1, n):
+            slow[t] = 0.8 * slow[t - 1] + 0.6 * white[t, 0]
+        x = level + (2 * y - 1)[:, None] * direction + slow + white[:, 1]
+        found.append(
+            TimeSeries(
+                name=f"{part}-{i}",
+                subject=f"{part}-{i}",
+                features=x.astype(np.float32),
+                targets=y.astype(np.int64),
+            )
+        )
+    return found
+
+
+AMPLITUDE, NOISE, LEVEL = 0.6, 1.0, 0.5
+
+
+class Data:
+    """Training and validation recordings of a seed, and the batches of every epoch: the same in each."""
+
+    def __init__(self, seed: int, transitions: int) -> None:
+        self.train = recordings(seed, 0, transitions)
+        self.valid = recordings(seed, 1, transitions)
+        sampler = _made("sampler", "stream", split="whole")
+        table = window_table(self.train, T, 2)
+        order: NDArray[np.int64] = sampler.order(table, LANES, 0, np.random.default_rng(0))
+        self.batches: list[Batch] = []
+        ends = None
+        for rows in order:
+            self.batches.append(collate(self.train, table, rows, ends))
+            ends = table.ends(rows)
+
+
+def _made(kind: str, name: str, *args: Any, **options: Any) -> Any:
+    entry = default_registry().get(kind, name)
+    return entry.build(*args, entry.config(options))
+
+
+def _network(setting: Setting, policy: Any) -> Network:
+    """Build the network; its weights depend on seed, cell and H alone."""
+    torch.manual_seed(1000 + setting.seed)
+    cell = _made("cell", setting.cell, FEATURES, setting.hidden)
+    draw = {k: initializer(v, setting.hidden, None) for k, v in _INITIAL.items()}
+    cell.reset_parameters(draw)
+    stack = RecurrentStack([Layer(cell, None, "auto")])
+    network = Network(nn.Identity(), stack, 2, policy.make_start(stack.initial_state(1)))
+    nn.init.xavier_uniform_(network.readout.weight)
+    nn.init.zeros_(network.readout.bias)
+    return network.train()
+
+
+_INITIAL = {"input": "glorot", "recurrent": "orthogonal"}
+
+
+def _optimizer(setting: Setting, network: Network) -> torch.optim.Optimizer:
+    if setting.optimizer == "adam":
+        return torch.optim.Adam(network.parameters(), lr=setting.rate, fused=True)
+    return torch.optim.SGD(network.parameters(), lr=setting.rate, momentum=0.9, fused=True)
+
+
+@torch.no_grad()
+def losses(network: Network, series: list[TimeSeries], inference: str) -> list[float]:
+    """Return each recording's mean loss, memory carried through it or restarted every T steps."""
+    network.eval()
+    x = torch.from_numpy(np.stack([s.features for s in series], axis=1))
+    y = torch.from_numpy(np.stack([s.targets for s in series], axis=1))
+    steps, lanes = y.shape
+    resets = torch.zeros(steps, lanes, dtype=torch.bool)
+    resets[:: T if inference == "reset" else steps] = True
+    initial = network.initial_state(lanes)
+    age = torch.zeros(lanes, dtype=torch.int64)
+    out = network(x, CarriedState(initial, age), initial, resets, torch.ones_like(resets))
+    network.train()
+    each = cross_entropy(out.logits.flatten(0, 1), y.flatten(), reduction="none")
+    return [round(v, 6) for v in each.view(steps, lanes).mean(0).tolist()]
+
+
+def _flat(carried: CarriedState) -> Tensor:
+    return torch.cat([part.flatten(1) for part in leaves(carried.state)], dim=1)
+
+
+def moved(before: Tensor, after: Tensor) -> float:
+    """Return the mean over lanes of ``|after - before| / |after|``."""
+    return float(((after - before).norm(dim=1) / after.norm(dim=1).clamp_min(1e-12)).mean())
+
+
+class Run:
+    """One training, from its setting to its line."""
+
+    def __init__(self, setting: Setting, data: Data) -> None:
+        self.setting, self.data = setting, data
+        name, options = STARTS[setting.start]
+        self.policy = _made("policy", name, **options)
+        self.network = _network(setting, self.policy)
+        self.memory = RunMemory(self.network, data.train, torch.Generator().manual_seed(0))
+        self.optimizer = _optimizer(setting, self.network)
+        self.oracle = _made("policy", "oracle")
+        self.result = Result(per_epoch=len(data.batches))
+        self.recent: collections.deque[float] = collections.deque(maxlen=len(data.batches))
+        self.before: dict[int, Tensor] = {}
+
+    def go(self) -> Result:
+        """Train to the last target, by its own starts and under carry, or to the last epoch.
+
+        Who is there by its own starts and not under carry goes on for `BEYOND` times its updates at most.
+        """
+        began, result = time.process_time(), self.result
+        for epoch in range(self.setting.epochs):
+            self.memory.epoch = epoch
+            self.policy.begin_epoch(self.memory)
+            if not self._epoch(epoch):
+                result.ended = "diverged"
+                break
+            self._look(epoch)
+            own = result.reached.get(LAST)
+            if own and (f"{LAST} carry" in result.common or result.updates >= BEYOND * own):
+                result.ended = "target"
+                break
+        result.ended = result.ended or "epochs"
+        if result.ended != "diverged":
+            self._validate("end")
+        result.seconds = round(time.process_time() - began, 3)
+        return result
+
+    def _epoch(self, epoch: int) -> bool:
+        """Train an epoch; False where the loss is no number any more."""
+        drifting = epoch + 1 in DRIFT_AT or epoch + 2 in DRIFT_AT
+        found: list[tuple[float, float]] = []
+        states: dict[int, Tensor] = {}
+        for k, batch in enumerate(self.data.batches):
+            measures = (
+                drifting and self.setting.start != "reset" and not bool(batch.starts[0].any())
+            )
+            anew = None
+            if measures and k in self.before:
+                anew = _flat(self.oracle.begin(batch, self.memory))
+            carried, loss = self._update(batch)
+            if not math.isfinite(loss):
+                return False
+            self.recent.append(loss)
+            if measures:
+                states[k] = _flat(carried)
+            if anew is not None:
+                found.append((moved(self.before[k], states[k]), moved(states[k], anew)))
+            self._reach()
+        if found:
+            between, within = np.mean(found, axis=0).tolist()
+            self.result.drift.append({"epoch": epoch + 1, "between": between, "within": within})
+        self.before = states if epoch + 1 not in DRIFT_AT else {}
+        return True
+
+    def _update(self, batch: Batch) -> tuple[CarriedState, float]:
+        policy, memory, network = self.policy, self.memory, self.network
+        carried = policy.begin(batch, memory)
+        out = network(
+            batch.x,
+            carried,
+            policy.initial_state(batch, memory),
+            policy.resets(batch, memory) | batch.starts,
+            batch.valid,
+            return_steps=policy.return_steps(batch),
+            update_statistics=True,
+        )
+        policy.end(batch, out.states, memory)
+        loss = cross_entropy(out.logits.flatten(0, 1), batch.y.flatten())
+        self.optimizer.zero_grad(set_to_none=True)
+        with flushed():
+            loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(network.parameters(), CLIP, foreach=True)
+        self.optimizer.step()
+        memory.update += 1
+        self.result.updates += 1
+        return carried, float(loss.detach())
+
+    def _reach(self) -> None:
+        """Note where the mean loss of as many updates as an epoch has is at a target for the first time."""
+        if len(self.recent) < self.result.per_epoch:
+            return
+        mean = sum(self.recent) / len(self.recent)
+        for target in TARGETS:
+            if mean <= target and str(target) not in self.result.reached:
+                self.result.reached[str(target)] = self.result.updates
+                self._validate(str(target))
+
+    def _validate(self, at: str) -> None:
+        for inference in ("carry", "reset"):
+            self.result.valid[f"{at} {inference}"] = losses(
+                self.network, self.data.valid, inference
+            )
+
+    def _look(self, epoch: int) -> None:
+        """Look at the training loss under both inferences; seldom at the validation loss too, and keep it."""
+        result = self.result
+        look = {"update": result.updates, "own": sum(self.recent) / len(self.recent)}
+        for inference in ("carry", "reset"):
+            loss = look[f"train_{inference}"] = float(
+                np.mean(losses(self.network, self.data.train, inference))
+            )
+            for target in TARGETS:
+                if loss <= target:
+                    result.common.setdefault(f"{target} {inference}", result.updates)
+        if (epoch + 1) % LOOK_EVERY == 0:
+            for inference in ("carry", "reset"):
+                found = losses(self.network, self.data.valid, inference)
+                look[f"valid_{inference}"] = float(np.mean(found))
+            result.looks.append({k: round(float(v), 6) for k, v in look.items()})
+
+
+def settings_of(plan: dict[str, Any]) -> Iterator[Setting]:
+    """Yield a plan's runs in its order: blocks, in a block seeds, in a seed the grid."""
+    seen = set()
+    for block in plan["blocks"]:
+        axes = {f.name: block.get(f.name, plan["base"].get(f.name)) for f in fields(Setting)}
+        del axes["epochs"]
+        seeds = axes.pop("seed")
+        first, last = seeds
+        grid = [v if isinstance(v, list) else [v] for v in axes.values()]
+        for seed in range(first, last):
+            for values in itertools.product(*grid):
+                setting = Setting(**dict(zip(axes, values, strict=True)), seed=seed)
+                if setting not in seen:
+                    seen.add(setting)
+                    yield setting
+
+
+def done(path: Path) -> list[dict[str, Any]]:
+    """Return the lines that are there; one that was cut off is dropped from the file."""
+    if not path.exists():
+        return []
+    text = path.read_text()
+    whole = text[: text.rfind("\n") + 1]
+    if whole != text:
+        path.write_text(whole)
+    return [json.loads(line) for line in whole.splitlines()]
+
+
+def key(setting: dict[str, Any]) -> str:
+    """Return what tells a run from all others."""
+    return json.dumps(setting, sort_keys=True)
+
+
+def run(plan: dict[str, Any], out: Path) -> None:
+    """Make what is missing."""
+    torch.set_num_threads(1)
+    out.mkdir(parents=True, exist_ok=True)
+    path = out / "runs.jsonl"
+    have = {key(line["setting"]) for line in done(path)}
+    todo = [s for s in settings_of(plan) if key(asdict(s)) not in have]
+    print(f"{len(have)} runs are there, {len(todo)} are missing", flush=True)
+    cached: collections.OrderedDict[tuple[int, int], Data] = collections.OrderedDict()
+    with path.open("a") as file:
+        for i, setting in enumerate(todo):
+            which = setting.seed, setting.transitions
+            if which not in cached:
+                cached[which] = Data(*which)
+                if len(cached) > 8:
+                    cached.popitem(last=False)
+            result = Run(setting, cached[which]).go()
+            line = {"setting": asdict(setting), **asdict(result)}
+            file.write(json.dumps(line) + "\n")
+            file.flush()
+            if i % 50 == 0 or i + 1 == len(todo):
+                print(f"{time.strftime('%H:%M:%S')} {i + 1}/{len(todo)} {setting}", flush=True)
+
+
+def predict(plan: dict[str, Any], lines: list[dict[str, Any]]) -> str:
+    """Return the plan's runs, and its hours by the nearest runs there are."""
+    kinds = ("cell", "hidden", "optimizer", "rate", "transitions", "start")
+    known: dict[tuple[str, ...], dict[tuple[Any, ...], list[float]]] = {}
+    for n in range(len(kinds), -1, -1):
+        for chosen in itertools.combinations(kinds, n):
+            table = known.setdefault(chosen, {})
+            for line in lines:
+                at = tuple(line["setting"][k] for k in chosen)
+                table.setdefault(at, []).append(line["seconds"])
+    total, count = 0.0, 0
+    for setting in settings_of(plan):
+        found = next(
+            (
+                table[at]
+                for chosen, table in known.items()
+                if (at := tuple(getattr(setting, k) for k in chosen)) in table
+            ),
+            [15.0],
+        )
+        total, count = total + float(np.mean(found)), count + 1
+    return f"{count} runs, {total / 3600:.1f} CPU hours by {len(lines)} runs measured"
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run or predict."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else "")
+    parser.add_argument("command", choices=("predict", "run"))
+    parser.add_argument("plan", type=Path)
+    parser.add_argument("out", type=Path, nargs="?", default=Path("runs/decisive"))
+    typed = parser.parse_args(argv)
+    plan = json.loads(typed.plan.read_text())
+    if typed.command == "run":
+        run(plan, typed.out)
+        return
+    measured = [line for p in sorted(typed.out.rglob("runs.jsonl")) for line in done(p)]
+    print(predict(plan, measured))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
