@@ -14,14 +14,12 @@ from __future__ import annotations
 
 import argparse
 import collections
-import itertools
 import json
 import math
 import os
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +27,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import torch
+from decisive_plan import TARGETS, Setting, done, key, predict, settings_of
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
@@ -45,7 +44,6 @@ from memcell.sequences.windows import window_table
 from memcell.training.memory import RunMemory
 
 T, LANES, RECORDINGS, WINDOWS, FEATURES = 50, 2, 10, 10, 6
-TARGETS = (0.1, 0.03)
 LAST, BEYOND = str(TARGETS[-1]), 1.5
 #: Epochs from one look at the validation loss to the next, and those whose start states' drift is measured.
 LOOK_EVERY, DRIFT_AT = 5, (2, 5, 10, 20, 40, 80, 160)
@@ -60,31 +58,6 @@ STARTS: dict[str, tuple[str, dict[str, Any]]] = {
     "lens-states-10": ("fixed_lens", {"by": "states", "every": 10}),
     "lens-states-never": ("fixed_lens", {"by": "states", "every": 0}),
 }
-
-
-@dataclass(frozen=True, kw_only=True, order=True)
-class Setting:
-    """One run.
-
-    Args:
-        cell: Name of the cell.
-        hidden: H.
-        optimizer: ``adam`` or ``sgd`` (momentum .9).
-        rate: The learning rate, constant.
-        transitions: Mean changes of label in a batch (of `LANES` times `T` steps).
-        start: One of `STARTS`.
-        seed: Of data, weights, everything.
-        epochs: Epochs at most.
-    """
-
-    cell: str
-    hidden: int
-    optimizer: str
-    rate: float
-    transitions: int
-    start: str
-    seed: int
-    epochs: int = 300
 
 
 @dataclass
@@ -329,39 +302,6 @@ class Run:
             result.looks.append({k: round(float(v), 6) for k, v in look.items()})
 
 
-def settings_of(plan: dict[str, Any]) -> Iterator[Setting]:
-    """Yield a plan's runs in its order: blocks, in a block seeds, in a seed the grid."""
-    seen = set()
-    for block in plan["blocks"]:
-        axes = {f.name: block.get(f.name, plan["base"].get(f.name)) for f in fields(Setting)}
-        del axes["epochs"]
-        seeds = axes.pop("seed")
-        first, last = seeds
-        grid = [v if isinstance(v, list) else [v] for v in axes.values()]
-        for seed in range(first, last):
-            for values in itertools.product(*grid):
-                setting = Setting(**dict(zip(axes, values, strict=True)), seed=seed)
-                if setting not in seen:
-                    seen.add(setting)
-                    yield setting
-
-
-def done(path: Path) -> list[dict[str, Any]]:
-    """Return the lines that are there; one that was cut off is dropped from the file."""
-    if not path.exists():
-        return []
-    text = path.read_text()
-    whole = text[: text.rfind("\n") + 1]
-    if whole != text:
-        path.write_text(whole)
-    return [json.loads(line) for line in whole.splitlines()]
-
-
-def key(setting: dict[str, Any]) -> str:
-    """Return what tells a run from all others."""
-    return json.dumps(setting, sort_keys=True)
-
-
 def run(plan: dict[str, Any], out: Path) -> None:
     """Make what is missing."""
     torch.set_num_threads(1)
@@ -384,30 +324,6 @@ def run(plan: dict[str, Any], out: Path) -> None:
             file.flush()
             if i % 50 == 0 or i + 1 == len(todo):
                 print(f"{time.strftime('%H:%M:%S')} {i + 1}/{len(todo)} {setting}", flush=True)
-
-
-def predict(plan: dict[str, Any], lines: list[dict[str, Any]]) -> str:
-    """Return the plan's runs, and its hours by the nearest runs there are."""
-    kinds = ("cell", "hidden", "optimizer", "rate", "transitions", "start")
-    known: dict[tuple[str, ...], dict[tuple[Any, ...], list[float]]] = {}
-    for n in range(len(kinds), -1, -1):
-        for chosen in itertools.combinations(kinds, n):
-            table = known.setdefault(chosen, {})
-            for line in lines:
-                at = tuple(line["setting"][k] for k in chosen)
-                table.setdefault(at, []).append(line["seconds"])
-    total, count = 0.0, 0
-    for setting in settings_of(plan):
-        found = next(
-            (
-                table[at]
-                for chosen, table in known.items()
-                if (at := tuple(getattr(setting, k) for k in chosen)) in table
-            ),
-            [15.0],
-        )
-        total, count = total + float(np.mean(found)), count + 1
-    return f"{count} runs, {total / 3600:.1f} CPU hours by {len(lines)} runs measured"
 
 
 def main(argv: list[str] | None = None) -> None:
