@@ -376,6 +376,13 @@ def memcell_optimizers() -> list[OptimizerSpec]:
             reference="B. Badger, Training Memory",
         ),
         OptimizerSpec(
+            name="gated_lags",
+            factory="memcell_plugins.optimizers.gated_lags:build",
+            config="memcell_plugins.optimizers.configs:GatedLagsConfig",
+            summary="Learned gates on the step and on the last two changes of the weights.",
+            reference="B. Badger, Training Memory; Baydin et al. 2018, ICLR",
+        ),
+        OptimizerSpec(
             name="lookahead",
             factory="memcell_plugins.optimizers.lookahead:build",
             config="memcell_plugins.optimizers.configs:LookaheadConfig",

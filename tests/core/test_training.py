@@ -57,7 +57,12 @@ VARIANTS = [
     {"policy": "reset", "sampler": "grab", "optimizer": ("gated_memory", {"mode": "learned"})},
     {"policy": "reset", "sampler": "curriculum", "optimizer": "averaged"},
     {"optimizer": "lookahead"},
+    {"optimizer": "gated_lags"},
     {"cell": "lru", "network": {"zoneout": (0.3,)}, "training": {"backend": "eager"}},
+    {
+        "cell": ("lstm97", {"start_blocks": 1, "grow_patience": 1, "grow_least": 0.5}),
+        "training": {"epochs": 4},
+    },
 ]
 
 

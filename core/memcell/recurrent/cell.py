@@ -127,6 +127,19 @@ class Cell(nn.Module):
         """
         raise TypeError(f"{type(self).__name__} does not define reset_parameters")
 
+    def after_epoch(self, loss: float) -> str:
+        """Take note of an epoch's end; a cell that changes in training does so here, in its buffers alone.
+
+        Buffers are part of checkpoints and of the best weights, so a resumed run goes on as it would have.
+
+        Args:
+            loss: The epoch's mean training loss; the same in all processes that train together.
+
+        Returns:
+            What was changed, in words that a person is told; empty for nothing.
+        """
+        return ""
+
     def torch_form(self) -> TorchForm | None:
         """Return torch's own cell that this one is exactly, with its weights, or None."""
         return None

@@ -28,6 +28,7 @@ from memcell.inference.inference import mean_loss, probabilities
 from memcell.interrupt import Interrupted, Interrupts
 from memcell.network.network import NetworkOutput
 from memcell.progress import SILENT, Progress
+from memcell.recurrent.cell import Cell
 from memcell.recurrent.policy import CarriedState
 from memcell.reports.numbers import counted
 from memcell.sequences import Batch, Ends, WindowTable, collate
@@ -414,6 +415,8 @@ class Trainer:
                 if valid < at.best_loss:
                     at.best_loss, at.best_epoch = valid, at.epoch
                     self.best = {k: v.clone() for k, v in self.network.state_dict().items()}
+        if changed := self._tell_cells():
+            record["changed"] = changed
         self._note(record)
         if self.observer is not None:
             self.observer.end_of_epoch(at.epoch)
@@ -438,6 +441,17 @@ class Trainer:
     def _validated(self) -> float:
         """Return the main process's validation loss, in all of them."""
         return self.processes.from_main(self.validation_loss() if self.processes.main else 0.0)
+
+    def _tell_cells(self) -> str:
+        """Tell the cells of the epoch's end; return what they changed, in words."""
+        if not self.at.weight:
+            return ""
+        loss = self.at.loss / self.at.weight
+        cells = [m for m in self.network.modules() if isinstance(m, Cell)]
+        changed = "; ".join(filter(None, (cell.after_epoch(loss) for cell in cells)))
+        if changed and self.processes.main:
+            self.say(f"epoch {self.at.epoch + 1}: {changed}")
+        return changed
 
     def validation_loss(self) -> float:
         """Return the loss on the validation split under the inference policy."""

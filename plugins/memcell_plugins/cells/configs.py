@@ -76,6 +76,26 @@ class LSTM97Config:
         help="What output gates' biases start with: one number, or one for each block (-1,-2,-3). "
         "Negative keeps cells from being abused as plain biases early in training.",
     )
+    start_blocks: int = option(
+        -1,
+        help="Sequential network construction: memory blocks that take part from the start; the next one "
+        "is added whenever the training loss stops falling, up to --hidden-size cells. -1 for all of them "
+        "from the start.",
+        unit="blocks",
+        low=-1,
+    )
+    grow_patience: int = option(
+        3,
+        help="Where blocks are added: epochs without a lower training loss before the next one is.",
+        unit="epochs",
+        low=1,
+    )
+    grow_least: float = option(
+        0.01,
+        help="Where blocks are added: share of the training loss that it has to fall by to count as lower.",
+        low=0,
+        high=0.99,
+    )
 
     def validate(self) -> None:
         """Refuse bias starts without any number.

@@ -12,10 +12,18 @@ v = [h_{t-1}, y_in_{t-1}, y_out_{t-1}] (``gate_recurrence`` off: v = h_{t-1})::
 
 The state is the constant error carousel: ds_t / ds_{t-1} = 1, exactly so under the paper's truncated
 gradient (``truncate``), which detaches all that enters from step t-1 except s.
+
+**Sequential network construction** (section 4, "abuse problem and solutions"): with ``start_blocks`` only so
+many blocks take part; a cell of another block has h = s = 0 and its gates count as 0 in v, so that nothing
+sees its weights and its weights see no gradient. When the training loss has not fallen for
+``grow_patience`` epochs, the next block joins with the weights that it was given at the start, as a new
+cell of the paper does: outputs change by what small random weights make of it. Weights, their optimizer's
+state, checkpoints and exported graphs have the shape of the whole layer throughout.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -55,13 +63,16 @@ class LSTM97(Cell):
         config: Options.
 
     Sites: ``input`` and ``recurrent`` [H + 2 blocks], ``cell`` [H] (s inside h only).
+    Buffers, where blocks are added in training: ``taking_part`` [blocks], 1 or 0, and ``lowest_loss``.
 
     Raises:
-        ConfigError: ``block_size`` does not divide H, or a gate bias has neither one number nor one
-            for each block.
+        ConfigError: ``block_size`` does not divide H, a gate bias has neither one number nor one for each
+            block, or there are fewer blocks than ``start_blocks``.
     """
 
     state_type = LSTM97State
+    taking_part: Tensor
+    lowest_loss: Tensor
 
     def __init__(self, input_size: int, hidden_size: int, config: LSTM97Config) -> None:
         super().__init__(input_size, hidden_size)
@@ -81,6 +92,18 @@ class LSTM97(Cell):
         )
         self.bias_cell = nn.Parameter(torch.zeros(hidden_size)) if config.bias else None
         self.bias_gates = nn.Parameter(torch.zeros(2 * self.blocks)) if config.gate_bias else None
+        self.grows = config.start_blocks >= 0
+        if config.start_blocks > self.blocks:
+            raise ConfigError(
+                f"lstm97: start_blocks is {config.start_blocks}, but hidden_size {hidden_size} with "
+                f"block_size {config.block_size} makes {self.blocks} blocks; give 0 to {self.blocks}, or -1 "
+                "for all"
+            )
+        if self.grows:
+            self.register_buffer("taking_part", torch.zeros(self.blocks))
+            #: The lowest training loss so far, and epochs since.
+            self.register_buffer("lowest_loss", torch.tensor([math.inf, 0.0], dtype=torch.float64))
+            self.taking_part[: config.start_blocks] = 1.0
 
     @property
     def state_spec(self) -> Mapping[str, tuple[int, ...]]:
@@ -110,8 +133,13 @@ class LSTM97(Cell):
         gates = torch.sigmoid(gates)
         y_in, y_out = (self._to_cells(y) for y in gates.chunk(2, dim=-1))
         s = state.s + y_in * g(net)
-        h = y_out * out(norm("cell", s))
-        return h, LSTM97State(h, s, gates)
+        if not self.grows:
+            h = y_out * out(norm("cell", s))
+            return h, LSTM97State(h, s, gates)
+        cells = self._to_cells(self.taking_part)
+        s = s * cells
+        h = y_out * out(norm("cell", s)) * cells
+        return h, LSTM97State(h, s, gates * torch.cat([self.taking_part] * 2))
 
     def _from_before(self, state: LSTM97State) -> Tensor:
         """``U v``: what enters from step t-1 other than s; what ``truncate`` cuts."""
@@ -125,6 +153,37 @@ class LSTM97(Cell):
         """``[B, blocks]`` to ``[B, H]``: each block's gate for each of its cells."""
         size = self.config.block_size
         return gate if size == 1 else torch.cat([gate] * size, dim=-1)
+
+    def grow(self) -> bool:
+        """Let the next block take part; False where all of them do."""
+        count = int(self.taking_part.sum()) if self.grows else self.blocks
+        if count == self.blocks:
+            return False
+        with torch.no_grad():
+            self.taking_part[count] = 1.0
+        return True
+
+    def after_epoch(self, loss: float) -> str:
+        """Add a block where the loss has stopped falling.
+
+        Args:
+            loss: The epoch's mean training loss.
+
+        Returns:
+            What was done, in words; empty for nothing.
+        """
+        if not self.grows:
+            return ""
+        lowest, waited = self.lowest_loss.tolist()
+        falls = loss < lowest - self.config.grow_least * abs(lowest) or math.isinf(lowest)
+        lowest, waited = (loss, 0) if falls else (lowest, waited + 1)
+        said = ""
+        if waited >= self.config.grow_patience and self.grow():
+            said = f"memory block {int(self.taking_part.sum())} of {self.blocks} was added"
+            lowest, waited = loss, 0
+        with torch.no_grad():
+            self.lowest_loss.copy_(torch.tensor([lowest, waited], dtype=torch.float64))
+        return said
 
     def reset_parameters(self, initialize: Mapping[str, Callable[[Tensor], None]]) -> None:
         """Fill the matrices; cell biases are 0, gate biases start as the options say."""

@@ -93,6 +93,42 @@ class GatedMemoryConfig:
             )
 
 
+@dataclass(frozen=True, kw_only=True)
+class GatedLagsConfig:
+    """Options of ``gated_lags``."""
+
+    last: float = option(
+        0.5,
+        help="Gate on the last change of the weights, that of the start where it is learned.",
+        low=-0.99,
+        high=0.99,
+    )
+    second: float = option(
+        0.0,
+        help="Gate on the change before the last one, that of the start where it is learned.",
+        low=-0.99,
+        high=0.99,
+    )
+    mode: str = option(
+        "per_parameter",
+        help="The gates stay as they are, are learned, or are learned for each parameter.",
+        choices=("fixed", "learned", "per_parameter"),
+    )
+    gate_rate: float = option(0.02, help="Step size of a learned gate's logit.", low=0, high=100)
+
+    def validate(self) -> None:
+        """Refuse gates under which a change would not fade.
+
+        Raises:
+            ConfigError: The two are too large together.
+        """
+        if abs(self.last) + abs(self.second) > 0.99:
+            raise ConfigError(
+                f"gated_lags: last {self.last:g} and second {self.second:g} are more than .99 together, so "
+                "that a change would not fade; take smaller ones"
+            )
+
+
 _INNER = ("adam", "sgd")
 
 

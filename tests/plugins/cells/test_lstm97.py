@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from memcell.errors import ConfigError
+from memcell.nn import Recurrent
 from memcell.plugins.options import from_mapping
 from memcell_plugins.cells.cec import CEC
 from memcell_plugins.cells.configs import CECConfig, LSTM97Config
@@ -32,7 +33,8 @@ def test_published_weight_counts(inputs, outputs, cells, options, readout_bias, 
 
     Task 2a (10,504) is not among them: no net of this layer and a readout has that count. It is
     101 x 104: 101 x 101 direct connections from inputs to outputs and 303 more, which fit one cell with
-    one gate, both fed by the inputs alone, and the cell's own connections to the outputs.
+    one gate, both fed by the inputs alone, and the cell's own connections to the outputs
+    (`memcell_memory_tasks.tasks_1997` holds the rest still).
     """
     cell = LSTM97(inputs, cells, LSTM97Config(**options))
     readout = nn.Linear(cells, outputs, bias=readout_bias)
@@ -113,7 +115,92 @@ def test_without_gate_recurrence_gates_of_before_do_not_matter():
     assert torch.equal(first, second)
 
 
+GROWS = {"block_size": 2, "start_blocks": 1, "grow_patience": 2, "grow_least": 0.1}
+
+
+def layer(options, cells=6, backend="auto"):
+    torch.manual_seed(0)
+    made = Recurrent("lstm97", 3, cells, cell_options=options, backend=backend)
+    return made, made.stack.each[0].cell
+
+
+def test_blocks_that_do_not_take_part_are_not_there():
+    """Nothing sees their weights, no gradient reaches them, and Adam leaves them as they are."""
+    rnn, cell = layer(GROWS)
+    x = torch.randn(12, 4, 3)
+    before, state = rnn(x)
+    off = torch.arange(cell.hidden_size) % cell.blocks > 0
+    gates_off = torch.arange(2 * cell.blocks) % cell.blocks > 0
+    rows = torch.cat([off, gates_off])
+    assert not before[..., off].any()
+    assert before[..., ~off].any()
+    assert not state.layers[0].s[:, off].any()
+    assert not state.layers[0].gates[:, gates_off].any()
+    started = cell.weight_input[rows].clone()
+    adam = torch.optim.Adam(rnn.parameters(), lr=0.1)
+    before.square().sum().backward()
+    adam.step()
+    assert torch.equal(cell.weight_input[rows], started)
+    assert not cell.weight_recurrent.grad[:, off].any()
+    after, _ = rnn(x)
+    with torch.no_grad():
+        cell.weight_input[rows] += 5.0
+        cell.weight_recurrent[rows] += 5.0
+        cell.weight_recurrent[:, off] += 5.0
+    assert torch.equal(rnn(x)[0], after)
+
+
+def test_grown_net_is_the_net_of_fixed_size():
+    rnn, cell = layer(GROWS)
+    fixed, _ = layer({"block_size": 2})
+    fixed.load_state_dict({k: v for k, v in rnn.state_dict().items() if k in fixed.state_dict()})
+    x = torch.randn(12, 4, 3)
+    assert not torch.equal(rnn(x)[0], fixed(x)[0])
+    assert [cell.grow() for _ in range(3)] == [True, True, False]
+    assert torch.allclose(rnn(x)[0], fixed(x)[0], atol=1e-6)
+    assert not layer({"block_size": 2})[1].grow()
+
+
+def test_generated_and_eager_loop_agree_while_it_grows():
+    one, cell = layer(GROWS)
+    other, same = layer(GROWS, backend="eager")
+    x = torch.randn(12, 4, 3)
+    for _ in range(3):
+        for net in (one, other):
+            net.zero_grad()
+            net(x)[0].square().sum().backward()
+        for p, q in zip(one.parameters(), other.parameters(), strict=True):
+            assert torch.allclose(p.grad, q.grad, atol=1e-5)
+        cell.grow(), same.grow()
+
+
+def test_block_is_added_where_the_loss_stops_falling():
+    _, cell = layer(GROWS)
+    said = [cell.after_epoch(loss) for loss in [1.0, 0.8, 0.79, 0.7, 0.69, 0.68, 0.68, 0.68, 0.1]]
+    assert said == [
+        "",
+        "",
+        "",
+        "",
+        "",
+        "memory block 2 of 3 was added",
+        "",
+        "memory block 3 of 3 was added",
+        "",
+    ]
+    _, fixed = layer({"block_size": 2})
+    assert [fixed.after_epoch(1.0) for _ in range(9)] == [""] * 9
+    fresh, again = layer(GROWS)
+    for loss in [1.0, 1.0]:
+        again.after_epoch(loss)
+    other, resumed = layer(GROWS)
+    other.load_state_dict(fresh.state_dict())
+    assert resumed.after_epoch(1.0) == "memory block 2 of 3 was added"
+
+
 def test_refusals_say_what_to_type():
+    with pytest.raises(ConfigError, match="makes 3 blocks; give 0 to 3, or -1 for all"):
+        LSTM97(2, 3, LSTM97Config(start_blocks=4))
     with pytest.raises(ConfigError, match="take a hidden_size of 6"):
         LSTM97(2, 5, LSTM97Config(block_size=3))
     with pytest.raises(ConfigError, match="makes 4 blocks; give 1 value or 4"):

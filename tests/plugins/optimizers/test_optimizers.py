@@ -4,7 +4,7 @@ import torch
 from memcell.errors import ConfigError
 from memcell.plugins.options import from_mapping
 from memcell_plugins import memcell_optimizers
-from memcell_plugins.optimizers.configs import GatedMemoryConfig, SGDConfig
+from memcell_plugins.optimizers.configs import GatedLagsConfig, GatedMemoryConfig, SGDConfig
 
 SPECS = {spec.name: spec for spec in memcell_optimizers()}
 
@@ -103,6 +103,60 @@ def test_a_learned_gate_opens_where_that_lowers_the_loss(build, mode):
         assert optimizer.param_groups[0]["logit"] > 0
     else:
         assert (optimizer.state[weight]["logit"] > 0).all()
+
+
+def test_gated_lags_are_their_equation(build):
+    weight = _start()
+    options = {"mode": "fixed", "last": 0.6, "second": -0.2}
+    way = _trained(build(SPECS["gated_lags"], [weight], 0.05, **options), weight)
+    now, last, second = way[0], torch.zeros(2).double(), torch.zeros(2).double()
+    for got in way[1:]:
+        last, second = -0.05 * SLOPE * now + 0.6 * last - 0.2 * second, last
+        now = now + last
+        torch.testing.assert_close(got, now, rtol=1e-12, atol=0)
+
+
+def test_gated_lags_are_a_heavy_ball_where_only_the_last_change_counts(build):
+    first, second = _start(), _start()
+    ours = _trained(build(SPECS["gated_lags"], [first], 0.05, mode="fixed", last=0.7), first)
+    ball = _trained(build(SPECS["sgd"], [second], 0.05, momentum=0.7), second)
+    torch.testing.assert_close(ours[-1], ball[-1], rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("mode", ["learned", "per_parameter"])
+def test_learned_lag_gates_follow_the_hypergradient(build, mode):
+    """A gate's first move has the sign that a difference of losses says, and makes the loss lower."""
+
+    def loss_after(last, rate):
+        weight = _start()
+        gates = {"mode": "fixed", "last": last}
+        way = _trained(build(SPECS["gated_lags"], [weight], rate, **gates), weight, 2)
+        return float((way[-1].square() * torch.tensor([1.0, 3.0]).double()).sum())
+
+    for rate in (0.01, 0.3):  # downhill all the way, and to and fro over the valley
+        weight = _start()
+        optimizer = build(SPECS["gated_lags"], [weight], rate, mode=mode, last=0.2)
+        _trained(optimizer, weight, 3)
+        ((_, last, _),) = optimizer.gates()
+        wanted = loss_after(0.2, rate) - loss_after(0.201, rate)
+        assert (last - 0.2) * wanted > 0
+
+
+def test_gated_lags_go_on_from_their_state(build):
+    for mode in ("learned", "per_parameter"):
+        one, other = _start(), _start()
+        first = build(SPECS["gated_lags"], [one], 0.05, mode=mode)
+        _trained(first, one, 4)
+        with torch.no_grad():
+            other.copy_(one)
+        again = build(SPECS["gated_lags"], [other], 0.05, mode=mode)
+        again.load_state_dict(first.state_dict())
+        assert torch.equal(_trained(first, one)[-1], _trained(again, other)[-1])
+
+
+def test_gates_that_would_not_fade_are_refused():
+    with pytest.raises(ConfigError, match=r"more than \.99 together"):
+        from_mapping(GatedLagsConfig, {"last": 0.8, "second": 0.3})
 
 
 def test_lookahead_is_its_equation(build):
