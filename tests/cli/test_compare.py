@@ -30,7 +30,7 @@ BASE = [
         "4",
     ],
     *["--time-steps", "10", "--batch-size", "2", "--epochs", "2", "--min-updates", "0"],
-    *["--checkpoint-seconds", "0.3"],
+    *["--checkpoint-seconds", "0.3", "--no-reshuffled"],
 ]
 REPORTED = [*BASE, "--policy", "carry,reset", "--seeds", "2"]
 SMALL = [*REPORTED, "--no-report"]

@@ -140,8 +140,13 @@ def test_a_comparison_has_tables(tmp_path):
         **{k: v for k, v in OPTIONS.items() if k != "control"},
     )
     summary = done.summary()
-    assert list(summary["policy"]) == ["carry", "carry", "reset", "reset"]
+    policies = ["carry", "reset", "reset+reshuffle"]  # the last is what people choose between
+    assert list(summary["policy"]) == sorted(policies * 2)
     assert (summary["done"] == 2).all()
+    assert done.primary == {"outcome": "score", "inference": "carry", "population": "trainings"}
+    carried = summary[summary["inference"] == "carry"]
+    assert (carried["primary"] == carried["balanced_accuracy"]).all()
+    assert list(done.verdicts()["setting"]) == policies[1:]
     assert done.report().is_file()
     assert "p_holm" in done.differences()
     assert (tmp_path / "c/data/train-000.npz").is_file()

@@ -28,6 +28,7 @@ from memcell.errors import MemcellError
 SETTINGS = [
     *["--policy", "carry,reset", "--data.subjects", "6", "--data.minutes", "10"],
     *["--batch-size", "4", "--patience", "0", "--device", "cpu", "--no-report"],
+    *["--no-reshuffled", "--draw-data", "once"],
 ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import ClassVar, Self
 
 from memcell.errors import ConfigError
 from memcell.plugins.options import option
@@ -15,6 +15,9 @@ TASKS = ("recall", "temporal_order", "reber", "order_digits", "sequential_digits
 @dataclass(frozen=True, kw_only=True)
 class MemoryConfig:
     """Which task, how long, how much of it. An option of another task than the chosen one does nothing."""
+
+    #: What a comparison draws the data by, anew for each seed.
+    DATA_SEED: ClassVar[str] = "data_seed"
 
     task: str = option("recall", choices=TASKS, help="Which task.")
     data_seed: int = option(

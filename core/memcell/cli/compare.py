@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -79,7 +78,14 @@ def _compare(
     sweep: Sequence[str],
     seeds: int,
     first_seed: int,
-    target_loss: float | None,
+    primary: str,
+    target_loss: Sequence[str],
+    population: str,
+    draw_data: str,
+    smallest_effect: float | None,
+    pilot: str | None,
+    reshuffled: bool,
+    anyway: bool,
     out: str | None,
     jobs: int,
     scheduler: str | None,
@@ -92,10 +98,9 @@ def _compare(
         raise UsageError(f"--seeds got {seeds}; 1 or more expected (20 is what a decision needs)")
     if first_seed < 0 or first_seed + seeds > 2**63:
         raise UsageError(f"--first-seed got {first_seed}; expected 0 or more, below 2^63")
-    if target_loss is not None and not math.isfinite(target_loss):
-        raise UsageError(f"--target-loss got {target_loss}; expected a number of nats, such as 0.5")
     # torch is imported here, not where the help is made
-    from memcell.compare.plan import plan_of
+    from memcell.compare.declared import Asked
+    from memcell.compare.plan import plan_of, with_choice
     from memcell.compare.run import compare as run_comparison
     from memcell.jobs import Mode
     from memcell.runs.run_folder import new_path
@@ -103,14 +108,20 @@ def _compare(
 
     registry = default_registry()
     mode = Mode(jobs=jobs, scheduler=scheduler or "")
-    plan = plan_of(
-        app,
-        shared,
-        [*axes, *swept],
-        range(first_seed, first_seed + seeds),
-        registry,
-        target_loss,
+    asked = Asked(
+        primary=primary,
+        targets=targets_of(target_loss),
+        population=population,
+        draw_data=draw_data,
+        smallest_effect=smallest_effect,
+        pilot=Path(pilot) if pilot else None,
+        anyway=anyway,
     )
+    varied = [*axes, *swept]
+    if reshuffled:
+        varied = with_choice(app, shared, varied, registry)
+    numbers = range(first_seed, first_seed + seeds)
+    plan = plan_of(app, shared, varied, numbers, registry, asked)
     if len(plan.configs) < 2 and not seeds_typed:
         raise UsageError(
             "there is one setting only, so nothing to compare: give an option several values, such as "
@@ -133,6 +144,23 @@ def _compare(
     )
 
 
+def targets_of(texts: Sequence[str]) -> tuple[float, ...]:
+    """Return the losses of ``0.5,0.3``, given once or several times.
+
+    Raises:
+        UsageError: One is no number.
+    """
+    found = []
+    for text in listed(texts, "--target-loss") if texts else ():
+        try:
+            found.append(float(text))
+        except ValueError:
+            raise UsageError(
+                f"--target-loss got '{text}'; expected numbers of nats, such as 0.5 or 0.5,0.3"
+            ) from None
+    return tuple(found)
+
+
 def _own() -> Iterable[click.Parameter]:
     kinds = ", ".join(f"--{kind}" for kind in DEFAULTS)
     return [
@@ -148,11 +176,60 @@ def _own() -> Iterable[click.Parameter]:
         ),
         click.Option(["--first-seed"], type=int, default=0, show_default=True, help="The first."),
         click.Option(
+            ["--primary"],
+            type=click.Choice(["score", "validation_loss", "updates"]),
+            default="score",
+            show_default=True,
+            help="The outcome that decides, declared before the first run: the main score on the test "
+            "split, the "
+            "best validation loss, or updates to the first target loss. All else is secondary.",
+        ),
+        click.Option(
             ["--target-loss"],
+            metavar="NATS,…",
+            multiple=True,
+            help="Validation losses to which updates are counted; one that is chance is refused (default: "
+            "nine "
+            "tenths of the way from chance to the median run).",
+        ),
+        click.Option(
+            ["--population"],
+            type=click.Choice(["auto", "people", "trainings"]),
+            default="auto",
+            show_default=True,
+            help="Whom the primary outcome is about: other people and trainings, or other trainings on these "
+            "recordings alone; auto: people where six or more are tested. Of simulated data: other draws.",
+        ),
+        click.Option(
+            ["--draw-data"],
+            type=click.Choice(["per-seed", "once"]),
+            default="per-seed",
+            show_default=True,
+            help="Whether simulated data are drawn anew for each seed, or are the same for all.",
+        ),
+        click.Option(
+            ["--smallest-effect"],
             type=float,
-            metavar="NATS",
-            help="Validation loss to which updates are counted (default: what half of the runs of every "
-            "setting reach).",
+            metavar="X",
+            help="The smallest difference in the primary outcome that matters (of updates a ratio, 1.1): "
+            "says "
+            "before training how many seeds it takes; with --pilot.",
+        ),
+        click.Option(
+            ["--pilot"],
+            metavar="FOLDER",
+            help="A comparison that says how much the primary outcome varies between pairs.",
+        ),
+        click.Option(
+            ["--reshuffled/--no-reshuffled"],
+            default=True,
+            help="Beside --policy carry,reset alone: reset on reshuffled windows (reset+reshuffle) as well, "
+            "which is what people choose carry or not.",
+        ),
+        click.Option(
+            ["--anyway"],
+            is_flag=True,
+            help="Run a comparison that cannot answer; its report keeps why.",
         ),
         click.Option(
             ["--out"],

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from memcell.compare.axes import Axis
+from memcell.compare.declared import Asked
 from memcell.compare.folder import DATA
-from memcell.compare.plan import plan_of
+from memcell.compare.plan import plan_of, with_choice
 from memcell.compare.run import compare as run_comparison
 from memcell.compare.run import report as make_report
 from memcell.errors import MemcellError, UsageError
-from memcell.files.reading import read_lines
+from memcell.files.reading import read_lines, read_object
 from memcell.jobs import Mode
 from memcell.plugins import default_registry
 from memcell.runs.fit import APP, as_frame, metrics_named, removing, sections_of, with_data
@@ -35,9 +36,22 @@ class ComparisonResult:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
 
+    @property
+    def primary(self) -> dict[str, str]:
+        """What decides, as it was declared before the first run: outcome, inference policy, population."""
+        found = read_object(self.path / "comparison.json").get("primary")
+        return {k: str(v) for k, v in found.items()} if isinstance(found, dict) else {}
+
     def summary(self) -> Any:
-        """Return a row for each setting: a pandas DataFrame where pandas is installed, else dicts."""
+        """Return a row for each setting: a pandas DataFrame where pandas is installed, else dicts.
+
+        ``primary`` is the mean of the outcome that decides, in the rows of its inference policy.
+        """
         return self._table("summary.tsv")
+
+    def verdicts(self) -> Any:
+        """Return the rows of `differences` that decide: those of the primary outcome."""
+        return self._table("comparisons.tsv", lambda row: row["primary"] == "true")
 
     def differences(self) -> Any:
         """Return a row for each paired difference between two settings, with its interval and p value."""
@@ -52,14 +66,16 @@ class ComparisonResult:
         make_report(self.path, _quiet)
         return self.path / "report.html"
 
-    def _table(self, name: str) -> Any:
+    def _table(self, name: str, wanted: Callable[[dict[str, str]], bool] | None = None) -> Any:
         file = self.path / name
         if not file.is_file():
             raise MemcellError(
                 f"'{file}' is not there: the report was not made; see report() for why"
             )
         heads, *rows = (line.split("\t") for line in read_lines(file))
-        return as_frame([{h: _value(c) for h, c in zip(heads, row, strict=True)} for row in rows])
+        found = [dict(zip(heads, row, strict=True)) for row in rows]
+        kept = [row for row in found if wanted is None or wanted(row)]
+        return as_frame([{head: _value(cell) for head, cell in row.items()} for row in kept])
 
     def __repr__(self) -> str:
         """Return the folder."""
@@ -73,6 +89,13 @@ def compare_arrays(
     *,
     axes: Mapping[str, Sequence[Any]],
     seeds: int = SEEDS,
+    primary: str = "score",
+    target_loss: float | Sequence[float] = (),
+    population: str = "auto",
+    smallest_effect: float | None = None,
+    pilot: str | Path | None = None,
+    reshuffled: bool = True,
+    anyway: bool = False,
     data: str | Path | None = None,
     metrics: Any = None,
     out: str | Path | None = None,
@@ -89,6 +112,14 @@ def compare_arrays(
         axes: What is varied to its values: ``{"policy": ["carry", "reset"], "batch_size": [8, 32]}``. The
             first value of each is the reference.
         seeds: Seeds of each setting.
+        primary: The outcome that decides: ``"score"``, ``"validation_loss"`` or ``"updates"`` (to the first
+            target loss). All else is secondary and has no verdict.
+        target_loss: Validation losses to which updates are counted.
+        population: Whom the primary outcome is about: ``"people"``, ``"trainings"`` or ``"auto"``.
+        smallest_effect: The smallest difference that matters; with ``pilot``.
+        pilot: A comparison that says how much the primary outcome varies.
+        reshuffled: Beside carry and reset alone, reset on reshuffled windows as well.
+        anyway: Run what cannot answer too; the report keeps why.
         data: See ``train``.
         metrics: See ``train``.
         out: The comparison's folder; None for a new one in ``runs``. With ``data=``, one that is there is
@@ -98,7 +129,7 @@ def compare_arrays(
         **options: Shared by all runs.
 
     Raises:
-        UsageError: An option is not known, or there is nothing to compare.
+        UsageError: An option is not known, there is nothing to compare, or it could not answer.
         DataError: A sequence cannot be used; names it.
         MemcellError: Runs failed; says how many, and where they lie.
     """
@@ -120,8 +151,19 @@ def compare_arrays(
     sections = sections_of(options, registry)
     home = path / DATA
     with_data(sections, path, data, {"train": train, "valid": valid, "test": test}, registry)
+    given = (target_loss,) if isinstance(target_loss, int | float) else tuple(target_loss)
     with removing(path, data is None, "comparison.json"):
-        plan = plan_of(APP, sections, varied, range(seeds), registry)
+        asked = Asked(
+            primary=primary,
+            targets=tuple(map(float, given)),
+            population=population,
+            smallest_effect=smallest_effect,
+            pilot=None if pilot is None else Path(pilot),
+            anyway=anyway,
+        )
+        if reshuffled:
+            varied = with_choice(APP, sections, varied, registry)
+        plan = plan_of(APP, sections, varied, range(seeds), registry, asked)
     say: Callable[[str], None] = print if verbose else _quiet
     words = [f"--sweep={a.name}={','.join(a.values)}" for a in varied]
     command = shlex.join(

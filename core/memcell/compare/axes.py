@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from memcell.errors import UsageError
 
@@ -23,27 +23,37 @@ class Axis:
     values: tuple[str, ...]
 
 
+#: Kinds whose values may bring a plugin of another kind with them: ``reset+reshuffle``.
+BESIDE = {"policy": "sampler"}
+
+
 @dataclass(frozen=True)
 class NamedPlugin:
-    """A plugin by name, with options of its own: ``burn_in(steps=5)``."""
+    """A plugin by name, with options of its own: ``burn_in(steps=5)``; and what it brings with it."""
 
     name: str
     options: tuple[tuple[str, str], ...] = ()
+    beside: NamedPlugin | None = None
 
     def __str__(self) -> str:
         inside = ",".join(f"{k}={v}" for k, v in self.options)
-        return f"{self.name}({inside})" if inside else self.name
+        own = f"{self.name}({inside})" if inside else self.name
+        return own if self.beside is None else f"{own}+{self.beside}"
 
 
 _NAMED = re.compile(r"^([^()=]+?)\s*(?:\((.*)\))?$")
 
 
 def named(text: str, where: str) -> NamedPlugin:
-    """Read a plugin with its options.
+    """Read a plugin with its options; a policy may bring a sampler with it, ``reset+reshuffle``.
 
     Raises:
         UsageError: It is not of the form ``NAME`` or ``NAME(OPTION=VALUE,…)``.
     """
+    first, *others = split(text, "+", keep_empty=True)
+    if others and where.lstrip("-") in BESIDE:
+        beside = named("+".join(others), f"{where} {first}+")
+        return replace(named(first, where), beside=beside)
     found = _NAMED.match(text.strip())
     if found is None:
         raise UsageError(

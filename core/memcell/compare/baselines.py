@@ -14,18 +14,15 @@ from memcell.files.atomic import write_atomic
 from memcell.jobs import Working
 from memcell.plugins import default_registry
 from memcell.runs.run import write_tables
-from memcell.sequences.targets import Classes
 from memcell.settings.run_config import resolve
 from memcell.threads import one_thread
 
 FILE = "baselines.json"
-#: Lines for the person at the screen, not kept.
-REMARKS = "remarks"
 
 
 @dataclass(frozen=True, kw_only=True)
 class BaselinesTask:
-    """The baselines of a comparison, and what its data says about it.
+    """The baselines of a comparison.
 
     Args:
         folder: The comparison's.
@@ -39,8 +36,8 @@ class BaselinesTask:
     id: str = "baselines"
 
 
-def do_baselines(task: BaselinesTask, working: Working) -> dict[str, Any]:
-    """Write ``baselines.json`` and return what the comparison has to know about its data.
+def do_baselines(task: BaselinesTask, working: Working) -> None:
+    """Write ``baselines.json`` and the tables about the data.
 
     Raises:
         CannotPrepare: The data cannot be used.
@@ -51,33 +48,6 @@ def do_baselines(task: BaselinesTask, working: Working) -> dict[str, Any]:
         rows = _rows(found.app, found.task)
     write_atomic(path, json.dumps(rows, indent=1) + "\n")
     write_tables(path.parent, found.task.tables)
-    return {
-        REMARKS: [*found.task.preview, *found.task.remarks],
-        "main_score": found.task.main_score,
-        "shown_scores": list(found.task.shown_scores),
-        "n_classes": found.task.n_classes,
-        **_chance(found.task),
-        "notes": list(found.task.notes),
-        "splits": {
-            part: {
-                "sequences": len(sequences),
-                "steps": sum(s.n_steps for s in sequences),
-                "subjects": sorted({s.subject for s in sequences}),
-            }
-            for part, sequences in _parts(found.task).items()
-        },
-    }
-
-
-def _chance(task: Task) -> dict[str, Any]:
-    """Return the loss of who knows nothing, where it does not follow from the number of classes."""
-    if isinstance(task.target, Classes):
-        return {}
-    return {"chance_loss": task.target.chance(task.train), "loss_unit": task.target.unit}
-
-
-def _parts(task: Task) -> dict[str, tuple[Any, ...]]:
-    return {"train": task.train, "valid": task.valid, "test": task.test}
 
 
 def _rows(app: App, task: Task) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,7 @@ class ComparisonFolder:
         make_folder(self.path)
         check_inside(self.runs, self.path)
         old = self.read() or {}
+        declared = {} if old and "primary" not in old else _declared(plan)
         commands = [c for c in old.get("commands", []) if c != command]
         values = {
             **old,
@@ -96,7 +98,9 @@ class ComparisonFolder:
             "axes": [{"name": a.name, "values": list(a.values)} for a in plan.axes],
             "seeds": list(plan.seeds),
             "reference": plan.reference,
-            "target_loss": old.get("target_loss") if plan.target_loss is None else plan.target_loss,
+            **declared,
+            "declared_seeds": old.get("declared_seeds", 0 if old else len(plan.seeds)),
+            **_targets(plan, old),
             "command": command,
             "commands": [*commands, command],
         }
@@ -104,9 +108,65 @@ class ComparisonFolder:
         write_atomic(self.plan, json.dumps(values, indent=1) + "\n")
         write_atomic(self.base, tomli_w.dumps(plan.configs[0].sections()))
 
+    def remove(self) -> None:
+        """Take back what `write` wrote, and the folder where nothing else is in it."""
+        for path in (self.plan, self.base):
+            path.unlink(missing_ok=True)
+        with suppress(OSError):
+            self.lock.unlink()
+            self.path.rmdir()
+
     def note_data(self, facts: Mapping[str, Any]) -> None:
         """Add what only the data can say: main score, classes, notes."""
         write_atomic(self.plan, json.dumps({**(self.read() or {}), **facts}, indent=1) + "\n")
+
+
+def _declared(plan: ComparisonPlan) -> dict[str, Any]:
+    """Return what a comparison declares before its first run."""
+    return {
+        "primary": {"outcome": plan.asked.primary, "inference": plan.inference},
+        "draw_data": plan.draw_data,
+    }
+
+
+def _targets(plan: ComparisonPlan, old: Mapping[str, Any]) -> dict[str, Any]:
+    given = list(plan.asked.targets)
+    if not given:
+        given = list(
+            old.get("target_losses") or [t for t in [old.get("target_loss")] if t is not None]
+        )
+    # the first stands alone as well, where a memcell before there were several looks for it
+    return {"target_loss": given[0] if given else None, "target_losses": given}
+
+
+def check_declared(plan: ComparisonPlan, old: Mapping[str, Any], path: Path) -> None:
+    """Refuse to declare another outcome, or other data, than a comparison began with.
+
+    Raises:
+        UsageError: Says what stands there.
+    """
+    if not isinstance(old.get("primary"), Mapping):
+        return
+    asked, there = plan.asked, old["primary"].get("outcome")
+    said = [f"its primary outcome is {there}, not {asked.primary}"] * (there != asked.primary)
+    before = list(old.get("target_losses") or [])
+    if there == "updates" and asked.targets and list(asked.targets) != before:
+        said.append(f"its targets are {before}, not {list(asked.targets)}")
+    if old.get("draw_data") != plan.draw_data:
+        said.append(f"its data are drawn {old.get('draw_data')}, not {plan.draw_data}")
+    if said:
+        raise UsageError(
+            f"'{path}' declared otherwise before its first run: {'; '.join(said)}. Type the same, or choose "
+            "another --out"
+        )
+
+
+def gone_on_with(plan: ComparisonPlan, old: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Return what all runs share, with what nobody typed as the folder has it."""
+    there = _current("training", old["base"].get("training", {}))
+    there = {**_defaults("training", plan.left_open), **there}
+    kept = {name: there[name] for name in plan.left_open if name in there}
+    return {**plan.base, "training": {**plan.base["training"], **kept}}
 
 
 def _check(found: Mapping[str, Any]) -> None:
@@ -121,6 +181,8 @@ def _check(found: Mapping[str, Any]) -> None:
         raise ValueError("a section of 'base' that is no object")
     if not isinstance(found.get("commands", []), list):
         raise ValueError("'commands' is no list")
+    if not isinstance(found.get("primary", {}), dict):
+        raise ValueError("'primary' is no object")
 
 
 def merged(
@@ -142,7 +204,8 @@ def merged(
     ):
         if more - less:
             differ.append(f"{what} {', '.join(sorted(more - less))}")
-    differ += _differences(old["base"], plan.base, names | {a.name for a in plan.axes})
+    varied = names | {a.name for a in plan.axes}
+    differ += _differences(old["base"], plan.base, varied | plan.left_open)
     if differ:
         raise UsageError(
             f"'{path}' holds another comparison: {'; '.join(differ)}. Choose another --out, or type the "

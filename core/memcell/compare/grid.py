@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
-from memcell.compare.axes import Axis, NamedPlugin, named
+from memcell.compare.axes import BESIDE, Axis, NamedPlugin, named
 from memcell.compare.fields import canonical, option_of, section_of
 from memcell.errors import ConfigError, IncompatibleError, MemcellError, UsageError, unknown
 from memcell.escape import Lines, line
@@ -47,12 +47,18 @@ class Grid:
     def of(self, setting: Mapping[str, str]) -> Sections:
         """Return all sections of a setting."""
         merged: Sections = {k: dict(v) for k, v in self.base.items()}
-        for kind in set(DEFAULTS) & set(setting):
+        for kind in (set(DEFAULTS) & set(setting)) | self.beside(setting):
             merged[kind] = {}
         for pair in setting.items():
             for name, values in self.sections[pair].items():
                 merged[name] = {**merged.get(name, {}), **values}
         return merged
+
+    def beside(self, setting: Mapping[str, str]) -> set[str]:
+        """Return the kinds that another kind's value brings with it: the sampler of ``reset+reshuffle``."""
+        own = {name.partition(".")[0] for name in setting}
+        brought = {name for pair in setting.items() for name in self.sections[pair]}
+        return (brought & set(DEFAULTS)) - own
 
 
 def grid_of(
@@ -89,6 +95,7 @@ class _Resolving:
             if axis.name in DEFAULTS:
                 self.kinds[axis.name] = [n for v in axis.values if (n := self._plugin(axis, v))]
         self._raise()
+        self._no_kind_twice(axes)
         self._no_option_twice(axes)
         options = [a for a in axes if self._kind(a) is not None and not self._fold(a)]
         out = []
@@ -109,12 +116,12 @@ class _Resolving:
     # --- plugins
 
     def _plugin(self, axis: Axis, text: str) -> NamedPlugin | None:
-        def read() -> NamedPlugin:
-            one = named(text, f"--{axis.name}")
-            return NamedPlugin(one.name, tuple((k, self._option(axis.name, one.name, k, v)[1])
-                                         for k, v in one.options))  # fmt: skip
+        def canonical(kind: str, one: NamedPlugin) -> NamedPlugin:
+            options = tuple((k, self._option(kind, one.name, k, v)[1]) for k, v in one.options)
+            beside = None if one.beside is None else canonical(BESIDE[kind], one.beside)
+            return NamedPlugin(one.name, options, beside)
 
-        return self._try(read)
+        return self._try(lambda: canonical(axis.name, named(text, f"--{axis.name}")))
 
     def _option(self, kind: str, plugin: str, option: str, text: str) -> tuple[Any, str]:
         found = option_of(kind, plugin, option, self.registry)
@@ -133,6 +140,12 @@ class _Resolving:
             shared = {k: v for k, v in given.items() if k in fields}
             values = {"name": one.name, **shared, **own}
             self.sections[kind, str(one)] = {kind: values}
+            if one.beside is not None:
+                other = BESIDE[kind]
+                typed = {
+                    k: self._option(other, one.beside.name, k, v)[0] for k, v in one.beside.options
+                }
+                self.sections[kind, str(one)][other] = {"name": one.beside.name, **typed}
         for option in set(given) - used:
             names = ", ".join(f"'{one.name}'" for one in self.kinds[kind])
             self._note(ConfigError(f"--{kind}.{option}: none of {kind} {names} has this option"))
@@ -168,9 +181,24 @@ class _Resolving:
             for text in axis.values:
                 found = self._try(partial(self._option, kind, one.name, option, text))
                 if found is not None:
-                    out.append(NamedPlugin(one.name, (*one.options, (option, found[1]))))
+                    options = (*one.options, (option, found[1]))
+                    out.append(NamedPlugin(one.name, options, one.beside))
         self.kinds[kind] = out
         return True
+
+    def _no_kind_twice(self, axes: Sequence[Axis]) -> None:
+        """Note a sampler that a policy brings with it and that is varied as well."""
+        varied = {axis.name.partition(".")[0] for axis in axes}
+        for kind, chosen in self.kinds.items():
+            other = BESIDE.get(kind, "")
+            if other in varied and any(one.beside is not None for one in chosen):
+                first = next(str(one) for one in chosen if one.beside is not None)
+                self._note(
+                    UsageError(
+                        f"--{kind} {first} names a {other}, and {other} is varied: type one of them"
+                    )
+                )
+        self._raise()
 
     def _no_option_twice(self, axes: Sequence[Axis]) -> None:
         """Note an option that stands in parentheses and is swept as well."""

@@ -8,6 +8,7 @@ import shutil
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,14 @@ from memcell.compare.work import Work
 from memcell.errors import CheckpointError, Diverged, MemcellError, UsageError
 from memcell.files.atomic import locked, make_folder, write_atomic
 from memcell.files.reading import check_inside, read_json_lines
+from memcell.inference.inference import mean_loss, probabilities
 from memcell.interrupt import Interrupted
 from memcell.jobs import Working
 from memcell.plugins import default_registry
 from memcell.runs.run_folder import RunFolder
 from memcell.runs.scoring import ScoredNetwork, score, write_scores
-from memcell.runs.setup import device_of, make_trainer
+from memcell.runs.setup import device_of, make_trainer, own_inference
+from memcell.settings.options import EVAL_POLICIES
 from memcell.settings.run_config import RunConfig, resolve
 from memcell.training.trainer import Trainer
 
@@ -93,6 +96,7 @@ def _run(task: RunTask, path: Path, working: Working) -> RunRecord:
         "setting": dict(task.setting),
         "seed": task.seed,
         "notes": data.task.notes,
+        "own": own_inference(config, registry),
     }
     try:
         trainer = _trainer(config, path, data.app, data.task)
@@ -111,6 +115,7 @@ def _run(task: RunTask, path: Path, working: Working) -> RunRecord:
                 data.task.protocol,
             )
             facts |= {"scores": _numbers(scored), "subjects": scored.subjects}
+            facts |= _validated(trainer)
         status = "diverged" if reason else "done"
     except Interrupted:
         work.write()
@@ -127,6 +132,28 @@ def _run(task: RunTask, path: Path, working: Working) -> RunRecord:
 
 def _numbers(scored: ScoredNetwork) -> dict[str, dict[str, float]]:
     return {policy: dict(scores) for policy, scores in scored.scores.items()}
+
+
+def _validated(trainer: Trainer) -> dict[str, Any]:
+    """Return the validation loss of the network that was kept, under each inference policy and by subject."""
+    if not trainer.validates:
+        return {}
+    task, steps = trainer.task, trainer.config.time_steps
+    chosen: dict[str, float] = {}
+    subjects: dict[str, dict[str, float]] = {}
+    for policy in EVAL_POLICIES:
+        found = probabilities(trainer.network, task.valid, policy, steps)
+        loss = partial(mean_loss, class_weights=task.class_weights, target=task.target)
+        chosen[policy] = loss(found, task.valid)
+        of = {
+            s.subject: [k for k, o in enumerate(task.valid) if o.subject == s.subject]
+            for s in task.valid
+        }
+        subjects[policy] = {
+            name: loss([found[k] for k in rows], [task.valid[k] for k in rows])
+            for name, rows in sorted(of.items())
+        }
+    return {"chosen": chosen, "valid_subjects": subjects}
 
 
 def _trainer(config: RunConfig, path: Path, app: Any, task: Task) -> Trainer:
@@ -184,13 +211,20 @@ def _not_finite(trainer: Trainer) -> str:
 
 def read_curves(path: Path) -> dict[str, tuple[tuple[int, float], ...]]:
     """Return the losses of each epoch from ``metrics.jsonl``; what is no finite number is left out."""
-    epochs = [r for r in _metrics(path) if "train_loss" in r]
+    records = _metrics(path)
+    epochs = [r for r in records if "train_loss" in r]
 
     def curve(name: str) -> tuple[tuple[int, float], ...]:
         pairs = [(int(r["update"]), r.get(name)) for r in epochs]
         return tuple((u, float(v)) for u, v in pairs if v is not None and np.isfinite(v))
 
-    return {"training": curve("train_loss"), "validation": curve("valid_loss")}
+    looks = [
+        (int(r["update"]), r.get("look", r.get("valid_loss")))
+        for r in records
+        if "look" in r or ("valid_loss" in r and "train_loss" not in r)
+    ]
+    seen = tuple((u, float(v)) for u, v in looks if v is not None and np.isfinite(v))
+    return {"training": curve("train_loss"), "validation": curve("valid_loss"), "looks": seen}
 
 
 def _metrics(path: Path) -> list[dict[str, Any]]:

@@ -15,7 +15,9 @@ from memcell.files.reading import read_object, refusing
 
 #: How a run ended: it trained to the end; its loss was no longer a number; it could not be run.
 STATUSES = ("done", "diverged", "failed")
-FORMAT = 1
+#: That is written; the one before had no looks, and nothing under an inference policy but test scores.
+FORMAT = 2
+READ = (1, FORMAT)
 
 #: Score name to value; NaN where it is not defined.
 Scores = Mapping[str, float]
@@ -33,9 +35,14 @@ class RunRecord:
         reason: Why it was not done.
         updates: Optimizer steps done.
         training: ``(update, loss)`` of each epoch on the training windows, nats.
-        validation: ``(update, loss)`` of each epoch on the validation split, nats.
+        validation: ``(update, loss)`` of each epoch on the validation split, nats; under the inference policy
+            that the run was validated with.
         scores: Inference policy to test scores.
         subjects: Inference policy to test subject to scores.
+        looks: ``(update, loss)`` of looks at the validation split within epochs, or before the first update.
+        own: The inference policy that the training policy is used to.
+        chosen: Inference policy to the validation loss of the network that was kept.
+        valid_subjects: Inference policy to validation subject to that loss.
         cpu_seconds: CPU time of the run, all its beginnings together.
         notes: What every output on this task must carry.
     """
@@ -50,6 +57,10 @@ class RunRecord:
     validation: tuple[tuple[int, float], ...] = ()
     scores: Mapping[str, Scores] = field(default_factory=dict)
     subjects: Mapping[str, Mapping[str, Scores]] = field(default_factory=dict)
+    looks: tuple[tuple[int, float], ...] = ()
+    own: str = ""
+    chosen: Scores = field(default_factory=dict)
+    valid_subjects: Mapping[str, Scores] = field(default_factory=dict)
     cpu_seconds: float = 0.0
     notes: tuple[str, ...] = ()
 
@@ -67,10 +78,10 @@ class RunRecord:
         """
         values = read_object(path)
         with refusing(path):
-            if values.pop("format") != FORMAT:
+            if values.pop("format") not in READ:
                 raise RunFolderError(f"'{path}' was written by another version of memcell")
             pairs: dict[str, Any] = {
-                k: tuple((int(u), float(v)) for u, v in values.pop(k)) for k in _CURVES
+                k: tuple((int(u), float(v)) for u, v in values.pop(k, ())) for k in _CURVES
             }
             scores = {p: _with_nan(s) for p, s in values.pop("scores").items()}
             subjects = {
@@ -78,7 +89,12 @@ class RunRecord:
                 for p, each in values.pop("subjects").items()
             }
             notes = tuple(values.pop("notes"))
-            record = cls(**pairs, scores=scores, subjects=subjects, notes=notes, **values)
+            chosen = _with_nan(values.pop("chosen", {}))
+            valid = {p: _with_nan(s) for p, s in values.pop("valid_subjects", {}).items()}
+            record = cls(
+                **pairs, scores=scores, subjects=subjects, notes=notes, chosen=chosen,
+                valid_subjects=valid, **values,
+            )  # fmt: skip
             record._check()
             return record
 
@@ -86,7 +102,7 @@ class RunRecord:
         """Raise where a value is of another type than a run writes."""
         if self.status not in STATUSES:
             raise ValueError(f"its status is {str(self.status)[:40]}")
-        texts = (self.id, self.reason, *self.notes, *self.setting, *self.setting.values())
+        texts = (self.id, self.reason, self.own, *self.notes, *self.setting, *self.setting.values())
         if not all(isinstance(text, str) for text in texts):
             raise ValueError("a text that is none")
         if type(self.seed) is not int or type(self.updates) is not int:
@@ -95,7 +111,7 @@ class RunRecord:
             raise ValueError("its cpu_seconds are no number")
 
 
-_CURVES = ("training", "validation")
+_CURVES = ("training", "validation", "looks")
 
 
 def _without_nan(value: Any) -> Any:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from memcell.compare.baselines import REMARKS, BaselinesTask, do_baselines
-from memcell.compare.folder import ComparisonFolder, merged
+from memcell.compare.answerable import Limit, family_size, limits_of_seeds, seeds_for
+from memcell.compare.baselines import BaselinesTask, do_baselines
+from memcell.compare.declared import ONCE, TRAININGS, population_of
+from memcell.compare.examine import LIMITS, REMARKS, ExamineTask, do_examine
+from memcell.compare.folder import ComparisonFolder, check_declared, gone_on_with, merged
 from memcell.compare.one_run import RECORD, RunTask, do_run, finished
 from memcell.compare.plan import ComparisonPlan, Planned, plan_of
 from memcell.compare.prepared import forget_prepared
 from memcell.compare.records import RunRecord
-from memcell.errors import MemcellError
+from memcell.errors import MemcellError, UsageError
+from memcell.escape import Lines, line
 from memcell.files.atomic import locked, make_folder
 from memcell.files.reading import refusing
 from memcell.interrupt import Interrupted
@@ -27,7 +32,7 @@ from memcell.runs.run import Concerns, no_concerns
 from memcell.runs.setup import device_of
 
 Say = Callable[[str], None]
-AnyTask = RunTask | BaselinesTask
+AnyTask = RunTask | BaselinesTask | ExamineTask
 
 
 def compare(
@@ -60,6 +65,7 @@ def compare(
 
     Raises:
         Interrupted: The person asked to stop; what was begun goes on with the same command.
+        UsageError: It cannot answer, or goes on with another comparison; nothing was trained.
         MemcellError: It cannot be done; what was done is kept.
     """
     folder = ComparisonFolder(out)
@@ -68,19 +74,77 @@ def compare(
         device_of(config)
     old = folder.read()
     if old is not None:
+        asked = plan.asked
+        if (
+            "primary" not in old
+        ):  # of a memcell that declared nothing: its data were the same for all seeds
+            asked = dataclasses.replace(asked, draw_data=ONCE)
+            plan = dataclasses.replace(plan, asked=asked)
+        check_declared(plan, old, out)
         axes, seeds = merged(plan, old, out)
         with refusing(folder.plan):  # what was typed was understood already
-            plan = plan_of(plan.app, plan.base, axes, seeds, registry, plan.target_loss)
+            plan = plan_of(plan.app, gone_on_with(plan, old), axes, seeds, registry, asked)
+    power = power_of(plan)
     make_folder(out)
-    for line in dict.fromkeys(line for c in plan.configs for line in concerns(c, registry)):
-        say(line)
+    for concern in dict.fromkeys(one for c in plan.configs for one in concerns(c, registry)):
+        say(concern)
     with locked(folder.lock, f"another process is at work in '{out}': wait for it, or stop it"):
         folder.write(plan, command)
-        mode = dataclasses.replace(mode, imports=imports_of(plan, registry))
-        counted = _Comparing(plan, folder, say, verbose).run(mode, command)
+        mode = dataclasses.replace(mode, imports=imports_of(plan, registry), first_alone=True)
+        try:
+            counted = _Comparing(plan, folder, say, verbose, power).run(mode, command)
+        except CannotAnswer:
+            if old is None:
+                folder.remove()
+            raise
         if reported:
             report(out, say)
     return int(counted["failed"] > 0)
+
+
+def power_of(plan: ComparisonPlan) -> Limit | None:
+    """Return how many seeds an effect takes, by a pilot; None where nobody asks. Refused: there are fewer.
+
+    Raises:
+        UsageError: The pilot does not have the outcome.
+        DataError: It is no comparison.
+    """
+    pilot, effect = plan.asked.pilot, plan.asked.smallest_effect
+    if pilot is None or effect is None:
+        return None
+    # imported here, for a comparison without one needs no report's numbers before it runs
+    from memcell.compare.report.differences import deviation
+    from memcell.compare.report.folder import Primary, read_comparison
+    from memcell.compare.report.measures import measure
+
+    outcome = plan.asked.primary
+    found = read_comparison(pilot)
+    found = dataclasses.replace(
+        found,
+        primary=Primary(outcome=outcome, inference=plan.inference, population=TRAININGS),
+        targets=plan.asked.targets or found.targets,
+    )
+    spread = deviation(found, measure(found))
+    if not spread > 0:
+        raise UsageError(
+            f"--pilot '{pilot}' does not say how much {outcome} varies: two pairs of runs or more, which "
+            "differ, "
+            "are needed"
+        )
+    size = math.log(effect) if outcome == "updates" else effect
+    tests = family_size([(a.name, a.values) for a in plan.axes])
+    needed = seeds_for(size, spread, max(1, tests))
+    return Limit(
+        refused=len(plan.seeds) < needed,
+        sentence=f"by the pilot, differences between pairs have a standard deviation of {spread:.3g}"
+        f"{' (of log updates)' * (outcome == 'updates')}: to find an effect of {effect:g} in eight of ten "
+        f"comparisons takes {needed} seeds, corrected for {counted(tests, 'test')}; these are "
+        f"{len(plan.seeds)}",
+    )
+
+
+class CannotAnswer(UsageError):
+    """A comparison whose runs would not answer what it asks."""
 
 
 def report(out: Path, say: Say) -> None:
@@ -108,13 +172,23 @@ def imports_of(plan: ComparisonPlan, registry: Registry) -> tuple[str, ...]:
 
 def perform(task: AnyTask, working: Working) -> Any:
     """Do a task of a comparison."""
-    return do_run(task, working) if isinstance(task, RunTask) else do_baselines(task, working)
+    if isinstance(task, RunTask):
+        return do_run(task, working)
+    return (
+        do_examine(task, working) if isinstance(task, ExamineTask) else do_baselines(task, working)
+    )
 
 
 class _Comparing:
     def __init__(
-        self, plan: ComparisonPlan, folder: ComparisonFolder, say: Say, verbose: bool
+        self,
+        plan: ComparisonPlan,
+        folder: ComparisonFolder,
+        say: Say,
+        verbose: bool,
+        power: Limit | None = None,
     ) -> None:
+        self.power = power
         self.plan, self.folder, self.say, self.verbose = plan, folder, say, verbose
         self.runs = {run.id: run for run in plan.runs()}
         self.counted: Counter[str] = Counter()
@@ -130,8 +204,10 @@ class _Comparing:
         self._say_grid(len(done))
         self.estimate = Estimate(len(left), mode.jobs or 1)
         tasks: list[AnyTask] = [self._task(run) for run in left]
-        if not self.folder.baselines.exists() or "main_score" not in (self.folder.read() or {}):
+        if not self.folder.baselines.exists():
             tasks.insert(0, self._baselines())
+        if tasks or "main_score" not in (self.folder.read() or {}):
+            tasks.insert(0, self._examine())
         try:
             with progress("comparing", len(tasks)) as bar:
                 self.bar = bar
@@ -159,6 +235,58 @@ class _Comparing:
             seed=run.seed,
         )
 
+    def _examine(self) -> ExamineTask:
+        plan = self.plan
+        return ExamineTask(
+            app=plan.app,
+            sections=[config.sections() for config in plan.configs],
+            settings=plan.grid.settings,
+            targets=plan.asked.targets,
+            outcome=plan.asked.primary,
+        )
+
+    def _examined(self, facts: dict[str, Any]) -> None:
+        """Note what the data say, and what cannot be answered.
+
+        Raises:
+            CannotAnswer: Something is refused.
+        """
+        plan, old = self.plan, self.folder.read() or {}
+        for remark in facts.pop(REMARKS, ()):
+            self.say(remark)
+        limits: list[tuple[str, bool]] = list(facts.pop(LIMITS, ()))
+        declared = old.get("primary")
+        if isinstance(declared, dict):
+            outcome = str(declared["outcome"])
+            population = declared.get("population") or population_of(
+                plan.asked.population, facts, outcome, plan.drawn
+            )
+            facts["primary"] = {**declared, "population": population}
+            tests = family_size([(a.name, a.values) for a in plan.axes])
+            limits += [
+                (limit.sentence, limit.refused)
+                for limit in limits_of_seeds(len(plan.seeds), tests, population)
+            ]
+        if self.power is not None and self.power.refused:
+            limits.append((f"too few seeds: {self.power.sentence}", False))
+        elif self.power is not None:
+            self.say(self.power.sentence)
+        refused = [sentence for sentence, no in limits if no]
+        if refused and not plan.asked.anyway:
+            raise CannotAnswer(
+                Lines(
+                    "\n".join(
+                        f"this comparison cannot answer: {line(sentence)}; with --anyway it runs, and its "
+                        "report says so"
+                        for sentence in refused
+                    )
+                )
+            )
+        facts["limits"] = [sentence for sentence, _ in limits]
+        for sentence in facts["limits"]:
+            self.say(f"note: {sentence}")
+        self.folder.note_data(facts)
+
     def _baselines(self) -> BaselinesTask:
         return BaselinesTask(
             folder=str(self.folder.path.absolute()),
@@ -171,13 +299,11 @@ class _Comparing:
             if text not in self.warned:
                 self.warned.add(text)
                 self.say(f"note: {text}")
-        if isinstance(task, BaselinesTask):
+        if not isinstance(task, RunTask):
             if outcome.error is not None:
                 raise outcome.error
-            facts = dict(outcome.result or {})
-            for line in facts.pop(REMARKS, ()):
-                self.say(line)
-            self.folder.note_data(facts)
+            if isinstance(task, ExamineTask):
+                self._examined(dict(outcome.result or {}))
             return
         if outcome.error is not None and not outcome.lost:
             # what a run itself cannot do is in its record; this is the data, the disk or the cluster

@@ -62,6 +62,7 @@ def on_cluster(
     with Interrupts() as stop, client_of(mode, lambda: stop.requested) as client:
         batch = _Batch(client, function, on_result, progress, jobs=mode.jobs)
         try:
+            batch.first = tasks[0].id if mode.first_alone else ""
             batch.run(tasks, stop)
         except (OSError, RuntimeError) as error:
             # what distributed raises when the scheduler is gone
@@ -119,6 +120,8 @@ class _Batch:
         self.deaths: Counter[str] = Counter()
         self.deaths_alone: Counter[str] = Counter()
         self.idle_deaths = 0
+        #: The task before whose end no other begins; empty for none.
+        self.first = ""
 
     def run(self, tasks: Iterable[Any], stop: Interrupts) -> None:
         self.queue.extend(tasks)
@@ -196,12 +199,16 @@ class _Batch:
         free = [w for w, since in self.workers.items() if w not in busy and since <= settled]
         if self.jobs:
             free = free[: max(0, self.jobs - len(busy))]
-        while self.queue and free:
+        while self.queue and free and not self._waits():
             self._begin(_Try(task=self.queue.popleft(), worker=free.pop(0)))
         if self.suspects and not self.queue and not self.running and free:
             beside = frozenset(self.workers) - {free[0]}
             task = self.suspects.popleft()
             self._begin(_Try(task=task, worker=free[0], alone=True, beside=beside))
+
+    def _waits(self) -> bool:
+        """Whether the first task is still under way, and others wait for it."""
+        return any(tried.task.id == self.first for tried in self.running.values())
 
     def _begin(self, tried: _Try) -> None:
         task = tried.task

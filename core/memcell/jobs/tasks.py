@@ -65,6 +65,7 @@ class Mode:
         jobs: Processes on this machine; 0 for none: one task after the other in this process.
         scheduler: Address of a running Dask scheduler (``tcp://…``, ``tls://…``), empty for none.
         imports: Modules that tasks need; with ``jobs`` they are imported once for all processes.
+        first_alone: No other task begins before the first has ended.
 
     Raises:
         UsageError: Both, or a number that cannot be.
@@ -73,6 +74,7 @@ class Mode:
     jobs: int = 0
     scheduler: str = ""
     imports: tuple[str, ...] = ()
+    first_alone: bool = False
 
     def __post_init__(self) -> None:
         if self.jobs < 0:

@@ -130,6 +130,11 @@ def inference_policy(config: RunConfig, registry: Registry) -> str:
     """Return the inference policy of a run: the one asked for, or what training is used to."""
     if config.training.eval_policy != "auto":
         return config.training.eval_policy
+    return own_inference(config, registry)
+
+
+def own_inference(config: RunConfig, registry: Registry) -> str:
+    """Return the inference policy that a run's training policy is used to."""
     choice = config.choices["policy"]
     can = registry.get("policy", choice.name).capabilities(choice.config)
     return "carry" if can["needs_streams"] or can["uses_context"] else "reset"

@@ -76,7 +76,7 @@ def build_parts(
     # given back as it was.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(torch_seed(config.training.seed, WEIGHTS))
-        policy = _build(registry, config, "policy", StatePolicy)
+        policy = build_part(registry, config, "policy", StatePolicy)
         network = build_network(
             config,
             registry,
@@ -91,9 +91,9 @@ def build_parts(
     elif path is not None:
         start_at_regression(network, path, task, config.network.inverse_penalty)
     network.to(device)
-    sampler = _build(registry, config, "sampler", Sampler)
+    sampler = build_part(registry, config, "sampler", Sampler)
     sampler.seed = config.training.seed_of_order
-    optimizer = _build(
+    optimizer = build_part(
         registry,
         config,
         "optimizer",
@@ -182,7 +182,7 @@ def build_gradient_mode(config: RunConfig, registry: Registry) -> GradientMode:
     Raises:
         PluginError: It failed, or is none; names the plugin.
     """
-    return _build(registry, config, "gradient", GradientMode, config.training.time_steps)
+    return build_part(registry, config, "gradient", GradientMode, config.training.time_steps)
 
 
 def _part(config: RunConfig, registry: Registry, kind: str, place: Any) -> nn.Module:
@@ -241,7 +241,12 @@ class _Norm:
         return built
 
 
-def _build(registry: Registry, config: RunConfig, kind: str, base: type[P], *args: Any) -> P:
+def build_part(registry: Registry, config: RunConfig, kind: str, base: type[P], *args: Any) -> P:
+    """Build the plugin that a run chose of a kind.
+
+    Raises:
+        PluginError: It failed, or is none; names the plugin.
+    """
     choice = config.choices[kind]
     entry = registry.get(kind, choice.name)
     built = entry.build(*args, choice.config)

@@ -6,6 +6,7 @@ Nothing heavy is imported here, so that the help of a data set costs nothing.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from memcell.errors import ConfigError
 from memcell.plugins.options import option
@@ -17,6 +18,9 @@ _STAGES = ("W", "N1", "N2", "N3", "REM")
 @dataclass(frozen=True, kw_only=True)
 class SimulatedConfig:
     """Options of ``--data simulated``."""
+
+    #: What a comparison draws the data by, anew for each seed.
+    DATA_SEED: ClassVar[str] = "seed"
 
     subjects: int = option(
         6, help="Number of simulated subjects, one recording each.", low=1, high=999

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from pathlib import Path
+
 import pytest
 
 from memcell.compare.axes import Axis, listed, named, split, sweeps
+from memcell.compare.declared import Asked
 from memcell.compare.grid import grid_of
-from memcell.compare.plan import plan_of, run_id
+from memcell.compare.plan import plan_of, run_id, with_choice
 from memcell.errors import UsageError
 from memcell.plugins import default_registry
 
@@ -118,7 +122,12 @@ def test_runs_go_seed_by_seed_and_differ_in_nothing_else():
     ]  # fmt: skip
     assert [r.config.training.seed for r in runs] == [3, 3, 4, 4]
     assert {r.config.training.control for r in runs} == {"none"}
-    assert len({r.config.dataset for r in runs}) == 1
+    # simulated data are drawn anew for each seed, the same for all settings of one
+    assert [r.config.dataset.config.seed for r in runs] == [3, 3, 4, 4]
+    once = plan_of(
+        "microsleep", {}, axes, [3, 4], default_registry(), Asked(draw_data="once")
+    ).runs()
+    assert len({r.config.dataset for r in once}) == 1
     assert len({str(r.config.app_config) for r in runs}) == 1, "the split is the same for all"
     assert plan.reference == {"policy": "carry"}
 
@@ -130,3 +139,80 @@ def test_ids_are_readable_short_enough_and_different():
     long = [run_id({"cell": "x" * 300 + end}, 0) for end in "ab"]
     assert long[0] != long[1]
     assert max(map(len, long)) < 255
+
+
+def test_a_policy_may_bring_a_sampler_with_it():
+    found = grid(
+        {"sampler": {"name": "stream", "jitter": True}}, policy=["carry", "reset+reshuffle"]
+    )
+    assert found.of({"policy": "carry"})["sampler"] == {"name": "stream", "jitter": True}
+    assert found.of({"policy": "reset+reshuffle"})["sampler"] == {"name": "reshuffle"}
+    with pytest.raises(
+        UsageError, match=r"reset\+reshuffle names a sampler, and sampler is varied"
+    ):
+        grid(policy=["reset", "reset+reshuffle"], sampler=["stream", "sequential"])
+    axes = [Axis("policy", ("reset", "reset+shuffled"))]
+    with pytest.raises(UsageError, match="unknown sampler 'shuffled'"):
+        plan_of("microsleep", {}, axes, [0], default_registry())
+
+
+def test_what_people_choose_between_stands_beside_carry_and_reset():
+    registry = default_registry()
+
+    def values(axes, base=None):
+        return with_choice("microsleep", base or {}, axes, registry)[0].values
+
+    plain = Axis("policy", ("carry", "reset"))
+    assert values([plain]) == ("carry", "reset", "reset+reshuffle")
+    assert values([Axis("policy", ("carry", "oracle", "reset"))]) == ("carry", "oracle", "reset")
+    assert values([plain], {"sampler": {"name": "stream"}}) == plain.values
+    assert values([plain, Axis("sampler", ("stream", "sequential"))]) == plain.values
+    # a gradient that assumes carried memory fits no shuffled windows
+    assert values([plain], {"gradient": {"name": "artbp"}}) == plain.values
+    # going on with the folder resolves its base again
+    plan = plan_of(
+        "microsleep", {}, with_choice("microsleep", {}, [plain], registry), [0], registry
+    )
+    again = plan_of("microsleep", plan.base, plan.axes, [0], registry)
+    assert [c.sections() for c in again.configs] == [c.sections() for c in plan.configs]
+    assert [c.choices["sampler"].name for c in again.configs] == ["stream", "stream", "reshuffle"]
+
+
+def test_training_policies_are_compared_at_one_inference():
+    registry = default_registry()
+    axes = [Axis("policy", ("carry", "reset"))]
+
+    def plan(base=None, primary="score"):
+        return plan_of("microsleep", base or {}, axes, [0], registry, Asked(primary=primary))
+
+    assert plan().inference == "carry"
+    assert {c.training.eval_policy for c in plan().configs} == {"carry"}
+    assert plan({"training": {"eval_policy": "reset"}}).inference == "reset"
+    assert plan({"training": {"eval_policy": "auto"}}).inference == "own"
+    cells = [Axis("cell", ("lstm", "gru"))]
+    one = plan_of("microsleep", {}, cells, [0], registry)
+    assert (one.inference, one.configs[0].training.eval_policy) == ("carry", "auto")
+    # what counts updates is followed to its end and looked at often, unless somebody says otherwise
+    updates = plan({"training": {"validate_every": 5}}, "updates").configs[0].training
+    assert (updates.patience, updates.validate_every) == (0, 5)
+    assert plan({}, "updates").configs[0].training.validate_every == -1
+
+
+def test_one_configuration_twice_is_refused():
+    axes = [Axis("policy", ("reset", "reset+stream"))]
+    with pytest.raises(UsageError, match="are one configuration"):
+        plan_of("microsleep", {}, axes, [0], default_registry())
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"primary": "loss"}, "--primary got 'loss'"),
+        ({"targets": (math.nan,)}, "--target-loss got nan"),
+        ({"smallest_effect": 0.1}, "go together"),
+        ({"smallest_effect": 0.9, "pilot": Path(), "primary": "updates"}, "a ratio above 1"),
+    ],
+)
+def test_what_cannot_be_asked_is_told(asked, words):
+    with pytest.raises(UsageError, match=words):
+        Asked(**asked)

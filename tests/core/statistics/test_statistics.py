@@ -20,8 +20,17 @@ from memcell.statistics.bootstrap import (
     ratio_interval,
     stratified_interval,
 )
+from memcell.statistics.crossed import crossed
 from memcell.statistics.paired import FLIPS, cohens_dz, holm, sign_flip, superiority
-from memcell.statistics.targets import NEVER, log_updates, target_of, updates_to_target
+from memcell.statistics.targets import (
+    NEVER,
+    clearly_below,
+    horizon,
+    log_rank,
+    log_updates,
+    target_of,
+    updates_to_target,
+)
 
 
 def brute_force(d):
@@ -124,7 +133,7 @@ def test_false_alarms_are_as_many_as_promised(kind):
 
 def test_a_large_difference_is_found():
     random = np.random.default_rng(2)
-    found = [sign_flip(random.normal(0.7, 1, 20)).p <= 0.05 for _ in range(400)]
+    found = [sign_flip(random.normal(0.7, 1, 20)).p <= 0.05 for _ in range(120)]
     assert np.mean(found) > 0.75
 
 
@@ -281,9 +290,54 @@ def test_never_is_later_than_any_and_costs_the_whole_budget():
     assert log_updates(20, 400) < log_updates(NEVER, 400)
 
 
-def test_the_target_is_one_that_half_of_every_setting_reaches():
-    best = {"a": [0.3, 0.4, 0.9], "b": [0.6, 0.5, 0.7], "c": [math.nan]}
-    assert target_of(best) == 0.6
-    for losses in (best["a"], best["b"]):
-        assert np.mean(np.array(losses) <= target_of(best)) >= 0.5
-    assert math.isnan(target_of({"c": [math.nan]}))
+def test_the_target_is_most_of_the_way_from_chance_to_a_good_run_and_never_chance():
+    assert target_of([0.3, 0.4, 0.5, math.nan], 1.0) == pytest.approx(1 - 0.9 * 0.6)
+    assert math.isnan(target_of([0.3, 0.95, 0.95], 1.0))  # the median run learned nothing
+    assert math.isnan(target_of([math.nan], 1.0))
+    assert clearly_below(-2.0) == pytest.approx(-2.2)
+
+
+def test_everybody_is_known_up_to_the_horizon():
+    assert horizon([100, NEVER, 400], [500, 300, 500]) == 300
+    assert horizon([100, 200], [500, 250]) == 500
+    # who diverged never gets there, however long one looks
+    assert horizon([100, NEVER], [500, NEVER]) == 500
+    assert math.isnan(horizon([NEVER], [NEVER]))
+
+
+def test_the_log_rank_test_is_scipys_and_needs_somebody_who_got_there():
+    a, b = [6, 13, 21, 30, 31, 37, 38, 47, 49, 50], [10, 10, 12, 13, 14, 15, 16, 17, 18, 20]
+    assert log_rank(a, b, 100) == pytest.approx(stats.logrank(a, b).pvalue)
+    assert log_rank([NEVER, 5.0], [NEVER, 80.0], 50) == pytest.approx(
+        log_rank([51, 5], [60, 51], 50)
+    )
+    assert math.isnan(log_rank([NEVER, 70], [NEVER, 80], 50))
+
+
+def crossed_null(random, seeds=12, people=8):
+    return (
+        random.normal(0, 1, (seeds, 1)) + random.normal(0, 1, (1, people))
+        + random.normal(0, 0.5, (seeds, people))
+    )  # fmt: skip
+
+
+def test_people_and_trainings_are_both_random():
+    random = np.random.default_rng(3)
+    found = [crossed_null(random) for _ in range(120)]
+    assert np.mean([crossed(d).p <= 0.05 for d in found]) <= 0.09
+    # where both vary, a test over either one alone rejects far too often
+    assert np.mean([sign_flip(d.mean(axis=1)).p <= 0.05 for d in found]) > 0.12
+    assert np.mean([crossed(d + 2.5).p <= 0.05 for d in found[:40]]) > 0.9
+    one = crossed(found[0])
+    assert one.low < one.difference < one.high
+    assert (one.seeds, one.people) == (12, 8)
+
+
+def test_crossed_differences_at_the_edges():
+    assert crossed(np.zeros((4, 4))).p == 1.0
+    assert crossed(np.ones((6, 6))).p == 2**-5
+    assert math.isnan(crossed(np.ones((1, 6))).p)
+    assert math.isnan(crossed(np.empty((0, 0))).difference)
+    gap = np.ones((5, 3))
+    gap[2, 1] = math.nan
+    assert crossed(gap).seeds == 4

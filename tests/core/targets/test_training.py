@@ -195,9 +195,8 @@ def test_settings_are_compared_and_smaller_errors_are_better(tmp_path):
     )
     assert code == 0, printed
     plan = json.loads((out / "comparison.json").read_text())
-    assert plan["chance_loss"] == pytest.approx(
-        1.0, abs=0.05
-    )  # the middle, in mean distances from it
+    # the middle of the training data, in mean distances from it, on the validation data
+    assert plan["chance_loss"] == pytest.approx(1.0, abs=0.25)
     page = (out / "report.html").read_text()
     assert "validation loss (spreads)" in page
     assert "the error that training goes by, in spreads of the training data" in page

@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 from memcell.compare.report.differences import SEEDS, SUBJECTS, PairedDifference
-from memcell.compare.report.folder import Comparison, Key
-from memcell.compare.report.measures import UPDATES, Measures
+from memcell.compare.report.folder import NATS, Comparison, Key
+from memcell.compare.report.measures import BEST, OWN, UPDATES, Measures
 from memcell.compare.report.phrasing import listed, measure_name
 from memcell.reports.numbers import number
 from memcell.statistics.paired import ALPHA, smallest_p
-from memcell.statistics.targets import NEVER
+from memcell.statistics.targets import clearly_below
 
 MANY_SEEDS = 20
 FEW_SUBJECTS = 6
@@ -24,7 +25,7 @@ def missing_line(comparison: Comparison) -> str:
     missing = comparison.missing
     if not missing:
         return f"All {planned} runs are complete."
-    failed = sum(r.status == "failed" for r in comparison.records)
+    failed = sum(r.status == "failed" for r in comparison.records) * (comparison.primary is None)
     begun = min(len(comparison.begun), max(0, len(missing) - failed))
     rest = len(missing) - failed - begun
     parts = [
@@ -49,9 +50,10 @@ def caveats(
     comparison: Comparison, measured: Measures, differences: Sequence[PairedDifference]
 ) -> list[str]:
     """Return the caveats, the most important first."""
-    lines = [note[:1].upper() + note[1:].rstrip(".") + "." for note in comparison.notes]
+    lines = _declared(comparison)
+    lines += [note[:1].upper() + note[1:].rstrip(".") + "." for note in comparison.notes]
     lines += [*_seeds(comparison, differences), *_subjects(measured, differences)]
-    lines += [*_diverged(comparison, measured), *_failed(comparison)]
+    lines += [*_alike(comparison), *_diverged(comparison, measured), *_failed(comparison)]
     lines += _target(comparison, measured)
     if any(d.tuned for d in differences):
         lines.append(
@@ -79,8 +81,52 @@ def caveats(
     return lines
 
 
+def _declared(comparison: Comparison) -> list[str]:
+    """Return what the declaration leaves open, and where it was not kept to."""
+    declared, lines = comparison.primary, []
+    if declared is None:
+        return [
+            "This comparison was made by a version that declared no primary outcome: all differences are "
+            "corrected together. Each training policy was validated, and its epoch chosen, under an "
+            "inference "
+            "policy of its own unless --eval-policy was typed, so losses and updates of policies are of "
+            "training "
+            "and inference together."
+        ]
+    if declared.inference == OWN and any(a.name == "policy" for a in comparison.axes):
+        lines.append(
+            "Each training policy is inferred in its own way, so a difference is of training and inference "
+            "together."
+        )
+    if 0 < comparison.declared_seeds < len(comparison.seeds):
+        lines.append(
+            f"Seeds were added: it began with {comparison.declared_seeds}, and has "
+            f"{len(comparison.seeds)}. A p "
+            "value holds for a number of seeds that was fixed beforehand; seeds added after a look make it "
+            "smaller than it is."
+        )
+    return lines
+
+
+def _alike(comparison: Comparison) -> list[str]:
+    """Return that settings are the same run under two names: their curves are the same to the bit."""
+    curves: dict[tuple[int, Any], list[str]] = {}
+    for (key, seed), r in comparison.counted.items():
+        if r.training:
+            curves.setdefault((seed, r.training), []).append(", ".join(key))
+    same = Counter(tuple(names) for names in curves.values() if len(names) > 1)
+    return [
+        f"{' and '.join(names)} gave the same losses to the bit in {n} of {len(comparison.seeds)} seeds: "
+        "they are "
+        "the same run under two names there, and are not compared."
+        for names, n in same.items()
+    ]
+
+
 def _seeds(comparison: Comparison, differences: Sequence[PairedDifference]) -> list[str]:
     rows = [d for d in differences if d.main and d.unit == SEEDS and d.n]
+    if comparison.primary is not None:
+        rows = [d for d in rows if d.primary]
     lines = []
     # ties are no lack of seeds: what this many could have decided
     least = min((min(1.0, smallest_p(d.n) * d.family) for d in rows), default=1.0)
@@ -95,12 +141,21 @@ def _seeds(comparison: Comparison, differences: Sequence[PairedDifference]) -> l
             f"Some comparisons rest on {min(d.n for d in rows)} pairs of runs. With fewer than {MANY_SEEDS}, "
             f"only large differences can be detected."
         )
-    lines.append(
-        "Seeds vary the initial weights and the order of training: tests over seeds generalize to other "
-        "trainings on the same data, not to other subjects. Tests over subjects generalize to other subjects "
-        "for these trained networks, and one outlying run, such as a diverged one, affects every subject. "
-        "Rely on what both agree on."
-    )
+    if comparison.drawn:
+        lines.append(
+            "The simulated data are drawn anew for each seed, beside initial weights and the order of "
+            "training: "
+            "tests over seeds generalize to other draws of these data. Baselines are those of the first draw."
+        )
+    else:
+        lines.append(
+            "Seeds vary the initial weights and the order of training: tests over seeds generalize to other "
+            "trainings on the same data, not to other subjects. Tests over subjects generalize to other "
+            "subjects "
+            "for these trained networks, and one outlying run, such as a diverged one, affects every "
+            "subject. "
+            "Rely on what both agree on; a test over people and seeds, where there is one, does both."
+        )
     return lines
 
 
@@ -129,10 +184,10 @@ def _diverged(comparison: Comparison, measured: Measures) -> list[str]:
     if not fallen:
         return []
     where = listed([f"{name}: {n}" for name, n in fallen.items()])
-    without = "majority-class" if comparison.chance_loss is None else "best constant"
+    without = "majority-class" if comparison.loss_unit == NATS else "best constant"
     lines = [
         f"{sum(fallen.values())} run(s) diverged: their loss was no longer finite ({where}). They are "
-        f"included with the scores of the {without} baseline, the loss of guessing "
+        f"included with the scores of the {without} baseline, the loss of chance "
         f"({number(measured.chance)} {comparison.loss_unit}), and as never having reached the target."
     ]
     if measured.rule_lacks:
@@ -149,35 +204,48 @@ def _failed(comparison: Comparison) -> list[str]:
         return []
     reasons = Counter(r.reason.strip() or "no reason was given" for r in failed)
     return [
-        f"{len(failed)} run(s) failed and are missing: "
+        f"{len(failed)} run(s) failed and "
+        + ("are missing: " if comparison.primary is None else "count as those that diverged, until the same "
+           "command has done them: ")
         + listed([f"{reason} ({n})" for reason, n in reasons.items()], 4) + "."
     ]  # fmt: skip
 
 
 def _target(comparison: Comparison, measured: Measures) -> list[str]:
     if math.isnan(measured.target):
-        return ["No run has a validation loss, so there is no target loss and no time to reach it."]
+        losses = measured.values.get((BEST, ""), {})
+        if all(map(math.isnan, losses.values())):
+            return [
+                "No run has a validation loss, so there is no target loss and no time to reach it."
+            ]
+        return [
+            f"The median run is not clearly below chance ({number(measured.chance)} "
+            f"{comparison.loss_unit}), so "
+            "no target is chosen and no time to it is counted; give one with --target-loss."
+        ]
     rule = (
         "as given by --target-loss"
         if measured.given
-        else "the largest median best validation loss of any setting, so that at least half of the runs of "
-        "every setting reach it"
+        else f"nine tenths of the way from chance ({number(measured.chance)}) to the best loss of the median "
+        "run of all settings"
     )
-    runs = comparison.counted
-    ended_before = any(
-        u == NEVER and runs[run].status == "done" and runs[run].updates < measured.budget
-        for run, u in measured.updates.items()
-    )
-    smaller = ", or smaller, since some of these runs ended before it was used up" * ended_before
+    looked = any(r.looks for r in comparison.counted.values())
     lines = [
-        f"The target is a validation loss of {number(measured.target, 4)}: {rule}. A run that did not reach "
-        f"it counts with the whole budget of {measured.budget:.0f} updates ({measure_name(UPDATES)}), so the "
-        f"true difference may be larger{smaller}; the share of runs that reached it is given beside it."
+        f"The target is a validation loss of {number(measured.target, 4)}: {rule}. It is looked for at the "
+        "end of "
+        f"each epoch{' and within epochs' * looked}. Differences are of the restricted mean of log "
+        "updates: up to "
+        f"update {measured.horizon[UPDATES]:.0f}, until which every run was followed that did not get "
+        "there. A "
+        "run that was not there by then counts as just there, so the true difference may be larger; the "
+        "share of "
+        "runs that reached it, and a log-rank test, are given beside it."
     ]
-    if measured.target >= measured.chance:
+    if measured.given and measured.target > clearly_below(measured.chance):
         lines.append(
-            "The target loss is no better than guessing, so the time to reach it means little; set a lower "
-            "one with --target-loss."
+            f"The target loss is no better than guessing ({number(measured.chance)}), or hardly, so the "
+            "time to "
+            "reach it means little; set a lower one with --target-loss."
         )
     return lines
 

@@ -1,23 +1,41 @@
-"""Differences of each setting to the reference, paired by seed; in the main score by test subject too."""
+"""Differences of each setting to the reference, paired by seed; in the main score by test subject too.
+
+One outcome was declared before the first run, under one inference and about one population: its differences
+decide, all of them together one family (Holm). All others are secondary: described, and corrected over all of
+them. In a folder of a version that declared nothing, all differences of all measures are one family.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import itertools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from memcell.applications.app import smaller_is_better
+from memcell.compare.declared import PEOPLE
 from memcell.compare.report.folder import Comparison, Key
-from memcell.compare.report.measures import BEST, LOSSES, UPDATES, Measures, Run
+from memcell.compare.report.measures import (
+    BEST,
+    Measures,
+    Run,
+    is_loss,
+    is_updates,
+    primary_measure,
+)
 from memcell.statistics.bootstrap import interval
+from memcell.statistics.crossed import crossed
 from memcell.statistics.paired import ALPHA, cohens_dz, holm, sign_flip, superiority
-from memcell.statistics.targets import NEVER
+from memcell.statistics.targets import NEVER, log_rank
 
 SEEDS, SUBJECTS = "seeds", "subjects"
+#: People crossed with seeds, both random.
+CROSSED = "people and seeds"
+#: The verdict of what decides nothing.
+SECONDARY = "secondary"
 ROUNDING = 1e-12
 
 
@@ -43,9 +61,10 @@ class PairedDifference:
         tuned: Each setting stands at those values of the other axes that suit it best.
         measure: Name of a score, or one of `LOSSES`.
         inference: Inference policy of a score; empty for a loss.
-        unit: What is paired: ``"seeds"``, or ``"subjects"`` after averaging over seeds.
-        main: A primary measure, which decides; the others are descriptive.
-        n: Pairs.
+        unit: What is paired: ``"seeds"``; ``"subjects"`` after averaging over seeds; or both at once.
+        main: A measure that the page shows: the main score, the best validation loss, updates to the target.
+        primary: It decides.
+        n: Pairs; of people and seeds the people.
         undefined: Pairs left out because a value is not defined.
         mean: Of the setting.
         reference_mean: Of the reference.
@@ -54,7 +73,7 @@ class PairedDifference:
         high: Upper end.
         d_z: Mean difference over its standard deviation.
         superiority: Share of pairs in which the setting is higher.
-        p: Two-sided sign-flip test.
+        p: Two-sided sign-flip test; of people and seeds the min F' test.
         exact: Of p.
         ties: Pairs without a difference.
         smallest_p: That the other pairs can give.
@@ -62,8 +81,9 @@ class PairedDifference:
         p_holm: Corrected p.
         reached: Share of the setting's runs that reached the target (updates only).
         reference_reached: The same of the reference.
-        verdict: ``better``, ``worse`` (where it is known which way is better), ``higher``, ``lower``, or
-            ``undecided``.
+        log_rank: p of the log-rank test of the times to the target, not corrected (updates only).
+        verdict: ``better``, ``worse`` (where it is known which way is better), ``higher``, ``lower``,
+            ``undecided``, or ``secondary``.
     """
 
     axis: str
@@ -75,6 +95,7 @@ class PairedDifference:
     inference: str
     unit: str
     main: bool
+    primary: bool = False
     n: int
     undefined: int
     mean: float
@@ -92,6 +113,7 @@ class PairedDifference:
     p_holm: float = float("nan")
     reached: float = float("nan")
     reference_reached: float = float("nan")
+    log_rank: float = float("nan")
     verdict: str = "undecided"
 
     @property
@@ -147,23 +169,81 @@ def tuned_pairs(comparison: Comparison, measured: Measures) -> list[Pair]:
 
 
 def differences(comparison: Comparison, measured: Measures) -> list[PairedDifference]:
-    """Return every difference, corrected by Holm within its family.
-
-    A family is one measure, one axis (tuned or not), and one unit: all settings on that axis under both
-    inference policies share one chance of a false alarm.
-    """
+    """Return every difference, those that decide first, each corrected by Holm within its family."""
     compared = pairs(comparison) + tuned_pairs(comparison, measured)
-    rows = [row for pair in compared for row in _rows(comparison, measured, pair)]
-    families: dict[tuple[str, str, str, bool], list[int]] = {}
-    for i, row in enumerate(rows):
-        families.setdefault((row.measure, row.axis, row.unit, row.tuned), []).append(i)
-    for places in families.values():
-        size = sum(rows[i].n > 0 for i in places)
-        for i, p in zip(places, holm([rows[i].p for i in places]), strict=True):
-            row = dataclasses.replace(rows[i], p_holm=float(p), family=max(1, size))
-            verdict = _verdict(row, comparison.main_score)
-            rows[i] = dataclasses.replace(row, verdict=verdict)
-    return rows
+    rows = primary_differences(comparison, measured, compared)
+    others = [row for pair in compared for row in _rows(comparison, measured, pair)]
+    declared = comparison.primary
+    if declared is not None and declared.population != PEOPLE:  # they stand there already
+        there = {(r.measure, r.inference, r.unit) for r in rows}
+        others = [r for r in others if (r.measure, r.inference, r.unit) not in there]
+    corrected = _corrected(others)
+    if declared is not None:
+        return [*rows, *(dataclasses.replace(row, verdict=SECONDARY) for row in corrected)]
+    return [
+        dataclasses.replace(row, verdict=_verdict(row, comparison.main_score)) for row in corrected
+    ]
+
+
+def primary_differences(
+    comparison: Comparison, measured: Measures, compared: Sequence[Pair] | None = None
+) -> list[PairedDifference]:
+    """Return the differences that decide, with their verdicts; nothing where nothing was declared.
+
+    No verdict is given while planned runs are missing: who looks early and stops where it suits decides by
+    chance more often than the test says.
+
+    Args:
+        comparison: The plan and the records.
+        measured: The measures of each run.
+        compared: All pairs of settings; None to find them.
+    """
+    declared = comparison.primary
+    if declared is None:
+        return []
+    if compared is None:
+        compared = pairs(comparison) + tuned_pairs(comparison, measured)
+    measure, inference = primary_measure(comparison)
+    values = measured.values.get((measure, inference), {})
+    found = []
+    for pair in compared:
+        names = _names(comparison, pair)
+        if declared.population == PEOPLE:
+            row = _crossed_row(names, pair, measured, measure, inference)
+        else:
+            both = list(paired(values, pair).values())
+            row = _row(names, pair.tuned, measure, inference, SEEDS, True, both)
+        found.append(_with_reached(row, measured, pair))
+    whole = not comparison.missing
+    return [
+        dataclasses.replace(
+            row,
+            primary=True,
+            verdict=_verdict(row, comparison.main_score) if whole else "undecided",
+        )
+        for row in _corrected(found)
+    ]
+
+
+def deviation(comparison: Comparison, measured: Measures) -> float:
+    """Return the standard deviation of paired differences in what decides, pooled over all pairs."""
+    values = measured.values.get(primary_measure(comparison), {})
+    found = []
+    for pair in pairs(comparison):
+        d = np.array([a - b for a, b in paired(values, pair).values()])
+        d = d[np.isfinite(d)]
+        if len(d) > 1:
+            found.append(d.var(ddof=1))
+    return float(np.sqrt(np.mean(found))) if found else math.nan
+
+
+def _corrected(rows: Sequence[PairedDifference]) -> list[PairedDifference]:
+    """Return rows as one family."""
+    size = sum(row.n > 0 for row in rows)
+    return [
+        dataclasses.replace(row, p_holm=float(p), family=max(1, size))
+        for row, p in zip(rows, holm([row.p for row in rows]), strict=True)
+    ]
 
 
 def of_subjects(measured: Measures, inference: str, pair: Pair) -> dict[str, float]:
@@ -190,26 +270,74 @@ def paired(values: Mapping[Run, float], pair: Pair) -> dict[int, tuple[float, fl
     }
 
 
-def _rows(comparison: Comparison, measured: Measures, pair: Pair) -> Iterator[PairedDifference]:
+def _names(comparison: Comparison, pair: Pair) -> tuple[str, str, str, str]:
+    """Return the axis, both values, and the values of the other axes."""
     axis = next(i for i, a in enumerate(comparison.axes) if a.name == pair.axis)
     within = _others(comparison, pair.setting, axis)
     if pair.tuned:
         theirs = _others(comparison, pair.reference, axis)
         within = f"each at its best: {within}" + (f" and {theirs}" if theirs != within else "")
-    names = (pair.axis, pair.setting[axis], pair.reference[axis], within)
+    return pair.axis, pair.setting[axis], pair.reference[axis], within
+
+
+def _rows(comparison: Comparison, measured: Measures, pair: Pair) -> Iterator[PairedDifference]:
+    names = _names(comparison, pair)
     for (measure, inference), values in measured.values.items():
         both = paired(values, pair)
-        main = measure in (comparison.main_score, BEST, UPDATES)
+        main = measure in (comparison.main_score, BEST) or is_updates(measure)
         row = _row(names, pair.tuned, measure, inference, SEEDS, main, list(both.values()))
-        if measure == UPDATES:
-            a, b = ([measured.updates[k, seed] < NEVER for seed in both]
-                    for k in (pair.setting, pair.reference))  # fmt: skip
-            reached = [float(np.mean(each)) if each else float("nan") for each in (a, b)]
-            row = dataclasses.replace(row, reached=reached[0], reference_reached=reached[1])
-        yield row
-        if measure == comparison.main_score and measured.subjects:
+        yield _with_reached(row, measured, pair)
+        # drawn anew, a name is somebody else for each seed
+        if measure == comparison.main_score and measured.subjects and not comparison.drawn:
             yield _row(names, pair.tuned, measure, inference, SUBJECTS, True,
                        _subject_pairs(measured, inference, pair))  # fmt: skip
+
+
+def _with_reached(row: PairedDifference, measured: Measures, pair: Pair) -> PairedDifference:
+    """Return a difference of updates with who reached the target, and the log-rank test."""
+    if row.measure not in measured.updates:
+        return row
+    updates = measured.updates[row.measure]
+    a, b = zip(*both, strict=True) if (both := list(paired(updates, pair).values())) else ((), ())
+    reached = [float(np.mean([u < NEVER for u in each])) if each else math.nan for each in (a, b)]
+    return dataclasses.replace(
+        row,
+        reached=reached[0],
+        reference_reached=reached[1],
+        log_rank=log_rank(a, b, measured.horizon[row.measure]),
+    )
+
+
+def _crossed_row(
+    names: tuple[str, str, str, str], pair: Pair, measured: Measures, measure: str, inference: str
+) -> PairedDifference:
+    """Return the difference over people and seeds, both random."""
+    by_person = (
+        measured.by_validated
+        if measure == BEST
+        else {s: measured.by_subject[inference, s] for s in measured.subjects}
+    )
+    each = {person: paired(values, pair) for person, values in by_person.items()}
+    seeds = sorted({seed for both in each.values() for seed in both})
+    table = np.array(
+        [[both.get(seed, (math.nan, math.nan)) for both in each.values()] for seed in seeds]
+    ).reshape(len(seeds), len(each), 2)
+    d = table[..., 0] - table[..., 1]
+    whole = np.isfinite(d).all(axis=1)
+    table, d = table[whole], d[whole]
+    found = crossed(d)
+    people = d.mean(axis=0) if len(d) else np.empty(0)
+    means = table.mean(axis=(0, 1)) if d.size else (math.nan, math.nan)
+    return PairedDifference(
+        axis=names[0], setting=names[1], reference=names[2], within=names[3], tuned=pair.tuned,
+        measure=measure, inference=inference, unit=CROSSED, main=True,
+        n=found.people if found.seeds else 0, undefined=int((~whole).sum()),
+        mean=float(means[0]), reference_mean=float(means[1]),
+        difference=found.difference, low=found.low, high=found.high,
+        d_z=cohens_dz(people), superiority=superiority(people),
+        p=found.p, exact=False, ties=int((people == 0).sum()),
+        smallest_p=0.0 if min(found.people, found.seeds) > 1 else 1.0,
+    )  # fmt: skip
 
 
 def _others(comparison: Comparison, key: Key, axis: int) -> str:
@@ -264,6 +392,6 @@ def _verdict(row: PairedDifference, main_score: str) -> str:
     up = row.difference > 0
     if row.measure == main_score:
         return "better" if up != smaller_is_better(main_score) else "worse"
-    if row.measure in LOSSES:
+    if is_loss(row.measure):
         return "worse" if up else "better"
     return "higher" if up else "lower"

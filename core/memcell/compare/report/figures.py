@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from memcell.compare.report.differences import Pair, of_subjects, pairs
 from memcell.compare.report.findings import Findings
 from memcell.compare.report.folder import Comparison, Key
+from memcell.compare.report.measures import UPDATES
 from memcell.compare.report.phrasing import updates_words
 from memcell.compare.report.staleness import SMALLEST, StalenessMeasurement, pick
 from memcell.compare.report.summaries import LearningCurve
@@ -160,11 +161,11 @@ def _curves(
 
 def _updates(found: Findings) -> ReportFigure | None:
     comparison, measured = found.comparison, found.measured
-    if math.isnan(measured.target) or not measured.updates:
+    if math.isnan(measured.target) or not measured.updates[UPDATES]:
         return None
     points = []
     for key in comparison.settings[:MOST_ROWS]:
-        own = {seed: u for (k, seed), u in measured.updates.items() if k == key}
+        own = {seed: u for (k, seed), u in measured.updates[UPDATES].items() if k == key}
         ordered = sorted(own.values())
         points.append(
             PointRow(

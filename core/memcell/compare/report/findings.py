@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from memcell.compare.report import tsv
+from memcell.compare.report.answer import answer
 from memcell.compare.report.caveats import caveats, missing_line
 from memcell.compare.report.differences import PairedDifference, differences
 from memcell.compare.report.folder import Comparison, read_comparison
@@ -48,6 +49,7 @@ class Findings:
         loss_differences: Learning curves minus that of the reference.
         staleness: Measurements of the staleness probe.
         caveats: What limits the conclusions.
+        answer: Whether to carry state, in sentences; empty where that was not asked.
     """
 
     comparison: Comparison
@@ -59,6 +61,7 @@ class Findings:
     loss_differences: Sequence[LearningCurve]
     staleness: Sequence[StalenessMeasurement]
     caveats: Sequence[str]
+    answer: Sequence[str] = ()
 
 
 def find(folder: Path) -> Findings:
@@ -80,6 +83,7 @@ def find(folder: Path) -> Findings:
         loss_differences=difference_curves(comparison, measured),
         staleness=read_staleness(comparison),
         caveats=caveats(comparison, measured, found),
+        answer=tuple(answer(comparison, measured, found)),
     )
 
 
@@ -104,7 +108,12 @@ def write_numbers(found: Findings) -> None:
         "main_score": comparison.main_score,
         "target_loss": measured.target,
         "target_given": measured.given,
+        "targets": list(measured.targets.values()),
+        "horizons": list(measured.horizon.values()),
+        "primary": comparison.primary,
+        "limits": comparison.limits,
         "missing": [{"setting": key, "seed": seed} for key, seed in comparison.missing],
+        "answer": found.answer,
         "caveats": found.caveats,
         "memory": found.shares,
         "staleness": staleness_by_setting(found.staleness),
@@ -118,12 +127,17 @@ def write_numbers(found: Findings) -> None:
 def messages(found: Findings) -> Iterator[str]:
     """Yield the lines for a screen: missing runs, results, caveats."""
     yield missing_line(found.comparison)
-    reported = [row for row in found.differences if row.main and row.n]
+    yield from found.answer
+    declared = found.comparison.primary is not None
+    reported = [r for r in found.differences if (r.primary if declared else r.main) and r.n]
     if len(reported) > MOST_LINES:
         decided = [row for row in reported if row.verdict != "undecided"]
         yield f"{len(decided)} of {len(reported)} comparisons are decided; the report has all of them"
         reported = decided[:MOST_LINES]
     for row in reported:
         yield f"{title(row)}: {sentence_text(row)}"
+    others = sum(row.main and not row.primary and row.n > 0 for row in found.differences)
+    if declared and others:
+        yield f"{others} secondary differences have no verdict; the report has them"
     for caveat in found.caveats:
         yield f"note: {caveat}"

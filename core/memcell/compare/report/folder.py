@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from memcell.compare.declared import DRAWS, OUTCOMES, PEOPLE, TRAININGS
 from memcell.compare.records import RunRecord, Scores
 from memcell.errors import DataError, RunFolderError
 from memcell.files.reading import read_json, read_object, refusing, subfolders
@@ -31,6 +32,21 @@ class AxisValues:
 
     name: str
     values: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Primary:
+    """The outcome that decides, as `memcell.compare.declared` has it.
+
+    Args:
+        outcome: ``score``, ``validation_loss`` or ``updates``.
+        inference: The inference policy that it is taken under; ``own``: each setting's own.
+        population: ``draws``, ``people`` or ``trainings``.
+    """
+
+    outcome: str
+    inference: str
+    population: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +75,12 @@ class Comparison:
         n_classes: Classes of a step; a diverged run counts with the loss of guessing among them.
         chance_loss: That loss, where steps have no classes; else None.
         loss_unit: ``"nats"``, or what an error of values is measured in.
-        target_loss: What ``--target-loss`` said, or None.
+        targets: What ``--target-loss`` said, the first first; empty where it said nothing.
+        primary: What was declared before the first run; None in a folder of a version that declared nothing.
+        drawn: Simulated data are drawn anew for each seed.
+        simulated: The data are.
+        limits: What it cannot answer, found before it ran.
+        declared_seeds: Seeds that it began with; 0 where that is not known.
         notes: Notes that every output carries.
         records: Of the runs that ended, one for each setting and seed.
         begun: Folders under ``runs/`` without a record.
@@ -79,7 +100,12 @@ class Comparison:
     chance_loss: float | None
     loss_unit: str
     shown_scores: tuple[str, ...] = ()
-    target_loss: float | None = None
+    targets: tuple[float, ...] = ()
+    primary: Primary | None = None
+    drawn: bool = False
+    simulated: bool = False
+    limits: tuple[str, ...] = ()
+    declared_seeds: int = 0
     notes: tuple[str, ...] = ()
     records: tuple[RunRecord, ...] = ()
     begun: tuple[str, ...] = ()
@@ -102,8 +128,14 @@ class Comparison:
 
     @property
     def counted(self) -> dict[tuple[Key, int], RunRecord]:
-        """The runs that count, by setting and seed: those that trained to their end or diverged."""
-        return {(self.key(r), r.seed): r for r in self.records if r.status in ("done", "diverged")}
+        """The runs that count, by setting and seed: those that trained to their end, diverged, or failed.
+
+        In a folder of a version that declared nothing, those that failed are missing.
+        """
+        counts = (
+            ("done", "diverged", "failed") if self.primary is not None else ("done", "diverged")
+        )
+        return {(self.key(r), r.seed): r for r in self.records if r.status in counts}
 
     @property
     def missing(self) -> list[tuple[Key, int]]:
@@ -155,7 +187,12 @@ def _read(folder: Path, plan: Mapping[str, Any]) -> Comparison:
         chance_loss=None if plan.get("chance_loss") is None else float(plan["chance_loss"]),
         shown_scores=tuple(map(str, plan.get("shown_scores", ()))),
         splits={k: dict(v) for k, v in plan.get("splits", {}).items()},
-        target_loss=_target_loss(plan),
+        targets=_targets(plan),
+        primary=_primary(plan),
+        drawn=plan.get("draw_data") == "per-seed",
+        simulated=plan.get("simulated") is True,
+        limits=tuple(map(str, plan.get("limits", ()))),
+        declared_seeds=int(plan.get("declared_seeds") or 0),
         notes=tuple(dict.fromkeys(notes)),
         records=tuple(records),
         begun=tuple(begun),
@@ -185,9 +222,23 @@ def _axes(plan: Mapping[str, Any], folder: Path) -> tuple[AxisValues, ...]:
         return axes or (AxisValues("setting", (ONLY,)),)
 
 
-def _target_loss(plan: Mapping[str, Any]) -> float | None:
-    found = plan.get("target_loss")
-    return float(found) if isinstance(found, int | float) else None
+def _targets(plan: Mapping[str, Any]) -> tuple[float, ...]:
+    found = plan.get("target_losses") or [plan.get("target_loss")]
+    return tuple(float(t) for t in found if isinstance(t, int | float))
+
+
+def _primary(plan: Mapping[str, Any]) -> Primary | None:
+    found = plan.get("primary")
+    if found is None:
+        return None
+    declared = Primary(
+        outcome=str(found["outcome"]),
+        inference=str(found["inference"]),
+        population=str(found.get("population") or TRAININGS),
+    )
+    if declared.outcome not in OUTCOMES or declared.population not in (DRAWS, PEOPLE, TRAININGS):
+        raise ValueError(f"a primary outcome that is none: {declared.outcome[:40]}")
+    return declared
 
 
 def _first_score(records: Sequence[RunRecord]) -> str:

@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from memcell.compare.records import RunRecord
 from memcell.compare.report.folder import Comparison, Key
-from memcell.statistics.targets import NEVER, Curve, log_updates, target_of, updates_to_target
+from memcell.statistics.targets import (
+    NEVER,
+    Curve,
+    horizon,
+    log_updates,
+    target_of,
+    updates_to_target,
+)
 
 NAN = float("nan")
 #: Measures of a run as such, without an inference policy.
 BEST, FINAL, TRAINING = "best_validation_loss", "final_validation_loss", "final_training_loss"
+#: Of the network that was kept, under each inference policy.
+CHOSEN = "chosen_validation_loss"
 UPDATES = "log_updates_to_target"
 LOSSES = (BEST, FINAL, TRAINING, UPDATES)
+#: Inference policy of a measure that takes each setting under its own.
+OWN = "own"
 #: A baseline of such a name knows nothing of the features.
 NO_SKILL = ("majority", "best constant")
 Run = tuple[Key, int]
@@ -29,13 +41,16 @@ class Measures:
         inferences: Inference policies, in order of appearance.
         scores: Names of scores, the main one first.
         subjects: Test subjects, sorted.
-        target: The target loss; NaN where there is none.
-        given: The target was given and not found.
+        targets: Measure of updates to its target loss; NaN where there is none.
+        given: The targets were given and not found.
+        horizon: Measure of updates to the update up to which every run was followed.
         budget: The most updates that any run made.
         chance: The loss of guessing, which a diverged run has.
         values: ``(measure, inference policy or "")`` to run to value; NaN where not defined.
         by_subject: ``(inference policy, subject)`` to run to main score.
-        updates: Run to updates to the target, `NEVER` where it was not reached.
+        by_validated: Validation subject to run to the validation loss of the network that was kept, under the
+            declared inference.
+        updates: Measure of updates to run to updates to the target, `NEVER` where it was not reached.
         curves: Run to its validation curve.
         rule_lacks: No baseline has the score that a diverged run would have; it is NaN.
     """
@@ -43,23 +58,50 @@ class Measures:
     inferences: tuple[str, ...]
     scores: tuple[str, ...]
     subjects: tuple[str, ...]
-    target: float
+    targets: dict[str, float]
     given: bool
+    horizon: dict[str, float]
     budget: float
     chance: float
     values: dict[tuple[str, str], dict[Run, float]]
     by_subject: dict[tuple[str, str], dict[Run, float]]
-    updates: dict[Run, float]
+    by_validated: dict[str, dict[Run, float]]
+    updates: dict[str, dict[Run, float]]
     curves: dict[Run, Curve]
     rule_lacks: bool
+
+    @property
+    def target(self) -> float:
+        """The first target; NaN where there is none."""
+        return self.targets[UPDATES]
+
+
+def is_loss(measure: str) -> bool:
+    """Whether a measure is better where it is lower, whatever the task."""
+    return measure in LOSSES or measure == CHOSEN or is_updates(measure)
+
+
+def is_updates(measure: str) -> bool:
+    """Whether a measure is the logarithm of updates to a target."""
+    return measure.startswith("log_updates_to")
+
+
+def primary_measure(comparison: Comparison) -> tuple[str, str]:
+    """Return measure and inference policy of what decides; the main score where nothing was declared."""
+    declared = comparison.primary
+    if declared is None:
+        return comparison.main_score, "carry"
+    if declared.outcome == "score":
+        return comparison.main_score, declared.inference
+    return (BEST if declared.outcome == "validation_loss" else UPDATES), ""
 
 
 def measure(comparison: Comparison) -> Measures:
     """Return the measures of all runs that count.
 
-    A diverged run counts, by this rule: its scores are those of the majority-class baseline (of values: of
-    the best constant), its losses ``ln(n_classes)`` (guessing; of values, the loss of their middle), and it
-    never reached the target.
+    A run that diverged, or failed and was not tried again, counts, by this rule: its scores are those of the
+    majority-class baseline (of values: of the best constant), its losses those of chance, and it never
+    reached the target.
     """
     runs, main = comparison.counted, comparison.main_score
     scored = [scores for r in runs.values() for scores in r.scores.values()]
@@ -70,18 +112,16 @@ def measure(comparison: Comparison) -> Measures:
     if chance is None:
         chance = math.log(comparison.n_classes)
     best = {k: _best(r, chance) for k, r in runs.items()}
-    target = comparison.target_loss
-    if target is None:
-        by_setting = {
-            str(key): [loss for (k, _), loss in best.items() if k == key]
-            for key in comparison.settings
-        }
-        target = target_of(by_setting)
+    found_target = target_of(best.values(), chance)
+    targets = {UPDATES: comparison.targets[0] if comparison.targets else found_target}
+    targets |= {f"log_updates_to_{t:g}": t for t in comparison.targets[1:]}
     updates = {
-        k: NEVER if r.status == "diverged" else updates_to_target(r.validation, target)
-        for k, r in runs.items()
+        name: {k: _updates(r, target) for k, r in runs.items()} for name, target in targets.items()
     }
     budget = float(max((r.updates for r in runs.values()), default=1))
+    followed = [NEVER if _fallen(r) else float(r.updates) for r in runs.values()]
+    until = {name: horizon(list(each.values()), followed) for name, each in updates.items()}
+    until = {name: budget if math.isnan(u) else u for name, u in until.items()}
     majority = next(
         (b for b in comparison.baselines if any(word in b.name.lower() for word in NO_SKILL)), None
     )
@@ -89,50 +129,81 @@ def measure(comparison: Comparison) -> Measures:
     each = majority.subjects if majority else {}
 
     def score(r: RunRecord, policy: str, name: str) -> float:
-        fallen = r.status == "diverged"
-        return pooled.get(name, NAN) if fallen else r.scores.get(policy, {}).get(name, NAN)
+        return pooled.get(name, NAN) if _fallen(r) else r.scores.get(policy, {}).get(name, NAN)
 
     def of_subject(r: RunRecord, policy: str, subject: str) -> float:
-        if r.status == "diverged":
+        if _fallen(r):
             return each.get(subject, pooled).get(main, pooled.get(main, NAN))
-        return r.subjects.get(policy, {}).get(subject, {}).get(main, NAN)
+        own = r.own if policy == OWN else policy
+        return r.subjects.get(own, {}).get(subject, {}).get(main, NAN)
 
     values = {(name, p): {k: score(r, p, name) for k, r in runs.items()}
               for p in inferences for name in names}  # fmt: skip
     values[BEST, ""] = best
     values[FINAL, ""] = {k: _last(r, r.validation, chance) for k, r in runs.items()}
     values[TRAINING, ""] = {k: _last(r, r.training, chance) for k, r in runs.items()}
-    values[UPDATES, ""] = {
-        k: NAN if math.isnan(target) or not (r.validation or r.status == "diverged")
-        else log_updates(updates[k], budget) for k, r in runs.items()
-    }  # fmt: skip
-    fallen = any(r.status == "diverged" for r in runs.values())
+    for policy in dict.fromkeys(p for r in runs.values() for p in r.chosen):
+        values[CHOSEN, policy] = {
+            k: chance if _fallen(r) else r.chosen.get(policy, NAN) for k, r in runs.items()
+        }
+    for name, target in targets.items():
+        values[name, ""] = {
+            k: NAN if math.isnan(target) or not (r.validation or _fallen(r))
+            else log_updates(updates[name][k], until[name]) for k, r in runs.items()
+        }  # fmt: skip
+    declared = comparison.primary.inference if comparison.primary is not None else ""
+    scored_by = [*inferences, OWN] if declared == OWN else inferences
+    if declared == OWN:
+        values[main, OWN] = {k: score(r, r.own, main) for k, r in runs.items()}
+
+    def valid_subjects(r: RunRecord) -> Mapping[str, float]:
+        return r.valid_subjects.get(r.own if declared == OWN else declared, {})
+
+    validated = sorted({s for r in runs.values() for s in valid_subjects(r)})
+    fallen = any(map(_fallen, runs.values()))
     return Measures(
         inferences=tuple(inferences),
         scores=tuple(names),
         subjects=tuple(subjects),
-        target=target,
-        given=comparison.target_loss is not None,
+        targets=targets,
+        given=bool(comparison.targets),
+        horizon=until,
         budget=budget,
         chance=chance,
         values=values,
         by_subject={(p, s): {k: of_subject(r, p, s) for k, r in runs.items()}
-                    for p in inferences for s in subjects},
+                    for p in scored_by for s in subjects},
+        by_validated={
+            s: {k: chance if _fallen(r) else valid_subjects(r).get(s, NAN) for k, r in runs.items()}
+            for s in validated
+        },
         updates=updates,
         curves={k: _curve(r, chance) for k, r in runs.items()},
         rule_lacks=fallen and main not in pooled,
     )  # fmt: skip
 
 
+def _fallen(record: RunRecord) -> bool:
+    """Whether a run counts by the rule for those that did not come to their end."""
+    return record.status != "done"
+
+
+def _updates(record: RunRecord, target: float) -> float:
+    """Return the first update at which validation was at the target, looks within epochs included."""
+    if _fallen(record):
+        return NEVER
+    return updates_to_target(sorted([*record.validation, *record.looks]), target)
+
+
 def _best(record: RunRecord, chance: float) -> float:
-    if record.status == "diverged":
+    if _fallen(record):
         return chance
     losses = [loss for _, loss in record.validation if not math.isnan(loss)]
     return min(losses, default=NAN)
 
 
 def _last(record: RunRecord, curve: Curve, chance: float) -> float:
-    if record.status == "diverged":
+    if _fallen(record):
         return chance
     return float(curve[-1][1]) if curve else NAN
 
@@ -140,7 +211,7 @@ def _last(record: RunRecord, curve: Curve, chance: float) -> float:
 def _curve(record: RunRecord, chance: float) -> Curve:
     """Return the validation curve; that of a diverged run goes on at chance from where it broke."""
     finite = [(u, loss) for u, loss in record.validation if np.isfinite(loss)]
-    if record.status == "diverged":
+    if _fallen(record):
         begun = finite[-1][0] + 1 if finite else 0
         return [*finite, (begun, chance)]
     return finite

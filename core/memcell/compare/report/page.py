@@ -6,13 +6,21 @@ import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from memcell.compare.report.answer import ABOUT
 from memcell.compare.report.caveats import missing_line
-from memcell.compare.report.differences import SEEDS, SUBJECTS, PairedDifference
+from memcell.compare.report.differences import (
+    CROSSED,
+    SECONDARY,
+    SEEDS,
+    SUBJECTS,
+    PairedDifference,
+)
 from memcell.compare.report.figures import ReportFigure
 from memcell.compare.report.findings import Findings
 from memcell.compare.report.folder import Comparison
-from memcell.compare.report.measures import UPDATES
+from memcell.compare.report.measures import is_updates, primary_measure
 from memcell.compare.report.phrasing import (
+    MEMORY,
     glossary,
     heading_of,
     listed,
@@ -20,6 +28,7 @@ from memcell.compare.report.phrasing import (
     memory_sentence,
     p_value,
     paragraph_of,
+    sentence,
     signed,
     title,
     updates_words,
@@ -69,6 +78,8 @@ def page(found: Findings, drawn: Sequence[ReportFigure]) -> str:
         links=links(comparison.folder, FILES),
         missing=missing_line(comparison),
         incomplete=bool(comparison.missing),
+        answer=found.answer,
+        limits=[sentence[:1].upper() + sentence[1:] + "." for sentence in comparison.limits],
         compared=_compared(comparison),
         results=list(_results(found)),
         comparisons=list(_comparisons(found)),
@@ -106,14 +117,46 @@ def _results(found: Findings) -> Iterator[Part]:
     if not main:
         yield Paragraph("There is one setting only, so nothing is compared.")
         return
-    known = [d for d in main if d.n]
-    decided = sum(d.verdict != "undecided" for d in known)
-    yield Paragraph(
-        f"{decided} of {len(known)} comparisons of the main measures are decided (Holm-corrected p ≤ .05)."
-    )
-    yield _glance(main)
+    primary = [d for d in main if d.primary]
+    yield paragraph(_declared(found, primary))
+    if primary:
+        for row in primary[:FEW]:
+            yield paragraph(strong(f"{title(row)}. "), sentence(row), style=_style([row]))
+        yield _glance(primary, "The primary outcome: verdict and difference (of updates: ratio)")
+    others = [d for d in main if not d.primary]
+    words = "Secondary outcomes, without a verdict" if primary else "Verdict"
+    if others:
+        yield _glance(others, f"{words}: difference (of updates: ratio) of each comparison")
     for share in found.shares:
         yield paragraph(memory_sentence(share), style="verdict")
+
+
+def _declared(found: Findings, primary: Sequence[PairedDifference]) -> Html:
+    """Return what decides, and how much of it is decided."""
+    declared = found.comparison.primary
+    if declared is None:
+        known = [d for d in found.differences if d.main and d.n]
+        decided = sum(d.verdict != "undecided" for d in known)
+        return text(
+            f"{decided} of {len(known)} comparisons of the main measures are decided (Holm-corrected p ≤ "
+            ".05). "
+            "No primary outcome was declared before the runs, so all differences of all measures are one "
+            "family."
+        )
+    measure, _ = primary_measure(found.comparison)
+    how = f", {MEMORY[declared.inference]}" if declared.inference in MEMORY else ""
+    known = [d for d in primary if d.n]
+    decided = sum(d.verdict != "undecided" for d in known)
+    missing = (
+        " While planned runs are missing, nothing is decided." if found.comparison.missing else ""
+    )
+    return text(
+        "The outcome that decides, declared before the first run: "
+        "", strong(measure_name(measure)), f"{how}, about "
+        f"{ABOUT[declared.population]}. {decided} of {len(known)} comparisons are decided (p ≤ .05, "
+        f"Holm-corrected over all {len(known)}).{missing} All other measures are secondary and decide "
+            "nothing.",
+    )  # fmt: skip
 
 
 def _comparisons(found: Findings) -> Iterator[Section]:
@@ -129,7 +172,7 @@ def _comparisons(found: Findings) -> Iterator[Section]:
 
 def _style(rows: Sequence[PairedDifference]) -> str:
     """Return the class of a paragraph: coloured where seeds and subjects do not contradict each other."""
-    verdicts = {d.verdict for d in rows if d.n}
+    verdicts = {d.verdict for d in rows if d.n and d.verdict != SECONDARY}
     return f"verdict {verdicts.pop()}" if len(verdicts) == 1 else "verdict"
 
 
@@ -144,6 +187,9 @@ def _tables(found: Findings) -> Iterator[Table]:
     if (grid := _inference_grid(found)) is not None:
         yield grid
     main = [d for d in found.differences if d.main]
+    if any(d.unit == CROSSED for d in main):
+        caption = "Differences over people crossed with seeds, both random"
+        yield _differences(main, caption, CROSSED)
     if main:
         yield _differences(main, "Differences over paired seeds", SEEDS)
     if any(d.unit == SUBJECTS for d in main):
@@ -155,7 +201,7 @@ def _tables(found: Findings) -> Iterator[Table]:
         yield _baselines(found)
 
 
-def _glance(differences: Sequence[PairedDifference]) -> Table:
+def _glance(differences: Sequence[PairedDifference], caption: str) -> Table:
     """Return the verdicts: a row for each pair of settings, a column for each measure."""
     main = [d for d in differences if d.main]
     columns = list(dict.fromkeys((d.measure, d.inference, d.unit) for d in main))
@@ -167,7 +213,6 @@ def _glance(differences: Sequence[PairedDifference]) -> Table:
     heads = ["compared", "at", *(_column(*c) for c in columns)]
     if not any(row[1] for row in rows):
         rows, heads = [[r[0], *r[2:]] for r in rows], [heads[0], *heads[2:]]
-    caption = "Verdict and difference (of updates: ratio) of each comparison"
     return Table(caption, heads, rows, len(heads), "comparisons.tsv")
 
 
@@ -214,8 +259,8 @@ def _differences(differences: Sequence[PairedDifference], caption: str, unit: st
             continue
         inside = f" ({d.within.replace('_', ' ')})" if d.within else ""
         measure = measure_name(d.measure) + (f", inference {d.inference}" if d.inference else "")
-        if d.measure == UPDATES:
-            measure = "ln(updates to target)"
+        if is_updates(d.measure):
+            measure = f"ln({measure_name(d.measure)})"
         rows.append(
             [f"{d.setting} – {d.reference}{inside}", measure, str(d.n), signed(d.difference),
              _span(d.low, d.high), number(d.d_z, 2), percent(d.superiority),
@@ -279,13 +324,15 @@ def _pair(d: PairedDifference) -> tuple[str, str]:
 
 def _column(measure: str, inference: str, unit: str) -> str:
     name = measure_name(measure) + (f", inference {inference}" if inference else "")
-    return name + (", over subjects" if unit == SUBJECTS else "")
+    return name + {SUBJECTS: ", over subjects", CROSSED: ", over people and seeds"}.get(unit, "")
 
 
 def _short(d: PairedDifference) -> Html:
     size = (
         f"×\u00a0{number(math.exp(d.difference), 2)}"
-        if d.measure == UPDATES
+        if is_updates(d.measure)
         else signed(d.difference)
     )
+    if d.verdict == SECONDARY:
+        return text(size)
     return text(strong(d.verdict) if d.verdict != "undecided" else d.verdict, f" {size}")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from memcell.compare.report.differences import SUBJECTS, PairedDifference
+from memcell.compare.report.differences import CROSSED, SECONDARY, SUBJECTS, PairedDifference
 from memcell.compare.report.folder import NATS
-from memcell.compare.report.measures import BEST, FINAL, TRAINING, UPDATES
+from memcell.compare.report.measures import BEST, CHOSEN, FINAL, TRAINING, UPDATES, is_updates
 from memcell.compare.report.staleness import MemoryShare
 from memcell.reports.numbers import number, percent
 from memcell.reports.parts import Html, strong, text
@@ -18,10 +18,12 @@ NAMES = {
     FINAL: "final validation loss",
     TRAINING: "final training loss",
     UPDATES: "updates to the target loss",
+    CHOSEN: "validation loss of the kept network",
 }
 MEMORY = {
     "carry": "memory carried at inference",
     "reset": "memory reset at every window at inference",
+    "own": "each inferred as it was trained",
 }
 
 
@@ -39,6 +41,8 @@ def p_value(p: float) -> str:
 
 def measure_name(measure: str) -> str:
     """Return a measure's name as words."""
+    if is_updates(measure) and measure not in NAMES:
+        return f"updates to a validation loss of {measure.rpartition('_')[2]}"
     return NAMES.get(measure, measure.replace("_", " "))
 
 
@@ -61,7 +65,7 @@ def sentence(row: PairedDifference) -> Html:
     open_ = row.verdict == "undecided" and not row.can_decide and row.ties < row.n
     why = f" {too_few(row)}" if open_ else ""
     return text(
-        f"Over {row.n} {unit}: ", strong(row.verdict), f": {size(row)} {certainty(row)}.",
+        f"Over {row.n} {unit}: ", strong(verdict_words(row)), f": {size(row)} {certainty(row)}.",
         _reached(row), why, " ",
     )  # fmt: skip
 
@@ -69,11 +73,18 @@ def sentence(row: PairedDifference) -> Html:
 def sentence_text(row: PairedDifference) -> str:
     """Return one difference as a line of a screen."""
     unit = _unit(row)
-    return f"{heading(row)}, {row.n} {unit}: {row.verdict}: {size(row)} {certainty(row)}"
+    return f"{heading(row)}, {row.n} {unit}: {verdict_words(row)}: {size(row)} {certainty(row)}"
+
+
+def verdict_words(row: PairedDifference) -> str:
+    """Return the verdict, or that there is none."""
+    return "secondary, no verdict" if row.verdict == SECONDARY else row.verdict
 
 
 def _unit(row: PairedDifference) -> str:
     """Return what is paired, in the number that suits it."""
+    if row.unit == CROSSED:
+        return f"{'person' if row.n == 1 else 'people'} crossed with seeds"
     words = "test subject" if row.unit == SUBJECTS else "paired seed"
     return words if row.n == 1 else f"{words}s"
 
@@ -90,7 +101,7 @@ def heading(row: PairedDifference) -> str:
 def certainty(row: PairedDifference) -> str:
     """Return interval and p in brackets."""
     ends = [
-        number(math.exp(v)) if row.measure == UPDATES else signed(v) for v in (row.low, row.high)
+        number(math.exp(v)) if is_updates(row.measure) else signed(v) for v in (row.low, row.high)
     ]
     interval = f"95 % CI {ends[0]} to {ends[1]}" if row.low == row.low else "no interval"
     corrected = f", Holm-corrected for {row.family} tests" if row.family > 1 else ""
@@ -113,7 +124,7 @@ def signed(value: float) -> str:
 
 def size(row: PairedDifference) -> str:
     """Return the size of a difference in words."""
-    if row.measure == UPDATES:
+    if is_updates(row.measure):
         times = number(math.exp(row.difference), 2)
         return f"{row.setting} took {times} times as many updates as {row.reference}"
     if row.difference == 0:
@@ -123,11 +134,14 @@ def size(row: PairedDifference) -> str:
 
 
 def _reached(row: PairedDifference) -> str:
-    if row.measure != UPDATES or math.isnan(row.reached):
+    if not is_updates(row.measure) or math.isnan(row.reached):
         return ""
+    rank = (
+        "" if math.isnan(row.log_rank) else f" Log-rank test, not paired: {p_value(row.log_rank)}."
+    )
     return (
         f" {percent(row.reached)} of the runs of {row.setting} and {percent(row.reference_reached)} of those "
-        f"of {row.reference} reached the target."
+        f"of {row.reference} reached the target.{rank}"
     )
 
 
@@ -205,9 +219,17 @@ GLOSSARY = {
     "sequences are used for scores only.",
     "p": "two-sided p of the paired sign-flip test: the share of all sign patterns of the differences whose "
     "mean is at least as far from 0 as the observed one (beyond 20 pairs: of 100,000 random patterns).",
-    "Holm correction": "controls the family-wise error rate at 5 %. A family is all settings of one axis in "
-    "one measure, under all inference policies.",
-    "Verdict": "better or worse where the corrected p is at most .05, undecided otherwise.",
+    "Primary, secondary": "one outcome was declared before the first run, under one inference; it alone has "
+    "verdicts. All other measures are secondary: they describe, and say where to look next.",
+    "People and "
+    "seeds": "both taken as random: the min F' test (Clark 1973) and an interval that resamples people "
+    "and seeds independently. Of seeds alone, a difference is about other trainings on the same data.",
+    "Restricted mean": "of the logarithm of updates to a target, up to the update until which every run was "
+    "followed; who did not get there by then counts as just there.",
+    "Holm "
+    "correction": "controls the family-wise error rate at 5 %. The primary outcome is one family: all pairs "
+    "of settings on all axes. All secondary differences are another one.",
+    "Verdict": "of the primary outcome: better or worse where the corrected p is at most .05, or undecided.",
     "95 % CI": "bootstrap confidence interval: BCa over seeds, or over subjects.",
     "d_z": "Cohen’s d for paired data: the mean difference divided by its standard deviation; .2 is small, "
     ".8 large.",

@@ -9,7 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memcell.compare.report.folder import Comparison, Key
-from memcell.compare.report.measures import BEST, FINAL, TRAINING, Measures
+from memcell.compare.report.measures import (
+    BEST,
+    FINAL,
+    OWN,
+    TRAINING,
+    UPDATES,
+    Measures,
+    is_updates,
+    primary_measure,
+)
 from memcell.statistics.bootstrap import band, interval, iqm, mean, stratified_interval
 from memcell.statistics.targets import NEVER
 
@@ -30,6 +39,8 @@ class Summary:
         done: Runs that trained to their end.
         diverged: Runs whose loss was no longer finite; they have the scores of the stated rule.
         failed: Runs that failed; they are not included.
+        primary: Mean over seeds of the outcome that was declared to decide (of updates the geometric mean, up
+            to where every run was followed), in the rows of its inference policy; NaN in the others.
         score: Mean main score over seeds.
         low: Lower end of its interval over seeds.
         high: Upper end.
@@ -53,6 +64,7 @@ class Summary:
     done: int
     diverged: int
     failed: int
+    primary: float
     score: float
     low: float
     high: float
@@ -97,7 +109,7 @@ def _summary(comparison: Comparison, measured: Measures, key: Key, inference: st
     ]
     flat = [v for stratum in strata for v in stratum]
     s_low, s_high = stratified_interval(strata, iqm)
-    updates = [u for (k, _), u in measured.updates.items() if k == key]
+    updates = [u for (k, _), u in measured.updates[UPDATES].items() if k == key]
     if math.isnan(measured.target):
         updates = []
     others = {
@@ -108,7 +120,8 @@ def _summary(comparison: Comparison, measured: Measures, key: Key, inference: st
     return Summary(
         setting=key, inference=inference, planned=len(comparison.seeds),
         done=status.count("done"), diverged=status.count("diverged"),
-        failed=status.count("failed"), score=_mean(scores), low=low, high=high,
+        failed=status.count("failed"),
+        primary=_primary(comparison, measured, key, inference), score=_mean(scores), low=low, high=high,
         iqm=float(iqm(np.array(scores))) if scores else NAN, iqm_low=iqm_low, iqm_high=iqm_high,
         subjects_iqm=float(iqm(np.array(flat))) if flat else NAN,
         subjects_iqm_low=s_low, subjects_iqm_high=s_high,
@@ -118,6 +131,15 @@ def _summary(comparison: Comparison, measured: Measures, key: Key, inference: st
         reached=_mean([float(u < NEVER) for u in updates]),
         updates=_median(updates), others=others,
     )  # fmt: skip
+
+
+def _primary(comparison: Comparison, measured: Measures, key: Key, inference: str) -> float:
+    declared = comparison.primary
+    if declared is None or (declared.inference != OWN and declared.inference != inference):
+        return NAN
+    measure, under = primary_measure(comparison)
+    values = known(measured, measure, under, key)
+    return math.exp(_mean(values)) if is_updates(measure) and values else _mean(values)
 
 
 def _mean(values: list[float]) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 
 from memcell.compare.report.differences import PairedDifference
 from memcell.compare.report.folder import Comparison
-from memcell.compare.report.measures import LOSSES, Measures
+from memcell.compare.report.measures import CHOSEN, LOSSES, UPDATES, Measures
 from memcell.compare.report.summaries import LearningCurve, Summary
 from memcell.escape import table
 from memcell.statistics.targets import NEVER
@@ -37,12 +37,15 @@ def run_rows(comparison: Comparison, measured: Measures) -> list[dict[str, Any]]
         run = (comparison.key(r), r.seed)
         base = {"id": r.id, **_named(comparison, run[0]), "seed": r.seed, "status": r.status,
                 "reason": r.reason, "updates": r.updates, "cpu_seconds": r.cpu_seconds}  # fmt: skip
-        losses = {
-            name: measured.values[name, ""].get(run) for name in LOSSES if run in measured.updates
-        }
+        counted = run in measured.updates[UPDATES]
+        names = (*LOSSES, *(name for name in measured.updates if name not in LOSSES))
+        losses = {name: measured.values[name, ""].get(run) for name in names if counted}
         if losses:
-            losses["updates_to_target"] = measured.updates[run]
+            for name, updates in measured.updates.items():
+                losses[name.removeprefix("log_")] = updates[run]
         for inference in measured.inferences or ("",):
+            if (CHOSEN, inference) in measured.values:
+                losses = {**losses, CHOSEN: measured.values[CHOSEN, inference].get(run)}
             scores = {n: measured.values.get((n, inference), {}).get(run) for n in measured.scores}
             rows.append({**base, "inference": inference, **losses, **scores})
     return rows
@@ -71,8 +74,8 @@ def summary_rows(comparison: Comparison, summaries: Iterable[Summary]) -> list[d
 
 
 def difference_rows(differences: Iterable[PairedDifference]) -> list[dict[str, Any]]:
-    """Return a row for each difference; the measures that decide come first."""
-    return [plain(d) for d in sorted(differences, key=lambda d: not d.main)]
+    """Return a row for each difference; those that decide come first, then those that the page shows."""
+    return [plain(d) for d in sorted(differences, key=lambda d: (not d.primary, not d.main))]
 
 
 def curve_rows(

@@ -114,6 +114,9 @@ def _run(key, seed, subjects, epochs, noise):
     return {
         "updates": 20 * epochs, "scores": scores, "subjects": each, "validation": tuple(curve),
         "training": tuple((u, loss - 0.02) for u, loss in curve), "cpu_seconds": 3.5,
+        "own": "carry", "chosen": {"carry": floor, "reset": floor + 0.01},
+        "valid_subjects": {"carry": {f"V{i}": floor + 0.01 * (i - subjects / 2) + random.normal(0, noise)
+                                     for i in range(subjects)}},
         "notes": ("simulated records: nothing about people",),
     }  # fmt: skip
 
