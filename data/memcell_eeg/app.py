@@ -109,6 +109,12 @@ class EegApp:
 
         return candidates(self.config, task)
 
+    def feature_sets(self, task: Task) -> Sequence[Candidate]:
+        """Return the kinds of features that ``--tune full`` compares; see `memcell_eeg.tuning`."""
+        from memcell_eeg.tuning import feature_sets
+
+        return feature_sets(self.config, task, self.detects.name)
+
     def measures(
         self, sequences: Sequence[TimeSeries], probabilities: Sequence[Probabilities]
     ) -> Mapping[str, float]:

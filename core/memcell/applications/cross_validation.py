@@ -23,11 +23,13 @@ class Candidate:
             named in each of them, so that a candidate means the same whatever the config says.
         most_epochs: Passes over the training windows after which it is looked at no more, though not before
             `FEWEST_UPDATES`; 0 for as many as the config has.
+        of_features: It is tried on other features too, where an app has such (`FeatureSearching`).
     """
 
     name: str
     options: Mapping[str, Mapping[str, Any]]
     most_epochs: int = 0
+    of_features: bool = False
 
 
 @runtime_checkable
@@ -50,4 +52,19 @@ class CrossValidating(Protocol):
         """Return what the table of a choice shows beside the loss, of pooled out-of-fold predictions.
 
         They are shown and decide nothing.
+        """
+
+
+@runtime_checkable
+class FeatureSearching(Protocol):
+    """A cross-validating app that can describe the steps of its recordings in more ways than one."""
+
+    def feature_sets(self, task: Task) -> Sequence[Candidate]:
+        """Return the ways to choose from as options of the app, the usual one first; empty for no choice.
+
+        A regression compares them, and networks are trained on the best few. They change neither steps nor
+        labels, nor who is in which fold.
+
+        Args:
+            task: Under the options that were typed.
         """

@@ -145,6 +145,8 @@ class Task:
         inner: Folds of the training sequences, for cross-validation inside them; empty where the training
             people are not divided. Where there are some, `valid` is empty.
         target: What a step's target is: one of ``n_classes`` unless given.
+        inverse_penalty: C of a regression on these very features, where it was chosen in all of these folds
+            (`memcell.training.regression_start.choose_inverse_penalty`); None where nobody has.
 
     Raises:
         DataError: A sequence has other targets.
@@ -168,6 +170,7 @@ class Task:
     preview: tuple[str, ...] = ()
     inner: tuple[InnerFold, ...] = ()
     target: TargetKind = UNSAID
+    inverse_penalty: float | None = None
 
     def __post_init__(self) -> None:
         if self.target == UNSAID:

@@ -27,7 +27,7 @@ from memcell.interrupt import Interrupted
 from memcell.jobs import Mode, Outcome, Working, run_tasks
 from memcell.plugins import Registry
 from memcell.progress import Progress, progress
-from memcell.reports.numbers import counted
+from memcell.reports.numbers import counted, duration
 from memcell.runs.run import Concerns, no_concerns
 from memcell.runs.setup import device_of
 
@@ -400,13 +400,6 @@ class Estimate:
             return ""
         seconds = (self.ends[-1] - self.ends[first]) / measured * self.left
         return f"about {duration(seconds)}"
-
-
-def duration(seconds: float) -> str:
-    """Return a rough time in words: ``"40 s"``, ``"12 min"``, ``"3.5 h"``."""
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _line(record: RunRecord) -> str:

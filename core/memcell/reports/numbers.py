@@ -56,6 +56,13 @@ def length(seconds: float) -> str:
     return f"{number(seconds / 60, 1)} min" if seconds < 7200 else f"{number(seconds / 3600, 2)} h"
 
 
+def duration(seconds: float) -> str:
+    """Return a rough time in words: ``"40 s"``, ``"12 min"``, ``"3.5 h"``."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
 def axis_unit(seconds: float) -> tuple[float, str]:
     """Return what to divide seconds by on an axis of that length, and the unit's name."""
     if seconds <= 180:

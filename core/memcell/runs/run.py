@@ -112,6 +112,7 @@ def train(
         )
         with resumable(config.app, path):
             job, scored = train_networks(job, control)
+            task = job.task
     processes.end()
     if not processes.main:
         return

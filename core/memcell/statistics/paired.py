@@ -74,8 +74,30 @@ def sign_flip(differences: ArrayLike) -> SignFlip:
     moved = d[d != 0]
     smallest, ties = smallest_p(len(moved)), n - len(moved)
     exact = len(moved) <= MOST_EXACT
-    p = _exact(moved) if exact else _drawn(moved)
+    p = _exact(moved) if exact else float(_drawn(moved[None])[0])
     return SignFlip(n=n, p=p, smallest_p=smallest, exact=exact, ties=ties)
+
+
+def sign_flips(differences: ArrayLike) -> NDArray[np.float64]:
+    """Return the p of `sign_flip` for each of several rows of pairs.
+
+    Rows of so many pairs that patterns are drawn share the drawing, as if each had drawn its own.
+
+    Args:
+        differences: ``[m, n]`` finite numbers.
+
+    Raises:
+        ValueError: A difference is not finite, or they are no table of numbers.
+    """
+    d = np.asarray(differences, dtype=np.float64)
+    if d.ndim != 2 or not np.isfinite(d).all():
+        raise ValueError(f"expected rows of finite differences, received {d!r}")
+    p = np.empty(len(d))
+    whole = (d != 0).all(axis=1) & (d.shape[1] > MOST_EXACT)
+    p[~whole] = [sign_flip(row).p for row in d[~whole]]
+    if whole.any():
+        p[whole] = _drawn(d[whole])
+    return p
 
 
 def smallest_p(n: int) -> float:
@@ -105,15 +127,17 @@ def _exact(d: NDArray[np.float64]) -> float:
     return float(min(1.0, hits / 2 ** len(d)))
 
 
-def _drawn(d: NDArray[np.float64]) -> float:
+def _drawn(d: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return p of each of the rows ``[m, n]``, by the same random patterns."""
     random = np.random.default_rng(SEED)
-    bound, hits, left = _bound(d), 0, FLIPS
+    bounds = np.array([_bound(row) for row in d])
+    hits, left = np.zeros(len(d)), FLIPS
     while left:
         rows = min(left, 10_000)
-        signs = random.integers(0, 2, size=(rows, len(d)), dtype=np.int8) * 2 - 1
-        hits += int((np.abs(signs @ d) >= bound).sum())
+        signs = random.integers(0, 2, size=(rows, d.shape[1]), dtype=np.int8) * 2 - 1
+        hits += (np.abs(signs @ d.T) >= bounds).sum(axis=0)
         left -= rows
-    return (1 + hits) / (1 + FLIPS)
+    return np.asarray((1 + hits) / (1 + FLIPS))
 
 
 def _bound(d: NDArray[np.float64]) -> float:

@@ -77,10 +77,13 @@ class ChosenPenalty(NamedTuple):
     Args:
         inverse_penalty: The C of the smallest loss; of equal ones the smallest C.
         losses: C to the loss of the people left out, pooled.
+        predictions: Under that C, of the left-out sequences of all folds: ``[n_steps, n_outputs]`` each,
+            0 at steps without a target.
     """
 
     inverse_penalty: float
     losses: Mapping[float, float]
+    predictions: tuple[NDArray[np.float32], ...] = ()
 
 
 def start_at_regression(
@@ -128,21 +131,29 @@ def choose_inverse_penalty(
     target = task.target
     pooled: list[NDArray[Any]] = []
     losses: list[NDArray[np.float64]] = []
+    predicted: list[list[NDArray[np.float32]]] = [[] for _ in candidates]
     for fold in task.inner:
         found = regression_of(inner_task(task, fold), candidates)
         for sequence in fold.valid:
             known = np.flatnonzero(sequence.labelled)
             x, y, _ = _of(sequence, known, None)
             pooled.append(target.groups(y))
-            made = [target.predictions(torch.from_numpy(x) @ r.weight.T + r.bias) for r in found]
-            losses.append(np.array([target.errors(p.numpy(), y, SMALLEST) for p in made]))
+            made = [
+                target.predictions(torch.from_numpy(x) @ r.weight.T + r.bias).numpy() for r in found
+            ]
+            losses.append(np.array([target.errors(p, y, SMALLEST) for p in made]))
+            for of_c, p in zip(predicted, made, strict=True):
+                everywhere = np.zeros((sequence.n_steps, p.shape[1]), dtype=np.float32)
+                everywhere[known] = p
+                of_c.append(everywhere)
         progress.advance()
     groups, errors = np.concatenate(pooled), np.concatenate(losses, axis=1)
     counts = np.bincount(groups, minlength=len(target.importance))
     weights = np.divide(target.importance, counts, out=np.zeros(len(counts)), where=counts > 0)
     totals = errors @ weights[groups] / weights[groups].sum()
     by_candidate = {c: float(loss) for c, loss in zip(candidates, totals, strict=True)}
-    return ChosenPenalty(candidates[int(np.argmin(totals))], by_candidate)
+    best = int(np.argmin(totals))
+    return ChosenPenalty(candidates[best], by_candidate, tuple(predicted[best]))
 
 
 def _fitted(

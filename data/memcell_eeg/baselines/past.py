@@ -107,9 +107,11 @@ def chosen_penalty(task: Task, strength: float | None = None) -> Fitted | None:
         folds = [fold for fold in task.inner if has_both(fold_task(task, fold))]
         if not folds:
             return None
-        if not has_means(task):
-            folds = [_described(fold, describe) for fold in folds]
-        strength = choose_inverse_penalty(replace(task, inner=tuple(folds))).inverse_penalty
+        strength = task.inverse_penalty  # as the network's own start has it
+        if strength is None or not has_means(task) or len(folds) < len(task.inner):
+            if not has_means(task):
+                folds = [_described(fold, describe) for fold in folds]
+            strength = choose_inverse_penalty(replace(task, inner=tuple(folds))).inverse_penalty
         note = f"C = {strength:g}, {chosen_where(task, True)}"
     fitted = logistic(CHOSEN, task, describe, (strength,), notes(seen, note))
     return replace(fitted, setting=strength)

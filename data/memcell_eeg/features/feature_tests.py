@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from memcell.escape import table
 from memcell.sequences.time_series import TimeSeries
-from memcell.statistics.paired import cohens_dz, holm, sign_flip
+from memcell.statistics.paired import cohens_dz, holm, sign_flips
 
 ALPHA = 0.05
 #: Of more features than this no pairs are made: a table of 20,000 rows helps nobody.
@@ -203,7 +203,7 @@ def _tested(
     d = high - low
     p_t = _paired_t(d) if n > 1 else np.full(len(names), np.nan)
     flipped = flip and n > 1
-    p_flip = np.array([sign_flip(row).p for row in d.T] if flipped else [np.nan] * len(names))
+    p_flip = sign_flips(d.T) if flipped else np.full(len(names), np.nan)
     t_holm, flip_holm = holm(p_t), holm(p_flip)
     return [
         ClassTest(

@@ -23,20 +23,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from memcell.applications.app import App, Fold, Folding, Row
+from memcell.applications.app import App, Fold, Folding, Row, Task
 from memcell.errors import MemcellError, UsageError
 from memcell.escape import Lines
 from memcell.files.atomic import locked, make_folder, write_atomic
 from memcell.files.reading import read_object, refusing
+from memcell.interrupt import Interrupts
 from memcell.jobs import Mode, Outcome, Working, run_tasks
-from memcell.plugins import Registry
+from memcell.plugins import Registry, default_registry
 from memcell.progress import progress
-from memcell.reports.numbers import counted
 from memcell.runs.answer import answer
 from memcell.runs.by_subject import differences
 from memcell.runs.compatibility import check
 from memcell.runs.folds.final import everybody, train_final
-from memcell.runs.folds.one_fold import FoldTask, do_fold, finished, folder_name
+from memcell.runs.folds.one_fold import FoldTask, do_fold, finished, fold_config, folder_name
 from memcell.runs.folds.pool import pooled_rows, seeds_tsv
 from memcell.runs.folds.prepared import PreparedFolds, forget_folds, prepared_folds
 from memcell.runs.intervals_text import (
@@ -50,8 +50,10 @@ from memcell.runs.robustness import lines_of, write_table
 from memcell.runs.run import Concerns, describe, no_concerns, train, write_tables
 from memcell.runs.run_folder import FOLDS, RunFolder
 from memcell.runs.scoring import pooled_intervals, write_scores
-from memcell.runs.setup import Say, build_app, device_of, resumable
+from memcell.runs.setup import Job, Say, build_app, device_of, resumable
 from memcell.runs.source import check_folds, check_form, found
+from memcell.runs.tuning.cost import SearchCost
+from memcell.runs.tuning.tune import cost_of
 from memcell.settings.run_config import RunConfig
 from memcell.training.processes import Processes
 
@@ -243,9 +245,11 @@ def _do_all(config: RunConfig, folds: list[FoldRuns], path: Path, say: Say, mode
         first = dataclasses.replace(shown_first, preview=())
         describe(first, lambda line: say(f"fold {name}: {line}"))
         if first.inner:
+            options = next(runs.fold.options for runs in folds if runs.fold.name == name)
+            cost = _cost_of_choice(fold_config(config, options), first, path)
             say(
-                "each fold first chooses settings and length by cross-validation inside its training people: "
-                f"{counted(len(first.inner), 'fold')} for every setting (--tune none: without)"
+                "each fold first chooses settings and length by cross-validation inside its training people "
+                f"(--tune none: without): {cost.line(len(tasks))}"
             )
     failures: list[str] = []
     warned: set[str] = set()
@@ -267,6 +271,28 @@ def _do_all(config: RunConfig, folds: list[FoldRuns], path: Path, say: Say, mode
             f"{failures[0]}{more}. What is done is kept; try again with: memcell train {config.app} "
             f"--resume {path}"
         )
+
+
+def _cost_of_choice(config: RunConfig, task: Task, path: Path) -> SearchCost:
+    """Return what the choice of one fold costs."""
+    registry = default_registry()
+    with Interrupts() as interrupts:
+        return cost_of(
+            Job(
+                config=config,
+                registry=registry,
+                app=build_app(config, registry),
+                task=task,
+                path=path,
+                device=device_of(config),
+                interrupts=interrupts,
+                say=_nobody,
+            )
+        )
+
+
+def _nobody(line: str) -> None:
+    """Say nothing: it is said when it is done."""
 
 
 def perform(task: FoldTask, working: Working) -> str:

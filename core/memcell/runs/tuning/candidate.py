@@ -109,6 +109,15 @@ class InnerTrainings:
         folds = self.job.task.inner
         return [predictor(t, f) for t, f in zip(self._trained(update), folds, strict=True)]
 
+    def train_to(self, update: int) -> None:
+        """Train all folds up to an update; they are predicted by nobody.
+
+        Raises:
+            Interrupted: The person asked to stop.
+            Diverged: A fold's loss is no longer a number.
+        """
+        self._trained(update)
+
     def _trained(self, update: int) -> list[Trainer]:
         trainers = self._begun()
         for trainer in trainers:

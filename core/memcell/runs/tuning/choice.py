@@ -34,6 +34,8 @@ ENOUGH = 3
 AS_GOOD = 0.01
 #: No probability counts as smaller than this.
 SMALLEST = 1e-6
+#: Updates before which no candidate counts as past its best.
+FEWEST_BEFORE_ITS_END = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +79,7 @@ def is_past_its_best(curve: LossCurve) -> bool:
     Four times as many updates as at the smallest, which is four looks, and at least 64.
     """
     best = curve.updates[int(np.argmin(curve.smoothed.sum(axis=1)))]
-    return curve.updates[-1] >= max(64, 4 * best)
+    return curve.updates[-1] >= max(FEWEST_BEFORE_ITS_END, 4 * best)
 
 
 def shares_of(

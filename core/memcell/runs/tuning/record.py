@@ -2,11 +2,12 @@
 
 ::
 
-    RUN/tuning/plan.json                the candidates
+    RUN/tuning/plan.json                the candidates, and C of the regression that each begins from
     RUN/tuning/CANDIDATE/               while it lasts: predictions at each look, checkpoints
     RUN/tuning/out-of-fold.npz          predictions of the chosen settings for the people left out
     RUN/tuning/choice.json              what was chosen; written last
     RUN/tuning.tsv                      the losses of all candidates
+    RUN/tuning_features.tsv             those of a regression on all kinds of features (--tune full)
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from memcell.settings.options import EVAL_POLICIES
 from memcell.training.trainer import Length
 
 FOLDER = "tuning"
+PLAN = "plan.json"
 TABLE = "tuning.tsv"
 
 #: Inference policy to one list for each fold, of probabilities of its left-out sequences.

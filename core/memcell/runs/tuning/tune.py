@@ -13,7 +13,12 @@ from typing import Any
 import numpy as np
 import tomli_w
 
-from memcell.applications.cross_validation import FEWEST_UPDATES, Candidate, CrossValidating
+from memcell.applications.cross_validation import (
+    FEWEST_UPDATES,
+    Candidate,
+    CrossValidating,
+    FeatureSearching,
+)
 from memcell.errors import Diverged, MemcellError, UsageError
 from memcell.escape import table
 from memcell.files.atomic import make_folder, write_atomic
@@ -34,8 +39,12 @@ from memcell.runs.tuning.choice import (
     schedule_of_looks,
     shares_of,
 )
+from memcell.runs.tuning.cost import SearchCost, search_cost
+from memcell.runs.tuning.features import TABLE as FEATURES
+from memcell.runs.tuning.features import ComparedFeatures, as_table, compare_all, kept
 from memcell.runs.tuning.record import (
     FOLDER,
+    PLAN,
     TABLE,
     OutOfFold,
     Tuned,
@@ -44,7 +53,7 @@ from memcell.runs.tuning.record import (
     write_tuned,
 )
 from memcell.settings.run_config import DEFAULTS, RunConfig, merge_sections, resolve
-from memcell.training.regression_start import choose_inverse_penalty
+from memcell.training.regression_start import INVERSE_PENALTIES
 from memcell.training.trainer import Length
 
 #: The folder of a control run's trainings, which have settings of the run itself.
@@ -78,10 +87,12 @@ def cross_validated(job: Job) -> Job:
     tuned = read_tuned(job.path, chosen.task.inner)
     assert tuned is not None
     _tidy(job.path)
+    penalty = _penalty_of(job.path / FOLDER / PLAN, found["candidate"])
+    task = dataclasses.replace(chosen.task, inverse_penalty=penalty)
     # what predicts with the run builds its network from the run's config
     write_atomic(job.path / "config.toml", tomli_w.dumps(chosen.config.sections()))
     job.say(tuned.line)
-    return dataclasses.replace(chosen, resume=True, tuned=tuned)
+    return dataclasses.replace(chosen, task=task, resume=True, tuned=tuned)
 
 
 def for_control(job: Job) -> Job:
@@ -129,7 +140,7 @@ def _under(job: Job, options: Mapping[str, Any]) -> Job:
 
 def _plan(job: Job) -> list[Candidate]:
     """Return the candidates, as written down when the choice began."""
-    path = job.path / FOLDER / "plan.json"
+    path = job.path / FOLDER / PLAN
     if os.path.lexists(path):
         found = read_object(path)
         with refusing(path):
@@ -141,41 +152,128 @@ def _plan(job: Job) -> list[Candidate]:
                 )
                 for each in found["candidates"]
             ]
-    plan, losses = with_penalty(job, candidates_of(job))
-    make_folder(path.parent)
-    written = {"candidates": [dataclasses.asdict(each) for each in plan], "penalties": losses}
-    write_atomic(path, json.dumps(written, indent=2) + "\n")
-    return plan
-
-
-def with_penalty(job: Job, plan: Sequence[Candidate]) -> tuple[list[Candidate], dict[str, float]]:
-    """Return candidates with the penalty of the regression that they start from, and its losses.
-
-    It is chosen before anything is trained, once for all candidates that have a linear path, in the same
-    folds: a few hundredths of what one candidate costs. Where it was typed, or training goes on from a
-    model, nothing is chosen.
-    """
-    if "network.inverse_penalty" in job.config.typed or job.config.init is not None:
-        return list(plan), {}
-    starting = [with_choice(job.config, each.options, job.registry).network for each in plan]
-    fitted = [n.skip != "none" and n.start == "regression" for n in starting]
-    if not any(fitted):
-        return list(plan), {}
-    with progress("penalty of the regression to begin from", len(job.task.inner)) as bar:
-        found = choose_inverse_penalty(job.task, progress=bar)
     job.say(
-        f"the regression to begin from has C = {found.inverse_penalty:g}: balanced "
-        f"{job.task.target.loss_name} out of fold "
-        + ", ".join(f"{loss:.3f} at {c:g}" for c, loss in found.losses.items())
+        f"choosing by cross-validation inside the training people (--tune none: as typed, without): "
+        f"{cost_of(job).line()}"
     )
-    option = {"inverse_penalty": found.inverse_penalty}
-    chosen = [
-        dataclasses.replace(each, options=merge_sections(each.options, {"network": option}))
-        if begins
-        else each
-        for each, begins in zip(plan, fitted, strict=True)
-    ]
-    return chosen, {f"{c:g}": loss for c, loss in found.losses.items()}
+    plan = with_features(job, candidates_of(job))
+    make_folder(path.parent)
+    write_atomic(path, json.dumps(dataclasses.asdict(plan), indent=2) + "\n")
+    return list(plan.candidates)
+
+
+def _penalty_of(path: Path, candidate: str) -> float | None:
+    """Return the C that was chosen for a regression on a candidate's features; None where none was."""
+    if not os.path.lexists(path):
+        return None
+    found = read_object(path)
+    with refusing(path):
+        c = found.get("regressions", {}).get(candidate)
+        if c is not None and not (type(c) is float and c > 0):
+            raise ValueError(f"the penalty of {candidate} is {str(c)[:40]}")
+    return c
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What is tried, as it is written down.
+
+    Args:
+        candidates: Settings, each on its features.
+        penalties: C to the loss of a regression on the usual features; empty where none was chosen.
+        regressions: Candidate to the C that was chosen for a regression on its features.
+    """
+
+    candidates: Sequence[Candidate]
+    penalties: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    regressions: Mapping[str, float] = dataclasses.field(default_factory=dict)
+
+
+def cost_of(job: Job) -> SearchCost:
+    """Return what the choice for a job searches and costs; a network is trained for some updates to know.
+
+    Args:
+        job: Whose task has inner folds.
+    """
+    return search_cost(
+        job,
+        candidates_of(job),
+        feature_sets_of(job) if job.config.init is None else [],
+        lambda each: _under(job, each.options),
+    )
+
+
+def with_features(job: Job, settings: Sequence[Candidate]) -> Plan:
+    """Return candidates with the features and the penalty of the regression that they start from.
+
+    Both are chosen before anything is trained: a regression in the same folds says what C is best, for all
+    candidates that have a linear path, and on which features beside the usual ones networks are tried. Where
+    C was typed it is taken; where training goes on from a model, nothing is chosen.
+    """
+    if job.config.init is not None:
+        return Plan(candidates=settings)
+    sets = feature_sets_of(job)
+    starting = [with_choice(job.config, each.options, job.registry).network for each in settings]
+    fitted = [n.skip != "none" and n.start == "regression" for n in starting]
+    typed = "network.inverse_penalty" in job.config.typed
+    if len(sets) < 2 and (typed or not any(fitted)):
+        return Plan(candidates=settings)
+    penalties = (job.config.network.inverse_penalty,) if typed else INVERSE_PENALTIES
+    what = "features" if len(sets) > 1 else "penalty of the regression to begin from"
+    with progress(what, len(job.task.inner) * len(sets)) as bar:
+        found = compare_all(sets, lambda each: _under(job, each.options), penalties, bar, job.say)
+    job.say(_of_penalty(found[0], job.task.target.loss_name))
+    tried = kept(found)
+    if len(sets) > 1:
+        write_atomic(job.path / FEATURES, as_table(found))
+        others = " and ".join(each.candidate.name for each in tried[1:]) or "no others"
+        job.say(
+            f"{len(found)} kinds of features, each by a regression on people left out ({FEATURES} has all): "
+            f"networks are tried on the usual ones (loss {found[0].loss:.3f}) and on {others}"
+        )
+    plan, regressions = [], {}
+    for features in tried:
+        for each, begins in zip(settings, fitted, strict=True):
+            if features is not found[0] and not each.of_features:
+                continue
+            options = merge_sections(each.options, features.candidate.options)
+            if begins and not typed:
+                option = {"inverse_penalty": features.inverse_penalty}
+                options = merge_sections(options, {"network": option})
+            same = features is found[0]
+            name = each.name if same else f"{each.name}.{features.candidate.name}"
+            plan.append(dataclasses.replace(each, name=name, options=options))
+            if not typed:
+                regressions[name] = features.inverse_penalty
+    return Plan(
+        candidates=plan,
+        penalties={f"{c:g}": loss for c, loss in found[0].penalties.items()},
+        regressions=regressions,
+    )
+
+
+def _of_penalty(found: ComparedFeatures, loss_name: str) -> str:
+    return (
+        f"the regression to begin from has C = {found.inverse_penalty:g}: balanced {loss_name} out of fold "
+        + ", ".join(f"{loss:.3f} at {c:g}" for c, loss in found.penalties.items())
+    )
+
+
+def feature_sets_of(job: Job) -> list[Candidate]:
+    """Return the kinds of features that a job's app has to choose from, without options that were typed.
+
+    The first is how it is, by a name alone; of the others none is like another.
+    """
+    offered: Sequence[Candidate] = (
+        job.app.feature_sets(job.task) if isinstance(job.app, FeatureSearching) else ()
+    )
+    usual, *others = offered or (Candidate(name="usual", options={}),)
+    made = {_as_json({}): dataclasses.replace(usual, options={})}
+    for each in others:
+        options = _untyped(job, each.options)
+        if options and with_choice(job.config, options, job.registry) != job.config:
+            made.setdefault(_as_json(options), dataclasses.replace(each, options=options))
+    return list(made.values())
 
 
 def candidates_of(job: Job) -> list[Candidate]:
@@ -183,25 +281,31 @@ def candidates_of(job: Job) -> list[Candidate]:
     offered: Sequence[Candidate] = (
         job.app.candidates(job.task) if isinstance(job.app, CrossValidating) else ()
     )
-    kept: dict[str, Candidate] = {}
+    made: dict[str, Candidate] = {}
     for each in offered or (Candidate(name="as-given", options={}),):
-        options = {}
-        for section, values in each.options.items():
-            typed = {
-                name.partition(".")[2]
-                for name in job.config.typed
-                if name.partition(".")[0] == section
-            }
-            if section in DEFAULTS and typed:
-                continue  # options of a plugin that the person has chosen or set
-            if job.config.init is not None and section in ("network", *PARTS):
-                continue  # the network is that of the model that training goes on from
-            if left := {k: v for k, v in values.items() if k not in typed}:
-                options[section] = left
-        kept.setdefault(
-            json.dumps(options, sort_keys=True), dataclasses.replace(each, options=options)
-        )
-    return list(kept.values())
+        options = _untyped(job, each.options)
+        made.setdefault(_as_json(options), dataclasses.replace(each, options=options))
+    return list(made.values())
+
+
+def _untyped(job: Job, options: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return options without those that somebody typed, or that a model to go on from decides."""
+    made = {}
+    for section, values in options.items():
+        typed = {
+            name.partition(".")[2] for name in job.config.typed if name.partition(".")[0] == section
+        }
+        if section in DEFAULTS and typed:
+            continue  # options of a plugin that the person has chosen or set
+        if job.config.init is not None and section in ("network", *PARTS):
+            continue  # the network is that of the model that training goes on from
+        if left := {k: v for k, v in values.items() if k not in typed}:
+            made[section] = left
+    return made
+
+
+def _as_json(options: Mapping[str, Any]) -> str:
+    return json.dumps(options, sort_keys=True)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -217,10 +321,6 @@ class _Tried:
 
 def _choose(job: Job, plan: Sequence[Candidate]) -> None:
     folds = counted(len(job.task.inner), "fold")
-    job.say(
-        f"choosing by cross-validation inside the training people: {counted(len(plan), 'setting')} x {folds} "
-        "(--tune none: as typed, without)"
-    )
     done = [tried for each in plan if (tried := _try(job, each)) is not None]
     if not done:
         raise MemcellError(
