@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from memcell.training.checkpoint import read_head
 from memcell.training.trainer import Trainer
 from memcell_eeg.splits.inner import inner_splits
 from memcell_eeg.splits.split import classes_of, split
-from memcell_eeg.tuning import candidates
+from memcell_eeg.tuning import candidates, feature_sets
 from memcell_microsleep.config import MicrosleepConfig
 
 SMALL = ("--hidden-size", "4", "--min-updates", "40", "--epochs", "1", "--time-steps", "20")
@@ -54,6 +55,80 @@ def test_a_network_without_the_regression_is_tried_with_steps_enough(rarer, trie
     for tune in ("quick", "full"):
         made = candidates(MicrosleepConfig(tune=tune), task)
         assert any(each.options["network"]["skip"] == "none" for each in made) == tried
+
+
+def test_full_compares_kinds_of_features_that_differ(sequence_of) -> None:
+    [s] = people(sequence_of, [[0, 1]])
+    of_signal = {"pipeline": {"eeg": ["C3", "C4"]}}
+    task = Task(train=(s,), valid=(), test=(), n_classes=2, main_score="kappa", facts=of_signal)
+    full = MicrosleepConfig(tune="full")
+    assert feature_sets(MicrosleepConfig(), task, "microsleep") == ()
+    assert feature_sets(replace(full, encoder="raw_cnn"), task, "microsleep") == ()
+    made = feature_sets(full, task, "microsleep")
+    options = [each.options["microsleep"] for each in made]
+    assert (made[0].name, options[0]["context"]) == ("usual", ["20", "90"])
+    assert all(options.count(each) == 1 for each in options)
+    words = {name: {word for o in options for word in o[name]} for name in ("features", "context")}
+    assert words["features"] == {"relative", "bandpower", "correlation"}
+    assert words["context"] == {"none", "20", "90", "300"}
+    assert {o["normalization"] for o in options} == {"training", "causal"}
+    powers = {"pipeline": {"precomputed": True, "step": 30.0}}
+    made = feature_sets(full, replace(task, facts=powers), "microsleep")
+    found = [each.options["microsleep"]["context"] for each in made]
+    assert found == [["150", "600"], ["none"], ["150", "600", "1800"], ["150", "600"]]
+
+
+@pytest.mark.slow
+def test_features_are_chosen_by_people_left_out_and_nobody_else(
+    nights, tmp_path, monkeypatch, capsys
+) -> None:
+    def write(of_held_out):
+        for k, seed in enumerate((0, 1, of_held_out, 3)):
+            levels = nights.arrays(seed=seed)
+            # another electrode each: the level says who it is, and only its changes who sleeps
+            levels["power"][:, :, 0] *= np.float32(np.exp(5.0 * k))
+            nights.write(f"SC40{k}1E0", **levels)
+
+    def never(*given):
+        raise AssertionError("the penalty was chosen for the network's start")
+
+    monkeypatch.setattr("memcell_eeg.baselines.past.choose_inverse_penalty", never)
+    data = ("--data", "sleep-edf-powers", "--data.path", str(nights.folder))
+    typed = (*TRAIN, *data, "--data.powers", "absolute", *LOSO, *SMALL, "--tune", "full")
+    few = ("--control", "none", "--robustness", "none")
+    settings = ("--learning-rate", "0.01", "--input-noise", "0")
+    one, other = tmp_path / "one", tmp_path / "other"
+    for out, seed, baselines in ((one, 2, "strong"), (other, 77, "few")):
+        write(seed)
+        assert run([*typed, *few, *settings, "--baselines", baselines, "--out", str(out)]) == 0
+    said = capsys.readouterr().out
+    assert "4 kinds of features by a regression" in said
+    assert " updates each; about " in said
+    features = {row["features"]: row for row in rows_of(one / "tuning_features.tsv")}
+    losses = {name: float(row["loss"]) for name, row in features.items()}
+    assert min(losses, key=losses.__getitem__) == "running-scale"
+    assert features["running-scale"]["networks"] == "tried"
+    kept = tomllib.loads((one / "config.toml").read_text())["microsleep"]
+    assert kept["normalization"] == "causal"
+    facts = read_head(one / "model.safetensors").meta["facts"]
+    assert facts["task"]["pipeline"]["normalization"] == "causal"
+    assert run(["evaluate", "microsleep", str(one)]) == 0
+    chosen = json.loads((one / "tuning" / "choice.json").read_text())["candidate"]
+    c = json.loads((one / "tuning" / "plan.json").read_text())["regressions"][chosen]
+    [row] = [
+        row
+        for row in json.loads((one / "scores.json").read_text())["rows"]
+        if row["name"] == "regression on past means, penalty chosen"
+    ]
+    assert f"C = {c:g}, " in row["note"]
+    same(one, other, ("tuning_features.tsv", *CHOICE[:2], "model.safetensors"))
+    scores = [(path / "scores.tsv").read_bytes() for path in (one, other)]
+    assert scores[0] != scores[1]
+
+
+def rows_of(path):
+    head, *lines = path.read_text().splitlines()
+    return [dict(zip(head.split("\t"), line.split("\t"), strict=True)) for line in lines]
 
 
 def test_held_out_subject_changes_no_model(nights, tmp_path) -> None:
@@ -132,12 +207,7 @@ def test_the_choice_is_the_length_of_training_and_stands_in_the_folder(whole) ->
     lines = (folder / "metrics.jsonl").read_text().splitlines()
     updates = [r["update"] for r in map(json.loads, lines) if "loss" in r]
     assert updates == list(range(1, chosen["updates"] + 1))
-    table = [
-        dict(zip(head, line.split("\t"), strict=True))
-        for head in [(folder / "tuning.tsv").read_text().splitlines()[0].split("\t")]
-        for line in (folder / "tuning.tsv").read_text().splitlines()[1:]
-    ]
-    [row] = [row for row in table if "chosen" in row["chosen"]]
+    [row] = [row for row in rows_of(folder / "tuning.tsv") if "chosen" in row["chosen"]]
     assert int(row["updates"]) == chosen["updates"]
     assert row["setting"] == chosen["candidate"]
     assert not [p for p in (folder / "tuning").iterdir() if p.is_dir()]

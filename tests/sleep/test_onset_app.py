@@ -11,9 +11,10 @@ import mne
 import numpy as np
 import pytest
 
+import memcell
 import memcell_sleep
 from memcell.cli.main import run
-from memcell.errors import DataError, MemcellError
+from memcell.errors import DataError, MemcellError, UsageError
 from memcell.inference.inference import probabilities
 from memcell.plugins import default_registry
 from memcell.runs.model import load_model
@@ -207,6 +208,37 @@ def test_blocks_equal_offline_inference_to_the_last_bit(trained, nights):
     values = samples(nights / "P2.edf")
     said = [predictor.predict(values[:, at : at + 500]) for at in range(0, values.shape[1], 500)]
     assert np.array_equal(np.float32(said), whole[:, 0])
+
+
+def test_live_stream_is_the_prediction_to_the_byte_without_alarms(trained, nights, tmp_path, capfd):
+    file, model = str(nights / "P1.edf"), ("--model", str(trained))
+    whole, live = tmp_path / "whole", tmp_path / "live"
+    assert run(["predict", "sleep_onset", file, *model, "--causal", "--out", str(whole)]) == 0
+    capfd.readouterr()
+    played = ("--file", file, "--speed", "max", "--out", str(live))
+    assert run(["stream", "sleep_onset", *model, *played]) == 0
+    seen = capfd.readouterr()
+    assert (live / "P1_seconds.tsv").read_bytes() == (whole / "P1_seconds.tsv").read_bytes()
+    assert sorted(path.name for path in live.iterdir()) == ["P1_live.json", "P1_seconds.tsv"]
+    events = [json.loads(line) for line in seen.out.splitlines() if line.startswith("{")]
+    steps = [e for e in events if e["kind"] == "step"]
+    rows = [line.split("\t") for line in (live / "P1_seconds.tsv").read_text().splitlines()[1:]]
+    assert [f"{e['seconds']:.3f}" for e in steps] == [seconds for _, seconds in rows]
+    assert all(set(e) == {"kind", "onset", "seconds"} for e in steps)
+    assert "alarm" not in seen.out + seen.err
+    assert "mean nothing" in seen.err  # what the model knows
+    begun = json.loads((live / "P1_live.json").read_text())
+    assert begun["summary"]["steps"] == len(steps)
+    assert run(["stream", "sleep_onset", *model, *played[:-1], str(whole), "--alarm-of", "3"]) != 0
+    lines = ("--format", "tsv", "--file", file, "--speed", "max", "--duration", "20")
+    assert run(["stream", "sleep_onset", *model, *lines]) == 0
+    table = capfd.readouterr().out.splitlines()
+    assert table[table.index("kind\tonset\tseconds") + 2].startswith("step\t0.0\t")
+
+
+def test_detector_of_seconds_is_refused_by_name(trained):
+    with pytest.raises(UsageError, match=r"OnsetPredictor.*memcell stream sleep_onset"):
+        memcell.load(str(trained))
 
 
 def test_blocks_that_cannot_be_used(trained, tmp_path):

@@ -41,6 +41,7 @@ def memcell_apps() -> Iterable[AppSpec]:
         factory="memcell_sleep.onset.app:SleepOnset",
         config="memcell_sleep.onset.config:OnsetConfig",
         predict_config="memcell_eeg.prediction.config:ReadingConfig",
+        stream_config="memcell_eeg.live.options:SourceConfig",
         summary="Predict the seconds to sleep onset every 5 s.",
         reference="EEG foundation challenge 2026, track 3 (sleep onset)",
     )

@@ -30,6 +30,7 @@ from memcell.runs.scoring import pooled_intervals, score_row, write_scores
 from memcell.runs.setup import Say, build_app, inference_device
 from memcell.runs.source import gone_on, trained_on
 from memcell.runs.tables import as_text, as_tsv
+from memcell.runs.tuning.record import with_penalty
 from memcell.settings.options import EVAL_POLICIES
 from memcell.settings.run_config import Choice, RunConfig
 
@@ -202,6 +203,8 @@ def evaluate(
             raise UsageError(f"app '{app}' scores a run under its own options only")
         task = built.under(task, values)
         name = f"evaluation-{'-'.join(str(v) for v in values.values())}.tsv"
+    else:
+        task = with_penalty(task, folder.path)
     rows = _rows(config, network, built, task, eval_policy, facts)
     rows += built.baselines(task)
     write_atomic(folder.path / name, as_tsv(rows, task.main_score))

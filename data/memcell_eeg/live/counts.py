@@ -19,7 +19,7 @@ class Counts:
     Args:
         rate: Samples a second, Hz.
         steps: Processed steps.
-        alarms: Raised alarms.
+        alarms: Raised alarms; None where there can be none.
         gaps: Segments that began after another one.
         losses: How often the connection was lost.
         segments: All segments, the first included.
@@ -31,7 +31,7 @@ class Counts:
 
     rate: float
     steps: int = 0
-    alarms: int = 0
+    alarms: int | None = 0
     gaps: int = 0
     losses: int = 0
     segments: int = 0
@@ -59,7 +59,7 @@ class Counts:
         late = 1e3 * np.array(self.latency)
         return {
             "steps": self.steps,
-            "alarms": self.alarms,
+            **({} if self.alarms is None else {"alarms": self.alarms}),
             "gaps": self.gaps,
             "losses": self.losses,
             "signal_seconds": self.seconds,
@@ -72,9 +72,9 @@ class Counts:
     def messages(self) -> Iterator[str]:
         """Yield the summary as lines for the terminal."""
         lost = f", connection lost {self.losses} times" if self.losses else ""
+        alarms = "" if self.alarms is None else f", {self.alarms} alarms"
         yield (
-            f"{self.seconds:.1f} s of signal, {self.steps} steps, {self.alarms} alarms, {self.gaps} "
-            f"gaps{lost}"
+            f"{self.seconds:.1f} s of signal, {self.steps} steps{alarms}, {self.gaps} gaps{lost}"
         )
         if self.latency:
             late = 1e3 * np.array(self.latency)

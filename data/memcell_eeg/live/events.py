@@ -15,6 +15,9 @@ to that of ``memcell predict --causal``, ``NAME_alarms.tsv`` with the columns of
 results survive a crash: an alarm is in its table, on the disk, from its onset on, with the duration ``n/a``
 until it ends. A stream that was killed has no summary; the next one of the same name keeps its files and
 writes ``NAME-2_…``.
+
+Where a step has another number than a probability (`StepForm`) it stands under that one's name, with no
+state, in its line and in a table of its own, and there are no alarms.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -45,6 +49,29 @@ def probability_row(start: float, probability: float, state: bool) -> str:
     return f"{seconds}\t{millionths // 10**6}.{millionths % 10**6:06d}\t{state:d}\n"
 
 
+@dataclass(frozen=True, kw_only=True)
+class StepForm:
+    """What the number of a step is, and how it is written.
+
+    Args:
+        name: In an event's line, and in the name of the table.
+        header: First line of the table.
+        row: Line of the table of a step: its start, its number, whether it is positive.
+        alarms: Steps are positive or not, and raise alarms.
+    """
+
+    name: str
+    header: str
+    row: Callable[[float, float, bool], str]
+    alarms: bool = False
+
+
+#: Of a detector.
+PROBABILITY = StepForm(
+    name="probability", header=PROBABILITY_HEADER, row=probability_row, alarms=True
+)
+
+
 class EventWriter:
     """Writes events and results; a full disk or a closed output does not stop it.
 
@@ -52,11 +79,12 @@ class EventWriter:
         name: Name of the results.
         out: Folder for results; None to write none.
         show: ``"steps"``, ``"alarms"``, ``"none"``, or ``"auto"``: steps into a pipe, alarms on a terminal.
-        form: ``"jsonl"`` or ``"tsv"``.
+        written: ``"jsonl"`` or ``"tsv"``.
         to: Where the event log goes; None for the standard output.
         say: Called with a message when writing fails, and when it works again.
         wait: Whether to wait for a slow reader of the event log.
         stop: Whether to stop waiting.
+        form: What a step has.
 
     Raises:
         UsageError: The folder already holds results of this name.
@@ -68,16 +96,18 @@ class EventWriter:
         name: str,
         out: Path | None,
         show: str,
-        form: str,
+        written: str,
         to: IO[str] | None = None,
         say: Say = str,
         wait: bool = False,
         stop: Callable[[], bool] = bool,
+        form: StepForm = PROBABILITY,
     ) -> None:
         to = sys.stdout if to is None else to
         if show == "auto":
             show = "alarms" if to is not None and to.isatty() else "steps"
-        self._show, self._form, self._say = show, form, say
+        self._show, self._written, self._say = show, written, say
+        self._form = form
         self._status = Status()
         self._output = Output(to, say, wait, stop)
         self._steps: GrowingTable | None = None
@@ -86,19 +116,21 @@ class EventWriter:
         self._whole = True
         if out is not None:
             self._open(out, name)
-        if form == "tsv" and show != "none":
-            self._output.write("kind\tonset\tprobability\tstate\n")
+        self._columns = ("onset", form.name, *(("state",) if form.alarms else ()))
+        if written == "tsv" and show != "none":
+            self._output.write("\t".join(["kind", *self._columns]) + "\n")
 
     def _open(self, out: Path, name: str) -> None:
         make_folder(out)
-        free = _free(out, name)
+        free = _free(out, name, self._form)
         if free != name:
             self._say(
                 f"results of an earlier stream that was killed are kept; the new ones are named '{free}'"
             )
-        steps = GrowingTable(_probability_path(out, free), PROBABILITY_HEADER, self._say)
-        self._steps = steps
-        self._alarms = GrowingTable(out / f"{free}_alarms.tsv", _ALARMS, self._say)
+        table = _steps_path(out, free, self._form)
+        self._steps = GrowingTable(table, self._form.header, self._say)
+        if self._form.alarms:
+            self._alarms = GrowingTable(out / f"{free}_alarms.tsv", _ALARMS, self._say)
         self._summary = _summary_path(out, free)
         write_atomic(self._summary, json.dumps({"summary": None}) + "\n")
 
@@ -107,12 +139,13 @@ class EventWriter:
         self.event("begin", **begun)
         self._write_summary({**begun, "summary": None})
 
-    def step(self, start: float, probability: float, state: bool) -> None:
-        """Write a step."""
+    def step(self, start: float, value: float, state: bool = False) -> None:
+        """Write a step: its number, and whether it is positive where it can be."""
         if self._steps is not None:
-            self._steps.add(probability_row(start, probability, state))
+            self._steps.add(self._form.row(start, value, state))
         if self._show == "steps":
-            self._line("step", onset=start, probability=probability, state=int(state))
+            states = {"state": int(state)} if self._form.alarms else {}
+            self._line("step", onset=start, **{self._form.name: value}, **states)
 
     def alarm(self, onset: float, first: float, probability: float) -> None:
         """Write a raised alarm: its line at once, then its row, which is on the disk on return."""
@@ -135,16 +168,16 @@ class EventWriter:
 
     def _line(self, kind: str, **values: Any) -> None:
         self._status.clear()
-        # seconds to the microsecond; a probability with all of its bits
+        # seconds to the microsecond; the number of a step with all of its bits
+        own = self._form.name if kind != "gap" else ""
         values = {
-            k: round(v, 6) if isinstance(v, float) and k != "probability" else v
-            for k, v in values.items()
+            k: round(v, 6) if isinstance(v, float) and k != own else v for k, v in values.items()
         }
-        if self._form == "jsonl":
+        if self._written == "jsonl":
             self._output.write(json.dumps({"kind": kind, **values}) + "\n")
             return
-        onset, p, state = (values.get(n) for n in ("onset", "probability", "state"))
-        cells = [kind, *("" if v is None else repr(v) for v in (onset, p, state))]
+        found = [values.get(n) if n != self._form.name or own else None for n in self._columns]
+        cells = [kind, *("" if v is None else repr(v) for v in found)]
         self._output.write("\t".join(cells) + "\n")
 
     def status(self, text: str) -> None:
@@ -176,8 +209,8 @@ class EventWriter:
         self._whole &= self._output.close()
 
 
-def _probability_path(out: Path, name: str) -> Path:
-    return out / f"{name}_probability.tsv"
+def _steps_path(out: Path, name: str, form: StepForm) -> Path:
+    return out / f"{name}_{form.name}.tsv"
 
 
 def _summary_path(out: Path, name: str) -> Path:
@@ -189,7 +222,7 @@ def _alarm_row(onset: float, duration: float | None, first: float, probability: 
     return f"{onset:.3f}\t{lasted}\talarm\t{first:.3f}\t{probability:.6f}\n"
 
 
-def _free(out: Path, name: str) -> str:
+def _free(out: Path, name: str, form: StepForm) -> str:
     """Return a free name for results: ``name``, or ``name-2`` and so on after streams that were killed.
 
     Raises:
@@ -197,7 +230,7 @@ def _free(out: Path, name: str) -> str:
     """
     free, n = name, 1
     while _was_killed(_summary_path(out, free)):
-        table = _probability_path(out, free)
+        table = _steps_path(out, free, form)
         if is_held(table):
             raise UsageError(f"another stream is writing '{table}'; type another --out.")
         n += 1

@@ -1,4 +1,4 @@
-"""The options of a live stream."""
+"""The options of a live stream: where the signal comes from, and what a detector makes alarms of."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from memcell.plugins.options import option
 
 
 @dataclass(frozen=True, kw_only=True)
-class LiveConfig:
-    """Options of a live stream: source, alarms and output."""
+class SourceConfig:
+    """Options of every live stream: its source, and how what it says is written."""
 
     lsl: str = option(
         "",
@@ -49,6 +49,44 @@ class LiveConfig:
         "Never guessed; all:mV overrides the unit of all channels. For a file, empty"
         " takes that of a BIDS channels.tsv, then the run's own --data.unit.",
     )
+    duration: float = option(
+        0.0, unit="s", low=0, help="End after this much signal; 0 for never (Ctrl-C ends it)."
+    )
+    format: str = option("jsonl", choices=("jsonl", "tsv"), help="Format of these lines.")
+
+    def validate(self) -> None:
+        """Check combinations of options.
+
+        Raises:
+            ConfigError: No source or two, or an invalid speed.
+        """
+        if bool(self.lsl) == bool(self.file):
+            given = "both --lsl and --file" if self.lsl else "neither --lsl nor --file"
+            raise ConfigError(f"got {given}; type --lsl NAME or --file RECORDING.")
+        _ = self.times_real
+
+    @property
+    def times_real(self) -> float:
+        """Speed of a played file as a multiple of real time; infinite for ``max``.
+
+        Raises:
+            ConfigError: ``speed`` is neither a positive number nor ``max``.
+        """
+        if self.speed == "max":
+            return math.inf
+        try:
+            value = float(self.speed)
+        except ValueError:
+            value = math.nan
+        if not 0 < value <= 1e6:
+            raise ConfigError(f"'speed' got '{self.speed}', expected a number above 0, or max.")
+        return value
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveConfig(SourceConfig):
+    """Options of a detector's live stream: source, alarms and output."""
+
     threshold: float | None = option(
         None,
         low=0,
@@ -71,46 +109,22 @@ class LiveConfig:
         high=3600,
         help="No further alarm for this long after one was raised.",
     )
-    duration: float = option(
-        0.0, unit="s", low=0, help="End after this much signal; 0 for never (Ctrl-C ends it)."
-    )
     lines: str = option(
         "auto",
         choices=("auto", "steps", "alarms", "none"),
         help="What is written to the output as it happens: every step and alarm, or alarms and gaps only; "
         "'auto' is steps into a pipe, alarms on a terminal.",
     )
-    format: str = option("jsonl", choices=("jsonl", "tsv"), help="Format of these lines.")
 
     def validate(self) -> None:
         """Check combinations of options.
 
         Raises:
-            ConfigError: No source or two, an invalid speed, or a debounce that cannot be met.
+            ConfigError: As `SourceConfig.validate`, or a debounce that cannot be met.
         """
-        if bool(self.lsl) == bool(self.file):
-            given = "both --lsl and --file" if self.lsl else "neither --lsl nor --file"
-            raise ConfigError(f"got {given}; type --lsl NAME or --file RECORDING.")
+        super().validate()
         if self.alarm_steps > self.alarm_of:
             raise ConfigError(
                 f"'alarm-steps' got {self.alarm_steps}, more than 'alarm-of' ({self.alarm_of}): no alarm "
                 f"could be raised; type --alarm-of {self.alarm_steps} or more."
             )
-        _ = self.times_real
-
-    @property
-    def times_real(self) -> float:
-        """Speed of a played file as a multiple of real time; infinite for ``max``.
-
-        Raises:
-            ConfigError: ``speed`` is neither a positive number nor ``max``.
-        """
-        if self.speed == "max":
-            return math.inf
-        try:
-            value = float(self.speed)
-        except ValueError:
-            value = math.nan
-        if not 0 < value <= 1e6:
-            raise ConfigError(f"'speed' got '{self.speed}', expected a number above 0, or max.")
-        return value

@@ -18,11 +18,11 @@ from memcell_eeg.live.alarm import AlarmLogic, AlarmRules, Ended, Raised
 from memcell_eeg.live.amplitude import FirstSeconds
 from memcell_eeg.live.counts import Counts
 from memcell_eeg.live.detector import Detector
-from memcell_eeg.live.events import EventWriter
+from memcell_eeg.live.events import PROBABILITY, EventWriter, StepForm
 from memcell_eeg.live.file_source import FileSource
 from memcell_eeg.live.gaps import GapFinder, SignalPart
 from memcell_eeg.live.lsl_source import LSLSource
-from memcell_eeg.live.options import LiveConfig
+from memcell_eeg.live.options import LiveConfig, SourceConfig
 from memcell_eeg.live.rate import RateWatch
 from memcell_eeg.live.source import LiveSource, SampleChunk, Silent
 from memcell_eeg.live.still import SOON, Passed, StillWatch
@@ -31,12 +31,13 @@ from memcell_eeg.signal.unit import Unit
 from memcell_eeg.task import EegTask
 
 
-def stream(request: StreamRequest, task: EegTask) -> int:
+def stream(request: StreamRequest, task: EegTask, form: StepForm = PROBABILITY) -> int:
     """Run a live stream until the source ends or the user stops it.
 
     Args:
-        request: The source, the network and the options.
+        request: The source, the network and the options: a `LiveConfig` where there are alarms.
         task: The task of the application.
+        form: What the network says of a step.
 
     Returns:
         1 if a result could not be written, else 0.
@@ -46,7 +47,7 @@ def stream(request: StreamRequest, task: EegTask) -> int:
             results of this name are in the folder already.
         DataError: The source cannot be used.
     """
-    options: LiveConfig = request.options
+    options: SourceConfig = request.options
     request = replace(request, say=quietly(request.say))
     pipeline = pipeline_of_run(request, task)
     source = opened(options, pipeline, request)
@@ -55,15 +56,16 @@ def stream(request: StreamRequest, task: EegTask) -> int:
         lines = EventWriter(
             source.name,
             request.out,
-            options.lines,
+            getattr(options, "lines", "steps"),
             options.format,
             to=request.output,
             say=request.say,
             wait=source.trusted,  # a recording can wait for a slow reader
             stop=request.stop,
+            form=form,
         )
         try:
-            complete = _Live(request, task, options, pipeline, source, lines).run()
+            complete = _Live(request, task, options, pipeline, source, lines, form).run()
         finally:
             lines.close()
     finally:
@@ -99,7 +101,7 @@ def pipeline_of_run(request: StreamRequest, task: EegTask) -> Pipeline:
     return pipeline
 
 
-def opened(options: LiveConfig, pipeline: Pipeline, request: StreamRequest) -> LiveSource:
+def opened(options: SourceConfig, pipeline: Pipeline, request: StreamRequest) -> LiveSource:
     """Return the source that the options name."""
     if options.file:
         unit = Unit.of(options.unit, request.facts)
@@ -131,23 +133,27 @@ class _Live:
         self,
         request: StreamRequest,
         task: EegTask,
-        options: LiveConfig,
+        options: SourceConfig,
         pipeline: Pipeline,
         source: LiveSource,
         lines: EventWriter,
+        form: StepForm,
     ) -> None:
         self._request, self._options, self._pipeline = request, options, pipeline
         self._source, self._lines, self._rhythm = source, lines, task.rhythm
-        own = float(request.decision["threshold"])
-        threshold = own if options.threshold is None else options.threshold
-        self._rules = AlarmRules(
-            threshold=threshold,
-            need=options.alarm_steps,
-            of=options.alarm_of,
-            refractory=options.refractory,
-            step=pipeline.step,
-        )
-        self._alarm = AlarmLogic(self._rules)
+        self._form = form
+        self._rules: AlarmRules | None = None
+        self._alarm: AlarmLogic | None = None
+        if isinstance(options, LiveConfig):
+            own = float(request.decision["threshold"])
+            self._rules = AlarmRules(
+                threshold=own if options.threshold is None else options.threshold,
+                need=options.alarm_steps,
+                of=options.alarm_of,
+                refractory=options.refractory,
+                step=pipeline.step,
+            )
+            self._alarm = AlarmLogic(self._rules)
         self._detector = Detector(pipeline, source.rate, request.network)
         self._gaps = GapFinder(source.rate, options.gap)
         self._first = (
@@ -158,7 +164,7 @@ class _Live:
         self._rate = None if source.trusted else RateWatch(options.lsl, source.rate)
         # Flat signal is already removed from a recording.
         self._still = None if source.trusted else StillWatch(source_channels(source), source.rate)
-        self._counts = Counts(rate=source.rate)
+        self._counts = Counts(rate=source.rate, alarms=None if self._alarm is None else 0)
         self._last = float("nan")
 
     def run(self) -> bool:
@@ -174,26 +180,16 @@ class _Live:
                         break
                 self._show()
         finally:
-            ended = self._alarm.gap()
-            if ended is not None:
-                self._end_alarm(ended)
+            self._no_signal()
             complete = self._lines.end(begun, self._counts.summary(self._gaps.jitter))
             for line in self._counts.messages():
                 self._request.say(line)
         return complete
 
     def _begun(self) -> dict[str, Any]:
-        source, rules, say = self._source, self._rules, self._request.say
-        wave, hertz = self._rhythm
-        filters = self._pipeline.delay(source.rate, hertz)
-        delay = rules.delay(self._pipeline.onset_delay(source.rate, hertz))
+        source, say = self._source, self._request.say
         say(f"{source.described}; steps of {self._pipeline.step:g} s")
-        say(f"{rules}")
-        say(
-            f"an alarm sounds about {delay:.2f} s after {wave} begins: filters {filters:.3f} s (at {hertz:g} "
-            f"Hz), window {self._pipeline.extraction_delay:g} s, half a step {rules.step / 2:g} s, "
-            f"debounce {rules.debounce:g} s; computing time is extra and is measured"
-        )
+        of_alarms = self._alarms_begun()
         if self._still is not None:
             say(
                 f"a channel that is flat for {SOON:g} s delays the steps; after {FLAT:g} s it counts as dead "
@@ -216,19 +212,37 @@ class _Live:
             "model_id": self._request.facts.get("model_id"),
             "trained_on_simulated_data": bool(self._request.facts.get("simulated", False)),
             **({"knows": knows} if knows else {}),
-            "step_seconds": rules.step,
+            "step_seconds": self._pipeline.step,
+            **of_alarms,
+            "filter_delay_seconds": self._pipeline.delay(source.rate, self._rhythm[1]),
+            "window_delay_seconds": self._pipeline.extraction_delay,
+            "blind_seconds": self._pipeline.blind(source.rate),
+        }
+        self._lines.begin(begun)
+        return begun
+
+    def _alarms_begun(self) -> dict[str, Any]:
+        """Say when an alarm sounds; return its rules, nothing where there are no alarms."""
+        if self._rules is None:
+            return {}
+        source, rules, say = self._source, self._rules, self._request.say
+        wave, hertz = self._rhythm
+        filters = self._pipeline.delay(source.rate, hertz)
+        delay = rules.delay(self._pipeline.onset_delay(source.rate, hertz))
+        say(f"{rules}")
+        say(
+            f"an alarm sounds about {delay:.2f} s after {wave} begins: filters {filters:.3f} s (at {hertz:g} "
+            f"Hz), window {self._pipeline.extraction_delay:g} s, half a step {rules.step / 2:g} s, "
+            f"debounce {rules.debounce:g} s; computing time is extra and is measured"
+        )
+        return {
             "threshold": rules.threshold,
             "alarm_steps": rules.need,
             "alarm_of": rules.of,
             "refractory_seconds": rules.refractory,
-            "filter_delay_seconds": filters,
-            "window_delay_seconds": self._pipeline.extraction_delay,
             "alarm_delay_seconds": delay,
-            "blind_seconds": self._pipeline.blind(source.rate),
             "debounce_seconds": rules.debounce,
         }
-        self._lines.begin(begun)
-        return begun
 
     def _chunk(self, chunk: SampleChunk) -> None:
         before = time.thread_time()
@@ -254,9 +268,7 @@ class _Live:
         for part in self._gaps.push(passed.values, passed.stamps, arrived):
             self._part(part, chunk)
         if passed.began:
-            ended = self._alarm.gap()
-            if ended is not None:
-                self._end_alarm(ended)
+            self._no_signal()
             first = int(np.isnan(passed.values).any(axis=0).argmax())
             onset = float(passed.stamps[first]) - self._source.zero
             self._lines.event("flat", onset=onset, channels=list(passed.dead))
@@ -308,24 +320,36 @@ class _Live:
         for step in found:
             self._counts.steps += 1
             self._last = step.probability
-            state = step.probability >= self._rules.threshold
-            self._lines.step(step.start, step.probability, state)
-            change = self._alarm.step(step.start, step.probability)
-            if isinstance(change, Raised):
-                self._counts.alarms += 1
-                self._lines.alarm(change.onset, change.first, change.probability)
-            elif isinstance(change, Ended):
-                self._end_alarm(change)
+            self._step(step.start, step.probability)
+
+    def _step(self, start: float, value: float) -> None:
+        """Write a step, and the alarm that it raises or ends."""
+        if self._alarm is None or self._rules is None:
+            self._lines.step(start, value)
+            return
+        self._lines.step(start, value, value >= self._rules.threshold)
+        change = self._alarm.step(start, value)
+        if isinstance(change, Raised):
+            self._counts.alarms = (self._counts.alarms or 0) + 1
+            self._lines.alarm(change.onset, change.first, change.probability)
+        elif isinstance(change, Ended):
+            self._end_alarm(change)
 
     def _begin(self, onset: float, missing: float) -> None:
         self._detector.begin(onset, missing if self._counts.segments else None)
         if self._counts.segments:
             self._counts.gaps += 1
-            ended = self._alarm.gap(missing)
-            if ended is not None:
-                self._end_alarm(ended)
+            self._no_signal(missing)
             self._lines.event("gap", onset=onset, seconds=missing)
         self._counts.segments += 1
+
+    def _no_signal(self, missing: float | None = None) -> None:
+        """End an alarm: there are no steps for so many seconds, or nobody knows for how long."""
+        if self._alarm is None:
+            return
+        ended = self._alarm.gap() if missing is None else self._alarm.gap(missing)
+        if ended is not None:
+            self._end_alarm(ended)
 
     def _end_alarm(self, ended: Ended) -> None:
         raised = ended.raised
@@ -333,9 +357,7 @@ class _Live:
 
     def _silent(self, item: Silent) -> None:
         self._counts.losses += 1
-        ended = self._alarm.gap()
-        if ended is not None:
-            self._end_alarm(ended)
+        self._no_signal()
         self._lines.event("silent", why=item.why)
         self._request.say(f"{item.why}; waiting for it (Ctrl-C ends)")
 
@@ -345,12 +367,12 @@ class _Live:
 
     def _show(self) -> None:
         c = self._counts
-        state = "ALARM" if self._alarm.on is not None else "quiet"
         minutes, seconds = divmod(c.seconds, 60)
-        self._lines.status(
-            f"{minutes:.0f}:{seconds:02.0f}  steps {c.steps}  p {self._last:.3f}  {state}  "
-            f"alarms {c.alarms}  gaps {c.gaps}"
-        )
+        said = f"{self._form.name} {self._last:.3g}"
+        if self._alarm is not None:
+            state = "ALARM" if self._alarm.on is not None else "quiet"
+            said = f"p {self._last:.3f}  {state}  alarms {c.alarms}"
+        self._lines.status(f"{minutes:.0f}:{seconds:02.0f}  steps {c.steps}  {said}  gaps {c.gaps}")
 
 
 def source_channels(source: LiveSource) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from memcell.applications.conditions import Peer
 from memcell.applications.datasets import DataSet
 from memcell.applications.detecting import DetectorRequest
 from memcell.applications.prediction import PredictionRequest, Predictor
+from memcell.applications.streaming import StreamRequest
 from memcell.errors import DataError, UsageError
 from memcell.progress import SILENT, Progress
 from memcell.sequences.time_series import TimeSeries
@@ -146,8 +147,16 @@ class SleepOnset(Sleep):
         """
         raise UsageError(
             "sleep_onset predicts seconds, no probability of an event: memcell_sleep.OnsetPredictor(run) "
-            "takes blocks of signal, and 'memcell predict sleep_onset' recordings"
+            "takes blocks of signal, 'memcell stream sleep_onset' a live signal, and 'memcell predict "
+            "sleep_onset' recordings"
         )
+
+    def stream(self, request: StreamRequest) -> int:
+        """Predict live: a line a step, and no alarms."""
+        from memcell_eeg.live.run import stream
+        from memcell_sleep.onset.live import SECONDS
+
+        return stream(request, self.detects, SECONDS)
 
     def picture(
         self,

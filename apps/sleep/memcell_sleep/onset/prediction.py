@@ -38,6 +38,11 @@ COLUMNS = (
 )  # fmt: skip
 
 
+def seconds_row(onset: float, seconds: float) -> str:
+    """Return the row of a step."""
+    return f"{onset:.3f}\t{seconds:.3f}\n"
+
+
 def seconds_path(out: Path, name: str) -> Path:
     """Return the path of a recording's predictions."""
     return out / f"{name}_seconds.tsv"
@@ -101,7 +106,7 @@ class SecondsPredictor(EachRecording):
             )
         with growing(seconds_path(self._out, item.name)) as file:
             file.write(HEADER)
-            file.write("".join(f"{t:.3f}\t{s:.3f}\n" for t, s in zip(onset, seconds, strict=True)))
+            file.write("".join(seconds_row(t, s) for t, s in zip(onset, seconds, strict=True)))
             sidecar_path(self._out, item.name).unlink(missing_ok=True)
         notes = (
             otherwise_measured(pipeline.channels, recording)

@@ -16,13 +16,13 @@ import io
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from memcell.applications.app import InnerFold, Probabilities
+from memcell.applications.app import InnerFold, Probabilities, Task
 from memcell.errors import MemcellError, RunFolderError
 from memcell.files.atomic import make_folder, write_atomic
 from memcell.files.reading import read_arrays, read_object, refusing
@@ -185,3 +185,22 @@ def read_tuned(folder: Path, folds: Sequence[InnerFold]) -> Tuned | None:
         ),
         line=found["line"],
     )
+
+
+def with_penalty(task: Task, folder: Path) -> Task:
+    """Return a task under the chosen settings with the C that was chosen for a regression on its features.
+
+    As it is where none was.
+
+    Raises:
+        RunFolderError: What was written down is damaged.
+    """
+    choice, path = read_choice(folder), folder / FOLDER / PLAN
+    if choice is None or not os.path.lexists(path):
+        return task
+    found = read_object(path)
+    with refusing(path):
+        c = found.get("regressions", {}).get(choice["candidate"])
+        if c is not None and not (type(c) is float and c > 0):
+            raise ValueError(f"a penalty of it is {str(c)[:40]}")
+    return replace(task, inverse_penalty=c)

@@ -50,6 +50,7 @@ from memcell.runs.tuning.record import (
     Tuned,
     read_choice,
     read_tuned,
+    with_penalty,
     write_tuned,
 )
 from memcell.settings.run_config import DEFAULTS, RunConfig, merge_sections, resolve
@@ -87,8 +88,7 @@ def cross_validated(job: Job) -> Job:
     tuned = read_tuned(job.path, chosen.task.inner)
     assert tuned is not None
     _tidy(job.path)
-    penalty = _penalty_of(job.path / FOLDER / PLAN, found["candidate"])
-    task = dataclasses.replace(chosen.task, inverse_penalty=penalty)
+    task = with_penalty(chosen.task, job.path)
     # what predicts with the run builds its network from the run's config
     write_atomic(job.path / "config.toml", tomli_w.dumps(chosen.config.sections()))
     job.say(tuned.line)
@@ -160,18 +160,6 @@ def _plan(job: Job) -> list[Candidate]:
     make_folder(path.parent)
     write_atomic(path, json.dumps(dataclasses.asdict(plan), indent=2) + "\n")
     return list(plan.candidates)
-
-
-def _penalty_of(path: Path, candidate: str) -> float | None:
-    """Return the C that was chosen for a regression on a candidate's features; None where none was."""
-    if not os.path.lexists(path):
-        return None
-    found = read_object(path)
-    with refusing(path):
-        c = found.get("regressions", {}).get(candidate)
-        if c is not None and not (type(c) is float and c > 0):
-            raise ValueError(f"the penalty of {candidate} is {str(c)[:40]}")
-    return c
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
