@@ -237,7 +237,8 @@ class EegConfig:
         choices=("none", "quick", "full"),
         help="Choose settings that were not typed, the number of updates and the threshold by "
         "cross-validation inside the training people, then train one network on all of them; nobody is set "
-        "aside for validation. 'quick' tries two settings, 'full' more; 'none' validates on "
+        "aside for validation. 'quick' tries one or two settings; 'full' up to nine, other features, means "
+        "of the past and scales, at some three times the cost, which is said before; 'none' validates on "
         "--valid-fraction, as a split by time always does.",
     )
     encoder: str = option(

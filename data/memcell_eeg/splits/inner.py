@@ -72,7 +72,12 @@ def inner_splits(
 
 
 def _chosen(config: EegConfig) -> str:
-    return "settings, length and threshold" if config.decides else "settings and length"
+    features = "features, " if config.tune == "full" else ""
+    return (
+        f"{features}settings, length and threshold"
+        if config.decides
+        else f"{features}settings and length"
+    )
 
 
 def _note(made: Sequence[InnerSplit], people: int, config: EegConfig) -> str:

@@ -36,7 +36,14 @@ from memcell.runs.answer import answer
 from memcell.runs.by_subject import differences
 from memcell.runs.compatibility import check
 from memcell.runs.folds.final import everybody, train_final
-from memcell.runs.folds.one_fold import FoldTask, do_fold, finished, fold_config, folder_name
+from memcell.runs.folds.one_fold import (
+    SCORES,
+    FoldTask,
+    do_fold,
+    finished,
+    fold_config,
+    folder_name,
+)
 from memcell.runs.folds.pool import pooled_rows, seeds_tsv
 from memcell.runs.folds.prepared import PreparedFolds, forget_folds, prepared_folds
 from memcell.runs.intervals_text import (
@@ -358,6 +365,11 @@ def _pool(config: RunConfig, app: Folding, folds: list[FoldRuns], path: Path, sa
 
 
 def _shared_notes(folds: list[FoldRuns]) -> list[str]:
-    """Return the notes that every fold has, in the first one's order."""
-    notes = [runs.fold.task().notes for runs in folds]
+    """Return the notes that every fold has under what was chosen for it, in the first one's order."""
+    notes = []
+    for runs in folds:
+        path = runs.paths[0] / SCORES
+        found = read_object(path)
+        with refusing(path):
+            notes.append([str(note) for note in found["notes"]])
     return [note for note in notes[0] if all(note in other for other in notes[1:])]
