@@ -33,6 +33,10 @@ COMMANDS = {
     "export": ("memcell.cli.export:export", "Write a trained network as an ONNX file."),
     "plugins": ("memcell.cli.plugins:plugins", "List and check what is installed."),
     "data": ("memcell.cli.data:data", "List, get, make and check data."),
+    "doctor": (
+        "memcell.cli.doctor:doctor",
+        "Look at this machine: what works, what is missing.",
+    ),
     "bench": ("memcell.cli.bench:bench", "Measure speed."),
 }
 

@@ -150,13 +150,14 @@ def _row(entry: Entry) -> dict[str, Any]:
         "name": entry.spec.name,
         "distribution": entry.distribution,
         "version": entry.version,
-        "status": _status(entry),
+        "status": plugin_status(entry),
         "summary": entry.spec.summary,
         "reference": entry.spec.reference,
     }
 
 
-def _status(entry: Entry) -> str:
+def plugin_status(entry: Entry) -> str:
+    """Return ``"ok"``, or what is wrong with a plugin as far as can be told without importing it."""
     if entry.conflict:
         return f"duplicate of {entry.conflict}"
     missing = entry.missing()
