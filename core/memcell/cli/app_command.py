@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from memcell.applications.datasets import find_dataset
+from memcell.cli.completion import PLACE
 from memcell.cli.options import (
     ChoiceOption,
     ConfigOption,
@@ -100,6 +101,7 @@ class ConfiguredCommand(click.Command):
         config = click.Option(
             ["--config"],
             metavar="FILE",
+            type=PLACE,
             help="Begin from this config file (as a run folder has one).",
         )
         self.own: list[click.Parameter] = [*own, config]

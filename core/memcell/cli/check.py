@@ -21,6 +21,7 @@ from memcell.applications.checking import (
     worst_first,
 )
 from memcell.applications.datasets import find_checker
+from memcell.cli.completion import PLACE
 from memcell.cli.own_output import own_output
 from memcell.cli.terminal import echo
 from memcell.errors import MemcellError, PluginError
@@ -48,7 +49,7 @@ _UNITS = ("uV", "mV", "V", "nV")
 
 
 @click.command()
-@click.argument("paths", metavar="PATHS…", nargs=-1, required=True)
+@click.argument("paths", metavar="PATHS…", type=PLACE, nargs=-1, required=True)
 @click.option(
     "--channels",
     default="",
@@ -65,6 +66,7 @@ _UNITS = ("uV", "mV", "V", "nV")
 @click.option(
     "--labels",
     metavar="PATH",
+    type=PLACE,
     help="A label file, or a folder of label files named like the recordings; without it those beside each "
     "recording, then the annotations inside it.",
 )
@@ -75,7 +77,7 @@ _UNITS = ("uV", "mV", "V", "nV")
     help="Look at the samples too (flat, clipped, missing, amplitude), or only at headers and labels.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a file.")
-@click.option("--out", metavar="FILE", help="Write a tab-separated table as well.")
+@click.option("--out", metavar="FILE", type=PLACE, help="Write a tab-separated table as well.")
 def check(
     paths: tuple[str, ...],
     channels: str,

@@ -16,6 +16,7 @@ from memcell.cli.compare_options import (
     fixed_and_varied,
     with_whole_paths,
 )
+from memcell.cli.completion import PLACE
 from memcell.cli.terminal import echo
 from memcell.cli.where import where_options
 from memcell.compare.axes import Axis, listed, sweeps
@@ -234,6 +235,7 @@ def _own() -> Iterable[click.Parameter]:
         click.Option(
             ["--out"],
             metavar="FOLDER",
+            type=PLACE,
             help="The comparison's folder (default: runs/compare-APP-DATE-TIME); the same command goes on "
             "with it, more seeds or values extend it.",
         ),

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from memcell.cli.app_command import Groups, chosen_plugin, option_groups, typed_values
+from memcell.cli.completion import Word
 from memcell.cli.options import ChoiceOption, config_options, parameter_name
 from memcell.compare.axes import Axis, named, split
 from memcell.errors import MemcellError, UsageError
@@ -31,12 +32,13 @@ class AxisOption(click.Option):
     """
 
     def __init__(self, section: str, names: Iterable[str], default: str) -> None:
-        self.section = section
+        self.section, known = section, tuple(names)
         super().__init__(
             [f"--{section}", parameter_name(section, "name")],
+            type=Word(lambda: known, many=True),
             metavar="NAME,…",
             multiple=True,
-            help=f"{', '.join(names)} (default: {default}).",
+            help=f"{', '.join(known)} (default: {default}).",
         )
 
 

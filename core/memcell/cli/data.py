@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from memcell.cli.check import check
+from memcell.cli.completion import PLACE
 from memcell.cli.options import config_options, sections
 from memcell.cli.terminal import echo
 from memcell.errors import unknown
@@ -38,7 +39,7 @@ class _DatasetGroup(click.Group):
             raise click.UsageError(unknown(what, cmd_name, known), ctx)
         entry = registry.get("dataset", cmd_name)
         options = config_options("data", entry.config_type())
-        folder = click.Option(["--to"], metavar="FOLDER", help="Where to put it.")
+        folder = click.Option(["--to"], metavar="FOLDER", type=PLACE, help="Where to put it.")
 
         def run(to: str | None, **values: Any) -> None:
             typed = sections(options, values).get("data", {})

@@ -9,6 +9,7 @@ import click
 
 from memcell.applications.datasets import find_dataset
 from memcell.cli.app_command import AppGroup, typed_values
+from memcell.cli.completion import PLACE, TRAINED
 from memcell.cli.options import config_options, sections
 from memcell.cli.terminal import echo
 from memcell.errors import UsageError
@@ -102,7 +103,7 @@ def _command(app: AppSpec) -> click.Command:
         )
 
     own: list[click.Parameter] = [
-        click.Argument(["run"], metavar="RUN"),
+        click.Argument(["run"], metavar="RUN", type=TRAINED),
         click.Option(
             ["--eval-policy"],
             type=click.Choice([*EVAL_POLICIES, "both"]),
@@ -112,12 +113,16 @@ def _command(app: AppSpec) -> click.Command:
         click.Option(
             ["--data"],
             metavar="PATH",
+            type=PLACE,
             help="Score it on these labelled recordings instead, of nobody it was trained on: a path, or "
             "the name of a data set, whose options follow as --data.NAME. Of own sequences: the folder where "
             "those of the run lie now.",
         ),
         click.Option(
-            ["--out"], metavar="FOLDER", help="With --data: where tables go; nowhere without."
+            ["--out"],
+            metavar="FOLDER",
+            type=PLACE,
+            help="With --data: where tables go; nowhere without.",
         ),
         click.Option(
             ["--robustness"],

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import click
 
+from memcell.cli.completion import PLACE, TRAINED
 from memcell.cli.terminal import echo
 from memcell.plugins import default_registry
 
 
 @click.command()
-@click.argument("run", metavar="RUN")
+@click.argument("run", metavar="RUN", type=TRAINED)
 @click.option(
     "--to",
     "kind",
@@ -22,6 +23,7 @@ from memcell.plugins import default_registry
 @click.option(
     "--out",
     metavar="FILE",
+    type=PLACE,
     help="Where it goes (default: RUN/model.onnx; NAME.onnx of a model that comes along).",
 )
 def export(run: str, kind: str, out: str | None) -> None:

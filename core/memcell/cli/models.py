@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from memcell.cli.completion import PLACE, TRAINED
 from memcell.cli.terminal import echo
 from memcell.errors import MemcellError, UsageError
 from memcell.plugins import default_registry
@@ -52,7 +53,7 @@ def list_models() -> None:
 
 
 @models.command("show")
-@click.argument("name")
+@click.argument("name", type=TRAINED)
 def show(name: str) -> None:
     """Show the card of NAME: data, people, licence, how it was made, scores, what it is not.
 
@@ -92,9 +93,12 @@ def _paragraph(heading: str, text: str) -> None:
 
 
 @models.command("get")
-@click.argument("name")
+@click.argument("name", type=TRAINED)
 @click.option(
-    "--out", metavar="FOLDER", help="Where a copy goes, as a run folder (default: ./NAME)."
+    "--out",
+    metavar="FOLDER",
+    type=PLACE,
+    help="Where a copy goes, as a run folder (default: ./NAME).",
 )
 def get(name: str, out: str | None) -> None:
     """Copy NAME into a folder of its own: a run folder, its card with it. Nothing is fetched."""

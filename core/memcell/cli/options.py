@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from memcell.cli.completion import Word
 from memcell.plugins.options import FieldInfo, fields_of
 
 
@@ -37,7 +38,7 @@ class ConfigOption(click.Option):
         super().__init__(
             [flag, parameter_name(section, field.name)],
             default=None,
-            type=None if switch else str,
+            type=None if switch else Word(lambda: field.choices, field.many),
             metavar=None if switch else _metavar(field),
             help=_help(field, effective),
             callback=_told_of_former_words if field.former_words else None,
@@ -92,12 +93,13 @@ class ChoiceOption(click.Option):
     """
 
     def __init__(self, section: str, names: Iterable[str], default: str) -> None:
-        self.section = section
+        self.section, known = section, tuple(names)
         super().__init__(
             [f"--{section}", parameter_name(section, "name")],
             default=None,
+            type=Word(lambda: known),
             metavar="NAME",
-            help=f"{', '.join(names)} (default: {default}).",
+            help=f"{', '.join(known)} (default: {default}).",
         )
 
 

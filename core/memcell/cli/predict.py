@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from memcell.cli.app_command import AppGroup
+from memcell.cli.completion import PLACE, TRAINED
 from memcell.cli.options import config_options, sections
 from memcell.cli.terminal import echo
 from memcell.cli.where import where_options
@@ -53,16 +54,18 @@ def _command(app: AppSpec) -> click.Command:
         )
 
     own: list[click.Parameter] = [
-        click.Argument(["recordings"], metavar="RECORDINGS…", nargs=-1, required=True),
+        click.Argument(["recordings"], metavar="RECORDINGS…", type=PLACE, nargs=-1, required=True),
         click.Option(
             ["--model"],
             metavar="RUN",
+            type=TRAINED,
             help="The run folder to predict with, or the name of a model that comes along ('memcell models "
             "list'); without it, the only one of the app.",
         ),
         click.Option(
             ["--out"],
             metavar="FOLDER",
+            type=PLACE,
             help=f"Where results go (default: predictions/{app.name}); the same command goes on with what "
             "is missing there.",
         ),

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import click
 
+from memcell.cli.completion import PLACE
 from memcell.cli.terminal import echo
 
 
 @click.command()
-@click.argument("folder", metavar="FOLDER")
+@click.argument("folder", metavar="FOLDER", type=PLACE)
 def report(folder: str) -> None:
     """Make the report of a comparison, a training run or a prediction again, also of a half-finished one.
 

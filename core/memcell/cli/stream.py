@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from memcell.cli.app_command import AppGroup
+from memcell.cli.completion import PLACE, TRAINED
 from memcell.cli.options import config_options, sections
 from memcell.cli.own_output import own_output
 from memcell.cli.terminal import echo
@@ -48,10 +49,13 @@ def _command(app: AppSpec) -> click.Command:
         click.Option(
             ["--model"],
             metavar="RUN",
+            type=TRAINED,
             help="The run folder of the trained network, or the name of a model that comes along; without "
             "it, the only one of the app.",
         ),
-        click.Option(["--out"], metavar="FOLDER", help="Where results are kept; nowhere without."),
+        click.Option(
+            ["--out"], metavar="FOLDER", type=PLACE, help="Where results are kept; nowhere without."
+        ),
         *of_app,
     ]
     help = f"Run a trained network live, step by step, until Ctrl-C. {app.summary}"

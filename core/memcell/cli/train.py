@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from memcell.cli.app_command import AppGroup, ConfiguredCommand
+from memcell.cli.completion import PLACE, TRAINED
 from memcell.cli.terminal import echo
 from memcell.cli.where import where_options
 from memcell.errors import UsageError
@@ -61,14 +62,21 @@ def _command(app: AppSpec) -> click.Command:
 
     own: list[click.Parameter] = [
         click.Option(
-            ["--out"], metavar="FOLDER", help="The run folder (default: runs/APP-DATE-TIME)."
+            ["--out"],
+            metavar="FOLDER",
+            type=PLACE,
+            help="The run folder (default: runs/APP-DATE-TIME).",
         ),
         click.Option(
-            ["--resume"], metavar="RUN", help="Go on with an interrupted run, bit for bit."
+            ["--resume"],
+            metavar="RUN",
+            type=TRAINED,
+            help="Go on with an interrupted run, bit for bit.",
         ),
         click.Option(
             ["--init"],
             metavar="MODEL",
+            type=TRAINED,
             help="Go on from a trained model's weights: a run folder, its model.safetensors, or the name of "
             "a model that comes along ('memcell models list'). Network and features are taken from it; "
             "nobody whom it was trained on is tested on.",
