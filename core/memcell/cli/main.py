@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 import warnings
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import click
 
-from memcell.cli.terminal import echo, guarded
-from memcell.errors import MemcellError, raised_in, unknown
+from memcell.cli.completion import PLACE
+from memcell.cli.log import Log
+from memcell.cli.terminal import echo, guarded, hushed
+from memcell.errors import MemcellError, UsageError, raised_in, unknown
 from memcell.escape import Lines, line
 from memcell.version import __version__
 
@@ -71,12 +78,74 @@ class LazyGroup(click.Group):
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 @click.version_option(__version__, prog_name="memcell")
+@click.option(
+    "--quiet", "-q", is_flag=True, help="No notes and no progress: answers and errors only."
+)
+@click.option(
+    "--verbose", "-v", is_flag=True, help="Say where notes come from, and what the command took."
+)
+@click.option(
+    "--log",
+    metavar="FILE",
+    type=PLACE,
+    help="Add what is printed to a file as well, with the time.",
+)
 @click.option("--traceback", is_flag=True, help="Show where an unexpected error was raised.")
-def cli(traceback: bool) -> None:
+def cli(**_: Any) -> None:
     """Train recurrent networks statefully, and measure what carrying memory did.
 
-    Start with: memcell train microsleep
+    Start with: memcell train microsleep. These options may stand after a command too.
     """
+
+
+@dataclass(frozen=True)
+class OutputOptions:
+    """What is printed, and where: options that stand before a command or after it.
+
+    Args:
+        quiet: No notes, no progress.
+        verbose: Notes with their place in the code; seconds and memory at the end; where errors were raised.
+        traceback: Where an unexpected error was raised.
+        log: A file that gets it too.
+    """
+
+    quiet: bool = False
+    verbose: bool = False
+    traceback: bool = False
+    log: str | None = None
+
+    @classmethod
+    def taken_from(cls, typed: Sequence[str]) -> tuple[OutputOptions, list[str]]:
+        """Return them, and what else was typed.
+
+        Raises:
+            UsageError: ``--log`` has no file.
+        """
+        flags = {"-q": "quiet", "--quiet": "quiet", "-v": "verbose", "--verbose": "verbose"}
+        found: dict[str, Any] = {}
+        rest: list[str] = []
+        words = iter(typed)
+        for word in words:
+            if word == "--":
+                rest += [word, *words]
+            elif word in flags:
+                found[flags[word]] = True
+                if (
+                    word == "--verbose" and "compare" in rest
+                ):  # which has one of its own: lines of runs
+                    rest.append(word)
+            elif word.startswith("--log="):
+                found["log"] = word.partition("=")[2]
+            elif word == "--log":
+                found["log"] = next(words, "")
+            elif word == "--traceback":
+                found["traceback"] = True
+            else:
+                rest.append(word)
+        if found.get("log") == "":
+            raise UsageError("--log got no file; type --log FILE")
+        found.setdefault("traceback", found.get("verbose", False))
+        return cls(**found), rest
 
 
 def main(args: list[str] | None = None) -> None:
@@ -86,14 +155,29 @@ def main(args: list[str] | None = None) -> None:
 
 def run(args: list[str] | None = None) -> int:
     """Run the command line and return its exit code; one clear line for anything that goes wrong."""
-    with guarded():
-        return _run(args)
-
-
-def _run(args: list[str] | None) -> int:
+    typed = list(sys.argv[1:] if args is None else args)
     try:
-        with warnings.catch_warnings():
-            warnings.showwarning = _note
+        output, rest = OutputOptions.taken_from(typed)
+        log = None if output.log is None else Log(Path(output.log), typed)
+    except UsageError as error:
+        with guarded():
+            return _fail(error.text, error.exit_code)
+    code, began = 1, time.monotonic()
+    try:
+        with guarded(log):
+            code = _run(rest, output, log)
+            if output.verbose and not output.quiet:
+                echo(f"took {time.monotonic() - began:.1f} s{_memory()}", err=True)
+    finally:
+        if log is not None:
+            log.end(code)
+    return code
+
+
+def _run(args: list[str], output: OutputOptions, log: Log | None) -> int:
+    try:
+        with warnings.catch_warnings(), hushed() if output.quiet else nullcontext():
+            warnings.showwarning = _note_with_place if output.verbose else _note
             result: Any = cli.main(args=args, prog_name="memcell", standalone_mode=False)
     except click.exceptions.Exit as stop:
         return stop.exit_code
@@ -116,7 +200,9 @@ def _run(args: list[str] | None) -> int:
         where = f"'{error.filename}': " if error.filename else ""
         return _fail(f"{where}{error.strerror or error}", 1)
     except Exception as error:
-        if "--traceback" in (args if args is not None else sys.argv[1:]):
+        if log is not None:
+            log.failed(error)
+        if output.traceback:
             raise
         reason = " ".join(str(error).split())
         whose = _plugin_of(error) or "this is a fault of memcell or of a plugin"
@@ -143,6 +229,21 @@ def _plugin_of(error: BaseException) -> str:
 def _note(message: Warning | str, *_: Any, **__: Any) -> None:
     """Show a warning as a person reads it: without the place in the code that gave it."""
     echo(f"note: {message}", err=True)
+
+
+def _note_with_place(message: Warning | str, category: type, file: str, line: int, *_: Any) -> None:
+    echo(f"note: {message} ({category.__name__}, {file}:{line})", err=True)
+
+
+def _memory() -> str:
+    """Return the most memory that the command used, in words; nothing where the system does not say."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return ""
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    size = most / 2**20 if sys.platform == "darwin" else most / 2**10
+    return f", {size:.0f} MiB of memory at most"
 
 
 def _fail(message: str, code: int) -> int:

@@ -35,7 +35,8 @@ def _train(
             "--resume goes on with a run as it was begun: leave out every other option, but for --data where "
             "own sequences lie elsewhere now"
         )
-    # torch is imported here, not where the help is made
+    resolved = None if resume is not None else config()
+    # torch is imported here: neither where the help is made nor before a value is refused
     from memcell.jobs import Mode
     from memcell.runs.folds.run import FoldOptions, train_any
     from memcell.runs.run_folder import RunFolder, new_path, resolve_stored, with_data
@@ -45,15 +46,15 @@ def _train(
     options = FoldOptions(
         mode=Mode(jobs=jobs, scheduler=scheduler or ""), repeats=repeats, final=final
     )
-    if resume is not None:
-        folder = RunFolder.open(Path(resume))
+    if resolved is None:
+        folder = RunFolder.open(Path(resume or ""))
         begun = resolve_stored(folder, app, registry)
         if moved is not None:
             begun = with_data(begun, moved)
         train_any(begun, registry, folder.path, echo, True, options, concerns)
         return
     path = Path(out) if out else new_path(Path("runs"), app)
-    train_any(config(), registry, path, echo, False, options, concerns)
+    train_any(resolved, registry, path, echo, False, options, concerns)
 
 
 def _command(app: AppSpec) -> click.Command:
