@@ -13,7 +13,8 @@ import click
 from click.shell_completion import CompletionItem
 
 
-class Word(click.ParamType):
+# generic in newer versions of click, and not to be subscripted in older ones
+class Word(click.ParamType):  # type: ignore[type-arg]
     """A text of which some values are known by name; the text itself is taken as it is.
 
     Args:

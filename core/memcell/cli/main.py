@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -177,7 +178,7 @@ def run(args: list[str] | None = None) -> int:
 def _run(args: list[str], output: OutputOptions, log: Log | None) -> int:
     try:
         with warnings.catch_warnings(), hushed() if output.quiet else nullcontext():
-            warnings.showwarning = _note_with_place if output.verbose else _note
+            warnings.showwarning = partial(_note, with_place=output.verbose)
             result: Any = cli.main(args=args, prog_name="memcell", standalone_mode=False)
     except click.exceptions.Exit as stop:
         return stop.exit_code
@@ -226,13 +227,17 @@ def _plugin_of(error: BaseException) -> str:
     return ""
 
 
-def _note(message: Warning | str, *_: Any, **__: Any) -> None:
-    """Show a warning as a person reads it: without the place in the code that gave it."""
-    echo(f"note: {message}", err=True)
-
-
-def _note_with_place(message: Warning | str, category: type, file: str, line: int, *_: Any) -> None:
-    echo(f"note: {message} ({category.__name__}, {file}:{line})", err=True)
+def _note(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    *_: object,
+    with_place: bool,
+) -> None:
+    """Show a warning as a person reads it: with the place in the code that gave it only where wanted."""
+    place = f" ({category.__name__}, {filename}:{lineno})" if with_place else ""
+    echo(f"note: {message}{place}", err=True)
 
 
 def _memory() -> str:
