@@ -51,7 +51,7 @@ _COMPILERS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class Diagnosis:
     """One thing that was looked at.
 
     Args:
@@ -102,14 +102,14 @@ def doctor(fix: bool, clear_cache: bool, as_json: bool) -> int:
     return 1 if broken else 0
 
 
-def _tell(finding: Finding) -> None:
-    mark = {"ok": "", "missing": "missing: ", "broken": "BROKEN: "}[finding.status]
-    _paragraph(finding.name, mark + finding.text)
-    if finding.fix:
-        _paragraph("", f"to mend it: {finding.fix}")
+def _tell(diagnosis: Diagnosis) -> None:
+    mark = {"ok": "", "missing": "missing: ", "broken": "BROKEN: "}[diagnosis.status]
+    _paragraph(diagnosis.name, mark + diagnosis.text)
+    if diagnosis.fix:
+        _paragraph("", f"to mend it: {diagnosis.fix}")
 
 
-def _quiet(_: Finding) -> None:
+def _quiet(_: Diagnosis) -> None:
     """Print nothing."""
 
 
@@ -123,7 +123,7 @@ def _paragraph(name: str, text: str) -> None:
         echo(f"{'':<{_NAME}}  {line}")
 
 
-def _findings(say: Callable[[Finding], None]) -> Iterator[Finding]:
+def _findings(say: Callable[[Diagnosis], None]) -> Iterator[Diagnosis]:
     """Yield what is found, each said as soon as it is known: some of it takes seconds."""
     for look in (
         _program,
@@ -140,27 +140,27 @@ def _findings(say: Callable[[Finding], None]) -> Iterator[Finding]:
             found = list(look())
         except Exception as error:  # the one command that must not fail for what it looks at
             name = look.__name__.strip("_")
-            found = [Finding(name=name, status="broken", text=f"{type(error).__name__}: {error}")]
-        for finding in found:
-            say(finding)
-            yield finding
+            found = [Diagnosis(name=name, status="broken", text=f"{type(error).__name__}: {error}")]
+        for diagnosis in found:
+            say(diagnosis)
+            yield diagnosis
 
 
-def _program() -> Iterator[Finding]:
+def _program() -> Iterator[Diagnosis]:
     where = Path(__file__).parents[2]
-    yield Finding(
+    yield Diagnosis(
         name="memcell",
         status="ok",
         text=f"{__version__}, in {where}; Python {platform.python_version()} ({sys.executable})",
     )
 
 
-def _machine() -> Iterator[Finding]:
+def _machine() -> Iterator[Diagnosis]:
     memory = ""
     with suppress(AttributeError, ValueError, OSError):  # no such numbers on this system
         pages, size = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
         memory = f", {pages * size / 2**30:.0f} GiB of memory"
-    yield Finding(
+    yield Diagnosis(
         name="machine",
         status="ok",
         text=f"{platform.system()} {platform.machine()}, {_cpu()}, {_cores()} usable cores{memory}",
@@ -182,12 +182,12 @@ def _cpu() -> str:
     return platform.processor() or "a processor that does not say its name"
 
 
-def _torch() -> Iterator[Finding]:
+def _torch() -> Iterator[Diagnosis]:
     import torch
 
     named = os.environ.get("OMP_NUM_THREADS")
     threads = torch.get_num_threads()
-    yield Finding(
+    yield Diagnosis(
         name="torch",
         status="ok",
         text=f"{torch.__version__}, {threads} thread{'s'[: threads - 1]}"
@@ -197,14 +197,14 @@ def _torch() -> Iterator[Finding]:
         try:
             version = metadata.version(package)
         except metadata.PackageNotFoundError:
-            yield Finding(
+            yield Diagnosis(
                 name=package, status="broken", text="is not installed", fix=f"pip install {package}"
             )
         else:
-            yield Finding(name=package, status="ok", text=version)
+            yield Diagnosis(name=package, status="ok", text=version)
 
 
-def _compiler() -> Iterator[Finding]:
+def _compiler() -> Iterator[Diagnosis]:
     from memcell.recurrent.refusals import Unsupported
     from memcell_compiler.build.compiler import find_compiler
     from memcell_compiler.build.target import available, chosen
@@ -213,7 +213,7 @@ def _compiler() -> Iterator[Finding]:
         compiler = find_compiler()
     except Unsupported as error:
         fix = _COMPILERS.get(platform.system(), "install gcc or clang")
-        yield Finding(
+        yield Diagnosis(
             name="C compiler",
             status="missing",
             text=f"{error}: cells run in a plain loop, slower",
@@ -221,18 +221,18 @@ def _compiler() -> Iterator[Finding]:
         )
         return
     version = (compiler.version.splitlines() or ["says nothing of itself"])[0]
-    yield Finding(name="C compiler", status="ok", text=f"{' '.join(compiler.command)}: {version}")
+    yield Diagnosis(name="C compiler", status="ok", text=f"{' '.join(compiler.command)}: {version}")
     try:
-        yield Finding(
+        yield Diagnosis(
             name="instructions", status="ok", text=f"{chosen().name} (of {', '.join(available())})"
         )
     except Unsupported as error:
-        yield Finding(
+        yield Diagnosis(
             name="instructions", status="broken", text=str(error), fix="unset MEMCELL_NATIVE_ISA"
         )
 
 
-def _generated() -> Iterator[Finding]:
+def _generated() -> Iterator[Diagnosis]:
     """Compile an LSTM, run it forward and back, and hold it beside the plain loop."""
     import torch
 
@@ -257,7 +257,7 @@ def _generated() -> Iterator[Finding]:
     refused = next((str(w.message) for w in told if issubclass(w.category, BackendWarning)), "")
     if refused:
         there = any(f.status == "ok" for f in _compiler())
-        yield Finding(
+        yield Diagnosis(
             name="generated code",
             status="broken" if there else "missing",
             text=refused,
@@ -267,7 +267,7 @@ def _generated() -> Iterator[Finding]:
     others = [str(w.message) for w in told]
     error = max(float((a - b).abs().max()) for a, b in zip(native, gradients("eager"), strict=True))
     if error > 1e-4:
-        yield Finding(
+        yield Diagnosis(
             name="generated code",
             status="broken",
             text=f"an LSTM differs from the plain loop by {error:.2g}",
@@ -275,16 +275,16 @@ def _generated() -> Iterator[Finding]:
         )
         return
     text = f"an LSTM, ready after {seconds:.1f} s, agrees with the plain loop ({error:.0e})"
-    yield Finding(name="generated code", status="ok", text="; ".join([text, *others]))
+    yield Diagnosis(name="generated code", status="ok", text="; ".join([text, *others]))
 
 
-def _gpu() -> Iterator[Finding]:
+def _gpu() -> Iterator[Diagnosis]:
     import torch
 
     if torch.cuda.is_available():
         for number in range(torch.cuda.device_count()):
             facts = torch.cuda.get_device_properties(number)
-            yield Finding(
+            yield Diagnosis(
                 name="GPU",
                 status="ok",
                 text=f"{facts.name}, {facts.total_memory / 2**30:.0f} GiB (CUDA {torch.version.cuda})",
@@ -292,29 +292,29 @@ def _gpu() -> Iterator[Finding]:
         return
     build = torch.version.cuda
     if not shutil.which("nvidia-smi"):  # nor a driver
-        yield Finding(name="GPU", status="ok", text="none; training and inference run on the CPU")
+        yield Diagnosis(name="GPU", status="ok", text="none; training and inference run on the CPU")
     elif build is None:
-        yield Finding(
+        yield Diagnosis(
             name="GPU",
             status="missing",
             text="there is one, and this torch is a CPU build",
             fix="install a CUDA build of torch: https://pytorch.org/get-started/locally",
         )
     else:
-        yield Finding(
+        yield Diagnosis(
             name="GPU",
             status="missing",
             text=f"torch is built for CUDA {build} and sees none: driver or permission, see nvidia-smi",
         )
 
 
-def _folders() -> Iterator[Finding]:
+def _folders() -> Iterator[Diagnosis]:
     for name, folder in (("cache", cache_folder()), ("data", data_folder())):
         above = next(p for p in (folder, *folder.parents) if p.exists())
         free = shutil.disk_usage(above).free
         if not above.is_dir() or not os.access(above, os.W_OK):
             variable = f"XDG_{name.upper()}_HOME"
-            yield Finding(
+            yield Diagnosis(
                 name=name,
                 status="broken",
                 text=f"'{folder}' cannot be written",
@@ -325,9 +325,11 @@ def _folders() -> Iterator[Finding]:
         held = f"{size / 2**20:.0f} MiB in {counted(count, 'file')}"
         text = f"'{folder}': {held}, {free / 2**30:.0f} GiB free on its disk"
         if free < 2**30:
-            yield Finding(name=name, status="broken", text=text, fix="memcell doctor --clear-cache")
+            yield Diagnosis(
+                name=name, status="broken", text=text, fix="memcell doctor --clear-cache"
+            )
         else:
-            yield Finding(name=name, status="ok", text=text)
+            yield Diagnosis(name=name, status="ok", text=text)
 
 
 def _contents(folder: Path) -> tuple[int, int]:
@@ -341,7 +343,7 @@ def _contents(folder: Path) -> tuple[int, int]:
     return count, size
 
 
-def _extras() -> Iterator[Finding]:
+def _extras() -> Iterator[Diagnosis]:
     from packaging.requirements import Requirement
 
     asked = [Requirement(r) for r in metadata.requires(OWN_DISTRIBUTION) or ()]
@@ -364,21 +366,21 @@ def _extras() -> Iterator[Finding]:
                     f"{requirement.name}{requirement.specifier} ({version} is installed)"
                 )
         if missing:
-            yield Finding(
+            yield Diagnosis(
                 name=extra,
                 status="missing",
                 text=f"{', '.join(missing)}, for {what}",
                 fix=f"pip install '{OWN_DISTRIBUTION}[{extra}]'",
             )
         else:
-            yield Finding(name=extra, status="ok", text=f"{', '.join(versions)}, for {what}")
+            yield Diagnosis(name=extra, status="ok", text=f"{', '.join(versions)}, for {what}")
     if find_spec("yasa") is None:
         what = "a second opinion on sleep (memcell bench quality)"
-        yield Finding(
+        yield Diagnosis(
             name="yasa", status="missing", text=f"yasa, for {what}", fix="pip install yasa"
         )
     else:
-        yield Finding(name="yasa", status="ok", text=metadata.version("yasa"))
+        yield Diagnosis(name="yasa", status="ok", text=metadata.version("yasa"))
 
 
 def _is_for(requirement: object, extra: str) -> bool:
@@ -390,13 +392,13 @@ def _is_for(requirement: object, extra: str) -> bool:
     )
 
 
-def _plugins() -> Iterator[Finding]:
+def _plugins() -> Iterator[Diagnosis]:
     registry = default_registry()
     entries = registry.entries()
     own = sum(e.built_in for e in entries)
     others = sorted({f"{e.distribution} {e.version}" for e in entries if not e.built_in})
     text = f"{own} built in" + (f", {len(entries) - own} of {', '.join(others)}" if others else "")
-    yield Finding(name="plugins", status="ok", text=text)
+    yield Diagnosis(name="plugins", status="ok", text=text)
     reasons = [str(failure) for failure in registry.failures]
     reasons += [
         f"{e.spec.kind} '{e.spec.name}' of {e.distribution} {e.version}: {status}"
@@ -404,7 +406,7 @@ def _plugins() -> Iterator[Finding]:
         if (status := plugin_status(e)) not in ("ok", "")
     ]
     for reason in reasons:
-        yield Finding(
+        yield Diagnosis(
             name="plugins",
             status="broken",
             text=reason,
