@@ -28,6 +28,10 @@ def resolved(app, **sections):
         (("--head", "atention"), "unknown head 'atention'. Did you mean 'attention'? There are: "),
         (("--head.width", "3"), "--head.width: the chosen head does not have it"),
         (("--head", "mlp", "--head.past", "3"), "its options are: --head.width, --head.layers."),
+        (
+            ("--head", "attention", "--head.heads", "3"),
+            "attention: heads=3 does not divide width=32; --head.width 30 or 33 would do",
+        ),
         (("--encoder", "conv", "--encoder.kernel", "1"), "'kernel' got 1; expected a whole number"),
     ],
 )
@@ -45,7 +49,7 @@ def test_config_says_only_what_was_chosen():
     plain = resolved("memory")
     assert not {"head", "encoder"} & plain.sections().keys()
     chosen = resolved("memory", head={"name": "attention", "past": 7}, encoder={"name": "conv"})
-    assert chosen.sections()["head"] == {"name": "attention", "past": 7, "width": 32}
+    assert chosen.sections()["head"] == {"name": "attention", "past": 7, "width": 32, "heads": 1}
     assert resolve("memory", chosen.sections(), default_registry()).sections() == chosen.sections()
 
 

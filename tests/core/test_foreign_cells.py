@@ -27,7 +27,7 @@ from memcell.testing.cells import CELL_CHECKS, SLOW_CHECKS
 from memcell.testing.cells.drawing import project_draws_from_its_generator
 from memcell.testing.cells.time import project_treats_each_step_alike
 from memcell.testing.failure import CheckFailed
-from memcell_compiler.runtime import plan
+from memcell_compiler.runtime import plan, programs
 from stopping import StopAfter
 
 CELLS = '''
@@ -238,7 +238,7 @@ def test_windows_within_its_limit_are_fine(make, cells, monkeypatch):
 )
 def test_a_miscompiled_program_is_caught(make, monkeypatch, program, right, wrong):
     """A wrong expression in the C of one of the programs: its verification or the first window sees it."""
-    written = plan.write
+    written = programs.write
 
     def miscompiled(made, timed=False):
         found = written(made, timed)
@@ -248,7 +248,7 @@ def test_a_miscompiled_program_is_caught(make, monkeypatch, program, right, wron
         assert source != found.source
         return dataclasses.replace(found, source=source)
 
-    monkeypatch.setattr(plan, "write", miscompiled)
+    monkeypatch.setattr(programs, "write", miscompiled)
     monkeypatch.setattr(plan, "stored_key", lambda *_: None)
     trainer = make("plain", training=AUTO)
     with pytest.warns(BackendWarning, match="memcell-odd|did not pass verification"):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib.metadata import EntryPoint
-from types import SimpleNamespace
 
 import pytest
 
@@ -16,9 +16,15 @@ from memcell.testing.failure import Finding
 from memcell.testing.plugin import with_expected_failures
 
 
+@dataclass(frozen=True)
+class Distribution:
+    name: str
+    version: str = "1"
+
+
 def point(distribution):
     found = EntryPoint(name="x", value="x", group="memcell")
-    vars(found)["dist"] = SimpleNamespace(name=distribution, version="1")
+    vars(found)["dist"] = Distribution(distribution)
     return found
 
 

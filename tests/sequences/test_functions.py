@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+import textwrap
+import threading
+
 import numpy as np
 import pytest
 import torch
@@ -49,6 +55,16 @@ def test_a_function_that_says_what_the_named_loss_says_trains_the_same(tmp_path,
     own = memcell.fit(given, out=tmp_path / "own", loss=plain_loss(kind), **more, **TINY)
     np.testing.assert_allclose(own.predict(x), named.predict(x), atol=1e-6)
     assert own.scores == pytest.approx(named.scores)
+
+
+class Held:
+    """A score that holds on to what no other process can have."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+
+    def score(self, targets, predictions):
+        return 0.0
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +124,7 @@ def test_the_command_says_that_a_loss_is_not_kept(tmp_path, capsys):
         ({"metrics": {"accuracy": brier}}, "a function called accuracy, which is a score"),
         ({"metrics": {"two": lambda y, p: [1, 2]}}, "metric two returned a list; expected one number"),
         ({"metrics": [3]}, "metrics got 3; expected names of scores, or functions"),
-        ({"loss": focal, "split": "loso"}, "keep no functions"),
+        ({"metrics": {"held": Held().score}, "split": "loso", "jobs": 2}, "cannot go to other processes"),
         ({"class_weights": {"upp": 2}}, "unknown class 'upp'"),
         ({"class_weights": "heavy"}, "expected none, balanced, or a number from 0 on"),
     ],
@@ -118,3 +134,64 @@ def test_a_function_that_cannot_be_used_is_told(tmp_path, options, message):
         memcell.fit(pairs("classes"), out=tmp_path / "run", **{**TINY, **options})
     if "loss" in options:  # it is tried before a run begins
         assert not (tmp_path / "run").exists()
+
+
+def people(n=3):
+    return [{"x": x, "y": y, "subject": f"p{k}"} for k, (x, y) in enumerate(pairs("classes")[:n])]
+
+
+def test_folds_and_comparisons_take_functions(tmp_path):
+    once = {**TINY, "epochs": 1}
+    given = {"loss": focal, "metrics": {"top": lambda targets, predictions: predictions.max()}}
+    folds = memcell.fit(people(), split="loso", out=tmp_path / "folds", **given, **once)
+    assert folds.scores["top"] <= 1
+    what = json.loads((folds.path / "functions.json").read_text())
+    assert what["loss:focal"]["defined_in"] == f"{__name__}:focal"
+    assert "predictions.max()" in what["metric:top"]["source"]
+    axes = {"policy": ["carry", "reset"]}
+    compared = memcell.compare(
+        people(5), axes=axes, seeds=1, out=tmp_path / "both", **given, **once
+    )
+    rows = compared.runs()
+    assert "top" in (rows[0] if isinstance(rows, list) else rows.columns)
+    assert (compared.path / "functions.json").read_text() == (
+        folds.path / "functions.json"
+    ).read_text()
+
+
+PROGRAM = """
+    import numpy as np
+    import torch
+    import memcell
+
+    def plain(outputs, targets):  # of the program itself: other processes know no module of it
+        return torch.nn.functional.cross_entropy(outputs, targets, reduction="none")
+
+    def top(targets, predictions):
+        return predictions.max()
+
+    if __name__ == "__main__":
+        rng = np.random.default_rng(0)
+        people = [
+            {"x": rng.normal(size=(40, 2)), "y": np.arange(40) // 5 % 2, "subject": str(k)}
+            for k in range(3)
+        ]
+        tiny = {"hidden_size": 3, "epochs": 1, "time_steps": 20, "batch_size": 2, "control": "none"}
+        made = [
+            memcell.fit(
+                people, split="loso", loss=plain, metrics={"least": lambda t, p: p.min(), "top": top},
+                jobs=jobs, out=f"run{jobs}", **tiny
+            ).scores
+            for jobs in (2, 0)
+        ]
+        print(made[0] == made[1], sorted(made[0])[-2:])
+"""
+
+
+@pytest.mark.slow
+def test_functions_of_a_program_go_to_other_processes(tmp_path):
+    (tmp_path / "program.py").write_text(textwrap.dedent(PROGRAM))
+    done = subprocess.run(
+        [sys.executable, "program.py"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.stdout.strip() == "True ['recall', 'top']", done.stderr

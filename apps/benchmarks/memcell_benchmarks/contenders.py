@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import NamedTuple, Protocol
 
 import torch
@@ -134,7 +133,7 @@ class CellContender:
         self.parts, self.problem, self.unroll = parts, problem, unroll
         self.parameters = parts.parameters()
         self.window = self._from_nothing(problem.x)
-        self._updating = replace(self.window, update_statistics=True)
+        self._updating = self.window._replace(update_statistics=True)
         self._one = self._from_nothing(problem.x[:1, :1].contiguous())
         self._x = self._one.x
 
@@ -165,7 +164,7 @@ class CellContender:
         """Go on by one step of one lane."""
         with torch.no_grad():
             out, states = self.unroll(self._one)
-        self._one = replace(self._one, state=states[1])
+        self._one = self._one._replace(state=states[1])
         return out
 
     def statistics(self) -> list[Tensor]:

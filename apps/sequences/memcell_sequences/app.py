@@ -62,13 +62,13 @@ class Sequences:
         """Return the app with a loss and scores that are Python functions."""
         app = Sequences(self.config)
         app._before, app._functions = self._before, Functions(loss=loss, metrics=metrics)
-        app._functions.check(self.config)
+        app._functions.check()
         return app
 
     def continuing(self, facts: Mapping[str, Any]) -> Sequences:
         """Return the app with features made and scaled, and classes counted, as they were for a model."""
         again = Sequences(self.config)
-        again._before = facts
+        again._before, again._functions = facts, self._functions
         return again
 
     @property

@@ -25,17 +25,12 @@ class Functions:
     loss: Callable[..., Any] | None = None
     metrics: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
 
-    def check(self, config: SequencesConfig) -> None:
-        """Refuse functions where they cannot be used.
+    def check(self) -> None:
+        """Refuse a score whose name is taken.
 
         Raises:
-            UsageError: Folds train in places that have no functions, or a name is taken.
+            UsageError: Says which.
         """
-        if config.split == "loso":
-            raise UsageError(
-                "split='loso' trains a network for each subject, of runs that keep no functions: give the "
-                "loss and the metrics by name, or use memcell.SequenceClassifier with GroupKFold"
-            )
         taken = sorted({*self.metrics} & {name for known in KNOWN.values() for name in known})
         if taken:
             raise UsageError(

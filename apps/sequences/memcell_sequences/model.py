@@ -71,6 +71,8 @@ class SequenceModel:
         if hasattr(x, "detach"):
             x = x.detach().cpu().numpy()
         found = np.asarray(x)
+        if found.ndim and not len(found):
+            raise DataError("x has no steps; expected one or more")
         if found.dtype == object and found.ndim == 1 and all(isinstance(v, str) for v in found):
             found = found.astype(np.str_)
         roles, width = self._plans.inputs.roles, len(self.features)

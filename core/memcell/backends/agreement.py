@@ -74,7 +74,7 @@ class ComparedWindow:
             return tensor.detach() + (scale * drawn).to(tensor)
 
         state, initial = (map_state(noisy, s) for s in (self.call.state, self.call.initial_state))
-        call = replace(self.call, x=noisy(self.call.x), state=state, initial_state=initial)
+        call = self.call._replace(x=noisy(self.call.x), state=state, initial_state=initial)
         return replace(self, call=call)
 
 
@@ -169,8 +169,7 @@ def numbers(backend: Backend, layer: Layer, window: ComparedWindow, run: Run = r
     if window.mask_state is not None:
         generator = torch.Generator()
         generator.set_state(window.mask_state)
-    mine = replace(
-        call,
+    mine = call._replace(
         cell=layer.cell,
         norms=layer.norms,
         x=x,

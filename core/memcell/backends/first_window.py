@@ -106,8 +106,8 @@ def _windows(layer: Layer, window: ComparedWindow) -> list[ComparedWindow]:
         if _modes(layer, call.masks, call.update_statistics) == _modes(
             layer, masks, call.update_statistics
         ):
-            found.append(replace(window, call=replace(call, masks=masks)))
-    inference = replace(call, update_statistics=False)
+            found.append(replace(window, call=call._replace(masks=masks)))
+    inference = call._replace(update_statistics=False)
     found.append(replace(window, call=inference, training=False, mask_state=None))
     return found
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -77,7 +76,7 @@ class Layer(nn.Module):
         compiling = torch.compiler.is_compiling()
         if compiling:
             masks = StepMasks.unspecialized(masks.resets, masks.valid, masks.ages)
-        drawing = generator if self.cell.draws else None
+        drawing = generator if generator is not None and self.cell.draws else None
         call = WindowCall(
             self.cell,
             self.norms,
@@ -93,13 +92,14 @@ class Layer(nn.Module):
             return self._compiled(call)
         mask_state = None if drawing is None else drawing.get_state()
         # no steps, no lanes, or transformed or recorded by torch: this window only, and nothing to warn of
-        plain = 0 in x.shape[:2] or transforming() or torch._C._get_tracing_state() is not None
+        plain = 0 in x.shape or transforming() or torch._C._get_tracing_state() is not None
         choice = "eager" if plain or self.eager_because else self.backend
         reasons: list[tuple[Backend, str]] = []
         for backend in choose.candidates(choice, x.device.type):
             if backend.name in self._refused:
                 continue
-            if self._to_check(backend, x) and not self._agrees(backend, call, mask_state):
+            unchecked = self.first_window is not None and self._to_check(backend, x)
+            if unchecked and not self._agrees(backend, call, mask_state):
                 return self.forward(
                     x, state, initial_state, masks, return_steps, update_statistics, generator
                 )
@@ -128,23 +128,18 @@ class Layer(nn.Module):
         steps = call.x.shape[0]
         numbers = {step: steps if step == LAST else step for step in call.return_steps}
         output, states = EAGER.run(
-            replace(call, masks=call.masks.of_each_step(), return_steps=tuple(numbers.values()))
+            call._replace(masks=call.masks.of_each_step(), return_steps=tuple(numbers.values()))
         )
         return WindowOutput(output, {step: states[n] for step, n in numbers.items()})
 
     def _to_check(self, backend: Backend, x: Tensor) -> bool:
-        return (
-            self.first_window is not None
-            and backend is not EAGER
-            and x.is_cpu
-            and torch.is_grad_enabled()
-        )
+        return backend is not EAGER and x.is_cpu and torch.is_grad_enabled()
 
     def _agrees(self, backend: Backend, call: WindowCall, mask_state: Tensor | None) -> bool:
         """Check the first window, and run eagerly where it differs."""
         check, self.first_window = self.first_window, None
         assert check is not None
-        call = replace(call, return_steps=tuple(sorted(set(call.return_steps))))
+        call = call._replace(return_steps=tuple(sorted(set(call.return_steps))))
         window = ComparedWindow(call, True, mask_state, call.x.requires_grad)
         if check.agrees(backend, self, window):
             return True

@@ -17,7 +17,8 @@ from memcell.errors import MemcellError, UsageError
 from memcell.files.reading import read_lines, read_object
 from memcell.jobs import Mode
 from memcell.plugins import default_registry
-from memcell.runs.fit import APP, as_frame, metrics_named, removing, sections_of, with_data
+from memcell.runs.fit import APP, as_frame, removing, sections_of, with_data
+from memcell.runs.own_functions import OwnFunctions, again
 from memcell.runs.run_folder import new_path
 
 SEEDS = 20
@@ -106,7 +107,8 @@ def compare_arrays(
     """Train every combination of settings with the same seeds on sequences of one's own.
 
     Args:
-        train: As `memcell.fit` takes them; likewise ``valid``, ``test``, ``data``, ``metrics``, options.
+        train: As `memcell.fit` takes them; likewise ``valid``, ``test``, ``data``, ``metrics``, options, and
+            a ``loss`` that is a function.
         valid: See ``train``.
         test: See ``train``.
         axes: What is varied to its values: ``{"policy": ["carry", "reset"], "batch_size": [8, 32]}``. The
@@ -143,12 +145,21 @@ def compare_arrays(
     if seeds < 1:
         raise UsageError(f"seeds got {seeds}; expected 1 or more (20 is what a decision needs)")
     path = Path(out) if out is not None else new_path(Path("runs"), f"compare-{APP}")
-    if metrics is not None:
-        options["metrics"] = metrics_named(metrics)
+    functions = OwnFunctions.of(options.get("loss"), metrics)
+    functions.check_travel(jobs)
+    if functions.loss is not None:
+        del options["loss"]
+    if functions.shown:
+        options["metrics"] = functions.shown
     both = sorted(set(options) & set(axes))
+    if functions.loss is not None and "loss" in axes:
+        both = ["loss"]
     if both:
         raise UsageError(f"{both[0]} has one value, and axes varies it: leave out one of them")
     sections = sections_of(options, registry)
+    if functions.names:
+        sections.setdefault(APP, {})["own"] = functions.names
+        registry = functions.registry(registry, APP)
     home = path / DATA
     with_data(sections, path, data, {"train": train, "valid": valid, "test": test}, registry)
     given = (target_loss,) if isinstance(target_loss, int | float) else tuple(target_loss)
@@ -169,6 +180,9 @@ def compare_arrays(
     command = shlex.join(
         ["memcell", "compare", APP, "--data", str(data or home), *words, "--out", str(path)]
     )
+    if functions.names:
+        more = again(functions.names)
+        command = f"memcell.compare(data={str(data or home)!r}, axes=..., out={str(path)!r}{more}) in Python"
     with removing(path, data is None, "comparison.json"):
         mode = Mode(jobs=jobs)
         failed = run_comparison(plan, path, registry, mode, say, command=command)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from memcell.compare.prepared import prepared
 from memcell.files.atomic import write_atomic
 from memcell.jobs import Working
 from memcell.plugins import default_registry
+from memcell.runs.own_functions import OwnFunctions
 from memcell.runs.run import write_tables
 from memcell.settings.run_config import resolve
 from memcell.threads import one_thread
@@ -28,11 +29,13 @@ class BaselinesTask:
         folder: The comparison's.
         app: Name of the app.
         sections: The config of any run.
+        own: Python functions that the app is built with.
     """
 
     folder: str
     app: str
     sections: Mapping[str, Any]
+    own: OwnFunctions = field(default_factory=OwnFunctions)
     id: str = "baselines"
 
 
@@ -42,7 +45,8 @@ def do_baselines(task: BaselinesTask, working: Working) -> None:
     Raises:
         CannotPrepare: The data cannot be used.
     """
-    found = prepared(resolve(task.app, task.sections, default_registry()), working.progress)
+    config = resolve(task.app, task.sections, default_registry())
+    found = prepared(config, task.own, working.progress)
     path = Path(task.folder) / FILE
     with one_thread():
         rows = _rows(found.app, found.task)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from memcell.compare.answerable import (
 from memcell.compare.prepared import prepared
 from memcell.jobs import Working
 from memcell.plugins import Registry, default_registry
+from memcell.runs.own_functions import OwnFunctions
 from memcell.sequences.sampler import Sampler
 from memcell.sequences.targets import Classes
 from memcell.settings.run_config import RunConfig, resolve
@@ -44,6 +45,7 @@ class ExamineTask:
         settings: Axis to value of each setting.
         targets: Target losses that were given.
         outcome: The primary outcome.
+        own: Python functions that the app is built with.
     """
 
     app: str
@@ -51,6 +53,7 @@ class ExamineTask:
     settings: Sequence[Mapping[str, str]]
     targets: Sequence[float]
     outcome: str
+    own: OwnFunctions = field(default_factory=OwnFunctions)
     id: str = "examine"
 
 
@@ -62,7 +65,7 @@ def do_examine(task: ExamineTask, working: Working) -> dict[str, Any]:
     """
     registry = default_registry()
     configs = [resolve(task.app, sections, registry) for sections in task.sections]
-    data = prepared(configs[0], working.progress).task
+    data = prepared(configs[0], task.own, working.progress).task
     chance = chance_of(data)
     facts = {
         "main_score": data.main_score,

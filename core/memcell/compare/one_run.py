@@ -7,7 +7,7 @@ import os
 import shutil
 import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from memcell.inference.inference import mean_loss, probabilities
 from memcell.interrupt import Interrupted
 from memcell.jobs import Working
 from memcell.plugins import default_registry
+from memcell.runs.own_functions import OwnFunctions
 from memcell.runs.run_folder import RunFolder
 from memcell.runs.scoring import ScoredNetwork, score, write_scores
 from memcell.runs.setup import device_of, make_trainer, own_inference
@@ -47,6 +48,7 @@ class RunTask:
         sections: Its config, as in ``config.toml``.
         setting: Axis name to value.
         seed: Its seed, also in ``sections``.
+        own: Python functions that the app is built with.
     """
 
     id: str
@@ -55,6 +57,7 @@ class RunTask:
     sections: Mapping[str, Any]
     setting: Mapping[str, str]
     seed: int
+    own: OwnFunctions = field(default_factory=OwnFunctions)
 
 
 def finished(path: Path) -> RunRecord | None:
@@ -88,7 +91,7 @@ def do_run(task: RunTask, working: Working) -> RunRecord:
 def _run(task: RunTask, path: Path, working: Working) -> RunRecord:
     registry = default_registry()
     config = resolve(task.app, task.sections, registry)
-    data = prepared(config)
+    data = prepared(config, task.own)
     torch.set_num_threads(config.training.threads)
     work = Work(path, working.progress)
     facts: dict[str, Any] = {

@@ -11,6 +11,7 @@ from memcell.applications.app import App, Task
 from memcell.errors import DataError
 from memcell.plugins import default_registry
 from memcell.progress import SILENT, Progress
+from memcell.runs.own_functions import OwnFunctions
 from memcell.runs.setup import build_app
 from memcell.settings.run_config import RunConfig, resolve
 from memcell.threads import one_thread
@@ -32,11 +33,12 @@ class CannotPrepare(DataError):
 _kept: dict[str, Prepared] = {}
 
 
-def prepared(config: RunConfig, progress: Progress = SILENT) -> Prepared:
+def prepared(config: RunConfig, own: OwnFunctions, progress: Progress = SILENT) -> Prepared:
     """Return app and task of a run; they depend on the sections of app and data set alone.
 
     Args:
         config: The run's. Its seed has no part in this: splits have a seed of their own.
+        own: Python functions that the app is built with.
         progress: Told of each recording, the first time.
 
     Raises:
@@ -47,7 +49,7 @@ def prepared(config: RunConfig, progress: Progress = SILENT) -> Prepared:
     key = json.dumps([config.app, data], sort_keys=True)
     if key not in _kept:
         forget_prepared()
-        _kept[key] = _prepared(config.app, data, progress)
+        _kept[key] = _prepared(config.app, data, own, progress)
     return _kept[key]
 
 
@@ -56,8 +58,8 @@ def forget_prepared() -> None:
     _kept.clear()
 
 
-def _prepared(app: str, data: Mapping[str, Any], progress: Progress) -> Prepared:
-    registry = default_registry()
+def _prepared(app: str, data: Mapping[str, Any], own: OwnFunctions, progress: Progress) -> Prepared:
+    registry = own.registry(default_registry(), app)
     try:
         with one_thread():
             built = build_app(resolve(app, data, registry), registry)

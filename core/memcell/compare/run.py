@@ -28,6 +28,7 @@ from memcell.jobs import Mode, Outcome, Working, run_tasks
 from memcell.plugins import Registry
 from memcell.progress import Progress, progress
 from memcell.reports.numbers import counted, duration
+from memcell.runs.own_functions import OwnFunctions
 from memcell.runs.run import Concerns, no_concerns
 from memcell.runs.setup import device_of
 
@@ -91,8 +92,10 @@ def compare(
     with locked(folder.lock, f"another process is at work in '{out}': wait for it, or stop it"):
         folder.write(plan, command)
         mode = dataclasses.replace(mode, imports=imports_of(plan, registry), first_alone=True)
+        own = OwnFunctions.in_registry(registry, plan.app)
+        own.write(out)
         try:
-            counted = _Comparing(plan, folder, say, verbose, power).run(mode, command)
+            counted = _Comparing(plan, folder, own, say, verbose, power).run(mode, command)
         except CannotAnswer:
             if old is None:
                 folder.remove()
@@ -184,12 +187,13 @@ class _Comparing:
         self,
         plan: ComparisonPlan,
         folder: ComparisonFolder,
+        own: OwnFunctions,
         say: Say,
         verbose: bool,
         power: Limit | None = None,
     ) -> None:
-        self.power = power
-        self.plan, self.folder, self.say, self.verbose = plan, folder, say, verbose
+        self.plan, self.folder, self.own, self.power = plan, folder, own, power
+        self.say, self.verbose = say, verbose
         self.runs = {run.id: run for run in plan.runs()}
         self.counted: Counter[str] = Counter()
         self.failures: list[RunRecord] = []
@@ -233,6 +237,7 @@ class _Comparing:
             sections=run.config.sections(),
             setting=run.setting,
             seed=run.seed,
+            own=self.own,
         )
 
     def _examine(self) -> ExamineTask:
@@ -243,6 +248,7 @@ class _Comparing:
             settings=plan.grid.settings,
             targets=plan.asked.targets,
             outcome=plan.asked.primary,
+            own=self.own,
         )
 
     def _examined(self, facts: dict[str, Any]) -> None:
@@ -292,6 +298,7 @@ class _Comparing:
             folder=str(self.folder.path.absolute()),
             app=self.plan.app,
             sections=self.plan.configs[0].sections(),
+            own=self.own,
         )
 
     def _ended(self, task: AnyTask, outcome: Outcome[Any]) -> None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from memcell.nn.state import RecurrentState
-from memcell.recurrent.state import leaves
+from memcell.recurrent.state import State, leaves
 
 
 class LayerForm(NamedTuple):
@@ -56,14 +56,12 @@ def check_input(form: LayerForm, x: Tensor, device: torch.device, dtype: torch.d
         raise ValueError(f"x is {x.dtype}, the layer {dtype}: x.to({dtype})")
 
 
-def check_mask(name: str, mask: Tensor | None, x: Tensor) -> None:
+def check_mask(name: str, mask: Tensor, x: Tensor) -> None:
     """Check ``resets`` or ``mask``, which have a value for each step of each lane.
 
     Raises:
         ValueError: It is none, or its shape or device does not fit.
     """
-    if mask is None:
-        return
     shape = x.shape[:-1]
     if not isinstance(mask, Tensor) or mask.shape != shape or mask.dtype != torch.bool:
         what = (
@@ -76,7 +74,21 @@ def check_mask(name: str, mask: Tensor | None, x: Tensor) -> None:
         raise ValueError(f"{name} is on {mask.device}, x on {x.device}: {name}.to(x.device)")
 
 
-def check_state(name: str, state: RecurrentState | None, form: LayerForm, like: Tensor) -> None:
+def is_like(state: State, other: State) -> bool:
+    """Whether a state has the structure, shapes, dtypes and devices of another."""
+    if isinstance(other, Tensor):
+        return (
+            isinstance(state, Tensor)
+            and state.shape == other.shape
+            and state.dtype is other.dtype
+            and state.device == other.device
+        )
+    return (
+        type(state) is type(other) and len(state) == len(other) and all(map(is_like, state, other))
+    )
+
+
+def check_state(name: str, state: RecurrentState, form: LayerForm, like: Tensor) -> None:
     """Check a state that is handed in.
 
     Args:
@@ -88,8 +100,6 @@ def check_state(name: str, state: RecurrentState | None, form: LayerForm, like: 
     Raises:
         ValueError: It is no state, or one of another layer, batch size, dtype or device.
     """
-    if state is None:
-        return
     if not isinstance(state, RecurrentState):
         raise ValueError(
             f"{name} is a {type(state).__name__}; expected the state that this layer returned, "
@@ -103,18 +113,26 @@ def check_state(name: str, state: RecurrentState | None, form: LayerForm, like: 
             shapes = [[tuple(shape) for shape in each] for each in (_shapes(parts), form.parts)]
             wrong = f"parts of shapes [B, *{shapes[0]}], expected [B, *{shapes[1]}]"
         raise ValueError(f"{name} is of another layer: {wrong}")
-    lanes = like.shape[1]
-    if state.age.shape[0] != lanes:
+    lanes, age = like.shape[1], state.age
+    if age.dim() != 1 or age.dtype != torch.int64:
         raise ValueError(
-            f"{name} has {state.age.shape[0]} lanes, x has {lanes}: state.lanes(...) chooses some, "
+            f"{name}.age is {age.dtype} of shape {list(age.shape)}; expected torch.int64 of shape [{lanes}]"
+        )
+    if others := {part.shape[0] for part in (*parts, age)} - {lanes}:
+        raise ValueError(
+            f"{name} has {others.pop()} lanes, x has {lanes}: state.lanes(...) chooses some, "
             "RecurrentState.cat([...]) puts some together"
         )
-    for part in parts:
+    for part in (*parts, age):
         if part.device != like.device:
             raise ValueError(
                 f"{name} is on {part.device}, x on {like.device}: state.to({str(like.device)!r})"
             )
-        if part.dtype != like.dtype and not torch.is_autocast_enabled(like.device.type):
+        if (
+            part is not age
+            and part.dtype != like.dtype
+            and not torch.is_autocast_enabled(like.device.type)
+        ):
             raise ValueError(f"{name} is {part.dtype}, x {like.dtype}: state.to({like.dtype})")
 
 
@@ -144,8 +162,9 @@ def check_finite(x: Tensor) -> None:
     """
     if not x.is_cpu or type(x) is not Tensor:
         return
+    total = x.detach().sum() if x.requires_grad else x.sum()
     # one number is read; it is not finite either where finite ones add up to too much
-    if math.isfinite(x.detach().sum().item()):
+    if math.isfinite(total.item()):
         return
     wrong = torch.nonzero(~torch.isfinite(x.detach()))
     if len(wrong):

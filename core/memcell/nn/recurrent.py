@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, Self, SupportsIndex
+from typing import Any, Self, SupportsFloat, SupportsIndex
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,7 @@ from memcell.nn.checks import (
     check_mask,
     check_state,
     check_steps,
+    is_like,
 )
 from memcell.nn.standing import Standing, recorded
 from memcell.nn.state import RecurrentState, named
@@ -112,7 +113,7 @@ class Recurrent(nn.Module):
         # NumPy's whole numbers are as good
         sizes = map(operator.index, (input_size, hidden_size, num_layers))
         input_size, hidden_size, num_layers = sizes
-        if not 0 <= dropout < 1:
+        if not isinstance(dropout, SupportsFloat) or not 0 <= dropout < 1:
             raise ValueError(f"dropout={dropout!r}; expected a share from 0 to below 1")
         if backend not in CHOICES:
             raise ValueError(f"backend={backend!r}; expected one of {', '.join(CHOICES)}")
@@ -232,8 +233,10 @@ class Recurrent(nn.Module):
             return self._packed(x, state, resets, mask, initial, return_steps)
         weight = self._weight()
         check_input(self._form, x, weight.device, weight.dtype)
-        check_mask("resets", resets, x)
-        check_mask("mask", mask, x)
+        if resets is not None:
+            check_mask("resets", resets, x)
+        if mask is not None:
+            check_mask("mask", mask, x)
         single = x.dim() == 2
         if single:
             x = x.unsqueeze(1)
@@ -241,17 +244,23 @@ class Recurrent(nn.Module):
         elif self.batch_first:
             x = x.transpose(0, 1)
             resets, mask = (None if m is None else m.transpose(0, 1) for m in (resets, mask))
-        check_state("state", state, self._form, x)
-        check_state("initial", initial, self._form, x)
         compiling = torch.compiler.is_compiling()
+        eager = not (compiling or recorded())
         steps = x.shape[0] if compiling else int(x.shape[0])  # torch.jit.trace makes it a tensor
         if mask is not None:
             x = x.masked_fill(~mask.unsqueeze(-1), 0.0)
-        if not (compiling or recorded()):
+        if eager:
             check_finite(x)
-        standing = self._standing_at(x, weight, compiling)
-        blank = standing.empty if initial is None else initial
-        carried = blank if state is None else state
+        standing = self._standing_at(x, weight, eager)
+        blank = carried = standing.empty
+        if initial is not None:
+            if not is_like(initial, standing.empty):
+                check_state("initial", initial, self._form, x)
+            blank = carried = initial
+        if state is not None:
+            if not is_like(state, standing.empty):
+                check_state("state", state, self._form, x)
+            carried = state
         masks = standing.masks(carried.age, resets, mask)
         # compiled code has no number of steps of its own: one for all lengths of windows
         last = LAST if compiling else steps
@@ -259,7 +268,8 @@ class Recurrent(nn.Module):
             check_steps(return_steps, steps)
         wanted = (last,) if return_steps is None else tuple(return_steps)
         generator = torch.default_generator if self.training and self._draws else None
-        y, states = self.stack(
+        # its forward, not the module's call, which is a microsecond more: nobody else hooks into the stack
+        y, states = self.stack.forward(
             x, carried.layers, blank.layers, masks, wanted, self.training, generator
         )
         y = y.squeeze(1) if single else y.transpose(0, 1) if self.batch_first else y
@@ -306,13 +316,14 @@ class Recurrent(nn.Module):
         weight: Tensor = getattr(module, name)
         return weight
 
-    def _standing_at(self, x: Tensor, weight: Tensor, compiling: bool) -> Standing:
+    def _standing_at(self, x: Tensor, weight: Tensor, eager: bool) -> Standing:
         """Return what windows of a size have in common, made once for those that follow each other."""
-        if compiling or type(x) is not Tensor or not x.shape[0] or recorded():
-            return Standing.of(x, self.initial_state(x.shape[1]))
-        key = (*x.shape[:2], x.device, weight.dtype, torch.is_inference_mode_enabled())
+        steps, lanes, _ = x.shape
+        if not eager or type(x) is not Tensor or not steps:
+            return Standing.of(x, self.initial_state(lanes))
+        key = (steps, lanes, x.device, weight.dtype, torch.is_inference_mode_enabled())
         if self._standing is None or self._standing.key != key:
-            self._standing = Standing.of(x, self.initial_state(x.shape[1]), key)
+            self._standing = Standing.of(x, self.initial_state(lanes), key)
         return self._standing
 
     def __getstate__(self) -> dict[str, Any]:

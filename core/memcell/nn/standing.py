@@ -55,13 +55,12 @@ class Standing(NamedTuple):
             return StepMasks.of(
                 self.no if resets is None else resets, self.yes if mask is None else mask, age
             )
-        ages = age + self.counted
         if torch.compiler.is_compiling():
-            return StepMasks.unspecialized(self.no, self.yes, ages)
+            return StepMasks.unspecialized(self.no, self.yes, age + self.counted)
         return StepMasks(
             resets=self.no,
             valid=self.yes,
-            ages=ages,
+            ages=lambda: age + self.counted,
             any_reset=self.each_no,
             all_valid=self.each_yes,
         )

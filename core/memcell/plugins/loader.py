@@ -7,6 +7,7 @@ plugin alone.
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 from collections.abc import Iterable
@@ -22,7 +23,7 @@ from memcell.plugins.importing import watched
 from memcell.plugins.specs import KINDS, Spec
 
 if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
+    from importlib.metadata import Distribution, EntryPoint
 
 GROUP = "memcell"
 #: The distribution that brings the engine and the built-in plugins.
@@ -55,6 +56,17 @@ class Failure:
         return f"plugin '{self.plugin}' of {self.distribution} {self.version}: {self.reason}"
 
 
+@functools.cache
+def _name_and_version(distribution: Distribution) -> tuple[str, str]:
+    """Return what a distribution is called; it reads its metadata, a mail, anew whenever it is asked."""
+    return distribution.name, distribution.version
+
+
+def _origin(point: EntryPoint, unknown: str) -> tuple[str, str]:
+    """Return name and version of the distribution that an entry point is of."""
+    return _name_and_version(point.dist) if point.dist else (unknown, unknown)
+
+
 def installed() -> list[EntryPoint]:
     """Return the entry points of the group ``memcell``, each distribution's once."""
     # not at the top: it reads archives, mails and tables, which `import memcell` has no use for
@@ -63,7 +75,7 @@ def installed() -> list[EntryPoint]:
     unique: dict[tuple[str, str], EntryPoint] = {}
     for point in entry_points(group=GROUP):
         # An editable install can be found twice on the path; the first one is what gets imported.
-        unique.setdefault((point.dist.name if point.dist else "", point.name), point)
+        unique.setdefault((_origin(point, "")[0], point.name), point)
     return [unique[key] for key in sorted(unique)]
 
 
@@ -87,12 +99,12 @@ class Selection:
 
     def takes(self, point: EntryPoint) -> bool:
         """Say whether the plugins of an entry point are loaded."""
-        name = _canonical(point.dist.name) if point.dist else ""
+        name = _canonical(_origin(point, "")[0])
         return self.names is None or name in (OWN_DISTRIBUTION, *self.names)
 
     def missing(self, points: Iterable[EntryPoint]) -> list[Failure]:
         """Return a failure for each distribution that is named and brings no plugin."""
-        there = {_canonical(point.dist.name) for point in points if point.dist}
+        there = {_canonical(_origin(point, "")[0]) for point in points}
         reason = f"{LOAD_PLUGINS} names it, and no distribution of that name brings plugins"
         return [
             Failure(plugin=name, distribution=name, version="-", reason=reason)
@@ -124,8 +136,7 @@ def load(points: Iterable[EntryPoint]) -> tuple[list[Loaded], list[Failure]]:
     loaded: list[Loaded] = []
     failures: list[Failure] = []
     for point in points:
-        distribution = point.dist.name if point.dist else "unknown"
-        version = point.dist.version if point.dist else "unknown"
+        distribution, version = _origin(point, "unknown")
 
         def fail(
             reason: str, point: EntryPoint = point, d: str = distribution, v: str = version

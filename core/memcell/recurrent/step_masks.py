@@ -2,29 +2,42 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 
-@dataclass(frozen=True, kw_only=True)
 class StepMasks:
     """Reset mask, padding mask and ages of a window.
 
     Args:
         resets: ``[T, B]`` bool: the lane's memory is reset before this step.
         valid: ``[T, B]`` bool: False is padding; memory stands still and does not age.
-        ages: ``[T, B]`` int64: steps since the last reset; 0 at a reset.
+        ages: ``[T, B]`` int64: steps since the last reset, 0 at a reset; or what computes them when they are
+            first read, for only some normalizers read them.
         any_reset: Whether any lane is reset, for each step (on the host, read once a window).
         all_valid: Whether every lane is valid, for each step (likewise).
     """
 
-    resets: Tensor
-    valid: Tensor
-    ages: Tensor
-    any_reset: tuple[bool, ...]
-    all_valid: tuple[bool, ...]
+    def __init__(
+        self,
+        *,
+        resets: Tensor,
+        valid: Tensor,
+        ages: Tensor | Callable[[], Tensor],
+        any_reset: tuple[bool, ...],
+        all_valid: tuple[bool, ...],
+    ) -> None:
+        self.resets, self.valid, self._ages = resets, valid, ages
+        self.any_reset, self.all_valid = any_reset, all_valid
+
+    @property
+    def ages(self) -> Tensor:
+        """``[T, B]`` int64: steps since the last reset."""
+        if not isinstance(self._ages, Tensor):
+            self._ages = self._ages()
+        return self._ages
 
     @classmethod
     def of(cls, resets: Tensor, valid: Tensor, age: Tensor) -> StepMasks:
@@ -61,7 +74,13 @@ class StepMasks:
     def of_each_step(self) -> StepMasks:
         """Return the same where each step may have resets and padding: for a loop that is unrolled."""
         steps = self.time_steps
-        return replace(self, any_reset=(True,) * steps, all_valid=(False,) * steps)
+        return StepMasks(
+            resets=self.resets,
+            valid=self.valid,
+            ages=self._ages,
+            any_reset=(True,) * steps,
+            all_valid=(False,) * steps,
+        )
 
     @property
     def time_steps(self) -> int:

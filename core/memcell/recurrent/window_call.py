@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -19,8 +18,7 @@ from memcell.recurrent.step_masks import StepMasks
 LAST = -1
 
 
-@dataclass(frozen=True, eq=False)
-class WindowCall:
+class WindowCall(NamedTuple):
     """The arguments of a window: a cell with its normalizers, an input, the states, and what is wanted.
 
     Before step t a lane that is reset takes its ``initial_state``; after it a lane that is padding keeps

@@ -23,7 +23,7 @@ from memcell.plugins import Registry, default_registry
 from memcell.plugins.options import fields_of
 from memcell.runs.folds.run import FoldOptions, train_any
 from memcell.runs.load import load
-from memcell.runs.own_functions import OwnFunctions
+from memcell.runs.own_functions import FILE, OwnFunctions
 from memcell.runs.reporting import make_report
 from memcell.runs.run_folder import RunFolder, new_path, resolve_stored
 from memcell.runs.run_folder import with_data as moved_data
@@ -138,6 +138,7 @@ def fit(
     say: Callable[[str], None] = print if verbose else _quiet
     threads = torch.get_num_threads()
     functions = OwnFunctions.of(options.get("loss"), metrics)
+    functions.check_travel(jobs)
     if functions.loss is not None:
         del options["loss"]
     try:
@@ -152,8 +153,7 @@ def fit(
             if data is not None:
                 begun = moved_data(begun, data)
             functions.check_same(begun.app_config.own, folder.path)
-            if functions.names:
-                registry = functions.registry(registry, APP)
+            registry = functions.registry(registry, APP)
             train_any(begun, registry, folder.path, say, True, FoldOptions(mode=_mode(jobs)))
             return Run(folder.path)
         path = Path(out) if out is not None else new_path(Path("runs"), APP)
@@ -167,27 +167,11 @@ def fit(
         with_data(sections, path, data, {"train": train, "valid": valid, "test": test}, registry)
         with removing(path, data is None, "config.toml"):
             config = resolve(APP, sections, registry)
+            functions.write(path)
             train_any(config, registry, path, say, False, FoldOptions(mode=_mode(jobs)))
     finally:
         torch.set_num_threads(threads)  # the program's, not the run's
     return Run(path)
-
-
-def metrics_named(metrics: Any) -> tuple[str, ...]:
-    """Return scores by name.
-
-    Raises:
-        UsageError: One is a function; says what to do with it.
-    """
-    found = OwnFunctions.of(None, metrics)
-    if found.metrics:
-        word = next(iter(found.metrics))
-        raise UsageError(
-            f"metrics got the function {word}; expected names, such as 'balanced_accuracy', for runs of a "
-            f"comparison are scored in other processes: memcell.fit takes functions, and so does a search of "
-            "scikit-learn (memcell.SequenceClassifier)"
-        )
-    return found.shown
 
 
 def sections_of(options: Mapping[str, Any], registry: Registry) -> dict[str, Any]:
@@ -210,11 +194,7 @@ def sections_of(options: Mapping[str, Any], registry: Registry) -> dict[str, Any
             word = getattr(value, "__name__", repr(value))
             raise UsageError(
                 f"{name} got the function or class {word}; expected a name or a number: "
-                + (
-                    "memcell.fit takes it"
-                    if name == "loss"
-                    else "register it as a plugin and name it (docs/plugins.md)"
-                )
+                "register it as a plugin and name it (docs/plugins.md)"
             )
         kind, dot, option = name.partition("__")
         if dot and kind == "probe":
@@ -280,8 +260,10 @@ def removing(path: Path, written: bool, begun: str) -> Iterator[None]:
     try:
         yield
     except MemcellError:
-        if written and not (path / begun).exists():
-            shutil.rmtree(path / DATA, ignore_errors=True)
+        if not (path / begun).exists():
+            if written:
+                shutil.rmtree(path / DATA, ignore_errors=True)
+            (path / FILE).unlink(missing_ok=True)
             with suppress(OSError):  # something else is in it
                 path.rmdir()
         raise

@@ -103,7 +103,7 @@ def _of_folds(app: str, folder: RunFolder, registry: Registry) -> list[Condition
     config = resolve_stored(folder, app, registry)
     try:
         with progress("reading recordings", None) as bar:
-            prepared = prepared_folds(config, bar)
+            prepared = prepared_folds(config, registry, bar)
         _check(app, prepared.app)
         below = _folders(folder, [fold.name for fold in prepared.folds])
         for fold, path in zip(prepared.folds, below, strict=True):

@@ -8,8 +8,6 @@ long enough to be fast and what it reads is still in the cache.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from memcell_compiler.emit.context import Context, indented, is_vector
 from memcell_compiler.emit.frame import (
     close_block,
@@ -19,6 +17,7 @@ from memcell_compiler.emit.frame import (
     pointers,
     sizes_function,
 )
+from memcell_compiler.emit.layout import Written
 from memcell_compiler.emit.masks import after_step, before_step
 from memcell_compiler.emit.products import early, late, product, scatter
 from memcell_compiler.emit.rows import RowLoop
@@ -28,24 +27,6 @@ from memcell_compiler.emit.vectors import vector_sums, vectors
 from memcell_compiler.ir.ir import Op
 from memcell_compiler.ir.program import Program
 from memcell_compiler.passes.schedule import LANE_SUMS
-
-
-@dataclass(frozen=True)
-class Written:
-    """A program in C.
-
-    Args:
-        source: The functions ``NAME``, ``NAME_pack`` and ``NAME_sizes``.
-        arrays: Names of the arrays that it is handed, in order.
-        mixes: Lanes meet: all threads take part in every step.
-        weights: Numbers of the weights of each step's products, where threads may share their columns.
-    """
-
-    source: str
-    arrays: tuple[str, ...]
-    mixes: bool
-    weights: int = 0
-
 
 _ARGUMENTS = "const struct window *w, real *const *p, const real *packed, real *scratch, long tid"
 

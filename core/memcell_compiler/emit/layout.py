@@ -1,4 +1,4 @@
-"""What a plan's arrays are: all that a call needs to know of the programs beside their code."""
+"""What a plan's arrays and programs are: all that a call needs to know of them, and all that is stored."""
 
 from __future__ import annotations
 
@@ -55,3 +55,20 @@ class ArrayLayout:
     epilogue: TorchOperations
     statistics_sites: dict[str, int]
     before: TorchOperations
+
+
+@dataclass(frozen=True)
+class Written:
+    """A program in C.
+
+    Args:
+        source: The functions ``NAME``, ``NAME_pack`` and ``NAME_sizes``.
+        arrays: Names of the arrays that it is handed, in order.
+        mixes: Lanes meet: all threads take part in every step.
+        weights: Numbers of the weights of each step's products, where threads may share their columns.
+    """
+
+    source: str
+    arrays: tuple[str, ...]
+    mixes: bool
+    weights: int = 0

@@ -10,6 +10,14 @@ from memcell.recurrent.refusals import Unsupported
 from memcell_compiler.emit.layout import ArrayLayout, SumArray
 from memcell_compiler.ir.ir import ColumnRange, Number, Tiles, Value, ancestors
 from memcell_compiler.ir.program import Added, Array, Program, State, StorePlace
+
+# the rules of lowering register themselves when they are imported
+from memcell_compiler.passes import (  # noqa: F401
+    lower_arrays,
+    lower_moves,
+    lower_pointwise,
+    lower_rows,
+)
 from memcell_compiler.passes.gradient_epilogue import TorchOperations
 from memcell_compiler.passes.gradients import ParameterGradients, Sum
 from memcell_compiler.passes.lane_sum_factors import pull_factors
@@ -18,21 +26,9 @@ from memcell_compiler.passes.lowering import Lowering
 from memcell_compiler.passes.merge import merge_products
 from memcell_compiler.passes.partition import to_save
 from memcell_compiler.passes.storage_requests import fills_panels
+from memcell_compiler.trace.inputs import GradientRequest
 from memcell_compiler.trace.shapes import layout_of, shape_of
 from memcell_compiler.trace.trace import Traced
-
-
-@dataclass(frozen=True)
-class GradientRequest:
-    """What gradients are wanted.
-
-    Args:
-        parameters: Names.
-        inputs: For each step input.
-    """
-
-    parameters: frozenset[str]
-    inputs: tuple[bool, ...]
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -21,7 +21,7 @@ from memcell.recurrent.norms import SiteNorms
 from memcell.recurrent.reference import run_steps
 from memcell.recurrent.state import State, leaves, rebuild
 from memcell.recurrent.window_call import WindowCall
-from memcell_compiler.trace.trace import slots
+from memcell_compiler.trace.step import slots
 
 #: Tracing and running again put other numbers into a cell for a moment: meanwhile no other thread may take
 #: its weights, nor trace it and leave those numbers in it.
@@ -97,8 +97,7 @@ class Again:
     def _run(self, own: Mapping[str, Tensor]) -> tuple[Tensor, list[list[Tensor]]]:
         structure = self.call.state
         count = len(list(leaves(structure)))
-        call = replace(
-            self.call,
+        call = self.call._replace(
             state=rebuild(structure, (own[f"s{i}"] for i in range(count))),
             initial_state=rebuild(structure, (own[f"s{i}_initial"] for i in range(count))),
         )

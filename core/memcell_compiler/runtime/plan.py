@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -15,20 +14,15 @@ from memcell.recurrent.cell import Cell
 from memcell.recurrent.normalizer import NormWindow
 from memcell.recurrent.norms import SiteNorms
 from memcell.recurrent.purity import fingerprint
-from memcell.recurrent.refusals import Unsupported, explained
+from memcell.recurrent.refusals import Unsupported
 from memcell.recurrent.state import leaves
 from memcell_compiler.build.target import Target, chosen
 from memcell_compiler.build.unit import begin_kernels, begin_program, kernels, program_unit
-from memcell_compiler.emit.emit import Written, write
-from memcell_compiler.emit.layout import ArrayLayout
-from memcell_compiler.ir.program import Program
-from memcell_compiler.passes.lanes import LaneNumbers
-from memcell_compiler.runtime.construct import GradientRequest, Programs, construct
+from memcell_compiler.emit.layout import ArrayLayout, Written
 from memcell_compiler.runtime.runner import INPUT_ROWS, SUM_ROWS, Runner
-from memcell_compiler.runtime.stored_plan import PROGRAMS, load_plan, store_plan, stored_key
-from memcell_compiler.trace.inputs import Inputs
-from memcell_compiler.trace.trace import Step, trace, unused_lanes
-from memcell_compiler.verify import Unverified, verify
+from memcell_compiler.runtime.stored_plan import load_plan, store_plan, stored_key
+from memcell_compiler.trace.inputs import GradientRequest, Inputs
+from memcell_compiler.trace.step import Step
 
 
 class NativePlan:
@@ -153,29 +147,14 @@ def _planned(
     found = None if key is None else load_plan(key)
     if found is not None:
         return found
+    # not at the top: where a plan is found, nothing of what traces and writes one is loaded
+    from memcell_compiler.runtime.programs import trace_programs, written_programs
+
     programs = trace_programs(cell, norms, windows, inputs, state, request)
-    written = {name: _written(getattr(programs, name), programs.layout) for name in PROGRAMS}
+    written = written_programs(programs)
     if key is not None:
         store_plan(key, programs.layout, written)
     return programs.layout, written
-
-
-def _written(program: Program, layout: ArrayLayout) -> Written:
-    """Write a program and verify it."""
-    with _faults_of(f"its {program.name} loop could not be written"):
-        written = write(program)
-    verify(program, written.source, written.arrays, written.mixes, layout.output_state)
-    return written
-
-
-@contextmanager
-def _faults_of(what: str) -> Iterator[None]:
-    """Say a fault of this program as a reason against generated C, so that the cell runs another way."""
-    try:
-        yield
-    except (AssertionError, LookupError, TypeError, ValueError, AttributeError) as e:
-        fault = f"{type(e).__name__} {str(e)[:80]}".strip()
-        raise Unverified(f"{what} ({fault}); please report it") from e
 
 
 def _types(state: Any) -> list[type]:
@@ -185,53 +164,5 @@ def _types(state: Any) -> list[type]:
     return [type(state), *(t for part in state for t in _types(part))]
 
 
-def trace_programs(
-    cell: Cell,
-    norms: SiteNorms,
-    windows: dict[str, NormWindow],
-    inputs: Inputs,
-    state: Any,
-    request: GradientRequest,
-) -> Programs:
-    """Trace a step and split it into programs.
-
-    Raises:
-        Unsupported: It cannot be expressed.
-    """
-    modes = {site: window.mode for site, window in windows.items()}
-    step = Step(cell, norms, modes, state, inputs.projects, inputs.single)
-    parts = list(leaves(state))
-    sizes = {s for t in (*step.parameters(), *step.buffers(), *parts) for s in t.shape}
-    sizes |= {s for t in inputs.tensors for s in t.shape[2:]}
-    batch = parts[0].shape[0]
-    sizes.discard(batch)
-    sizes |= {s for t in parts for s in t.shape[1:]}
-    lanes = unused_lanes(sizes)
-    other = unused_lanes(sizes | {lanes})
-
-    def traced(count: int) -> Any:
-        norm = [[_example(i, batch, count) for i in w.inputs] for w in windows.values()]
-        return trace(
-            step,
-            [t.new_zeros(count, *t.shape[2:]) for t in inputs.tensors],
-            norm,
-            [t.new_zeros(count, *t.shape[1:]) for t in parts],
-        )
-
-    with torch.random.fork_rng(devices=[]), torch.inference_mode(False):
-        first, second = traced(lanes), traced(other)
-    try:
-        with _faults_of("its step could not be lowered"):
-            numbers = LaneNumbers(first.graph, lanes, second.graph, other)
-            return construct(first, numbers, request, step.statistics_count)
-    except Unsupported as refused:
-        raise explained(refused) from refused
-
-
 def _kind(tensor: Tensor, batch: int) -> tuple[Any, ...]:
     return (tensor.dtype, tuple(None if s == batch else s for s in tensor.shape[1:]))
-
-
-def _example(tensor: Tensor, batch: int, lanes: int) -> Tensor:
-    shape: Sequence[int] = [lanes if s == batch else s for s in tensor.shape[1:]]
-    return tensor.new_zeros(shape)

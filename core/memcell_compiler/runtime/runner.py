@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from memcell_compiler.build.unit import symbol
-from memcell_compiler.emit.emit import Written
+from memcell_compiler.emit.layout import Written
 from memcell_compiler.runtime.pool import Lease
 from memcell_compiler.runtime.threads import run_program
 from memcell_compiler.runtime.window import Meeting, NativeMasks, Window

@@ -23,8 +23,7 @@ from typing import Any
 import torch
 
 from memcell_compiler.build import cache as disk
-from memcell_compiler.emit.emit import Written
-from memcell_compiler.emit.layout import ArrayLayout, SumArray
+from memcell_compiler.emit.layout import ArrayLayout, SumArray, Written
 from memcell_compiler.identity import Unknown, identity
 from memcell_compiler.passes.gradient_epilogue import Operation, Ref, TorchOperations
 

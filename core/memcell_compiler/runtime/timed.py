@@ -16,13 +16,14 @@ from memcell_compiler.build.unit import kernels, program_unit
 from memcell_compiler.emit.emit import write
 from memcell_compiler.emit.timers import SECTIONS
 from memcell_compiler.ir.program import Program
-from memcell_compiler.runtime.construct import GradientRequest
 from memcell_compiler.runtime.double_backward import preparing
-from memcell_compiler.runtime.plan import NativePlan, trace_programs
+from memcell_compiler.runtime.plan import NativePlan
 from memcell_compiler.runtime.pool import Lease
+from memcell_compiler.runtime.programs import trace_programs
 from memcell_compiler.runtime.runner import INPUT_ROWS, SUM_ROWS, Runner
 from memcell_compiler.runtime.unroll import named_parameters, planned
 from memcell_compiler.runtime.window import NativeMasks, Window
+from memcell_compiler.trace.inputs import GradientRequest
 
 
 @dataclass

@@ -18,12 +18,11 @@ from memcell.recurrent.refusals import Unsupported, UnsupportedWindow
 from memcell.recurrent.state import State, leaves, rebuild
 from memcell.recurrent.step_masks import StepMasks
 from memcell.recurrent.window_call import WindowCall, WindowOutput
-from memcell_compiler.runtime.construct import GradientRequest
 from memcell_compiler.runtime.double_backward import Again, preparing
 from memcell_compiler.runtime.function import NativeCall, Unroll, run_forward
 from memcell_compiler.runtime.plan import NativePlan, find_plan
 from memcell_compiler.runtime.window import NativeMasks
-from memcell_compiler.trace.inputs import Inputs, is_separable, projected
+from memcell_compiler.trace.inputs import GradientRequest, Inputs, is_separable, projected
 
 
 def unroll_native(call: WindowCall) -> WindowOutput:
@@ -50,7 +49,6 @@ def unroll_native(call: WindowCall) -> WindowOutput:
         again = None
         if grad:
             again = Again(
-                # made directly: dataclasses.replace takes three times as long
                 call=WindowCall(
                     cell,
                     norms,

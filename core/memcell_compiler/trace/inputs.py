@@ -30,6 +30,19 @@ class Inputs:
     single: bool
 
 
+@dataclass(frozen=True)
+class GradientRequest:
+    """What gradients are wanted.
+
+    Args:
+        parameters: Names.
+        inputs: For each step input.
+    """
+
+    parameters: frozenset[str]
+    inputs: tuple[bool, ...]
+
+
 def projected(cell: Cell, x: Tensor, generator: torch.Generator | None = None) -> Inputs:
     """Run ``project`` for all steps."""
     found = project(cell, x, generator)

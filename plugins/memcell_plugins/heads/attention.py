@@ -9,6 +9,9 @@ scores are scaled products (Vaswani et al. 2017) with a learned bias for each di
     c_t = sum_j a_{t,j} v_{t-j}
     o_t = [h_t, c_t]
 
+With several heads (Vaswani et al. 2017) q, k and v fall into as many parts, each with its own a and r, scaled
+by the width of a part, and c is their c side by side; the product that mixes them is the readout's.
+
 n keys and values of the past are the state. So it is causal, it looks over a window's edge as far as memory
 is carried, and a step costs the same wherever it stands. No gradient flows to keys of the window before, as
 none does to its states.
@@ -48,17 +51,18 @@ class Attention(Cell):
 
     Args:
         place: Where it stands.
-        config: n and d.
+        config: n, d and the heads.
     """
 
     state_type = AttentionState
 
     def __init__(self, place: HeadPlace, config: AttentionConfig) -> None:
         super().__init__(place.width, config.width)
-        self.past = config.past
-        self.scale = 1 / math.sqrt(config.width)
+        self.past, self.heads = config.past, config.heads
+        self.scale = 1 / math.sqrt(config.width // config.heads)
         self.weight = nn.Parameter(torch.empty(3 * config.width, place.width))
-        self.distance = nn.Parameter(torch.zeros(config.past + 1))
+        each = () if config.heads == 1 else (config.heads,)
+        self.distance = nn.Parameter(torch.zeros(config.past + 1, *each))
         nn.init.xavier_uniform_(self.weight)
 
     @property
@@ -85,9 +89,15 @@ class Attention(Cell):
         keys = torch.cat((state.keys, k.unsqueeze(1)), dim=1)
         values = torch.cat((state.values, v.unsqueeze(1)), dim=1)
         there = torch.cat((state.there, torch.ones_like(k[:, :1])), dim=1)
-        scores = (keys * q.unsqueeze(1)).sum(-1) + self.distance
-        share = torch.softmax(torch.where(there > 0, scores, _NEVER), dim=-1)
-        found = (share.unsqueeze(-1) * values).sum(1)
+        if self.heads == 1:
+            scores = (keys * q.unsqueeze(1)).sum(-1) + self.distance
+            share = torch.softmax(torch.where(there > 0, scores, _NEVER), dim=-1)
+            found = (share.unsqueeze(-1) * values).sum(1)
+        else:
+            parts = (self.heads, -1)
+            scores = (keys * q.unsqueeze(1)).unflatten(-1, parts).sum(-1) + self.distance
+            share = torch.softmax(torch.where(there.unsqueeze(-1) > 0, scores, _NEVER), dim=1)
+            found = (share.unsqueeze(-1) * values.unflatten(-1, parts)).sum(1).flatten(1)
         return torch.cat((h, found), dim=-1), AttentionState(
             keys[:, 1:], values[:, 1:], there[:, 1:]
         )

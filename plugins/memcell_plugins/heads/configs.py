@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from memcell import option
+from memcell.errors import ConfigError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +27,28 @@ class AttentionConfig:
         low=1,
         high=1000,
     )
-    width: int = option(32, help="Width of queries, keys and values.", low=1, high=1024)
+    width: int = option(
+        32, help="Width of queries, keys and values, all heads' together.", low=1, high=1024
+    )
+    heads: int = option(
+        1,
+        help="Attention heads, each over its own part of the width; they divide --head.width.",
+        low=1,
+        high=1024,
+    )
+
+    def validate(self) -> None:
+        """Refuse heads that do not divide the width.
+
+        Raises:
+            ConfigError: Says which widths would do.
+        """
+        if self.width % self.heads:
+            below = self.width - self.width % self.heads
+            raise ConfigError(
+                f"attention: heads={self.heads} does not divide width={self.width}; --head.width "
+                f"{below or self.heads} or {below + self.heads} would do"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -40,7 +40,7 @@ ENCODERS = {spec.name: spec for spec in memcell_plugins.memcell_encoders()}
 HEADS = {spec.name: spec for spec in memcell_plugins.memcell_heads()}
 #: Shorter pasts than a window of the checks, which has 12 steps, beside the default.
 OPTIONS = {
-    "attention": [{"past": 4}],
+    "attention": [{"past": 4}, {"past": 4, "heads": 4}],
     "conv": [{"kernel": 2, "channels": 3}],
     "mlp": [{"layers": 2}],
 }

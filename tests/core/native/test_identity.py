@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from memcell.plugins import default_registry
 from memcell_compiler.identity import Unknown, identity
-from memcell_compiler.trace.trace import Step
+from memcell_compiler.trace.step import Step
 
 HELPERS = """
 import torch
@@ -326,7 +326,7 @@ def pairs():
 ALL = """
     from memcell.plugins import default_registry
     from memcell_compiler.identity import identity
-    from memcell_compiler.trace.trace import Step
+    from memcell_compiler.trace.step import Step
     from memcell.recurrent.norms import SiteNorms
     registry = default_registry()
     for c in registry.names("cell"):

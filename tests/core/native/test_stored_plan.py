@@ -14,6 +14,7 @@ import torch
 from memcell.recurrent.window_call import WindowCall
 from memcell_compiler.build import cache
 from memcell_compiler.runtime import plan as plans
+from memcell_compiler.runtime import programs
 from memcell_compiler.runtime.stored_plan import PROGRAMS, decoded, encoded, stored_key
 from memcell_compiler.runtime.unroll import unroll_native
 
@@ -23,14 +24,14 @@ RUN = """
     from memcell.plugins import default_registry
     from memcell.recurrent.state import leaves
     from memcell.backends import StepMasks
-    from memcell_compiler.runtime import plan; from memcell_compiler.runtime.unroll import unroll_native
+    from memcell_compiler.runtime import programs; from memcell_compiler.runtime.unroll import unroll_native
     from memcell.recurrent.window_call import WindowCall
     from memcell.recurrent.norms import SiteNorms
     torch.set_num_threads(1)
     if "untraced" in sys.argv:
         def refuse(*_):
             raise AssertionError("traced")
-        plan.trace_programs = refuse
+        programs.trace_programs = refuse
     registry = default_registry()
     pairs = [("lstm", n) for n in registry.names("normalizer")] + [("gru", "none"), ("lstm97", "none")]
     for c, n in pairs:
@@ -77,13 +78,13 @@ def counted(tmp_path, monkeypatch):
     """An empty cache, and how often a step was traced."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     calls = []
-    trace = plans.trace_programs
+    trace = programs.trace_programs
 
     def counting(*args):
         calls.append(1)
         return trace(*args)
 
-    monkeypatch.setattr(plans, "trace_programs", counting)
+    monkeypatch.setattr(programs, "trace_programs", counting)
     return calls
 
 

@@ -19,6 +19,7 @@ from memcell.files.names import file_name
 from memcell.jobs import Working
 from memcell.plugins import default_registry
 from memcell.runs.folds.prepared import prepared_folds
+from memcell.runs.own_functions import OwnFunctions
 from memcell.runs.predictions import predictions_file
 from memcell.runs.run import inspect, train_networks, write_results
 from memcell.runs.run_folder import RunFolder, resolve_stored
@@ -42,6 +43,7 @@ class FoldTask:
         sections: The config that asks for folds.
         repeat: 0 for the run's own seed, 1 for the next one ...
         source: File of the trained model that training goes on from; empty where it begins anew.
+        own: Python functions that the app is built with.
     """
 
     fold: str
@@ -50,6 +52,7 @@ class FoldTask:
     sections: Mapping[str, Any]
     repeat: int = 0
     source: str = ""
+    own: OwnFunctions = dataclasses.field(default_factory=OwnFunctions)
 
     @property
     def id(self) -> str:
@@ -99,13 +102,13 @@ def do_fold(task: FoldTask, working: Working, say: Say | None = None) -> str:
 
 
 def _do(task: FoldTask, path: Path, working: Working, say: Say) -> None:
-    registry = default_registry()
+    registry = task.own.registry(default_registry(), task.app)
     config = resolve(task.app, task.sections, registry)
     if config.init is not None:
         config = dataclasses.replace(
             config, init=dataclasses.replace(config.init, file=Path(task.source))
         )
-    fold = next(f for f in prepared_folds(config).folds if f.name == task.fold)
+    fold = next(f for f in prepared_folds(config, registry).folds if f.name == task.fold)
     mine = fold_config(config, fold.options, task.repeat)
     torch.set_num_threads(mine.training.threads)
     begun = os.path.lexists(path / "config.toml")

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 
 from memcell.applications.app import Fold, Folding
-from memcell.plugins import default_registry
+from memcell.plugins import Registry
 from memcell.progress import SILENT, Progress
 from memcell.runs.setup import build_app
 from memcell.runs.source import gone_on
@@ -31,11 +31,14 @@ class PreparedFolds:
 _kept: dict[str, PreparedFolds] = {}
 
 
-def prepared_folds(config: RunConfig, progress: Progress = SILENT) -> PreparedFolds:
+def prepared_folds(
+    config: RunConfig, registry: Registry, progress: Progress = SILENT
+) -> PreparedFolds:
     """Return the folds of a run; they depend on the sections of app and data set alone.
 
     Args:
         config: Asks for folds.
+        registry: What is installed; the app may be built with functions of a program's own.
         progress: Told of each recording, the first time.
 
     Raises:
@@ -47,7 +50,7 @@ def prepared_folds(config: RunConfig, progress: Progress = SILENT) -> PreparedFo
     key = json.dumps([config.app, data], sort_keys=True)
     if key not in _kept:
         forget_folds()
-        app = build_app(config, default_registry())
+        app = build_app(config, registry)
         assert isinstance(app, Folding)
         with one_thread():
             folds = tuple(_gone_on(fold, config) for fold in app.folds(progress))

@@ -52,6 +52,7 @@ from memcell.runs.intervals_text import (
     of_differences,
     with_intervals,
 )
+from memcell.runs.own_functions import OwnFunctions
 from memcell.runs.reporting import try_report
 from memcell.runs.robustness import lines_of, write_table
 from memcell.runs.run import Concerns, describe, no_concerns, train, write_tables
@@ -159,7 +160,7 @@ def train_folds(
         RunFolder.check_free(path)
     began = time.monotonic()
     with progress("reading recordings", None) as bar:
-        prepared = prepared_folds(config, bar)
+        prepared = prepared_folds(config, registry, bar)
     if config.init is not None:
         first = prepared.folds[0].task()
         check_folds(first, config)
@@ -175,7 +176,8 @@ def train_folds(
             write_tables(path, prepared.folds[0].tables)
             for line in prepared.folds[0].preview:
                 say(line)
-            _do_all(config, folds, path, say, options.mode)
+            own = OwnFunctions.in_registry(registry, config.app)
+            _do_all(config, folds, path, own, say, options.mode)
             pooled = _pool(config, prepared.app, folds, path, say)
             if final:
                 forget_folds()
@@ -226,7 +228,14 @@ def _folders(
     return out, final
 
 
-def _do_all(config: RunConfig, folds: list[FoldRuns], path: Path, say: Say, mode: Mode) -> None:
+def _do_all(
+    config: RunConfig,
+    folds: list[FoldRuns],
+    path: Path,
+    own: OwnFunctions,
+    say: Say,
+    mode: Mode,
+) -> None:
     complete = [runs for runs in folds if all(finished(p) for p in runs.paths)]
     seeds = len(folds[0].paths)
     times = f" with {seeds} seeds each" if seeds > 1 else ""
@@ -240,6 +249,7 @@ def _do_all(config: RunConfig, folds: list[FoldRuns], path: Path, say: Say, mode
             sections=config.sections(),
             repeat=k,
             source=str(path.absolute() / RunFolder(path).source.name) if config.init else "",
+            own=own,
         )
         for k in range(seeds)
         for runs in folds
