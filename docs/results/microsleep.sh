@@ -30,12 +30,23 @@ if [ -n "$dreams" ]; then
   train dreams-strong-penalty "${patients[@]}" --control none --inverse-penalty 0.001
   train dreams-whole-windows "${patients[@]}" --control none --filled 1
   train dreams-untuned "${patients[@]}" --control none --tune none
+  train dreams-full "${patients[@]}" --tune full
+  # every head: as cross-validation decides, for a fixed length, and without the regression to begin from
+  few=(--control none --baselines few --robustness none)
+  fixed=(--tune none --valid-fraction 0 --epochs 32 --learning-rate 0.001)
+  for word in "--head linear" "--head mlp" "--head attention" "--head encoder_decoder" "--head bidirectional" "--encoder conv"; do
+    name=dreams-${word##* }
+    train "$name" "${patients[@]}" "${few[@]}" $word
+    train "$name-fixed" "${patients[@]}" "${few[@]}" $word "${fixed[@]}"
+    train "$name-free" "${patients[@]}" "${few[@]}" $word --skip none
+  done
 fi
 
 train sleep-default --data sleep-edf-powers --data.path "$sleep" --split loso
 train sleep-absolute --data sleep-edf-powers --data.path "$sleep" --data.powers absolute --split loso
 train sleep-one-channel --data sleep-edf-powers --data.path "$sleep" --data.relative --split loso
 train eyes-default --data eyes --data.path "$eyes" --split loso
+train eyes-full --data eyes --data.path "$eyes" --split loso --control none --tune full
 
 # all that follows was run before settings were chosen by cross-validation and networks began as a regression
 before=(--tune none --skip none --encoder none --input-noise 0 --filled 1)

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
+from memcell.applications.cross_validation import Candidate
+from memcell.reports.numbers import duration
+from memcell.runs.tuning import cost
 from memcell.runs.tuning.choice import (
     LossCurve,
     choose,
@@ -13,6 +19,7 @@ from memcell.runs.tuning.choice import (
     schedule_of_looks,
     shares_of,
 )
+from memcell.runs.tuning.features import ComparedFeatures, kept
 from memcell.sequences.time_series import TimeSeries
 
 
@@ -116,3 +123,50 @@ def test_looks_begin_at_nothing_and_end_at_the_end(total) -> None:
     assert looks[-1] == total
     assert looks == sorted(set(looks))
     assert len(looks) < 40
+
+
+def feature_set(name, loss) -> ComparedFeatures:
+    return ComparedFeatures(
+        candidate=Candidate(name=name, options={}),
+        n_features=1,
+        inverse_penalty=1.0,
+        penalties={1.0: loss},
+        loss=loss,
+        measures={},
+    )
+
+
+def test_networks_are_tried_on_the_usual_features_and_the_two_best_of_the_better() -> None:
+    losses = {"usual": 0.4, "a": 0.41, "b": 0.3, "c": 0.39, "d": 0.2}
+    found = kept([feature_set(*each) for each in losses.items()])
+    assert [each.candidate.name for each in found] == ["usual", "d", "b"]
+    assert [each.candidate.name for each in kept([feature_set("usual", 0.4)])] == ["usual"]
+
+
+@pytest.mark.parametrize(
+    ("sets", "n_others", "shortest", "longest"),
+    # 10 looks at 64 updates, 14 at 256; two settings, of which one on other features too; four folds
+    [
+        (0, 0, 4 * 2 * 74, 4 * 2 * 270),
+        (1, 0, 4 * 2 * 74, 4 * 2 * 270),
+        (2, 1, 4 * 3 * 74, 4 * 3 * 270),
+    ],
+)
+def test_cost_counts_settings_features_and_folds(
+    monkeypatch, sets, n_others, shortest, longest
+) -> None:
+    timed = cost._Timed(schedule=1000, an_epoch=2, update=1.0, look=1.0)
+    monkeypatch.setattr(cost._Timed, "of", lambda job, folder: timed)
+    monkeypatch.setattr(cost, "compared", lambda job: None)
+    settings = [
+        Candidate(name="usual", options={}, most_epochs=6, of_features=True),
+        Candidate(name="noisy", options={}, most_epochs=6),
+    ]
+    job: Any = SimpleNamespace(task=SimpleNamespace(inner=(1, 2, 3, 4)))
+    kinds = [Candidate(name=f"{k}", options={}) for k in range(sets)]
+    found = cost.search_cost(job, settings, kinds, lambda each: job)
+    assert found.updates == (64, 256)
+    assert (found.shortest, found.longest) == pytest.approx((shortest, longest), abs=0.1)
+    assert ("kinds of features" in found.words) == bool(n_others)
+    assert "2 settings x 4 folds" in found.line()
+    assert f"{duration(5 * longest)} at most" in found.line(5)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -54,8 +55,7 @@ class SearchCost:
         if self.shortest is not None and self.longest is not None:
             short, long = (duration(s * times) for s in (self.shortest, self.longest))
             at_most = "" if short == long else f", {long} at most"
-            all_of_them = f" for all {times}" if times > 1 else ""
-            line += f"; about {short} of one CPU{all_of_them}{at_most}"
+            line += f"; about {short} of one CPU{' in all' if times > 1 else ''}{at_most}"
         return line
 
 
@@ -70,10 +70,10 @@ def search_cost(
     Args:
         job: What is chosen for; nothing is written into its folder.
         settings: All that networks are tried with.
-        sets: The kinds of features, the usual one first.
+        sets: The kinds of features, the usual one first; empty where they are not chosen.
         job_of: The job under a candidate's options.
     """
-    n_folds, others = len(job.task.inner), min(MOST, len(sets) - 1)
+    n_folds, others = len(job.task.inner), max(0, min(MOST, len(sets) - 1))
     on_others = [each for each in settings if each.of_features] * others
     words = f"{counted(len(settings), 'setting')} x {counted(n_folds, 'fold')}"
     if others:
@@ -91,7 +91,8 @@ def search_cost(
         of_features = 0.0
         if others:
             began = time.process_time()
-            compared(job_of(sets[1]))
+            with suppress(MemcellError):  # it will be said when they are compared
+                compared(job_of(sets[1]))
             of_features = (time.process_time() - began) * (len(sets) - 1)
         shortest, longest = (
             of_features + n_folds * sum(map(timed.seconds, each)) for each in (fewest, every)
