@@ -163,7 +163,7 @@ def _plan(job: Job) -> list[Candidate]:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Plan:
+class SearchPlan:
     """What is tried, as it is written down.
 
     Args:
@@ -191,7 +191,7 @@ def cost_of(job: Job) -> SearchCost:
     )
 
 
-def with_features(job: Job, settings: Sequence[Candidate]) -> Plan:
+def with_features(job: Job, settings: Sequence[Candidate]) -> SearchPlan:
     """Return candidates with the features and the penalty of the regression that they start from.
 
     Both are chosen before anything is trained: a regression in the same folds says what C is best, for all
@@ -199,13 +199,13 @@ def with_features(job: Job, settings: Sequence[Candidate]) -> Plan:
     C was typed it is taken; where training goes on from a model, nothing is chosen.
     """
     if job.config.init is not None:
-        return Plan(candidates=settings)
+        return SearchPlan(candidates=settings)
     sets = feature_sets_of(job)
     starting = [with_choice(job.config, each.options, job.registry).network for each in settings]
     fitted = [n.skip != "none" and n.start == "regression" for n in starting]
     typed = "network.inverse_penalty" in job.config.typed
     if len(sets) < 2 and (typed or not any(fitted)):
-        return Plan(candidates=settings)
+        return SearchPlan(candidates=settings)
     penalties = (job.config.network.inverse_penalty,) if typed else INVERSE_PENALTIES
     what = "features" if len(sets) > 1 else "penalty of the regression to begin from"
     with progress(what, len(job.task.inner) * len(sets)) as bar:
@@ -233,7 +233,7 @@ def with_features(job: Job, settings: Sequence[Candidate]) -> Plan:
             plan.append(dataclasses.replace(each, name=name, options=options))
             if not typed:
                 regressions[name] = features.inverse_penalty
-    return Plan(
+    return SearchPlan(
         candidates=plan,
         penalties={f"{c:g}": loss for c, loss in found[0].penalties.items()},
         regressions=regressions,
