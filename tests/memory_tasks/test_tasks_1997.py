@@ -267,6 +267,11 @@ def test_trials_are_kept_and_not_repeated(tmp_path):
     assert table[0].split("\t") == list(suite.COLUMNS)
     assert [line.split("\t")[0] for line in table[1:]] == ["3a", "6a"]
     assert "0 of 2" in suite.markdown(suite.rows(again))
+    more = suite.run(tmp_path, dataclasses.replace(plan, tasks=("6a",), most=300), said.append)
+    assert [(o.task, o.trained) for o in more] == [("6a", 300)] * 2 + [("3a", 200)] * 2
+    straight = Trial(TASKS["6a"], 0, 300)
+    straight.run()
+    assert more[0].error == straight._outcome(False).error
     grown = dataclasses.replace(plan, variant=Variant(grow=1, blocks=3))
     assert len(list(suite.planned(grown, again))) == 4
 

@@ -114,14 +114,24 @@ class GatedLagsConfig:
         help="The gates stay as they are, are learned, or are learned for each parameter.",
         choices=("fixed", "learned", "per_parameter"),
     )
-    gate_rate: float = option(0.02, help="Step size of a learned gate's logit.", low=0, high=100)
+    lags: int = option(
+        2,
+        help="How many changes are remembered: the last one, or the one before as well.",
+        low=1,
+        high=2,
+    )
+    gate_rate: float = option(0.002, help="Step size of a learned gate's logit.", low=0, high=100)
 
     def validate(self) -> None:
         """Refuse gates under which a change would not fade.
 
         Raises:
-            ConfigError: The two are too large together.
+            ConfigError: The two are too large together, or there is one lag and a gate on the second.
         """
+        if self.lags == 1 and self.second:
+            raise ConfigError(
+                f"gated_lags: second is {self.second:g} and lags is 1; take lags 2, or leave second out"
+            )
         if abs(self.last) + abs(self.second) > 0.99:
             raise ConfigError(
                 f"gated_lags: last {self.last:g} and second {self.second:g} are more than .99 together, so "

@@ -64,6 +64,7 @@ class GatedLags(torch.optim.Optimizer):
     ) -> None:
         defaults = {"lr": learning_rate, "mode": config.mode, "gate_rate": config.gate_rate}
         logits = [0.0, math.atanh(config.last), math.atanh(config.second)]
+        self._lags = config.lags
         super().__init__(parameters, {**defaults, "logits": logits})
 
     # torch writes two signatures, with a closure and without; this one is both
@@ -131,6 +132,8 @@ class GatedLags(torch.optim.Optimizer):
         step, last, second = _squashed(logits)
         zero = torch.zeros_like(p)
         pulls = [-group["lr"] * p.grad, state.get("last", zero), state.get("second", zero)]
+        if self._lags == 1:
+            pulls[2] = zero  # nothing to weigh, and nothing to learn a gate from
         change = step * pulls[0] + last * pulls[1] + second * pulls[2]
         p.add_(change)
         if group["mode"] != "fixed":

@@ -157,6 +157,17 @@ def test_gated_lags_go_on_from_their_state(build):
 def test_gates_that_would_not_fade_are_refused():
     with pytest.raises(ConfigError, match=r"more than \.99 together"):
         from_mapping(GatedLagsConfig, {"last": 0.8, "second": 0.3})
+    with pytest.raises(ConfigError, match="take lags 2"):
+        from_mapping(GatedLagsConfig, {"second": 0.3, "lags": 1})
+
+
+def test_one_lag_learns_no_gate_on_the_second(build):
+    for mode in ("learned", "per_parameter"):
+        optimizer = build(SPECS["gated_lags"], [weight := _start()], 0.05, mode=mode, lags=1)
+        _trained(optimizer, weight)
+        ((step, last, second),) = optimizer.gates()
+        assert second == 0
+        assert (step, last) != (1.0, pytest.approx(0.5))
 
 
 def test_lookahead_is_its_equation(build):

@@ -9,6 +9,7 @@ import click
 
 from memcell.errors import MemcellError
 from memcell_memory_tasks.tasks_1997 import suite
+from memcell_memory_tasks.tasks_1997.compiled import learner
 from memcell_memory_tasks.tasks_1997.definitions import TASKS
 from memcell_memory_tasks.tasks_1997.trial import Variant, one_thread
 
@@ -31,7 +32,12 @@ def tasks() -> None:
 
 @main.command()
 @click.argument("names")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the trials.")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    help="Folder of the trials.",
+)
 @click.option(
     "--trials", type=click.IntRange(1), default=10, show_default=True, help="Trials of each task."
 )
@@ -129,6 +135,10 @@ def table(out: Path) -> None:
 
 
 def _predict(out: Path, plan: suite.Plan) -> None:
+    if learner() is None:
+        click.echo(
+            "there is no C compiler here: learning runs in numpy, about twenty times as long"
+        )
     total = largest = 0.0
     for task, count, expected, most in suite.predicted(plan, suite.record(out)):
         total, largest = total + expected, largest + most

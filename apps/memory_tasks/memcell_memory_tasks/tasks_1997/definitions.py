@@ -224,7 +224,7 @@ def _reber(blocks: int, size: int) -> Definition:
         name="1" if wide else "1-4x1",
         title=f"embedded Reber grammar, {blocks} blocks of {size}",
         draw=None,
-        rule=partial(TestSet, math.inf, 200),
+        rule=partial(TestSet, math.inf, 50),
         inputs=7,
         outputs=7,
         blocks=blocks,

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from memcell.nn import Recurrent
 from memcell_memory_tasks.tasks_1997.definitions import Definition, cell_options
-from memcell_memory_tasks.tasks_1997.sequences import Array, Example
+from memcell_memory_tasks.tasks_1997.sequences import Example
 from memcell_plugins.cells.lstm97 import LSTM97
 
 #: A bias with which a gate is 1 to the last bit of float32.
@@ -149,16 +149,3 @@ class Network1997(nn.Module):
             for p, g, mask in zip(self._trained, gradients, self._masks, strict=True):
                 p.add_(g if mask is None else g * mask, alpha=-rate)
         return np.asarray(off.detach().abs().double().numpy())
-
-    def judge(self, examples: list[Example]) -> list[Array]:
-        """Return outputs ``[n, K]`` of each of several sequences; nothing is learned."""
-        lengths = [len(e.inputs) for e in examples]
-        shape = (max(lengths), len(examples), self.task.inputs)
-        inputs = np.zeros(shape, dtype=np.float32)
-        for k, e in enumerate(examples):
-            inputs[: lengths[k], k] = e.inputs
-        steps = torch.arange(max(lengths))[:, None]
-        with torch.no_grad():
-            y = self.answers(torch.from_numpy(inputs), steps < torch.tensor(lengths)).numpy()
-        every = self.task.every_step
-        return [y[: n if every else 1, k] for k, n in enumerate(lengths)]

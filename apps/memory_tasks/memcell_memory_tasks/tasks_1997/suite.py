@@ -1,7 +1,7 @@
 """Many trials of tasks of 1997: kept in a folder, never repeated, and shown beside the published figures.
 
 The folder holds ``trials.jsonl``, one finished trial a line, ``table.tsv``, made anew of them after each
-trial, and the checkpoint of a trial that was stopped.
+trial, and the checkpoints of trials that were stopped or given up: with a larger budget they go on.
 """
 
 from __future__ import annotations
@@ -73,21 +73,27 @@ def record(folder: Path) -> list[FinishedTrial]:
     if not path.exists():
         return []
     names = {f.name for f in fields(FinishedTrial)}
-    found = []
+    found: dict[tuple[str, str, int], FinishedTrial] = {}
     with refusing(path):
         for line in path.read_text(encoding="utf-8").splitlines():
             values = parse_json(line, path)
-            found.append(FinishedTrial(**{k: v for k, v in values.items() if k in names}))
-    return found
+            trial = FinishedTrial(**{k: v for k, v in values.items() if k in names})
+            key = (trial.task, trial.variant, trial.seed)
+            # one that was given up may have gone on later; two commands side by side make the same one
+            if key not in found or trial.trained > found[key].trained:
+                found[key] = trial
+    return list(found.values())
 
 
 def planned(plan: Plan, done: Iterable[FinishedTrial]) -> Iterator[tuple[Definition, int]]:
     """Yield task and seed of each trial that is still to be run."""
-    has = {(o.task, o.variant, o.seed) for o in done}
+    has = {(o.task, o.variant, o.seed): o for o in done}
     for name in plan.tasks:
         task = definition(name)
         for seed in range(plan.trials):
-            if (name, plan.variant.name, seed) not in has:
+            found = has.get((name, plan.variant.name, seed))
+            over = found is not None and (found.solved or found.diverged)
+            if found is None or not (over or found.trained >= plan.budget(task)):
                 yield task, seed
 
 
@@ -128,13 +134,16 @@ def run(
             say(f"stopped after {seconds:g} s, as asked; the same command goes on")
             break
         tag = "".join(c if c.isalnum() else "-" for c in f"{task.name} {plan.variant.name} {seed}")
-        checkpoint = folder / f"running-{tag}.safetensors"
+        checkpoint = folder / f"trial-{tag}.safetensors"
         trial = Trial(task, seed, plan.budget(task), plan.variant, checkpoint)
         outcome = trial.run()
         with (folder / RECORD).open("a", encoding="utf-8") as file:
             file.write(json.dumps(asdict(outcome)) + "\n")
-        checkpoint.unlink(missing_ok=True)
-        done.append(outcome)
+        if outcome.solved or outcome.diverged:
+            checkpoint.unlink(missing_ok=True)
+        else:
+            trial.save()  # with a larger budget it goes on from here
+        done = record(folder)
         write_atomic(folder / TABLE, tsv(rows(done)).encode())
         say(told(outcome))
     return done

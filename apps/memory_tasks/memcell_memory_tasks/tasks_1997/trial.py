@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from memcell.errors import CheckpointError
 from memcell.training.checkpoint import load_checkpoint, save_checkpoint
-from memcell_memory_tasks.grammar import legal_next
 from memcell_memory_tasks.tasks_1997.definitions import Definition
+from memcell_memory_tasks.tasks_1997.held_out import HeldOut
 from memcell_memory_tasks.tasks_1997.network import Network1997
 from memcell_memory_tasks.tasks_1997.real_time import RealTime
 from memcell_memory_tasks.tasks_1997.sequences import Example, reber_example, reber_strings
@@ -147,12 +147,14 @@ class Trial:
         self.seconds = 0.0
         self.recent: deque[float] = deque(maxlen=500)
         self._strings = reber_strings(seed, STRINGS) if task.draw is None else ((), ())
-        self._tested: list[Example] = []
+        self._held_out: HeldOut | None = None
         if task.draw is None:
-            self._tested = [reber_example(s) for both in self._strings for s in both]
+            strings = [reber_example(s) for both in self._strings for s in both]
+            self._held_out = HeldOut(strings, grammar=True)
         elif task.test_set:
             rng = np.random.default_rng([seed, 2])
-            self._tested = [task.draw(rng) for _ in range(task.test_set)]
+            drawn = [task.draw(rng) for _ in range(task.test_set)]
+            self._held_out = HeldOut(drawn, grammar=False)
 
     def example(self, number: int) -> Example:
         """Return training sequence ``number``."""
@@ -172,7 +174,7 @@ class Trial:
         began = saved = time.monotonic()
         diverged = False
         while self.rule.solved is None and self.number < self.most and not diverged:
-            count = min(TOGETHER, self.most - self.number)
+            count = min(TOGETHER - self.number % TOGETHER, self.most - self.number)
             for errors in self.learn(range(self.number, self.number + count)):
                 self.number += 1
                 diverged = not bool(np.isfinite(errors).all())
@@ -219,18 +221,8 @@ class Trial:
     def tested(self) -> tuple[int, float]:
         """Return how many test sequences are wrong, and the mean error of all of them."""
         self._settle()
-        found = self.network.judge(self._tested)
-        if self.task.draw is None:
-            wrong = sum(not _legal_above(y, e) for y, e in zip(found, self._tested, strict=True))
-        else:
-            # on the wrong side of the middle between the two targets, which are apart by 1 or by .6
-            apart = 0.6 if self._tested[0].noise_free is not None else 1.0
-            wrong = sum(
-                bool((np.abs(y - e.judged) >= apart / 2).any())
-                for y, e in zip(found, self._tested, strict=True)
-            )
-        off = [np.abs(y - e.judged).mean() for y, e in zip(found, self._tested, strict=True)]
-        return wrong, float(np.mean(off))
+        assert self._held_out is not None
+        return self._held_out.judge(self.network)
 
     def _outcome(self, diverged: bool) -> FinishedTrial:
         cell = self.network.cell
@@ -284,12 +276,6 @@ class Trial:
         self.rule.restore(meta["rule"])
         if self.stalled is not None:
             self.stalled.restore(meta["stalled"])
-
-
-def _legal_above(y: np.ndarray[Any, Any], example: Example) -> bool:
-    """Whether at every step every legal next symbol is above every illegal one."""
-    legal = legal_next(example.inputs.argmax(axis=1))
-    return bool((np.where(legal, y, np.inf).min(1) > np.where(legal, -np.inf, y).max(1)).all())
 
 
 def seconds_a_sequence(task: Definition, sequences: int = 40) -> float:
