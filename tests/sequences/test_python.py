@@ -204,6 +204,8 @@ def test_wrong_arrays_are_told_in_a_sentence(tmp_path, train, message):
 
 
 def test_what_the_model_does_not_take_is_told(fitted):
+    with pytest.raises(DataError, match=r"x has no steps; expected one or more"):
+        fitted.predict(np.zeros((0, 2)))
     with pytest.raises(DataError, match=r"x has the shape \[5, 3\]; the model takes \[steps, 2\]"):
         fitted.predict(np.zeros((5, 3)))
     with pytest.raises(DataError, match="feature 'x0' is missing at step 0"):

@@ -3,8 +3,8 @@
 ``python -m memcell_benchmarks.layer`` prints:
 
 * ``import memcell`` and whether torch came with it;
-* the first ``rnn(x)`` of a process with an empty cache of generated code, and with a filled one, once torch
-  and memcell are imported;
+* the first ``rnn(x)`` of a process, the making of ``rnn`` with it, with an empty cache of generated code and
+  with a filled one, once torch and memcell are imported;
 * a call ``rnn(x, state)`` beside the call of the generated loop that it ends in, with its arguments ready:
   the difference is what the layer's checks, masks and states take;
 * a window of training through the layer beside the same through the trainer's layers.
@@ -37,9 +37,9 @@ print(*(b - a for a, b in zip(start, now())), int("torch" in sys.modules))
 _FIRST = f"""{_CLOCK}
 import torch
 import memcell.nn
-rnn = memcell.nn.Recurrent("lstm", 64, 128, num_layers=2)
 x = torch.randn(100, 16, 64)
 start = now()
+rnn = memcell.nn.Recurrent("lstm", 64, 128, num_layers=2)
 rnn(x)
 print(*(b - a for a, b in zip(start, now())))
 """
@@ -165,7 +165,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         seconds, torch_too = import_seconds()
         print(f"import memcell: {seconds}, {'with' if torch_too else 'without'} torch")
         cold, warm = first_window_seconds()
-        print(f"first rnn(x) of a process: {cold} with an empty cache, {warm} after that")
+        print(
+            f"first layer of a process, made and run: {cold} with an empty cache, {warm} after that"
+        )
     for trains in (True, False):
         found = []
         for layers in (1, 2):

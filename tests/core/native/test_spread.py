@@ -87,11 +87,11 @@ def test_lanes_that_are_all_the_same(agree):
 
 def test_each_site_is_one_pass(agree, monkeypatch):
     """What is 0 by itself is not added up, and no sum waits for another of its own site."""
-    from memcell_compiler.runtime import plan
+    from memcell_compiler.runtime import programs as making
 
     programs = []
-    own = plan.construct
-    monkeypatch.setattr(plan, "construct", lambda *a: programs.append(own(*a)) or programs[-1])
+    own = making.construct
+    monkeypatch.setattr(making, "construct", lambda *a: programs.append(own(*a)) or programs[-1])
     told(agree, unroll_native, torch.float64, 0.5, lanes=9)
     forward = programs[0].forward
     roots = [t.value for tiles, _ in forward.stores for t in tiles]

@@ -19,6 +19,7 @@ from memcell_compiler.passes import schedule
 from memcell_compiler.passes.schedule import Schedule
 from memcell_compiler.passes.storage_requests import StorageRequests
 from memcell_compiler.runtime import plan
+from memcell_compiler.runtime import programs as making
 from memcell_compiler.runtime.unroll import native_reason
 from memcell_compiler.verify import Unverified, verify
 
@@ -55,7 +56,7 @@ def programs_of(agree, monkeypatch):
     def programs(cell, norm, hidden=4):
         made = agree.cell(cell, hidden=hidden)
         found = []
-        construct = plan.construct
+        construct = making.construct
 
         def kept(*arguments):
             found.append(construct(*arguments))
@@ -63,7 +64,7 @@ def programs_of(agree, monkeypatch):
 
         monkeypatch.setattr(plan, "load_plan", lambda key: None)
         with monkeypatch.context() as m:
-            m.setattr(plan, "construct", kept)
+            m.setattr(making, "construct", kept)
             with pytest.raises(_Kept):
                 native_reason(made, agree.norms(made, norm))
         return found[0]

@@ -385,6 +385,7 @@ def test_own_cell():
         (lambda: Recurrent("lstm", 0, H), r"input_size=0; expected a whole number from 1"),
         (lambda: Recurrent("lstm", F, 2.5), r"hidden_size=2.5"),
         (lambda: Recurrent("lstm", F, H, dropout=1.0), r"dropout=1.0; expected a share"),
+        (lambda: Recurrent("lstm", F, H, dropout="half"), r"dropout=.half.; expected a share"),
         (lambda: Recurrent("lstm", F, H, backend="cuda"), r"backend='cuda'; expected one of auto"),
         (lambda: Recurrent("lstm", F, H, bidirectional=True), r"x\.flip\(0\)"),
         (lambda: Recurrent("lstm", F, H, proj_size=3), r"proj_size=3; .*write an nn\.Linear"),
@@ -456,6 +457,10 @@ STATE = Recurrent("lstm", F, H).initial_state(B)
         (
             lambda rnn, x: rnn(x, STATE.to("meta")),
             r"state is on meta, x on cpu: state\.to\('cpu'\)",
+        ),
+        (
+            lambda rnn, x: rnn(x, STATE._replace(age=STATE.age.float())),
+            r"state\.age is torch\.float32 of shape \[3\]; expected torch\.int64 of shape \[3\]",
         ),
         (lambda rnn, x: rnn(x, initial=STATE.lanes(0)), r"initial has 1 lanes, x has 3"),
         (lambda rnn, x: rnn(x, return_steps=(8,)), r"return_steps holds 8; expected .* to 7"),
