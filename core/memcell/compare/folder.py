@@ -108,13 +108,25 @@ class ComparisonFolder:
         write_atomic(self.plan, json.dumps(values, indent=1) + "\n")
         write_atomic(self.base, tomli_w.dumps(plan.configs[0].sections()))
 
-    def remove(self) -> None:
-        """Take back what `write` wrote, and the folder where nothing else is in it."""
+    def written(self) -> dict[Path, bytes]:
+        """Return what `write` writes, as it is now."""
+        return {path: path.read_bytes() for path in (self.plan, self.base) if path.is_file()}
+
+    def take_back(self, before: Mapping[Path, bytes]) -> None:
+        """Take back what `write` wrote, and the folder where nothing else is in it.
+
+        Args:
+            before: From `written`.
+        """
         for path in (self.plan, self.base):
-            path.unlink(missing_ok=True)
-        with suppress(OSError):
-            self.lock.unlink()
-            self.path.rmdir()
+            if path in before:
+                write_atomic(path, before[path].decode("utf-8"))
+            else:
+                path.unlink(missing_ok=True)
+        if not before:
+            with suppress(OSError):
+                self.lock.unlink()
+                self.path.rmdir()
 
     def note_data(self, facts: Mapping[str, Any]) -> None:
         """Add what only the data can say: main score, classes, notes."""
@@ -149,6 +161,9 @@ def check_declared(plan: ComparisonPlan, old: Mapping[str, Any], path: Path) -> 
         return
     asked, there = plan.asked, old["primary"].get("outcome")
     said = [f"its primary outcome is {there}, not {asked.primary}"] * (there != asked.primary)
+    about = old["primary"].get("population", asked.population)
+    if asked.population not in ("auto", about):
+        said.append(f"it is about {about}, not {asked.population}")
     before = list(old.get("target_losses") or [])
     if there == "updates" and asked.targets and list(asked.targets) != before:
         said.append(f"its targets are {before}, not {list(asked.targets)}")

@@ -22,7 +22,7 @@ from memcell.compare.work import Work
 from memcell.errors import CheckpointError, Diverged, MemcellError, UsageError
 from memcell.files.atomic import locked, make_folder, write_atomic
 from memcell.files.reading import check_inside, read_json_lines
-from memcell.inference.inference import mean_loss, probabilities
+from memcell.inference.inference import mean_loss
 from memcell.interrupt import Interrupted
 from memcell.jobs import Working
 from memcell.plugins import default_registry
@@ -30,7 +30,6 @@ from memcell.runs.own_functions import OwnFunctions
 from memcell.runs.run_folder import RunFolder
 from memcell.runs.scoring import ScoredNetwork, score, write_scores
 from memcell.runs.setup import device_of, make_trainer, own_inference
-from memcell.settings.options import EVAL_POLICIES
 from memcell.settings.run_config import RunConfig, resolve
 from memcell.training.trainer import Trainer
 
@@ -118,7 +117,7 @@ def _run(task: RunTask, path: Path, working: Working) -> RunRecord:
                 data.task.protocol,
             )
             facts |= {"scores": _numbers(scored), "subjects": scored.subjects}
-            facts |= _validated(trainer)
+            facts |= _validated(trainer, scored.valid)
         status = "diverged" if reason else "done"
     except Interrupted:
         work.write()
@@ -137,15 +136,19 @@ def _numbers(scored: ScoredNetwork) -> dict[str, dict[str, float]]:
     return {policy: dict(scores) for policy, scores in scored.scores.items()}
 
 
-def _validated(trainer: Trainer) -> dict[str, Any]:
-    """Return the validation loss of the network that was kept, under each inference policy and by subject."""
+def _validated(trainer: Trainer, valid: Mapping[str, list[Any]]) -> dict[str, Any]:
+    """Return the validation loss of the network that was kept, under each inference policy and by subject.
+
+    Args:
+        trainer: Done with training.
+        valid: Inference policy to predictions of the validation split.
+    """
     if not trainer.validates:
         return {}
-    task, steps = trainer.task, trainer.config.time_steps
+    task = trainer.task
     chosen: dict[str, float] = {}
     subjects: dict[str, dict[str, float]] = {}
-    for policy in EVAL_POLICIES:
-        found = probabilities(trainer.network, task.valid, policy, steps)
+    for policy, found in valid.items():
         loss = partial(mean_loss, class_weights=task.class_weights, target=task.target)
         chosen[policy] = loss(found, task.valid)
         of = {

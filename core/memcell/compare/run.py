@@ -90,15 +90,15 @@ def compare(
     for concern in dict.fromkeys(one for c in plan.configs for one in concerns(c, registry)):
         say(concern)
     with locked(folder.lock, f"another process is at work in '{out}': wait for it, or stop it"):
+        before = folder.written()
         folder.write(plan, command)
         mode = dataclasses.replace(mode, imports=imports_of(plan, registry), first_alone=True)
         own = OwnFunctions.in_registry(registry, plan.app)
         own.write(out)
         try:
             counted = _Comparing(plan, folder, own, say, verbose, power).run(mode, command)
-        except CannotAnswer:
-            if old is None:
-                folder.remove()
+        except UsageError:  # what the data say against it; nothing was trained
+            folder.take_back(before)
             raise
         if reported:
             report(out, say)

@@ -52,6 +52,7 @@ class ScoredNetwork:
         picked: Test probabilities under the network's own inference policy.
         decision: What the app decided under it.
         predict: The network under its own inference policy.
+        valid: Inference policy to predictions on the validation split; empty where cross-validation decided.
     """
 
     label: str
@@ -61,6 +62,7 @@ class ScoredNetwork:
     picked: list[Any]
     decision: Mapping[str, float]
     predict: Callable[[Sequence[Any]], Sequence[Any]]
+    valid: Mapping[str, list[Any]] = dataclasses.field(default_factory=dict)
 
 
 def label_of(config: RunConfig) -> str:
@@ -89,8 +91,11 @@ def score(
     decisions: dict[str, Mapping[str, float]] = {}
     scores, subjects = {}, {}
     rows, picked = [], []
+    valid: dict[str, list[Any]] = {}
     for policy in EVAL_POLICIES:
-        decisions[policy] = _decided(app, task, network, policy, time_steps, tuned)
+        if tuned is None:
+            valid[policy] = probabilities(network, task.valid, policy, time_steps)
+        decisions[policy] = _decided(app, task, policy, valid, tuned)
         if task.test or tuned is None:
             row, test = score_row(config, network, app, task, policy, time_steps, decisions[policy])
         else:
@@ -119,15 +124,16 @@ def score(
         picked=picked,
         decision=decisions[eval_policy],
         predict=lambda sequences: probabilities(network, sequences, eval_policy, time_steps),
+        valid=valid,
     )
 
 
 def _decided(
-    app: App, task: Task, network: Network, policy: str, time_steps: int, tuned: Tuned | None
+    app: App, task: Task, policy: str, valid: Mapping[str, list[Any]], tuned: Tuned | None
 ) -> Mapping[str, float]:
     """Return the decision of a network: on its validation split, or on out-of-fold predictions."""
     if tuned is None:
-        return decision_of(app, task, probabilities(network, task.valid, policy, time_steps))
+        return decision_of(app, task, valid[policy])
     held = tuned.out_of_fold
     with_held_out = dataclasses.replace(task, valid=held.sequences)
     return decision_of(app, with_held_out, held.probabilities(policy))

@@ -43,6 +43,9 @@ def answer(
         for other in (CHOICE, "reset")
         if other in axis.values and (row := _row(comparison, differences, other)) is not None
     }
+    if not rows and axis.values[0] in ("carry", "reset"):
+        yield f"{QUESTION} Not decided: no pair of runs of carry and reset is done."
+        return
     if not rows:
         yield (
             f"{QUESTION} Not compared: carry and reset are each held against {axis.values[0]}; name one of "
@@ -53,7 +56,8 @@ def answer(
     (first, row), *others = rows.items()
     yield _sentence(comparison, row, first)
     for other, beside in others:
-        yield f"Under one sampler, so that nothing else differs: {_against(beside, other)}."
+        said = _against(comparison, beside, other)
+        yield f"Under one sampler, so that nothing else differs: {said}."
     if CHOICE not in axis.values:
         yield (
             "What people choose between is not in this comparison: reset need not be trained on streams. Add "
@@ -96,19 +100,21 @@ def _sentence(comparison: Comparison, row: PairedDifference, other: str) -> str:
     within = f", {row.within.replace('_', ' ')}" if row.within else ""
     about = ABOUT[comparison.primary.population] if comparison.primary is not None else ""
     return (
-        f"{QUESTION} {said}: {_against(row, other)}{within}."
+        f"{QUESTION} {said}: {_against(comparison, row, other)}{within}."
         + f" This is about {about}." * bool(about)
     )
 
 
-def _against(row: PairedDifference, other: str) -> str:
+def _against(comparison: Comparison, row: PairedDifference, other: str) -> str:
+    # losses and updates of a folder that declared nothing are under whatever each run was validated with
+    declared = "" if comparison.primary is None else comparison.primary.inference
     windows = "reset on reshuffled windows" if other == CHOICE else "reset"
     how = {
         "carry": ", all inferred with carried memory",
         "reset": ", all inferred with memory reset",
     }
     words = size(row).replace(CHOICE, windows)
-    return f"in {measure_name(row.measure)}{how.get(row.inference, '')}, {words} {certainty(row)}"
+    return f"in {measure_name(row.measure)}{how.get(row.inference or declared, '')}, {words} {certainty(row)}"
 
 
 def _as_used(comparison: Comparison, measured: Measures, row: PairedDifference, other: str) -> str:

@@ -20,6 +20,7 @@ from memcell.compare.declared import PEOPLE
 from memcell.compare.report.folder import Comparison, Key
 from memcell.compare.report.measures import (
     BEST,
+    CHOSEN,
     Measures,
     Run,
     is_loss,
@@ -284,7 +285,7 @@ def _rows(comparison: Comparison, measured: Measures, pair: Pair) -> Iterator[Pa
     names = _names(comparison, pair)
     for (measure, inference), values in measured.values.items():
         both = paired(values, pair)
-        main = measure in (comparison.main_score, BEST) or is_updates(measure)
+        main = measure in (comparison.main_score, BEST, CHOSEN) or is_updates(measure)
         row = _row(names, pair.tuned, measure, inference, SEEDS, main, list(both.values()))
         yield _with_reached(row, measured, pair)
         # drawn anew, a name is somebody else for each seed
