@@ -62,6 +62,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("memcell_data.content",),
     ("memcell_data.channels", "memcell_data.units"),
     ("memcell_data.recording",),
+    ("memcell_data.renaming",),
     ("memcell_data.quality", "memcell_data.tables"),
     ("memcell_data.formats",),
     ("memcell_data.labels",),

@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Self
 
 from memcell.errors import ConfigError
 from memcell.plugins.options import fields_of, option
+from memcell_data.renaming import Renaming
 
 AS_LABELLED = "as_labelled"
 #: Time constants of ``--context auto``, s; and steps, where features are precomputed.
@@ -39,7 +40,7 @@ class EegConfig:
     """
 
     #: What ``memcell evaluate`` may ask for instead of what the run was made with.
-    RESCORING: ClassVar[tuple[str, ...]] = ("protocol",)
+    RESCORING: ClassVar[tuple[str, ...]] = ("protocol", "rename")
     #: Whether steps are decided to be events; where something else is predicted, nothing is said of that.
     decides: ClassVar[bool] = True
 
@@ -53,6 +54,12 @@ class EegConfig:
         help="Channel names (old or new 10-20 names), patterns such as 'EEG*', type words (eeg, eog, emg, "
         "ecg) or 'auto': all EEG and EOG channels where they are at most 16, otherwise a selection of "
         "regions and the EOG.",
+    )
+    rename: tuple[str, ...] = option(
+        (),
+        help="Other names for channels, OLD=NEW, several with commas; a * on both sides stands for the same "
+        "text: 'O1-M2=O1', 'POL *=*'. A prediction by the run takes them too.",
+        advanced=True,
     )
     reference: str = option(
         "none",
@@ -391,6 +398,7 @@ class EegConfig:
 
         Raises:
             ConfigError: Two options contradict each other; says which to change.
+            UsageError: A rule of renaming is none.
         """
         for name, least in (("step", 0.05), ("window", 0.5)):
             if 0 < getattr(self, name) < least:
@@ -404,6 +412,7 @@ class EegConfig:
                 f"type a window of {self.step:g} s or more."
             )
         self.context_seconds()
+        Renaming.of(self.rename)
         if self.encoder == "raw_cnn" and "raw" not in self.feature_kinds:
             raise ConfigError(
                 f"'encoder' got 'raw_cnn' and 'features' got {', '.join(self.features)}, without the raw "

@@ -77,6 +77,23 @@ def test_person_is_told_of_another_derivation(detector, night):
     assert "'EEG C3-A1' stands for 'Pz-Oz'" in found.notes[0]
 
 
+def test_channels_of_another_name_are_taken_by_renaming(detector, night, predicted, tmp_path):
+    raw = read(night).rename_channels({"EEG C3-A1": "Ch 1"})
+    with pytest.raises(DataError, match="--rename 'NAME=Pz-Oz'"):
+        detector.predict(raw)
+    with pytest.warns(UserWarning, match="taken by --rename: 'Ch 1' as 'C3'"):
+        found = detector.predict(raw, rename={"ch  1": "C3"})
+    events = (predicted / "night_events.tsv").read_bytes()
+    assert bytes_of(found, tmp_path / "renamed")["night_events.tsv"] == events
+    values = raw.get_data() * 1e6
+    detector.reset_state()
+    wanted = list(detector.stream([values], rate=100, channels=["C3"]))
+    given = {"rate": 100, "channels": ["Ch 1"]}
+    assert list(detector.stream([values], **given, rename={"Ch *": "C3"})) == wanted
+    with pytest.raises(DataError, match="--rename"):
+        list(detector.stream([values], **given))
+
+
 def test_raw_is_not_changed(detector, night):
     raw = in_memory(night)
     before = raw.get_data()

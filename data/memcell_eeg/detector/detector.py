@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,10 +19,12 @@ from memcell.threads import one_thread
 from memcell_data.channels import alternatives
 from memcell_data.formats.mne_raw import file_of, recording_of
 from memcell_data.recording import Recording
+from memcell_data.renaming import Renaming
 from memcell_eeg.detector.found import FoundEvents
 from memcell_eeg.detector.streaming import BlockStream, StreamedStep
 from memcell_eeg.features.pipeline import Pipeline, looks_ahead
 from memcell_eeg.live.alarm import AlarmRules
+from memcell_eeg.prediction.config import PredictConfig
 from memcell_eeg.prediction.model import DetectionModel
 from memcell_eeg.prediction.predict import RecordingPredictor
 from memcell_eeg.prediction.sources import find_sources
@@ -79,12 +81,20 @@ class EegDetector:
         """What it tells apart, and what it does not know; empty where its names say it."""
         return self._model.knows
 
-    def predict(self, recording: Any, *, name: str | None = None) -> FoundEvents:
+    def predict(
+        self,
+        recording: Any,
+        *,
+        name: str | None = None,
+        rename: Mapping[str, str] | None = None,
+    ) -> FoundEvents:
         """Return what is found in a recording: what ``memcell predict`` writes.
 
         Args:
             recording: A path, or an `mne.io.Raw` (volts, as MNE has them; it is not changed).
             name: What a Raw's results are called; None for its file's name.
+            rename: Other names for its channels, new ones by those that it has: ``{"O1-M2": "O1"}``; None for
+                those that the run was trained with.
 
         Raises:
             DataError: It lacks a channel, is too slow, or cannot be used otherwise; says why.
@@ -93,7 +103,13 @@ class EegDetector:
         item, measured = self._item(recording, name)
         with TemporaryDirectory(prefix="memcell-") as folder:
             out = Path(folder)
-            predictor = RecordingPredictor(replace(self._request.prediction, out=out), self._task)
+            request = replace(self._request.prediction, out=out)
+            if rename is not None:
+                rules = tuple(f"{old}={new}" for old, new in rename.items())
+                request = replace(
+                    request, options=replace(request.options or PredictConfig(), rename=rules)
+                )
+            predictor = RecordingPredictor(request, self._task)
             with one_thread():
                 record = predictor.one(item, self._request.infer)
             if record["status"] == "failed":
@@ -109,6 +125,7 @@ class EegDetector:
         channels: Sequence[str] | None = None,
         *,
         unit: str = "uV",
+        rename: Mapping[str, str] | None = None,
         threshold: float | None = None,
         alarm_steps: int = 3,
         alarm_of: int = 4,
@@ -124,6 +141,7 @@ class EegDetector:
             rate: Samples a second of the arrays, Hz.
             channels: Names of their rows; None for the model's own channels in its order.
             unit: What their numbers are: uV, mV, V or nV.
+            rename: Other names for the channels, as for `predict`.
             threshold: From which probability on a step is positive; None for the model's own.
             alarm_steps: An alarm requires this many positive steps ...
             alarm_of: ... among the last so many.
@@ -147,7 +165,8 @@ class EegDetector:
             refractory=refractory,
             step=pipeline.step,
         )
-        return self._steps(blocks, pipeline, rules, rate, channels, unit)
+        renaming = self._model.renaming if rename is None else Renaming.of(rename)
+        return self._steps(blocks, pipeline, rules, rate, channels, unit, renaming)
 
     def reset_state(self) -> None:
         """Forget all that was streamed: the next block is the first of a recording."""
@@ -161,6 +180,7 @@ class EegDetector:
         rate: float | None,
         channels: Sequence[str] | None,
         unit: str,
+        renaming: Renaming,
     ) -> Iterator[StreamedStep]:
         for block in blocks:
             if hasattr(block, "get_data"):
@@ -173,10 +193,10 @@ class EegDetector:
                     )
                 names = self._own_names() if channels is None else channels
                 values, hertz, volts = np.asarray(block), float(rate), unit
-            asked = (hertz, tuple(names), volts, rules)
+            asked = (hertz, tuple(names), volts, rules, renaming)
             if self._stream is None or self._stream_key != asked:
                 self._stream = BlockStream(
-                    pipeline, self._request.network(), rules, hertz, names, volts
+                    pipeline, self._request.network(), rules, hertz, names, volts, renaming
                 )
                 self._stream_key = asked
             yield from self._stream.push(values)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from memcell.applications.streaming import LiveNetwork
 from memcell.errors import DataError
+from memcell_data.renaming import NOTHING, Renaming
 from memcell_eeg.features.pipeline import Pipeline
 from memcell_eeg.live.alarm import AlarmLogic, AlarmRules
 from memcell_eeg.live.detector import Detector
@@ -43,6 +44,7 @@ class BlockStream:
         rate: Samples a second, Hz.
         channels: Names of the rows of a block.
         unit: What the numbers are.
+        renaming: Other names for the rows.
 
     Raises:
         DataError: A channel is missing, or the signal is too slow.
@@ -57,8 +59,9 @@ class BlockStream:
         rate: float,
         channels: Sequence[str],
         unit: str,
+        renaming: Renaming = NOTHING,
     ) -> None:
-        self._matched = match("blocks", rate, channels, None, pipeline, unit)
+        self._matched = match("blocks", rate, channels, None, pipeline, unit, renaming)
         self.rate, self.channels = rate, tuple(channels)
         self._detector = Detector(pipeline.at(rate, "stream 'blocks'"), rate, network)
         self._alarm = AlarmLogic(rules)

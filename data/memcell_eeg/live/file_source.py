@@ -11,10 +11,17 @@ import numpy as np
 
 from memcell.errors import DataError, UsageError
 from memcell_data.formats.reader import stem
+from memcell_data.renaming import NOTHING, Renaming
 from memcell_eeg.features.pipeline import Pipeline
 from memcell_eeg.live.source import SampleChunk, Silent
 from memcell_eeg.prediction.sources import RecordingFile
-from memcell_eeg.signal.channels import locate, native_rate, otherwise_measured, trained_on
+from memcell_eeg.signal.channels import (
+    how_to_rename,
+    locate,
+    native_rate,
+    otherwise_measured,
+    trained_on,
+)
 from memcell_eeg.signal.clean import located
 from memcell_eeg.signal.unit import Unit
 
@@ -35,6 +42,7 @@ class FileSource:
         chunk: Seconds handed over at once.
         say: Called with each warning about the recording.
         unit: Unit of EDF channels that name none or an unknown one.
+        renaming: Other names for its channels.
         cut: Instead of ``chunk``: returns the number of samples of the next chunk (tests cut at random).
 
     Raises:
@@ -53,11 +61,14 @@ class FileSource:
         say: Callable[[str], object] = str,
         cut: Callable[[], int] | None = None,
         unit: Unit | None = None,
+        renaming: Renaming = NOTHING,
     ) -> None:
         if not path.is_symlink() and not path.exists():
             raise DataError(f"'{path}' does not exist; type --file with the path of a recording.")
         unit = unit or Unit()
-        self._recording = RecordingFile(path=path, name=stem(path)).open(unit.name)
+        self._recording = renaming.recording(
+            RecordingFile(path=path, name=stem(path)).open(unit.name)
+        )
         if self._recording.features is not None:
             raise UsageError(f"'{path}' has precomputed features and no signal to stream.")
         try:
@@ -65,7 +76,8 @@ class FileSource:
             where = f"recording '{self._recording.name}'"
             self._own = located(pipeline.at(native, where, say), self._recording)
         except DataError as error:
-            raise DataError(f"{error}{trained_on(pipeline.channels)}") from error
+            hint = how_to_rename(pipeline.channels, [c.name for c in self._recording.channels])
+            raise DataError(f"{error}{trained_on(pipeline.channels)}{hint}") from error
         measured = otherwise_measured(pipeline.channels, self._recording)
         for line in (*unit.messages(path, self._own), *measured):
             say(line)

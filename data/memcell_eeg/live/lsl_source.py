@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from memcell.errors import DataError, MemcellError
 from memcell_data.channels import taken
+from memcell_data.renaming import NOTHING, Renaming
 from memcell_eeg.features.pipeline import Pipeline
 from memcell_eeg.live.matching import Matched, match
 from memcell_eeg.live.source import SampleChunk, Silent
@@ -41,6 +42,7 @@ class LSLSource:
         unit: Unit of channels that name none, from ``--unit``.
         stop: Whether the user asked to stop the search.
         say: Called with each warning about the stream.
+        renaming: Other names for its channels.
 
     Raises:
         KeyboardInterrupt: The user asked to stop before it was found.
@@ -60,11 +62,12 @@ class LSLSource:
         unit: str = "",
         stop: Callable[[], bool] = bool,
         say: Callable[[str], object] = str,
+        renaming: Renaming = NOTHING,
     ) -> None:
         if find_spec("mne_lsl") is None:
             raise MemcellError("streams need mne-lsl: pip install 'memcell-rnn[live]'")
         self._stream_name, self._pipeline, self._unit = name, pipeline, unit
-        self._silence = silence
+        self._silence, self._renaming = silence, renaming
         self.zero = 0.0
         self.name = re.sub(r"[^\w.-]+", "_", name) or "stream"
         self._say = say
@@ -112,6 +115,7 @@ class LSLSource:
             info.get_channel_units(),
             self._pipeline,
             self._unit,
+            self._renaming,
         )
         if before is not None and before != float(info.sfreq):
             raise DataError(

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from memcell.errors import DataError, UsageError
 from memcell_data.channels import find
+from memcell_data.renaming import NOTHING, Renaming
 from memcell_data.units import ALL, KNOWN, microvolts_per
 from memcell_eeg.features.pipeline import Pipeline
-from memcell_eeg.signal.channels import trained_on
+from memcell_eeg.signal.channels import how_to_rename, trained_on
 
 #: Highest accepted rate, Hz; memory for windows and filters grows with it.
 FASTEST = 200_000.0
@@ -46,6 +47,7 @@ def match(
     units: Sequence[str | None] | None,
     pipeline: Pipeline,
     unit: str = "",
+    renaming: Renaming = NOTHING,
 ) -> Matched:
     """Find the model's channels in a stream.
 
@@ -56,6 +58,7 @@ def match(
         units: Units of its channels, likewise.
         pipeline: The pipeline of the run.
         unit: Unit of channels that name none, from ``--unit``.
+        renaming: Other names for its channels.
 
     Raises:
         DataError: The rate is too low or irregular, channels are missing (all of them are named) or
@@ -83,10 +86,11 @@ def match(
             f"{where} does not name its channels; the model needs {', '.join(pipeline.channels)}: set the "
             "labels in the sending program."
         )
+    named = renaming.names(labels, where)
     rows, wrong = [], []
     for channel in pipeline.channels:
         try:
-            rows.append(find(channel, labels, where))
+            rows.append(find(channel, named, where))
         except DataError as error:
             wrong.append((channel, error))
     if wrong:
@@ -97,7 +101,8 @@ def match(
                 f"{where} lacks {', '.join(repr(c) for c, _ in wrong)}, or has several of that name. It has: "
                 f"{', '.join(labels)}."
             )
-        raise DataError(f"{text}{trained_on(pipeline.channels)}")
+        hint = how_to_rename(pipeline.channels, named)
+        raise DataError(f"{text}{trained_on(pipeline.channels)}{hint}")
     factors = [_factor(where, labels[r], units[r] if units else None, unit) for r in rows]
     return Matched(
         rows=tuple(rows),

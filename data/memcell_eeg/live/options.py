@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from memcell.errors import ConfigError
 from memcell.plugins.options import option
+from memcell_data.renaming import Renaming
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +50,11 @@ class SourceConfig:
         "Never guessed; all:mV overrides the unit of all channels. For a file, empty"
         " takes that of a BIDS channels.tsv, then the run's own --data.unit.",
     )
+    rename: tuple[str, ...] = option(
+        (),
+        help="Other names for channels, OLD=NEW, several with commas; a * on both sides stands for the same "
+        "text: 'O1-M2=O1', 'POL *=*'. Empty takes the --rename that the run was trained with.",
+    )
     duration: float = option(
         0.0, unit="s", low=0, help="End after this much signal; 0 for never (Ctrl-C ends it)."
     )
@@ -59,11 +65,13 @@ class SourceConfig:
 
         Raises:
             ConfigError: No source or two, or an invalid speed.
+            UsageError: A rule of renaming is none.
         """
         if bool(self.lsl) == bool(self.file):
             given = "both --lsl and --file" if self.lsl else "neither --lsl nor --file"
             raise ConfigError(f"got {given}; type --lsl NAME or --file RECORDING.")
         _ = self.times_real
+        Renaming.of(self.rename)
 
     @property
     def times_real(self) -> float:

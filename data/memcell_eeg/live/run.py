@@ -12,6 +12,7 @@ import numpy as np
 from memcell.applications.streaming import StreamRequest
 from memcell.errors import DataError, UsageError
 from memcell_data.quality.still import FLAT
+from memcell_data.renaming import Renaming
 from memcell_eeg.features.pipeline import Pipeline, looks_ahead
 from memcell_eeg.features.precomputed import check_features_of_run, pipeline_of
 from memcell_eeg.live.alarm import AlarmLogic, AlarmRules, Ended, Raised
@@ -103,6 +104,7 @@ def pipeline_of_run(request: StreamRequest, task: EegTask) -> Pipeline:
 
 def opened(options: SourceConfig, pipeline: Pipeline, request: StreamRequest) -> LiveSource:
     """Return the source that the options name."""
+    renaming = Renaming.of(options.rename or request.facts.get("config", {}).get("rename", ()))
     if options.file:
         unit = Unit.of(options.unit, request.facts)
         typed_unit: dict[str, Any] = {"unit": unit} if unit.name else {}
@@ -112,6 +114,7 @@ def opened(options: SourceConfig, pipeline: Pipeline, request: StreamRequest) ->
             options.times_real,
             options.chunk,
             request.say,
+            renaming=renaming,
             **typed_unit,
         )
     request.say(f"looking for stream '{options.lsl}' ...")
@@ -123,6 +126,7 @@ def opened(options: SourceConfig, pipeline: Pipeline, request: StreamRequest) ->
         options.unit,
         request.stop,
         request.say,
+        renaming,
     )
 
 

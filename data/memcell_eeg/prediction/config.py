@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from memcell.plugins.options import option
+from memcell_data.renaming import Renaming
 from memcell_data.units import TYPED
 
 
@@ -19,6 +20,19 @@ class ReadingConfig:
         "then the --data.unit that the run was trained with, or refuses them. all:mV is the "
         "unit of all channels, whatever the file says.",
     )
+    rename: tuple[str, ...] = option(
+        (),
+        help="Other names for channels, OLD=NEW, several with commas; a * on both sides stands for the same "
+        "text: 'O1-M2=O1', 'POL *=*'. Empty takes the --rename that the run was trained with.",
+    )
+
+    def validate(self) -> None:
+        """Check the rules of renaming.
+
+        Raises:
+            UsageError: One is none.
+        """
+        Renaming.of(self.rename)
 
 
 @dataclass(frozen=True, kw_only=True)

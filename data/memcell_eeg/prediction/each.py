@@ -55,7 +55,7 @@ class EachRecording(ABC):
         """Predict one recording, or return the record of existing results."""
         base = {"recording": item.name, "file": str(item.path)}
         try:
-            recording = item.open(self._model.unit.name)
+            recording = self._model.renaming.recording(item.open(self._model.unit.name))
             origin = self._origin(item, recording)
             kept = self._kept(item, origin)
             if kept is not None:

@@ -12,6 +12,7 @@ from memcell.errors import DataError, UsageError
 from memcell.plugins.options import fields_of, from_mapping
 from memcell.plugins.options.values import check
 from memcell_data.recording import Channel, Recording
+from memcell_data.renaming import NOTHING, Renaming
 from memcell_eeg.config import EegConfig
 from memcell_eeg.features.pipeline import Pipeline, looks_ahead
 from memcell_eeg.features.precomputed import (
@@ -22,7 +23,7 @@ from memcell_eeg.features.precomputed import (
 )
 from memcell_eeg.prediction.sources import RecordingFile
 from memcell_eeg.scores.events import EventRules
-from memcell_eeg.signal.channels import locate, trained_on
+from memcell_eeg.signal.channels import how_to_rename, locate, trained_on
 from memcell_eeg.signal.unit import Unit
 from memcell_eeg.task import EegTask
 
@@ -40,6 +41,7 @@ class DetectionModel:
         simulated: It was trained on simulated data.
         knows: What it tells apart, and what it does not know; empty where its names say it.
         unit: Of EDF channels whose own is blank or unknown.
+        renaming: Other names for a recording's channels.
     """
 
     model_id: str
@@ -50,6 +52,7 @@ class DetectionModel:
     simulated: bool
     knows: str = ""
     unit: Unit = field(default_factory=Unit)
+    renaming: Renaming = NOTHING
 
     @classmethod
     def of(cls, request: PredictionRequest, task: EegTask) -> DetectionModel:
@@ -78,6 +81,7 @@ class DetectionModel:
             simulated=bool(facts.get("simulated", False)),
             knows=str(facts.get("knows", "")),
             unit=Unit.of(getattr(request.options, "unit", ""), facts),
+            renaming=Renaming.of(getattr(request.options, "rename", ()) or config.rename),
         )
 
     def origin(self, source: RecordingFile, recording: Recording) -> dict[str, Any]:
@@ -106,7 +110,8 @@ class DetectionModel:
                 )
             return locate(pipeline.channels, recording)
         except DataError as error:
-            raise DataError(f"{error}{trained_on(pipeline.channels)}") from error
+            hint = how_to_rename(pipeline.channels, [c.name for c in recording.channels])
+            raise DataError(f"{error}{trained_on(pipeline.channels)}{hint}") from error
 
     def check_causal(self) -> None:
         """Refuse a run whose features need future samples.

@@ -20,6 +20,7 @@ from memcell.applications.prediction import Infer, PredictionRequest
 from memcell.errors import DataError
 from memcell.files.atomic import Growing, growing
 from memcell_data.recording import Recording
+from memcell_data.renaming import renamed
 from memcell_eeg.export import outputs
 from memcell_eeg.export.edf import StepProbabilities, export_edf
 from memcell_eeg.features.chunks import FeatureChunk
@@ -74,9 +75,10 @@ class RecordingPredictor(EachRecording):
     def _run(self, item: RecordingFile, recording: Recording, infer: Infer) -> dict[str, Any]:
         model, out, name = self._model, self._out, item.name
         channels = model.pipeline.channels
+        whole = recording
         found = with_stand_ins(recording, channels, lambda r: self._through(item, r, infer))
         run, recording, own = found.made, found.recording, found.channels
-        notes = list(found.lines)
+        notes = [*renamed(whole, [c.name for c in own]), *found.lines]
         if isinstance(model.pipeline, Pipeline):
             notes = otherwise_measured(channels, recording) + notes
         events = run.detector.end()

@@ -20,6 +20,7 @@ from memcell.plugins.options import to_mapping
 from memcell.progress import Progress
 from memcell.sequences.time_series import TimeSeries
 from memcell_data.recording import Recording
+from memcell_data.renaming import Renaming
 from memcell_eeg.advice.findings import Advice
 from memcell_eeg.cache import FeatureCache
 from memcell_eeg.config import EegConfig
@@ -153,6 +154,16 @@ class _Preparation:
         recordings = list(dataset.recordings())
         if not recordings:
             raise DataError(f"data set '{dataset.card.name}' has no recording.")
+        renaming = Renaming.of(config.rename)
+        recordings, unused = (
+            [renaming.recording(r) for r in recordings],
+            renaming.unused(recordings),
+        )
+        if unused:
+            raise UsageError(
+                f"--rename {','.join(unused)} fits no channel of any recording; '{recordings[0].name}' has "
+                f"{', '.join(c.name.strip() for c in recordings[0].channels[:40]) or 'none'}"
+            )
         _ask(dataset, recordings, config)
         left_out = LeftOut(config.strict)
         for reason in getattr(dataset, "refused", getattr(dataset, "problems", ())):

@@ -9,6 +9,7 @@ from memcell.applications.app import Task
 from memcell.applications.datasets import DataSet
 from memcell.errors import DataError, UsageError
 from memcell.progress import Progress
+from memcell_data.renaming import Renaming
 from memcell_eeg.config import EegConfig
 from memcell_eeg.features.pipeline import BlindSteps, Pipeline
 from memcell_eeg.features.precomputed import check_features_of_run, pipeline_of
@@ -44,7 +45,8 @@ def unseen(
         DataError: No recording can be used, or none has a labelled step.
         UsageError: The model was trained on somebody who is there.
     """
-    recordings = list(dataset.recordings())
+    renaming = Renaming.of(config.rename)
+    recordings = [renaming.recording(recording) for recording in dataset.recordings()]
     if not recordings:
         raise DataError(f"data set '{dataset.card.name}' has no recording.")
     pipeline = pipeline_of(facts["pipeline"])

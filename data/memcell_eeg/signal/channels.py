@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from memcell.errors import DataError
-from memcell_data.channels import alternatives, find, matching, taken
+from memcell_data.channels import Derivation, alternatives, find, matching, nearest, taken
 from memcell_data.recording import Channel, Recording
 from memcell_eeg.left_out import RECORDING, LeftOut
 
@@ -161,6 +161,35 @@ def trained_on(names: Sequence[str]) -> str:
     if any(len(alternatives(n)) > 1 for n in names):
         return ""
     return f" The model was trained on the channels {', '.join(names)}."
+
+
+def how_to_rename(names: Sequence[str], own: Sequence[str]) -> str:
+    """Return a sentence with the ``--rename`` by which a recording's channels would do; else empty.
+
+    A channel stands for a missing one of the same electrode, else for one that is written much like it. What
+    it measures is the person's to know, so nothing is renamed by itself.
+
+    Args:
+        names: The model's.
+        own: The recording's.
+    """
+    rules, missing = [], []
+    for name in names:
+        try:
+            find(name, own, "")
+        except DataError:
+            first = alternatives(name)[0].removesuffix("-*")
+            site = Derivation.of(first).site
+            near = [n for n in own if Derivation.of(n).site == site] or nearest(first, own)
+            if near:
+                rules.append(f"{near[0].strip()}={first}")
+            else:
+                missing.append(first)
+    if missing:
+        return (
+            f" If it has {' and '.join(missing)} under another name: --rename 'NAME={missing[0]}'."
+        )
+    return f" To take another channel for it: --rename '{','.join(rules)}'." if rules else ""
 
 
 def otherwise_measured(names: Sequence[str], recording: Recording) -> list[str]:
