@@ -107,15 +107,16 @@ def opened(options: SourceConfig, pipeline: Pipeline, request: StreamRequest) ->
     renaming = Renaming.of(options.rename or request.facts.get("config", {}).get("rename", ()))
     if options.file:
         unit = Unit.of(options.unit, request.facts)
-        typed_unit: dict[str, Any] = {"unit": unit} if unit.name else {}
+        typed: dict[str, Any] = {"unit": unit} if unit.name else {}
+        if renaming:
+            typed["renaming"] = renaming
         return FileSource(
             Path(options.file),
             pipeline,
             options.times_real,
             options.chunk,
             request.say,
-            renaming=renaming,
-            **typed_unit,
+            **typed,
         )
     request.say(f"looking for stream '{options.lsl}' ...")
     return LSLSource(
