@@ -59,6 +59,9 @@ STARTS: dict[str, tuple[str, dict[str, Any]]] = {
     "lens-states-never": ("fixed_lens", {"by": "states", "every": 0}),
 }
 
+#: Of the simulated recordings.
+AMPLITUDE, NOISE, LEVEL = 0.6, 1.0, 0.5
+
 
 @dataclass
 class Result:
@@ -79,8 +82,8 @@ class Result:
 def recordings(seed: int, part: int, transitions: int) -> list[TimeSeries]:
     """Draw simulated recordings: two states in turns, seen through noise and a level of the recording's own.
 
-    A step is ``x = level + (+-1) direction + noise``: the level (SD 1, one a recording) hides the state
-    from whom does not remember the recording, the noise (SD .8, of which half the variance lasts, AR(1)
+    A step is ``x = level + (+-1) direction + noise``: the level (SD .5, one a recording) hides the state
+    from whom does not remember the recording, the noise (SD 1, of which half the variance lasts, AR(1)
     with .8) from whom does not remember the last steps. Runs of a state are geometric with mean `LANES` `T`
     / ``transitions`` steps.
     """
@@ -106,9 +109,6 @@ def recordings(seed: int, part: int, transitions: int) -> list[TimeSeries]:
             )
         )
     return found
-
-
-AMPLITUDE, NOISE, LEVEL = 0.6, 1.0, 0.5
 
 
 class Data:

@@ -34,12 +34,12 @@ PAIRS = (
 )  # fmt: skip
 NAMES = {
     "reset": "no memory\n(reset)",
-    "oracle": "today's weights\n(oracle)",
+    "oracle": "never stale\n(oracle)",
     "lens-copy-1": "weights renewed\neach epoch (lens)",
     "lens-copy-10": "weights renewed each\n10 epochs (lens)",
     "lens-copy-never": "the first weights,\nfor ever (lens)",
     "lens-states-10": "states renewed each\n10 epochs (lens)",
-    "lens-states-never": "the first epoch's\nstates, for ever (lens)",
+    "lens-states-never": "frozen after the first\nepoch (fixed lens)",
 }
 
 
@@ -102,7 +102,7 @@ class Runs:
             seeds = [s for s in seeds if all("common" in r[s] for r in (a, b))]
         if not seeds:
             return None
-        values = np.array([[_value(r[s], what) for r in (a, b)] for s in seeds])
+        values = np.array([_values((a[s], b[s]), what) for s in seeds])
         shown = np.median(np.exp(values), axis=0) if _counts(what) else values.mean(axis=0)
         missing = [sum(not _there(r[s], what) for s in seeds) for r in (a, b)]
         return Compared(
@@ -128,15 +128,21 @@ def _loss(line: dict[str, Any], what: str) -> float | None:
     return None if found is None else float(np.mean(found))
 
 
-def _value(line: dict[str, Any], what: str) -> float:
+def _values(pair: Sequence[dict[str, Any]], what: str) -> list[float]:
+    """Return the logarithm of each run's updates, or its loss.
+
+    Under one inference a run may end before it is there: the pair is then compared up to that update.
+    """
     if not _counts(what):
-        found = _loss(line, what)
-        assert found is not None
-        return found
-    whole = line["per_epoch"] * line["setting"]["epochs"]
-    if " " in what:  # under one inference a run ends before it is there
-        return math.log(line["common"].get(what, line["updates"]))
-    return math.log(line["reached"].get(what, whole))
+        return [_loss(line, what) or 0.0 for line in pair]
+    if " " not in what:
+        whole = [line["per_epoch"] * line["setting"]["epochs"] for line in pair]
+        found = [line["reached"].get(what, n) for line, n in zip(pair, whole, strict=True)]
+    else:
+        found = [line["common"].get(what, math.inf) for line in pair]
+        followed = [line["updates"] for line in pair if what not in line["common"]]
+        found = [min([u, *followed]) for u in found]
+    return [math.log(u) for u in found]
 
 
 def shown(found: Compared, p: float, counts: bool) -> str:
@@ -198,38 +204,56 @@ def state_of(plan: dict[str, Any], found: Sequence[Compared]) -> str:
 
 
 def picture(runs: Runs, cells: Sequence[Cell], path: Path) -> None:
-    """Draw how many updates each start takes, as a multiple of carry's."""
+    """Draw how many updates each start takes, as a multiple of carry's: by its own starts, and in use."""
     from memcell.reports.matplotlib_style import COLOURS, GREY, INK, MARKERS, new_figure
 
     starts = [s for s in NAMES if any((c, s) in runs.by for c in cells)]
-    figure, (axes,) = new_figure(1, 0.62 * len(starts) + 1.4)
-    for k, cell in enumerate(cells):
-        seeds = 0
-        for row, start in enumerate(starts):
-            found = runs.compare(cell, start, "carry", LAST)
-            if found is None or len(found.differences) < 2:
-                continue
-            d = np.array(found.differences)
-            y, seeds = row + (k - (len(cells) - 1) / 2) * 0.24, max(seeds, len(d))
-            axes.plot(np.exp(interval(d)), [y, y], color=COLOURS[k], linewidth=3)
-            axes.plot(np.exp([d.mean()]), [y], MARKERS[k], color=COLOURS[k], markersize=7)
-        axes.plot([], [], MARKERS[k], color=COLOURS[k], label=f"rate {cell[3]:g}, {seeds} seeds")
-    axes.axvline(1, color=INK, linewidth=1)
-    axes.set_xscale("log")
-    axes.set_xticks(
-        [0.7, 0.8, 0.9, 1, 1.1, 1.25, 1.4], [".7", ".8", ".9", "1", "1.1", "1.25", "1.4"]
-    )
-    axes.minorticks_off()
-    axes.set_yticks(range(len(starts)), [NAMES[s] for s in starts])
-    axes.set_ylim(len(starts) - 0.5, -0.5)
-    axes.set_xlabel("times carry's updates to a training loss of .03")
-    axes.text(0.985, -0.56, "faster than carry", ha="right", va="bottom", fontsize=11)
-    axes.text(1.015, -0.56, "slower", ha="left", va="bottom", fontsize=11)
-    axes.grid(axis="x", color=GREY, alpha=0.3)
-    axes.grid(visible=False, axis="y")
-    axes.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.4, -0.14), ncols=3, fontsize=9)
+    figure, panels = new_figure(2, 0.62 * len(starts) + 1.5, columns=2)
+    titles = ("each with its own starts", "all used as carry is")
+    for axes, what, title in zip(panels, (LAST, f"{LAST} carry"), titles, strict=True):
+        for k, cell in enumerate(cells):
+            place = (k - (len(cells) - 1) / 2) * 0.24
+            _points(axes, runs, cell, starts, what, (place, COLOURS[k], MARKERS[k]))
+        axes.axvline(1, color=INK, linewidth=1)
+        axes.set_xscale("log")
+        axes.set_xticks([0.8, 1, 1.25, 1.5], [".8", "1", "1.25", "1.5"])
+        axes.minorticks_off()
+        axes.set_xlim(0.6, 1.75)
+        axes.set_ylim(len(starts) - 0.5, -0.75)
+        axes.set_yticks(range(len(starts)), [NAMES[s] if what == LAST else "" for s in starts])
+        axes.text(0.97, -0.52, "faster", ha="right", va="bottom", fontsize=9)
+        axes.text(1.03, -0.52, "slower than carry", ha="left", va="bottom", fontsize=9)
+        axes.set_title(title, fontsize=10)
+        axes.grid(axis="x", color=GREY, alpha=0.3)
+        axes.grid(visible=False, axis="y")
+    figure.supxlabel("updates to a training loss of .03, as a multiple of carry's", fontsize=10)
+    panels[0].legend(frameon=False, loc="lower left", fontsize=8, bbox_to_anchor=(-0.9, -0.22))
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path)
+
+
+def _points(
+    axes: Any,
+    runs: Runs,
+    cell: Cell,
+    starts: Sequence[str],
+    what: str,
+    look: tuple[float, str, str],
+) -> None:
+    """Draw the mean ratio and interval of each start; hollow where runs did not get there: at least that."""
+    seeds, (offset, colour, marker) = 0, look
+    for row, start in enumerate(starts):
+        found = runs.compare(cell, start, "carry", what)
+        if found is None or len(found.differences) < 2:
+            continue
+        d, y = np.array(found.differences), row + offset
+        seeds = max(seeds, len(d))
+        axes.plot(np.exp(interval(d)), [y, y], color=colour, linewidth=3)
+        inside = "white" if found.censored[0] else colour
+        axes.plot(
+            np.exp([d.mean()]), [y], marker, color=colour, markersize=7, markerfacecolor=inside
+        )
+    axes.plot([], [], marker, color=colour, label=f"rate {cell[3]:g}, {seeds} seeds")
 
 
 def drift(runs: Runs, cell: Cell) -> str:
