@@ -37,11 +37,13 @@ from memcell.backends.subnormal import flushed
 from memcell.network.network import Network
 from memcell.plugins import default_registry
 from memcell.recurrent.initializers import initializer
-from memcell.recurrent.policy import CarriedState
+from memcell.recurrent.policy import CarriedState, Memory
 from memcell.recurrent.state import leaves
 from memcell.sequences import Batch, TimeSeries, collate
 from memcell.sequences.windows import window_table
 from memcell.training.memory import RunMemory
+from memcell_plugins.policies.configs import FixedLensConfig
+from memcell_plugins.policies.fixed_lens import FixedLens
 
 T, LANES, RECORDINGS, WINDOWS, FEATURES = 50, 2, 10, 10, 6
 LAST, BEYOND = str(TARGETS[-1]), 1.5
@@ -57,10 +59,27 @@ STARTS: dict[str, tuple[str, dict[str, Any]]] = {
     "lens-copy-never": ("fixed_lens", {"by": "copy", "every": 0}),
     "lens-states-10": ("fixed_lens", {"by": "states", "every": 10}),
     "lens-states-never": ("fixed_lens", {"by": "states", "every": 0}),
+    "exchanged": ("", {}),
 }
 
 #: Of the simulated recordings.
 AMPLITUDE, NOISE, LEVEL = 0.6, 1.0, 0.5
+
+
+class Exchanged(FixedLens):
+    """Frozen after the first epoch, then exchanged: each window begins with another's state for ever.
+
+    The same states stand still, so that a window can be known by its own, and they say nothing of its past.
+    """
+
+    def begin_epoch(self, memory: Memory) -> None:
+        """Exchange what the first epoch kept."""
+        super().begin_epoch(memory)
+        if memory.epoch == 1:
+            store, n = self.store, len(self.store.slot)
+            rows = torch.randperm(n, generator=torch.Generator().manual_seed(0))
+            store.parts = [part[:n][rows] for part in store.parts]
+            store.age, store.update = store.age[:n][rows], store.update[:n][rows]
 
 
 @dataclass
@@ -186,7 +205,8 @@ class Run:
     def __init__(self, setting: Setting, data: Data) -> None:
         self.setting, self.data = setting, data
         name, options = STARTS[setting.start]
-        self.policy = _made("policy", name, **options)
+        frozen = FixedLensConfig(by="states", every=0)
+        self.policy = _made("policy", name, **options) if name else Exchanged(frozen)
         self.network = _network(setting, self.policy)
         self.memory = RunMemory(self.network, data.train, torch.Generator().manual_seed(0))
         self.optimizer = _optimizer(setting, self.network)

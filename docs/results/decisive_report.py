@@ -31,6 +31,7 @@ LAST = str(TARGETS[-1])
 PAIRS = (
     ("carry", "reset"), ("oracle", "carry"), ("lens-copy-1", "carry"), ("lens-copy-10", "carry"),
     ("lens-copy-never", "carry"), ("lens-states-10", "carry"), ("lens-states-never", "carry"),
+    ("exchanged", "carry"), ("exchanged", "lens-states-never"),
 )  # fmt: skip
 NAMES = {
     "reset": "no memory\n(reset)",
@@ -40,6 +41,7 @@ NAMES = {
     "lens-copy-never": "the first weights,\nfor ever (lens)",
     "lens-states-10": "states renewed each\n10 epochs (lens)",
     "lens-states-never": "frozen after the first\nepoch (fixed lens)",
+    "exchanged": "the same, of\nanother window",
 }
 
 

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 RESULTS = Path(__file__).parents[2] / "docs" / "results"
 
@@ -33,7 +34,7 @@ def core():
 
 def test_runs_come_seed_by_seed_and_once(scripts, core):
     settings = list(scripts[1].settings_of(core))
-    assert len(settings) == len(set(settings)) == 3460
+    assert len(settings) == len(set(settings)) == 3620
     assert [s.seed for s in settings[:16]] == [0] * 8 + [1] * 8
     assert {(s.start, s.rate) for s in settings[:8]} == set(
         itertools.product(("carry", "reset", "oracle", "lens-states-never"), (0.03, 0.01))
@@ -47,7 +48,7 @@ def test_a_run_that_is_there_is_not_made_again_and_half_a_line_is_dropped(script
             "cell": "lstm", "hidden": 4, "optimizer": "adam", "rate": 0.01, "transitions": 4,
             "seed": [0, 1],
         },
-        "blocks": [{"start": ["reset", "lens-copy-1"], "epochs": 2}],
+        "blocks": [{"start": ["reset", "exchanged"], "epochs": 2}],
     }  # fmt: skip
     path = tmp_path / "runs.jsonl"
     decisive.run(plan, tmp_path)
@@ -112,3 +113,21 @@ def test_a_pair_under_one_inference_is_compared_as_far_as_both_were_followed(scr
         found = runs.compare(runs.cells[0], "carry", "reset", "0.03 carry")
         assert math.exp(found.differences[0]) == pytest.approx(ratio)
         assert found.censored == (0, 1)
+
+
+def test_exchanged_states_are_those_of_other_windows_and_stand_still(scripts):
+    decisive, plan, _ = scripts
+    data = decisive.Data(0, 4)
+    setting = plan.Setting(
+        cell="lstm", hidden=4, optimizer="adam", rate=0.01, transitions=4, start="exchanged", seed=0
+    )
+    run = decisive.Run(setting, data)
+    begun = []
+    for epoch in range(3):
+        run.memory.epoch = epoch
+        run.policy.begin_epoch(run.memory)
+        begun.append([run._update(batch)[0].state[0].h.clone() for batch in data.batches])
+    first, second, third = (torch.cat(each) for each in begun)
+    assert torch.equal(second, third)
+    assert not torch.equal(second, first)
+    assert sorted(map(tuple, first.tolist())) == sorted(map(tuple, second.tolist()))
