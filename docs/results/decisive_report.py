@@ -171,9 +171,9 @@ def _p(p: float) -> str:
     return "-" if math.isnan(p) else f"{p:.1g}" if p < 0.095 else f"{p:.2f}"
 
 
-def table(found: Sequence[Compared], counts: bool = True) -> str:
-    """Return a table, its p corrected together."""
-    corrected = holm([c.p for c in found])
+def table(found: Sequence[Compared], counts: bool = True, judged: bool = True) -> str:
+    """Return a table, its p corrected together; without them where it may not be judged yet."""
+    corrected = holm([c.p for c in found] if judged else [math.nan] * len(found))
     middle = "median updates" if counts else "mean losses"
     head = (
         f"| where | starts | seeds | {'ratio' if counts else 'difference'} (95 %) | p, Holm over "
@@ -201,7 +201,7 @@ def state_of(plan: dict[str, Any], found: Sequence[Compared]) -> str:
     needed, tests = plan["primary"]["seeds"], len(plan["primary"]["tests"])
     least = min((len(c.differences) for c in found), default=0) if len(found) == tests else 0
     if least < needed:
-        return f"**Not complete: {least} of {needed} seeds. No verdict; the p are shown and decide nothing.**"
+        return f"**Not complete: {least} of {needed} seeds. No verdict, and no p before that.**"
     return f"Complete: {needed} seeds. The verdicts follow from the plan's rules."
 
 
@@ -316,7 +316,9 @@ def main(argv: Sequence[str]) -> None:
     first = runs.cells[: 2 if "primary" in plan else 3]
     if "primary" in plan:
         found = primary(plan, runs)
-        print(f"## Primary\n\n{state_of(plan, found)}\n\n{table(found)}\n")
+        state = state_of(plan, found)
+        judged = state.startswith("Complete")
+        print(f"## Primary\n\n{state}\n\n{table(found, judged=judged)}\n")
     for block in plan["blocks"]:
         cells = [cell for cell in runs.cells if _within(cell, {**plan["base"], **block})]
         for title, what in OUTCOMES.items():
