@@ -11,8 +11,11 @@ mnist=${4:-../shared/data/mnist}
 export OMP_NUM_THREADS=1
 compare() {
   local name=$1 app=$2; shift 2; echo "== $name"
-  # where --epochs is typed, as many updates as there were by default then; a later --min-updates counts
-  memcell compare "$app" --min-updates 200 "$@" --jobs "${JOBS:-2}" --out "$out/$name"
+  # where --epochs is typed, as many updates as there were by default then; a later --min-updates counts. And as
+  # comparisons were then: each policy under its own inference, one draw of the data, nothing refused (policies-sleep
+  # and policies-eyes are today, with why)
+  memcell compare "$app" --min-updates 200 --eval-policy auto --draw-data once --no-reshuffled --anyway "$@" \
+    --jobs "${JOBS:-2}" --out "$out/$name"
 }
 
 night=(microsleep --data sleep-edf-powers --data.path "$sleep" --data.powers absolute --epochs 15 --min-updates 0 --context none)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from memcell.compare.axes import named
@@ -57,39 +57,50 @@ def limits_of_lanes(found: Mapping[str, Lanes]) -> Iterator[Limit]:
     Args:
         found: Value of the axis of policies to its lanes.
     """
-    for value, lanes in found.items():
-        if lanes.carries and not lanes.continued:
-            yield Limit(
-                refused=True,
-                sentence=f"policy '{value}' carries nothing here: the {counted(lanes.windows, 'window')} "
-                "of an "
-                f"epoch lie on {lanes.lanes} lanes and none goes on where its lane was, so its runs would be "
-                f"those of 'reset'; take --batch-size {max(1, lanes.windows // 4)} or fewer, shorter windows "
-                "(--time-steps), or longer recordings",
-            )
-    for value, lanes in found.items():
-        if not lanes.carries or not lanes.cut:
-            continue
-        other = next((v for v, o in found.items() if o.recomputes), "")
-        one = lanes.cut == 1
-        begin = f"begin{'s' * one} in mid-recording"
-        cut = f"{counted(lanes.cut, 'window')} of {lanes.windows} of an epoch {begin}"
+    for lanes, names in _alike(found, lambda o: o.carries and not o.continued):
+        many = " and ".join(f"'{name}'" for name in names)
+        one = len(names) == 1
+        yield Limit(
+            refused=True,
+            sentence=f"{'policy' if one else 'policies'} {many} carr{'ies' if one else 'y'} nothing here: "
+            "the "
+            f"{counted(lanes.windows, 'window')} of an epoch lie on {lanes.lanes} lanes and none goes on "
+            "where its "
+            f"lane was, so {'its' if one else 'their'} runs would be those of 'reset'; take --batch-size "
+            f"{max(1, lanes.windows // 4)} or fewer, shorter windows (--time-steps), or longer recordings",
+        )
+    other = next((value for value, lanes in found.items() if lanes.recomputes), "")
+    for lanes, names in _alike(found, lambda o: o.carries and o.continued > 0 and o.cut > 0):
+        many = ", ".join(f"'{name}'" for name in names)
+        begin = "begins" if lanes.cut == 1 else "begin"
+        cut = f"{counted(lanes.cut, 'window')} of {lanes.windows} of an epoch {begin} in mid-recording"
         why = f"{counted(lanes.sequences, 'training sequence')} on {lanes.lanes} lanes"
+        fewer = f"--batch-size {lanes.sequences} or fewer"
         if other:
             yield Limit(
                 refused=True,
-                sentence=f"policies '{value}' and '{other}' do not have the same context: under '{value}' "
-                f"{cut} "
-                f"without what came before ({why}), which '{other}' sees; take --batch-size "
-                f"{lanes.sequences} "
-                "or fewer, so that lanes hold whole recordings",
+                sentence=f"policies {many} and '{other}' do not have the same context: under {many} {cut} "
+                "without "
+                f"what came before ({why}), which '{other}' sees; take {fewer}, so that lanes hold whole "
+                "recordings",
             )
         else:
             yield Limit(
                 refused=False,
-                sentence=f"under policy '{value}' {cut} without what came before ({why}); with --batch-size "
-                f"{lanes.sequences} or fewer none would",
+                sentence=f"under policy {many} {cut} without what came before ({why}); with {fewer} none "
+                "would",
             )
+
+
+def _alike(
+    found: Mapping[str, Lanes], wanted: Callable[[Lanes], bool]
+) -> Iterator[tuple[Lanes, list[str]]]:
+    """Yield lanes that are wanted, with the values that go along such ones: one sentence for all of them."""
+    names: dict[Lanes, list[str]] = {}
+    for value, lanes in found.items():
+        if wanted(lanes):
+            names.setdefault(replace(lanes, policy=""), []).append(value)
+    yield from names.items()
 
 
 def limits_of_targets(targets: Sequence[float], chance: float) -> Iterator[Limit]:

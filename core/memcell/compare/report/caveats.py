@@ -52,7 +52,7 @@ def caveats(
     """Return the caveats, the most important first."""
     lines = _declared(comparison)
     lines += [note[:1].upper() + note[1:].rstrip(".") + "." for note in comparison.notes]
-    lines += [*_seeds(comparison, differences), *_subjects(measured, differences)]
+    lines += [*_seeds(comparison, differences), *_subjects(comparison, measured, differences)]
     lines += [*_alike(comparison), *_diverged(comparison, measured), *_failed(comparison)]
     lines += _target(comparison, measured)
     if any(d.tuned for d in differences):
@@ -159,10 +159,16 @@ def _seeds(comparison: Comparison, differences: Sequence[PairedDifference]) -> l
     return lines
 
 
-def _subjects(measured: Measures, differences: Sequence[PairedDifference]) -> list[str]:
+def _subjects(
+    comparison: Comparison, measured: Measures, differences: Sequence[PairedDifference]
+) -> list[str]:
     n = len(measured.subjects)
     if n == 1:
         return ["There is one test subject: the results do not generalize to other subjects."]
+    if (
+        n and comparison.primary is not None
+    ):  # whom it is about is declared, and said with the results
+        return []
     rows = [d for d in differences if d.unit == SUBJECTS and d.n]
     if n and n < FEW_SUBJECTS:
         return [f"There are {n} test subjects: too few for any test over subjects to reach .05."]
