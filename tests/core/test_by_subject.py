@@ -18,6 +18,7 @@ from memcell.runs.by_subject import (
     stored_rows,
     subjects_tsv,
 )
+from memcell.runs.intervals_text import by_subject, of_differences
 from memcell.runs.scoring import write_scores
 
 NAN = math.nan
@@ -100,3 +101,24 @@ def test_damaged_scores_have_no_rows(tmp_path, content) -> None:
     if content is not None:
         (tmp_path / "scores.json").write_text(content)
     assert stored_rows(tmp_path) == []
+
+
+def test_of_many_subjects_the_spread_is_shown_and_not_each() -> None:
+    few = by_subject([row("a", [0.25] * 24)], "kappa").splitlines()
+    assert few[0] == "kappa, by subject"
+    assert any("s23" in each for each in few)
+    many = by_subject([row("a", [*(k / 100 for k in range(200)), NAN])], "kappa").splitlines()
+    assert many[0] == "kappa, over 201 subjects (subjects.tsv has each)"
+    assert len(many) < 6
+    heads, values = many[-2].split(), many[-1].split()
+    assert heads == ["lowest", "Q1", "median", "Q3", "highest", "mean"]
+    assert values[1:6] == ["0.000", "0.497", "0.995", "1.492", "1.990"]
+
+
+def test_rows_that_are_alike_do_not_make_people_too_few() -> None:
+    own, same = row("a", [0.1 * k for k in range(20)]), row("b", [0.1 * k for k in range(20)])
+    other = row("c", [0.0] * 20, "baseline")
+    said = of_differences(differences([own, same, other], "kappa"), "kappa")
+    assert "minus b" in said
+    assert "cannot give a p" not in said
+    assert "cannot give a p" in of_differences(differences([own, same], "kappa"), "kappa")

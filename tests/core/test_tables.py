@@ -71,6 +71,11 @@ def test_the_result_names_control_run_and_highest_deployable_baseline() -> None:
     )
 
 
+def test_score_that_is_not_defined_is_no_dash() -> None:
+    rows = [network("carry", "carry", kappa=float("nan")), baseline("clock only", float("nan"))]
+    assert answer(rows, "kappa").startswith("Kappa is not defined on what was tested (lstm, ")
+
+
 def of_people(row: Row, values: list[float]) -> Row:
     return replace(row, subjects={f"s{k}": {"kappa": v} for k, v in enumerate(values)})
 

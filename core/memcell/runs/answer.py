@@ -27,7 +27,13 @@ def answer(rows: Sequence[Row], first: str) -> str:
         return format_score(row.scores.get(first, math.nan))
 
     name = first.replace("_", " ")
-    sentence = f"{name[:1].upper()}{name[1:]} {number(own)} ({own.name})"
+    name = f"{name[:1].upper()}{name[1:]}"
+    if math.isnan(own.scores.get(first, math.nan)):
+        return (
+            f"{name} is not defined on what was tested ({own.name}): a class or a target that it needs is "
+            "not there. Test on other recordings."
+        )
+    sentence = f"{name} {number(own)} ({own.name})"
     networks = [row for row in rows if row.kind == "network"]
     control = next((row for row in networks if row.trained_with != own.trained_with), None)
     if control is not None:

@@ -5,14 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from memcell.applications.app import Pooling, Row
 from memcell.escape import line
 from memcell.runs.by_subject import SubjectDifferences, mean_of, mean_of_recordings
 from memcell.runs.tables import aligned, format_score, laid_out, networks_first
 from memcell.statistics.bootstrap import NONE, Interval
+from memcell.statistics.paired import ALPHA
 
 #: Scores that have their intervals on a screen; the files have all.
 MOST = 3
+#: Subjects that each have a column, at most; of more, quantiles over them.
+MOST_SUBJECTS = 24
+SPREAD = {"lowest": 0.0, "Q1": 0.25, "median": 0.5, "Q3": 0.75, "highest": 1.0}
 
 
 def with_intervals(
@@ -35,15 +42,34 @@ def with_intervals(
 
 
 def by_subject(rows: Sequence[Row], name: str) -> str:
-    """Return a line a row: a score of each subject, and their mean with its interval."""
+    """Return a line a row: a score of each subject, and their mean with its interval.
+
+    Of more than `MOST_SUBJECTS` how they are spread instead of each.
+    """
     subjects = sorted({u for row in rows for u in row.subjects})
-    columns = [
-        (subject, [format_score(row.subjects.get(subject, {}).get(name, math.nan)) for row in rows])
-        for subject in subjects
-    ]
+    values = np.array(
+        [[row.subjects.get(u, {}).get(name, math.nan) for u in subjects] for row in rows]
+    )
+    title = "by subject"
+    if len(subjects) <= MOST_SUBJECTS:
+        columns = [
+            (u, [format_score(v) for v in mine])
+            for u, mine in zip(subjects, values.T.tolist(), strict=True)
+        ]
+    else:
+        title = f"over {len(subjects)} subjects (subjects.tsv has each)"
+        columns = [
+            (word, [format_score(_quantile(mine, share)) for mine in values])
+            for word, share in SPREAD.items()
+        ]
     means = [mean_of(row, name) for row in rows]
     columns.append(("mean", [between(mean.value, mean.interval) for mean in means]))
-    return f"{name.replace('_', ' ')}, by subject\n{aligned(rows, columns)}"
+    return f"{name.replace('_', ' ')}, {title}\n{aligned(rows, columns)}"
+
+
+def _quantile(values: NDArray[np.float64], share: float) -> float:
+    known = values[np.isfinite(values)]
+    return float(np.quantile(known, share)) if len(known) else math.nan
 
 
 def beside_recordings(row: Row, scores: Sequence[str], app: object) -> list[str]:
@@ -84,8 +110,13 @@ def of_differences(made: Sequence[SubjectDifferences], name: str) -> str:
         f"{line(mine[0].name)}, {name.replace('_', ' ')}, mean over subjects",
         laid_out([(f"minus {d.minus}",) for d in mine], columns),
     ]
-    undecided = {d.test.n: d.test.smallest_p for d in mine if not d.test.can_decide}
-    lines += [f"({n} subjects cannot give a p below {p:.3g})" for n, p in undecided.items()]
+    # who does not differ at all from another row says nothing of how many people there are
+    least: dict[int, float] = {}
+    for d in mine:
+        least[d.test.n] = min(d.test.smallest_p, least.get(d.test.n, 1.0))
+    lines += [
+        f"({n} subjects cannot give a p below {p:.3g})" for n, p in least.items() if p > ALPHA
+    ]
     return "\n".join(lines)
 
 

@@ -126,7 +126,7 @@ def many(folds: int) -> list[DataFinding]:
         DataFinding(
             check="cost",
             severity="note",
-            sentence=f"leaving out each of {folds} people is as many runs, each with a cross-validation",
+            sentence=f"leaving out each of {folds} people is as many runs",
             advice="--jobs N trains folds side by side; --split subject is one run",
         )
     ]
