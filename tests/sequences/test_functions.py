@@ -184,7 +184,7 @@ PROGRAM = """
             ).scores
             for jobs in (2, 0)
         ]
-        print(made[0] == made[1], sorted(made[0])[-2:])
+        print(made[0] == made[1], {'least', 'top'} <= made[0].keys())
 """
 
 
@@ -194,4 +194,4 @@ def test_functions_of_a_program_go_to_other_processes(tmp_path):
     done = subprocess.run(
         [sys.executable, "program.py"], cwd=tmp_path, capture_output=True, text=True
     )
-    assert done.stdout.strip() == "True ['recall', 'top']", done.stderr
+    assert done.stdout.strip() == "True True", done.stderr

@@ -101,7 +101,10 @@ class RecurrentStack(nn.Module):
                 x = _dropout(x, self.dropout, generator)
             x, states = layer(x, state[i], initial_state[i], masks, steps, update_statistics, drawn)
             returned.append(states)
-        return WindowOutput(x, {step: tuple([r[step] for r in returned]) for step in steps})
+        after: dict[int, State] = {}
+        for step in steps:
+            after[step] = tuple([states[step] for states in returned])
+        return WindowOutput(x, after)
 
     def normalizers(self) -> Iterable[tuple[str, nn.Module]]:
         """Yield every normalizer with its name ``layer.site``."""
