@@ -127,7 +127,8 @@ def test_compare_probes_and_export(tmp_path, capsys):
     out = tmp_path / "compared"
     command = ["compare", "sequences", "--data", str(data), *TINY, "--policy", "carry,reset"]
     assert run([*command, "--seeds", "2", "--out", str(out)]) == 0, capsys.readouterr().err
-    assert len(table(out / "runs.tsv")) == 8
+    # carry, reset and what people choose between, two seeds, two inference policies
+    assert len(table(out / "runs.tsv")) == 12
     assert "mean_absolute_error" in table(out / "summary.tsv")[0]
     one = tmp_path / "run"
     command = ["train", "sequences", "--data", str(data), *TINY, "--control", "none"]

@@ -12,6 +12,7 @@ from typing import Any
 import tomli_w
 
 from memcell.compare.axes import Axis
+from memcell.compare.declared import OUTCOMES
 from memcell.compare.fields import SECTIONS
 from memcell.compare.plan import ComparisonPlan
 from memcell.errors import DataError, MemcellError, UsageError
@@ -196,8 +197,8 @@ def _check(found: Mapping[str, Any]) -> None:
         raise ValueError("a section of 'base' that is no object")
     if not isinstance(found.get("commands", []), list):
         raise ValueError("'commands' is no list")
-    if not isinstance(found.get("primary", {}), dict):
-        raise ValueError("'primary' is no object")
+    if "primary" in found and found["primary"]["outcome"] not in OUTCOMES:
+        raise ValueError("a primary outcome that is none")
 
 
 def merged(
