@@ -12,19 +12,6 @@
 #define UNROLL _Pragma("GCC unroll 16")
 #endif
 
-/* A tile of a panel of which C has only some columns, and back; apart, or each tile would be compiled longer. */
-static __attribute__((noinline)) void widen(long rows, long width, long columns, const real *c, long ldc,
-                                            real *whole) {
-  for (long i = 0; i < rows; i++)
-    for (long k = 0; k < width; k++) whole[i * width + k] = k < columns ? c[i * ldc + k] : 0;
-}
-
-static __attribute__((noinline)) void narrow(long rows, long width, long columns, const real *whole, real *c,
-                                             long ldc) {
-  for (long i = 0; i < rows; i++)
-    for (long k = 0; k < columns; k++) c[i * ldc + k] = whole[i * width + k];
-}
-
 /* One tile: rows r … of C, the panel that begins at column j. */
 INLINE void tile(const long rows, const long vectors, const long turned, long count,
                  const struct segment *parts, long r, long j, real *c, long ldc, long add, long columns) {
@@ -34,7 +21,8 @@ INLINE void tile(const long rows, const long vectors, const long turned, long co
   const real *from = c;
   long ld = ldc;
   if (add && !full) {
-    widen(rows, vectors * LANES, columns, c, ldc, whole);
+    for (long i = 0; i < rows; i++)
+      for (long k = 0; k < vectors * LANES; k++) whole[i * vectors * LANES + k] = k < columns ? c[i * ldc + k] : 0;
     from = whole, ld = vectors * LANES;
   }
   if (add) {
@@ -64,7 +52,8 @@ INLINE void tile(const long rows, const long vectors, const long turned, long co
   }
   UNROLL for (long i = 0; i < rows; i++) UNROLL for (long v = 0; v < vectors; v++)
       *(vector *)(whole + (i * vectors + v) * LANES) = sum[i][v];
-  narrow(rows, vectors * LANES, columns, whole, c, ldc);
+  for (long i = 0; i < rows; i++)
+    for (long k = 0; k < columns; k++) c[i * ldc + k] = whole[i * vectors * LANES + k];
 }
 
 #define TILE(M, V)                                                                                     \
