@@ -136,7 +136,7 @@ def people_of(run: Path, config: RunConfig) -> list[Person]:
     """
     people = []
     folders = read_object(RunFolder(run).folds)["folders"]
-    for fold, folder in zip(prepared_folds(config).folds, folders, strict=True):
+    for fold, folder in zip(prepared_folds(config, default_registry()).folds, folders, strict=True):
         path = run / str(folder)
         row = read_predictions(path)[0]
         tuned = read_tuned(path, fold.task().inner)

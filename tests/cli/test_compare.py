@@ -230,7 +230,9 @@ def test_one_setting_with_many_seeds_is_allowed_when_asked_for(tmp_path):
     assert sorted(records(out)) == ["seed=0", "seed=1"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "number", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGKILL]
+)
 def test_a_stopped_comparison_goes_on_where_it_was(tmp_path, whole, number):
     out = tmp_path / "out"
     args = [sys.executable, "-m", "memcell", *SMALL, "--out", str(out)]

@@ -81,7 +81,7 @@ def whole(tmp_path_factory):
     "how",
     [
         "ctrl-c",
-        "ctrl-c in the control run",
+        pytest.param("ctrl-c in the control run", marks=pytest.mark.slow),
         pytest.param("ctrl-c in the control run of 0.1", marks=pytest.mark.slow),
         "kill",
     ],

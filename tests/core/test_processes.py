@@ -69,10 +69,7 @@ def metrics(out: Path):
 
 @pytest.mark.parametrize(
     "variant",
-    [
-        pytest.param("carry"),
-        *(pytest.param(name, marks=pytest.mark.slow) for name in ("learned", "batch", "drawn")),
-    ],
+    [pytest.param(name, marks=pytest.mark.slow) for name in ("carry", "learned", "batch", "drawn")],
 )
 def test_two_processes_give_the_result_of_one(tmp_path, variant):
     options = [*COMMON, *VARIANTS[variant]]

@@ -26,7 +26,7 @@ BLOCK = re.compile(r"^```(\w+)\n# (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FENCE = re.compile(r"^```\w+$", re.MULTILINE)
 
 
-@pytest.fixture(scope="module", params=PAGES)
+@pytest.fixture(scope="module", params=["today", pytest.param("0.1", marks=pytest.mark.slow)])
 def package(request, tmp_path_factory):
     """The files of the page, installed as pip would leave them."""
     root = tmp_path_factory.mktemp("ours")

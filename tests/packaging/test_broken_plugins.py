@@ -195,6 +195,7 @@ def test_command_line_lists_them_all(folder):
     assert {r["version"] for r in rows if r["name"] == "exits"} == {version("exits")}
 
 
+@pytest.mark.slow
 def test_command_line_checks_them_all(folder):
     rows = plugins(folder, "--kind", "cell", "--check")
     status = {r["name"]: r["status"] for r in rows}

@@ -80,6 +80,7 @@ def test_before_the_first_step_it_is_the_model_at_the_model_s_scale(
         assert np.array_equal(p, theirs[s.subject])
 
 
+@pytest.mark.slow
 def test_every_fold_and_its_inner_folds_begin_from_the_model(folds, shipped) -> None:
     before = load_file(shipped / "model.safetensors")
     for name in NAMES:
@@ -94,6 +95,7 @@ def test_every_fold_and_its_inner_folds_begin_from_the_model(folds, shipped) -> 
         assert facts(fold)["subjects"]["before"] == facts(shipped)["subjects"]["train"]
 
 
+@pytest.mark.slow
 def test_what_makes_features_is_the_model_s_and_the_rest_is_today_s(folds) -> None:
     config = tomllib.loads((folds / "config.toml").read_text())
     assert config["init"]["model"] == "wake_sleep"
@@ -105,6 +107,7 @@ def test_what_makes_features_is_the_model_s_and_the_rest_is_today_s(folds) -> No
     assert "gone on from model 'wake_sleep'" in notes[0]
 
 
+@pytest.mark.slow
 def test_no_setting_that_is_tried_is_another_network(folds) -> None:
     """Whatever a config file says was typed, as one of an older run may."""
     registry = default_registry()
@@ -122,6 +125,7 @@ def test_no_setting_that_is_tried_is_another_network(folds) -> None:
     assert all(each.options["training"].keys() == {"learning_rate"} for each in made)
 
 
+@pytest.mark.slow
 def test_a_fold_goes_on_bit_for_bit(folds, tmp_path) -> None:
     out = tmp_path / "run"
     shutil.copytree(folds, out)
@@ -154,6 +158,7 @@ def test_other_features_are_refused(folder, words, tmp_path, capsys) -> None:
     assert not out.exists()
 
 
+@pytest.mark.slow
 def test_nobody_whom_the_model_was_trained_on_is_tested(folder, folds, tmp_path, capsys) -> None:
     (tmp_path / "own").mkdir()
     for name in NAMES[1:]:
@@ -167,6 +172,7 @@ def test_nobody_whom_the_model_was_trained_on_is_tested(folder, folds, tmp_path,
         assert not out.exists()
 
 
+@pytest.mark.slow
 def test_who_was_trained_on_before_the_model_is_not_tested_either(
     folder, folds, tmp_path, capsys
 ) -> None:
@@ -178,6 +184,7 @@ def test_who_was_trained_on_before_the_model_is_not_tested_either(
     assert "trained with SC400" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_somebody_known_to_the_model_may_be_trained_on_and_that_is_said(
     folder, folds, tmp_path
 ) -> None:
