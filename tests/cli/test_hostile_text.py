@@ -67,7 +67,7 @@ def test_control_characters_of_a_file_reach_no_output(night, tmp_path, capfd):
         (["report", str(tmp_path / "found")], (0,)),
         (["compare", "microsleep", "--data", str(night), "--data.positive", "microsleep", "--channels", "eeg",
           "--policy", "carry,reset", "--seeds", "1", "--epochs", "1", "--min-updates", "1",
-          "--hidden-size", "4", "--out", str(tmp_path / "compared")], (0,)),
+          "--hidden-size", "4", "--anyway", "--out", str(tmp_path / "compared")], (0,)),
     ]  # fmt: skip
     for call, codes in calls:
         code = run(call)

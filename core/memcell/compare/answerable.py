@@ -59,7 +59,7 @@ def limits_of_lanes(found: Mapping[str, Lanes]) -> Iterator[Limit]:
     """
     for lanes, names in _alike(found, lambda o: o.carries and not o.continued):
         many = " and ".join(f"'{name}'" for name in names)
-        one = len(names) == 1
+        one, fewest = len(names) == 1, max(1, lanes.windows // 4)
         yield Limit(
             refused=True,
             sentence=f"{'policy' if one else 'policies'} {many} carr{'ies' if one else 'y'} nothing here: "
@@ -67,7 +67,7 @@ def limits_of_lanes(found: Mapping[str, Lanes]) -> Iterator[Limit]:
             f"{counted(lanes.windows, 'window')} of an epoch lie on {lanes.lanes} lanes and none goes on "
             "where its "
             f"lane was, so {'its' if one else 'their'} runs would be those of 'reset'; take --batch-size "
-            f"{max(1, lanes.windows // 4)} or fewer, shorter windows (--time-steps), or longer recordings",
+            f"{fewest}{' or fewer' * (fewest > 1)}, shorter windows (--time-steps), or longer recordings",
         )
     other = next((value for value, lanes in found.items() if lanes.recomputes), "")
     for lanes, names in _alike(found, lambda o: o.carries and o.continued > 0 and o.cut > 0):

@@ -85,7 +85,7 @@ class Drift(Probe):
         age = [int(event.state.age[lane]) for lane in lanes]
         at = [(*places[lane], old) for lane, old in zip(lanes, age, strict=True)]
         spans = [(i, self.context.last_reset(i, offset, old), offset) for i, offset, old in at]
-        began = now[lanes]
+        began = now.index_select(0, torch.tensor(lanes, device=now.device))
         self._found = {
             "epoch": event.epoch,
             "sequence": [i for i, _, _ in at],
