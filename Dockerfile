@@ -14,9 +14,9 @@ COPY . .
 # the CPU build of torch is a tenth of the size of the one for GPUs
 RUN pip install --no-cache-dir --extra-index-url https://download.pytorch.org/whl/cpu \
     -c constraints.txt '.[bids,cluster,live,onnx,parquet]' \
-    && useradd --create-home --uid 1000 memcell
+    && useradd --create-home --home-dir /var/memcell --uid 1000 memcell
 
 USER 1000:1000
-WORKDIR /home/memcell
+WORKDIR /var/memcell
 ENTRYPOINT ["memcell"]
 CMD ["--help"]

@@ -13,8 +13,7 @@ import click
 from click.shell_completion import CompletionItem
 
 
-# generic in newer versions of click, and not to be subscripted in older ones
-class Word(click.ParamType):  # type: ignore[type-arg]
+class Word(click.ParamType):  # type: ignore[type-arg]  # generic in newer click alone
     """A text of which some values are known by name; the text itself is taken as it is.
 
     Args:
