@@ -9,8 +9,7 @@ depends on v_{m-2} as well as on v_{m-1}. Here, with the last changes d_m = v_m 
 
 i = 2 sigma(a) lies between 0 and 2, f1 = tanh(b) and f2 = tanh(c) between -1 and 1, so that plain gradient
 descent (1, 0, 0), a heavy ball (1, beta, 0) and the negative momentum of ``gated_memory`` are among them.
-Where
-|f1| + |f2| is above .99 both are scaled down to that sum, so that the memory of a change always fades.
+Where |f1| + |f2| is above .99 both are scaled down to that sum, so that the memory of a change always fades.
 
 Gates are fixed, learned (one of each for all parameters), or learned for each parameter. Each follows its
 hypergradient (Baydin et al., ICLR 2018): with u = -lr grad(v_{m-1}), d_{m-1} or d_{m-2} for the three, the
@@ -26,13 +25,14 @@ The slope of the squashing is left out, as its sign is always the same; logits s
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from memcell_plugins.optimizers.configs import GatedLagsConfig
+from memcell_plugins.optimizers.gated import Gated
 
 _TINY = 1e-30
 #: Largest size of a logit: beyond it a gate is as good as open or shut.
@@ -50,7 +50,7 @@ def build(
     return GatedLags(parameters, learning_rate, config)
 
 
-class GatedLags(torch.optim.Optimizer):
+class GatedLags(Gated):
     """See the module.
 
     Args:
@@ -67,26 +67,6 @@ class GatedLags(torch.optim.Optimizer):
         self._lags = config.lags
         super().__init__(parameters, {**defaults, "logits": logits})
 
-    # torch writes two signatures, with a closure and without; this one is both
-    @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
-        """Make one update.
-
-        Args:
-            closure: Computes the loss anew, as torch's optimizers take it.
-        """
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
-        for group in self.param_groups:
-            with_gradient = [p for p in group["params"] if p.grad is not None]
-            if group["mode"] == "learned":
-                self._learn_all(group, with_gradient)
-            for p in with_gradient:
-                self._update(group, p)
-        return loss
-
     def gates(self) -> list[tuple[float, float, float]]:
         """Return i, f1 and f2, their mean over the parameters where each has its own, of each group."""
         found = []
@@ -98,7 +78,7 @@ class GatedLags(torch.optim.Optimizer):
             found.append((step, last, second))
         return found
 
-    def _learn_all(self, group: dict[str, Any], parameters: list[nn.Parameter]) -> None:
+    def _learn(self, group: dict[str, Any], parameters: list[nn.Parameter]) -> None:
         """Move the group's gates along their hypergradients."""
         products = [[0.0, 0.0, 0.0] for _ in _GATES]
         for p in parameters:

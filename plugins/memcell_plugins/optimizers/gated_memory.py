@@ -19,13 +19,14 @@ p = v_{m-1} - lr * grad(v_{m-1}) - v_{m-2}, made free of scale::
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from memcell_plugins.optimizers.configs import GatedMemoryConfig
+from memcell_plugins.optimizers.gated import Gated
 
 _TINY = 1e-30
 
@@ -37,7 +38,7 @@ def build(
     return GatedMemory(parameters, learning_rate, config)
 
 
-class GatedMemory(torch.optim.Optimizer):
+class GatedMemory(Gated):
     """See the module.
 
     Args:
@@ -53,27 +54,7 @@ class GatedMemory(torch.optim.Optimizer):
         defaults = {"lr": learning_rate, "mode": config.mode, "gate_rate": config.gate_rate}
         super().__init__(parameters, {**defaults, "logit": first})
 
-    # torch writes two signatures, with a closure and without; this one is both
-    @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
-        """Make one update.
-
-        Args:
-            closure: Computes the loss anew, as torch's optimizers take it.
-        """
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
-        for group in self.param_groups:
-            with_gradient = [p for p in group["params"] if p.grad is not None]
-            if group["mode"] == "learned":
-                self._learn_one(group, with_gradient)
-            for p in with_gradient:
-                self._update(group, p)
-        return loss
-
-    def _learn_one(self, group: dict[str, Any], parameters: list[nn.Parameter]) -> None:
+    def _learn(self, group: dict[str, Any], parameters: list[nn.Parameter]) -> None:
         """Move the group's gate along its hypergradient."""
         product = gradient = pull = 0.0
         for p in parameters:
