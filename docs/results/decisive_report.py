@@ -243,14 +243,17 @@ def _points(
     look: tuple[float, str, str],
 ) -> None:
     """Draw the mean ratio and interval of each start; hollow where runs did not get there: at least that."""
-    seeds, (offset, colour, marker) = 0, look
-    for row, start in enumerate(starts):
-        found = runs.compare(cell, start, "carry", what)
+    offset, colour, marker = look
+    each = [runs.compare(cell, start, "carry", what) for start in starts]
+    seeds = max(len(found.differences) for found in each if found is not None)
+    for row, found in enumerate(each):
         if found is None or len(found.differences) < 2:
             continue
         d, y = np.array(found.differences), row + offset
-        seeds = max(seeds, len(d))
-        axes.plot(np.exp(interval(d)), [y, y], color=colour, linewidth=3)
+        ends = np.exp(interval(d))
+        axes.plot(ends, [y, y], color=colour, linewidth=3)
+        if len(d) < seeds:  # the legend has the number of the others
+            axes.text(ends[1], y, f"  {len(d)} seeds", fontsize=7, va="center")
         inside = "white" if found.censored[0] else colour
         axes.plot(
             np.exp([d.mean()]), [y], marker, color=colour, markersize=7, markerfacecolor=inside
