@@ -23,10 +23,11 @@ from memcell.runs.source import facts_of
 from memcell.runs.tuning.record import Tuned
 from memcell.settings.run_config import Choice, RunConfig
 from memcell.training.foreign import foreign_parts, origin_of
+from memcell.training.length import Length
 from memcell.training.parts import build_parts
 from memcell.training.processes import ALONE, Processes
 from memcell.training.state import check_checkpoint
-from memcell.training.trainer import Length, Trainer
+from memcell.training.trainer import Trainer
 
 Say = Callable[[str], None]
 

@@ -10,7 +10,6 @@ import math
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -33,6 +32,7 @@ from memcell.recurrent.policy import CarriedState
 from memcell.reports.numbers import counted
 from memcell.sequences import Batch, Ends, WindowTable, collate
 from memcell.settings.options import TrainingConfig
+from memcell.training.length import Length, updates_between_looks
 from memcell.training.memory import RunMemory
 from memcell.training.observing import Observer, TrainingFolder, UpdateEvent
 from memcell.training.optimization import averaged, learning_rate, take_averages
@@ -43,19 +43,6 @@ from memcell.training.resuming import load_state, state_of
 from memcell.training.seeds import epoch_rng, lengths_rng, mask_generator, run_generator
 from memcell.training.state import Position, read_state, write_state
 from memcell.training.window_statistics import class_totals, readout_gradients
-
-
-@dataclass(frozen=True, kw_only=True)
-class Length:
-    """How long a training is whose length was chosen before it.
-
-    Args:
-        schedule: Updates that the schedule of the learning rate spans.
-        stop: Updates after which it ends, 0 for none at all.
-    """
-
-    schedule: int
-    stop: int
 
 
 class Trainer:
@@ -122,7 +109,7 @@ class Trainer:
         self._total = self._epochs * an_epoch
         self._stop: int | None = None
         #: Updates between looks at the validation loss within an epoch; 0 for none.
-        self._looks = _looks_of(config, task) if self.validates else 0
+        self._looks = updates_between_looks(config, task) if self.validates else 0
         if length is not None:
             self.measure_out(length)
         self._saved = time.monotonic()
@@ -478,24 +465,6 @@ class Trainer:
         state = read_state(self.folder.checkpoint)
         with refusing(self.folder.checkpoint):
             load_state(self, state)
-
-
-#: Most that looks within an epoch may cost, as a share of training.
-_LOOKING = 0.2
-
-
-def _looks_of(config: TrainingConfig, task: Task) -> int:
-    """Return after how many updates each the validation loss is looked at.
-
-    Left to the program, as many as fit into `_LOOKING` of the training's work. Counted are steps one after
-    the other: an update costs its steps three times (there and back), and lanes side by side about a quarter
-    each; validation goes there alone, one sequence after the other.
-    """
-    if config.validate_every >= 0:
-        return config.validate_every
-    update = 3 * config.time_steps * max(1.0, config.batch_size / 4)
-    steps = sum(sequence.n_steps for sequence in task.valid)
-    return max(1, math.ceil(steps / (_LOOKING * update)))
 
 
 def _silent(line: str) -> None:

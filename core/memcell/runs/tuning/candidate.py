@@ -27,10 +27,11 @@ from memcell.runs.tuning.record import (
 from memcell.sequences.time_series import TimeSeries
 from memcell.settings.options import EVAL_POLICIES
 from memcell.training.foreign import foreign_parts, origin_of
+from memcell.training.length import Length
 from memcell.training.optimization import averaged
 from memcell.training.parts import build_parts
 from memcell.training.recalibrate import recalibrate
-from memcell.training.trainer import Length, Trainer
+from memcell.training.trainer import Trainer
 
 #: Probabilities of sequences.
 Predict = Callable[[Sequence[TimeSeries]], Sequence[Probabilities]]

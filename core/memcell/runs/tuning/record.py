@@ -28,7 +28,7 @@ from memcell.files.atomic import make_folder, write_atomic
 from memcell.files.reading import read_arrays, read_object, refusing
 from memcell.sequences.time_series import TimeSeries
 from memcell.settings.options import EVAL_POLICIES
-from memcell.training.trainer import Length
+from memcell.training.length import Length
 
 FOLDER = "tuning"
 PLAN = "plan.json"

@@ -54,8 +54,8 @@ from memcell.runs.tuning.record import (
     write_tuned,
 )
 from memcell.settings.run_config import DEFAULTS, RunConfig, merge_sections, resolve
+from memcell.training.length import Length
 from memcell.training.regression_start import INVERSE_PENALTIES
-from memcell.training.trainer import Length
 
 #: The folder of a control run's trainings, which have settings of the run itself.
 _FOR_CONTROL = "same-settings"
