@@ -3,7 +3,7 @@
     python docs/results/decisive.py predict PLAN        # runs, and hours by the seconds measured so far
     python docs/results/decisive.py run PLAN OUT        # what is missing in OUT/runs.jsonl, one line a run
 
-PLAN is ``docs/results/decisive-pilot.json`` or ``decisive-core.json``. Runs are taken in the plan's order:
+PLAN is one of ``docs/results/decisive-*.json``. Runs are taken in the plan's order:
 block by block, and within a block seed by seed, so that whatever there is has complete seeds. A run that is
 in the file is never made again; an unfinished last line is dropped. One process, one thread. The policies,
 the sampler, the cells and the kernels are memcell's own; the loop around them is here, since a run takes
@@ -19,6 +19,7 @@ import math
 import os
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,8 +28,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import torch
-from decisive_plan import TARGETS, Setting, done, key, predict, settings_of
-from numpy.typing import NDArray
+from decisive_data import Data
+from decisive_plan import Setting, done, key, predict, settings_of, targets_of
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
@@ -39,14 +40,13 @@ from memcell.plugins import default_registry
 from memcell.recurrent.initializers import initializer
 from memcell.recurrent.policy import CarriedState, Memory
 from memcell.recurrent.state import leaves
-from memcell.sequences import Batch, TimeSeries, collate
-from memcell.sequences.windows import window_table
+from memcell.sequences import Batch, TimeSeries
+from memcell.sequences.time_series import UNLABELLED
 from memcell.training.memory import RunMemory
 from memcell_plugins.policies.configs import FixedLensConfig
 from memcell_plugins.policies.fixed_lens import FixedLens
 
-T, LANES, RECORDINGS, WINDOWS, FEATURES = 50, 2, 10, 10, 6
-LAST, BEYOND = str(TARGETS[-1]), 1.5
+BEYOND = 1.5
 #: Epochs from one look at the validation loss to the next, and those whose start states' drift is measured.
 LOOK_EVERY, DRIFT_AT = 5, (2, 5, 10, 20, 40, 80, 160)
 CLIP = 1.0
@@ -61,9 +61,6 @@ STARTS: dict[str, tuple[str, dict[str, Any]]] = {
     "lens-states-never": ("fixed_lens", {"by": "states", "every": 0}),
     "exchanged": ("", {}),
 }
-
-#: Of the simulated recordings.
-AMPLITUDE, NOISE, LEVEL = 0.6, 1.0, 0.5
 
 
 class Exchanged(FixedLens):
@@ -98,63 +95,15 @@ class Result:
     drift: list[dict[str, float]] = field(default_factory=list)
 
 
-def recordings(seed: int, part: int, transitions: int) -> list[TimeSeries]:
-    """Draw simulated recordings: two states in turns, seen through noise and a level of the recording's own.
-
-    A step is ``x = level + (+-1) direction + noise``: the level (SD .5, one a recording) hides the state
-    from whom does not remember the recording, the noise (SD 1, of which half the variance lasts, AR(1)
-    with .8) from whom does not remember the last steps. Runs of a state are geometric with mean `LANES` `T`
-    / ``transitions`` steps.
-    """
-    rng = np.random.default_rng([seed, part, transitions])
-    stay, found = 1 - transitions / (LANES * T), []
-    for i in range(RECORDINGS):
-        n = WINDOWS * T
-        changes = rng.random(n) > stay
-        y = (rng.integers(2) + changes.cumsum()) % 2
-        direction = np.array([1, -1, 1, -1, 0.5, -0.5]) * AMPLITUDE
-        level = rng.normal(0, LEVEL, FEATURES)
-        slow = np.zeros((n, FEATURES))
-        white = rng.normal(0, NOISE / math.sqrt(2), (n, 2, FEATURES))
-        for t in range(1, n):
-            slow[t] = 0.8 * slow[t - 1] + 0.6 * white[t, 0]
-        x = level + (2 * y - 1)[:, None] * direction + slow + white[:, 1]
-        found.append(
-            TimeSeries(
-                name=f"{part}-{i}",
-                subject=f"{part}-{i}",
-                features=x.astype(np.float32),
-                targets=y.astype(np.int64),
-            )
-        )
-    return found
-
-
-class Data:
-    """Training and validation recordings of a seed, and the batches of every epoch: the same in each."""
-
-    def __init__(self, seed: int, transitions: int) -> None:
-        self.train = recordings(seed, 0, transitions)
-        self.valid = recordings(seed, 1, transitions)
-        sampler = _made("sampler", "stream", split="whole")
-        table = window_table(self.train, T, 2)
-        order: NDArray[np.int64] = sampler.order(table, LANES, 0, np.random.default_rng(0))
-        self.batches: list[Batch] = []
-        ends = None
-        for rows in order:
-            self.batches.append(collate(self.train, table, rows, ends))
-            ends = table.ends(rows)
-
-
 def _made(kind: str, name: str, *args: Any, **options: Any) -> Any:
     entry = default_registry().get(kind, name)
     return entry.build(*args, entry.config(options))
 
 
-def _network(setting: Setting, policy: Any) -> Network:
+def _network(setting: Setting, policy: Any, n_features: int) -> Network:
     """Build the network; its weights depend on seed, cell and H alone."""
     torch.manual_seed(1000 + setting.seed)
-    cell = _made("cell", setting.cell, FEATURES, setting.hidden)
+    cell = _made("cell", setting.cell, n_features, setting.hidden)
     draw = {k: initializer(v, setting.hidden, None) for k, v in _INITIAL.items()}
     cell.reset_parameters(draw)
     stack = RecurrentStack([Layer(cell, None, "auto")])
@@ -174,20 +123,36 @@ def _optimizer(setting: Setting, network: Network) -> torch.optim.Optimizer:
 
 
 @torch.no_grad()
-def losses(network: Network, series: list[TimeSeries], inference: str) -> list[float]:
-    """Return each recording's mean loss, memory carried through it or restarted every T steps."""
+def losses(
+    network: Network, series: list[TimeSeries], inference: str, time_steps: int
+) -> list[float]:
+    """Return each recording's mean loss, memory carried through it or restarted every T steps.
+
+    At gaps it restarts in both.
+    """
     network.eval()
-    x = torch.from_numpy(np.stack([s.features for s in series], axis=1))
-    y = torch.from_numpy(np.stack([s.targets for s in series], axis=1))
-    steps, lanes = y.shape
-    resets = torch.zeros(steps, lanes, dtype=torch.bool)
-    resets[:: T if inference == "reset" else steps] = True
+    steps, lanes = max(s.n_steps for s in series), len(series)
+    x = torch.zeros(steps, lanes, series[0].n_features)
+    y = torch.full((steps, lanes), UNLABELLED)
+    valid, resets = (torch.zeros(steps, lanes, dtype=torch.bool) for _ in range(2))
+    for lane, one in enumerate(series):
+        x[: one.n_steps, lane] = torch.from_numpy(np.asarray(one.features))
+        y[: one.n_steps, lane] = torch.from_numpy(np.asarray(one.targets))
+        valid[: one.n_steps, lane] = True
+        resets[list(one.breaks), lane] = True
+    resets[:: time_steps if inference == "reset" else steps] = True
     initial = network.initial_state(lanes)
     age = torch.zeros(lanes, dtype=torch.int64)
-    out = network(x, CarriedState(initial, age), initial, resets, torch.ones_like(resets))
+    out = network(x, CarriedState(initial, age), initial, resets, valid)
     network.train()
-    each = cross_entropy(out.logits.flatten(0, 1), y.flatten(), reduction="none")
-    return [round(v, 6) for v in each.view(steps, lanes).mean(0).tolist()]
+    each = _loss(out.logits, y, "none").view(steps, lanes).sum(0) / (y != UNLABELLED).sum(0)
+    return [round(v, 6) for v in each.tolist()]
+
+
+def _loss(logits: Tensor, y: Tensor, reduction: str = "mean") -> Tensor:
+    return cross_entropy(
+        logits.flatten(0, 1), y.flatten(), reduction=reduction, ignore_index=UNLABELLED
+    )
 
 
 def _flat(carried: CarriedState) -> Tensor:
@@ -202,12 +167,12 @@ def moved(before: Tensor, after: Tensor) -> float:
 class Run:
     """One training, from its setting to its line."""
 
-    def __init__(self, setting: Setting, data: Data) -> None:
-        self.setting, self.data = setting, data
+    def __init__(self, setting: Setting, data: Data, targets: Sequence[float]) -> None:
+        self.setting, self.data, self.targets = setting, data, targets
         name, options = STARTS[setting.start]
         frozen = FixedLensConfig(by="states", every=0)
         self.policy = _made("policy", name, **options) if name else Exchanged(frozen)
-        self.network = _network(setting, self.policy)
+        self.network = _network(setting, self.policy, data.n_features)
         self.memory = RunMemory(self.network, data.train, torch.Generator().manual_seed(0))
         self.optimizer = _optimizer(setting, self.network)
         self.oracle = _made("policy", "oracle")
@@ -220,7 +185,7 @@ class Run:
 
         Who is there by its own starts and not under carry goes on for `BEYOND` times its updates at most.
         """
-        began, result = time.process_time(), self.result
+        began, result, last = time.process_time(), self.result, str(self.targets[-1])
         for epoch in range(self.setting.epochs):
             self.memory.epoch = epoch
             self.policy.begin_epoch(self.memory)
@@ -228,8 +193,8 @@ class Run:
                 result.ended = "diverged"
                 break
             self._look(epoch)
-            own = result.reached.get(LAST)
-            if own and (f"{LAST} carry" in result.common or result.updates >= BEYOND * own):
+            own = result.reached.get(last)
+            if own and (f"{last} carry" in result.common or result.updates >= BEYOND * own):
                 result.ended = "target"
                 break
         result.ended = result.ended or "epochs"
@@ -244,9 +209,8 @@ class Run:
         found: list[tuple[float, float]] = []
         states: dict[int, Tensor] = {}
         for k, batch in enumerate(self.data.batches):
-            measures = (
-                drifting and self.setting.start != "reset" and not bool(batch.starts[0].any())
-            )
+            going = not batch.starts[0].any() and bool((batch.window >= 0).all())
+            measures = drifting and going and self.setting.start != "reset"
             anew = None
             if measures and k in self.before:
                 anew = _flat(self.oracle.begin(batch, self.memory))
@@ -278,7 +242,7 @@ class Run:
             update_statistics=True,
         )
         policy.end(batch, out.states, memory)
-        loss = cross_entropy(out.logits.flatten(0, 1), batch.y.flatten())
+        loss = _loss(out.logits, batch.y)
         self.optimizer.zero_grad(set_to_none=True)
         with flushed():
             loss.backward()  # type: ignore[no-untyped-call]
@@ -293,7 +257,7 @@ class Run:
         if len(self.recent) < self.result.per_epoch:
             return
         mean = sum(self.recent) / len(self.recent)
-        for target in TARGETS:
+        for target in self.targets:
             if mean <= target and str(target) not in self.result.reached:
                 self.result.reached[str(target)] = self.result.updates
                 self._validate(str(target))
@@ -301,7 +265,7 @@ class Run:
     def _validate(self, at: str) -> None:
         for inference in ("carry", "reset"):
             self.result.valid[f"{at} {inference}"] = losses(
-                self.network, self.data.valid, inference
+                self.network, self.data.valid, inference, self.data.time_steps
             )
 
     def _look(self, epoch: int) -> None:
@@ -310,35 +274,35 @@ class Run:
         look = {"update": result.updates, "own": sum(self.recent) / len(self.recent)}
         for inference in ("carry", "reset"):
             loss = look[f"train_{inference}"] = float(
-                np.mean(losses(self.network, self.data.train, inference))
+                np.mean(losses(self.network, self.data.train, inference, self.data.time_steps))
             )
-            for target in TARGETS:
+            for target in self.targets:
                 if loss <= target:
                     result.common.setdefault(f"{target} {inference}", result.updates)
         if (epoch + 1) % LOOK_EVERY == 0:
             for inference in ("carry", "reset"):
-                found = losses(self.network, self.data.valid, inference)
+                found = losses(self.network, self.data.valid, inference, self.data.time_steps)
                 look[f"valid_{inference}"] = float(np.mean(found))
             result.looks.append({k: round(float(v), 6) for k, v in look.items()})
 
 
-def run(plan: dict[str, Any], out: Path) -> None:
-    """Make what is missing."""
+def run(plan: dict[str, Any], out: Path, folder: Path) -> None:
+    """Make what is missing; real recordings are in a folder."""
     torch.set_num_threads(1)
     out.mkdir(parents=True, exist_ok=True)
     path = out / "runs.jsonl"
     have = {key(line["setting"]) for line in done(path)}
-    todo = [s for s in settings_of(plan) if key(asdict(s)) not in have]
+    todo = [s for s in settings_of(plan) if s not in have]
     print(f"{len(have)} runs are there, {len(todo)} are missing", flush=True)
-    cached: collections.OrderedDict[tuple[int, int], Data] = collections.OrderedDict()
+    cached: collections.OrderedDict[tuple[str, int, int], Data] = collections.OrderedDict()
     with path.open("a") as file:
         for i, setting in enumerate(todo):
-            which = setting.seed, setting.transitions
+            which = setting.data, setting.seed, setting.transitions
             if which not in cached:
-                cached[which] = Data(*which)
+                cached[which] = Data(setting, folder)
                 if len(cached) > 8:
                     cached.popitem(last=False)
-            result = Run(setting, cached[which]).go()
+            result = Run(setting, cached[which], targets_of(plan)).go()
             line = {"setting": asdict(setting), **asdict(result)}
             file.write(json.dumps(line) + "\n")
             file.flush()
@@ -352,10 +316,16 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("command", choices=("predict", "run"))
     parser.add_argument("plan", type=Path)
     parser.add_argument("out", type=Path, nargs="?", default=Path("runs/decisive"))
+    parser.add_argument(
+        "--recordings",
+        type=Path,
+        default=Path("../shared/data"),
+        help="holds sleep-edf and dreams-sleep",
+    )
     typed = parser.parse_args(argv)
     plan = json.loads(typed.plan.read_text())
     if typed.command == "run":
-        run(plan, typed.out)
+        run(plan, typed.out, typed.recordings)
         return
     measured = [line for p in sorted(typed.out.rglob("runs.jsonl")) for line in done(p)]
     print(predict(plan, measured))

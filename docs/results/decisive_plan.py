@@ -28,6 +28,7 @@ class Setting:
         start: One of `STARTS`.
         seed: Of data, weights, everything.
         epochs: Epochs at most.
+        data: What recordings: simulated, or real ones (``transitions`` 0: as they are).
     """
 
     cell: str
@@ -38,6 +39,7 @@ class Setting:
     start: str
     seed: int
     epochs: int = 300
+    data: str = "simulated"
 
 
 def settings_of(plan: dict[str, Any]) -> Iterator[Setting]:
@@ -45,7 +47,7 @@ def settings_of(plan: dict[str, Any]) -> Iterator[Setting]:
     seen = set()
     for block in plan["blocks"]:
         axes = {f.name: block.get(f.name, plan["base"].get(f.name)) for f in fields(Setting)}
-        axes["epochs"] = axes["epochs"] or 300
+        axes["epochs"], axes["data"] = axes["epochs"] or 300, axes["data"] or "simulated"
         seeds = axes.pop("seed")
         first, last = seeds
         grid = [v if isinstance(v, list) else [v] for v in axes.values()]
@@ -68,20 +70,25 @@ def done(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in whole.splitlines()]
 
 
-def key(setting: dict[str, Any]) -> str:
+def key(setting: dict[str, Any]) -> Setting:
     """Return what tells a run from all others."""
-    return json.dumps(setting, sort_keys=True)
+    return Setting(**setting)
+
+
+def targets_of(plan: dict[str, Any]) -> tuple[float, ...]:
+    """Return the training losses that are looked for; a run ends at the last one."""
+    return tuple(plan.get("targets", TARGETS))
 
 
 def predict(plan: dict[str, Any], lines: list[dict[str, Any]]) -> str:
     """Return the plan's runs, and its hours by the nearest runs there are."""
-    kinds = ("cell", "hidden", "optimizer", "rate", "transitions", "start")
+    kinds = ("data", "cell", "hidden", "optimizer", "rate", "transitions", "start")
     known: dict[tuple[str, ...], dict[tuple[Any, ...], list[float]]] = {}
     for n in range(len(kinds), -1, -1):
         for chosen in itertools.combinations(kinds, n):
             table = known.setdefault(chosen, {})
             for line in lines:
-                at = tuple(line["setting"][k] for k in chosen)
+                at = tuple(getattr(key(line["setting"]), k) for k in chosen)
                 table.setdefault(at, []).append(line["seconds"])
     total, count = 0.0, 0
     for setting in settings_of(plan):

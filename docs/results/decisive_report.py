@@ -1,6 +1,8 @@
-"""Tables and the picture of docs/results/decisive.md, from the runs of decisive.py.
+"""Tables of docs/results/decisive.md, from the runs of decisive.py.
 
-    python docs/results/decisive_report.py PLAN OUT [PICTURE.png]
+    python docs/results/decisive_report.py PLAN RUNS
+
+RUNS is the folder of the runs or the table they were reduced to; `decisive_page` writes the page itself.
 
 All tests are memcell's own: two-sided paired sign flips over seeds, Holm's correction over a block of the
 plan (over the primary family for the primary outcome), BCa intervals of the mean. The primary family is
@@ -18,31 +20,30 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from decisive_plan import TARGETS, done, settings_of
+from decisive_plan import Setting, key, settings_of, targets_of
+from decisive_results import read
 
 from memcell.statistics.bootstrap import interval
 from memcell.statistics.paired import holm, sign_flip
 
 #: Everything of a setting but its start and seed.
-Cell = tuple[str, int, str, float, int]
-FIELDS = ("cell", "hidden", "optimizer", "rate", "transitions")
-LAST = str(TARGETS[-1])
+Cell = tuple[str, str, int, str, float, int]
+FIELDS = ("data", "cell", "hidden", "optimizer", "rate", "transitions")
+#: How their values are called in a table, and which of a run's may be left out there.
+HEADS = ("data", "cell", "H", "optimizer", "rate", "changes a batch")
+SHORT = {
+    "lens-states-never": "frozen",
+    "lens-states-10": "states, K = 10",
+    "lens-copy-1": "copy, K = 1",
+    "lens-copy-10": "copy, K = 10",
+    "lens-copy-never": "copy, K = never",
+}
 #: What stands against what, beside each pair of the primary family.
 PAIRS = (
     ("carry", "reset"), ("oracle", "carry"), ("lens-copy-1", "carry"), ("lens-copy-10", "carry"),
     ("lens-copy-never", "carry"), ("lens-states-10", "carry"), ("lens-states-never", "carry"),
     ("exchanged", "carry"), ("exchanged", "lens-states-never"),
 )  # fmt: skip
-NAMES = {
-    "reset": "no memory\n(reset)",
-    "oracle": "never stale\n(oracle)",
-    "lens-copy-1": "weights renewed\neach epoch (lens)",
-    "lens-copy-10": "weights renewed each\n10 epochs (lens)",
-    "lens-copy-never": "the first weights,\nfor ever (lens)",
-    "lens-states-10": "states renewed each\n10 epochs (lens)",
-    "lens-states-never": "frozen after the first\nepoch (fixed lens)",
-    "exchanged": "the same, of\nanother window",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,14 +73,24 @@ class Compared:
 
 
 class Runs:
-    """The runs of a folder, by cell of the grid, start and seed."""
+    """Runs, by cell of the grid, start and seed.
 
-    def __init__(self, lines: Iterable[dict[str, Any]]) -> None:
+    Args:
+        lines: The runs.
+        targets: The losses that were looked for.
+    """
+
+    def __init__(self, lines: Iterable[dict[str, Any]], targets: Sequence[float]) -> None:
+        self.targets = [str(target) for target in targets]
         self.by: dict[tuple[Cell, str], dict[int, dict[str, Any]]] = {}
         for line in lines:
-            setting = line["setting"]
-            cell: Cell = tuple(setting[f] for f in FIELDS)  # type: ignore[assignment]
-            self.by.setdefault((cell, setting["start"]), {})[setting["seed"]] = line
+            setting = key(line["setting"])
+            self.by.setdefault((_cell(setting), setting.start), {})[setting.seed] = line
+
+    @property
+    def last(self) -> str:
+        """The loss that runs end at."""
+        return self.targets[-1]
 
     @property
     def cells(self) -> list[Cell]:
@@ -99,12 +110,17 @@ class Runs:
         a, b = self.by.get((cell, above), {}), self.by.get((cell, below), {})
         seeds = sorted(set(a) & set(b))
         if what.startswith("valid"):
-            seeds = [s for s in seeds if all(_loss(r[s], what) is not None for r in (a, b))]
+            at = f"{self.last} {what.split()[1]}"
+            seeds = [s for s in seeds if all(at in r[s]["valid"] for r in (a, b))]
         elif " " in what:  # the pilot's first version did not look
             seeds = [s for s in seeds if all("common" in r[s] for r in (a, b))]
         if not seeds:
             return None
-        values = np.array([_values((a[s], b[s]), what) for s in seeds])
+        pairs = [(a[s], b[s]) for s in seeds]
+        if _counts(what):
+            values = np.array([_values(pair, what) for pair in pairs])
+        else:
+            values = np.array([[np.mean(line["valid"][at]) for line in pair] for pair in pairs])
         shown = np.median(np.exp(values), axis=0) if _counts(what) else values.mean(axis=0)
         missing = [sum(not _there(r[s], what) for s in seeds) for r in (a, b)]
         return Compared(
@@ -125,18 +141,11 @@ def _there(line: dict[str, Any], what: str) -> bool:
     return not _counts(what) or what in line["common" if " " in what else "reached"]
 
 
-def _loss(line: dict[str, Any], what: str) -> float | None:
-    found = line["valid"].get(f"{LAST} {what.split()[1]}")
-    return None if found is None else float(np.mean(found))
-
-
 def _values(pair: Sequence[dict[str, Any]], what: str) -> list[float]:
-    """Return the logarithm of each run's updates, or its loss.
+    """Return the logarithm of each run's updates.
 
     Under one inference a run may end before it is there: the pair is then compared up to that update.
     """
-    if not _counts(what):
-        return [_loss(line, what) or 0.0 for line in pair]
     if " " not in what:
         whole = [line["per_epoch"] * line["setting"]["epochs"] for line in pair]
         found = [line["reached"].get(what, n) for line, n in zip(pair, whole, strict=True)]
@@ -147,8 +156,10 @@ def _values(pair: Sequence[dict[str, Any]], what: str) -> list[float]:
     return [math.log(u) for u in found]
 
 
-def shown(found: Compared, p: float, counts: bool) -> str:
-    """Return a row of a table."""
+def shown(found: Compared, p: str, counts: bool, varies: Sequence[int]) -> str:
+    """Return a row of a table: of the cell, only what varies over the table; no p where it is not judged."""
+    where = ", ".join(f"{found.cell[i]:g}" if i > 3 else str(found.cell[i]) for i in varies)
+    starts = f"{SHORT.get(found.above, found.above)} / {SHORT.get(found.below, found.below)}"
     d = np.array(found.differences)
     low, high = interval(d)
     size, ends = (np.exp(d.mean()), np.exp([low, high])) if counts else (d.mean(), (low, high))
@@ -156,41 +167,51 @@ def shown(found: Compared, p: float, counts: bool) -> str:
     form = ".2f" if counts else "+.3f"
     spread = d.std(ddof=1) if len(d) > 1 else math.nan
     return (
-        f"| {_cell(found.cell)} | {found.above} / {found.below} | {len(d)} | {sign}{size:{form}} "
-        f"({ends[0]:{form}} to {ends[1]:{form}}) | {_p(p)} | {spread:.2f} | "
-        f"{found.medians[0]:.3g}, {found.medians[1]:.3g} | {found.censored[0]}, {found.censored[1]} |"
+        f"| {where} | {starts} | {len(d)} | {sign}{size:{form}} "
+        f"({ends[0]:{form}} to {ends[1]:{form}}) | {p}{spread:.2f} | "
+        f"{_of(found.medians[0], counts)}, {_of(found.medians[1], counts)} | "
+        f"{found.censored[0]}, {found.censored[1]} |"
     )
 
 
-def _cell(cell: Cell) -> str:
-    name, hidden, optimizer, rate, transitions = cell
-    return f"{name}, H {hidden}, {optimizer} {rate:g}, {transitions} a batch"
+def _of(value: float, counts: bool) -> str:
+    return f"{value:,.0f}" if counts else f"{value:.3f}"
+
+
+def _cell(setting: Setting) -> Cell:
+    return tuple(getattr(setting, f) for f in FIELDS)  # type: ignore[return-value]  # of six, as named
 
 
 def _p(p: float) -> str:
-    return "-" if math.isnan(p) else f"{p:.1g}" if p < 0.095 else f"{p:.2f}"
+    return f"{p:.1g}" if p < 0.095 else f"{p:.2f}"
 
 
-def table(found: Sequence[Compared], counts: bool = True, judged: bool = True) -> str:
+def table(
+    found: Sequence[Compared], counts: bool = True, judged: bool = True, secondary: str = ""
+) -> str:
     """Return a table, its p corrected together; without them where it may not be judged yet."""
-    corrected = holm([c.p for c in found] if judged else [math.nan] * len(found))
+    corrected = [""] * len(found)
+    if judged:
+        corrected = [f"{_p(p)} | " for p in holm([c.p for c in found]).tolist()]
+    heading = f"p, Holm over {len(found)}{secondary} | " if judged else ""
     middle = "median updates" if counts else "mean losses"
+    varies = [i for i in range(len(FIELDS)) if len({c.cell[i] for c in found}) > 1] or [4]
     head = (
-        f"| where | starts | seeds | {'ratio' if counts else 'difference'} (95 %) | p, Holm over "
-        f"{len(found)} | SD of {'ln' if counts else 'it'} | {middle} | not there |"
+        f"| {', '.join(HEADS[i] for i in varies)} | starts | seeds | "
+        f"{'ratio' if counts else 'difference'} (95 %) | {heading}"
+        f"SD of {'ln' if counts else 'it'} | {middle} | not there |"
     )
-    head += "\n|---|---|---|---|---|---|---|---|"
-    rows = [shown(c, p, counts) for c, p in zip(found, corrected.tolist(), strict=True)]
+    head += "\n" + "|---" * (head.count("|") - 1) + "|"
+    rows = [shown(c, p, counts, varies) for c, p in zip(found, corrected, strict=True)]
     return "\n".join([head, *rows])
 
 
 def primary(plan: dict[str, Any], runs: Runs) -> list[Compared]:
     """Return the comparisons of the primary family, as far as there are runs."""
-    cell = plan["primary"]["cell"]
     found = []
     for above, below, rate in plan["primary"]["tests"]:
-        at: Cell = (cell["cell"], cell["hidden"], cell["optimizer"], rate, cell["transitions"])
-        one = runs.compare(at, above, below, LAST)
+        at = Setting(**plan["primary"]["cell"], rate=rate, start=above, seed=0)
+        one = runs.compare(_cell(at), above, below, runs.last)
         if one is not None:
             found.append(one)
     return found
@@ -203,62 +224,6 @@ def state_of(plan: dict[str, Any], found: Sequence[Compared]) -> str:
     if least < needed:
         return f"**Not complete: {least} of {needed} seeds. No verdict, and no p before that.**"
     return f"Complete: {needed} seeds. The verdicts follow from the plan's rules."
-
-
-def picture(runs: Runs, cells: Sequence[Cell], path: Path) -> None:
-    """Draw how many updates each start takes, as a multiple of carry's: by its own starts, and in use."""
-    from memcell.reports.matplotlib_style import COLOURS, GREY, INK, MARKERS, new_figure
-
-    starts = [s for s in NAMES if any((c, s) in runs.by for c in cells)]
-    figure, panels = new_figure(2, 0.62 * len(starts) + 1.5, columns=2)
-    titles = ("each with its own starts", "all used as carry is")
-    for axes, what, title in zip(panels, (LAST, f"{LAST} carry"), titles, strict=True):
-        for k, cell in enumerate(cells):
-            place = (k - (len(cells) - 1) / 2) * 0.24
-            _points(axes, runs, cell, starts, what, (place, COLOURS[k], MARKERS[k]))
-        axes.axvline(1, color=INK, linewidth=1)
-        axes.set_xscale("log")
-        axes.set_xticks([0.8, 1, 1.25, 1.5], [".8", "1", "1.25", "1.5"])
-        axes.minorticks_off()
-        axes.set_xlim(0.6, 1.75)
-        axes.set_ylim(len(starts) - 0.5, -0.75)
-        axes.set_yticks(range(len(starts)), [NAMES[s] if what == LAST else "" for s in starts])
-        axes.text(0.97, -0.52, "faster", ha="right", va="bottom", fontsize=9)
-        axes.text(1.03, -0.52, "slower than carry", ha="left", va="bottom", fontsize=9)
-        axes.set_title(title, fontsize=10)
-        axes.grid(axis="x", color=GREY, alpha=0.3)
-        axes.grid(visible=False, axis="y")
-    figure.supxlabel("updates to a training loss of .03, as a multiple of carry's", fontsize=10)
-    panels[0].legend(frameon=False, loc="lower left", fontsize=8, bbox_to_anchor=(-0.9, -0.22))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path)
-
-
-def _points(
-    axes: Any,
-    runs: Runs,
-    cell: Cell,
-    starts: Sequence[str],
-    what: str,
-    look: tuple[float, str, str],
-) -> None:
-    """Draw the mean ratio and interval of each start; hollow where runs did not get there: at least that."""
-    offset, colour, marker = look
-    each = [runs.compare(cell, start, "carry", what) for start in starts]
-    seeds = max(len(found.differences) for found in each if found is not None)
-    for row, found in enumerate(each):
-        if found is None or len(found.differences) < 2:
-            continue
-        d, y = np.array(found.differences), row + offset
-        ends = np.exp(interval(d))
-        axes.plot(ends, [y, y], color=colour, linewidth=3)
-        if len(d) < seeds:  # the legend has the number of the others
-            axes.text(ends[1], y, f"  {len(d)} seeds", fontsize=7, va="center")
-        inside = "white" if found.censored[0] else colour
-        axes.plot(
-            np.exp([d.mean()]), [y], marker, color=colour, markersize=7, markerfacecolor=inside
-        )
-    axes.plot([], [], marker, color=colour, label=f"rate {cell[3]:g}, {seeds} seeds")
 
 
 def drift(runs: Runs, cell: Cell) -> str:
@@ -278,18 +243,22 @@ def drift(runs: Runs, cell: Cell) -> str:
     return "\n".join([head, *lines])
 
 
-OUTCOMES = {
-    "updates to .03, own starts": LAST,
-    "updates to .1, own starts": str(TARGETS[0]),
-    "updates to .03, all inferred with carry": f"{LAST} carry",
-    "updates to .03, all inferred with reset": f"{LAST} reset",
-    "validation loss at .03, inferred with carry": "valid carry",
-    "validation loss at .03, inferred with reset": "valid reset",
-}
+def outcomes(targets: Sequence[str]) -> dict[str, str]:
+    """Return what is compared, by its title: the last loss first."""
+    found = {}
+    for target in reversed(targets):
+        found[f"updates to {target.removeprefix('0')}, own starts"] = target
+    loss = targets[-1].removeprefix("0")
+    for inference in ("carry", "reset"):
+        found[f"updates to {loss}, all inferred with {inference}"] = f"{targets[-1]} {inference}"
+    for inference in ("carry", "reset"):
+        found[f"validation loss at {loss}, inferred with {inference}"] = f"valid {inference}"
+    return found
 
 
 def _within(cell: Cell, block: dict[str, Any]) -> bool:
     """Whether a cell of the grid is one of a block's."""
+    block = {"data": "simulated", **block}
     pairs = ((block[f], value) for f, value in zip(FIELDS, cell, strict=True))
     return all(value in (axis if isinstance(axis, list) else [axis]) for axis, value in pairs)
 
@@ -311,29 +280,48 @@ def _all(runs: Runs, cells: Sequence[Cell], starts: Sequence[str], what: str) ->
     ]
 
 
-def main(argv: Sequence[str]) -> None:
-    """Print all tables, and draw the picture."""
-    plan, runs = json.loads(Path(argv[0]).read_text()), Runs(done(Path(argv[1]) / "runs.jsonl"))
+def parts(plan: dict[str, Any], runs: Runs) -> dict[str, str]:
+    """Return all tables by name: of the primary family, of each block and outcome, of the start states."""
     planned = len(list(settings_of(plan)))
-    print(f"{sum(len(seeds) for seeds in runs.by.values())} of {planned} runs\n")
-    first = runs.cells[: 2 if "primary" in plan else 3]
+    there = sum(len(seeds) for seeds in runs.by.values())
+    found = {"runs": f"{there:,} of {planned:,} runs are there."}
     if "primary" in plan:
-        found = primary(plan, runs)
-        state = state_of(plan, found)
+        family = primary(plan, runs)
+        state = state_of(plan, family)
         judged = state.startswith("Complete")
-        print(f"## Primary\n\n{state}\n\n{table(found, judged=judged)}\n")
+        found["Primary"] = f"{state}\n\n{table(family, judged=judged)}"
     for block in plan["blocks"]:
         cells = [cell for cell in runs.cells if _within(cell, {**plan["base"], **block})]
-        for title, what in OUTCOMES.items():
-            if block.get("name") == "primary" and what == LAST:
+        for title, what in outcomes(runs.targets).items():
+            if block.get("name") == "primary" and what == runs.last:
                 continue
-            found = _all(runs, cells, block["start"], what)
-            if found:
-                print(f"## {block.get('name', '')}: {title}\n\n{table(found, _counts(what))}\n")
-    for cell in first:
-        print(f"## Start states under carry, {_cell(cell)}\n\n{drift(runs, cell)}\n")
-    if len(argv) > 2:
-        picture(runs, first, Path(argv[2]))
+            rows = _all(runs, cells, block["start"], what)
+            if rows:
+                name = f"{block.get('name', 'all')}: {title}"
+                judged = "primary" in plan
+                found[name] = table(rows, _counts(what), judged, secondary=", secondary")
+    for cell in shown_cells(plan, runs):
+        found[f"start states, rate {cell[4]:g}"] = drift(runs, cell)
+    return found
+
+
+def shown_cells(plan: dict[str, Any], runs: Runs) -> list[Cell]:
+    """Return the cells of the picture: those of the primary family, or the first three of a pilot."""
+    if "primary" not in plan:
+        return runs.cells[:3]
+    rates = dict.fromkeys(rate for _, _, rate in plan["primary"]["tests"])
+    cells = [
+        _cell(Setting(**plan["primary"]["cell"], rate=r, start="carry", seed=0)) for r in rates
+    ]
+    return [cell for cell in cells if cell in runs.cells]
+
+
+def main(argv: Sequence[str]) -> None:
+    """Print all tables."""
+    plan = json.loads(Path(argv[0]).read_text())
+    runs = Runs(read(Path(argv[1])), targets_of(plan))
+    for title, part in parts(plan, runs).items():
+        print(f"## {title}\n\n{part}\n")
 
 
 if __name__ == "__main__":
