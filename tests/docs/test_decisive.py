@@ -1,4 +1,4 @@
-"""The scripts of the decisive experiment: order of runs, what is counted, when a verdict is given, the page."""
+"""The scripts of the decisive experiment: order of runs, what counts, when verdicts are given, its page."""
 
 from __future__ import annotations
 
