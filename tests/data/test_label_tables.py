@@ -85,10 +85,8 @@ REFUSED = {
     "a German date": (HEAD + "03.05.2019 22:10:01,2,nap\n", ["line 2", "2026-01-31"]),
     "another time zone": (HEAD + "2019-05-03T22:10:01+02:00,2,nap\n", ["line 2", "time zone"]),
     "no header": ("1.5,2,microsleep\n", ["line 1", "onset,duration,description"]),
-    "stages without times": ("W\nW\nN1\n", ["line 1", "onset,duration,description"]),
-    "epochs without times": ("Epoch,Stage\n1,W\n2,N1\n", ["line 1", "onset,duration,description"]),
+    "epochs that jump": ("Epoch,Stage\n1,W\n3,N1\n", ["line 1", "onset,duration,description"]),
     "no label": ("onset,duration\n1,2\n", ["line 1", "onset,duration,description"]),
-    "xml": ("<?xml version='1.0'?>\n<a/>\n", ["line 1", "onset,duration,description"]),
     "end before start": ("start,end,label\n3,1,nap\n", ["line 2", "ends before"]),
 }
 

@@ -60,7 +60,7 @@ def test_bids_and_csv(make_edf, tmp_path):
         ("onset,duration,description\nnan,1,nap\n", ["line 2", "onset"]),
         ("onset,duration,description\n1\n", ["line 2", "columns"]),
         ("start,end\n1,2\n", ["line 1", "onset, duration", "start, end"]),
-        ("", ["line 1", "nothing"]),
+        ("", ["is empty", "onset,duration,description"]),
     ],
 )
 def test_bad_labels_name_file_line_and_label(make_edf, tmp_path, text, words):

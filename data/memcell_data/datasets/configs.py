@@ -206,8 +206,8 @@ class UserRecordingsConfig:
     labels: str = option(
         "",
         help="A label file, or a folder of label files named like the recordings; empty looks beside "
-        "each recording (BIDS events.tsv, or .csv with onset,duration,description) and then for the "
-        "annotations inside it.",
+        "each recording (BIDS events.tsv, a table of onset,duration,description, XML or hypnogram text) and "
+        "then for the annotations inside it.",
     )
     positive: tuple[str, ...] = option(
         (), help="Labels of the class to detect; empty means 'microsleep' where that label occurs."
@@ -232,6 +232,19 @@ class UserRecordingsConfig:
         help="Unit of EDF channels whose own unit is blank or unknown; empty refuses them. "
         "all:mV is the unit of all channels, whatever the file says.",
         choices=TYPED,
+    )
+    epoch: float = option(
+        0.0,
+        unit="s",
+        low=0,
+        help="How long a line of a hypnogram's text is, or an epoch of Profusion's; 0 takes what the file "
+        "says, else 30 where that fits the recording.",
+    )
+    hypnogram: str = option(
+        "auto",
+        choices=("auto", "yasa", "rk", "dreams"),
+        help="What the numbers of a hypnogram mean, which has to be said where 4 occurs and 5 does not: yasa "
+        "(4 is REM), rk (Rechtschaffen and Kales: 4 is stage 4, 5 REM) or dreams (5 is wake, 0 stage 4).",
     )
     subjects: str = option(
         "",

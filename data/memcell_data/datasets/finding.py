@@ -14,15 +14,16 @@ from memcell_data.datasets.recognise import HYPNOGRAM_FILE
 from memcell_data.formats.edf.header import read_header
 from memcell_data.formats.fif_parts import without_later_parts
 from memcell_data.formats.reader import SUFFIXES, is_recording, signal_file, stem
+from memcell_data.labels.files import is_label_text
 from memcell_data.tables.bids import sidecar_of
-from memcell_data.tables.label_tables import is_table
 
 # Folders of a BIDS data set that hold no recordings of its own.
 NOT_RAW = ("derivatives", "sourcedata", "code", "stimuli")
 # What belongs to a recording of another name's ending, or says something about one.
 _BESIDE = (".eeg", ".vmrk", ".dat", ".fdt", ".tsv", ".csv", ".json", ".txt", ".md", ".html")
 _SPLIT = re.compile(r"_split-\d+")
-_TABLES = (".tsv", ".csv", ".txt")
+_TABLES = (".tsv", ".csv", ".txt", ".xml")
+_MAY_BE_NOTES = (".txt", ".xml")
 _ENDINGS = (*_TABLES, ".edf", ".bdf")
 _WORDS = (
     "annotations",
@@ -30,10 +31,13 @@ _WORDS = (
     "annot",
     "hypnogram",
     "hyp",
+    "hypno",
     "labels",
     "scoring",
     "stages",
     "events",
+    "nsrr",
+    "profusion",
 )
 _LABEL_EDF = re.compile(rf"[-_.](?:{'|'.join(_WORDS)})\.(?:edf|bdf)$", re.IGNORECASE)
 _BIDS_SUFFIX = re.compile(r"_(eeg|ieeg)$")
@@ -173,11 +177,12 @@ def label_file_beside(
 ) -> Path | None:
     """Return a recording's label file: the first of `label_files_beside`, or None.
 
-    A ``.txt`` may be what somebody noted: where it is no table of labels, annotations inside the
-    recording count.
+    A ``.txt`` may be what somebody noted, and XML a program's settings: where it holds no labels, annotations
+    inside the recording count.
     """
     for found in label_files_beside(path, folder, listing):
-        if found.suffix.lower() != ".txt" or is_table(found) or not signal_file(path).annotations():
+        noted = found.suffix.lower() in _MAY_BE_NOTES
+        if not noted or is_label_text(found) or not signal_file(path).annotations():
             return found
     # a BIDS table may lie in a folder above it
     return sidecar_of(path, "events.tsv") if folder.resolve() == path.parent.resolve() else None
@@ -188,9 +193,9 @@ def label_files_beside(
 ) -> list[Path]:
     """Return what may be the label files of a recording in a folder, the one that is read first.
 
-    BIDS events, then a ``.tsv``, ``.csv`` or ``.txt`` of the recording's name, then the same with a word that
-    says what it is (``NAME_annotations.csv``, ``NAME-Hypnogram.edf``). Case does not matter; a link whose
-    content was not fetched counts as there.
+    BIDS events, then a ``.tsv``, ``.csv``, ``.txt`` or ``.xml`` of the recording's name, then the same with a
+    word that says what it is (``NAME_annotations.csv``, ``NAME-Hypnogram.edf``). Case does not matter; a link
+    whose content was not fetched counts as there.
     """
     name = stem(path)
     bids = _BIDS_SUFFIX.sub("", name)

@@ -22,6 +22,7 @@ from memcell_data.datasets.finding import (
     what_was_sought,
 )
 from memcell_data.formats.reader import open_recording, stem
+from memcell_data.labels.hypnogram import Epochs
 from memcell_data.labels.reading import FileLabels, Rule, read_labels
 from memcell_data.labels.vocabulary import label_notes, rule_for
 from memcell_data.recording import Labels, Recording
@@ -156,6 +157,11 @@ class UserRecordings:
             by_pattern=True,
         )
 
+    @property
+    def epochs(self) -> Epochs:
+        """What a person says of hypnograms."""
+        return Epochs(seconds=self.config.epoch, numbers=self.config.hypnogram)
+
     @cached_property
     def rule(self) -> Rule:
         """Which labels mean what.
@@ -176,7 +182,7 @@ class UserRecordings:
         listing = FolderListing()
         for path in self._paths():
             try:
-                intervals, _ = read_labels(path, self._label_source(path, listing))
+                intervals, _ = read_labels(path, self._label_source(path, listing), self.epochs)
             except DataError:
                 continue  # said when this recording's own labels are asked for
             found.update(i.label for i in intervals)
@@ -244,7 +250,8 @@ class OwnLabels:
     def __call__(self) -> Labels | None:
         """Return the labels, or None where the recording has none."""
         rule = self.dataset.rule
-        return FileLabels(recording=self.path, rule=rule, source=self.source)()
+        epochs = self.dataset.epochs
+        return FileLabels(recording=self.path, rule=rule, source=self.source, epochs=epochs)()
 
 
 def _unique_names(paths: Sequence[Path]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Labels of a recording: from a BIDS ``events.tsv``, a csv, or the annotations inside an EDF+ file.
+"""Labels of a recording: from a label file of any known layout, or the annotations inside an EDF+ file.
 
 Onsets and durations are seconds from the first sample. A label that reaches past the end or begins before
 the start is clipped with a remark (the last scored epoch often overhangs); one that lies outside is left out.
@@ -10,23 +10,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 
 from memcell.errors import DataError
+from memcell_data.formats.edf.reading import EdfFile
 from memcell_data.formats.measurement_date import started
 from memcell_data.formats.reader import SignalFile, signal_file
+from memcell_data.labels.files import read_label_file
+from memcell_data.labels.hypnogram import Epochs
 from memcell_data.labels.label_start import read_aligned
 from memcell_data.labels.words import CANONICAL, folded, is_scored, is_unscored, same
 from memcell_data.recording import Interval, Labels
-from memcell_data.tables.label_tables import read_rows, text_of
+from memcell_data.tables.label_tables import read_rows
 from memcell_data.tables.label_times import Clock
 
 #: Every other label than the positive ones: what ``--data.negative '*'`` stands for.
 ALL_OTHERS = "*"
 _SLACK = 1e-6
-
-#: Stands in a table of annotations whose onsets leave out the gaps of an EDF+D, as MNE does in reading one.
-COUNTED_BY_MNE = "# seconds as MNE counts them"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,6 +129,7 @@ class LabelsRead:
         left_out: Labels that could not be used, each with file, place and reason.
         whole: None of those may belong to time that no label covers.
         outside: Seconds by which scored labels reach over the recording's start, and over its end.
+        events: Labels that lie over a hypnogram of the same file, and count only where they have a class.
     """
 
     intervals: tuple[Interval, ...]
@@ -135,6 +137,7 @@ class LabelsRead:
     left_out: tuple[str, ...] = ()
     whole: bool = True
     outside: tuple[float, float] = (0.0, 0.0)
+    events: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,12 +149,14 @@ class FileLabels:
         rule: Which labels mean what.
         source: The label file.
         complete: All of the recording was scored, so that no label at all means background.
+        epochs: What a person says of hypnograms.
     """
 
     recording: Path
     rule: Rule
     source: Path | None = None
     complete: bool = False
+    epochs: Epochs | None = None
 
     def __call__(self) -> Labels | None:
         """Return the labels, or None where the recording has none.
@@ -159,12 +164,13 @@ class FileLabels:
         Raises:
             DataError: None of the labels can be used.
         """
-        read = labels_in(self.recording, self.source)
+        read = labels_in(self.recording, self.source, self.epochs)
+        over = {label for label in read.events if not self.rule.class_of(label)}
         scored = bool(read.intervals) or self.source is not None or self.complete
         if not scored:
             return None
         return self.rule.apply(
-            read.intervals,
+            [i for i in read.intervals if i.label not in over],
             read.warnings,
             left_out=read.left_out,
             whole=read.whole,
@@ -173,23 +179,26 @@ class FileLabels:
 
 
 def read_labels(
-    recording: Path, source: Path | None = None
+    recording: Path, source: Path | None = None, epochs: Epochs | None = None
 ) -> tuple[tuple[Interval, ...], tuple[str, ...]]:
     """Read the labels of a recording: the intervals in order of onset, and all that is odd about them.
 
     Args and errors as `labels_in`.
     """
-    read = labels_in(recording, source)
+    read = labels_in(recording, source, epochs)
     return read.intervals, (*read.warnings, *read.left_out)
 
 
-def labels_in(recording: Path, source: Path | None = None) -> LabelsRead:
+def labels_in(
+    recording: Path, source: Path | None = None, epochs: Epochs | None = None
+) -> LabelsRead:
     """Read the labels of a recording.
 
     Args:
         recording: The recording.
-        source: A table (`memcell_data.tables.label_tables`), or an EDF+ file with annotations; None for the
+        source: A label file (`memcell_data.labels.files`), or an EDF+ file with annotations; None for the
             annotations inside the recording.
+        epochs: What a person says of a hypnogram.
 
     Raises:
         DataError: They cannot be read, or none lies inside the recording; names file, line and label.
@@ -201,15 +210,22 @@ def labels_in(recording: Path, source: Path | None = None) -> LabelsRead:
         annotations, messages = read_aligned(recording, source, file)
         found = inside(_numbered(annotations), file, str(source))
         return replace(found, warnings=(*messages, *found.warnings))
-    began, dated = started(recording)
-    clock = Clock(began=began, dated=dated, seconds=file.declared_duration())
-    table = read_rows(source, clock)
+    table = read_label_file(source, clock_of(recording, file), file.gaps(), epochs)
     rows = table.rows
-    if COUNTED_BY_MNE in text_of(source):
+    if table.joined:
         rows = tuple((place, _over_gaps(i, file.gaps())) for place, i in rows)
     found = inside(rows, file, str(source), table.bad)
     notes = tuple(f"{source.name}: {line}" for line in table.remarks)
-    return replace(found, warnings=(*notes, *found.warnings))
+    return replace(found, warnings=(*notes, *found.warnings), events=table.events)
+
+
+def clock_of(recording: Path, file: SignalFile) -> Clock:
+    """Return when the first sample of a recording was taken, and how long it is."""
+    began, dated = started(recording)
+    if began is not None and isinstance(file, EdfFile):
+        # a header has whole seconds; the rest stands in the first time stamp
+        began += timedelta(seconds=file.times.zero)
+    return Clock(began=began, dated=dated, seconds=file.declared_duration())
 
 
 def _over_gaps(label: Interval, gaps: Sequence[tuple[float, float]]) -> Interval:

@@ -59,6 +59,8 @@ _UNSCORED = frozenset(
         "artefact",
         "artefakt",
         "artefacts",
+        "art",
+        "uns",
         "lightsoff",
         "lightson",
         "lightsout",
@@ -121,6 +123,11 @@ def is_unscored(word: str) -> bool:
         return True
     # a stage that is none: "Sleep stage ?", "Sleep stage M"
     return key.startswith(("stage", *_UNSCORED_BEGINNINGS))
+
+
+def is_stage(word: str) -> bool:
+    """Whether a label is a sleep stage, wake among them."""
+    return same(word) in _STAGES
 
 
 def is_scored(word: str) -> bool:

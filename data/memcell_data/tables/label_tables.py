@@ -29,6 +29,7 @@ _SEPARATORS = ("\t", ";", ",", "|")
 _UNITS = r"s|secs?|seconds?|ms|msecs?|milliseconds?|min|minutes?|samples?|hh:mm:ss(?:\.\w+)?"
 _UNIT = re.compile(rf"^(.+?)[\s_]*[\[(\s_]\s*({_UNITS})\s*[\])]?$")
 _MISSING = ("", "n/a", "nan", "none", "null", "na", "-")
+_SAME = 1e-3
 _WRITE = "write a first line onset,duration,description with seconds from the first sample"
 
 
@@ -40,11 +41,15 @@ class TableRead:
         rows: Where each label stands (``"line 2"``), and the label; a duration of 0 is none.
         bad: Lines that cannot be read, each with its reason.
         remarks: How it was read, where that is not plain.
+        events: Labels that lie over those of a hypnogram in the same file, and say nothing of its stages.
+        joined: Onsets leave out the recording's gaps.
     """
 
     rows: tuple[tuple[str, Interval], ...]
     bad: tuple[str, ...]
     remarks: tuple[str, ...]
+    events: frozenset[str] = frozenset()
+    joined: bool = False
 
 
 def text_of(path: Path) -> str:
@@ -200,8 +205,14 @@ class _Header:
             seconds = time_of(self.origin, comma=False).value - clock.began.timestamp()
         except Unreadable:
             seconds = math.inf
+        if abs(seconds) < _SAME:
+            return 0.0, ""
         if abs(seconds) < DAY:
-            return seconds, ""
+            side = "after" if seconds > 0 else "before"
+            return seconds, (
+                f"its orig_time is {abs(seconds):.10g} s {side} the recording's start: labels are moved "
+                "accordingly"
+            )
         return (
             0.0,
             "its orig_time is not when the recording began; onsets are counted from the recording's start",

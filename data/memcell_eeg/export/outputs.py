@@ -25,7 +25,7 @@ from memcell.escape import table
 from memcell.files.atomic import Growing, write_atomic
 from memcell.files.reading import read_object
 from memcell_data.formats.reader import signal_file
-from memcell_data.labels.reading import COUNTED_BY_MNE
+from memcell_data.labels.files import COUNTED_BY_MNE
 from memcell_eeg.scores.detector import DetectedEvent
 
 SUMMARY = "summary.tsv"
