@@ -3,8 +3,8 @@
     python docs/results/training_order.py starts    do initial weights have to be random?
     python docs/results/training_order.py orders    does reshuffling help, in one epoch and in a hundred?
 
-Digits (10 classes), breast cancer (2) and wine (3), a perceptron with one hidden layer. Each seed draws its own
-split, weights and order. Primary outcomes, fixed before the runs, each family corrected by Holm:
+Digits (10 classes), breast cancer (2) and wine (3), a perceptron with one hidden layer. Each seed draws
+its own split, weights and order. Primary outcomes, fixed before the runs, each family corrected by Holm:
 
 starts: held-out accuracy after 10 epochs, all weights and biases zero or .1 less random ones (six tests).
 orders: ln of the training loss after 100 epochs, reshuffled less shuffled once, each at the rate that is

@@ -148,7 +148,7 @@ def test_reber_strings_of_no_two_splits_are_the_same():
 
 def test_the_scores_of_the_grammar():
     made = reber.make(MemoryConfig(streams=4, test_streams=2, trials=20, strings=32))
-    knows = [made.rule(s) for s in made.test]
+    knows = [made.rules["the grammar itself"](s) for s in made.test]
     assert reber.extra_scores(made.test, knows) == {"strings_right": 1.0, "memory_right": 1.0}
     # With T and P taken for one another just before the end, nothing but the memory is wrong.
     forgets = [p.copy() for p in knows]

@@ -7,8 +7,8 @@
   out from the test sequences themselves, where the task allows it. Of m classes that are equally likely
   it is right once in m: accuracy ``mean(1 / m)``, loss ``mean(ln m)``. A network with its memory restarted
   cannot be better but by luck; one that carries it can;
-- the grammar itself, for the Reber grammar: one who always knows the grammar's state, and how often which
-  symbol followed it in training.
+- what a task adds: for the Reber grammar one who always knows the grammar's state, and how often which
+  symbol followed it in training; for text how often what followed the last characters.
 """
 
 from __future__ import annotations
@@ -36,14 +36,15 @@ def baselines(problem: MemoryProblem, task: Task, window: int) -> list[Row]:
         task: The same for the engine; its test split may be a part of the problem's.
         window: T of the row without memory beyond a window.
     """
+    rules = {"this step alone": None, **problem.rules}
+    alone = rules.pop("this step alone") or _this_step(problem)
     rows = [
         _row("majority class", problem, task, _majority(problem)),
-        _row("this step alone", problem, task, _this_step(problem)),
+        _row("this step alone", problem, task, alone),
     ]
     if problem.possible is not None:
         rows.append(_bound(problem.possible, task, window))
-    if problem.rule is not None:
-        rows.append(_row("the grammar itself", problem, task, problem.rule))
+    rows += [_row(name, problem, task, rule) for name, rule in rules.items() if rule is not None]
     return rows
 
 

@@ -9,7 +9,7 @@ from memcell.errors import ConfigError
 from memcell.plugins.options import option
 from memcell.settings.options import TrainingConfig
 
-TASKS = ("recall", "temporal_order", "reber", "order_digits", "sequential_digits")
+TASKS = ("recall", "temporal_order", "reber", "order_digits", "sequential_digits", "text")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +31,7 @@ class MemoryConfig:
         help="The window that the row 'no memory beyond a window' is worked out for; 0 for --time-steps.",
     )
 
-    # streams of trials: recall, temporal_order, reber
+    # streams: recall, temporal_order, reber, text
     streams: int = option(32, low=1, high=10000, help="Training sequences.")
     test_streams: int = option(
         8, low=1, high=10000, help="Sequences of the validation split, and of the test split."
@@ -108,6 +108,20 @@ class MemoryConfig:
         "of 784 pixels).",
     )
     permutation_seed: int = option(1, low=0, high=2**31, help="Seed of the order of the pixels.")
+
+    # text
+    text: str = option(
+        "",
+        help="text: a file, or a folder of .txt, .md and .rst; files that are named train, valid and test, "
+        "as Penn Treebank's, keep their splits. Empty takes the topics of Python's own reference.",
+    )
+    characters: int = option(
+        100_000,
+        low=1000,
+        high=100_000_000,
+        help="text: characters of training; a tenth of it each validates and tests. As features they "
+        "take 4 bytes for each character that is told apart.",
+    )
 
     def following(self, training: TrainingConfig) -> Self:
         """Return this config with the window that the network is trained with, where none was typed."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypedDict
 
 import numpy as np
@@ -32,7 +32,8 @@ class MemoryProblem:
         possible: ``possible(sequence, window) -> [n_labelled]``: how many classes are equally likely at
             each labelled step to one whose memory restarts every ``window`` steps from the sequence's
             start; None where it cannot be told.
-        rule: Class probabilities of one who knows the rule where that does not tell all; else None.
+        rules: Class probabilities, by name, of those who know a rule that does not tell all, or how often
+            what followed what; one called "this step alone" takes the place of the fitted one.
     """
 
     train: tuple[TimeSeries, ...]
@@ -46,7 +47,7 @@ class MemoryProblem:
         Callable[[Sequence[TimeSeries], Sequence[Probabilities]], Mapping[str, float]] | None
     ) = None
     possible: Callable[[TimeSeries, int], NDArray[np.int64]] | None = None
-    rule: Callable[[TimeSeries], Probabilities] | None = None
+    rules: Mapping[str, Callable[[TimeSeries], Probabilities]] = field(default_factory=dict)
 
 
 class Splits(TypedDict):

@@ -46,7 +46,7 @@ def make(config: MemoryConfig) -> MemoryProblem:
         simulated=True,
         facts={"symbols": list(SYMBOLS)},
         extra_scores=extra_scores,
-        rule=_grammar(made["train"]),
+        rules={"the grammar itself": _grammar(made["train"])},
     )
 
 
