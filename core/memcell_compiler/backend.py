@@ -12,6 +12,7 @@ from memcell.recurrent.refusals import Unsupported
 from memcell.recurrent.window_call import WindowCall, WindowOutput
 
 if TYPE_CHECKING:
+    from memcell_compiler.runtime.pullback import Pullback
     from memcell_compiler.runtime.stepper import NativeStepper
 
 
@@ -34,6 +35,12 @@ class NativeBackend:
         from memcell_compiler.runtime.unroll import unroll_native
 
         return unroll_native(call)
+
+    def run_with_gradient(self, call: WindowCall) -> tuple[WindowOutput, Pullback]:
+        """Run a window and return its gradient as a function (`memcell.backends.backend.GivesGradient`)."""
+        from memcell_compiler.runtime.unroll import unroll_with_gradient
+
+        return unroll_with_gradient(call)
 
     def stepper(self, cell: Cell, norms: SiteNorms, lanes: int) -> NativeStepper:
         """Make what runs a cell step by step in microseconds."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from memcell.recurrent.cell import Cell
 from memcell.recurrent.norms import SiteNorms
@@ -61,4 +61,27 @@ class Backend(Protocol):
 
         Raises:
             Unsupported: It cannot run single steps.
+        """
+
+
+class WindowGradient(Protocol):
+    """The gradient of a window that was run, as a function; called once, at once."""
+
+    def __call__(self, d_output: Tensor) -> tuple[Tensor | None, list[tuple[nn.Parameter, Tensor]]]:
+        """Return the gradient of the input, where it requires one, and of each parameter that does.
+
+        Args:
+            d_output: ``[T, B, H]`` gradient of the outputs; that of the returned states is zero.
+        """
+
+
+@runtime_checkable
+class GivesGradient(Protocol):
+    """A backend that runs a window and its gradient without autograd."""
+
+    def run_with_gradient(self, call: WindowCall) -> tuple[WindowOutput, WindowGradient]:
+        """Run a window, and return its gradient as a function.
+
+        Raises:
+            Unsupported: It cannot, so that autograd has to; nothing has happened yet.
         """

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from memcell.backends import choose
 from memcell.backends.agreement import ComparedWindow
-from memcell.backends.backend import Backend
+from memcell.backends.backend import Backend, GivesGradient, WindowGradient
 from memcell.backends.choose import EAGER
 from memcell.backends.first_window import FirstWindow
 from memcell.backends.operator import numbered, run_window
@@ -118,6 +118,44 @@ class Layer(nn.Module):
                     choose.warn(self.cell, refused, why, backend)
             return result
         raise AssertionError("the eager loop runs anything")
+
+    def run_with_gradient(
+        self,
+        x: Tensor,
+        state: State,
+        initial_state: State,
+        masks: StepMasks,
+        return_steps: Collection[int],
+        update_statistics: bool,
+    ) -> tuple[WindowOutput, WindowGradient] | None:
+        """Run a window of training and return its gradient as a function, without autograd.
+
+        Returns:
+            None where only `forward` can: nothing has happened then.
+        """
+        if self.eager_because or self.first_window is not None or self.cell.draws:
+            return None
+        for backend in choose.candidates(self.backend, x.device.type):
+            if backend.name in self._refused:
+                continue
+            if not isinstance(backend, GivesGradient):
+                return None
+            call = WindowCall(
+                self.cell,
+                self.norms,
+                x,
+                state,
+                initial_state,
+                masks,
+                return_steps,
+                update_statistics,
+                None,
+            )
+            try:
+                return backend.run_with_gradient(call)
+            except Unsupported:
+                return None
+        return None
 
     def _compiled(self, call: WindowCall) -> WindowOutput:
         """Run a window within `torch.compile` or `torch.export`."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 import torch
 from torch import Tensor, nn
 
+from memcell.backends.backend import WindowGradient
 from memcell.backends.layer import Layer
 from memcell.recurrent.state import State
 from memcell.recurrent.step_masks import StepMasks
@@ -105,6 +106,51 @@ class RecurrentStack(nn.Module):
         for step in steps:
             after[step] = tuple([states[step] for states in returned])
         return WindowOutput(x, after)
+
+    def run_with_gradient(
+        self,
+        x: Tensor,
+        state: State,
+        initial_state: State,
+        masks: StepMasks,
+        return_steps: Collection[int],
+        update_statistics: bool,
+    ) -> tuple[WindowOutput, Callable[[Tensor], list[tuple[nn.Parameter, Tensor]]]] | None:
+        """Run a window of training without autograd; its gradient is a function of that of the outputs.
+
+        The function returns each parameter with its gradient. ``x`` has none. Arguments as of `forward`.
+
+        Returns:
+            None where a layer, or what is between layers, needs autograd: nothing has happened then.
+        """
+        layers = self.each
+        if len(layers) > 1 and (self.dropout or any(n.norms.tells_training for n in layers)):
+            return None
+        steps = sorted(set(return_steps)) if len(return_steps) > 1 else list(return_steps)
+        gradients: list[WindowGradient] = []
+        returned: list[dict[int, State]] = []
+        for i, layer in enumerate(layers):
+            given = x if i == 0 else x.detach().requires_grad_()
+            found = layer.run_with_gradient(
+                given, state[i], initial_state[i], masks, steps, update_statistics
+            )
+            if found is None:
+                return None
+            (x, states), gradient = found
+            gradients.append(gradient)
+            returned.append(states)
+
+        def pulled_back(d_output: Tensor) -> list[tuple[nn.Parameter, Tensor]]:
+            every: list[tuple[nn.Parameter, Tensor]] = []
+            d: Tensor | None = d_output
+            for gradient in reversed(gradients):
+                assert d is not None
+                d, of_parameters = gradient(d)
+                every += of_parameters
+            return every
+
+        after = {step: tuple([states[step] for states in returned]) for step in steps}
+        return WindowOutput(x, after), pulled_back
 
     def normalizers(self) -> Iterable[tuple[str, nn.Module]]:
         """Yield every normalizer with its name ``layer.site``."""

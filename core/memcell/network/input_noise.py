@@ -32,6 +32,11 @@ class InputNoise:
     dropout: float = 0.0
     white: float = 0.0
 
+    @property
+    def draws(self) -> bool:
+        """Whether any of them is drawn."""
+        return bool(self.shift or self.dropout or self.white)
+
     def __call__(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """Return the features with noise.
 

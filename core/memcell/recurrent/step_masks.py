@@ -52,6 +52,8 @@ class StepMasks:
             valid: ``[T, B]`` bool.
             age: ``[B]`` int64, the age of the state that the window begins with.
         """
+        if not torch.compiler.is_compiling() and bool(valid.all()) and not bool(resets.any()):
+            return cls._unbroken(resets, valid, age)
         count = valid.to(torch.int64).cumsum(0) - valid.to(torch.int64)
         base = torch.where(resets, count, -age.expand_as(count))
         ages = count - base.cummax(0).values
@@ -64,6 +66,22 @@ class StepMasks:
             ages=ages,
             any_reset=tuple(any_reset.tolist()),
             all_valid=tuple(all_valid.tolist()),
+        )
+
+    @classmethod
+    def _unbroken(cls, resets: Tensor, valid: Tensor, age: Tensor) -> StepMasks:
+        """Return the masks of a window without resets and padding: ages go up by one each step."""
+        steps = len(valid)
+
+        def ages() -> Tensor:
+            return age + torch.arange(steps, device=age.device).unsqueeze(1)
+
+        return cls(
+            resets=resets,
+            valid=valid,
+            ages=ages,
+            any_reset=(False,) * steps,
+            all_valid=(True,) * steps,
         )
 
     @classmethod

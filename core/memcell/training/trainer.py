@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from memcell.applications.app import Task
 from memcell.backends import BackendWarning
@@ -28,7 +28,6 @@ from memcell.interrupt import Interrupted, Interrupts
 from memcell.network.network import NetworkOutput
 from memcell.progress import SILENT, Progress
 from memcell.recurrent.cell import Cell
-from memcell.recurrent.policy import CarriedState
 from memcell.reports.numbers import counted
 from memcell.sequences import Batch, Ends, WindowTable, collate
 from memcell.settings.options import TrainingConfig
@@ -37,11 +36,13 @@ from memcell.training.memory import RunMemory
 from memcell.training.observing import Observer, TrainingFolder, UpdateEvent
 from memcell.training.optimization import averaged, learning_rate, take_averages
 from memcell.training.parts import TrainingParts
+from memcell.training.passes import Passes
 from memcell.training.processes import ALONE, Processes
 from memcell.training.recalibrate import recalibrated
 from memcell.training.resuming import load_state, state_of
-from memcell.training.seeds import epoch_rng, lengths_rng, mask_generator, run_generator
+from memcell.training.seeds import epoch_rng, lengths_rng, run_generator
 from memcell.training.state import Position, read_state, write_state
+from memcell.training.stepping import clip_gradients, step
 from memcell.training.window_statistics import class_totals, readout_gradients
 
 
@@ -78,7 +79,6 @@ class Trainer:
         self.parts, self.folder, self.progress = parts, folder, progress
         self.network = parts.network
         self.gradients = parts.gradient
-        self._training = processes.wrapped(parts.network)
         self.memory = RunMemory(
             self.network, task.train, run_generator(config.seed, processes.rank)
         )
@@ -99,11 +99,8 @@ class Trainer:
         for layer in self.network.layers:
             layer.first_window = first_window
         self.best: dict[str, Tensor] = {}
-        self._class_weights = (
-            None
-            if task.class_weights is None
-            else torch.tensor(task.class_weights, device=self.network.device)
-        )
+        self.passes = Passes(config, task, parts, processes)
+        self._parameters = list(self.network.parameters())
         an_epoch = len(self.order(0)[1])
         self._epochs = max(config.epochs, -(-config.min_updates // an_epoch))
         self._total = self._epochs * an_epoch
@@ -113,7 +110,6 @@ class Trainer:
         if length is not None:
             self.measure_out(length)
         self._saved = time.monotonic()
-        self._carried: CarriedState | None = None
         #: Told of every update; it must not change anything.
         self.observer: Observer | None = None
 
@@ -201,6 +197,7 @@ class Trainer:
         if self.at.batch == 0:
             self.parts.policy.begin_epoch(self.memory)
         ends = self._ends_before(table, order)
+        self._parameters = list(self.network.parameters())
         for k in range(self.at.batch, len(order)):
             if self.at.update == self._stop:
                 return False
@@ -260,14 +257,13 @@ class Trainer:
             group["lr"] = rate
         weight = self.processes.total(float(batch.weight.sum()))
         # A batch without a label still runs: memory must be carried through it.
-        with torch.set_grad_enabled(weight > 0):
-            ran, losses = self.forward(batch, masks=self._masks())
-        if self.observer is not None and self._carried is not None:
+        ran, losses, backward = self.passes.train(batch, self.memory, self.at.update, weight > 0)
+        if self.observer is not None and self.passes.carried is not None:
             event = UpdateEvent(
                 update=self.at.update + 1,
                 epoch=self.at.epoch,
                 batch=batch,
-                state=self._carried,
+                state=self.passes.carried,
                 trains=bool(batch.weight.sum() > 0),
             )
             self.observer.before_update(event)
@@ -277,15 +273,16 @@ class Trainer:
             total = self.processes.total(float(losses.detach().sum()))
             if not math.isfinite(total):
                 raise self._diverged(f"the loss is {total}", rate)
-            self.parts.optimizer.zero_grad(set_to_none=True)
+            for parameter in self._parameters:
+                parameter.grad = None
             # averaged over the processes, so each one's share counts as often as there are
             share = self.gradients.share(weight) * self.processes.count / weight
             with flushed():  # as the eager loop forward and the generated loop both ways
-                torch.autograd.backward(losses.sum() * share)
-            norm = self._clip()
+                backward(share)
+            norm = clip_gradients(self._parameters, self.config.clip or math.inf)
             if not math.isfinite(norm):
                 raise self._diverged(f"the gradient's norm is {norm}", rate)
-            self.parts.optimizer.step()
+            step(self.parts.optimizer)
             self.at.loss += total
             self.at.weight += weight
             record = {
@@ -304,7 +301,7 @@ class Trainer:
             if self.parts.observes_gradients:
                 seen.append(
                     readout_gradients(
-                        self.task.target, ran.logits, ran.hidden, batch, self._class_weights
+                        self.task.target, ran.logits, ran.hidden, batch, self.passes.class_weights
                     )
                 )
             lanes = [self.processes.lanes(values).cpu().numpy() for values in seen]
@@ -334,12 +331,6 @@ class Trainer:
         """Run a batch under the training policy and return weighted losses ``[T, B]``."""
         return self.forward(batch, update_statistics)[1]
 
-    def _masks(self) -> torch.Generator | None:
-        """Return the random numbers of this update for cells that draw masks; None where none does."""
-        if not any(layer.cell.draws for layer in self.network.layers):
-            return None
-        return mask_generator(self.config.seed, self.at.update, self.processes.rank)
-
     def forward(
         self, batch: Batch, update_statistics: bool = True, masks: torch.Generator | None = None
     ) -> tuple[NetworkOutput, Tensor]:
@@ -350,28 +341,7 @@ class Trainer:
             update_statistics: Normalizers use and accumulate batch statistics.
             masks: Random numbers for cells that draw masks; the run's generator unless given.
         """
-        policy, memory, network = self.parts.policy, self.memory, self.network
-        network.train()
-        with torch.autocast(
-            network.device.type, torch.bfloat16, enabled=self.config.mixed_precision
-        ):
-            carried = policy.begin(batch, memory)
-            self._carried = carried if self.observer is not None else None
-            call = self._training if torch.is_grad_enabled() else network
-            ran = call(
-                batch.x,
-                carried,
-                policy.initial_state(batch, memory),
-                policy.resets(batch, memory) | batch.starts,
-                batch.valid,
-                return_steps=policy.return_steps(batch),
-                update_statistics=update_statistics,
-                generator=memory.generator,
-                mask_generator=masks,
-            )
-        policy.end(batch, ran.states, memory)
-        losses = self.task.target.losses(ran.logits.float(), batch.y, self._class_weights)
-        return ran, losses * batch.weight
+        return self.passes.forward(batch, self.memory, update_statistics, masks)
 
     def _diverged(self, what: str, rate: float) -> Diverged:
         return Diverged(
@@ -382,11 +352,6 @@ class Trainer:
     def _note(self, record: dict[str, Any]) -> None:
         if self.processes.main:
             self.folder.append(record)
-
-    def _clip(self) -> float:
-        limit = self.config.clip or math.inf
-        parameters = [p for p in self.network.parameters() if p.grad is not None]
-        return float(nn.utils.clip_grad_norm_(parameters, limit))
 
     def _end_of_epoch(self) -> None:
         at = self.at

@@ -29,6 +29,7 @@ class NativeCall:
         threads: Threads to use.
         names: C name of each differentiable tensor, in order: inputs, parameters, states, initial states.
         fixed: Buffers and normalizers' inputs by C name.
+        buffers: Those that the step reads, as they were, by name; where gradients flow.
         again: The window on the eager loop, where gradients flow.
         statistics: Of the normalizers, each ``[T, …]``, after the forward loop.
     """
@@ -41,6 +42,7 @@ class NativeCall:
     threads: int
     names: Sequence[str]
     fixed: dict[str, Tensor]
+    buffers: dict[str, Tensor] = field(default_factory=dict)
     again: Again | None = None
     statistics: list[Tensor] = field(default_factory=list)
 
@@ -86,6 +88,69 @@ def run_forward(
     return arrays, arrays["y"], returned
 
 
+def kept_arrays(arrays: dict[str, Tensor], parts: int) -> dict[str, Tensor]:
+    """Return what the backward loop reads of a forward loop: the states of each step, what was saved."""
+    names = [f"s{i}_history" for i in range(parts)]
+    return {n: arrays[n] for n in (*names, "saved", "saved_vector")}
+
+
+def run_backward(
+    call: NativeCall,
+    tensors: Sequence[Tensor],
+    kept: dict[str, Tensor],
+    dy: Tensor,
+    d_returned: Sequence[Tensor],
+) -> dict[str, Tensor]:
+    """Run the backward loop: gradients by the names of `NativeCall.names`.
+
+    Args:
+        call: Of the forward loop.
+        tensors: As the forward loop was given them.
+        kept: Of the forward loop (`kept_arrays`).
+        dy: Gradient of the outputs ``[T, B, H]``.
+        d_returned: Of the returned states ``[returned, B, width]``, part by part.
+    """
+    plan, b = call.plan, call.lanes
+    layout, dtype = plan.layout, plan.dtype
+    arrays = {**call.fixed, **kept, **dict(zip(call.names, tensors, strict=True))}
+    arrays["dy"] = dy.contiguous()
+    for i, width in enumerate(layout.states):
+        arrays[f"s{i}_before"] = arrays[f"s{i}_history"]
+        arrays[f"d{i}_returned"] = d_returned[i].contiguous()
+        arrays[f"d{i}_first"] = empty((b, width), dtype)
+        if call.masks.resets is not None:
+            arrays[f"d{i}_initial"] = torch.zeros(b, width, dtype=dtype)
+    n_inputs = len(layout.input_gradients)
+    for i, wanted_of in enumerate(layout.input_gradients):
+        if wanted_of:
+            arrays[f"dx{i}"] = empty(tensors[i].shape, dtype)
+    window = plan.backward.window(call.steps, b, call.threads, ring=False)
+    for added in layout.sums:
+        arrays[added.name] = torch.zeros(window.threads, *added.shape, dtype=dtype)
+    plan.backward(window, call.masks, arrays)
+    sums = []
+    for added in layout.sums:
+        total = arrays[added.name]
+        total = total[0] if window.threads == 1 else total.sum(0)
+        sums.append(total.t().contiguous() if added.swapped else total)
+    parameters = {
+        n: tensors[call.names.index(c)] for c, n in layout.parameters.items() if c in call.names
+    }
+    gradients = layout.epilogue(sums, {**call.buffers, **parameters})
+    by_name: dict[str, Tensor] = {
+        c: gradients[n] for c, n in layout.parameters.items() if n in gradients
+    }
+    for i in range(n_inputs):
+        if layout.input_gradients[i]:
+            by_name[f"x{i}"] = arrays[f"dx{i}"]
+    for i in range(len(layout.states)):
+        shape = tensors[call.names.index(f"s{i}")].shape
+        by_name[f"s{i}"] = arrays[f"d{i}_first"].view(shape)
+        if call.masks.resets is not None:
+            by_name[f"s{i}_initial"] = arrays[f"d{i}_initial"].view(shape)
+    return by_name
+
+
 class Unroll(torch.autograd.Function):
     """Outputs and returned states of a window.
 
@@ -100,8 +165,7 @@ class Unroll(torch.autograd.Function):
         arrays, y, returned = run_forward(call, tensors, lease)
         ctx.save_for_backward(*tensors)
         ctx.call, ctx.lease = call, lease
-        names = [f"s{i}_history" for i in range(len(returned))]
-        ctx.arrays = {n: arrays[n] for n in (*names, "saved", "saved_vector")}
+        ctx.arrays = kept_arrays(arrays, len(returned))
         return (y, *returned)
 
     @staticmethod
@@ -115,46 +179,7 @@ class Unroll(torch.autograd.Function):
             names = [n for n, need in zip(call.names, needed, strict=True) if need]
             found = call.again.gradients(given, names, dy, d_returned)
             return (None, *(found.get(n) for n in call.names))
-        tensors = ctx.saved_tensors
-        plan, b = call.plan, call.lanes
-        layout, dtype = plan.layout, plan.dtype
-        arrays = {**call.fixed, **ctx.arrays, **dict(zip(call.names, tensors, strict=True))}
-        arrays["dy"] = dy.contiguous()
-        for i, width in enumerate(layout.states):
-            arrays[f"s{i}_before"] = arrays[f"s{i}_history"]
-            arrays[f"d{i}_returned"] = d_returned[i].contiguous()
-            arrays[f"d{i}_first"] = empty((b, width), dtype)
-            if call.masks.resets is not None:
-                arrays[f"d{i}_initial"] = torch.zeros(b, width, dtype=dtype)
-        n_inputs = len(layout.input_gradients)
-        for i, wanted_of in enumerate(layout.input_gradients):
-            if wanted_of:
-                arrays[f"dx{i}"] = empty(tensors[i].shape, dtype)
-        window = plan.backward.window(call.steps, b, call.threads, ring=False)
-        for added in layout.sums:
-            arrays[added.name] = torch.zeros(window.threads, *added.shape, dtype=dtype)
-        plan.backward(window, call.masks, arrays)
-        sums = []
-        for added in layout.sums:
-            total = arrays[added.name]
-            total = total[0] if window.threads == 1 else total.sum(0)
-            sums.append(total.t().contiguous() if added.swapped else total)
-        parameters = {
-            n: tensors[call.names.index(c)] for c, n in layout.parameters.items() if c in call.names
-        }
-        assert call.again is not None
-        gradients = layout.epilogue(sums, {**call.again.buffers, **parameters})
-        by_name: dict[str, Tensor] = {
-            c: gradients[n] for c, n in layout.parameters.items() if n in gradients
-        }
-        for i in range(n_inputs):
-            if layout.input_gradients[i]:
-                by_name[f"x{i}"] = arrays[f"dx{i}"]
-        for i in range(len(layout.states)):
-            shape = tensors[call.names.index(f"s{i}")].shape
-            by_name[f"s{i}"] = arrays[f"d{i}_first"].view(shape)
-            if call.masks.resets is not None:
-                by_name[f"s{i}_initial"] = arrays[f"d{i}_initial"].view(shape)
+        by_name = run_backward(call, ctx.saved_tensors, ctx.arrays, dy, d_returned)
         ctx.arrays = None
         ctx.lease.end()
         return (

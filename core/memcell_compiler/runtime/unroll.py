@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -21,8 +22,71 @@ from memcell.recurrent.window_call import WindowCall, WindowOutput
 from memcell_compiler.runtime.double_backward import Again, preparing
 from memcell_compiler.runtime.function import NativeCall, Unroll, run_forward
 from memcell_compiler.runtime.plan import NativePlan, find_plan
+from memcell_compiler.runtime.pullback import Pullback
 from memcell_compiler.runtime.window import NativeMasks
 from memcell_compiler.trace.inputs import GradientRequest, Inputs, is_separable, projected
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """A window that is ready to run.
+
+    Args:
+        native: The call.
+        tensors: Those of ``native.names``.
+        windows: What the normalizers said of the window.
+        inputs: Of the steps.
+        owners: The parameters by name.
+    """
+
+    native: NativeCall
+    tensors: list[Tensor]
+    windows: dict[str, NormWindow]
+    inputs: Inputs
+    owners: Mapping[str, torch.nn.Parameter]
+
+
+def _prepare(call: WindowCall, backward: bool) -> _Prepared:
+    """Find the plan of a window and gather what it is run with; where ``backward``, buffers are kept for it.
+
+    Raises:
+        Unsupported: There is none.
+    """
+    cell, norms, x = call.cell, call.norms, call.x
+    owners = named_parameters(cell, norms)
+    parts = checked(owners, x, call.state, call.initial_state)
+    windows = call.norm_windows()
+    plan, inputs = planned(cell, norms, owners, windows, x, call.state, call.generator)
+    return_steps = _from_one(call.return_steps)
+    named = {f"x{i}": t for i, t in enumerate(inputs.tensors)}
+    named.update({c: owners[n] for c, n in plan.layout.parameters.items()})
+    named.update({f"s{i}": t for i, t in enumerate(parts)})
+    for i, t in enumerate(leaves(call.initial_state)):
+        named[f"s{i}_initial"] = t
+    tensors = [t.contiguous() for t in named.values()]
+    buffers = None
+    if backward:
+        buffers = {n: b.detach().clone() for n, b in _read_buffers(plan, cell, norms)}
+    native = NativeCall(
+        plan=plan,
+        masks=NativeMasks(call.masks, return_steps),
+        returned=len(return_steps),
+        steps=x.shape[0],
+        lanes=x.shape[1],
+        threads=torch.get_num_threads(),
+        names=list(named),
+        fixed={
+            **fixed_buffers(plan, cell, norms, owners, buffers),
+            **_norm_inputs(plan, windows),
+        },
+        buffers=buffers or {},
+    )
+    return _Prepared(native, tensors, windows, inputs, owners)
+
+
+def _from_one(return_steps: Collection[int]) -> list[int]:
+    """Return the steps after which a state is returned, without the one before the first."""
+    return sorted(step for step in return_steps if step > 0)
 
 
 def unroll_native(call: WindowCall) -> WindowOutput:
@@ -31,68 +95,60 @@ def unroll_native(call: WindowCall) -> WindowOutput:
     Raises:
         Unsupported: It cannot run natively; nothing has happened yet, and the eager loop can run it.
     """
-    cell, norms, x, state = call.cell, call.norms, call.x, call.state
     with preparing:
-        owners = named_parameters(cell, norms)
-        parts = checked(owners, x, state, call.initial_state)
-        windows = call.norm_windows()
-        plan, inputs = planned(cell, norms, owners, windows, x, state, call.generator)
-        layout = plan.layout
-        return_steps = sorted(step for step in call.return_steps if step > 0)
-        initial_parts = [t.contiguous() for t in leaves(call.initial_state)]
-        named = {f"x{i}": t for i, t in enumerate(inputs.tensors)}
-        named.update({c: owners[n] for c, n in layout.parameters.items()})
-        named.update({f"s{i}": t for i, t in enumerate(parts)})
-        named.update({f"s{i}_initial": t for i, t in enumerate(initial_parts)})
-        tensors = [t.contiguous() for t in named.values()]
+        found = _prepare(call, torch.is_grad_enabled())
+        native, tensors = found.native, found.tensors
         grad = torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
-        again = None
         if grad:
-            again = Again(
-                call=WindowCall(
-                    cell,
-                    norms,
-                    x.new_empty(0),
-                    state,
-                    call.initial_state,
-                    call.masks,
-                    return_steps,
-                    call.update_statistics,
-                    call.generator,
-                ),
-                windows=windows,
-                projects=inputs.projects,
-                single=inputs.single,
-                parameters=layout.parameters,
-                buffers={n: b.detach().clone() for n, b in _read_buffers(plan, cell, norms)},
+            window = call._replace(x=call.x.new_empty(0), return_steps=_from_one(call.return_steps))
+            native.again = Again(
+                call=window,
+                windows=found.windows,
+                projects=found.inputs.projects,
+                single=found.inputs.single,
+                parameters=native.plan.layout.parameters,
+                buffers=native.buffers,
             )
-        native = NativeCall(
-            plan=plan,
-            masks=NativeMasks(call.masks, return_steps),
-            returned=len(return_steps),
-            steps=x.shape[0],
-            lanes=x.shape[1],
-            threads=torch.get_num_threads(),
-            names=list(named),
-            fixed={
-                **fixed_buffers(plan, cell, norms, owners, again),
-                **_norm_inputs(plan, windows),
-            },
-            again=again,
-        )
     if grad:
         # torch writes no types for it
         output, *returned = Unroll.apply(native, *tensors)  # type: ignore[no-untyped-call]
     else:
         with torch.no_grad():
             _, output, returned = run_forward(native, tensors, None)
+    return _result(call, found, output, returned)
+
+
+def unroll_with_gradient(call: WindowCall) -> tuple[WindowOutput, Pullback]:
+    """Run a window as generated C and return its gradient as a function, without autograd.
+
+    Raises:
+        Unsupported: It cannot; nothing has happened yet. Also where the input is projected by torch, or a
+            state has a gradient of its own.
+    """
+    with preparing:
+        found = _prepare(call, True)
+    states = (*leaves(call.state), *leaves(call.initial_state))
+    if not found.inputs.projects or any(t.requires_grad for t in states):
+        raise UnsupportedWindow("gradients that flow through more than the window")
+    pullback = Pullback(found.native, found.tensors, found.owners)
+    output, returned = pullback.forward()
+    return _result(call, found, output, returned), pullback
+
+
+def _result(
+    call: WindowCall, found: _Prepared, output: Tensor, returned: Sequence[Tensor]
+) -> WindowOutput:
+    """Let normalizers accumulate, and return what a window gave."""
     if call.update_statistics:
-        _accumulate(plan, norms, windows, native.statistics)
-    states = {0: state} if 0 in call.return_steps else {}
+        native = found.native
+        _accumulate(native.plan, call.norms, found.windows, native.statistics)
+    states = {0: call.state} if 0 in call.return_steps else {}
+    return_steps = _from_one(call.return_steps)
+    parts = list(leaves(call.state))
     columns = [k.unbind(0) for k in returned] if return_steps else []
     for i, step in enumerate(return_steps):
         each = (c[i].view_as(part) for c, part in zip(columns, parts, strict=True))
-        states[step] = rebuild(state, each)
+        states[step] = rebuild(call.state, each)
     return WindowOutput(output, states)
 
 
@@ -232,7 +288,7 @@ def fixed_buffers(
     cell: Cell,
     norms: SiteNorms,
     owners: Mapping[str, Tensor],
-    kept: Again | None = None,
+    kept: Mapping[str, Tensor] | None = None,
 ) -> dict[str, Tensor]:
     """Return what programs read that stands still, by C names: buffers, and what parameters make.
 
@@ -241,10 +297,10 @@ def fixed_buffers(
         cell: The cell.
         norms: Its normalizers.
         owners: The parameters by name.
-        kept: Where the buffers were kept, for backward reads them too.
+        kept: The buffers that programs read, where they were kept for backward.
     """
     layout = plan.layout
-    buffers = dict(_read_buffers(plan, cell, norms) if kept is None else kept.buffers)
+    buffers = dict(_read_buffers(plan, cell, norms) if kept is None else kept)
     found = {c: buffers[name].detach() for c, name in layout.buffers.items()}
     if layout.before.results:
         with torch.no_grad():

@@ -42,6 +42,9 @@ class Carry(StatePolicy):
         goes_on = self.goes_on(batch, memory)
         if self._carried is None:
             return initial
+        learned = any(part.requires_grad for part in leaves(initial.state))
+        if not learned and bool(goes_on.all()):
+            return CarriedState(self.recall(self._carried.state), self._carried.age)
         state = where(goes_on, self.recall(self._carried.state), initial.state)
         return CarriedState(state, torch.where(goes_on, self._carried.age, initial.age))
 

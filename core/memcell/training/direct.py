@@ -1,0 +1,142 @@
+"""Loss and gradient of a small network written out, without autograd.
+
+At the sizes of a detector (32 units, 16 lanes, 50 steps) the loops of a window take a tenth of a millisecond
+and a graph of torch around them several times that. Where all of a network has its gradient at hand (layers
+run as generated C, a linear readout, a linear path, cross-entropy) an update takes it here, with the
+operations that autograd would call, so that every number is the same to the bit. Anything else (trained
+encoders and starts, other heads and targets, hooks, several processes, bfloat16) goes through autograd.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from memcell.network.around import Unchanged
+from memcell.network.linear_path import LinearPath
+from memcell.network.network import Network, NetworkOutput
+from memcell.recurrent.policy import CarriedState
+from memcell.recurrent.state import State, leaves
+from memcell.recurrent.step_masks import StepMasks
+from memcell.sequences import Batch
+from memcell.sequences.targets import Classes
+
+#: Puts into each parameter's ``grad`` that of the summed losses times a share.
+Backward = Callable[[float], None]
+
+
+def direct(network: Network) -> bool:
+    """Whether the parts of a network are such that its gradient can be written out."""
+    encoder = next(network.encoder.parameters(), None)
+    return (
+        type(network) is Network
+        and type(network.head) is Unchanged
+        and type(network.readout) is nn.Linear
+        and type(network.skip) in (type(None), LinearPath)
+        and type(network.target) is Classes
+        and encoder is None
+        and next(network.start.parameters(), None) is None
+        and network.device.type == "cpu"
+    )
+
+
+def hooked(network: Network) -> bool:
+    """Whether somebody listens to a module or a parameter of the network, who would hear nothing."""
+    for module in network.modules():
+        own = vars(module)
+        if (
+            own["_forward_hooks"]
+            or own["_forward_pre_hooks"]
+            or own["_backward_hooks"]
+            or own["_backward_pre_hooks"]
+        ):
+            return True
+        for tensor in own["_parameters"].values():
+            if tensor is not None and (
+                tensor._backward_hooks or tensor._post_accumulate_grad_hooks
+            ):
+                return True
+    return False
+
+
+@torch.no_grad()
+def run_directly(
+    network: Network,
+    batch: Batch,
+    carried: CarriedState,
+    initial_state: State,
+    resets: Tensor,
+    return_steps: tuple[int, ...],
+    class_weights: Tensor | None,
+    generator: torch.Generator,
+) -> tuple[NetworkOutput, Tensor, Backward] | None:
+    """Run a batch of training: what the network gave, weighted losses ``[T, B]``, and the way back.
+
+    Args:
+        network: One that is `direct`.
+        batch: The batch.
+        carried: State and age that each lane begins with.
+        initial_state: State of a lane that is reset.
+        resets: ``[T, B]`` bool, where memory is reset.
+        return_steps: Numbers of steps after which the state is returned.
+        class_weights: Weights of the loss by class, or None.
+        generator: Random numbers of noise.
+
+    Returns:
+        None where a layer needs autograd.
+    """
+    if any(part.requires_grad for part in leaves(carried.state)):
+        return None
+    drawn = generator.get_state() if network.noise.draws else None
+    x = network.noise(batch.x, generator)
+    masks = StepMasks.of(resets, batch.valid, carried.age)
+    with torch.enable_grad():  # a layer is asked for the gradients that autograd would want
+        found = network.recurrent.run_with_gradient(
+            network.encoder(x), carried.state, initial_state, masks, return_steps, True
+        )
+    if found is None:
+        if drawn is not None:
+            generator.set_state(drawn)
+        return None
+    (hidden, states), pulled_back = found
+    after = {
+        step: CarriedState(state, masks.age_after(step, carried.age))
+        for step, state in states.items()
+    }
+    logits = network.logits(hidden, x)
+    ran = NetworkOutput(logits, hidden, after)
+
+    targets = batch.y.flatten().long().clamp_min(0)
+    log_p = torch.log_softmax(logits.flatten(0, -2), 1)
+    flat, total = torch.ops.aten.nll_loss_forward(log_p, targets, class_weights, _EACH, _NO_CLASS)
+    losses = flat.view(batch.y.shape) * batch.weight
+
+    @torch.no_grad()
+    def backward(share: float) -> None:
+        d_losses = (batch.weight * share).flatten()
+        d_log_p = torch.ops.aten.nll_loss_backward(
+            d_losses, log_p, targets, class_weights, _EACH, _NO_CLASS, total
+        )
+        d_logits = torch._log_softmax_backward_data(d_log_p, log_p, 1, log_p.dtype)
+        _add_gradient(network.readout.weight, lambda: d_logits.t().mm(hidden.flatten(0, 1)))
+        _add_gradient(network.readout.bias, lambda: d_logits.sum(0))
+        if network.skip is not None:
+            _add_gradient(network.skip.weight, lambda: d_logits.t().mm(x.flatten(0, 1)))
+        d_hidden = d_logits.mm(network.readout.weight).view(hidden.shape)
+        for parameter, gradient in pulled_back(d_hidden):
+            _add_gradient(parameter, lambda g=gradient: g)  # type: ignore[misc]
+
+    return ran, losses, backward
+
+
+#: What torch's loss calls no reduction, and a class that counts for nothing: none here.
+_EACH, _NO_CLASS = 0, -100
+
+
+def _add_gradient(tensor: Tensor, gradient: Callable[[], Tensor]) -> None:
+    """Add a gradient to a parameter's, as autograd does; nothing where it takes none."""
+    if tensor.requires_grad:
+        found = gradient()
+        tensor.grad = found if tensor.grad is None else tensor.grad + found
