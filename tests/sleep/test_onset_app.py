@@ -224,7 +224,7 @@ def test_live_stream_is_the_prediction_to_the_byte_without_alarms(trained, night
     steps = [e for e in events if e["kind"] == "step"]
     rows = [line.split("\t") for line in (live / "P1_seconds.tsv").read_text().splitlines()[1:]]
     assert [f"{e['seconds']:.3f}" for e in steps] == [seconds for _, seconds in rows]
-    assert all(set(e) == {"kind", "onset", "seconds"} for e in steps)
+    assert all(set(e) == {"kind", "onset", "seconds", "lsl_time", "time"} for e in steps)
     assert "alarm" not in seen.out + seen.err
     assert "mean nothing" in seen.err  # what the model knows
     begun = json.loads((live / "P1_live.json").read_text())

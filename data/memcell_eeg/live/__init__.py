@@ -8,8 +8,10 @@
   `still`: flat and saturated channels;
 - `detector`: from samples to probabilities, one step at a time;
 - `alarm`: from probabilities to alarms;
+- `output`: all that leaves a stream; `clock`: LSL's and wall-clock times; `outlets`: LSL streams that are
+  sent; `commands`: commands that are run at alarms;
 - `events`: the event log and the result files; `writing`: writing that survives a full disk; `counts`: the
   summary; `run`: the whole stream; `cost`: CPU time of a step.
 
-`options` imports nothing heavy, and only `lsl_source` needs the extra ``live``.
+`options` imports nothing heavy, and only `lsl_source` and `outlets` need the extra ``live``.
 """

@@ -64,7 +64,7 @@ class Detector:
             self._flow.after_gap(missing)
         self._onset, self._done = onset, 0
         self._waiting: list[NDArray[np.float64]] = []
-        self._samples, self._needed = 0, self._samples_for(0)
+        self._samples, self._needed = 0, self.samples_for(0)
         self._network.restart()
 
     def push(self, values: NDArray[np.float64], offset: float = 0.0) -> list[StepFound]:
@@ -90,7 +90,7 @@ class Detector:
             start = self._onset + self.pipeline.step * self._done + offset
             found.append(StepFound(start=start, probability=float(p[-1])))
             self._done += 1
-        self._needed = self._samples_for(self._done)
+        self._needed = self.samples_for(self._done)
         return found
 
     def _warm(self) -> None:
@@ -104,8 +104,8 @@ class Detector:
         self._network.begin()
         self.begin(0.0)
 
-    def _samples_for(self, step: int) -> int:
-        """Return how many samples of the segment complete a step.
+    def samples_for(self, step: int) -> int:
+        """Return how many samples of a segment complete its step of this number.
 
         n samples at the native rate make ``ceil(n up / down)`` at the pipeline's.
         """

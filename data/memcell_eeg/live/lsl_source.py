@@ -75,11 +75,11 @@ class LSLSource:
         self._uid = ""
         self._stamp: float | None = None  # the last one
         self._unstamped = False
-        found, until = _find(name, _LOOK), time.perf_counter() + timeout
+        found, until = find_streams(name, _LOOK), time.perf_counter() + timeout
         while not found and time.perf_counter() < until:
             if stop():
                 raise KeyboardInterrupt
-            found = _find(name, _LOOK)
+            found = find_streams(name, _LOOK)
         if not found:
             raise DataError(
                 f"no stream '{name}' was found in {timeout:g} s. {_listed()} Check the name and that the "
@@ -87,7 +87,7 @@ class LSLSource:
             )
         # the search ends with the first stream that answers
         try:
-            self._open(_find(name, _LOOK, 2) or found)
+            self._open(find_streams(name, _LOOK, 2) or found)
         except (TimeoutError, RuntimeError) as error:
             raise DataError(f"stream '{name}' was found but does not answer: {error}") from error
 
@@ -197,12 +197,12 @@ class LSLSource:
         Returns:
             Why it cannot be used, if it lacks something that the model needs; the search then continues.
         """
-        found = _find(self._stream_name, _LOOK)
+        found = find_streams(self._stream_name, _LOOK)
         if not found or found[0].uid == self._uid:
             return ""
         self._let_go()
         try:
-            self._open(_find(self._stream_name, _LOOK, 2) or found)
+            self._open(find_streams(self._stream_name, _LOOK, 2) or found)
         except DataError as error:
             self._let_go()
             return str(error)
@@ -220,7 +220,8 @@ class LSLSource:
         self._let_go()
 
 
-def _find(name: str, timeout: float, minimum: int = 1) -> list[Any]:
+def find_streams(name: str, timeout: float, minimum: int = 1) -> list[Any]:
+    """Return what is known of the streams of a name; the search ends with the first ``minimum`` of them."""
     from mne_lsl.lsl import resolve_streams
 
     if "'" in name:  # a quote would end LSL's query

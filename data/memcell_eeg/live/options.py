@@ -59,6 +59,24 @@ class SourceConfig:
         0.0, unit="s", low=0, help="End after this much signal; 0 for never (Ctrl-C ends it)."
     )
     format: str = option("jsonl", choices=("jsonl", "tsv"), help="Format of these lines.")
+    send: tuple[str, ...] = option(
+        (),
+        choices=("markers", "steps"),
+        help="Send what is found as LSL streams: 'markers' when alarms begin and end, 'steps' the number of "
+        "each step.",
+    )
+    send_name: str = option(
+        "",
+        help="What the names of these streams begin with; default: SOURCE-APP.",
+        advanced=True,
+    )
+    heartbeat: float = option(
+        0.0,
+        unit="s",
+        low=0,
+        high=3600,
+        help="A sign of life so often: a line, a file with --out, a marker with --send markers; 0 for none.",
+    )
 
     def validate(self) -> None:
         """Check combinations of options.
@@ -72,6 +90,17 @@ class SourceConfig:
             raise ConfigError(f"got {given}; type --lsl NAME or --file RECORDING.")
         _ = self.times_real
         Renaming.of(self.rename)
+        if self.send_name and not self.send:
+            raise ConfigError(
+                "'send-name' got a name and nothing is sent; type --send markers,steps."
+            )
+        if 0 < self.heartbeat < 0.5:
+            raise ConfigError(f"'heartbeat' got {self.heartbeat:g}, expected 0 or .5 s and more.")
+
+    @property
+    def commands(self) -> dict[str, str]:
+        """The command of each kind of alarm event, as typed; none without alarms."""
+        return {}
 
     @property
     def times_real(self) -> float:
@@ -123,6 +152,22 @@ class LiveConfig(SourceConfig):
         help="What is written to the output as it happens: every step and alarm, or alarms and gaps only; "
         "'auto' is steps into a pipe, alarms on a terminal.",
     )
+    on_alarm: str = option(
+        "",
+        help="A command to run, without a shell, when an alarm begins; its facts are JSON on its standard "
+        "input, and environment variables (MEMCELL_ONSET, ...).",
+    )
+    on_alarm_end: str = option(
+        "", help="A command to run when an alarm ends, likewise.", advanced=True
+    )
+    on_alarm_timeout: float = option(
+        10.0,
+        unit="s",
+        low=0.1,
+        high=3600,
+        help="Such a command is ended after this long, with all that it started.",
+        advanced=True,
+    )
 
     def validate(self) -> None:
         """Check combinations of options.
@@ -136,3 +181,12 @@ class LiveConfig(SourceConfig):
                 f"'alarm-steps' got {self.alarm_steps}, more than 'alarm-of' ({self.alarm_of}): no alarm "
                 f"could be raised; type --alarm-of {self.alarm_steps} or more."
             )
+        from memcell_eeg.live.commands import split
+
+        for name, command in self.commands.items():
+            split(name, command)
+
+    @property
+    def commands(self) -> dict[str, str]:
+        """The command of each kind of alarm event, as typed."""
+        return {"alarm": self.on_alarm, "alarm_end": self.on_alarm_end}

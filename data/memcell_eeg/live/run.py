@@ -19,11 +19,12 @@ from memcell_eeg.live.alarm import AlarmLogic, AlarmRules, Ended, Raised
 from memcell_eeg.live.amplitude import FirstSeconds
 from memcell_eeg.live.counts import Counts
 from memcell_eeg.live.detector import Detector
-from memcell_eeg.live.events import PROBABILITY, EventWriter, StepForm
+from memcell_eeg.live.events import PROBABILITY, StepForm
 from memcell_eeg.live.file_source import FileSource
 from memcell_eeg.live.gaps import GapFinder, SignalPart
 from memcell_eeg.live.lsl_source import LSLSource
 from memcell_eeg.live.options import LiveConfig, SourceConfig
+from memcell_eeg.live.output import StreamOutput, check_output
 from memcell_eeg.live.rate import RateWatch
 from memcell_eeg.live.source import LiveSource, SampleChunk, Silent
 from memcell_eeg.live.still import SOON, Passed, StillWatch
@@ -51,24 +52,15 @@ def stream(request: StreamRequest, task: EegTask, form: StepForm = PROBABILITY) 
     options: SourceConfig = request.options
     request = replace(request, say=quietly(request.say))
     pipeline = pipeline_of_run(request, task)
+    check_output(options)
     source = opened(options, pipeline, request)
     pipeline = pipeline.at(source.rate, f"stream '{source.name}'")
     try:
-        lines = EventWriter(
-            source.name,
-            request.out,
-            getattr(options, "lines", "steps"),
-            options.format,
-            to=request.output,
-            say=request.say,
-            wait=source.trusted,  # a recording can wait for a slow reader
-            stop=request.stop,
-            form=form,
-        )
+        output = StreamOutput.of(request, options, source, task, form, pipeline.step)
         try:
-            complete = _Live(request, task, options, pipeline, source, lines, form).run()
+            complete = _Live(request, task, options, pipeline, source, output, form).run()
         finally:
-            lines.close()
+            output.close()
     finally:
         source.close()
     return 0 if complete else 1
@@ -141,11 +133,11 @@ class _Live:
         options: SourceConfig,
         pipeline: Pipeline,
         source: LiveSource,
-        lines: EventWriter,
+        output: StreamOutput,
         form: StepForm,
     ) -> None:
         self._request, self._options, self._pipeline = request, options, pipeline
-        self._source, self._lines, self._rhythm = source, lines, task.rhythm
+        self._source, self._output, self._rhythm = source, output, task.rhythm
         self._form = form
         self._rules: AlarmRules | None = None
         self._alarm: AlarmLogic | None = None
@@ -171,6 +163,7 @@ class _Live:
         self._still = None if source.trusted else StillWatch(source_channels(source), source.rate)
         self._counts = Counts(rate=source.rate, alarms=None if self._alarm is None else 0)
         self._last = float("nan")
+        self._signal = "silent"  # until the first sample
 
     def run(self) -> bool:
         """Run until the end and write the summary; return whether everything could be written."""
@@ -186,8 +179,9 @@ class _Live:
                 self._show()
         finally:
             self._no_signal()
-            complete = self._lines.end(begun, self._counts.summary(self._gaps.jitter))
-            for line in self._counts.messages():
+            summary = self._counts.summary(self._gaps.jitter)
+            complete, said = self._output.end(begun, summary)
+            for line in [*said, *self._counts.messages()]:
                 self._request.say(line)
         return complete
 
@@ -223,7 +217,8 @@ class _Live:
             "window_delay_seconds": self._pipeline.extraction_delay,
             "blind_seconds": self._pipeline.blind(source.rate),
         }
-        self._lines.begin(begun)
+        begun.update(self._output.sends)
+        self._output.begin(begun)
         return begun
 
     def _alarms_begun(self) -> dict[str, Any]:
@@ -252,6 +247,8 @@ class _Live:
     def _chunk(self, chunk: SampleChunk) -> None:
         before = time.thread_time()
         steps = self._counts.steps
+        if told := self._output.clock.saw(float(chunk.stamps[-1])):
+            self._request.say(f"note: {told}")
         if chunk.begins:
             if self._still is not None:
                 self._samples(self._still.end(), chunk)
@@ -269,6 +266,7 @@ class _Live:
         """Process samples; a dead channel ends an alarm."""
         if passed.values.shape[1] == 0:
             return
+        self._signal = "flat" if passed.dead else "running"
         arrived = None if self._source.trusted else chunk.arrived
         for part in self._gaps.push(passed.values, passed.stamps, arrived):
             self._part(part, chunk)
@@ -276,7 +274,7 @@ class _Live:
             self._no_signal()
             first = int(np.isnan(passed.values).any(axis=0).argmax())
             onset = float(passed.stamps[first]) - self._source.zero
-            self._lines.event("flat", onset=onset, channels=list(passed.dead))
+            self._output.event("flat", onset, channels=list(passed.dead))
             self._request.say(
                 f"note: channel {', '.join(passed.dead)} is flat (dead or saturated): no step is "
                 "computed until it changes"
@@ -310,6 +308,8 @@ class _Live:
 
     def _part(self, part: SignalPart, chunk: SampleChunk) -> None:
         self._watch(part)
+        if part.jumped:
+            self._output.clock.jumped(part.jumped)
         if self._first is not None:
             for line in self._first.push(part.values):
                 self._request.say(f"note: {line}")
@@ -330,13 +330,13 @@ class _Live:
     def _step(self, start: float, value: float) -> None:
         """Write a step, and the alarm that it raises or ends."""
         if self._alarm is None or self._rules is None:
-            self._lines.step(start, value)
+            self._output.step(start, value)
             return
-        self._lines.step(start, value, value >= self._rules.threshold)
+        self._output.step(start, value, value >= self._rules.threshold)
         change = self._alarm.step(start, value)
         if isinstance(change, Raised):
             self._counts.alarms = (self._counts.alarms or 0) + 1
-            self._lines.alarm(change.onset, change.first, change.probability)
+            self._output.alarm(change.onset, change.first, change.probability)
         elif isinstance(change, Ended):
             self._end_alarm(change)
 
@@ -345,7 +345,7 @@ class _Live:
         if self._counts.segments:
             self._counts.gaps += 1
             self._no_signal(missing)
-            self._lines.event("gap", onset=onset, seconds=missing)
+            self._output.event("gap", onset, seconds=missing)
         self._counts.segments += 1
 
     def _no_signal(self, missing: float | None = None) -> None:
@@ -358,12 +358,13 @@ class _Live:
 
     def _end_alarm(self, ended: Ended) -> None:
         raised = ended.raised
-        self._lines.alarm_over(raised.onset, ended.duration, raised.first, raised.probability)
+        self._output.alarm_over(raised.onset, ended.duration, raised.first, raised.probability)
 
     def _silent(self, item: Silent) -> None:
         self._counts.losses += 1
         self._no_signal()
-        self._lines.event("silent", why=item.why)
+        self._signal = "silent"
+        self._output.event("silent", why=item.why)
         self._request.say(f"{item.why}; waiting for it (Ctrl-C ends)")
 
     def _over(self) -> bool:
@@ -371,13 +372,23 @@ class _Live:
         return bool(seconds) and self._counts.seconds >= seconds
 
     def _show(self) -> None:
+        for line in self._output.tick(self._state):
+            self._request.say(line)
         c = self._counts
         minutes, seconds = divmod(c.seconds, 60)
         said = f"{self._form.name} {self._last:.3g}"
         if self._alarm is not None:
             state = "ALARM" if self._alarm.on is not None else "quiet"
             said = f"p {self._last:.3f}  {state}  alarms {c.alarms}"
-        self._lines.status(f"{minutes:.0f}:{seconds:02.0f}  steps {c.steps}  {said}  gaps {c.gaps}")
+        self._output.lines.status(
+            f"{minutes:.0f}:{seconds:02.0f}  steps {c.steps}  {said}  gaps {c.gaps}"
+        )
+
+    def _state(self) -> dict[str, Any]:
+        """Return what a sign of life says."""
+        c = self._counts
+        alarms = {} if c.alarms is None else {"alarms": c.alarms}
+        return {"signal": self._signal, "steps": c.steps, **alarms}
 
 
 def source_channels(source: LiveSource) -> tuple[str, ...]:

@@ -127,7 +127,8 @@ def test_another_threshold_and_fewer_lines(asked_of, capsys, gapped):
     made = asked_of(file=str(gapped.path), speed="max", lines="alarms", threshold=1.0, format="tsv")
     assert stream(made.asked, MICROSLEEP) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "kind\tonset\tprobability\tstate"
+    assert lines[0] == "kind\tonset\tprobability\tstate\tlsl_time\ttime"
+    assert {tuple(line.split("\t")[-2:]) for line in lines[1:]} == {("n/a", "n/a")}
     assert [line.split("\t")[0] for line in lines[1:]] == ["begin", "gap", "gap", "gap", "end"]
     made = asked_of(file=str(gapped.path), speed="max", lines="none")
     stream(made.asked, MICROSLEEP)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import threading
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -13,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import lsl_streams
+from lsl_streams import NAMES, RATE, Sender, skip_unless_found
 from memcell.errors import DataError
 from memcell.inference.inference import probabilities
 from memcell.sequences import TimeSeries
@@ -22,44 +23,12 @@ from memcell_eeg.live.run import stream
 from memcell_eeg.live.source import SampleChunk
 from memcell_microsleep.app import MICROSLEEP
 
-lsl = pytest.importorskip("mne_lsl.lsl", reason="the extra 'live' is not installed")
-RATE = 128.0
-NAMES = ["Fz", "O1", "O2"]
-
-
-class Sender:
-    """An outlet that sends what it is told, with stamps of its own."""
-
-    def __init__(self, name, rate=RATE, labels=NAMES, unit="microvolts"):
-        info = lsl.StreamInfo(name, "EEG", len(NAMES), rate, "float64", f"{name}-{id(self)}")
-        if labels:
-            info.set_channel_names(labels)
-        if unit:
-            info.set_channel_units([unit] * len(NAMES))
-        self.outlet = lsl.StreamOutlet(info, chunk_size=8, max_buffered=360)
-
-    def send(self, values, stamps):
-        """Send ``[2, n]`` for the last two channels, in packets, from a thread of its own."""
-        rows = np.ascontiguousarray(np.vstack([np.zeros(values.shape[1]), values]).T)
-
-        def work():
-            self.outlet.wait_for_consumers(10)
-            for i in range(0, len(rows), 16):
-                part = slice(i, i + 16)
-                self.outlet.push_chunk(rows[part], np.ascontiguousarray(stamps[part]))
-
-        self.thread = threading.Thread(target=work, daemon=True)
-        self.thread.start()
+lsl = lsl_streams.lsl
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _streams_are_found():
-    sender = Sender("memcell-probe")
-    if not lsl.resolve_streams(timeout=5, name="memcell-probe", minimum=1):
-        pytest.skip(
-            "LSL finds no stream on this machine, not even its own; these tests say nothing"
-        )
-    del sender
+    skip_unless_found()
 
 
 def lines_of(capsys):

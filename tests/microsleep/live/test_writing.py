@@ -194,10 +194,10 @@ def test_alarm_is_on_the_disk_from_when_it_sounds(tmp_path):
     lines = EventWriter("n", tmp_path, "none", "jsonl")
     lines.alarm(1.5, 1.0, 0.75)
     path = tmp_path / "n_alarms.tsv"
-    header = "onset\tduration\ttrial_type\tfirst\tprobability\n"
-    assert path.read_text() == header + "1.500\tn/a\talarm\t1.000\t0.750000\n"
+    header = "onset\tduration\ttrial_type\tfirst\tprobability\tlsl_time\ttime\n"
+    assert path.read_text() == header + "1.500\tn/a\talarm\t1.000\t0.750000\tn/a\tn/a\n"
     lines.alarm_over(1.5, 2.25, 1.0, 0.75)
-    assert path.read_text() == header + "1.500\t2.250\talarm\t1.000\t0.750000\n"
+    assert path.read_text() == header + "1.500\t2.250\talarm\t1.000\t0.750000\tn/a\tn/a\n"
     lines.close()
 
 

@@ -21,6 +21,7 @@ KINDS = {
     "files": "memory against the number of recordings",
     "workers": "two worker processes against one",
     "live": "one step of a stream",
+    "alarm": "from a sample to an alarm's LSL marker at a receiver",
 }
 
 

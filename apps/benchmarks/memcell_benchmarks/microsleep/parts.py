@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -160,4 +161,16 @@ def live(given: Given) -> StageResult:
     return found, [
         f"live: {found['microseconds']:.0f} us CPU a step of {found['step']:g} s (goal 1,000), in packets of "
         f"one step; 99 % of {found['steps']} steps within {found['highest']:.0f} us; {parts} us"
+    ]
+
+
+def alarm(given: Given) -> StageResult:
+    """An alarm on its way to a receiver."""
+    if find_spec("mne_lsl") is None:
+        return {}, ["alarm: not measured, since it needs mne-lsl: pip install 'memcell-rnn[live]'"]
+    found = measured("alarm:latencies", model=given.model, alarms=max(20, round(5 * given.hours)))
+    return found, [
+        f"alarm: {found['milliseconds']:.1f} ms from the sample that raises an alarm to its LSL marker at a "
+        f"receiver, median of {found['alarms']} (goal 50); 95 % within {found['p95']:.1f} ms, the latest "
+        f"{found['highest']:.1f} ms; wall-clock time of three processes on this machine"
     ]
