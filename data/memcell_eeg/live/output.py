@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from memcell.applications.streaming import StreamRequest
-from memcell_eeg.live.clock import NO_TIMES, SampleClock, NoClock, PlayedClock, StreamClock
+from memcell_eeg.live.clock import NO_TIMES, NoClock, PlayedClock, SampleClock, StreamClock
 from memcell_eeg.live.commands import Commands, check_program, split
 from memcell_eeg.live.events import EventWriter, StepForm
 from memcell_eeg.live.options import LiveConfig, SourceConfig
