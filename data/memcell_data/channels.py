@@ -14,8 +14,8 @@ _PREFIX = re.compile(r"^(eeg|eog|emg|ecg|pol)[\s:_-]+(?=\S)")
 _TYPE = re.compile(r"[(\[](eeg|eog|emg|ecg)[)\]]")
 # What stands for a reference that all channels share, by what it says of it.
 _SHARED = re.compile(
-    r"[\s_-]+(?:(?P<common>ref|reference|g[12])|(?P<ears>le|lm|(?:a1\+?a2|m1\+?m2)|\((?:a1\+a2|m1\+m2)\)"
-    r"(?:/2)?)|(?P<average>avg|av|average|car))$"
+    r"[\s_-]+(?:(?P<common>ref|reference|org|g[12])|(?P<ears>le|lm|cle|ler|linked|(?:a1\+?a2|m1\+?m2)"
+    r"|\((?:a1\+a2|m1\+m2)\)(?:/2)?)|(?P<average>avg|av|ave|aver|avgref|average|car))$"
 )
 _IN_WORDS = {
     "": "no reference is given",
@@ -90,11 +90,40 @@ class Derivation:
         return f"{self.site}-{self.against}" if self.against else self.site
 
     @property
+    def kept(self) -> str:
+        """The reference as runs keep it: ``"m2"``, ``"ears"``, ``"average"``; empty where none is stated.
+
+        A common reference of the recording, ``O1-Ref``, says no more than none; ear lobe and mastoid are one.
+        """
+        if self.against:
+            return _EARS.get(self.against, self.against)
+        return "" if self.shared == "common" else self.shared
+
+    @property
     def reference(self) -> str:
         """The reference in words."""
         if self.against:
             return f"against {self.against.capitalize()}"
         return _IN_WORDS[self.shared]
+
+
+def electrode_of(site: str) -> str:
+    """Return a site as one electrode of the 10-10 system, a mastoid for the ear lobe beside it; else empty.
+
+    >>> electrode_of("a2"), electrode_of("o1"), electrode_of("resp")
+    ('m2', 'o1', '')
+    """
+    site = _new(site.strip().casefold())
+    return _EARS.get(site, site) if re.fullmatch(_SITE, site) else ""
+
+
+def reference_in_words(kept: str) -> str:
+    """Return a reference that `Derivation.kept` gave in words.
+
+    >>> reference_in_words("m2"), reference_in_words("ears"), reference_in_words("")
+    ('against M2', 'against linked ears', 'no reference is given')
+    """
+    return _IN_WORDS[kept] if kept in _IN_WORDS else f"against {kept.capitalize()}"
 
 
 def _new(site: str) -> str:
@@ -177,6 +206,38 @@ def is_reference(name: str) -> bool:
     return bool(_MASTOIDS.match(bare)) or bare in ("ref", "gnd", "ground", "reference")
 
 
+class AmbiguousChannel(DataError):
+    """Several channels of a recording are what a person means.
+
+    Args:
+        message: What is said.
+        names: Theirs.
+    """
+
+    def __init__(self, message: str, names: Sequence[str]) -> None:
+        super().__init__(message, tuple(names))
+        self.names = tuple(names)
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class MissingChannel(DataError):
+    """A recording has no channel that a person means.
+
+    Args:
+        message: What is said where any channel may be chosen.
+        has: What is said of the recording alone.
+    """
+
+    def __init__(self, message: str, has: str) -> None:
+        super().__init__(message, has)
+        self.has = has
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
 def find(requested: str, names: Sequence[str], where: str) -> int:
     """Return the index of the channel that a person means.
 
@@ -213,12 +274,15 @@ def find(requested: str, names: Sequence[str], where: str) -> int:
             return hits[0]
         if hits:
             places = ", ".join(f"number {i + 1} '{names[i].strip()}'" for i in hits)
-            raise DataError(
+            raise AmbiguousChannel(
                 f"{where}: channel '{requested}' is ambiguous: {places}. Rename one of them in the file, "
-                "or choose another channel."
+                "or choose another channel.",
+                [names[i] for i in hits],
             )
-    near = _otherwise(requested, names) or _near(requested, names)
-    raise DataError(f"{where} has no channel '{requested}'.{near} It has: {_listed(names)}.")
+    other, how = _otherwise(requested, names)
+    near = other or _near(requested, names)
+    none, listed = f"{where} has no channel '{requested}'.", f" It has: {_listed(names)}."
+    raise MissingChannel(f"{none}{near}{how}{listed}", f"{none}{near}{'.' * bool(how)}{listed}")
 
 
 def _first_of(several: Sequence[str], names: Sequence[str], where: str) -> int:
@@ -231,9 +295,8 @@ def _first_of(several: Sequence[str], names: Sequence[str], where: str) -> int:
         )
         if hits:
             return hits[0]
-    raise DataError(
-        f"{where} has no channel {in_short(' or '.join(several))}. It has: {_listed(names)}."
-    )
+    text = f"{where} has no channel {in_short(' or '.join(several))}. It has: {_listed(names)}."
+    raise MissingChannel(text, text)
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -241,16 +304,16 @@ def _listed(names: Sequence[str]) -> str:
     return listed or "none"
 
 
-def _otherwise(requested: str, names: Sequence[str]) -> str:
-    """Say which channels have the wanted electrode and another reference."""
+def _otherwise(requested: str, names: Sequence[str]) -> tuple[str, str]:
+    """Say which channels have the wanted electrode and another reference, and how to train on one."""
     d = Derivation.of(requested)
     others = [n.strip() for n in names if Derivation.of(n).site == d.site]
     if not others:
-        return ""
+        return "", ""
     listed = ", ".join(f"'{n}' ({Derivation.of(n).reference})" for n in others[:3])
     return (
-        f" {listed} {'is' if len(others) == 1 else 'are'} of the same electrode, and another signal: to "
-        f"train on it, name it as it stands (--channels {_quoted(others[0])})."
+        f" {listed} {'is' if len(others) == 1 else 'are'} of the same electrode, and another signal",
+        f": to train on it, name it as it stands (--channels {_quoted(others[0])}).",
     )
 
 

@@ -201,6 +201,12 @@ class _Renamed:
             raise LostChannels(str(error), [new.get(c, c) for c in error.channels]) from error
 
 
+def name_in_file(recording: Recording, name: str) -> str:
+    """Return what a channel was called before `Renaming.recording`."""
+    old = recording.read.old if isinstance(recording.read, _Renamed) else {}
+    return old.get(name, name)
+
+
 def renamed(recording: Recording, names: Iterable[str]) -> list[str]:
     """Return a line where some channels of a recording have other names than in its file.
 

@@ -169,7 +169,16 @@ class Owing:
 
 
 def predict_with(
-    paths, facts, out, net=None, threshold=0.6, config=None, export=(), causal=False, items=None
+    paths,
+    facts,
+    out,
+    net=None,
+    threshold=0.6,
+    config=None,
+    export=(),
+    causal=False,
+    items=None,
+    options=None,
 ):
     """Do what the engine does with an app: find, do one after the other, finish."""
     asked = PredictionRequest(
@@ -177,7 +186,7 @@ def predict_with(
         decision={"threshold": threshold},
         out=out.absolute(),
         causal=causal,
-        options=PredictConfig(export=tuple(export)),
+        options=options or PredictConfig(export=tuple(export)),
     )
     predictor = Microsleep(config or MicrosleepConfig()).predictor(asked)
     found = predictor.find([str(p) for p in paths])

@@ -51,6 +51,7 @@ def _command(app: AppSpec) -> click.Command:
             causal=causal,
             options=sections(of_app, typed).get(_OWN, {}),
             mode=Mode(jobs=jobs, scheduler=scheduler or ""),
+            named=model or folder.name,
         )
 
     own: list[click.Parameter] = [

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
-from dataclasses import replace
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -45,6 +46,7 @@ def predict(
     causal: bool = False,
     options: Mapping[str, Any] | None = None,
     mode: Mode | None = None,
+    named: str = "",
 ) -> int:
     """Predict; a broken recording is named and the others go on, and what is done is not done again.
 
@@ -58,6 +60,7 @@ def predict(
         causal: Nothing may depend on what comes after it: memory is carried as a stream carries it.
         options: Of the app's ``predict_config``.
         mode: Where recordings are done; the results do not depend on it.
+        named: What is typed for the run, where that is not its path.
 
     Returns:
         1 where any recording failed, else 0.
@@ -88,11 +91,76 @@ def predict(
     opened.predictor.finish(records)
     facts, policy = opened.facts, opened.policy
     write_prediction(
-        out, app, run, policy, request.digest, facts.task, facts.decisions[policy], facts.notes
+        out,
+        app,
+        run,
+        policy,
+        request.digest,
+        facts.task,
+        facts.decisions[policy],
+        facts.notes,
+        options,
     )
     code = _report(records, opened, out, say)
+    typed = _Typed(
+        app=app, model=named or str(run), out=str(out), policy=eval_policy, causal=causal
+    )
+    for text in typed.instead(records, options or {}):
+        say(text)
     try_report(out, app, default_registry(), say)
     return code
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Typed:
+    """The command of a prediction, as it was typed; see `predict`."""
+
+    app: str
+    model: str
+    out: str
+    policy: str
+    causal: bool
+
+    def instead(self, records: Sequence[Record], options: Mapping[str, Any]) -> list[str]:
+        """Return the command lines by which recordings that were refused are predicted.
+
+        Args:
+            records: Of all recordings; of a refused one ``instead`` has options under which it is taken.
+            options: The app's own, as they were typed.
+        """
+        groups: dict[str, list[str]] = {}
+        for record in records:
+            if record["status"] == "failed" and record.get("instead"):
+                more = shlex.join(_as_typed({**options, **record["instead"]}))
+                groups.setdefault(more, []).append(str(record["file"]))
+        lines = []
+        for more, files in groups.items():
+            command = [
+                "memcell",
+                "predict",
+                self.app,
+                *files[:MOST_FAILURES],
+                "--model",
+                self.model,
+            ]
+            command += ["--out", self.out]
+            command += ["--eval-policy", self.policy] if self.policy != "auto" else []
+            command += ["--causal"] if self.causal else []
+            several = f"these {len(files)}" if len(files) > 1 else "it"
+            if len(files) > MOST_FAILURES:
+                several = f"the first {MOST_FAILURES} of {len(files)}"
+            lines.append(f"to predict {several} all the same, if that is right for them:")
+            lines.append(f"  {shlex.join(command)} {more}")
+        return lines
+
+
+def _as_typed(options: Mapping[str, Any]) -> list[str]:
+    """Return an app's options as words of a command line."""
+    words = []
+    for name, value in options.items():
+        text = ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+        words += [f"--{name.replace('_', '-')}", text]
+    return words
 
 
 def imports_of(opened: LoadedModel) -> tuple[str, ...]:

@@ -84,7 +84,7 @@ def app_of(folder: Path) -> str:
 
 def write_prediction(
     out: Path, app: str, run: Path, policy: str, digest: str, facts: Mapping[str, Any],
-    decision: Mapping[str, float], notes: tuple[str, ...],
+    decision: Mapping[str, float], notes: tuple[str, ...], options: Mapping[str, Any] | None = None,
 ) -> None:  # fmt: skip
     """Write what a prediction's folder says of the model: ``prediction.json``.
 
@@ -97,11 +97,13 @@ def write_prediction(
         facts: Of the run's task.
         decision: Under that policy.
         notes: What every output must carry.
+        options: The app's own that were typed.
     """
     network, scores = _scores(run, policy)
     about = {
         "app": app, "run": str(run), "model_id": digest, "inference": policy, "network": network,
         "decision": dict(decision), "notes": list(notes), "scores": scores, "facts": dict(facts),
+        **({"options": dict(options)} if options else {}),
     }  # fmt: skip
     write_atomic(out / PREDICTION, json.dumps(about, indent=1) + "\n")
 

@@ -87,6 +87,9 @@ class EegDetector:
         *,
         name: str | None = None,
         rename: Mapping[str, str] | None = None,
+        reference: str = "",
+        threshold: float | None = None,
+        min_duration: float | None = None,
     ) -> FoundEvents:
         """Return what is found in a recording: what ``memcell predict`` writes.
 
@@ -95,6 +98,9 @@ class EegDetector:
             name: What a Raw's results are called; None for its file's name.
             rename: Other names for its channels, new ones by those that it has: ``{"O1-M2": "O1"}``; None for
                 those that the run was trained with.
+            reference: What its channels may be measured against, as ``memcell predict --reference`` takes it.
+            threshold: From which probability on a step is positive; None for the model's own.
+            min_duration: Shorter detections are no events, s; None for the run's.
 
         Raises:
             DataError: It lacks a channel, is too slow, or cannot be used otherwise; says why.
@@ -104,11 +110,16 @@ class EegDetector:
         with TemporaryDirectory(prefix="memcell-") as folder:
             out = Path(folder)
             request = replace(self._request.prediction, out=out)
+            typed = {"reference": reference, "threshold": threshold, "min_duration": min_duration}
+            changes: dict[str, Any] = {
+                name: value for name, value in typed.items() if value not in ("", None)
+            }
             if rename is not None:
-                rules = tuple(f"{old}={new}" for old, new in rename.items())
-                request = replace(
-                    request, options=replace(request.options or PredictConfig(), rename=rules)
-                )
+                changes["rename"] = tuple(f"{old}={new}" for old, new in rename.items())
+            if changes:
+                options = replace(request.options or PredictConfig(), **changes)
+                options.validate()
+                request = replace(request, options=options)
             predictor = RecordingPredictor(request, self._task)
             with one_thread():
                 record = predictor.one(item, self._request.infer)
@@ -116,7 +127,14 @@ class EegDetector:
                 raise DataError(str(record["reason"]))
             files = {path.name: path.read_bytes() for path in sorted(out.iterdir())}
         self._warn(record)
-        return FoundEvents(item.name, record, files, self.threshold, self._request.finish, measured)
+        return FoundEvents(
+            item.name,
+            record,
+            files,
+            self.threshold if threshold is None else threshold,
+            self._request.finish,
+            measured,
+        )
 
     def stream(
         self,

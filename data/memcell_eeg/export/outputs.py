@@ -11,6 +11,7 @@ and renamed, and its bytes depend on the recording and the model alone.
 
 from __future__ import annotations
 
+import glob
 import json
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -23,7 +24,7 @@ from numpy.typing import NDArray
 from memcell.errors import DataError, MemcellError
 from memcell.escape import table
 from memcell.files.atomic import Growing, write_atomic
-from memcell.files.reading import read_object
+from memcell.files.reading import read_lines, read_object
 from memcell_data.formats.reader import signal_file
 from memcell_data.labels.files import COUNTED_BY_MNE
 from memcell_eeg.scores.detector import DetectedEvent
@@ -151,9 +152,39 @@ def read_sidecar(path: Path) -> dict[str, Any] | None:
 def write_summary(
     out: Path, records: Sequence[Mapping[str, Any]], columns: Sequence[str] = COLUMNS
 ) -> None:
-    """Write one row per recording, failed ones with the reason; a rerun writes the same bytes."""
-    rows = [[_cell(_value(r, c)) for c in columns] for r in records]
-    write_atomic(out / SUMMARY, table([columns, *rows]))
+    """Write one row per recording, failed ones with the reason; a rerun writes the same bytes.
+
+    Recordings that were predicted into this folder by another call keep their rows, after those of this one;
+    where all of these have a row already, each stays in its place.
+    """
+    rows = {str(r["recording"]): [_cell(_value(r, c)) for c in columns] for r in records}
+    before = {
+        name: row for name, row in _earlier(out, columns).items() if _stands(out, row, columns)
+    }
+    order = [*before] if rows.keys() <= before.keys() else dict.fromkeys((*rows, *before))
+    merged = {**before, **rows}
+    write_atomic(out / SUMMARY, table([columns, *(merged[name] for name in order)]))
+
+
+def _earlier(out: Path, columns: Sequence[str]) -> dict[str, list[str]]:
+    """Return the rows of an earlier summary by recording; none where it has other columns."""
+    try:
+        head, *lines = read_lines(out / SUMMARY)
+    except (MemcellError, ValueError):
+        return {}
+    rows = [line.split("\t") for line in lines]
+    if head.split("\t") != list(columns):
+        return {}
+    return {row[0]: row for row in rows if len(row) == len(columns)}
+
+
+def _stands(out: Path, row: Sequence[str], columns: Sequence[str]) -> bool:
+    """Whether what an earlier row says is still so: results lie there, or a file that failed does."""
+    said = dict(zip(columns, row, strict=True))
+    if said.get("status") == "failed":
+        return Path(said.get("file", "")).is_file()
+    name = row[0]
+    return Path(name).name == name and any(out.glob(f"{glob.escape(name)}_*.json"))
 
 
 def check_folder(out: Path, model_id: str, sidecar: str = SIDECAR) -> None:

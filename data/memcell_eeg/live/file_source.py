@@ -81,6 +81,8 @@ class FileSource:
         measured = otherwise_measured(pipeline.channels, self._recording)
         for line in (*unit.messages(path, self._own), *measured):
             say(line)
+        #: The model's channels, as the recording calls them.
+        self.names = tuple(c.name for c in self._own)
         self.rate = self._own[0].rate
         self._speed, self._say = speed, say
         size = max(1, round(chunk * self.rate))

@@ -29,6 +29,7 @@ from memcell_eeg.live.rate import RateWatch
 from memcell_eeg.live.source import LiveSource, SampleChunk, Silent
 from memcell_eeg.live.still import SOON, Passed, StillWatch
 from memcell_eeg.live.writing import quietly
+from memcell_eeg.signal.references import References
 from memcell_eeg.signal.unit import Unit
 from memcell_eeg.task import EegTask
 
@@ -97,12 +98,13 @@ def pipeline_of_run(request: StreamRequest, task: EegTask) -> Pipeline:
 def opened(options: SourceConfig, pipeline: Pipeline, request: StreamRequest) -> LiveSource:
     """Return the source that the options name."""
     renaming = Renaming.of(options.rename or request.facts.get("config", {}).get("rename", ()))
+    references = References.of(pipeline.channels, request.facts, pipeline.reference)
     if options.file:
         unit = Unit.of(options.unit, request.facts)
         typed: dict[str, Any] = {"unit": unit} if unit.name else {}
         if renaming:
             typed["renaming"] = renaming
-        return FileSource(
+        file = FileSource(
             Path(options.file),
             pipeline,
             options.times_real,
@@ -110,8 +112,10 @@ def opened(options: SourceConfig, pipeline: Pipeline, request: StreamRequest) ->
             request.say,
             **typed,
         )
+        references.check_stream(f"file '{options.file}'", file.names)
+        return file
     request.say(f"looking for stream '{options.lsl}' ...")
-    return LSLSource(
+    stream = LSLSource(
         options.lsl,
         pipeline,
         options.timeout,
@@ -121,6 +125,13 @@ def opened(options: SourceConfig, pipeline: Pipeline, request: StreamRequest) ->
         request.say,
         renaming,
     )
+    where = f"stream '{stream.name}'"
+    try:
+        references.check_stream(where, renaming.names(stream.matched.names, where))
+    except DataError:
+        stream.close()
+        raise
+    return stream
 
 
 class _Live:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from memcell.plugins.options import option
 from memcell_data.renaming import Renaming
 from memcell_data.units import TYPED
+from memcell_eeg.signal.reference_words import check_word
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,19 +26,39 @@ class ReadingConfig:
         help="Other names for channels, OLD=NEW, several with commas; a * on both sides stands for the same "
         "text: 'O1-M2=O1', 'POL *=*'. Empty takes the --rename that the run was trained with.",
     )
+    reference: str = option(
+        "",
+        help="What channels may be measured against: empty for what the model was trained with; 'model' "
+        "computes that from the recording's other channels where they add up to it; M2, M1+M2, average "
+        "and the like compute this reference; 'as-is' takes the electrode whatever its reference.",
+    )
 
     def validate(self) -> None:
-        """Check the rules of renaming.
+        """Check the rules of renaming and the reference.
 
         Raises:
             UsageError: One is none.
         """
         Renaming.of(self.rename)
+        check_word(self.reference)
 
 
 @dataclass(frozen=True, kw_only=True)
 class PredictConfig(ReadingConfig):
-    """Options for reading recordings and for additional result files."""
+    """Options for reading recordings, for what counts as an event, and for additional result files."""
+
+    threshold: float | None = option(
+        None,
+        low=0,
+        high=1,
+        help="A step is positive from this probability on; by default the threshold of the run.",
+    )
+    min_duration: float | None = option(
+        None,
+        unit="s",
+        low=0,
+        help="Shorter detections are no events; by default the --min-duration of the run.",
+    )
 
     export: tuple[str, ...] = option(
         (),

@@ -12,6 +12,7 @@ from memcell.errors import DataError, DiskError, MemcellError
 from memcell.interrupt import Interrupted
 from memcell_data.recording import Recording
 from memcell_eeg.export import outputs
+from memcell_eeg.prediction.instead import options_instead
 from memcell_eeg.prediction.model import DetectionModel
 from memcell_eeg.prediction.sources import RecordingFile, find_sources
 
@@ -55,17 +56,19 @@ class EachRecording(ABC):
         """Predict one recording, or return the record of existing results."""
         base = {"recording": item.name, "file": str(item.path)}
         try:
-            recording = self._model.renaming.recording(item.open(self._model.unit.name))
+            recording, lines = self._model.opened(item)
             origin = self._origin(item, recording)
             kept = self._kept(item, origin)
             if kept is not None:
                 return {**kept, **base, "status": "done before"}
             record = {**base, **self._run(item, recording, infer), "status": "done"}
+            if lines:
+                record["note"] = "; ".join(filter(None, (*lines, record.get("note"))))
             self._write_sidecar(self._out / f"{item.name}{self.sidecar}", origin, record)
         except (DiskError, Interrupted):
             raise
         except (MemcellError, OSError) as error:
-            return {**base, "status": "failed", "reason": str(error)}
+            return {**base, "status": "failed", **self._refused(item, error)}
         except Exception as error:
             # One strange file among ten thousand must not lose the others; its kind of error is named.
             return {**base, "status": "failed", "reason": f"{type(error).__name__}: {error}"}
@@ -74,6 +77,14 @@ class EachRecording(ABC):
     def finish(self, records: Sequence[Record]) -> None:
         """Write the summary."""
         outputs.write_summary(self._out, records, self.columns)
+
+    def _refused(self, item: RecordingFile, error: Exception) -> Record:
+        """Return why a recording is not predicted, and options under which it is, where there are such."""
+        if not isinstance(error, DataError):
+            return {"reason": str(error)}
+        options, more = options_instead(self._model, item, error)
+        reason = f"{error} And then: {more}" if more and more != str(error) else str(error)
+        return {"reason": reason, **({"instead": options} if options else {})}
 
     def _origin(self, item: RecordingFile, recording: Recording) -> dict[str, Any]:
         """Return what the results depend on."""

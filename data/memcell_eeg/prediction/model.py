@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from memcell.applications.prediction import PredictionRequest
@@ -23,7 +23,10 @@ from memcell_eeg.features.precomputed import (
 )
 from memcell_eeg.prediction.sources import RecordingFile
 from memcell_eeg.scores.events import EventRules
-from memcell_eeg.signal.channels import how_to_rename, locate, trained_on
+from memcell_eeg.signal.channels import locate
+from memcell_eeg.signal.reference_words import AS_IS
+from memcell_eeg.signal.references import FACT as REFERENCES
+from memcell_eeg.signal.references import References, check_references
 from memcell_eeg.signal.unit import Unit
 from memcell_eeg.task import EegTask
 
@@ -42,6 +45,9 @@ class DetectionModel:
         knows: What it tells apart, and what it does not know; empty where its names say it.
         unit: Of EDF channels whose own is blank or unknown.
         renaming: Other names for a recording's channels.
+        references: What its channels are measured against.
+        reference: What was typed as ``--reference``.
+        typed: Options that were typed and that results depend on, where they are not the run's own.
     """
 
     model_id: str
@@ -53,6 +59,9 @@ class DetectionModel:
     knows: str = ""
     unit: Unit = field(default_factory=Unit)
     renaming: Renaming = NOTHING
+    references: References = field(default_factory=References)
+    reference: str = ""
+    typed: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, request: PredictionRequest, task: EegTask) -> DetectionModel:
@@ -72,17 +81,45 @@ class DetectionModel:
         pipeline = pipeline_of(facts["pipeline"])
         check_features_of_run(pipeline, facts)
         config = from_mapping(task.config, facts["config"], "the run's config")
+        options = request.options
+        threshold = float(request.decision["threshold"])
+        if (other := getattr(options, "threshold", None)) is not None:
+            threshold = float(other)
+        rules, typed = _rules(EventRules.of(config), getattr(options, "min_duration", None))
+        reference = getattr(options, "reference", "")
+        if reference:
+            typed["reference"] = reference
         return cls(
             model_id=str(facts["model_id"]),
             task=task,
             pipeline=pipeline,
-            rules=EventRules.of(config),
-            threshold=float(request.decision["threshold"]),
+            rules=rules,
+            threshold=threshold,
             simulated=bool(facts.get("simulated", False)),
             knows=str(facts.get("knows", "")),
-            unit=Unit.of(getattr(request.options, "unit", ""), facts),
-            renaming=Renaming.of(getattr(request.options, "rename", ()) or config.rename),
+            unit=Unit.of(getattr(options, "unit", ""), facts),
+            renaming=Renaming.of(getattr(options, "rename", ()) or config.rename),
+            references=References.of(
+                pipeline.channels, facts, getattr(pipeline, "reference", "none")
+            ),
+            reference=reference,
+            typed=typed,
         )
+
+    def opened(self, source: RecordingFile, unit: str | None = None) -> tuple[Recording, list[str]]:
+        """Return a recording with the model's names and references, and lines on what was made so.
+
+        Args:
+            source: Its file.
+            unit: Of its channels, other than what was typed.
+
+        Raises:
+            DataError: It is none, or its channels cannot be had as was typed.
+        """
+        recording = self.renaming.recording(source.open(self.unit.name if unit is None else unit))
+        if not self.reference or recording.features is not None:
+            return recording, []
+        return self.references.fitted(recording, self.reference)
 
     def origin(self, source: RecordingFile, recording: Recording) -> dict[str, Any]:
         """Return the origin of results; results of another origin are computed again."""
@@ -94,24 +131,23 @@ class DetectionModel:
             **({"knows": self.knows} if self.knows else {}),
             "file": str(source.path),
             "fingerprint": recording.fingerprint,
+            **self.typed,
         }
 
     def channels_of(self, recording: Recording) -> Sequence[Channel]:
         """Return the recording's channels that correspond to the model's.
 
         Raises:
-            DataError: It lacks one; names those of the model.
+            DataError: It lacks one, or has it with another reference; says what to type.
         """
-        pipeline = self.pipeline
-        try:
-            if recording.features is not None and isinstance(pipeline, Pipeline):
-                raise DataError(
-                    f"recording '{recording.name}' has precomputed features and no signal."
-                )
-            return locate(pipeline.channels, recording)
-        except DataError as error:
-            hint = how_to_rename(pipeline.channels, [c.name for c in recording.channels])
-            raise DataError(f"{error}{trained_on(pipeline.channels)}{hint}") from error
+        if recording.features is not None and isinstance(self.pipeline, Pipeline):
+            raise DataError(
+                f"recording '{recording.name}' has precomputed features and no signal. The model was "
+                f"trained on the channels {', '.join(self.pipeline.channels)}."
+            )
+        if self.reference == AS_IS:
+            return locate(self.pipeline.channels, recording)
+        return self.references.check(recording)
 
     def check_causal(self) -> None:
         """Refuse a run whose features need future samples.
@@ -125,6 +161,22 @@ class DetectionModel:
                 f"--causal: the run was made with {cause}, which looks into the future; train one with "
                 f"{alternative}, or leave out --causal."
             )
+
+
+def _rules(rules: EventRules, min_duration: float | None) -> tuple[EventRules, dict[str, Any]]:
+    """Return the rules of events with a typed duration, and what is said of it beside results.
+
+    Raises:
+        UsageError: It is longer than the longest event.
+    """
+    if min_duration is None or min_duration == rules.min_duration:
+        return rules, {}
+    if 0 < rules.max_duration < min_duration:
+        raise UsageError(
+            f"--min-duration got {min_duration:g} s, and the run cuts events at {rules.max_duration:g} s; "
+            f"type {rules.max_duration:g} or less"
+        )
+    return replace(rules, min_duration=min_duration), {"min_duration": min_duration}
 
 
 #: Lists of numbers among the settings of a pipeline.
@@ -149,6 +201,8 @@ def check_facts(facts: Mapping[str, Any], config: type[EegConfig]) -> None:
     for name in ("feature_names", "channels"):
         if name in facts:
             _names(facts, name)
+    if REFERENCES in facts:
+        check_references(facts[REFERENCES])
     for name in ("unit", "app", "knows"):
         if not isinstance(facts.get(name) or "", str):
             raise ValueError(f"{name} is no text")

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from memcell.applications.prediction import Infer, PredictionRequest
 from memcell.errors import DataError
 from memcell.files.atomic import Growing, growing
+from memcell_data.derivations import beneath
 from memcell_data.recording import Recording
 from memcell_data.renaming import renamed
 from memcell_eeg.export import outputs
@@ -78,7 +79,7 @@ class RecordingPredictor(EachRecording):
         whole = recording
         found = with_stand_ins(recording, channels, lambda r: self._through(item, r, infer))
         run, recording, own = found.made, found.recording, found.channels
-        notes = [*renamed(whole, [c.name for c in own]), *found.lines]
+        notes = [*renamed(*beneath(whole, [c.name for c in own])), *found.lines]
         if isinstance(model.pipeline, Pipeline):
             notes = otherwise_measured(channels, recording) + notes
         events = run.detector.end()

@@ -42,6 +42,8 @@ from memcell_eeg.signal.channels import (
     otherwise_measured_in,
     with_channels,
 )
+from memcell_eeg.signal.references import FACT as REFERENCES
+from memcell_eeg.signal.references import stated_in
 from memcell_eeg.signal.unit import unit_fact
 from memcell_eeg.splits.leaks import Reach, check, check_folds
 from memcell_eeg.splits.split import (
@@ -216,6 +218,7 @@ class _Preparation:
                     "pipeline": fitted.facts(),
                     "feature_names": list(pipeline.feature_names),
                     "channels": list(pipeline.channels),
+                    REFERENCES: stated_in(pipeline.channels, made.recordings),
                     "rate": pipeline.rate,
                     "delay_seconds": pipeline.delay(native, self.detects.rhythm[1]),
                     "onset_delay_seconds": pipeline.onset_delay(native, self.detects.rhythm[1]),

@@ -92,6 +92,9 @@ class ReportedModel:
             "step": f"{pipeline['step']:g} s" if "step" in pipeline else None,
             "rate": f"{self.facts['rate']:g} Hz" if "rate" in self.facts else None,
             "normalization": pipeline.get("normalization"),
+            "options of this prediction": ", ".join(
+                f"{name} {value}" for name, value in as_object(self.about.get("options")).items()
+            ),
         }  # fmt: skip
         properties = [[k, str(v)] for k, v in rows.items() if v not in (None, "", "–")]
         if properties:
