@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Comparisons of docs/results/claims.md that no other script has. The outcome of each is declared before its first run.
+#   bash docs/results/claims.sh [OUT] [WHAT…]     sizes-recall carousel gamma-64 (about .4 CPU hours in all)
+# A finished run is never repeated, so the script may be stopped and started again.
+set -euo pipefail
+export OMP_NUM_THREADS=1
+out=${1:-runs/claims}; shift || true
+what=("$@"); [ ${#what[@]} -gt 0 ] || what=(sizes-recall carousel gamma-64)
+compare() {
+  local name=$1; shift; echo "== $name"
+  memcell compare memory "$@" --policy reset --sampler reshuffle --schedule constant --patience 0 \
+    --jobs "${JOBS:-1}" --out "$out/$name"
+}
+for name in "${what[@]}"; do
+  case $name in
+    # batch size is not time steps: ten distractors between cue and question, at equal numbers of updates
+    sizes-recall) compare "$name" --task recall --symbols 2 --distractors 2 --streams 16 --trials 40 --lag 10 --lag-from 10 \
+        --window 20 --sweep "batch_size=4,16;time_steps=5,20" --epochs 1 --min-updates 800 --learning-rate 0.01 \
+        --primary score --seeds 8 ;;
+    # the bare carousel against the gated cell on a task of 1997, one trial a sequence: how soon?
+    carousel) compare "$name" --task temporal_order --trials 1 --streams 1000 --test-streams 300 --length 100 \
+        --cell lstm97,cec --hidden-size 8 --time-steps 110 --window 110 --batch-size 25 --epochs 20 --min-updates 0 \
+        --learning-rate 0.01 --primary updates --target-loss 0.1 --seeds 8 ;;
+    # gamma of recurrent batch normalization, at the settings of batch-norm.sh
+    gamma-64) compare "$name" --task sequential_digits --hidden-size 100 --optimizer rmsprop --optimizer.momentum 0.9 \
+        --learning-rate 0.001 --time-steps 64 --window 64 --batch-size 64 --epochs 40 --min-updates 0 --permutation none \
+        --normalizer batch --sweep normalizer.gamma=0.1,1 --primary validation_loss --seeds 8 ;;
+    *) echo "claims.sh: '$name' is none of sizes-recall carousel gamma-64" >&2; exit 2 ;;
+  esac
+done
