@@ -2,6 +2,7 @@
 
     python docs/results/training_order.py starts    do initial weights have to be random?
     python docs/results/training_order.py orders    does reshuffling help, in one epoch and in a hundred?
+    python docs/results/training_order.py batches   is a batch of one cheap, and erratic?
 
 Digits (10 classes), breast cancer (2) and wine (3), a perceptron with one hidden layer. Each seed draws
 its own split, weights and order. Primary outcomes, fixed before the runs, each family corrected by Holm:
@@ -10,6 +11,8 @@ starts: held-out accuracy after 10 epochs, all weights and biases zero or .1 les
 orders: ln of the training loss after 100 epochs, reshuffled less shuffled once, each at the rate that is
     best for it on seeds of their own (three tests). Secondary: the same less one order sorted by class, and
     held-out accuracy after one epoch: sorted or alternating by class less shuffled.
+batches: ln of |g_B - g| / |g|, the median over batches of B digits of a gradient's distance from that of all the
+    data, after one epoch; 1 less 64. And beside it the processor's time for an update.
 """
 
 from __future__ import annotations
@@ -183,9 +186,51 @@ def compare_orders() -> None:
         print(row(name, d, value))
 
 
+def noise(data: Split, seed: int, size: int) -> tuple[float, float]:
+    """Return how far a batch's gradient is from that of all the data, and milliseconds for an update."""
+    x, y, *_ = data
+    net = network(data, seed)
+    parameters = list(net.parameters())
+    optimizer = torch.optim.SGD(parameters, lr=0.1)
+    rng = np.random.default_rng([seed, 1])
+
+    def gradient(rows: NDArray[np.int64]) -> Tensor:
+        grads = torch.autograd.grad(F.cross_entropy(net(x[rows]), y[rows]), parameters)
+        return torch.cat([g.flatten() for g in grads])
+
+    for batch in np.array_split(rng.permutation(len(y)), len(y) // BATCH):
+        optimizer.zero_grad()
+        F.cross_entropy(net(x[batch]), y[batch]).backward()
+        optimizer.step()
+    whole = gradient(np.arange(len(y)))
+    drawn = [gradient(rng.permutation(len(y))[:size]) for _ in range(200)]
+    far = float(np.median([float((g - whole).norm() / whole.norm()) for g in drawn]))
+    began = time.process_time()
+    for _ in range(200):
+        optimizer.zero_grad()
+        F.cross_entropy(net(x[:size]), y[:size]).backward()
+        optimizer.step()
+    return far, (time.process_time() - began) * 5
+
+
+def compare_batches() -> None:
+    """How erratic a gradient is, and what an update costs, by the size of the batch."""
+    sizes = (1, 4, 16, 64)
+    found = {b: np.array([noise(split("digits", s), s, b) for s in SEEDS]) for b in sizes}
+    print(
+        "| digits in a batch | distance from the whole gradient | ms an update | us a digit |\n|---|---|---|---|"
+    )
+    for b, values in found.items():
+        far, cost = np.median(values, axis=0).tolist()
+        print(f"| {b} | {far:.2f} | {cost:.3f} | {1000 * cost / b:.0f} |")
+    d = (np.log(found[1][:, 0]) - np.log(found[64][:, 0])).tolist()
+    print("\n| distance of a batch | ratio (95 %) | p |\n|---|---|---|")
+    print(row("1 / 64", d, sign_flip(d).p, ratio=True))
+
+
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    commands = {"starts": compare_starts, "orders": compare_orders}
+    commands = {"starts": compare_starts, "orders": compare_orders, "batches": compare_batches}
     if len(sys.argv) != 2 or sys.argv[1] not in commands:
         sys.exit(f"type one of {', '.join(commands)}")
     began = time.process_time()
