@@ -46,13 +46,14 @@ class Source:
     draw: Callable[[Setting, Path], tuple[list[TimeSeries], list[TimeSeries]]]
 
 
-def simulated(seed: int, part: int, transitions: int) -> list[TimeSeries]:
+def simulated(seed: int, part: int, transitions: int, *, unalike: bool = False) -> list[TimeSeries]:
     """Draw simulated recordings: two states in turns, seen through noise and a level of the recording's own.
 
     A step is ``x = level + (+-1) direction + noise``: the level (SD .5, one a recording) hides the state
     from whom does not remember the recording, the noise (SD 1, of which half the variance lasts, AR(1)
     with .8) from whom does not remember the last steps. Runs of a state are geometric with mean `LANES` `T`
-    / ``transitions`` steps.
+    / ``transitions`` steps. Windows that are ``unalike`` have a level of their own each, so that a window
+    looks like another recording's beside the one before it.
     """
     rng = np.random.default_rng([seed, part, transitions])
     stay, found = 1 - transitions / (LANES * T), []
@@ -62,6 +63,9 @@ def simulated(seed: int, part: int, transitions: int) -> list[TimeSeries]:
         y = (rng.integers(2) + changes.cumsum()) % 2
         direction = np.array([1, -1, 1, -1, 0.5, -0.5]) * AMPLITUDE
         level = rng.normal(0, LEVEL, FEATURES)
+        if unalike:
+            own = np.random.default_rng([seed, part, transitions, i])
+            level = own.normal(0, LEVEL, (WINDOWS, FEATURES)).repeat(T, axis=0)
         slow = np.zeros((n, FEATURES))
         white = rng.normal(0, NOISE / math.sqrt(2), (n, 2, FEATURES))
         for t in range(1, n):
@@ -152,6 +156,13 @@ SOURCES = {
         lambda s, _: (
             simulated(s.seed, 0, s.transitions),
             simulated(s.seed, 1, s.transitions),
+        ),
+    ),
+    "simulated-unalike": Source(
+        T,
+        lambda s, _: (
+            simulated(s.seed, 0, s.transitions, unalike=True),
+            simulated(s.seed, 1, s.transitions, unalike=True),
         ),
     ),
     "sleep-edf": Source(30, lambda s, folder: of_subjects(nights(folder), 4, s.seed)),

@@ -78,8 +78,10 @@ def kept(name: str) -> Path:
 
 
 def runs_of(name: str) -> Runs:
-    """Return the runs of a plan that are kept."""
-    return Runs(read(kept(name)), targets_of(plan_of(name)))
+    """Return the runs of a plan that are kept, with those of the plan that it stands beside."""
+    plan = plan_of(name)
+    lines = [line for each in (name, plan.get("beside")) if each for line in read(kept(each))]
+    return Runs(lines, targets_of(plan))
 
 
 def picture(runs: Runs, cells: Sequence[Cell], path: Path) -> None:

@@ -28,7 +28,7 @@ class Setting:
         start: One of `STARTS`.
         seed: Of data, weights, everything.
         epochs: Epochs at most.
-        data: What recordings: simulated, or real ones (``transitions`` 0: as they are).
+        data: What recordings: simulated ones, or real ones (``transitions`` 0: as they are).
     """
 
     cell: str

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from decisive_plan import Setting, key, settings_of, targets_of
 from decisive_results import read
+from numpy.typing import NDArray
 
 from memcell.statistics.bootstrap import interval
 from memcell.statistics.paired import holm, sign_flip
@@ -54,6 +55,7 @@ class Compared:
         cell: Where.
         above: The start that is compared.
         below: With which.
+        seeds: Which both have.
         differences: Of the logarithms, or of losses; one a seed.
         censored: Runs of each that did not get there.
         medians: Median updates of each (or mean losses).
@@ -62,6 +64,7 @@ class Compared:
     cell: Cell
     above: str
     below: str
+    seeds: Sequence[int]
     differences: Sequence[float]
     censored: tuple[int, int]
     medians: tuple[float, float]
@@ -127,6 +130,7 @@ class Runs:
             cell=cell,
             above=above,
             below=below,
+            seeds=seeds,
             differences=(values[:, 0] - values[:, 1]).tolist(),
             censored=(missing[0], missing[1]),
             medians=(float(shown[0]), float(shown[1])),
@@ -243,6 +247,35 @@ def drift(runs: Runs, cell: Cell) -> str:
     return "\n".join([head, *lines])
 
 
+def contrasts(plan: dict[str, Any], runs: Runs) -> str:
+    """Return how a ratio of updates to the last loss changes between two cells of the grid, seeds paired."""
+    rows: list[tuple[str, str, NDArray[np.float64]]] = []
+    for one in plan["contrasts"]:
+        each = []
+        for where in (one["of"], one["less"]):
+            at = Setting(**{**plan["base"], "start": "carry", "seed": 0, **where})
+            found = runs.compare(_cell(at), one["above"], one["below"], runs.last)
+            each.append(dict(zip(found.seeds, found.differences, strict=True)) if found else {})
+        seeds = sorted(set(each[0]) & set(each[1]))
+        if len(seeds) > 1:
+            starts = (
+                f"{SHORT.get(one['above'], one['above'])} / {SHORT.get(one['below'], one['below'])}"
+            )
+            rows.append((one["name"], starts, np.array([each[0][s] - each[1][s] for s in seeds])))
+    head = (
+        f"| where | starts | seeds | ratio of ratios (95 %) | p, Holm over {len(rows)} | SD of ln |"
+    )
+    lines = [head, "|---|---|---|---|---|---|"]
+    corrected = holm([sign_flip(d).p for _, _, d in rows]).tolist()
+    for (name, starts, d), p in zip(rows, corrected, strict=True):
+        low, high = np.exp(interval(d))
+        lines.append(
+            f"| {name} | {starts} | {len(d)} | × {np.exp(d.mean()):.2f} ({low:.2f} to {high:.2f}) | "
+            f"{_p(p)} | {d.std(ddof=1):.2f} |"
+        )
+    return "\n".join(lines)
+
+
 def outcomes(targets: Sequence[str]) -> dict[str, str]:
     """Return what is compared, by its title: the last loss first."""
     found = {}
@@ -282,9 +315,9 @@ def _all(runs: Runs, cells: Sequence[Cell], starts: Sequence[str], what: str) ->
 
 def parts(plan: dict[str, Any], runs: Runs) -> dict[str, str]:
     """Return all tables by name: of the primary family, of each block and outcome, of the start states."""
-    planned = len(list(settings_of(plan)))
-    there = sum(len(seeds) for seeds in runs.by.values())
-    found = {"runs": f"{there:,} of {planned:,} runs are there."}
+    planned = list(settings_of(plan))
+    there = sum(s.seed in runs.by.get((_cell(s), s.start), {}) for s in planned)
+    found = {"runs": f"{there:,} of {len(planned):,} runs are there."}
     if "primary" in plan:
         family = primary(plan, runs)
         state = state_of(plan, family)
@@ -300,6 +333,8 @@ def parts(plan: dict[str, Any], runs: Runs) -> dict[str, str]:
                 name = f"{block.get('name', 'all')}: {title}"
                 judged = "primary" in plan
                 found[name] = table(rows, _counts(what), judged, secondary=", secondary")
+    if "contrasts" in plan:
+        found["contrasts"] = contrasts(plan, runs)
     for cell in shown_cells(plan, runs):
         found[f"start states, rate {cell[4]:g}"] = drift(runs, cell)
     return found
