@@ -18,8 +18,8 @@ for name in "${what[@]}"; do
         --window 20 --sweep "batch_size=4,16;time_steps=5,20" --epochs 1 --min-updates 800 --learning-rate 0.01 \
         --primary score --seeds 8 ;;
     # the bare carousel against the gated cell on a task of 1997, one trial a sequence: how soon?
-    carousel) compare "$name" --task temporal_order --trials 1 --streams 1000 --test-streams 300 --length 100 \
-        --cell lstm97,cec --hidden-size 8 --time-steps 110 --window 110 --batch-size 25 --epochs 20 --min-updates 0 \
+    carousel) compare "$name" --task temporal_order --trials 1 --streams 1000 --test-streams 300 --length 30 \
+        --cell lstm97,cec --hidden-size 8 --time-steps 33 --window 33 --batch-size 25 --epochs 30 --min-updates 0 \
         --learning-rate 0.01 --primary updates --target-loss 0.1 --seeds 8 ;;
     # gamma of recurrent batch normalization, at the settings of batch-norm.sh
     gamma-64) compare "$name" --task sequential_digits --hidden-size 100 --optimizer rmsprop --optimizer.momentum 0.9 \

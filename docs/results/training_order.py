@@ -11,8 +11,8 @@ starts: held-out accuracy after 10 epochs, all weights and biases zero or .1 les
 orders: ln of the training loss after 100 epochs, reshuffled less shuffled once, each at the rate that is
     best for it on seeds of their own (three tests). Secondary: the same less one order sorted by class, and
     held-out accuracy after one epoch: sorted or alternating by class less shuffled.
-batches: ln of |g_B - g| / |g|, the median over batches of B digits of a gradient's distance from that of all the
-    data, after one epoch; 1 less 64. And beside it the processor's time for an update.
+batches: ln of |g_B - g| / |g|, the median over batches of B digits of a gradient's distance from that of
+    all the data, after one epoch; 1 less 64. And beside it the processor's time for an update.
 """
 
 from __future__ import annotations
@@ -218,7 +218,8 @@ def compare_batches() -> None:
     sizes = (1, 4, 16, 64)
     found = {b: np.array([noise(split("digits", s), s, b) for s in SEEDS]) for b in sizes}
     print(
-        "| digits in a batch | distance from the whole gradient | ms an update | us a digit |\n|---|---|---|---|"
+        "| digits in a batch | distance from the whole gradient | ms an update | us a digit |\n"
+        "|---|---|---|---|"
     )
     for b, values in found.items():
         far, cost = np.median(values, axis=0).tolist()
