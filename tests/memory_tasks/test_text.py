@@ -54,6 +54,11 @@ def test_files_that_name_their_splits_keep_them_and_letters_that_stand_apart_are
     made = text.make(MemoryConfig(**SMALL, text=str(tmp_path)))
     assert "".join(spelled(made, made.test)) == "b" * 100
     assert "".join(spelled(made, made.valid)) == "ba" * 50
+    (tmp_path / "notes.md").write_text("of no split")
+    assert text.make(MemoryConfig(**SMALL, text=str(tmp_path))).n_classes == made.n_classes
+    (tmp_path / "more.test.txt").write_text("a second test")
+    with pytest.raises(DataError, match=r"named for a split \(test, test, train, valid\)"):
+        text.make(MemoryConfig(**SMALL, text=str(tmp_path)))
 
 
 @pytest.mark.parametrize(

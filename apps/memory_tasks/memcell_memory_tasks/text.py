@@ -116,11 +116,16 @@ def _read(text: str) -> tuple[str, dict[str, str]]:
         raise DataError(
             f"{path}: expected a text file, or a folder with files {', '.join(ENDINGS)}"
         )
-    named = {_part(p.name) or p.name: p for p in files}
-    if len(named) < len(files) or not set(PARTS) <= set(named):
-        named = {p.name: p for p in files}
+    splits = sorted(part for p in files if (part := _part(p.name)))
+    if splits == sorted(PARTS):
+        named = {part: next(p for p in files if _part(p.name) == part) for part in PARTS}
+    elif splits and path.is_dir():
+        raise DataError(
+            f"{path}: some of its files are named for a split ({', '.join(splits)}); expected one each of "
+            f"{', '.join(PARTS)}, or none, so that no text is in two of them"
+        )
     else:
-        named = {part: named[part] for part in PARTS}
+        named = {p.name: p for p in files}
     return str(path.name), {name: _characters(p) for name, p in named.items()}
 
 
@@ -136,7 +141,7 @@ def _characters(path: Path) -> str:
         DataError: It cannot be read, or is no UTF-8.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: is no UTF-8 text: {error}") from error
     except OSError as error:
