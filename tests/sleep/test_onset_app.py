@@ -233,7 +233,7 @@ def test_live_stream_is_the_prediction_to_the_byte_without_alarms(trained, night
     lines = ("--format", "tsv", "--file", file, "--speed", "max", "--duration", "20")
     assert run(["stream", "sleep_onset", *model, *lines]) == 0
     table = capfd.readouterr().out.splitlines()
-    assert table[table.index("kind\tonset\tseconds") + 2].startswith("step\t0.0\t")
+    assert table[table.index("kind\tonset\tseconds\tlsl_time\ttime") + 2].startswith("step\t0.0\t")
 
 
 def test_detector_of_seconds_is_refused_by_name(trained):

@@ -97,6 +97,23 @@ def sidecar_of(recording: Path, ending: str) -> Path | None:
     return None
 
 
+def is_data_set(folder: Path) -> bool:
+    """Whether a folder is a BIDS data set."""
+    return (folder / _DESCRIPTION).is_file()
+
+
+def entities_of(recording: Path) -> dict[str, str] | None:
+    """Return the BIDS entities in a recording's name, in order; None where it is no BIDS name.
+
+    >>> entities_of(Path("sub-01_task-rest_run-2_eeg.edf"))
+    {'sub': '01', 'task': 'rest', 'run': '2'}
+    """
+    found = _NAMED.match(recording.name)
+    if found is None:
+        return None
+    return dict(part.split("-", 1) for part in found[1].split("_"))
+
+
 def channel_table_of(recording: Path) -> Path | None:
     """Return the ``channels.tsv`` that belongs to a recording by BIDS, or None; see `sidecar_of`."""
     return sidecar_of(recording, "channels.tsv")

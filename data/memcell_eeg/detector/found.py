@@ -13,6 +13,7 @@ from memcell.applications.prediction import Record
 from memcell.errors import UsageError
 from memcell.files.atomic import make_folder, write_atomic
 from memcell_eeg.export import outputs
+from memcell_eeg.export.layout import layout_of
 
 #: Columns of text in the tables.
 _TEXTS = ("trial_type",)
@@ -60,12 +61,12 @@ class FoundEvents:
     @property
     def probability(self) -> Any:
         """A row a step: ``onset`` (s from the first sample), ``probability``, ``state`` (1: positive)."""
-        return _table(self._file(outputs.probability_path), "state")
+        return _table(self._file("_probability.tsv"), "state")
 
     @property
     def events(self) -> Any:
         """A row an event: ``onset``, ``duration`` (s), ``trial_type``, ``probability_max`` and ``_mean``."""
-        return _table(self._file(outputs.events_path))
+        return _table(self._file("_events.tsv"))
 
     @property
     def annotations(self) -> Any:
@@ -76,7 +77,7 @@ class FoundEvents:
         """
         import mne
 
-        lines = self._file(outputs.annotations_path).decode().splitlines()
+        lines = self._file("_annot.txt").decode().splitlines()
         rows = [line.split(",", 2) for line in lines if not line.startswith("#")]
         onset, duration = (np.array([float(row[i]) for row in rows]) for i in (0, 1))
         start, first = self._measured or (None, 0.0)
@@ -127,6 +128,8 @@ class FoundEvents:
             UsageError: It holds results of this recording's name.
         """
         out = Path(folder)
+        if layout_of(out).desc:
+            raise UsageError(f"'{out}' holds BIDS derivatives: save to another folder")
         make_folder(out)
         taken = [name for name in self._files if (out / name).exists()]
         if taken:
@@ -148,8 +151,8 @@ class FoundEvents:
                 found.append({**sidecar["Summary"], **own, "status": "done"})
         return found
 
-    def _file(self, path: Callable[[Path, str], Path]) -> bytes:
-        return self._files[path(Path(), self.name).name]
+    def _file(self, ending: str) -> bytes:
+        return self._files[f"{self.name}{ending}"]
 
     def __repr__(self) -> str:
         n, hours = self.summary["events"], self.summary["hours"]

@@ -6,7 +6,7 @@ recording's first sample, ``trial_type``) and each event's largest and mean prob
 time of ``mne.io.read_raw``, which leaves out the gaps of an EDF+D.
 ``NAME_events.json`` describes the columns, as BIDS does, and says which model and which file they come
 from; it is written last, so where it stands the others are whole. Every file is written beside its place
-and renamed, and its bytes depend on the recording and the model alone.
+and renamed, and its bytes depend on the recording and the model alone. Where they lie is `layout`'s.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from memcell.files.atomic import Growing, write_atomic
 from memcell.files.reading import read_lines, read_object
 from memcell_data.formats.reader import signal_file
 from memcell_data.labels.files import COUNTED_BY_MNE
+from memcell_eeg.export.layout import ResultLayout, layout_of
 from memcell_eeg.scores.detector import DetectedEvent
 
 SUMMARY = "summary.tsv"
@@ -54,32 +55,43 @@ _BIDS: dict[str, dict[str, Any]] = {
     "probability_max": {"Description": "Largest probability of a step of the event"},
     "probability_mean": {"Description": "Mean probability of its steps"},
 }
+_ABOUT_STEPS = "Probability and decision of each step of the recording"
+_STEPS: dict[str, dict[str, Any]] = {
+    "onset": {"Description": "Start of the step from the first sample", "Units": "s"},
+    "probability": {"Description": "Probability of the event in the step"},
+    "state": {"Description": "1 from the threshold on, else 0"},
+}
 PROBABILITY_HEADER = "onset\tprobability\tstate\n"
+
+
+def result_path(out: Path, name: str, ending: str) -> Path:
+    """Return the path of a recording's result in a folder of either layout (`memcell_eeg.export.layout`)."""
+    return layout_of(out).path(name, ending)
 
 
 def events_path(out: Path, name: str) -> Path:
     """Return the path of a recording's events."""
-    return out / f"{name}_events.tsv"
+    return result_path(out, name, "_events.tsv")
 
 
 def probability_path(out: Path, name: str) -> Path:
     """Return the path of a recording's probabilities."""
-    return out / f"{name}_probability.tsv"
+    return result_path(out, name, "_probability.tsv")
 
 
 def annotations_path(out: Path, name: str) -> Path:
     """Return the path of a recording's events in MNE's format."""
-    return out / f"{name}_annot.txt"
+    return result_path(out, name, "_annot.txt")
 
 
 def edf_path(out: Path, name: str) -> Path:
     """Return the path of the EDF+ export of a recording."""
-    return out / f"{name}_detected.edf"
+    return result_path(out, name, "_detected.edf")
 
 
 def sidecar_path(out: Path, name: str) -> Path:
     """Return the path of the sidecar, which records the origin of the results."""
-    return out / f"{name}_events.json"
+    return result_path(out, name, "_events.json")
 
 
 def write_events(path: Path, events: Sequence[DetectedEvent], label: str) -> None:
@@ -131,12 +143,23 @@ def add_probabilities(
 
 
 def write_sidecar(
-    path: Path, origin: Mapping[str, Any], record: Mapping[str, Any], label: str
+    path: Path,
+    origin: Mapping[str, Any],
+    record: Mapping[str, Any],
+    label: str,
+    about: str = "",
 ) -> None:
-    """Write the origin of the results, and their row of the summary."""
+    """Write the origin of the results, and their row of the summary; ``about`` is a sentence on them."""
     levels = {"Levels": {label: "Detected at every step of the event"}}
-    content = {**_BIDS, "trial_type": levels, "GeneratedBy": dict(origin), "Summary": dict(record)}
+    content: dict[str, Any] = {"Description": about} if about else {}
+    content |= {**_BIDS, "trial_type": levels, "GeneratedBy": dict(origin), "Summary": dict(record)}
     write_atomic(path, json.dumps(content, indent=2) + "\n")
+
+
+def describe_probabilities(layout: ResultLayout, name: str, origin: Mapping[str, Any]) -> None:
+    """Write the sidecar of a recording's probabilities, which a BIDS data set has."""
+    content: dict[str, Any] = {"Description": _ABOUT_STEPS, **_STEPS, "GeneratedBy": dict(origin)}
+    write_atomic(layout.path(name, "_probability.json"), json.dumps(content, indent=2) + "\n")
 
 
 def read_sidecar(path: Path) -> dict[str, Any] | None:
@@ -147,6 +170,16 @@ def read_sidecar(path: Path) -> dict[str, Any] | None:
         return None
     known = all(isinstance(content.get(name), dict) for name in ("GeneratedBy", "Summary"))
     return content if known else None
+
+
+def names_known(out: Path, sidecar: str = SIDECAR) -> dict[Path, str]:
+    """Return the name that each predicted recording has in a folder, by its file."""
+    layout, found = layout_of(out), {}
+    for path in layout.all(sidecar):
+        content = read_sidecar(path)
+        if content and isinstance(file := content["GeneratedBy"].get("file"), str):
+            found[Path(file)] = layout.name(path, sidecar)
+    return found
 
 
 def write_summary(
@@ -200,7 +233,7 @@ def check_folder(out: Path, model_id: str, sidecar: str = SIDECAR) -> None:
     """
     if out.exists() and not out.is_dir():
         raise DataError(f"--out '{out}' is a file; type the name of a folder.")
-    for path in sorted(out.glob(f"*{sidecar}")):
+    for path in layout_of(out).all(sidecar):
         found = read_sidecar(path)
         other = found and found["GeneratedBy"].get("model_id")
         if other and other != model_id:

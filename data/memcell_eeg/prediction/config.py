@@ -66,3 +66,9 @@ class PredictConfig(ReadingConfig):
         help="'edf' also writes NAME_detected.edf: the channels that were used, the probability as one more, "
         "and the events as annotations, as EDF+ without personal data.",
     )
+    layout: str = option(
+        "auto",
+        choices=("auto", "bids", "flat"),
+        help="How results lie: 'bids' as a BIDS derivatives data set, 'flat' beside each other; 'auto' is "
+        "'bids' where all recordings are of BIDS data sets.",
+    )

@@ -64,7 +64,8 @@ class EachRecording(ABC):
             record = {**base, **self._run(item, recording, infer), "status": "done"}
             if lines:
                 record["note"] = "; ".join(filter(None, (*lines, record.get("note"))))
-            self._write_sidecar(self._out / f"{item.name}{self.sidecar}", origin, record)
+            path = outputs.result_path(self._out, item.name, self.sidecar)
+            self._write_sidecar(path, origin, record)
         except (DiskError, Interrupted):
             raise
         except (MemcellError, OSError) as error:
@@ -96,7 +97,7 @@ class EachRecording(ABC):
         Raises:
             DataError: The name is taken by the results of another file.
         """
-        found = outputs.read_sidecar(self._out / f"{item.name}{self.sidecar}")
+        found = outputs.read_sidecar(outputs.result_path(self._out, item.name, self.sidecar))
         if found is None:
             return None
         before = found["GeneratedBy"]

@@ -8,8 +8,8 @@ from its facts, so that a prediction never depends on today's options.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +22,14 @@ from memcell.files.atomic import Growing, growing
 from memcell_data.derivations import beneath
 from memcell_data.recording import Recording
 from memcell_data.renaming import renamed
+from memcell_data.tables.bids import entities_of, is_data_set
 from memcell_eeg.export import outputs
 from memcell_eeg.export.edf import StepProbabilities, export_edf
+from memcell_eeg.export.layout import check_own, choose_layout, describe, layout_of
 from memcell_eeg.features.chunks import FeatureChunk
 from memcell_eeg.features.pipeline import Pipeline
 from memcell_eeg.features.precomputed import feature_chunks
+from memcell_eeg.prediction.bids_names import bids_names, root_of, sources_of
 from memcell_eeg.prediction.config import PredictConfig
 from memcell_eeg.prediction.each import EachRecording
 from memcell_eeg.prediction.model import DetectionModel
@@ -60,7 +63,26 @@ class RecordingPredictor(EachRecording):
 
     def __init__(self, request: PredictionRequest, task: EegTask) -> None:
         super().__init__(request, DetectionModel.of(request, task))
-        self._export = (request.options or PredictConfig()).export
+        options = request.options or PredictConfig()
+        self._export, self._layout = options.export, options.layout
+
+    def find(self, paths: Sequence[str]) -> list[RecordingFile]:
+        """Return the recordings under the names that their results have in the folder's layout.
+
+        Raises:
+            DataError: As `EachRecording.find`, or the folder cannot have the layout that is asked for.
+        """
+        task = self._model.task
+        check_own(self._out, task.event)
+        found = super().find(paths)
+        of_bids = all(entities_of(r.path) and is_data_set(root_of(r.path)) for r in found)
+        layout = choose_layout(self._out, self._layout, of_bids, task.event)
+        if not layout.desc:
+            return found
+        files = [r.path for r in found]
+        describe(layout, task.name, self._model.model_id, sources_of(files))
+        names = bids_names(files, outputs.names_known(self._out))
+        return [replace(r, name=n) for r, n in zip(found, names, strict=True)]
 
     def _files(self, name: str) -> list[Path]:
         places = [outputs.events_path, outputs.probability_path, outputs.annotations_path]
@@ -71,7 +93,12 @@ class RecordingPredictor(EachRecording):
     def _write_sidecar(
         self, path: Path, origin: Mapping[str, Any], record: Mapping[str, Any]
     ) -> None:
-        outputs.write_sidecar(path, origin, record, self._model.task.event)
+        layout, event = layout_of(self._out), self._model.task.event
+        about = ""
+        if layout.desc:
+            outputs.describe_probabilities(layout, str(record["recording"]), origin)
+            about = f"What a trained network found: {event}"
+        outputs.write_sidecar(path, origin, record, event, about)
 
     def _run(self, item: RecordingFile, recording: Recording, infer: Infer) -> dict[str, Any]:
         model, out, name = self._model, self._out, item.name

@@ -116,13 +116,18 @@ def _strip(found: Prediction, strip: Strip, model: ReportedModel) -> Figure:
     if about := messages(row):
         caption.append(f" {cut(about, 400)}.")
     own = [
-        (events_path(found.folder, name).name, ""),
-        (probability_path(found.folder, name).name, ""),
+        (_beside(found.folder, events_path(found.folder, name)), ""),
+        (_beside(found.folder, probability_path(found.folder, name)), ""),
     ]
     for link in links(found.folder, own):
         caption += [" ", html(link)]
     svg = draw(chart, f"Recording {name}: {', '.join(facts)}.", 64)
     return Figure(svg, text(*caption), wide=True)
+
+
+def _beside(folder: Path, file: Path) -> str:
+    """Return a link to a file below the page's folder."""
+    return file.relative_to(folder).as_posix()
 
 
 def _distributions(found: Prediction, model: ReportedModel) -> Iterator[Part]:

@@ -1,0 +1,183 @@
+"""Where the results of a prediction lie: flat beside each other, or as a BIDS derivatives data set.
+
+Flat, the files of recording NAME are ``NAME_events.tsv`` and so on. As BIDS derivatives, NAME is made of BIDS
+entities (``sub-01_ses-1_task-rest``) and they are ``sub-01/ses-1/eeg/NAME_desc-microsleep_events.tsv``; a
+``dataset_description.json`` says what made them. Which of both a folder has is told from that file, so that
+whoever has folder and name finds the results.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from memcell.errors import DataError, MemcellError
+from memcell.files.atomic import make_folder, write_atomic
+from memcell.files.reading import read_object
+from memcell.version import __version__
+
+DESCRIPTION = "dataset_description.json"
+#: What the files of a data set are called that the standard does not know.
+_IGNORED = (
+    "*_probability.tsv", "*_probability.json", "*_annot.txt", "*_detected.edf", "*.html", "summary.tsv",
+    "study.tsv", "prediction.json", "views/",
+)  # fmt: skip
+_README = """Events that memcell found in EEG, as BIDS derivatives.
+
+*_events.tsv        onset, duration (s from the recording's first sample), kind, largest and mean probability
+*_events.json       the columns, and the model and the recording that they come from
+*_probability.tsv   onset, probability and decision of every step
+*_annot.txt         the events for mne.read_annotations
+summary.tsv         a row a recording, failed ones with the reason
+"""
+_ENTITY = re.compile(r"(?:^|_)(sub|ses)-([^_]+)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResultLayout:
+    """Where the results of recordings lie in a folder.
+
+    Args:
+        out: The folder.
+        desc: Label of the entity ``desc``; empty for flat.
+    """
+
+    out: Path
+    desc: str = ""
+
+    def path(self, name: str, ending: str) -> Path:
+        """Return the path of a result.
+
+        Args:
+            name: Of the recording.
+            ending: Such as ``"_events.tsv"``.
+        """
+        if not self.desc:
+            return self.out / f"{name}{ending}"
+        folders = [f"{key}-{label}" for key, label in _ENTITY.findall(name)]
+        return self.out.joinpath(*folders, "eeg", f"{name}_desc-{self.desc}{ending}")
+
+    def name(self, path: Path, ending: str) -> str:
+        """Return the name of the recording that a result is of; the other way round of `path`."""
+        return path.name.removesuffix(ending).removesuffix(
+            f"_desc-{self.desc}" if self.desc else ""
+        )
+
+    def all(self, ending: str) -> Iterator[Path]:
+        """Yield the results of all recordings that end so, sorted."""
+        pattern = f"sub-*/**/*_desc-{self.desc}{ending}" if self.desc else f"*{ending}"
+        yield from sorted(self.out.glob(pattern))
+
+
+def layout_of(out: Path) -> ResultLayout:
+    """Return the layout of a folder of results; flat where nothing says otherwise."""
+    ours = _ours(out / DESCRIPTION)
+    return ResultLayout(out=out, desc="" if ours is None else str(ours.get("desc", "")))
+
+
+def choose_layout(out: Path, wanted: str, bids_input: bool, event: str) -> ResultLayout:
+    """Return the layout for results in a folder, which may hold some.
+
+    Args:
+        out: The folder.
+        wanted: ``"bids"``, ``"flat"``, or ``"auto"``: as what lies there, else as the recordings do.
+        bids_input: All recordings are of BIDS data sets.
+        event: What is detected.
+
+    Raises:
+        DataError: It holds results in the other layout.
+    """
+    there = layout_of(out)
+    flat = not there.desc and next(there.all("_events.json"), None) is not None
+    if wanted == "auto":
+        wanted = "bids" if there.desc or (bids_input and not flat) else "flat"
+    if wanted == "flat" and there.desc:
+        raise DataError(
+            f"--out '{out}' holds BIDS derivatives; type another --out, or leave out --layout flat."
+        )
+    if wanted == "bids" and flat:
+        raise DataError(
+            f"--out '{out}' holds results beside each other; type another --out, or leave out --layout bids."
+        )
+    return ResultLayout(out=out, desc=_label(event) if wanted == "bids" else "")
+
+
+def check_own(out: Path, event: str) -> None:
+    """Refuse a BIDS data set of somebody else's.
+
+    Raises:
+        DataError: It is one; says what to type.
+    """
+    if os.path.lexists(out / DESCRIPTION) and not layout_of(out).desc:
+        place = out / "derivatives" / f"memcell-{_label(event)}"
+        raise DataError(
+            f"--out '{out}' is a BIDS data set that memcell did not write; type a folder of its own, such as "
+            f"--out '{place}'."
+        )
+
+
+def describe(layout: ResultLayout, app: str, model_id: str, sources: Sequence[Path]) -> None:
+    """Write what makes a folder a BIDS derivatives data set; what it said before of sources stays.
+
+    Args:
+        layout: Of the folder.
+        app: Name of the application.
+        model_id: Of the model.
+        sources: Folders of the data sets that were predicted.
+
+    Raises:
+        MemcellError: It cannot be written.
+    """
+    path = layout.out / DESCRIPTION
+    try:
+        before = read_object(path).get("SourceDatasets", [])
+    except MemcellError:
+        before = []
+    known = [s["URL"] for s in before if isinstance(s, dict) and isinstance(s.get("URL"), str)]
+    urls = dict.fromkeys([*known, *(s.absolute().as_uri() for s in sources)])
+    content = {
+        "Name": f"memcell {app}: events found in EEG",
+        "BIDSVersion": "1.10.0",
+        "DatasetType": "derivative",
+        "GeneratedBy": [
+            {
+                "Name": "memcell",
+                "Version": __version__,
+                "Description": f"memcell predict {app}, model {model_id}",
+                "desc": layout.desc,
+            }
+        ],
+        "SourceDatasets": [{"URL": url} for url in urls],
+    }
+    make_folder(layout.out)
+    text = json.dumps(content, indent=2) + "\n"
+    for name, new in (
+        (DESCRIPTION, text),
+        (".bidsignore", "\n".join(_IGNORED) + "\n"),
+        ("README", _README),
+    ):
+        file = layout.out / name
+        if not file.is_file() or (name == DESCRIPTION and file.read_text(encoding="utf-8") != new):
+            write_atomic(file, new)
+
+
+def _ours(path: Path) -> Mapping[str, Any] | None:
+    """Return what memcell says of itself in a description; None where it is not ours or there is none."""
+    try:
+        made = read_object(path).get("GeneratedBy")
+    except MemcellError:
+        return None
+    for each in made if isinstance(made, list) else ():
+        if isinstance(each, dict) and each.get("Name") == "memcell" and each.get("desc"):
+            return each
+    return None
+
+
+def _label(event: str) -> str:
+    """Return a word as a BIDS label: letters and digits."""
+    return re.sub(r"[^0-9A-Za-z]", "", event) or "events"
