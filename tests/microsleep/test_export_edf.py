@@ -140,3 +140,46 @@ def test_a_recording_is_never_written_over(facts, predicted, tmp_path):
     assert record["status"] == "done"
     assert "not written by memcell" in record["note"]
     assert (tmp_path / "a_detected.edf").read_bytes() == before
+
+
+def test_filled_gaps_leave_every_event_at_its_time_in_mne_and_edflib(facts, predicted, tmp_path):
+    pyedflib = pytest.importorskip("pyedflib")
+    onsets = [*range(30), *(100.013 + k for k in range(30)), *(131.25 + k for k in range(5))]
+    values = noise(65)
+    write_edf(tmp_path / "gap.edf", tracks(values), onsets=onsets)
+    (record,) = predicted([tmp_path / "gap.edf"], facts, tmp_path / "out", export=["edf-filled"])
+    assert "note" not in record
+    path = tmp_path / "out" / "gap_filled.edf"
+    assert path.read_bytes()[192:197] == b"EDF+C"
+    events = table(tmp_path / "out" / "gap_events.tsv")
+    assert max(float(e["onset"]) for e in events) > 100
+    raw = mne.io.read_raw_edf(path, preload=True, verbose="error")
+    marks = [(a["onset"], a["duration"], a["description"]) for a in raw.annotations]
+    found = [m[:2] for m in marks if m[2] == "microsleep"]
+    assert found == [(float(e["onset"]), float(e["duration"])) for e in events]
+    gaps = [m[:2] for m in marks if m[2] == "gap: no signal"]
+    assert np.allclose(gaps, [(30, 70.013), (130.013, 1.237)], atol=0.005)
+    with pyedflib.EdfReader(str(path)) as file:  # as EDFbrowser reads it
+        onset, _, text = file.readAnnotations()
+        assert np.allclose(onset[text == "microsleep"], [e[0] for e in found], atol=1e-4)
+    # the very samples, each at its time; nothing between
+    before = open_recording(tmp_path / "gap.edf").read(CHANNELS)
+    shown = raw.get_data(CHANNELS) * 1e6
+    rest = np.ones(shown.shape[1], dtype=bool)
+    for s in before.segments:
+        at = round(s.onset * 128)
+        assert np.allclose(shown[:, at : at + s.stop - s.start], before.values[:, s.start : s.stop])
+        rest[at : at + s.stop - s.start] = False
+    rest[round(136.25 * 128) :] = False  # the last record repeats the last value
+    assert np.abs(shown[:, rest]).max() < 0.05
+    steps = table(tmp_path / "out" / "gap_probability.tsv")
+    p = np.array([float(s["probability"]) for s in steps])
+    middle = np.rint((np.array([float(s["onset"]) for s in steps]) + 0.1) * 128).astype(int)
+    assert np.allclose(raw.get_data("microsleep prob")[0][middle] / 100, p, atol=1e-4)
+
+
+def test_gaps_of_days_are_not_filled(facts, predicted, tmp_path):
+    write_edf(tmp_path / "d.edf", tracks(noise(20)), onsets=[*range(10), *range(90000, 90010)])
+    (record,) = predicted([tmp_path / "d.edf"], facts, tmp_path / "out", export=["edf-filled"])
+    assert "no EDF was exported: its gaps last 25.0 h" in record["note"]
+    assert not (tmp_path / "out" / "d_filled.edf").exists()

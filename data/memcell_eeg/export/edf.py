@@ -6,6 +6,10 @@ many readers); and the events as annotations. The samples of an EDF file keep th
 formats are rounded to 16 bits over the range that each channel has. A gap makes it EDF+D. Where a segment
 does not fill its last data record, the last value is repeated, and an annotation says so. Nothing is copied
 from the header but the names of the channels.
+
+EDFbrowser opens no EDF+D, and MNE joins what lies before and after a gap, so that annotations behind it do
+not stand where they belong. With gaps filled (zeros, and an annotation over each) the file is EDF+C, and both
+show every event in its place. Segments then begin at the nearest whole sample.
 """
 
 from __future__ import annotations
@@ -35,6 +39,12 @@ from memcell_eeg.scores.detector import DetectedEvent
 #: Shortest data record, s: shorter ones would hold more time stamps than signal.
 SHORTEST = 0.1
 FILLED = "no signal: last value repeated"
+#: Of a gap that is filled.
+GAP = "gap: no signal"
+#: Longest gaps that are filled, all together, s.
+MOST_FILLED = 24 * 3600.0
+#: Zeros that are written at once.
+_ZEROS = 1 << 16
 
 
 class StepProbabilities:
@@ -76,6 +86,40 @@ class _Plan:
     ranges: NDArray[np.float64]
 
     @property
+    def starts(self) -> list[int]:
+        """First sample of each segment where gaps are filled."""
+        starts, end = [], 0
+        for onset, length in self.segments:
+            starts.append(max(end, round(onset * self.rate)))
+            end = starts[-1] + length
+        return starts
+
+    def without_gaps(self) -> _Plan:
+        """Return the layout of the file with gaps filled.
+
+        Raises:
+            DataError: They are too long.
+        """
+        starts = self.starts
+        total = starts[-1] + self.segments[-1][1]
+        lost = (total - sum(n for _, n in self.segments)) / self.rate
+        if lost > MOST_FILLED:
+            raise DataError(
+                f"its gaps last {lost / 3600:.1f} h, more than {MOST_FILLED / 3600:g} h that are filled; "
+                "--export edf keeps them"
+            )
+        return _Plan(rate=self.rate, segments=((0.0, total),), ranges=self.ranges)
+
+    def gaps(self) -> list[Interval]:
+        """Return the gaps as they are filled."""
+        rate, end, found = self.rate, 0, []
+        for start, (_, length) in zip(self.starts, self.segments, strict=True):
+            if start > end:
+                found.append(Interval(onset=end / rate, duration=(start - end) / rate, label=GAP))
+            end = start + length
+        return found
+
+    @property
     def samples(self) -> int:
         """Samples of a data record: about 1 s, and such that every segment fills its last one if it can."""
         second = max(1, round(self.rate))
@@ -110,6 +154,7 @@ def export_edf(
     probabilities: StepProbabilities,
     step: float,
     label: str,
+    fill: bool = False,
 ) -> None:
     """Write the file.
 
@@ -121,6 +166,7 @@ def export_edf(
         probabilities: The probabilities.
         step: Length of a step, s.
         label: What an event is.
+        fill: Gaps are filled, so that it has none.
 
     Raises:
         DataError: EDF+ cannot hold it; says why.
@@ -128,7 +174,10 @@ def export_edf(
     """
     if not names:
         raise DataError("the recording has precomputed features and no signal")
-    plan = _plan(recording, names)
+    plan = found = _plan(recording, names)
+    fill = fill and len(found.segments) > 1
+    if fill:
+        plan = found.without_gaps()
     n = plan.samples
     stored = stored_ranges(recording.path, names)
     ranges = stored or [(fitting(low, high), FULL) for low, high in plan.ranges.tolist()]
@@ -141,12 +190,18 @@ def export_edf(
         )
     ]
     notes = [Interval(onset=e.onset, duration=e.duration, label=label) for e in events]
-    noted = [*notes, *plan.filled()]
+    noted = [*notes, *plan.filled(), *(found.gaps() if fill else ())]
     with edf_plus(path, signals, noted, recording.simulated) as writer:
         onsets, seconds = plan.onsets(), n / plan.rate
         check_gaps(onsets, seconds)
         writer.begin(onsets, seconds)
-        for values, p in _records(recording, names, n, plan.rate, probabilities, step):
+        width = plan.rate * step
+        records = (
+            _without_gaps(recording, names, n, found.starts, probabilities, width)
+            if fill
+            else _records(recording, names, n, plan.rate, probabilities, step)
+        )
+        for values, p in records:
             _write(writer, signals, values, p)
 
 
@@ -192,6 +247,53 @@ def _records(
         left, done = values[:, whole:], done + whole
     if left.shape[1]:
         yield _whole(left, p, done, n, rate * step)
+
+
+def _without_gaps(
+    recording: Recording,
+    names: Sequence[str],
+    n: int,
+    starts: Sequence[int],
+    probabilities: StepProbabilities,
+    width: float,
+) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Yield data records as `_records`, each segment at its first sample and zeros between them."""
+    left, left_p = np.empty((len(names), 0)), np.empty(0)
+    for values, p in _with_zeros(recording, names, starts, probabilities, width):
+        left, left_p = np.concatenate([left, values], axis=1), np.concatenate([left_p, p])
+        whole = len(left_p) - len(left_p) % n
+        if whole:
+            yield left[:, :whole], left_p[:whole]
+        left, left_p = left[:, whole:], left_p[whole:]
+    if len(left_p):
+        missing = n - len(left_p)
+        yield (
+            np.pad(left, ((0, 0), (0, missing)), mode="edge"),
+            np.pad(left_p, (0, missing), mode="edge"),
+        )
+
+
+def _with_zeros(
+    recording: Recording,
+    names: Sequence[str],
+    starts: Sequence[int],
+    probabilities: StepProbabilities,
+    width: float,
+) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Yield the samples and the probability of each, with zeros in gaps."""
+    at, segment, first = 0, -1, 0
+    p = probabilities.of(0.0)
+    for block in recording.blocks(names):
+        if block.begins or segment < 0:
+            segment, first = segment + 1, 0
+            p = probabilities.of(block.onset)
+            while at < starts[segment]:
+                length = min(_ZEROS, starts[segment] - at)
+                yield np.zeros((len(names), length)), np.zeros(length)
+                at += length
+        values, each = _whole(block.values, p, first, 1, width)
+        yield values, each
+        at, first = at + len(each), first + len(each)
 
 
 def _whole(

@@ -84,11 +84,6 @@ def annotations_path(out: Path, name: str) -> Path:
     return result_path(out, name, "_annot.txt")
 
 
-def edf_path(out: Path, name: str) -> Path:
-    """Return the path of the EDF+ export of a recording."""
-    return result_path(out, name, "_detected.edf")
-
-
 def sidecar_path(out: Path, name: str) -> Path:
     """Return the path of the sidecar, which records the origin of the results."""
     return result_path(out, name, "_events.json")

@@ -62,9 +62,11 @@ class PredictConfig(ReadingConfig):
 
     export: tuple[str, ...] = option(
         (),
-        choices=("edf",),
+        choices=("edf", "edf-filled", "hypnogram"),
         help="'edf' also writes NAME_detected.edf: the channels that were used, the probability as one more, "
-        "and the events as annotations, as EDF+ without personal data.",
+        "and the events as annotations, as EDF+ without personal data. 'edf-filled' writes NAME_filled.edf, "
+        "with gaps filled, so that EDFbrowser and MNE show events at their times. 'hypnogram' writes "
+        "NAME_hypnogram.txt: sleep and wake, a line for each 30 s.",
     )
     layout: str = option(
         "auto",

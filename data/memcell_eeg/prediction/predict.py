@@ -25,6 +25,7 @@ from memcell_data.renaming import renamed
 from memcell_data.tables.bids import entities_of, is_data_set
 from memcell_eeg.export import outputs
 from memcell_eeg.export.edf import StepProbabilities, export_edf
+from memcell_eeg.export.hypnogram import HypnogramEpochs, check_staged
 from memcell_eeg.export.layout import check_own, choose_layout, describe, layout_of
 from memcell_eeg.features.chunks import FeatureChunk
 from memcell_eeg.features.pipeline import Pipeline
@@ -34,7 +35,7 @@ from memcell_eeg.prediction.config import PredictConfig
 from memcell_eeg.prediction.each import EachRecording
 from memcell_eeg.prediction.model import DetectionModel
 from memcell_eeg.prediction.sources import RecordingFile
-from memcell_eeg.scores.detector import EventDetector
+from memcell_eeg.scores.detector import DetectedEvent, EventDetector
 from memcell_eeg.signal.channels import otherwise_measured
 from memcell_eeg.signal.stand_in import with_stand_ins
 from memcell_eeg.task import EegTask
@@ -42,8 +43,11 @@ from memcell_eeg.task import EegTask
 #: What the person is told of an export with gaps.
 GAPS = (
     "it has gaps, so the EDF is EDF+D: EDFbrowser opens it only after conversion, and MNE joins the "
-    "signal before and after a gap"
+    "signal before and after a gap; --export edf-filled has neither"
 )
+#: The ending of what each word of ``--export`` writes.
+ENDINGS = {"edf": "_detected.edf", "edf-filled": "_filled.edf", "hypnogram": "_hypnogram.txt"}
+EDFS = frozenset(("edf", "edf-filled"))
 
 
 class RecordingPredictor(EachRecording):
@@ -65,6 +69,8 @@ class RecordingPredictor(EachRecording):
         super().__init__(request, DetectionModel.of(request, task))
         options = request.options or PredictConfig()
         self._export, self._layout = options.export, options.layout
+        if "hypnogram" in self._export:
+            check_staged(task.event, task.background, self._model.pipeline.step)
 
     def find(self, paths: Sequence[str]) -> list[RecordingFile]:
         """Return the recordings under the names that their results have in the folder's layout.
@@ -86,9 +92,8 @@ class RecordingPredictor(EachRecording):
 
     def _files(self, name: str) -> list[Path]:
         places = [outputs.events_path, outputs.probability_path, outputs.annotations_path]
-        if "edf" in self._export:
-            places.append(outputs.edf_path)
-        return [place(self._out, name) for place in places]
+        exported = [outputs.result_path(self._out, name, ENDINGS[word]) for word in self._export]
+        return [*(place(self._out, name) for place in places), *exported]
 
     def _write_sidecar(
         self, path: Path, origin: Mapping[str, Any], record: Mapping[str, Any]
@@ -125,21 +130,34 @@ class RecordingPredictor(EachRecording):
             "warnings": "; ".join(run.warnings),
         }
         if run.probabilities is not None:
-            names = [c.name for c in own]
+            notes += self._exported_edf(name, recording, [c.name for c in own], events, run)
+        if run.epochs is not None:
+            run.epochs.write(outputs.result_path(out, name, ENDINGS["hypnogram"]))
+        if notes:
+            record["note"] = "; ".join(notes)
+        return record
+
+    def _exported_edf(
+        self,
+        name: str,
+        recording: Recording,
+        channels: Sequence[str],
+        events: Sequence[DetectedEvent],
+        run: RecordingRun,
+    ) -> list[str]:
+        """Write the EDF files that are asked for; return what the person should know of them."""
+        step, label, notes = self._model.pipeline.step, self._model.task.event, []
+        assert run.probabilities is not None
+        for word in [w for w in self._export if w in EDFS]:
+            path, fill = outputs.result_path(self._out, name, ENDINGS[word]), word == "edf-filled"
             try:
-                path = outputs.edf_path(out, name)
-                label = model.task.event
-                export_edf(
-                    path, recording, names, events, run.probabilities, model.pipeline.step, label
-                )
-                if run.segments > 1:
+                export_edf(path, recording, channels, events, run.probabilities, step, label, fill)
+                if run.segments > 1 and not fill:
                     notes.append(GAPS)
             except DataError as error:
                 # the detection stands; what cannot be shown in EDF is said
                 notes.append(f"no EDF was exported: {error}")
-        if notes:
-            record["note"] = "; ".join(notes)
-        return record
+        return notes
 
     def _through(self, item: RecordingFile, recording: Recording, infer: Infer) -> RecordingRun:
         """Write the probabilities of a whole recording and return its run."""
@@ -148,7 +166,10 @@ class RecordingPredictor(EachRecording):
             run = RecordingRun(
                 model=self._model,
                 file=file,
-                probabilities=StepProbabilities() if "edf" in self._export else None,
+                probabilities=StepProbabilities() if EDFS & set(self._export) else None,
+                epochs=HypnogramEpochs(self._model.pipeline.step)
+                if "hypnogram" in self._export
+                else None,
                 warnings=self._model.unit.messages(item.path, own),
             )
             run.through(recording, infer)
@@ -168,6 +189,7 @@ class RecordingRun:
         model: What is done with it.
         file: Takes a row a step.
         probabilities: Takes the probabilities, where somebody wants them at the end.
+        epochs: Takes the decisions, where somebody wants a hypnogram.
         warnings: Takes what is odd about it.
 
     Attributes:
@@ -179,6 +201,7 @@ class RecordingRun:
     model: DetectionModel
     file: Growing
     probabilities: StepProbabilities | None
+    epochs: HypnogramEpochs | None
     warnings: list[str]
     detector: EventDetector = field(init=False)
     steps: int = 0
@@ -219,6 +242,8 @@ class RecordingRun:
         outputs.add_probabilities(self.file, times, p, self.model.threshold)
         if self.probabilities is not None:
             self.probabilities.push(p, times, starts)
+        if self.epochs is not None:
+            self.epochs.push(times, p >= self.model.threshold)
         self.steps += len(p)
         self.segments += int(starts.sum())
         self.highest = max(self.highest, float(p.max()))
