@@ -25,6 +25,7 @@ from memcell.errors import DataError, MemcellError
 from memcell.escape import table
 from memcell.files.atomic import Growing, write_atomic
 from memcell.files.reading import read_lines, read_object
+from memcell_data.content import begins_as_edf, first_bytes
 from memcell_data.formats.reader import signal_file
 from memcell_data.labels.files import COUNTED_BY_MNE
 from memcell_eeg.export.layout import ResultLayout, layout_of
@@ -124,7 +125,7 @@ def write_annotations(
 
 def joined_by_mne(path: Path | None) -> tuple[tuple[float, float], ...]:
     """Return onset and length of the gaps of a recording that MNE leaves out: those of EDF+D and BDF+D."""
-    if path is None or path.suffix.lower() not in (".edf", ".bdf"):
+    if path is None or not path.is_file() or not begins_as_edf(first_bytes(path)):
         return ()
     return signal_file(path).gaps()
 

@@ -94,6 +94,10 @@ class SourceConfig:
             raise ConfigError(
                 "'send-name' got a name and nothing is sent; type --send markers,steps."
             )
+        if "markers" in self.send and not self.commands and not self.heartbeat:
+            raise ConfigError(
+                "'send' got 'markers', and there are no alarms here; type --send steps, or a --heartbeat."
+            )
         if 0 < self.heartbeat < 0.5:
             raise ConfigError(f"'heartbeat' got {self.heartbeat:g}, expected 0 or .5 s and more.")
 

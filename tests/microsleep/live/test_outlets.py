@@ -14,7 +14,7 @@ import lsl_streams
 from lsl_streams import RATE, Receiver, Sender, skip_unless_found
 from memcell.errors import ConfigError, MemcellError, UsageError
 from memcell_eeg.live import outlets
-from memcell_eeg.live.options import LiveConfig
+from memcell_eeg.live.options import LiveConfig, SourceConfig
 from memcell_eeg.live.outlets import Outlets
 from memcell_eeg.live.run import stream
 from memcell_microsleep.app import MICROSLEEP
@@ -141,6 +141,8 @@ def test_a_name_that_is_taken_is_refused(asked_of, gapped):
     del taken
     with pytest.raises(ConfigError, match="--send markers,steps"):
         LiveConfig(file="x", send_name="lab").validate()
+    with pytest.raises(ConfigError, match="no alarms here; type --send steps"):
+        SourceConfig(file="x", send=("markers",)).validate()
 
 
 def test_without_mne_lsl_it_is_refused_before_anything_is_opened(asked_of, monkeypatch):
