@@ -68,7 +68,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("memcell_data.labels",),
     ("memcell_data.subjects",),
     ("memcell_data.datasets",),
-    ("memcell_data.checks",),
+    ("memcell_data.checks", "memcell_data.labelling"),
     ("memcell_data",),
     ("memcell_eeg.left_out", "memcell_eeg.store"),
     ("memcell_eeg.config",),

@@ -80,5 +80,6 @@ def memcell_datasets() -> Iterable[DatasetSpec]:
             summary="Your own recordings: a file, a folder, a glob or a BIDS data set.",
             fallback=True,
             checker="memcell_data.checks.check:Check",
+            labels="memcell_data.labelling.tool:Labelling",
         ),
     ]

@@ -206,6 +206,7 @@ class Labels:
         warnings: What is odd about them, one line each, each naming the file.
         left_out: Labels that could not be used, one line each: file, place, reason.
         outside: Seconds by which labels of a class reach over the recording's start, and over its end.
+        predicted: The file, where a detector made them and nobody has corrected them; else empty.
     """
 
     intervals: tuple[Interval, ...]
@@ -215,6 +216,7 @@ class Labels:
     warnings: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
     outside: tuple[float, float] = (0.0, 0.0)
+    predicted: str = ""
 
 
 @runtime_checkable

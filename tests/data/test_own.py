@@ -10,6 +10,7 @@ import pytest
 from memcell.errors import ConfigError, DataError
 from memcell_data.datasets.configs import UserRecordingsConfig
 from memcell_data.datasets.user_recordings import UserRecordings
+from memcell_data.recording import Interval
 from memcell_microsleep.app import Microsleep
 from memcell_microsleep.config import MicrosleepConfig
 
@@ -103,6 +104,15 @@ def test_labels_elsewhere(make_edf, tmp_path):
     a, b = own(tmp_path / "rec", labels=str(folder)).recordings()
     assert len(a.labels().intervals) == 1
     assert b.labels() is None
+    make_edf(name="rec/c.edf", annotations=[Interval(onset=1, duration=2, label="microsleep")])
+    everyone = own(tmp_path / "rec", labels=str(folder))
+    assert everyone.recordings()[2].labels() is None  # what is inside is not what was named
+    assert any("in 'labels', and so no labels, of b.edf, c.edf" in n for n in everyone.notes)
+    (tmp_path / "rec/c.edf").unlink()
+    (folder / "a.csv").rename(folder / "x.csv")
+    with pytest.raises(DataError, match="named like a recording"):
+        own(tmp_path / "rec", labels=str(folder)).recordings()[0].labels()
+    (folder / "x.csv").rename(folder / "a.csv")
     with pytest.raises(DataError, match="one label file for 2 recordings"):
         own(tmp_path / "rec", labels=str(folder / "a.csv")).recordings()
     with pytest.raises(DataError, match=r"absent\.csv.*no such label file"):

@@ -36,6 +36,14 @@ COMMANDS = {
     ),
     "evaluate": ("memcell.cli.evaluate:evaluate", "Score a trained run again."),
     "predict": ("memcell.cli.predict:predict", "Run a trained network over recordings."),
+    "review": (
+        "memcell.cli.review:review",
+        "Correct what was found in a viewer, and read it back.",
+    ),
+    "labels": (
+        "memcell.cli.labels:labels",
+        "Convert label files; say how well two people agree.",
+    ),
     "stream": ("memcell.cli.stream:stream", "Run a trained network live, step by step."),
     "models": ("memcell.cli.models:models", "List and show the trained models that come along."),
     "export": ("memcell.cli.export:export", "Write a trained network as an ONNX file."),

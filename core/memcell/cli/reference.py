@@ -24,7 +24,15 @@ _TITLES = {
     "app": "Apps",
     "model": "Trained models",
 }
-_HIDDEN = ("recognise", "fallback", "checker", "checks", "predict_config", "stream_config")
+_HIDDEN = (
+    "recognise",
+    "fallback",
+    "checker",
+    "labels",
+    "checks",
+    "predict_config",
+    "stream_config",
+)
 
 
 def reference(registry: Registry) -> str:

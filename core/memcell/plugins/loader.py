@@ -217,8 +217,8 @@ def _problem(item: Any, kind: str) -> str:
         return f"{item!r}; expected a {expected.__name__}"
     if not item.name or not all(c.isalnum() or c in "_-" for c in item.name):
         return f"a spec named {item.name!r}; letters, digits, '-' and '_' expected"
-    roles = (("factory", item.factory), ("config", item.config))
-    for role, reference in (*roles, ("checker", getattr(item, "checker", None))):
+    for role in ("factory", "config", "checker", "labels"):
+        reference = getattr(item, role, None)
         if reference is not None and (not isinstance(reference, str) or reference.count(":") != 1):
             return f"'{item.name}' with {role} {reference!r}; expected the text 'module:attribute'"
     return ""

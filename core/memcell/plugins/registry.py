@@ -107,7 +107,14 @@ class Entry:
 
     def build_checker(self) -> Any:
         """Import and build what looks into a data set's files, None where it has nothing that does."""
-        reference: str | None = getattr(self.spec, "checker", None)
+        return self._built("checker")
+
+    def build_label_tool(self) -> Any:
+        """Import and build what reads and writes label files, None where it has nothing that does."""
+        return self._built("labels")
+
+    def _built(self, name: str) -> Any:
+        reference: str | None = getattr(self.spec, name, None)
         if reference is None:
             return None
         factory = self._import(reference)
@@ -115,7 +122,7 @@ class Entry:
             return factory()
         except Exception as error:
             raise PluginError(
-                f"{self.origin}: checker '{reference}' could not be built: {_line(error)}"
+                f"{self.origin}: {name} '{reference}' could not be built: {_line(error)}"
             ) from error
 
     def config(self, values: Mapping[str, Any]) -> Any:
@@ -168,7 +175,7 @@ class Entry:
 
 
 #: Fields of specs that say where something is imported from.
-REFERENCES = ("factory", "config", "checker", "predict_config", "stream_config")
+REFERENCES = ("factory", "config", "checker", "labels", "predict_config", "stream_config")
 
 
 def _is_there(module: str) -> bool:

@@ -197,6 +197,8 @@ class DatasetSpec(Spec):
         checker: ``"module:factory"`` that builds a `memcell.applications.checking.Checker`: what ``memcell
             data check`` asks about the paths that this data set recognises (or takes as the fallback);
             None where the fallback's can look into its files as well.
+        labels: ``"module:factory"`` that builds a `memcell.applications.labels.LabelTool`: what ``memcell
+            labels`` and ``memcell review`` ask; None where another data set's knows its label files.
     """
 
     kind: ClassVar[str] = "dataset"
@@ -205,6 +207,7 @@ class DatasetSpec(Spec):
     recognise: str | None = None
     fallback: bool = False
     checker: str | None = None
+    labels: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

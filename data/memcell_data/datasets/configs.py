@@ -205,9 +205,9 @@ class UserRecordingsConfig:
     path: str = option("", help="A recording, a folder (searched with its subfolders) or a glob.")
     labels: str = option(
         "",
-        help="A label file, or a folder of label files named like the recordings; empty looks beside "
-        "each recording (BIDS events.tsv, a table of onset,duration,description, XML or hypnogram text) and "
-        "then for the annotations inside it.",
+        help="A label file, or a folder of label files named like the recordings (a recording "
+        "without any there has no labels); empty looks beside each recording (BIDS events.tsv, a table of "
+        "onset,duration,description, XML or hypnogram text) and then for the annotations inside it.",
     )
     positive: tuple[str, ...] = option(
         (), help="Labels of the class to detect; empty means 'microsleep' where that label occurs."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import stat
@@ -215,14 +214,3 @@ def label_files_beside(
     listing = listing or FolderListing()
     keys = dict.fromkeys(n.casefold() for n in [*first, *more])
     return [found for key in keys for found in listing.named(folder, key) if found != path]
-
-
-def was_predicted(labels: Path) -> bool:
-    """Whether a label file is what ``memcell predict`` wrote: its sidecar says so."""
-    name = re.sub(r"_(?:events|annot)$", "", stem(labels))
-    sidecar = labels.parent / f"{name}_events.json"
-    try:
-        generator = json.loads(sidecar.read_text(encoding="utf-8")).get("GeneratedBy")
-    except (OSError, ValueError, AttributeError):
-        return False
-    return isinstance(generator, dict) and "memcell" in json.dumps(generator).lower()

@@ -18,11 +18,11 @@ from memcell_data.datasets.finding import (
     label_file_beside,
     label_files_beside,
     recordings_in,
-    was_predicted,
     what_was_sought,
 )
 from memcell_data.formats.reader import open_recording, stem
 from memcell_data.labels.hypnogram import Epochs
+from memcell_data.labels.predicted import was_predicted
 from memcell_data.labels.reading import FileLabels, Rule, read_labels
 from memcell_data.labels.vocabulary import label_notes, rule_for
 from memcell_data.recording import Labels, Recording
@@ -110,26 +110,32 @@ class UserRecordings:
         return found
 
     def _beside(self, paths: Sequence[Path], listing: FolderListing) -> list[str]:
-        """Return what must be said of label files: several for one recording, or a detector's own."""
-        several, predicted = [], []
+        """Return what must be said of label files: several for one recording, none, or a detector's own."""
+        several, predicted, without = [], [], []
         given = Path(self.config.labels).expanduser() if self.config.labels else None
         for path in paths:
-            if given is not None and not given.is_dir():
-                continue
-            files = label_files_beside(path, given or path.parent, listing)
-            if len(files) > 1:
-                several.append(f"{files[0].name} and not {files[1].name}")
-            if files and was_predicted(files[0]):
-                predicted.append(files[0].name)
-        lines = []
-        for reason, names in (
-            ("several label files beside a recording; read", several),
-            ("labels that memcell predicted, not a person's:", predicted),
-        ):
-            if names:
-                more = f" (and {len(names) - 1} more)" if len(names) > 1 else ""
-                lines.append(f"{reason} {names[0]}{more}")
-        return lines
+            try:
+                source = self._label_source(path, listing)
+            except DataError:
+                continue  # said of this recording itself
+            if given is None or given.is_dir():
+                files = label_files_beside(path, given or path.parent, listing)
+                if len(files) > 1:
+                    several.append(f"{files[0].name} and not {files[1].name}")
+            if source is None and given is not None:
+                without.append(path.name)
+            elif was_predicted(source or path):
+                predicted.append((source or path).name)
+        where = given.name if given is not None else ""
+        return [
+            f"{reason} {_few(names)}"
+            for reason, names in (
+                ("several label files beside a recording; read", several),
+                ("labels that memcell predicted and nobody corrected:", predicted),
+                (f"no label file in '{where}', and so no labels, of", without),
+            )
+            if names
+        ]
 
     def _subjects(self, paths: Sequence[Path]) -> Sequence[str]:
         c = self.config
@@ -180,12 +186,24 @@ class UserRecordings:
     def _vocabulary(self) -> Counter[str]:
         found: Counter[str] = Counter()
         listing = FolderListing()
+        matched = False
         for path in self._paths():
             try:
-                intervals, _ = read_labels(path, self._label_source(path, listing), self.epochs)
+                source = self._label_source(path, listing)
+                if source is None and self.config.labels:
+                    continue
+                matched = True
+                intervals, _ = read_labels(path, source, self.epochs)
             except DataError:
+                matched = True
                 continue  # said when this recording's own labels are asked for
             found.update(i.label for i in intervals)
+        if not matched:
+            first = stem(self._paths()[0])
+            raise DataError(
+                f"{self.config.labels}: no label file in it is named like a recording ({first}_events.tsv, "
+                f"{first}.csv, {first}_annotations.xml, ...)"
+            )
         return found
 
     def _paths(self) -> list[Path]:
@@ -239,6 +257,11 @@ def _matched(path: Path, pattern: re.Pattern[str]) -> str:
     return match[1]
 
 
+def _few(names: Sequence[str]) -> str:
+    more = f" (and {len(names) - 3} more)" if len(names) > 3 else ""
+    return f"{', '.join(names[:3])}{more}"
+
+
 @dataclass(frozen=True)
 class OwnLabels:
     """The labels of one recording, under the rule of its data set."""
@@ -250,6 +273,10 @@ class OwnLabels:
     def __call__(self) -> Labels | None:
         """Return the labels, or None where the recording has none."""
         rule = self.dataset.rule
+        if self.source is None and self.dataset.config.labels:
+            return (
+                None  # who names a folder of labels means these, and not what the recorder marked
+            )
         epochs = self.dataset.epochs
         return FileLabels(recording=self.path, rule=rule, source=self.source, epochs=epochs)()
 

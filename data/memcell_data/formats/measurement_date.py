@@ -1,6 +1,7 @@
 """When a recording was made, where its file says so and means it.
 
-A date says something about a person: it is compared in memory and never written anywhere.
+A date says something about a person: it is compared in memory, and written only into label files of formats
+by which other programs place labels in the recording (`memcell_data.labels.writing`).
 """
 
 from __future__ import annotations

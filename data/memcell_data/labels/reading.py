@@ -20,6 +20,7 @@ from memcell_data.formats.reader import SignalFile, signal_file
 from memcell_data.labels.files import read_label_file
 from memcell_data.labels.hypnogram import Epochs
 from memcell_data.labels.label_start import read_aligned
+from memcell_data.labels.predicted import was_predicted
 from memcell_data.labels.words import CANONICAL, folded, is_scored, is_unscored, same
 from memcell_data.recording import Interval, Labels
 from memcell_data.tables.label_tables import read_rows
@@ -169,13 +170,15 @@ class FileLabels:
         scored = bool(read.intervals) or self.source is not None or self.complete
         if not scored:
             return None
-        return self.rule.apply(
+        labels = self.rule.apply(
             [i for i in read.intervals if i.label not in over],
             read.warnings,
             left_out=read.left_out,
             whole=read.whole,
             outside=read.outside,
         )
+        holder = self.source or self.recording
+        return replace(labels, predicted=holder.name) if was_predicted(holder) else labels
 
 
 def read_labels(
@@ -222,10 +225,11 @@ def labels_in(
 def clock_of(recording: Path, file: SignalFile) -> Clock:
     """Return when the first sample of a recording was taken, and how long it is."""
     began, dated = started(recording)
-    if began is not None and isinstance(file, EdfFile):
-        # a header has whole seconds; the rest stands in the first time stamp
-        began += timedelta(seconds=file.times.zero)
-    return Clock(began=began, dated=dated, seconds=file.declared_duration())
+    # a header has whole seconds; the rest stands in the first time stamp
+    after = file.times.zero if isinstance(file, EdfFile) else 0.0
+    if began is not None:
+        began += timedelta(seconds=after)
+    return Clock(began=began, dated=dated, seconds=file.declared_duration(), after=after)
 
 
 def _over_gaps(label: Interval, gaps: Sequence[tuple[float, float]]) -> Interval:

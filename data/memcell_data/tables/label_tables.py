@@ -202,7 +202,9 @@ class _Header:
         if not self.origin or clock is None or clock.began is None:
             return 0.0, ""
         try:
-            seconds = time_of(self.origin, comma=False).value - clock.began.timestamp()
+            seconds = (
+                time_of(self.origin, comma=False).value - clock.began.timestamp() + clock.after
+            )
         except Unreadable:
             seconds = math.inf
         if abs(seconds) < _SAME:

@@ -31,11 +31,13 @@ class Clock:
         began: When the first sample was taken; None where the file does not say.
         dated: The date of ``began`` is meant, not only its time of day.
         seconds: How long the recording is; 0 where that is not known.
+        after: Seconds from the start in the header, which MNE counts from, to the first sample.
     """
 
     began: datetime | None = None
     dated: bool = False
     seconds: float = 0.0
+    after: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,10 +47,12 @@ class Time:
     Args:
         kind: ``"seconds"``, ``"clock"`` (hh:mm:ss) or ``"date"``.
         value: Seconds; of a clock since midnight, of a date since 1970.
+        spaced: A blank stands between date and time, as MNE writes it.
     """
 
     kind: str
     value: float
+    spaced: bool = False
 
 
 def time_of(text: str, comma: bool) -> Time:
@@ -87,7 +91,7 @@ def time_of(text: str, comma: bool) -> Time:
         raise Unreadable(
             f"'{text}' is of another time zone than the recording can be known to have"
         )
-    return Time(kind="date", value=date.replace(tzinfo=UTC).timestamp())
+    return Time(kind="date", value=date.replace(tzinfo=UTC).timestamp(), spaced=" " in text)
 
 
 def from_start(times: Sequence[Time], clock: Clock) -> tuple[list[float], str]:
@@ -99,14 +103,14 @@ def from_start(times: Sequence[Time], clock: Clock) -> tuple[list[float], str]:
     kind = times[0].kind if times else "seconds"
     values = [t.value for t in times]
     if kind == "date":
-        return _from_dates(values, clock)
+        return _from_dates(values, clock, clock.after if times[0].spaced else 0.0)
     if kind == "clock":
         return _from_clock(values, clock)
     return values, ""
 
 
-def _from_dates(values: list[float], clock: Clock) -> tuple[list[float], str]:
-    zero = 0.0 if clock.began is None else clock.began.timestamp()
+def _from_dates(values: list[float], clock: Clock, after: float) -> tuple[list[float], str]:
+    zero = 0.0 if clock.began is None else clock.began.timestamp() - after
     # The 1st of January is no date of a person, but another program may count from it all the same.
     fits = any(0 <= v - zero < clock.seconds for v in values)
     if max(values) - _EPOCH.timestamp() < DAY and not fits:

@@ -77,6 +77,7 @@ class Advice:
         """Findings about the data that hold however they are split."""
         return (
             *unused(self.left_out, len(self.recordings)),
+            *own_predictions(self.recordings),
             *classes.all_people(self.sequences),
             *short(self.sequences),
             *hidden(self.sequences, self.normalization, self.memory),
@@ -116,6 +117,24 @@ class Advice:
         found = summaries(self.recordings, self.channels, self.cache)
         matters = any(word.partition(":")[0] in OF_GAIN for word in self.features)
         return between(found, matters)
+
+
+def own_predictions(recordings: Sequence[Recording]) -> list[DataFinding]:
+    """Say whose labels a detector made and nobody has corrected."""
+    labels = [r.labels() for r in recordings]
+    files = [each.predicted for each in labels if each is not None and each.predicted]
+    if not files:
+        return []
+    named = ", ".join(files[:3]) + (f" and {len(files) - 3} more" if len(files) > 3 else "")
+    return [
+        DataFinding(
+            check="labels",
+            severity="serious",
+            sentence=f"memcell itself predicted the labels of {len(files)} of {len(recordings)} recordings, "
+            f"and nobody has corrected them ({named}): a network learns the errors of the one before it",
+            advice="'memcell review' lets a person correct them",
+        )
+    ]
 
 
 def many(folds: int) -> list[DataFinding]:

@@ -1,0 +1,1 @@
+"""Label files as a person handles them: converted, compared, corrected."""

@@ -1,0 +1,211 @@
+"""The label files that a typed path stands for, the recording of each, and the labels in it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from memcell.applications.labels import LabelOptions
+from memcell.errors import DataError, UsageError
+from memcell_data.content import begins_as_edf, first_bytes
+from memcell_data.datasets.finding import below, chosen, is_label_file, recordings_in
+from memcell_data.formats.edf.header import read_header
+from memcell_data.formats.edf.times import read_times
+from memcell_data.formats.measurement_date import started
+from memcell_data.formats.reader import is_recording, signal_file, stem
+from memcell_data.labels.files import is_label_text, read_label_file
+from memcell_data.labels.hypnogram import Epochs
+from memcell_data.labels.predicted import was_predicted
+from memcell_data.labels.reading import clock_of, labels_in
+from memcell_data.recording import Interval
+from memcell_data.tables.label_times import Clock
+
+_TEXTS = (".tsv", ".csv", ".txt", ".xml")
+#: Words behind a recording's name that say what a file is, and what no label file ends in.
+_WORD = re.compile(
+    r"[-_.](?:events|annotations?|annot|hypnogram|hypno|hyp|labels|scoring|stages|nsrr|profusion|detected)$",
+    re.IGNORECASE,
+)
+_NO_LABELS = ("_probability.tsv", "summary.tsv", "left_out.tsv")
+#: Whichever of several files of one recording is read.
+_FIRST = ("_events.tsv", ".tsv", ".csv", ".txt", ".xml", ".edf", ".bdf")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelSource:
+    """A label file, and the recording that it is of.
+
+    Args:
+        path: The file; the recording itself, where annotations inside it are the labels.
+        recording: None where it was not found.
+    """
+
+    path: Path
+    recording: Path | None = None
+
+    @property
+    def name(self) -> str:
+        """The recording's name."""
+        return stem(self.recording) if self.recording is not None else name_of(self.path)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceLabels:
+    """What a label file says.
+
+    Args:
+        labels: Seconds from the first sample, in order.
+        notes: What is odd, one line each.
+        clock: When the recording began, and how long it is; unknown without it.
+        gaps: Of an EDF+D, which MNE leaves out.
+    """
+
+    labels: tuple[Interval, ...]
+    notes: tuple[str, ...]
+    clock: Clock
+    gaps: tuple[tuple[float, float], ...]
+
+
+def name_of(path: Path) -> str:
+    """Return the name of the recording that a label file is of, by its own."""
+    return _WORD.sub("", stem(path))
+
+
+def key_of(name: str) -> str:
+    """Return a name as it is compared: without BIDS' last word, whatever its case."""
+    return re.sub(r"_(?:eeg|ieeg)$", "", name).casefold()
+
+
+def find_labels(typed: str, options: LabelOptions) -> tuple[list[LabelSource], list[str]]:
+    """Return the label files of a file or folder, one a recording, and what must be said of others.
+
+    Raises:
+        UsageError: There is none; says what was looked for.
+    """
+    given = Path(typed).expanduser()
+    if given.is_file():
+        return [_with_recording(given, options, alone=True)], []
+    if not given.is_dir():
+        raise UsageError(f"'{typed}' is not there; type a label file, or a folder of them")
+    found: dict[str, list[Path]] = {}
+    for path in sorted(below(given)):
+        if path.is_file() and _holds_labels(path):
+            found.setdefault(key_of(name_of(path)), []).append(path)
+    if not found:
+        inside = [p for p in recordings_in(given) if signal_file(p).annotations()]
+        if inside:
+            return [LabelSource(path=p, recording=p) for p in inside], []
+        raise UsageError(
+            f"'{typed}' holds no label file; looked for tables with onset, duration and description, XML, "
+            "hypnogram text, EDF+ with annotations alone, and annotations inside recordings"
+        )
+    sources, notes = [], []
+    for paths in found.values():
+        paths.sort(key=lambda p: (_rank(p), p.name))
+        sources.append(_with_recording(paths[0], options))
+        if len(paths) > 1:
+            others = ", ".join(p.name for p in paths[1:3])
+            notes.append(
+                f"several label files of one recording: read {paths[0].name}, not {others}"
+            )
+    return sources, notes
+
+
+def read_source(source: LabelSource, options: LabelOptions) -> SourceLabels:
+    """Read a label file.
+
+    Raises:
+        DataError: It cannot be read.
+    """
+    epochs = Epochs(seconds=options.epoch, numbers=options.hypnogram)
+    if source.recording is not None:
+        file = signal_file(source.recording)
+        own = None if source.path == source.recording else source.path
+        read = labels_in(source.recording, own, epochs)
+        edf = source.recording.suffix.lower() in (".edf", ".bdf")
+        return SourceLabels(
+            labels=read.intervals,
+            notes=(*read.warnings, *read.left_out),
+            clock=clock_of(source.recording, file),
+            gaps=file.gaps() if edf else (),
+        )
+    if source.path.suffix.lower() in (".edf", ".bdf"):
+        times = read_times(read_header(source.path, labels_only=True))
+        # what it counts from is the recording's start only where both headers say the same
+        note = (
+            f"{source.path.name}: its recording is not at hand, so onsets count from the start in its own "
+            "header (--recordings says where it is)"
+        )
+        began, dated = started(source.path)
+        return SourceLabels(
+            labels=times.annotations, notes=(note,), clock=Clock(began=began, dated=dated), gaps=()
+        )
+    table = read_label_file(source.path, said=epochs)
+    labels = tuple(sorted((i for _, i in table.rows), key=lambda i: i.onset))
+    remarks = (*table.remarks, *(f"left out: {line}" for line in table.bad))
+    negative = sum(i.onset < 0 for i in labels)
+    if negative:
+        remarks = (
+            *remarks,
+            f"{negative} labels begin before the recording's start (a negative onset)",
+        )
+    return SourceLabels(
+        labels=labels,
+        notes=tuple(f"{source.path.name}: {line}" for line in remarks),
+        clock=Clock(),
+        gaps=(),
+    )
+
+
+def is_predicted(source: LabelSource) -> bool:
+    """Whether a detector made the labels and nobody has looked at them."""
+    return was_predicted(source.path)
+
+
+def _rank(path: Path) -> int:
+    return next((k for k, end in enumerate(_FIRST) if path.name.lower().endswith(end)), len(_FIRST))
+
+
+def _holds_labels(path: Path) -> bool:
+    ending = path.suffix.lower()
+    if ending in _TEXTS:
+        return not path.name.endswith(_NO_LABELS) and is_label_text(path)
+    return ending in (".edf", ".bdf") and _only_annotations(path)
+
+
+def _only_annotations(path: Path) -> bool:
+    if is_label_file(path):
+        return True
+    try:
+        if not begins_as_edf(first_bytes(path)):
+            return False
+        return not read_header(path, labels_only=True).signals
+    except DataError:
+        return False
+
+
+def _with_recording(path: Path, options: LabelOptions, alone: bool = False) -> LabelSource:
+    """Return a label file with its recording, as far as it is found.
+
+    Raises:
+        UsageError: What was typed as the recordings is not there.
+    """
+    if path.suffix.lower() not in _TEXTS and is_recording(path) and not _only_annotations(path):
+        return LabelSource(path=path, recording=path)
+    where = Path(options.recordings).expanduser() if options.recordings else path.parent
+    if options.recordings and not where.exists():
+        raise UsageError(f"--recordings '{options.recordings}' is not there")
+    if where.is_file():
+        candidates: Sequence[Path] = [where]
+        if alone:
+            return LabelSource(path=path, recording=where)
+    elif options.recordings:
+        candidates = recordings_in(where)
+    else:
+        beside = (p for p in path.parent.iterdir() if is_recording(p) and not _only_annotations(p))
+        candidates = chosen(beside)
+    key = key_of(name_of(path))
+    same = [p for p in candidates if key_of(stem(p)) == key and p != path]
+    return LabelSource(path=path, recording=same[0] if len(same) == 1 else None)
