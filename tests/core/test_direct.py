@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from tests.core.conftest import ToyApp
 
 from memcell.training import passes, stepping
 
@@ -56,6 +57,22 @@ def test_the_weights_are_the_same_to_the_bit(make_trainer, monkeypatch, settings
         for name, value in state.items():
             assert torch.equal(torch.as_tensor(value), torch.as_tensor(moments[number][name]))
     assert torch.equal(found.memory.generator.get_state(), expected.memory.generator.get_state())
+
+
+def test_a_trained_encoder_keeps_its_graph(make_trainer, monkeypatch):
+    def encoder(self, n_features):
+        made = torch.nn.Sequential(torch.nn.Linear(n_features, 4), torch.nn.Tanh())
+        made.output_size = 4
+        return made
+
+    monkeypatch.setattr(ToyApp, "encoder", encoder)
+    settings = {"network": {"skip": "fixed", "input_noise": 0.1}}
+    found, count = trained(make_trainer, monkeypatch, True, **settings)
+    expected, _ = trained(make_trainer, monkeypatch, False, **settings)
+    assert count == 12
+    before = expected.network.state_dict()
+    assert any(name.startswith("encoder.") for name in before)
+    assert all(torch.equal(t, before[name]) for name, t in found.network.state_dict().items())
 
 
 @pytest.mark.parametrize(

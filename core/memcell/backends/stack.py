@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 
 import torch
 from torch import Tensor, nn
@@ -115,10 +115,10 @@ class RecurrentStack(nn.Module):
         masks: StepMasks,
         return_steps: Collection[int],
         update_statistics: bool,
-    ) -> tuple[WindowOutput, Callable[[Tensor], list[tuple[nn.Parameter, Tensor]]]] | None:
-        """Run a window of training without autograd; its gradient is a function of that of the outputs.
+    ) -> tuple[WindowOutput, WindowGradient] | None:
+        """Run a window of training without autograd, and return its gradient as a function.
 
-        The function returns each parameter with its gradient. ``x`` has none. Arguments as of `forward`.
+        Arguments as of `forward`; the gradient of ``x`` is one of the function's where it requires one.
 
         Returns:
             None where a layer, or what is between layers, needs autograd: nothing has happened then.
@@ -140,17 +140,17 @@ class RecurrentStack(nn.Module):
             gradients.append(gradient)
             returned.append(states)
 
-        def pulled_back(d_output: Tensor) -> list[tuple[nn.Parameter, Tensor]]:
+        def of_all(d_output: Tensor) -> tuple[Tensor | None, list[tuple[nn.Parameter, Tensor]]]:
             every: list[tuple[nn.Parameter, Tensor]] = []
             d: Tensor | None = d_output
             for gradient in reversed(gradients):
                 assert d is not None
                 d, of_parameters = gradient(d)
                 every += of_parameters
-            return every
+            return d, every
 
         after = {step: tuple([states[step] for states in returned]) for step in steps}
-        return WindowOutput(x, after), pulled_back
+        return WindowOutput(x, after), of_all
 
     def normalizers(self) -> Iterable[tuple[str, nn.Module]]:
         """Yield every normalizer with its name ``layer.site``."""

@@ -3,8 +3,8 @@
 At the sizes of a detector (32 units, 16 lanes, 50 steps) the loops of a window take a tenth of a millisecond
 and a graph of torch around them several times that. Where all of a network has its gradient at hand (layers
 run as generated C, a linear readout, a linear path, cross-entropy) an update takes it here, with the
-operations that autograd would call, so that every number is the same to the bit. Anything else (trained
-encoders and starts, other heads and targets, hooks, several processes, bfloat16) goes through autograd.
+operations that autograd would call, so that every number is the same to the bit. An encoder keeps its graph.
+Anything else (trained starts, other heads and targets, hooks, several processes, bfloat16) is autograd's.
 """
 
 from __future__ import annotations
@@ -29,14 +29,12 @@ Backward = Callable[[float], None]
 
 def direct(network: Network) -> bool:
     """Whether the parts of a network are such that its gradient can be written out."""
-    encoder = next(network.encoder.parameters(), None)
     return (
         type(network) is Network
         and type(network.head) is Unchanged
         and type(network.readout) is nn.Linear
         and type(network.skip) in (type(None), LinearPath)
         and type(network.target) is Classes
-        and encoder is None
         and next(network.start.parameters(), None) is None
         and network.device.type == "cpu"
     )
@@ -93,14 +91,16 @@ def run_directly(
     x = network.noise(batch.x, generator)
     masks = StepMasks.of(resets, batch.valid, carried.age)
     with torch.enable_grad():  # a layer is asked for the gradients that autograd would want
+        encoded = network.encoder(x)
+        inputs = encoded.detach().requires_grad_(encoded.requires_grad)
         found = network.recurrent.run_with_gradient(
-            network.encoder(x), carried.state, initial_state, masks, return_steps, True
+            inputs, carried.state, initial_state, masks, return_steps, True
         )
     if found is None:
         if drawn is not None:
             generator.set_state(drawn)
         return None
-    (hidden, states), pulled_back = found
+    (hidden, states), gradient_of_window = found
     after = {
         step: CarriedState(state, masks.age_after(step, carried.age))
         for step, state in states.items()
@@ -125,8 +125,11 @@ def run_directly(
         if network.skip is not None:
             _add_gradient(network.skip.weight, lambda: d_logits.t().mm(x.flatten(0, 1)))
         d_hidden = d_logits.mm(network.readout.weight).view(hidden.shape)
-        for parameter, gradient in pulled_back(d_hidden):
+        d_inputs, gradients = gradient_of_window(d_hidden)
+        for parameter, gradient in gradients:
             _add_gradient(parameter, lambda g=gradient: g)  # type: ignore[misc]
+        if encoded.requires_grad:
+            torch.autograd.backward(encoded, d_inputs)
 
     return ran, losses, backward
 
