@@ -9,10 +9,9 @@ import torch
 from memcell.recurrent.cell import Cell
 from memcell.recurrent.norms import SiteNorms
 from memcell.recurrent.refusals import Unsupported
-from memcell.recurrent.window_call import WindowCall, WindowOutput
+from memcell.recurrent.window_call import WindowCall, WindowGradient, WindowOutput
 
 if TYPE_CHECKING:
-    from memcell_compiler.runtime.pullback import Pullback
     from memcell_compiler.runtime.stepper import NativeStepper
 
 
@@ -36,8 +35,8 @@ class NativeBackend:
 
         return unroll_native(call)
 
-    def run_with_gradient(self, call: WindowCall) -> tuple[WindowOutput, Pullback]:
-        """Run a window and return its gradient as a function (`memcell.backends.backend.GivesGradient`)."""
+    def run_with_gradient(self, call: WindowCall) -> tuple[WindowOutput, WindowGradient]:
+        """Run a window and return its gradient as a function ."""
         from memcell_compiler.runtime.unroll import unroll_with_gradient
 
         return unroll_with_gradient(call)

@@ -1,10 +1,10 @@
 """What one update of training takes at a detector's size, beside the same in plain torch.
 
 ``python -m memcell_benchmarks.update`` trains a network with memcell's own trainer, and one of torch of the
-same sizes (`torch.nn.LSTM`, a linear readout, cross-entropy, the norm of the gradient bounded at 1, Adam). Both
-carry their state from batch to batch. It prints the smallest and the middle time of an update of each, and the
-ratio. Batches are made before the clock starts. Both run in turn on one thread, some updates at a time, so
-that a busy moment of the machine falls on both.
+same sizes (`torch.nn.LSTM`, a linear readout, cross-entropy, bounded gradients, Adam). Both carry their state
+from batch to batch. It prints the smallest and the middle time of an update of each, and the ratio. Batches
+are made before the clock starts. Both run in turn on one thread, some updates at a time, so that a moment
+in which the machine is busy falls on both.
 """
 
 from __future__ import annotations

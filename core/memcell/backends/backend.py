@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar, Protocol, runtime_checkable
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from memcell.recurrent.cell import Cell
 from memcell.recurrent.norms import SiteNorms
 from memcell.recurrent.state import State
-from memcell.recurrent.window_call import WindowCall, WindowOutput
+from memcell.recurrent.window_call import WindowCall, WindowGradient, WindowOutput
 
 
 class BackendWarning(UserWarning):
@@ -61,17 +61,6 @@ class Backend(Protocol):
 
         Raises:
             Unsupported: It cannot run single steps.
-        """
-
-
-class WindowGradient(Protocol):
-    """The gradient of a window that was run, as a function; called once, at once."""
-
-    def __call__(self, d_output: Tensor) -> tuple[Tensor | None, list[tuple[nn.Parameter, Tensor]]]:
-        """Return the gradient of the input, where it requires one, and of each parameter that does.
-
-        Args:
-            d_output: ``[T, B, H]`` gradient of the outputs; that of the returned states is zero.
         """
 
 

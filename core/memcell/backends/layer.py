@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from memcell.backends import choose
 from memcell.backends.agreement import ComparedWindow
-from memcell.backends.backend import Backend, GivesGradient, WindowGradient
+from memcell.backends.backend import Backend, GivesGradient
 from memcell.backends.choose import EAGER
 from memcell.backends.first_window import FirstWindow
 from memcell.backends.operator import numbered, run_window
@@ -20,7 +20,7 @@ from memcell.recurrent.reference import transforming
 from memcell.recurrent.refusals import Unsupported, UnsupportedWindow
 from memcell.recurrent.state import State
 from memcell.recurrent.step_masks import StepMasks
-from memcell.recurrent.window_call import LAST, WindowCall, WindowOutput
+from memcell.recurrent.window_call import LAST, WindowCall, WindowGradient, WindowOutput
 
 
 class Layer(nn.Module):

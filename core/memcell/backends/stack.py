@@ -7,11 +7,10 @@ from collections.abc import Collection, Iterable
 import torch
 from torch import Tensor, nn
 
-from memcell.backends.backend import WindowGradient
 from memcell.backends.layer import Layer
 from memcell.recurrent.state import State
 from memcell.recurrent.step_masks import StepMasks
-from memcell.recurrent.window_call import WindowOutput
+from memcell.recurrent.window_call import WindowGradient, WindowOutput
 
 
 class RecurrentStack(nn.Module):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from memcell.recurrent.cell import Cell
 from memcell.recurrent.normalizer import NormWindow
@@ -61,3 +61,14 @@ class WindowOutput(NamedTuple):
 
     outputs: Tensor
     states: dict[int, State]
+
+
+class WindowGradient(Protocol):
+    """The gradient of a window that was run, as a function; called once, before the next window is run."""
+
+    def __call__(self, d_output: Tensor) -> tuple[Tensor | None, list[tuple[nn.Parameter, Tensor]]]:
+        """Return the gradient of the input, where it requires one, and of each parameter that does.
+
+        Args:
+            d_output: ``[T, B, H]`` gradient of the outputs; that of the returned states is zero.
+        """

@@ -10,6 +10,7 @@ Anything else (trained starts, other heads and targets, hooks, several processes
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -40,23 +41,23 @@ def direct(network: Network) -> bool:
     )
 
 
-def hooked(network: Network) -> bool:
-    """Whether somebody listens to a module or a parameter of the network, who would hear nothing."""
-    for module in network.modules():
-        own = vars(module)
-        if (
-            own["_forward_hooks"]
-            or own["_forward_pre_hooks"]
-            or own["_backward_hooks"]
-            or own["_backward_pre_hooks"]
-        ):
-            return True
-        for tensor in own["_parameters"].values():
-            if tensor is not None and (
-                tensor._backward_hooks or tensor._post_accumulate_grad_hooks
-            ):
-                return True
-    return False
+class Listeners:
+    """Whoever has a hook on a module or a parameter of a network, and would hear nothing of a direct pass.
+
+    Args:
+        network: The network, whose parts stay what they are.
+    """
+
+    def __init__(self, network: Network) -> None:
+        kinds = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+        self._tables = [vars(module)[kind] for module in network.modules() for kind in kinds]
+        self._parameters: list[Any] = list(network.parameters())
+
+    def __bool__(self) -> bool:
+        """Whether there is one."""
+        return any(self._tables) or any(
+            p._backward_hooks or p._post_accumulate_grad_hooks for p in self._parameters
+        )
 
 
 @torch.no_grad()

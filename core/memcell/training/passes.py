@@ -14,7 +14,7 @@ from memcell.recurrent.policy import CarriedState
 from memcell.recurrent.state import State
 from memcell.sequences import Batch
 from memcell.settings.options import TrainingConfig
-from memcell.training.direct import Backward, direct, hooked, run_directly
+from memcell.training.direct import Backward, Listeners, direct, run_directly
 from memcell.training.memory import RunMemory
 from memcell.training.parts import TrainingParts
 from memcell.training.processes import Processes
@@ -54,6 +54,7 @@ class Passes:
         )
         #: What the last batch began with.
         self.carried: CarriedState | None = None
+        self._listeners = Listeners(self.network)
         #: Whether gradients are written out as far as the network's parts and the run go; until one cannot.
         self._direct = (
             processes.count == 1
@@ -113,7 +114,7 @@ class Passes:
     def _ready(self) -> bool:
         """Prepare a direct pass; return whether there is nothing that needs autograd this time."""
         network = self.network
-        if hooked(network):
+        if self._listeners:
             return False
         if not network.training:
             network.train()

@@ -93,6 +93,26 @@ class Runner:
         """Return how many numbers of scratch a thread needs."""
         return int(self._sizes(ctypes.addressof(window), 0))
 
+    def room(
+        self, window: Window, masks: NativeMasks, pointers: Any
+    ) -> tuple[Tensor, Tensor, Tensor, Meeting]:
+        """Return what a run on one thread needs besides: packed weights, shared numbers, scratch."""
+        packed = torch.empty(max(1, self._pack(self._kernels, pointers, None)), dtype=self._dtype)
+        masks.put(window)
+        meeting = Meeting()
+        window.meeting = ctypes.addressof(meeting)
+        sizes = self._sizes(ctypes.addressof(window), 1)
+        shared = torch.empty(max(1, sizes), dtype=self._dtype)
+        window.shared = shared.data_ptr()
+        scratch = torch.empty(self.scratch(window) + 64, dtype=self._dtype)
+        return packed, shared, scratch, meeting
+
+    def run_in(self, window: Window, pointers: Any, packed: Tensor, scratch: Tensor) -> None:
+        """Pack the weights and run on this thread, in a `room`."""
+        self._pack(self._kernels, pointers, packed.data_ptr())
+        address = ctypes.addressof(window)
+        self._run(address, pointers, packed.data_ptr(), _aligned(scratch.data_ptr()), 0)
+
     def call(self, window: int, pointers: Any, packed: int, scratch: int) -> None:
         """Run on this thread what is all prepared: addresses of the window, weights and scratch."""
         self._run(window, pointers, packed, scratch, 0)
@@ -118,6 +138,42 @@ class Runner:
             each[1:] = [self.pointers(a) for a in own]
         run_program(self._run, reference, each, packed.data_ptr(), addresses)
         lease.end()
+
+
+class StandingRun:
+    """A program with its window, arrays and scratch in place, on one thread; weights are packed at each call.
+
+    Args:
+        runner: The program.
+        window: What `Runner.window` described, for one thread.
+        masks: Of each window that will be run.
+        arrays: By name; `set` replaces one.
+    """
+
+    def __init__(
+        self,
+        runner: Runner,
+        window: Window,
+        masks: NativeMasks,
+        arrays: Mapping[str, Tensor],
+    ) -> None:
+        self._kept = (dict(arrays), masks)
+        self._runner, self._window = runner, window
+        self._pointers = runner.pointers(arrays)
+        self._at = {name: i for i, name in enumerate(runner.arrays)}
+        self._packed, self._shared, self._scratch, self._meeting = runner.room(
+            window, masks, self._pointers
+        )
+
+    def set(self, name: str, tensor: Tensor) -> None:
+        """Replace an array, where the program reads or writes it; the caller keeps it for the run."""
+        at = self._at.get(name)
+        if at is not None:
+            self._pointers[at] = tensor.data_ptr()
+
+    def __call__(self) -> None:
+        """Run the window."""
+        self._runner.run_in(self._window, self._pointers, self._packed, self._scratch)
 
 
 def _copied(arrays: Mapping[str, Tensor | None]) -> dict[str, Tensor | None]:

@@ -18,11 +18,12 @@ from memcell.recurrent.reference import transforming
 from memcell.recurrent.refusals import Unsupported, UnsupportedWindow
 from memcell.recurrent.state import State, leaves, rebuild
 from memcell.recurrent.step_masks import StepMasks
-from memcell.recurrent.window_call import WindowCall, WindowOutput
+from memcell.recurrent.window_call import WindowCall, WindowGradient, WindowOutput
 from memcell_compiler.runtime.double_backward import Again, preparing
 from memcell_compiler.runtime.function import NativeCall, Unroll, run_forward
 from memcell_compiler.runtime.plan import NativePlan, find_plan
 from memcell_compiler.runtime.pullback import Pullback
+from memcell_compiler.runtime.standing import keep, standing
 from memcell_compiler.runtime.window import NativeMasks
 from memcell_compiler.trace.inputs import GradientRequest, Inputs, is_separable, projected
 
@@ -118,7 +119,7 @@ def unroll_native(call: WindowCall) -> WindowOutput:
     return _result(call, found, output, returned)
 
 
-def unroll_with_gradient(call: WindowCall) -> tuple[WindowOutput, Pullback]:
+def unroll_with_gradient(call: WindowCall) -> tuple[WindowOutput, WindowGradient]:
     """Run a window as generated C and return its gradient as a function, without autograd.
 
     Raises:
@@ -126,12 +127,16 @@ def unroll_with_gradient(call: WindowCall) -> tuple[WindowOutput, Pullback]:
             state has a gradient of its own.
     """
     with preparing:
+        ready = standing(call)
+        if ready is not None:
+            return ready.run(call)
         found = _prepare(call, True)
     states = (*leaves(call.state), *leaves(call.initial_state))
     if not found.inputs.projects or any(t.requires_grad for t in states):
         raise UnsupportedWindow("gradients that flow through more than the window")
     pullback = Pullback(found.native, found.tensors, found.owners)
     output, returned = pullback.forward()
+    keep(call, found.native, found.tensors)
     return _result(call, found, output, returned), pullback
 
 

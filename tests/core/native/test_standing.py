@@ -1,0 +1,141 @@
+"""Windows of training that stand ready: numbers as through autograd, whatever happens between them."""
+
+from __future__ import annotations
+
+import copy
+import gc
+import weakref
+
+import pytest
+import torch
+
+from memcell.backends import Layer, StepMasks
+from memcell.plugins import default_registry
+from memcell_compiler.runtime import standing as ready
+
+T, B, F, H = 7, 3, 4, 5
+
+
+@pytest.fixture
+def layer():
+    entry = default_registry().get("cell", "lstm")
+    torch.manual_seed(0)
+    return Layer(entry.build(F, H, entry.config({})), None, "native")
+
+
+def masks(lanes=B, reset=False):
+    no = torch.zeros(T, lanes, dtype=torch.bool)
+    resets = no.clone()
+    resets[2, 0] = reset
+    return StepMasks.of(resets, ~no, torch.zeros(lanes, dtype=torch.int64))
+
+
+def ask(layer, x, state, reset=False):
+    """Return outputs, last state and gradients of ``(y * y).sum()``, without autograd."""
+    initial = layer.cell.initial_state(x.shape[1])
+    found = layer.run_with_gradient(
+        x, state, initial, masks(x.shape[1], reset), (T,), update_statistics=True
+    )
+    assert found is not None
+    (y, states), gradient = found
+    d_x, each = gradient(2 * y)
+    return [y, *states[T], d_x, *(g for _, g in each)]
+
+
+def expect(layer, x, state, reset=False):
+    """Return the same through autograd."""
+    x = x.detach().clone().requires_grad_(x.requires_grad)
+    initial = layer.cell.initial_state(x.shape[1])
+    y, states = layer(x, state, initial, masks(x.shape[1], reset), (T,), True)
+    wanted = [x] * x.requires_grad + list(layer.cell.parameters())
+    grads = list(torch.autograd.grad((y * y).sum(), wanted))
+    d_x = grads.pop(0) if x.requires_grad else None
+    return [y, *states[T], d_x, *grads]
+
+
+def same(found, expected):
+    return all(a is b is None or torch.equal(a, b) for a, b in zip(found, expected, strict=True))
+
+
+def draw(layer, lanes=B, needs=False):
+    state = layer.cell.initial_state(lanes)
+    state = type(state)(*(torch.randn_like(part) for part in state))
+    return torch.randn(T, lanes, F).requires_grad_(needs), state
+
+
+@pytest.mark.parametrize("needs", [False, True])
+def test_one_window_after_another_is_as_through_autograd(layer, needs):
+    for _ in range(4):
+        x, state = draw(layer, needs=needs)
+        assert same(ask(layer, x, state), expect(layer, x, state))
+        with torch.no_grad():
+            for p in layer.cell.parameters():
+                p.add_(0.1)
+    assert layer.cell in ready._known
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda cell: setattr(
+            cell, "weight_recurrent", torch.nn.Parameter(cell.weight_recurrent.detach() + 1)
+        ),
+        lambda cell: setattr(cell.weight_recurrent, "data", cell.weight_recurrent.data + 1),
+        lambda cell: cell.weight_recurrent.requires_grad_(False),
+        lambda cell: cell.double().float(),
+    ],
+    ids=["another parameter", "other memory", "no gradient", "moved"],
+)
+def test_what_is_no_longer_what_it_was_is_found_anew(layer, change):
+    names = dict(layer.cell.named_parameters())
+    assert "weight_recurrent" in names
+    x, state = draw(layer)
+    ask(layer, x, state)
+    change(layer.cell)
+    wanted = [p for p in layer.cell.parameters() if p.requires_grad]
+    found = ask(layer, x, state)
+    y, states = layer(x, state, layer.cell.initial_state(B), masks(), (T,), True)
+    expected = [y, *states[T], None, *torch.autograd.grad((y * y).sum(), wanted)]
+    assert same(found, expected)
+
+
+def test_other_windows_between_change_nothing(layer):
+    x, state = draw(layer)
+    before = ask(layer, x, state)
+    for lanes, reset in ((B + 1, False), (B, True)):
+        other = draw(layer, lanes)
+        assert same(ask(layer, *other, reset), expect(layer, *other, reset))
+    assert same(ask(layer, x, state), before)
+
+
+def test_outputs_and_states_stay_what_they_were(layer):
+    first = ask(layer, *draw(layer))
+    kept = [None if t is None else t.clone() for t in first]
+    for _ in range(3):
+        ask(layer, *draw(layer))
+    assert same(first, kept)
+
+
+def test_a_window_whose_gradient_is_still_to_come_is_left_alone(layer):
+    one, other = draw(layer), draw(layer)
+    ask(layer, *one)
+    expected = expect(layer, *one)
+    initial = layer.cell.initial_state(B)
+    (y, _), gradient = layer.run_with_gradient(*one, initial, masks(), (T,), True)
+    assert same(ask(layer, *other), expect(layer, *other))
+    _, each = gradient(2 * y)
+    assert same([g for _, g in each], expected[4:])
+
+
+def test_a_copy_has_its_own_and_nothing_outlives_a_cell(layer):
+    x, state = draw(layer)
+    ask(layer, x, state)
+    copied = copy.deepcopy(layer)
+    with torch.no_grad():
+        copied.cell.weight_recurrent.mul_(2)
+    assert same(ask(copied, x, state), expect(copied, x, state))
+    assert same(ask(layer, x, state), expect(layer, x, state))
+    gone = weakref.ref(copied.cell)
+    del copied
+    gc.collect()
+    assert gone() is None
