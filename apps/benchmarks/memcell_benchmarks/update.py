@@ -133,7 +133,7 @@ def torchs(sizes: Sizes, cell: str) -> Callable[[], None]:
         carried[0] = map_state(Tensor.detach, after)
         loss = nn.functional.cross_entropy(readout(hidden).flatten(0, 1), y.flatten())
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
         loss.item()
