@@ -49,7 +49,7 @@ class Sizes(NamedTuple):
     steps: int
 
 
-class Times(NamedTuple):
+class UpdateTimes(NamedTuple):
     """Microseconds of an update.
 
     Args:
@@ -141,7 +141,7 @@ def torchs(sizes: Sizes, cell: str) -> Callable[[], None]:
     return update
 
 
-def measured(sizes: Sizes, cell: str, rounds: int) -> tuple[Times, Times]:
+def measured(sizes: Sizes, cell: str, rounds: int) -> tuple[UpdateTimes, UpdateTimes]:
     """Return the times of memcell's update and of torch's.
 
     Args:
@@ -161,7 +161,7 @@ def measured(sizes: Sizes, cell: str, rounds: int) -> tuple[Times, Times]:
                     start = time.perf_counter()
                     work()
                     times.append((time.perf_counter() - start) * 1e6)
-    ours, theirs = (Times(min(times), statistics.median(times)) for times in found)
+    ours, theirs = (UpdateTimes(min(times), statistics.median(times)) for times in found)
     return ours, theirs
 
 
