@@ -21,6 +21,8 @@ from memcell.plugins.loader import Loaded
 from memcell.plugins.specs import DatasetSpec
 from memcell.testing.failure import CheckFailed
 from memcell.testing.plugin import _checker_reports
+from memcell_data.datasets.configs import SimulatedConfig
+from memcell_data.datasets.simulated import Simulated
 from memcell_data.formats.edf.fields import field_at
 from memcell_data.formats.edf.writer import Track, write_edf
 from memcell_data.recording import Interval
@@ -307,3 +309,17 @@ def test_flat_stretch_counts_as_gap(check, tmp_path):
         assert np.allclose(report["gaps"], gaps)
         lines = " ".join(report["findings"])
         assert "'O1' is flat 25% of the time; cut out as gaps: 100.00-200.00 s" in lines
+
+
+@pytest.mark.slow
+def test_several_processes_say_what_one_says_in_the_same_order(tmp_path, capsys):
+    folder = Simulated(SimulatedConfig(subjects=4, minutes=1)).get(tmp_path / "in")
+    (folder / "broken.edf").write_bytes(b"0       nothing more")
+    (folder / "sim03.edf").write_bytes((folder / "sim03.edf").read_bytes()[:40_000])
+    said = []
+    for more in ([], ["--jobs", "2"]):
+        table = tmp_path / f"{len(said)}.tsv"
+        assert run(["data", "check", str(folder), "--out", str(table), *more]) == 1
+        said.append((capsys.readouterr().out, table.read_bytes()))
+    assert said[0] == said[1]
+    assert run(["data", "check", str(folder), "--jobs", "-1"]) == 2

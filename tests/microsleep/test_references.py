@@ -202,11 +202,11 @@ def test_a_refusal_that_a_unit_would_end_names_the_one_that_fits(facts, predicte
 
 
 def test_the_line_of_a_refusal_has_what_was_typed():
-    from memcell.runs.predict import _Typed
+    from memcell.runs.predict import RetryLines
 
-    typed = _Typed(app="microsleep", model="my run", out="found", policy="auto", causal=True)
+    typed = RetryLines(app="microsleep", model="my run", out="found", policy="auto", causal=True)
     refused = {"status": "failed", "file": "/d/a b.edf", "instead": {"rename": ["POL O1=O1"]}}
-    heading, line = typed.instead(
+    heading, line = typed.lines(
         [refused, {"status": "done"}], {"threshold": 0.4, "rename": ["x=y"]}
     )
     assert shlex.split(line) == [

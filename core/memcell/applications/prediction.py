@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -114,6 +114,25 @@ class Predictor(Protocol):
 
     def finish(self, records: Sequence[Record]) -> None:
         """Write what is said of all recordings, in the order of `find`."""
+
+
+@runtime_checkable
+class Watching(Predictor, Protocol):
+    """A predictor of recordings that come into a folder while it looks; it is optional."""
+
+    def check_folder(self) -> None:
+        """Refuse a folder for results that cannot take them.
+
+        Raises:
+            DataError: Says what to type.
+        """
+
+    def look(self, paths: Sequence[str]) -> Sequence[tuple[FoundRecording, object]]:
+        """Return the recordings that are there now, each with a mark that changes when its files do.
+
+        A folder without one is empty, and a recording keeps its name from one look to the next, and from one
+        process to the next for results of the same folder.
+        """
 
 
 if not TYPE_CHECKING:

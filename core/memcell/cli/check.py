@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from itertools import groupby
 from pathlib import Path
@@ -21,10 +21,11 @@ from memcell.applications.checking import (
     worst_first,
 )
 from memcell.applications.datasets import find_checker
+from memcell.cli.check_jobs import CheckTask, in_order
 from memcell.cli.completion import PLACE
 from memcell.cli.own_output import own_output
 from memcell.cli.terminal import echo
-from memcell.errors import MemcellError, PluginError
+from memcell.errors import UsageError
 from memcell.escape import line, table
 from memcell.files.atomic import write_atomic
 from memcell.plugins import default_registry
@@ -76,6 +77,13 @@ _UNITS = ("uV", "mV", "V", "nV")
     default=True,
     help="Look at the samples too (flat, clipped, missing, amplitude), or only at headers and labels.",
 )
+@click.option(
+    "--jobs",
+    type=int,
+    default=0,
+    metavar="N",
+    help="Look on N processes of this machine (Dask); one after the other when left out.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a file.")
 @click.option("--out", metavar="FILE", type=PLACE, help="Write a tab-separated table as well.")
 def check(
@@ -84,6 +92,7 @@ def check(
     unit: str | None,
     labels: str | None,
     samples: bool,
+    jobs: int,
     as_json: bool,
     out: str | None,
 ) -> int:
@@ -95,11 +104,13 @@ def check(
     The exit code is 0 when all files can be used, 1 when some are refused, and 2 for a path that does not
     exist or holds no recording.
     """
+    if jobs < 0:
+        raise UsageError(f"--jobs got {jobs}; 1 or more expected")
     names = tuple(word.strip() for word in channels.split(",") if word.strip())
     typed = {name: word for name, word in (("unit", unit), ("labels", labels)) if word}
     # As JSON the output is for a program, and no library may print into it.
     with own_output() if as_json else nullcontext(sys.stdout) as output:
-        counted, rows, together = _checked(paths, samples, names, typed, as_json, output)
+        counted, rows, together = _checked(paths, samples, names, typed, jobs, as_json, output)
     if out:
         write_atomic(Path(out), table(rows))
     for text in together:
@@ -115,7 +126,8 @@ def _checked(
     paths: tuple[str, ...],
     samples: bool,
     names: tuple[str, ...],
-    typed: dict[str, str],
+    given: dict[str, str],
+    jobs: int,
     as_json: bool,
     output: IO[str],
 ) -> tuple[Counter[str], list[Sequence[str]], list[str]]:
@@ -126,20 +138,35 @@ def _checked(
     """
     registry = default_registry()
     todo: dict[Path, Checker] = {}
-    for path in paths:
-        checker = find_checker(registry, path)
-        todo |= {p: checker for p in checker.files(path) if p not in todo}
+    tasks: list[CheckTask] = []
+    for typed in paths:
+        checker = find_checker(registry, typed)
+        for path in checker.files(typed):
+            if path not in todo:
+                todo[path] = checker
+                tasks.append(
+                    CheckTask(
+                        path=path,
+                        typed=typed,
+                        samples=samples,
+                        channels=names,
+                        given=tuple(given.items()),
+                    )
+                )
     counted: Counter[str] = Counter()
     reports: dict[int, list[FileReport]] = {}
     rows: list[Sequence[str]] = [COLUMNS]
     with progress("checking", len(todo)) as bar:
-        for report in _reports(todo, samples, names, typed):
+
+        def take(report: FileReport) -> None:
             counted[report.status] += 1
             reports.setdefault(id(todo[report.path]), []).append(report)
             rows.append(_row(report))
             texts = [json.dumps(report.facts())] if as_json else map(line, _block(report))
             click.echo("\n".join(texts), file=output)
             bar.advance(1, report.path.name)
+
+        in_order(tasks, todo, jobs, take)
     checkers = {id(c): c for c in todo.values()}
     together = [line for k, own in reports.items() for line in _together(checkers[k], own)]
     return counted, rows, together
@@ -158,20 +185,6 @@ def _together(checker: Checker, reports: Sequence[FileReport]) -> list[str]:
     if not typed:
         return ["held against each other: nothing found"] if found else []
     return ["held against each other:", *(f"    - {f.severity}: {f}" for f in typed)]
-
-
-def _reports(
-    todo: dict[Path, Checker], samples: bool, channels: tuple[str, ...], typed: dict[str, str]
-) -> Iterator[FileReport]:
-    for path, checker in todo.items():
-        try:
-            yield checker.check(path, samples=samples, channels=channels, **typed)
-        except MemcellError as error:
-            yield FileReport(path=path, refused=str(error))
-        except Exception as error:
-            # Somebody's checker that fails on one strange file must not lose the others.
-            what = f"the checker itself failed with {type(error).__name__}"
-            yield FileReport(path=path, refused=str(PluginError(what)))
 
 
 def _block(report: FileReport) -> list[str]:

@@ -32,6 +32,8 @@ def _command(app: AppSpec) -> click.Command:
         causal: bool,
         jobs: int,
         scheduler: str | None,
+        watch: bool,
+        every: float,
         **typed: Any,
     ) -> int:
         from memcell.applications.models import chosen_message, run_folder_of
@@ -41,18 +43,23 @@ def _command(app: AppSpec) -> click.Command:
         folder = run_folder_of(default_registry(), model, app.name)
         if model is None:
             echo(chosen_message(folder))
-        return predict_run(
-            app.name,
-            list(recordings),
-            folder,
-            Path(out) if out else Path("predictions", app.name),
-            echo,
-            eval_policy=eval_policy,
-            causal=causal,
-            options=sections(of_app, typed).get(_OWN, {}),
-            mode=Mode(jobs=jobs, scheduler=scheduler or ""),
-            named=model or folder.name,
-        )
+        results = Path(out) if out else Path("predictions", app.name)
+        asked: dict[str, Any] = {
+            "eval_policy": eval_policy,
+            "causal": causal,
+            "options": sections(of_app, typed).get(_OWN, {}),
+            "mode": Mode(jobs=jobs, scheduler=scheduler or ""),
+            "named": model or folder.name,
+        }
+        if watch:
+            from memcell.runs.watch import WatchRequest
+            from memcell.runs.watch import watch as watch_folder
+
+            request = WatchRequest(
+                app=app.name, paths=recordings, run=folder, out=results, every=every, **asked
+            )
+            return watch_folder(request, echo)
+        return predict_run(app.name, list(recordings), folder, results, echo, **asked)
 
     own: list[click.Parameter] = [
         click.Argument(["recordings"], metavar="RECORDINGS…", type=PLACE, nargs=-1, required=True),
@@ -82,6 +89,20 @@ def _command(app: AppSpec) -> click.Command:
             is_flag=True,
             help="Only what a live stream would give: memory is carried, and nothing looks into the "
             "future; refused where the run's features do.",
+        ),
+        click.Option(
+            ["--watch"],
+            is_flag=True,
+            help="Go on looking for recordings that come into the folders, until Ctrl-C; what is still being "
+            "copied is left until it rests.",
+        ),
+        click.Option(
+            ["--every"],
+            type=click.FloatRange(0.1, 86_400),
+            default=10.0,
+            show_default=True,
+            metavar="SECONDS",
+            help="With --watch: from one look to the next.",
         ),
         *where_options(),
         *of_app,

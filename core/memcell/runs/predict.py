@@ -87,33 +87,22 @@ def predict(
     items = list(opened.predictor.find(paths))
     make_folder(out)
     mode = replace(mode, imports=imports_of(opened))
-    records = _Predicting(items, say).run(request, mode)
+    records = Predictions(items, say).run(request, mode)
     opened.predictor.finish(records)
-    facts, policy = opened.facts, opened.policy
-    write_prediction(
-        out,
-        app,
-        run,
-        policy,
-        request.digest,
-        facts.task,
-        facts.decisions[policy],
-        facts.notes,
-        options,
-    )
+    write_model(out, app, run, opened, options)
     code = _report(records, opened, out, say)
-    typed = _Typed(
+    typed = RetryLines(
         app=app, model=named or str(run), out=str(out), policy=eval_policy, causal=causal
     )
-    for text in typed.instead(records, options or {}):
+    for text in typed.lines(records, options or {}):
         say(text)
     try_report(out, app, default_registry(), say)
     return code
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Typed:
-    """The command of a prediction, as it was typed; see `predict`."""
+class RetryLines:
+    """The command of a prediction, as it was typed, for recordings that were refused; see `predict`."""
 
     app: str
     model: str
@@ -121,7 +110,7 @@ class _Typed:
     policy: str
     causal: bool
 
-    def instead(self, records: Sequence[Record], options: Mapping[str, Any]) -> list[str]:
+    def lines(self, records: Sequence[Record], options: Mapping[str, Any]) -> list[str]:
         """Return the command lines by which recordings that were refused are predicted.
 
         Args:
@@ -163,6 +152,17 @@ def _as_typed(options: Mapping[str, Any]) -> list[str]:
     return words
 
 
+def write_model(
+    out: Path, app: str, run: Path, opened: LoadedModel, options: Mapping[str, Any] | None
+) -> None:
+    """Write what a folder of predictions says of the model, and of the app's options that were typed."""
+    facts, policy = opened.facts, opened.policy
+    decision = facts.decisions[policy]
+    write_prediction(
+        out, app, run, policy, digest_of(run), facts.task, decision, facts.notes, options
+    )
+
+
 def imports_of(opened: LoadedModel) -> tuple[str, ...]:
     """Return the modules that every recording needs, so that workers need not import them one by one."""
     cells = {type(module).__module__ for module in opened.network.modules()}
@@ -194,8 +194,16 @@ def digest_of(run: Path) -> str:
     )
 
 
-class _Predicting:
-    """The recordings of one call, wherever they are done."""
+class Predictions:
+    """The recordings of one call, wherever they are done.
+
+    Args:
+        items: The recordings.
+        say: Receives lines for the person.
+
+    Attributes:
+        records: What came of those that are done, by name.
+    """
 
     def __init__(self, items: list[FoundRecording], say: Say) -> None:
         self.items, self.say = items, say
@@ -204,6 +212,12 @@ class _Predicting:
         self.bar: Progress | None = None
 
     def run(self, request: PredictionOptions, mode: Mode) -> list[Record]:
+        """Do all recordings and return what came of each, in their order.
+
+        Raises:
+            Interrupted: The person asked to stop; what is done is in `records`.
+            DiskError: The results cannot be written.
+        """
         mark = Path(request.out) / f".asked-{uuid4().hex}"
         if mode.scheduler:
             write_atomic(mark, "")

@@ -212,8 +212,12 @@ def _stands(out: Path, row: Sequence[str], columns: Sequence[str]) -> bool:
     said = dict(zip(columns, row, strict=True))
     if said.get("status") == "failed":
         return Path(said.get("file", "")).is_file()
-    name = row[0]
-    return Path(name).name == name and any(out.glob(f"{glob.escape(name)}_*.json"))
+    name, layout = row[0], layout_of(out)
+    if Path(name).name != name:
+        return False
+    where, label = layout.path(name, "").parent, f"desc-{layout.desc}_" if layout.desc else ""
+    rests = [p.stem[len(name) + 1 :] for p in where.glob(f"{glob.escape(name)}_*.json")]
+    return any("_" not in rest.removeprefix(label) for rest in rests)
 
 
 def check_folder(out: Path, model_id: str, sidecar: str = SIDECAR) -> None:

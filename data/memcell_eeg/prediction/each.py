@@ -15,6 +15,7 @@ from memcell_eeg.export import outputs
 from memcell_eeg.prediction.instead import options_instead
 from memcell_eeg.prediction.model import DetectionModel
 from memcell_eeg.prediction.sources import RecordingFile, find_sources
+from memcell_eeg.prediction.watched import WatchedFiles
 
 
 class EachRecording(ABC):
@@ -38,6 +39,7 @@ class EachRecording(ABC):
 
     def __init__(self, request: PredictionRequest, model: DetectionModel) -> None:
         self._model, self._out = model, request.out
+        self._watched: WatchedFiles | None = None
         if request.causal:
             model.check_causal()
 
@@ -51,6 +53,16 @@ class EachRecording(ABC):
         sources = find_sources(paths, but_not_in=self._out)
         outputs.check_folder(self._out, self._model.model_id, self.sidecar)
         return sources
+
+    def check_folder(self) -> None:
+        """Refuse the results of another model; see `memcell.applications.prediction.Watching`."""
+        outputs.check_folder(self._out, self._model.model_id, self.sidecar)
+
+    def look(self, paths: Sequence[str]) -> list[tuple[RecordingFile, object]]:
+        """Return what is there now; see `memcell.applications.prediction.Watching`."""
+        if self._watched is None:
+            self._watched = WatchedFiles(self._out, outputs.names_known(self._out, self.sidecar))
+        return self._watched.look(paths)
 
     def one(self, item: RecordingFile, infer: Infer) -> Record:
         """Predict one recording, or return the record of existing results."""

@@ -78,9 +78,27 @@ class RecordingPredictor(EachRecording):
         Raises:
             DataError: As `EachRecording.find`, or the folder cannot have the layout that is asked for.
         """
+        check_own(self._out, self._model.task.event)
+        return self._placed(super().find(paths))
+
+    def check_folder(self) -> None:
+        """Refuse the results of another model, and a data set of somebody else's."""
+        check_own(self._out, self._model.task.event)
+        super().check_folder()
+
+    def look(self, paths: Sequence[str]) -> list[tuple[RecordingFile, object]]:
+        """Return what is there now under the names of the folder's layout; see `EachRecording.look`."""
+        found = super().look(paths)
+        placed = self._placed([item for item, _ in found]) if found else []
+        return [(item, mark) for item, (_, mark) in zip(placed, found, strict=True)]
+
+    def _placed(self, found: list[RecordingFile]) -> list[RecordingFile]:
+        """Return recordings under the names that their results have in the folder's layout, which is chosen.
+
+        Raises:
+            DataError: The folder cannot have the layout that is asked for.
+        """
         task = self._model.task
-        check_own(self._out, task.event)
-        found = super().find(paths)
         of_bids = all(entities_of(r.path) and is_data_set(root_of(r.path)) for r in found)
         layout = choose_layout(self._out, self._layout, of_bids, task.event)
         if not layout.desc:

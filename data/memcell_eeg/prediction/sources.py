@@ -77,6 +77,20 @@ def find_sources(paths: Sequence[str], but_not_in: Path | None = None) -> list[R
     return [RecordingFile(path=p, name=n) for p, n in zip(listed, names, strict=True)]
 
 
+def recordings_now(text: str, but_not_in: Path) -> list[Path]:
+    """Return the recordings that a folder or glob holds now, absolute; none where it holds none.
+
+    Args:
+        text: What was typed.
+        but_not_in: A folder of results, as for `find_sources`.
+    """
+    try:
+        found = [p.absolute() for p in _expand(text)]
+    except (DataError, OSError):
+        return []
+    return [p for p in without_later_parts(found) if but_not_in not in p.parents]
+
+
 def _expand(text: str) -> list[Path]:
     path = Path(text).expanduser()
     if path.is_file() or (path.is_dir() and is_recording(path)):

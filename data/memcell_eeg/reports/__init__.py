@@ -38,6 +38,9 @@ def build(folder: Path, task: EegTask) -> Path:
     elif (folder / "summary.tsv").is_file():
         from memcell_eeg.reports.prediction.files import read_prediction
         from memcell_eeg.reports.prediction.page import prediction_page
+        from memcell_eeg.reports.prediction.study import write_study
+
+        write_study(folder)
 
         page = prediction_page(read_prediction(folder), task.name)
     else:

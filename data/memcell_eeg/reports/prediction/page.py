@@ -43,6 +43,7 @@ TEMPLATES = Path(__file__).parent.parent / "templates"
 MOST_ROWS = 200
 MOST_REASONS = 20
 FILES = (
+    ("study.html", "all recordings and subjects, to sort"),
     ("summary.tsv", "a row for each recording"),
     ("prediction.json", "the model that predicted"),
 )
