@@ -114,7 +114,8 @@ def check_own(out: Path, event: str) -> None:
         DataError: It is one; says what to type.
     """
     if os.path.lexists(out / DESCRIPTION) and not layout_of(out).desc:
-        place = out / "derivatives" / f"memcell-{_label(event)}"
+        raw = _read(out / DESCRIPTION).get("DatasetType", "raw") == "raw"
+        place = (out / "derivatives" if raw else out.parent) / f"memcell-{_label(event)}"
         raise DataError(
             f"--out '{out}' is a BIDS data set that memcell did not write; type a folder of its own, such as "
             f"--out '{place}'."
@@ -134,11 +135,9 @@ def describe(layout: ResultLayout, app: str, model_id: str, sources: Sequence[Pa
         MemcellError: It cannot be written.
     """
     path = layout.out / DESCRIPTION
-    try:
-        before = read_object(path).get("SourceDatasets", [])
-    except MemcellError:
-        before = []
-    known = [s["URL"] for s in before if isinstance(s, dict) and isinstance(s.get("URL"), str)]
+    before = _read(path).get("SourceDatasets")
+    listed = before if isinstance(before, list) else []
+    known = [s["URL"] for s in listed if isinstance(s, dict) and isinstance(s.get("URL"), str)]
     urls = dict.fromkeys([*known, *(s.absolute().as_uri() for s in sources)])
     content = {
         "Name": f"memcell {app}: events found in EEG",
@@ -166,12 +165,17 @@ def describe(layout: ResultLayout, app: str, model_id: str, sources: Sequence[Pa
             write_atomic(file, new)
 
 
+def _read(path: Path) -> Mapping[str, Any]:
+    """Return what a description says; nothing where there is none, or one that cannot be read."""
+    try:
+        return read_object(path)
+    except MemcellError:
+        return {}
+
+
 def _ours(path: Path) -> Mapping[str, Any] | None:
     """Return what memcell says of itself in a description; None where it is not ours or there is none."""
-    try:
-        made = read_object(path).get("GeneratedBy")
-    except MemcellError:
-        return None
+    made = _read(path).get("GeneratedBy")
     for each in made if isinstance(made, list) else ():
         if isinstance(each, dict) and each.get("Name") == "memcell" and each.get("desc"):
             return each

@@ -69,8 +69,6 @@ class RecordingPredictor(EachRecording):
         super().__init__(request, DetectionModel.of(request, task))
         options = request.options or PredictConfig()
         self._export, self._layout = options.export, options.layout
-        if "hypnogram" in self._export:
-            check_staged(task.event, task.background, self._model.pipeline.step)
 
     def find(self, paths: Sequence[str]) -> list[RecordingFile]:
         """Return the recordings under the names that their results have in the folder's layout.
@@ -78,13 +76,20 @@ class RecordingPredictor(EachRecording):
         Raises:
             DataError: As `EachRecording.find`, or the folder cannot have the layout that is asked for.
         """
-        check_own(self._out, self._model.task.event)
+        self._check_asked()
         return self._placed(super().find(paths))
 
     def check_folder(self) -> None:
         """Refuse the results of another model, and a data set of somebody else's."""
-        check_own(self._out, self._model.task.event)
+        self._check_asked()
         super().check_folder()
+
+    def _check_asked(self) -> None:
+        """Refuse a folder that is somebody else's, and a hypnogram of what has none."""
+        task = self._model.task
+        check_own(self._out, task.event)
+        if "hypnogram" in self._export:
+            check_staged(task.event, task.background, self._model.pipeline.step)
 
     def look(self, paths: Sequence[str]) -> list[tuple[RecordingFile, object]]:
         """Return what is there now under the names of the folder's layout; see `EachRecording.look`."""

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import lsl_streams
-from lsl_streams import NAMES, RATE, Sender, skip_unless_found
+from lsl_streams import NAMES, RATE, Receiver, Sender, skip_unless_found
 from memcell.errors import DataError
 from memcell.inference.inference import probabilities
 from memcell.sequences import TimeSeries
@@ -220,14 +220,34 @@ def test_mne_lsls_own_player_in_another_process(asked_of, capsys, gapped, tmp_pa
     )  # fmt: skip
     try:
         assert player.stdout.readline() == "playing\n"
-        made = asked_of(lsl="memcell-player", lines="steps", duration=12.0, timeout=20.0)
+        names = [f"memcell-player-microsleep-{kind}" for kind in ("markers", "probability")]
+        receiver = Receiver(*names)
+        made = asked_of(
+            lsl="memcell-player", lines="steps", duration=20.0, timeout=20.0, send=("markers", "steps"),
+            threshold=float(np.median(gapped.expected.p)), alarm_steps=1, alarm_of=1, refractory=0.0,
+        )  # fmt: skip
+        # the player plays on; what was sent before the receiver was there is lost to it
         assert stream(made.asked, MICROSLEEP) == 0
+        receiver.connected()
+        received = receiver.end()
     finally:
         player.communicate("\n", timeout=20)
     lines = lines_of(capsys)
     assert lines[-1]["gaps"] == 0
-    assert lines[-1]["steps"] == pytest.approx(60, abs=2)
+    assert lines[-1]["steps"] == pytest.approx(100, abs=2)
+    markers, steps = (received[name] for name in names)
+    said = {s["lsl_time"]: s["probability"] for s in lines if s["kind"] == "step"}
+    assert len(steps) > 20
+    assert {round(s["stamp"], 6) for s in steps} <= set(said)
+    assert {m["value"] for m in markers} == {"alarm_on", "alarm_off"}
+    late = sorted(m["received"] - m["stamp"] for m in markers if m["value"] == "alarm_on")
+    # the player stamps its packets of .1 s ahead
+    assert abs(late[len(late) // 2]) < 0.5
     # from the last sample of a step to its line; the goal is an alarm within a second
     assert lines[-1]["latency_max_ms"] < 500
     with capsys.disabled():
-        print("\n".join(["", *made.said, json.dumps(lines[-1])]))
+        print(
+            "\n".join(
+                ["", *made.said, json.dumps(lines[-1]), f"{len(late)} alarms received after {late}"]
+            )
+        )
