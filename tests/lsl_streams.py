@@ -65,7 +65,9 @@ class Receiver:
     def end(self):
         """End it and return what each stream has carried: dicts of value, stamp and received."""
         self._process.stdin.close()
-        out = self._process.stdout.read()  # not communicate(): a part of it may have been read with a line
+        out = (
+            self._process.stdout.read()
+        )  # not communicate(): a part of it may have been read with a line
         self._process.wait(timeout=20)
         found = {name: [] for name in self.streams}
         for line in out.splitlines():
