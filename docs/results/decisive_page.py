@@ -97,7 +97,7 @@ def picture(runs: Runs, cells: Sequence[Cell], path: Path) -> None:
             _points(axes, runs, cell, starts, what, (place, COLOURS[k], MARKERS[k]))
         axes.axvline(1, color=INK, linewidth=1)
         axes.set_xscale("log")
-        axes.set_xticks([0.6, 0.8, 1, 1.25, 1.5], [".6", ".8", "1", "1.25", "1.5"])
+        axes.set_xticks([0.6, 0.8, 1, 1.25, 1.6], [".6", ".8", "1", "1.25", "1.6"])
         axes.minorticks_off()
         axes.set_xlim(0.48, 1.75)
         axes.set_ylim(len(starts) - 0.5, -0.75)
