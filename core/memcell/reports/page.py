@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from base64 import b64encode
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,9 @@ from memcell.reports import palette
 from memcell.reports.parts import Contents, Html, Link, Part
 
 TEMPLATES = Path(__file__).parent / "templates"
+VIEWER = Path(__file__).parent / "viewer"
+#: Of a viewer, in the order in which they stand in one script.
+SCRIPTS = ("decoding.js", "spectrum.js", "drawing.js", "viewer.js", "controls.js")
 
 
 def render(
@@ -29,8 +34,9 @@ def render(
     """
     environment = _environment(folder or TEMPLATES)
     return environment.get_template(template).render(
-        title=title, links=links or [], contents=Contents(), style=_style(), **values
-    )
+        title=title, links=links or [], contents=Contents(), style=_style(),
+        viewer_style=_viewer_style(), viewer_script=_viewer_script(), policy=_policy(), **values
+    )  # fmt: skip
 
 
 def html(part: Part) -> Html:
@@ -66,6 +72,31 @@ def _style() -> Html:
         f"@media screen and (prefers-color-scheme:dark)"
         f"{{:root{{color-scheme:dark;{palette.DARK.css()}}}}}\n"
         f"{palette.classes()}{DRAWING}\n{css}"
+    )
+
+
+@cache
+def _viewer_style() -> Html:
+    return Html((VIEWER / "viewer.css").read_text(encoding="utf-8"))
+
+
+@cache
+def _viewer_script() -> Html:
+    parts = [(VIEWER / name).read_text(encoding="utf-8") for name in SCRIPTS]
+    return Html("\n".join(['(() => {\n"use strict";', *parts, "})();"]))
+
+
+@cache
+def _policy() -> str:
+    """Return the content security policy of a page with a viewer: its own script and styles, and no other thing."""
+
+    def digest(text: Html) -> str:
+        return f"'sha256-{b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+    styles = f"{digest(_style())} {digest(_viewer_style())}"
+    return (
+        f"default-src 'none'; script-src {digest(_viewer_script())}; style-src {styles}; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
     )
 
 

@@ -6,7 +6,7 @@ are emphasized.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -141,6 +141,39 @@ class Figure:
     kind: ClassVar = "figure"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Viewer:
+    """A recording to scroll and zoom, made by `memcell.reports.viewer.view.View.part`; not on paper.
+
+    Args:
+        name: Of the recording.
+        header: JSON of all that is short, safe within a script element.
+        blobs: Name to base64 of what is long.
+        notes: What is shown and what is not.
+        event: What its events are called.
+        events: How many are listed.
+        has_kinds: Whether the list says more of an event than its place.
+        channels: Of the signals.
+        legend: As of `Legend`.
+    """
+
+    name: str
+    header: str
+    blobs: Mapping[str, str]
+    notes: Sequence[str]
+    event: str
+    events: int
+    has_kinds: bool
+    channels: Sequence[str]
+    legend: Sequence[tuple[str, str, str]]
+    kind: ClassVar = "viewer"
+
+    @property
+    def size(self) -> int:
+        """Characters of its data."""
+        return len(self.header) + sum(map(len, self.blobs.values()))
+
+
 @dataclass(frozen=True)
 class Panels:
     """Figures or tables side by side, one below the other where there is no room."""
@@ -167,7 +200,9 @@ class Section:
     kind: ClassVar = "section"
 
 
-Part = Paragraph | Listing | Code | Link | Table | Legend | Figure | Panels | Folded | Section
+Part = (
+    Paragraph | Listing | Code | Link | Table | Legend | Figure | Viewer | Panels | Folded | Section
+)
 
 
 @dataclass
@@ -176,6 +211,12 @@ class Contents:
 
     entries: list[tuple[str, str]] = field(default_factory=list)
     used: set[str] = field(default_factory=set)
+    viewers: int = 0
+
+    def viewer(self) -> str:
+        """Return the id of another viewer; a page with one has a script."""
+        self.viewers += 1
+        return f"viewer-{self.viewers}"
 
     def add(self, heading: str, level: int = 2) -> str:
         """Return the id of a heading; those of the second level are listed."""
