@@ -9,6 +9,7 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -33,7 +34,9 @@ class Page:
         self.errors: list[str] = []
         self.requests: list[str] = []
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
-        self.session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        self.session = self.call("Target.attachToTarget", targetId=target, flatten=True)[
+            "sessionId"
+        ]
         for domain in ("Page", "Runtime", "Log", "Network", "Accessibility"):
             self.call(f"{domain}.enable")
 
@@ -131,20 +134,28 @@ class Page:
         ]  # fmt: skip
 
 
+#: Becomes Chromium, whose file descriptors 3 and 4 are where it reads commands and writes answers.
+_EXEC = """
+import fcntl, os, sys
+high = [fcntl.fcntl(int(fd), fcntl.F_DUPFD, 20) for fd in sys.argv[1:3]]
+os.dup2(high[0], 3)
+os.dup2(high[1], 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+
+
 @contextlib.contextmanager
 def browser() -> Iterator[Page]:
     """Start Chromium, and end it."""
     its_in, ours = os.pipe()
     its_out, theirs = os.pipe()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
-        # file descriptors 3 and 4 are where Chromium reads commands and writes answers
-        command = f'exec "$0" "$@" 3<&{its_in} 4>&{theirs}'
         options = (
             "--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--hide-scrollbars",
             "--disable-dev-shm-usage", "--remote-debugging-pipe", f"--user-data-dir={home}",
         )  # fmt: skip
         process = subprocess.Popen(
-            ["sh", "-c", command, program(), *options],
+            [sys.executable, "-c", _EXEC, str(its_in), str(theirs), program(), *options],
             pass_fds=(its_in, theirs), stderr=subprocess.DEVNULL,
         )  # fmt: skip
         os.close(its_in), os.close(theirs)

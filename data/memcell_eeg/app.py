@@ -253,6 +253,7 @@ class EegApp:
     ) -> None:
         """Draw the test recording with the most events: EEG, truth and probabilities over time."""
         from memcell_eeg.reports.excerpts import keep_excerpts
+        from memcell_eeg.reports.run.kept_views import keep_views
         from memcell_eeg.reports.timeline import draw
 
         recordings = () if self.dataset is None else self.dataset.recordings()
@@ -260,6 +261,7 @@ class EegApp:
         draw(task, probabilities, decision["threshold"], rules, recordings, path)
         own = next(iter(probabilities.values()))
         keep_excerpts(path.parent, task, own, decision["threshold"], recordings)
+        keep_views(path.parent, task, recordings, self.config.views)
 
     def report(self, folder: Path) -> Path:
         """Write ``report.html`` of a run or a prediction; see `memcell_eeg.reports.build`."""

@@ -308,6 +308,13 @@ class EegConfig:
         "'memcell evaluate RUN --robustness'.",
         advanced=True,
     )
+    views: str = option(
+        "auto",
+        choices=("auto", "all", "none"),
+        help="Test recordings that report.html scrolls and zooms through with their signal: 'auto' the first "
+        "30. A view takes 3 MB at most, in views/, and holds EEG: share it as you would share the recording.",
+        advanced=True,
+    )
     tolerance: float = option(
         0.5,
         unit="s",

@@ -58,6 +58,7 @@ class Words(HTMLParser):
         self.images: list[dict] = []
         self.tables: list[list[list[str]]] = []
         self.cell: list[str] | None = None
+        self.in_script = False
         self.feed(page)
 
     @property
@@ -68,8 +69,9 @@ class Words(HTMLParser):
         found = dict(attributes)
         self.loaded += [v for k, v in attributes if k in ("src", "data") and v]
         self.links += [v for k, v in attributes if k == "href"]
-        if tag in ("script", "link", "iframe", "object"):
+        if tag in ("link", "iframe", "object"):
             self.loaded.append(tag)
+        self.in_script = tag == "script"
         if found.get("role") == "img" or tag == "img":
             self.images.append(found)
         if tag == "table":
@@ -80,11 +82,14 @@ class Words(HTMLParser):
             self.cell = []
 
     def handle_endtag(self, tag):
+        self.in_script = False
         if tag in ("td", "th") and self.cell is not None:
             self.tables[-1][-1].append(" ".join("".join(self.cell).split()))
             self.cell = None
 
     def handle_data(self, data):
+        if self.in_script:  # its own, and data
+            return
         self.said.append(data)
         if self.cell is not None:
             self.cell.append(data)
@@ -112,6 +117,20 @@ def test_training_leaves_a_page_that_stands_alone(trained) -> None:
     for drawing in re.findall(r"<svg.*?</svg>", page, re.S):
         ET.fromstring(drawing)
     assert "nan" not in words.text.split()
+
+
+def test_each_test_recording_scrolls_with_its_signal_truth_and_errors(trained) -> None:
+    page = (trained / "report.html").read_text(encoding="utf-8")
+    (found,) = [json.loads(t) for t in re.findall(r'class="viewer-data">(.*?)</script>', page)]
+    assert {b["name"] for b in found["bars"]} == {"true", "carried", "reset"}
+    assert [line["name"] for line in found["lines"]] == ["memory carried", "memory reset"]
+    assert found["signals"]["channels"]
+    true = next(b["spans"] for b in found["bars"] if b["name"] == "true")
+    listed = [found["kinds"][e[2]] for e in found["events"]]
+    assert len(true) >= listed.count("missed")
+    detected = next(b["spans"] for b in found["bars"] if b["name"] == "carried")
+    assert len(detected) == len(listed) - listed.count("missed")
+    assert [e[0] for e in found["events"]] == sorted(e[0] for e in found["events"])
 
 
 def test_contents_and_files_are_linked_and_there(trained) -> None:

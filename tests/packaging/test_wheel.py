@@ -24,7 +24,20 @@ def packages() -> dict[str, Path]:
 
 PACKAGES = packages()
 #: What a package may ship beside code: text that it reads through importlib.resources.
-SHIPPED = {".py", ".typed", ".toml", ".html", ".css", ".json", ".tsv", ".txt", ".md", ".c", ".h"}
+SHIPPED = {
+    ".py",
+    ".typed",
+    ".toml",
+    ".html",
+    ".css",
+    ".js",
+    ".json",
+    ".tsv",
+    ".txt",
+    ".md",
+    ".c",
+    ".h",
+}
 # and the weights of trained models
 SHIPPED |= {".safetensors"}
 LARGEST = 200_000

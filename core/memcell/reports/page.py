@@ -88,7 +88,7 @@ def _viewer_script() -> Html:
 
 @cache
 def _policy() -> str:
-    """Return the content security policy of a page with a viewer: its own script and styles, and no other thing."""
+    """Return the content security policy of a page with a viewer: its own script and styles alone."""
 
     def digest(text: Html) -> str:
         return f"'sha256-{b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

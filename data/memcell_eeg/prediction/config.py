@@ -74,3 +74,9 @@ class PredictConfig(ReadingConfig):
         help="How results lie: 'bids' as a BIDS derivatives data set, 'flat' beside each other; 'auto' is "
         "'bids' where all recordings are of BIDS data sets.",
     )
+    views: str = option(
+        "auto",
+        choices=("auto", "all", "none"),
+        help="Recordings that report.html scrolls and zooms through with their signal: 'auto' the first 30. "
+        "A view takes 3 MB at most, in views/, and holds EEG: share it as you would share the recording.",
+    )

@@ -72,10 +72,12 @@ class EachRecording(ABC):
             origin = self._origin(item, recording)
             kept = self._kept(item, origin)
             if kept is not None:
+                self._add(item, recording, kept, new=False)
                 return {**kept, **base, "status": "done before"}
             record = {**base, **self._run(item, recording, infer), "status": "done"}
             if lines:
                 record["note"] = "; ".join(filter(None, (*lines, record.get("note"))))
+            self._add(item, recording, record, new=True)
             path = outputs.result_path(self._out, item.name, self.sidecar)
             self._write_sidecar(path, origin, record)
         except (DiskError, Interrupted):
@@ -120,6 +122,11 @@ class EachRecording(ABC):
             )
         complete = all(path.is_file() for path in self._files(item.name))
         return dict(found["Summary"]) if complete and before == origin else None
+
+    def _add(  # noqa: B027 - most add nothing
+        self, item: RecordingFile, recording: Recording, record: Record, new: bool
+    ) -> None:
+        """Write what stands beside the results and is none of them; ``new`` where they were just computed."""
 
     @abstractmethod
     def _files(self, name: str) -> Sequence[Path]:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from memcell.applications.prediction import Infer, PredictionRequest
+from memcell.applications.prediction import Infer, PredictionRequest, Record
 from memcell.errors import DataError
 from memcell.files.atomic import Growing, growing
 from memcell_data.derivations import beneath
@@ -27,6 +27,7 @@ from memcell_eeg.export import outputs
 from memcell_eeg.export.edf import StepProbabilities, export_edf
 from memcell_eeg.export.hypnogram import HypnogramEpochs, check_staged
 from memcell_eeg.export.layout import check_own, choose_layout, describe, layout_of
+from memcell_eeg.export.views import how_many, keep_view, marks_in, view_path
 from memcell_eeg.features.chunks import FeatureChunk
 from memcell_eeg.features.pipeline import Pipeline
 from memcell_eeg.features.precomputed import feature_chunks
@@ -68,7 +69,7 @@ class RecordingPredictor(EachRecording):
     def __init__(self, request: PredictionRequest, task: EegTask) -> None:
         super().__init__(request, DetectionModel.of(request, task))
         options = request.options or PredictConfig()
-        self._export, self._layout = options.export, options.layout
+        self._export, self._layout, self._views = options.export, options.layout, options.views
 
     def find(self, paths: Sequence[str]) -> list[RecordingFile]:
         """Return the recordings under the names that their results have in the folder's layout.
@@ -100,10 +101,14 @@ class RecordingPredictor(EachRecording):
     def _placed(self, found: list[RecordingFile]) -> list[RecordingFile]:
         """Return recordings under the names that their results have in the folder's layout, which is chosen.
 
+        The first of them are those that the report scrolls through.
+
         Raises:
             DataError: The folder cannot have the layout that is asked for.
         """
         task = self._model.task
+        viewed = how_many(self._views, len(found))
+        found = [replace(item, viewed=k < viewed) for k, item in enumerate(found)]
         of_bids = all(entities_of(r.path) and is_data_set(root_of(r.path)) for r in found)
         layout = choose_layout(self._out, self._layout, of_bids, task.event)
         if not layout.desc:
@@ -112,6 +117,13 @@ class RecordingPredictor(EachRecording):
         describe(layout, task.name, self._model.model_id, sources_of(files))
         names = bids_names(files, outputs.names_known(self._out))
         return [replace(r, name=n) for r, n in zip(found, names, strict=True)]
+
+    def _add(self, item: RecordingFile, recording: Recording, record: Record, new: bool) -> None:
+        path = view_path(self._out, item.name)
+        if not item.viewed or (path.is_file() and not new):
+            return
+        used = str(record.get("channels", "")).split(",")
+        keep_view(path, recording, used, marks_in(recording), item.name)
 
     def _files(self, name: str) -> list[Path]:
         places = [outputs.events_path, outputs.probability_path, outputs.annotations_path]

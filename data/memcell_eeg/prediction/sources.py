@@ -29,10 +29,12 @@ class RecordingFile:
         path: The file.
         name: What its results are called; unique among those asked for together, and the name of a file
             everywhere.
+        viewed: The report scrolls through it.
     """
 
     path: Path
     name: str
+    viewed: bool = False
 
     def open(self, unit: str = "") -> Recording:
         """Open the recording; its samples are read later.

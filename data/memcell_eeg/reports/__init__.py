@@ -1,6 +1,7 @@
 """``report.html`` of a training run or of a prediction, built from its files alone.
 
-`build` finds out which of the two a folder is. The pages stand alone: no network, no scripts.
+`build` finds out which of the two a folder is. The pages stand alone: nothing is fetched, and what
+scripts there are is in them.
 """
 
 from __future__ import annotations
@@ -29,12 +30,13 @@ def build(folder: Path, task: EegTask) -> Path:
     """
     # Here, because listings and help import the package and must not pay for numpy.
     from memcell.files.atomic import write_atomic
+    from memcell_eeg.reports.views import writer
 
     if (folder / "config.toml").is_file() or (folder / "folds").is_dir():
         from memcell_eeg.reports.run.files import read_run
         from memcell_eeg.reports.run.page import run_page
 
-        page = run_page(read_run(folder, task))
+        page = run_page(read_run(folder, task), writer(folder))
     elif (folder / "summary.tsv").is_file():
         from memcell_eeg.reports.prediction.files import read_prediction
         from memcell_eeg.reports.prediction.page import prediction_page
@@ -42,7 +44,7 @@ def build(folder: Path, task: EegTask) -> Path:
 
         write_study(folder)
 
-        page = prediction_page(read_prediction(folder), task.name)
+        page = prediction_page(read_prediction(folder), task, writer(folder))
     else:
         raise DataError(
             f"'{folder}' is neither a training run (it has no config.toml) nor a prediction (it has no "

@@ -23,7 +23,14 @@ EDGES = (0.0, 40.0, 90.0, 300.0)
 #: What the mean error of each group counts.
 IMPORTANCE = (10.0, 5.0, 3.0, 1.0)
 #: Options of a detector that do nothing here.
-OF_A_DETECTOR = ("decision", "cost_ratio", "class_weights", "around_transitions", "max_duration")
+OF_A_DETECTOR = (
+    "decision",
+    "cost_ratio",
+    "class_weights",
+    "around_transitions",
+    "max_duration",
+    "views",
+)
 _NOTHING = "Not for sleep onset, where seconds are predicted and nothing is decided."
 
 
@@ -71,6 +78,7 @@ class OnsetConfig(SleepConfig):
     class_weights: str = changed("class_weights", "balanced", help=_NOTHING)
     around_transitions: bool = changed("around_transitions", False, help=_NOTHING)
     max_duration: float = changed("max_duration", 0.0, help=_NOTHING)
+    views: str = changed("views", "none", help=_NOTHING)
     baselines: str = changed(
         "baselines",
         "strong",

@@ -53,7 +53,7 @@ def unpack_integers(data: bytes, rows: int) -> Integers:
 
 
 def _variable_length(z: Integers) -> bytes:
-    """Return unsigned integers as groups of 7 bits, the lowest first; the highest bit says that more follow."""
+    """Return unsigned integers in groups of 7 bits, the lowest first; the 8th says that more follow."""
     width = np.maximum(1, -(-_bits(z) // 7))
     out = np.empty(int(width.sum()), dtype=np.uint8)
     first = np.cumsum(width) - width

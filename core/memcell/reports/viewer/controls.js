@@ -176,21 +176,31 @@ Object.assign(Viewer.prototype, {
   },
 });
 
-/** Open a viewer when it is about to be seen: twenty on a page cost no more than one. */
-function openViewers() {
-  const near = new IntersectionObserver((entries) => {
-    for (const { isIntersecting, target } of entries) {
-      if (!isIntersecting) continue;
-      near.unobserve(target);
-      const viewer = new Viewer(target);
-      viewer.open().catch((error) => {
-        const place = target.querySelector(".viewer-place");
-        place.textContent = `This view cannot be opened (${error.message}); the pictures below it stand.`;
-        target.dataset.failed = error.message;
-      });
-    }
-  }, { rootMargin: "600px" });
-  for (const root of document.querySelectorAll(".viewer")) near.observe(root);
+/** Open a viewer, once. */
+async function openViewer(root) {
+  if (root.dataset.state) return;
+  root.dataset.state = "open";
+  try {
+    await new Viewer(root).open();
+  } catch (error) {
+    root.dataset.state = "failed";
+    const words = `This view cannot be opened (${error.message}); the picture of the recording stands.`;
+    root.querySelector(".viewer-place").textContent = words;
+  }
+}
+
+/** Open those that are about to be seen at once, and the others one after the other, when there is time. */
+async function openViewers() {
+  const all = [...document.querySelectorAll(".viewer")];
+  const near = new IntersectionObserver(
+    (entries) => entries.filter((e) => e.isIntersecting).forEach((e) => openViewer(e.target)),
+    { rootMargin: "600px" },
+  );
+  all.forEach((root) => near.observe(root));
+  for (const root of all) {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await openViewer(root);
+  }
 }
 
 openViewers();

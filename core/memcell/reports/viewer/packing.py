@@ -88,8 +88,10 @@ def rate_for(native: float, channels: int, duration: float, budget: int = BUDGET
     >>> rate_for(200, 4, 8 * 3600), rate_for(200, 1, 20), rate_for(200, 64, 14 * 24 * 3600)
     (64, 128, 0)
     """
-    own = (int(native),) if native == int(native) and native <= RATES[0] else ()
-    for rate in sorted({*own, *(r for r in RATES if r <= native)}, reverse=True):
+    rates = {rate for rate in RATES if rate <= native}
+    if native == int(native) and native <= RATES[0]:
+        rates.add(int(native))
+    for rate in sorted(rates, reverse=True):
         if budget * 8 >= BITS * rate * channels * max(duration, CHUNK):
             return rate
     return 0
@@ -117,7 +119,9 @@ class SignalPacker:
         if not 1 <= len(channels) <= MOST_CHANNELS:
             raise ValueError(f"a view has 1 to {MOST_CHANNELS} channels, not {len(channels)}")
         if not 0 < duration <= LONGEST:
-            raise ValueError(f"it lasts {duration:g} s, and a view holds {LONGEST / 86400:g} days at most")
+            raise ValueError(
+                f"it lasts {duration:g} s, and a view holds {LONGEST / 86400:g} days at most"
+            )
         if native < 4:
             raise ValueError(f"{native:g} Hz is no waveform")
         self.channels, self.unit, self.native = tuple(channels), unit, native
@@ -129,7 +133,9 @@ class SignalPacker:
         self._resampling = _Resampling(ratio.numerator, ratio.denominator, native)
         n = len(channels)
         self._n_chunks = math.ceil(duration / CHUNK)
-        self._chunk = _Chunk(np.zeros((n, CHUNK * self.rate)), np.zeros(CHUNK * self.rate, dtype=bool))
+        self._chunk = _Chunk(
+            np.zeros((n, CHUNK * self.rate)), np.zeros(CHUNK * self.rate, dtype=bool)
+        )
         self._chunks = [b""] * self._n_chunks
         self._used = 0
         self._steps: list[float] = []
@@ -156,8 +162,8 @@ class SignalPacker:
         for y, at in self._segment.ready(self._resampling, last=False):
             self._place(y, at)
 
-    def end(self) -> PackedSignals:
-        """Return everything."""
+    def end(self, note: str = "") -> PackedSignals:
+        """Return everything, with a sentence on what is shown."""
         self._end_segment()
         self._flush()
         height = np.where(self._high >= self._low, self._high - self._low, -1.0)
@@ -179,7 +185,7 @@ class SignalPacker:
             envelope=pack_integers(envelope), envelope_steps=tuple(steps),
             column_seconds=self.column_seconds, spectrogram=tuple(self._spectrogram()),
             frequencies=self.frequencies, apart=_rounded(float(np.median(typical)) if typical else 1.0),
-            recorded=tuple(self._recorded),
+            recorded=tuple(self._recorded), note=note,
         )  # fmt: skip
 
     def _end_segment(self) -> None:
@@ -228,7 +234,9 @@ class SignalPacker:
             rest = np.diff(values, k, axis=1, prepend=0)
             power = np.add.reduceat(rest**2, edges, axis=1) / np.diff(np.append(edges, last))
             spread = np.minimum(spread, np.sqrt(power))
-        floor = np.maximum(self.finest, np.maximum.reduceat(np.abs(values), edges, axis=1) / LARGEST)
+        floor = np.maximum(
+            self.finest, np.maximum.reduceat(np.abs(values), edges, axis=1) / LARGEST
+        )
         steps = np.maximum(floor, spread * 2.0 ** (2.05 - bits))
         for _ in range(40):
             coded = pack_samples(values, steps, block)
@@ -239,7 +247,9 @@ class SignalPacker:
         return b""
 
     def _add_envelope(self, chunk: _Chunk) -> None:
-        seconds = (chunk.index * CHUNK + np.arange(CHUNK))[: math.ceil(self.duration) - chunk.index * CHUNK]
+        seconds = (chunk.index * CHUNK + np.arange(CHUNK))[
+            : math.ceil(self.duration) - chunk.index * CHUNK
+        ]
         known = chunk.known.reshape(CHUNK, -1)[: len(seconds)]
         values = chunk.values.reshape(len(chunk.values), CHUNK, -1)[:, : len(seconds)]
         bins = seconds // self.bin_seconds
@@ -260,7 +270,9 @@ class SignalPacker:
         spectrum = np.fft.rfft(frames * window, axis=2)[..., : self.frequencies]
         power = 2 * np.abs(spectrum) ** 2 / (self.rate * np.sum(window**2))
         centres = chunk.index * CHUNK + whole / self.rate + WINDOW / 2
-        columns = np.minimum(centres // self.column_seconds, self._power.shape[2] - 1).astype(np.int64)
+        columns = np.minimum(centres // self.column_seconds, self._power.shape[2] - 1).astype(
+            np.int64
+        )
         for k in np.unique(columns).tolist():
             self._power[:, :, k] += power[:, columns == k].sum(axis=1)
             self._counts[k] += int(np.sum(columns == k))
@@ -291,6 +303,7 @@ class _Resampling:
 
     @property
     def piece(self) -> int:
+        """Samples that are resampled at once."""
         return self.down * math.ceil(CHUNK * self.native / self.down)
 
     @property

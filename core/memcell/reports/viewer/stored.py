@@ -23,7 +23,17 @@ from memcell.reports.viewer.packing import CHUNK, LONGEST, MOST_CHANNELS, Packed
 
 #: Bytes of the parts of a file; one with more is none of ours.
 MOST_BYTES = 8_000_000
-_SCALARS = ("unit", "duration", "native", "rate", "bin_seconds", "column_seconds", "frequencies", "apart", "note")
+_SCALARS = (
+    "unit",
+    "duration",
+    "native",
+    "rate",
+    "bin_seconds",
+    "column_seconds",
+    "frequencies",
+    "apart",
+    "note",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,19 +99,20 @@ def read_view(path: Path) -> StoredView:
 def _signals(about: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> PackedSignals:
     channels = tuple(map(str, about["channels"]))
     duration = _finite(about["duration"])
+    finest, middle, largest = about["steps"]
     signals = PackedSignals(
         channels=channels, unit=str(about["unit"]), duration=duration, native=_finite(about["native"]),
         rate=int(about["rate"]), chunks=_cut(arrays["wave"], arrays["lengths"]),
-        steps=tuple(map(_finite, about["steps"])), bin_seconds=int(about["bin_seconds"]),
+        steps=(_finite(finest), _finite(middle), _finite(largest)), bin_seconds=int(about["bin_seconds"]),
         envelope=arrays["envelope"].tobytes(), envelope_steps=tuple(map(_finite, about["envelope_steps"])),
         column_seconds=int(about["column_seconds"]),
         spectrogram=_cut(arrays["spectrogram"], arrays["spectra"]), frequencies=int(about["frequencies"]),
-        apart=_finite(about["apart"]), recorded=tuple((_finite(a), _finite(b)) for a, b in arrays["recorded"]),
-        note=str(about["note"]),
+        recorded=tuple((_finite(a), _finite(b)) for a, b in arrays["recorded"]),
+        apart=_finite(about["apart"]), note=str(about["note"]),
     )  # fmt: skip
     fits = (
         1 <= len(channels) <= MOST_CHANNELS and 0 < duration <= LONGEST and signals.rate > 0
-        and len(signals.chunks) == math.ceil(duration / CHUNK) and len(signals.steps) == 3
+        and len(signals.chunks) == math.ceil(duration / CHUNK)
         and len(signals.spectrogram) == len(signals.envelope_steps) == len(channels)
     )  # fmt: skip
     if not fits:

@@ -1,7 +1,7 @@
 """One recording as a `Viewer` of a page: signals, lines, bars, levels, events, and the bytes of all that.
 
-What is long is bytes (`memcell.reports.viewer.coding`), the rest is JSON whose foreign texts are one line each,
-with nothing unseen in them. `most` bounds the whole: what does not fit is left out from the end, and said.
+What is long is bytes (`memcell.reports.viewer.coding`), the rest is JSON whose foreign texts are one line
+each, nothing unseen in them. `MOST` bounds the whole; what does not fit is left out at the end, and said.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class ViewedLine:
 
 @dataclass(frozen=True, kw_only=True)
 class ViewedBars:
-    """A row of bars: name, (from, to) in s, class of the colour, and whether they are behind the signals too."""
+    """A row of bars: name, (from, to) in s, class of the colour, and whether they are behind signals too."""
 
     name: str
     spans: Spans
@@ -130,7 +130,9 @@ def _part(view: View) -> Viewer:
     for i, given in enumerate(view.lines):
         drawn = _thinned(given)
         if len(drawn.times) < len(given.times):
-            notes.append(f"Steps of {given.name} are joined to {drawn.step:g} s, the largest shown.")
+            notes.append(
+                f"Steps of {given.name} are joined to {drawn.step:g} s, the largest shown."
+            )
         table = np.stack([np.rint(1000 * drawn.times), np.rint(1000 * drawn.values)])
         blobs[f"line{i}"] = _text(pack_integers(table.astype(np.int64)))
         dash = [float(n) for n in DASHES[drawn.look % len(DASHES)].split()]
@@ -145,7 +147,9 @@ def _part(view: View) -> Viewer:
     kinds = list(dict.fromkeys(e.kind for e in view.events if e.kind))
     left = len(view.events) - MOST_EVENTS
     if left > 0:
-        notes.append(f"The list has the first {count(MOST_EVENTS)} {view.event}; {count(left)} more are in the file.")
+        notes.append(
+            f"The list has the first {count(MOST_EVENTS)} {view.event}; {count(left)} more are in the file."
+        )
     header = {
         "name": one_line(view.name),
         "duration": view.duration,
@@ -186,7 +190,9 @@ def _thinned(given: ViewedLine) -> ViewedLine:
     if every < 2:
         return given
     cuts = np.flatnonzero(np.diff(given.times) > 1.5 * given.step) + 1
-    starts = [np.arange(a, b, every) for a, b in zip([0, *cuts], [*cuts, len(given.times)], strict=True)]
+    starts = [
+        np.arange(a, b, every) for a, b in zip([0, *cuts], [*cuts, len(given.times)], strict=True)
+    ]
     at = np.concatenate(starts)
     values = np.maximum.reduceat(given.values, at)
     return replace(given, times=given.times[at], values=values, step=given.step * every)
@@ -199,10 +205,11 @@ def _about_signals(signals: PackedSignals | None) -> list[str]:
     if not any(signals.chunks):
         shown = f"Too long for a waveform: the lowest and highest value of each {signals.bin_seconds} s."
     else:
+        steps = f"{low:.2g}" if low == high else f"{low:.2g} to {high:.2g} (mostly {middle:.2g})"
         shown = (
-            f"Waveform at {signals.rate} Hz (recorded at {signals.native:g} Hz) in steps of {low:.2g} to "
-            f"{high:.2g} {signals.unit}, mostly {middle:.2g}, over .3 Hz, positive upwards; views longer than 20 "
-            "min show its lowest and highest values."
+            f"Waveform at {signals.rate} Hz (recorded at {signals.native:g} Hz) in steps of {steps} "
+            f"{signals.unit}, over .3 Hz, positive upwards; views longer than 20 min show its lowest and "
+            "highest values."
         )
     return [shown, *([signals.note] if signals.note else [])]
 
@@ -210,7 +217,8 @@ def _about_signals(signals: PackedSignals | None) -> list[str]:
 def _signal_header(signals: PackedSignals) -> dict[str, Any]:
     return {
         "channels": [one_line(c) for c in signals.channels], "unit": one_line(signals.unit),
-        "rate": signals.rate, "chunkSeconds": CHUNK, "blockSeconds": BLOCK, "lengths": [len(c) for c in signals.chunks],
+        "rate": signals.rate, "chunkSeconds": CHUNK, "blockSeconds": BLOCK,
+        "lengths": [len(c) for c in signals.chunks],
         "binSeconds": signals.bin_seconds, "envelopeSteps": list(signals.envelope_steps),
         "columnSeconds": signals.column_seconds, "frequencies": signals.frequencies,
         "frequencyStep": 1 / WINDOW, "windowSeconds": WINDOW, "apart": signals.apart,
@@ -227,7 +235,11 @@ def _levels(levels: ViewedLevels | None) -> Mapping[str, Any] | None:
     if levels is None:
         return None
     spans = [[round(a, 3), round(b, 3), k] for a, b, k in levels.spans[:MOST_SPANS]]
-    return {"title": one_line(levels.title), "names": [one_line(n) for n in levels.names], "spans": spans}
+    return {
+        "title": one_line(levels.title),
+        "names": [one_line(n) for n in levels.names],
+        "spans": spans,
+    }
 
 
 def _spans(spans: Spans) -> list[list[float]]:

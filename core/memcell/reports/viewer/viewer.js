@@ -255,8 +255,8 @@ class Viewer {
   drawSignals(g, box) {
     const { channels, apart, unit, rate, envelopeSteps, binSeconds } = this.about.signals;
     const row = (box.h - 18) / channels.length;
-    const spacing = apart / this.gain;
     const near = this.to - this.from <= WAVEFORM;
+    const spacing = (near ? 1 : 2) * (apart / this.gain); // a night's extremes are larger than what is usual
     g.fillStyle = this.theme.soft;
     g.textAlign = "left";
     g.textBaseline = "top";

@@ -20,6 +20,7 @@ from memcell.reports.parts import (
     Paragraph,
     Part,
     Table,
+    Viewer,
     links,
     strong,
     text,
@@ -36,8 +37,11 @@ from memcell_eeg.reports.prediction.phrasing import (
     recordings,
     results,
 )
+from memcell_eeg.reports.prediction.view import view_of
 from memcell_eeg.reports.reading import value
 from memcell_eeg.reports.time_chart import Bars, Line, TimeChart, draw
+from memcell_eeg.reports.views import WriteView, introduction, placed, stored_view
+from memcell_eeg.task import EegTask
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
 MOST_ROWS = 200
@@ -49,12 +53,18 @@ FILES = (
 )
 
 
-def prediction_page(found: Prediction, app: str) -> str:
-    """Return the report of a prediction's folder; ``app`` is the word after ``memcell predict``."""
+def prediction_page(found: Prediction, task: EegTask, write: WriteView) -> str:
+    """Return the report of a prediction's folder.
+
+    Args:
+        found: Its contents.
+        task: What was predicted.
+        write: Takes the pages of single recordings, where all are too much for one.
+    """
     model = ReportedModel.of(found.about, found.origin)
     return render(
         "prediction.html",
-        title=f"memcell predict {app}: {recordings(len(found.rows))}",
+        title=f"memcell predict {task.name}: {recordings(len(found.rows))}",
         folder=TEMPLATES,
         links=links(found.folder, FILES),
         simulated=model.simulated,
@@ -63,14 +73,16 @@ def prediction_page(found: Prediction, app: str) -> str:
         caveats=caveats(found, model),
         model=list(model.parts()),
         failures=_failures(found) if found.failed else None,
-        strips=list(_strips(found, model)),
+        strips=list(_strips(found, model, task, write)),
         distributions=list(_distributions(found, model)),
         recordings=list(_every_recording(found)),
     )
 
 
-def _strips(found: Prediction, model: ReportedModel) -> Iterator[Part]:
-    """Return a strip for each of the first recordings: probability, events and gaps along time."""
+def _strips(
+    found: Prediction, model: ReportedModel, task: EegTask, write: WriteView
+) -> Iterator[Part]:
+    """Return for each of the first recordings a view to scroll, and a strip: probability, events and gaps."""
     if not found.strips:
         yield Paragraph("There is no recording to draw.")
         return
@@ -90,8 +102,18 @@ def _strips(found: Prediction, model: ReportedModel) -> Iterator[Part]:
         [("probability", series(0), ""), ("threshold", INK, "4 3"), ("event", series(0), "box"),
          ("gap, not recorded", GAP, "gap")]
     )  # fmt: skip
-    for strip in found.strips:
-        yield _strip(found, strip, model)
+    figures = {strip.row["recording"]: _strip(found, strip, model) for strip in found.strips}
+    by_name = {strip.row["recording"]: strip for strip in found.strips}
+    views = (
+        (view_of(strip, stored_view(found.folder, name), model.threshold, task), figures[name])
+        for name, strip in by_name.items()
+    )
+    parts = placed(views, write, f"memcell predict {task.name}")
+    yield from introduction(parts, model.simulated)
+    for name, figure in figures.items():
+        if isinstance(parts[name], Viewer):
+            yield parts[name]
+        yield figure
 
 
 def _strip(found: Prediction, strip: Strip, model: ReportedModel) -> Figure:

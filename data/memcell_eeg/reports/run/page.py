@@ -14,6 +14,7 @@ from memcell_eeg.reports.run.files import RunFiles
 from memcell_eeg.reports.run.phrasing import caveats, results
 from memcell_eeg.reports.run.recordings import places, strips
 from memcell_eeg.reports.run.robustness import robustness
+from memcell_eeg.reports.views import WriteView
 from memcell_eeg.scores.scores import MEANING
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
@@ -39,8 +40,8 @@ FILES = (
 )
 
 
-def run_page(run: RunFiles) -> str:
-    """Return the report of a run's folder."""
+def run_page(run: RunFiles, write: WriteView) -> str:
+    """Return the report of a run's folder; ``write`` takes the pages of single recordings, as in `placed`."""
     return render(
         "run.html",
         title=_title(run),
@@ -56,7 +57,7 @@ def run_page(run: RunFiles) -> str:
         scores=_scores(run),
         learning=list(figures.learning(run)),
         places=list(places(run)),
-        strips=list(strips(run)),
+        strips=list(strips(run, write)),
         errors=_errors(run),
         robustness=robustness(run),
         memory=_memory(run),

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from memcell.reports.numbers import count, length, number
 from memcell.reports.palette import GAP, INK, TRUTH, UNLABELLED, dash, series
-from memcell.reports.parts import Figure, Legend, Paragraph, Part, strong, text
+from memcell.reports.parts import Figure, Legend, Paragraph, Part, Viewer, strong, text
+from memcell.reports.viewer.stored import StoredView
+from memcell.reports.viewer.view import View, ViewedBars, ViewedEvent, ViewedLine
 from memcell.sequences.time_series import TimeSeries
 from memcell_eeg.reports.excerpts import Excerpt
 from memcell_eeg.reports.places import EVENTS, ShownSegment, choose
@@ -24,6 +26,16 @@ from memcell_eeg.reports.time_chart import (
     Spans,
     TimeChart,
     draw,
+)
+from memcell_eeg.reports.views import (
+    WriteView,
+    gaps_left,
+    introduction,
+    largest,
+    marked,
+    placed,
+    stored_views,
+    why_not,
 )
 from memcell_eeg.scores.events import runs
 
@@ -91,8 +103,8 @@ def places(run: RunFiles) -> Iterator[Part]:
         yield Paragraph("The signals are missing: the run kept none (excerpts.npz).")
 
 
-def strips(run: RunFiles) -> Iterator[Part]:
-    """Return whole test recordings, those with most true events first."""
+def strips(run: RunFiles, write: WriteView) -> Iterator[Part]:
+    """Return whole test recordings, those with most true events first, each to scroll and as a picture."""
     by_name = tested(run)
     ordered = sorted(by_name.values(), key=lambda v: (-len(_true(v.sequence)), v.sequence.name))
     if not ordered:
@@ -106,11 +118,82 @@ def strips(run: RunFiles) -> Iterator[Part]:
         f"{which}In long recordings the line is the mean of several steps in a band from lowest to highest."
     )
     yield _legend(run, any(not v.sequence.labelled.all() for v in by_name.values()))
-    for one in ordered[:MOST_STRIPS]:
-        s = one.sequence
-        span = (float(s.times[0]), float(s.times[-1]) + s.step_seconds)
-        caption = text(strong(s.name), f", subject {s.subject}: {_summary(one, span)}")
-        yield Figure(draw(_chart(run, one, span), _alt(one, span), 64), caption, wide=True)
+    stored = stored_views([run.folder, *run.folds])
+    figures = {one.sequence.name: _strip(run, one) for one in ordered[:MOST_STRIPS]}
+    # recordings that have no picture here have a page of their own where their signal was kept
+    viewed = [v for k, v in enumerate(ordered) if k < MOST_STRIPS or v.sequence.name in stored]
+    views = (
+        (_view(run, one, stored.get(one.sequence.name)), figures.get(one.sequence.name))
+        for one in viewed
+    )
+    parts = placed(views, write, f"memcell train {run.task.name}")
+    yield from introduction(parts, run.simulated)
+    for one in viewed:
+        name = one.sequence.name
+        if isinstance(parts[name], Viewer):
+            yield parts[name]
+        if name in figures:
+            yield figures[name]
+
+
+def _strip(run: RunFiles, one: Tested) -> Figure:
+    s = one.sequence
+    span = (float(s.times[0]), float(s.times[-1]) + s.step_seconds)
+    caption = text(strong(s.name), f", subject {s.subject}: {_summary(one, span)}")
+    return Figure(draw(_chart(run, one, span), _alt(one, span), 64), caption, wide=True)
+
+
+def _view(run: RunFiles, one: Tested, stored: StoredView | None) -> View:
+    """Return a test recording as a view to scroll and zoom."""
+    s = one.sequence
+    chart = _chart(run, one, (float(s.times[0]), float(s.times[-1]) + s.step_seconds))
+    signals = None if stored is None else stored.signals
+    lines = [
+        ViewedLine(
+            name=f"memory {handling(row)}", times=s.times, values=p, step=s.step_seconds,
+            threshold=threshold, look=0 if row.inferred_with == "carry" else 1,
+        )
+        for row, p, threshold in one.models
+    ]  # fmt: skip
+    own = one.models[0] if one.models else None
+    found = _found(run, s, own[1], own[2]) if own else []
+    bars = [
+        ViewedBars(name=b.name, spans=b.spans, colour=b.colour, behind=b.spans == found)
+        for b in chart.bars
+    ]
+    marks, levels = marked(stored, run.task, "")
+    duration = max(chart.span[1], 0.0 if signals is None else signals.duration)
+    outside = [] if s.times[0] <= 0 else [(0.0, float(s.times[0]))]
+    return View(
+        name=s.name, duration=duration, lines=lines, bars=[*bars, *marks], levels=levels, signals=signals,
+        recorded=() if signals is not None else gaps_left([*outside, *chart.gaps], duration),
+        events=_events(run, one, found), event="events, detected and true", notes=why_not(stored),
+    )  # fmt: skip
+
+
+def _events(run: RunFiles, one: Tested, found: Spans) -> list[ViewedEvent]:
+    """Return detected events, and true ones that none overlaps, in order of onset."""
+    s, true = one.sequence, _true(one.sequence)
+    near = float(np.nan_to_num(as_float(run.sections.get(run.task.name, {}).get("tolerance"))))
+    peaks = largest(s.times, one.models[0][1], found) if one.models else []
+    labelled = s.times[s.labelled]
+
+    def kind(a: float, b: float) -> str:
+        if any(x < b + near and y > a - near for x, y in true):
+            return "hit"
+        known = np.searchsorted(labelled, b - 1e-9) > np.searchsorted(labelled, a - 1e-9)
+        return "false alarm" if known else "no label"
+
+    events = [
+        ViewedEvent(onset=a, duration=b - a, peak=p, kind=kind(a, b))
+        for (a, b), p in zip(found, peaks, strict=True)
+    ]
+    events += [
+        ViewedEvent(onset=a, duration=b - a, kind="missed")
+        for a, b in true
+        if not any(x < b + near and y > a - near for x, y in found)
+    ]
+    return sorted(events, key=lambda e: e.onset)
 
 
 def _chosen(by_name: dict[str, Tested]) -> list[Excerpt]:
