@@ -68,7 +68,7 @@ KINDS = (
     Kind(
         "run",
         ("config.toml", "environment.json", "model.safetensors", "metrics.jsonl", "predictions.npz",
-         "excerpts.npz", "*.tsv", "scores.json", "control-reset/*"),
+         "excerpts.npz", "views/*.npz", "*.tsv", "scores.json", "control-reset/*"),
         ((1, ("report", "FOLDER")),),
     ),
     Kind(
@@ -101,7 +101,8 @@ KINDS = (
     ),
     Kind(
         "found",
-        ("prediction.json", "summary.tsv", "*_events.tsv", "*_events.json", "*_probability.tsv"),
+        ("prediction.json", "summary.tsv", "*_events.tsv", "*_events.json", "*_probability.tsv",
+         "views/*.npz"),
         (
             (0.6, ("report", "FOLDER")),
             (0.8, ("predict", "microsleep", "EDF", "--model", "RUN", "--out", "FOLDER")),

@@ -108,8 +108,8 @@ def predict(model, recordings, out, *more):
 
 
 def same(a, b):
-    names = sorted(p.name for p in a.iterdir())
-    assert names == sorted(p.name for p in b.iterdir())
+    names = sorted(p.relative_to(a) for p in a.rglob("*") if p.is_file())
+    assert names == sorted(p.relative_to(b) for p in b.rglob("*") if p.is_file())
     for name in names:
         assert (a / name).read_bytes() == (b / name).read_bytes(), name
     assert len(names) > 4
@@ -351,7 +351,7 @@ def test_wrong_arguments_are_refused(model, recordings, tmp_path, capfd):
 
 
 def test_another_models_results_are_not_mixed_in(serial, model, recordings, capfd):
-    before = {p: p.read_bytes() for p in serial.iterdir()}
+    before = {p: p.read_bytes() for p in serial.rglob("*") if p.is_file()}
     assert predict(model, recordings, serial, "--eval-policy", "reset") == 1
     assert "holds results of another model" in capfd.readouterr().err
-    assert {p: p.read_bytes() for p in serial.iterdir()} == before
+    assert {p: p.read_bytes() for p in serial.rglob("*") if p.is_file()} == before

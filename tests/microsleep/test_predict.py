@@ -144,7 +144,8 @@ def test_a_network_that_fails_on_one_file_does_not_stop_the_others(
     assert records[0]["reason"] == "ZeroDivisionError: once"
     assert "not numbers" in records[1]["reason"]
     names = {p.name.partition("_")[0] for p in tmp_path.iterdir()}
-    assert names == {"sim03", "summary.tsv"}, "of what failed nothing is left"
+    assert names == {"sim03", "summary.tsv", "views"}, "of what failed nothing is left"
+    assert [p.stem for p in (tmp_path / "views").iterdir()] == ["sim03"]
 
 
 def test_other_channels_than_the_model_has_are_named(edf, facts, predicted, tmp_path) -> None:

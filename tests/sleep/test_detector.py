@@ -37,7 +37,8 @@ def detector():
 @pytest.fixture(scope="module")
 def predicted(night, tmp_path_factory):
     out = tmp_path_factory.mktemp("command") / "out"
-    assert run(["predict", "sleep", str(night), "--model", "wake_sleep", "--out", str(out)]) == 0
+    command = ["predict", "sleep", str(night), "--model", "wake_sleep", "--views", "none"]
+    assert run([*command, "--out", str(out)]) == 0
     return out
 
 

@@ -139,7 +139,7 @@ class SignalPacker:
         self._chunks = [b""] * self._n_chunks
         self._used = 0
         self._steps: list[float] = []
-        self._segment: _Segment | None = None
+        self._segment: _FilteredSegment | None = None
         self._recorded: list[tuple[float, float]] = []
         self.bin_seconds = _length(duration, MOST_BINS)
         bins = math.ceil(duration / self.bin_seconds)
@@ -155,7 +155,7 @@ class SignalPacker:
         values = np.nan_to_num(np.asarray(values, dtype=np.float64))
         if self._segment is None or begins:
             self._end_segment()
-            self._segment = _Segment(values[:, :1], onset, self.native)
+            self._segment = _FilteredSegment(values[:, :1], onset, self.native)
             self._recorded.append((onset, onset))
         self._segment.push(values)
         self._recorded[-1] = (self._recorded[-1][0], onset + values.shape[1] / self.native)
@@ -313,7 +313,7 @@ class _Resampling:
 
 
 @dataclass
-class _Segment:
+class _FilteredSegment:
     """Samples without a break, high-passed as they come, resampled a piece at a time."""
 
     first: Array
