@@ -286,6 +286,7 @@ class _InMemory:
     name: str
     path: Path
     described: Recording
+    viewed: bool = False
 
     def open(self, unit: str = "") -> Recording:
         return replace(self.described, name=self.name)

@@ -51,27 +51,29 @@ def keep_view(
 ) -> None:
     """Write a recording's view; what cannot be shown leaves a sentence that says why.
 
+    Where it cannot be written there is none: the results are worth more than their picture.
+
     Args:
         path: The file.
         recording: To read from.
         used: Names of the model's channels, as the recording has them.
         marks: Made in it by somebody.
         name: Under which a report knows the recording; its own by default.
-
-    Raises:
-        DiskError: It cannot be written.
     """
     signals, why_not = None, ""
     try:
         signals = packed(recording, used)
-    except DiskError:
-        raise
     except (MemcellError, OSError, ValueError) as error:
         # the page says it; where a file lies is nothing that a page tells
         where = "" if recording.path is None else str(recording.path)
         why_not = str(error).replace(where, recording.name) if where else str(error)
     name = name or recording.name
-    write_view(path, StoredView(name=name, signals=signals, marks=marks, why_not=why_not))
+    view = StoredView(name=name, signals=signals, marks=marks, why_not=why_not)
+    try:
+        write_view(path, view)
+    except (DiskError, OSError):
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
 
 
 def packed(recording: Recording, used: Sequence[str]) -> PackedSignals:
