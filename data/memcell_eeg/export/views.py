@@ -14,7 +14,8 @@ from pathlib import Path
 from memcell.errors import DataError, DiskError, MemcellError
 from memcell.reports.viewer.packing import MOST_CHANNELS, PackedSignals, SignalPacker
 from memcell.reports.viewer.stored import StoredView, write_view
-from memcell_data.datasets.finding import label_file_beside, was_predicted
+from memcell_data.datasets.finding import label_file_beside
+from memcell_data.labels.predicted import was_predicted
 from memcell_data.labels.reading import labels_in
 from memcell_data.recording import Channel, LostChannels, Recording
 
