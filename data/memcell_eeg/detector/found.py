@@ -119,7 +119,7 @@ class FoundEvents:
         return ax.figure
 
     def save(self, folder: Path | str) -> Path:
-        """Write what ``memcell predict --views none`` writes, with summary and report; return the folder.
+        """Write the bytes that ``memcell predict`` writes, summary and report too, no views; return the folder.
 
         Args:
             folder: Where; results of other recordings of the same model may lie there.
