@@ -34,7 +34,7 @@ def test_all_parts(tmp_path, capfd):
     file = tmp_path / "numbers.json"
     assert bench("--files", "10", "--json", str(file)) == 0
     said = capfd.readouterr().out
-    parts = ("prepare", "features", "predict", "files", "workers", "live")
+    parts = ("prepare", "features", "predict", "files", "workers", "live", "alarm")
     for name in parts:
         assert f"\n{name}: " in said
     found = json.loads(file.read_text())
@@ -42,6 +42,8 @@ def test_all_parts(tmp_path, capfd):
     cpu = found["prepare"]["cpu"]
     assert found["prepare"]["ratio"] == pytest.approx(cpu["ours"] / cpu["mne"])
     assert sum(found["live"]["parts"].values()) > 0
+    assert 0 < found["alarm"]["milliseconds"] < 50
+    assert found["alarm"]["alarms"] == 20
 
 
 def test_wrong_options_are_refused(capfd):

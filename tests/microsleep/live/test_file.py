@@ -123,6 +123,18 @@ def test_it_ends_after_a_duration(asked_of, capsys, gapped):
     assert lines[-1]["signal_seconds"] == pytest.approx(10, abs=0.1)
 
 
+def test_a_heartbeat_while_it_is_played(asked_of, capsys, gapped, tmp_path):
+    lines, _ = streamed(
+        asked_of, capsys, file=str(gapped.path), speed="40", heartbeat=0.5, out=tmp_path, lines="alarms"
+    )
+    beats = of_kind(lines, "heartbeat")
+    assert 2 <= len(beats) - 1 == lines[-1]["heartbeats"]
+    assert {b["signal"] for b in beats[1:-1]} == {"running"}
+    assert sorted(b["steps"] for b in beats) == [b["steps"] for b in beats]
+    last = json.loads((tmp_path / "night_heartbeat.json").read_text())
+    assert (last["signal"], last["steps"]) == ("ended", lines[-1]["steps"])
+
+
 def test_another_threshold_and_fewer_lines(asked_of, capsys, gapped):
     made = asked_of(file=str(gapped.path), speed="max", lines="alarms", threshold=1.0, format="tsv")
     assert stream(made.asked, MICROSLEEP) == 0

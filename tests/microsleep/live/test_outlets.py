@@ -112,6 +112,7 @@ def test_a_sender_with_a_clock_of_its_own_has_no_time_of_day(asked_of, capsys, g
     assert sum("behind LSL's clock" in line for line in made.said) == 1
 
 
+@pytest.mark.slow
 def test_a_heartbeat_tells_a_signal_from_silence(asked_of, capsys, gapped, tmp_path):
     sender = Sender("memcell-beat")
     sender.send(gapped.values[:, :640], lsl.local_clock() + np.arange(640) / RATE)
