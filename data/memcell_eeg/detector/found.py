@@ -119,7 +119,7 @@ class FoundEvents:
         return ax.figure
 
     def save(self, folder: Path | str) -> Path:
-        """Write the bytes that ``memcell predict`` writes, summary and report too, no views; return the folder.
+        """Write the bytes that ``memcell predict`` writes, with a report without views; return the folder.
 
         Args:
             folder: Where; results of other recordings of the same model may lie there.
