@@ -25,7 +25,7 @@ DESCRIPTION = "dataset_description.json"
 #: What the files of a data set are called that the standard does not know.
 _IGNORED = (
     "*_probability.tsv", "*_probability.json", "*_annot.txt", "*_detected.edf", "*_filled.edf",
-    "*_hypnogram.txt", "*.html", "summary.tsv", "study.tsv", "prediction.json", "views/",
+    "*_hypnogram.txt", "*.html", "summary.tsv", "study.tsv", "prediction.json", "views",
 )  # fmt: skip
 _README = """Events that memcell found in EEG, as BIDS derivatives.
 
