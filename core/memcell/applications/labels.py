@@ -96,13 +96,15 @@ class Agreement:
         rows: By recording and class, all together last.
         step: Seconds of a step.
         notes: What a person has to know of it.
-        missing: Label files without a partner, and recordings that could not be compared, with the reason.
+        alone: Label files without a partner.
+        failed: Why recordings could not be compared, that have two.
     """
 
     rows: tuple[AgreementRow, ...]
     step: float
     notes: tuple[str, ...] = ()
-    missing: tuple[str, ...] = ()
+    alone: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

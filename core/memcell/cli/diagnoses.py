@@ -36,6 +36,7 @@ EXTRAS = {
     "cluster": "several processes (--jobs, --scheduler)",
     "onnx": "ONNX files (memcell export --format onnx)",
     "parquet": "Parquet files (memcell train sequences)",
+    "review": "correcting predictions in MNE's browser (memcell review)",
     "notebooks": "the notebooks of the documentation",
 }
 #: Where a compiler comes from.
@@ -294,6 +295,8 @@ def _extras() -> Iterator[Diagnosis]:
             for r in asked
             if r.marker is not None and _is_for(r, extra) and r.name != OWN_DISTRIBUTION
         ]
+        if not needed:
+            continue  # an installation of before this extra
         missing, versions = [], []
         for requirement in needed:
             try:

@@ -131,6 +131,8 @@ def compare(
     A and B are label files, or folders of them that are matched by the recording's name. A step has the
     class that covers most of it. Events match one to one where they overlap. The kappa of events is over the
     stretches that either marks and the pauses between them.
+
+    The exit code is 1 when labels of two people cannot be read; files without a partner are named.
     """
     with own_output() if as_json else nullcontext(sys.stdout) as output:
         tool = find_label_tool(default_registry())
@@ -142,14 +144,14 @@ def compare(
         echo(f"note: {note}", err=True)
     if len(found.notes) > _MOST_NOTES:
         echo(f"note: {len(found.notes) - _MOST_NOTES} more like these", err=True)
-    for text in found.missing:
+    for text in (*found.alone, *found.failed):
         echo(f"not compared: {text}", err=True)
     if out:
         _write(Path(out), found.rows)
     if not as_json:
         for text in _shown(found, a, b):
             echo(text)
-    return int(bool(found.missing))
+    return int(bool(found.failed))
 
 
 def options_of(values: dict[str, Any]) -> LabelOptions:

@@ -17,7 +17,7 @@ from memcell_data.formats.measurement_date import started
 from memcell_data.formats.reader import is_recording, signal_file, stem
 from memcell_data.labels.files import is_label_text, read_label_file
 from memcell_data.labels.hypnogram import Epochs
-from memcell_data.labels.predicted import was_predicted
+from memcell_data.labels.predicted import prediction_of, was_predicted
 from memcell_data.labels.reading import clock_of, labels_in
 from memcell_data.recording import Interval
 from memcell_data.tables.label_times import Clock
@@ -105,7 +105,7 @@ def find_labels(typed: str, options: LabelOptions) -> tuple[list[LabelSource], l
     for paths in found.values():
         paths.sort(key=lambda p: (_rank(p), p.name))
         sources.append(_with_recording(paths[0], options))
-        if len(paths) > 1:
+        if len(paths) > 1 and prediction_of(paths[0]) is None:
             others = ", ".join(p.name for p in paths[1:3])
             notes.append(
                 f"several label files of one recording: read {paths[0].name}, not {others}"

@@ -116,14 +116,15 @@ def _converted(
 
 def _compared(a: str, b: str, options: LabelOptions, step: float, background: str) -> Agreement:
     (of_a, said_a), (of_b, said_b) = (find_labels(word, options) for word in (a, b))
-    pairs, missing = _pairs(a, b, of_a, of_b)
+    pairs, alone = _pairs(a, b, of_a, of_b)
+    failed: list[str] = []
     notes = [*said_a, *said_b]
     rated = []
     for one, other in pairs:
         try:
             first, second = read_source(one, options), read_source(other, options)
         except DataError as error:
-            missing.append(str(error))
+            failed.append(str(error))
             continue
         notes += [*first.notes, *second.notes]
         for who, read in ((one, first), (other, second)):
@@ -138,6 +139,7 @@ def _compared(a: str, b: str, options: LabelOptions, step: float, background: st
                 f"{one.name}: its recording is not at hand, so time ends with the last label"
             )
         rated.append(Rated(name=one.name, a=first.labels, b=second.labels, seconds=seconds))
+    missing = [*failed, *alone]
     if not rated:
         raise UsageError(
             f"nothing can be compared: {missing[0] if missing else 'no file has a partner'}"
@@ -147,7 +149,8 @@ def _compared(a: str, b: str, options: LabelOptions, step: float, background: st
         rows=tuple(agreement(rated, step, background)),
         step=step,
         notes=tuple(dict.fromkeys(notes)),
-        missing=tuple(missing),
+        alone=tuple(alone),
+        failed=tuple(failed),
     )
 
 

@@ -89,7 +89,8 @@ def time_of(text: str, comma: bool) -> Time:
         ) from None
     if date.utcoffset():
         raise Unreadable(
-            f"'{text}' is of another time zone than the recording can be known to have"
+            f"'{text}', of another time zone than the recording can be known to have: write it by the clock "
+            "of the recording, or seconds from the first sample"
         )
     return Time(kind="date", value=date.replace(tzinfo=UTC).timestamp(), spaced=" " in text)
 
