@@ -275,6 +275,12 @@ class EegApp:
 
         check_facts(facts, self.detects.config)
 
+    def needs(self, facts: Mapping[str, Any]) -> Sequence[tuple[str, str]]:
+        """Return what a trained model needs of a recording; see `memcell_eeg.prediction.needs`."""
+        from memcell_eeg.prediction.needs import needs
+
+        return needs(facts, self.detects)
+
     def predictor(self, request: PredictionRequest) -> Predictor:
         """Return what writes events and probabilities of recordings."""
         from memcell_eeg.prediction import predict

@@ -216,6 +216,14 @@ class EegConfig:
         help="Seconds on each side of a change under around-transitions.",
         advanced=True,
     )
+    channel_dropout: float = option(
+        0.0,
+        low=0,
+        high=0.9,
+        help="Chance with which each channel is left out of a minute of training: the model then predicts "
+        "recordings that lack some of its channels, up to half of them.",
+        advanced=True,
+    )
     class_weights: str = option(
         "balanced",
         choices=("balanced", "none"),

@@ -214,3 +214,19 @@ def test_the_line_of_a_refusal_has_what_was_typed():
         *["--causal", "--threshold", "0.4", "--rename", "POL O1=O1"],
     ]
     assert heading.startswith("to predict it")
+
+
+def test_a_model_says_what_it_needs(facts):
+    from memcell_microsleep.app import Microsleep
+    from memcell_microsleep.config import MicrosleepConfig
+
+    needs = dict(Microsleep(MicrosleepConfig()).needs(facts))
+    assert needs["channels"] == "O1 (against M2), O2 (against M1)"
+    assert needs["rate"].startswith("77.8 Hz and more")
+    assert needs["live"] == "yes"
+    assert needs["events"].startswith("1 s and longer")
+    old = {name: value for name, value in facts.items() if name != "references"}
+    old["pipeline"] = {**facts["pipeline"], "phase": "zero", "channels": ["O1-A2", "Cz or Cz-*"]}
+    needs = dict(Microsleep(MicrosleepConfig()).needs(old))
+    assert needs["channels"].startswith("O1-A2 (against M2), Cz (with any reference)")
+    assert needs["live"] == "no: --phase zero looks into the future"

@@ -200,7 +200,7 @@ def test_list_show_and_get(tmp_path, capfd):
     assert "wake_sleep" in capfd.readouterr().out
     assert run(["models", "show", "wake_sleep"]) == 0
     said = capfd.readouterr().out
-    for word in (KNOWS, "ODC-BY", "Kemp", "DREAMS", "kappa", "SC400", "SHA-256", "threshold"):
+    for word in (KNOWS, "ODC-BY", "Kemp", "DREAMS", "kappa", "SC400", "SHA-256", "with any"):
         assert word in said
     assert max(map(len, said.splitlines())) <= 100
     assert run(["models", "get", "wake_sleep", "--out", str(tmp_path / "copy")]) == 0

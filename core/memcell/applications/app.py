@@ -251,6 +251,18 @@ class Finishing(Protocol):
 
 
 @runtime_checkable
+class Needing(Protocol):
+    """An app that says what a trained model needs of what it is given. It is optional."""
+
+    def needs(self, facts: Mapping[str, Any]) -> Sequence[tuple[str, str]]:
+        """Return what it needs, each a heading of a word and a text.
+
+        Args:
+            facts: What `Task.facts` said when it was trained.
+        """
+
+
+@runtime_checkable
 class Reporting(Protocol):
     """An app that makes a page of its runs and predictions. It is optional."""
 

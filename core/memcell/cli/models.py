@@ -57,13 +57,19 @@ def list_models() -> None:
 def show(name: str) -> None:
     """Show the card of NAME: data, people, licence, how it was made, scores, what it is not.
 
-    NAME may be the folder of a run with --final.
+    NAME may be the folder of a run: what it needs of a recording is shown, and its card where it has one
+    (--final).
     """
-    from memcell.applications.models import card_of_run, get_model, names_a_model
+    from memcell.applications.models import CARD, card_of_run, get_model, names_a_model, with_final
 
     registry = default_registry()
     path = Path(name).expanduser()
     if path.is_dir() and not names_a_model(registry, name):
+        folder = with_final(path)
+        if (folder / "model.safetensors").is_file() and not (folder / CARD).is_file():
+            echo(f"run {folder}; it has no card: one is written by --final")
+            _needs(folder, name)
+            return
         folder, card = card_of_run(path)
         by = f"run {folder}"
     else:
@@ -84,7 +90,19 @@ def show(name: str) -> None:
                 echo(f"{'':<{_INDENT + 2}}{score.score.replace('_', ' '):<23}{score}")
     _paragraph("SHA-256", card.sha256)
     echo(f"files: {folder}")
-    echo(f"to use it: memcell predict {card.app} FILES --model {name} --out FOLDER")
+    _needs(folder, name)
+
+
+def _needs(folder: Path, name: str) -> None:
+    """Say what a network needs of a recording, and what to type."""
+    from memcell.runs.needs import line_to_type, needs_of
+
+    app, found = needs_of(folder, default_registry())
+    if found:
+        echo("a recording needs:")
+    for heading, text in found:
+        _paragraph(heading, text)
+    echo(f"to use it: {line_to_type(app, name)}")
 
 
 def _paragraph(heading: str, text: str) -> None:

@@ -15,6 +15,7 @@ from memcell_data.renaming import Renaming
 from memcell_data.units import ALL, microvolts_per
 from memcell_eeg.features.pipeline import Pipeline
 from memcell_eeg.prediction.model import DetectionModel
+from memcell_eeg.prediction.optional import with_absent
 from memcell_eeg.prediction.sources import RecordingFile
 from memcell_eeg.signal.channels import native_rate
 from memcell_eeg.signal.stand_in import with_stand_ins
@@ -105,7 +106,10 @@ def _rehearse(model: DetectionModel, item: RecordingFile) -> list[float]:
                 middle = np.median(second, axis=1, keepdims=True)
                 spreads.append(float(np.median(np.abs(second - middle))))
 
-    with_stand_ins(recording, pipeline.channels, read)
+    if model.optional:
+        with_absent(recording, model.references, lambda recording, _: read(recording))
+    else:
+        with_stand_ins(recording, pipeline.channels, read)
     return spreads
 
 

@@ -47,6 +47,7 @@ class DetectionModel:
         renaming: Other names for a recording's channels.
         references: What its channels are measured against.
         reference: What was typed as ``--reference``.
+        optional: It was trained to do without some of its channels.
         typed: Options that were typed and that results depend on, where they are not the run's own.
     """
 
@@ -61,6 +62,7 @@ class DetectionModel:
     renaming: Renaming = NOTHING
     references: References = field(default_factory=References)
     reference: str = ""
+    optional: bool = False
     typed: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -103,6 +105,7 @@ class DetectionModel:
                 pipeline.channels, facts, getattr(pipeline, "reference", "none")
             ),
             reference=reference,
+            optional=config.channel_dropout > 0,
             typed=typed,
         )
 

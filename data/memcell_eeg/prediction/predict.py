@@ -29,12 +29,14 @@ from memcell_eeg.export.hypnogram import HypnogramEpochs, check_staged
 from memcell_eeg.export.layout import check_own, choose_layout, describe, layout_of
 from memcell_eeg.export.views import how_many, keep_view, marks_in, view_path
 from memcell_eeg.features.chunks import FeatureChunk
+from memcell_eeg.features.optional import columns_of
 from memcell_eeg.features.pipeline import Pipeline
 from memcell_eeg.features.precomputed import feature_chunks
 from memcell_eeg.prediction.bids_names import bids_names, root_of, sources_of
 from memcell_eeg.prediction.config import PredictConfig
 from memcell_eeg.prediction.each import EachRecording
 from memcell_eeg.prediction.model import DetectionModel
+from memcell_eeg.prediction.optional import with_absent
 from memcell_eeg.prediction.sources import RecordingFile
 from memcell_eeg.scores.detector import DetectedEvent, EventDetector
 from memcell_eeg.signal.channels import otherwise_measured
@@ -144,7 +146,12 @@ class RecordingPredictor(EachRecording):
         model, out, name = self._model, self._out, item.name
         channels = model.pipeline.channels
         whole = recording
-        found = with_stand_ins(recording, channels, lambda r: self._through(item, r, infer))
+        if model.optional and isinstance(model.pipeline, Pipeline):
+            found = with_absent(
+                recording, model.references, lambda r, out: self._through(item, r, infer, out)
+            )
+        else:
+            found = with_stand_ins(recording, channels, lambda r: self._through(item, r, infer))
         run, recording, own = found.made, found.recording, found.channels
         notes = [*renamed(*beneath(whole, [c.name for c in own])), *found.lines]
         if isinstance(model.pipeline, Pipeline):
@@ -194,7 +201,9 @@ class RecordingPredictor(EachRecording):
                 notes.append(f"no EDF was exported: {error}")
         return notes
 
-    def _through(self, item: RecordingFile, recording: Recording, infer: Infer) -> RecordingRun:
+    def _through(
+        self, item: RecordingFile, recording: Recording, infer: Infer, absent: Sequence[str] = ()
+    ) -> RecordingRun:
         """Write the probabilities of a whole recording and return its run."""
         own = self._model.channels_of(recording)
         with growing(outputs.probability_path(self._out, item.name)) as file:
@@ -206,6 +215,7 @@ class RecordingPredictor(EachRecording):
                 if "hypnogram" in self._export
                 else None,
                 warnings=self._model.unit.messages(item.path, own),
+                absent=absent,
             )
             run.through(recording, infer)
             # A sidecar that speaks of older results must not stand beside newer ones.
@@ -226,6 +236,7 @@ class RecordingRun:
         probabilities: Takes the probabilities, where somebody wants them at the end.
         epochs: Takes the decisions, where somebody wants a hypnogram.
         warnings: Takes what is odd about it.
+        absent: Channels of the model of whose features nothing is used.
 
     Attributes:
         steps: How many there were.
@@ -238,6 +249,7 @@ class RecordingRun:
     probabilities: StepProbabilities | None
     epochs: HypnogramEpochs | None
     warnings: list[str]
+    absent: Sequence[str] = ()
     detector: EventDetector = field(init=False)
     steps: int = 0
     segments: int = 0
@@ -256,15 +268,27 @@ class RecordingRun:
         """
         self.file.write(outputs.PROBABILITY_HEADER)
         stream = infer.begin()
+        left_out = self._left_out()
         for chunk in feature_chunks(self.model.pipeline, recording, self.warnings.append):
+            features = chunk.features
+            if left_out.any():
+                features = np.where(left_out, np.float32(0.0), features)
             self._owed.append(FeatureChunk(features=_NONE, times=chunk.times, starts=chunk.starts))
-            self._take(stream.push(chunk.features, chunk.starts))
+            self._take(stream.push(features, chunk.starts))
         self._take(stream.end())
         owed = sum(len(s.times) for s in self._owed)
         if owed:
             raise DataError(
                 f"the network gave {self.steps} probabilities for {self.steps + owed} steps; train it again."
             )
+
+    def _left_out(self) -> NDArray[np.bool_]:
+        """Return ``[F]``: the feature is of an absent channel; ``[1]``, False, where none is absent."""
+        pipeline, found = self.model.pipeline, np.zeros(1, dtype=np.bool_)
+        if isinstance(pipeline, Pipeline):
+            for channel in self.absent:
+                found = found | columns_of(channel, pipeline.feature_names)
+        return found
 
     def _take(self, probabilities: NDArray[np.float32]) -> None:
         p = np.asarray(probabilities[:, 1], dtype=np.float64)

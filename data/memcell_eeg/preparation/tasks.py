@@ -24,6 +24,7 @@ from memcell_data.renaming import Renaming
 from memcell_eeg.advice.findings import Advice
 from memcell_eeg.cache import FeatureCache
 from memcell_eeg.config import EegConfig
+from memcell_eeg.features.optional import check_optional, with_dropout
 from memcell_eeg.features.pipeline import BlindSteps, Pipeline
 from memcell_eeg.features.precomputed import (
     PrecomputedFeatures,
@@ -192,6 +193,8 @@ class _Preparation:
             pipeline = Pipeline.of(timed.applied(config), choice, native)
         else:
             pipeline = replace(source, centre=(), spread=())
+        if config.channel_dropout:
+            check_optional(pipeline)
         measured = otherwise_measured_in(config.channels, choice, recordings)
         made = make_sequences(config, pipeline, resolved, progress, left_out)
         advice = self._advice(made, pipeline)
@@ -202,6 +205,8 @@ class _Preparation:
             parts = _split(config, made)
             fitted = source or pipeline.fitted(parts.train, blind)
             parts = parts.changed(partial(fitted.scaled_sequences, blind=blind))
+            if config.channel_dropout:
+                parts = _with_dropout(parts, fitted, config)
             return self._task(
                 config,
                 made,
@@ -244,6 +249,10 @@ class _Preparation:
         self, recordings: Sequence[Recording], progress: Progress, left_out: LeftOut
     ) -> Tasks:
         """Prepare recordings whose features are precomputed."""
+        if self.config.channel_dropout:
+            raise UsageError(
+                "--channel-dropout leaves out channels, and precomputed features have none: leave it out"
+            )
         unfitted = PrecomputedFeatures.of(self.config, recordings)
         source = self.source if isinstance(self.source, PrecomputedFeatures) else None
         if source is not None and replace(source, centre=(), spread=()) != unfitted:
@@ -338,6 +347,12 @@ class _Preparation:
                 "config": _decisive(config),
             },
         )
+
+
+def _with_dropout(parts: Split, pipeline: Pipeline, config: EegConfig) -> Split:
+    """Return a split in whose training part channels are left out at times."""
+    chance, seed = config.channel_dropout, config.split_seed
+    return replace(parts, train=with_dropout(parts.train, pipeline, chance, seed))
 
 
 def _described(features: PrecomputedFeatures) -> str:

@@ -261,7 +261,7 @@ class References:
         for channel in self.channels:
             if self._has(channel, recording):
                 continue
-            hits = self._same_electrode(channel, recording)
+            hits = self.same_electrode(channel, recording)
             if len(hits) > 1:
                 listed = " or ".join(
                     f"--rename '{n.strip()}={alternatives(channel)[0]}'" for n in hits[:3]
@@ -288,7 +288,8 @@ class References:
         except MissingChannel:
             return False
 
-    def _same_electrode(self, channel: str, recording: Recording) -> list[str]:
+    def same_electrode(self, channel: str, recording: Recording) -> list[str]:
+        """Return the channels of a recording that are of the electrode of one of the model's."""
         sites = [Derivation.of(w.removesuffix("-*")).site for w in alternatives(channel)]
         return [c.name for c in recording.channels if Derivation.of(c.name).site in sites]
 
@@ -336,7 +337,7 @@ class References:
             if self._has(channel, recording):
                 continue
             first = alternatives(channel)[0].removesuffix("-*")
-            near = self._same_electrode(channel, recording) or _may_be(first, free)
+            near = self.same_electrode(channel, recording) or _may_be(first, free)
             near = [n for n in near if not any(r.startswith(f"{n.strip()}=") for r in rules)]
             if near and "=" not in near[0] + first and "*" not in near[0] and "," not in near[0]:
                 rules.append(f"{near[0].strip()}={first}")

@@ -1,0 +1,96 @@
+"""Recordings that lack channels of a model which was trained to do without some."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from memcell.errors import DataError
+from memcell_data.channels import MissingChannel, alternatives, find
+from memcell_data.derivations import derived
+from memcell_data.recording import LostChannels, Recording
+from memcell_eeg.signal.channels import locate
+from memcell_eeg.signal.references import References
+from memcell_eeg.signal.stand_in import Living
+
+T = TypeVar("T")
+
+
+def absent_of(references: References, recording: Recording) -> list[str]:
+    """Return the channels of a model whose electrode a recording does not have at all."""
+    names = [c.name for c in recording.channels]
+    absent = []
+    for channel in references.channels:
+        try:
+            find(channel, names, "")
+        except MissingChannel:
+            if not references.same_electrode(channel, recording):
+                absent.append(channel)
+        except DataError:  # several: said where channels are looked up
+            continue
+    return absent
+
+
+def without(recording: Recording, channels: Sequence[str], absent: Sequence[str]) -> Recording:
+    """Return a recording that has a signal in the place of absent channels, of which nothing will be used.
+
+    Args:
+        recording: The recording.
+        channels: The model's.
+        absent: Those of them that it lacks.
+
+    Raises:
+        DataError: More than half are lacking.
+    """
+    living = [c for c in channels if c not in absent]
+    if 2 * len(living) < len(channels) or not living:
+        raise DataError(
+            f"recording '{recording.name}' lacks {len(absent)} of the model's {len(channels)} channels "
+            f"({', '.join(alternatives(c)[0] for c in absent)}), and at most half may be left out"
+        )
+    instead = locate(living[:1], recording)[0].name
+    return derived(recording, {channel: {instead: 1.0} for channel in absent})
+
+
+def with_absent(
+    recording: Recording,
+    references: References,
+    make: Callable[[Recording, Sequence[str]], T],
+) -> Living[T]:
+    """Make something of a recording, and again without channels that are found lost.
+
+    Args:
+        recording: The recording.
+        references: Of the model's channels.
+        make: Is handed a recording with all channels of the model, and those of them that are not to be used.
+
+    Raises:
+        DataError: As ``make``; or too many channels are lost.
+    """
+    channels = references.channels
+    absent = absent_of(references, recording)
+    lines = [
+        f"it has no {alternatives(c)[0]}, which is left out, as at times in training"
+        for c in absent
+    ]
+    while True:
+        whole = without(recording, channels, absent) if absent else recording
+        references.check(whole)
+        own = locate(channels, whole)
+        try:
+            made = make(whole, absent)
+        except LostChannels as error:
+            lost = [
+                c
+                for c, channel in zip(channels, own, strict=True)
+                if channel.name in error.channels and c not in absent
+            ]
+            if not lost:
+                raise
+            absent = [c for c in channels if c in absent or c in lost]
+            lines += [
+                f"{alternatives(c)[0]} is lost and left out, as at times in training" for c in lost
+            ]
+        else:
+            used = tuple(k for c, k in zip(channels, own, strict=True) if c not in absent)
+            return Living(made=made, recording=whole, channels=used, lines=tuple(lines))
