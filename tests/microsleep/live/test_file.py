@@ -125,7 +125,13 @@ def test_it_ends_after_a_duration(asked_of, capsys, gapped):
 
 def test_a_heartbeat_while_it_is_played(asked_of, capsys, gapped, tmp_path):
     lines, _ = streamed(
-        asked_of, capsys, file=str(gapped.path), speed="40", heartbeat=0.5, out=tmp_path, lines="alarms"
+        asked_of,
+        capsys,
+        file=str(gapped.path),
+        speed="40",
+        heartbeat=0.5,
+        out=tmp_path,
+        lines="alarms",
     )
     beats = of_kind(lines, "heartbeat")
     assert 2 <= len(beats) - 1 == lines[-1]["heartbeats"]

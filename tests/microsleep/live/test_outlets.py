@@ -187,3 +187,21 @@ def test_a_recording_is_played_into_outlets_as_a_rehearsal(asked_of, capsys, gap
     assert stream(asked_of(file=str(gapped.path), **options).asked, MICROSLEEP) == 0
     lines = lines_of(capsys)
     assert {(line["lsl_time"], line["time"]) for line in lines} == {(None, None)}
+
+
+@pytest.mark.slow
+def test_a_receiver_finds_a_restarted_detector_again():
+    sent = Outlets(("markers",), "memcell-again", "probability", "microsleep", 0.2, "x")
+    receiver = Receiver("memcell-again-markers")
+    receiver.connected()
+    sent.marker("alarm_on", 1.0)
+    sent.close()
+    del sent
+    again = Outlets(("markers",), "memcell-again", "probability", "microsleep", 0.2, "x")
+    until = time.monotonic() + 20
+    while not again._markers.has_consumers and time.monotonic() < until:
+        time.sleep(0.1)
+    again.marker("alarm_off", 2.0)
+    again.close()
+    got = [(m["value"], m["stamp"]) for m in receiver.end()["memcell-again-markers"]]
+    assert got == [("alarm_on", 1.0), ("alarm_off", 2.0)]
