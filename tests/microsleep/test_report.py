@@ -122,7 +122,9 @@ def test_training_leaves_a_page_that_stands_alone(trained) -> None:
 def test_each_test_recording_scrolls_with_its_signal_truth_and_errors(trained) -> None:
     page = (trained / "report.html").read_text(encoding="utf-8")
     (found,) = [json.loads(t) for t in re.findall(r'class="viewer-data">(.*?)</script>', page)]
-    assert {b["name"] for b in found["bars"]} == {"true", "carried", "reset"}
+    assert {b["name"]: b["behind"] for b in found["bars"]} == {
+        "true": False, "carried": True, "reset": False,
+    }  # fmt: skip
     assert [line["name"] for line in found["lines"]] == ["memory carried", "memory reset"]
     assert found["signals"]["channels"]
     true = next(b["spans"] for b in found["bars"] if b["name"] == "true")

@@ -95,7 +95,9 @@ def predicted(tmp_path_factory):
     given = folder / "given"
     given.mkdir()
     for name in ("a", "b", "c"):
-        recorded(given / f"{name}.edf", ["Pz-Oz", "EOG"], annotations=[(0, 30, "Sleep stage W")])
+        recorded(
+            given / f"{name}.edf", ["Pz-Oz", "EOG"], annotations=[(0, 30, "W"), (30, 30, "N2")]
+        )
     out = folder / "out"
     command = ["predict", "sleep", str(given), "--model", "wake_sleep", "--out", str(out)]
     assert memcell(command) == 0
@@ -113,7 +115,7 @@ def test_a_prediction_is_one_file_to_scroll(predicted):
     found = headers(page)
     assert [h["name"] for h in found] == ["a", "b", "c"]
     assert found[0]["signals"]["channels"] == ["Pz-Oz", "EOG"]
-    assert found[0]["levels"]["spans"] == [[0, 30, 0]]
+    assert found[0]["levels"]["spans"] == [[0, 30, 0], [30, 60, 3]]
     assert found[0]["lines"][0]["threshold"] == pytest.approx(
         json.loads((out / "a_events.json").read_text())["GeneratedBy"]["threshold"]
     )

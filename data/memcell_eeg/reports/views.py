@@ -66,18 +66,21 @@ def marked(
         own: The name of the bars of what is detected; empty to leave them out.
     """
     marks = () if stored is None else stored.marks
+    # "wake" alone is a word of many scorings; a hypnogram has a stage of sleep
+    stages = STAGES if {same(w) for *_, w in marks} & set(STAGES) - {"wake"} else {}
     staged = [
-        (a, a + d, list(STAGES).index(same(w))) for a, d, w in marks if same(w) in STAGES and d > 0
+        (a, a + d, list(stages).index(same(w))) for a, d, w in marks if same(w) in stages and d > 0
     ]
-    rest = [(a, a + d, same(w)) for a, d, w in marks if same(w) not in STAGES]
-    bars = []
+    rest = [(a, a + d, w) for a, d, w in marks if same(w) not in stages]
     event = same(task.event)
-    if own and any(w == event for *_, w in rest):
-        spans = [(a, b) for a, b, w in rest if w == event]
-        bars.append(ViewedBars(name=own, spans=spans, colour="truth"))
-    if any(w != event for *_, w in rest):
-        spans = [(a, b) for a, b, w in rest if w != event]
-        bars.append(ViewedBars(name="other marks", spans=spans, colour="unlabelled"))
+    events = [(a, b) for a, b, w in rest if same(w) == event]
+    others = [(a, b, w) for a, b, w in rest if same(w) != event]
+    bars = []
+    if own and events:
+        bars.append(ViewedBars(name=own, spans=events, colour="truth"))
+    if others:
+        spans, words = [(a, b) for a, b, _ in others], [w for *_, w in others]
+        bars.append(ViewedBars(name="other marks", spans=spans, colour="unlabelled", words=words))
     if not staged:
         return bars, None
     return bars, ViewedLevels(title="hypnogram", names=list(STAGES.values()), spans=sorted(staged))

@@ -125,6 +125,10 @@ Object.assign(Viewer.prototype, {
     }
     const level = this.about.levels?.spans.find(([a, b]) => a <= t && t < b);
     if (level) said.push(this.about.levels.names[level[2]]);
+    for (const { spans, words } of this.about.bars) {
+      const under = spans.findIndex(([a, b]) => a <= t && t < b);
+      if (words && under >= 0) said.push(words[under]);
+    }
     this.find("pointer").textContent = said.join(", ");
   },
 

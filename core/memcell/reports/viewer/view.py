@@ -57,12 +57,21 @@ class ViewedLine:
 
 @dataclass(frozen=True, kw_only=True)
 class ViewedBars:
-    """A row of bars: name, (from, to) in s, class of the colour, and whether they are behind signals too."""
+    """A row of bars.
+
+    Args:
+        name: Of the row.
+        spans: (from, to) in s.
+        colour: A class of `memcell.reports.palette`.
+        behind: They are drawn behind the signals too.
+        words: Of each bar, told where one points at it; empty for none.
+    """
 
     name: str
     spans: Spans
     colour: str
     behind: bool = False
+    words: Sequence[str] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,7 +165,8 @@ def _part(view: View) -> Viewer:
         "signals": _signal_header(signals) if signals else None,
         "lines": lines,
         "bars": [
-            {"name": one_line(b.name), "colour": b.colour, "behind": b.behind, "spans": _spans(b.spans)}
+            {"name": one_line(b.name), "colour": b.colour, "behind": b.behind, "spans": _spans(b.spans),
+             "words": [one_line(w[:200]) for w in b.words[:MOST_SPANS]] or None}
             for b in view.bars
         ],
         "levels": _levels(view.levels),

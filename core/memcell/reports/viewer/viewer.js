@@ -164,7 +164,7 @@ class Viewer {
     });
   }
 
-  /** Return a context of a canvas in its points, whatever the screen's density. */
+  /** Return a context of a canvas in its points, whatever the screen's density; its width; the room for names. */
   context(canvas, height) {
     const width = this.screen.clientWidth;
     const density = window.devicePixelRatio || 1;
@@ -174,8 +174,9 @@ class Viewer {
     const g = canvas.getContext("2d");
     g.setTransform(density, 0, 0, density, 0, 0);
     g.clearRect(0, 0, width, height);
-    g.font = "12px system-ui, sans-serif";
-    return [g, width];
+    const narrow = width < 520;
+    g.font = `${narrow ? 11 : 12}px system-ui, sans-serif`;
+    return [g, width, narrow ? 66 : 84];
   }
 
   panels(narrow) {
@@ -196,8 +197,7 @@ class Viewer {
     const narrow = this.screen.clientWidth < 520;
     const panels = this.panels(narrow);
     const height = panels.reduce((sum, p) => sum + p.h + 8, 0) + 24;
-    const [g, width] = this.context(this.canvas, height);
-    const left = narrow ? 50 : 84;
+    const [g, width, left] = this.context(this.canvas, height);
     this.scale = new TimeScale(this.from, this.to, left, width - left - 6);
     let y = 4;
     for (const panel of panels) {
@@ -334,7 +334,7 @@ class Viewer {
     drawName(g, "1", box, y(1) + 5, this.theme.soft);
     drawName(g, "0", box, y(0) - 5, this.theme.soft);
     this.clipped(g, box, () => {
-      for (const line of this.lines) {
+      for (const line of [...this.lines].reverse()) { // the first one on top
         g.strokeStyle = g.fillStyle = this.theme[line.colour];
         g.lineWidth = 1.5;
         g.setLineDash(line.dash);
@@ -365,8 +365,7 @@ class Viewer {
 
   /** Draw the whole recording, small: the first line, the events, and a frame around what is in view. */
   drawOverview() {
-    const [g, width] = this.context(this.overview, 44);
-    const left = width < 520 ? 50 : 84;
+    const [g, width, left] = this.context(this.overview, 44);
     const scale = new TimeScale(0, this.duration, left, width - left - 6);
     this.whole = scale;
     const box = { x: left, y: 2, w: scale.width, h: 40 };

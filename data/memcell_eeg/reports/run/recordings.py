@@ -157,9 +157,12 @@ def _view(run: RunFiles, one: Tested, stored: StoredView | None) -> View:
     ]  # fmt: skip
     own = one.models[0] if one.models else None
     found = _found(run, s, own[1], own[2]) if own else []
+    first = len(chart.bars) - len(one.models)  # that of the run's own network
     bars = [
-        ViewedBars(name=b.name, spans=b.spans, colour=b.colour, behind=b.spans == found)
-        for b in chart.bars
+        ViewedBars(
+            name=b.name, spans=b.spans, colour=b.colour, behind=own is not None and k == first
+        )
+        for k, b in enumerate(chart.bars)
     ]
     marks, levels = marked(stored, run.task, "")
     duration = max(chart.span[1], 0.0 if signals is None else signals.duration)
