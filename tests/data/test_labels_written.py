@@ -126,6 +126,7 @@ def test_yasas_words_and_epochs(staged, tmp_path) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.slow  # its import takes seconds
 def test_yasa_reads_its_hypnogram(staged, tmp_path) -> None:
     yasa = pytest.importorskip("yasa")
     _, path = convert(staged, "yasa", tmp_path / "out")

@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 import pytest
 
 from memcell.cli.main import run
+from memcell_data.datasets.finding import label_file_beside
 from memcell_data.labelling.review import changes
 from memcell_data.labels.predicted import was_predicted
 from memcell_data.labels.reading import FileLabels, Rule, labels_in
@@ -166,6 +167,25 @@ def test_recordings_that_lie_elsewhere_now(two, tmp_path, capsys) -> None:
     assert run(["review", "found", "--to", "edfbrowser"]) == 2
     assert "--recordings" in capsys.readouterr().err
     assert run(["review", "found", "--to", "edfbrowser", "--recordings", "moved"]) == 0
+
+
+def test_of_a_bids_data_set(make_edf, tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    home = tmp_path / "bids/sub-01/eeg"
+    home.mkdir(parents=True)
+    (tmp_path / "bids/dataset_description.json").write_text("{}")
+    path = make_edf(name="bids/sub-01/eeg/sub-01_task-rest_eeg.edf").path
+    predicted(tmp_path / "found", path, name="sub-01_task-rest_desc-microsleep")
+    assert run(["review", "found", "--to", "edfbrowser"]) == 0
+    (exported,) = (tmp_path / "found-review").iterdir()
+    edited(exported, lambda root: root.remove(root.find("annotation")))
+    assert run(["review", "found", "--from", str(exported)]) == 0
+    said = capsys.readouterr().out
+    assert "--data own --data.path bids --data.labels found-corrected --init" in said
+    source = label_file_beside(path, tmp_path / "found-corrected")
+    assert source.name == "sub-01_task-rest_events.tsv"
+    assert len(labels_in(path, source).intervals) == 2
+    assert run(["labels", "compare", "found", "found-corrected", "--recordings", "bids"]) == 0
 
 
 def test_changes() -> None:

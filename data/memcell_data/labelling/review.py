@@ -8,6 +8,7 @@ Nothing that was predicted is changed. What a person corrected goes to a folder 
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -240,7 +241,9 @@ def _in_browser(
         after = mne_browser.edit(
             each.recording, read.labels, read.gaps, f"{each.name}: correct, then close"
         )
-        yield _written(request, each, after, "MNE's browser", out, (note,) if note else (), True)
+        said = (note,) if note else ()
+        data = _data(request, found)
+        yield _written(request, each, after, "MNE's browser", out, said, True, data)
 
 
 def _to_edfbrowser(
@@ -346,7 +349,8 @@ def _read_back(
             notes = []
             continue
         labels = tuple(i for i in read.labels if i.label != _FILLED)
-        yield _written(request, each, labels, path.name, out, (*notes, *read.notes), False)
+        said = (*notes, *read.notes)
+        yield _written(request, each, labels, path.name, out, said, False, _data(request, found))
         notes = []
 
 
@@ -358,6 +362,7 @@ def _written(
     out: Path,
     notes: tuple[str, ...],
     shown_before: bool,
+    data: str,
 ) -> LabelsWritten:
     """Write corrected labels with what changed, where something did."""
     before = _labels(found, request.options).labels
@@ -386,21 +391,29 @@ def _written(
         labels=len(labels),
         summary=f"{made} ({listed})" if listed else str(made),
         notes=notes,
-        next=_next(request, found, out, before),
+        next=_next(found, data, out, before),
     )
 
 
-def _next(
-    request: ReviewRequest, found: Found, out: Path, before: Sequence[Interval]
-) -> tuple[str, ...]:
+def _next(found: Found, data: str, out: Path, before: Sequence[Interval]) -> tuple[str, ...]:
     words = {i.label for i in before} - {"microsleep"}
     positive = f" --data.positive {min(words)}" if words else ""
-    where = request.options.recordings or _relative(found.recording.parent)
     labels = f" --data.labels {_relative(out)}"
     return (
         "train on them, going on from the model that found them:",
-        f"  memcell train {found.app} --data {where}{labels}{positive} --init MODEL --out RUN",
+        f"  memcell train {found.app} {data}{labels}{positive} --init MODEL --out RUN",
     )
+
+
+def _data(request: ReviewRequest, found: Sequence[Found]) -> str:
+    """Return what is typed for the recordings: their folder; a BIDS data set as own recordings."""
+    if request.options.recordings:
+        return f"--data {request.options.recordings}"
+    where = Path(os.path.commonpath([f.recording.absolute().parent for f in found]))
+    for folder in (where, *where.parents[:4]):
+        if (folder / "dataset_description.json").is_file():
+            return f"--data own --data.path {_relative(folder)}"
+    return f"--data {_relative(where)}"
 
 
 def _write_sidecar(path: Path, found: Found, made: Changes, source: str) -> None:

@@ -74,8 +74,8 @@ def name_of(path: Path) -> str:
 
 
 def key_of(name: str) -> str:
-    """Return a name as it is compared: without BIDS' last word, whatever its case."""
-    return re.sub(r"_(?:eeg|ieeg)$", "", name).casefold()
+    """Return a name as it is compared: without BIDS' last word, a derivative's ``desc``, and case."""
+    return re.sub(r"_(?:eeg|ieeg)$|_desc-[^_]+", "", name).casefold()
 
 
 def find_labels(typed: str, options: LabelOptions) -> tuple[list[LabelSource], list[str]]:

@@ -38,9 +38,11 @@ from memcell_eeg.preparation.prepare import PreparedData, make_sequences
 from memcell_eeg.preparation.weights import class_weights, inner_folds, step_weights
 from memcell_eeg.signal.channels import (
     choose,
+    how_to_rename,
     locate,
     native_rate,
     otherwise_measured_in,
+    trained_on,
     with_channels,
 )
 from memcell_eeg.signal.references import FACT as REFERENCES
@@ -184,7 +186,16 @@ class _Preparation:
                 "the model that training goes on from was trained on precomputed features, and these "
                 "recordings have a signal: go on from one that was trained on signals, or leave out --init"
             )
-        recordings = with_channels(config.channels, recordings, left_out)
+        try:
+            recordings = with_channels(config.channels, recordings, left_out)
+        except DataError as error:
+            if source is None:
+                raise
+            hint = how_to_rename(source.channels, [c.name for c in recordings[0].channels])
+            raise DataError(
+                f"{error}{trained_on(source.channels)}{hint} To train on the channels that there are, leave "
+                "out --init."
+            ) from error
         choice = choose(config.channels, recordings)
         native = min(native_rate(locate(choice.names, r), r) for r in recordings)
         resolved = read_labels(recordings, config.protocol, self.detects.protocols, left_out)
