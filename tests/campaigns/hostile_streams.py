@@ -248,7 +248,7 @@ TEN = (40, 50)  # steps of .2 s in ten seconds, less the first window
 KINDS: dict[str, Kind] = {
     k.send.__name__: k
     for k in [
-        Kind(send=text, code=1, says=["holds text"]),
+        Kind(send=text, code=1, says=["contains text"]),
         Kind(send=integers, duration=10, steps=TEN),
         Kind(send=irregular, code=1, says=["no regular rate"]),
         Kind(send=no_channels, code=1, says=[""]),
