@@ -85,11 +85,16 @@ def test_nothing_after_two_dashes_is_taken():
 
 
 def test_a_wrong_value_is_refused_before_torch_is_loaded():
+    typed = (
+        ["train", "memory", "--epochs", "foo"],
+        ["compare", "memory", "--policy", "carry,reset", "--epochs", "foo"],
+        ["predict", "microsleep", "x", "--model", "y", "--reference", "m9"],
+    )
     script = (
         "import sys; from memcell.cli.main import run; "
-        "print(run(['train', 'memory', '--epochs', 'foo']), 'torch' in sys.modules)"
+        f"print(*(run(words) for words in {typed}), 'torch' in sys.modules)"
     )
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
-    assert done.stdout == "2 False\n"
+    assert done.stdout == "2 2 2 False\n"

@@ -89,6 +89,35 @@ def test_an_average_over_the_model_s_channels_takes_a_shared_reference_away():
         asked.check(recording("O1-AVG", "O2-LE"))
 
 
+def test_a_known_reference_is_computed_for_a_channel_that_states_none_where_it_can_be():
+    asked = references("O1", known={"O1": ["m2"]})
+    assert asked.fitted(recording("O1", "M2"), "model")[1] == [
+        "--reference model: 'O1' is computed as O1 - M2"
+    ]
+    alone = recording("O1", "Cz")
+    assert asked.fitted(alone, "model") == (alone, [])
+    assert asked.lines(alone) == [
+        "'O1' states no reference, and the model's was measured against M2"
+    ]
+    assert not references("O1").lines(alone)
+
+
+def test_a_reference_that_contradicts_the_model_s_is_not_computed():
+    asked = references("O1-M2", "O2-M1")
+    cap = recording("O1", "O2", "M1", "M2")
+    made, (line,) = asked.fitted(cap, "model")
+    assert line.endswith("'O1-M2' is computed as O1 - M2; 'O2-M1' is computed as O2 - M1")
+    assert asked.check(made)
+    with pytest.raises(DataError, match="'O2-M1' is measured against M1: type --reference model"):
+        asked.fitted(cap, "M2")
+    unknown = references("O1", "O2")
+    assert unknown.fitted(cap, "M2")[1] == [
+        "--reference M2: 'O1' is computed as O1 - M2; 'O2' is computed as O2 - M2"
+    ]
+    with pytest.raises(DataError, match="is not known; name a reference"):
+        unknown.fitted(recording("O1-Cz", "O2-Cz"), "model")
+
+
 def test_a_stream_of_another_reference_is_refused_with_the_rule_that_takes_it():
     with pytest.raises(DataError, match="--rename 'O1-AVG=O1-LE'"):
         references("O1-LE").check_stream("stream 'x'", ["O1-AVG"])

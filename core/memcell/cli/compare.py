@@ -20,10 +20,11 @@ from memcell.cli.completion import PLACE
 from memcell.cli.terminal import echo
 from memcell.cli.where import where_options
 from memcell.compare.axes import Axis, listed, sweeps
-from memcell.errors import UsageError
+from memcell.compare.grid import grid_of
+from memcell.errors import MemcellError, UsageError
 from memcell.plugins import default_registry
 from memcell.plugins.specs import AppSpec
-from memcell.settings.run_config import DEFAULTS
+from memcell.settings.run_config import DEFAULTS, resolve
 
 SEEDS = 20
 
@@ -99,7 +100,8 @@ def _compare(
         raise UsageError(f"--seeds got {seeds}; 1 or more expected (20 is what a decision needs)")
     if first_seed < 0 or first_seed + seeds > 2**63:
         raise UsageError(f"--first-seed got {first_seed}; expected 0 or more, below 2^63")
-    # torch is imported here, not where the help is made
+    _check_values(app, shared, [*axes, *swept])
+    # torch is imported here: neither where the help is made nor before a value is refused
     from memcell.compare.declared import Asked
     from memcell.compare.plan import plan_of, with_choice
     from memcell.compare.run import compare as run_comparison
@@ -143,6 +145,28 @@ def _compare(
         reported=report,
         concerns=concerns,
     )
+
+
+def _check_values(app: str, shared: Mapping[str, Mapping[str, Any]], axes: Sequence[Axis]) -> None:
+    """Refuse a value that no setting can be made with; the plan checks each setting by itself.
+
+    Raises:
+        MemcellError: Says what is wrong.
+    """
+    registry = default_registry()
+    grid = grid_of(app, shared, axes, registry)
+    first: MemcellError | None = None
+    for setting in grid.settings:
+        try:
+            resolve(app, grid.of(setting), registry)
+        except MemcellError as error:
+            if first is not None and str(error) != str(first):
+                return  # several faults: the plan lists them
+            first = error
+        else:
+            return
+    if first is not None:
+        raise UsageError(str(first))
 
 
 def targets_of(texts: Sequence[str]) -> tuple[float, ...]:

@@ -13,6 +13,7 @@ from memcell.cli.options import config_options, sections
 from memcell.cli.terminal import echo
 from memcell.cli.where import where_options
 from memcell.plugins import default_registry
+from memcell.plugins.options import from_mapping
 from memcell.plugins.specs import AppSpec
 from memcell.settings.options import EVAL_POLICIES
 
@@ -36,6 +37,9 @@ def _command(app: AppSpec) -> click.Command:
         every: float,
         **typed: Any,
     ) -> int:
+        options = sections(of_app, typed).get(_OWN, {})
+        if config is not None:
+            from_mapping(config, options, "predict")  # before torch is loaded
         from memcell.applications.models import chosen_message, run_folder_of
         from memcell.jobs import Mode
         from memcell.runs.predict import predict as predict_run
@@ -47,7 +51,7 @@ def _command(app: AppSpec) -> click.Command:
         asked: dict[str, Any] = {
             "eval_policy": eval_policy,
             "causal": causal,
-            "options": sections(of_app, typed).get(_OWN, {}),
+            "options": options,
             "mode": Mode(jobs=jobs, scheduler=scheduler or ""),
             "named": model or folder.name,
         }

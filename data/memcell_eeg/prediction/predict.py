@@ -156,6 +156,8 @@ class RecordingPredictor(EachRecording):
         notes = [*renamed(*beneath(whole, [c.name for c in own])), *found.lines]
         if isinstance(model.pipeline, Pipeline):
             notes = otherwise_measured(channels, recording) + notes
+            if not (model.reference or renamed(*beneath(whole, [c.name for c in own]))):
+                notes = [*model.references.lines(recording), *notes]
         events = run.detector.end()
         outputs.write_events(outputs.events_path(out, name), events, model.task.event)
         joined = outputs.joined_by_mne(recording.path)

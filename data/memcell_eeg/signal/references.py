@@ -126,6 +126,25 @@ class References:
         stated = [word for word in self.stated(channel) if word]
         return bool(kept and stated) and kept not in stated
 
+    def unstated(self, channel: str, recording: Recording) -> bool:
+        """Whether a recording's channel states no reference where the model's is known to have one."""
+        names = [c.name for c in recording.channels]
+        stated = self.stated(channel) if channel in self.known else ()
+        kept = Derivation.of(names[find(channel, names, "")]).kept
+        return bool(stated) and not kept and "" not in self.known[channel]
+
+    def lines(self, recording: Recording) -> list[str]:
+        """Return a line on the channels of a recording that state no reference where the model's is known."""
+        listed = [
+            f"'{c.name}' states no reference, and the model's was measured {self._known_words(n)}"
+            for n, c in zip(self.channels, locate(self.channels, recording), strict=True)
+            if self.unstated(n, recording)
+        ]
+        return ["; ".join(listed)] if listed else []
+
+    def _known_words(self, channel: str) -> str:
+        return " or ".join(reference_in_words(kept) for kept in self.known[channel] if kept)
+
     def check(self, recording: Recording) -> tuple[Channel, ...]:
         """Return the recording's channels for the model's.
 
@@ -214,9 +233,15 @@ class References:
             return self._as_is(recording)
         sums: dict[str, Mapping[str, float]] = {}
         for channel in self.channels:
-            if how == MODEL and self._has(channel, recording):
+            has = how == MODEL and self._has(channel, recording)
+            if has and not self.unstated(channel, recording):
                 continue
-            found = self._computed(channel, recording, how)
+            try:
+                found = self._computed(channel, recording, how)
+            except DataError:
+                if not has:
+                    raise
+                continue  # it states no reference, and may be the model's
             if found is not None:
                 sums[channel] = found
         line = "; ".join(
@@ -233,9 +258,14 @@ class References:
             d = Derivation.of(word.removesuffix("-*"))
             if not electrode_of(d.site):
                 continue
-            wanted = (
-                [reference_named(how)] if how != MODEL else [k for k in self.stated(channel) if k]
-            )
+            known = [kept for kept in self.stated(channel) if kept]
+            wanted = known if how == MODEL else [reference_named(how)]
+            if known and wanted[0] not in known:
+                reasons.append(
+                    f"the model's '{channel}' is measured {self.words(channel)}: type --reference model, "
+                    "which computes that, or --reference as-is"
+                )
+                continue
             if not wanted:
                 reasons.append(
                     f"what the model's '{channel}' is measured against is not known; name a reference, "
