@@ -109,16 +109,16 @@ def _declared(comparison: Comparison) -> list[str]:
 
 
 def _alike(comparison: Comparison) -> list[str]:
-    """Return that settings are the same run under two names: their curves are the same to the bit."""
+    """Return that settings are one training under two names: its losses are the same to the bit."""
     curves: dict[tuple[int, Any], list[str]] = {}
     for (key, seed), r in comparison.counted.items():
         if r.training:
             curves.setdefault((seed, r.training), []).append(", ".join(key))
     same = Counter(tuple(names) for names in curves.values() if len(names) > 1)
     return [
-        f"{' and '.join(names)} gave the same losses to the bit in {n} of {len(comparison.seeds)} seeds: "
-        "they are "
-        "the same run under two names there, and are not compared."
+        f"{' and '.join(names)} gave the same losses to the bit in {n} of {len(comparison.seeds)} seeds of "
+        "training: it is one training under two names there, and what differs between them is of "
+        "inference alone."
         for names, n in same.items()
     ]
 
