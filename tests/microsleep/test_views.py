@@ -149,10 +149,15 @@ def test_what_is_too_much_for_one_page_has_pages_of_its_own(predicted, tmp_path,
     assert headers(page) == []
     assert "<script" not in page
     assert re.findall(r'href="(\./views/[^"]*)"', page) == [f"./views/{n}.html" for n in "abc"]
+    assert 'href="views/b.html"' in (folder / "study.html").read_text(encoding="utf-8")
     own = (folder / "views" / "b.html").read_text(encoding="utf-8")
     assert [h["name"] for h in headers(own)] == ["b"]
     assert 'href="./../report.html"' in own
     assert own.count('class="drawing wide"') == 1
+    monkeypatch.undo()
+    build(folder, MICROSLEEP)
+    assert not list((folder / "views").glob("*.html"))
+    assert "views/b.html" not in (folder / "study.html").read_text(encoding="utf-8")
 
 
 def test_a_view_that_is_damaged_or_of_others_loses_nothing_else(predicted, tmp_path):

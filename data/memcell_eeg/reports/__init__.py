@@ -43,8 +43,9 @@ def build(folder: Path, task: EegTask) -> Path:
         from memcell_eeg.reports.prediction.study import write_study
 
         write_study(folder)
-
         page = prediction_page(read_prediction(folder), task, writer(folder))
+        # again, for now it leads to the pages of single recordings
+        write_study(folder)
     else:
         raise DataError(
             f"'{folder}' is neither a training run (it has no config.toml) nor a prediction (it has no "

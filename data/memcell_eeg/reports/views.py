@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from memcell.errors import MemcellError
 from memcell.files.names import file_name
 from memcell.reports.page import html, render
-from memcell.reports.parts import Figure, Link, Listing, Paragraph, Part, Viewer, text
+from memcell.reports.parts import Figure, Html, Link, Listing, Paragraph, Part, Viewer, text
 from memcell.reports.viewer.stored import StoredView, read_view
 from memcell.reports.viewer.view import MOST, View, ViewedBars, ViewedLevels
 from memcell_data.labels.words import same
@@ -28,7 +28,8 @@ from memcell_eeg.task import EegTask
 STAGES = {"wake": "W", "rem": "REM", "n1": "N1", "n2": "N2", "n3": "N3"}
 #: Files of a run's folders that are read.
 MOST_READ = 200
-WriteView = Callable[[str, str], None]
+#: Takes the name of a page in ``views/``, without its ending, and the page; None where there is to be none.
+WriteView = Callable[[str, str | None], None]
 
 
 def stored_view(folder: Path, name: str) -> StoredView | None:
@@ -121,7 +122,7 @@ def placed(
 
     Args:
         views: Each with its picture for paper.
-        write: Takes the name of a page in ``views/``, without its ending, and the page.
+        write: Writes pages.
         title: What the pages are of.
     """
     kept: dict[str, tuple[Viewer, Figure | None]] = {}
@@ -133,6 +134,8 @@ def placed(
                 write(file_name(name), _page(viewer, picture, title))
                 parts[name] = Link(f"{FOLDER}/{file_name(name)}.html")
             kept.clear()
+    for name in kept:
+        write(file_name(name), None)  # one of an earlier report says what is no more
     return parts or {name: viewer for name, (viewer, _) in kept.items()}
 
 
@@ -152,9 +155,13 @@ def writer(folder: Path) -> WriteView:
     """Return what writes pages into the folder of the views."""
     from memcell.files.atomic import write_atomic
 
-    def write(name: str, page: str) -> None:
-        views_of(folder).mkdir(exist_ok=True)
-        write_atomic(views_of(folder) / f"{name}.html", page)
+    def write(name: str, page: str | None) -> None:
+        path = views_of(folder) / f"{name}.html"
+        if page is None:
+            path.unlink(missing_ok=True)
+        else:
+            views_of(folder).mkdir(exist_ok=True)
+            write_atomic(path, page)
 
     return write
 
@@ -166,7 +173,10 @@ def introduction(parts: Mapping[str, Part], simulated: bool) -> Iterator[Part]:
             "Each recording has a page of its own to scroll and zoom through; all of them would be too much "
             "for one page:"
         )
-        yield Listing([text(html(p), f": {n}") for n, p in parts.items()])
+        links = {name: part.href for name, part in parts.items() if isinstance(part, Link)}
+        yield Listing(
+            [Html(f'<a href="{text(href)}">{text(name)}</a>') for name, href in links.items()]
+        )
     if parts and not simulated:
         yield Paragraph(
             "Views hold the signals of the people recorded: share them as you would share the recordings. "
