@@ -241,7 +241,8 @@ def test_memory_runs_through_a_recording_and_never_over_a_gap(model, tmp_path, p
         # steps stand at other places of their blocks: the last bits may round another way
         assert [*map(float, p[first:])] == pytest.approx([*map(float, alone)], abs=1.5e-6)
     assert p[first - 1] != p[first]
-    assert column(tmp_path / "out/summary.tsv", "gaps") == ["0"]
+    # the second command leaves the first one's recording in the summary
+    assert sorted(column(tmp_path / "out/summary.tsv", "gaps")) == ["0", "1"]
 
 
 def test_memory_is_reset_between_files(serial, model, recordings, tmp_path):

@@ -36,20 +36,20 @@ def build(folder: Path, task: EegTask) -> Path:
         from memcell_eeg.reports.run.files import read_run
         from memcell_eeg.reports.run.page import run_page
 
-        page = run_page(read_run(folder, task), writer(folder))
+        write_atomic(folder / REPORT, run_page(read_run(folder, task), writer(folder)))
     elif (folder / "summary.tsv").is_file():
         from memcell_eeg.reports.prediction.files import read_prediction
         from memcell_eeg.reports.prediction.page import prediction_page
         from memcell_eeg.reports.prediction.study import write_study
 
+        # twice: the report leads to the index, and the index to the report and the pages of single recordings
         write_study(folder)
         page = prediction_page(read_prediction(folder), task, writer(folder))
-        # again, for now it leads to the pages of single recordings
+        write_atomic(folder / REPORT, page)
         write_study(folder)
     else:
         raise DataError(
             f"'{folder}' is neither a training run (it has no config.toml) nor a prediction (it has no "
             "summary.tsv)"
         )
-    write_atomic(folder / REPORT, page)
     return folder / REPORT
