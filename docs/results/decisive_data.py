@@ -114,9 +114,18 @@ def nights(folder: Path) -> tuple[TimeSeries, ...]:
 
 @cache
 def excerpts(folder: Path) -> tuple[TimeSeries, ...]:
-    """Return the DREAMS excerpts: log powers of 5 s of one channel, wake (0) against sleep (1)."""
+    """Return the DREAMS excerpts: log powers of 5 s of one channel, wake (0) against sleep (1).
+
+    Raises:
+        SystemExit: There are none.
+    """
     found = []
-    for path in sorted((folder / "dreams-sleep").glob("excerpt*.txt")):
+    texts = sorted((folder / "dreams-sleep").glob("excerpt*.txt"))
+    if not texts:
+        raise SystemExit(
+            f"{folder / 'dreams-sleep'}: holds no excerpt*.txt; name its folder after --recordings"
+        )
+    for path in texts:
         numbers = np.array([float(w) for w in path.read_text().split() if not w.startswith("[")])
         rate = round(len(numbers) / 1800 / 50) * 50
         pieces = numbers[: 1800 * rate].reshape(-1, STEP * rate)

@@ -67,8 +67,16 @@ def rewritten(page: str, made: Callable[[str], dict[str, str]]) -> str:
 
 
 def plan_of(name: str) -> dict[str, Any]:
-    """Return a plan by its short name."""
-    plan: dict[str, Any] = json.loads((HERE / f"decisive-{name}.json").read_text())
+    """Return a plan by its short name.
+
+    Raises:
+        SystemExit: There is none.
+    """
+    path = HERE / f"decisive-{name}.json"
+    if not path.exists():
+        known = sorted(p.stem.removeprefix("decisive-") for p in HERE.glob("decisive-*.json"))
+        raise SystemExit(f"there is no plan '{name}', but: {', '.join(known)}")
+    plan: dict[str, Any] = json.loads(path.read_text())
     return plan
 
 

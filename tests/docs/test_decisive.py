@@ -195,6 +195,13 @@ def test_a_page_without_its_marks_is_refused(scripts, page, says):
         scripts.page.rewritten(page, lambda name: {"one": "| new |"})
 
 
+def test_what_is_not_there_is_said(scripts, tmp_path):
+    with pytest.raises(SystemExit, match="there is no plan 'cor', but: core, "):
+        scripts.page.plan_of("cor")
+    with pytest.raises(SystemExit, match=r"holds no excerpt\*.txt"):
+        scripts.data.excerpts(tmp_path)
+
+
 def test_tables_of_the_page_are_those_of_the_kept_runs(scripts):
     """Nobody has written into them by hand, and the runs they are from are in the repository."""
     plan, runs = scripts.page.plan_of("core"), scripts.page.runs_of("core")
