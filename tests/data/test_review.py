@@ -114,6 +114,15 @@ def test_one_file_in_another_format(two, tmp_path, capsys, text) -> None:
     assert "2 labels, 2 kept, 1 removed" in capsys.readouterr().out
 
 
+def test_a_corrected_export_counts_before_what_was_to_be_imported(two, tmp_path, capsys) -> None:
+    run(["review", "found", "--to", "edfbrowser"])
+    (tmp_path / "ben.csv").write_text(CSV)
+    convert = ["labels", "convert", "ben.csv", "--to", "edf", "--out", "found-review"]
+    assert run(convert) == 0
+    assert run(["review", "found", "--from", "found-review"]) == 0
+    assert "2 labels, 2 kept, 1 removed" in capsys.readouterr().out
+
+
 def test_an_export_without_durations_is_said(two, tmp_path, capsys) -> None:
     (tmp_path / "ben_annotations.txt").write_text("Onset,Annotation\n+1.0,microsleep\n")
     run(["review", "found", "--from", "ben_annotations.txt"])

@@ -103,7 +103,8 @@ def find_labels(typed: str, options: LabelOptions) -> tuple[list[LabelSource], l
         )
     sources, notes = [], []
     for paths in found.values():
-        paths.sort(key=lambda p: (_rank(p), p.name))
+        # what somebody corrected before what a detector wrote
+        paths.sort(key=lambda p: (was_predicted(p), _rank(p), p.name))
         sources.append(_with_recording(paths[0], options))
         if len(paths) > 1 and prediction_of(paths[0]) is None:
             others = ", ".join(p.name for p in paths[1:3])
