@@ -70,6 +70,15 @@ def test_the_page_has_totals_and_leads_to_each_recording(tmp_path):
     assert "http" not in page.replace("http://www.w3.org", "")
 
 
+def test_a_recording_that_the_report_scrolls_is_led_to(tmp_path):
+    folder_of(tmp_path, ROWS)
+    heading = '<h3 id="viewer-2-name">P1_night2: scroll and zoom</h3>'
+    write_study(tmp_path, f"<p>{heading}</p>")
+    page = (tmp_path / "study.html").read_text(encoding="utf-8")
+    assert 'href="report.html#viewer-2">P1_night2</a>' in page
+    assert 'href="P1_night1_events.tsv">P1_night1</a>' in page
+
+
 def test_one_recording_is_no_study(tmp_path):
     assert write_study(folder_of(tmp_path, ROWS[:1])) is None
     assert not (tmp_path / "study.html").exists()

@@ -46,7 +46,7 @@ def build(folder: Path, task: EegTask) -> Path:
         write_study(folder)
         page = prediction_page(read_prediction(folder), task, writer(folder))
         write_atomic(folder / REPORT, page)
-        write_study(folder)
+        write_study(folder, page)
     else:
         raise DataError(
             f"'{folder}' is neither a training run (it has no config.toml) nor a prediction (it has no "

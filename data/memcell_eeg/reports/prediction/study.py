@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import unescape
 from pathlib import Path
 from urllib.parse import quote
 
@@ -45,6 +47,8 @@ COLUMNS = (
     "recording", "subject", "status", "recorded_hours", "signal_share", "gaps", "events", "events_per_hour",
     "positive_share", "probability_max", "remarks", "file",
 )  # fmt: skip
+#: Where a report has a recording to scroll, and its name.
+_VIEWED = re.compile(r'<h3 id="(viewer-\d+)-name">([^<]*): scroll and zoom</h3>')
 #: Bytes at the end of a file of probabilities that surely hold its last row.
 _TAIL = 256
 #: Letters of a remark that a row has room for.
@@ -149,8 +153,12 @@ class Group:
         return self.total("event_seconds") / (3600 * hours) if hours > 0 else math.nan
 
 
-def write_study(folder: Path) -> Path | None:
+def write_study(folder: Path, report: str = "") -> Path | None:
     """Write the index of a prediction's folder, where it holds several recordings of events.
+
+    Args:
+        folder: The folder.
+        report: Its ``report.html``, to lead to the places where a recording can be scrolled.
 
     Returns:
         The page; None where there is nothing to list.
@@ -161,7 +169,7 @@ def write_study(folder: Path) -> Path | None:
     summary = read_tsv(folder / "summary.tsv")
     if len(summary) < 2 or not {"recording", "events", "hours"} <= summary[0].keys():
         return None
-    rows = _rows(folder, summary)
+    rows = _rows(folder, summary, report)
     write_atomic(folder / TABLE, table([COLUMNS, *(r.cells() for r in rows)]))
     write_atomic(folder / PAGE, study_page(folder, rows))
     return folder / PAGE
@@ -239,18 +247,19 @@ def _page_group(name: str, group: Group) -> list[StudyCell]:
     ]
 
 
-def _rows(folder: Path, summary: Sequence[TableRow]) -> list[StudyRow]:
+def _rows(folder: Path, summary: Sequence[TableRow], report: str) -> list[StudyRow]:
     about = read_json(folder / ABOUT)
     step = as_float(as_object(as_object(about.get("facts")).get("pipeline")).get("step"))
     files = [Path(row.get("file") or row.get("recording", "")) for row in summary]
     subjects = named(files).subjects
     pages = _pages(folder)
+    viewed = {unescape(name): f"report.html#{place}" for place, name in _VIEWED.findall(report)}
     return [
         StudyRow(
             row=row,
             subject=subject,
             recorded=_recorded(folder, row.get("recording", ""), step),
-            page=_page_of(folder, row, pages),
+            page=viewed.get(row.get("recording", ""), "") or _page_of(folder, row, pages),
         )
         for row, subject in zip(summary, subjects, strict=True)
     ]
