@@ -15,6 +15,7 @@ from memcell.reports.viewer.stored import StoredView, read_view, write_view
 from memcell_data.formats.reader import open_recording
 from memcell_eeg.export.views import keep_view, marks_in, packed, view_path
 from memcell_eeg.reports import build, views
+from memcell_eeg.reports.prediction import files
 from memcell_eeg.reports.views import STAGES, gaps_left, marked
 from memcell_microsleep.app import MICROSLEEP
 
@@ -158,6 +159,16 @@ def test_what_is_too_much_for_one_page_has_pages_of_its_own(predicted, tmp_path,
     build(folder, MICROSLEEP)
     assert not list((folder / "views").glob("*.html"))
     assert "views/b.html" not in (folder / "study.html").read_text(encoding="utf-8")
+
+
+def test_recordings_after_those_that_are_drawn_have_views_too(predicted, tmp_path, monkeypatch):
+    _, out, _ = predicted
+    folder = shutil.copytree(out, tmp_path / "copy")
+    (folder / "views" / "b.npz").unlink()
+    monkeypatch.setattr(files, "DRAWN", 1)
+    page = build(folder, MICROSLEEP).read_text(encoding="utf-8")
+    assert [h["name"] for h in headers(page)] == ["a", "c"]
+    assert page.count('class="drawing wide"') == 1
 
 
 def test_a_view_that_is_damaged_or_of_others_loses_nothing_else(predicted, tmp_path):

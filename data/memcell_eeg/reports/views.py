@@ -21,21 +21,18 @@ from memcell.reports.parts import Figure, Html, Link, Listing, Paragraph, Part, 
 from memcell.reports.viewer.stored import StoredView, read_view
 from memcell.reports.viewer.view import MOST, View, ViewedBars, ViewedLevels
 from memcell_data.labels.words import same
-from memcell_eeg.export.views import FOLDER, view_path, views_of
+from memcell_eeg.export.views import FOLDER, views_of
 from memcell_eeg.task import EegTask
 
 #: Stages from the top of a hypnogram: key of `memcell_data.labels.words.same`, and its name.
 STAGES = {"wake": "W", "rem": "REM", "n1": "N1", "n2": "N2", "n3": "N3"}
-#: Files of a run's folders that are read.
-MOST_READ = 200
 #: Takes the name of a page in ``views/``, without its ending, and the page; None where there is to be none.
 WriteView = Callable[[str, str | None], None]
 
 
-def stored_view(folder: Path, name: str) -> StoredView | None:
-    """Return what was kept of a prediction's recording; None where that is nothing."""
-    path = view_path(folder, name)
-    if not path.is_file():
+def stored_view(path: Path | None, name: str) -> StoredView | None:
+    """Return what was kept of a recording; None where that is nothing."""
+    if path is None or not path.is_file():
         return None
     try:
         return read_view(path)
@@ -43,16 +40,12 @@ def stored_view(folder: Path, name: str) -> StoredView | None:
         return StoredView(name=name, why_not="its file in views/ cannot be read")
 
 
-def stored_views(folders: Iterable[Path]) -> dict[str, StoredView]:
-    """Return what was kept of test recordings in the folders of a run and of its folds, by name."""
-    paths = [p for folder in folders for p in sorted(views_of(folder).glob("*.npz"))[:MOST_READ]]
-    found: dict[str, StoredView] = {}
-    for path in paths[:MOST_READ]:
-        try:
-            view = read_view(path)
-        except MemcellError:
-            continue
-        found.setdefault(view.name, view)
+def view_files(folders: Iterable[Path]) -> dict[str, Path]:
+    """Return the files that were kept of test recordings in the folders of a run, by name."""
+    found: dict[str, Path] = {}
+    for folder in folders:
+        for path in sorted(views_of(folder).glob("*.npz")):
+            found.setdefault(path.stem, path)
     return found
 
 

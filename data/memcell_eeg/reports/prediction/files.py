@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from memcell.errors import MemcellError, RunFolderError
 from memcell.files.reading import read_lines
 from memcell_eeg.export.outputs import events_path, probability_path, read_sidecar, sidecar_path
+from memcell_eeg.export.views import view_path
 from memcell_eeg.reports.reading import TableRow, as_object, read_json, read_tsv, value
 
 #: Recordings with a strip of their own.
@@ -94,6 +95,7 @@ class Prediction:
         about: What the engine wrote of the run that predicted; empty where it did not.
         origin: ``GeneratedBy`` of the first sidecar; empty where there is none.
         strips: The first recordings that were done.
+        more: Those after them that have a view.
         durations: Seconds of every event that was read.
         event_files: Of so many recordings.
         unread: Recordings listed as done whose events cannot be read.
@@ -107,6 +109,7 @@ class Prediction:
     durations: NDArray[np.float64]
     event_files: int
     unread: list[str] = field(default_factory=list)
+    more: list[Strip] = field(default_factory=list)
 
     @property
     def done(self) -> list[TableRow]:
@@ -131,6 +134,7 @@ def read_prediction(folder: Path) -> Prediction:
     done = [r for r in rows if r.get("status") in DONE]
     durations: list[float] = []
     strips: list[Strip] = []
+    more: list[Strip] = []
     unread: list[str] = []
     origin: dict[str, Any] = {}
     budget = MOST_BYTES
@@ -150,12 +154,14 @@ def read_prediction(folder: Path) -> Prediction:
         if not origin:
             sidecar = read_sidecar(sidecar_path(folder, name)) or {}
             origin = as_object(sidecar.get("GeneratedBy"))
-        if len(strips) < DRAWN:
+        drawn = len(strips) < DRAWN
+        if drawn or view_path(folder, name).is_file():
             times, p, why, budget = _probabilities(probability_path(folder, name), budget)
-            strips.append(Strip(row=row, times=times, probability=p, events=events, why=why))
+            strip = Strip(row=row, times=times, probability=p, events=events, why=why)
+            (strips if drawn else more).append(strip)
     return Prediction(
         folder=folder, rows=rows, about=read_json(folder / ABOUT), origin=origin, strips=strips,
-        durations=np.array(durations), event_files=read, unread=unread,
+        durations=np.array(durations), event_files=read, unread=unread, more=more,
     )  # fmt: skip
 
 

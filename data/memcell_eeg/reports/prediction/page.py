@@ -26,6 +26,7 @@ from memcell.reports.parts import (
     text,
 )
 from memcell_eeg.export.outputs import events_path, probability_path
+from memcell_eeg.export.views import view_path
 from memcell_eeg.reports.phrasing import cut, some
 from memcell_eeg.reports.prediction.files import Prediction, Strip
 from memcell_eeg.reports.prediction.model import ReportedModel
@@ -103,17 +104,21 @@ def _strips(
          ("gap, not recorded", GAP, "gap")]
     )  # fmt: skip
     figures = {strip.row["recording"]: _strip(found, strip, model) for strip in found.strips}
-    by_name = {strip.row["recording"]: strip for strip in found.strips}
+    by_name = {strip.row["recording"]: strip for strip in (*found.strips, *found.more)}
     views = (
-        (view_of(strip, stored_view(found.folder, name), model.threshold, task), figures[name])
+        (
+            view_of(strip, stored_view(view_path(found.folder, name), name), model.threshold, task),
+            figures.get(name),
+        )
         for name, strip in by_name.items()
     )
     parts = placed(views, write, f"memcell predict {task.name}")
     yield from introduction(parts, model.simulated)
-    for name, figure in figures.items():
+    for name in by_name:
         if isinstance(parts[name], Viewer):
             yield parts[name]
-        yield figure
+        if name in figures:
+            yield figures[name]
 
 
 def _strip(found: Prediction, strip: Strip, model: ReportedModel) -> Figure:

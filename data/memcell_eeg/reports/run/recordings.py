@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from memcell.files.names import file_name
 from memcell.reports.numbers import count, length, number
 from memcell.reports.palette import GAP, INK, TRUTH, UNLABELLED, dash, series
 from memcell.reports.parts import Figure, Legend, Paragraph, Part, Viewer, strong, text
@@ -34,7 +35,8 @@ from memcell_eeg.reports.views import (
     largest,
     marked,
     placed,
-    stored_views,
+    stored_view,
+    view_files,
     why_not,
 )
 from memcell_eeg.scores.events import runs
@@ -118,13 +120,16 @@ def strips(run: RunFiles, write: WriteView) -> Iterator[Part]:
         f"{which}In long recordings the line is the mean of several steps in a band from lowest to highest."
     )
     yield _legend(run, any(not v.sequence.labelled.all() for v in by_name.values()))
-    stored = stored_views([run.folder, *run.folds])
+    kept = view_files([run.folder, *run.folds])
     figures = {one.sequence.name: _strip(run, one) for one in ordered[:MOST_STRIPS]}
     # recordings that have no picture here have a page of their own where their signal was kept
-    viewed = [v for k, v in enumerate(ordered) if k < MOST_STRIPS or v.sequence.name in stored]
+    viewed = [
+        v for k, v in enumerate(ordered) if k < MOST_STRIPS or file_name(v.sequence.name) in kept
+    ]
+    named = [(v.sequence.name, v) for v in viewed]
     views = (
-        (_view(run, one, stored.get(one.sequence.name)), figures.get(one.sequence.name))
-        for one in viewed
+        (_view(run, v, stored_view(kept.get(file_name(name)), name)), figures.get(name))
+        for name, v in named
     )
     parts = placed(views, write, f"memcell train {run.task.name}")
     yield from introduction(parts, run.simulated)
