@@ -110,7 +110,10 @@ class ReportedModel:
                 [[name_of(n), score_text(n, scores[n])] for n in known],
             )
         elif self.about:
-            yield Paragraph("The run has no scores, so the model’s performance is unknown.")
+            yield Paragraph(
+                "The run itself has no scores. 'memcell models show' says what is known of a model that comes "
+                "along; of any other the performance is unknown."
+            )
         notes = self.about.get("notes")
         if isinstance(notes, list) and notes:
             yield Paragraph("Notes of its training run:")
