@@ -111,8 +111,8 @@ class ReportedModel:
             )
         elif self.about:
             yield Paragraph(
-                "The run itself has no scores. 'memcell models show' says what is known of a model that comes "
-                "along; of any other the performance is unknown."
+                "The run itself has no scores. 'memcell models show' says what is known of a model that "
+                "comes along; of any other the performance is unknown."
             )
         notes = self.about.get("notes")
         if isinstance(notes, list) and notes:
