@@ -190,6 +190,14 @@ def test_a_comparison_trains_from_the_start(second, tmp_path, capsys) -> None:
     ]
     assert run([*words, "--policy", "carry,reset"]) == 2
     assert "leave out section [init]" in capsys.readouterr().err
+    # the config file of a run that began anew is taken, with its lines above the sections
+    config = tmp_path / "config.toml"
+    config.write_text((second / "config.toml").read_text().partition("[init]")[0])
+    words[3] = str(config)
+    assert run([*words, "--policy", "carry,reset", "--seeds", "0"]) == 2
+    assert "--seeds got 0" in capsys.readouterr().err
+    assert run([*words, "--policy", "carry,carry_q"]) == 2
+    assert "unknown policy 'carry_q'" in capsys.readouterr().err
 
 
 def value_task(target):

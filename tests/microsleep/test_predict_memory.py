@@ -12,6 +12,7 @@ from memcell_data.datasets.configs import SimulatedConfig
 from memcell_data.datasets.simulated import Simulated
 from memcell_data.formats.edf.export import edf_plus
 from memcell_data.formats.edf.writer import EdfSignal
+from memcell_eeg.prediction.config import PredictConfig
 from memcell_microsleep.app import Microsleep
 from memcell_microsleep.config import MicrosleepConfig
 
@@ -50,8 +51,12 @@ def test_a_longer_recording_takes_no_more_memory(facts, predicted, net, tmp_path
     predicted([paths[1]], facts, tmp_path / "first")
     # as a network that answers at once: this one's own lists would be what is measured
     quiet = net(lambda x: np.full(len(x), 0.1), late=1)
+    # a view grows up to its 3 MB, which an hour of two channels does not reach
+    no_view = PredictConfig(views="none")
     mb = {
-        m: peak(lambda m=m: predicted([paths[m]], facts, tmp_path / f"out{m}", quiet))
+        m: peak(
+            lambda m=m: predicted([paths[m]], facts, tmp_path / f"out{m}", quiet, options=no_view)
+        )
         for m in (30, 60)
     }
     assert (tmp_path / "out60" / "60_probability.tsv").read_bytes().count(b"\n") > 17_900

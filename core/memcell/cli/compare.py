@@ -20,7 +20,7 @@ from memcell.cli.completion import PLACE
 from memcell.cli.terminal import echo
 from memcell.cli.where import where_options
 from memcell.compare.axes import Axis, listed, sweeps
-from memcell.compare.grid import grid_of
+from memcell.compare.grid import grid_of, of_runs
 from memcell.errors import MemcellError, UsageError
 from memcell.plugins import default_registry
 from memcell.plugins.specs import AppSpec
@@ -154,7 +154,7 @@ def _check_values(app: str, shared: Mapping[str, Mapping[str, Any]], axes: Seque
         MemcellError: Says what is wrong.
     """
     registry = default_registry()
-    grid = grid_of(app, shared, axes, registry)
+    grid = grid_of(app, of_runs(app, shared, registry), axes, registry)
     first: MemcellError | None = None
     for setting in grid.settings:
         try:

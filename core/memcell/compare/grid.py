@@ -14,7 +14,8 @@ from memcell.errors import ConfigError, IncompatibleError, MemcellError, UsageEr
 from memcell.escape import Lines, line
 from memcell.plugins import Registry
 from memcell.plugins.options import fields_of
-from memcell.settings.run_config import DEFAULTS
+from memcell.settings.run_config import DEFAULTS, TUNE
+from memcell.settings.source import SECTION as INIT
 
 T = TypeVar("T")
 
@@ -59,6 +60,36 @@ class Grid:
         own = {name.partition(".")[0] for name in setting}
         brought = {name for pair in setting.items() for name in self.sections[pair]}
         return (brought & set(DEFAULTS)) - own
+
+
+def of_runs(
+    app: str, base: Mapping[str, Mapping[str, Any]], registry: Registry
+) -> dict[str, Mapping[str, Any]]:
+    """Return the base with what a comparison decides itself.
+
+    No control run, and no choice of settings: every run has those of the comparison. Seeds are set for each.
+
+    Raises:
+        UsageError: A choice of settings is asked for, or networks that go on from a model.
+    """
+    if INIT in base:
+        raise UsageError(
+            f"a comparison trains every network from the start: leave out section [{INIT}] of the config file"
+        )
+    training = {**base.get("training", {}), "control": "none"}
+    training.pop("against", None)
+    training.pop("seed", None)
+    sections = {k: v for k, v in base.items() if isinstance(v, Mapping)}
+    sections["training"] = training
+    if any(field.name == TUNE for field in fields_of(registry.get("app", app).config_type())):
+        tuning = sections.get(app, {}).get(TUNE, "none")
+        if tuning != "none":
+            raise UsageError(
+                f"--tune {tuning}: the runs of a comparison have the settings that it compares, and none are "
+                "chosen for them; leave it out, or type --tune none"
+            )
+        sections[app] = {**sections.get(app, {}), TUNE: "none"}
+    return sections
 
 
 def grid_of(

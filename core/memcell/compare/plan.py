@@ -11,14 +11,12 @@ from typing import Any
 
 from memcell.compare.axes import Axis
 from memcell.compare.declared import ONCE, OWN, PER_SEED, Asked, data_seed, with_data_seed
-from memcell.compare.grid import Grid, grid_of, raise_all
+from memcell.compare.grid import Grid, grid_of, of_runs, raise_all
 from memcell.errors import MemcellError, UsageError
 from memcell.plugins import Registry
-from memcell.plugins.options import fields_of
 from memcell.runs.compatibility import misfits
 from memcell.runs.setup import inference_policy
-from memcell.settings.run_config import DEFAULTS, TUNE, RunConfig, resolve
-from memcell.settings.source import SECTION as INIT
+from memcell.settings.run_config import DEFAULTS, RunConfig, resolve
 
 _LONGEST_ID = 200
 #: What a person who does not carry would train with.
@@ -132,12 +130,8 @@ def plan_of(
     Raises:
         UsageError: Options, axes or parts that cannot be; all that was found, a line each.
     """
-    if INIT in base:
-        raise UsageError(
-            f"a comparison trains every network from the start: leave out section [{INIT}] of the config file"
-        )
     asked = asked or Asked()
-    grid = grid_of(app, _of_runs(app, base, registry), axes, registry)
+    grid = grid_of(app, of_runs(app, base, registry), axes, registry)
     problems: dict[str, list[str]] = {}
     configs = []
     for setting in grid.settings:
@@ -199,7 +193,7 @@ def with_choice(
     more = Axis(policies.name, (*policies.values, CHOICE))
     added = [more if axis is policies else axis for axis in axes]
     try:
-        grid = grid_of(app, _of_runs(app, base, registry), added, registry)
+        grid = grid_of(app, of_runs(app, base, registry), added, registry)
         new = [s for s in grid.settings if s["policy"] == CHOICE]
         fits = not any(misfits(resolve(app, grid.of(s), registry), registry) for s in new)
     except MemcellError:  # said where the comparison itself is resolved
@@ -220,32 +214,6 @@ def _not_twice(grid: Grid, configs: Sequence[RunConfig]) -> None:
                 f"{setting_text(a)} and {setting_text(b)} are one configuration, so every run would be made "
                 "twice: leave one of them out"
             )
-
-
-def _of_runs(
-    app: str, base: Mapping[str, Mapping[str, Any]], registry: Registry
-) -> dict[str, Mapping[str, Any]]:
-    """Return the base with what a comparison decides itself.
-
-    No control run, and no choice of settings: every run has those of the comparison. Seeds are set for each.
-
-    Raises:
-        UsageError: A choice of settings is asked for.
-    """
-    training = {**base.get("training", {}), "control": "none"}
-    training.pop("against", None)
-    training.pop("seed", None)
-    sections = {k: v for k, v in base.items() if isinstance(v, Mapping)}
-    sections["training"] = training
-    if any(field.name == TUNE for field in fields_of(registry.get("app", app).config_type())):
-        tuning = sections.get(app, {}).get(TUNE, "none")
-        if tuning != "none":
-            raise UsageError(
-                f"--tune {tuning}: the runs of a comparison have the settings that it compares, and none are "
-                "chosen for them; leave it out, or type --tune none"
-            )
-        sections[app] = {**sections.get(app, {}), TUNE: "none"}
-    return sections
 
 
 def _shared(grid: Grid, configs: Sequence[RunConfig]) -> dict[str, Mapping[str, Any]]:
