@@ -162,7 +162,10 @@ def test_a_wrong_way_is_found_not_timed_and_fails_the_command(bench, monkeypatch
     assert "train" in results(record, "native")[0]
 
 
-@pytest.mark.parametrize("what", ["gradient", "statistics", "step", "nan"])
+@pytest.mark.parametrize(
+    "what",
+    [*(pytest.param(w, marks=pytest.mark.slow) for w in ("gradient", "statistics", "step")), "nan"],
+)
 def test_the_check_sees_every_part(bench, monkeypatch, what):
     def wrong(call):
         if what == "gradient":

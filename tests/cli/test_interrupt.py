@@ -83,7 +83,7 @@ def whole(tmp_path_factory):
         "ctrl-c",
         pytest.param("ctrl-c in the control run", marks=pytest.mark.slow),
         pytest.param("ctrl-c in the control run of 0.1", marks=pytest.mark.slow),
-        "kill",
+        pytest.param("kill", marks=pytest.mark.slow),
     ],
 )
 def test_a_stopped_process_goes_on_as_if_it_had_never_stopped(tmp_path, whole, how):
