@@ -250,6 +250,7 @@ def test_compiled_backends_give_the_same_numbers(bench, backend):
         assert row["relative_error"] < 1e-4
 
 
+@pytest.mark.slow
 def test_a_second_process_finds_what_the_first_left(bench):
     args = ["--backends", "eager,native", "--what", "first-use", "--no-check", "--batch-size", "16"]
     code, said, record = bench("--cell", "rnn", "--normalizer", "layer", *args)

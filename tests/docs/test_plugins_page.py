@@ -71,6 +71,7 @@ def test_all_keep_the_contract(entries):
     assert {"listing_is_light", "config_import_is_light"} <= {f.check for f in found}
 
 
+@pytest.mark.slow
 def test_its_own_tests_pass(package):
     options = ("-q", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", str(package))
     answer = run(package, "-m", "pytest", *options, str(package / "tests"))

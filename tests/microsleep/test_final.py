@@ -59,6 +59,7 @@ def test_it_is_trained_on_everybody_and_the_folds_stay_as_they_were(without, who
         assert (whole / name).read_bytes() == (without / name).read_bytes()
 
 
+@pytest.mark.slow
 def test_asked_for_at_once_it_is_the_same_network(data, whole, tmp_path) -> None:
     out = tmp_path / "run"
     assert train(data, "--split", "loso", "--final", out=out) == 0

@@ -151,6 +151,7 @@ def test_processes_give_the_same(whole, tmp_path) -> None:
         assert (out / name).read_bytes() == (done / name).read_bytes()
 
 
+@pytest.mark.slow
 def test_ctrl_c_saves_and_resume_goes_on(whole, tmp_path) -> None:
     typed, done = whole
     out = tmp_path / "run"

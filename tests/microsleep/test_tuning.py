@@ -235,6 +235,7 @@ def test_typed_options_are_not_tuned(nights, tmp_path) -> None:
     assert "training.learning_rate" in (tmp_path / "run" / "config.toml").read_text()
 
 
+@pytest.mark.slow
 def test_all_folds_tune_for_themselves_and_predict_afterwards(nights, tmp_path) -> None:
     typed = (*TRAIN, *write_nights(nights), "--split", "loso", *SMALL)
     out = tmp_path / "run"
