@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from tests.core.conftest import ToyApp
@@ -122,7 +124,7 @@ def test_the_norm_is_that_of_torch(limit):
 def test_a_gradient_that_is_no_number_shows_in_the_norm():
     tensor = torch.ones(3, requires_grad=True)
     tensor.grad = torch.tensor([1.0, float("nan"), 1.0])
-    assert stepping.clip_gradients([tensor], 1.0) != stepping.clip_gradients([tensor], 1.0)
+    assert math.isnan(stepping.clip_gradients([tensor], 1.0))
 
 
 @pytest.mark.parametrize("kind", [torch.optim.Adam, torch.optim.AdamW])

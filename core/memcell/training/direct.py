@@ -121,14 +121,14 @@ def run_directly(
             d_losses, log_p, targets, class_weights, _EACH, _NO_CLASS, total
         )
         d_logits = torch._log_softmax_backward_data(d_log_p, log_p, 1, log_p.dtype)
-        _add_gradient(network.readout.weight, lambda: d_logits.t().mm(hidden.flatten(0, 1)))
-        _add_gradient(network.readout.bias, lambda: d_logits.sum(0))
-        if network.skip is not None:
-            _add_gradient(network.skip.weight, lambda: d_logits.t().mm(x.flatten(0, 1)))
+        _add_gradient(network.readout.weight, d_logits.t().mm(hidden.flatten(0, 1)))
+        _add_gradient(network.readout.bias, d_logits.sum(0))
+        if network.skip is not None and network.skip.weight.requires_grad:
+            _add_gradient(network.skip.weight, d_logits.t().mm(x.flatten(0, 1)))
         d_hidden = d_logits.mm(network.readout.weight).view(hidden.shape)
         d_inputs, gradients = gradient_of_window(d_hidden)
         for parameter, gradient in gradients:
-            _add_gradient(parameter, lambda g=gradient: g)  # type: ignore[misc]
+            _add_gradient(parameter, gradient)
         if encoded.requires_grad:
             torch.autograd.backward(encoded, d_inputs)
 
@@ -139,8 +139,7 @@ def run_directly(
 _EACH, _NO_CLASS = 0, -100
 
 
-def _add_gradient(tensor: Tensor, gradient: Callable[[], Tensor]) -> None:
+def _add_gradient(parameter: Tensor, gradient: Tensor) -> None:
     """Add a gradient to a parameter's, as autograd does; nothing where it takes none."""
-    if tensor.requires_grad:
-        found = gradient()
-        tensor.grad = found if tensor.grad is None else tensor.grad + found
+    if parameter.requires_grad:
+        parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
