@@ -4,33 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from tests.electrodes import TEN_TWENTY
 
 from memcell_data.channels import kind_of
 from memcell_data.derivations import NotDerivable, derive, derived, in_words
 from memcell_data.recording import Channel, LostChannels, Recording, Segment, Signal
 
-CAP = [
-    "Fp1",
-    "Fp2",
-    "F7",
-    "F3",
-    "Fz",
-    "F4",
-    "F8",
-    "T3",
-    "C3",
-    "Cz",
-    "C4",
-    "T4",
-    "T5",
-    "P3",
-    "Pz",
-    "P4",
-    "T6",
-    "O1",
-    "O2",
-]
-POTENTIALS = {name: np.arange(5.0) * (i + 1) for i, name in enumerate([*CAP, "M1", "M2"])}
+POTENTIALS = {name: np.arange(5.0) * (i + 1) for i, name in enumerate([*TEN_TWENTY, "M1", "M2"])}
 
 
 def channels(*names, rate=100.0):
@@ -56,8 +36,8 @@ def value(name):
         (["O1-LE", "Cz-LE"], "cz"),
         (["T5-O1", "T3-T5", "T3-A2"], "m2"),
         (["O1-M1", "M2-M1"], "ears"),
-        ([f"{n}-Cz" for n in [*CAP, "A1"] if n != "Cz"], "average"),
-        ([*CAP, "A1", "A2"], "average"),
+        ([f"{n}-Cz" for n in [*TEN_TWENTY, "A1"] if n != "Cz"], "average"),
+        ([*TEN_TWENTY, "A1", "A2"], "average"),
     ],
 )
 def test_sum_of_channels_is_the_derivation(names, reference):
@@ -67,7 +47,7 @@ def test_sum_of_channels_is_the_derivation(names, reference):
         "m2": POTENTIALS["M2"],
         "cz": POTENTIALS["Cz"],
         "ears": (POTENTIALS["M1"] + POTENTIALS["M2"]) / 2,
-        "average": np.mean([POTENTIALS[n] for n in CAP], axis=0),
+        "average": np.mean([POTENTIALS[n] for n in TEN_TWENTY], axis=0),
     }[reference]
     np.testing.assert_allclose(found, POTENTIALS["O1"] - against, atol=1e-9)
 
@@ -78,7 +58,7 @@ def test_sum_of_channels_is_the_derivation(names, reference):
         ("o1", "m2", ["O1", "Cz"], "no M2"),
         ("o2", "m2", ["O1", "M2"], "no channel of electrode O2"),
         ("o1", "ears", ["O1", "A1"], "both M1 and M2"),
-        ("o1", "average", CAP[-10:], "needs 16 electrodes of the scalp, and it has 10"),
+        ("o1", "average", TEN_TWENTY[-10:], "needs 16 electrodes of the scalp, and it has 10"),
         ("o1", "m2", ["O1-LE", "M2-Cz"], "no channel that leads to M2"),
         # a cap that numbers its electrodes: its A2 is no ear lobe
         ("a1", "m2", ["A1", "A2", "A3", "B1"], "no channel of electrode A1"),

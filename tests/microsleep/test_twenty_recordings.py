@@ -11,51 +11,27 @@ import shlex
 
 import numpy as np
 import pytest
+from tests.electrodes import TEN_TWENTY
 
 from memcell.cli.main import run
 
 edfio = pytest.importorskip("edfio")
 
-TEN_TWENTY = [
-    *[
-        "Fp1",
-        "Fp2",
-        "F7",
-        "F3",
-        "Fz",
-        "F4",
-        "F8",
-        "T3",
-        "C3",
-        "Cz",
-        "C4",
-        "T4",
-        "T5",
-        "P3",
-        "Pz",
-        "P4",
-        "T6",
-        "O1",
-        "O2",
-    ]
-]
 MONTAGES = {
     "psg": ["O1-M2", "O2-M1", "C3-M2", "E1-M2"],
     "cap": [f"EEG {site}-Ref" for site in [*TEN_TWENTY, "A1", "A2"]],
     "ears": [f"{site}-LE" for site in TEN_TWENTY],
     "chain": [
-        *[
-            "Fp1-F7",
-            "F7-T3",
-            "T3-T5",
-            "T5-O1",
-            "Fp2-F8",
-            "F8-T4",
-            "T4-T6",
-            "T6-O2",
-            "Fz-Cz",
-            "Cz-Pz",
-        ]
+        "Fp1-F7",
+        "F7-T3",
+        "T3-T5",
+        "T5-O1",
+        "Fp2-F8",
+        "F8-T4",
+        "T4-T6",
+        "T6-O2",
+        "Fz-Cz",
+        "Cz-Pz",
     ],
 }
 RATES = (128, 200, 256)
