@@ -21,6 +21,8 @@ from memcell.applications.streaming import StreamRequest
 from memcell.errors import DataError, UsageError
 from memcell.progress import SILENT, Progress
 from memcell.sequences.time_series import TimeSeries
+from memcell_data.recording import Recording
+from memcell_data.renaming import Renaming
 from memcell_eeg.config import EegConfig
 from memcell_eeg.decisions.decision import decide, in_words
 from memcell_eeg.features.extractors import check_words
@@ -235,8 +237,14 @@ class EegApp:
         """Return what may happen to the test recordings: gains, lost channels, hum, half the rate."""
         from memcell_eeg.preparation.conditions import conditions
 
-        assert self.dataset is not None
-        return conditions(task, self.dataset.recordings())
+        return conditions(task, self._recordings())
+
+    def _recordings(self) -> Sequence[Recording]:
+        """Return the recordings of the data set, as they are called by the run; none without one."""
+        if self.dataset is None:
+            return ()
+        renaming = Renaming.of(self.config.rename)
+        return [renaming.recording(recording) for recording in self.dataset.recordings()]
 
     def peer(self, task: Task, rows: Sequence[Row]) -> Peer | None:
         """Return the regression that is held beside the network under these."""
@@ -256,7 +264,7 @@ class EegApp:
         from memcell_eeg.reports.run.kept_views import keep_views
         from memcell_eeg.reports.timeline import draw
 
-        recordings = () if self.dataset is None else self.dataset.recordings()
+        recordings = self._recordings()
         rules = EventRules.of(self.config)
         draw(task, probabilities, decision["threshold"], rules, recordings, path)
         own = next(iter(probabilities.values()))

@@ -20,6 +20,7 @@ from memcell_data.datasets.configs import SimulatedConfig
 from memcell_data.datasets.simulated import Simulated
 from memcell_data.formats.edf.writer import Track, write_edf
 from memcell_data.formats.reader import open_recording
+from memcell_eeg.features.optional import columns_of
 from memcell_eeg.preparation import conditions as under
 from memcell_eeg.signal.stand_in import standing_in
 from memcell_microsleep.app import Microsleep
@@ -223,6 +224,24 @@ def test_a_split_by_time_is_cut_at_the_same_steps(tmp_path) -> None:
         assert np.allclose(made.features, s.features, atol=0.02)
 
 
+def test_a_channel_that_a_model_can_do_without_is_left_out() -> None:
+    """As a prediction leaves it out; and recordings are called as the run calls them."""
+    dataset = Simulated(SimulatedConfig(subjects=2, minutes=2))
+    options = {"split": "time", "step": 2.0, "tune": "none", "rename": ("O2=Oz",)}
+    config = MicrosleepConfig(channels=("O1", "Oz"), channel_dropout=0.4, **options)
+    app = Microsleep(config, dataset)
+    task = app.task()
+    by_name = {c.name: c for c in app.conditions(task)}
+    assert "Oz lost" not in by_name
+    changed = by_name["Oz lost, left out"].make()
+    assert changed.refused == ()
+    lost = columns_of("Oz", task.facts["feature_names"])
+    for made, s in zip(changed.sequences, task.test, strict=True):
+        assert not made.features[:, lost].any()
+        assert np.array_equal(made.features[:, ~lost], s.features[:, ~lost])
+        assert s.features[:, lost].any()
+
+
 def test_reading_very_much_is_left_to_be_asked_for(dataset_of) -> None:
     dataset = Simulated(SimulatedConfig(subjects=4, minutes=2))
     config = MicrosleepConfig(channels=("O1", "O2"), step=2.0, tune="none")
@@ -245,7 +264,7 @@ def test_precomputed_powers_have_gains_alone_and_exactly(nights) -> None:
     night = open_night(nights.folder / "SC4011E0.npz", SleepPowersConfig(powers="absolute"))
     changes = under._precomputed_changes([night])
     assert list(changes) == ["gain x 0.7", "gain x 1.5"]
-    before, after = night.features(), changes["gain x 1.5"](night).features()
+    before, after = night.features(), changes["gain x 1.5"].recording(night).features()
     change = dict(zip(before.names, (after.values - before.values).T, strict=True))
     for name, column in change.items():
         expected = 0.0 if "mobility" in name else 2 * math.log(1.5)

@@ -214,7 +214,14 @@ class EegDetector:
             asked = (hertz, tuple(names), volts, rules, renaming)
             if self._stream is None or self._stream_key != asked:
                 self._stream = BlockStream(
-                    pipeline, self._request.network(), rules, hertz, names, volts, renaming
+                    pipeline,
+                    self._request.network(),
+                    rules,
+                    hertz,
+                    names,
+                    volts,
+                    renaming,
+                    self._model.references if self._model.optional else None,
                 )
                 self._stream_key = asked
             yield from self._stream.push(values)

@@ -13,10 +13,12 @@ from memcell.errors import DataError
 from memcell_data.renaming import NOTHING, Renaming
 from memcell_eeg.features.pipeline import Pipeline
 from memcell_eeg.live.alarm import AlarmLogic, AlarmRules
+from memcell_eeg.live.channels import LiveChannels
 from memcell_eeg.live.detector import Detector
 from memcell_eeg.live.gaps import GapFinder
 from memcell_eeg.live.matching import match
 from memcell_eeg.live.still import StillWatch
+from memcell_eeg.signal.references import References
 
 #: What a stamp may differ by from its time, s: here they are computed, so nothing does.
 _JITTER = 0.2
@@ -45,6 +47,7 @@ class BlockStream:
         channels: Names of the rows of a block.
         unit: What the numbers are.
         renaming: Other names for the rows.
+        optional: Of a model that was trained to do without some of its channels; None for one that needs all.
 
     Raises:
         DataError: A channel is missing, or the signal is too slow.
@@ -60,10 +63,12 @@ class BlockStream:
         channels: Sequence[str],
         unit: str,
         renaming: Renaming = NOTHING,
+        optional: References | None = None,
     ) -> None:
-        self._matched = match("blocks", rate, channels, None, pipeline, unit, renaming)
-        self.rate, self.channels = rate, tuple(channels)
-        self._detector = Detector(pipeline.at(rate, "stream 'blocks'"), rate, network)
+        found = match("blocks", rate, channels, None, pipeline, unit, renaming, optional)
+        self._matched, self.rate, self.channels = found, rate, tuple(channels)
+        own = LiveChannels.of(pipeline.channels, found.names, found.left_out)
+        self._detector = Detector(pipeline.at(rate, "stream 'blocks'"), rate, network, own)
         self._alarm = AlarmLogic(rules)
         self._gaps = GapFinder(rate, _JITTER)
         # a channel that is dead gives no step, as in `memcell stream`

@@ -8,8 +8,9 @@ recording does not have, or that is lost, for the whole of it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,11 @@ from memcell_eeg.features.pipeline import Pipeline
 SECONDS = 60.0
 
 
+def has_optional(facts: Mapping[str, Any]) -> bool:
+    """Return whether the run with these facts was trained to do without some of its channels."""
+    return bool(facts.get("config", {}).get("channel_dropout"))
+
+
 def columns_of(channel: str, names: Sequence[str]) -> NDArray[np.bool_]:
     """Return ``[F]``: which features are made of a channel, by their names."""
     return np.array([_is_of(channel, name) for name in names])
@@ -29,6 +35,22 @@ def columns_of(channel: str, names: Sequence[str]) -> NDArray[np.bool_]:
 def _is_of(channel: str, name: str) -> bool:
     made_of = name.partition(",")[0]
     return made_of.startswith((f"{channel} ", f"{channel}~")) or made_of.endswith(f"~{channel}")
+
+
+def columns_left_out(pipeline: Pipeline, channels: Sequence[str]) -> NDArray[np.bool_]:
+    """Return ``[F]``: which features are made of a channel that is left out, alone or with another."""
+    found = np.zeros(len(pipeline.feature_names), dtype=np.bool_)
+    for channel in channels:
+        found |= columns_of(channel, pipeline.feature_names)
+    return found
+
+
+def left_out_of(sequence: TimeSeries, pipeline: Pipeline, channels: Sequence[str]) -> TimeSeries:
+    """Return a scaled sequence without what is made of some channels."""
+    if not channels:
+        return sequence
+    left_out = columns_left_out(pipeline, channels)
+    return replace(sequence, features=np.where(left_out, np.float32(0.0), sequence.features))
 
 
 def check_optional(pipeline: Pipeline) -> None:

@@ -8,9 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memcell.applications.streaming import LiveNetwork
+from memcell_eeg.features.optional import columns_left_out
 from memcell_eeg.features.pipeline import Pipeline
 from memcell_eeg.features.stream import FeatureStream
 from memcell_eeg.features.windows import count_steps, ends_of
+from memcell_eeg.live.channels import LiveChannels
 from memcell_eeg.signal.checks import check_features
 from memcell_eeg.signal.resample import ratio
 
@@ -38,15 +40,27 @@ class Detector:
         pipeline: The pipeline of the run.
         rate: Samples a second of what is pushed, Hz.
         network: The trained network; it belongs to this detector alone.
+        channels: Which rows are the model's channels, and which of these are left out; None where a row
+            comes for each.
 
     Raises:
         UsageError: The pipeline looks into the future.
         DataError: The signal is slower than the pipeline.
     """
 
-    def __init__(self, pipeline: Pipeline, rate: float, network: LiveNetwork) -> None:
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        rate: float,
+        network: LiveNetwork,
+        channels: LiveChannels | None = None,
+    ) -> None:
         self.pipeline, self.rate, self._network = pipeline, rate, network
         self._names = pipeline.feature_names
+        self._rows: list[int] | None = None
+        if channels is not None and channels.left_out:
+            self._rows = list(channels.rows)
+            self._left_out = columns_left_out(pipeline, channels.left_out)
         self._ratio = ratio(rate, pipeline.rate)
         self._warm()
 
@@ -81,9 +95,12 @@ class Detector:
         self._samples += values.shape[1]
         if self._samples < self._needed:
             return []  # each part of the path costs as much for a few samples as for many
-        features = self._flow.push(np.concatenate(self._waiting, axis=1))
+        samples = np.concatenate(self._waiting, axis=1)
         self._waiting.clear()
+        features = self._flow.push(samples if self._rows is None else samples[self._rows])
         check_features(features, self._names, "live", self._done)
+        if self._rows is not None:
+            features = np.where(self._left_out, np.float32(0.0), features)
         found = []
         for row in features:
             p = self._network.step(row)
@@ -96,8 +113,9 @@ class Detector:
     def _warm(self) -> None:
         """Run a few steps on noise: one-time initialization of libraries would delay the first real ones."""
         seconds = self.pipeline.window + 3 * self.pipeline.step
+        rows = self.pipeline.channels if self._rows is None else set(self._rows)
         noise = np.random.default_rng(0).normal(
-            scale=10.0, size=(len(self.pipeline.channels), round(seconds * self.rate))
+            scale=10.0, size=(len(rows), round(seconds * self.rate))
         )
         self.begin(0.0)
         self.push(noise)

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from memcell.errors import DataError, UsageError
 from memcell_data.formats.reader import stem
+from memcell_data.recording import Recording
 from memcell_data.renaming import NOTHING, Renaming
 from memcell_eeg.features.pipeline import Pipeline
+from memcell_eeg.live.channels import LiveChannels
 from memcell_eeg.live.source import SampleChunk, Silent
 from memcell_eeg.prediction.sources import RecordingFile
+from memcell_eeg.signal.absent import absent_of, check_enough, with_absent
 from memcell_eeg.signal.channels import (
     how_to_rename,
     locate,
@@ -22,7 +27,9 @@ from memcell_eeg.signal.channels import (
     otherwise_measured,
     trained_on,
 )
+from memcell_eeg.signal.checks import SignalCheck
 from memcell_eeg.signal.clean import located
+from memcell_eeg.signal.references import References
 from memcell_eeg.signal.unit import Unit
 
 #: Longest sleep between two looks at whether to stop, s.
@@ -43,6 +50,7 @@ class FileSource:
         say: Called with each warning about the recording.
         unit: Unit of EDF channels that name none or an unknown one.
         renaming: Other names for its channels.
+        optional: Of a model that was trained to do without some of its channels; None for one that needs all.
         cut: Instead of ``chunk``: returns the number of samples of the next chunk (tests cut at random).
 
     Raises:
@@ -62,6 +70,7 @@ class FileSource:
         cut: Callable[[], int] | None = None,
         unit: Unit | None = None,
         renaming: Renaming = NOTHING,
+        optional: References | None = None,
     ) -> None:
         if not path.is_symlink() and not path.exists():
             raise DataError(f"'{path}' does not exist; type --file with the path of a recording.")
@@ -71,18 +80,28 @@ class FileSource:
         )
         if self._recording.features is not None:
             raise UsageError(f"'{path}' has precomputed features and no signal to stream.")
+        where, wanted = f"recording '{self._recording.name}'", pipeline.channels
+        own = [c.name for c in self._recording.channels]
+        absent = [] if optional is None else absent_of(optional, own)
+        needed = tuple(c for c in wanted if c not in absent)
         try:
-            native = native_rate(locate(pipeline.channels, self._recording), self._recording)
-            where = f"recording '{self._recording.name}'"
-            self._own = located(pipeline.at(native, where, say), self._recording)
+            check_enough(where, wanted, absent)
+            native = native_rate(locate(needed, self._recording), self._recording)
+            at = pipeline.at(native, where, say)
+            self._own = located(replace(at, channels=needed), self._recording)
         except DataError as error:
-            hint = how_to_rename(pipeline.channels, [c.name for c in self._recording.channels])
-            raise DataError(f"{error}{trained_on(pipeline.channels)}{hint}") from error
-        measured = otherwise_measured(pipeline.channels, self._recording)
+            raise DataError(f"{error}{trained_on(wanted)}{how_to_rename(needed, own)}") from error
+        lines: tuple[str, ...] = ()
+        if optional is not None:
+            optional.only(needed).check_stream(f"file '{path}'", [c.name for c in self._own])
+            whole = with_absent(self._recording, optional, partial(_through, pipeline))
+            self._own, lines, absent = whole.channels, whole.lines, list(whole.left_out)
+        needed = tuple(c for c in wanted if c not in absent)
+        measured = otherwise_measured(needed, self._recording)
         for line in (*unit.messages(path, self._own), *measured):
             say(line)
-        #: The model's channels, as the recording calls them.
-        self.names = tuple(c.name for c in self._own)
+        #: Which of the model's channels it has.
+        self.channels = LiveChannels.of(wanted, [c.name for c in self._own], absent, lines)
         self.rate = self._own[0].rate
         self._speed, self._say = speed, say
         size = max(1, round(chunk * self.rate))
@@ -116,3 +135,13 @@ class FileSource:
 
     def close(self) -> None:
         """Do nothing: no file is held open."""
+
+
+def _through(pipeline: Pipeline, recording: Recording, absent: Sequence[str]) -> None:
+    """Read a recording to its end, as a prediction does: which channels are lost is known then."""
+    own = locate([c for c in pipeline.channels if c not in absent], recording)
+    names, rate = [c.name for c in own], own[0].rate
+    check = SignalCheck(names, recording.name, pipeline.window, rate)
+    for block in recording.blocks(names):
+        check.push(block.values)
+    check.finish()

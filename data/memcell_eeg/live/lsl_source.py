@@ -20,8 +20,11 @@ from memcell.errors import DataError, MemcellError
 from memcell_data.channels import taken
 from memcell_data.renaming import NOTHING, Renaming
 from memcell_eeg.features.pipeline import Pipeline
+from memcell_eeg.live.channels import LiveChannels
 from memcell_eeg.live.matching import Matched, match
 from memcell_eeg.live.source import SampleChunk, Silent
+from memcell_eeg.signal.absent import absent_lines
+from memcell_eeg.signal.references import References
 
 #: Longest wait for a sample before the stop request is checked, s.
 _WAIT = 0.2
@@ -43,6 +46,7 @@ class LSLSource:
         stop: Whether the user asked to stop the search.
         say: Called with each warning about the stream.
         renaming: Other names for its channels.
+        optional: Of a model that was trained to do without some of its channels; None for one that needs all.
 
     Raises:
         KeyboardInterrupt: The user asked to stop before it was found.
@@ -63,11 +67,12 @@ class LSLSource:
         stop: Callable[[], bool] = bool,
         say: Callable[[str], object] = str,
         renaming: Renaming = NOTHING,
+        optional: References | None = None,
     ) -> None:
         if find_spec("mne_lsl") is None:
             raise MemcellError("streams need mne-lsl: pip install 'memcell-rnn[live]'")
         self._stream_name, self._pipeline, self._unit = name, pipeline, unit
-        self._silence, self._renaming = silence, renaming
+        self._silence, self._renaming, self._optional = silence, renaming, optional
         self.zero = 0.0
         self.name = re.sub(r"[^\w.-]+", "_", name) or "stream"
         self._say = say
@@ -108,7 +113,7 @@ class LSLSource:
         if info.dtype == "string":
             raise DataError(f"stream '{self._stream_name}' contains text, not a signal.")
         before = getattr(self, "rate", None)
-        self.matched: Matched = match(
+        matched = match(
             self._stream_name,
             float(info.sfreq),
             info.get_channel_names(),
@@ -116,7 +121,14 @@ class LSLSource:
             self._pipeline,
             self._unit,
             self._renaming,
+            self._optional,
         )
+        if before is not None and matched.left_out != self.matched.left_out:
+            raise DataError(
+                f"stream '{self._stream_name}' came back with the channels "
+                f"{', '.join(matched.names)} instead of {', '.join(self.matched.names)}."
+            )
+        self.matched: Matched = matched
         if before is not None and before != float(info.sfreq):
             raise DataError(
                 f"stream '{self._stream_name}' came back with {info.sfreq:g} Hz instead of {before:g} Hz."
@@ -127,9 +139,17 @@ class LSLSource:
             f"channels {', '.join(self.matched.names)}"
         )
         self._inlet, self._uid = inlet, info.uid
-        for requested, name in zip(self._pipeline.channels, self.matched.names, strict=True):
+        needed = [c for c in self._pipeline.channels if c not in matched.left_out]
+        for requested, name in zip(needed, self.matched.names, strict=True):
             if line := taken(requested, name):
                 self._say(f"note: channel {line}: not the same reference")
+
+    @property
+    def channels(self) -> LiveChannels:
+        """Which of the model's channels it has."""
+        found = self.matched
+        lines = absent_lines(found.left_out)
+        return LiveChannels.of(self._pipeline.channels, found.names, found.left_out, lines)
 
     def items(self, stop: Callable[[], bool]) -> Iterator[SampleChunk | Silent | None]:
         """Yield the stream's samples as they arrive, until ``stop``."""

@@ -14,7 +14,9 @@ from memcell_data.channels import find
 from memcell_data.renaming import NOTHING, Renaming
 from memcell_data.units import ALL, KNOWN, microvolts_per
 from memcell_eeg.features.pipeline import Pipeline
+from memcell_eeg.signal.absent import absent_of, check_enough
 from memcell_eeg.signal.channels import how_to_rename, trained_on
+from memcell_eeg.signal.references import References
 
 #: Highest accepted rate, Hz; memory for windows and filters grows with it.
 FASTEST = 200_000.0
@@ -30,14 +32,16 @@ class Matched:
     """The rows of a stream that are the model's channels.
 
     Args:
-        rows: One for each channel of the model, in the model's order.
+        rows: One for each channel of the model that is not left out, in the model's order.
         names: The stream's names of them.
         microvolts: Conversion factor of each to uV.
+        left_out: Channels of the model that it lacks and that are left out.
     """
 
     rows: tuple[int, ...]
     names: tuple[str, ...]
     microvolts: NDArray[np.float64]
+    left_out: tuple[str, ...] = ()
 
 
 def match(
@@ -48,6 +52,7 @@ def match(
     pipeline: Pipeline,
     unit: str = "",
     renaming: Renaming = NOTHING,
+    optional: References | None = None,
 ) -> Matched:
     """Find the model's channels in a stream.
 
@@ -59,6 +64,7 @@ def match(
         pipeline: The pipeline of the run.
         unit: Unit of channels that name none, from ``--unit``.
         renaming: Other names for its channels.
+        optional: Of a model that was trained to do without some of its channels; None for one that needs all.
 
     Raises:
         DataError: The rate is too low or irregular, channels are missing (all of them are named) or
@@ -87,8 +93,12 @@ def match(
             "labels in the sending program."
         )
     named = renaming.names(labels, where)
+    left_out = [] if optional is None else absent_of(optional, named)
+    check_enough(where, pipeline.channels, left_out)
     rows, wrong = [], []
     for channel in pipeline.channels:
+        if channel in left_out:
+            continue
         try:
             rows.append(find(channel, named, where))
         except DataError as error:
@@ -101,13 +111,15 @@ def match(
                 f"{where} lacks {', '.join(repr(c) for c, _ in wrong)}, or has several of that name. It has: "
                 f"{', '.join(labels)}."
             )
-        hint = how_to_rename(pipeline.channels, named)
+        needed = [c for c in pipeline.channels if c not in left_out]
+        hint = how_to_rename(needed, named)
         raise DataError(f"{text}{trained_on(pipeline.channels)}{hint}")
     factors = [_factor(where, labels[r], units[r] if units else None, unit) for r in rows]
     return Matched(
         rows=tuple(rows),
         names=tuple(labels[r] for r in rows),
         microvolts=np.array(factors),
+        left_out=tuple(left_out),
     )
 
 

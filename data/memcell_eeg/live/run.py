@@ -3,34 +3,33 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from memcell.applications.streaming import StreamRequest
-from memcell.errors import DataError, UsageError
+from memcell.errors import DataError
 from memcell_data.quality.still import FLAT
-from memcell_data.renaming import Renaming
-from memcell_eeg.features.pipeline import Pipeline, looks_ahead
-from memcell_eeg.features.precomputed import check_features_of_run, pipeline_of
+from memcell_eeg.features.optional import has_optional
+from memcell_eeg.features.pipeline import Pipeline
 from memcell_eeg.live.alarm import AlarmLogic, AlarmRules, Ended, Raised
 from memcell_eeg.live.amplitude import FirstSeconds
+from memcell_eeg.live.channels import LiveChannels
 from memcell_eeg.live.counts import Counts
 from memcell_eeg.live.detector import Detector
 from memcell_eeg.live.events import PROBABILITY, StepForm
-from memcell_eeg.live.file_source import FileSource
+from memcell_eeg.live.first_signal import FirstSignal
 from memcell_eeg.live.gaps import GapFinder, SignalPart
-from memcell_eeg.live.lsl_source import LSLSource
+from memcell_eeg.live.opening import opened, pipeline_of_run
 from memcell_eeg.live.options import LiveConfig, SourceConfig
 from memcell_eeg.live.output import StreamOutput, check_output
 from memcell_eeg.live.rate import RateWatch
 from memcell_eeg.live.source import LiveSource, SampleChunk, Silent
 from memcell_eeg.live.still import SOON, Passed, StillWatch
 from memcell_eeg.live.writing import quietly
-from memcell_eeg.signal.references import References
-from memcell_eeg.signal.unit import Unit
+from memcell_eeg.signal.absent import check_enough
 from memcell_eeg.task import EegTask
 
 
@@ -67,73 +66,6 @@ def stream(request: StreamRequest, task: EegTask, form: StepForm = PROBABILITY) 
     return 0 if complete else 1
 
 
-def pipeline_of_run(request: StreamRequest, task: EegTask) -> Pipeline:
-    """Return the pipeline of a run, if it can process a signal live.
-
-    Raises:
-        UsageError: It cannot; the message says why and what to do instead.
-    """
-    facts = request.facts.get("pipeline")
-    if not facts or request.facts.get("app", task.name) != task.name:
-        raise UsageError(
-            f"the run has no {task.name} pipeline; type the --model of a finished "
-            f"'memcell train {task.name}'."
-        )
-    pipeline = pipeline_of(facts)
-    check_features_of_run(pipeline, request.facts)
-    if not isinstance(pipeline, Pipeline):
-        raise UsageError(
-            "the run was trained on precomputed features, and a stream is a signal; train on recordings "
-            "with a signal (--data simulated, eye-state, or your own files)."
-        )
-    if lookahead := looks_ahead(pipeline):
-        cause, alternative = lookahead
-        raise UsageError(
-            f"the run was made with {cause}, which looks into the future, and a stream has none; train one "
-            f"with {alternative}."
-        )
-    return pipeline
-
-
-def opened(options: SourceConfig, pipeline: Pipeline, request: StreamRequest) -> LiveSource:
-    """Return the source that the options name."""
-    renaming = Renaming.of(options.rename or request.facts.get("config", {}).get("rename", ()))
-    references = References.of(pipeline.channels, request.facts, pipeline.reference)
-    if options.file:
-        unit = Unit.of(options.unit, request.facts)
-        typed: dict[str, Any] = {"unit": unit} if unit.name else {}
-        if renaming:
-            typed["renaming"] = renaming
-        file = FileSource(
-            Path(options.file),
-            pipeline,
-            options.times_real,
-            options.chunk,
-            request.say,
-            **typed,
-        )
-        references.check_stream(f"file '{options.file}'", file.names)
-        return file
-    request.say(f"looking for stream '{options.lsl}' ...")
-    stream = LSLSource(
-        options.lsl,
-        pipeline,
-        options.timeout,
-        options.silence,
-        options.unit,
-        request.stop,
-        request.say,
-        renaming,
-    )
-    where = f"stream '{stream.name}'"
-    try:
-        references.check_stream(where, renaming.names(stream.matched.names, where))
-    except DataError:
-        stream.close()
-        raise
-    return stream
-
-
 class _Live:
     """A running stream."""
 
@@ -162,19 +94,27 @@ class _Live:
                 step=pipeline.step,
             )
             self._alarm = AlarmLogic(self._rules)
-        self._detector = Detector(pipeline, source.rate, request.network)
         self._gaps = GapFinder(source.rate, options.gap)
-        self._first = (
-            None
-            if source.trusted
-            else FirstSeconds(options.lsl, source_channels(source), source.rate)
-        )
         self._rate = None if source.trusted else RateWatch(options.lsl, source.rate)
-        # Flat signal is already removed from a recording.
-        self._still = None if source.trusted else StillWatch(source_channels(source), source.rate)
+        self._kept: list[int] | None = None  # of the source's rows; None for all
+        self._starting: FirstSignal | None = None
+        if has_optional(request.facts) and not source.trusted:
+            self._starting = FirstSignal(source.channels.names, source.rate)
+        self._use(source.channels)
         self._counts = Counts(rate=source.rate, alarms=None if self._alarm is None else 0)
         self._last = float("nan")
         self._signal = "silent"  # until the first sample
+
+    def _use(self, channels: LiveChannels) -> None:
+        """Detect from these channels of the source, from the next sample on."""
+        source, options = self._source, self._options
+        self._channels = channels
+        self._detector = Detector(self._pipeline, source.rate, self._request.network, channels)
+        self._first = (
+            None if source.trusted else FirstSeconds(options.lsl, channels.names, source.rate)
+        )
+        # Flat signal is already removed from a recording.
+        self._still = None if source.trusted else StillWatch(channels.names, source.rate)
 
     def run(self) -> bool:
         """Run until the end and write the summary; return whether everything could be written."""
@@ -184,11 +124,15 @@ class _Live:
                 if isinstance(item, Silent):
                     self._silent(item)
                 elif item is not None:
-                    self._chunk(item)
+                    self._arrived(item)
                     if self._over():
                         break
                 self._show()
+            if self._starting is not None:
+                for chunk in self._starting.rest():
+                    self._chunk(chunk)
         finally:
+            begun.update(self._of_channels())
             self._no_signal()
             summary = self._counts.summary(self._gaps.jitter)
             complete, said = self._output.end(begun, summary)
@@ -199,6 +143,8 @@ class _Live:
     def _begun(self) -> dict[str, Any]:
         source, say = self._source, self._request.say
         say(f"{source.described}; steps of {self._pipeline.step:g} s")
+        for line in source.channels.lines:
+            say(f"note: {line}")
         of_alarms = self._alarms_begun()
         if self._still is not None:
             say(
@@ -219,6 +165,7 @@ class _Live:
         begun = {
             "source": source.described,
             "rate": source.rate,
+            **self._of_channels(),
             "model_id": self._request.facts.get("model_id"),
             "trained_on_simulated_data": bool(self._request.facts.get("simulated", False)),
             **({"knows": knows} if knows else {}),
@@ -231,6 +178,14 @@ class _Live:
         begun.update(self._output.sends)
         self._output.begin(begun)
         return begun
+
+    def _of_channels(self) -> dict[str, Any]:
+        """Return the source's channels that are used, and the model's that are left out, for the summary."""
+        out = self._channels.left_out
+        return {
+            "channels": list(self._channels.names),
+            **({"left_out": list(out)} if out else {}),
+        }
 
     def _alarms_begun(self) -> dict[str, Any]:
         """Say when an alarm sounds; return its rules, nothing where there are no alarms."""
@@ -255,7 +210,37 @@ class _Live:
             "debounce_seconds": rules.debounce,
         }
 
-    def _chunk(self, chunk: SampleChunk) -> None:
+    def _arrived(self, chunk: SampleChunk) -> None:
+        """Process a chunk, with those that were held back until it was known which channels live."""
+        if self._starting is None:
+            self._chunk(chunk)
+            return
+        ready, dead = self._starting.push(chunk)
+        if dead:
+            self._leave_out(dead)
+        if self._starting.over:
+            self._starting = None
+        for each in ready:
+            self._chunk(each, late=each is chunk)
+
+    def _leave_out(self, dead: Sequence[int]) -> None:
+        """Go on without the source's rows that have no signal, where the model can do without so many."""
+        wanted = self._pipeline.channels
+        names = [self._channels.names[row] for row in dead]
+        left = self._channels.without(wanted, dead)
+        try:
+            check_enough(f"stream '{self._source.name}'", wanted, left.left_out)
+        except DataError:
+            return  # as for a model that needs them all: they are named, and waited for
+        for line in left.lines[len(self._channels.lines) :]:
+            self._request.say(f"note: {line}")
+        self._kept = [row for row in range(len(self._channels.names)) if row not in dead]
+        self._use(left)
+        self._output.event("left_out", channels=names)
+
+    def _chunk(self, chunk: SampleChunk, late: bool = True) -> None:
+        if self._kept is not None:
+            chunk = replace(chunk, values=chunk.values[self._kept])
         before = time.thread_time()
         steps = self._counts.steps
         if told := self._output.clock.saw(float(chunk.stamps[-1])):
@@ -268,7 +253,7 @@ class _Live:
             self._samples(Passed(values=chunk.values, stamps=chunk.stamps), chunk)
         else:
             self._samples(self._still.push(chunk.values, chunk.stamps), chunk)
-        if self._counts.steps > steps:
+        if self._counts.steps > steps and late:
             self._counts.late(time.perf_counter() - chunk.arrived)
         self._counts.cpu += time.thread_time() - before
         self._counts.samples += chunk.values.shape[1]
@@ -400,9 +385,3 @@ class _Live:
         c = self._counts
         alarms = {} if c.alarms is None else {"alarms": c.alarms}
         return {"signal": self._signal, "steps": c.steps, **alarms}
-
-
-def source_channels(source: LiveSource) -> tuple[str, ...]:
-    """Return the stream's names of the model's channels."""
-    assert isinstance(source, LSLSource)
-    return source.matched.names

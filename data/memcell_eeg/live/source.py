@@ -9,13 +9,16 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from memcell_eeg.live.channels import LiveChannels
+
 
 @dataclass(frozen=True, kw_only=True)
 class SampleChunk:
     """Samples that arrived together.
 
     Args:
-        values: ``[C, n]`` uV, the model's channels in its order, n at least 1; NaN if missing.
+        values: ``[C, n]`` uV, those of the model's channels that the source has, in the model's order, n at
+            least 1; NaN if missing.
         stamps: ``[n]`` seconds, by the source's clock.
         arrived: Time of arrival of the last of them, seconds of `time.perf_counter`.
         begins: Whether the source knows that a segment begins with the first of them.
@@ -56,6 +59,10 @@ class LiveSource(Protocol):
     @property
     def described(self) -> str:
         """Description of the source in one line."""
+
+    @property
+    def channels(self) -> LiveChannels:
+        """Which of the model's channels it has: the rows of its samples."""
 
     @property
     def trusted(self) -> bool:

@@ -22,6 +22,11 @@ SOON = 0.1
 _RESTING = ("ecg", "emg")
 
 
+def dithers(channel: str) -> bool:
+    """Whether values that dither, or ramps, are no signal of a channel either."""
+    return kind_of(channel) not in _RESTING
+
+
 @dataclass(frozen=True, kw_only=True)
 class Passed:
     """Samples that are passed on.
@@ -49,7 +54,7 @@ class StillWatch:
 
     def __init__(self, channels: Sequence[str], rate: float) -> None:
         self._channels = tuple(channels)
-        self._dither = [kind_of(c) not in _RESTING for c in channels]
+        self._dither = [dithers(c) for c in channels]
         self._rows = [StillSamples(rate, dither=d) for d in self._dither]
         self._soon = max(2 * FEWEST, round(SOON * rate))
         self._values = np.empty((len(channels), 0))

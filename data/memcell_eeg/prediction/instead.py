@@ -15,8 +15,8 @@ from memcell_data.renaming import Renaming
 from memcell_data.units import ALL, microvolts_per
 from memcell_eeg.features.pipeline import Pipeline
 from memcell_eeg.prediction.model import DetectionModel
-from memcell_eeg.prediction.optional import with_absent
 from memcell_eeg.prediction.sources import RecordingFile
+from memcell_eeg.signal.absent import with_absent
 from memcell_eeg.signal.channels import native_rate
 from memcell_eeg.signal.stand_in import with_stand_ins
 from memcell_eeg.signal.unit import Unit

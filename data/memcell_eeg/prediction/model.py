@@ -27,6 +27,7 @@ from memcell_eeg.signal.channels import locate
 from memcell_eeg.signal.reference_words import AS_IS
 from memcell_eeg.signal.references import FACT as REFERENCES
 from memcell_eeg.signal.references import References, check_references
+from memcell_eeg.signal.renaming import renaming_of
 from memcell_eeg.signal.unit import Unit
 from memcell_eeg.task import EegTask
 
@@ -100,7 +101,7 @@ class DetectionModel:
             simulated=bool(facts.get("simulated", False)),
             knows=str(facts.get("knows", "")),
             unit=Unit.of(getattr(options, "unit", ""), facts),
-            renaming=Renaming.of(getattr(options, "rename", ()) or config.rename),
+            renaming=renaming_of(getattr(options, "rename", ()), facts),
             references=References.of(
                 pipeline.channels, facts, getattr(pipeline, "reference", "none")
             ),

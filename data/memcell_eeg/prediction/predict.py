@@ -29,16 +29,16 @@ from memcell_eeg.export.hypnogram import HypnogramEpochs, check_staged
 from memcell_eeg.export.layout import check_own, choose_layout, describe, layout_of
 from memcell_eeg.export.views import how_many, keep_view, marks_in, view_path
 from memcell_eeg.features.chunks import FeatureChunk
-from memcell_eeg.features.optional import columns_of
+from memcell_eeg.features.optional import columns_left_out
 from memcell_eeg.features.pipeline import Pipeline
 from memcell_eeg.features.precomputed import feature_chunks
 from memcell_eeg.prediction.bids_names import bids_names, root_of, sources_of
 from memcell_eeg.prediction.config import PredictConfig
 from memcell_eeg.prediction.each import EachRecording
 from memcell_eeg.prediction.model import DetectionModel
-from memcell_eeg.prediction.optional import with_absent
 from memcell_eeg.prediction.sources import RecordingFile
 from memcell_eeg.scores.detector import DetectedEvent, EventDetector
+from memcell_eeg.signal.absent import with_absent
 from memcell_eeg.signal.channels import otherwise_measured
 from memcell_eeg.signal.stand_in import with_stand_ins
 from memcell_eeg.task import EegTask
@@ -270,10 +270,13 @@ class RecordingRun:
         """
         self.file.write(outputs.PROBABILITY_HEADER)
         stream = infer.begin()
-        left_out = self._left_out()
+        pipeline = self.model.pipeline
+        left_out = (
+            columns_left_out(pipeline, self.absent) if isinstance(pipeline, Pipeline) else None
+        )
         for chunk in feature_chunks(self.model.pipeline, recording, self.warnings.append):
             features = chunk.features
-            if left_out.any():
+            if left_out is not None and self.absent:
                 features = np.where(left_out, np.float32(0.0), features)
             self._owed.append(FeatureChunk(features=_NONE, times=chunk.times, starts=chunk.starts))
             self._take(stream.push(features, chunk.starts))
@@ -283,14 +286,6 @@ class RecordingRun:
             raise DataError(
                 f"the network gave {self.steps} probabilities for {self.steps + owed} steps; train it again."
             )
-
-    def _left_out(self) -> NDArray[np.bool_]:
-        """Return ``[F]``: the feature is of an absent channel; ``[1]``, False, where none is absent."""
-        pipeline, found = self.model.pipeline, np.zeros(1, dtype=np.bool_)
-        if isinstance(pipeline, Pipeline):
-            for channel in self.absent:
-                found = found | columns_of(channel, pipeline.feature_names)
-        return found
 
     def _take(self, probabilities: NDArray[np.float32]) -> None:
         p = np.asarray(probabilities[:, 1], dtype=np.float64)

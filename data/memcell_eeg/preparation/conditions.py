@@ -1,15 +1,17 @@
 """Test recordings under other conditions: read once more, changed, and made into the same steps.
 
 Another amplifier (gain, half the sampling rate), the mains, an electrode that is lost. Nothing is fitted anew
-and nothing of it is kept. A lost channel is what a prediction makes of it: another one stands in for it
-(`memcell_eeg.signal.stand_in`), or the recording is refused.
+and nothing of it is kept. A lost channel is what a prediction makes of it: it is left out where the model was
+trained with ``--channel-dropout``, else another one stands in for it (`memcell_eeg.signal.stand_in`), or the
+recording is refused.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -23,8 +25,10 @@ from memcell_data.channels import alternatives
 from memcell_data.recording import Features, LostChannels, Recording
 from memcell_eeg.baselines import past, regression
 from memcell_eeg.config import EegConfig
+from memcell_eeg.features.optional import has_optional, left_out_of
 from memcell_eeg.features.pipeline import Pipeline
 from memcell_eeg.features.precomputed import PrecomputedFeatures, pipeline_of
+from memcell_eeg.signal.absent import without
 from memcell_eeg.signal.channels import locate
 from memcell_eeg.signal.disturbed import at_half_rate, with_gain, with_hum
 from memcell_eeg.signal.stand_in import living_on
@@ -35,8 +39,18 @@ MAINS, HUM = 50.0, 50.0
 #: ``--robustness auto`` reads the test recordings so many times at most, in hours of one channel.
 MOST_HOURS = 150.0
 
-#: Changes one recording.
-Change = Callable[[Recording], Recording]
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """What happens to a recording.
+
+    Args:
+        recording: Changes it.
+        left_out: Channels of the model that are left out then.
+    """
+
+    recording: Callable[[Recording], Recording]
+    left_out: tuple[str, ...] = ()
 
 
 def why_undisturbed(config: EegConfig, task: Task) -> str:
@@ -67,7 +81,7 @@ def why_undisturbed(config: EegConfig, task: Task) -> str:
     )
     if not task.train:
         seconds = sum(s.n_steps * s.step_seconds for s in task.test)
-    times = len(_changes(pipeline))
+    times = len(_changes(pipeline, task.facts))
     hours = seconds / 3600 * len(pipeline.channels) * times
     if hours <= MOST_HOURS:
         return ""
@@ -87,7 +101,9 @@ def conditions(task: Task, recordings: Sequence[Recording]) -> list[Condition]:
     pipeline = pipeline_of(task.facts["pipeline"])
     by_name = {r.name: r for r in recordings}
     changes = (
-        _changes(pipeline) if isinstance(pipeline, Pipeline) else _precomputed_changes(recordings)
+        _changes(pipeline, task.facts)
+        if isinstance(pipeline, Pipeline)
+        else _precomputed_changes(recordings)
     )
     return [
         Condition(name=name, make=partial(_changed, pipeline, task.test, by_name, change))
@@ -95,15 +111,28 @@ def conditions(task: Task, recordings: Sequence[Recording]) -> list[Condition]:
     ]
 
 
-def _changes(pipeline: Pipeline) -> dict[str, Change]:
-    changes: dict[str, Change] = {
-        f"gain x {gain:g}": partial(with_gain, gain=gain) for gain in GAINS
+def _changes(pipeline: Pipeline, facts: Mapping[str, Any]) -> dict[str, Change]:
+    changes = {
+        f"gain x {gain:g}": Change(recording=partial(with_gain, gain=gain)) for gain in GAINS
     }
     for channel in pipeline.channels:
-        changes[f"{_called(channel)} lost"] = partial(_without, pipeline, channel)
-    changes[f"{MAINS:g} Hz hum of {HUM:g} uV"] = partial(with_hum, frequency=MAINS, amplitude=HUM)
-    changes["half the sampling rate"] = at_half_rate
+        if has_optional(facts):
+            change = Change(
+                recording=partial(_absent, pipeline.channels, channel), left_out=(channel,)
+            )
+            changes[f"{_called(channel)} lost, left out"] = change
+        else:
+            change = Change(recording=partial(_without, pipeline, channel))
+            changes[f"{_called(channel)} lost"] = change
+    hum = partial(with_hum, frequency=MAINS, amplitude=HUM)
+    changes[f"{MAINS:g} Hz hum of {HUM:g} uV"] = Change(recording=hum)
+    changes["half the sampling rate"] = Change(recording=at_half_rate)
     return changes
+
+
+def _absent(channels: Sequence[str], channel: str, recording: Recording) -> Recording:
+    """Return a recording of which a channel is not read, for it is left out."""
+    return without(recording, channels, [channel])
 
 
 def _called(channel: str) -> str:
@@ -131,7 +160,7 @@ def _precomputed_changes(recordings: Sequence[Recording]) -> dict[str, Change]:
     first = next((r.features() for r in recordings if r.features is not None), None)
     if first is None or not first.of_gain:
         return {}
-    return {f"gain x {gain:g}": partial(_with_offset, gain) for gain in GAINS}
+    return {f"gain x {gain:g}": Change(recording=partial(_with_offset, gain)) for gain in GAINS}
 
 
 def _with_offset(gain: float, recording: Recording) -> Recording:
@@ -161,7 +190,9 @@ def _changed(
             if recording is None:  # a part of it
                 recording = recordings[sequence.name.rpartition("@")[0]]
             try:
-                whole = pipeline.sequence(change(recording))
+                whole = pipeline.sequence(change.recording(recording))
+                if isinstance(pipeline, Pipeline):
+                    whole = left_out_of(whole, pipeline, change.left_out)
             except DataError as error:
                 refused.setdefault(str(error))
             else:

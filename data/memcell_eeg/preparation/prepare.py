@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from typing import Any
 
 from memcell.errors import DataError
@@ -18,8 +18,10 @@ from memcell_eeg.features.pipeline import Pipeline
 from memcell_eeg.features.precomputed import PrecomputedFeatures
 from memcell_eeg.left_out import RECORDING, LeftOut
 from memcell_eeg.preparation.notes import few
+from memcell_eeg.signal.absent import with_absent
 from memcell_eeg.signal.channels import locate, native_rate
-from memcell_eeg.signal.stand_in import with_stand_ins
+from memcell_eeg.signal.references import References
+from memcell_eeg.signal.stand_in import Living, with_stand_ins
 from memcell_eeg.splits.copies import copied_names, short_steps
 from memcell_eeg.targets.labels import LabelRules
 from memcell_eeg.targets.protocols import LabelProtocol
@@ -41,6 +43,7 @@ class PreparedData:
         quality: What each recording was like, as `quality` says.
         compared: The recordings of `sequences` in short steps, by which copies are found; `sequences`
             themselves where their steps are short.
+        without: By recordings, the channels of the model that are left out of it.
     """
 
     sequences: list[TimeSeries]
@@ -52,6 +55,7 @@ class PreparedData:
     remarks: tuple[str, ...]
     quality: tuple[dict[str, Any], ...]
     compared: Sequence[TimeSeries]
+    without: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @cached_property
     def copies(self) -> frozenset[tuple[str, str]]:
@@ -84,6 +88,7 @@ def make_sequences(
     left_out: LeftOut,
     compare: bool = True,
     stand_in: bool = False,
+    optional: References | None = None,
 ) -> PreparedData:
     """Return the sequences of all recordings.
 
@@ -96,6 +101,8 @@ def make_sequences(
         compare: Make what copies are found by; False where all recordings are on one side.
         stand_in: Others stand in for channels that are lost (`memcell_eeg.signal.stand_in`), as in a
             prediction; otherwise such a recording cannot be used.
+        optional: Of a model that was trained to do without some channels: those that are lost, or that a
+            recording does not have, are left out instead.
 
     Raises:
         DataError: Nothing can be used, or something cannot and nothing may be left out; or no recording has a
@@ -113,19 +120,28 @@ def make_sequences(
     cache_of_short = FeatureCache.of(config.cache)
     progress.expect(len(recordings))
     made, used, described, compared = [], [], [], []
+    left_out_of: dict[str, tuple[str, ...]] = {}
     with one_thread():
         for recording in recordings:
             before = len(warnings)
             try:
-                make = _with_stand_ins if stand_in else _sequence
-                sequence = make(pipeline, cache, recording, rules, warnings.append)
+                make = partial(_sequence, pipeline, cache, rules, warnings.append)
+                if optional is not None:
+                    found = with_absent(recording, optional, partial(_unmasked, make))
+                    left_out_of[recording.name] = found.left_out
+                elif stand_in:
+                    found = with_stand_ins(recording, pipeline.channels, make)
+                else:
+                    found = Living(made=make(recording), recording=recording)
+                warnings += [f"{recording.name}: {line}" for line in found.lines]
+                sequence = found.made
                 if short is not None and sequence.labelled.any():
                     compared.append(cache_of_short.sequence(short, recording))
             except DataError as error:
                 left_out.add(recording, RECORDING, str(error))
             else:
                 made.append(sequence)
-                used.append(recording)
+                used.append(found.recording)
                 described.append(quality(recording, made[-1], warnings[before:]))
             progress.advance(1, recording.name)
     left_out.refuse_if_nothing_is_left(used)
@@ -158,34 +174,27 @@ def make_sequences(
         remarks=(summary,) if summary else (),
         quality=tuple(described),
         compared=sequences if short is None else compared,
+        without=left_out_of,
     )
+
+
+def _unmasked(
+    make: Callable[[Recording], TimeSeries], recording: Recording, absent: Sequence[str]
+) -> TimeSeries:
+    """Make a sequence in which what is left out still has features: they are not scaled yet."""
+    return make(recording)
 
 
 def _sequence(
     pipeline: Pipeline | PrecomputedFeatures,
     cache: FeatureCache,
-    recording: Recording,
     rules: LabelRules,
     warn: Callable[[str], object],
+    recording: Recording,
 ) -> TimeSeries:
     if isinstance(pipeline, Pipeline):
         return cache.sequence(pipeline, recording, rules, warn)
     return pipeline.sequence(recording, rules, warn)
-
-
-def _with_stand_ins(
-    pipeline: Pipeline | PrecomputedFeatures,
-    cache: FeatureCache,
-    recording: Recording,
-    rules: LabelRules,
-    warn: Callable[[str], object],
-) -> TimeSeries:
-    found = with_stand_ins(
-        recording, pipeline.channels, lambda r: _sequence(pipeline, cache, r, rules, warn)
-    )
-    for line in found.lines:
-        warn(f"{recording.name}: {line}")
-    return found.made
 
 
 MOST_WARNINGS = 5

@@ -11,12 +11,14 @@ from memcell.errors import DataError, UsageError
 from memcell.progress import Progress
 from memcell_data.renaming import Renaming
 from memcell_eeg.config import EegConfig
+from memcell_eeg.features.optional import has_optional, left_out_of
 from memcell_eeg.features.pipeline import BlindSteps, Pipeline
 from memcell_eeg.features.precomputed import check_features_of_run, pipeline_of
 from memcell_eeg.left_out import FILE, RECORDING, LeftOut
 from memcell_eeg.preparation.notes import few
 from memcell_eeg.preparation.prepare import make_sequences
 from memcell_eeg.signal.channels import otherwise_measured
+from memcell_eeg.signal.references import References
 from memcell_eeg.splits.who import FILE as WHO
 from memcell_eeg.splits.who import Who
 from memcell_eeg.targets.resolved import read_labels
@@ -55,8 +57,18 @@ def unseen(
     for reason in getattr(dataset, "refused", getattr(dataset, "problems", ())):
         left_out.add(None, RECORDING, reason)
     resolved = read_labels(recordings, config.protocol, task.protocols, left_out)
+    optional = None
+    if isinstance(pipeline, Pipeline) and has_optional(facts):
+        optional = References.of(pipeline.channels, facts, pipeline.reference)
     made = make_sequences(
-        config, pipeline, resolved, progress, left_out, compare=False, stand_in=True
+        config,
+        pipeline,
+        resolved,
+        progress,
+        left_out,
+        compare=False,
+        stand_in=True,
+        optional=optional,
     )
     _check_people(facts, {s.subject for s in made.sequences})
     sequences = tuple(made.sequences)
@@ -65,6 +77,7 @@ def unseen(
         sequences = pipeline.scaled_sequences(
             sequences, BlindSteps(pipeline, made.recordings, sequences)
         )
+        sequences = tuple(left_out_of(s, pipeline, made.without.get(s.name, ())) for s in sequences)
         measured = [
             line for r in made.recordings for line in otherwise_measured(pipeline.channels, r)
         ]

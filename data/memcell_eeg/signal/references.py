@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from memcell.errors import DataError
@@ -172,6 +172,10 @@ class References:
             raise self._refused(recording, f"recording '{recording.name}': channel {listed}.")
         return own
 
+    def only(self, channels: Sequence[str]) -> References:
+        """Return those of some of the model's channels."""
+        return replace(self, channels=tuple(channels))
+
     def check_stream(self, where: str, names: Sequence[str]) -> None:
         """Refuse a stream that states other references.
 
@@ -291,7 +295,7 @@ class References:
         for channel in self.channels:
             if self._has(channel, recording):
                 continue
-            hits = self.same_electrode(channel, recording)
+            hits = self.same_electrode(channel, [c.name for c in recording.channels])
             if len(hits) > 1:
                 listed = " or ".join(
                     f"--rename '{n.strip()}={alternatives(channel)[0]}'" for n in hits[:3]
@@ -318,10 +322,10 @@ class References:
         except MissingChannel:
             return False
 
-    def same_electrode(self, channel: str, recording: Recording) -> list[str]:
-        """Return the channels of a recording that are of the electrode of one of the model's."""
+    def same_electrode(self, channel: str, names: Sequence[str]) -> list[str]:
+        """Return those of a recording's channels that are of the electrode of one of the model's."""
         sites = [Derivation.of(w.removesuffix("-*")).site for w in alternatives(channel)]
-        return [c.name for c in recording.channels if Derivation.of(c.name).site in sites]
+        return [name for name in names if Derivation.of(name).site in sites]
 
     def _refused(self, recording: Recording, reason: str) -> OtherMontage:
         """Return the refusal of a recording, with the options under which it is taken."""
@@ -367,7 +371,7 @@ class References:
             if self._has(channel, recording):
                 continue
             first = alternatives(channel)[0].removesuffix("-*")
-            near = self.same_electrode(channel, recording) or _may_be(first, free)
+            near = self.same_electrode(channel, own) or _may_be(first, free)
             near = [n for n in near if not any(r.startswith(f"{n.strip()}=") for r in rules)]
             if near and "=" not in near[0] + first and "*" not in near[0] and "," not in near[0]:
                 rules.append(f"{near[0].strip()}={first}")

@@ -115,13 +115,15 @@ class Living(Generic[T]):
         made: What was made.
         recording: What it was made of: the recording, or one with others in the place of lost channels.
         channels: Those that were read.
-        lines: What stands in for which, for a person to read; empty where all channels live.
+        lines: What stands in for which or is left out, for a person to read; empty where all channels live.
+        left_out: Channels of the model of whose signal nothing is to be used.
     """
 
     made: T
     recording: Recording
-    channels: tuple[Channel, ...]
-    lines: tuple[str, ...]
+    channels: tuple[Channel, ...] = ()
+    lines: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
 
 def with_stand_ins(

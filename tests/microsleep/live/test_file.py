@@ -11,7 +11,7 @@ import pytest
 from memcell.errors import DataError, UsageError
 from memcell.inference.stepping import NetworkStepper
 from memcell_eeg.export.outputs import probability_rows
-from memcell_eeg.live import run as live
+from memcell_eeg.live import opening
 from memcell_eeg.live.events import EventWriter, probability_row
 from memcell_eeg.live.file_source import FileSource
 from memcell_eeg.live.run import stream
@@ -55,7 +55,7 @@ def test_pieces_at_random(asked_of, capsys, gapped, pipeline, monkeypatch):
         def __init__(self, *args):
             super().__init__(*args, cut=lambda: int(random.geometric(0.05)))
 
-    monkeypatch.setattr(live, "FileSource", Cut)
+    monkeypatch.setattr(opening, "FileSource", Cut)
     lines, _ = streamed(asked_of, capsys, file=str(gapped.path))
     found = [s["probability"] for s in of_kind(lines, "step")]
     assert found == gapped.expected.p.astype(float).tolist()

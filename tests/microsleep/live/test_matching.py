@@ -8,6 +8,7 @@ import pytest
 from memcell.errors import DataError, UsageError
 from memcell_eeg.live.amplitude import FirstSeconds
 from memcell_eeg.live.matching import match
+from memcell_eeg.signal.references import References
 
 LABELS = ["Fz", "EEG O2-REF", "o1.", "EOG"]
 UNITS = ["uV"] * 4
@@ -55,6 +56,16 @@ def test_what_does_not_fit_is_named(pipeline, rate, labels, words):
     assert "'cap'" in str(raised.value)
     for word in words:
         assert word in str(raised.value)
+
+
+def test_a_channel_that_the_model_can_do_without(pipeline):
+    optional = References(channels=pipeline.channels)
+    found = match("cap", 250.0, ["Fz", "O2"], ["uV"] * 2, pipeline, optional=optional)
+    assert (found.rows, found.names, found.left_out) == ((1,), ("O2",), ("O1",))
+    with pytest.raises(DataError, match="'cap' lacks 2 of the model's 2 channels"):
+        match("cap", 250.0, ["Fz"], ["uV"], pipeline, optional=optional)
+    with pytest.raises(DataError, match=r"'cap' has no channel 'O1'.*--rename 'O1-Cz=O1'"):
+        match("cap", 250.0, ["O1-Cz", "O2"], ["uV"] * 2, pipeline, optional=optional)
 
 
 def first_seconds(scale, offset=0.0):

@@ -10,6 +10,7 @@ import pytest
 
 from memcell_data.quality.still import GOOD, StillSamples
 from memcell_eeg.live import run
+from memcell_eeg.live.channels import LiveChannels
 from memcell_eeg.live.source import SampleChunk
 from memcell_eeg.live.still import StillWatch
 from memcell_microsleep.app import MICROSLEEP
@@ -78,8 +79,8 @@ class Played:
 
     name, rate, zero, described, trusted = "played", float(RATE), 0.0, "played", False
 
-    def __init__(self, values):
-        self.values = values
+    def __init__(self, values, channels):
+        self.values, self.channels = values, channels
 
     def items(self, stop):
         for at in range(0, self.values.shape[1], 16):
@@ -100,8 +101,8 @@ def test_no_alarm_comes_of_a_dead_channel(asked_of, capsys, monkeypatch) -> None
     """Everything is positive at a threshold of 0: the one alarm ends where the channel dies."""
     values = eeg(40)
     values[0, 20 * RATE : 30 * RATE] = 0.0
-    monkeypatch.setattr(run, "opened", lambda *_: Played(values))
-    monkeypatch.setattr(run, "source_channels", lambda source: ("O1", "O2"))
+    channels = LiveChannels.of(("O1", "O2"), ("O1", "O2"))
+    monkeypatch.setattr(run, "opened", lambda *_: Played(values, channels))
     made = asked_of(lsl="played", lines="steps", threshold=0.0, refractory=0.0)
     assert run.stream(made.asked, MICROSLEEP) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]

@@ -7,7 +7,7 @@ next sleep onset. A broken recording is named and the others go on; what is done
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,13 @@ from memcell.applications.prediction import Infer, PredictionRequest
 from memcell.errors import DataError
 from memcell.files.atomic import growing, write_atomic
 from memcell_data.recording import Recording
+from memcell_eeg.features.optional import columns_left_out
 from memcell_eeg.features.pipeline import Pipeline
 from memcell_eeg.features.precomputed import feature_chunks
 from memcell_eeg.prediction.each import EachRecording
 from memcell_eeg.prediction.model import DetectionModel
 from memcell_eeg.prediction.sources import RecordingFile
+from memcell_eeg.signal.absent import with_absent
 from memcell_eeg.signal.channels import otherwise_measured
 from memcell_eeg.signal.stand_in import with_stand_ins
 from memcell_eeg.task import EegTask
@@ -84,18 +86,27 @@ class SecondsPredictor(EachRecording):
         model, pipeline = self._model, self._model.pipeline
         warnings: list[str] = []
 
-        def through(recording: Recording) -> tuple[NDArray[np.float64], NDArray[np.float32], int]:
+        def through(
+            recording: Recording, absent: Sequence[str] = ()
+        ) -> tuple[NDArray[np.float64], NDArray[np.float32], int]:
             warnings[:] = model.unit.messages(item.path, model.channels_of(recording))
             times, outputs, starts = [], [], 0
             stream = infer.begin()
+            left_out = np.zeros(1, dtype=np.bool_)
+            if isinstance(pipeline, Pipeline):
+                left_out = columns_left_out(pipeline, absent)
             for chunk in feature_chunks(pipeline, recording, warnings.append):
                 times.append(chunk.times)
                 starts += int(chunk.starts.sum())
-                outputs.append(stream.push(chunk.features, chunk.starts))
+                features = np.where(left_out, np.float32(0.0), chunk.features)
+                outputs.append(stream.push(features, chunk.starts))
             outputs.append(stream.end())
             return np.concatenate(times), np.concatenate(outputs), starts
 
-        found = with_stand_ins(recording, pipeline.channels, through)
+        if model.optional and isinstance(pipeline, Pipeline):
+            found = with_absent(recording, model.references, through)
+        else:
+            found = with_stand_ins(recording, pipeline.channels, through)
         recording, own = found.recording, found.channels
         onset, made, starts = found.made
         seconds = made[:, 0].astype(np.float64)

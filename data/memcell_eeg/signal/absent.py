@@ -16,19 +16,39 @@ from memcell_eeg.signal.stand_in import Living
 T = TypeVar("T")
 
 
-def absent_of(references: References, recording: Recording) -> list[str]:
-    """Return the channels of a model whose electrode a recording does not have at all."""
-    names = [c.name for c in recording.channels]
+def absent_of(references: References, names: Sequence[str]) -> list[str]:
+    """Return the channels of a model whose electrode is not among a recording's or a stream's at all."""
     absent = []
     for channel in references.channels:
         try:
             find(channel, names, "")
         except MissingChannel:
-            if not references.same_electrode(channel, recording):
+            if not references.same_electrode(channel, names):
                 absent.append(channel)
         except DataError:  # several: said where channels are looked up
             continue
     return absent
+
+
+def check_enough(where: str, channels: Sequence[str], absent: Sequence[str]) -> None:
+    """Refuse a recording or a stream that lacks more channels of a model than may be left out.
+
+    Raises:
+        DataError: More than half are lacking.
+    """
+    if 2 * len(absent) > len(channels) or len(absent) == len(channels):
+        raise DataError(
+            f"{where} lacks {len(absent)} of the model's {len(channels)} channels "
+            f"({', '.join(alternatives(c)[0] for c in absent)}), and at most half may be left out."
+        )
+
+
+def absent_lines(absent: Sequence[str]) -> list[str]:
+    """Return what is said of each channel that is not there, of what is named before."""
+    return [
+        f"it has no {alternatives(c)[0]}, which is left out, as at times in training"
+        for c in absent
+    ]
 
 
 def without(recording: Recording, channels: Sequence[str], absent: Sequence[str]) -> Recording:
@@ -42,12 +62,8 @@ def without(recording: Recording, channels: Sequence[str], absent: Sequence[str]
     Raises:
         DataError: More than half are lacking.
     """
+    check_enough(f"recording '{recording.name}'", channels, absent)
     living = [c for c in channels if c not in absent]
-    if 2 * len(living) < len(channels) or not living:
-        raise DataError(
-            f"recording '{recording.name}' lacks {len(absent)} of the model's {len(channels)} channels "
-            f"({', '.join(alternatives(c)[0] for c in absent)}), and at most half may be left out"
-        )
     instead = locate(living[:1], recording)[0].name
     return derived(recording, {channel: {instead: 1.0} for channel in absent})
 
@@ -68,11 +84,8 @@ def with_absent(
         DataError: As ``make``; or too many channels are lost.
     """
     channels = references.channels
-    absent = absent_of(references, recording)
-    lines = [
-        f"it has no {alternatives(c)[0]}, which is left out, as at times in training"
-        for c in absent
-    ]
+    absent = absent_of(references, [c.name for c in recording.channels])
+    lines = absent_lines(absent)
     while True:
         whole = without(recording, channels, absent) if absent else recording
         references.check(whole)
@@ -93,4 +106,10 @@ def with_absent(
             ]
         else:
             used = tuple(k for c, k in zip(channels, own, strict=True) if c not in absent)
-            return Living(made=made, recording=whole, channels=used, lines=tuple(lines))
+            return Living(
+                made=made,
+                recording=whole,
+                channels=used,
+                lines=tuple(lines),
+                left_out=tuple(absent),
+            )
