@@ -2,6 +2,7 @@
 
     python docs/results/decisive.py predict PLAN        # runs, and hours by the seconds measured so far
     python docs/results/decisive.py run PLAN OUT        # what is missing in OUT/runs.jsonl, one line a run
+    python docs/results/decisive.py run PLAN OUT --kept docs/results/decisive/core.tsv   # or in a table
 
 PLAN is one of ``docs/results/decisive-*.json``. Runs are taken in the plan's order:
 block by block, and within a block seed by seed, so that whatever there is has complete seeds. A run that is
@@ -30,11 +31,13 @@ import numpy as np
 import torch
 from decisive_data import Data
 from decisive_plan import Setting, done, key, predict, settings_of, targets_of
+from decisive_results import read
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from memcell.backends import Layer, RecurrentStack
 from memcell.backends.subnormal import flushed
+from memcell.files.atomic import write_atomic
 from memcell.network.network import Network
 from memcell.plugins import default_registry
 from memcell.recurrent.initializers import initializer
@@ -286,11 +289,20 @@ class Run:
             result.looks.append({k: round(float(v), 6) for k, v in look.items()})
 
 
-def run(plan: dict[str, Any], out: Path, folder: Path) -> None:
-    """Make what is missing; real recordings are in a folder."""
+def run(plan: dict[str, Any], out: Path, folder: Path, kept: Path | None = None) -> None:
+    """Make what is missing.
+
+    Args:
+        plan: The plan.
+        out: Folder of ``runs.jsonl``.
+        folder: Real recordings.
+        kept: A table of runs made before, which a folder without any begins with.
+    """
     torch.set_num_threads(1)
     out.mkdir(parents=True, exist_ok=True)
     path = out / "runs.jsonl"
+    if kept is not None and not path.exists():
+        write_atomic(path, "".join(json.dumps(line) + "\n" for line in read(kept)))
     have = {key(line["setting"]) for line in done(path)}
     todo = [s for s in settings_of(plan) if s not in have]
     print(f"{len(have)} runs are there, {len(todo)} are missing", flush=True)
@@ -322,10 +334,13 @@ def main(argv: list[str] | None = None) -> None:
         default=Path("../shared/data"),
         help="holds sleep-edf and dreams-sleep",
     )
+    parser.add_argument(
+        "--kept", type=Path, help="a .tsv of runs made before, which a new folder begins with"
+    )
     typed = parser.parse_args(argv)
     plan = json.loads(typed.plan.read_text())
     if typed.command == "run":
-        run(plan, typed.out, typed.recordings)
+        run(plan, typed.out, typed.recordings, typed.kept)
         return
     measured = [line for p in sorted(typed.out.rglob("runs.jsonl")) for line in done(p)]
     print(predict(plan, measured))

@@ -81,7 +81,8 @@ def targets_of(plan: dict[str, Any]) -> tuple[float, ...]:
 
 
 def predict(plan: dict[str, Any], lines: list[dict[str, Any]]) -> str:
-    """Return the plan's runs, and its hours by the nearest runs there are."""
+    """Return the plan's runs, and its hours by the nearest runs there are whose time is known."""
+    lines = [line for line in lines if "seconds" in line]
     kinds = ("data", "cell", "hidden", "optimizer", "rate", "transitions", "start")
     known: dict[tuple[str, ...], dict[tuple[Any, ...], list[float]]] = {}
     for n in range(len(kinds), -1, -1):

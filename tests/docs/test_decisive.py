@@ -74,6 +74,14 @@ def test_a_run_that_is_there_is_not_made_again_and_half_a_line_is_dropped(script
     assert again[0] + "\n" == lines[0]
     one, other = (json.loads(line) for line in (lines[1], again[1]))
     assert {**one, "seconds": 0} == {**other, "seconds": 0}
+    table = tmp_path / "kept.tsv"
+    table.write_text(scripts.results.reduced([json.loads(line) for line in lines[:1]], TARGETS))
+    decisive.run(plan, tmp_path / "new", tmp_path, table)
+    begun = scripts.results.read(tmp_path / "new")
+    assert [one["setting"]["start"] for one in begun] == ["reset", "exchanged"]
+    assert "seconds" not in begun[0]
+    assert scripts.results.reduced(begun[:1], TARGETS) == table.read_text()
+    assert "2 runs" in scripts.plan.predict(plan, begun)
 
 
 def line(seed, start, rate, reached):
