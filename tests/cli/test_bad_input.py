@@ -44,7 +44,6 @@ TYPED = [
     (["train", "microsleep", "--normalizer", "batch", "--batch-size", "4"], 2, ["16", "'layer'"]),
     (["train", "microsleep", "--data", "nowhere"], 2, ["nowhere", "simulated"]),
     (["train", "microsleep", "--device", "tpu"], 2, ["'tpu'", "cpu"]),
-    (["train", "microsleep", "--mixed-precision", "--device", "cpu"], 2, ["needs a GPU"]),
     (["train", "microsleep", "--resume", "x", "--epochs", "2"], 2, ["--resume"]),
     (["train", "microsleep", "--against", "carry"], 2, ["--against"]),
     (["plugins", "lstn"], 2, ["'lstm'"]),

@@ -34,7 +34,6 @@ TYPED = [
     (["--policy", "carry,reset", "--jobs", "-1"], ["--jobs got -1"]),
     (["--policy", "carry,reset", "--jobs", "2", "--scheduler", "tcp://x:1"], ["one of them"]),
     (["--policy", "carry,reset", "--data", "nowhere"], ["nowhere", "simulated"]),
-    (["--sweep", "mixed_precision=no,yes", "--device", "cpu"], ["needs a GPU"]),
 ]
 
 

@@ -45,6 +45,12 @@ def _native(parts: CellParts, problem: BenchmarkProblem, threads: int) -> Conten
     return Native(parts, problem)
 
 
+def _bfloat16(parts: CellParts, problem: BenchmarkProblem, threads: int) -> Contender:
+    from memcell_benchmarks.native import NativeBfloat16
+
+    return NativeBfloat16(parts, problem)
+
+
 def _torch(parts: CellParts, problem: BenchmarkProblem, threads: int) -> Contender:
     from memcell.backends.torch_kernels import unroll_torch
 
@@ -88,6 +94,7 @@ BUILD: dict[str, Callable[[CellParts, BenchmarkProblem, int], Contender]] = {
     "naive": _naive,
     "eager": _eager,
     "native": _native,
+    "bfloat16": _bfloat16,
     "torch": _torch,
     "inductor": _inductor,
     "torch.compile": _torch_compile,

@@ -75,6 +75,10 @@ class BenchmarkProblem(NamedTuple):
         """Return its first steps."""
         return BenchmarkProblem(self.size, self.x[:steps], self.cotangent[:steps])
 
+    def to(self, dtype: torch.dtype) -> BenchmarkProblem:
+        """Return the same numbers in another type."""
+        return BenchmarkProblem(self.size, self.x.to(dtype), self.cotangent.to(dtype))
+
     def in_float64(self) -> BenchmarkProblem:
         """Return the same numbers in float64 on the CPU."""
         return BenchmarkProblem(self.size, self.x.cpu().double(), self.cotangent.cpu().double())

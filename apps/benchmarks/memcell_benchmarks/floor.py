@@ -90,14 +90,19 @@ class MachineRates:
             self._known[shape] = 2e-9 * m * k * n / max(least, 1e-12)
         return self._known[shape]
 
-    def packed(self, shape: Shape) -> float | None:
-        """Return the rate of the native room's own packed kernel, None where it cannot be had."""
+    def packed(self, shape: Shape, products: torch.dtype | None = None) -> float | None:
+        """Return the rate of the native room's own packed kernel, None where it cannot be had.
+
+        Args:
+            shape: Of the product.
+            products: bfloat16, where that is what is multiplied.
+        """
         from memcell.recurrent.refusals import Unsupported
         from memcell_compiler.build.rate import packed_gflops
 
         if self.device != "cpu":
             return None
         try:
-            return packed_gflops(*shape, self.dtype)
+            return packed_gflops(*shape, self.dtype, products)
         except Unsupported:  # without a C compiler, say; the native backend's rows give the reason
             return None

@@ -15,7 +15,7 @@ from memcell.plugins import Registry
 from memcell.progress import progress
 from memcell_benchmarks import backends
 from memcell_benchmarks.again import again
-from memcell_benchmarks.check import CHECKED_STEPS, LIMITS, verify
+from memcell_benchmarks.check import BFLOAT16_LIMIT, CHECKED_STEPS, LIMITS, verify
 from memcell_benchmarks.contenders import (
     BenchmarkProblem,
     CannotRun,
@@ -27,7 +27,7 @@ from memcell_benchmarks.floor import MachineRates, Products, products
 from memcell_benchmarks.memory import peak_growth
 from memcell_benchmarks.options import CellChoice, Options, Size
 from memcell_benchmarks.peers.torch_lstm import TorchLSTM
-from memcell_benchmarks.rows import BenchmarkRow
+from memcell_benchmarks.rows import PEER_IN_BFLOAT16, BenchmarkRow
 from memcell_benchmarks.timing import Clock, interleaved
 
 _T = TypeVar("_T")
@@ -58,7 +58,9 @@ def measure(
     """
     problem = BenchmarkProblem.of(size, options.device, getattr(torch, options.dtype))
     entrants = [_peer(problem, options)]
-    rows = [entrants[0].row]
+    if "bfloat16" in options.backends and options.device == "cpu":
+        entrants.append(_peer(problem.to(torch.bfloat16), options))
+    rows = [entrant.row for entrant in entrants]
     pairs = [(subject, backend) for subject in options.subjects for backend in options.backends]
     with progress(f"{size}: build and verify", len(pairs)) as shown:
         for subject, backend in pairs:
@@ -75,14 +77,16 @@ def measure(
         for row in (e.row for e in entrants if e.trains and e.row.product):
             assert row.product is not None
             row.product_gflops = rates.torch_mm(row.product)
-            row.packed_gflops = rates.packed(row.product)
+            in_bfloat16 = row.backend in ("bfloat16", PEER_IN_BFLOAT16)
+            row.packed_gflops = rates.packed(row.product, torch.bfloat16 if in_bfloat16 else None)
     return rows
 
 
 def _peer(problem: BenchmarkProblem, options: Options) -> _Entrant:
     size = problem.size
     lstm = TorchLSTM(problem)
-    row = BenchmarkRow(size=size, subject=None, backend="nn.LSTM", flops=lstm.flops())
+    name = PEER_IN_BFLOAT16 if problem.x.dtype is torch.bfloat16 else "nn.LSTM"
+    row = BenchmarkRow(size=size, subject=None, backend=name, flops=lstm.flops())
     row.product = (size.batch_size, size.hidden_size, 4 * size.hidden_size)
     _, row.first_use = _first(lstm.train, options.device)
     lstm.infer(), lstm.step()
@@ -122,7 +126,8 @@ def _enter(
         if options.check:
             row.error = _error(contender, row.backend, parts, problem.first(CHECKED_STEPS), options)
             # "not at most", so that NaN is wrong too
-            row.wrong = not row.error <= LIMITS[options.dtype]
+            limit = BFLOAT16_LIMIT if row.backend == "bfloat16" else LIMITS[options.dtype]
+            row.wrong = not row.error <= limit
         contender.infer(), contender.step()
     except (CannotRun, MemcellError) as error:
         row.reason = str(error)

@@ -13,6 +13,7 @@ BACKENDS = {
     "naive": "a loop that projects inside the step, as public code does",
     "eager": "memcell's reference loop, input projection hoisted",
     "native": "memcell's generated C loop",
+    "bfloat16": "the same multiplying bfloat16 numbers (mixed precision), beside torch.nn.LSTM in bfloat16",
     "torch": "torch's own kernel with the cell's weights, where it is one of torch's (cuDNN on a GPU)",
     "inductor": "memcell's chunks of steps through torch.compile, as CUDA graphs on a GPU",
     "torch.compile": "torch.compile of one step, in a loop",

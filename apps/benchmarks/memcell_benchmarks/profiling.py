@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from operator import attrgetter
 
-from memcell_benchmarks.native import Native
+from memcell_benchmarks.native import Native, NativeBfloat16, autocast
 from memcell_benchmarks.profile import Profile, ProfilePart
 from memcell_benchmarks.timing import Clock
 from memcell_compiler.emit.timers import SECTIONS
@@ -41,7 +42,8 @@ def profile(native: Native, clock: Clock, rounds: int, sample: float) -> Profile
     calls = max(_LEAST, round(sample / min(clock(native.train, 1) for _ in range(3))))
     plain: list[float] = []
     runs: list[_ProfiledRun] = []
-    timed = TimedProgram(native.window)
+    with autocast() if isinstance(native, NativeBfloat16) else nullcontext():
+        timed = TimedProgram(native.window)
     for _ in range(rounds):
         plain += [clock(native.train, 1) for _ in range(calls)]
         with timed.running():

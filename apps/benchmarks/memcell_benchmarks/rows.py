@@ -9,6 +9,9 @@ from memcell_benchmarks.options import CellChoice, Size
 from memcell_benchmarks.profile import Profile
 from memcell_benchmarks.timing import Samples
 
+#: The row of torch.nn.LSTM in bfloat16.
+PEER_IN_BFLOAT16 = "nn.LSTM bfloat16"
+
 
 @dataclass(kw_only=True)
 class BenchmarkRow:

@@ -22,7 +22,7 @@ from memcell_benchmarks.measure import measure
 from memcell_benchmarks.options import Options
 from memcell_benchmarks.profile import LEGEND as LEGEND_OF_PROFILES
 from memcell_benchmarks.rows import BenchmarkRow
-from memcell_benchmarks.table import LEGEND, block
+from memcell_benchmarks.table import LEGEND, LEGEND_OF_BFLOAT16, block
 from memcell_benchmarks.timing import clock_for
 
 #: Where generated code is cached: Inductor's folder, and the user's cache folder (memcell's own).
@@ -101,6 +101,8 @@ def _heading(facts: dict[str, Any], options: Options) -> list[str]:
         f"{facts['malloc']}; {checked}; no gradient to x{tf32}",
         *LEGEND,
     ]
+    if "bfloat16" in options.backends:
+        lines.append(LEGEND_OF_BFLOAT16)
     if "profile" in options.kinds:
         lines.append(LEGEND_OF_PROFILES)
     if "first-use" in options.kinds:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from memcell_benchmarks.rows import BenchmarkRow
+from memcell_benchmarks.rows import PEER_IN_BFLOAT16, BenchmarkRow
 
 #: How the columns are read, printed once.
 LEGEND = (
@@ -15,13 +15,18 @@ LEGEND = (
     "error: largest relative error of outputs, gradients, statistics, inference and steps against the eager "
     "loop in float64, over at most 40 steps.",
 )
+LEGEND_OF_BFLOAT16 = (
+    "bfloat16: weights and what they are multiplied with rounded to it, all else float32; %packed is of that "
+    "kernel's rate. xbf16: fastest against fastest of torch.nn.LSTM wholly in bfloat16."
+)
 Column = tuple[str, Callable[[BenchmarkRow, BenchmarkRow], str]]
 
 
 def block(rows: Sequence[BenchmarkRow], peer: BenchmarkRow, kinds: Iterable[str]) -> str:
     """Return the table of one size; ``peer`` is the first row, torch.nn.LSTM."""
+    bfloat16 = next((row for row in rows if row.backend == PEER_IN_BFLOAT16), None)
     ran = [row for row in rows if row.times or row.error is not None or not row.reason]
-    columns = [c for c in _columns(tuple(kinds)) if any(c[1](row, peer) for row in ran)]
+    columns = [c for c in _columns(tuple(kinds), bfloat16) if any(c[1](row, peer) for row in ran)]
     lines = [[title for title, _ in columns]]
     lines += [[show(row, peer) for _, show in columns] for row in ran]
     widths = [max(len(line[i]) for line in lines) for i in range(len(columns))]
@@ -45,18 +50,22 @@ def _not_run(rows: Sequence[BenchmarkRow]) -> list[str]:
     return [f"  {backend}: {why} ({', '.join(c)})" for (backend, why), c in cells.items()]
 
 
-def _columns(kinds: tuple[str, ...]) -> list[Column]:
+def _torch(row: BenchmarkRow) -> str:
+    return "torch bfloat16" if row.backend == PEER_IN_BFLOAT16 else "torch"
+
+
+def _columns(kinds: tuple[str, ...], bfloat16: BenchmarkRow | None) -> list[Column]:
     found: list[Column] = [
         ("cell", lambda row, _: row.subject.cell_label if row.subject else "nn.LSTM"),
         ("norm", lambda row, _: row.subject.normalizer if row.subject else "-"),
-        ("backend", lambda row, _: row.backend if row.subject else "torch"),
+        ("backend", lambda row, _: row.backend if row.subject else _torch(row)),
     ]
     if "train" in kinds:
-        found += _timed("train", "train ms", 1e3)
+        found += _timed("train", "train ms", 1e3, bfloat16)
     if "infer" in kinds:
-        found += _timed("infer", "infer ms", 1e3)
+        found += _timed("infer", "infer ms", 1e3, bfloat16)
     if "step" in kinds:
-        found += _timed("step", "step us", 1e6)
+        found += _timed("step", "step us", 1e6, bfloat16)
     if "memory" in kinds:
         found.append(("MiB", lambda row, _: _number(row.memory)))
         found.append(("xLSTM", lambda row, peer: _over(row.memory, peer.memory)))
@@ -71,7 +80,7 @@ def _columns(kinds: tuple[str, ...]) -> list[Column]:
     return found
 
 
-def _timed(kind: str, title: str, unit: float) -> list[Column]:
+def _timed(kind: str, title: str, unit: float, bfloat16: BenchmarkRow | None) -> list[Column]:
     def least(row: BenchmarkRow, _: BenchmarkRow) -> str:
         return _number(row.times[kind].least * unit) if kind in row.times else ""
 
@@ -87,7 +96,16 @@ def _timed(kind: str, title: str, unit: float) -> list[Column]:
         low, high = row.times[kind].ratio_spread(peer.times[kind])
         return f"{low:.2f}-{high:.2f}"
 
-    return [(title, least), ("xLSTM", ratio), ("median", median), ("range", spread)]
+    def ratio_in_bfloat16(row: BenchmarkRow, _: BenchmarkRow) -> str:
+        return "" if bfloat16 is None else ratio(row, bfloat16)
+
+    return [
+        (title, least),
+        ("xLSTM", ratio),
+        ("median", median),
+        ("range", spread),
+        ("xbf16", ratio_in_bfloat16),
+    ]
 
 
 def _number(value: float | None) -> str:

@@ -13,6 +13,7 @@ import warnings
 from memcell.backends.backend import Backend, BackendWarning
 from memcell.backends.eager import EagerBackend
 from memcell.backends.inductor.backend import InductorBackend
+from memcell.backends.precision import in_bfloat16, phrase, without_bfloat16
 from memcell.backends.torch_kernels import TorchBackend
 from memcell.recurrent.cell import Cell
 from memcell.recurrent.norms import SiteNorms
@@ -49,7 +50,7 @@ def described(choice: str, device: str, cell: Cell, norms: SiteNorms) -> str:
     for backend in candidates(choice, device):
         reason = backend.why_not(cell, norms)
         if reason is None:
-            return backend.phrase + (f" ({'; '.join(reasons)})" if reasons else "")
+            return phrase(backend, cell) + (f" ({'; '.join(reasons)})" if reasons else "")
         reasons.append(f"not {backend.phrase}: {reason}")
     raise AssertionError("the eager loop runs anything")
 
@@ -57,5 +58,15 @@ def described(choice: str, device: str, cell: Cell, norms: SiteNorms) -> str:
 def warn(cell: Cell, refused: Backend, reason: str, instead: Backend) -> None:
     """Say that a backend refused a cell; Python shows the same words once."""
     name = type(cell).__name__
-    message = f"{name} does not run {refused.phrase} ({reason}); it runs {instead.phrase}"
+    message = f"{name} does not run {refused.phrase} ({reason}); it runs {phrase(instead, cell)}"
     warnings.warn(message, BackendWarning, stacklevel=2)
+
+
+def warn_of_float32(cell: Cell, announced: str) -> None:
+    """Say that generated C runs a cell in float32 where bfloat16 was asked for, unless it was announced."""
+    if not in_bfloat16(cell):
+        return
+    why = without_bfloat16()
+    if why and why not in announced:
+        message = f"{type(cell).__name__} runs {phrase(NATIVE, cell)}"
+        warnings.warn(message, BackendWarning, stacklevel=2)

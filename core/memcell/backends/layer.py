@@ -21,6 +21,7 @@ from memcell.recurrent.refusals import Unsupported, UnsupportedWindow
 from memcell.recurrent.state import State
 from memcell.recurrent.step_masks import StepMasks
 from memcell.recurrent.window_call import LAST, WindowCall, WindowGradient, WindowOutput
+from memcell_compiler.runtime.products import in_own_precision
 
 
 class Layer(nn.Module):
@@ -116,6 +117,8 @@ class Layer(nn.Module):
             for refused, why in reasons:
                 if why not in self.announced:
                     choose.warn(self.cell, refused, why, backend)
+            if backend is choose.NATIVE:
+                choose.warn_of_float32(self.cell, self.announced)
             return result
         raise AssertionError("the eager loop runs anything")
 
@@ -177,9 +180,12 @@ class Layer(nn.Module):
         """Check the first window, and run eagerly where it differs."""
         check, self.first_window = self.first_window, None
         assert check is not None
-        call = call._replace(return_steps=tuple(sorted(set(call.return_steps))))
+        # in full precision: what rounds to bfloat16 tells a slip in code from nothing
+        call = in_own_precision(call)._replace(return_steps=tuple(sorted(set(call.return_steps))))
         window = ComparedWindow(call, True, mask_state, call.x.requires_grad)
-        if check.agrees(backend, self, window):
+        with torch.autocast("cpu", enabled=False):
+            agrees = check.agrees(backend, self, window)
+        if agrees:
             return True
         self.eager_because = check.reason
         return False

@@ -46,6 +46,7 @@ class _Arguments(NamedTuple):
         ages: ``[T, B]`` int64.
         return_steps: Numbers of steps, from 1, after which states are returned, or `LAST`.
         training: The layer's mode.
+        autocast: Whether torch's autocast to bfloat16 is on; within an operation nothing is left of it.
     """
 
     number: int
@@ -55,6 +56,7 @@ class _Arguments(NamedTuple):
     ages: Tensor
     return_steps: Sequence[int]
     training: bool
+    autocast: bool
 
     @property
     def layer(self) -> Layer:
@@ -86,14 +88,15 @@ class _Arguments(NamedTuple):
         x = self.tensors[0]
         return_steps = [x.shape[0] if step == LAST else step for step in self.return_steps]
         call = (x, state, initial, masks, tuple(return_steps), False)
-        output, states = torch.func.functional_call(layer, weights, call)
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.autocast):
+            output, states = torch.func.functional_call(layer, weights, call)
         return [output, *(part for step in return_steps for part in leaves(states[step]))]
 
 
 #: `_Arguments` in the words of torch's schemas.
 _SCHEMA = (
     "int number, Tensor[] tensors, Tensor resets, Tensor valid, Tensor ages, int[] return_steps, "
-    "bool training"
+    "bool training, bool autocast"
 )
 
 
@@ -102,8 +105,17 @@ def run_window(layer: Layer, call: WindowCall) -> WindowOutput:
     return_steps = sorted({step for step in call.return_steps if step != 0})
     masks, state = call.masks, call.state
     tensors = [call.x, *layer.parameters(), *leaves(state), *leaves(call.initial_state)]
+    kind = call.x.device.type
+    autocast = torch.is_autocast_enabled(kind) and torch.get_autocast_dtype(kind) is torch.bfloat16
     output, *returned = _window(
-        layer.number, tensors, masks.resets, masks.valid, masks.ages, return_steps, layer.training
+        layer.number,
+        tensors,
+        masks.resets,
+        masks.valid,
+        masks.ages,
+        return_steps,
+        layer.training,
+        autocast,
     )
     states = {0: state} if 0 in call.return_steps else {}
     count = len(list(leaves(state)))
@@ -163,13 +175,13 @@ def _(*arguments: Any) -> list[Tensor]:
 def _save(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
     call = _Arguments(*inputs)
     ctx.save_for_backward(*call.tensors, call.resets, call.valid, call.ages)
-    ctx.fixed = call.number, call.return_steps, call.training
+    ctx.fixed = call.number, call.return_steps, call.training, call.autocast
 
 
 def _gradient(ctx: Any, cotangents: list[Tensor]) -> tuple[Any, ...]:
     *tensors, resets, valid, ages = ctx.saved_tensors
-    number, return_steps, training = ctx.fixed
-    call = _Arguments(number, tensors, resets, valid, ages, return_steps, training)
+    number, *fixed = ctx.fixed
+    call = _Arguments(number, tensors, resets, valid, ages, *fixed)
     found = _backward(*call, list(cotangents))
     return None, found, *(None for _ in call[2:])
 

@@ -22,6 +22,8 @@ Weights = tuple[Tensor, Tensor, Tensor, Tensor]
 MIN_MEAN_CUT = 4
 #: Autocast runs cuDNN in float16, whatever type was asked for: small gradients would vanish.
 HALF = "under mixed precision it would run in float16, not in bfloat16"
+#: And what oneDNN has nothing for.
+NO_HALF = "it does not run in float16 on a CPU"
 
 
 class TorchBackend:
@@ -47,6 +49,9 @@ class TorchBackend:
             raise Unsupported("it is not one of torch's own cells, or a normalizer is set")
         if call.x.is_cuda and torch.is_autocast_enabled("cuda"):
             raise UnsupportedWindow(HALF)
+        autocast = torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu")
+        if call.x.is_cpu and autocast is torch.float16:
+            raise UnsupportedWindow(NO_HALF)
         if call.generator is not None and call.cell.draws:
             raise UnsupportedWindow("its project draws masks")
         segments = len(cuts(call.masks, call.return_steps)) - 1

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from memcell.applications.app import Task
+from memcell.backends.precision import mixed_precision
 from memcell.network.network import Network, NetworkOutput
 from memcell.old_methods import keep_old_names, old_arguments
 from memcell.old_paths import renamed_in
@@ -230,7 +231,7 @@ class ProbeContext:
         with (
             modes(net, grad, dropout, eager),
             seeded(net.device, generator.initial_seed()),
-            torch.autocast(net.device.type, torch.bfloat16, enabled=precise),
+            mixed_precision(net.device, precise),
         ):
             yield net, generator if dropout else None
 

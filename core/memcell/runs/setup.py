@@ -93,7 +93,7 @@ def device_of(config: RunConfig) -> torch.device:
     """Return the device to train on; on a GPU, cuDNN then computes as precisely as the rest of torch.
 
     Raises:
-        UsageError: CUDA was asked for and there is none; or mixed precision without a GPU.
+        UsageError: CUDA was asked for and there is none.
     """
     name, there = config.training.device, torch.cuda.is_available()
     if name == "cuda" and not there:
@@ -102,8 +102,6 @@ def device_of(config: RunConfig) -> torch.device:
             "where a run goes on)"
         )
     device = torch.device("cuda" if name != "cpu" and there else "cpu")
-    if config.training.mixed_precision and device.type == "cpu":
-        raise UsageError("--mixed-precision needs a GPU, and this run is on the CPU: leave it out")
     _same_precision(device)
     return device
 

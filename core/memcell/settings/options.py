@@ -153,7 +153,10 @@ class TrainingConfig:
     )
     device: str = option("auto", help="Where to train.", choices=("auto", "cpu", "cuda"))
     mixed_precision: bool = option(
-        False, help="Run the network in bfloat16 where that is safe (GPU only).", advanced=True
+        False,
+        help="Run the network in bfloat16 where that is safe: on a GPU, and on AMD's CPUs from Zen 4 on; "
+        "on another CPU it runs in float32, and says so.",
+        advanced=True,
     )
     threads: int = option(1, help="Torch threads of this process.", low=1, high=1024, advanced=True)
     backend: str = option(

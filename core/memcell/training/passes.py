@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from memcell.applications.app import Task
+from memcell.backends.precision import mixed_precision
 from memcell.network.network import NetworkOutput
 from memcell.recurrent.policy import CarriedState
 from memcell.recurrent.state import State
@@ -140,9 +141,7 @@ class Passes:
     ) -> tuple[NetworkOutput, Tensor]:
         network = self.network
         network.train()
-        with torch.autocast(
-            network.device.type, torch.bfloat16, enabled=self._config.mixed_precision
-        ):
+        with mixed_precision(network.device, self._config.mixed_precision):
             begun = begun or self._begin(batch, memory)
             call = self._training if torch.is_grad_enabled() else network
             ran = call(

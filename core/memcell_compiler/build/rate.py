@@ -8,13 +8,97 @@ import time
 import torch
 
 from memcell_compiler.build.target import chosen
-from memcell_compiler.build.unit import kernel_library
+from memcell_compiler.build.unit import Kernels, kernels
 
 _SAMPLES = 7
 _SECONDS = 0.03
 
+_long, _pointer = ctypes.c_long, ctypes.c_void_p
+_SIZE = ctypes.CFUNCTYPE(_long, _long, _long)
+_PACK = ctypes.CFUNCTYPE(None, _long, _long, _pointer, _long, _long, _pointer, _long, _long)
+_COMBINE = ctypes.CFUNCTYPE(None, _long, _long, _long, _pointer, _long, _pointer, _long, _long)
 
-def packed_gflops(rows: int, inner: int, columns: int, dtype: torch.dtype) -> float:
+
+class _KernelTable(ctypes.Structure):
+    """``struct kernels``."""
+
+    _fields_ = (
+        ("packed_size", _pointer),
+        ("pack", _pointer),
+        ("multiply", _pointer),
+        ("combine", _pointer),
+    )
+
+
+class _ProductPart(ctypes.Structure):
+    """``struct segment``."""
+
+    _fields_ = (
+        ("depth", _long),
+        ("a", _pointer),
+        ("lda", _long),
+        ("packed", _pointer),
+        ("start", _long),
+        ("total", _long),
+    )
+
+
+class PackedProduct:
+    """A product ``[rows, inner] x [inner, columns]`` in place; called with how often it is done.
+
+    Args:
+        left: ``[rows, inner]``, or ``[inner, rows]`` where it lies transposed.
+        right: ``[inner, columns]``; it is packed here.
+        products: What is multiplied: bfloat16, where that is not of the factors' type.
+        turned: The left factor lies transposed, as in a gradient of weights.
+
+    Attributes:
+        out: ``[rows, columns]``; of a ``turned`` product the sum over all calls.
+
+    Raises:
+        Unsupported: There is no compiler.
+    """
+
+    def __init__(
+        self,
+        left: torch.Tensor,
+        right: torch.Tensor,
+        products: torch.dtype | None = None,
+        turned: bool = False,
+    ) -> None:
+        dtype, (inner, columns) = left.dtype, right.shape
+        rows = left.shape[1] if turned else left.shape[0]
+        tables: Kernels = kernels(dtype, chosen(), products)
+        table = _KernelTable.from_address(tables.loop)
+        packing = table if turned else _KernelTable.from_address(tables.weights)
+        size = inner * -(-columns // 16) * 16
+        if not turned:
+            size = _SIZE(packing.packed_size)(inner, columns)
+        self._packed = torch.zeros(size + 64, dtype=dtype)
+        packed = -(-self._packed.data_ptr() // 64) * 64
+        _PACK(packing.pack)(inner, columns, right.data_ptr(), columns, 0, packed, 0, inner)
+        self._left, self.out = left, torch.zeros(rows, columns, dtype=dtype)
+        self._segment = _ProductPart(inner, left.data_ptr(), left.shape[1], packed, 0, inner)
+        self._combine = _COMBINE(table.combine)
+        self._arguments = (
+            *(rows, columns, 1, ctypes.addressof(self._segment), int(turned)),
+            *(self.out.data_ptr(), columns, int(turned)),
+        )
+        self.flops = 2.0 * rows * inner * columns
+
+    def __call__(self, calls: int = 1) -> None:
+        """Multiply, so many times."""
+        for _ in range(calls):
+            self._combine(*self._arguments)
+
+
+def packed_gflops(
+    rows: int,
+    inner: int,
+    columns: int,
+    dtype: torch.dtype,
+    products: torch.dtype | None = None,
+) -> float:
     """Return GFLOP/s of ``[rows, inner] x [inner, columns]`` with a packed right factor.
 
     One thread, the fastest of a few samples by process time; the right factor is packed before.
@@ -24,36 +108,20 @@ def packed_gflops(rows: int, inner: int, columns: int, dtype: torch.dtype) -> fl
         inner: Its columns.
         columns: Of the right factor.
         dtype: float32 or float64.
+        products: bfloat16, where that is what is multiplied.
 
     Raises:
         Unsupported: There is no compiler.
     """
-    library = kernel_library(dtype, chosen())
-    for name in ("packed_size", "multiply"):
-        getattr(library, name).restype = ctypes.c_long
-    size = library.packed_size(ctypes.c_long(inner), ctypes.c_long(columns))
-    packed = torch.rand(size + 64, dtype=dtype)
-    left, out = torch.rand(rows, inner, dtype=dtype), torch.zeros(rows, columns, dtype=dtype)
-    args = (
-        ctypes.c_long(rows),
-        ctypes.c_long(columns),
-        ctypes.c_long(inner),
-        ctypes.c_void_p(left.data_ptr()),
-        ctypes.c_long(inner),
-        ctypes.c_void_p(-(-packed.data_ptr() // 64) * 64),
-        ctypes.c_void_p(out.data_ptr()),
-        ctypes.c_long(columns),
-        ctypes.c_long(0),
-    )
-    flops = 2.0 * rows * inner * columns
+    left, right = torch.rand(rows, inner, dtype=dtype), torch.rand(inner, columns, dtype=dtype)
+    product = PackedProduct(left, right, products)
     # a call through ctypes costs microseconds: tiny products are not timed for ever
-    calls = min(5000, max(1, int(_SECONDS * 5e10 / flops)))
-    best = min(_sample(library, args, calls) for _ in range(_SAMPLES))
-    return flops * calls / best / 1e9
+    calls = min(5000, max(1, int(_SECONDS * 5e10 / product.flops)))
+    best = min(_sample(product, calls) for _ in range(_SAMPLES))
+    return product.flops * calls / best / 1e9
 
 
-def _sample(library: ctypes.CDLL, args: tuple[object, ...], calls: int) -> float:
+def _sample(product: PackedProduct, calls: int) -> float:
     begun = time.process_time()
-    for _ in range(calls):
-        library.multiply(*args)
+    product(calls)
     return time.process_time() - begun

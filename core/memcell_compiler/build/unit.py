@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -16,7 +16,7 @@ from memcell.recurrent.refusals import Unsupported
 from memcell_compiler.build import cache as disk
 from memcell_compiler.build.compiler import FLAGS, find_compiler
 from memcell_compiler.build.prefetch import begin, finished
-from memcell_compiler.build.target import Target
+from memcell_compiler.build.target import BFLOAT16_FLAGS, Target
 from memcell_compiler.c import source_file
 
 _HEADERS = ("base.h", "flush.h", "functions.h", "rows.h", "share.h")
@@ -62,9 +62,12 @@ def symbol(unit: ctypes.CDLL, name: str) -> Any:
 
 
 @cache
-def begin_kernels(dtype: torch.dtype, target: Target) -> None:
+def begin_kernels(dtype: torch.dtype, target: Target, products: torch.dtype | None = None) -> None:
     """Begin to compile the matrix kernels, unless they are in the cache; once a process."""
-    _begin(source_file("kernels.c"), dtype, target)
+    if products is torch.bfloat16:
+        _begin(_bfloat16_source(), dtype, target, BFLOAT16_FLAGS)
+    else:
+        _begin(source_file("kernels.c"), dtype, target)
 
 
 def begin_program(sources: tuple[str, ...], dtype: torch.dtype, target: Target) -> None:
@@ -72,9 +75,9 @@ def begin_program(sources: tuple[str, ...], dtype: torch.dtype, target: Target) 
     _begin(_PREAMBLE + "\n\n".join(sources), dtype, target)
 
 
-def _begin(source: str, dtype: torch.dtype, target: Target) -> None:
+def _begin(source: str, dtype: torch.dtype, target: Target, extra: tuple[str, ...] = ()) -> None:
     try:
-        key, build = _recipe(source, dtype, target, ())
+        key, build = _recipe(source, dtype, target, extra)
     except Unsupported:  # said when the unit is loaded
         return
     begin(key, lambda: disk.fetch(key, build))
@@ -115,10 +118,48 @@ def kernel_library(dtype: torch.dtype, target: Target) -> ctypes.CDLL:
 
 
 @cache
-def kernels(dtype: torch.dtype, target: Target) -> int:
-    """Return the address of the matrix kernels (kept for the process)."""
-    library = kernel_library(dtype, target)
-    function = symbol(library, "kernels")
+def bfloat16_library(target: Target) -> ctypes.CDLL:
+    """Return the kernels that multiply bfloat16 numbers, with those of float32 in one unit."""
+    return load(_bfloat16_source(), torch.float32, target, BFLOAT16_FLAGS)
+
+
+def _bfloat16_source() -> str:
+    return source_file("kernels.c") + "\n" + source_file("bfloat16.c")
+
+
+class Kernels(NamedTuple):
+    """Addresses of the matrix kernels that a program is run with: tables of ``struct kernels`` of c/base.h.
+
+    Args:
+        loop: For the program.
+        weights: For packing its weights.
+        shared: Whether threads may share the columns of a product (c/share.h).
+    """
+
+    loop: int
+    weights: int
+    shared: bool
+
+
+@cache
+def kernels(dtype: torch.dtype, target: Target, products: torch.dtype | None = None) -> Kernels:
+    """Return the matrix kernels (kept for the process).
+
+    Args:
+        dtype: Of all numbers that a program hands over and gets.
+        target: The instruction set.
+        products: What is multiplied: bfloat16, where that is not of the same type.
+    """
+    if products is torch.bfloat16:
+        library = bfloat16_library(target)
+        loop, weights = (_table(library, f"bfloat16_{name}") for name in ("kernels", "weights"))
+        return Kernels(loop, weights, shared=False)
+    address = _table(kernel_library(dtype, target), "kernels")
+    return Kernels(address, address, shared=True)
+
+
+def _table(library: ctypes.CDLL, name: str) -> int:
+    function = symbol(library, name)
     function.restype = ctypes.c_void_p
     return int(function())
 

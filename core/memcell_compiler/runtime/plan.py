@@ -17,7 +17,13 @@ from memcell.recurrent.purity import fingerprint
 from memcell.recurrent.refusals import Unsupported
 from memcell.recurrent.state import leaves
 from memcell_compiler.build.target import Target, chosen
-from memcell_compiler.build.unit import begin_kernels, begin_program, kernels, program_unit
+from memcell_compiler.build.unit import (
+    Kernels,
+    begin_kernels,
+    begin_program,
+    kernels,
+    program_unit,
+)
 from memcell_compiler.emit.layout import ArrayLayout, Written
 from memcell_compiler.runtime.runner import INPUT_ROWS, SUM_ROWS, Runner
 from memcell_compiler.runtime.stored_plan import load_plan, store_plan, stored_key
@@ -33,6 +39,7 @@ class NativePlan:
         written: The programs in C, by name.
         dtype: Of all numbers.
         target: The instruction set.
+        products: What is multiplied: ``dtype`` or bfloat16.
     """
 
     def __init__(
@@ -41,9 +48,10 @@ class NativePlan:
         written: Mapping[str, Written],
         dtype: torch.dtype,
         target: Target,
+        products: torch.dtype,
     ) -> None:
         self.layout, self.written = layout, written
-        self.dtype, self.target = dtype, target
+        self.dtype, self.target, self.products = dtype, target, products
 
     @functools.cached_property
     def forward(self) -> Runner:
@@ -70,7 +78,12 @@ class NativePlan:
     def _runner(self, name: str, rows: int) -> Runner:
         written = self.written[name]
         unit = program_unit((written.source,), self.dtype, self.target)
-        return Runner(unit, name, written, kernels(self.dtype, self.target), self.dtype, rows)
+        return Runner(unit, name, written, self.kernels, self.dtype, rows)
+
+    @property
+    def kernels(self) -> Kernels:
+        """The matrix kernels that its programs are run with."""
+        return kernels(self.dtype, self.target, self.products)
 
 
 #: Plans of each cell with its normalizers, for as long as they live; a reason where there is none.
@@ -86,6 +99,7 @@ def find_plan(
     state: Any,
     request: GradientRequest,
     made_of: object,
+    products: torch.dtype,
 ) -> NativePlan:
     """Return the plan for a call, made where it is the first of its kind.
 
@@ -97,6 +111,7 @@ def find_plan(
         state: Before the first step.
         request: Which gradients.
         made_of: The cell's `fingerprint`.
+        products: What is multiplied: the type of all numbers, or bfloat16. What is written is the same.
 
     Raises:
         Unsupported: There can be none.
@@ -116,13 +131,13 @@ def find_plan(
         tuple(t.shape[1:] for t in parts),
         parts[0].dtype,
     )
-    key = (call, request, made_of, fingerprint(norms))
+    key = (call, request, made_of, fingerprint(norms), products)
     known = _plans.setdefault(cell, WeakKeyDictionary()).setdefault(norms, {})
     if key not in known:
-        begin_kernels(parts[0].dtype, target)  # while it is traced
+        begin_kernels(parts[0].dtype, target, products)  # while it is traced
         try:
             layout, written = _planned(cell, norms, windows, inputs, state, request, call)
-            known[key] = NativePlan(layout, written, parts[0].dtype, target)
+            known[key] = NativePlan(layout, written, parts[0].dtype, target, products)
         except Unsupported as e:
             known[key] = type(e)(str(e))  # without what it was raised from
     found = known[key]

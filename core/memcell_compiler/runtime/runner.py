@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from memcell_compiler.build.unit import symbol
+from memcell_compiler.build.unit import Kernels, symbol
 from memcell_compiler.emit.layout import Written
 from memcell_compiler.runtime.pool import Lease
 from memcell_compiler.runtime.threads import run_program
@@ -33,7 +33,7 @@ class Runner:
         unit: The unit.
         name: The program.
         written: What it needs.
-        kernels: Address of the matrix kernels.
+        kernels: The matrix kernels.
         dtype: Of its numbers.
         chunk_rows: Rows that a chunk of steps should have.
     """
@@ -43,12 +43,12 @@ class Runner:
         unit: ctypes.CDLL,
         name: str,
         written: Written,
-        kernels: int,
+        kernels: Kernels,
         dtype: torch.dtype,
         chunk_rows: int,
     ) -> None:
         self.arrays, self.mixes = written.arrays, written.mixes
-        self._shares = written.weights >= SHARED_WEIGHTS
+        self._shares = kernels.shared and written.weights >= SHARED_WEIGHTS
         self._kernels, self._dtype, self._chunk_rows = kernels, dtype, chunk_rows
         pointer, long = ctypes.c_void_p, ctypes.c_long
         self._run = symbol(unit, name)
@@ -72,7 +72,7 @@ class Runner:
         window.steps, window.lanes, window.threads = steps, lanes, threads
         window.block, window.chunk, window.ring = block, min(chunk, steps), int(ring)
         window.split = int(split)
-        window.kernels = self._kernels
+        window.kernels = self._kernels.loop
         return window
 
     def pointers(self, arrays: Mapping[str, Tensor | None]) -> Any:
@@ -84,9 +84,9 @@ class Runner:
 
     def pack(self, pointers: Any, lease: Lease) -> Tensor:
         """Pack the weights."""
-        size = self._pack(self._kernels, pointers, None)
+        size = self._pack(self._kernels.weights, pointers, None)
         packed = lease.take((max(1, size),), self._dtype)
-        self._pack(self._kernels, pointers, packed.data_ptr())
+        self._pack(self._kernels.weights, pointers, packed.data_ptr())
         return packed
 
     def scratch(self, window: Window) -> int:
@@ -97,7 +97,8 @@ class Runner:
         self, window: Window, masks: NativeMasks, pointers: Any
     ) -> tuple[Tensor, Tensor, Tensor, Meeting]:
         """Return what a run on one thread needs besides: packed weights, shared numbers, scratch."""
-        packed = torch.empty(max(1, self._pack(self._kernels, pointers, None)), dtype=self._dtype)
+        size = self._pack(self._kernels.weights, pointers, None)
+        packed = torch.empty(max(1, size), dtype=self._dtype)
         masks.put(window)
         meeting = Meeting()
         window.meeting = ctypes.addressof(meeting)
@@ -109,7 +110,7 @@ class Runner:
 
     def run_in(self, window: Window, pointers: Any, packed: Tensor, scratch: Tensor) -> None:
         """Pack the weights and run on this thread, in a `room`."""
-        self._pack(self._kernels, pointers, packed.data_ptr())
+        self._pack(self._kernels.weights, pointers, packed.data_ptr())
         address = ctypes.addressof(window)
         self._run(address, pointers, packed.data_ptr(), _aligned(scratch.data_ptr()), 0)
 

@@ -33,10 +33,10 @@ SMALL = 1 << 20
 _known: WeakKeyDictionary[Cell, StandingWindow] = WeakKeyDictionary()
 
 
-def standing(call: WindowCall) -> StandingWindow | None:
-    """Return what stands ready for a window, None where nothing does."""
+def standing(call: WindowCall, products: torch.dtype) -> StandingWindow | None:
+    """Return what stands ready for a window with such products, None where nothing does."""
     found = _known.get(call.cell)
-    return found if found is not None and found.fits(call) else None
+    return found if found is not None and found.fits(call, products) else None
 
 
 def keep(call: WindowCall, native: NativeCall, tensors: Sequence[Tensor]) -> None:
@@ -109,8 +109,8 @@ class StandingWindow:
         gradient = None if self._open is None else self._open()
         return gradient is not None and not gradient.done
 
-    def fits(self, call: WindowCall) -> bool:
-        """Whether a window is one of those that this stands ready for, now."""
+    def fits(self, call: WindowCall, products: torch.dtype) -> bool:
+        """Whether a window is one of those that this stands ready for, now, with such products."""
         x = call.x
         return (
             (x.shape, x.dtype, x.requires_grad) == self._x
@@ -133,7 +133,7 @@ class StandingWindow:
             and not any(part.requires_grad for part in leaves(call.initial_state))
             and torch.get_num_threads() == 1
             and chosen() is self._target
-            and not torch.is_autocast_enabled("cpu")
+            and products is self._plan.products
             and not transforming()
             and fingerprint(call.cell) == self._made_of
             and all(parameter.stands for parameter in self._parameters)

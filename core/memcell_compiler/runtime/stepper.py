@@ -21,6 +21,7 @@ from memcell.recurrent.step_masks import StepMasks
 from memcell_compiler.runtime.ages import AgeInputs
 from memcell_compiler.runtime.double_backward import preparing
 from memcell_compiler.runtime.pool import Lease
+from memcell_compiler.runtime.products import products_for, without_autocast
 from memcell_compiler.runtime.unroll import checked, fixed_buffers, named_parameters, planned
 from memcell_compiler.runtime.window import NativeMasks, Window
 
@@ -37,6 +38,8 @@ class NativeStepper:
             which costs tens of microseconds; so are they while the lanes are of several ages.
         lanes: B.
 
+    Made under torch's autocast it multiplies bfloat16 numbers, as a window does there, and goes on so.
+
     Raises:
         Unsupported: It cannot run natively.
     """
@@ -44,10 +47,16 @@ class NativeStepper:
     @torch.inference_mode(False)  # what is made here may be written outside that mode later
     @torch.no_grad()
     def __init__(self, cell: Cell, norms: SiteNorms, lanes: int = 1) -> None:
+        dtype = next((p.dtype for p in cell.parameters()), torch.float32)
+        self._prepare(cell, norms, lanes, dtype, products_for(dtype))
+
+    @without_autocast
+    def _prepare(
+        self, cell: Cell, norms: SiteNorms, lanes: int, dtype: torch.dtype, products: torch.dtype
+    ) -> None:
         held = (m for module in (cell, norms) for m in (*module.parameters(), *module.buffers()))
         if any(tensor.is_inference() for tensor in held):
             raise Unsupported("weights made in inference mode: when they change is not known")
-        dtype = next((p.dtype for p in cell.parameters()), torch.float32)
         self._cell, self._norms, self._lanes = cell, norms, lanes
         self._structure = cell.initial_state(lanes, dtype=dtype)
         self._x = torch.zeros(1, lanes, cell.input_size, dtype=dtype)
@@ -56,7 +65,9 @@ class NativeStepper:
             checked(owners, self._x, self._structure, self._structure)
             self._ages = AgeInputs(norms, lanes, dtype)
             windows = self._ages.windows
-            plan, inputs = planned(cell, norms, owners, windows, self._x, self._structure)
+            plan, inputs = planned(
+                cell, norms, owners, windows, self._x, self._structure, None, products
+            )
         if not inputs.projects:
             raise Unsupported("project does not work step by step")
         layout = plan.layout

@@ -9,16 +9,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from memcell.recurrent.window_call import WindowCall
-from memcell_compiler.build.unit import kernels, program_unit
+from memcell_compiler.build.unit import program_unit
 from memcell_compiler.emit.emit import write
 from memcell_compiler.emit.timers import SECTIONS
 from memcell_compiler.ir.program import Program
 from memcell_compiler.runtime.double_backward import preparing
 from memcell_compiler.runtime.plan import NativePlan
 from memcell_compiler.runtime.pool import Lease
+from memcell_compiler.runtime.products import products_for, without_autocast
 from memcell_compiler.runtime.programs import trace_programs
 from memcell_compiler.runtime.runner import INPUT_ROWS, SUM_ROWS, Runner
 from memcell_compiler.runtime.unroll import named_parameters, planned
@@ -63,8 +65,7 @@ class TimedRunner(Runner):
     def __init__(self, plan: NativePlan, program: Program, rows: int) -> None:
         written = write(program, timed=True)
         unit = program_unit((written.source,), plan.dtype, plan.target)
-        address = kernels(plan.dtype, plan.target)
-        super().__init__(unit, program.name, written, address, plan.dtype, rows)
+        super().__init__(unit, program.name, written, plan.kernels, plan.dtype, rows)
         self._times = getattr(unit, f"{program.name}_times")
         self._times.argtypes, self._times.restype = (ctypes.c_void_p,), None
         self.calls: list[TimedCall] = []
@@ -107,10 +108,14 @@ class TimedProgram:
     """
 
     def __init__(self, call: WindowCall) -> None:
+        self._prepare(call, products_for(call.x.dtype))
+
+    @without_autocast
+    def _prepare(self, call: WindowCall, products: torch.dtype) -> None:
         cell, norms, x, state = call.cell, call.norms, call.x, call.state
         with preparing:
             owners, windows = named_parameters(cell, norms), norms.windows(call.masks, True)
-            self._plan, inputs = planned(cell, norms, owners, windows, x, state)
+            self._plan, inputs = planned(cell, norms, owners, windows, x, state, products=products)
             request = GradientRequest(
                 frozenset(name for name, p in owners.items() if p.requires_grad),
                 tuple(t.requires_grad for t in inputs.tensors),

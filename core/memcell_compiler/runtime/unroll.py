@@ -22,6 +22,7 @@ from memcell.recurrent.window_call import WindowCall, WindowGradient, WindowOutp
 from memcell_compiler.runtime.double_backward import Again, preparing
 from memcell_compiler.runtime.function import NativeCall, Unroll, run_forward
 from memcell_compiler.runtime.plan import NativePlan, find_plan
+from memcell_compiler.runtime.products import in_own_precision, products_for, without_autocast
 from memcell_compiler.runtime.pullback import Pullback
 from memcell_compiler.runtime.standing import keep, standing
 from memcell_compiler.runtime.window import NativeMasks
@@ -47,8 +48,13 @@ class _Prepared:
     owners: Mapping[str, torch.nn.Parameter]
 
 
-def _prepare(call: WindowCall, backward: bool) -> _Prepared:
-    """Find the plan of a window and gather what it is run with; where ``backward``, buffers are kept for it.
+def _prepare(call: WindowCall, products: torch.dtype, backward: bool) -> _Prepared:
+    """Find the plan of a window and gather what it is run with.
+
+    Args:
+        call: The window.
+        products: What is multiplied.
+        backward: Buffers are kept for the backward loop.
 
     Raises:
         Unsupported: There is none.
@@ -57,7 +63,7 @@ def _prepare(call: WindowCall, backward: bool) -> _Prepared:
     owners = named_parameters(cell, norms)
     parts = checked(owners, x, call.state, call.initial_state)
     windows = call.norm_windows()
-    plan, inputs = planned(cell, norms, owners, windows, x, call.state, call.generator)
+    plan, inputs = planned(cell, norms, owners, windows, x, call.state, call.generator, products)
     return_steps = _from_one(call.return_steps)
     named = {f"x{i}": t for i, t in enumerate(inputs.tensors)}
     named.update({c: owners[n] for c, n in plan.layout.parameters.items()})
@@ -91,13 +97,19 @@ def _from_one(return_steps: Collection[int]) -> list[int]:
 
 
 def unroll_native(call: WindowCall) -> WindowOutput:
-    """Run a window as generated C.
+    """Run a window as generated C; under torch's autocast it multiplies bfloat16 numbers, where it can.
 
     Raises:
         Unsupported: It cannot run natively; nothing has happened yet, and the eager loop can run it.
     """
+    call = in_own_precision(call)
+    return _unroll(call, products_for(call.x.dtype))
+
+
+@without_autocast
+def _unroll(call: WindowCall, products: torch.dtype) -> WindowOutput:
     with preparing:
-        found = _prepare(call, torch.is_grad_enabled())
+        found = _prepare(call, products, torch.is_grad_enabled())
         native, tensors = found.native, found.tensors
         grad = torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
         if grad:
@@ -126,11 +138,18 @@ def unroll_with_gradient(call: WindowCall) -> tuple[WindowOutput, WindowGradient
         Unsupported: It cannot; nothing has happened yet. Also where the input is projected by torch, or a
             state has a gradient of its own.
     """
+    return _unroll_with_gradient(call, products_for(call.x.dtype))
+
+
+@without_autocast
+def _unroll_with_gradient(
+    call: WindowCall, products: torch.dtype
+) -> tuple[WindowOutput, WindowGradient]:
     with preparing:
-        ready = standing(call)
+        ready = standing(call, products)
         if ready is not None:
             return ready.run(call)
-        found = _prepare(call, True)
+        found = _prepare(call, products, True)
     states = (*leaves(call.state), *leaves(call.initial_state))
     if not found.inputs.projects or any(t.requires_grad for t in states):
         raise UnsupportedWindow("gradients that flow through more than the window")
@@ -157,6 +176,7 @@ def _result(
     return WindowOutput(output, states)
 
 
+@without_autocast
 def native_reason(cell: Cell, norms: SiteNorms) -> str | None:
     """Return why a cell with its normalizers cannot run natively here, or None where it can.
 
@@ -215,8 +235,6 @@ def checked(
             raise UnsupportedWindow(_types(owners, x, state))
         if type(tensor) not in (Tensor, torch.nn.Parameter) or tensor.layout != torch.strided:
             raise UnsupportedWindow(f"a tensor of type {type(tensor).__name__}")
-    if torch.is_autocast_enabled("cpu"):
-        raise UnsupportedWindow("mixed precision (autocast)")
     if not parts or any(t[0].numel() == 0 for t in parts if len(t)):
         raise UnsupportedWindow(
             "the cell has no state, or a part of it has no numbers: see its state_spec"
@@ -249,8 +267,11 @@ def planned(
     x: Tensor,
     state: State,
     generator: torch.Generator | None = None,
+    products: torch.dtype | None = None,
 ) -> tuple[NativePlan, Inputs]:
     """Return the plan of a call and its step inputs; ``owners`` are the parameters by name.
+
+    What is multiplied is of x's type, or bfloat16 where ``products`` says so.
 
     With random numbers `Cell.project` is run for the whole window: what is drawn is no function of a step.
 
@@ -262,7 +283,7 @@ def planned(
 
     def plan(inputs: Inputs) -> NativePlan:
         request = GradientRequest(parameters, tuple(t.requires_grad for t in inputs.tensors))
-        return find_plan(cell, norms, windows, inputs, state, request, made_of)
+        return find_plan(cell, norms, windows, inputs, state, request, made_of, products or x.dtype)
 
     refused = _refused.setdefault(cell, {})
     modes = tuple((site, window.mode) for site, window in windows.items())

@@ -136,7 +136,8 @@ class BatchNorm(Normalizer):
         if mode == "running":
             return
         mode = mode.removeprefix(_ALL)  # every process has the statistics of all lanes
-        mean, variance = statistics
+        # what autocast has made bfloat16 is added up in the type of the statistics
+        mean, variance = (s.to(self.statistics.mean.dtype) for s in statistics)
         momentum = self.config.momentum if self.recalibrated is None else None
         running = self.recalibrated or self.statistics
         if mode == "uniform":

@@ -51,6 +51,10 @@ SANITIZED = textwrap.dedent(
         ):
             print(norm, window, threads, "threads", file=sys.stderr)
             assert not agree.difference(cell, norms, window, limit=1e-2, threads=threads)
+            # the same program, with other kernels where this CPU has them
+            torch.set_num_threads(threads)
+            with torch.autocast("cpu", torch.bfloat16):
+                agree.run(unroll_native, cell, norms, window)
         with torch.no_grad():
             state = cell.initial_state(3)
             masks = agree.Window(lanes=3).masks()

@@ -12,7 +12,7 @@ from unittest import mock
 
 from memcell.recurrent.refusals import Unsupported
 from memcell_compiler.build import compiler, target
-from memcell_compiler.build.unit import kernels, program_unit
+from memcell_compiler.build.unit import program_unit
 from memcell_compiler.runtime import plan
 from memcell_compiler.runtime.runner import Runner
 
@@ -41,9 +41,7 @@ def quick_builds() -> Iterator[None]:
 def _runner_of_one_unit(made: plan.NativePlan, name: str, rows: int) -> Runner:
     """Return a program out of a unit of all three: calling the compiler once costs least."""
     unit = program_unit(tuple(w.source for w in made.written.values()), made.dtype, made.target)
-    return Runner(
-        unit, name, made.written[name], kernels(made.dtype, made.target), made.dtype, rows
-    )
+    return Runner(unit, name, made.written[name], made.kernels, made.dtype, rows)
 
 
 def _takes(flag: str) -> bool:
