@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 from memcell.errors import ConfigError
-from memcell.plugins.options import fields_of, option
+from memcell.plugins.options import fields_of, option, topics
 from memcell_data.renaming import Renaming
 
 AS_LABELLED = "as_labelled"
@@ -45,7 +45,10 @@ class EegConfig:
     decides: ClassVar[bool] = True
 
     data: str = option(
-        "simulated", help="Name of a data set, or the path of a file, folder or BIDS data set."
+        "simulated",
+        help="Name of a data set, or the path of a file, folder or BIDS data set.",
+        brief="A data set, or a path of recordings.",
+        topic=topics.DATA,
     )
 
     # the signal
@@ -54,6 +57,8 @@ class EegConfig:
         help="Channel names (old or new 10-20 names), patterns such as 'EEG*', type words (eeg, eog, emg, "
         "ecg) or 'auto': all EEG and EOG channels where they are at most 16, otherwise a selection of "
         "regions and the EOG.",
+        brief="O1,C3, 'EEG*' or types (default: all EEG and EOG).",
+        topic=topics.DATA,
     )
     rename: tuple[str, ...] = option(
         (),
@@ -139,12 +144,16 @@ class EegConfig:
         "transform up to 'high'), raw (the samples of the window), or those of plugins "
         "('memcell plugins' lists them), with options as NAME:OPTION=VALUE; 'auto' is what "
         "the encoder reads: raw for raw_cnn, else relative.",
+        brief="What describes a step: relative, bandpower, ...",
+        topic=topics.DATA,
     )
     context: tuple[str, ...] = option(
         ("auto",),
         help="Means of the features over the past, each a feature too: time constants in seconds, several as "
         "20,90; 'none' for none. Steps count less the older they are, and fade over gaps as well. 'auto' is "
         "20,90 for relative powers, 5 and 20 steps for features that are precomputed, else none.",
+        topic=topics.DATA,
+        advanced=True,
     )
     normalization: str = option(
         "auto",
@@ -152,6 +161,8 @@ class EegConfig:
         help="'causal' uses the running mean and spread of the past; 'training' those of the labelled steps "
         "of the training split, fixed once and stored with the run; 'recording' the median and spread of "
         "the whole recording, which looks into the future; 'auto' is training.",
+        topic=topics.DATA,
+        advanced=True,
     )
     normalization_memory: float = option(
         300.0, unit="s", low=10, help="Time constant of the causal normalization.", advanced=True
@@ -168,6 +179,8 @@ class EegConfig:
         "auto",
         choices=("auto", AS_LABELLED),
         help="Which labels count as which class; 'auto' and 'as_labelled' are what the data set says.",
+        brief="Which labels count, where they are graded.",
+        topic=topics.DATA,
     )
     step_rule: str = option(
         "majority",
@@ -246,6 +259,8 @@ class EegConfig:
         high=100,
         help="What a missed positive step costs relative to a false one (3: as much as three), each "
         "counted as a share of its class; --decision says how it is applied.",
+        brief="A missed positive step costs so many false ones.",
+        topic=topics.DATA,
     )
     tune: str = option(
         "quick",
@@ -255,6 +270,8 @@ class EegConfig:
         "aside for validation. 'quick' tries one or two settings; 'full' up to nine, other features, means "
         "of the past and scales, at some three times the cost, which is said before; 'none' validates on "
         "--valid-fraction, as a split by time always does.",
+        brief="How much is tried: quick, full or none.",
+        topic=topics.DATA,
     )
     encoder: str = option(
         "step",
@@ -276,6 +293,8 @@ class EegConfig:
         "subject, tested on this one alone, and scores over all of them. 'published' takes the split that "
         "the data set brings (mwt: --data.published-split). 'none' trains on everybody; its scores are those "
         "of cross-validation (--tune).",
+        brief="subject, loso (each person once), time, none.",
+        topic=topics.DATA,
     )
     held_out: str = option(
         "",
@@ -283,7 +302,10 @@ class EegConfig:
         advanced=True,
     )
     test_subjects: tuple[str, ...] = option(
-        (), help="Under a split by subject: whom to test on, by name; empty for a draw by the seed."
+        (),
+        help="Under a split by subject: whom to test on, by name; empty for a draw by the seed.",
+        brief="Whom to test on, by name.",
+        topic=topics.DATA,
     )
     valid_fraction: float = option(
         0.2, low=0, high=0.8, help="Share of the validation split.", advanced=True
@@ -504,6 +526,7 @@ def changed(
     of: type[EegConfig] = EegConfig,
     help: str = "",
     choices: Sequence[str] = (),
+    advanced: bool | None = None,
 ) -> Any:
     """Declare an option of `EegConfig` anew, with another default.
 
@@ -513,6 +536,7 @@ def changed(
         of: The config that it is taken from.
         help: Its meaning there; that of `of` where left out.
         choices: The words it takes there; those of `of` where left out.
+        advanced: Few need it there; as for `of` where left out.
     """
     found = next(f for f in fields_of(of) if f.name == name)
     return option(
@@ -522,5 +546,7 @@ def changed(
         low=found.low,
         high=found.high,
         choices=choices or found.choices,
-        advanced=found.advanced,
+        advanced=found.advanced if advanced is None else advanced,
+        brief=found.brief,
+        topic=found.topic,
     )

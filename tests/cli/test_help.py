@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 
+import click
 from click.testing import CliRunner
 
+from memcell.cli.brief import first_sentence
 from memcell.cli.main import cli
 
 
@@ -14,6 +16,37 @@ def shown(*args: str) -> list[str]:
     text = CliRunner().invoke(cli, list(args), terminal_width=80).output
     assert max(map(len, text.splitlines())) <= 80
     return re.findall(r"^  (?:-h, )?(--[\w.-]+)", text, re.MULTILINE)
+
+
+#: Lines of a screen, and of those that have most to choose.
+SCREEN = 40
+
+
+def commands(command: click.Command, path: tuple[str, ...], above: click.Context | None):
+    """Yield the words of every command."""
+    yield path
+    if isinstance(command, click.Group):
+        context = click.Context(command, info_name="memcell", parent=above)
+        for name in command.list_commands(context):
+            below = command.get_command(context, name)
+            assert below is not None
+            yield from commands(below, (*path, name), context)
+
+
+def test_every_help_fits_one_screen() -> None:
+    long = []
+    for path in commands(cli, (), None):
+        text = CliRunner().invoke(cli, [*path, "--help"], terminal_width=80).output
+        lines = text.splitlines()
+        assert lines[0].startswith(f"Usage: {' '.join(('cli', *path))} ["), path
+        if len(lines) > SCREEN or max(map(len, lines)) > 80:
+            long.append((" ".join(path), len(lines), max(map(len, lines))))
+    assert long == []
+
+
+def test_an_option_without_a_brief_has_its_first_sentence() -> None:
+    assert first_sentence("How long; few need it. Really.") == "How long."
+    assert first_sentence("With 3.5 s of it") == "With 3.5 s of it"
 
 
 def test_help_has_what_many_need() -> None:

@@ -21,8 +21,10 @@ import pytest
 import tomli_w
 
 from memcell.cli.options import config_options
-from memcell.errors import ConfigError
+from memcell.errors import ConfigError, PluginError
+from memcell.plugins import Entry
 from memcell.plugins.options import TYPES, fields_of, from_mapping, option, replace, to_mapping
+from memcell.plugins.specs import AppSpec
 
 
 class Side(enum.Enum):
@@ -197,3 +199,15 @@ def test_it_is_named_with_its_distribution_and_option(folder, name):
     assert "Traceback" not in done.stderr
     if name != "missing":
         assert "v" in row["status"].rpartition("options:")[2]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Logged:
+    log: str = option("", help="Where it is logged.")
+
+
+def test_an_app_cannot_call_an_option_as_every_command_has_one() -> None:
+    spec = AppSpec(name="mine", summary="s", factory="m:f", config=f"{__name__}:Logged")
+    entry = Entry(spec=spec, distribution="mine", version="1")
+    with pytest.raises(PluginError, match=r"'log' is an option of every command \(--log\)"):
+        entry.config_type()

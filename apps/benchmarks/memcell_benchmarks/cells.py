@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from memcell.cli.brief import BriefCommand, BriefOption
 from memcell.errors import UsageError, unknown
 from memcell.plugins import Registry, default_registry
 from memcell.plugins.options import fields_of
@@ -37,7 +38,7 @@ def _described(known: dict[str, str]) -> str:
     return "; ".join(f"{name}: {text}" for name, text in known.items())
 
 
-@click.command("cells")
+@click.command("cells", cls=BriefCommand)
 @click.option(
     "--cell",
     "cells",
@@ -53,19 +54,67 @@ def _described(known: dict[str, str]) -> str:
     help="With this normalizer (or 'none'); repeatable. By default every cell without one, and lstm "
     "with each.",
 )
-@click.option("--hidden-size", default="64,128,256", show_default=True, metavar="N,…", help="H.")
-@click.option("--batch-size", default="32,128", show_default=True, metavar="N,…", help="B, lanes.")
-@click.option("--time-steps", default="128", show_default=True, metavar="N,…", help="T.")
-@click.option("--input-size", default="16", show_default=True, metavar="N,…", help="I.")
-@click.option("--threads", default=1, show_default=True, type=click.IntRange(1), help="Of torch.")
+@click.option(
+    "--hidden-size",
+    cls=BriefOption,
+    brief="H (default: 64,128,256).",
+    default="64,128,256",
+    show_default=True,
+    metavar="N,…",
+    help="H.",
+)
+@click.option(
+    "--batch-size",
+    cls=BriefOption,
+    brief="B, lanes (default: 32,128).",
+    default="32,128",
+    show_default=True,
+    metavar="N,…",
+    help="B, lanes.",
+)
+@click.option(
+    "--time-steps",
+    cls=BriefOption,
+    brief="T (default: 128).",
+    default="128",
+    show_default=True,
+    metavar="N,…",
+    help="T.",
+)
+@click.option(
+    "--input-size",
+    cls=BriefOption,
+    brief="I (default: 16).",
+    default="16",
+    show_default=True,
+    metavar="N,…",
+    help="I.",
+)
+@click.option(
+    "--threads",
+    cls=BriefOption,
+    brief="Of torch (default: 1).",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Of torch.",
+)
 @click.option(
     "--dtype", default="float32", show_default=True, metavar="NAME", help=", ".join(DTYPES)
 )
-@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
+@click.option(
+    "--device",
+    type=click.Choice(["cpu", "cuda"]),
+    default="cpu",
+    show_default=True,
+    help="cpu or cuda.",
+)
 @click.option(
     "--backends",
     default=None,
     metavar="NAME,…",
+    cls=BriefOption,
+    brief=f"{', '.join(BACKENDS)}.",
     help=f"{_described(BACKENDS)}. Default: {','.join(DEFAULT_BACKENDS['cpu'])}, on a GPU "
     f"{','.join(DEFAULT_BACKENDS['cuda'])}.",
 )
@@ -75,6 +124,8 @@ def _described(known: dict[str, str]) -> str:
     default=",".join(DEFAULT_KINDS),
     show_default=True,
     metavar="NAME,…",
+    cls=BriefOption,
+    brief=f"{', '.join(KINDS)}.",
     help=f"{_described(KINDS)}.",
 )
 @click.option(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from memcell.errors import ConfigError
-from memcell.plugins.options import option
+from memcell.plugins.options import option, topics
 from memcell.settings.options import TrainingConfig
 
 KINDS = ("auto", "classes", "values", "labels", "next")
@@ -29,6 +29,8 @@ class SequencesConfig:
         None,
         help="The folder: one file a sequence (.npz, .csv, .tsv, .parquet). Where it has folders train, "
         "valid or test, these are the splits.",
+        brief="Folder of npz, csv, tsv or parquet files.",
+        topic=topics.DATA,
     )
     kind: str = option(
         "auto",
@@ -36,35 +38,49 @@ class SequencesConfig:
         help="What a step's target is: one of several classes, one value or more, labels that are there or "
         "not, or the next token. auto: whole numbers and words are classes (several columns of 0 and 1 "
         "labels), other numbers values.",
+        brief="Targets: class, value, label or next token.",
+        topic=topics.DATA,
     )
     target: tuple[str, ...] = option(
         (),
         help="Columns or arrays of the target; none: y, target or label, and token for --kind next.",
+        brief="Columns of the target.",
+        topic=topics.DATA,
     )
     features: tuple[str, ...] = option(
         (),
         help="Columns or arrays of the features; none: x where there is one, else all other columns.",
+        brief="Columns of the features.",
+        topic=topics.DATA,
     )
     subject: str = option(
         "",
         help="Column or array that says whose a sequence is, or 'file name'; none: subject where there is "
         "one, else the file's name.",
+        brief="Column of whose a sequence is.",
+        topic=topics.DATA,
     )
     time: str = option(
         "",
         help="Column or array of each step's time, seconds or dates; memory restarts at gaps, where it "
         "advances by more than 1.5 usual steps. None: time where there is one.",
+        topic=topics.DATA,
+        advanced=True,
     )
     missing: str = option(
         "refuse",
         choices=("refuse", "previous", "mean"),
         help="Features that are missing (empty, NaN): refuse them, repeat the last one known, or put in "
         "the training mean.",
+        topic=topics.DATA,
+        advanced=True,
     )
     scale: str = option(
         "standard",
         choices=("standard", "none"),
         help="Features are brought to mean 0 and standard deviation 1 of the training steps, or left.",
+        topic=topics.DATA,
+        advanced=True,
     )
     split: str = option(
         "subject",
@@ -72,29 +88,63 @@ class SequencesConfig:
         help="What is tested on: whole subjects, whole sequences, the end of each sequence in time, each "
         "subject left out once (loso: a network for each), or nobody (everybody: all but those who validate "
         "train).",
+        brief="By subject, sequence, time; loso; everybody.",
+        topic=topics.DATA,
     )
-    split_seed: int = option(0, low=0, help="Seed of who is in which split; not that of training.")
+    split_seed: int = option(
+        0,
+        low=0,
+        help="Seed of who is in which split; not that of training.",
+        topic=topics.DATA,
+        advanced=True,
+    )
     valid_share: float = option(
-        0.15, low=0.01, high=0.9, help="Share of the validation split, where nobody named it."
+        0.15,
+        low=0.01,
+        high=0.9,
+        help="Share of the validation split, where nobody named it.",
+        topic=topics.DATA,
+        advanced=True,
     )
     test_share: float = option(
-        0.2, low=0.01, high=0.9, help="Share of the test split, where nobody named it."
+        0.2,
+        low=0.01,
+        high=0.9,
+        help="Share of the test split, where nobody named it.",
+        topic=topics.DATA,
+        advanced=True,
     )
-    test_subjects: tuple[str, ...] = option((), help="Subjects of the test split.")
-    valid_subjects: tuple[str, ...] = option((), help="Subjects of the validation split.")
+    test_subjects: tuple[str, ...] = option(
+        (),
+        help="Subjects of the test split.",
+        brief="Whom to test on, by name.",
+        topic=topics.DATA,
+    )
+    valid_subjects: tuple[str, ...] = option(
+        (),
+        help="Subjects of the validation split.",
+        topic=topics.DATA,
+        advanced=True,
+    )
     loss: str = option(
         "auto",
         choices=("auto", "log", "absolute", "squared", "huber"),
         help="Loss of a step; auto: log loss, of values the squared error.",
+        brief="log, absolute, squared or huber.",
+        topic=topics.DATA,
     )
     class_weights: str = option(
         "none",
         help="What a class counts in the loss: none for 1 each, balanced for all classes the same in all, or "
         "NAME=WEIGHT,NAME=WEIGHT (a class that is not named counts 1).",
+        topic=topics.DATA,
+        advanced=True,
     )
     metrics: tuple[str, ...] = option(
         (),
         help="Scores that a screen shows, the one that counts most first; files have all of them.",
+        topic=topics.DATA,
+        advanced=True,
     )
     lags: int = option(
         10,
@@ -102,6 +152,8 @@ class SequencesConfig:
         high=1000,
         unit="steps",
         help="Steps that the baseline 'regression on past steps' sees, the present one included.",
+        topic=topics.DATA,
+        advanced=True,
     )
     embedding: int = option(
         64,

@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from memcell.applications.datasets import find_dataset
+from memcell.cli.brief import OPTIONS, BriefCommand, BriefOption, Titled
 from memcell.cli.completion import PLACE
 from memcell.cli.options import (
     ChoiceOption,
@@ -25,6 +26,7 @@ from memcell.cli.options import (
 from memcell.cli.terminal import echo
 from memcell.errors import unknown
 from memcell.plugins import Registry, default_registry
+from memcell.plugins.options import topics
 from memcell.plugins.specs import AppSpec
 from memcell.settings.options import NetworkConfig, TrainingConfig
 from memcell.settings.run_config import (
@@ -79,7 +81,7 @@ class AppGroup(click.Group):
             formatter.write_dl(rows)
 
 
-class ConfiguredCommand(click.Command):
+class ConfiguredCommand(BriefCommand):
     """A command of an app with all options of a run.
 
     Args:
@@ -98,23 +100,16 @@ class ConfiguredCommand(click.Command):
     ) -> None:
         self.app = app
         self.groups: list[tuple[str, list[click.Parameter]]] = []
-        config = click.Option(
+        config = BriefOption(
             ["--config"],
             metavar="FILE",
             type=PLACE,
+            topic=topics.RUNNING,
+            brief="Begin from this config file.",
             help="Begin from this config file (as a run folder has one).",
         )
-        self.own: list[click.Parameter] = [*own, config]
-        every = click.Option(
-            ["--help-all"],
-            is_flag=True,
-            expose_value=False,
-            is_eager=True,
-            callback=_help_with_all,
-            help="Show every option, those of plugins at their defaults included.",
-        )
-        self.own.append(every)
-        super().__init__(app.name, callback=run, params=list(self.own), help=help)
+        super().__init__(app.name, callback=run, params=[*own, config], help=help)
+        self.own: list[click.Parameter] = list(self.params)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Add the options of what was chosen, then parse."""
@@ -182,32 +177,10 @@ class ConfiguredCommand(click.Command):
         assert self.callback is not None
         return ctx.invoke(self.callback, config=config, typed=typed, **own)
 
-    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the options by section: those that many need, or all."""
-        own: list[click.Parameter | None] = [*self.own, self.get_help_option(ctx)]
-        every = bool(ctx.meta.get(_ALL))
-        left_out = 0
-        titled: list[tuple[str, Sequence[click.Parameter | None]]] = [
-            ("Options", own),
-            *self.groups,
-        ]
-        for title, group in titled:
-            records = []
-            for param in group:
-                record = None if param is None else param.get_help_record(ctx)
-                if record is not None and not every and getattr(param, "advanced", False):
-                    left_out += 1
-                elif record is not None:
-                    records.append(record)
-            if records:
-                with formatter.section(title):
-                    formatter.write_dl(records)
-        if left_out:
-            formatter.write_paragraph()
-            formatter.write(f"{left_out} more options: {ctx.command_path} --help-all\n")
-            formatter.write_text(
-                "Those of a plugin stand here where it is named, as by --policy NAME."
-            )
+    def titled(self, ctx: click.Context) -> Sequence[Titled]:
+        """Return the command's own options, then those of what was chosen."""
+        own = self.get_help_option(ctx)
+        return [(OPTIONS, [*self.own, *([] if own is None else [own])]), *self.groups]
 
     def _no_such(self, option: str) -> str:
         flags = [o for p in self.params for o in [*p.opts, *p.secondary_opts] if o.startswith("-")]
@@ -239,17 +212,6 @@ class ConfiguredCommand(click.Command):
 def _head(sections: Mapping[str, Any]) -> dict[str, Any]:
     """Return what stands before the sections of a config file."""
     return {k: v for k, v in sections.items() if not isinstance(v, Mapping)}
-
-
-#: Where a context keeps that all options are to be shown.
-_ALL = "memcell.help.all"
-
-
-def _help_with_all(ctx: click.Context, param: click.Parameter, value: bool) -> None:
-    if value and not ctx.resilient_parsing:
-        ctx.meta[_ALL] = True
-        click.echo(ctx.get_help(), color=ctx.color)
-        ctx.exit()
 
 
 #: Titles and options.
@@ -287,7 +249,7 @@ def option_groups(
         ("Training", config_options("training", TrainingConfig, usual=usual.get("training"))),
         ("Network", config_options("network", NetworkConfig, usual=usual.get("network"))),
     ]
-    base = merge_sections(usual, base)
+    given, base = base, merge_sections(usual, base)
     for option in groups[1][1]:
         if isinstance(option, click.Option) and option.name == parameter_name("training", "probe"):
             option.help = f"{option.help} Installed: {', '.join(registry.names('probe'))}."
@@ -313,7 +275,12 @@ def option_groups(
         typed_here = args
         if kind in owned and not (owned[kind] and _typed(args, kind) in registry.names(kind)):
             typed_here = _without(args, kind)  # a word of the app's own option
-        groups += chosen(kind, typed_here, base, registry)
+        of_kind = chosen(kind, typed_here, base, registry)
+        if not (_typed(typed_here, kind) or given.get(kind, {}).get("name")):
+            for option in (option for _, group in of_kind for option in group):
+                if isinstance(option, ConfigOption):
+                    option.advanced = True
+        groups += of_kind
     typed = _typed(args, "probe")
     probes = base.get("training", {}).get("probe", ()) if typed is None else typed.split(",")
     for name in dict.fromkeys(word.strip() for word in probes):

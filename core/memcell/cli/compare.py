@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from memcell.cli.app_command import AppGroup, ConfiguredCommand
+from memcell.cli.brief import BriefOption
 from memcell.cli.compare_options import (
     AxisOption,
     compare_groups,
@@ -23,6 +24,7 @@ from memcell.compare.axes import Axis, listed, sweeps
 from memcell.compare.grid import grid_of, of_runs
 from memcell.errors import MemcellError, UsageError
 from memcell.plugins import default_registry
+from memcell.plugins.options import topics
 from memcell.plugins.specs import AppSpec
 from memcell.settings.run_config import DEFAULTS, resolve
 
@@ -189,19 +191,36 @@ def targets_of(texts: Sequence[str]) -> tuple[float, ...]:
 def _own() -> Iterable[click.Parameter]:
     kinds = ", ".join(f"--{kind}" for kind in DEFAULTS)
     return [
-        click.Option(
+        BriefOption(
             ["--sweep"],
+            brief="Vary options: 'batch_size=8,32;policy.p=.1,.5'.",
+            topic=topics.COMPARISON,
             metavar="FIELD=V,V;…",
             multiple=True,
             help="Vary fields of training or network, or options of plugins: "
             f"'batch_size=8,32;policy.p=0.1,0.5'. Repeatable; {kinds} take several names with commas.",
         ),
-        click.Option(
-            ["--seeds"], type=int, default=SEEDS, show_default=True, help="Seeds of each setting."
+        BriefOption(
+            ["--seeds"],
+            brief="Seeds of each setting (default: 20).",
+            topic=topics.COMPARISON,
+            type=int,
+            default=SEEDS,
+            show_default=True,
+            help="Seeds of each setting.",
         ),
-        click.Option(["--first-seed"], type=int, default=0, show_default=True, help="The first."),
-        click.Option(
+        BriefOption(
+            ["--first-seed"],
+            advanced=True,
+            type=int,
+            default=0,
+            show_default=True,
+            help="The first.",
+        ),
+        BriefOption(
             ["--primary"],
+            brief="score, validation_loss or updates decides.",
+            topic=topics.COMPARISON,
             type=click.Choice(["score", "validation_loss", "updates"]),
             default="score",
             show_default=True,
@@ -209,67 +228,80 @@ def _own() -> Iterable[click.Parameter]:
             "split, the "
             "best validation loss, or updates to the first target loss. All else is secondary.",
         ),
-        click.Option(
+        BriefOption(
             ["--target-loss"],
+            advanced=True,
             metavar="NATS,…",
             multiple=True,
             help="Validation losses to which updates are counted; one that is chance is refused (default: "
             "nine "
             "tenths of the way from chance to the median run).",
         ),
-        click.Option(
+        BriefOption(
             ["--population"],
+            advanced=True,
             type=click.Choice(["auto", "people", "trainings"]),
             default="auto",
             show_default=True,
             help="Whom the primary outcome is about: other people and trainings, or other trainings on these "
             "recordings alone; auto: people where six or more are tested. Of simulated data: other draws.",
         ),
-        click.Option(
+        BriefOption(
             ["--draw-data"],
+            advanced=True,
             type=click.Choice(["per-seed", "once"]),
             default="per-seed",
             show_default=True,
             help="Whether simulated data are drawn anew for each seed, or are the same for all.",
         ),
-        click.Option(
+        BriefOption(
             ["--smallest-effect"],
+            brief="What matters: says how many seeds it takes.",
+            topic=topics.COMPARISON,
             type=float,
             metavar="X",
             help="The smallest difference in the primary outcome that matters (of updates a ratio, 1.1): "
             "says "
             "before training how many seeds it takes; with --pilot.",
         ),
-        click.Option(
+        BriefOption(
             ["--pilot"],
+            advanced=True,
             metavar="FOLDER",
             help="A comparison that says how much the primary outcome varies between pairs.",
         ),
-        click.Option(
+        BriefOption(
             ["--reshuffled/--no-reshuffled"],
+            advanced=True,
             default=True,
             help="Beside --policy carry,reset alone: reset on reshuffled windows (reset+reshuffle) as well, "
             "which is what people choose carry or not.",
         ),
-        click.Option(
+        BriefOption(
             ["--anyway"],
+            advanced=True,
             is_flag=True,
             help="Run a comparison that cannot answer; its report keeps why.",
         ),
-        click.Option(
+        BriefOption(
             ["--out"],
+            brief="Its folder; the same command goes on.",
+            topic=topics.COMPARISON,
             metavar="FOLDER",
             type=PLACE,
             help="The comparison's folder (default: runs/compare-APP-DATE-TIME); the same command goes on "
             "with it, more seeds or values extend it.",
         ),
         *where_options(),
-        click.Option(
+        BriefOption(
             ["--report/--no-report"],
+            advanced=True,
             default=True,
             help="Make the report at the end; 'memcell report FOLDER' makes it at any time.",
         ),
-        click.Option(["--verbose"], is_flag=True, help="Print a line for each run that ends."),
+        BriefOption(
+            ["--verbose"], advanced=True, is_flag=True, help="Print a line for each run that ends."
+        ),
     ]
 
 

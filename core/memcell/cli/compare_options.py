@@ -9,8 +9,9 @@ from typing import Any
 import click
 
 from memcell.cli.app_command import Groups, chosen_plugin, option_groups, typed_values
+from memcell.cli.brief import BriefOption
 from memcell.cli.completion import Word
-from memcell.cli.options import ChoiceOption, config_options, parameter_name
+from memcell.cli.options import ChoiceOption, brief_choice, config_options, parameter_name
 from memcell.compare.axes import Axis, named, split
 from memcell.errors import MemcellError, UsageError
 from memcell.plugins import Registry
@@ -22,7 +23,7 @@ from memcell.settings.run_config import DEFAULTS, merge_sections
 _DECIDED = {"training__seed", "training__control", "training__against"}
 
 
-class AxisOption(click.Option):
+class AxisOption(BriefOption):
     """An option that names one plugin of a kind, or several.
 
     Args:
@@ -39,6 +40,7 @@ class AxisOption(click.Option):
             metavar="NAME,…",
             multiple=True,
             help=f"{', '.join(known)} (default: {default}).",
+            **brief_choice(section, known, default),
         )
 
 

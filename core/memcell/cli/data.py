@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from memcell.cli.brief import BriefCommand
 from memcell.cli.check import check
 from memcell.cli.completion import PLACE
 from memcell.cli.options import config_options, sections
@@ -54,7 +55,7 @@ class _DatasetGroup(click.Group):
             for problem in getattr(dataset, "problems", ()):
                 echo(f"not usable: {problem}")
 
-        return click.Command(
+        return BriefCommand(
             cmd_name, params=[folder, *options], callback=run, help=entry.spec.summary
         )
 

@@ -9,18 +9,19 @@ import click
 
 from memcell.applications.datasets import find_dataset
 from memcell.cli.app_command import AppGroup, typed_values
+from memcell.cli.brief import BriefCommand, BriefOption
 from memcell.cli.completion import PLACE, TRAINED
 from memcell.cli.options import config_options, sections
 from memcell.cli.terminal import echo
 from memcell.errors import UsageError
 from memcell.plugins import default_registry
-from memcell.plugins.options import fields_of
+from memcell.plugins.options import fields_of, topics
 from memcell.plugins.specs import AppSpec
 from memcell.settings.options import EVAL_POLICIES
 from memcell.settings.run_config import has_folder
 
 
-class _Evaluate(click.Command):
+class _Evaluate(BriefCommand):
     """The command of an app, with the options of the data set that ``--data`` names."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -104,28 +105,36 @@ def _command(app: AppSpec) -> click.Command:
 
     own: list[click.Parameter] = [
         click.Argument(["run"], metavar="RUN", type=TRAINED),
-        click.Option(
+        BriefOption(
             ["--eval-policy"],
+            brief="carry, reset or both: memory at inference.",
+            topic=topics.RUNNING,
             type=click.Choice([*EVAL_POLICIES, "both"]),
             help="Memory at inference: carried through a recording, or reset every window (default: both; "
             "what the run was trained for with --data).",
         ),
-        click.Option(
+        BriefOption(
             ["--data"],
+            brief="Score these labelled recordings instead.",
+            topic=topics.DATA,
             metavar="PATH",
             type=PLACE,
             help="Score it on these labelled recordings instead, of nobody it was trained on: a path, or "
             "the name of a data set, whose options follow as --data.NAME. Of own sequences: the folder where "
             "those of the run lie now.",
         ),
-        click.Option(
+        BriefOption(
             ["--out"],
+            brief="With --data: where tables go.",
+            topic=topics.RESULTS,
             metavar="FOLDER",
             type=PLACE,
             help="With --data: where tables go; nowhere without.",
         ),
-        click.Option(
+        BriefOption(
             ["--robustness"],
+            brief="Under other gains, lost channels, hum.",
+            topic=topics.RUNNING,
             is_flag=True,
             help="Score it under other conditions (gains, lost channels, hum, half the rate), as 'memcell "
             "train' does: all folds of a run too; with --data, on these recordings.",

@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
+from memcell.cli.brief import BriefOption
 from memcell.cli.completion import Word
-from memcell.plugins.options import FieldInfo, fields_of
+from memcell.plugins.options import FieldInfo, fields_of, topics
 
 
 class ConfigOption(click.Option):
@@ -23,13 +24,15 @@ class ConfigOption(click.Option):
 
     Attributes:
         advanced: ``--help`` leaves it out.
+        brief: What ``--help`` says of it; empty for the first sentence of its help.
+        topic: The heading that it stands under there; empty for that of its section.
     """
 
     def __init__(
         self, section: str, field: FieldInfo, prefix: str = "", default: Any = None
     ) -> None:
         self.section, self.field = section, field
-        self.advanced = field.advanced
+        self.advanced, self.brief, self.topic = field.advanced, field.brief, field.topic
         flag = f"--{prefix}{field.flag}"
         switch = field.type is bool and not field.many
         if switch:
@@ -83,7 +86,27 @@ def _told_of_new_name(context: click.Context, param: click.Parameter, value: Any
     return now
 
 
-class ChoiceOption(click.Option):
+#: Which plugin kinds ``--help`` shows; the others stand in ``--help-all``.
+_CHOSEN_BY_MANY = ("cell", "policy")
+#: Letters of names that fit there.
+_MOST_LETTERS = 40
+
+
+def brief_choice(section: str, names: Iterable[str], default: str) -> dict[str, Any]:
+    """Return what ``--help`` says of an option that names a plugin: brief, topic, advanced."""
+    others = [name for name in names if name != default]
+    shown: list[str] = []
+    while others and len(", ".join([default, *shown, others[0]])) <= _MOST_LETTERS:
+        shown.append(others.pop(0))
+    more = ", ..." if others else ""
+    return {
+        "brief": f"{', '.join([default, *shown])}{more}",
+        "topic": topics.NETWORK,
+        "advanced": section not in _CHOSEN_BY_MANY,
+    }
+
+
+class ChoiceOption(BriefOption):
     """An option that names the plugin of a section.
 
     Args:
@@ -100,6 +123,7 @@ class ChoiceOption(click.Option):
             type=Word(lambda: known),
             metavar="NAME",
             help=f"{', '.join(known)} (default: {default}).",
+            **brief_choice(section, known, default),
         )
 
 

@@ -29,7 +29,10 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("name", required=False)
 @click.option(
-    "--kind", type=click.Choice([k.kind for k in KINDS]), help="Only plugins of this kind."
+    "--kind",
+    metavar="KIND",
+    type=click.Choice([k.kind for k in KINDS]),
+    help=f"Only plugins of this kind: {', '.join(k.kind for k in KINDS)}.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for other programs.")
 @click.option("--check", is_flag=True, help="Import every plugin and run its conformance checks.")

@@ -8,12 +8,13 @@ from typing import Any
 import click
 
 from memcell.cli.app_command import AppGroup
+from memcell.cli.brief import BriefCommand, BriefOption
 from memcell.cli.completion import PLACE, TRAINED
 from memcell.cli.options import config_options, sections
 from memcell.cli.terminal import echo
 from memcell.cli.where import where_options
 from memcell.plugins import default_registry
-from memcell.plugins.options import from_mapping
+from memcell.plugins.options import from_mapping, topics
 from memcell.plugins.specs import AppSpec
 from memcell.settings.options import EVAL_POLICIES
 
@@ -67,41 +68,51 @@ def _command(app: AppSpec) -> click.Command:
 
     own: list[click.Parameter] = [
         click.Argument(["recordings"], metavar="RECORDINGS…", type=PLACE, nargs=-1, required=True),
-        click.Option(
+        BriefOption(
             ["--model"],
+            brief="A run, or a model of 'memcell models list'.",
+            topic=topics.SIGNAL,
             metavar="RUN",
             type=TRAINED,
             help="The run folder to predict with, or the name of a model that comes along ('memcell models "
             "list'); without it, the only one of the app.",
         ),
-        click.Option(
+        BriefOption(
             ["--out"],
+            brief="Where results go.",
+            topic=topics.RESULTS,
             metavar="FOLDER",
             type=PLACE,
             help=f"Where results go (default: predictions/{app.name}); the same command goes on with what "
             "is missing there.",
         ),
-        click.Option(
+        BriefOption(
             ["--eval-policy"],
+            advanced=True,
             type=click.Choice(["auto", *EVAL_POLICIES]),
             default="auto",
             show_default=True,
             help="Memory at inference; auto is what the run was trained for.",
         ),
-        click.Option(
+        BriefOption(
             ["--causal"],
+            brief="Only what a live stream would give.",
+            topic=topics.RUNNING,
             is_flag=True,
             help="Only what a live stream would give: memory is carried, and nothing looks into the "
             "future; refused where the run's features do.",
         ),
-        click.Option(
+        BriefOption(
             ["--watch"],
+            brief="Go on with recordings that come, until Ctrl-C.",
+            topic=topics.RUNNING,
             is_flag=True,
             help="Go on looking for recordings that come into the folders, until Ctrl-C; what is still being "
             "copied is left until it rests.",
         ),
-        click.Option(
+        BriefOption(
             ["--every"],
+            advanced=True,
             type=click.FloatRange(0.1, 86_400),
             default=10.0,
             show_default=True,
@@ -112,7 +123,7 @@ def _command(app: AppSpec) -> click.Command:
         *of_app,
     ]
     help = f"Run a trained network over files, folders or globs. {app.summary}"
-    return click.Command(app.name, params=own, callback=run, help=help)
+    return BriefCommand(app.name, params=own, callback=run, help=help)
 
 
 predict: Any = AppGroup("predict", _command, "Run a trained network over recordings.")

@@ -9,12 +9,14 @@ from typing import Any
 import click
 
 from memcell.cli.app_command import AppGroup
+from memcell.cli.brief import BriefCommand, BriefOption
 from memcell.cli.completion import PLACE, TRAINED
 from memcell.cli.options import config_options, sections
 from memcell.cli.own_output import own_output
 from memcell.cli.terminal import echo
 from memcell.errors import UsageError
 from memcell.plugins import default_registry
+from memcell.plugins.options import topics
 from memcell.plugins.specs import AppSpec
 
 #: The section under which an app's own options are collected.
@@ -46,20 +48,27 @@ def _command(app: AppSpec) -> click.Command:
             )
 
     own: list[click.Parameter] = [
-        click.Option(
+        BriefOption(
             ["--model"],
+            brief="A run, or a model of 'memcell models list'.",
+            topic=topics.SIGNAL,
             metavar="RUN",
             type=TRAINED,
             help="The run folder of the trained network, or the name of a model that comes along; without "
             "it, the only one of the app.",
         ),
-        click.Option(
-            ["--out"], metavar="FOLDER", type=PLACE, help="Where results are kept; nowhere without."
+        BriefOption(
+            ["--out"],
+            brief="Where results are kept; nowhere without.",
+            topic=topics.RESULTS,
+            metavar="FOLDER",
+            type=PLACE,
+            help="Where results are kept; nowhere without.",
         ),
         *of_app,
     ]
     help = f"Run a trained network live, step by step, until Ctrl-C. {app.summary}"
-    return click.Command(app.name, params=own, callback=run, help=help)
+    return BriefCommand(app.name, params=own, callback=run, help=help)
 
 
 stream: Any = AppGroup("stream", _command, "Run a trained network live, step by step.")

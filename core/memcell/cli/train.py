@@ -9,11 +9,13 @@ from typing import Any
 import click
 
 from memcell.cli.app_command import AppGroup, ConfiguredCommand
+from memcell.cli.brief import BriefOption
 from memcell.cli.completion import PLACE, TRAINED
 from memcell.cli.terminal import echo
 from memcell.cli.where import where_options
 from memcell.errors import UsageError
 from memcell.plugins import default_registry
+from memcell.plugins.options import topics
 from memcell.plugins.specs import AppSpec
 
 
@@ -62,35 +64,44 @@ def _command(app: AppSpec) -> click.Command:
         _train(app=app.name, **values)
 
     own: list[click.Parameter] = [
-        click.Option(
+        BriefOption(
             ["--out"],
+            brief="The run folder.",
+            topic=topics.RUNNING,
             metavar="FOLDER",
             type=PLACE,
             help="The run folder (default: runs/APP-DATE-TIME).",
         ),
-        click.Option(
+        BriefOption(
             ["--resume"],
+            brief="Go on with an interrupted run.",
+            topic=topics.RUNNING,
             metavar="RUN",
             type=TRAINED,
             help="Go on with an interrupted run, bit for bit.",
         ),
-        click.Option(
+        BriefOption(
             ["--init"],
+            brief="Begin at the weights of a trained model.",
+            topic=topics.NETWORK,
             metavar="MODEL",
             type=TRAINED,
             help="Go on from a trained model's weights: a run folder, its model.safetensors, or the name of "
             "a model that comes along ('memcell models list'). Network and features are taken from it; "
             "nobody whom it was trained on is tested on.",
         ),
-        click.Option(
+        BriefOption(
             ["--repeats"],
+            advanced=True,
             type=click.IntRange(min=0),
             default=0,
             metavar="N",
             help="Train each fold of a run with N seeds, --seed and those after it; with --resume, add more.",
         ),
-        click.Option(
+        BriefOption(
             ["--final"],
+            brief="After the folds, one network of everybody.",
+            topic=topics.RUNNING,
             is_flag=True,
             help="After the folds of a run, train one network on everybody, whose card has the scores of the "
             "folds; with --resume, add it.",

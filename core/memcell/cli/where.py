@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import click
 
+from memcell.cli.brief import BriefOption
+from memcell.plugins.options import topics
+
 
 def where_options(what: str = "Run") -> list[click.Parameter]:
     """Return ``--jobs`` and ``--scheduler``.
@@ -12,15 +15,18 @@ def where_options(what: str = "Run") -> list[click.Parameter]:
         what: Begins their help: a verb, and what is run where not everything is.
     """
     return [
-        click.Option(
+        BriefOption(
             ["--jobs"],
+            brief="Side by side, on N processes.",
+            topic=topics.RUNNING,
             type=int,
             default=0,
             metavar="N",
             help=f"{what} on N processes of this machine (Dask); serially when left out.",
         ),
-        click.Option(
+        BriefOption(
             ["--scheduler"],
+            advanced=True,
             metavar="ADDRESS",
             help=f"{what} on a Dask cluster that is running already.",
         ),

@@ -22,6 +22,9 @@ from memcell.plugins.options import fields_of, from_mapping
 from memcell.plugins.options.values import check
 from memcell.plugins.specs import Spec
 
+#: Options of every command, which an app's own, typed beside them, cannot be called.
+OF_COMMANDS = ("quiet", "verbose", "log", "traceback", "help", "help_all", "out")
+
 
 @dataclass(frozen=True, kw_only=True)
 class NoOptions:
@@ -97,6 +100,10 @@ class Entry:
         """
         try:
             fields = fields_of(config)
+            if self.spec.kind == "app" and (taken := [f for f in fields if f.name in OF_COMMANDS]):
+                raise TypeError(
+                    f"'{taken[0].name}' is an option of every command (--{taken[0].flag}); rename it"
+                )
             for field in fields:
                 if field.default is not None:
                     check(field, field.default, "the default of")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from memcell.errors import ConfigError
-from memcell.plugins.options import option
+from memcell.plugins.options import option, topics
 
 #: Memory at inference: carried through a recording, or reset every window.
 EVAL_POLICIES = ("carry", "reset")
@@ -15,13 +15,29 @@ EVAL_POLICIES = ("carry", "reset")
 class NetworkConfig:
     """The recurrent network."""
 
-    hidden_size: int = option(32, help="Width of each recurrent layer.", low=1, high=65536)
-    layers: int = option(1, help="Recurrent layers on top of each other.", low=1, high=64)
+    hidden_size: int = option(
+        32,
+        help="Width of each recurrent layer.",
+        low=1,
+        high=65536,
+        brief="Width of each recurrent layer (default: 32).",
+        topic=topics.NETWORK,
+    )
+    layers: int = option(
+        1,
+        help="Recurrent layers on top of each other.",
+        low=1,
+        high=64,
+        topic=topics.NETWORK,
+        advanced=True,
+    )
     dropout: float = option(
         0.0,
         help="Share of a layer's outputs dropped on the way to the next layer.",
         low=0,
         high=0.95,
+        topic=topics.NETWORK,
+        advanced=True,
     )
     zoneout: tuple[float, ...] = option(
         (0.0,),
@@ -107,14 +123,25 @@ class TrainingConfig:
         help="Steps of a window: what one backward pass sees (truncated BPTT).",
         low=1,
         high=1000000,
+        brief="Steps that one backward pass sees (default: 50).",
+        topic=topics.NETWORK,
     )
     batch_size: int = option(
         16,
         help="Lanes: windows that one update sees side by side. Not the same thing as time steps.",
         low=1,
         high=1000000,
+        brief="Windows side by side in an update (default: 16).",
+        topic=topics.NETWORK,
     )
-    epochs: int = option(40, help="Most passes over the training windows.", low=1, high=1000000)
+    epochs: int = option(
+        40,
+        help="Most passes over the training windows.",
+        low=1,
+        high=1000000,
+        brief="Most passes over the data (default: 40).",
+        topic=topics.NETWORK,
+    )
     min_updates: int = option(
         200,
         help="At least so many updates, over more epochs than that where an epoch is short, and no early "
@@ -123,7 +150,14 @@ class TrainingConfig:
         low=0,
         advanced=True,
     )
-    learning_rate: float = option(0.003, help="Step size of the optimizer.", low=0, high=1000)
+    learning_rate: float = option(
+        0.003,
+        help="Step size of the optimizer.",
+        low=0,
+        high=1000,
+        brief="Step size of the optimizer (default: 0.003).",
+        topic=topics.NETWORK,
+    )
     schedule: str = option(
         "cosine",
         help="Learning rate over the run: constant, cosine to a tenth, or linear to a tenth.",
@@ -140,9 +174,20 @@ class TrainingConfig:
         advanced=True,
     )
     patience: int = option(
-        8, help="Epochs without a better validation loss before training stops; 0 for never.", low=0
+        8,
+        help="Epochs without a better validation loss before training stops; 0 for never.",
+        low=0,
+        topic=topics.NETWORK,
+        advanced=True,
     )
-    seed: int = option(0, help="Seed of weights, order and dropout.", low=0, high=2**63 - 1)
+    seed: int = option(
+        0,
+        help="Seed of weights, order and dropout.",
+        low=0,
+        high=2**63 - 1,
+        brief="Seed of weights, order and dropout.",
+        topic=topics.NETWORK,
+    )
     order_seed: int = option(
         -1,
         help="Seed of the order of windows and of drawn lengths, where it is to be another than that of "
@@ -151,7 +196,13 @@ class TrainingConfig:
         high=2**63 - 1,
         advanced=True,
     )
-    device: str = option("auto", help="Where to train.", choices=("auto", "cpu", "cuda"))
+    device: str = option(
+        "auto",
+        help="Where to train.",
+        choices=("auto", "cpu", "cuda"),
+        topic=topics.NETWORK,
+        advanced=True,
+    )
     mixed_precision: bool = option(
         False,
         help="Run the network in bfloat16 where that is safe: on a GPU, and on AMD's CPUs from Zen 4 on; "
@@ -189,6 +240,8 @@ class TrainingConfig:
         help="Policy of the paired control run, which is trained with the same seed to compare with (none: "
         "no control run). Where the policy itself is reset, the control run carries.",
         formerly="against",
+        brief="Policy of the control run, or none.",
+        topic=topics.NETWORK,
     )
     recalibrate: bool = option(
         True,
@@ -200,6 +253,8 @@ class TrainingConfig:
         (),
         help="Probes to measure with while training, several with commas, each with options of its own "
         "(--probe.NAME.OPTION); weights and metrics stay the same to the bit.",
+        topic=topics.NETWORK,
+        advanced=True,
     )
     probe_budget: float = option(
         0.15,

@@ -161,9 +161,21 @@ class BidsConfig:
 
     path: str = option("", help="A folder with dataset_description.json.")
     tasks: tuple[str, ...] = option((), help="Only recordings of these tasks; empty for all.")
-    sessions: tuple[str, ...] = option((), help="Only these sessions; empty for all.")
-    runs: tuple[str, ...] = option((), help="Only these runs; empty for all.")
-    acquisitions: tuple[str, ...] = option((), help="Only these acquisitions; empty for all.")
+    sessions: tuple[str, ...] = option(
+        (),
+        help="Only these sessions; empty for all.",
+        advanced=True,
+    )
+    runs: tuple[str, ...] = option(
+        (),
+        help="Only these runs; empty for all.",
+        advanced=True,
+    )
+    acquisitions: tuple[str, ...] = option(
+        (),
+        help="Only these acquisitions; empty for all.",
+        advanced=True,
+    )
     positive: tuple[str, ...] = option(
         (), help="Labels of the class to detect; empty means 'microsleep' where that label occurs."
     )
@@ -189,6 +201,7 @@ class BidsConfig:
     different_people: bool = option(
         False,
         help="Subjects whose names are alike are different people; otherwise a split by subject asks.",
+        advanced=True,
     )
     unit: str = option(
         "",
@@ -239,12 +252,14 @@ class UserRecordingsConfig:
         low=0,
         help="How long a line of a hypnogram's text is, or an epoch of Profusion's; 0 takes what the file "
         "says, else 30 where that fits the recording.",
+        advanced=True,
     )
     hypnogram: str = option(
         "auto",
         choices=("auto", "yasa", "rk", "dreams"),
         help="What the numbers of a hypnogram mean, which has to be said where 4 occurs and 5 does not: yasa "
         "(4 is REM), rk (Rechtschaffen and Kales: 4 is stage 4, 5 REM) or dreams (5 is wake, 0 stage 4).",
+        advanced=True,
     )
     subjects: str = option(
         "",
@@ -253,10 +268,12 @@ class UserRecordingsConfig:
     different_people: bool = option(
         False,
         help="Subjects whose names are alike are different people; otherwise a split by subject asks.",
+        advanced=True,
     )
     subject_pattern: str = option(
         "",
         help="Regular expression whose first group is the subject, searched in the file's path; empty "
         "tells it from BIDS 'sub-', the folder where names repeat or say only when, else the file name up to "
         "its first '_'.",
+        advanced=True,
     )

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from memcell.errors import ConfigError
-from memcell.plugins.options import option
+from memcell.plugins.options import option, topics
 from memcell_data.renaming import Renaming
 
 
@@ -18,16 +18,38 @@ class SourceConfig:
         "",
         help="Name of a stream of the lab streaming layer (LSL); needs the extra: "
         "pip install 'memcell-rnn[live]'.",
+        brief="Name of an LSL stream.",
+        topic=topics.SIGNAL,
     )
-    file: str = option("", help="A recording, played as if it came live.")
+    file: str = option(
+        "",
+        help="A recording, played as if it came live.",
+        brief="Or a recording, played as if it came live.",
+        topic=topics.SIGNAL,
+    )
     speed: str = option(
-        "1", help="How fast a file is played: 1 as it was recorded, 10 ten times as fast, or max."
+        "1",
+        help="How fast a file is played: 1 as it was recorded, 10 ten times as fast, or max.",
+        brief="How fast it is played: 1, 10, max.",
+        topic=topics.SIGNAL,
     )
     chunk: float = option(
-        0.05, unit="s", low=0.001, high=10, help="Length of the chunks that a file is played in."
+        0.05,
+        unit="s",
+        low=0.001,
+        high=10,
+        help="Length of the chunks that a file is played in.",
+        topic=topics.SIGNAL,
+        advanced=True,
     )
     timeout: float = option(
-        10.0, unit="s", low=0.5, high=3600, help="How long to search for the stream."
+        10.0,
+        unit="s",
+        low=0.5,
+        high=3600,
+        help="How long to search for the stream.",
+        topic=topics.SIGNAL,
+        advanced=True,
     )
     silence: float = option(
         2.0,
@@ -35,6 +57,8 @@ class SourceConfig:
         low=0.2,
         high=3600,
         help="Without a sample for this long the connection counts as lost; the stream waits for it.",
+        topic=topics.SIGNAL,
+        advanced=True,
     )
     gap: float = option(
         0.2,
@@ -43,27 +67,46 @@ class SourceConfig:
         high=60,
         help="A time stamp further than this from its expected time is a gap: filters and memory are "
         "reset, and the scale of the features is kept. Less is jitter.",
+        topic=topics.SIGNAL,
+        advanced=True,
     )
     unit: str = option(
         "",
         help="Unit of a stream, or of EDF channels of a file, that do not name their own: uV, mV, V or nV. "
         "Never guessed; all:mV overrides the unit of all channels. For a file, empty"
         " takes that of a BIDS channels.tsv, then the run's own --data.unit.",
+        brief="Unit of channels that state none: uV, mV, ...",
+        topic=topics.CHANNELS,
     )
     rename: tuple[str, ...] = option(
         (),
         help="Other names for channels, OLD=NEW, several with commas; a * on both sides stands for the same "
         "text: 'O1-M2=O1', 'POL *=*'. Empty takes the --rename that the run was trained with.",
+        brief="Other names: 'O1-M2=O1', 'POL *=*'.",
+        topic=topics.CHANNELS,
     )
     duration: float = option(
-        0.0, unit="s", low=0, help="End after this much signal; 0 for never (Ctrl-C ends it)."
+        0.0,
+        unit="s",
+        low=0,
+        help="End after this much signal; 0 for never (Ctrl-C ends it).",
+        brief="End after so many seconds.",
+        topic=topics.SIGNAL,
     )
-    format: str = option("jsonl", choices=("jsonl", "tsv"), help="Format of these lines.")
+    format: str = option(
+        "jsonl",
+        choices=("jsonl", "tsv"),
+        help="Format of these lines.",
+        brief="jsonl or tsv.",
+        topic=topics.RESULTS,
+    )
     send: tuple[str, ...] = option(
         (),
         choices=("markers", "steps"),
         help="Send what is found as LSL streams: 'markers' when alarms begin and end, 'steps' the number of "
         "each step.",
+        brief="markers and steps, as LSL streams.",
+        topic=topics.RESULTS,
     )
     send_name: str = option(
         "",
@@ -76,6 +119,8 @@ class SourceConfig:
         low=0,
         high=3600,
         help="A sign of life so often: a line, a file with --out, a marker with --send markers; 0 for none.",
+        brief="A sign of life so often (s).",
+        topic=topics.RESULTS,
     )
 
     def validate(self) -> None:
@@ -133,15 +178,24 @@ class LiveConfig(SourceConfig):
         low=0,
         high=1,
         help="A step is positive from this probability on; default: the threshold of the run.",
+        brief="Probability of a positive step.",
+        topic=topics.ALARMS,
     )
     alarm_steps: int = option(
-        3, low=1, high=1000, help="An alarm requires this many positive steps ..."
+        3,
+        low=1,
+        high=1000,
+        help="An alarm requires this many positive steps ...",
+        brief="So many positive steps ... (default: 3)",
+        topic=topics.ALARMS,
     )
     alarm_of: int = option(
         4,
         low=1,
         high=1000,
         help="... among the last so many; the same number twice is a minimum duration.",
+        brief="... of the last so many (default: 4).",
+        topic=topics.ALARMS,
     )
     refractory: float = option(
         5.0,
@@ -149,17 +203,23 @@ class LiveConfig(SourceConfig):
         low=0,
         high=3600,
         help="No further alarm for this long after one was raised.",
+        brief="No further alarm for so long (default: 5 s).",
+        topic=topics.ALARMS,
     )
     lines: str = option(
         "auto",
         choices=("auto", "steps", "alarms", "none"),
         help="What is written to the output as it happens: every step and alarm, or alarms and gaps only; "
         "'auto' is steps into a pipe, alarms on a terminal.",
+        brief="What is printed: steps, alarms or none.",
+        topic=topics.RESULTS,
     )
     on_alarm: str = option(
         "",
         help="A command to run, without a shell, when an alarm begins; its facts are JSON on its standard "
         "input, and environment variables (MEMCELL_ONSET, ...).",
+        brief="A command to run when an alarm begins.",
+        topic=topics.ALARMS,
     )
     on_alarm_end: str = option(
         "", help="A command to run when an alarm ends, likewise.", advanced=True

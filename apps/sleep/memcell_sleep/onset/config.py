@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from memcell.errors import ConfigError
-from memcell.plugins.options import option
+from memcell.plugins.options import option, topics
 from memcell_eeg.config import changed
 from memcell_sleep.config import SleepConfig
 
@@ -47,9 +47,17 @@ class OnsetConfig(SleepConfig):
         low=0,
         high=3600,
         help="Least length of the sleep that an onset begins; shorter sleep within wake is wake.",
+        brief="Least sleep that an onset begins.",
+        topic=topics.DATA,
     )
     wake_lasting: float = option(
-        60.0, unit="s", low=0, high=36000, help="Least length of the wake before an onset."
+        60.0,
+        unit="s",
+        low=0,
+        high=36000,
+        help="Least length of the wake before an onset.",
+        brief="Least wake before an onset.",
+        topic=topics.DATA,
     )
     ahead: float = option(
         600.0,
@@ -57,6 +65,8 @@ class OnsetConfig(SleepConfig):
         low=60,
         high=7200,
         help="Longest time to the onset that is learned and scored; what lies further ahead has no target.",
+        brief="Longest time that is predicted (default: 600 s).",
+        topic=topics.DATA,
     )
     error: str = option(
         "absolute",
@@ -74,7 +84,7 @@ class OnsetConfig(SleepConfig):
     features: tuple[str, ...] = changed("features", ("relative",))
     context: tuple[str, ...] = changed("context", ("auto",))
     decision: str = changed("decision", "cost", help=_NOTHING)
-    cost_ratio: float = changed("cost_ratio", 1.0, help=_NOTHING)
+    cost_ratio: float = changed("cost_ratio", 1.0, help=_NOTHING, advanced=True)
     class_weights: str = changed("class_weights", "balanced", help=_NOTHING)
     around_transitions: bool = changed("around_transitions", False, help=_NOTHING)
     max_duration: float = changed("max_duration", 0.0, help=_NOTHING)

@@ -41,6 +41,8 @@ class FieldInfo:
         formerly: The name that it had in a version before; files and command lines with it are understood.
         former_words: Words that a version before had, by what they are called now.
         advanced: Few need it: ``--help`` leaves it out, and ``--help-all`` has it.
+        brief: What ``--help`` says of it, in a line; empty for the first sentence of ``help``.
+        topic: The heading that it stands under in ``--help``; empty for that of its section.
     """
 
     name: str
@@ -58,6 +60,8 @@ class FieldInfo:
     formerly: str = ""
     former_words: Mapping[str, str] = dataclasses.field(default_factory=dict)
     advanced: bool = False
+    brief: str = ""
+    topic: str = ""
 
     @property
     def flag(self) -> str:
@@ -96,12 +100,15 @@ def option(
     formerly: str = "",
     former_words: Mapping[str, str] | None = None,
     advanced: bool = False,
+    brief: str = "",
+    topic: str = "",
 ) -> Any:
     """Declare a field of a config dataclass.
 
     A field or a word that was renamed names its ``formerly`` and ``former_words``: files of the version
     before are read, and a command line is understood and told the new name. One that is ``advanced`` stands
-    in ``--help-all``, not in ``--help``.
+    in ``--help-all``, not in ``--help``, which has a line for each of the others: its ``brief``, under its
+    ``topic``.
 
     >>> @dataclass(frozen=True, kw_only=True)
     ... class DecayConfig:
@@ -118,6 +125,8 @@ def option(
         "formerly": formerly,
         "former_words": dict(former_words or {}),
         "advanced": advanced,
+        "brief": brief,
+        "topic": topic,
     }
     if isinstance(default, list):  # each config has one of its own
         return dataclasses.field(default_factory=lambda: list(default), metadata={_KEY: meta})
