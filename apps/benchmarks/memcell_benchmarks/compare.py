@@ -28,7 +28,7 @@ from memcell.errors import MemcellError
 SETTINGS = [
     *["--policy", "carry,reset", "--data.subjects", "6", "--data.minutes", "10"],
     *["--batch-size", "4", "--patience", "0", "--device", "cpu", "--no-report"],
-    *["--no-reshuffled", "--draw-data", "once"],
+    *["--no-reshuffled"],
 ]
 
 
@@ -45,6 +45,7 @@ class Cost:
         seconds: Wall clock.
         cpu: CPU time of all processes, seconds.
         training: CPU time of the training loops alone, seconds.
+        beside: CPU time of runs beside it: a network made, scored and written, seconds.
         repeated: Updates that were done more than once, of all runs.
         records: Run to its record without the time it took.
     """
@@ -53,6 +54,7 @@ class Cost:
     seconds: float
     cpu: float
     training: float
+    beside: float
     repeated: int
     records: dict[str, Any]
 
@@ -63,14 +65,23 @@ class Cost:
 @click.option(
     "--epochs", default=60, show_default=True, type=click.IntRange(1), help="Of each run."
 )
+@click.option(
+    "--draw-data",
+    default="once",
+    show_default=True,
+    type=click.Choice(["once", "per-seed"]),
+    help="Of the comparisons: data prepared once, or anew for each seed.",
+)
 @click.option("--json", "json_file", metavar="FILE", help="Also write the numbers there.")
-def command(jobs: int, seeds: int, epochs: int, json_file: str | None) -> int:
+def command(jobs: int, seeds: int, epochs: int, draw_data: str, json_file: str | None) -> int:
     """Time a small comparison serially and on --jobs worker processes.
 
-    Prints runs a minute, the share of all CPU time that the training loops had, the speedup, how many
-    updates were done twice, and whether both gave the same records; the exit code is 1 where not.
+    Prints runs a minute, the share of all CPU time that the training loops had, what runs took beside
+    them and what all else did (starting, data, baselines, workers), the speedup, how many updates were done
+    twice, and whether both gave the same records; the exit code is 1 where not.
     """
     args = [*SETTINGS, "--seeds", str(seeds), "--epochs", str(epochs), "--min-updates", "200"]
+    args += ["--draw-data", draw_data]
     with tempfile.TemporaryDirectory() as folder:
         serial = _cost([*args, "--out", f"{folder}/serial"], Path(folder) / "serial")
         _say("serial", serial)
@@ -93,7 +104,8 @@ def command(jobs: int, seeds: int, epochs: int, json_file: str | None) -> int:
 def _say(name: str, cost: Cost) -> None:
     click.echo(
         f"{name}: {cost.runs} runs in {cost.seconds:.1f} s, {60 * cost.runs / cost.seconds:.1f} a minute; "
-        f"{cost.cpu:.1f} CPU s, {100 * cost.training / cost.cpu:.1f} % of them in training; "
+        f"{cost.cpu:.1f} CPU s, {100 * cost.training / cost.cpu:.1f} % of them in training, "
+        f"{cost.beside:.1f} s beside it in runs, {cost.cpu - cost.training - cost.beside:.1f} s in all else; "
         f"{cost.repeated} updates done twice"
     )
 
@@ -111,19 +123,20 @@ def _cost(args: Sequence[str], out: Path) -> Cost:
     if done.returncode:
         raise MemcellError(f"the comparison failed: {done.stderr.strip() or done.stdout.strip()}")
     records: dict[str, Any] = {}
-    training, repeated = 0.0, 0
+    training, beside, repeated = 0.0, 0.0, 0
     for path in sorted(out.glob("runs/*/record.json")):
         record = json.loads(path.read_text())
         begun = json.loads((path.parent / "work.json").read_text())
         training += sum(b["training"] for b in begun)
+        beside += sum(b["all"] - b["training"] for b in begun)
         counted = sum(
             b["to_update"] - b["from_update"] for b in begun if b["from_update"] is not None
         )
         repeated += counted - record["updates"]
         records[path.parent.name] = {k: v for k, v in record.items() if k != "cpu_seconds"}
     return Cost(
-        runs=len(records), seconds=seconds, cpu=cpu, training=training, repeated=repeated,
-        records=records,
+        runs=len(records), seconds=seconds, cpu=cpu, training=training, beside=beside,
+        repeated=repeated, records=records,
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from memcell.applications.app import App, Task
-from memcell.compare.prepared import prepared
+from memcell.compare.prepared import data_name, prepared
 from memcell.files.atomic import write_atomic
 from memcell.jobs import Working
 from memcell.plugins import default_registry
@@ -37,6 +37,11 @@ class BaselinesTask:
     sections: Mapping[str, Any]
     own: OwnFunctions = field(default_factory=OwnFunctions)
     id: str = "baselines"
+
+    @property
+    def data(self) -> str:
+        """Its data, which a process prepares once for tasks in a row (`memcell.jobs.tasks.data_of`)."""
+        return data_name(self.app, self.sections)
 
 
 def do_baselines(task: BaselinesTask, working: Working) -> None:

@@ -17,7 +17,7 @@ from memcell.compare.answerable import (
     limits_of_targets,
     policy_of,
 )
-from memcell.compare.prepared import prepared
+from memcell.compare.prepared import data_name, prepared
 from memcell.jobs import Working
 from memcell.plugins import Registry, default_registry
 from memcell.runs.own_functions import OwnFunctions
@@ -55,6 +55,11 @@ class ExamineTask:
     outcome: str
     own: OwnFunctions = field(default_factory=OwnFunctions)
     id: str = "examine"
+
+    @property
+    def data(self) -> str:
+        """Its data, which a process prepares once for tasks in a row (`memcell.jobs.tasks.data_of`)."""
+        return data_name(self.app, self.sections[0])
 
 
 def do_examine(task: ExamineTask, working: Working) -> dict[str, Any]:

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from memcell.applications.app import Task
-from memcell.compare.prepared import prepared
+from memcell.compare.prepared import data_name, prepared
 from memcell.compare.records import RunRecord
 from memcell.compare.work import Work
 from memcell.errors import CheckpointError, Diverged, MemcellError, UsageError
@@ -57,6 +57,11 @@ class RunTask:
     setting: Mapping[str, str]
     seed: int
     own: OwnFunctions = field(default_factory=OwnFunctions)
+
+    @property
+    def data(self) -> str:
+        """Its data, which a process prepares once for tasks in a row (`memcell.jobs.tasks.data_of`)."""
+        return data_name(self.app, self.sections)
 
 
 def finished(path: Path) -> RunRecord | None:

@@ -45,12 +45,20 @@ def prepared(config: RunConfig, own: OwnFunctions, progress: Progress = SILENT) 
         CannotPrepare: The recordings cannot be used as asked.
     """
     sections = config.sections()
-    data = {name: sections[name] for name in (config.app, "data") if name in sections}
-    key = json.dumps([config.app, data], sort_keys=True)
+    data, key = _of_data(config.app, sections), data_name(config.app, sections)
     if key not in _kept:
         forget_prepared()
         _kept[key] = _prepared(config.app, data, own, progress)
     return _kept[key]
+
+
+def data_name(app: str, sections: Mapping[str, Any]) -> str:
+    """Return a name for the data of a run, the same for runs of the same data."""
+    return json.dumps([app, _of_data(app, sections)], sort_keys=True)
+
+
+def _of_data(app: str, sections: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: sections[name] for name in (app, "data") if name in sections}
 
 
 def forget_prepared() -> None:

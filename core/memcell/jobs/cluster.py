@@ -23,7 +23,16 @@ from distributed import Client, Future, KilledWorker
 from memcell.errors import MemcellError
 from memcell.interrupt import Interrupted, Interrupts
 from memcell.jobs.clients import client_of, within
-from memcell.jobs.tasks import JobTask, Mode, Outcome, Working, ask_to_stop, forget, on_worker
+from memcell.jobs.tasks import (
+    JobTask,
+    Mode,
+    Outcome,
+    Working,
+    ask_to_stop,
+    data_of,
+    forget,
+    on_worker,
+)
 from memcell.progress import Progress
 
 T = TypeVar("T", bound=JobTask)
@@ -120,6 +129,8 @@ class _Batch:
         self.deaths: Counter[str] = Counter()
         self.deaths_alone: Counter[str] = Counter()
         self.idle_deaths = 0
+        #: Worker to the data that it prepared for its last task, and keeps.
+        self.prepared: dict[str, str] = {}
         #: The task before whose end no other begins; empty for none.
         self.first = ""
 
@@ -200,11 +211,24 @@ class _Batch:
         if self.jobs:
             free = free[: max(0, self.jobs - len(busy))]
         while self.queue and free and not self._waits():
-            self._begin(_Try(task=self.queue.popleft(), worker=free.pop(0)))
+            worker = free.pop(0)
+            self._begin(_Try(task=self._next(worker), worker=worker))
         if self.suspects and not self.queue and not self.running and free:
             beside = frozenset(self.workers) - {free[0]}
             task = self.suspects.popleft()
             self._begin(_Try(task=task, worker=free[0], alone=True, beside=beside))
+
+    def _next(self, worker: str) -> Any:
+        """Take a task from the queue: of the data that the worker has, or that no other has, or the first."""
+        others = {d for w, d in self.prepared.items() if w != worker and w in self.workers}
+        own = self.prepared.get(worker, "")
+        data = [data_of(task) for task in self.queue]
+        at = next((i for i, d in enumerate(data) if d == own), None)
+        if at is None:
+            at = next((i for i, d in enumerate(data) if d not in others), 0)
+        task = self.queue[at]
+        del self.queue[at]
+        return task
 
     def _waits(self) -> bool:
         """Whether the first task is still under way, and others wait for it."""
@@ -213,6 +237,7 @@ class _Batch:
     def _begin(self, tried: _Try) -> None:
         task = tried.task
         self.tries[task.id] += 1
+        self.prepared[tried.worker] = data_of(task)
         # a name of its own for each try: the scheduler's count of deaths is not ours
         key = f"memcell-{self.name}-{self.tries[task.id]}-{task.id}"
         future = self.client.submit(

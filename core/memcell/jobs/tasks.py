@@ -24,6 +24,14 @@ class JobTask(Protocol):
         """Its name, another one for each task."""
 
 
+def data_of(task: JobTask) -> str:
+    """Return the name of what a process prepares for a task and keeps (its attribute ``data``), or "".
+
+    Tasks of the same name go to the same process as long as there are others for the rest.
+    """
+    return str(getattr(task, "data", ""))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Working:
     """What a task is handed beside its description.

@@ -325,3 +325,22 @@ def test_a_call_is_waited_for_as_long_as_it_may_take():
     with pytest.raises(Interrupted):
         clients.within(5, over.wait, lambda: True)
     over.set()
+
+
+class _Prepared:
+    def __init__(self, id, data):
+        self.id, self.data = id, data
+
+
+def test_tasks_of_the_same_data_go_to_the_worker_that_has_them():
+    batch = cluster_module._Batch(None, None, None, SILENT, jobs=2)
+    batch.workers = {"a": 0.0, "b": 0.0}
+    batch.queue.extend(_Prepared(f"{d}{k}", d) for d in "xyz" for k in range(3))
+    taken = {"a": [], "b": []}
+    for worker in "ababababa":
+        task = batch._next(worker)
+        batch.prepared[worker] = task.data
+        taken[worker].append(task.id)
+    # at the end, when no other data is left, the one that is done helps the other
+    assert taken == {"a": ["x0", "x1", "x2", "z0", "z2"], "b": ["y0", "y1", "y2", "z1"]}
+    assert not batch.queue
