@@ -79,6 +79,11 @@ def test_every_run_leaves_a_whole_record(whole):
         epochs = [x for x in lines if "train_loss" in x]
         assert record.training == tuple((x["update"], x["train_loss"]) for x in epochs)
         assert record.validation == tuple((x["update"], x["valid_loss"]) for x in epochs)
+        for policy in ("carry", "reset"):
+            curve = tuple((x["update"], x["valid_losses"][policy]) for x in epochs)
+            assert record.validations[policy] == curve
+        # the declared one chooses
+        assert record.validations["carry"] == record.validation != record.validations["reset"]
         assert record.updates == epochs[-1]["update"]
         assert set(record.scores) == set(record.subjects) == {"carry", "reset"}
         assert record.cpu_seconds > 0

@@ -90,6 +90,7 @@ def _compare(
     pilot: str | None,
     reshuffled: bool,
     anyway: bool,
+    both_inferences: bool,
     out: str | None,
     jobs: int,
     scheduler: str | None,
@@ -121,6 +122,7 @@ def _compare(
         smallest_effect=smallest_effect,
         pilot=Path(pilot) if pilot else None,
         anyway=anyway,
+        both=both_inferences,
     )
     varied = [*axes, *swept]
     if reshuffled:
@@ -276,6 +278,13 @@ def _own() -> Iterable[click.Parameter]:
             default=True,
             help="Beside --policy carry,reset alone: reset on reshuffled windows (reset+reshuffle) as well, "
             "which is what people choose carry or not.",
+        ),
+        BriefOption(
+            ["--both-inferences/--no-both-inferences"],
+            advanced=True,
+            default=True,
+            help="Validate each epoch with memory carried and with memory reset, so that all settings are "
+            "seen under both; the declared one chooses the epoch.",
         ),
         BriefOption(
             ["--anyway"],

@@ -97,6 +97,7 @@ def compare_arrays(
     pilot: str | Path | None = None,
     reshuffled: bool = True,
     anyway: bool = False,
+    both_inferences: bool = True,
     data: str | Path | None = None,
     metrics: Any = None,
     out: str | Path | None = None,
@@ -122,6 +123,8 @@ def compare_arrays(
         pilot: A comparison that says how much the primary outcome varies.
         reshuffled: Beside carry and reset alone, reset on reshuffled windows as well.
         anyway: Run what cannot answer too; the report keeps why.
+        both_inferences: Validate each epoch with memory carried and with memory reset; the declared one
+            chooses the epoch.
         data: See ``train``.
         metrics: See ``train``.
         out: The comparison's folder; None for a new one in ``runs``. With ``data=``, one that is there is
@@ -171,6 +174,7 @@ def compare_arrays(
             smallest_effect=smallest_effect,
             pilot=None if pilot is None else Path(pilot),
             anyway=anyway,
+            both=both_inferences,
         )
         if reshuffled:
             varied = with_choice(APP, sections, varied, registry)

@@ -41,6 +41,7 @@ class Asked:
         smallest_effect: The smallest difference in the primary outcome that matters (of updates a ratio).
         pilot: The folder of a comparison that says how much the primary outcome varies.
         anyway: Run what cannot answer too; the report keeps why.
+        both: Validate each epoch with memory carried and with memory reset; the declared one chooses.
     """
 
     primary: str = OUTCOMES[0]
@@ -50,6 +51,7 @@ class Asked:
     smallest_effect: float | None = None
     pilot: Path | None = field(default=None)
     anyway: bool = False
+    both: bool = True
 
     def __post_init__(self) -> None:
         for option, value, words in (

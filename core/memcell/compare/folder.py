@@ -101,6 +101,7 @@ class ComparisonFolder:
             "reference": plan.reference,
             **declared,
             "declared_seeds": old.get("declared_seeds", 0 if old else len(plan.seeds)),
+            "both_inferences": plan.asked.both,
             **_targets(plan, old),
             "command": command,
             "commands": [*commands, command],

@@ -18,7 +18,7 @@ import torch
 from memcell.applications.app import Task
 from memcell.compare.prepared import data_name, prepared
 from memcell.compare.records import RunRecord
-from memcell.compare.work import Work
+from memcell.compare.work import SECOND, Work
 from memcell.errors import CheckpointError, Diverged, MemcellError, UsageError
 from memcell.files.atomic import locked, make_folder, write_atomic
 from memcell.files.reading import check_inside, read_json_lines
@@ -30,6 +30,7 @@ from memcell.runs.own_functions import OwnFunctions
 from memcell.runs.run_folder import RunFolder
 from memcell.runs.scoring import ScoredNetwork, score, write_scores
 from memcell.runs.setup import device_of, make_trainer, own_inference
+from memcell.settings.options import EVAL_POLICIES
 from memcell.settings.run_config import RunConfig, resolve
 from memcell.training.trainer import Trainer
 
@@ -48,6 +49,7 @@ class RunTask:
         setting: Axis name to value.
         seed: Its seed, also in ``sections``.
         own: Python functions that the app is built with.
+        both: Each epoch is validated under both inference policies.
     """
 
     id: str
@@ -57,6 +59,7 @@ class RunTask:
     setting: Mapping[str, str]
     seed: int
     own: OwnFunctions = field(default_factory=OwnFunctions)
+    both: bool = True
 
     @property
     def data(self) -> str:
@@ -107,6 +110,9 @@ def _run(task: RunTask, path: Path, working: Working) -> RunRecord:
     }
     try:
         trainer = _trainer(config, path, data.app, data.task)
+        if task.both:
+            others = (policy for policy in EVAL_POLICIES if policy != trainer.eval_policy)
+            trainer.also_under = next(others, "")
         reason = _train(trainer, work, working)
         facts["updates"] = trainer.at.update
         if trainer.observer is not None:
@@ -206,6 +212,7 @@ def _train(trainer: Trainer, work: Work, working: Working) -> str:
     except Diverged as error:
         return str(error)
     finally:
+        work.now[SECOND] = round(trainer.also_seconds, 3)
         work.end_training()
     return _not_finite(trainer)
 
@@ -220,14 +227,19 @@ def _not_finite(trainer: Trainer) -> str:
     return f"weights are not finite at the end (update {trainer.at.update})" if broken else ""
 
 
-def read_curves(path: Path) -> dict[str, tuple[tuple[int, float], ...]]:
+def read_curves(path: Path) -> dict[str, Any]:
     """Return the losses of each epoch from ``metrics.jsonl``; what is no finite number is left out."""
     records = _metrics(path)
     epochs = [r for r in records if "train_loss" in r]
 
-    def curve(name: str) -> tuple[tuple[int, float], ...]:
-        pairs = [(int(r["update"]), r.get(name)) for r in epochs]
+    def curve(name: str, policy: str = "") -> tuple[tuple[int, float], ...]:
+        pairs = [
+            (int(r["update"]), r.get(name, {}).get(policy) if policy else r.get(name))
+            for r in epochs
+        ]
         return tuple((u, float(v)) for u, v in pairs if v is not None and np.isfinite(v))
+
+    under = {policy for r in epochs for policy in r.get("valid_losses", ())}
 
     looks = [
         (int(r["update"]), r.get("look", r.get("valid_loss")))
@@ -235,7 +247,12 @@ def read_curves(path: Path) -> dict[str, tuple[tuple[int, float], ...]]:
         if "look" in r or ("valid_loss" in r and "train_loss" not in r)
     ]
     seen = tuple((u, float(v)) for u, v in looks if v is not None and np.isfinite(v))
-    return {"training": curve("train_loss"), "validation": curve("valid_loss"), "looks": seen}
+    return {
+        "training": curve("train_loss"),
+        "validation": curve("valid_loss"),
+        "validations": {policy: curve("valid_losses", policy) for policy in sorted(under)},
+        "looks": seen,
+    }
 
 
 def _metrics(path: Path) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,9 @@ from memcell.files.reading import read_object, refusing
 
 #: How a run ended: it trained to the end; its loss was no longer a number; it could not be run.
 STATUSES = ("done", "diverged", "failed")
-#: That is written; the one before had no looks, and nothing under an inference policy but test scores.
-FORMAT = 2
-READ = (1, FORMAT)
+#: That is written; 2 had one validation curve; 1 no looks, and under inference policies test scores alone.
+FORMAT = 3
+READ = (1, 2, FORMAT)
 
 #: Score name to value; NaN where it is not defined.
 Scores = Mapping[str, float]
@@ -37,6 +37,7 @@ class RunRecord:
         training: ``(update, loss)`` of each epoch on the training windows, nats.
         validation: ``(update, loss)`` of each epoch on the validation split, nats; under the inference policy
             that the run was validated with.
+        validations: Inference policy to such a curve under it, where epochs were validated under both.
         scores: Inference policy to test scores.
         subjects: Inference policy to test subject to scores.
         looks: ``(update, loss)`` of looks at the validation split within epochs, or before the first update.
@@ -55,6 +56,7 @@ class RunRecord:
     updates: int = 0
     training: tuple[tuple[int, float], ...] = ()
     validation: tuple[tuple[int, float], ...] = ()
+    validations: Mapping[str, tuple[tuple[int, float], ...]] = field(default_factory=dict)
     scores: Mapping[str, Scores] = field(default_factory=dict)
     subjects: Mapping[str, Mapping[str, Scores]] = field(default_factory=dict)
     looks: tuple[tuple[int, float], ...] = ()
@@ -80,9 +82,8 @@ class RunRecord:
         with refusing(path):
             if values.pop("format") not in READ:
                 raise RunFolderError(f"'{path}' was written by another version of memcell")
-            pairs: dict[str, Any] = {
-                k: tuple((int(u), float(v)) for u, v in values.pop(k, ())) for k in _CURVES
-            }
+            pairs: dict[str, Any] = {k: _curve(values.pop(k, ())) for k in _CURVES}
+            pairs["validations"] = {p: _curve(c) for p, c in values.pop("validations", {}).items()}
             scores = {p: _with_nan(s) for p, s in values.pop("scores").items()}
             subjects = {
                 p: {name: _with_nan(s) for name, s in each.items()}
@@ -109,6 +110,10 @@ class RunRecord:
             raise ValueError("its seed or updates are no whole numbers")
         if not isinstance(self.cpu_seconds, int | float):
             raise ValueError("its cpu_seconds are no number")
+
+
+def _curve(pairs: Iterable[Any]) -> tuple[tuple[int, float], ...]:
+    return tuple((int(u), float(v)) for u, v in pairs)
 
 
 _CURVES = ("training", "validation", "looks")

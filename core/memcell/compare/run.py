@@ -19,6 +19,7 @@ from memcell.compare.one_run import RECORD, RunTask, do_run, finished
 from memcell.compare.plan import ComparisonPlan, Planned, plan_of
 from memcell.compare.prepared import forget_prepared
 from memcell.compare.records import RunRecord
+from memcell.compare.work import SECOND, read_work
 from memcell.errors import MemcellError, UsageError
 from memcell.escape import Lines, line
 from memcell.files.atomic import locked, make_folder
@@ -27,11 +28,13 @@ from memcell.interrupt import Interrupted
 from memcell.jobs import Mode, Outcome, Working, run_tasks
 from memcell.plugins import Registry
 from memcell.progress import Progress, progress
-from memcell.reports.numbers import counted, duration
+from memcell.reports.numbers import counted, duration, percent
 from memcell.runs.own_functions import OwnFunctions
 from memcell.runs.run import Concerns, no_concerns
 from memcell.runs.setup import device_of
 
+#: Share of a training's time from which on it is said what validating under a second inference takes.
+MUCH = 0.1
 Say = Callable[[str], None]
 AnyTask = RunTask | BaselinesTask | ExamineTask
 
@@ -198,6 +201,7 @@ class _Comparing:
         self.counted: Counter[str] = Counter()
         self.failures: list[RunRecord] = []
         self.warned: set[str] = set()
+        self.cost_said = False
         self.estimate = Estimate(0, 1)
         self.bar: Progress | None = None
 
@@ -238,6 +242,7 @@ class _Comparing:
             setting=run.setting,
             seed=run.seed,
             own=self.own,
+            both=self.plan.asked.both,
         )
 
     def _examine(self) -> ExamineTask:
@@ -323,12 +328,24 @@ class _Comparing:
             self.failures.append(record)
         if self.verbose:
             self.say(_line(record))
+        self._say_cost(Path(task.path))
         estimate = self.estimate.one_more()
         if self.bar is not None:
             n = sum(self.counted.values())
             self.bar.advance(0, f"{n}/{len(self.runs)} runs{estimate and f', {estimate} left'}")
         if estimate and self.estimate.first:
             self.say(f"{estimate} for the {self.estimate.left} runs that are left")
+
+    def _say_cost(self, path: Path) -> None:
+        """Say once, where it is much, what validating under a second inference policy costs."""
+        begun = read_work(path)
+        training, second = (sum(float(b.get(k, 0)) for b in begun) for k in ("training", SECOND))
+        if not self.cost_said and training > 0 and second > MUCH * training:
+            self.cost_said = True
+            self.say(
+                f"validating each epoch with memory carried and with memory reset: the second took "
+                f"{percent(second / training)} of the training's time; --no-both-inferences leaves it out"
+            )
 
     def _lost(self, task: RunTask, error: MemcellError) -> RunRecord:
         record = RunRecord(

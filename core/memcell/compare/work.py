@@ -14,6 +14,8 @@ from memcell.progress import Progress
 
 #: How much CPU time of a run that is killed may go uncounted, seconds.
 EVERY = 5.0
+#: Where the seconds of training stand that validating under a second inference policy took.
+SECOND = "second_inference"
 
 
 class Work:

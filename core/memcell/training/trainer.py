@@ -76,6 +76,10 @@ class Trainer:
         processes.check(config.batch_size)
         self.processes = processes
         self.config, self.eval_policy, self.task = config, eval_policy, task
+        #: Inference policy that each epoch is validated under too; nothing is chosen by it. Empty for none.
+        self.also_under = ""
+        #: CPU time that this took, seconds.
+        self.also_seconds = 0.0
         self.parts, self.folder, self.progress = parts, folder, progress
         self.network = parts.network
         self.gradients = parts.gradient
@@ -364,6 +368,11 @@ class Trainer:
         if self.validates:
             with averaged(self.parts.optimizer), recalibrated(self):
                 record["valid_loss"] = valid = self._validated()
+                if self.also_under and self.processes.main:
+                    began = time.process_time()
+                    other = self.validation_loss(self.also_under)
+                    self.also_seconds += time.process_time() - began
+                    record["valid_losses"] = {self.eval_policy: valid, self.also_under: other}
                 if valid < at.best_loss:
                     at.best_loss, at.best_epoch = valid, at.epoch
                     self.best = {k: v.clone() for k, v in self.network.state_dict().items()}
@@ -405,11 +414,10 @@ class Trainer:
             self.say(f"epoch {self.at.epoch + 1}: {changed}")
         return changed
 
-    def validation_loss(self) -> float:
-        """Return the loss on the validation split under the inference policy."""
-        found = probabilities(
-            self.network, self.task.valid, self.eval_policy, self.config.time_steps
-        )
+    def validation_loss(self, policy: str = "") -> float:
+        """Return the loss on the validation split under an inference policy; under the run's unless given."""
+        under = policy or self.eval_policy
+        found = probabilities(self.network, self.task.valid, under, self.config.time_steps)
         return mean_loss(found, self.task.valid, self.task.class_weights, self.task.target)
 
     def save(self) -> None:

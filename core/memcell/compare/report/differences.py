@@ -61,7 +61,8 @@ class PairedDifference:
         within: The other axes, equal in both; where tuned, each setting's own.
         tuned: Each setting stands at those values of the other axes that suit it best.
         measure: Name of a score, or one of `LOSSES`.
-        inference: Inference policy of a score; empty for a loss.
+        inference: Inference policy of a score, or of a loss that was looked at under both; empty for one
+            under what each run was validated with.
         unit: What is paired: ``"seeds"``; ``"subjects"`` after averaging over seeds; or both at once.
         main: A measure that the page shows: the main score, the best validation loss, updates to the target.
         primary: It decides.
@@ -285,7 +286,8 @@ def _rows(comparison: Comparison, measured: Measures, pair: Pair) -> Iterator[Pa
     names = _names(comparison, pair)
     for (measure, inference), values in measured.values.items():
         both = paired(values, pair)
-        main = measure in (comparison.main_score, BEST, CHOSEN) or is_updates(measure)
+        main = measure in (comparison.main_score, CHOSEN) or is_updates(measure)
+        main = main or (measure, inference) == (BEST, "")
         row = _row(names, pair.tuned, measure, inference, SEEDS, main, list(both.values()))
         yield _with_reached(row, measured, pair)
         # drawn anew, a name is somebody else for each seed

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from memcell.compare.report.differences import Pair, of_subjects, pairs
 from memcell.compare.report.findings import Findings
 from memcell.compare.report.folder import Comparison, Key
-from memcell.compare.report.measures import UPDATES
+from memcell.compare.report.measures import OWN, UPDATES
 from memcell.compare.report.phrasing import updates_words
 from memcell.compare.report.staleness import SMALLEST, StalenessMeasurement, pick
 from memcell.compare.report.summaries import LearningCurve
@@ -57,7 +57,9 @@ class ReportFigure:
 
 def draw(found: Findings) -> list[ReportFigure]:
     """Return every figure that there are data for."""
-    figures = [_scores(found), _learning(found), _learning_differences(found), _updates(found)]
+    under = list(dict.fromkeys(line.inference for line in found.losses)) or [""]
+    figures = [_scores(found), *(_learning(found, p) for p in under)]
+    figures += [*(_learning_differences(found, p) for p in under), _updates(found)]
     figures += [_subjects(found, policy) for policy in found.measured.inferences]
     figures.append(_staleness(found.staleness))
     return [f for f in figures if f is not None]
@@ -92,37 +94,56 @@ def _scores(found: Findings) -> ReportFigure | None:
     return ReportFigure(name="scores", heading="Scores by setting", panels=panels, caption=caption)
 
 
-def _learning(found: Findings) -> ReportFigure | None:
+def _under(found: Findings, inference: str) -> tuple[str, str]:
+    """Return what the heading and the file of a figure of curves say of memory at inference."""
+    several = len({line.inference for line in found.losses}) > 1
+    declared = found.comparison.primary
+    policy = inference or ("" if declared is None else declared.inference)
+    if not several or not policy:
+        return "", ""
+    words = "as each setting is used" if policy == OWN else policy
+    return f", memory at inference: {words}", f"_{inference}" * bool(inference)
+
+
+def _learning(found: Findings, inference: str) -> ReportFigure | None:
     panels = _curves(
         found,
-        found.losses,
+        [line for line in found.losses if line.inference == inference],
         f"validation loss ({found.comparison.loss_unit})",
-        found.measured.target,
+        math.nan if inference else found.measured.target,
     )
+    level = "; the dashed level is the target loss" * (not inference)
     caption = (
-        "Mean validation loss over seeds with its 95 % bootstrap band; the dashed level is the target loss. "
+        f"Mean validation loss over seeds with its 95 % bootstrap band{level}. "
         "A run that stopped early keeps its last value; a diverged run continues at the loss of guessing."
         f"{_cut_panels(found.comparison)}"
     )
-    heading = "Learning curves"
+    words, ending = _under(found, inference)
+    heading = f"Learning curves{words}"
     return (
-        ReportFigure(name="learning_curves", heading=heading, panels=panels, caption=caption)
+        ReportFigure(
+            name=f"learning_curves{ending}", heading=heading, panels=panels, caption=caption
+        )
         if panels
         else None
     )
 
 
-def _learning_differences(found: Findings) -> ReportFigure | None:
+def _learning_differences(found: Findings, inference: str) -> ReportFigure | None:
     reference = found.comparison.axes[0].values[0]
-    panels = _curves(found, found.loss_differences, f"loss minus that of {reference}", 0.0)
+    lines = [line for line in found.loss_differences if line.inference == inference]
+    panels = _curves(found, lines, f"loss minus that of {reference}", 0.0)
     caption = (
         "Mean over seeds of the difference to the reference with the same seed; below 0 the setting has the "
         "lower loss. The band is a 95 % bootstrap interval at each update separately, without correction: "
         f"it describes and does not decide.{_cut_panels(found.comparison)}"
     )
-    heading = "Learning curves, paired by seed"
+    words, ending = _under(found, inference)
+    heading = f"Learning curves, paired by seed{words}"
     return (
-        ReportFigure(name="learning_differences", heading=heading, panels=panels, caption=caption)
+        ReportFigure(
+            name=f"learning_differences{ending}", heading=heading, panels=panels, caption=caption
+        )
         if panels
         else None
     )

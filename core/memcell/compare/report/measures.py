@@ -51,7 +51,8 @@ class Measures:
         by_validated: Validation subject to run to the validation loss of the network that was kept, under the
             declared inference.
         updates: Measure of updates to run to updates to the target, `NEVER` where it was not reached.
-        curves: Run to its validation curve.
+        curves: Run to its validation curve, under the inference policy that it was validated with.
+        curves_under: Inference policy to run to its validation curve under it, where there is one.
         rule_lacks: No baseline has the score that a diverged run would have; it is NaN.
     """
 
@@ -68,6 +69,7 @@ class Measures:
     by_validated: dict[str, dict[Run, float]]
     updates: dict[str, dict[Run, float]]
     curves: dict[Run, Curve]
+    curves_under: dict[str, dict[Run, Curve]]
     rule_lacks: bool
 
     @property
@@ -111,7 +113,7 @@ def measure(comparison: Comparison) -> Measures:
     chance = comparison.chance_loss
     if chance is None:
         chance = math.log(comparison.n_classes)
-    best = {k: _best(r, chance) for k, r in runs.items()}
+    best = {k: _best(r, chance, r.validation) for k, r in runs.items()}
     found_target = target_of(best.values(), chance)
     targets = {UPDATES: comparison.targets[0] if comparison.targets else found_target}
     targets |= {f"log_updates_to_{t:g}": t for t in comparison.targets[1:]}
@@ -142,6 +144,11 @@ def measure(comparison: Comparison) -> Measures:
     values[BEST, ""] = best
     values[FINAL, ""] = {k: _last(r, r.validation, chance) for k, r in runs.items()}
     values[TRAINING, ""] = {k: _last(r, r.training, chance) for k, r in runs.items()}
+    under = sorted({p for r in runs.values() for p in r.validations})
+    for policy in under:
+        own_curves = {k: r.validations.get(policy, ()) for k, r in runs.items()}
+        values[BEST, policy] = {k: _best(r, chance, own_curves[k]) for k, r in runs.items()}
+        values[FINAL, policy] = {k: _last(r, own_curves[k], chance) for k, r in runs.items()}
     for policy in dict.fromkeys(p for r in runs.values() for p in r.chosen):
         values[CHOSEN, policy] = {
             k: chance if _fallen(r) else r.chosen.get(policy, NAN) for k, r in runs.items()
@@ -178,7 +185,10 @@ def measure(comparison: Comparison) -> Measures:
             for s in validated
         },
         updates=updates,
-        curves={k: _curve(r, chance) for k, r in runs.items()},
+        curves={k: _curve(r, r.validation, chance) for k, r in runs.items()},
+        curves_under={
+            p: {k: _curve(r, r.validations.get(p, ()), chance) for k, r in runs.items()} for p in under
+        },
         rule_lacks=fallen and main not in pooled,
     )  # fmt: skip
 
@@ -195,10 +205,10 @@ def _updates(record: RunRecord, target: float) -> float:
     return updates_to_target(sorted([*record.validation, *record.looks]), target)
 
 
-def _best(record: RunRecord, chance: float) -> float:
+def _best(record: RunRecord, chance: float, curve: Curve) -> float:
     if _fallen(record):
         return chance
-    losses = [loss for _, loss in record.validation if not math.isnan(loss)]
+    losses = [loss for _, loss in curve if not math.isnan(loss)]
     return min(losses, default=NAN)
 
 
@@ -208,9 +218,9 @@ def _last(record: RunRecord, curve: Curve, chance: float) -> float:
     return float(curve[-1][1]) if curve else NAN
 
 
-def _curve(record: RunRecord, chance: float) -> Curve:
-    """Return the validation curve; that of a diverged run goes on at chance from where it broke."""
-    finite = [(u, loss) for u, loss in record.validation if np.isfinite(loss)]
+def _curve(record: RunRecord, curve: Curve, chance: float) -> Curve:
+    """Return a validation curve; that of a diverged run goes on at chance from where it broke."""
+    finite = [(u, loss) for u, loss in curve if np.isfinite(loss)]
     if _fallen(record):
         begun = finite[-1][0] + 1 if finite else 0
         return [*finite, (begun, chance)]

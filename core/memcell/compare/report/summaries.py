@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,11 +17,12 @@ from memcell.compare.report.measures import (
     TRAINING,
     UPDATES,
     Measures,
+    Run,
     is_updates,
     primary_measure,
 )
 from memcell.statistics.bootstrap import band, interval, iqm, mean, stratified_interval
-from memcell.statistics.targets import NEVER
+from memcell.statistics.targets import NEVER, Curve
 
 NAN = float("nan")
 #: Updates that a learning curve is given at.
@@ -50,8 +52,9 @@ class Summary:
         subjects_iqm: Interquartile mean over seeds and subjects.
         subjects_iqm_low: Lower end, the seeds resampled within each subject.
         subjects_iqm_high: Upper end.
-        best_validation_loss: Mean over seeds, nats.
-        final_validation_loss: Mean over seeds, nats.
+        best_validation_loss: Mean over seeds, nats; under the inference policy of the row where epochs were
+            validated under both, else under what each run was validated with.
+        final_validation_loss: Likewise.
         final_training_loss: Mean over seeds, nats.
         reached: Share of runs that reached the target loss.
         updates: Median updates to the target; infinite where half of the runs or more never got there.
@@ -112,6 +115,7 @@ def _summary(comparison: Comparison, measured: Measures, key: Key, inference: st
     updates = [u for (k, _), u in measured.updates[UPDATES].items() if k == key]
     if math.isnan(measured.target):
         updates = []
+    under = inference if (BEST, inference) in measured.values else ""
     others = {
         name: _mean(known(measured, name, inference, key))
         for name in measured.scores
@@ -125,8 +129,8 @@ def _summary(comparison: Comparison, measured: Measures, key: Key, inference: st
         iqm=float(iqm(np.array(scores))) if scores else NAN, iqm_low=iqm_low, iqm_high=iqm_high,
         subjects_iqm=float(iqm(np.array(flat))) if flat else NAN,
         subjects_iqm_low=s_low, subjects_iqm_high=s_high,
-        best_validation_loss=_mean(known(measured, BEST, "", key)),
-        final_validation_loss=_mean(known(measured, FINAL, "", key)),
+        best_validation_loss=_mean(known(measured, BEST, under, key)),
+        final_validation_loss=_mean(known(measured, FINAL, under, key)),
         final_training_loss=_mean(known(measured, TRAINING, "", key)),
         reached=_mean([float(u < NEVER) for u in updates]),
         updates=_median(updates), others=others,
@@ -157,6 +161,7 @@ class LearningCurve:
 
     Args:
         setting: One value for each axis.
+        inference: Inference policy; empty for what each run was validated with.
         n: Runs, or pairs of runs.
         updates: Where.
         mean: Over seeds, nats.
@@ -165,6 +170,7 @@ class LearningCurve:
     """
 
     setting: Key
+    inference: str
     n: int
     updates: Line
     mean: Line
@@ -172,14 +178,22 @@ class LearningCurve:
     high: Line
 
 
+def _curves(comparison: Comparison, measured: Measures) -> dict[str, Mapping[Run, Curve]]:
+    """Return the curves that were validated by, under "", then those under other inference policies."""
+    declared = "" if comparison.primary is None else comparison.primary.inference
+    others = {p: c for p, c in measured.curves_under.items() if p != declared}
+    return {"": measured.curves, **others}
+
+
 def loss_curves(comparison: Comparison, measured: Measures) -> list[LearningCurve]:
-    """Return the mean validation curve of each setting that has one."""
+    """Return the mean validation curve of each setting that has one, under each inference policy."""
     grid = _grid(measured)
     found = []
-    for key in comparison.settings:
-        lines = list(_lines(measured, key, grid).values())
-        if lines:
-            found.append(_curve(key, grid, np.array(lines)))
+    for inference, curves in _curves(comparison, measured).items():
+        for key in comparison.settings:
+            lines = list(_lines(curves, key, grid).values())
+            if lines:
+                found.append(_curve(key, inference, grid, np.array(lines)))
     return found
 
 
@@ -187,23 +201,30 @@ def difference_curves(comparison: Comparison, measured: Measures) -> list[Learni
     """Return each setting's validation curve less that of the first axis's reference, by seed."""
     grid = _grid(measured)
     found = []
-    for key in comparison.settings:
-        reference = (comparison.axes[0].values[0], *key[1:])
-        if key == reference:
-            continue
-        a, b = _lines(measured, key, grid), _lines(measured, reference, grid)
-        lines = [a[seed] - b[seed] for seed in a if seed in b]
-        if lines:
-            found.append(_curve(key, grid, np.array(lines)))
+    for inference, curves in _curves(comparison, measured).items():
+        for key in comparison.settings:
+            reference = (comparison.axes[0].values[0], *key[1:])
+            if key == reference:
+                continue
+            a, b = _lines(curves, key, grid), _lines(curves, reference, grid)
+            lines = [a[seed] - b[seed] for seed in a if seed in b]
+            if lines:
+                found.append(_curve(key, inference, grid, np.array(lines)))
     return found
 
 
-def _curve(key: Key, grid: Line, lines: NDArray[np.float64]) -> LearningCurve:
+def _curve(key: Key, inference: str, grid: Line, lines: NDArray[np.float64]) -> LearningCurve:
     inside = ~np.isnan(lines).any(axis=0)
     grid, lines = grid[inside], lines[:, inside]
     low, high = band(lines)
     return LearningCurve(
-        setting=key, n=len(lines), updates=grid, mean=lines.mean(axis=0), low=low, high=high
+        setting=key,
+        inference=inference,
+        n=len(lines),
+        updates=grid,
+        mean=lines.mean(axis=0),
+        low=low,
+        high=high,
     )
 
 
@@ -215,13 +236,13 @@ def _grid(measured: Measures) -> Line:
     return updates
 
 
-def _lines(measured: Measures, key: Key, grid: Line) -> dict[int, Line]:
+def _lines(curves: Mapping[Run, Curve], key: Key, grid: Line) -> dict[int, Line]:
     """Return seed to losses on the grid: between two epochs on their line, after the last as the last.
 
     So a run that stopped early stays at its last value; before the first epoch there is none.
     """
     found = {}
-    for (k, seed), curve in measured.curves.items():
+    for (k, seed), curve in curves.items():
         if k == key and curve:
             at, losses = zip(*curve, strict=True)
             found[seed] = np.interp(grid, at, losses, left=np.nan)

@@ -9,7 +9,7 @@ from typing import Any
 
 from memcell.compare.report.differences import PairedDifference
 from memcell.compare.report.folder import Comparison
-from memcell.compare.report.measures import CHOSEN, LOSSES, UPDATES, Measures
+from memcell.compare.report.measures import BEST, CHOSEN, FINAL, LOSSES, UPDATES, Measures
 from memcell.compare.report.summaries import LearningCurve, Summary
 from memcell.escape import table
 from memcell.statistics.targets import NEVER
@@ -20,7 +20,7 @@ HEADS: Mapping[str, Sequence[str]] = {
     "subjects": ("seed", "inference", "subject"),
     "summary": ("inference", "planned", "done", "diverged", "failed"),
     "comparisons": tuple(f.name for f in dataclasses.fields(PairedDifference)),
-    "curves": ("update", "n", "validation_loss"),
+    "curves": ("inference", "update", "n", "validation_loss"),
 }
 
 
@@ -44,6 +44,9 @@ def run_rows(comparison: Comparison, measured: Measures) -> list[dict[str, Any]]
             for name, updates in measured.updates.items():
                 losses[name.removeprefix("log_")] = updates[run]
         for inference in measured.inferences or ("",):
+            for name in (BEST, FINAL):  # under this one, where epochs were validated under both
+                if counted and (name, inference) in measured.values:
+                    losses = {**losses, name: measured.values[name, inference].get(run)}
             if (CHOSEN, inference) in measured.values:
                 losses = {**losses, CHOSEN: measured.values[CHOSEN, inference].get(run)}
             scores = {n: measured.values.get((n, inference), {}).get(run) for n in measured.scores}
@@ -81,15 +84,22 @@ def difference_rows(differences: Iterable[PairedDifference]) -> list[dict[str, A
 def curve_rows(
     comparison: Comparison, losses: Iterable[LearningCurve], differences: Iterable[LearningCurve]
 ) -> list[dict[str, Any]]:
-    """Return a row for each setting and update, with the difference to the reference beside it."""
+    """Return a row for each setting, inference policy and update, with the difference to the reference."""
+    declared = "" if comparison.primary is None else comparison.primary.inference
     beside = {
-        (c.setting, u): {"pairs": c.n, "difference": d, "difference_low": lo, "difference_high": hi}
+        (c.setting, c.inference, u): {
+            "pairs": c.n,
+            "difference": d,
+            "difference_low": lo,
+            "difference_high": hi,
+        }
         for c in differences
         for u, d, lo, hi in zip(c.updates, c.mean, c.low, c.high, strict=True)
     }
     return [
-        {**_named(comparison, c.setting), "update": int(u), "n": c.n, "validation_loss": mean,
-         "low": lo, "high": hi, **beside.get((c.setting, u), {})}
+        {**_named(comparison, c.setting), "inference": c.inference or declared or None, "update": int(u),
+         "n": c.n, "validation_loss": mean, "low": lo, "high": hi,
+         **beside.get((c.setting, c.inference, u), {})}
         for c in losses
         for u, mean, lo, hi in zip(c.updates, c.mean, c.low, c.high, strict=True)
     ]  # fmt: skip

@@ -35,6 +35,7 @@ def _write_comparison(
     noise=0.01,
     probes=True,
     baselines=True,
+    both=False,
     **plan,
 ):
     """Write a folder; ``diverged`` and the others are pairs of a setting's values and a seed."""
@@ -63,6 +64,9 @@ def _write_comparison(
             status, facts = "failed", {"reason": "the disk was full"}
         else:
             facts = _run(key, seed, subjects, epochs, noise)
+            if both:
+                other = tuple((u, loss + 0.05) for u, loss in facts["validation"])
+                facts["validations"] = {"carry": facts["validation"], "reset": other}
             status = "diverged" if (key, seed) in diverged else "done"
             if status == "diverged":
                 facts |= {"reason": "the loss is nan at update 60", "scores": {}, "subjects": {},

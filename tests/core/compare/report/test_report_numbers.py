@@ -443,3 +443,31 @@ def test_mixed_environments_are_said(write_comparison, tmp_path):
     path = tmp_path / "runs/policy=carry,seed=2/environment.json"
     path.write_text(json.dumps({"memcell": "0.2.0", "device": "cuda"}), encoding="utf-8")
     assert any("2 different environments" in line for line in said_of(tmp_path))
+
+
+def test_epochs_that_were_validated_under_both_inferences_show_in_tables_and_figures(
+    write_comparison, tmp_path
+):
+    primary = {"outcome": "validation_loss", "inference": "carry", "population": "trainings"}
+    axes = {"policy": ["reset", "carry"]}
+    folder = write_comparison(
+        tmp_path / "both", axes, range(3), 4, 3, both=True, primary=primary, probes=False
+    )
+    build_report(folder, lambda line: None)
+    rows = table(folder, "summary")
+    for setting in axes["policy"]:
+        here, there = (
+            float(pick(rows, policy=setting, inference=p)["best_validation_loss"])
+            for p in ("carry", "reset")
+        )
+        assert there == pytest.approx(here + 0.05)
+    curves = table(folder, "curves")
+    last = {(r["policy"], r["inference"]): float(r["validation_loss"]) for r in curves}
+    assert len(last) == 4
+    assert last["carry", "reset"] == pytest.approx(last["carry", "carry"] + 0.05)
+    # what decides is under the declared one, and the other is told beside it
+    rows = [r for r in table(folder, "comparisons") if r["measure"] == "best_validation_loss"]
+    assert [r["primary"] for r in rows if r["inference"] == "n/a"] == ["true"]
+    assert pick(rows, inference="reset")["verdict"] == "secondary"
+    assert (folder / "figures" / "learning_curves_reset.svg").is_file()
+    assert "Learning curves, memory at inference: reset" in (folder / "report.html").read_text()
