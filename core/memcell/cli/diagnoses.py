@@ -25,6 +25,7 @@ from memcell.files.places import cache_folder, data_folder
 from memcell.plugins import default_registry
 from memcell.plugins.loader import OWN_DISTRIBUTION
 from memcell.reports.numbers import counted
+from memcell.threads import usable_cores
 from memcell.version import __version__
 
 Status = Literal["ok", "missing", "broken"]
@@ -105,13 +106,8 @@ def _machine() -> Iterator[Diagnosis]:
     yield Diagnosis(
         name="machine",
         status="ok",
-        text=f"{platform.system()} {platform.machine()}, {_cpu()}, {_cores()} usable cores{memory}",
+        text=f"{platform.system()} {platform.machine()}, {_cpu()}, {usable_cores()} usable cores{memory}",
     )
-
-
-def _cores() -> int:
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
 
 
 def _cpu() -> str:

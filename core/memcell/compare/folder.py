@@ -15,15 +15,14 @@ from memcell.compare.axes import Axis
 from memcell.compare.declared import OUTCOMES
 from memcell.compare.fields import SECTIONS
 from memcell.compare.plan import ComparisonPlan
-from memcell.errors import DataError, MemcellError, UsageError
+from memcell.compare.records import LAYOUT, check_layout
+from memcell.errors import MemcellError, UsageError
 from memcell.files.atomic import make_folder, write_atomic
 from memcell.files.reading import check_inside, read_object, refusing
 from memcell.plugins.options import fields_of
 from memcell.settings.run_config import upgraded
 from memcell.version import __version__
 
-#: Version of the folder's layout.
-FORMAT = 1
 #: Where the arrays of a comparison in Python lie, before anything else does.
 DATA = "data"
 
@@ -68,19 +67,14 @@ class ComparisonFolder:
 
         Raises:
             RunFolderError: It is damaged.
-        DataError: It is of a newer version.
+            DataError: It is of a newer version.
         """
         if not os.path.lexists(self.plan):
             return None
         found = read_object(self.plan)
+        check_layout(found, self.path)
         with refusing(self.plan):
-            layout = int(found["format"])
             _check(found)
-        if layout > FORMAT:
-            raise DataError(
-                f"'{self.path}' was made by memcell {found.get('memcell')} (layout {layout}); this is "
-                f"memcell {__version__} (layout {FORMAT}): update memcell to use it"
-            )
         return {**found, "base": upgraded(found["base"])} if "base" in found else dict(found)
 
     def write(self, plan: ComparisonPlan, command: str) -> None:
@@ -92,7 +86,7 @@ class ComparisonFolder:
         commands = [c for c in old.get("commands", []) if c != command]
         values = {
             **old,
-            "format": FORMAT,
+            "format": LAYOUT,
             "memcell": old.get("memcell", __version__),
             "app": plan.app,
             "base": plan.base,

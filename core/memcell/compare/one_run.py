@@ -17,7 +17,7 @@ import torch
 
 from memcell.applications.app import Task
 from memcell.compare.prepared import data_name, prepared
-from memcell.compare.records import RunRecord
+from memcell.compare.records import OtherVersionError, RunRecord
 from memcell.compare.work import SECOND, Work
 from memcell.errors import CheckpointError, Diverged, MemcellError, UsageError
 from memcell.files.atomic import locked, make_folder, write_atomic
@@ -68,9 +68,15 @@ class RunTask:
 
 
 def finished(path: Path) -> RunRecord | None:
-    """Return the record of a run that is not to be repeated: done or diverged."""
+    """Return the record of a run that is not to be repeated: done or diverged.
+
+    Raises:
+        OtherVersionError: A newer memcell did it.
+    """
     try:
         record = RunRecord.read(path / RECORD)
+    except OtherVersionError:
+        raise
     except MemcellError:
         return None
     return record if record.status in ("done", "diverged") else None

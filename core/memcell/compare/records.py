@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from memcell.errors import RunFolderError
+from memcell.errors import DataError, RunFolderError
 from memcell.files.atomic import write_atomic
 from memcell.files.reading import read_object, refusing
+from memcell.version import __version__
 
 #: How a run ended: it trained to the end; its loss was no longer a number; it could not be run.
 STATUSES = ("done", "diverged", "failed")
@@ -19,8 +20,30 @@ STATUSES = ("done", "diverged", "failed")
 FORMAT = 3
 READ = (1, 2, FORMAT)
 
+#: Version of the layout of a comparison's folder.
+LAYOUT = 1
+
 #: Score name to value; NaN where it is not defined.
 Scores = Mapping[str, float]
+
+
+def check_layout(found: Mapping[str, Any], path: Path) -> None:
+    """Refuse the folder of a newer version.
+
+    Raises:
+        DataError: Says of which.
+    """
+    with refusing(path / "comparison.json"):
+        layout = int(found["format"])
+    if layout > LAYOUT:
+        raise DataError(
+            f"'{path}' was made by memcell {found.get('memcell')} (layout {layout}); this is memcell "
+            f"{__version__} (layout {LAYOUT}): update memcell to use it"
+        )
+
+
+class OtherVersionError(RunFolderError):
+    """A record that a newer memcell wrote: it cannot be read here, and is nothing to be made again."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,12 +99,16 @@ class RunRecord:
         """Read it back.
 
         Raises:
-            RunFolderError: The file is missing, damaged, or of a newer format; says which.
+            RunFolderError: The file is missing or damaged; says which.
+            OtherVersionError: It is of a newer format.
         """
         values = read_object(path)
         with refusing(path):
             if values.pop("format") not in READ:
-                raise RunFolderError(f"'{path}' was written by another version of memcell")
+                raise OtherVersionError(
+                    f"'{path}' was written by another version of memcell, newer than {__version__}: update "
+                    "memcell, or choose another --out"
+                )
             pairs: dict[str, Any] = {k: _curve(values.pop(k, ())) for k in _CURVES}
             pairs["validations"] = {p: _curve(c) for p, c in values.pop("validations", {}).items()}
             scores = {p: _with_nan(s) for p, s in values.pop("scores").items()}

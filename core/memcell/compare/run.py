@@ -32,6 +32,7 @@ from memcell.reports.numbers import counted, duration, percent
 from memcell.runs.own_functions import OwnFunctions
 from memcell.runs.run import Concerns, no_concerns
 from memcell.runs.setup import device_of
+from memcell.threads import usable_cores
 
 #: Share of a training's time from which on it is said what validating under a second inference takes.
 MUCH = 0.1
@@ -210,7 +211,14 @@ class _Comparing:
         left = [run for run in self.runs.values() if run.id not in done]
         self.counted.update(record.status for record in done.values())
         self._say_grid(len(done))
+        # no process that would have nothing to do
+        typed, mode = mode.jobs, dataclasses.replace(mode, jobs=min(mode.jobs, max(1, len(left))))
         self.estimate = Estimate(len(left), mode.jobs or 1)
+        if left and mode.jobs > (cores := usable_cores()):
+            self.say(
+                f"note: --jobs {typed} on {counted(cores, 'core')}: processes take turns, so --jobs "
+                f"{cores} is as fast and needs less memory"
+            )
         tasks: list[AnyTask] = [self._task(run) for run in left]
         if not self.folder.baselines.exists():
             tasks.insert(0, self._baselines())
@@ -224,6 +232,10 @@ class _Comparing:
             n = sum(self.counted[s] for s in ("done", "diverged"))
             raise Interrupted(
                 f"{stop}; {n} of {len(self.runs)} runs are done. Go on with: {command}"
+            ) from None
+        except KeyboardInterrupt:
+            raise Interrupted(
+                f"stopped at once: what was begun goes on from its last save. Go on with: {command}"
             ) from None
         finally:
             forget_prepared()
@@ -334,7 +346,10 @@ class _Comparing:
             n = sum(self.counted.values())
             self.bar.advance(0, f"{n}/{len(self.runs)} runs{estimate and f', {estimate} left'}")
         if estimate and self.estimate.first:
-            self.say(f"{estimate} for the {self.estimate.left} runs that are left")
+            left = self.estimate.left
+            self.say(
+                f"{estimate} for the {counted(left, 'run')} that {'is' if left == 1 else 'are'} left"
+            )
 
     def _say_cost(self, path: Path) -> None:
         """Say once, where it is much, what validating under a second inference policy costs."""

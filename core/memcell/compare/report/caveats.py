@@ -11,9 +11,9 @@ from memcell.compare.report.differences import SEEDS, SUBJECTS, PairedDifference
 from memcell.compare.report.folder import NATS, Comparison, Key
 from memcell.compare.report.measures import BEST, OWN, UPDATES, Measures
 from memcell.compare.report.phrasing import listed, measure_name
-from memcell.reports.numbers import number
+from memcell.reports.numbers import counted, number
 from memcell.statistics.paired import ALPHA, smallest_p
-from memcell.statistics.targets import clearly_below
+from memcell.statistics.targets import NEVER, clearly_below
 
 MANY_SEEDS = 20
 FEW_SUBJECTS = 6
@@ -132,7 +132,8 @@ def _seeds(comparison: Comparison, differences: Sequence[PairedDifference]) -> l
     least = min((min(1.0, smallest_p(d.n) * d.family) for d in rows), default=1.0)
     if rows and least > ALPHA:
         lines.append(
-            f"There are too few seeds to decide anything: with {max(d.n for d in rows)} pairs the smallest "
+            f"There are too few seeds to decide anything: with {counted(max(d.n for d in rows), 'pair')} the "
+            f"smallest "
             f"possible corrected p is {number(least)}, above .05. Without correction at least 6 seeds are "
             f"needed; {MANY_SEEDS} or more are advised."
         )
@@ -236,7 +237,12 @@ def _target(comparison: Comparison, measured: Measures) -> list[str]:
         "run of all settings"
     )
     looked = any(r.looks for r in comparison.counted.values())
+    never = not any(u < NEVER for u in measured.updates[UPDATES].values())
     lines = [
+        f"No run reached the target loss of {number(measured.target, 4)}: nothing is known of updates to it. "
+        "Take one that a good run reaches, or train longer, in another --out."
+    ] * never
+    lines += [
         f"The target is a validation loss of {number(measured.target, 4)}: {rule}. It is looked for at the "
         "end of "
         f"each epoch{' and within epochs' * looked}. Differences are of the restricted mean of log "

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from memcell.compare.declared import DRAWS, OUTCOMES, PEOPLE, TRAININGS
-from memcell.compare.records import RunRecord, Scores
+from memcell.compare.records import RunRecord, Scores, check_layout
 from memcell.errors import DataError, RunFolderError
 from memcell.files.reading import read_json, read_object, refusing, subfolders
 from memcell.runs.tables import with_fields
@@ -209,6 +209,7 @@ def _plan(path: Path) -> dict[str, Any]:
             f"Make one with: memcell compare APP --out {path.parent}"
         )
     plan = read_object(path)
+    check_layout(plan, path.parent)
     if "axes" not in plan or "seeds" not in plan:
         raise RunFolderError(f"'{path}' does not say axes and seeds: it is no plan of a comparison")
     return plan

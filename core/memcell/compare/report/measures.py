@@ -146,7 +146,7 @@ def measure(comparison: Comparison) -> Measures:
     values[TRAINING, ""] = {k: _last(r, r.training, chance) for k, r in runs.items()}
     under = sorted({p for r in runs.values() for p in r.validations})
     for policy in under:
-        own_curves = {k: r.validations.get(policy, ()) for k, r in runs.items()}
+        own_curves = {k: _under(r, policy, comparison) for k, r in runs.items()}
         values[BEST, policy] = {k: _best(r, chance, own_curves[k]) for k, r in runs.items()}
         values[FINAL, policy] = {k: _last(r, own_curves[k], chance) for k, r in runs.items()}
     for policy in dict.fromkeys(p for r in runs.values() for p in r.chosen):
@@ -187,7 +187,7 @@ def measure(comparison: Comparison) -> Measures:
         updates=updates,
         curves={k: _curve(r, r.validation, chance) for k, r in runs.items()},
         curves_under={
-            p: {k: _curve(r, r.validations.get(p, ()), chance) for k, r in runs.items()} for p in under
+            p: {k: _curve(r, _under(r, p, comparison), chance) for k, r in runs.items()} for p in under
         },
         rule_lacks=fallen and main not in pooled,
     )  # fmt: skip
@@ -203,6 +203,13 @@ def _updates(record: RunRecord, target: float) -> float:
     if _fallen(record):
         return NEVER
     return updates_to_target(sorted([*record.validation, *record.looks]), target)
+
+
+def _under(record: RunRecord, policy: str, comparison: Comparison) -> Curve:
+    """Return a run's validation curve under an inference policy, also where it has that one alone."""
+    declared = "" if comparison.primary is None else comparison.primary.inference
+    validated_by = record.own if declared == OWN else declared
+    return record.validations.get(policy) or (record.validation if policy == validated_by else ())
 
 
 def _best(record: RunRecord, chance: float, curve: Curve) -> float:

@@ -26,6 +26,7 @@ from memcell.compare.report.phrasing import (
     listed,
     measure_name,
     memory_sentence,
+    never_reached,
     p_value,
     paragraph_of,
     sentence,
@@ -333,6 +334,8 @@ def _short(d: PairedDifference) -> Html:
         if is_updates(d.measure)
         else signed(d.difference)
     )
+    if never_reached(d):
+        size = "never reached"
     if d.verdict == SECONDARY:
         return text(size)
     return text(strong(d.verdict) if d.verdict != "undecided" else d.verdict, f" {size}")

@@ -98,8 +98,15 @@ def heading(row: PairedDifference) -> str:
     return heading_of(head)
 
 
+def never_reached(row: PairedDifference) -> bool:
+    """Whether a difference is of updates to a target that no run of either setting reached."""
+    return is_updates(row.measure) and row.reached == row.reference_reached == 0
+
+
 def certainty(row: PairedDifference) -> str:
-    """Return interval and p in brackets."""
+    """Return interval and p in brackets; of a target that nobody reached p alone."""
+    if never_reached(row):
+        return f"({p_value(row.p_holm)})"
     ends = [
         number(math.exp(v)) if is_updates(row.measure) else signed(v) for v in (row.low, row.high)
     ]
@@ -124,6 +131,8 @@ def signed(value: float) -> str:
 
 def size(row: PairedDifference) -> str:
     """Return the size of a difference in words."""
+    if never_reached(row):
+        return f"no run of {row.setting} or {row.reference} reached it, so their updates to it are not known"
     if is_updates(row.measure):
         times = number(math.exp(row.difference), 2)
         return f"{row.setting} took {times} times as many updates as {row.reference}"

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from statsmodels.stats.multitest import multipletests
 
+from memcell.compare.one_run import finished
 from memcell.compare.records import RunRecord
 from memcell.compare.report import build_report
 from memcell.compare.report.findings import find, messages, write_numbers
@@ -471,3 +472,29 @@ def test_epochs_that_were_validated_under_both_inferences_show_in_tables_and_fig
     assert pick(rows, inference="reset")["verdict"] == "secondary"
     assert (folder / "figures" / "learning_curves_reset.svg").is_file()
     assert "Learning curves, memory at inference: reset" in (folder / "report.html").read_text()
+
+
+def test_a_target_that_no_run_reached_is_said_and_gives_no_ratio(write_comparison, tmp_path):
+    primary = {"outcome": "updates", "inference": "carry", "population": "trainings"}
+    axes = {"policy": ["reset", "carry"]}
+    folder = write_comparison(
+        tmp_path / "never", axes, range(6), 4, 3, primary=primary, target_loss=0.001, probes=False
+    )
+    said = "\n".join(said_of(folder))
+    assert "no run of carry or reset reached it" in said
+    assert "No run reached the target loss of 0.001" in said
+    assert "times as many" not in said
+    row = pick(table(folder, "comparisons"), measure="log_updates_to_target", primary="true")
+    assert row["verdict"] == "undecided"
+
+
+def test_what_a_newer_version_made_is_neither_read_nor_made_again(write_comparison, tmp_path):
+    folder = write_comparison(tmp_path / "newer", {"policy": ["reset", "carry"]}, range(2), 4, 3)
+    record = next(folder.glob("runs/*/record.json"))
+    record.write_text(record.read_text().replace('"format": 3', '"format": 9'))
+    with pytest.raises(DataError, match="newer than"):
+        finished(record.parent)
+    plan = folder / "comparison.json"
+    plan.write_text(plan.read_text().replace('"format": 1', '"format": 9'))
+    with pytest.raises(DataError, match="layout 9"):
+        find(folder)
