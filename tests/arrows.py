@@ -59,7 +59,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("memcell.cli",),
     ("memcell",),
     ("memcell_plugins",),
-    ("memcell_data.content",),
+    ("memcell_data.content", "memcell_data.native"),
     ("memcell_data.channels", "memcell_data.units"),
     ("memcell_data.recording",),
     ("memcell_data.renaming",),

@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 from memcell.escape import Lines
 
@@ -65,6 +66,20 @@ class RunFolderError(CheckpointError, DataError):
     """A file of a run, comparison or prediction that cannot be used as it is; the message names it."""
 
     exit_code = 2
+
+
+class Unsupported(MemcellError):
+    """This backend cannot run this cell, normalizer, window or machine; the eager loop can.
+
+    The message names the operation or the circumstance.
+
+    Attributes:
+        node: The operation of the traced step that it is about, where it is about one.
+    """
+
+    def __init__(self, message: str, node: Any = None) -> None:
+        super().__init__(message)
+        self.node = node
 
 
 def did_you_mean(received: str, known: Iterable[str]) -> str:

@@ -16,24 +16,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import fx
 
-from memcell.errors import MemcellError
+from memcell.errors import Unsupported as Unsupported
 
 #: Characters of a line that are quoted.
 _LONGEST = 120
-
-
-class Unsupported(MemcellError):
-    """This backend cannot run this cell, normalizer, window or machine; the eager loop can.
-
-    The message names the operation or the circumstance.
-
-    Attributes:
-        node: The operation of the traced step that it is about, where it is about one.
-    """
-
-    def __init__(self, message: str, node: Any = None) -> None:
-        super().__init__(message)
-        self.node = node
 
 
 class UnsupportedWindow(Unsupported):

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from memcell.recurrent.refusals import Unsupported
+from memcell.errors import Unsupported
 
 #: For every unit. No flag changes what a number is: no -ffast-math.
 FLAGS = (

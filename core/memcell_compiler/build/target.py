@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import torch
-
-from memcell.recurrent.refusals import Unsupported
+from memcell.errors import Unsupported
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,9 @@ _CAPABILITY = {"AVX512": "avx512", "AVX2": "avx2"}
 
 @cache
 def available() -> tuple[str, ...]:
-    """Return the instruction sets that this machine can run, best first."""
+    """Return the instruction sets that this machine can run, best first; torch knows them."""
+    import torch
+
     if platform.machine().lower() not in ("x86_64", "amd64"):
         return ("baseline",)
     best = _CAPABILITY.get(torch.backends.cpu.get_cpu_capability().upper(), "baseline")

@@ -30,7 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memcell.errors import DataError
-from memcell_data.quality.counts import HELD, Amplitudes, Clips, Holds
+from memcell_data.quality.counts import HELD, Amplitudes, Clips, Holds, Moves
 from memcell_data.quality.hum import Hum, in_words
 from memcell_data.quality.still import (
     GOOD,
@@ -185,10 +185,10 @@ class Quality:
         if values.shape[1]:
             self._hum.push(values[self._voltages])
             for i, row in enumerate(values):
-                low, high = float(row.min()), float(row.max())
-                self._amplitudes[i].push(row, low, high)
-                self._clips[i].push(row, low, high)
-                self._holds[i].push(row)
+                moves = Moves.of(row, self._holds[i].last)
+                self._amplitudes[i].push(row, moves.low, moves.high)
+                self._clips[i].push(row, moves.low, moves.high)
+                self._holds[i].push(row, moves)
         return block, None if whole else good
 
     def _note(self, found: CutOut, bad: NDArray[np.bool_], onset: float) -> None:

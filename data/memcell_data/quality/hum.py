@@ -67,7 +67,8 @@ class Hum:
         self._segments = 0
         self._repeats = np.zeros(channels, dtype=np.int64)
         self._at = 0  # samples so far
-        self._parts: list[NDArray[np.float64]] = []
+        self._parts: list[NDArray[np.float64]] = []  # of the segment
+        self._whole: list[NDArray[np.float64]] = []  # segments that are whole
 
     def push(self, values: NDArray[np.float64]) -> None:
         """Look at the next ``[C, n]`` uV."""
@@ -80,12 +81,15 @@ class Hum:
                 n = min(self._length - place, values.shape[1] - at)
                 self._parts.append(values[:, at : at + n].copy())
                 if place + n == self._length:
-                    self._add(np.concatenate(self._parts, axis=1))
+                    self._whole.append(np.concatenate(self._parts, axis=1))
                     self._parts = []
             else:
                 n = min(turn - place, values.shape[1] - at)
             at += n
             self._at += n
+        if self._whole:
+            self._add(np.stack(self._whole))
+            self._whole = []
 
     def lines(self) -> list[HumLine | None]:
         """Return the line of each channel; None where there is none to name."""
@@ -98,17 +102,19 @@ class Hum:
         shares: list[float] = (self._repeats / max(1, self._segments)).tolist()
         return shares
 
-    def _add(self, segment: NDArray[np.float64]) -> None:
-        centred = segment - segment.mean(axis=1, keepdims=True)
-        power = np.abs(np.fft.rfft(centred * self._taper, axis=1)) ** 2
-        self._power += power
-        self._segments += 1
+    def _add(self, segments: NDArray[np.float64]) -> None:
+        """Count segments ``[n, C, length]``."""
+        centred = segments - segments.mean(axis=2, keepdims=True)
+        power = np.abs(np.fft.rfft(centred * self._taper, axis=2)) ** 2
+        for of_one in power:
+            self._power += of_one
+        self._segments += len(segments)
         second = round(self._rate)
-        spread = np.sum(centred**2, axis=1)
-        again = np.sum((centred[:, second:] - centred[:, :-second]) ** 2, axis=1)
-        slow = power[:, : int(LOWEST * SECONDS)].sum(axis=1) > 0.5 * power.sum(axis=1)
+        spread = np.sum(centred**2, axis=2)
+        again = np.sum((centred[:, :, second:] - centred[:, :, :-second]) ** 2, axis=2)
+        slow = power[:, :, : int(LOWEST * SECONDS)].sum(axis=2) > 0.5 * power.sum(axis=2)
         loud = spread > _SMALLEST**2 * self._length
-        self._repeats += (again < REPEATED * spread) & slow & loud
+        self._repeats += np.sum((again < REPEATED * spread) & slow & loud, axis=0)
 
     def _line(self, power: NDArray[np.float64]) -> HumLine | None:
         frequencies = np.arange(len(power)) * self._rate / self._length

@@ -19,8 +19,12 @@ What is found does not depend on how the samples are cut.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
+
+from memcell_data.native.library import address, functions, is_row
 
 Row = NDArray[np.float64]
 Marks = NDArray[np.int8]
@@ -72,20 +76,55 @@ class StillSamples:
         Returns:
             `GOOD`, `IS_FLAT` or `IS_SATURATED` for all but the last ``window - 1`` samples of the segment.
         """
-        whole = bool(np.isfinite(row.sum()))
+        native = functions()
+        if native is not None and is_row(row):
+            whole = bool(native.finite(address(row), len(row)))
+        else:
+            native, whole = None, bool(np.isfinite(row.sum()))
         x = np.concatenate([self._row, row if whole else np.where(np.isfinite(row), row, np.inf)])
         marks = np.concatenate([self._marks, np.zeros(len(row), dtype=np.int8)])
+        decided = max(0, len(x) - self.window + 1)
+        ends = None
+        if native is not None and native.finite(address(x), len(x)):
+            ends = self._nothing_still(native, x, decided)
+        if ends is not None and self._settled:
+            self._low, self._high = min(self._low, ends[0]), max(self._high, ends[1])
+            self._row, self._marks = x[decided:].copy(), marks[decided:].copy()
+            return marks[:decided]
         with np.errstate(invalid="ignore"):
             padded = np.zeros(len(x))  # one more, so that it has rows as the samples have
             d = np.subtract(x[1:], x[:-1], out=padded[: max(0, len(x) - 1)])
             if not whole or not np.isfinite(x[: len(x) - len(row)].sum()):
                 d[np.isnan(d)] = np.inf
-            self._find_flat(x, padded, marks)
-            self._find_saturated(x, d, marks)
-        decided = max(0, len(x) - self.window + 1)
+            if ends is None:
+                self._find_flat(x, padded, marks)
+                self._find_saturated(x, d, marks)
         self._learn(x[:decided], d[:decided])
         self._row, self._marks = x[decided:].copy(), marks[decided:].copy()
         return marks[:decided]
+
+    @property
+    def _settled(self) -> bool:
+        """Whether `_learn` has no more use for differences."""
+        return self._fine and self.largest > QUIET
+
+    def _nothing_still(self, native: Any, x: Row, decided: int) -> tuple[float, float] | None:
+        """Return lowest and highest of the decided samples, or None where a stretch hardly moves.
+
+        Of a window that is still a whole half hardly moves, and so does a part of a run of equal values.
+        """
+        half = self.window // 2
+        near, ends = np.empty(len(x) // half + 1, dtype=np.uint8), np.empty(2)
+        found = native.still(
+            *(address(x), len(x), half, DITHER if self._dither else _NOTHING),
+            *(int(self._dither), self._rest, decided, address(near), address(ends)),
+        )
+        return None if found else (float(ends[0]), float(ends[1]))
+
+    @property
+    def _rest(self) -> int:
+        """Differences of which a run of equal values of a saturated channel has a whole stretch."""
+        return max(1, (self._short - 1) // 2)
 
     @property
     def pending(self) -> Marks:
@@ -125,7 +164,7 @@ class StillSamples:
     def _find_saturated(self, x: Row, d: Row, marks: Marks) -> None:
         n = self._short
         same = d == 0
-        half = max(1, (n - 1) // 2)
+        half = self._rest
         parts = len(same) // half
         if not parts or not same[: parts * half].reshape(parts, half).all(axis=1).any():
             return

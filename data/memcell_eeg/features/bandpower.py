@@ -42,6 +42,7 @@ class BandPowers:
     """
 
     normalized = True
+    by_blocks = True
 
     def __init__(self, signal: SignalWindow, config: object = None) -> None:
         self.names = names(signal.channels)
@@ -57,10 +58,9 @@ class BandPowers:
 
     def __call__(self, samples: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the features."""
-        squares, scale = self._spectra.parts(samples)
-        sums = np.add.reduceat(squares, self._starts, axis=2)
+        sums, scale = self._spectra.sums(samples, self._starts)
         power = sums * (scale / self._bins) + FLOOR  # [k, C, bands] float64
-        delta, theta, alpha, _, beta = np.moveaxis(power, 2, 0)
+        delta, theta, alpha, _, beta = (power[:, :, i] for i in range(len(BANDS)))
         out = np.empty((*power.shape[:2], len(BANDS) + len(RATIOS)))
         np.log(power, out=out[:, :, : len(BANDS)])
         out[:, :, -2] = out[:, :, 1] - out[:, :, 2]

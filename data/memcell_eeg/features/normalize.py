@@ -26,6 +26,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from memcell_data.native.library import address, functions
+
 LIMIT = 5.0
 HUBER = 3.0
 PRIOR_STEPS = 25
@@ -43,6 +45,7 @@ class CausalNormalizer:
     def __init__(self, memory: float) -> None:
         self.memory = max(memory, 2.0)
         self._longest = max(1, int(self.memory / 60))
+        self._rule = np.array([self.memory, PRIOR_STEPS, HUBER, TO_SIGMA, SMALLEST])
         self._mean: NDArray[np.float64] | None = None
         self._t = 0  # steps before the block
         self._n = 1  # steps of the block
@@ -50,13 +53,30 @@ class CausalNormalizer:
 
     def push(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return ``[n, F]`` normalized, for the next ``[n, F]`` steps of the segment."""
-        out = np.empty_like(values)
+        out = np.empty(values.shape)
         if len(values) == 0:
             return out
         if self._mean is None:
             self._mean = values[0].copy()
             self._spread = np.ones_like(self._mean)
             self._block = np.empty((self._longest, values.shape[1]))
+        # numpy adds a single column in another order
+        native = functions() if values.shape[1] > 1 else None
+        if native is not None:
+            values = np.ascontiguousarray(values, dtype=np.float64)
+            place = np.array([self._t, self._n, self._at], dtype=np.int64)
+            native.normalize(
+                *(address(values), *values.shape, address(self._mean), address(self._spread)),
+                *(
+                    address(self._block),
+                    address(place),
+                    self._longest,
+                    address(self._rule),
+                    address(out),
+                ),
+            )
+            self._t, self._n, self._at = place.tolist()
+            return np.clip(out, -LIMIT, LIMIT, out=out)
         first = 0
         while first < len(values):
             stop = min(len(values), first + self._n - self._at)

@@ -13,6 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
+from memcell_data.native.library import address, functions
+from memcell_eeg.features.windows import MOST_ROWS
+
 
 @lru_cache(maxsize=1024)
 def taper(width: int) -> tuple[NDArray[np.float32], float]:
@@ -56,6 +59,42 @@ class Spectra:
         np.square(squares, out=squares)
         return squares, 2 / (self.rate * energy)
 
+    def sums(
+        self, samples: NDArray[np.float32], starts: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float32], float]:
+        """Return the sums of what `parts` gives over bands of neighbouring bins, and its factor.
+
+        Args:
+            samples: ``[k, C, w]`` uV, in blocks of `MOST_ROWS` rows, each of which is transformed by itself.
+            starts: ``[n_bands]``, where each band begins in the last axis of `parts`; it ends where the next
+                one begins.
+
+        Returns:
+            ``[k, C, n_bands]`` and the factor.
+        """
+        native = functions()
+        if native is None or samples.dtype != np.float32:
+            blocks = [samples[i : i + MOST_ROWS] for i in range(0, len(samples), MOST_ROWS)]
+            squares, scales = zip(*(self.parts(block) for block in blocks), strict=True)
+            found = np.concatenate([np.add.reduceat(s, starts, axis=2) for s in squares])
+            return found, float(scales[0])
+        k, channels, width = samples.shape
+        w, energy = taper(width)
+        samples = np.ascontiguousarray(samples)
+        tapered = np.empty((k, channels, self.length), dtype=np.float32)
+        native.taper(
+            address(samples), k * channels, width, address(w), self.length, address(tapered)
+        )
+        of_line = np.ascontiguousarray(starts + 2 * self._bins.start, dtype=np.int64)
+        out = np.empty((k, channels, len(starts)), dtype=np.float32)
+        for first in range(0, k, MOST_ROWS):
+            lines = np.ascontiguousarray(fft.rfft(tapered[first : first + MOST_ROWS], axis=2))
+            native.bands(
+                *(address(lines), len(lines) * channels, 2 * lines.shape[2]),
+                *(address(of_line), len(starts), 2 * self._bins.stop, address(out[first:])),
+            )
+        return out, 2 / (self.rate * energy)
+
 
 #: Seconds of a segment of Welch's method.
 SEGMENT = 4.0
@@ -91,8 +130,8 @@ class BandDensities:
         n = 1 + -(-2 * (width - length) // length)
         total: NDArray[np.float64] = np.zeros((*samples.shape[:2], len(self._bins)))
         for first in np.linspace(0, width - length, n).round().astype(int).tolist():
-            squares, scale = self._spectra.parts(samples[:, :, first : first + length])
-            total += np.add.reduceat(squares, self._starts, axis=2) * (scale / self._bins)
+            sums, scale = self._spectra.sums(samples[:, :, first : first + length], self._starts)
+            total += sums * (scale / self._bins)
         total /= n
         return total
 

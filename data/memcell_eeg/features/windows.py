@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 #: Most windows, and most samples of all channels, that are worked on at once.
 MOST_ROWS, MOST_SAMPLES = 32, 1 << 17
+#: Most blocks of `MOST_ROWS` windows that an extractor gets together that says it takes them apart itself.
+_BLOCKS = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +47,9 @@ class FeatureExtractor(Protocol):
     """What turns the window of past signal behind each step into features: ``factory(signal, config)``.
 
     ``signal`` is a `SignalWindow` and ``config`` the dataclass of its own options. It keeps nothing from
-    one call to the next, so that features have the same bits however a signal is cut.
+    one call to the next, so that features have the same bits however a signal is cut. One with
+    ``by_blocks = True`` gets up to 4 blocks of `MOST_ROWS` rows together, and gives each the bits that it
+    has in a block by itself.
     """
 
     @property
@@ -133,6 +137,8 @@ class WindowedFeatures:
         )
         rows = max(1, min(MOST_ROWS, MOST_SAMPLES // (channels * self.width)))
         self._block = np.zeros((rows, channels, self.width), dtype=np.float32)
+        #: Most blocks that are handed over together.
+        self._most = _BLOCKS if rows == MOST_ROWS else 1
         self._past = np.empty((channels, 0), dtype=np.float32)
         self._first = 0  # the sample of the segment that `_past` begins with
 
@@ -151,11 +157,18 @@ class WindowedFeatures:
                 rows = 1
                 out[at] = self._made(joined[None, :, : ends[at]])[0]
             else:
-                row = (k - self._short) % len(self._block)
-                rows = min(len(self._block) - row, len(out) - at)
-                here = strided[:, ends[at : at + rows] - self.width]
-                self._block[row : row + rows] = here.swapaxes(0, 1)
-                out[at : at + rows] = self._made(self._block)[row : row + rows]
+                height = len(self._block)
+                row = (k - self._short) % height
+                whole = (len(out) - at) // height if row == 0 else 0
+                if whole > 1 and self._most > 1:
+                    rows = height * min(whole, self._most)
+                    here = strided[:, ends[at : at + rows] - self.width]
+                    out[at : at + rows] = self._made(np.ascontiguousarray(here.swapaxes(0, 1)))
+                else:
+                    rows = min(height - row, len(out) - at)
+                    here = strided[:, ends[at : at + rows] - self.width]
+                    self._block[row : row + rows] = here.swapaxes(0, 1)
+                    out[at : at + rows] = self._made(self._block)[row : row + rows]
             at += rows
         self.done = stop
         # Where the next step's window begins, which may not have come yet.
@@ -165,5 +178,12 @@ class WindowedFeatures:
         return out
 
     def _made(self, samples: NDArray[np.float32]) -> NDArray[np.float64]:
-        parts = [extract(samples) for extract in self.extractors]
+        n = len(self._block)
+        parts = []
+        for extract in self.extractors:
+            if len(samples) <= n or getattr(extract, "by_blocks", False):
+                parts.append(extract(samples))
+            else:
+                blocks = [extract(samples[i : i + n]) for i in range(0, len(samples), n)]
+                parts.append(np.concatenate(blocks))
         return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)

@@ -7,12 +7,17 @@ runs at most ``merge`` apart become one, and what is shorter than ``min_duration
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 from itertools import pairwise
+from operator import add
 
 import numpy as np
 from numpy.typing import NDArray
 
 from memcell_eeg.scores.events import EventRules
+
+#: Steps from which on numpy adds several sums at a time.
+_SHORT = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,18 +81,25 @@ class EventDetector:
         positive = p >= self._threshold
         turns = np.flatnonzero((positive[1:] != positive[:-1]) | starts[1:]) + 1
         edges = [0, *turns.tolist(), len(p)]
-        for a, b in pairwise(edges):
-            if starts[a]:
+        each = p.tolist()
+        highest = np.maximum.reduceat(p, edges[:-1]).tolist()
+        begins, above = starts[edges[:-1]].tolist(), positive[edges[:-1]].tolist()
+        for k, (a, b) in enumerate(pairwise(edges)):
+            if begins[k]:
                 self._close()
-            part = (b - a, float(p[a:b].sum()), float(p[a:b].max()))
-            if positive[a]:
+            if not (above[k] or self._run.steps):
+                continue
+            # numpy adds a short run from left to right, and takes far longer to begin
+            total = reduce(add, each[a:b]) if b - a < _SHORT else float(p[a:b].sum())
+            part = (b - a, total, highest[k])
+            if above[k]:
                 if not self._run.steps:
                     self._onset = float(times[a])
                 since = self._since
                 self._run.add(since.steps, since.total, since.highest)
                 self._run.add(*part)
                 self._since = _Sum()
-            elif self._run.steps:
+            else:
                 self._since.add(*part)
                 if self._since.steps * self._step > self._rules.merge + 1e-9:
                     self._close()

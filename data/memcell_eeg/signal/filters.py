@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import signal
 
+from memcell_data.native.library import address, functions
+
 
 def band_pass(low: float, high: float, rate: float) -> NDArray[np.float64]:
     """Return the second-order sections ``[n_sections, 6]`` of the band-pass.
@@ -51,7 +53,7 @@ class CausalFilter:
     """
 
     def __init__(self, sections: NDArray[np.float64]) -> None:
-        self.sections = sections
+        self.sections = np.ascontiguousarray(sections, dtype=np.float64)
         self._state: NDArray[np.float64] | None = None
 
     def push(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -61,6 +63,17 @@ class CausalFilter:
         if self._state is None:
             rest = signal.sosfilt_zi(self.sections)  # [n_sections, 2]
             self._state = rest[:, None, :] * values[None, :, :1]
+        native = functions()
+        if native is not None:
+            ours = np.array(values, dtype=np.float64, order="C")
+            native.sections(
+                address(ours),
+                *ours.shape,
+                address(self.sections),
+                len(self.sections),
+                address(self._state),
+            )
+            return ours
         out, self._state = signal.sosfilt(self.sections, values, axis=1, zi=self._state)
         return np.asarray(out, dtype=np.float64)
 

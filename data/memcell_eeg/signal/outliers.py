@@ -17,6 +17,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from memcell_data.native.library import address, functions
+
 WIDTH = 5
 #: Spreads from which on a sample is an outlier, and the share of samples within one.
 SPREADS, WITHIN = 3.0, 0.75
@@ -72,10 +74,16 @@ class OutlierFilter:
         # Most segments have no outlier, and seeing that there is none costs far less than the medians: one
         # lies further than the limit from a sample of its window, so that the window has a jump of a
         # quarter of it.
-        if (joined.max(axis=1) - joined.min(axis=1)).max() <= self.limit:
+        least = self.limit / WIDTH  # less than a quarter, so that no rounding matters
+        native = functions()
+        if native is not None:
+            found = np.empty(3)
+            native.jumps(address(joined), *joined.shape, address(found))
+            if found[0] <= self.limit or (found[2] <= least and found[1] >= -least):
+                return values
+        elif (joined.max(axis=1) - joined.min(axis=1)).max() <= self.limit:
             return values
         jumps = np.diff(joined, axis=1)
-        least = self.limit / WIDTH  # less than a quarter, so that no rounding matters
         if jumps.max() <= least and jumps.min() >= -least:
             return values
         return self._replaced(joined, history, np.abs(jumps, out=jumps) > least)

@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import signal
 
+from memcell_data.native.library import address, functions
+
 
 def ratio(source: float, target: float) -> tuple[int, int]:
     """Return (up, down) with ``source * up / down == target``.
@@ -64,6 +66,11 @@ class CausalResampler:
     def __init__(self, source: float, target: float) -> None:
         self.up, self.down = ratio(source, target)
         self._taps = np.ones(1) if self.up == self.down else taps(self.up, self.down)
+        # Of each phase its taps, the latest sample's last.
+        wide = -(-len(self._taps) // self.up)
+        padded = np.zeros(wide * self.up)
+        padded[: len(self._taps)] = self._taps
+        self._phases = np.ascontiguousarray(padded.reshape(wide, self.up).T[:, ::-1])
         self._past: NDArray[np.float64] | None = None
         # Samples before the first new one that an output may need, in whole turns of the polyphase
         # pattern, so that every chunk starts at the same phase.
@@ -81,10 +88,26 @@ class CausalResampler:
         # those that were complete before, or still lean on what lies before `joined`, are cut off.
         done = self._outputs(self._past.shape[1])
         ready = self._outputs(joined.shape[1])
-        out = signal.upfirdn(self._taps, joined, self.up, self.down, axis=1)[:, done:ready]
+        out = self._resampled(joined, done, ready)
         drop = (joined.shape[1] - self._history) // self.down * self.down
         self._past = joined[:, drop:].copy()
-        return np.asarray(out, dtype=np.float64)
+        return out
+
+    def _resampled(self, joined: NDArray[np.float64], done: int, ready: int) -> NDArray[np.float64]:
+        """Return outputs ``done`` to ``ready - 1`` of samples that begin `_history` before the first."""
+        native = functions()
+        if native is None:
+            whole = signal.upfirdn(self._taps, joined, self.up, self.down, axis=1)
+            return np.asarray(whole[:, done:ready], dtype=np.float64)
+        channels, length = joined.shape
+        out = np.empty((channels, ready - done))
+        work = np.empty(length + self.down)
+        native.resample(
+            *(address(joined), channels, length, self.up, self.down),
+            *(address(self._phases), self._phases.shape[1]),
+            *(done, ready - done, address(work), address(out)),
+        )
+        return out
 
     def _outputs(self, inputs: int) -> int:
         """Return the number of outputs that are complete before the next input."""

@@ -1,8 +1,8 @@
-"""The reader of EDF, EDF+ and BDF: header, times and ranges are checked here, samples are read by MNE.
+"""The reader of EDF, EDF+ and BDF: header, times and ranges are checked, then samples are decoded.
 
-MNE reads a file with a gap as if there were none, takes an unknown unit for volts, and raises without
-naming the file. So nothing reaches it before the header has been understood, only the wanted channels
-are read, and what it returns is compared with our own decoding of the first data record.
+Samples come with the bits of MNE's numbers in microvolts, without MNE: it reads a file with a gap as if
+there were none, takes an unknown unit for volts, raises without naming the file, and looks through the whole
+of it for annotations before the first sample. Decoding is one pass over the file where there is a C compiler.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +21,7 @@ from memcell_data import channels as names_of
 from memcell_data import units
 from memcell_data.formats.edf.header import EdfChannel, EdfHeader, read_header
 from memcell_data.formats.edf.times import EdfTimes, read_times
+from memcell_data.native.library import address, functions
 from memcell_data.quality.amplitudes import Quality, checked, inspect
 from memcell_data.recording import Block, Channel, Interval, Segment, Signal, block_length, split
 from memcell_data.tables.bids import ChannelTable
@@ -136,7 +136,7 @@ class EdfFile:
 
         Raises:
             DataError: A channel is not there, ambiguous, of another rate than the first, or has a
-                range or unit that cannot be trusted; or MNE cannot read the file.
+                range or unit that cannot be trusted.
         """
         opened = self._opened(names)
         return inspect(
@@ -168,7 +168,7 @@ class EdfFile:
         for line in self.remarks():
             warn(line)
         most = block_length(seconds, opened.rate, len(opened.names))
-        # Whole data records where they are short enough, for MNE reads no less.
+        # Whole data records where they are short enough, for no less is read.
         most = max(most // opened.per_record * opened.per_record, min(most, opened.per_record))
         parts = split(self._segments(opened.per_record), most, opened.samples, opened.rate)
         quality = Quality(opened.names, opened.kinds, opened.rate, self.path)
@@ -182,18 +182,16 @@ class EdfFile:
         self._check_rates(channels)
         to_microvolts = np.array([self._check_scale(c) for c in channels])
         mne_factors = np.array([units.mne_volts_per(c.unit) for c in channels])
-        opened = _Opened(
+        self._check_extension()
+        return _Opened(
             file=self,
-            raw=self._through_mne(channels),
-            names=tuple(c.label for c in channels),
+            channels=tuple(channels),
             kinds=tuple(self._kind(c) for c in channels),
             rate=header.rate(channels[0]),
             per_record=channels[0].samples,
-            factors=(to_microvolts / mne_factors)[:, None],
+            volts=mne_factors,
+            factors=to_microvolts / mne_factors,
         )
-        record = opened.volts(0, channels[0].samples)
-        self._check_decoding(channels, record / mne_factors[:, None])
-        return opened
 
     def _kind(self, channel: EdfChannel) -> str:
         kind = names_of.kind_of(channel.label, [c.label for c in self.header.signals])
@@ -241,64 +239,13 @@ class EdfFile:
             return self.unit
         return self.table.units.get(c.label.strip(), "")
 
-    def _through_mne(self, channels: Sequence[EdfChannel]) -> Any:
-        import mne
-
+    def _check_extension(self) -> None:
         suffix = _SUFFIX[self.header.sample_bytes]
         if self.path.suffix.lower() != suffix:
             raise DataError(
                 f"{self.path}: holds {suffix[1:].upper()} data under another extension; rename it to "
                 f"{self.path.stem}{suffix}"
             )
-        reader: Any = mne.io.read_raw_edf if suffix == ".edf" else mne.io.read_raw_bdf
-        try:
-            raw = reader(
-                self.path,
-                include=list(dict.fromkeys(c.label for c in channels)),
-                stim_channel=False,
-                preload=False,
-                encoding="latin1",
-                verbose="error",
-            )
-        except Exception as error:
-            raise self.refused(error) from error
-        n_samples = self.header.records * channels[0].samples
-        if raw.n_times != n_samples:
-            raise DataError(
-                f"{self.path}: MNE finds {raw.n_times} samples where the header promises {n_samples}"
-            )
-        return raw
-
-    def _check_decoding(
-        self, channels: Sequence[EdfChannel], physical: NDArray[np.float64]
-    ) -> None:
-        """Compare the first data record with a decoding of our own, so that no unit slips."""
-        with self.path.open("rb") as file:
-            file.seek(self.header.bytes)
-            record = file.read(self.header.record_bytes)
-        for row, c in enumerate(channels):
-            at = self.header.offset(c)
-            raw = record[at : at + c.samples * self.header.sample_bytes]
-            gain = (c.physical[1] - c.physical[0]) / (c.digital[1] - c.digital[0])
-            ours = (_integers(raw, self.header.sample_bytes) - c.digital[0]) * gain + c.physical[0]
-            if not np.allclose(ours, physical[row], rtol=1e-6, atol=abs(gain) * 1e-3):
-                raise DataError(
-                    f"{self.path}: channel '{c.label}': MNE's values are not those that the header's "
-                    f"range and unit '{c.unit}' give; the scale cannot be trusted"
-                )
-
-    def refused(self, error: Exception) -> DataError:
-        """Return the error for one of MNE's."""
-        return DataError(f"{self.path}: MNE cannot read it: {self._reason(error)}")
-
-    def _reason(self, error: Exception) -> str:
-        """Return MNE's message, unless it quotes the header's fields about the patient."""
-        text = " ".join(str(error).split()) or "no reason given"
-        with self.path.open("rb") as file:
-            personal = file.read(168)[8:].decode("latin-1").replace("_", " ").split()
-        if any(len(word) > 2 and word in text for word in personal):
-            text = "(its message quotes the patient field)"
-        return f"{type(error).__name__}: {text}"
 
     def _segments(self, samples: int) -> tuple[Segment, ...]:
         firsts = self.times.first_of_run
@@ -313,48 +260,93 @@ class EdfFile:
 
 @dataclass(frozen=True, kw_only=True)
 class _Opened:
-    """Channels of a file that MNE has opened and no sample of which is held.
+    """Channels of a file whose scales are checked, and no sample of which is held.
 
     Args:
         file: The file.
-        raw: MNE's, with just the wanted channels.
-        names: The wanted channels; one may stand there twice.
+        channels: The wanted channels; one may stand there twice.
         kinds: Of each.
         rate: Hz.
         per_record: Samples in a data record.
-        factors: ``[C, 1]`` microvolts for each of MNE's volts.
+        volts: ``[C]`` MNE's volts for each physical unit.
+        factors: ``[C]`` microvolts for each of MNE's volts.
     """
 
     file: EdfFile
-    raw: Any
-    names: tuple[str, ...]
+    channels: tuple[EdfChannel, ...]
     kinds: tuple[str, ...]
     rate: float
     per_record: int
+    volts: NDArray[np.float64]
     factors: NDArray[np.float64]
 
-    def volts(self, start: int, stop: int) -> NDArray[np.float64]:
-        """Return samples ``[C, stop - start]`` as MNE gives them."""
-        labels = list(dict.fromkeys(self.names))
-        try:
-            data: NDArray[np.float64] = self.raw.get_data(
-                picks=labels, start=start, stop=stop, verbose="error"
-            )
-        except Exception as error:
-            raise self.file.refused(error) from error
-        if data.shape != (len(labels), stop - start):
-            raise DataError(
-                f"{self.file.path}: MNE read {data.shape[1]} samples of {data.shape[0]} channels from "
-                f"sample {start} on, where the header promises {stop - start} of {len(labels)}"
-            )
-        order = [labels.index(name) for name in self.names]
-        return data if len(order) == len(labels) else data[order]
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The channels' names."""
+        return tuple(c.label for c in self.channels)
 
     def samples(self, start: int, stop: int) -> NDArray[np.float64]:
-        """Return samples ``[C, stop - start]`` in microvolts."""
-        values = self.volts(start, stop)
-        values *= self.factors  # in place: a night is large
-        return values
+        """Return samples ``[C, stop - start]`` in microvolts.
+
+        Raises:
+            DataError: The file has become shorter.
+        """
+        header, path = self.file.header, self.file.path
+        first = start // self.per_record
+        records = -(-stop // self.per_record) - first
+        try:
+            with path.open("rb") as file:
+                file.seek(header.bytes + first * header.record_bytes)
+                raw = np.fromfile(file, dtype=np.uint8, count=records * header.record_bytes)
+        except OSError as error:
+            raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+        if len(raw) != records * header.record_bytes:
+            raise DataError(
+                f"{path}: ends before sample {stop}, where its header promised more: it became shorter while "
+                "it was read"
+            )
+        out = np.empty((len(self.channels), stop - start))
+        skipped = start - first * self.per_record
+        for row, channel, volts, factor in zip(
+            out, self.channels, self.volts, self.factors, strict=True
+        ):
+            self._decode(raw, channel, skipped, (float(volts), float(factor)), row)
+        return out
+
+    def _decode(
+        self,
+        raw: NDArray[np.uint8],
+        channel: EdfChannel,
+        skipped: int,
+        units: tuple[float, float],
+        out: NDArray[np.float64],
+    ) -> None:
+        """Write a channel's samples, the first ones of the records skipped: each step as MNE takes it."""
+        header = self.file.header
+        (low, high), (least, most) = channel.physical, channel.digital
+        scale = (high - low) / (most - least)
+        offset = low - least * scale
+        at, width = header.offset(channel), header.sample_bytes
+        native = functions()
+        if native is not None:
+            native.decode(
+                *(
+                    address(raw) + at,
+                    header.record_bytes,
+                    channel.samples,
+                    width,
+                    skipped,
+                    len(out),
+                ),
+                *(scale, offset, *units, address(out)),
+            )
+            return
+        table = raw.reshape(-1, header.record_bytes)[:, at : at + channel.samples * width]
+        stored = _integers(table.tobytes(), width)[skipped : skipped + len(out)]
+        np.multiply(stored, scale, out=out)
+        out += offset
+        for factor in units:
+            out *= factor
 
 
 def _integers(raw: bytes, width: int) -> NDArray[np.float64]:

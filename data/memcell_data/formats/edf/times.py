@@ -18,8 +18,8 @@ from memcell_data.formats.edf.header import EdfChannel, EdfHeader
 from memcell_data.recording import Interval
 
 _TAL = re.compile(rb"([+-]\d+(?:\.\d*)?)(?:\x15(\d+(?:\.\d*)?))?((?:\x14[^\x14\x00]*)*)\x14\x00")
-# What nearly every record of a night holds: its time stamp and nothing else.
-_BARE = re.compile(rb"([+-]\d+(?:\.\d*)?)\x14\x14\x00+")
+# What ends a text, and the shortest time stamp with nothing else: sign, digit, two ends, a zero.
+_END, _SHORTEST = 0x14, 5
 # Where the header does not say EDF+D, stamps are redundant and often rounded or jittered: only a jump that
 # no rounding explains is believed against the header, in seconds.
 _CONTINUOUS_TOLERANCE = 0.1
@@ -70,10 +70,10 @@ def read_times(header: EdfHeader) -> EdfTimes:
                 "where they are"
             )
         return EdfTimes(onsets=even, first_of_run=(0,), annotations=(), warnings=())
-    blocks = [_bytes_of(header, channel) for channel in holders]
-    stamps = [_stamp(block) for block in blocks[0]]
+    tables = [_bytes_of(header, channel) for channel in holders]
+    stamps, bare = _stamps(tables[0])
     zero = stamps[0] if stamps and stamps[0] is not None else 0.0
-    annotations = _annotations(blocks, zero)
+    annotations = _annotations([_rows(tables[0][~bare]), *map(_rows, tables[1:])], zero)
     if not header.signals:
         return EdfTimes(
             onsets=even, first_of_run=(0,), annotations=annotations, warnings=(), zero=zero
@@ -120,15 +120,15 @@ def _runs(header: EdfHeader, onsets: NDArray[np.float64]) -> tuple[int, ...]:
     return (0, *(int(i) + 1 for i in np.flatnonzero(jumps > tolerance)))
 
 
-def _bytes_of(header: EdfHeader, channel: EdfChannel) -> list[bytes]:
-    """Return what an annotation signal holds, one item a record."""
+def _bytes_of(header: EdfHeader, channel: EdfChannel) -> NDArray[np.uint8]:
+    """Return what an annotation signal holds, ``[records, bytes]``."""
     length = channel.samples * header.sample_bytes
+    found = np.empty((header.records, length), dtype=np.uint8)
     if length == 0:
-        return [b""] * header.records
+        return found
     at = header.offset(channel)
     # Mapped a part at a time: pages that were looked at count as memory while they are mapped.
     most = max(1, _MAPPED // header.record_bytes)
-    found: list[bytes] = []
     for first in range(0, header.records, most):
         table = np.memmap(
             header.path,
@@ -137,16 +137,59 @@ def _bytes_of(header: EdfHeader, channel: EdfChannel) -> list[bytes]:
             offset=header.bytes + first * header.record_bytes,
             shape=(min(most, header.records - first), header.record_bytes),
         )
-        flat = np.ascontiguousarray(table[:, at : at + length]).tobytes()
-        found += [flat[i : i + length] for i in range(0, len(flat), length)]
+        found[first : first + most] = table[:, at : at + length]
         del table
     return found
 
 
+def _rows(table: NDArray[np.uint8]) -> list[bytes]:
+    """Return the rows of a table as bytes."""
+    length = table.shape[1]
+    if length == 0:
+        return [b""] * len(table)
+    flat = table.tobytes()
+    return [flat[i : i + length] for i in range(0, len(flat), length)]
+
+
+def _stamps(table: NDArray[np.uint8]) -> tuple[list[float | None], NDArray[np.bool_]]:
+    """Return the time stamp of each record, and which records hold nothing else.
+
+    Nearly all of a night's do, and their numbers are read all at once.
+    """
+    bare = _is_bare(table)
+    stamps: list[float | None] = [None] * len(table)
+    if bare.any():
+        texts = np.where(table[bare] == _END, 0, table[bare]).astype(np.uint8)
+        numbers = np.ascontiguousarray(texts).view(f"S{texts.shape[1]}")[:, 0].astype(np.float64)
+        for i, number in zip(np.flatnonzero(bare).tolist(), numbers.tolist(), strict=True):
+            stamps[i] = number
+    for i, block in zip(np.flatnonzero(~bare).tolist(), _rows(table[~bare]), strict=True):
+        stamps[i] = _stamp(block)
+    return stamps, bare
+
+
+def _is_bare(table: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Return for each record whether it is a sign, digits with at most one point among them, and the end."""
+    n, length = table.shape
+    if length < _SHORTEST:
+        return np.zeros(n, dtype=np.bool_)
+    digit, ends = (table >= ord("0")) & (table <= ord("9")), table == _END
+    signed = (table[:, 0] == ord("+")) | (table[:, 0] == ord("-"))
+    points, zeros = table == ord("."), table == 0
+    first_end = np.argmax(ends, axis=1)
+    rows = np.arange(n)
+    second = np.minimum(first_end + 1, length - 1)
+    known = digit | ends | points | zeros
+    known[:, 0] = signed
+    found: NDArray[np.bool_] = signed & known.all(axis=1) & digit[:, 1]
+    found &= (ends.sum(axis=1) == 2) & ends[rows, first_end] & ends[rows, second]
+    # nothing but zeros, one at least, behind the end, and none before it
+    found &= (zeros == (np.arange(length) > second[:, None])).all(axis=1) & zeros[:, -1]
+    found &= points.sum(axis=1) <= 1
+    return found
+
+
 def _stamp(block: bytes) -> float | None:
-    bare = _BARE.match(block)
-    if bare is not None:
-        return float(bare[1])
     match = _TAL.match(block)
     if match is None:
         return None
@@ -158,8 +201,6 @@ def _annotations(blocks: list[list[bytes]], zero: float) -> tuple[Interval, ...]
     found = []
     for records in blocks:
         for block in records:
-            if _BARE.fullmatch(block):
-                continue
             for match in _TAL.finditer(block):
                 for text in match[3].split(b"\x14"):
                     if text:
