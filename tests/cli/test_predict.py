@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 
 from memcell.cli.main import run
+from memcell.runs.predict_task import opened_model
+from memcell_compiler.build import target
 from memcell_data.datasets.configs import SimulatedConfig
 from memcell_data.datasets.simulated import Simulated
 from memcell_data.formats.edf.writer import Track, write_edf
@@ -264,6 +266,28 @@ def test_a_live_result_is_the_carried_one(model, recordings, tmp_path, capfd):
     same(tmp_path / "carry", tmp_path / "live")
     assert predict(model, path, tmp_path / "x", "--causal", "--eval-policy", "reset") == 2
     assert "--causal carries memory on" in capfd.readouterr().err
+
+
+def test_in_bfloat16_it_is_nearly_the_same_and_said_where_it_is_not(
+    serial, model, recordings, tmp_path, capfd, monkeypatch
+):
+    path, name = recordings / "sim02.edf", "sim02_probability.tsv"
+    assert predict(model, path, tmp_path / "mixed", "--mixed-precision") == 0
+    said = "this is predicted in float32"
+    assert (said in capfd.readouterr().out) == (target.without_bfloat16() is not None)
+    exact, mixed = (
+        [*map(float, column(folder / name, "probability"))]
+        for folder in (serial, tmp_path / "mixed")
+    )
+    assert mixed == pytest.approx(exact, abs=0.02)
+    if target.without_bfloat16() is None:
+        assert mixed != exact
+    monkeypatch.setattr(target, "_processor", lambda: ("AuthenticAMD", frozenset()))
+    opened_model.cache_clear()
+    assert predict(model, path, tmp_path / "plain", "--mixed-precision") == 0
+    opened_model.cache_clear()
+    assert f"AMD's have from Zen 4 on; {said}" in capfd.readouterr().out
+    assert (tmp_path / "plain" / name).read_bytes() == (serial / name).read_bytes()
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="mounting takes root")

@@ -294,12 +294,14 @@ def test_every_sampler_trains_with_every_policy_that_it_can_serve(make_trainer, 
         assert trainer.at.update == trainer.total_updates
 
 
-@pytest.mark.parametrize("cell", REGISTRY.names("cell"))
-def test_mixed_precision_trains_and_carries(make_trainer, cell):
-    """In bfloat16 on the CPU, for want of a GPU: dtypes of states, losses and memory fit together."""
+@pytest.mark.parametrize(
+    ("cell", "backend"), [*((c, "eager") for c in REGISTRY.names("cell")), ("lstm", "native")]
+)
+def test_mixed_precision_trains_and_carries(make_trainer, cell, backend):
+    """In bfloat16 on the CPU: dtypes of states, losses and memory fit together."""
     trainer = make_trainer(
         cell=cell,
-        training={"mixed_precision": True, "epochs": 2, "backend": "eager"},
+        training={"mixed_precision": True, "epochs": 2, "backend": backend},
         network={"layers": 2},
     )
     trainer.train()

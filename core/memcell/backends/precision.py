@@ -18,14 +18,19 @@ from memcell_compiler.build.target import without_bfloat16 as without_bfloat16
 def mixed_precision(device: torch.device, asked: bool) -> torch.autocast:
     """Return what runs a network in bfloat16 where that is safe, if it was asked for.
 
-    On a CPU whose products of bfloat16 numbers are no faster, all of it stays float32.
+    On a device that `stays_float32`, all of it does.
 
     Args:
         device: Where the network is.
         asked: Whether it was.
     """
-    fits = device.type != "cpu" or without_bfloat16() is None
-    return torch.autocast(device.type, torch.bfloat16, enabled=asked and fits)
+    enabled = asked and stays_float32(device) is None
+    return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
+
+
+def stays_float32(device: torch.device) -> str | None:
+    """Return why mixed precision changes nothing on a device, None where it does."""
+    return without_bfloat16() if device.type == "cpu" else None
 
 
 def in_bfloat16(cell: Cell) -> bool:

@@ -32,6 +32,7 @@ def _command(app: AppSpec) -> click.Command:
         out: str | None,
         eval_policy: str,
         causal: bool,
+        mixed_precision: bool,
         jobs: int,
         scheduler: str | None,
         watch: bool,
@@ -52,6 +53,7 @@ def _command(app: AppSpec) -> click.Command:
         asked: dict[str, Any] = {
             "eval_policy": eval_policy,
             "causal": causal,
+            "mixed_precision": mixed_precision,
             "options": options,
             "mode": Mode(jobs=jobs, scheduler=scheduler or ""),
             "named": model or folder.name,
@@ -101,6 +103,13 @@ def _command(app: AppSpec) -> click.Command:
             is_flag=True,
             help="Only what a live stream would give: memory is carried, and nothing looks into the "
             "future; refused where the run's features do.",
+        ),
+        BriefOption(
+            ["--mixed-precision"],
+            advanced=True,
+            is_flag=True,
+            help="The recurrent layers in bfloat16: on a GPU, and on AMD's CPUs from Zen 4 on; on another "
+            "CPU they run in float32, which is said.",
         ),
         BriefOption(
             ["--watch"],

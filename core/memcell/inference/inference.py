@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from memcell.backends import StepMasks
+from memcell.backends.precision import mixed_precision
 from memcell.network.blocks import by_blocks
 from memcell.network.network import Network
 from memcell.recurrent.policy import CarriedState
@@ -22,7 +23,11 @@ CHUNK = 2048
 
 @torch.no_grad()
 def probabilities(
-    network: Network, sequences: Sequence[TimeSeries], policy: str, time_steps: int
+    network: Network,
+    sequences: Sequence[TimeSeries],
+    policy: str,
+    time_steps: int,
+    mixed: bool = False,
 ) -> list[NDArray[np.float32]]:
     """Return predictions ``[n_steps, n_outputs]`` of each sequence: class probabilities, values ...
 
@@ -34,19 +39,20 @@ def probabilities(
         policy: ``"carry"``: memory runs from a sequence's start to its end, restarting at gaps;
             ``"reset"``: it restarts every ``time_steps`` steps as well.
         time_steps: The window of ``"reset"``.
+        mixed: The recurrent layers in bfloat16, where that is faster (`memcell.backends.precision`).
     """
     was_training = network.training
     network.eval()
     try:
-        return [_one(network, sequence, policy, time_steps) for sequence in sequences]
+        return [_one(network, sequence, policy, time_steps, mixed) for sequence in sequences]
     finally:
         network.train(was_training)
 
 
 def _one(
-    network: Network, sequence: TimeSeries, policy: str, time_steps: int
+    network: Network, sequence: TimeSeries, policy: str, time_steps: int, mixed: bool
 ) -> NDArray[np.float32]:
-    stream = InferenceStream(network, policy, time_steps)
+    stream = InferenceStream(network, policy, time_steps, mixed)
     pieces = [stream.push(np.asarray(sequence.features), sequence.starts), stream.end()]
     return np.concatenate(pieces)
 
@@ -61,10 +67,11 @@ class InferenceStream:
         network: The network, in inference mode.
         policy: As in `probabilities`.
         time_steps: Likewise.
+        mixed: Likewise.
     """
 
-    def __init__(self, network: Network, policy: str, time_steps: int) -> None:
-        self._network, self._device = network, network.device
+    def __init__(self, network: Network, policy: str, time_steps: int, mixed: bool = False) -> None:
+        self._network, self._device, self._mixed = network, network.device, mixed
         self._every = time_steps if policy == "reset" else 0
         self._chunk = time_steps if network.looks_ahead else CHUNK
         self._initial_state = network.initial_state(1)
@@ -131,9 +138,11 @@ class InferenceStream:
         window = StepMasks.of(marks, torch.ones_like(marks), before.age)
         # in blocks, as a stream of single steps runs them (`memcell.inference.stepping`): the same bits
         inputs = by_blocks(network.encoder, x)
-        hidden, states = network.recurrent(
-            inputs, before.state, self._initial_state, window, (steps,)
-        )
+        with mixed_precision(self._device, self._mixed):
+            hidden, states = network.recurrent(
+                inputs, before.state, self._initial_state, window, (steps,)
+            )
+        hidden = hidden.to(inputs.dtype)
         self._remembered = CarriedState(states[steps], window.age_after(steps, before.age))
         logits = network.logits(network.read(hidden, inputs, window, by_blocks), x, by_blocks)
         return np.asarray(network.target.predictions(logits[:, 0].float()).cpu().numpy())

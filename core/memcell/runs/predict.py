@@ -12,6 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 from memcell.applications.prediction import FoundRecording, Record
+from memcell.backends.precision import stays_float32
 from memcell.errors import CheckpointError, DiskError, UsageError
 from memcell.files.atomic import make_folder, write_atomic
 from memcell.files.reading import subfolders
@@ -44,6 +45,7 @@ def predict(
     *,
     eval_policy: str = "auto",
     causal: bool = False,
+    mixed_precision: bool = False,
     options: Mapping[str, Any] | None = None,
     mode: Mode | None = None,
     named: str = "",
@@ -58,6 +60,7 @@ def predict(
         say: Receives lines for the person.
         eval_policy: ``"carry"``, ``"reset"``, or ``"auto"`` for what the run was trained for.
         causal: Nothing may depend on what comes after it: memory is carried as a stream carries it.
+        mixed_precision: The recurrent layers in bfloat16, where that is faster; said where it is not.
         options: Of the app's ``predict_config``.
         mode: Where recordings are done; the results do not depend on it.
         named: What is typed for the run, where that is not its path.
@@ -82,8 +85,10 @@ def predict(
         policy="carry" if causal else eval_policy,
         causal=causal,
         options=json.dumps(dict(options or {}), sort_keys=True),
+        mixed_precision=mixed_precision,
     )
     opened = opened_model(request)
+    say_precision(request, opened, say)
     items = list(opened.predictor.find(paths))
     make_folder(out)
     mode = replace(mode, imports=imports_of(opened))
@@ -92,12 +97,25 @@ def predict(
     write_model(out, app, run, opened, options)
     code = _report(records, opened, out, say)
     typed = RetryLines(
-        app=app, model=named or str(run), out=str(out), policy=eval_policy, causal=causal
+        app=app,
+        model=named or str(run),
+        out=str(out),
+        policy=eval_policy,
+        causal=causal,
+        mixed_precision=mixed_precision,
     )
     for text in typed.lines(records, options or {}):
         say(text)
     try_report(out, app, default_registry(), say)
     return code
+
+
+def say_precision(request: PredictionOptions, opened: LoadedModel, say: Say) -> None:
+    """Say why a prediction that was asked for in bfloat16 is made in float32, where it is."""
+    if request.mixed_precision and not opened.mixed:
+        say(
+            f"--mixed-precision: {stays_float32(opened.network.device)}; this is predicted in float32"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +127,7 @@ class RetryLines:
     out: str
     policy: str
     causal: bool
+    mixed_precision: bool = False
 
     def lines(self, records: Sequence[Record], options: Mapping[str, Any]) -> list[str]:
         """Return the command lines by which recordings that were refused are predicted.
@@ -135,6 +154,7 @@ class RetryLines:
             command += ["--out", self.out]
             command += ["--eval-policy", self.policy] if self.policy != "auto" else []
             command += ["--causal"] if self.causal else []
+            command += ["--mixed-precision"] if self.mixed_precision else []
             several = f"these {len(files)}" if len(files) > 1 else "it"
             if len(files) > MOST_FAILURES:
                 several = f"the first {MOST_FAILURES} of {len(files)}"

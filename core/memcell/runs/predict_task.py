@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from memcell.applications.app import predictor_of
 from memcell.applications.models import checksum
 from memcell.applications.prediction import FoundRecording, PredictionRequest, Predictor, Record
+from memcell.backends.precision import stays_float32
 from memcell.errors import CheckpointError, UsageError
 from memcell.files.reading import refusing
 from memcell.inference.inference import InferenceStream, probabilities
@@ -45,6 +46,7 @@ class PredictionOptions:
         policy: Inference policy, ``"carry"`` or ``"reset"``; ``"auto"`` for the run's own.
         causal: As in `memcell.applications.prediction.PredictionRequest`.
         options: Of the app's ``predict_config``, as JSON.
+        mixed_precision: The recurrent layers in bfloat16, where that is faster.
         mark: A file that the one who asked has put into ``out``; empty where there is none.
     """
 
@@ -55,6 +57,7 @@ class PredictionOptions:
     policy: str = "auto"
     causal: bool = False
     options: str = "{}"
+    mixed_precision: bool = False
     mark: str = ""
 
 
@@ -81,6 +84,7 @@ class LoadedModel:
         policy: The inference policy.
         time_steps: Of the run.
         predictor: The app's.
+        mixed: The recurrent layers in bfloat16.
     """
 
     network: Network
@@ -88,6 +92,7 @@ class LoadedModel:
     policy: str
     time_steps: int
     predictor: Predictor
+    mixed: bool = False
 
     def infer(self, stop: Callable[[], bool] = bool) -> Inference:
         """Return what runs the network; ``stop`` says whether the person asked to."""
@@ -135,8 +140,10 @@ def opened_model(options: PredictionOptions) -> LoadedModel:
     if model_id(folder.model) != options.digest:
         raise CheckpointError(f"'{folder.model}' is not the model that was asked for: it changed")
     policy = facts.eval_policy if options.policy == "auto" else options.policy
+    mixed = options.mixed_precision and stays_float32(device) is None
+    rounded = "-bfloat16" if mixed else ""
     request = PredictionRequest(
-        facts={**facts.task, "model_id": f"{options.digest}-{policy}"},
+        facts={**facts.task, "model_id": f"{options.digest}-{policy}{rounded}"},
         decision=facts.decisions[policy],
         out=Path(options.out),
         causal=options.causal,
@@ -150,6 +157,7 @@ def opened_model(options: PredictionOptions) -> LoadedModel:
         policy=policy,
         time_steps=config.training.time_steps,
         predictor=predictor,
+        mixed=mixed,
     )
 
 
@@ -177,12 +185,13 @@ class Inference:
     def __call__(self, sequence: TimeSeries) -> NDArray[np.float32]:
         """Return class probabilities ``[n_steps, n_classes]`` under the run's inference policy."""
         it = self._opened
-        return probabilities(it.network, [sequence], it.policy, it.time_steps)[0]
+        return probabilities(it.network, [sequence], it.policy, it.time_steps, it.mixed)[0]
 
     def begin(self) -> _Stoppable:
         """Return a stream for one recording."""
         it = self._opened
-        return _Stoppable(InferenceStream(it.network, it.policy, it.time_steps), self._stop)
+        stream = InferenceStream(it.network, it.policy, it.time_steps, it.mixed)
+        return _Stoppable(stream, self._stop)
 
 
 class _Stoppable:

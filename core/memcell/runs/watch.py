@@ -26,6 +26,7 @@ from memcell.runs.predict import (
     RetryLines,
     digest_of,
     imports_of,
+    say_precision,
     write_model,
 )
 from memcell.runs.predict_task import LoadedModel, PredictionOptions, opened_model
@@ -49,7 +50,7 @@ class WatchRequest:
         out: Folder for the results.
         every: Seconds from one look to the next.
         eval_policy: As for `memcell.runs.predict.predict`, like the rest.
-        causal, options, mode, named: Likewise.
+        causal, mixed_precision, options, mode, named: Likewise.
     """
 
     app: str
@@ -59,6 +60,7 @@ class WatchRequest:
     every: float = 10.0
     eval_policy: str = "auto"
     causal: bool = False
+    mixed_precision: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
     mode: Mode = field(default_factory=Mode)
     named: str = ""
@@ -94,8 +96,10 @@ def watch(request: WatchRequest, say: Say, until: Callable[[], bool] = bool) -> 
         policy="carry" if request.causal else request.eval_policy,
         causal=request.causal,
         options=json.dumps(dict(request.options), sort_keys=True),
+        mixed_precision=request.mixed_precision,
     )
     opened = opened_model(asked)
+    say_precision(asked, opened, say)
     if not isinstance(opened.predictor, Watching):
         raise UsageError(f"app '{request.app}' cannot watch a folder: leave out --watch")
     opened.predictor.check_folder()
@@ -124,6 +128,7 @@ class _Watch:
             out=str(request.out),
             policy=request.eval_policy,
             causal=request.causal,
+            mixed_precision=request.mixed_precision,
         )
         #: What each recording was like at the last look, when it was taken, and what came of it.
         self.seen: dict[str, object] = {}
