@@ -29,6 +29,8 @@ from memcell.plugins.specs import AppSpec
 from memcell.settings.run_config import DEFAULTS, resolve
 
 SEEDS = 20
+#: More than anybody waits for; a slip of the finger is told at once.
+MOST_SEEDS = 10_000
 
 
 class CompareCommand(ConfiguredCommand):
@@ -99,8 +101,10 @@ def _compare(
 ) -> int:
     swept = sweeps(sweep)
     shared = with_whole_paths(fixed_and_varied(base, typed, [*axes, *swept]), default_registry())
-    if seeds < 1:
-        raise UsageError(f"--seeds got {seeds}; 1 or more expected (20 is what a decision needs)")
+    if not 1 <= seeds <= MOST_SEEDS:
+        raise UsageError(
+            f"--seeds got {seeds}; 1 to {MOST_SEEDS} expected (20 is what a decision needs)"
+        )
     if first_seed < 0 or first_seed + seeds > 2**63:
         raise UsageError(f"--first-seed got {first_seed}; expected 0 or more, below 2^63")
     _check_values(app, shared, [*axes, *swept])

@@ -66,6 +66,11 @@ class Asked:
                 raise UsageError(
                     f"--target-loss got {target}; expected numbers of nats, such as 0.5 or 0.5,0.3"
                 )
+            if target <= 0:
+                raise UsageError(
+                    f"--target-loss got {target:g}, which no loss reaches; expected numbers above 0, such as "
+                    "0.5 or 0.5,0.3"
+                )
         effect = self.smallest_effect
         if effect is not None and not (math.isfinite(effect) and effect > 0):
             raise UsageError(f"--smallest-effect got {effect}; expected a number above 0")
