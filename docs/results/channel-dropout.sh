@@ -14,15 +14,11 @@ train() {
     "$@" --out "$out/$name" 2>&1 | tee "$out/$name.txt"
 }
 # the seed of the split also draws what is left out, and the folds by which settings are chosen
-for seed in 0 1 2; do
-  for channels in O1,C3 O1,O2,C3,C4; do
-    name=${channels//,/-}
-    train "$name-all-$seed" --channels "$channels" --split-seed "$seed"
+for channels in O1,C3 O1,O2,C3,C4; do
+  name=${channels//,/-}
+  for seed in 0 1; do train "$name-all-$seed" --channels "$channels" --split-seed "$seed"; done
+  for seed in 0 1 2; do
     train "$name-dropout-$seed" --channels "$channels" --split-seed "$seed" --channel-dropout 0.3
   done
-done
-for rate in all dropout; do
-  more=(); [ "$rate" = all ] || more=(--channel-dropout 0.3)
-  train "auto-$rate-0" "${more[@]}"
 done
 python "$(dirname "$0")/channel_dropout.py" "$out"

@@ -44,6 +44,7 @@ def test_ratios_to_torchs_lstm_are_printed_and_written(bench):
     code, said, record = bench("--cell", "lstm", "--cell", "rnn", "--backends", "naive,eager")
     assert code == 0, said
     assert "xLSTM" in said
+    assert max(map(len, said.splitlines())) <= 80
     assert "B3 H4 T5 I2" in said
     (peer,) = results(record, "nn.LSTM")
     assert peer["train"]["ratio_of_least"] == peer["train"]["median_ratio"] == 1

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 import torch
@@ -22,7 +23,7 @@ from memcell_benchmarks.measure import measure
 from memcell_benchmarks.options import Options
 from memcell_benchmarks.profile import LEGEND as LEGEND_OF_PROFILES
 from memcell_benchmarks.rows import BenchmarkRow
-from memcell_benchmarks.table import LEGEND, LEGEND_OF_BFLOAT16, block
+from memcell_benchmarks.table import LEGEND, LEGEND_OF_BFLOAT16, SCREEN, block
 from memcell_benchmarks.timing import clock_for
 
 #: Where generated code is cached: Inductor's folder, and the user's cache folder (memcell's own).
@@ -114,7 +115,7 @@ def _heading(facts: dict[str, Any], options: Options) -> list[str]:
             "again s: the same in a fresh process (the quicker of two) that finds the generated code in the "
             "cache; torch's import and an eager step are not counted."
         )
-    return lines
+    return [part for line in lines for part in wrap(line, SCREEN, subsequent_indent="  ")]
 
 
 def _as_json(options: Options) -> dict[str, Any]:

@@ -19,6 +19,8 @@ LEGEND_OF_BFLOAT16 = (
     "bfloat16: weights and what they are multiplied with rounded to it, all else float32; %packed is of that "
     "kernel's rate. xbf16: fastest against fastest of torch.nn.LSTM wholly in bfloat16."
 )
+#: Columns of names, and those of a screen.
+NAMES, SCREEN = 3, 80
 Column = tuple[str, Callable[[BenchmarkRow, BenchmarkRow], str]]
 
 
@@ -30,15 +32,28 @@ def block(rows: Sequence[BenchmarkRow], peer: BenchmarkRow, kinds: Iterable[str]
     lines = [[title for title, _ in columns]]
     lines += [[show(row, peer) for _, show in columns] for row in ran]
     widths = [max(len(line[i]) for line in lines) for i in range(len(columns))]
-    text = [
-        "  ".join(
-            # names to the left, numbers to the right
-            cell.ljust(width) if i < 3 else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in lines
-    ]
+    text = []
+    for band in _bands(widths):
+        text += [
+            "  ".join(
+                # names to the left, numbers to the right
+                line[i].ljust(widths[i]) if i < NAMES else line[i].rjust(widths[i])
+                for i in band
+            ).rstrip()
+            for line in lines
+        ]
     return "\n".join([str(peer.size), *(f"  {line}" for line in text), *_not_run(rows)])
+
+
+def _bands(widths: Sequence[int]) -> list[list[int]]:
+    """Return which columns stand beside each other on a screen, each time behind the names."""
+    names = list(range(NAMES))
+    bands = [[*names]]
+    for i in range(NAMES, len(widths)):
+        if 2 + sum(widths[k] + 2 for k in [*bands[-1], i]) - 2 > SCREEN and len(bands[-1]) > NAMES:
+            bands.append([*names])
+        bands[-1].append(i)
+    return bands
 
 
 def _not_run(rows: Sequence[BenchmarkRow]) -> list[str]:

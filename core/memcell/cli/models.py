@@ -39,7 +39,7 @@ def models() -> None:
 
 @models.command("list")
 def list_models() -> None:
-    """List the models, a line each."""
+    """List the models."""
     from memcell.applications.models import models_of
 
     found = models_of(default_registry())
@@ -48,8 +48,9 @@ def list_models() -> None:
     width = max((len(model.name) for model in found), default=0)
     for model in found:
         entry = model.entry
-        echo(f"{model.name:<{width}}  {model.app}: {entry.spec.summary}")
-        echo(f"{'':<{width}}  of {entry.distribution} {entry.version}")
+        said = textwrap.wrap(f"{model.app}: {entry.spec.summary}", max(30, 78 - width))
+        for k, text in enumerate((*said, f"of {entry.distribution} {entry.version}")):
+            echo(f"{'' if k else model.name:<{width}}  {text}")
 
 
 @models.command("show")
