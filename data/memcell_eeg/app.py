@@ -58,11 +58,19 @@ class EegApp:
         self.dataset = dataset
         #: Facts of the trained model that training goes on from; None where it begins anew.
         self.source: Mapping[str, Any] | None = None
+        #: What channels of other recordings may be measured against, as ``memcell evaluate --reference``.
+        self.reference = ""
 
     def continuing(self, facts: Mapping[str, Any]) -> EegApp:
         """Return the app with tasks whose features are made and scaled as for a trained model."""
         app = copy(self)
         app.source = facts
+        return app
+
+    def measured(self, reference: str) -> EegApp:
+        """Return the app with `unseen` recordings taken as ``--reference`` says."""
+        app = copy(self)
+        app.reference = reference
         return app
 
     def task(self, progress: Progress = SILENT) -> Task:
@@ -167,7 +175,9 @@ class EegApp:
         if self.dataset is None:
             raise DataError("no data set was given; type --data NAME or --data PATH.")
         scores = (self.main_score, self.shown_scores)
-        return unseen(self.detects, self.config, self.dataset, facts, progress, scores)
+        return unseen(
+            self.detects, self.config, self.dataset, facts, progress, scores, self.reference
+        )
 
     def scores(
         self,
@@ -236,8 +246,12 @@ class EegApp:
     def conditions(self, task: Task) -> Sequence[Condition]:
         """Return what may happen to the test recordings: gains, lost channels, hum, half the rate."""
         from memcell_eeg.preparation.conditions import conditions
+        from memcell_eeg.preparation.unseen import as_asked
 
-        return conditions(task, self._recordings())
+        recordings = self._recordings()
+        if not task.train:
+            recordings = as_asked(recordings, self.config, task.facts, self.reference).recordings
+        return conditions(task, recordings)
 
     def _recordings(self) -> Sequence[Recording]:
         """Return the recordings of the data set, as they are called by the run; none without one."""

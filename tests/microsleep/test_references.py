@@ -14,7 +14,9 @@ from memcell_data.formats.edf.writer import Track, write_edf
 from memcell_data.recording import Channel, Recording
 from memcell_data.renaming import Renaming
 from memcell_eeg.prediction.config import PredictConfig
+from memcell_eeg.preparation.unseen import as_asked
 from memcell_eeg.signal.references import OtherMontage, References, stated_in
+from memcell_microsleep.config import MicrosleepConfig
 
 
 def recording(*names):
@@ -124,6 +126,21 @@ def test_a_stream_of_another_reference_is_refused_with_the_rule_that_takes_it():
     references("O1-LE").check_stream("stream 'x'", ["O1-LE"])
 
 
+def test_what_is_scored_is_held_against_the_model_as_what_is_predicted(facts):
+    given = [recording("O1", "O2"), recording("O1-AVG", "O2-AVG", "M1-AVG", "M2-AVG")]
+    config = MicrosleepConfig()
+    found = as_asked(given, config, facts, "")
+    assert found.recordings == given[:1]
+    assert found.instead == (("r", {"reference": "model"}),)
+    found = as_asked(given, config, facts, "model")
+    assert (len(found.recordings), found.instead) == (2, ())
+    assert "'O1' is computed as O1-AVG - M2-AVG" in found.lines[0]
+    assert len(as_asked(given, config, facts, "as-is").recordings) == 2
+    # a rule of the run stays beside the one that takes a channel
+    other = as_asked([recording("T5-O1", "T6-O2")], MicrosleepConfig(rename=("Ch*=C*",)), facts, "")
+    assert other.instead[0][1]["rename"][0] == "Ch*=C*"
+
+
 @pytest.mark.parametrize("typed", ["m3", "as is", "O1-M2", "M1+A2"])
 def test_no_reference(typed):
     with pytest.raises(UsageError, match="as-is, model, an electrode"):
@@ -143,7 +160,6 @@ def facts():
     from memcell_data.datasets.configs import SimulatedConfig
     from memcell_data.datasets.simulated import Simulated
     from memcell_microsleep.app import Microsleep
-    from memcell_microsleep.config import MicrosleepConfig
 
     config = MicrosleepConfig(split="time", channels=("O1", "O2"))
     made = Microsleep(config, Simulated(SimulatedConfig(subjects=3, minutes=2))).task().facts

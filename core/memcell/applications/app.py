@@ -164,6 +164,18 @@ def encoder_of(app: App, n_features: int, facts: Mapping[str, Any]) -> torch.nn.
 
 
 @runtime_checkable
+class Measuring(Testing, Protocol):
+    """An app that can be told what channels of such recordings may be measured against; it is optional."""
+
+    def measured(self, reference: str) -> App:
+        """Return the app whose `Testing.unseen` takes recordings as a reference says.
+
+        Args:
+            reference: As the ``--reference`` of its ``predict_config`` takes it.
+        """
+
+
+@runtime_checkable
 class Continuing(Protocol):
     """An app whose tasks can be made for a model that was trained before; it is optional.
 

@@ -117,6 +117,17 @@ class Predictor(Protocol):
 
 
 @runtime_checkable
+class Remarking(Predictor, Protocol):
+    """A predictor that has something to say of a call as a whole; it is optional.
+
+    Attributes:
+        remarks: Sentences for the person, once `find` or a first look was asked for.
+    """
+
+    remarks: tuple[str, ...]
+
+
+@runtime_checkable
 class Watching(Predictor, Protocol):
     """A predictor of recordings that come into a folder while it looks; it is optional."""
 
@@ -133,6 +144,27 @@ class Watching(Predictor, Protocol):
         A folder without one is empty, and a recording keeps its name from one look to the next, and from one
         process to the next for results of the same folder.
         """
+
+
+@dataclass(frozen=True, kw_only=True)
+class Incomplete:
+    """A recording of which not all is there, as its own files say.
+
+    Args:
+        what: What is missing, in words.
+        rested: Seconds since its files changed.
+    """
+
+    what: str
+    rested: float
+
+
+@runtime_checkable
+class Awaiting(Watching, Protocol):
+    """A predictor that can tell a recording which is not all there from one that is; it is optional."""
+
+    def incomplete(self, item: Any) -> Incomplete | None:
+        """Return what of a recording is not there; None where it is complete, or nobody knows."""
 
 
 if not TYPE_CHECKING:

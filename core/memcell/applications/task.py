@@ -145,6 +145,8 @@ class Task:
         inner: Folds of the training sequences, for cross-validation inside them; empty where the training
             people are not divided. Where there are some, `valid` is empty.
         target: What a step's target is: one of ``n_classes`` unless given.
+        instead: Recordings that were left out of it, each with options of ``memcell evaluate`` under which it
+            is taken.
         inverse_penalty: C of a regression on these very features, where it was chosen in all of these folds
             (`memcell.training.regression_start.choose_inverse_penalty`); None where nobody has.
 
@@ -169,6 +171,7 @@ class Task:
     tables: Mapping[str, str] = field(default_factory=dict)
     preview: tuple[str, ...] = ()
     inner: tuple[InnerFold, ...] = ()
+    instead: tuple[tuple[str, Mapping[str, Any]], ...] = ()
     target: TargetKind = UNSAID
     inverse_penalty: float | None = None
 

@@ -15,10 +15,13 @@ from memcell.cli.options import config_options, sections
 from memcell.cli.terminal import echo
 from memcell.errors import UsageError
 from memcell.plugins import default_registry
-from memcell.plugins.options import fields_of, topics
+from memcell.plugins.options import fields_of, from_mapping, topics
 from memcell.plugins.specs import AppSpec
 from memcell.settings.options import EVAL_POLICIES
 from memcell.settings.run_config import has_folder
+
+#: Where the words of the command are kept, and the section of what recordings are read with.
+_TYPED, _READING = "memcell.evaluate.typed", "reading"
 
 
 class _Evaluate(BriefCommand):
@@ -26,6 +29,7 @@ class _Evaluate(BriefCommand):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Add the options of the data set, then parse."""
+        ctx.meta[_TYPED] = list(args)
         words = typed_values(args, "data")
         registry = default_registry()
         if words and not has_folder(registry.get("app", str(self.name)).config_type()()):
@@ -40,6 +44,10 @@ def _command(app: AppSpec) -> click.Command:
     rescoring = getattr(config, "RESCORING", ())
     others = [f.name for f in fields_of(config) if f.name not in rescoring]
     options = config_options(app.name, config, skip=others) if rescoring else []
+    reading = default_registry().get("app", app.name).predict_config_type()
+    if reading is not None and "reference" in (named := [f.name for f in fields_of(reading)]):
+        kept = [name for name in named if name != "reference"]
+        options += config_options(_READING, reading, skip=kept)
 
     def run(
         run: str,
@@ -58,6 +66,13 @@ def _command(app: AppSpec) -> click.Command:
         folder = run_folder_of(registry, run, app.name)
         params = click.get_current_context().command.params
         found = sections(params, values)
+        reference = str(found.get(_READING, {}).get("reference", ""))
+        if reading is not None:
+            from_mapping(reading, found.get(_READING, {}), "evaluate")
+        if reference and data is None:
+            raise UsageError(
+                "--reference goes with --data: a run's own recordings are as they were"
+            )
         own = has_folder(config())
         if own and data is not None and out is None and not robustness:
             evaluate_run(app.name, folder, eval_policy or "both", registry, echo, data=data)
@@ -101,6 +116,8 @@ def _command(app: AppSpec) -> click.Command:
             name=run,
             options=found.get(app.name, {}),
             disturbed=robustness,
+            reference=reference,
+            typed=["memcell", "evaluate", app.name, *click.get_current_context().meta[_TYPED]],
         )
 
     own: list[click.Parameter] = [

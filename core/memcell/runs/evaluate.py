@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,8 +11,8 @@ from typing import Any
 
 import torch
 
-from memcell.applications.app import App, Relabelling, Row, Task, Testing
-from memcell.errors import UsageError
+from memcell.applications.app import App, Measuring, Relabelling, Row, Task, Testing
+from memcell.errors import DataError, UsageError
 from memcell.escape import Lines
 from memcell.files.atomic import make_folder, write_atomic
 from memcell.files.reading import refusing
@@ -22,6 +23,7 @@ from memcell.progress import progress
 from memcell.reports.numbers import counted
 from memcell.runs.intervals_text import beside_recordings, by_subject, with_intervals
 from memcell.runs.model import ModelFacts, load_model
+from memcell.runs.predict import as_typed
 from memcell.runs.robustness import as_text as robustness_text
 from memcell.runs.robustness import in_words, measure
 from memcell.runs.run import write_tables
@@ -70,8 +72,12 @@ def evaluate_on(
     name: str = "",
     options: Mapping[str, Any] | None = None,
     disturbed: bool = False,
+    reference: str = "",
+    typed: Sequence[str] = (),
 ) -> None:
     """Score the network of a run on other recordings, all of which it is tested on, and write tables.
+
+    Recordings that are refused and can be taken otherwise are said with the command that takes them.
 
     Args:
         app: Name of the app.
@@ -84,6 +90,8 @@ def evaluate_on(
         name: What the person calls the run; its path where it has no other name.
         options: Options of the app to score under instead of the run's.
         disturbed: Score it on them under other conditions too (`memcell.runs.robustness`).
+        reference: What their channels may be measured against; empty for what the network was trained with.
+        typed: The words of the command, for recordings that are taken otherwise.
 
     Raises:
         UsageError: The app has no such way, or the network was trained on somebody who is there.
@@ -98,10 +106,20 @@ def evaluate_on(
     built = build_app(dataclasses.replace(config, dataset=data, init=None), registry)
     if not isinstance(built, Testing):
         raise UsageError(f"app '{app}' scores a run on its own test split only: leave out --data")
+    if reference and not isinstance(built, Measuring):
+        raise UsageError(f"app '{app}' knows no references: leave out --reference")
+    if isinstance(built, Measuring):
+        built = built.measured(reference)
+        assert isinstance(built, Testing)
     network, facts = load_model(folder, config, registry, built)
     network.to(device)
-    with progress("reading recordings", None) as bar:
-        task = built.unseen(facts.task, bar)
+    try:
+        with progress("reading recordings", None) as bar:
+            task = built.unseen(facts.task, bar)
+    except DataError as error:
+        if more := _retry_line([("", getattr(error, "options", {}))], typed):
+            raise DataError(f"{error} {more[0]} {more[1].strip()}") from error
+        raise
     chosen = facts.eval_policy if eval_policy == "auto" else eval_policy
     rows = _rows(config, network, built, task, chosen, facts)
     if out is not None:
@@ -129,6 +147,36 @@ def evaluate_on(
             )
     if out is not None:
         say(f"tables: {out}")
+    for line in _retry_line(task.instead, typed):
+        say(line)
+
+
+def _retry_line(
+    refused: Sequence[tuple[str, Mapping[str, Any]]], typed: Sequence[str]
+) -> list[str]:
+    """Return the command by which most of the recordings that were refused are scored too.
+
+    Args:
+        refused: Their names, each with the options that take it.
+        typed: The words of the command.
+    """
+    ways: dict[str, list[str]] = {}
+    for name, options in refused:
+        if options:
+            ways.setdefault(shlex.join(as_typed(options)), []).append(name)
+    if not ways or not typed:
+        return []
+    more, names = max(ways.items(), key=lambda way: len(way[1]))
+    listed = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    who = f"what was refused ({listed})" if listed else "them"
+    words = [*typed]
+    for option in {word for word in more.split() if word.startswith("--")} & set(words):
+        at = words.index(option)
+        del words[at : at + 2]  # what is typed now replaces it
+    return [
+        f"To score {who} all the same, if that is right for them:",
+        f"  {shlex.join(words)} {more}",
+    ]
 
 
 def _say_disturbed(

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from memcell.applications.prediction import FoundRecording, Record
+from memcell.applications.prediction import FoundRecording, Predictor, Record, Remarking
 from memcell.backends.precision import stays_float32
 from memcell.errors import CheckpointError, DiskError, UsageError
 from memcell.files.atomic import make_folder, write_atomic
@@ -90,6 +90,7 @@ def predict(
     opened = opened_model(request)
     say_precision(request, opened, say)
     items = list(opened.predictor.find(paths))
+    say_remarks(opened.predictor, say)
     make_folder(out)
     mode = replace(mode, imports=imports_of(opened))
     records = Predictions(items, say).run(request, mode)
@@ -118,6 +119,13 @@ def say_precision(request: PredictionOptions, opened: LoadedModel, say: Say) -> 
         )
 
 
+def say_remarks(predictor: Predictor, say: Say) -> None:
+    """Say what an app has to say of a prediction as a whole."""
+    if isinstance(predictor, Remarking):
+        for text in predictor.remarks:
+            say(f"note: {text}")
+
+
 @dataclass(frozen=True, kw_only=True)
 class RetryLines:
     """The command of a prediction, as it was typed, for recordings that were refused; see `predict`."""
@@ -139,7 +147,7 @@ class RetryLines:
         groups: dict[str, list[str]] = {}
         for record in records:
             if record["status"] == "failed" and record.get("instead"):
-                more = shlex.join(_as_typed({**options, **record["instead"]}))
+                more = shlex.join(as_typed({**options, **record["instead"]}))
                 groups.setdefault(more, []).append(str(record["file"]))
         lines = []
         for more, files in groups.items():
@@ -163,7 +171,7 @@ class RetryLines:
         return lines
 
 
-def _as_typed(options: Mapping[str, Any]) -> list[str]:
+def as_typed(options: Mapping[str, Any]) -> list[str]:
     """Return an app's options as words of a command line."""
     words = []
     for name, value in options.items():
