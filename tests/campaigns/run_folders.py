@@ -101,8 +101,8 @@ KINDS = (
     ),
     Kind(
         "found",
-        ("prediction.json", "summary.tsv", "*_events.tsv", "*_events.json", "*_probability.tsv",
-         "views/*.npz"),
+        ("prediction.json", "summary.tsv", "**/*_events.tsv", "**/*_events.json", "**/*_probability.tsv",
+         "dataset_description.json", "views/*.npz"),
         (
             (0.6, ("report", "FOLDER")),
             (0.8, ("predict", "microsleep", "EDF", "--model", "RUN", "--out", "FOLDER")),

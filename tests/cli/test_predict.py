@@ -12,6 +12,7 @@ import time
 
 import numpy as np
 import pytest
+from tests.results import result
 
 from memcell.cli.main import run
 from memcell.runs.predict_task import opened_model
@@ -105,6 +106,9 @@ def cluster(tmp_path_factory):
         yield made
 
 
+RESULTS = ("_events.tsv", "_probability.tsv", "_annot.txt")
+
+
 def predict(model, recordings, out, *more):
     return run([*COMMAND, str(recordings), "--model", str(model), "--out", str(out), *more])
 
@@ -135,7 +139,7 @@ def test_workers_leave_the_bytes_of_the_serial_run(serial, recordings, model, tm
     out = tmp_path / "out"
     assert predict(model, recordings, out, "--export", "edf", "--jobs", "2") == 1
     same(serial, out)
-    (out / "sim02_events.tsv").unlink()
+    result(out, "sim02", "_events.tsv").unlink()
     assert predict(model, recordings, out, "--export", "edf") == 1
     assert "2 of them done before" in capfd.readouterr().out
     same(serial, out)
@@ -159,12 +163,12 @@ def test_a_dying_worker_costs_a_retry_and_poison_fails_alone(
     assert (mine / "once.mark").exists()
     assert column(out / "summary.tsv", "recording") == ["once", "poison", "sim01", "sim02", "sim03"]
     for name in ("sim01", "sim02", "sim03"):
-        for what in ("events.tsv", "probability.tsv", "annot.txt"):
-            a, b = serial / f"{name}_{what}", out / f"{name}_{what}"
+        for what in RESULTS:
+            a, b = result(serial, name, what), result(out, name, what)
             assert a.read_bytes() == b.read_bytes()
-    for what in ("events.tsv", "probability.tsv", "annot.txt"):
-        assert (out / f"once_{what}").read_bytes() == (out / f"sim01_{what}").read_bytes()
-    assert not [p for p in out.iterdir() if p.name.startswith(".")]
+    for what in RESULTS:
+        assert result(out, "once", what).read_bytes() == result(out, "sim01", what).read_bytes()
+    assert not [*out.glob(".asked*")]
 
 
 def test_a_disk_that_workers_do_not_share_is_named(model, recordings, tmp_path):
@@ -205,7 +209,7 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(
     ]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     for _ in range(12000):
-        if (out / "r00_events.json").exists() or process.poll() is not None:
+        if [*out.rglob("*_events.json")] or process.poll() is not None:
             break
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
@@ -213,14 +217,14 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(
     assert process.returncode == 130, said
     assert "of 20 recordings are done and kept: the same command goes on" in said
     assert "Traceback" not in said
-    done = {p: p.stat().st_mtime_ns for p in out.glob("*_events.json")}
+    done = {p: p.stat().st_mtime_ns for p in out.rglob("*_events.json")}
     assert 1 <= len(done) < 20
-    assert not [p for p in out.iterdir() if p.name.startswith(".")]
+    assert not [*out.glob(".asked*")]
     assert run(command[3:] if not jobs else command[3:-2]) == 0
-    assert len(list(out.glob("*_events.json"))) == 20
+    assert len(list(out.rglob("*_events.json"))) == 20
     assert all(p.stat().st_mtime_ns == t for p, t in done.items())
-    for path in out.glob("r*_probability.tsv"):
-        assert path.read_bytes() == (serial / "sim01_probability.tsv").read_bytes()
+    for path in out.rglob("*_probability.tsv"):
+        assert path.read_bytes() == result(serial, "sim01", "_probability.tsv").read_bytes()
 
 
 @pytest.mark.parametrize("policy", ["carry", "reset"])
@@ -234,12 +238,12 @@ def test_memory_runs_through_a_recording_and_never_over_a_gap(model, tmp_path, p
     write_edf(alone, [Track(name=n, values=v[128 * 25 :], rate=128) for n, v in values.items()])
     for path in (both, alone):
         assert predict(model, path, tmp_path / "out", "--eval-policy", policy) == 0
-    time_of = column(tmp_path / "out/both_probability.tsv", "onset")
-    p = column(tmp_path / "out/both_probability.tsv", "probability")
+    found = result(tmp_path / "out", "both", "_probability.tsv")
+    time_of, p = column(found, "onset"), column(found, "probability")
     first = time_of.index("3600.000")
     assert first == 125
     if policy == "carry":  # else memory restarts every T steps of the sequence
-        alone = column(tmp_path / "out/alone_probability.tsv", "probability")
+        alone = column(result(tmp_path / "out", "alone", "_probability.tsv"), "probability")
         # steps stand at other places of their blocks: the last bits may round another way
         assert [*map(float, p[first:])] == pytest.approx([*map(float, alone)], abs=1.5e-6)
     assert p[first - 1] != p[first]
@@ -254,8 +258,8 @@ def test_memory_is_reset_between_files(serial, model, recordings, tmp_path):
     assert run([*COMMAND, *backwards, "--model", str(model), *out]) == 0
     assert predict(model, recordings / "sim02.edf", tmp_path / "alone") == 0
     for name in ("out", "alone"):
-        for path in (tmp_path / name).glob("sim*_probability.tsv"):
-            assert path.read_bytes() == (serial / path.name).read_bytes()
+        for path in (tmp_path / name).rglob("*_probability.tsv"):
+            assert path.read_bytes() == (serial / path.relative_to(tmp_path / name)).read_bytes()
     assert column(tmp_path / "out/summary.tsv", "recording") == ["sim03", "sim02", "sim01"]
 
 
@@ -295,7 +299,7 @@ def test_a_full_disk_is_one_line_and_keeps_what_is_done(model, recordings, tmp_p
     small = tmp_path / "small"
     small.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=32k", "tmpfs", str(small)], capture_output=True
+        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(small)], capture_output=True
     )
     if mounted.returncode:
         pytest.skip("mounting is not permitted here")
@@ -307,8 +311,8 @@ def test_a_full_disk_is_one_line_and_keeps_what_is_done(model, recordings, tmp_p
         assert (
             "1 of 4 recordings are done and kept: make room, and the same command goes on" in said
         )
-        assert [p.name for p in (small / "out").glob("*.json")] == ["sim01_events.json"]
-        assert not [p for p in (small / "out").iterdir() if p.name.startswith(".")]
+        assert len([*(small / "out").rglob("*_events.json")]) == 1
+        assert not [*(small / "out").glob(".asked*")]
         subprocess.run(["mount", "-o", "remount,size=1m", str(small)], check=True)
         assert predict(model, recordings, small / "out") == 1
         assert "1 of them done before" in capfd.readouterr().out

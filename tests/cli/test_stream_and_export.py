@@ -13,6 +13,7 @@ from itertools import pairwise
 import numpy as np
 import onnxruntime
 import pytest
+from tests.results import result
 
 from memcell.cli.main import run
 from memcell_data.formats.edf.writer import Track, write_edf
@@ -73,7 +74,7 @@ def test_a_stream_writes_the_bytes_of_a_causal_prediction(model, night, tmp_path
         out = tmp_path / f"s{k}"
         assert run(["stream", "microsleep", *options, *common, str(out)]) == 0
         streamed = (out / "night_probability.tsv").read_bytes()
-        assert streamed == (tmp_path / "p" / "night_probability.tsv").read_bytes()
+        assert streamed == result(tmp_path / "p", "night", "_probability.tsv").read_bytes()
     assert streamed.count(b"\n") > 120
     said = capfd.readouterr().err
     assert "2 gaps" in said
@@ -203,7 +204,7 @@ def test_the_exported_file_gives_the_numbers_of_a_prediction(model, night, tmp_p
     out = tmp_path / "p"
     args = ["--model", str(model), "--out", str(out)]
     assert run(["predict", "microsleep", str(night), *args, "--causal"]) == 0
-    with (out / "night_probability.tsv").open() as file:
+    with result(out, "night", "_probability.tsv").open() as file:
         expected = np.array([float(r["probability"]) for r in csv.DictReader(file, delimiter="\t")])
     session = onnxruntime.InferenceSession(path)
     facts = session.get_modelmeta().custom_metadata_map

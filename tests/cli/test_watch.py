@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
+import time
 
+import mne
+import numpy as np
 import pytest
 
 from memcell.errors import UsageError
 from memcell_data.datasets.configs import SimulatedConfig
 from memcell_data.datasets.simulated import Simulated
+from memcell_data.formats.incomplete import missing_of
 from memcell_eeg.prediction.watched import WatchedFiles
 
 
@@ -57,18 +63,23 @@ def test_a_mark_changes_with_the_file_and_with_what_belongs_to_it(recordings, tm
     assert watched.look([str(tmp_path / "not there")]) == []
 
 
-@pytest.mark.slow
-def test_a_folder_is_watched(recordings, tmp_path):
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
     from memcell.cli.main import run
-    from memcell.runs.watch import WatchRequest, watch
 
     small = ["--tune", "none", "--baselines", "few", "--hidden-size", "4", "--min-updates", "0"]
-    data = ["--data.subjects", "3", "--data.minutes", "2", "--epochs", "1", "--against", "none"]
-    model = tmp_path / "run"
+    data = ["--data.subjects", "3", "--data.minutes", "2", "--epochs", "1", "--control", "none"]
+    out = tmp_path_factory.mktemp("model") / "run"
     assert (
-        run(["train", "microsleep", *small, *data, "--robustness", "none", "--out", str(model)])
-        == 0
+        run(["train", "microsleep", *small, *data, "--robustness", "none", "--out", str(out)]) == 0
     )
+    return out
+
+
+@pytest.mark.slow
+def test_a_folder_is_watched(recordings, model, tmp_path):
+    from memcell.runs.watch import WatchRequest, watch
+
     folder, out = tmp_path / "in", tmp_path / "found"
     folder.mkdir()
     said = []
@@ -111,12 +122,13 @@ def test_a_folder_is_watched(recordings, tmp_path):
     assert status() == {"bad": "failed", "sim01": "done"}
     assert (out / "report.html").is_file()
     # goes on: nothing again, but what failed and was mended, and what is new
-    before = (out / "sim01_events.json").stat().st_mtime_ns
+    events = out / "sub-sim01/eeg/sub-sim01_task-unknown_desc-microsleep_events.json"
+    before = events.stat().st_mtime_ns
     assert looks(lambda: copy("sim02.edf", to="bad.edf")) == 0
     assert "1 recording done before" in said
     assert not [line for line in said if line.startswith("failed")], "mended before it rested"
     assert status() == {"bad": "done", "sim01": "done"}
-    assert (out / "sim01_events.json").stat().st_mtime_ns == before
+    assert events.stat().st_mtime_ns == before
     assert (out / "study.tsv").is_file()
     # a file that goes while it failed is no failure at the end
     (folder / "gone.edf").write_bytes(b"no EDF")
@@ -124,3 +136,112 @@ def test_a_folder_is_watched(recordings, tmp_path):
     assert "gone: failed before, and its file is gone" in said
     with pytest.raises(UsageError, match="which is no folder"):
         watch(WatchRequest(app="microsleep", paths=("nowhere",), run=model, out=out), said.append)
+
+
+#: Copies a file in two pieces, with a pause between them as of a network that stalls.
+STALLING = """
+import sys, time
+from pathlib import Path
+given, to, pause = Path(sys.argv[1]).read_bytes(), Path(sys.argv[2]), float(sys.argv[3])
+with to.open("wb") as file:
+    file.write(given[: len(given) // 3])
+    file.flush()
+    time.sleep(pause)
+    file.write(given[len(given) // 3 :])
+"""
+
+
+@pytest.mark.slow
+def test_a_copy_that_stalls_is_waited_for(recordings, model, tmp_path):
+    from memcell.runs.watch import WatchRequest, watch
+
+    folder, out, said = tmp_path / "in", tmp_path / "found", []
+    folder.mkdir()
+    night = folder / "night.edf"
+
+    def watched(patience, times):
+        """Watch until the night was predicted so often; return what was said of it."""
+        said.clear()
+        end = time.monotonic() + 60
+
+        def over():
+            return sum(": done" in line for line in said) >= times or time.monotonic() > end
+
+        request = WatchRequest(
+            app="microsleep", paths=(str(folder),), run=model, out=out, every=0.1, patience=patience
+        )
+        assert watch(request, said.append, over) == 0
+        return [line.partition("night: ")[2] for line in said if "night: " in line]
+
+    def copied(pause):
+        command = [
+            sys.executable,
+            "-c",
+            STALLING,
+            str(recordings / "sim01.edf"),
+            str(night),
+            str(pause),
+        ]
+        return subprocess.Popen(command)
+
+    def steps():
+        return len(next(out.rglob("*_probability.tsv")).read_text().splitlines()) - 1
+
+    with copied(3) as process:
+        waited, done = watched(60, 1)
+        assert process.wait() == 0
+    assert waited == (
+        "incomplete, 19 of 60 data records (31 %) are there; waited for until it has not changed for 60 s"
+    )
+    assert done == "done"
+    assert steps() == 300, "the whole minute, and no part of it before"
+    # what stays cut is predicted as far as it goes, and again when the rest comes
+    shutil.rmtree(out)
+    with copied(8):
+        waited, given_up, first, second = watched(1.5, 2)
+    assert waited.startswith("incomplete, 19 of 60")
+    assert "has not changed for 2 s: predicted as far as it goes" in given_up
+    assert (first, second) == ("done", "done")
+    assert steps() == 300
+
+
+def test_what_is_not_all_there_is_told_by_the_files(recordings, tmp_path):
+    whole = (recordings / "sim01.edf").read_bytes()
+    path = tmp_path / "x.edf"
+    n = int(whole[252:256])
+    for content, said in (
+        (whole, ""),
+        (whole[:-1], "59 of 60 data records (98 %) are there"),
+        (whole[: 256 * (n + 1)], "0 of 60 data records (0 %) are there"),
+        (whole[:300], "its header is not all there"),
+        (b"", "the file is empty"),
+        (
+            whole[:236] + b"-1      " + whole[244:],
+            "its recorder has not closed it: 60 data records",
+        ),
+        (b"no EDF", ""),
+    ):
+        path.write_bytes(content)
+        assert missing_of(path).startswith(said)
+        assert bool(missing_of(path)) == bool(said)
+    header = tmp_path / "v.vhdr"
+    lines = [
+        "[Common Infos]",
+        "DataFile=v.eeg",
+        "MarkerFile=v.vmrk",
+        "NumberOfChannels=2",
+        "DataPoints=100",
+    ]
+    header.write_text("\n".join([*lines, "[Binary Infos]", "BinaryFormat=INT_16"]))
+    assert missing_of(header) == "its 'v.eeg' is not there"
+    (tmp_path / "v.eeg").write_bytes(bytes(4 * 40))
+    (tmp_path / "v.vmrk").touch()
+    assert missing_of(header) == "40 of 100 samples (40 %) are there"
+    (tmp_path / "v.eeg").write_bytes(bytes(400))
+    assert missing_of(header) == ""
+    fif = tmp_path / "x_raw.fif"
+    info = mne.create_info(["O1"], 100.0, "eeg")
+    mne.io.RawArray(np.zeros((1, 500)), info, verbose="error").save(fif, verbose="error")
+    assert missing_of(fif) == ""
+    fif.write_bytes(fif.read_bytes()[:-40])
+    assert missing_of(fif) == "'x_raw.fif' ends before its last tag"

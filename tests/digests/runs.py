@@ -301,7 +301,9 @@ def predict(run: Fixed, model: Path, folder: Path) -> dict[str, Any]:
     """Predict two simulated recordings and return the numbers."""
     out = folder / "predicted"
     paths = [str(path) for path in recordings(folder)]
-    memcell("predict", run.app, *paths, "--model", str(model), "--out", str(out))
+    memcell(
+        "predict", run.app, *paths, "--model", str(model), "--out", str(out), "--layout", "flat"
+    )
     return predicted_digest(out)
 
 

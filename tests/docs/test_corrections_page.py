@@ -105,7 +105,7 @@ def test_the_page_from_top_to_bottom(tmp_path) -> None:
     assert "10 removed" in summed(said[FIVE[2]])
     assert "patient01" in (tmp_path / "better/split.tsv").read_text()
     assert "run" in (tmp_path / "better/config.toml").read_text()
-    assert len(list((tmp_path / "found-again").glob("*_events.tsv"))) == 5
+    assert len(list((tmp_path / "found-again").rglob("*_events.tsv"))) == 5
     assert (tmp_path / "for-mne/patient01_annot.txt").is_file()
     assert (tmp_path / "agreement.tsv").read_text().count("microsleep") >= 2
 
@@ -133,4 +133,4 @@ def test_five_commands_on_patients_with_the_model_that_comes_along(tmp_path) -> 
         ours = ours.replace("--init run", "--init wake_sleep --data.positive sleep --baselines few")
         typed(ours, tmp_path)
     assert seconds() - began < 300
-    assert len(list((tmp_path / "found-again").glob("*_events.tsv"))) == 5
+    assert len(list((tmp_path / "found-again").rglob("*_events.tsv"))) == 5

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.results import result
 
 PAGE = Path(__file__).parent.parent.parent / "docs/microsleep.md"
 BLOCKS = re.findall(r"```sh\n(.*?)```", PAGE.read_text(encoding="utf-8"), flags=re.DOTALL)
@@ -38,8 +39,9 @@ def test_what_the_page_promises_is_there(done):
     folder, _ = done
     for name in (
         "check.tsv", "run/report.html", "run/scores.tsv", "run/model.onnx", "everyone/report.html",
-        "everyone/subjects.tsv", "found/summary.tsv", "found/sim01_events.tsv", "found/report.html",
-        "found-edf/sim01_detected.edf",
+        "everyone/subjects.tsv", "found/summary.tsv", "found/report.html",
+        "found/sub-sim01/eeg/sub-sim01_task-unknown_desc-microsleep_events.tsv",
+        "found-edf/sub-sim01/eeg/sub-sim01_task-unknown_desc-microsleep_detected.edf",
     ):  # fmt: skip
         assert (folder / name).stat().st_size > 0, name
 
@@ -47,7 +49,7 @@ def test_what_the_page_promises_is_there(done):
 @pytest.mark.slow
 def test_the_stream_gives_the_bytes_of_the_prediction(done):
     folder, _ = done
-    predicted = (folder / "found-edf/sim01_probability.tsv").read_bytes()
+    predicted = result(folder / "found-edf", "sim01", "_probability.tsv").read_bytes()
     assert (folder / "live/sim01_probability.tsv").read_bytes() == predicted
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -179,14 +180,18 @@ def predict_with(
     causal=False,
     items=None,
     options=None,
+    layout="flat",
 ):
     """Do what the engine does with an app: find, do one after the other, finish."""
+    asked_for = options or PredictConfig(export=tuple(export))
+    if asked_for.layout == "auto":
+        asked_for = replace(asked_for, layout=layout)
     asked = PredictionRequest(
         facts=facts,
         decision={"threshold": threshold},
         out=out.absolute(),
         causal=causal,
-        options=options or PredictConfig(export=tuple(export)),
+        options=asked_for,
     )
     predictor = Microsleep(config or MicrosleepConfig()).predictor(asked)
     found = predictor.find([str(p) for p in paths])

@@ -246,7 +246,7 @@ def test_what_was_exported_is_no_recording_of_the_folder(edf, facts, predicted, 
     for _ in range(2):
         records = predicted([tmp_path, tmp_path / "**/*.edf"], facts, out, export=["edf"])
         assert [r["recording"] for r in records] == ["sim01", "sim02", "sim03"]
-    with pytest.raises(DataError, match="nothing but the results"):
+    with pytest.raises(DataError, match="what lies there are results"):
         predicted([out], facts, out)
 
 
@@ -333,7 +333,10 @@ def test_a_unit_that_no_file_names(edf, facts, net, tmp_path, typed, of_run, sta
 
     def done(path, facts, out, unit):
         asked = PredictionRequest(
-            facts=facts, decision={"threshold": 0.6}, out=out, options=PredictConfig(unit=unit)
+            facts=facts,
+            decision={"threshold": 0.6},
+            out=out,
+            options=PredictConfig(unit=unit, layout="flat"),
         )
         predictor = Microsleep(MicrosleepConfig()).predictor(asked)
         (item,) = predictor.find([str(path)])

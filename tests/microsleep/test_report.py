@@ -283,8 +283,8 @@ def test_predicting_ends_with_a_page_that_says_which_run_it_was(trained, tmp_pat
     assert {
         "./summary.tsv",
         "./prediction.json",
-        "./sim01_events.tsv",
-        "./sim01_probability.tsv",
+        "./sub-sim01/eeg/sub-sim01_task-unknown_desc-microsleep_events.tsv",
+        "./sub-sim01/eeg/sub-sim01_task-unknown_desc-microsleep_probability.tsv",
     } <= set(words.links)
     assert "lstm, trained with carry" in words.text
     assert not words.loaded

@@ -10,6 +10,7 @@ import shutil
 import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score
+from tests.results import result
 
 from memcell.applications.app import Row
 from memcell.cli.main import run
@@ -289,11 +290,12 @@ def test_a_prediction_without_an_electrode_is_what_the_table_says(whole, tmp_pat
     assert "O1 is lost, and O2 stands in for it" in row["note"]
     assert row["channels"] == "O2"
     made = [
-        (tmp_path / f"{w}-out" / "night_probability.tsv").read_text() for w in ("dead", "copied")
+        result(tmp_path / f"{w}-out", "night", "_probability.tsv").read_text()
+        for w in ("dead", "copied")
     ]
     assert made[0] == made[1]
     exported = open_recording(
-        tmp_path / "dead-out" / "night_detected.edf", subject="s", dataset="d"
+        result(tmp_path / "dead-out", "night", "_detected.edf"), subject="s", dataset="d"
     )
     assert "O1" not in [c.name for c in exported.channels]
     living = standing_in(source, source.channels[:2], ["O1"])

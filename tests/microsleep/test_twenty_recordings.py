@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import datetime
+import re
 import shlex
 
 import numpy as np
@@ -161,4 +162,23 @@ def test_twenty_recordings_are_predicted_or_refused_with_the_line_that_works(
     # the same network on the same derivation: the unit makes no difference
     events = [int(last[f"cap-200-{unit}"]["events"]) for unit in UNITS]
     assert all(events)
-    assert "Harry" not in "".join(p.read_text() for p in out.iterdir() if p.is_file())
+    assert "Harry" not in "".join(
+        p.read_text() for p in out.rglob("*") if p.is_file() and p.suffix != ".npz"
+    )
+    # scores follow the same rule, and the line that they say works too
+    assert run(["evaluate", "microsleep", str(model), "--data", str(folder)]) == 0
+    said = capsys.readouterr().out
+    (line,) = [x.strip() for x in said.splitlines() if x.startswith("  memcell evaluate")]
+    assert line.endswith("--reference model")
+    assert run(shlex.split(line)[1:]) == 0
+    taken = [int(re.search(r"on (\d+) subjects", x)[1]) for x in (said, capsys.readouterr().out)]
+    assert taken[0] < taken[1]
+    # the first command again: what the lines did stays done
+    capsys.readouterr()
+    assert (
+        run(["predict", "microsleep", str(folder), "--model", str(model), "--out", str(out)]) == 0
+    )
+    said = capsys.readouterr().out
+    assert "20 of 20 recordings predicted, 20 of them done before" in said
+    assert "failed:" not in said
+    assert {row["status"] for row in statuses(out).values()} == {"done"}

@@ -9,6 +9,7 @@ import shutil
 import edfio
 import numpy as np
 import pytest
+from tests.results import result
 
 from memcell.cli.main import run as memcell
 from memcell.reports.viewer.stored import StoredView, read_view, write_view
@@ -118,9 +119,9 @@ def test_a_prediction_is_one_file_to_scroll(predicted):
     assert found[0]["signals"]["channels"] == ["Pz-Oz", "EOG"]
     assert found[0]["levels"]["spans"] == [[0, 30, 0], [30, 60, 3]]
     assert found[0]["lines"][0]["threshold"] == pytest.approx(
-        json.loads((out / "a_events.json").read_text())["GeneratedBy"]["threshold"]
+        json.loads(result(out, "a", "_events.json").read_text())["GeneratedBy"]["threshold"]
     )
-    rows = (out / "a_events.tsv").read_text().splitlines()[1:]
+    rows = result(out, "a", "_events.tsv").read_text().splitlines()[1:]
     assert [e[:2] for e in found[0]["events"]] == [
         [float(v) for v in r.split("\t")[:2]] for r in rows
     ]

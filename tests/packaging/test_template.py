@@ -14,6 +14,7 @@ import sysconfig
 from pathlib import Path
 
 import pytest
+from tests.results import result
 
 ROOT = Path(__file__).parents[2]
 TEMPLATE = ROOT / "tests" / "template"
@@ -121,7 +122,7 @@ def test_seizures_are_trained_predicted_and_streamed(environment, tmp_path, monk
     (recording,) = (tmp_path / "cache").rglob("sw02.edf")
     chosen = ("--model", "run")
     run(memcell, "predict", "seizure", *chosen, "--out", "found", recording, cwd=tmp_path)
-    table = (tmp_path / "found" / "sw02_events.tsv").read_text().splitlines()[1:]
+    table = result(tmp_path / "found", "sw02", "_events.tsv").read_text().splitlines()[1:]
     events = [line.split("\t") for line in table]
     assert {e[2] for e in events} == {"seizure"}
     assert all(float(e[1]) >= 10 for e in events)
@@ -131,9 +132,8 @@ def test_seizures_are_trained_predicted_and_streamed(environment, tmp_path, monk
     kinds = [json.loads(line)["kind"] for line in lines]
     assert kinds.count("step") == 480
     assert kinds.count("alarm") == len(events)
-    live, predicted = tmp_path / "live", tmp_path / "found"
-    name = "sw02_probability.tsv"
-    assert (live / name).read_text() == (predicted / name).read_text()
+    predicted = result(tmp_path / "found", "sw02", "_probability.tsv")
+    assert (tmp_path / "live" / "sw02_probability.tsv").read_text() == predicted.read_text()
 
 
 def test_the_seizure_application_is_short() -> None:

@@ -10,6 +10,7 @@ import sys
 import mne
 import numpy as np
 import pytest
+from tests.results import result
 
 import memcell
 from memcell.applications.models import get_model
@@ -19,7 +20,7 @@ from memcell.plugins import default_registry
 from memcell_eeg.detector import found as found_module
 from memcell_eeg.detector.detector import EegDetector
 
-RESULTS = ("night_probability.tsv", "night_events.tsv", "night_annot.txt")
+RESULTS = ("_probability.tsv", "_events.tsv", "_annot.txt")
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*not the same derivation:UserWarning")
 
@@ -53,20 +54,30 @@ def in_memory(night, **changed):
 
 def bytes_of(found, folder):
     found.save(folder)
-    return {name: (folder / name).read_bytes() for name in RESULTS}
+    return {ending: result(folder, "night", ending).read_bytes() for ending in RESULTS}
+
+
+def files_of(folder):
+    paths = (p for p in folder.rglob("*") if p.is_file() and p.parent.name != "views")
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in paths}
 
 
 def test_saved_results_are_those_of_the_command(detector, night, predicted, tmp_path):
     folder = detector.predict(night).save(tmp_path / "saved")
     # the command keeps the signal for its report, a program has it
-    names = sorted(p.name for p in predicted.iterdir() if p.name != "views")
-    assert sorted(p.name for p in folder.iterdir()) == names
-    for name in set(names) - {"report.html"}:
-        assert (folder / name).read_bytes() == (predicted / name).read_bytes(), name
+    wanted = files_of(predicted)
+    assert files_of(folder).keys() == wanted.keys()
+    assert {k for k, v in files_of(folder).items() if v != wanted[k]} == {"report.html"}
+    flat = detector.predict(night).save(tmp_path / "flat", layout="flat")
+    assert (
+        run(["predict", "sleep", str(night), "--layout", "flat", "--out", str(tmp_path / "typed")])
+        == 0
+    )
+    assert files_of(flat).keys() == files_of(tmp_path / "typed").keys()
 
 
 def test_raw_of_the_file_gives_the_same(detector, night, predicted, tmp_path):
-    wanted = {name: (predicted / name).read_bytes() for name in RESULTS}
+    wanted = {e: result(predicted, "night", e).read_bytes() for e in RESULTS}
     assert bytes_of(detector.predict(read(night)), tmp_path / "read") == wanted
     found = detector.predict(in_memory(night), name="night")
     assert bytes_of(found, tmp_path / "array") == wanted
@@ -84,8 +95,8 @@ def test_channels_of_another_name_are_taken_by_renaming(detector, night, predict
         detector.predict(raw)
     with pytest.warns(UserWarning, match="taken by --rename: 'Ch 1' as 'C3'"):
         found = detector.predict(raw, rename={"ch  1": "C3"})
-    events = (predicted / "night_events.tsv").read_bytes()
-    assert bytes_of(found, tmp_path / "renamed")["night_events.tsv"] == events
+    events = result(predicted, "night", "_events.tsv").read_bytes()
+    assert bytes_of(found, tmp_path / "renamed")["_events.tsv"] == events
     values = raw.get_data() * 1e6
     detector.reset_state()
     wanted = list(detector.stream([values], rate=100, channels=["C3"]))
@@ -104,7 +115,7 @@ def test_raw_is_not_changed(detector, night):
 
 def test_tables_are_those_of_the_files(detector, night, predicted):
     found = detector.predict(night)
-    lines = (predicted / "night_probability.tsv").read_text().splitlines()
+    lines = result(predicted, "night", "_probability.tsv").read_text().splitlines()
     assert list(found.probability["onset"]) == [float(line.split("\t")[0]) for line in lines[1:]]
     p = np.array([float(line.split("\t")[1]) for line in lines[1:]])
     np.testing.assert_array_equal(found.probability["probability"], p)
@@ -170,7 +181,9 @@ def test_several_recordings_are_saved_into_one_folder(detector, night, night_of,
     assert [row.split("\t")[0] for row in rows[1:]] == ["night", "other"]
     assert run(["predict", "sleep", str(night), str(other), "--out", str(tmp_path / "out")]) == 0
     assert (tmp_path / "out/summary.tsv").read_bytes() == (folder / "summary.tsv").read_bytes()
-    with pytest.raises(UsageError, match=r"holds other_annot\.txt already: save to another folder"):
+    with pytest.raises(
+        UsageError, match=r"holds sub-other_.*_annot\.txt already: save to another folder"
+    ):
         found.save(folder)
 
 

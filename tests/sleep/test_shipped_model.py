@@ -9,6 +9,7 @@ import socket
 
 import numpy as np
 import pytest
+from tests.results import result
 
 import memcell_sleep
 from memcell import ModelSpec
@@ -63,16 +64,20 @@ def test_sleep_is_found_without_naming_a_model(night, tmp_path, capfd):
     assert KNOWS in said
     assert "model wake_sleep, which comes along" in said
     assert "'EEG C3-A1' stands for 'Pz-Oz'" in said
-    p = probabilities(out / "night_probability.tsv")
+    p = probabilities(result(out, "night", "_probability.tsv"))
     assert len(p) == 96
     # the first two windows are not full, and a change takes a few steps to show
     assert p[3:47].max() < 0.5 < p[52:].min()
-    with (out / "night_events.tsv").open() as file:
+    with result(out, "night", "_events.tsv").open() as file:
         (event,) = csv.DictReader(file, delimiter="\t")
     assert event["trial_type"] == "sleep"
     assert float(event["onset"]) == pytest.approx(240, abs=20)
-    for name in ("night_events.json", "prediction.json", "report.html"):
-        assert KNOWS in (out / name).read_text(encoding="utf-8"), name
+    for path in (
+        result(out, "night", "_events.json"),
+        out / "prediction.json",
+        out / "report.html",
+    ):
+        assert KNOWS in path.read_text(encoding="utf-8"), path
 
 
 def test_the_name_and_the_folder_are_one_model(night, tmp_path, capfd):
@@ -80,7 +85,7 @@ def test_the_name_and_the_folder_are_one_model(night, tmp_path, capfd):
     for name, model in (("a", "wake_sleep"), ("b", str(folder))):
         args = ["--model", model, "--out", str(tmp_path / name)]
         assert run(["predict", "sleep", str(night), *args]) == 0
-    one, other = (tmp_path / n / "night_probability.tsv" for n in "ab")
+    one, other = (result(tmp_path / n, "night", "_probability.tsv") for n in "ab")
     assert one.read_bytes() == other.read_bytes()
 
 
@@ -95,7 +100,7 @@ def test_gain_changes_no_probability(gain, night, night_of, tmp_path):
 def test_a_slow_recording_is_taken_and_said(night_of, tmp_path, capfd):
     slow = night_of(tmp_path / "slow.edf", rate=50, channel="Cz")
     assert run(["predict", "sleep", str(slow), "--out", str(tmp_path / "out")]) == 0
-    p = probabilities(tmp_path / "out" / "slow_probability.tsv")
+    p = probabilities(result(tmp_path / "out", "slow", "_probability.tsv"))
     assert p[3:47].max() < 0.5 < p[52:].min()
     assert "has 50 Hz and the model works at 100 Hz" in (tmp_path / "out/summary.tsv").read_text()
 
@@ -105,7 +110,8 @@ def test_a_stream_gives_the_bytes_of_a_prediction(night, tmp_path, capfd):
     options = ["--file", str(night), "--speed", "max", "--chunk", "0.37", "--lines", "none"]
     assert run(["stream", "sleep", *options, "--out", str(tmp_path / "s")]) == 0
     assert KNOWS in capfd.readouterr().err
-    streamed, predicted = (tmp_path / n / "night_probability.tsv" for n in "sp")
+    streamed = tmp_path / "s" / "night_probability.tsv"
+    predicted = result(tmp_path / "p", "night", "_probability.tsv")
     assert streamed.read_bytes() == predicted.read_bytes()
 
 
@@ -328,7 +334,7 @@ def test_a_dead_electrode_gives_way_to_the_next_one_that_would_do(night_of, tmp_
     assert "O1-A2 is lost, and C3-A2 is taken" in row["note"]
     assert run(["predict", "sleep", str(night), "--out", str(tmp_path / "alone")]) == 0
     both = [
-        probabilities(tmp_path / w)
-        for w in ("out/two_probability.tsv", "alone/one_probability.tsv")
+        probabilities(result(tmp_path / out, name, "_probability.tsv"))
+        for out, name in (("out", "two"), ("alone", "one"))
     ]
     assert np.allclose(both[0], both[1], atol=0.02)  # the second file was rounded twice

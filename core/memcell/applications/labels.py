@@ -38,6 +38,7 @@ class LabelsWritten:
 
     Args:
         source: What it was made of.
+        called: What a person calls it, where that is not the name of the file.
         path: Where it is; None where nothing was written.
         labels: How many labels it holds.
         summary: What happened to it, in a few words.
@@ -47,12 +48,18 @@ class LabelsWritten:
     """
 
     source: Path
+    called: str = ""
     path: Path | None = None
     labels: int = 0
     summary: str = ""
     notes: tuple[str, ...] = ()
     refused: str = ""
     next: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """What it is called on a screen."""
+        return self.called or self.source.name
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -178,13 +178,11 @@ def show(written: Iterable[LabelsWritten]) -> int:
             failed += 1
             echo(f"not written: {each.refused}", err=True)
         elif each.path is None:
-            echo(f"{each.source.name}: {each.summary}")
+            echo(f"{each.name}: {each.summary}")
         else:
             done += 1
             n = f"{each.labels} label{'s' if each.labels != 1 else ''}"
-            echo(
-                f"{each.source.name}: {n}{', ' if each.summary else ''}{each.summary} -> {each.path}"
-            )
+            echo(f"{each.name}: {n}{', ' if each.summary else ''}{each.summary} -> {each.path}")
         last = each.next or last
     if done + failed > 1:
         echo(f"{done} written" + (f", {failed} not" if failed else ""))

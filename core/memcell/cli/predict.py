@@ -37,6 +37,7 @@ def _command(app: AppSpec) -> click.Command:
         scheduler: str | None,
         watch: bool,
         every: float,
+        patience: float,
         **typed: Any,
     ) -> int:
         options = sections(of_app, typed).get(_OWN, {})
@@ -63,7 +64,13 @@ def _command(app: AppSpec) -> click.Command:
             from memcell.runs.watch import watch as watch_folder
 
             request = WatchRequest(
-                app=app.name, paths=recordings, run=folder, out=results, every=every, **asked
+                app=app.name,
+                paths=recordings,
+                run=folder,
+                out=results,
+                every=every,
+                patience=patience,
+                **asked,
             )
             return watch_folder(request, echo)
         return predict_run(app.name, list(recordings), folder, results, echo, **asked)
@@ -127,6 +134,15 @@ def _command(app: AppSpec) -> click.Command:
             show_default=True,
             metavar="SECONDS",
             help="With --watch: from one look to the next.",
+        ),
+        click.Option(
+            ["--patience"],
+            type=click.FloatRange(0, 31_536_000),
+            default=1800.0,
+            show_default=True,
+            metavar="SECONDS",
+            help="With --watch: so long a file that is shorter than its header says may rest before it is "
+            "predicted as far as it goes.",
         ),
         *where_options(),
         *of_app,

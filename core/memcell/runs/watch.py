@@ -1,9 +1,10 @@
 """Predicting what comes into a folder, until the person stops it.
 
 The folder is looked at every few seconds. A recording is taken when it has rested, its sizes and times the
-same at two looks: one that is still being copied is left. What was predicted is not predicted again, what
-failed is said once, and either is done anew when its file changes. Everything stands in the folder of
-results, so the same command goes on where it was stopped.
+same at two looks, and when all is there that its own files say: one that is still being copied is left, also
+where the copying stalls. What stays incomplete is predicted as far as it goes after a while, which is said.
+What was predicted is not predicted again, what failed is said once, and either is done anew when its file
+changes. Everything stands in the folder of results, so the same command goes on where it was stopped.
 """
 
 from __future__ import annotations
@@ -15,18 +16,20 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from memcell.applications.prediction import FoundRecording, Record, Watching
+from memcell.applications.prediction import Awaiting, FoundRecording, Record, Watching
 from memcell.errors import UsageError
 from memcell.files.atomic import make_folder
 from memcell.interrupt import Interrupted, Interrupts
 from memcell.jobs import Mode
 from memcell.plugins import default_registry
+from memcell.reports.numbers import duration
 from memcell.runs.predict import (
     Predictions,
     RetryLines,
     digest_of,
     imports_of,
     say_precision,
+    say_remarks,
     write_model,
 )
 from memcell.runs.predict_task import LoadedModel, PredictionOptions, opened_model
@@ -39,6 +42,10 @@ _NAP = 0.2
 _SELDOM = 10.0
 
 
+#: Seconds that an incomplete recording may rest.
+PATIENCE = 1800.0
+
+
 @dataclass(frozen=True, kw_only=True)
 class WatchRequest:
     """What is watched, and with what.
@@ -49,6 +56,7 @@ class WatchRequest:
         run: The run folder of the model.
         out: Folder for the results.
         every: Seconds from one look to the next.
+        patience: Seconds that an incomplete recording may rest before it is predicted as far as it goes.
         eval_policy: As for `memcell.runs.predict.predict`, like the rest.
         causal, mixed_precision, options, mode, named: Likewise.
     """
@@ -58,6 +66,7 @@ class WatchRequest:
     run: Path
     out: Path
     every: float = 10.0
+    patience: float = PATIENCE
     eval_policy: str = "auto"
     causal: bool = False
     mixed_precision: bool = False
@@ -135,7 +144,10 @@ class _Watch:
         self.taken: dict[str, object] = {}
         self.failed: dict[str, Record] = {}
         self.done: set[str] = set()
+        #: Incomplete recordings that are waited for: since when each rests.
+        self.waiting: dict[str, float] = {}
         self.report_due, self.report_cost, self.unreported = 0.0, 0.0, False
+        self.remarked = False
 
     def until(self, over: Callable[[], bool]) -> int:
         places = ", ".join(f"'{p}'" for p in self.request.paths)
@@ -159,11 +171,17 @@ class _Watch:
     def _look(self) -> None:
         """Look once, and predict what has rested since the last look."""
         now = {item.name: (item, mark) for item, mark in self.predictor.look(self.request.paths)}
+        if now and not self.remarked:
+            self.remarked = True
+            say_remarks(self.predictor, self.say)
         ready = [
             item
             for name, (item, mark) in now.items()
-            if self.seen.get(name) == mark and self.taken.get(name) != mark
+            if self._rests(name, mark) and self.taken.get(name) != mark and self._is_whole(item)
         ]
+        for gone in self.waiting.keys() - now.keys():
+            del self.waiting[gone]
+            self.say(f"{gone}: was incomplete, and its file is gone")
         for gone in self.failed.keys() - now.keys():
             del self.failed[gone]
             self.say(f"{gone}: failed before, and its file is gone")
@@ -177,6 +195,36 @@ class _Watch:
             self.unreported = True
         elif self.unreported and time.monotonic() >= self.report_due:
             self._report()
+
+    def _rests(self, name: str, mark: object) -> bool:
+        """Whether a recording is as it was at the last look."""
+        same = self.seen.get(name) == mark
+        if not same and name in self.waiting:
+            self.waiting[name] = time.monotonic()
+        return same
+
+    def _is_whole(self, item: FoundRecording) -> bool:
+        """Whether a recording that rests is to be taken: it is complete, or was waited for long enough."""
+        lacks = self.predictor.incomplete(item) if isinstance(self.predictor, Awaiting) else None
+        if lacks is None:
+            self.waiting.pop(item.name, None)
+            return True
+        now, patience = time.monotonic(), self.request.patience
+        new = item.name not in self.waiting
+        rested = max(lacks.rested, now - self.waiting.setdefault(item.name, now))
+        if rested < patience:
+            if new:
+                self.say(
+                    f"{item.name}: incomplete, {lacks.what}; waited for until it has not changed for "
+                    f"{duration(patience)}"
+                )
+            return False
+        del self.waiting[item.name]
+        self.say(
+            f"{item.name}: incomplete, {lacks.what}, and it has not changed for {duration(rested)}: "
+            "predicted as far as it goes, and again when it changes"
+        )
+        return True
 
     def _predict(self, ready: Sequence[FoundRecording], marks: Mapping[str, object]) -> None:
         mode = self.mode if len(ready) > 1 else Mode()
@@ -234,7 +282,7 @@ class _Watch:
         if self.failed:
             parts.append(f"{len(self.failed)} failed ({_few(sorted(self.failed))})")
         if left:
-            parts.append(f"{len(left)} not begun or still growing ({_few(left)})")
+            parts.append(f"{len(left)} not begun, growing or incomplete ({_few(left)})")
         self.say(
             f"stopped watching{f' ({stopped})' if stopped else ''}: {', '.join(parts)}; results in "
             f"'{self.request.out}'; the same command goes on"

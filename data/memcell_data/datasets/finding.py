@@ -14,6 +14,7 @@ from memcell_data.formats.edf.header import read_header
 from memcell_data.formats.fif_parts import without_later_parts
 from memcell_data.formats.reader import SUFFIXES, is_recording, signal_file, stem
 from memcell_data.labels.files import is_label_text
+from memcell_data.labels.predicted import predicted_in
 from memcell_data.tables.bids import sidecar_of
 
 # Folders of a BIDS data set that hold no recordings of its own.
@@ -157,6 +158,15 @@ class FolderListing:
 
     def __init__(self) -> None:
         self._found: dict[Path, dict[str, list[Path]]] = {}
+        self._predictions: dict[Path, dict[Path, Path]] = {}
+
+    def predicted(self, folder: Path, recording: Path) -> list[Path]:
+        """Return what memcell predicted of a recording, where a folder holds its BIDS derivatives."""
+        if folder not in self._predictions:
+            self._predictions[folder] = predicted_in(folder)
+        found = self._predictions[folder]
+        own = [events for path, events in found.items() if path == recording.absolute()]
+        return own or [events for path, events in found.items() if path.name == recording.name]
 
     def named(self, folder: Path, key: str) -> list[Path]:
         """Return the files of a folder that have a name but for its case."""
@@ -209,8 +219,11 @@ def label_files_beside(
     exact = [folder / n for n in first if os.path.lexists(folder / n)]
     if exact:
         return exact
+    listing = listing or FolderListing()
+    predicted = listing.predicted(folder, path)
+    if len(predicted) == 1:
+        return predicted
     # Only where there is none under its plain name is the folder listed.
     more = [f"{name}{dash}{word}{end}" for word in _WORDS for dash in "_-." for end in _ENDINGS]
-    listing = listing or FolderListing()
     keys = dict.fromkeys(n.casefold() for n in [*first, *more])
     return [found for key in keys for found in listing.named(folder, key) if found != path]

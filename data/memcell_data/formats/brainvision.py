@@ -64,6 +64,26 @@ def check_companions(header: Path) -> tuple[str, ...]:
     return tuple(messages)
 
 
+def missing_parts(header: Path) -> str:
+    """Return what of a recording is not beside its header, or shorter than it says; empty for nothing."""
+    entries = _entries(header)
+    for key in ("DataFile", "MarkerFile"):
+        named = _beside(header, entries.get(key, ""))
+        if named is not None and not named.is_file():
+            return f"its '{named.name}' is not there"
+    data = _beside(header, entries.get("DataFile", ""))
+    if data is None:
+        return "its header is not all there"
+    width, points = _WIDTHS.get(entries.get("BinaryFormat", ""), 0), entries.get("DataPoints", "")
+    channels = entries.get("NumberOfChannels", "")
+    if not (width and all(n.isascii() and n.isdigit() and int(n) for n in (points, channels))):
+        return ""
+    there = data.stat().st_size // (width * int(channels))
+    if there >= int(points):
+        return ""
+    return f"{there} of {points} samples ({100 * there // int(points)} %) are there"
+
+
 def _renamed(header: Path, named: Path) -> str:
     """Say what to write where a file of the header's own name is there instead of the one that it names."""
     own = header.with_suffix(named.suffix)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -35,6 +36,7 @@ from memcell_data.labels.writing import FORMATS, Placed, write_events
 from memcell_data.recording import Interval
 
 SIDECAR = "_events.json"
+DESCRIPTION = "dataset_description.json"
 REVIEWED = "Reviewed"
 #: Onsets and durations of predictions have three decimals, s.
 _SAME = 2e-3
@@ -61,6 +63,11 @@ class Found:
     def name(self) -> str:
         """The recording's name, by which label files are matched."""
         return stem(self.recording)
+
+    @property
+    def called(self) -> str:
+        """What a screen calls it, where the name of its file is one of BIDS derivatives."""
+        return self.name if "_desc-" in self.events.name else ""
 
     @property
     def app(self) -> str:
@@ -210,6 +217,9 @@ def _recording(path: Path, options: LabelOptions) -> Path | None:
 def _beside(found: str, word: str) -> Path:
     given = Path(found).expanduser()
     folder = given.parent if given.is_file() else given
+    if given.is_file():  # of BIDS derivatives the folder of the data set, not that of a subject
+        above = (p for p in given.absolute().parents[:4] if (p / DESCRIPTION).is_file())
+        folder = next(above, folder)
     if folder.name in ("", ".."):
         folder = folder.resolve()
     return folder.parent / f"{folder.name}-{word}"
@@ -263,7 +273,9 @@ def _to_edfbrowser(
         try:
             yield _exported(each, path, request, out, notes, steps)
         except MemcellError as error:
-            yield LabelsWritten(source=each.events, refused=error.text, notes=tuple(notes))
+            yield LabelsWritten(
+                source=each.events, called=each.called, refused=error.text, notes=tuple(notes)
+            )
         notes = []
 
 
@@ -301,7 +313,12 @@ def _exported(
     FORMATS["edfbrowser-xml"].write(path, labels)
     said = (*notes, *read.notes, *([note] if note else []))
     return LabelsWritten(
-        source=found.events, path=path, labels=len(read.labels), notes=said, next=steps
+        source=found.events,
+        called=found.called,
+        path=path,
+        labels=len(read.labels),
+        notes=said,
+        next=steps,
     )
 
 
@@ -370,10 +387,10 @@ def _written(
     path = _corrected(found, out)
     if not made.any and not request.unchanged:
         summary = "as predicted, so not taken as reviewed (--unchanged takes it)"
-        return LabelsWritten(source=found.events, summary=summary, notes=notes)
+        return LabelsWritten(source=found.events, called=found.called, summary=summary, notes=notes)
     if path.exists() and not (request.options.overwrite or shown_before):
         reason = f"'{path}' is there from an earlier review; type --overwrite, or another --out"
-        return LabelsWritten(source=found.events, refused=reason, notes=notes)
+        return LabelsWritten(source=found.events, called=found.called, refused=reason, notes=notes)
     marks = sum(i.duration == 0 for i in labels)
     if marks and not any(b.duration == 0 for b in before):
         notes = (
@@ -387,6 +404,7 @@ def _written(
     listed = ", ".join(f"{n} {word}" for word, n in words.most_common(4))
     return LabelsWritten(
         source=found.events,
+        called=found.called,
         path=path,
         labels=len(labels),
         summary=f"{made} ({listed})" if listed else str(made),
@@ -401,8 +419,22 @@ def _next(found: Found, data: str, out: Path, before: Sequence[Interval]) -> tup
     labels = f" --data.labels {_relative(out)}"
     return (
         "train on them, going on from the model that found them:",
-        f"  memcell train {found.app} {data}{labels}{positive} --init MODEL --out RUN",
+        f"  memcell train {found.app} {data}{labels}{positive} --init {_model(found)} --out RUN",
     )
+
+
+def _model(found: Found) -> str:
+    """Return the run that found the events, as it was typed; MODEL where nobody knows or it is not there."""
+    for folder in found.events.absolute().parents[:4]:
+        try:
+            run = json.loads((folder / "prediction.json").read_text(encoding="utf-8")).get("run")
+        except (OSError, ValueError, AttributeError):
+            continue
+        if isinstance(run, str) and Path(run).is_dir():
+            if Path(run).parent.name == "models":  # one that comes along has a name
+                return Path(run).name
+            return shlex.quote(_relative(Path(run)))
+    return "MODEL"
 
 
 def _data(request: ReviewRequest, found: Sequence[Found]) -> str:
@@ -411,7 +443,7 @@ def _data(request: ReviewRequest, found: Sequence[Found]) -> str:
         return f"--data {request.options.recordings}"
     where = Path(os.path.commonpath([f.recording.absolute().parent for f in found]))
     for folder in (where, *where.parents[:4]):
-        if (folder / "dataset_description.json").is_file():
+        if (folder / DESCRIPTION).is_file():
             return f"--data own --data.path {_relative(folder)}"
     return f"--data {_relative(where)}"
 

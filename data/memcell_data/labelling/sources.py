@@ -17,7 +17,7 @@ from memcell_data.formats.measurement_date import started
 from memcell_data.formats.reader import is_recording, signal_file, stem
 from memcell_data.labels.files import is_label_text, read_label_file
 from memcell_data.labels.hypnogram import Epochs
-from memcell_data.labels.predicted import prediction_of, was_predicted
+from memcell_data.labels.predicted import predicted_of, prediction_of, was_predicted
 from memcell_data.labels.reading import clock_of, labels_in
 from memcell_data.recording import Interval
 from memcell_data.tables.label_times import Clock
@@ -40,14 +40,18 @@ class LabelSource:
     Args:
         path: The file; the recording itself, where annotations inside it are the labels.
         recording: None where it was not found.
+        called: The recording's name, where it is none of both files'.
     """
 
     path: Path
     recording: Path | None = None
+    called: str = ""
 
     @property
     def name(self) -> str:
         """The recording's name."""
+        if self.called:
+            return self.called
         return stem(self.recording) if self.recording is not None else name_of(self.path)
 
 
@@ -69,8 +73,12 @@ class SourceLabels:
 
 
 def name_of(path: Path) -> str:
-    """Return the name of the recording that a label file is of, by its own."""
-    return _WORD.sub("", stem(path))
+    """Return the name of the recording that a label file is of, by its own.
+
+    BIDS derivatives of memcell have names of their own, and say which recording they are of.
+    """
+    recording = predicted_of(path) if "_desc-" in path.name else None
+    return _WORD.sub("", stem(path)) if recording is None else stem(recording)
 
 
 def key_of(name: str) -> str:
@@ -93,6 +101,7 @@ def find_labels(typed: str, options: LabelOptions) -> tuple[list[LabelSource], l
     for path in sorted(below(given)):
         if path.is_file() and _holds_labels(path):
             found.setdefault(key_of(name_of(path)), []).append(path)
+    found = _two_of_a_name(found)
     if not found:
         inside = [p for p in recordings_in(given) if signal_file(p).annotations()]
         if inside:
@@ -102,16 +111,31 @@ def find_labels(typed: str, options: LabelOptions) -> tuple[list[LabelSource], l
             "hypnogram text, EDF+ with annotations alone, and annotations inside recordings"
         )
     sources, notes = [], []
-    for paths in found.values():
+    for called, paths in found.items():
         # what somebody corrected before what a detector wrote
         paths.sort(key=lambda p: (was_predicted(p), _rank(p), p.name))
-        sources.append(_with_recording(paths[0], options))
+        alike = key_of(name_of(paths[0])) != called
+        own = _WORD.sub("", stem(paths[0])) if alike else ""
+        sources.append(_with_recording(paths[0], options, called=own))
         if len(paths) > 1 and prediction_of(paths[0]) is None:
             others = ", ".join(p.name for p in paths[1:3])
             notes.append(
                 f"several label files of one recording: read {paths[0].name}, not {others}"
             )
     return sources, notes
+
+
+def _two_of_a_name(found: dict[str, list[Path]]) -> dict[str, list[Path]]:
+    """Return label files by recording; those of two recordings of one name by the names of their own."""
+    split: dict[str, list[Path]] = {}
+    for key, paths in found.items():
+        of = {path: predicted_of(path) for path in paths if "_desc-" in path.name}
+        if len({recording for recording in of.values() if recording is not None}) < 2:
+            split[key] = paths
+            continue
+        for path in paths:
+            split.setdefault(key_of(_WORD.sub("", stem(path))), []).append(path)
+    return split
 
 
 def read_source(source: LabelSource, options: LabelOptions) -> SourceLabels:
@@ -187,8 +211,16 @@ def _only_annotations(path: Path) -> bool:
         return False
 
 
-def _with_recording(path: Path, options: LabelOptions, alone: bool = False) -> LabelSource:
+def _with_recording(
+    path: Path, options: LabelOptions, alone: bool = False, called: str = ""
+) -> LabelSource:
     """Return a label file with its recording, as far as it is found.
+
+    Args:
+        path: The label file.
+        options: Where recordings lie.
+        alone: It was typed, and is none of many.
+        called: The recording's name, where it is none of both files'.
 
     Raises:
         UsageError: What was typed as the recordings is not there.
@@ -207,6 +239,9 @@ def _with_recording(path: Path, options: LabelOptions, alone: bool = False) -> L
     else:
         beside = (p for p in path.parent.iterdir() if is_recording(p) and not _only_annotations(p))
         candidates = chosen(beside)
+    own = predicted_of(path)
+    if own is not None and (own in candidates or (not options.recordings and own.is_file())):
+        return LabelSource(path=path, recording=own, called=called or name_of(path))
     key = key_of(name_of(path))
     same = [p for p in candidates if key_of(stem(p)) == key and p != path]
     return LabelSource(path=path, recording=same[0] if len(same) == 1 else None)

@@ -90,12 +90,13 @@ def _outputs(sources: Sequence[LabelSource], kind: Format, out: str) -> list[Pat
 def _converted(
     source: LabelSource, path: Path, kind: Format, options: LabelOptions, said: Sequence[str]
 ) -> LabelsWritten:
+    called = source.name if "_desc-" in source.path.name else ""
     if path.resolve() == source.path.resolve():
         reason = f"'{path}' is what is converted; type another --out"
-        return LabelsWritten(source=source.path, refused=reason)
+        return LabelsWritten(source=source.path, called=called, refused=reason)
     if path.exists() and not options.overwrite:
         reason = f"'{path}' is there already; type --overwrite, or another --out"
-        return LabelsWritten(source=source.path, refused=reason)
+        return LabelsWritten(source=source.path, called=called, refused=reason)
     try:
         read = read_source(source, options)
         placed = Placed(
@@ -108,9 +109,15 @@ def _converted(
         path.parent.mkdir(parents=True, exist_ok=True)
         notes = kind.write(path, placed)
     except MemcellError as error:
-        return LabelsWritten(source=source.path, notes=tuple(said), refused=error.text)
+        return LabelsWritten(
+            source=source.path, called=called, notes=tuple(said), refused=error.text
+        )
     return LabelsWritten(
-        source=source.path, path=path, labels=len(read.labels), notes=(*said, *read.notes, *notes)
+        source=source.path,
+        called=called,
+        path=path,
+        labels=len(read.labels),
+        notes=(*said, *read.notes, *notes),
     )
 
 
@@ -165,7 +172,7 @@ def _pairs(
     matched = {key_of(s.name) for s, _ in pairs}
     alone = [(s, b) for s in of_a if key_of(s.name) not in matched]
     alone += [(s, a) for s in of_b if key_of(s.name) not in matched]
-    return pairs, [f"{s.path}: no label file of '{s.name}' in {where}" for s, where in alone]
+    return pairs, [f"{s.name}: it has no label file in {where}" for s, where in alone]
 
 
 @contextmanager

@@ -35,6 +35,37 @@ def prediction_of(labels: Path) -> dict[str, Any] | None:
     return generator if known else None
 
 
+def predicted_in(folder: Path) -> dict[Path, Path]:
+    """Return the events that memcell predicted into BIDS derivatives, by the recording; else nothing.
+
+    Args:
+        folder: The data set of the derivatives.
+    """
+    try:
+        about = json.loads((folder / "dataset_description.json").read_text(encoding="utf-8"))
+        made = about.get("GeneratedBy")
+    except (OSError, ValueError, AttributeError):
+        return {}
+    if "memcell" not in json.dumps(made).lower():
+        return {}
+    found = {}
+    for events in sorted(folder.glob("sub-*/**/*_events.tsv")):
+        if recording := predicted_of(events):
+            found[recording] = events
+    return found
+
+
+def predicted_of(labels: Path) -> Path | None:
+    """Return the recording that a file of predictions is of; None where it is none, or does not say."""
+    if labels.suffix.lower() == ".tsv":
+        origin = prediction_of(labels)
+    else:
+        base = re.sub(r"_(?:annot|hypnogram|detected|filled)$", "", stem(labels))
+        origin = prediction_of(labels.with_name(f"{base}_events.tsv"))
+    file = (origin or {}).get("file")
+    return Path(file) if isinstance(file, str) and file else None
+
+
 def _says_predicted(labels: Path) -> bool:
     """Whether a file itself says that memcell predicted what it holds."""
     try:

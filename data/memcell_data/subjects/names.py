@@ -47,6 +47,9 @@ _AGAIN = re.compile(
 _TAIL = re.compile(
     rf"[-_ .]+(?:(?:n|s|r|v|t|d|{_WHEN}|{_FILE})[-_ .]?\d{{0,2}}|{_DATE})$|\d{{8}}$", re.IGNORECASE
 )
+_SESSION = re.compile(
+    rf"^(?:[nsvtd]\d{{1,3}}|natt?\d+|(?:{_WHEN})[- .]?\d*|{_DATE})$", re.IGNORECASE
+)
 _NUMBERED = re.compile(r"^(.*?[^\W\d_]{2,})[-_ .]?(\d{1,2})$")
 
 
@@ -106,6 +109,27 @@ def named(paths: Sequence[Path]) -> SubjectNames:
     return SubjectNames(
         subjects=tuple(found), questions=tuple(questions), pattern=_FOLDER if deep else ""
     )
+
+
+def session_of(stem: str, subject: str) -> tuple[str, str]:
+    """Return which time a person was recorded, by a file's name, and what else the name says.
+
+    >>> session_of("P03_n1_psg", "P03"), session_of("night 2", "Patient 1"), session_of("P03_rest", "P03")
+    (('n1', 'psg'), ('night 2', ''), ('', 'rest'))
+
+    Args:
+        stem: Of the file.
+        subject: Who was recorded, as `named` tells it.
+    """
+    own = stem.casefold().startswith(subject.casefold())
+    rest = stem[len(subject) :].strip("_-. ") if own else stem
+    if _SESSION.match(rest):
+        return rest, ""
+    parts = [part for part in re.split(r"[_\s]+", rest) if part]
+    sessions = [part for part in parts if _SESSION.match(part)]
+    if len(sessions) != 1:
+        return "", rest
+    return sessions[0], "_".join(part for part in parts if part != sessions[0])
 
 
 _FIRST_ID = r"(?:^|/)([^/\d]*\d+)[^/]*$"

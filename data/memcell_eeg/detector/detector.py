@@ -293,7 +293,12 @@ class _InMemory:
     name: str
     path: Path
     described: Recording
+    results: str = ""
     viewed: bool = False
+
+    @property
+    def place(self) -> str:
+        return self.results or self.name
 
     def open(self, unit: str = "") -> Recording:
         return replace(self.described, name=self.name)

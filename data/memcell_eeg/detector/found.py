@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,8 +13,10 @@ import numpy as np
 from memcell.applications.prediction import Record
 from memcell.errors import UsageError
 from memcell.files.atomic import make_folder, write_atomic
+from memcell_data.tables.bids import entities_of
 from memcell_eeg.export import outputs
-from memcell_eeg.export.layout import layout_of
+from memcell_eeg.export.layout import check_own, choose_layout, describe, layout_of
+from memcell_eeg.prediction.bids_names import bids_names, sources_of
 
 #: Columns of text in the tables.
 _TEXTS = ("trial_type",)
@@ -118,37 +121,68 @@ class FoundEvents:
         finish(ax, self.name, unit, "probability")
         return ax.figure
 
-    def save(self, folder: Path | str) -> Path:
+    def save(self, folder: Path | str, layout: str = "auto") -> Path:
         """Write the bytes that ``memcell predict`` writes, with a report without views; return the folder.
 
         Args:
             folder: Where; results of other recordings of the same model may lie there.
+            layout: As ``memcell predict --layout``: ``"bids"``, ``"flat"``, or ``"auto"`` as lies there,
+                else BIDS derivatives.
 
         Raises:
             UsageError: It holds results of this recording's name.
+            DataError: It holds results in the other layout, or a data set of somebody else's.
         """
-        out = Path(folder)
-        if layout_of(out).desc:
-            raise UsageError(f"'{out}' holds BIDS derivatives: save to another folder")
-        make_folder(out)
-        taken = [name for name in self._files if (out / name).exists()]
+        out = Path(folder).absolute()
+        sidecar = json.loads(self._file(outputs.SIDECAR))
+        made, label = sidecar["GeneratedBy"], next(iter(sidecar["trial_type"]["Levels"]))
+        file = Path(str(made.get("file") or self.name)).absolute()
+        check_own(out, label)
+        chosen, _ = choose_layout(out, layout, [file], label)
+        place = self._place(out, file) if chosen.desc else self.name
+        paths = {name: chosen.path(place, name.removeprefix(self.name)) for name in self._files}
+        taken = next((path.name for path in paths.values() if path.exists()), "")
         if taken:
-            raise UsageError(f"'{out}' holds {taken[0]} already: save to another folder")
-        for name, content in self._files.items():
-            write_atomic(out / name, content)
+            raise UsageError(f"'{out}' holds {taken} already: save to another folder")
+        make_folder(out)
+        if chosen.desc:
+            app = str(made.get("Name", "")).removeprefix("memcell ")
+            sources = sources_of([file]) if file.is_file() else []
+            describe(chosen, app, str(made.get("model_id", "")), sources)
+        for name, path in paths.items():
+            make_folder(path.parent)
+            if name.endswith(outputs.SIDECAR) and chosen.desc:
+                outputs.describe_probabilities(chosen, place, made)
+                first = {"recording": self.name, "file": made.get("file", ""), "results": place}
+                if entities_of(file) is not None:  # as the command calls it
+                    first = {"recording": place, "file": first["file"]}
+                record = {
+                    **first,
+                    **{k: v for k, v in sidecar["Summary"].items() if k not in first},
+                }
+                outputs.write_sidecar(path, made, record, label, outputs.about(label))
+            else:
+                write_atomic(path, self._files[name])
         outputs.write_summary(out, self._records(out))
         self._finish(out)
         return out
 
+    def _place(self, out: Path, file: Path) -> str:
+        """Return what the results are called as BIDS derivatives of a folder."""
+        known = outputs.names_known(out).results
+        named = file if entities_of(file) is not None else file.with_name(self.name + file.suffix)
+        (place,) = bids_names([named], {p: name for p, name in known.items() if p != named})
+        return place
+
     def _records(self, out: Path) -> Sequence[Record]:
         """Return the rows of all recordings of a folder."""
-        found = []
-        for path in sorted(out.glob("*_events.json")):
+        found, layout = [], layout_of(out)
+        for path in layout.all(outputs.SIDECAR):
             sidecar = outputs.read_sidecar(path)
             if sidecar is not None:
-                name = path.name.removesuffix("_events.json")
-                own = {"recording": name, "file": sidecar["GeneratedBy"].get("file", "")}
-                found.append({**sidecar["Summary"], **own, "status": "done"})
+                place = layout.name(path, outputs.SIDECAR)
+                own = {"recording": place, "file": sidecar["GeneratedBy"].get("file", "")}
+                found.append({**own, **sidecar["Summary"], "status": "done"})
         return found
 
     def _file(self, ending: str) -> bytes:

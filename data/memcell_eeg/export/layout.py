@@ -1,9 +1,9 @@
 """Where the results of a prediction lie: flat beside each other, or as a BIDS derivatives data set.
 
-Flat, the files of recording NAME are ``NAME_events.tsv`` and so on. As BIDS derivatives, NAME is made of BIDS
-entities (``sub-01_ses-1_task-rest``) and they are ``sub-01/ses-1/eeg/NAME_desc-microsleep_events.tsv``; a
-``dataset_description.json`` says what made them. Which of both a folder has is told from that file, so that
-whoever has folder and name finds the results.
+As BIDS derivatives, which is the default, NAME is made of BIDS entities (``sub-01_ses-1_task-rest``) and the
+files are ``sub-01/ses-1/eeg/NAME_desc-microsleep_events.tsv``; a ``dataset_description.json`` says what made
+them. Flat, the files of recording NAME are ``NAME_events.tsv`` and so on. Which of both a folder has is told
+from that file, so that whoever has folder and name finds the results.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ _README = """Events that memcell found in EEG, as BIDS derivatives.
 *_events.json       the columns, and the model and the recording that they come from
 *_probability.tsv   onset, probability and decision of every step
 *_annot.txt         the events for mne.read_annotations
-summary.tsv         a row a recording, failed ones with the reason
+summary.tsv         a row a recording, failed ones with the reason: what it is called, the file that it is of,
+                    and under 'results' what the names here begin with
 """
 _ENTITY = re.compile(r"(?:^|_)(sub|ses)-([^_]+)")
 
@@ -80,22 +81,41 @@ def layout_of(out: Path) -> ResultLayout:
     return ResultLayout(out=out, desc="" if ours is None else str(ours.get("desc", "")))
 
 
-def choose_layout(out: Path, wanted: str, bids_input: bool, event: str) -> ResultLayout:
-    """Return the layout for results in a folder, which may hold some.
+def choose_layout(
+    out: Path, wanted: str, recordings: Sequence[Path], event: str
+) -> tuple[ResultLayout, str]:
+    """Return the layout for results in a folder, which may hold some, and what the person should know of it.
 
     Args:
         out: The folder.
-        wanted: ``"bids"``, ``"flat"``, or ``"auto"``: as what lies there, else as the recordings do.
-        bids_input: All recordings are of BIDS data sets.
+        wanted: ``"bids"``, ``"flat"``, or ``"auto"``: as what lies there, else BIDS derivatives; flat where
+            the recordings lie there themselves, for that folder must not become a data set of results.
+        recordings: What is predicted.
         event: What is detected.
 
     Raises:
-        DataError: It holds results in the other layout.
+        DataError: It holds results in the other layout, or recordings.
     """
-    there = layout_of(out)
-    flat = not there.desc and next(there.all("_events.json"), None) is not None
+    there, said = layout_of(out), ""
+    flat = not there.desc and _holds_flat(there)
+    beside = not there.desc and any(out in path.parents for path in recordings)
     if wanted == "auto":
-        wanted = "bids" if there.desc or (bids_input and not flat) else "flat"
+        wanted = "flat" if flat or beside else "bids"
+        if flat:
+            said = (
+                "the folder holds results beside each other (flat), and goes on so; another --out gets BIDS "
+                "derivatives"
+            )
+        elif beside:
+            said = (
+                "recordings lie in --out themselves, so results lie flat in it; an --out of their own gets "
+                "BIDS derivatives"
+            )
+    elif wanted == "bids" and beside and not flat:
+        raise DataError(
+            f"--out '{out}' holds the recordings; type another --out for BIDS derivatives, or leave out "
+            "--layout bids."
+        )
     if wanted == "flat" and there.desc:
         raise DataError(
             f"--out '{out}' holds BIDS derivatives; type another --out, or leave out --layout flat."
@@ -104,7 +124,13 @@ def choose_layout(out: Path, wanted: str, bids_input: bool, event: str) -> Resul
         raise DataError(
             f"--out '{out}' holds results beside each other; type another --out, or leave out --layout bids."
         )
-    return ResultLayout(out=out, desc=_label(event) if wanted == "bids" else "")
+    return ResultLayout(out=out, desc=_label(event) if wanted == "bids" else ""), said
+
+
+def _holds_flat(layout: ResultLayout) -> bool:
+    """Whether a flat folder has results of memcell, and not just a sidecar of somebody's events."""
+    made = (_read(path).get("GeneratedBy") for path in layout.all("_events.json"))
+    return any(isinstance(m, dict) and str(m.get("Name")).startswith("memcell") for m in made)
 
 
 def check_own(out: Path, event: str) -> None:

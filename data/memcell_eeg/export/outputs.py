@@ -14,6 +14,7 @@ from __future__ import annotations
 import glob
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,7 @@ COLUMNS = (
     "channels",
     "rate",
     "gaps",
+    "results",
     "file",
     "reason",
     "note",
@@ -152,6 +154,11 @@ def write_sidecar(
     write_atomic(path, json.dumps(content, indent=2) + "\n")
 
 
+def about(event: str) -> str:
+    """Return the sentence of a sidecar in a BIDS data set on what it describes."""
+    return f"What a trained network found: {event}"
+
+
 def describe_probabilities(layout: ResultLayout, name: str, origin: Mapping[str, Any]) -> None:
     """Write the sidecar of a recording's probabilities, which a BIDS data set has."""
     content: dict[str, Any] = {"Description": _ABOUT_STEPS, **_STEPS, "GeneratedBy": dict(origin)}
@@ -168,14 +175,41 @@ def read_sidecar(path: Path) -> dict[str, Any] | None:
     return content if known else None
 
 
-def names_known(out: Path, sidecar: str = SIDECAR) -> dict[Path, str]:
-    """Return the name that each predicted recording has in a folder, by its file."""
-    layout, found = layout_of(out), {}
+@dataclass(frozen=True, kw_only=True)
+class KnownNames:
+    """What predicted recordings are called in a folder, by their files.
+
+    Args:
+        recordings: What a person reads.
+        results: What their results are called.
+    """
+
+    recordings: Mapping[Path, str]
+    results: Mapping[Path, str]
+
+
+def names_known(out: Path, sidecar: str = SIDECAR) -> KnownNames:
+    """Return what each predicted recording is called in a folder, and its results."""
+    layout = layout_of(out)
+    recordings, results = {}, {}
     for path in layout.all(sidecar):
         content = read_sidecar(path)
         if content and isinstance(file := content["GeneratedBy"].get("file"), str):
-            found[Path(file)] = layout.name(path, sidecar)
-    return found
+            results[Path(file)] = layout.name(path, sidecar)
+            said = str(content["Summary"].get("recording", ""))
+            recordings[Path(file)] = said if _is_name(said) else results[Path(file)]
+    return KnownNames(recordings=recordings, results=results)
+
+
+def place_of(row: Mapping[str, Any]) -> str:
+    """Return the name of the results of a row of the summary; empty where it has what is no file's name."""
+    recording = str(row.get("recording") or "")
+    name = str(row.get("results") or recording)
+    return name if _is_name(name) and _is_name(recording) else ""
+
+
+def _is_name(text: str) -> bool:
+    return bool(text) and Path(text).name == text
 
 
 def write_summary(
@@ -184,36 +218,39 @@ def write_summary(
     """Write one row per recording, failed ones with the reason; a rerun writes the same bytes.
 
     Recordings that were predicted into this folder by another call keep their rows, after those of this one;
-    where all of these have a row already, each stays in its place.
+    where all of these have a row already, each stays in its place. A file has one row, whatever its name was.
     """
     rows = {str(r["recording"]): [_cell(_value(r, c)) for c in columns] for r in records}
+    files = {str(r.get("file", "")): str(r["recording"]) for r in records}
     before = {
-        name: row for name, row in _earlier(out, columns).items() if _stands(out, row, columns)
+        name: [_cell(said.get(c, "")) for c in columns]
+        for name, said in _earlier(out).items()
+        if files.get(said.get("file", ""), name) == name and _stands(out, said)
     }
     order = [*before] if rows.keys() <= before.keys() else dict.fromkeys((*rows, *before))
     merged = {**before, **rows}
     write_atomic(out / SUMMARY, table([columns, *(merged[name] for name in order)]))
 
 
-def _earlier(out: Path, columns: Sequence[str]) -> dict[str, list[str]]:
-    """Return the rows of an earlier summary by recording; none where it has other columns."""
+def _earlier(out: Path) -> dict[str, dict[str, str]]:
+    """Return the rows of an earlier summary by recording."""
     try:
         head, *lines = read_lines(out / SUMMARY)
     except (MemcellError, ValueError):
         return {}
     rows = [line.split("\t") for line in lines]
-    if head.split("\t") != list(columns):
+    heads = head.split("\t")
+    if heads[0] != "recording":
         return {}
-    return {row[0]: row for row in rows if len(row) == len(columns)}
+    return {row[0]: dict(zip(heads, row, strict=True)) for row in rows if len(row) == len(heads)}
 
 
-def _stands(out: Path, row: Sequence[str], columns: Sequence[str]) -> bool:
+def _stands(out: Path, said: Mapping[str, str]) -> bool:
     """Whether what an earlier row says is still so: results lie there, or a file that failed does."""
-    said = dict(zip(columns, row, strict=True))
     if said.get("status") == "failed":
         return Path(said.get("file", "")).is_file()
-    name, layout = row[0], layout_of(out)
-    if Path(name).name != name:
+    name, layout = place_of(said), layout_of(out)
+    if not name:
         return False
     where, label = layout.path(name, "").parent, f"desc-{layout.desc}_" if layout.desc else ""
     rests = [p.stem[len(name) + 1 :] for p in where.glob(f"{glob.escape(name)}_*.json")]
@@ -245,6 +282,8 @@ def check_folder(out: Path, model_id: str, sidecar: str = SIDECAR) -> None:
 
 def _value(record: Mapping[str, Any], column: str) -> Any:
     value = record.get(column, "")
+    if column == "results" and record.get("status") == "failed":
+        return ""  # there are none
     return "done" if column == "status" and value == "done before" else value
 
 

@@ -1,8 +1,9 @@
 """Names of BIDS entities for recordings: their own, or made of who was recorded and of the file's name.
 
 A recording of a BIDS data set keeps its entities. Of another one the subject is told from names of files and
-folders as for a split (`memcell_data.subjects.names`), ``task`` is ``unknown``, and ``acq`` is the file's
-name, where that is more than the subject's. Labels are letters and digits: umlauts lose their dots, other
+folders as for a split (`memcell_data.subjects.names`), ``ses`` is what its name says of when (``n1``,
+``night2``, a date), ``task`` is ``unknown``, and ``acq`` is the rest of the name, or all of it where the rest
+says nothing by itself. Labels are letters and digits: umlauts lose their dots, other
 writing becomes a number. No two recordings get one name, nor two subjects one label, also where a disk does
 not tell capitals.
 """
@@ -20,7 +21,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from memcell_data.formats.reader import stem
-from memcell_data.subjects.names import named
+from memcell_data.subjects.names import named, session_of
 from memcell_data.tables.bids import entities_of
 
 #: The order of the standard; ``desc`` is of results, and ``split`` of parts of a file.
@@ -76,27 +77,53 @@ def bids_names(
     others = [path for path, found in zip(paths, own, strict=True) if found is None]
     who = list(named(others).subjects) if others else []
     labels = _labels({subject: subject.removeprefix("sub-") for subject in who})
-    subjects = iter(labels[subject] for subject in who)
+    subjects = iter(who)
     recordings = []
     for path, found in zip(paths, own, strict=True):
         if found is None:
-            subject, file = next(subjects), label(stem(path))
-            entities = {"sub": subject, "task": "unknown"}
-            if file.casefold() != subject.casefold():
-                entities["acq"] = file
+            entities = _told(stem(path), subject := next(subjects), labels[subject])
         else:
             entities = {"task": "unknown", **{key: label(text) for key, text in found.items()}}
             if desc := entities.pop("desc", ""):  # another preparation of the same recording
                 entities["acq"] = entities.get("acq", "") + desc
         recordings.append(_Named(path=path, entities=entities))
     recordings = [r for r in _by_data_set(recordings) if r.path not in known]
-    for more in (_of_folder, _of_path):
-        count = Counter(n.casefold() for n in (*known.values(), *(r.name for r in recordings)))
-        recordings = [
-            r.with_("acq", more(r)) if count[r.name.casefold()] > 1 else r for r in recordings
-        ]
-    names = {**{r.path: r.name for r in recordings}, **known}
+    names = {**{r.path: r.name for r in _told_apart(recordings, [*known.values()])}, **known}
     return [names[path] for path in wanted]
+
+
+def _told_apart(recordings: Sequence[_Named], known: Sequence[str]) -> list[_Named]:
+    """Put before ``acq`` what tells recordings of one name apart: folder, ending, or a number of the path."""
+    count = Counter(name.casefold() for name in (*known, *(r.name for r in recordings)))
+    alike: dict[str, list[_Named]] = {}
+    for r in recordings:
+        alike.setdefault(r.name.casefold(), []).append(r)
+    taken, told = {name.casefold() for name in known} | {n for n, k in count.items() if k == 1}, {}
+    for name, group in alike.items():
+        if count[name] == 1:
+            told[group[0].path] = group[0]
+            continue
+        for way in (_of_folder, _of_ending, _of_path):
+            made = [r.with_("acq", way(r)) for r in group]
+            names = {r.name.casefold() for r in made}
+            if way is _of_path or (len(names) == len(group) and not names & taken):
+                break
+        taken |= names
+        told |= {r.path: r for r in made}
+    return [told[r.path] for r in recordings]
+
+
+def _told(file: str, subject: str, labelled: str) -> dict[str, str]:
+    """Return the entities that a file's name tells, beside the subject with its label."""
+    session, rest = session_of(file, subject)
+    entities = {"sub": labelled, "task": "unknown"}
+    if session:
+        entities["ses"] = label(session)
+        if rest:
+            entities["acq"] = label(rest)
+    elif label(file).casefold() != labelled.casefold():
+        entities["acq"] = label(file)
+    return entities
 
 
 def root_of(path: Path) -> Path:
@@ -126,6 +153,10 @@ def label(text: str) -> str:
 
 def _of_folder(recording: _Named) -> str:
     return label(recording.path.parent.name)
+
+
+def _of_ending(recording: _Named) -> str:
+    return label(recording.path.suffix)
 
 
 def _of_path(recording: _Named) -> str:

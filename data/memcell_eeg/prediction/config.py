@@ -83,8 +83,8 @@ class PredictConfig(ReadingConfig):
     layout: str = option(
         "auto",
         choices=("auto", "bids", "flat"),
-        help="How results lie: 'bids' as a BIDS derivatives data set, 'flat' beside each other; 'auto' is "
-        "'bids' where all recordings are of BIDS data sets.",
+        help="How results lie: 'bids' as a BIDS derivatives data set, 'flat' beside each other. 'auto' is "
+        "'bids', but goes on as what is in the folder, and is 'flat' where the recordings lie in it.",
         brief="bids or flat.",
         topic=topics.RESULTS,
     )

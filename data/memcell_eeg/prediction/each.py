@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from memcell.applications.prediction import Infer, PredictionRequest, Record
+from memcell.applications.prediction import Incomplete, Infer, PredictionRequest, Record
 from memcell.errors import DataError, DiskError, MemcellError
 from memcell.interrupt import Interrupted
+from memcell_data.formats.incomplete import missing_of
+from memcell_data.formats.reader import companions, fingerprint
 from memcell_data.recording import Recording
 from memcell_eeg.export import outputs
 from memcell_eeg.prediction.instead import options_instead
@@ -40,6 +44,7 @@ class EachRecording(ABC):
     def __init__(self, request: PredictionRequest, model: DetectionModel) -> None:
         self._model, self._out = model, request.out
         self._watched: WatchedFiles | None = None
+        self._reading = _typed(request.options)
         if request.causal:
             model.check_causal()
 
@@ -61,28 +66,43 @@ class EachRecording(ABC):
     def look(self, paths: Sequence[str]) -> list[tuple[RecordingFile, object]]:
         """Return what is there now; see `memcell.applications.prediction.Watching`."""
         if self._watched is None:
-            self._watched = WatchedFiles(self._out, outputs.names_known(self._out, self.sidecar))
+            known = outputs.names_known(self._out, self.sidecar).recordings
+            self._watched = WatchedFiles(self._out, known)
         return self._watched.look(paths)
+
+    def incomplete(self, item: RecordingFile) -> Incomplete | None:
+        """Return what of a recording is not there; see `memcell.applications.prediction.Awaiting`."""
+        what = missing_of(item.path)
+        if not what:
+            return None
+        changed = max(path.stat().st_mtime for path in [item.path, *companions(item.path)])
+        return Incomplete(what=what, rested=time.time() - changed)
 
     def one(self, item: RecordingFile, infer: Infer) -> Record:
         """Predict one recording, or return the record of existing results."""
         base = {"recording": item.name, "file": str(item.path)}
+        if item.results:
+            base["results"] = item.results
         try:
             recording, lines = self._model.opened(item)
-            origin = self._origin(item, recording)
+            origin = self._origin(item, recording.fingerprint)
             kept = self._kept(item, origin)
             if kept is not None:
                 self._add(item, recording, kept, new=False)
                 return {**kept, **base, "status": "done before"}
             record = {**base, **self._run(item, recording, infer), "status": "done"}
+            record["read_with"] = {"stamp": _stamp(item.path), **self._reading}
             if lines:
                 record["note"] = "; ".join(filter(None, (*lines, record.get("note"))))
             self._add(item, recording, record, new=True)
-            path = outputs.result_path(self._out, item.name, self.sidecar)
+            path = outputs.result_path(self._out, item.place, self.sidecar)
             self._write_sidecar(path, origin, record)
         except (DiskError, Interrupted):
             raise
         except (MemcellError, OSError) as error:
+            before = self._done_otherwise(item) if isinstance(error, DataError) else None
+            if before is not None:
+                return {**before, **base, "status": "done before"}
             return {**base, "status": "failed", **self._refused(item, error)}
         except Exception as error:
             # One strange file among ten thousand must not lose the others; its kind of error is named.
@@ -101,9 +121,32 @@ class EachRecording(ABC):
         reason = f"{error} And then: {more}" if more and more != str(error) else str(error)
         return {"reason": reason, **({"instead": options} if options else {})}
 
-    def _origin(self, item: RecordingFile, recording: Recording) -> dict[str, Any]:
+    def _done_otherwise(self, item: RecordingFile) -> Record | None:
+        """Return the record of results that other options of reading made of a recording that is refused.
+
+        What was done stays done, as long as it is of this file as it is now, of this model, its threshold and
+        its rules of events.
+        """
+        found = outputs.read_sidecar(outputs.result_path(self._out, item.place, self.sidecar))
+        if found is None or not all(path.is_file() for path in self._files(item.place)):
+            return None
+        record = dict(found["Summary"])
+        read_with = record.get("read_with")
+        if not isinstance(read_with, Mapping) or read_with.get("stamp") != _stamp(item.path):
+            return None
+        now, before = self._origin(item, ""), dict(found["GeneratedBy"])
+        for name in ("fingerprint", "reference"):
+            now.pop(name, None)
+            before.pop(name, None)
+        if now != before:
+            return None
+        typed = " ".join(f"--{k} {v}" for k, v in read_with.items() if k != "stamp")
+        said = f"done before with {typed or 'other options'}, and stays done"
+        return {**record, "note": "; ".join(filter(None, (said, record.get("note"))))}
+
+    def _origin(self, item: RecordingFile, fingerprint: str) -> dict[str, Any]:
         """Return what the results depend on."""
-        return self._model.origin(item, recording)
+        return self._model.origin(item, fingerprint)
 
     def _kept(self, item: RecordingFile, origin: Mapping[str, Any]) -> Record | None:
         """Return the record of existing results, or None if they have to be computed.
@@ -111,7 +154,7 @@ class EachRecording(ABC):
         Raises:
             DataError: The name is taken by the results of another file.
         """
-        found = outputs.read_sidecar(outputs.result_path(self._out, item.name, self.sidecar))
+        found = outputs.read_sidecar(outputs.result_path(self._out, item.place, self.sidecar))
         if found is None:
             return None
         before = found["GeneratedBy"]
@@ -120,7 +163,7 @@ class EachRecording(ABC):
                 f"{self._out} already holds the results '{item.name}' of another file "
                 f"({before.get('file')}); type another --out, or give both files at once."
             )
-        complete = all(path.is_file() for path in self._files(item.name))
+        complete = all(path.is_file() for path in self._files(item.place))
         return dict(found["Summary"]) if complete and before == origin else None
 
     def _add(  # noqa: B027 - most add nothing
@@ -141,3 +184,18 @@ class EachRecording(ABC):
         self, path: Path, origin: Mapping[str, Any], record: Mapping[str, Any]
     ) -> None:
         """Write what the results depend on, and their row of the summary."""
+
+
+def _typed(options: Any) -> dict[str, str]:
+    """Return the options of reading that were typed, as they are typed."""
+    values = {name: getattr(options, name, "") for name in ("unit", "rename", "reference")}
+    return {
+        name: value if isinstance(value, str) else ",".join(value)
+        for name, value in values.items()
+        if value
+    }
+
+
+def _stamp(path: Path) -> str:
+    """Return what changes when the files of a recording do; empty for a recording that is none of files."""
+    return fingerprint([path, *companions(path)]) if os.path.lexists(path) else ""

@@ -125,8 +125,13 @@ class DetectionModel:
             return recording, []
         return self.references.fitted(recording, self.reference)
 
-    def origin(self, source: RecordingFile, recording: Recording) -> dict[str, Any]:
-        """Return the origin of results; results of another origin are computed again."""
+    def origin(self, source: RecordingFile, fingerprint: str) -> dict[str, Any]:
+        """Return the origin of results; results of another origin are computed again.
+
+        Args:
+            source: The recording's file.
+            fingerprint: Of the recording as it is read.
+        """
         return {
             "Name": f"memcell {self.task.name}",
             "model_id": self.model_id,
@@ -134,7 +139,7 @@ class DetectionModel:
             "trained_on_simulated_data": self.simulated,
             **({"knows": self.knows} if self.knows else {}),
             "file": str(source.path),
-            "fingerprint": recording.fingerprint,
+            "fingerprint": fingerprint,
             **self.typed,
         }
 

@@ -22,7 +22,7 @@ from memcell.files.atomic import Growing, growing
 from memcell_data.derivations import beneath
 from memcell_data.recording import Recording
 from memcell_data.renaming import renamed
-from memcell_data.tables.bids import entities_of, is_data_set
+from memcell_data.tables.bids import entities_of
 from memcell_eeg.export import outputs
 from memcell_eeg.export.edf import StepProbabilities, export_edf
 from memcell_eeg.export.hypnogram import HypnogramEpochs, check_staged
@@ -32,7 +32,7 @@ from memcell_eeg.features.chunks import FeatureChunk
 from memcell_eeg.features.optional import columns_left_out
 from memcell_eeg.features.pipeline import Pipeline
 from memcell_eeg.features.precomputed import feature_chunks
-from memcell_eeg.prediction.bids_names import bids_names, root_of, sources_of
+from memcell_eeg.prediction.bids_names import bids_names, sources_of
 from memcell_eeg.prediction.config import PredictConfig
 from memcell_eeg.prediction.each import EachRecording
 from memcell_eeg.prediction.model import DetectionModel
@@ -67,11 +67,14 @@ class RecordingPredictor(EachRecording):
 
     columns = outputs.COLUMNS
     sidecar = outputs.SIDECAR
+    remarks: tuple[str, ...] = ()
 
     def __init__(self, request: PredictionRequest, task: EegTask) -> None:
         super().__init__(request, DetectionModel.of(request, task))
         options = request.options or PredictConfig()
         self._export, self._layout, self._views = options.export, options.layout, options.views
+        #: Names of files and of their results, which stay from look to look.
+        self._named: dict[Path, tuple[str, str]] = {}
 
     def find(self, paths: Sequence[str]) -> list[RecordingFile]:
         """Return the recordings under the names that their results have in the folder's layout.
@@ -111,14 +114,34 @@ class RecordingPredictor(EachRecording):
         task = self._model.task
         viewed = how_many(self._views, len(found))
         found = [replace(item, viewed=k < viewed) for k, item in enumerate(found)]
-        of_bids = all(entities_of(r.path) and is_data_set(root_of(r.path)) for r in found)
-        layout = choose_layout(self._out, self._layout, of_bids, task.event)
+        files = [r.path for r in found]
+        layout, said = choose_layout(self._out, self._layout, files, task.event)
+        self.remarks = (said,) if said else ()
         if not layout.desc:
             return found
-        files = [r.path for r in found]
         describe(layout, task.name, self._model.model_id, sources_of(files))
-        names = bids_names(files, outputs.names_known(self._out))
-        return [replace(r, name=n) for r, n in zip(found, names, strict=True)]
+        if any(path not in self._named for path in files):
+            self._name_all(found)
+        names = (self._named[path] for path in files)
+        return [
+            replace(r, name=name, results=results if results != name else "")
+            for r, (name, results) in zip(found, names, strict=True)
+        ]
+
+    def _name_all(self, found: Sequence[RecordingFile]) -> None:
+        """Give recordings and their results names that no others in the folder have."""
+        known = outputs.names_known(self._out)
+        earlier = {**known.results, **{path: place for path, (_, place) in self._named.items()}}
+        said = {**known.recordings, **{path: name for path, (name, _) in self._named.items()}}
+        places = bids_names([r.path for r in found], earlier)
+        for item, place in zip(found, places, strict=True):
+            if item.path in self._named:
+                continue
+            # a recording of a data set is called by its entities, as its results are
+            name = place if entities_of(item.path) is not None else item.name
+            taken = {other for path, other in said.items() if path != item.path}
+            name = said.get(item.path) or (place if name in taken else name)
+            said[item.path], self._named[item.path] = name, (name, place)
 
     def _add(self, item: RecordingFile, recording: Recording, record: Record, new: bool) -> None:
         path = view_path(self._out, item.name)
@@ -138,12 +161,12 @@ class RecordingPredictor(EachRecording):
         layout, event = layout_of(self._out), self._model.task.event
         about = ""
         if layout.desc:
-            outputs.describe_probabilities(layout, str(record["recording"]), origin)
-            about = f"What a trained network found: {event}"
+            outputs.describe_probabilities(layout, outputs.place_of(record), origin)
+            about = outputs.about(event)
         outputs.write_sidecar(path, origin, record, event, about)
 
     def _run(self, item: RecordingFile, recording: Recording, infer: Infer) -> dict[str, Any]:
-        model, out, name = self._model, self._out, item.name
+        model, out, name = self._model, self._out, item.place
         channels = model.pipeline.channels
         whole = recording
         if model.optional and isinstance(model.pipeline, Pipeline):
@@ -208,7 +231,7 @@ class RecordingPredictor(EachRecording):
     ) -> RecordingRun:
         """Write the probabilities of a whole recording and return its run."""
         own = self._model.channels_of(recording)
-        with growing(outputs.probability_path(self._out, item.name)) as file:
+        with growing(outputs.probability_path(self._out, item.place)) as file:
             run = RecordingRun(
                 model=self._model,
                 file=file,
@@ -221,7 +244,7 @@ class RecordingPredictor(EachRecording):
             )
             run.through(recording, infer)
             # A sidecar that speaks of older results must not stand beside newer ones.
-            outputs.sidecar_path(self._out, item.name).unlink(missing_ok=True)
+            outputs.sidecar_path(self._out, item.place).unlink(missing_ok=True)
         return run
 
 

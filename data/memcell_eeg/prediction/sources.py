@@ -27,14 +27,21 @@ class RecordingFile:
 
     Args:
         path: The file.
-        name: What its results are called; unique among those asked for together, and the name of a file
+        name: What it is called to a person; unique among those asked for together, and the name of a file
             everywhere.
+        results: What its results are called, where that is another name (BIDS entities).
         viewed: The report scrolls through it.
     """
 
     path: Path
     name: str
+    results: str = ""
     viewed: bool = False
+
+    @property
+    def place(self) -> str:
+        """The name of its results in their folder."""
+        return self.results or self.name
 
     def open(self, unit: str = "") -> Recording:
         """Open the recording; its samples are read later.
@@ -70,7 +77,10 @@ def find_sources(paths: Sequence[str], but_not_in: Path | None = None) -> list[R
         if but_not_in is not None and not Path(text).expanduser().is_file():
             found = [p for p in found if but_not_in not in p.parents]
             if not found:
-                raise DataError(f"'{text}' holds nothing but the results of a prediction.")
+                raise DataError(
+                    f"'{text}' lies in --out '{but_not_in}', and what lies there are results; type an --out "
+                    "that holds no recordings."
+                )
         files.update(dict.fromkeys(found))
     if not files:
         raise DataError("no recording was given; type the path of a file, a folder or a glob.")

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from memcell.files.names import file_names
-from memcell_data.formats.reader import stem
+from memcell_data.formats.reader import companions, stem
 from memcell_eeg.prediction.sources import RecordingFile, recordings_now
 
 #: What a file is like: its name, size and time of change.
@@ -71,7 +71,10 @@ class _Beside:
         if own is None:
             return ()
         others = self._listed(path.parent).get(path.stem, ())
-        return (own, *(other for other in others if other[0] != path.name))
+        parts = [_look(part, part.name) for part in companions(path)]
+        found = {other[0]: other for other in (*others, *(part for part in parts if part))}
+        found.pop(path.name, None)
+        return (own, *(found[name] for name in sorted(found)))
 
     def _listed(self, folder: Path) -> dict[str, list[_Look]]:
         if folder not in self._folders:

@@ -22,7 +22,7 @@ def predict(paths: Sequence[str], model: str, out: str) -> dict[str, Any]:
     code = predict_run("microsleep", list(paths), Path(model), Path(out), say=lambda line: None)
     if code:
         raise RuntimeError("a recording failed")
-    return {"recordings": len(list(Path(out).glob("*_events.tsv")))}
+    return {"recordings": len(list(Path(out).rglob("*_events.tsv")))}
 
 
 @dataclass(frozen=True, kw_only=True)

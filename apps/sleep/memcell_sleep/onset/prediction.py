@@ -75,8 +75,8 @@ class SecondsPredictor(EachRecording):
         model = DetectionModel.of(replace(request, decision={"threshold": 0.0}), task)
         super().__init__(request, model)
 
-    def _origin(self, item: RecordingFile, recording: Recording) -> dict[str, Any]:
-        found = super()._origin(item, recording)
+    def _origin(self, item: RecordingFile, fingerprint: str) -> dict[str, Any]:
+        found = super()._origin(item, fingerprint)
         return {name: value for name, value in found.items() if name != "threshold"}
 
     def _files(self, name: str) -> list[Path]:

@@ -17,7 +17,13 @@ from numpy.typing import NDArray
 
 from memcell.errors import MemcellError, RunFolderError
 from memcell.files.reading import read_lines
-from memcell_eeg.export.outputs import events_path, probability_path, read_sidecar, sidecar_path
+from memcell_eeg.export.outputs import (
+    events_path,
+    place_of,
+    probability_path,
+    read_sidecar,
+    sidecar_path,
+)
 from memcell_eeg.export.views import view_path
 from memcell_eeg.reports.reading import TableRow, as_object, read_json, read_tsv, value
 
@@ -140,14 +146,14 @@ def read_prediction(folder: Path) -> Prediction:
     budget = MOST_BYTES
     read = 0
     for row in done[:MOST_EVENT_FILES]:
-        name = row["recording"]
-        if not _inside(name):
-            unread.append(name)
+        name = place_of(row)
+        if not name:
+            unread.append(row["recording"])
             continue
         found = _events(events_path(folder, name))
         events = found or []
         if found is None:
-            unread.append(name)
+            unread.append(row["recording"])
         else:
             read += 1
         durations += [d for _, d in events]
@@ -155,7 +161,7 @@ def read_prediction(folder: Path) -> Prediction:
             sidecar = read_sidecar(sidecar_path(folder, name)) or {}
             origin = as_object(sidecar.get("GeneratedBy"))
         drawn = len(strips) < DRAWN
-        if drawn or view_path(folder, name).is_file():
+        if drawn or view_path(folder, row["recording"]).is_file():
             times, p, why, budget = _probabilities(probability_path(folder, name), budget)
             strip = Strip(row=row, times=times, probability=p, events=events, why=why)
             (strips if drawn else more).append(strip)
@@ -176,11 +182,6 @@ def _events(path: Path) -> Spans | None:
     except (MemcellError, ValueError):
         return None
     return [(a, d) for a, d in pairs if math.isfinite(a) and math.isfinite(d)]
-
-
-def _inside(name: str) -> bool:
-    """Return whether a name is that of a file in the folder, and no path to elsewhere."""
-    return bool(name) and Path(name).name == name
 
 
 def _probabilities(

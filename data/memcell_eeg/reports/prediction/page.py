@@ -25,7 +25,8 @@ from memcell.reports.parts import (
     strong,
     text,
 )
-from memcell_eeg.export.outputs import events_path, probability_path
+from memcell_eeg.export.layout import layout_of
+from memcell_eeg.export.outputs import events_path, place_of, probability_path
 from memcell_eeg.export.views import view_path
 from memcell_eeg.reports.phrasing import cut, some
 from memcell_eeg.reports.prediction.files import Prediction, Strip
@@ -144,8 +145,8 @@ def _strip(found: Prediction, strip: Strip, model: ReportedModel) -> Figure:
     if about := messages(row):
         caption.append(f" {cut(about, 400)}.")
     own = [
-        (_beside(found.folder, events_path(found.folder, name)), ""),
-        (_beside(found.folder, probability_path(found.folder, name)), ""),
+        (_beside(found.folder, events_path(found.folder, place_of(row))), ""),
+        (_beside(found.folder, probability_path(found.folder, place_of(row))), ""),
     ]
     for link in links(found.folder, own):
         caption += [" ", html(link)]
@@ -261,9 +262,14 @@ def _every_recording(found: Prediction) -> Iterator[Part]:
         rows = [list(cells) for cells in zip(*shown_columns.values(), strict=True)]
         yield Table(f"All recordings{more}", list(shown_columns), rows, words, "summary.tsv")
     states = Counter(r.get("status", "") for r in found.rows)
+    where = "beside this page"
+    if layout_of(found.folder).desc:
+        where = (
+            "in the folders of the subjects, under the name that summary.tsv has under 'results'"
+        )
     counts = ", ".join(f"{count(n)} {s or 'without a status'}" for s, n in states.items())
     yield Paragraph(
-        f"{recordings(len(found.rows))}: {counts or 'none'}. Each recording has files of its own beside this "
-        "page: NAME_events.tsv (onset and duration in seconds, as in BIDS), NAME_probability.tsv (a row for "
-        "each step) and NAME_events.json (the model and the source file)."
+        f"{recordings(len(found.rows))}: {counts or 'none'}. Each recording has files of its own "
+        f"{where}: NAME_events.tsv (onset and duration in seconds, as in BIDS), NAME_probability.tsv (a row "
+        "for each step) and NAME_events.json (the model and the source file)."
     )

@@ -22,7 +22,7 @@ from memcell.reports.numbers import count, length, number, percent
 from memcell.reports.page import render
 from memcell.reports.parts import links
 from memcell_data.subjects.names import named
-from memcell_eeg.export.outputs import events_path, probability_path
+from memcell_eeg.export.outputs import events_path, place_of, probability_path
 from memcell_eeg.reports.phrasing import cut
 from memcell_eeg.reports.prediction.files import ABOUT, DONE
 from memcell_eeg.reports.prediction.phrasing import messages, rate, recordings
@@ -258,7 +258,7 @@ def _rows(folder: Path, summary: Sequence[TableRow], report: str) -> list[StudyR
         StudyRow(
             row=row,
             subject=subject,
-            recorded=_recorded(folder, row.get("recording", ""), step),
+            recorded=_recorded(folder, place_of(row), step),
             page=viewed.get(row.get("recording", ""), "") or _page_of(folder, row, pages),
         )
         for row, subject in zip(summary, subjects, strict=True)
@@ -267,7 +267,7 @@ def _rows(folder: Path, summary: Sequence[TableRow], report: str) -> list[StudyR
 
 def _recorded(folder: Path, name: str, step: float) -> float:
     """Return the seconds from a recording's start to the end of its last step; NaN where nobody knows."""
-    if not name or Path(name).name != name:
+    if not name:
         return math.nan
     try:
         with probability_path(folder, name).open("rb") as file:
@@ -292,8 +292,9 @@ def _page_of(folder: Path, row: TableRow, pages: set[str]) -> str:
         return ""
     own = (f"views/{name}.html", f"{name}.html", f"{name}_report.html", f"{name}/report.html")
     page = next((p for p in own if p in pages), "")
-    if not page and events_path(folder, name).is_file():
-        page = events_path(folder, name).relative_to(folder).as_posix()
+    place = place_of(row)
+    if not page and place and events_path(folder, place).is_file():
+        page = events_path(folder, place).relative_to(folder).as_posix()
     return quote(page)
 
 
