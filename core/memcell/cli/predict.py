@@ -135,8 +135,9 @@ def _command(app: AppSpec) -> click.Command:
             metavar="SECONDS",
             help="With --watch: from one look to the next.",
         ),
-        click.Option(
+        BriefOption(
             ["--patience"],
+            advanced=True,
             type=click.FloatRange(0, 31_536_000),
             default=1800.0,
             show_default=True,
