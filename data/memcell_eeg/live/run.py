@@ -98,7 +98,8 @@ class _Live:
         self._rate = None if source.trusted else RateWatch(options.lsl, source.rate)
         self._kept: list[int] | None = None  # of the source's rows; None for all
         self._starting: FirstSignal | None = None
-        if has_optional(request.facts) and not source.trusted:
+        self._optional = has_optional(request.facts)
+        if self._optional and not source.trusted:
             self._starting = FirstSignal(source.channels.names, source.rate)
         self._use(source.channels)
         self._counts = Counts(rate=source.rate, alarms=None if self._alarm is None else 0)
@@ -271,9 +272,10 @@ class _Live:
             first = int(np.isnan(passed.values).any(axis=0).argmax())
             onset = float(passed.stamps[first]) - self._source.zero
             self._output.event("flat", onset, channels=list(passed.dead))
+            again = "; started again, the stream runs without it" if self._optional else ""
             self._request.say(
                 f"note: channel {', '.join(passed.dead)} is flat (dead or saturated): no step is "
-                "computed until it changes"
+                f"computed until it changes{again}"
             )
 
     def _watch(self, part: SignalPart) -> None:

@@ -184,7 +184,8 @@ def test_a_channel_that_dies_in_a_stream_is_a_gap(offline, streamed, tmp_path, m
     path = written(tmp_path / "night.edf", values, names)
     held = np.stack([_row(open_recording(path), name) for name in names])
     monkeypatch.setattr(live, "opened", lambda *_: Played(held, names))
-    found, _, summary, lines = streamed(lsl="night")
+    found, said, summary, lines = streamed(lsl="night")
+    assert [line for line in said if line.endswith("started again, the stream runs without it")]
     mine, theirs = ([row.split(b"\t") for row in t.splitlines()] for t in (found, offline(path)))
     assert [row[0] for row in mine] == [row[0] for row in theirs]
     dies = [row[0] for row in mine].index(b"15.000")
