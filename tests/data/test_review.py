@@ -13,7 +13,7 @@ import pytest
 
 from memcell.cli.main import run
 from memcell_data.datasets.finding import label_file_beside
-from memcell_data.labelling.review import changes
+from memcell_data.labelling.corrections import changes
 from memcell_data.labels.predicted import was_predicted
 from memcell_data.labels.reading import FileLabels, Rule, labels_in
 from memcell_data.recording import Interval
