@@ -87,6 +87,9 @@ def test_entities_of_a_data_set_are_kept():
         "sub-01_ses-1_task-rest_run-2",
         "sub-02_task-rest",
     ]
+    long = bids_names(paths(f"{'a' * 240}.edf", f"{'a' * 239}b.edf"))
+    assert len(set(long)) == 2
+    assert max(map(len, long)) < 120
     assert bids_names(paths("sub-01/eeg/sub-01_task-rest_acq-a_desc-clean_eeg.edf")) == [
         "sub-01_task-rest_acq-aclean"
     ]

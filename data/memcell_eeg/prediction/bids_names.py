@@ -41,6 +41,8 @@ _ORDER = (
     "proc",
     "space",
 )
+#: Letters of a label; a file system takes 255 of a name, which has several and an ending.
+LONGEST = 45
 _LETTERS = str.maketrans(
     {"ß": "ss", "æ": "ae", "Æ": "Ae", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "đ": "d"}
 )
@@ -142,13 +144,14 @@ def sources_of(paths: Sequence[Path]) -> list[Path]:
 
 
 def label(text: str) -> str:
-    """Return a text as a BIDS label: letters and digits.
+    """Return a text as a BIDS label: letters and digits, the end of a long one as a number.
 
     >>> label("Jürg Weiß-2"), label("被験者")
     ('JurgWeiss2', 'x9790c8')
     """
     plain = unicodedata.normalize("NFKD", text.translate(_LETTERS))
-    return re.sub(r"[^0-9A-Za-z]", "", plain) or f"x{_number(text)}"
+    made = re.sub(r"[^0-9A-Za-z]", "", plain) or f"x{_number(text)}"
+    return made if len(made) <= LONGEST else f"{made[:LONGEST]}x{_number(text)}"
 
 
 def _of_folder(recording: _Named) -> str:
