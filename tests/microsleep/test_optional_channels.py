@@ -127,6 +127,19 @@ def test_what_is_no_lack_is_refused(facts, predicted, tmp_path):
     assert record["status"] == "failed"
 
 
+def test_recordings_of_somebody_else_are_scored_without_what_they_lack(facts):
+    others = Simulated(SimulatedConfig(subjects=1, minutes=2, seed=7))
+    config = MicrosleepConfig(channels=CHANNELS, channel_dropout=0.4, rename=("O2=Oz",))
+    task = Microsleep(config, others).unseen({**facts, "subjects": {}})
+    assert any("it has no O2, which is left out" in note for note in task.notes)
+    whole = MicrosleepConfig(channels=CHANNELS, channel_dropout=0.4)
+    (before,) = Microsleep(whole, others).unseen({**facts, "subjects": {}}).test
+    lost = columns_of("O2", facts["feature_names"])
+    (sequence,) = task.test
+    assert not sequence.features[:, lost].any()
+    assert np.array_equal(sequence.features[:, ~lost], before.features[:, ~lost])
+
+
 def test_precomputed_features_have_no_channels(dataset_of, recording_of):
     from memcell_data.recording import Features
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 DATA = "Data and people"
-SIGNAL = "Signal"
+SIGNAL = "Model and signal"
 CHANNELS = "Channels"
 EVENTS = "Events"
 COMPARISON = "Comparison"
