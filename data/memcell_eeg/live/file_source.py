@@ -86,6 +86,9 @@ class FileSource:
         needed = tuple(c for c in wanted if c not in absent)
         try:
             check_enough(where, wanted, absent)
+        except DataError as error:
+            raise DataError(f"{error}{how_to_rename(wanted, own)}") from error
+        try:
             native = native_rate(locate(needed, self._recording), self._recording)
             at = pipeline.at(native, where, say)
             self._own = located(replace(at, channels=needed), self._recording)

@@ -94,7 +94,11 @@ def match(
         )
     named = renaming.names(labels, where)
     left_out = [] if optional is None else absent_of(optional, named)
-    check_enough(where, pipeline.channels, left_out)
+    try:
+        check_enough(where, pipeline.channels, left_out)
+    except DataError as error:
+        hint = how_to_rename(pipeline.channels, named)
+        raise DataError(f"{error} It has: {', '.join(labels)}.{hint}") from error
     rows, wrong = [], []
     for channel in pipeline.channels:
         if channel in left_out:
