@@ -28,8 +28,8 @@ for name in "${what[@]}"; do
         --normalizer batch --sweep normalizer.gamma=0.1,1 --primary validation_loss --seeds 8 ;;
     # what lies before the window is cut off: a cue 11 steps before its question, windows of 10 steps, memory carried;
     # about 2,400 updates in each mode (whole epochs: 2,380 to some 2,500). A pilot with seeds of its own (100 to 103)
-    # chose length and rate: lengths that vary learned it in every run that ended (.0000 and .0002 nats), fixed ones
-    # in none (.62 to .68; guessing has .693). Holds if artbp and random_length have lower losses than window, p <= .05
+    # chose length and rate: lengths that vary learned it in all three runs (.0000 to .0008 nats), fixed ones in none
+    # of four (.62 to .68; guessing has .693). Holds if artbp and random_length have lower losses than window, p <= .05
     # each after Holm over the three tests of the family; tbptt, which looks back 10 steps as well, is the third.
     cut-recall) compare "$name" --task recall --symbols 2 --distractors 2 --streams 16 --trials 40 --lag 10 --lag-from 10 \
         --window 10 --time-steps 10 --batch-size 8 --policy carry --sampler stream \

@@ -46,6 +46,7 @@ class Cost:
         cpu: CPU time of all processes, seconds.
         training: CPU time of the training loops alone, seconds.
         beside: CPU time of runs beside it: a network made, scored and written, seconds.
+        processes: CPU time of the processes that ran runs, until their last one ended, seconds.
         repeated: Updates that were done more than once, of all runs.
         records: Run to its record without the time it took.
     """
@@ -55,6 +56,7 @@ class Cost:
     cpu: float
     training: float
     beside: float
+    processes: float
     repeated: int
     records: dict[str, Any]
 
@@ -105,6 +107,7 @@ def _say(name: str, cost: Cost) -> None:
     click.echo(
         f"{name}: {cost.runs} runs in {cost.seconds:.1f} s, {60 * cost.runs / cost.seconds:.1f} a minute; "
         f"{cost.cpu:.1f} CPU s, {100 * cost.training / cost.cpu:.1f} % of them in training, "
+        f"{100 * cost.training / cost.processes:.1f} % of those of the processes that ran runs, "
         f"{cost.beside:.1f} s beside it in runs, {cost.cpu - cost.training - cost.beside:.1f} s in all else; "
         f"{cost.repeated} updates done twice"
     )
@@ -124,10 +127,13 @@ def _cost(args: Sequence[str], out: Path) -> Cost:
         raise MemcellError(f"the comparison failed: {done.stderr.strip() or done.stdout.strip()}")
     records: dict[str, Any] = {}
     training, beside, repeated = 0.0, 0.0, 0
+    processes: dict[int, float] = {}
     for path in sorted(out.glob("runs/*/record.json")):
         record = json.loads(path.read_text())
         begun = json.loads((path.parent / "work.json").read_text())
         training += sum(b["training"] for b in begun)
+        for process in (b["process"] for b in begun):
+            processes[process["id"]] = max(process["seconds"], processes.get(process["id"], 0.0))
         beside += sum(b["all"] - b["training"] for b in begun)
         counted = sum(
             b["to_update"] - b["from_update"] for b in begun if b["from_update"] is not None
@@ -136,6 +142,7 @@ def _cost(args: Sequence[str], out: Path) -> Cost:
         records[path.parent.name] = {k: v for k, v in record.items() if k != "cpu_seconds"}
     return Cost(
         runs=len(records), seconds=seconds, cpu=cpu, training=training, beside=beside,
+        processes=sum(processes.values()),
         repeated=repeated, records=records,
     )  # fmt: skip
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,7 @@ class Work:
         """Write it down."""
         self.written = time.process_time()
         self.now["all"] = round(self.written - self.began, 3)
+        self.now["process"] = {"id": os.getpid(), "seconds": round(self.written, 3)}
         write_atomic(self.path, json.dumps([*self.before, self.now], indent=1) + "\n")
 
     @property
@@ -84,7 +86,7 @@ def read_work(path: Path) -> list[dict[str, Any]]:
     """Return the beginnings of a run.
 
     Each has ``from_update`` (None: it did not come to train), ``to_update``, and the CPU seconds of
-    ``training`` and of ``all``.
+    ``training``, of ``all``, and of the whole ``process`` until then.
     """
     try:
         found = read_json(path / "work.json")
