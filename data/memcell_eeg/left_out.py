@@ -72,11 +72,12 @@ class LeftOut:
         """How many recordings are left out."""
         return sum(i.what != LABEL for i in self.items)
 
-    def notes(self, of: int) -> list[str]:
+    def notes(self, of: int, where: str = "in the run folder") -> list[str]:
         """Return what every output must say.
 
         Args:
             of: How many recordings there are with those that were left out.
+            where: Where the table of them is.
         """
         if not self.items:
             return []
@@ -86,7 +87,7 @@ class LeftOut:
         if labels:
             n = len({i.recording for i in labels})
             counts.append(f"{len(labels)} labels of {n} recording{'s' if n > 1 else ''}")
-        lines = [f"left out: {' and '.join(counts)}; {FILE} in the run folder names each"]
+        lines = [f"left out: {' and '.join(counts)}; {FILE} {where} names each"]
         listed = sorted(self.items, key=lambda i: i.what == LABEL)[:MOST_NAMED]
         lines += [f"left out: {i.reason}" for i in listed]
         return lines

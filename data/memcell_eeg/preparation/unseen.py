@@ -120,7 +120,7 @@ def unseen(
             *few(measured),
             *getattr(dataset, "notes", ()),
             *made.notes,
-            *left_out.notes(len(made.recordings) + left_out.recordings),
+            *left_out.notes(len(made.recordings) + left_out.recordings, "(with --out FOLDER)"),
         ),
         preview=tuple(who.lines()),
         tables=tables,
