@@ -173,18 +173,22 @@ def how_to_rename(names: Sequence[str], own: Sequence[str]) -> str:
         names: The model's.
         own: The recording's.
     """
-    rules, missing = [], []
+    rules, missing, lacking, free = [], [], [], list(own)
     for name in names:
         try:
-            find(name, own, "")
+            used = own[find(name, own, "")]
         except DataError:
-            first = alternatives(name)[0].removesuffix("-*")
-            site = Derivation.of(first).site
-            near = [n for n in own if Derivation.of(n).site == site] or nearest(first, own)
-            if near:
-                rules.append(f"{near[0].strip()}={first}")
-            else:
-                missing.append(first)
+            lacking.append(name)
+        else:
+            free = [n for n in free if n != used]  # one of the model's stands for no other of them
+    for name in lacking:
+        first = alternatives(name)[0].removesuffix("-*")
+        site = Derivation.of(first).site
+        near = [n for n in free if Derivation.of(n).site == site] or nearest(first, free)
+        if near:
+            rules.append(f"{near[0].strip()}={first}")
+        else:
+            missing.append(first)
     if missing:
         return (
             f" If it has {' and '.join(missing)} under another name: --rename 'NAME={missing[0]}'."
