@@ -43,6 +43,7 @@ def trained(make_trainer, monkeypatch, directly, updates=12, **settings):
         {"optimizer": ("adamw", {"weight_decay": 0.1})},
         {"optimizer": ("adam", {"weight_decay": 0.1}), "training": {"clip": 0.01}},
         {"optimizer": "sgd", "training": {"clip": 0}},
+        {"training": {"mixed_precision": True}},
     ],
     ids=lambda s: str(s),
 )

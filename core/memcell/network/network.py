@@ -135,6 +135,10 @@ class Network(nn.Module):
             x: ``[T, B, F]`` features.
             run: Calls a module that treats each step by itself (`memcell.network.blocks.by_blocks`).
         """
+        if hidden.is_cpu and torch.is_autocast_enabled("cpu"):
+            # the few numbers that decide gain no time from bfloat16
+            with torch.autocast("cpu", enabled=False):
+                return self.logits(hidden.to(x.dtype), x, run)
         out = run(self.readout, hidden)
         return out if self.skip is None else out + run(self.skip, x)
 

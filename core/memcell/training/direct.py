@@ -4,7 +4,8 @@ At the sizes of a detector (32 units, 16 lanes, 50 steps) the loops of a window 
 and a graph of torch around them several times that. Where all of a network has its gradient at hand (layers
 run as generated C, a linear readout, a linear path, cross-entropy) an update takes it here, with the
 operations that autograd would call, so that every number is the same to the bit. An encoder keeps its graph.
-Anything else (trained starts, other heads and targets, hooks, several processes, bfloat16) is autograd's.
+Anything else (trained starts, other heads and targets, hooks, several processes) is autograd's.
+Under mixed precision on a CPU recurrent layers multiply bfloat16 numbers; readout and loss are float32.
 """
 
 from __future__ import annotations

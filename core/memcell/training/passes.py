@@ -59,7 +59,7 @@ class Passes:
         #: Whether gradients are written out as far as the network's parts and the run go; until one cannot.
         self._direct = (
             processes.count == 1
-            and not config.mixed_precision
+            and not (config.mixed_precision and self.network.device.type != "cpu")
             and not parts.observes_gradients
             and task.target == self.network.target
             and direct(self.network)
@@ -98,8 +98,11 @@ class Passes:
         """
         begun = None
         if trains and self._direct and self._ready():
-            begun = self._begin(batch, memory)
-            found = run_directly(self.network, batch, *begun, self.class_weights, memory.generator)
+            with mixed_precision(self.network.device, self._config.mixed_precision):
+                begun = self._begin(batch, memory)
+                found = run_directly(
+                    self.network, batch, *begun, self.class_weights, memory.generator
+                )
             if found is not None:
                 self._parts.policy.end(batch, found[0].states, memory)
                 return found
