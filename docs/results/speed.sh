@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # The tables of speed.md, a file each, by the commands that stand at the head of each file.
-# On two quiet cores it takes about 20 minutes; with names of tables only those.
+# On two quiet cores it takes about 30 minutes; with names of tables only those.
 #
-#   bash docs/results/speed.sh OUT [train train-2 small small-2 infer whole whole-2 lstm97 lstm97-2 memory peers avx2 avx2-infer profile]
+#   bash docs/results/speed.sh OUT [train train-2 small small-2 infer whole whole-2 lstm97 lstm97-2 memory peers avx2 avx2-infer profile bfloat16 bfloat16-norms bfloat16-small]
 #
 # peers wants jax and onnxruntime installed beside memcell; what is missing is left out and said.
 set -euo pipefail
 [ $# -ge 1 ] || { sed -n 2,7p "$0"; exit 2; }
 out=$1
 shift
-[ $# -ge 1 ] || set -- train train-2 small small-2 infer whole whole-2 lstm97 lstm97-2 memory peers avx2 avx2-infer profile
+[ $# -ge 1 ] || set -- train train-2 small small-2 infer whole whole-2 lstm97 lstm97-2 memory peers avx2 avx2-infer profile bfloat16 bfloat16-norms bfloat16-small
 mkdir -p "$out"
 
 # the same for all that is compared: see speed.md
@@ -37,11 +37,17 @@ for table in "$@"; do
     whole-2) bench "$table" "" "--cell lstm --normalizer none --backends native --rounds 5 --batch-size 1,8,64,256 --time-steps 512 --what infer --no-check --threads 2" ;;
     lstm97) bench "$table" "" "--cell lstm97:gate_recurrence=false --normalizer none --backends native --rounds 5 --what train --no-check" ;;
     lstm97-2) bench "$table" "" "--cell lstm97:gate_recurrence=false --normalizer none --backends native --rounds 5 --what train --no-check --threads 2" ;;
+    bfloat16)
+        python -m memcell_benchmarks.bfloat16 --rounds 15 >"$out/$table-products.txt"
+        bench "$table" "" "--cell cifg --cell gru --cell lstm --cell lstm97 --cell peephole --normalizer none --backends native,bfloat16 --rounds 5 --what train,infer"
+        ;;
+    bfloat16-norms) bench "$table" "" "--cell lstm --normalizer layer --normalizer rms --normalizer batch --backends native,bfloat16 --rounds 5 --what train,infer" ;;
+    bfloat16-small) bench "$table" "" "--cell lstm --normalizer none --backends native,bfloat16 --rounds 5 --what infer,step --batch-size 1,8 --no-check" ;;
     memory) bench "$table" "" "--cell lstm --cell gru --normalizer none --normalizer batch --normalizer layer --backends native --hidden-size 128 --batch-size 128 --rounds 2 --what memory,first-use --no-check" ;;
     peers) bench "$table" "" "--cell lstm --normalizer none --backends naive,eager,native,inductor,torch.compile,jax,onnx --rounds 5 --hidden-size 64,128 --batch-size 32 --what train,infer,step,first-use --no-check" ;;
     avx2) bench "$table" "$avx2" "--backends native --rounds 3 --what train --no-check --batch-size 32" ;;
     avx2-infer) bench "$table" "$avx2" "--cell lstm $norms --backends native --rounds 3 --what infer,step --hidden-size 128" ;;
     profile) bench "$table" "" "--cell lstm --normalizer none --normalizer batch --normalizer layer --backends native --rounds 3 --what profile --no-check --batch-size 32" ;;
-    *) echo "no table $table; there are: train train-2 small small-2 infer whole whole-2 lstm97 lstm97-2 memory peers avx2 avx2-infer profile" >&2; exit 2 ;;
+    *) echo "no table $table; there are: train train-2 small small-2 infer whole whole-2 lstm97 lstm97-2 memory peers avx2 avx2-infer profile bfloat16 bfloat16-norms bfloat16-small" >&2; exit 2 ;;
     esac
 done

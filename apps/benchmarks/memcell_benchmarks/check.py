@@ -14,8 +14,9 @@ from memcell_benchmarks.contenders import CannotRun, CellContender, Contender
 CHECKED_STEPS = 40
 #: The largest relative error that rounding explains over so many steps.
 LIMITS = {"float32": 5e-4, "float64": 1e-9}
-#: And that rounding factors to bfloat16 explains: `torch.nn.LSTM` in bfloat16 is a hundredth off itself.
-BFLOAT16_LIMIT = 0.1
+#: And what rounding factors to bfloat16 explains, beside twice what torch's autocast makes of the eager loop:
+#: some networks blow up such rounding to any size.
+BFLOAT16_LIMIT = 1e-2
 #: A gradient that is mathematically 0 (a bias in front of a mean) is all rounding: it is measured
 #: against this share of the largest gradient instead of against itself.
 SMALL = 1e-3

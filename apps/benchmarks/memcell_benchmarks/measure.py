@@ -25,6 +25,7 @@ from memcell_benchmarks.contenders import (
 )
 from memcell_benchmarks.floor import MachineRates, Products, products
 from memcell_benchmarks.memory import peak_growth
+from memcell_benchmarks.native import in_bfloat16
 from memcell_benchmarks.options import CellChoice, Options, Size
 from memcell_benchmarks.peers.torch_lstm import TorchLSTM
 from memcell_benchmarks.rows import PEER_IN_BFLOAT16, BenchmarkRow
@@ -126,8 +127,9 @@ def _enter(
         if options.check:
             row.error = _error(contender, row.backend, parts, problem.first(CHECKED_STEPS), options)
             # "not at most", so that NaN is wrong too
-            limit = BFLOAT16_LIMIT if row.backend == "bfloat16" else LIMITS[options.dtype]
-            row.wrong = not row.error <= limit
+            row.wrong = not row.error <= _limit(
+                row.subject, row.backend, problem, options, registry
+            )
         contender.infer(), contender.step()
     except (CannotRun, MemcellError) as error:
         row.reason = str(error)
@@ -148,6 +150,23 @@ def _error(
     else:
         checked = backends.build(backend, parts, short, options.threads)
     return verify(checked, CellContender(parts, short, unroll_eager).oracle(unroll_eager))
+
+
+def _limit(
+    subject: CellChoice,
+    backend: str,
+    problem: BenchmarkProblem,
+    options: Options,
+    registry: Registry,
+) -> float:
+    """Return the largest error that rounding explains."""
+    if backend != "bfloat16":
+        return LIMITS[options.dtype]
+    short = problem.first(CHECKED_STEPS)
+    plain = CellContender(CellParts.of(subject, problem, registry), short, unroll_eager)
+    oracle = plain.oracle(unroll_eager)
+    rounded = CellContender(plain.parts, short, in_bfloat16(unroll_eager))
+    return BFLOAT16_LIMIT + 2 * verify(rounded, oracle)
 
 
 def _first(work: Callable[[], _T], device: str) -> tuple[_T, float]:

@@ -6,7 +6,13 @@ import torch
 from torch import Tensor
 
 from memcell.recurrent.window_call import WindowCall, WindowOutput
-from memcell_benchmarks.contenders import BenchmarkProblem, CannotRun, CellContender, CellParts
+from memcell_benchmarks.contenders import (
+    BenchmarkProblem,
+    CannotRun,
+    CellContender,
+    CellParts,
+    Unroll,
+)
 from memcell_compiler.build.target import without_bfloat16
 from memcell_compiler.runtime.stepper import NativeStepper
 from memcell_compiler.runtime.unroll import unroll_native
@@ -45,7 +51,7 @@ class NativeBfloat16(Native):
 
     def __init__(self, parts: CellParts, problem: BenchmarkProblem) -> None:
         super().__init__(parts, problem)
-        self.unroll = _unroll_bfloat16
+        self.unroll = in_bfloat16(unroll_native)
         why = without_bfloat16()
         if problem.x.dtype is not torch.float32:
             why = f"there is nothing of it in {str(problem.x.dtype).removeprefix('torch.')}"
@@ -65,6 +71,11 @@ def autocast() -> torch.autocast:
     return torch.autocast("cpu", torch.bfloat16)
 
 
-def _unroll_bfloat16(call: WindowCall) -> WindowOutput:
-    with autocast():
-        return unroll_native(call)
+def in_bfloat16(unroll: Unroll) -> Unroll:
+    """Return what runs a window under it."""
+
+    def run(call: WindowCall) -> WindowOutput:
+        with autocast():
+            return unroll(call)
+
+    return run

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
 import torch
@@ -98,7 +99,7 @@ class Passes:
         """
         begun = None
         if trains and self._direct and self._ready():
-            with mixed_precision(self.network.device, self._config.mixed_precision):
+            with self._precision():
                 begun = self._begin(batch, memory)
                 found = run_directly(
                     self.network, batch, *begun, self.class_weights, memory.generator
@@ -144,7 +145,7 @@ class Passes:
     ) -> tuple[NetworkOutput, Tensor]:
         network = self.network
         network.train()
-        with mixed_precision(network.device, self._config.mixed_precision):
+        with self._precision():
             begun = begun or self._begin(batch, memory)
             call = self._training if torch.is_grad_enabled() else network
             ran = call(
@@ -161,6 +162,13 @@ class Passes:
         self._parts.policy.end(batch, ran.states, memory)
         losses = self._target.losses(ran.logits.float(), batch.y, self.class_weights)
         return ran, losses * batch.weight
+
+    def _precision(self) -> AbstractContextManager[object]:
+        if (
+            not self._config.mixed_precision
+        ):  # entering costs microseconds, of an update's few hundred
+            return nullcontext()
+        return mixed_precision(self.network.device, True)
 
     def _masks(self, update: int) -> torch.Generator | None:
         """Return the random numbers of an update for cells that draw masks; None where none does."""
