@@ -41,7 +41,7 @@ for table in "$@"; do
         python -m memcell_benchmarks.bfloat16 --rounds 15 >"$out/$table-products.txt"
         bench "$table" "" "--cell cifg --cell gru --cell lstm --cell lstm97 --cell peephole --normalizer none --backends native,bfloat16 --rounds 5 --what train,infer"
         ;;
-    bfloat16-norms) bench "$table" "" "--cell lstm --normalizer layer --normalizer rms --normalizer batch --backends native,bfloat16 --rounds 5 --what train,infer" ;;
+    bfloat16-norms) bench "$table" "" "--cell lstm --normalizer layer --normalizer rms --normalizer batch --backends native,bfloat16 --rounds 5 --what train,infer --batch-size 32" ;;
     bfloat16-small) bench "$table" "" "--cell lstm --normalizer none --backends native,bfloat16 --rounds 5 --what infer,step --batch-size 1,8 --no-check" ;;
     memory) bench "$table" "" "--cell lstm --cell gru --normalizer none --normalizer batch --normalizer layer --backends native --hidden-size 128 --batch-size 128 --rounds 2 --what memory,first-use --no-check" ;;
     peers) bench "$table" "" "--cell lstm --normalizer none --backends naive,eager,native,inductor,torch.compile,jax,onnx --rounds 5 --hidden-size 64,128 --batch-size 32 --what train,infer,step,first-use --no-check" ;;
