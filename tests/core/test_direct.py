@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 
 import pytest
@@ -130,11 +131,14 @@ def test_a_gradient_that_is_no_number_shows_in_the_norm():
 
 @pytest.mark.parametrize("kind", [torch.optim.Adam, torch.optim.AdamW])
 def test_steps_are_those_of_torch_where_parameters_come_and_go(kind):
-    mine, other = ([torch.ones(4, requires_grad=True) for _ in range(2)] for _ in range(2))
+    shapes = [(4,), (7, 5)]
+    mine, other = ([torch.ones(s, requires_grad=True) for s in shapes] for _ in range(2))
     a, b = kind(mine, lr=0.1, weight_decay=0.1), kind(other, lr=0.1, weight_decay=0.1)
-    for i in range(6):
+    for i in range(8):
+        if i == 6:
+            a.load_state_dict(copy.deepcopy(b.state_dict()))
         for x, y in zip(mine, other, strict=True):
-            x.grad = torch.randn(4)
+            x.grad = torch.randn(x.shape)
             y.grad = x.grad.clone()
         if i == 3:
             mine[1].grad = other[1].grad = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import resource
@@ -58,6 +59,21 @@ def test_another_name_of_another_file_is_not_written_through(folder, outside):
     RunFolder(folder).append({"loss": 1})
     assert outside.read_text() == "as it was"
     assert (folder / "metrics.jsonl").read_text() == 'as it was{"loss": 1}\n'
+
+
+def test_lines_go_where_the_name_leads_now(folder):
+    """The file stays open between lines, which are there at once: for a reader, and after a kill."""
+    run, metrics, backup = RunFolder(folder), folder / "metrics.jsonl", folder / "backup"
+    run.append({"loss": 1})
+    assert metrics.read_text() == '{"loss": 1}\n'
+    os.link(metrics, backup)
+    run.append({"loss": 2})
+    assert backup.read_text() == '{"loss": 1}\n'
+    assert metrics.read_text() == '{"loss": 1}\n{"loss": 2}\n'
+    metrics.unlink()
+    copy.deepcopy(run).append({"loss": 3})
+    run.append({"loss": 4})
+    assert metrics.read_text() == '{"loss": 3}\n{"loss": 4}\n'
 
 
 def test_a_file_is_never_made_longer(folder):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from functools import cache
+from typing import TypeGuard
 
 import torch
 from torch import Tensor, nn
@@ -141,7 +143,7 @@ class Layer(nn.Module):
         for backend in choose.candidates(self.backend, x.device.type):
             if backend.name in self._refused:
                 continue
-            if not isinstance(backend, GivesGradient):
+            if not _gives_gradient(backend):
                 return None
             call = WindowCall(
                 self.cell,
@@ -189,3 +191,13 @@ class Layer(nn.Module):
             return True
         self.eager_because = check.reason
         return False
+
+
+def _gives_gradient(backend: Backend) -> TypeGuard[GivesGradient]:
+    """Whether a backend is a `GivesGradient`; asked once of its type, for it takes long."""
+    return _kind_gives_gradient(type(backend))
+
+
+@cache
+def _kind_gives_gradient(kind: type[Backend]) -> bool:
+    return issubclass(kind, GivesGradient)

@@ -25,12 +25,18 @@ def map_state(fn: Callable[..., Tensor], state: State, *others: State) -> State:
 
 
 def leaves(state: State) -> Iterator[Tensor]:
-    """Yield the tensors of a state, in order."""
-    if isinstance(state, Tensor):
-        yield state
-    else:
-        for part in state:
-            yield from leaves(part)
+    """Return the tensors of a state, in order."""
+    found: list[Tensor] = []
+    _gather(state, found)
+    return iter(found)
+
+
+def _gather(state: State, found: list[Tensor]) -> None:
+    for part in (state,) if isinstance(state, Tensor) else state:
+        if isinstance(part, Tensor):
+            found.append(part)
+        else:
+            _gather(part, found)
 
 
 def detach(state: State) -> State:

@@ -109,6 +109,6 @@ class StepMasks:
         """Return ``[B]`` ages after the first ``steps`` steps; ``age`` is the window's first."""
         if steps == 0:
             return age
-        if not isinstance(self._ages, Tensor):  # nobody has asked for those of each step
-            return age + self.valid[:steps].sum(0)
+        if not isinstance(self._ages, Tensor):  # a window without resets and padding
+            return age + steps
         return self.ages[steps - 1] + self.valid[steps - 1]

@@ -15,6 +15,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -58,6 +59,7 @@ class RunFolder:
         self.path = path
         self.config = path / "config.toml"
         self.metrics = path / "metrics.jsonl"
+        self._lines = _Lines(self.metrics)
         self.probes = path / "probes.jsonl"
         self.checkpoint = path / "checkpoint.safetensors"
         self.model = path / "model.safetensors"
@@ -147,15 +149,17 @@ class RunFolder:
         return read_toml(self.config)
 
     def append(self, record: Mapping[str, Any]) -> None:
-        """Add a line to ``metrics.jsonl``."""
-        _append(self.metrics, json.dumps(record))
+        """Add a line to ``metrics.jsonl``; the system has it when this returns."""
+        self._lines.add(json.dumps(record))
 
     def metrics_size(self) -> int:
         """Return the bytes of ``metrics.jsonl``, all of them on the disk."""
+        self._lines.close()
         return _size(self.metrics)
 
     def cut_metrics(self, size: int) -> None:
         """Forget the lines written after a checkpoint, so that a resumed run writes them once."""
+        self._lines.close()
         _cut(self.metrics, size)
 
     def append_probe(self, record: Mapping[str, Any]) -> None:
@@ -263,11 +267,66 @@ def _grown(path: Path) -> IO[bytes]:
 
 
 def _append(path: Path, line: str) -> None:
+    lines = _Lines(path)
     try:
-        with _grown(path) as file:
-            file.write(line.encode() + b"\n")
-    except OSError as error:
-        raise MemcellError(f"cannot write '{path}': {error.strerror}") from error
+        lines.add(line)
+    finally:
+        lines.close()
+
+
+class _Lines:
+    """A file that lines are added to, kept open from one to the next while it is what it was.
+
+    Nothing waits in this process: a run that is killed has lost no line.
+
+    Args:
+        path: The file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: IO[bytes] | None = None
+
+    def add(self, line: str) -> None:
+        """Add a line.
+
+        Raises:
+            MemcellError: It cannot be written.
+        """
+        try:
+            if self._file is None or not self._stands(self._file):
+                self.close()
+                self._file = _grown(self._path)
+            self._file.write(line.encode() + b"\n")
+            self._file.flush()
+        except OSError as error:
+            # what could not be written must not be tried again when the file is closed
+            self._drop()
+            raise MemcellError(f"cannot write '{self._path}': {error.strerror}") from error
+
+    def close(self) -> None:
+        """Close the file; the next line opens it again."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _drop(self) -> None:
+        with suppress(OSError):
+            self.close()
+        self._file = None
+
+    def _stands(self, file: IO[bytes]) -> bool:
+        """Whether the path still leads to the file, and no other name does."""
+        held = os.fstat(file.fileno())
+        try:
+            here = self._path.lstat()
+        except OSError:
+            return False
+        same = (here.st_dev, here.st_ino) == (held.st_dev, held.st_ino)
+        return same and held.st_nlink == 1
+
+    def __reduce__(self) -> tuple[type[_Lines], tuple[Path]]:
+        return _Lines, (self._path,)
 
 
 def _size(path: Path) -> int:

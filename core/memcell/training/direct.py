@@ -112,13 +112,13 @@ def run_directly(
 
     targets = batch.y.flatten().long().clamp_min(0)
     log_p = torch.log_softmax(logits.flatten(0, -2), 1)
-    flat, total = torch.ops.aten.nll_loss_forward(log_p, targets, class_weights, _EACH, _NO_CLASS)
+    flat, total = _nll_loss(log_p, targets, class_weights, _EACH, _NO_CLASS)
     losses = flat.view(batch.y.shape) * batch.weight
 
     @torch.no_grad()
     def backward(share: float) -> None:
         d_losses = (batch.weight * share).flatten()
-        d_log_p = torch.ops.aten.nll_loss_backward(
+        d_log_p = _nll_loss_backward(
             d_losses, log_p, targets, class_weights, _EACH, _NO_CLASS, total
         )
         d_logits = torch._log_softmax_backward_data(d_log_p, log_p, 1, log_p.dtype)
@@ -136,6 +136,8 @@ def run_directly(
     return ran, losses, backward
 
 
+_nll_loss = torch.ops.aten.nll_loss_forward.default
+_nll_loss_backward = torch.ops.aten.nll_loss_backward.default
 #: What torch's loss calls no reduction, and a class that counts for nothing: none here.
 _EACH, _NO_CLASS = 0, -100
 

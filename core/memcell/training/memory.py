@@ -13,6 +13,7 @@ from torch import Tensor
 
 from memcell.old_methods import keep_old_names, old_arguments
 from memcell.recurrent.policy import CarriedState
+from memcell.recurrent.start import ZeroStart
 from memcell.recurrent.state import State, leaves, map_state, rebuild
 from memcell.sequences.time_series import TimeSeries
 
@@ -76,12 +77,19 @@ class RunMemory:
         self.generator = generator
         self.update = 0
         self.epoch = 0
+        self._zeros: dict[int, State] = {}
         self._copy: Replayed | None = None
         self._copied: Mapping[str, Tensor] | None = None
 
     def initial_state(self, batch_size: int) -> State:
-        """Return the model's start."""
-        return self.network.initial_state(batch_size)
+        """Return the model's start; one of zeros is made once, as long as nobody writes into it."""
+        if type(getattr(self.network, "start", None)) is not ZeroStart:
+            return self.network.initial_state(batch_size)
+        known = self._zeros.get(batch_size)
+        if known is None or any(part._version for part in leaves(known)):
+            with torch.inference_mode(False):
+                known = self._zeros[batch_size] = self.network.initial_state(batch_size)
+        return known
 
     def weights(self) -> dict[str, Tensor]:
         """Return a copy of all weights and buffers by name."""

@@ -110,14 +110,15 @@ class TorchOperations:
         """
         tensors = [*sums, *(parameters[name] for name in self.parameters)]
 
-        def filled(value: Any) -> Any:
-            if isinstance(value, Ref):
-                return tensors[value.number]
-            return [filled(v) for v in value] if isinstance(value, list) else value
-
-        for call, operation in zip(self._calls, self.operations, strict=True):
-            kwargs = {k: filled(v) for k, v in operation.kwargs.items()}
-            tensors.append(call(*map(filled, operation.args), **kwargs))
+        for call, args, refs, kwargs in self._calls:
+            if refs is None:
+                given = {k: _filled(v, tensors) for k, v in kwargs.items()}
+                tensors.append(call(*(_filled(a, tensors) for a in args), **given))
+                continue
+            filled = list(args)
+            for place, number in refs:
+                filled[place] = tensors[number]
+            tensors.append(call(*filled, **kwargs))
         taken: set[int] = set()
         result: dict[str, Tensor] = {}
         for name, ref in self.results.items():
@@ -129,8 +130,29 @@ class TorchOperations:
         return result
 
     @cached_property
-    def _calls(self) -> list[Any]:
-        return [_resolved(operation.name) for operation in self.operations]
+    def _calls(self) -> list[_Call]:
+        """For each operation the function, its arguments, where tensors are put among them, and options."""
+        return [_prepared(operation) for operation in self.operations]
+
+
+_Call = tuple[Any, tuple[Any, ...], list[tuple[int, int]] | None, dict[str, Any]]
+
+
+def _prepared(operation: Operation) -> _Call:
+    """Return an operation with its function, and which of its arguments are tensors; None: look for them."""
+    args, kwargs = operation.args, operation.kwargs
+    refs = [(place, v.number) for place, v in enumerate(args) if isinstance(v, Ref)]
+    deep = any(isinstance(v, list) for v in args) or any(
+        isinstance(v, list | Ref) for v in kwargs.values()
+    )
+    return _resolved(operation.name), args, None if deep else refs, kwargs
+
+
+def _filled(value: Any, tensors: Sequence[Tensor]) -> Any:
+    """Return an argument with tensors for their numbers."""
+    if isinstance(value, Ref):
+        return tensors[value.number]
+    return [_filled(v, tensors) for v in value] if isinstance(value, list) else value
 
 
 def _resolved(name: str) -> Any:

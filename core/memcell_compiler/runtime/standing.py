@@ -189,9 +189,10 @@ class StandingWindow:
             total[0].t().contiguous() if added.swapped else total[0]
             for total, added in zip(sums, layout.sums, strict=True)
         ]
-        given = {each.name: each.tensor for each in self._parameters}
-        found = layout.epilogue(whole, {n: p.detach() for n, p in given.items()})
-        return d_x, [(given[n], found[n]) for n in given if n in found]
+        wanted = layout.epilogue.parameters
+        given = {p.name: p.tensor.detach() for p in self._parameters if p.name in wanted}
+        found = layout.epilogue(whole, given)
+        return d_x, [(p.tensor, found[p.name]) for p in self._parameters if p.name in found]
 
 
 class StandingGradient:
