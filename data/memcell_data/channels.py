@@ -23,11 +23,17 @@ _IN_WORDS = {
     "ears": "against linked ears",
     "average": "against an average",
 }
-# Electrodes of the 10-10 system, the old names, and mastoids and ear lobes.
-_SITE = r"(?:(?:fp|af|f|ft|fc|t|c|tp|cp|p|po|o|i)(?:z|(?:10|[1-9])h?)|nz|[am][12])"
+# Electrodes at the eyes and on the chin of a sleep montage.
+_EYE, _CHIN = r"(?:e[12]|loc|roc)", r"(?:chin[123lrz])"
+# Electrodes of the 10-10 system, the old names, mastoids and ear lobes, eyes and chin.
+_SITE = (
+    r"(?:(?:fp|af|f|ft|fc|t|c|tp|cp|p|po|o|i)(?:z|(?:10|[1-9])h?)|nz|[am][12]"
+    rf"|{_EYE}|{_CHIN})"
+)
 _PAIR = re.compile(rf"^({_SITE})[\s:/_-]*({_SITE})$")
-# The 10-20 names of 1958 and those of the 10-10 system, for the same four places.
-_RENAMED = {"t3": "t7", "t4": "t8", "t5": "p7", "t6": "p8"}
+# The 10-20 names of 1958 and those of the 10-10 system, for the same four places; the outer canthi of
+# Rechtschaffen and Kales and of the AASM.
+_RENAMED = {"t3": "t7", "t4": "t8", "t5": "p7", "t6": "p8", "loc": "e1", "roc": "e2"}
 _MASTOIDS = re.compile(r"^[am][12](-[am][12])?$")
 #: One montage calls the mastoid what another calls the ear lobe beside it.
 _EARS = {"a1": "m1", "a2": "m2"}
@@ -117,6 +123,17 @@ def electrode_of(site: str) -> str:
     return _EARS.get(site, site) if re.fullmatch(_SITE, site) else ""
 
 
+def site_kind(site: str) -> str:
+    """Return what an electrode measures: ``"eog"`` at an eye, ``"emg"`` on the chin, else ``"eeg"``.
+
+    >>> site_kind("e1"), site_kind("chin2"), site_kind("o1")
+    ('eog', 'emg', 'eeg')
+    """
+    if re.fullmatch(_EYE, site):
+        return "eog"
+    return "emg" if re.fullmatch(_CHIN, site) else "eeg"
+
+
 def reference_in_words(kept: str) -> str:
     """Return a reference that `Derivation.kept` gave in words.
 
@@ -176,8 +193,10 @@ def taken(requested: str, name: str) -> str:
         return ""
     if others:
         return f"'{name.strip()}' stands for '{first}'"
-    ours, theirs = (Derivation.of(n).reference for n in (requested, name))
-    return f"'{requested.strip()}' ({ours}) is taken from '{name.strip()}' ({theirs})"
+    ours, theirs = (Derivation.of(n) for n in (requested, name))
+    if ours.against and ours.kept == theirs.kept:
+        return ""
+    return f"'{requested.strip()}' ({ours.reference}) is taken from '{name.strip()}' ({theirs.reference})"
 
 
 def kind_of(name: str, among: Sequence[str] = ()) -> str:
@@ -238,7 +257,9 @@ class MissingChannel(DataError):
         return str(self.args[0])
 
 
-def find(requested: str, names: Sequence[str], where: str) -> int:
+def find(
+    requested: str, names: Sequence[str], where: str, in_file: Sequence[str] | None = None
+) -> int:
     """Return the index of the channel that a person means.
 
     Compared exactly first, then without case, trailing dots and spaces, then without a type before or behind
@@ -253,13 +274,15 @@ def find(requested: str, names: Sequence[str], where: str) -> int:
         requested: The name as typed.
         names: The names in the file.
         where: The file, for the message.
+        in_file: The names to list and to suggest where some of ``names`` were computed; None for all.
 
     Raises:
         DataError: No channel has this name, or several have.
     """
     several = alternatives(requested)
+    own = names if in_file is None else in_file
     if len(several) > 1:
-        return _first_of(several, names, where)
+        return _first_of(several, names, where, own)
     keys: tuple[Callable[[str], object], ...] = (
         lambda n: n.strip(" \0"),
         plain,
@@ -279,13 +302,14 @@ def find(requested: str, names: Sequence[str], where: str) -> int:
                 "or choose another channel.",
                 [names[i] for i in hits],
             )
-    other, how = _otherwise(requested, names)
-    near = other or _near(requested, names)
-    none, listed = f"{where} has no channel '{requested}'.", f" It has: {_listed(names)}."
-    raise MissingChannel(f"{none}{near}{how}{listed}", f"{none}{near}{'.' * bool(how)}{listed}")
+    other, how = _otherwise(requested, own)
+    none, listed = f"{where} has no channel '{requested}'.", f" It has: {_listed(own)}."
+    near = other or _near(nearest(requested, own))
+    same = other or _near(may_be(requested, own))
+    raise MissingChannel(f"{none}{near}{how}{listed}", f"{none}{same}{'.' * bool(how)}{listed}")
 
 
-def _first_of(several: Sequence[str], names: Sequence[str], where: str) -> int:
+def _first_of(several: Sequence[str], names: Sequence[str], where: str, own: Sequence[str]) -> int:
     for word in several:
         patterned = "*" in word
         hits = (
@@ -295,7 +319,7 @@ def _first_of(several: Sequence[str], names: Sequence[str], where: str) -> int:
         )
         if hits:
             return hits[0]
-    text = f"{where} has no channel {in_short(' or '.join(several))}. It has: {_listed(names)}."
+    text = f"{where} has no channel {in_short(' or '.join(several))}. It has: {_listed(own)}."
     raise MissingChannel(text, text)
 
 
@@ -321,8 +345,7 @@ def _quoted(name: str) -> str:
     return f"'{name}'" if " " in name else name
 
 
-def _near(requested: str, names: Sequence[str]) -> str:
-    near = nearest(requested, names)
+def _near(near: Sequence[str]) -> str:
     if not near:
         return ""
     *most, last = [f"'{name.strip()}'" for name in near]
@@ -330,13 +353,36 @@ def _near(requested: str, names: Sequence[str]) -> str:
 
 
 def nearest(requested: str, names: Sequence[str]) -> list[str]:
-    """Return up to three names that are written much as ``requested``, the nearest first.
+    """Return up to three names of its kind that are written much as ``requested``, the nearest first.
 
     >>> nearest("O3", ["EEG O1-REF", "EEG Cz-REF", "EEG O2-REF"])
     ['EEG O2-REF', 'EEG O1-REF']
     """
-    by_bare = {_bare(name): name for name in reversed(names)}
+    kind = kind_of(requested, names)
+    by_bare = {_bare(name): name for name in reversed(names) if kind_of(name, names) == kind}
     return [by_bare[bare] for bare in get_close_matches(_bare(requested), by_bare, n=3, cutoff=0.5)]
+
+
+def may_be(requested: str, names: Sequence[str]) -> list[str]:
+    """Return names that may stand for a channel: of its electrode, or written alike where it has none.
+
+    A channel of another electrode, or of another number, never does.
+
+    >>> may_be("E1-M2", ["F3-M2", "M2", "EOG E1-A1"]), may_be("O1", ["O2", "T5-O1"])
+    (['EOG E1-A1'], ['T5-O1'])
+    >>> may_be("EOG left", ["EOG right", "EOGleft"]), may_be("C4-M1", ["Ch4"]), may_be("Ch1", ["Ch2"])
+    (['EOGleft'], [], [])
+    """
+    site = electrode_of(Derivation.of(requested).site)
+    ends = [(name, Derivation.of(name)) for name in names]
+    if site:
+        same = [name for name, d in ends if electrode_of(d.site) == site]
+        return same or [name for name, d in ends if electrode_of(d.against) == site]
+    number = re.findall(r"\d+", requested)
+    return nearest(
+        requested,
+        [n for n, d in ends if not electrode_of(d.site) and re.findall(r"\d+", n) == number],
+    )
 
 
 def matching(pattern: str, names: Sequence[str]) -> list[int]:

@@ -18,7 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memcell.errors import DataError
-from memcell_data.channels import Derivation, electrode_of, is_reference, plain
+from memcell_data.channels import (
+    Derivation,
+    electrode_of,
+    is_reference,
+    kind_of,
+    plain,
+    site_kind,
+)
 from memcell_data.recording import Block, Channel, LostChannels, Recording, Signal
 
 #: Electrodes of the scalp whose mean is an average reference: the 10-20 system has 19.
@@ -75,19 +82,22 @@ def in_words(weights: Weights, most: int = 4) -> str:
     return text
 
 
-def derived(recording: Recording, sums: Mapping[str, Weights], kind: str = "eeg") -> Recording:
+def derived(recording: Recording, sums: Mapping[str, Weights]) -> Recording:
     """Return a recording that has sums of its channels as channels too.
 
     Args:
         recording: The recording.
-        sums: By the name of the new channel, which takes the place of one of that name.
-        kind: Of the new channels.
+        sums: By the name of the new channel, which takes the place of one of that name; an eye's or the
+            chin's is of that kind, any other an EEG channel.
     """
     if not sums:
         return recording
     rates = {c.name: c.rate for c in recording.channels}
+    own = [c.name for c in recording.channels]
     new = tuple(
-        Channel(name=name, kind=kind, rate=rates[next(iter(weights))], unit="uV")
+        Channel(
+            name=name, kind=_body(kind_of(name, own)), rate=rates[next(iter(weights))], unit="uV"
+        )
         for name, weights in sums.items()
     )
     taken = {plain(name) for name in sums}
@@ -103,13 +113,16 @@ def derived(recording: Recording, sums: Mapping[str, Weights], kind: str = "eeg"
     )
 
 
+def _body(kind: str) -> str:
+    return kind if kind in ("eog", "emg") else "eeg"
+
+
 def _node(name: str, kind: str) -> str:
     """Return the electrode of a channel; empty where it has none that others could be held against."""
     node = electrode_of(Derivation.of(name).site)
-    # a cap that numbers its electrodes has an A1 that is no ear lobe
-    scalp = kind == "eeg" or (kind == "misc" and is_reference(name))
-    numbered = kind == "eeg" and is_reference(name)
-    return node if scalp and not numbered else ""
+    # a cap that numbers its electrodes has an A1 that is no ear lobe, and an E1 that is at no eye
+    expected = "misc" if is_reference(name) else site_kind(node)
+    return node if kind == expected else ""
 
 
 def _ends(channel: Channel) -> tuple[str, str]:
@@ -151,7 +164,11 @@ class _Ways:
         if reference == "ears":
             return self._mean(start, ["m1", "m2"], "both M1 and M2 (or A1 and A2) are needed")
         if reference == "average":
-            scalp = [n for n in self._steps if not n.startswith("<") and n not in ("m1", "m2")]
+            scalp = [
+                n
+                for n in self._steps
+                if not n.startswith("<") and n not in ("m1", "m2") and site_kind(n) == "eeg"
+            ]
             reached = [n for n in scalp if self._way(start, n) is not None]
             if len(reached) < LEAST_AVERAGE:
                 raise NotDerivable(
@@ -251,6 +268,12 @@ class _Sums:
         except LostChannels as error:
             gone = [n for n in names if set(self._weights(n)) & set(error.channels)]
             raise LostChannels(str(error), gone) from error
+
+
+def in_file(recording: Recording) -> list[str]:
+    """Return the names of a recording's channels that `derived` did not make."""
+    read = recording.read
+    return [c.name for c in (read.recording if isinstance(read, _Sums) else recording).channels]
 
 
 def beneath(recording: Recording, names: Sequence[str]) -> tuple[Recording, list[str]]:

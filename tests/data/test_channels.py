@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from memcell.errors import DataError
-from memcell_data.channels import find, kind_of, taken
+from memcell_data.channels import MissingChannel, find, kind_of, taken
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,10 @@ from memcell_data.channels import find, kind_of, taken
         ("C3-M2", "C3M2"),
         ("C3-A2", "EEG C3:A2"),
         ("T3-O1", "T7-O1"),
+        ("E1-M2", "EOG E1-A2"),
+        ("E2-M2", "E2:M2"),
+        ("E1-M2", "LOC-A2"),
+        ("Chin1-Chin2", "EMG Chin1-Chin2"),
     ],
 )
 def test_the_same_channel(wanted, name):
@@ -40,6 +44,7 @@ def test_the_same_channel(wanted, name):
         ("O1-A2", "O1"),
         ("O1-Cz", "O1-A2"),
         ("C3-M2", "C3-M1"),
+        ("E1-M2", "EOG E1-M1"),
         ("EEG O1-Ref", "EEG O1-Pz"),
     ],
 )
@@ -59,7 +64,6 @@ def test_another_derivation_of_the_electrode_is_refused_with_what_to_type(wanted
         ("O1", "EEG O1-AVG", "(against an average)"),
         ("O1-LE", "O1", "(no reference is given)"),
         ("EEG O1-Ref", "O1-A1A2", "(against linked ears)"),
-        ("O1-A2", "O1-M2", "(against M2)"),
     ],
 )
 def test_another_reference_is_said(wanted, name, said):
@@ -71,8 +75,16 @@ def test_another_reference_is_said(wanted, name, said):
 def test_a_decoration_is_no_other_reference_and_the_same_reference_wins():
     assert not taken("O1", "POL O1-Ref")
     assert not taken("T3-A2", "EEG T7-A2")
+    assert not taken("O1-A2", "EEG O1-M2")
+    assert not taken("E1-M2", "EOG LOC-A2")
     assert find("O1", ["O1-AVG", "O1-Ref", "O1-A2"], "a.edf") == 1
     assert find("C3-A2", ["C3-M2", "EEG C3-A2"], "a.edf") == 1
+
+
+def test_no_other_electrode_and_no_computed_channel_is_suggested():
+    with pytest.raises(MissingChannel) as refused:
+        find("E1-M2", ["C3-M2", "F3-M2", "F3", "M2"], "a.edf", ["F3", "M2"])
+    assert str(refused.value) == "a.edf has no channel 'E1-M2'. It has: F3, M2."
 
 
 def test_caps_that_number_their_electrodes_have_no_mastoids_and_eyes():

@@ -69,6 +69,14 @@ def test_what_cannot_be_computed_is_said(site, reference, names, reason):
         derive(site, reference, channels(*names))
 
 
+def test_a_sleep_montage_has_its_eyes_and_its_chin():
+    montage = channels("E1", "M2", "Chin1", "Chin2", "O1")
+    assert in_words(derive("e1", "m2", montage)) == "E1 - M2"
+    assert in_words(derive("chin1", "chin2", montage)) == "Chin1 - Chin2"
+    with pytest.raises(NotDerivable, match="and it has 1"):  # eyes are no part of an average
+        derive("o1", "average", montage)
+
+
 def test_channels_of_another_rate_and_bad_ones_are_no_part_of_a_sum():
     with pytest.raises(NotDerivable):
         derive("o1", "m2", [*channels("O1-Cz"), *channels("M2-Cz", rate=50)])

@@ -47,6 +47,7 @@ def test_a_run_keeps_what_its_recordings_state_before_renaming():
         ("O1", None, "O1-LE"),  # nobody knows the model's
         ("O1-LE", None, "O1"),  # nor the recording's
         ("O1", ["m2"], "POL O1"),
+        ("E1-M2", [""], "EOG E1-A2"),  # of a run that read no reference there
         ("O1", ["average", "ears"], "O1-AVG"),
         ("Cz or Cz-*", None, "Cz-A1"),
     ],
@@ -62,6 +63,9 @@ def test_the_same_or_an_unstated_reference_is_taken(channel, known, name):
         ("O1-LE", None, ["O1-AVG"], {"reference": "as-is"}, "against an average"),
         ("O1", ["m2"], ["O1-AVG"], {"reference": "as-is"}, "the model's 'O1' against M2"),
         ("O1-M2", None, ["O1", "M2"], {"reference": "model"}, "another signal"),
+        ("E1-M2", None, ["POL E1", "POL M2"], {"reference": "model"}, "another signal"),
+        ("E1-M2", None, ["F3-M2", "M2"], {}, "--rename 'NAME=E1-M2'"),
+        ("C4-M1", None, ["Ch3", "Ch4"], {}, "--rename 'NAME=C4-M1'"),
         ("O1-M2", None, ["O1-Cz", "Pz-Cz"], {"reference": "as-is"}, "another signal"),
         (
             "O1-LE",
@@ -102,6 +106,16 @@ def test_a_known_reference_is_computed_for_a_channel_that_states_none_where_it_c
         "'O1' states no reference, and the model's was measured against M2"
     ]
     assert not references("O1").lines(alone)
+
+
+def test_a_computed_eye_is_an_eye_and_no_part_of_an_average():
+    asked = references("E1-M2", "O1-M2")
+    made, _ = asked.fitted(recording("E1", "O1", "M2"), "model")
+    assert [c.kind for c in made.channels[:2]] == ["eog", "eeg"]
+    sleep = recording("E1", "F3", "C3", "M2")
+    assert "'E1' is computed as E1 - M2" in references("F3", "E1").fitted(sleep, "M2")[1][0]
+    with pytest.raises(OtherMontage, match=r"lacks|It has: E1, F3, C3, M2\."):
+        references("F3-M2", "O1-M2").check(sleep)
 
 
 def test_a_reference_that_contradicts_the_model_s_is_not_computed():

@@ -9,7 +9,7 @@ from memcell.errors import DataError
 from memcell_data.channels import MissingChannel, alternatives, find
 from memcell_data.derivations import derived
 from memcell_data.recording import LostChannels, Recording
-from memcell_eeg.signal.channels import locate
+from memcell_eeg.signal.channels import how_to_rename, locate
 from memcell_eeg.signal.references import References
 from memcell_eeg.signal.stand_in import Living
 
@@ -62,7 +62,13 @@ def without(recording: Recording, channels: Sequence[str], absent: Sequence[str]
     Raises:
         DataError: More than half are lacking.
     """
-    check_enough(f"recording '{recording.name}'", channels, absent)
+    own = [c.name for c in recording.channels]
+    try:
+        check_enough(f"recording '{recording.name}'", channels, absent)
+    except DataError as error:
+        raise DataError(
+            f"{error} It has: {', '.join(own)}.{how_to_rename(channels, own)}"
+        ) from None
     living = [c for c in channels if c not in absent]
     instead = locate(living[:1], recording)[0].name
     return derived(recording, {channel: {instead: 1.0} for channel in absent})

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from memcell.errors import DataError
-from memcell_data.channels import Derivation, alternatives, find, matching, nearest, taken
+from memcell_data.channels import alternatives, find, matching, may_be, taken
+from memcell_data.derivations import in_file
 from memcell_data.recording import Channel, Recording
 from memcell_eeg.left_out import RECORDING, LeftOut
 
@@ -149,8 +150,8 @@ def locate(names: Sequence[str], recording: Recording) -> tuple[Channel, ...]:
     Raises:
         DataError: The recording has no such channel, or several; names the nearest.
     """
-    own = _names(recording)
-    return tuple(recording.channels[find(n, own, f"recording '{recording.name}'")] for n in names)
+    own, listed, where = _names(recording), in_file(recording), f"recording '{recording.name}'"
+    return tuple(recording.channels[find(n, own, where, listed)] for n in names)
 
 
 def trained_on(names: Sequence[str]) -> str:
@@ -166,8 +167,8 @@ def trained_on(names: Sequence[str]) -> str:
 def how_to_rename(names: Sequence[str], own: Sequence[str]) -> str:
     """Return a sentence with the ``--rename`` by which a recording's channels would do; else empty.
 
-    A channel stands for a missing one of the same electrode, else for one that is written much like it. What
-    it measures is the person's to know, so nothing is renamed by itself.
+    A channel stands for a missing one of the same electrode, else for one that is written much like it and
+    is no other electrode's. What it measures is the person's to know, so nothing is renamed by itself.
 
     Args:
         names: The model's.
@@ -183,17 +184,26 @@ def how_to_rename(names: Sequence[str], own: Sequence[str]) -> str:
             free = [n for n in free if n != used]  # one of the model's stands for no other of them
     for name in lacking:
         first = alternatives(name)[0].removesuffix("-*")
-        site = Derivation.of(first).site
-        near = [n for n in free if Derivation.of(n).site == site] or nearest(first, free)
+        near = may_be(first, free)
         if near:
             rules.append(f"{near[0].strip()}={first}")
+            free.remove(near[0])
         else:
             missing.append(first)
     if missing:
-        return (
-            f" If it has {' and '.join(missing)} under another name: --rename 'NAME={missing[0]}'."
-        )
+        return under_another_name(missing)
     return f" To take another channel for it: --rename '{','.join(rules)}'." if rules else ""
+
+
+def under_another_name(missing: Sequence[str]) -> str:
+    """Return a sentence on how a person names channels of a model that a recording may have.
+
+    >>> under_another_name(["O1", "O2"])
+    " If it has O1 and O2 under other names: --rename 'NAME=O1,NAME=O2'."
+    """
+    rules = ",".join(f"NAME={name}" for name in missing)
+    names = "another name" if len(missing) == 1 else "other names"
+    return f" If it has {' and '.join(missing)} under {names}: --rename '{rules}'."
 
 
 def otherwise_measured(names: Sequence[str], recording: Recording) -> list[str]:

@@ -15,7 +15,6 @@ A model that takes any reference (``Cz-*``) takes any.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -28,18 +27,17 @@ from memcell_data.channels import (
     alternatives,
     electrode_of,
     find,
-    nearest,
+    may_be,
     plain,
     reference_in_words,
+    site_kind,
 )
-from memcell_data.derivations import NotDerivable, derive, derived, in_words
+from memcell_data.derivations import NotDerivable, derive, derived, in_file, in_words
 from memcell_data.recording import Channel, Recording
 from memcell_data.renaming import name_in_file
-from memcell_eeg.signal.channels import locate
+from memcell_eeg.signal.channels import locate, under_another_name
 from memcell_eeg.signal.reference_words import AS_IS, MODEL, reference_named
 
-#: Names of caps that number their electrodes: none of them is the electrode that is written like it.
-_NUMBERED = re.compile(r"^[a-h]\d+$")
 #: Where the facts of a run have them.
 FACT = "references"
 
@@ -260,7 +258,12 @@ class References:
         reasons = []
         for word in alternatives(channel):
             d = Derivation.of(word.removesuffix("-*"))
-            if not electrode_of(d.site):
+            kind = site_kind(electrode_of(d.site))
+            # a typed reference is the EEG's; an eye's may be against the same electrode, a chin's is not
+            if not electrode_of(d.site) or (
+                how != MODEL
+                and (kind == "emg" or (kind == "eog" and reference_named(how) == "average"))
+            ):
                 continue
             known = [kept for kept in self.stated(channel) if kept]
             wanted = known if how == MODEL else [reference_named(how)]
@@ -284,7 +287,7 @@ class References:
                     )
         if not reasons:
             return None
-        names = ", ".join(c.name.strip() for c in recording.channels[:40])
+        names = ", ".join(name.strip() for name in in_file(recording)[:40])
         raise DataError(
             f"recording '{recording.name}': --reference {how}: {reasons[0]}. It has: {names}."
         )
@@ -365,13 +368,12 @@ class References:
         """Return the refusal with the rules of renaming by which other channels are taken."""
         rules: list[str] = []
         missing: list[str] = []
-        own = [c.name for c in recording.channels]
-        free = [c.name for c in recording.channels if c.kind == "eeg"] or own
+        own = in_file(recording)
         for channel in self.channels:
             if self._has(channel, recording):
                 continue
             first = alternatives(channel)[0].removesuffix("-*")
-            near = self.same_electrode(channel, own) or _may_be(first, free)
+            near = self.same_electrode(channel, own) or may_be(first, own)
             near = [n for n in near if not any(r.startswith(f"{n.strip()}=") for r in rules)]
             if near and "=" not in near[0] + first and "*" not in near[0] and "," not in near[0]:
                 rules.append(f"{near[0].strip()}={first}")
@@ -380,26 +382,11 @@ class References:
         trained = ", ".join(alternatives(c)[0] for c in self.channels)
         text = f"{reason} The model was trained on the channels {trained}."
         if missing:
-            hint = f" If it has {' and '.join(missing)} under another name: --rename 'NAME={missing[0]}'."
-            return OtherMontage(text + hint, {})
+            return OtherMontage(text + under_another_name(missing), {})
         return OtherMontage(
             f"{text} To take another channel for it: --rename '{','.join(rules)}'.",
             {"rename": rules} if rules else {},
         )
-
-
-def _may_be(name: str, among: Sequence[str]) -> list[str]:
-    """Return names that may stand for an electrode: pairs with it, or what is written alike and is none."""
-    site = electrode_of(Derivation.of(name).site)
-    if not site:
-        return nearest(name, among)
-    pairs = [n for n in among if electrode_of(Derivation.of(n).against) == site]
-    unknown = [
-        n
-        for n in among
-        if not electrode_of(Derivation.of(n).site) and not _NUMBERED.match(plain(n))
-    ]
-    return pairs or nearest(name, unknown)
 
 
 def check_references(found: Any) -> None:
