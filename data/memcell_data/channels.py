@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
@@ -230,12 +231,12 @@ class AmbiguousChannel(DataError):
 
     Args:
         message: What is said.
-        names: Theirs.
+        rules: Rules of ``--rename``, each of which takes one of them; empty where none does.
     """
 
-    def __init__(self, message: str, names: Sequence[str]) -> None:
-        super().__init__(message, tuple(names))
-        self.names = tuple(names)
+    def __init__(self, message: str, rules: Sequence[str]) -> None:
+        super().__init__(message, tuple(rules))
+        self.rules = tuple(rules)
 
     def __str__(self) -> str:
         return str(self.args[0])
@@ -281,6 +282,7 @@ def find(
     """
     several = alternatives(requested)
     own = names if in_file is None else in_file
+    doubled = _doubled(names)
     if len(several) > 1:
         return _first_of(several, names, where, own)
     keys: tuple[Callable[[str], object], ...] = (
@@ -292,21 +294,56 @@ def find(
     )
     for key in keys:
         target = key(requested)
-        hits = [i for i, name in enumerate(names) if key(name) == target]
+        hits = [i for i, n in enumerate(names) if target in (key(n), key(doubled.get(n, n)))]
         if len(hits) == 1:
             return hits[0]
         if hits:
-            places = ", ".join(f"number {i + 1} '{names[i].strip()}'" for i in hits)
-            raise AmbiguousChannel(
-                f"{where}: channel '{requested}' is ambiguous: {places}. Rename one of them in the file, "
-                "or choose another channel.",
-                [names[i] for i in hits],
-            )
+            raise _ambiguous(requested, {i: names[i].strip() for i in hits}, where)
     other, how = _otherwise(requested, own)
     none, listed = f"{where} has no channel '{requested}'.", f" It has: {_listed(own)}."
     near = other or _near(nearest(requested, own))
     same = other or _near(may_be(requested, own))
     raise MissingChannel(f"{none}{near}{how}{listed}", f"{none}{same}{'.' * bool(how)}{listed}")
+
+
+def _ambiguous(requested: str, hits: Mapping[int, str], where: str) -> AmbiguousChannel:
+    """Return the refusal of a request that several names fit, by their places."""
+    new, spelled = requested.strip(), [plain(n) for n in hits.values()]
+    rules = [f"{n}={new}" for n in hits.values() if plain(n) != plain(new)]
+    if len(set(spelled)) < len(hits) or any(
+        "," in r or "*" in r or r.count("=") > 1 for r in rules
+    ):
+        rules = []  # what is typed would fit none or several
+    places = ", ".join(f"number {i + 1} '{n}'" for i, n in hits.items())
+    typed = " or ".join(f"--rename '{rule}'" for rule in rules)
+    how = f"To take one of them: {typed}." if rules else "Rename one of them in the file."
+    return AmbiguousChannel(f"{where}: channel '{requested}' is ambiguous: {places}. {how}", rules)
+
+
+def numbered(names: Sequence[str]) -> list[str]:
+    """Return names, those that several channels have numbered from 0, as MNE does.
+
+    >>> numbered(["O1", "C3", "O1"])
+    ['O1-0', 'C3', 'O1-1']
+    """
+    times, before = Counter(names), Counter[str]()
+    new = []
+    for name in names:
+        new.append(f"{name}-{before[name]}" if name and times[name] > 1 else name)
+        before[name] += 1
+    return new
+
+
+def _doubled(names: Sequence[str]) -> dict[str, str]:
+    """Return what `numbered` made of a name that several channels have, with that name."""
+    found: dict[str, str] = {}
+    there = set(names)
+    for name in names:
+        stem = name.removesuffix("-0")
+        if stem != name and stem not in there and f"{stem}-1" in there:
+            n = next(n for n in range(len(names) + 1) if f"{stem}-{n}" not in there)
+            found |= {f"{stem}-{i}": stem for i in range(n)}
+    return found
 
 
 def _first_of(several: Sequence[str], names: Sequence[str], where: str, own: Sequence[str]) -> int:

@@ -7,8 +7,9 @@ import pytest
 
 from memcell.errors import DataError
 from memcell_data.formats.edf.writer import Track, write_edf
-from memcell_data.formats.reader import open_recording
+from memcell_data.formats.reader import open_recording, signal_file
 from memcell_data.recording import Segment
+from memcell_data.renaming import Renaming
 
 
 def read(path, names=("O1",), **options):
@@ -188,8 +189,13 @@ def test_inverted_physical_range_is_an_inverted_signal(make_edf):
 
 def test_duplicate_names(make_edf):
     file = make_edf(channels=("O1", "O1", "C3"))
-    refused(file.path, "'O1'", "ambiguous", "number 1", "number 2")
-    assert read(file.path, ["C3"]).channels == ("C3",)
+    refused(file.path, "'O1'", "ambiguous", "number 1", "number 2", "--rename 'O1-0=O1'")
+    assert read(file.path, ["C3", "O1-1"]).channels == ("C3", "O1-1")
+    assert signal_file(file.path).doubles() == [
+        "channel 'O1' is there 2 times, and is read as O1-0 and O1-1: --rename 'O1-0=O1' takes the first"
+    ]
+    first = Renaming.of(["O1-0=O1"]).recording(open_recording(file.path))
+    assert (first.read(["O1"]).values == read(file.path, ["O1-0"]).values).all()
 
 
 def test_unknown_channel_lists_what_there_is(make_edf):

@@ -76,6 +76,7 @@ def test_the_same_or_an_unstated_reference_is_taken(channel, known, name):
         ),
         ("O1", None, ["T5-O1", "Fp1-F7"], {"rename": ["T5-O1=O1"]}, "To take another channel"),
         ("O1", None, ["EEG O1", "POL O1"], {"rename": ["EEG O1=O1"]}, "ambiguous"),
+        ("O1", None, ["O1-0", "C3", "O1-1"], {"rename": ["O1-0=O1"]}, "or --rename 'O1-1=O1'"),
         ("O1", None, ["C3", "C4"], {}, "NAME=O1"),
     ],
 )

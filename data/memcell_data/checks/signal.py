@@ -14,6 +14,7 @@ from memcell_data.checks.alignment import LabelCover
 from memcell_data.checks.labels import labels_of
 from memcell_data.checks.samples import look_at
 from memcell_data.checks.summary import SignalSummary
+from memcell_data.formats.edf.reading import EdfFile
 from memcell_data.formats.reader import SignalFile, marked_bad, signal_file
 from memcell_data.recording import Channel
 from memcell_data.tables.bids import described
@@ -71,6 +72,8 @@ def report_of(
     chosen, missing, measured = _chosen(path, channels, requested)
     bad = {c.name: problems[c.name] for c in chosen if c.name in problems}
     messages = [*(plain(path, line) for line in file.remarks()), *measured]
+    if isinstance(file, EdfFile):
+        messages += file.doubles()
     marked = marked_bad(path, file.channels(), [c.name for c in chosen])
     messages += [plain(path, line) for line in marked]
     gaps = file.gaps()

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memcell.errors import DataError, UsageError
-from memcell_data.channels import find
+from memcell_data.channels import find, numbered
 from memcell_data.renaming import NOTHING, Renaming
 from memcell_data.units import ALL, KNOWN, microvolts_per
 from memcell_eeg.features.pipeline import Pipeline
@@ -92,6 +92,7 @@ def match(
             f"{where} does not name its channels; the model needs {', '.join(pipeline.channels)}: set the "
             "labels in the sending program."
         )
+    labels = numbered(labels)
     named = renaming.names(labels, where)
     left_out = [] if optional is None else absent_of(optional, named)
     try:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from memcell.errors import DataError
-from memcell_data.channels import alternatives, find, matching, may_be, taken
+from memcell_data.channels import AmbiguousChannel, alternatives, find, matching, may_be, taken
 from memcell_data.derivations import in_file
 from memcell_data.recording import Channel, Recording
 from memcell_eeg.left_out import RECORDING, LeftOut
@@ -174,14 +174,19 @@ def how_to_rename(names: Sequence[str], own: Sequence[str]) -> str:
         names: The model's.
         own: The recording's.
     """
-    rules, missing, lacking, free = [], [], [], list(own)
+    rules: list[str] = []
+    missing, lacking, free = [], [], list(own)
     for name in names:
         try:
             used = own[find(name, own, "")]
+        except AmbiguousChannel as error:
+            rules += error.rules[:1]
         except DataError:
             lacking.append(name)
         else:
             free = [n for n in free if n != used]  # one of the model's stands for no other of them
+    if not lacking and len(rules) < 2:
+        return ""  # the refusal of a channel that is there several times says it
     for name in lacking:
         first = alternatives(name)[0].removesuffix("-*")
         near = may_be(first, free)

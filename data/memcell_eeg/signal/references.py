@@ -28,7 +28,6 @@ from memcell_data.channels import (
     electrode_of,
     find,
     may_be,
-    plain,
     reference_in_words,
     site_kind,
 )
@@ -155,7 +154,8 @@ class References:
         except MissingChannel as error:
             raise self._refused(recording, error.has) from error
         except AmbiguousChannel as error:
-            raise self._ambiguous(recording, error) from error
+            rules = list(error.rules[:1])
+            raise OtherMontage(str(error), {"rename": rules} if rules else {}) from error
         pairs = [
             (n, c)
             for n, c in zip(self.channels, own, strict=True)
@@ -197,25 +197,6 @@ class References:
             raise DataError(
                 f"{where}: channel {listed}. To take it all the same: --rename '{rules}'."
             )
-
-    def _ambiguous(self, recording: Recording, error: AmbiguousChannel) -> OtherMontage:
-        """Return the refusal of a recording that has a channel of the model several times."""
-        names = [c.name for c in recording.channels]
-        for channel in self.channels:
-            try:
-                find(channel, names, "")
-            except AmbiguousChannel:
-                first = alternatives(channel)[0]
-                rules = [f"{n.strip()}={first}" for n in error.names if plain(n) != plain(first)]
-                if len({plain(n) for n in error.names}) == len(error.names) and rules:
-                    text = " or ".join(f"--rename '{rule}'" for rule in rules)
-                    return OtherMontage(
-                        f"{error} To take one of them: {text}.", {"rename": rules[:1]}
-                    )
-                break
-            except MissingChannel:
-                continue
-        return OtherMontage(str(error), {})
 
     def _one_reference(self, own: Sequence[Channel]) -> bool:
         """Whether all EEG channels are measured against the same, which their mean takes away."""

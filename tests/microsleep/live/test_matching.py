@@ -47,7 +47,7 @@ def test_a_unit_is_never_guessed(pipeline, units):
         (250.0, None, ["does not name its channels", "O1, O2"]),
         (250.0, ["O1", "Fz"], ["'O2'", "It has: O1, Fz", "trained on the channels O1, O2"]),
         (250.0, ["C3", "Fz"], ["'O1', 'O2'", "It has: C3, Fz", "trained on"]),
-        (250.0, ["O1", "O1", "O2"], ["ambiguous"]),
+        (250.0, ["O1", "O1", "O2"], ["ambiguous", "--rename 'O1-0=O1'"]),
     ],
 )
 def test_what_does_not_fit_is_named(pipeline, rate, labels, words):

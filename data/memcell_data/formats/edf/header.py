@@ -15,8 +15,11 @@ from functools import cached_property
 from pathlib import Path
 
 from memcell.errors import DataError
+from memcell_data.channels import numbered
 from memcell_data.content import BIOSEMI, begins_as_edf, first_bytes
 from memcell_data.formats.edf.fields import field_at, field_over, integer_of, number_of, text_of
+
+_ANNOTATIONS = ("EDF Annotations", "BDF Annotations")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +28,8 @@ class EdfChannel:
 
     Args:
         index: Position in the file, from 0.
-        label: Without padding.
+        label: Without padding; where several signals have one name, numbered from 0 as MNE does (``O1-0``).
+        written: The label as the file has it.
         unit: As the file has it, decoded as latin-1.
         physical: Minimum and maximum in ``unit``; NaN where the header says so.
         digital: Minimum and maximum of the stored integers.
@@ -34,6 +38,7 @@ class EdfChannel:
 
     index: int
     label: str
+    written: str
     unit: str
     physical: tuple[float, float]
     digital: tuple[float, float]
@@ -42,7 +47,7 @@ class EdfChannel:
     @property
     def is_annotations(self) -> bool:
         """Whether it holds time stamps and annotations instead of samples."""
-        return self.label in ("EDF Annotations", "BDF Annotations")
+        return self.label in _ANNOTATIONS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,7 +157,12 @@ def read_header(path: Path, *, labels_only: bool = False) -> EdfHeader:
 
 
 def _parse(path: Path, head: bytes, size: int, n_channels: int, labels_only: bool) -> EdfHeader:
-    channels = tuple(_channel(path, head, i, n_channels) for i in range(n_channels))
+    written = [text_of(head, "label", i, n_channels) for i in range(n_channels)]
+    signals = [i for i, label in enumerate(written) if label not in _ANNOTATIONS]
+    called = dict(zip(signals, numbered([written[i] for i in signals]), strict=True))
+    channels = tuple(
+        _channel(path, head, i, n_channels, called.get(i, written[i])) for i in range(n_channels)
+    )
     reserved = text_of(head, "reserved").upper()
     plus = reserved[4] if reserved[:5] in ("EDF+C", "EDF+D", "BDF+C", "BDF+D") else ""
     seconds = number_of(path, head, "record duration")
@@ -190,13 +200,14 @@ def _parse(path: Path, head: bytes, size: int, n_channels: int, labels_only: boo
     )
 
 
-def _channel(path: Path, head: bytes, index: int, n: int) -> EdfChannel:
+def _channel(path: Path, head: bytes, index: int, n: int, label: str) -> EdfChannel:
     def number(name: str) -> float:
         return number_of(path, head, name, index, n)
 
     return EdfChannel(
         index=index,
-        label=text_of(head, "label", index, n),
+        label=label,
+        written=text_of(head, "label", index, n),
         unit=text_of(head, "unit", index, n),
         physical=(number("physical minimum"), number("physical maximum")),
         digital=(number("digital minimum"), number("digital maximum")),

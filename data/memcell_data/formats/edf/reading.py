@@ -113,6 +113,18 @@ class EdfFile:
             f"{8 * self.header.sample_bytes} bits; the scale that follows from it is used"
         ]
 
+    def doubles(self) -> list[str]:
+        """Return a line on each name that several signals have, with the names that they are read by."""
+        found: dict[str, list[str]] = {}
+        for c in self.header.signals:
+            if c.label != c.written:
+                found.setdefault(c.written, []).append(c.label)
+        return [
+            f"channel '{name}' is there {len(labels)} times, and is read as {' and '.join(labels)}: "
+            f"--rename '{labels[0]}={name}' takes the first"
+            for name, labels in found.items()
+        ]
+
     def problems(self) -> dict[str, str]:
         """Return why a channel of a body's voltage cannot be read, by name, as far as the header tells."""
         found = {}
@@ -194,7 +206,7 @@ class EdfFile:
         )
 
     def _kind(self, channel: EdfChannel) -> str:
-        kind = names_of.kind_of(channel.label, [c.label for c in self.header.signals])
+        kind = names_of.kind_of(channel.written, [c.written for c in self.header.signals])
         voltage = units.microvolts_per(channel.unit) is not None
         return kind if voltage or not channel.unit.strip() else "misc"
 
@@ -237,7 +249,7 @@ class EdfFile:
         """Return the unit that a person or a BIDS table gives to a channel; empty for none."""
         if self.unit or self.table is None:
             return self.unit
-        return self.table.units.get(c.label.strip(), "")
+        return self.table.units.get(c.written.strip(), "")
 
     def _check_extension(self) -> None:
         suffix = _SUFFIX[self.header.sample_bytes]
