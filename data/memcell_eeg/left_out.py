@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from memcell import escape
 from memcell.errors import DataError
+from memcell.reports.numbers import counted
 from memcell_data.recording import Recording
 
 FILE = "left_out.tsv"
@@ -83,10 +84,10 @@ class LeftOut:
             return []
         whole = self.recordings
         labels = [i for i in self.items if i.what == LABEL]
-        counts = [f"{whole} of {of} recordings"] if whole else []
+        counts = [f"{whole} of {counted(of, 'recording')}"] if whole else []
         if labels:
             n = len({i.recording for i in labels})
-            counts.append(f"{len(labels)} labels of {n} recording{'s' if n > 1 else ''}")
+            counts.append(f"{counted(len(labels), 'label')} of {counted(n, 'recording')}")
         lines = [f"left out: {' and '.join(counts)}; {FILE} {where} names each"]
         listed = sorted(self.items, key=lambda i: i.what == LABEL)[:MOST_NAMED]
         lines += [f"left out: {i.reason}" for i in listed]

@@ -87,7 +87,7 @@ def test_what_comes_from_the_cache_equals_what_is_made(file, pipeline, tmp_path)
         while isinstance(base, np.ndarray) and not isinstance(base, np.memmap):
             base = base.base
         assert isinstance(base, np.memmap)
-    assert "1 recordings from the cache, 0 computed" in cache.summary()
+    assert "1 recording from the cache, 0 computed" in cache.summary()
     assert "MB in all; --cache off" in cache.summary()
 
 

@@ -15,6 +15,7 @@ from memcell_data.recording import Channel, Recording
 from memcell_data.renaming import Renaming
 from memcell_eeg.prediction.config import PredictConfig
 from memcell_eeg.preparation.unseen import as_asked
+from memcell_eeg.signal.absent import with_absent
 from memcell_eeg.signal.references import OtherMontage, References, stated_in
 from memcell_microsleep.config import MicrosleepConfig
 
@@ -133,6 +134,11 @@ def test_a_reference_that_contradicts_the_model_s_is_not_computed():
     ]
     with pytest.raises(DataError, match="is not known; name a reference"):
         unknown.fitted(recording("O1-Cz", "O2-Cz"), "model")
+
+
+def test_a_recording_that_lacks_too_much_is_told_how_to_rename():
+    with pytest.raises(DataError, match=r"lacks 2 of .* It has: Ch1, Ch2\..*'NAME=O1,NAME=O2'"):
+        with_absent(recording("Ch1", "Ch2"), references("O1", "O2"), lambda *_: None)
 
 
 def test_a_stream_of_another_reference_is_refused_with_the_rule_that_takes_it():

@@ -151,10 +151,14 @@ def evaluate_on(
         say(line)
 
 
+#: Commands that are said for recordings that were refused.
+_MOST_WAYS = 4
+
+
 def _retry_line(
     refused: Sequence[tuple[str, Mapping[str, Any]]], typed: Sequence[str]
 ) -> list[str]:
-    """Return the command by which most of the recordings that were refused are scored too.
+    """Return the commands by which recordings that were refused are scored too, that of the most first.
 
     Args:
         refused: Their names, each with the options that take it.
@@ -166,17 +170,19 @@ def _retry_line(
             ways.setdefault(shlex.join(as_typed(options)), []).append(name)
     if not ways or not typed:
         return []
-    more, names = max(ways.items(), key=lambda way: len(way[1]))
-    listed = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-    who = f"what was refused ({listed})" if listed else "them"
-    words = [*typed]
-    for option in {word for word in more.split() if word.startswith("--")} & set(words):
-        at = words.index(option)
-        del words[at : at + 2]  # what is typed now replaces it
-    return [
-        f"To score {who} all the same, if that is right for them:",
-        f"  {shlex.join(words)} {more}",
-    ]
+    lines = []
+    for more, names in sorted(ways.items(), key=lambda way: -len(way[1]))[:_MOST_WAYS]:
+        listed = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+        who = f"what was refused ({listed})" if listed else "them"
+        words = [*typed]
+        for option in {word for word in more.split() if word.startswith("--")} & set(words):
+            at = words.index(option)
+            del words[at : at + 2]  # what is typed now replaces it
+        lines += [
+            f"To score {who} all the same, if that is right for them:",
+            f"  {shlex.join(words)} {more}",
+        ]
+    return lines
 
 
 def _say_disturbed(

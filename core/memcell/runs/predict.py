@@ -20,6 +20,7 @@ from memcell.interrupt import Interrupted
 from memcell.jobs import Mode, Outcome, run_tasks
 from memcell.plugins import default_registry
 from memcell.progress import Progress, progress
+from memcell.reports.numbers import counted
 from memcell.runs.predict_task import (
     LoadedModel,
     PredictionOptions,
@@ -304,7 +305,7 @@ def _report(records: list[Record], opened: LoadedModel, out: Path, say: Say) -> 
     skipped = sum(r["status"] == "done before" for r in records)
     again = f", {skipped} of them done before" if skipped else ""
     say(
-        f"{len(records) - len(failed)} of {len(records)} recordings predicted{again} "
+        f"{len(records) - len(failed)} of {counted(len(records), 'recording')} predicted{again} "
         f"(memory: {opened.policy}); results in '{out}'"
     )
     if knows := opened.facts.task.get("knows"):

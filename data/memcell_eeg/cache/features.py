@@ -18,6 +18,7 @@ from memcell.errors import MemcellError, UsageError
 from memcell.files.atomic import make_folder
 from memcell.files.places import cache_folder
 from memcell.files.trusted import make_private, reason_against
+from memcell.reports.numbers import counted
 from memcell.sequences.time_series import TimeSeries
 from memcell_data.recording import Recording
 from memcell_eeg import store
@@ -148,8 +149,8 @@ class FeatureCache:
         if self._problem:
             return f"features are not cached: {self._problem}; --cache FOLDER caches them elsewhere"
         return (
-            f"features: {self.taken} recordings from the cache, {self.made} computed and cached in "
-            f"'{self.folder}' ({store.size(self.folder) / 1e6:.1f} MB in all; --cache off for no cache)"
+            f"features: {counted(self.taken, 'recording')} from the cache, {self.made} computed and cached "
+            f"in '{self.folder}' ({store.size(self.folder) / 1e6:.1f} MB in all; --cache off for no cache)"
         )
 
     def _read(self, folder: Path, key: str) -> StoredFeatures | None:

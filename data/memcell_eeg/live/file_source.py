@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from memcell.errors import DataError, UsageError
+from memcell_data.channels import MissingChannel
 from memcell_data.formats.reader import stem
 from memcell_data.recording import Recording
 from memcell_data.renaming import NOTHING, Renaming
@@ -93,7 +94,8 @@ class FileSource:
             at = pipeline.at(native, where, say)
             self._own = located(replace(at, channels=needed), self._recording)
         except DataError as error:
-            raise DataError(f"{error}{trained_on(wanted)}{how_to_rename(needed, own)}") from error
+            said = error.has if isinstance(error, MissingChannel) else error
+            raise DataError(f"{said}{trained_on(wanted)}{how_to_rename(needed, own)}") from error
         lines: tuple[str, ...] = ()
         if optional is not None:
             optional.only(needed).check_stream(f"file '{path}'", [c.name for c in self._own])

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memcell.errors import DataError, UsageError
-from memcell_data.channels import find, numbered
+from memcell_data.channels import MissingChannel, find, numbered
 from memcell_data.renaming import NOTHING, Renaming
 from memcell_data.units import ALL, KNOWN, microvolts_per
 from memcell_eeg.features.pipeline import Pipeline
@@ -110,7 +110,8 @@ def match(
             wrong.append((channel, error))
     if wrong:
         if len(wrong) == 1:
-            text = str(wrong[0][1])
+            lacks = wrong[0][1]
+            text = lacks.has if isinstance(lacks, MissingChannel) else str(lacks)
         else:
             text = (
                 f"{where} lacks {', '.join(repr(c) for c, _ in wrong)}, or has several of that name. It has: "

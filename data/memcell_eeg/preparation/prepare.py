@@ -9,6 +9,7 @@ from typing import Any
 
 from memcell.errors import DataError
 from memcell.progress import Progress
+from memcell.reports.numbers import counted
 from memcell.sequences.time_series import TimeSeries
 from memcell.threads import one_thread
 from memcell_data.recording import Recording
@@ -162,7 +163,9 @@ def make_sequences(
     if len(sequences) < len(made):
         without = [s.name for s in made if not s.labelled.any()]
         listed = ", ".join(without[:5]) + (", ..." if len(without) > 5 else "")
-        lines.append(f"{len(without)} recordings without a labelled step left out ({listed})")
+        lines.append(
+            f"{counted(len(without), 'recording')} without a labelled step left out ({listed})"
+        )
     summary = cache.summary()
     return PreparedData(
         sequences=sequences,

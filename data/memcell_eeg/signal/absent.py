@@ -67,7 +67,7 @@ def without(recording: Recording, channels: Sequence[str], absent: Sequence[str]
         check_enough(f"recording '{recording.name}'", channels, absent)
     except DataError as error:
         raise DataError(
-            f"{error} It has: {', '.join(own)}.{how_to_rename(channels, own)}"
+            f"{error} It has: {', '.join(own[:40])}.{how_to_rename(channels, own)}"
         ) from None
     living = [c for c in channels if c not in absent]
     instead = locate(living[:1], recording)[0].name
