@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from memcell.errors import DataError
 from memcell.sequences.time_series import TimeSeries
+from memcell_eeg.splits.inner import inner_splits
 from memcell_eeg.splits.split import cut, split
 from memcell_eeg.targets.transitions import transition_weights
 from memcell_microsleep.app import Microsleep
@@ -54,6 +55,57 @@ def test_no_subject_on_two_sides_and_none_lost(n, seed, valid, test) -> None:
     assert len(made.train) + len(made.valid) + len(made.test) == 2 * n
     again = split(people(n), config)
     assert [s.name for s in again.test] == [s.name for s in made.test]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    n=st.integers(3, 9),
+    seen=st.integers(1, 8),
+    kind=st.sampled_from(["auto", "subject", "time", "held out"]),
+    tune=st.sampled_from(["none", "quick"]),
+    seed=st.integers(0, 99),
+)
+def test_people_of_the_model_before_are_trained_on_and_never_tested(
+    n, seen, kind, tune, seed
+) -> None:
+    assume(seen < n)
+    known = frozenset(f"p{i}" for i in range(seen))
+    asked = {"split": "loso", "held_out": f"p{n - 1}"} if kind == "held out" else {"split": kind}
+    made = split(people(n), MicrosleepConfig(tune=tune, split_seed=seed, **asked), known=known)
+    trained, valid, tested = ({s.subject for s in made.part(p)} for p in ("train", "valid", "test"))
+    assert tested
+    assert not tested & known
+    assert trained | valid | tested == {s.subject for s in people(n)}
+    assert trained & known
+    if kind != "time":
+        assert len(trained) + len(valid) + len(tested) == n
+        assert bool(valid) == (tune == "none")
+    if n - seen >= 2:
+        assert not valid & known
+    assert any("never tested on" in note for note in made.notes)
+
+
+def test_where_the_model_before_knows_everybody_only_a_run_without_a_test_is_made() -> None:
+    everybody = frozenset(f"p{i}" for i in range(4))
+    for asked in ({"split": "subject"}, {"split": "time"}, {"split": "loso", "held_out": "p1"}):
+        with pytest.raises(DataError, match=r"trained with p0, p1, p2.*type --split none"):
+            split(people(3), MicrosleepConfig(**asked), known=everybody)
+    with pytest.raises(DataError, match="trained with p1, who would be tested on"):
+        split(people(6), MicrosleepConfig(test_subjects=("p1",)), known=everybody)
+    made = split(people(3), MicrosleepConfig(split="none"), known=everybody)
+    assert len(made.train) == 6
+    assert not made.test
+
+
+def test_inside_training_others_than_those_of_the_model_before_are_left_out() -> None:
+    known, config = frozenset({"p0", "p1"}), MicrosleepConfig(split="none")
+    made, notes = inner_splits(people(4), config, known)
+    left_out = [{s.subject for s in fold.valid} for fold in made]
+    assert sorted(map(sorted, left_out)) == [["p2"], ["p3"]]
+    assert all(known <= {s.subject for s in fold.train} for fold in made)
+    assert "p0, p1, whom the model before has seen" in notes[0]
+    alone, _ = inner_splits(people(3), config, known)  # one new person decides nothing
+    assert set().union(*({s.subject for s in f.valid} for f in alone)) == {"p0", "p1", "p2"}
 
 
 def test_another_seed_is_another_split() -> None:

@@ -164,12 +164,25 @@ def test_nobody_whom_the_model_was_trained_on_is_tested(folder, folds, tmp_path,
     for name in NAMES[1:]:
         shutil.copy(folder / f"{name}.edf", tmp_path / "own" / f"{name}.edf")
     shutil.copy(folder / "ada.edf", tmp_path / "own" / "SC400.edf")
-    for words in (("--split", "loso"), ("--split", "none"), ("--test-subjects", "SC400")):
-        out = tmp_path / "run"
-        assert train(tmp_path / "own", *words, out=out) == 2
-        said = capsys.readouterr().err
-        assert "trained with SC400, who would be tested" in said
-        assert not out.exists()
+    out = tmp_path / "run"
+    assert train(tmp_path / "own", "--test-subjects", "SC400", out=out) == 2
+    said = capsys.readouterr().err
+    assert "trained with SC400, who would be tested" in said
+    assert "--split none" in said
+    assert not out.exists()
+    assert (
+        train(tmp_path / "own", "--split", "loso", "--tune", "none", "--epochs", "1", out=out) == 0
+    )
+    assert sorted(p.name for p in (out / "folds").iterdir()) == list(NAMES[1:])
+    assert "SC400\ttrain in every fold" in (out / "split.tsv").read_text()
+    none = tmp_path / "none"
+    assert train(tmp_path / "own", "--split", "none", out=none) == 0
+    notes = json.loads((none / "scores.json").read_text())["notes"]
+    assert any("SC400 was trained on by that model already" in note for note in notes)
+    assert "SC400" in facts(none)["subjects"]["train"]
+    assert {s.subject for p in read_predictions(none)[0].predictions for s in p.sequences} == set(
+        NAMES[1:]
+    )
 
 
 @pytest.mark.slow

@@ -36,7 +36,7 @@ from memcell.runs.setup import (
     resumable,
     spread,
 )
-from memcell.runs.source import check_form, gone_on
+from memcell.runs.source import check_form, gone_on, nobody_new
 from memcell.runs.tables import as_text
 from memcell.runs.tuning.out_of_fold import baselines_out_of_fold
 from memcell.runs.tuning.tune import cross_validated, for_control
@@ -147,7 +147,7 @@ def train(
         say(f"picture: {path / 'timeline.png'}")
     threads = counted(config.training.threads, "thread")
     say(f"run: {path}  ({time.monotonic() - began:.0f} s, {threads})")
-    say(answer(rows, task.main_score))
+    say(" ".join(filter(None, (answer(rows, task.main_score), nobody_new(task)))))
     try_report(path, config.app, registry, say)
 
 

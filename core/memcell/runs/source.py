@@ -3,13 +3,15 @@
 The network begins with the weights of that model, and its features are made and scaled as there: before the
 first update it *is* the model. So whatever makes features and network is the model's, and what is typed
 otherwise is refused; how it is trained is today's. A run has the model's file as a copy of its own, and
-whoever the model was trained on (or one that it went on from itself) is tested on by nobody after it.
+whoever the model was trained on (or one that it went on from itself) may be trained on again, and is tested
+on by nobody after it. A run that trains on everybody tests on nobody, and says whose scores those of its
+cross-validation are.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -48,6 +50,10 @@ _HABITS = ("policy", "gradient")
 #: The part of a model's facts about subjects where those of the models before it stand.
 BEFORE = "before"
 _MOST_NAMES = 5
+_NO_ESTIMATE = (
+    "the scores say how well the network follows these labels, and nothing of people whom no network "
+    "has seen"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -264,19 +270,10 @@ def gone_on(task: Task, config: RunConfig) -> Task:
     subjects = task.facts.get("subjects")
     known = subjects if isinstance(subjects, Mapping) else {}
     check_tested(config.init, people, known.get("test", ()))
-    if not task.test:
-        check_tested(config.init, people, known.get("train", ()))
-    again = sorted(
-        who for who in trained_on(task.facts) if spelled(who) in set(map(spelled, people))
-    )
     as_there = hasattr(type(config.app_config), "of_model")
     made = "; features are made and scaled as there" if as_there else ""
     notes = [f"gone on from model {config.init}{made}"]
-    if again:
-        notes.append(
-            f"{_few(again)} {'was' if len(again) == 1 else 'were'} trained on by that model already: what "
-            "cross-validation or validation says of them is too good, and what it chose rests on it"
-        )
+    notes += _seen_again(task, set(map(spelled, people)))
     facts = {
         **task.facts,
         "init": [
@@ -287,6 +284,45 @@ def gone_on(task: Task, config: RunConfig) -> Task:
     if known or people:
         facts["subjects"] = {**known, BEFORE: people}
     return dataclasses.replace(task, facts=facts, notes=(*notes, *task.notes))
+
+
+def _seen_again(task: Task, people: set[str]) -> list[str]:
+    """Return what must be said where people of a model are trained on again.
+
+    Args:
+        task: Tests on nobody of them.
+        people: Of the model, as names are compared.
+    """
+    again = sorted(who for who in trained_on(task.facts) if spelled(who) in people)
+    if not again:
+        return []
+    left_out = {s.subject for s in (*task.valid, *(s for fold in task.inner for s in fold.valid))}
+    judged = sorted(who for who in left_out if spelled(who) in people)
+    were = f"{_few(again)} {'was' if len(again) == 1 else 'were'} trained on by that model already"
+    if not judged:
+        return [
+            f"{were}, and {'is' if len(again) == 1 else 'are'} trained on again: no score is of them"
+        ]
+    if task.test:
+        return [
+            f"{were}: what cross-validation or validation says of {_few(judged)} is too good, and what it "
+            "chose rests on it"
+        ]
+    if len(judged) == len(left_out):
+        return [f"{were}: {_NO_ESTIMATE}"]
+    return [
+        f"{were}: the scores are of {_few(judged)} too, and so too good for people whom no network has seen"
+    ]
+
+
+def nobody_new(task: Task) -> str:
+    """Return a line that every score is of people whom the model before had seen; empty where not so."""
+    subjects = task.facts.get("subjects")
+    before = set(map(spelled, subjects.get(BEFORE, ()))) if isinstance(subjects, Mapping) else set()
+    left_out = {s.subject for fold in task.inner for s in fold.valid}
+    if task.test or not before or not left_out or not all(spelled(w) in before for w in left_out):
+        return ""
+    return f"All of them were trained on by the model before: {_NO_ESTIMATE}."
 
 
 def _same_target(task: Task, model: SourceModel) -> Task:
@@ -308,21 +344,18 @@ def _same_target(task: Task, model: SourceModel) -> Task:
     return task
 
 
-def check_folds(task: Task, config: RunConfig) -> None:
+def check_folds(tested: Iterable[str], config: RunConfig) -> None:
     """Refuse folds in one of which somebody would be tested whom the model to go on from was trained on.
 
     Args:
-        task: Of any fold: everybody in it is tested in one of them.
+        tested: Who is held out in turn.
         config: Names the model.
 
     Raises:
         UsageError: Names who.
     """
-    if config.init is None:
-        return
-    subjects = task.facts.get("subjects", {})
-    everybody = {who for part in ("train", "valid", "test") for who in subjects.get(part, ())}
-    check_tested(config.init, sorted(trained_on(facts_of(config.init))), everybody)
+    if config.init is not None:
+        check_tested(config.init, sorted(trained_on(facts_of(config.init))), tested)
 
 
 def check_tested(model: SourceModel, people: list[str], tested: Any) -> None:
@@ -334,8 +367,9 @@ def check_tested(model: SourceModel, people: list[str], tested: Any) -> None:
     seen = set(map(spelled, people))
     if both := sorted(who for who in tested if spelled(who) in seen):
         raise UsageError(
-            f"model {model} was trained with {_few(both)}, who would be tested on now: leave their "
-            "recordings out, or say who is who with --data.subjects TABLE where these are other people"
+            f"model {model} was trained with {_few(both)}, who would be tested on now: test on "
+            "others, or on nobody (--split none, which trains on everybody for use), or say who is who with "
+            "--data.subjects TABLE where these are other people"
         )
 
 

@@ -197,7 +197,8 @@ def _next(found: Found, data: str, out: Path, before: Sequence[Interval]) -> tup
     labels = f" --data.labels {typed_path(out)}"
     return (
         "train on them, going on from the model that found them:",
-        f"  memcell train {found.app} {data}{labels}{positive} --init {_model(found)} --out RUN",
+        f"  memcell train {found.app} {data}{labels}{positive} --init {_model(found)} "
+        "--split none --control none --out RUN",
     )
 
 

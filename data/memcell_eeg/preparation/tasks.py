@@ -48,6 +48,7 @@ from memcell_eeg.signal.channels import (
 from memcell_eeg.signal.references import FACT as REFERENCES
 from memcell_eeg.signal.references import stated_in
 from memcell_eeg.signal.unit import unit_fact
+from memcell_eeg.splits.known import apart, check_tested, people_of
 from memcell_eeg.splits.leaks import Reach, check, check_folds
 from memcell_eeg.splits.split import (
     ENOUGH_SUBJECTS,
@@ -73,32 +74,36 @@ class Tasks:
         data: Sequences before they are split.
         advice: What is to be said of them before training.
         task: Splits them as a config asks and returns the task.
+        known: People of the model that training goes on from.
     """
 
     data: PreparedData
     advice: Advice
     task: Callable[[EegConfig], Task]
+    known: frozenset[str] = frozenset()
 
     def folds(self, config: EegConfig) -> list[Fold]:
-        """Return a fold for each subject, who is tested on in it alone.
+        """Return a fold for each subject, who is tested on in it alone; for none whom the model has seen.
 
         Raises:
             DataError: There are too few subjects.
         """
-        subjects = sorted({s.subject for s in self.data.sequences})
-        check_loso(subjects, config)
+        check_tested((s.subject for s in self.data.sequences), (), self.known)
+        new, seen = apart(self.data.sequences, self.known)
+        subjects = sorted({s.subject for s in new})
+        check_loso(subjects, config, len({s.subject for s in seen}))
         # whatever refuses a fold is said before any is trained
         check_folds(self.data.sequences, self.data.copies)
         try:
-            check_classes_of_folds(self.data.sequences)
+            check_classes_of_folds(self.data.sequences, self.known)
         except DataError as error:
             raise _with_left_out(error, self.data) from None
         validating: dict[str, Sequence[TimeSeries]] = {}
         if sets_aside(config):  # who validates decides who is left to train on
             for subject in subjects:
-                parts = _split(replace(config, held_out=subject), self.data)
+                parts = _split(replace(config, held_out=subject), self.data, self.known)
                 validating[subject] = parts.valid
-        who = Who.of_folds(self.data.recordings, self.data.sequences)
+        who = Who.of_folds(self.data.recordings, new, seen)
         findings = self.advice.of_folds(validating)
         tables = {WHO: who.table(), CHECKS: checks_table(findings), **_left_out(self.data)}
         preview = [*who.lines(), *checks_shown(findings)]
@@ -140,7 +145,8 @@ def prepare(
     made = None if source is None else pipeline_of(source["pipeline"])
     if source is not None and made is not None:
         check_features_of_run(made, source)
-    return _Preparation(detects, config, dataset, scores, made).prepared(progress)
+    known = people_of(source)
+    return _Preparation(detects, config, dataset, scores, made, known).prepared(progress)
 
 
 @dataclass(frozen=True)
@@ -152,6 +158,7 @@ class _Preparation:
     dataset: DataSet
     scores: tuple[str, Sequence[str]]
     source: Pipeline | PrecomputedFeatures | None = None
+    known: frozenset[str] = frozenset()
 
     def prepared(self, progress: Progress) -> Tasks:
         """Read the recordings; see `prepare`."""
@@ -213,7 +220,7 @@ class _Preparation:
         blind = BlindSteps(pipeline, made.recordings, made.sequences)
 
         def finish(config: EegConfig) -> Task:
-            parts = _split(config, made)
+            parts = _split(config, made, self.known)
             fitted = source or pipeline.fitted(parts.train, blind)
             parts = parts.changed(partial(fitted.scaled_sequences, blind=blind))
             if config.channel_dropout:
@@ -242,7 +249,7 @@ class _Preparation:
                 },
             )
 
-        return Tasks(data=made, advice=advice, task=finish)
+        return Tasks(data=made, advice=advice, task=finish, known=self.known)
 
     def _advice(self, made: PreparedData, pipeline: Pipeline | PrecomputedFeatures) -> Advice:
         return Advice(
@@ -277,7 +284,7 @@ class _Preparation:
         advice = self._advice(made, unfitted)
 
         def finish(config: EegConfig) -> Task:
-            parts = _split(config, made)
+            parts = _split(config, made, self.known)
             features = source or unfitted.fitted(parts.train)
             parts = parts.changed(features.scaled)
             facts = {
@@ -289,7 +296,7 @@ class _Preparation:
             lines = precomputed_notes(config, features, parts)
             return self._task(config, made, advice, parts, Reach(), lines, facts)
 
-        return Tasks(data=made, advice=advice, task=finish)
+        return Tasks(data=made, advice=advice, task=finish, known=self.known)
 
     def _task(
         self,
@@ -315,7 +322,7 @@ class _Preparation:
             [f"simulated data ('{card.name}'): no result about people"] if simulated else []
         )
         ratio = config.cost_ratio if config.decision == "cost" else 1.0
-        inner, inside = inner_folds(config, parts, ratio)
+        inner, inside = inner_folds(config, parts, ratio, self.known)
         findings = advice.of_split(parts, validated=not inner)
         return Task(
             train=parts.train,
@@ -393,7 +400,7 @@ def _ask(dataset: DataSet, recordings: Sequence[Recording], config: EegConfig) -
         raise DataError(doubt)
 
 
-def _split(config: EegConfig, made: PreparedData) -> Split:
+def _split(config: EegConfig, made: PreparedData, known: frozenset[str]) -> Split:
     """Return the split of what was made.
 
     Raises:
@@ -401,7 +408,7 @@ def _split(config: EegConfig, made: PreparedData) -> Split:
     """
     published = made.published if config.split == "published" else {}
     try:
-        return split(made.sequences, config, published)
+        return split(made.sequences, config, published, known)
     except DataError as error:
         raise _with_left_out(error, made) from None
 

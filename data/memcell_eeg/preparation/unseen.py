@@ -23,6 +23,7 @@ from memcell_eeg.signal.absent import with_absent
 from memcell_eeg.signal.channels import otherwise_measured
 from memcell_eeg.signal.reference_words import AS_IS
 from memcell_eeg.signal.references import OtherMontage, References
+from memcell_eeg.splits.known import people_of, spelled
 from memcell_eeg.splits.who import FILE as WHO
 from memcell_eeg.splits.who import Who
 from memcell_eeg.targets.resolved import read_labels
@@ -205,18 +206,10 @@ def _check_people(facts: Mapping[str, Any], tested_on: set[str]) -> None:
     Raises:
         UsageError: Names who.
     """
-    before = facts.get("subjects")
-    known = before if isinstance(before, Mapping) else {}
-    # whoever trained a model that this one went on from stands under "before"
-    parts = ("train", "valid", "before")
-    trained = {_spelled(who) for part in parts for who in known.get(part, ())}
-    both = sorted(who for who in tested_on if _spelled(who) in trained)
+    trained = people_of(facts)
+    both = sorted(who for who in tested_on if spelled(who) in trained)
     if both:
         raise UsageError(
             f"the model was trained with {', '.join(both[:5])}{', ...' if len(both) > 5 else ''}: leave "
             "their recordings out, or say who is who with --data.subjects TABLE where these are other people"
         )
-
-
-def _spelled(subject: str) -> str:
-    return subject.strip().casefold()

@@ -19,7 +19,7 @@ from memcell_eeg.targets.transitions import transition_weights
 
 
 def inner_folds(
-    config: EegConfig, parts: Split, ratio: float
+    config: EegConfig, parts: Split, ratio: float, known: frozenset[str] = frozenset()
 ) -> tuple[tuple[InnerFold, ...], list[str]]:
     """Return the folds inside the training people, none without ``--tune``, and notes on them.
 
@@ -28,7 +28,7 @@ def inner_folds(
     """
     if config.tune == "none" or parts.kind == "time":
         return (), []
-    made, lines = inner_splits(parts.train, config)
+    made, lines = inner_splits(parts.train, config, known)
     if not made and parts.kind == "none":
         raise DataError(
             "--split none is scored by cross-validation, and the labels cannot be divided: the steps of "

@@ -15,6 +15,7 @@ import numpy as np
 
 from memcell.sequences.time_series import TimeSeries
 from memcell_eeg.config import EegConfig
+from memcell_eeg.splits.known import apart, few
 from memcell_eeg.splits.split import classes_of, cut
 from memcell_eeg.targets.labels import NEGATIVE, POSITIVE
 
@@ -32,18 +33,32 @@ class InnerSplit:
 
 
 def inner_splits(
-    train: Sequence[TimeSeries], config: EegConfig
+    train: Sequence[TimeSeries], config: EegConfig, known: frozenset[str] = frozenset()
 ) -> tuple[list[InnerSplit], list[str]]:
     """Return folds of the training sequences and what must be said of them.
+
+    Those whom a model before has seen are left out in no fold, as long as others can be.
 
     Args:
         train: The training sequences of a split by subject.
         config: Seed, and the gap where recordings are cut.
+        known: People of the model that training goes on from.
 
     Returns:
         No fold where the training sequences have too few steps of a class to be divided.
     """
     people = sorted({s.subject for s in train})
+    new, seen = apart(train, known)
+    others = sorted({s.subject for s in new})
+    if seen and classes_of(new) == BOTH:
+        for k in range(min(FOLDS, len(others)), 1, -1):
+            made = _by_people(train, others, k, config.split_seed)
+            if all(classes_of(fold.train) == BOTH for fold in made):
+                known_here = few(sorted({s.subject for s in seen}))
+                return made, [
+                    f"{_note(made, len(people), config)}; {known_here}, whom the model before has seen, "
+                    "are trained on in every fold and left out in none"
+                ]
     most = min(FOLDS, len(people))
     for k in range(most, 1, -1):
         made = _by_people(train, people, k, config.split_seed)
@@ -106,8 +121,8 @@ def _by_people(
         made.append(
             InnerSplit(
                 name=name,
-                train=tuple(s for s in train if fold_of[s.subject] != i),
-                valid=tuple(s for s in train if fold_of[s.subject] == i),
+                train=tuple(s for s in train if fold_of.get(s.subject) != i),
+                valid=tuple(s for s in train if fold_of.get(s.subject) == i),
             )
         )
     return made

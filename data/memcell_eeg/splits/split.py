@@ -9,6 +9,9 @@ By subject, every sequence of a subject lies in one part: a subject on two sides
 every sequence is cut into train, validation and test in this order, with `gap` seconds dropped between
 them; cut this way the same person is on all sides, and the notes say so. Splits by rows do not exist
 here: neighbouring rows are nearly equal, and a model that has seen one knows the other.
+
+Where training goes on from a model, the people of that one are trained on again, and tested on never; they
+validate only where nobody else can.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ import numpy as np
 from memcell.errors import DataError, unknown
 from memcell.sequences.time_series import TimeSeries
 from memcell_eeg.config import EegConfig
+from memcell_eeg.splits.known import apart, check_tested, few, spelled
 from memcell_eeg.targets.labels import NEGATIVE, POSITIVE
 
 PARTS = ("train", "valid", "test")
@@ -57,6 +61,7 @@ def split(
     sequences: Sequence[TimeSeries],
     config: EegConfig,
     published: Mapping[str, str] | None = None,
+    known: frozenset[str] = frozenset(),
 ) -> Split:
     """Split the sequences as the options ask.
 
@@ -64,10 +69,11 @@ def split(
         sequences: All of them.
         config: How to split.
         published: Part of each subject in a split that the data set brings (``--split published``).
+        known: People of the model that training goes on from (`memcell_eeg.splits.known.people_of`).
 
     Raises:
-        DataError: There are too few subjects, a recording is too short to be cut, or the training
-            part has steps of one class only.
+        DataError: There are too few subjects, all are people of that model, a recording is too short to be
+            cut, or the training part has steps of one class only.
     """
     check_both(sequences)
     subjects = sorted({s.subject for s in sequences})
@@ -81,11 +87,16 @@ def split(
         if config.tune != "none":  # whoever would validate is trained on
             joined = tuple(s for s in sequences if s in made.train or s in made.valid)
             made = replace(made, train=joined, valid=())
+        check_tested((s.subject for s in made.test), (), known)
+        tested, seen = apart(made.test, known)
+        made = _with_seen(replace(made, test=tested), seen, config)
+    elif kind == "none":
+        made = _everybody(sequences, known)
     else:
-        by = {"none": _everybody, "subject": _by_subject, "time": _by_time, "loso": _without_one}[
-            kind
-        ]
-        made = by(sequences, config)
+        check_tested(subjects, (*config.test_subjects, config.held_out), known)
+        new, seen = apart(sequences, known)
+        by = {"subject": _by_subject, "time": _by_time, "loso": _without_one}[kind]
+        made = _with_seen(by(new, config, len({s.subject for s in seen})), seen, config)
     _check_classes(made)
     return replace(made, notes=(*made.notes, *_missing(made)))
 
@@ -125,18 +136,36 @@ def sets_aside(config: EegConfig) -> bool:
     return config.valid_fraction > 0 and config.tune == "none"
 
 
-def _everybody(sequences: Sequence[TimeSeries], config: EegConfig) -> Split:
+def _with_seen(made: Split, seen: Sequence[TimeSeries], config: EegConfig) -> Split:
+    """Return a split with those whom the model has seen trained on; one validates where nobody else can."""
+    if not seen:
+        return made
+    people = sorted({s.subject for s in seen})
+    both = [p for p in people if len(classes_of(s for s in seen if s.subject == p)) == 2]
+    valid = made.valid
+    if made.kind != "time" and sets_aside(config) and not valid and len(people) > 1:
+        valid = tuple(s for s in seen if s.subject == (both or people)[0])
+    train = (*made.train, *(s for s in seen if s not in valid))
+    note = (
+        f"{few(people)} {'are people' if len(people) > 1 else 'is one'} of the model that training goes on "
+        "from: trained on again, and never tested on"
+    )
+    return replace(made, train=train, valid=valid, notes=(*made.notes, note))
+
+
+def _everybody(sequences: Sequence[TimeSeries], known: frozenset[str]) -> Split:
     people = len({s.subject for s in sequences})
+    saw = "were not trained on them here" if apart(sequences, known)[1] else "did not see them"
     note = (
         f"trained on everybody ({people} subject{'s' if people != 1 else ''}): all scores are of "
-        "cross-validation, each person by networks that did not see them, under thresholds of the others; "
+        f"cross-validation, each person by networks that {saw}, under thresholds of the others; "
         "settings and length were chosen on the same predictions, and features may be scaled by everybody, "
         "which makes the scores somewhat too good"
     )
     return Split(train=tuple(sequences), valid=(), test=(), kind="none", notes=(note,))
 
 
-def _named(sequences: Sequence[TimeSeries], config: EegConfig) -> Split:
+def _named(sequences: Sequence[TimeSeries], config: EegConfig, seen: int) -> Split:
     """Return the split that tests on those who are named."""
     subjects = sorted({s.subject for s in sequences})
     tested = set(config.test_subjects)
@@ -145,14 +174,14 @@ def _named(sequences: Sequence[TimeSeries], config: EegConfig) -> Split:
             raise DataError(unknown("subject", name, subjects))
     order = np.random.default_rng(config.split_seed).permutation(len(subjects))
     others = [subjects[i] for i in order if subjects[i] not in tested]
-    n_valid = max(1, round(config.valid_fraction * len(subjects))) if sets_aside(config) else 0
-    n_valid = min(n_valid, len(others) - 1)
-    if not others:
+    share = round(config.valid_fraction * (len(subjects) + seen))
+    n_valid = min(max(1, share) if sets_aside(config) else 0, len(others) - (not seen))
+    if not others and not seen:
         raise DataError("--test-subjects names everybody: leave somebody to train on")
     room = {"train": len(others) - n_valid, "valid": n_valid}
     parts = _shared_out([s for s in sequences if s.subject not in tested], others, room)
     note = (
-        f"split by subject: {room['train']} train, {n_valid} validation, tested on "
+        f"split by subject: {room['train'] + seen} train, {n_valid} validation, tested on "
         f"{', '.join(sorted(tested))} as named"
     )
     return Split(
@@ -164,25 +193,29 @@ def _named(sequences: Sequence[TimeSeries], config: EegConfig) -> Split:
     )
 
 
-def _by_subject(sequences: Sequence[TimeSeries], config: EegConfig) -> Split:
+def _by_subject(sequences: Sequence[TimeSeries], config: EegConfig, seen: int) -> Split:
     if config.test_subjects:
-        return _named(sequences, config)
+        return _named(sequences, config, seen)
     subjects = sorted({s.subject for s in sequences})
-    n = len(subjects)
+    n, people = len(subjects), len(subjects) + seen
     validate = sets_aside(config)
-    if n < 2 or (n < ENOUGH_SUBJECTS and validate):
+    if people < 2 or (people < ENOUGH_SUBJECTS and validate):
         least = ENOUGH_SUBJECTS if validate else 2
-        fewer = " (2 with --tune quick)" if validate and n > 1 else ""
-        raise DataError(f"a split by subject needs {least} subjects{fewer}, got {n}; {instead(n)}")
-    n_test = min(max(1, round(config.test_fraction * n)), n - 1 - validate)
-    n_valid = min(max(1, round(config.valid_fraction * n)), n - n_test - 1) if validate else 0
+        fewer = " (2 with --tune quick)" if validate and people > 1 else ""
+        raise DataError(
+            f"a split by subject needs {least} subjects{fewer}, got {people}; {instead(people)}"
+        )
+    trained = not seen  # how many of these have to be
+    n_test = min(max(1, round(config.test_fraction * people)), n - trained - (validate and n > 1))
+    n_valid = min(max(1, round(config.valid_fraction * people)), n - n_test - trained)
+    n_valid *= validate
     room = {"train": n - n_test - n_valid, "test": n_test, "valid": n_valid}
 
     order = np.random.default_rng(config.split_seed).permutation(n)
     parts = _shared_out(sequences, [subjects[i] for i in order], room)
     counted = {p: len({s.subject for s in parts[p]}) for p in PARTS}
     note = (
-        f"split by subject: {counted['train']} train, {counted['valid']} validation, "
+        f"split by subject: {counted['train'] + seen} train, {counted['valid']} validation, "
         f"{counted['test']} test (seed {config.split_seed})"
     )
     return Split(**parts, kind="subject", notes=(note,))
@@ -209,7 +242,7 @@ def _as_published(sequences: Sequence[TimeSeries], part_of: Mapping[str, str]) -
     return Split(**parts, kind="published", notes=(note,))
 
 
-def _without_one(sequences: Sequence[TimeSeries], config: EegConfig) -> Split:
+def _without_one(sequences: Sequence[TimeSeries], config: EegConfig, seen: int) -> Split:
     subjects = sorted({s.subject for s in sequences})
     left_out = config.held_out
     if not left_out:
@@ -217,7 +250,7 @@ def _without_one(sequences: Sequence[TimeSeries], config: EegConfig) -> Split:
             "--split loso is a run for each subject, which only 'memcell train' does; for one of them "
             f"type --held-out SUBJECT: {', '.join(subjects)}."
         )
-    check_loso(subjects, config)
+    check_loso(subjects, config, seen)
     if left_out not in subjects:
         raise DataError(unknown("subject", left_out, subjects))
     validate = sets_aside(config)
@@ -227,12 +260,13 @@ def _without_one(sequences: Sequence[TimeSeries], config: EegConfig) -> Split:
     ordered = [subjects[i] for i in circle]
     after = ordered.index(left_out) + 1
     others = [*ordered[after:], *ordered[: after - 1]]
-    n_valid = min(max(1, round(config.valid_fraction * len(others))), len(others) - 1)
+    share = round(config.valid_fraction * (len(others) + seen))
+    n_valid = min(max(1, share), len(others) - (not seen))
     room = {"valid": n_valid * validate, "train": len(others) - n_valid * validate}
     parts = _shared_out([s for s in sequences if s.subject != left_out], others, room)
     validating = sorted({s.subject for s in parts["valid"]})
     note = (
-        f"one subject left out: {left_out} tested on, {room['train']} trained on, "
+        f"one subject left out: {left_out} tested on, {room['train'] + seen} trained on, "
         f"{', '.join(validating) or 'nobody'} validating (seed {config.split_seed})"
     )
     tested = tuple(s for s in sequences if s.subject == left_out)
@@ -241,18 +275,24 @@ def _without_one(sequences: Sequence[TimeSeries], config: EegConfig) -> Split:
     )
 
 
-def check_loso(subjects: Sequence[str], config: EegConfig) -> None:
+def check_loso(subjects: Sequence[str], config: EegConfig, seen: int = 0) -> None:
     """Refuse too few subjects to leave one out.
+
+    Args:
+        subjects: Those who are left out in turn.
+        config: Whether somebody has to validate beside.
+        seen: How many are trained on in every fold, for the model that training goes on from knows them.
 
     Raises:
         DataError: Says how many it takes.
     """
     least = ENOUGH_SUBJECTS if sets_aside(config) else 2
-    if len(subjects) < least:
-        fewer = " (2 with --tune quick)" if least > 2 and len(subjects) > 1 else ""
+    people = len(subjects) + seen
+    if people < least:
+        fewer = " (2 with --tune quick)" if least > 2 and people > 1 else ""
         raise DataError(
-            f"leaving one subject out takes {least} subjects{fewer}, got {len(subjects)} "
-            f"({', '.join(subjects)}); {instead(len(subjects))}"
+            f"leaving one subject out takes {least} subjects{fewer}, got {people} "
+            f"({', '.join(subjects)}); {instead(people)}"
         )
 
 
@@ -269,8 +309,14 @@ def instead(people: int) -> str:
     )
 
 
-def check_classes_of_folds(sequences: Sequence[TimeSeries]) -> None:
+def check_classes_of_folds(
+    sequences: Sequence[TimeSeries], known: frozenset[str] = frozenset()
+) -> None:
     """Refuse leaving out each person in turn where one alone has a class, before any fold is trained.
+
+    Args:
+        sequences: All of them.
+        known: People who are left out in no fold.
 
     Raises:
         DataError: Names the person, and says what to type.
@@ -278,7 +324,7 @@ def check_classes_of_folds(sequences: Sequence[TimeSeries]) -> None:
     check_both(sequences)
     for c, word in _HAS.items():
         having = sorted({s.subject for s in sequences if (s.targets == c).any()})
-        if len(having) == 1:
+        if len(having) == 1 and spelled(having[0]) not in known:
             raise DataError(
                 f"only '{having[0]}' has {word} steps, so that the fold without them has none to train on; "
                 "label this class in another person's recordings, or type --split time or --split none, "
@@ -304,7 +350,7 @@ def _shared_out(
     return {p: tuple(s for s in sequences if part_of[s.subject] == p) for p in PARTS}
 
 
-def _by_time(sequences: Sequence[TimeSeries], config: EegConfig) -> Split:
+def _by_time(sequences: Sequence[TimeSeries], config: EegConfig, seen: int) -> Split:
     parts: dict[str, list[TimeSeries]] = {p: [] for p in PARTS}
     for sequence in sequences:
         gap = int(np.ceil(config.split_gap / sequence.step_seconds))

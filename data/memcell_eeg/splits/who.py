@@ -65,11 +65,24 @@ class Who:
         return cls(recordings, {_WORDS[p]: split.part(p) for p in PARTS})
 
     @classmethod
-    def of_folds(cls, recordings: Sequence[Recording], sequences: Sequence[TimeSeries]) -> Who:
-        """Return the table of folds: each recording is tested in the fold of its subject alone."""
+    def of_folds(
+        cls,
+        recordings: Sequence[Recording],
+        sequences: Sequence[TimeSeries],
+        seen: Sequence[TimeSeries] = (),
+    ) -> Who:
+        """Return the table of folds: each recording is tested in the fold of its subject alone.
+
+        Args:
+            recordings: All that can be used, labelled or not.
+            sequences: Of those who are left out in turn.
+            seen: Of those who are in no fold's test part, for a model before has seen them.
+        """
         parts: dict[str, list[TimeSeries]] = {}
         for s in sequences:
             parts.setdefault("tested in its own fold", []).append(s)
+        if seen:
+            parts["train in every fold"] = list(seen)
         return cls(recordings, parts)
 
     def table(self) -> str:

@@ -163,7 +163,7 @@ def train_folds(
         prepared = prepared_folds(config, registry, bar)
     if config.init is not None:
         first = prepared.folds[0].task()
-        check_folds(first, config)
+        check_folds((fold.name for fold in prepared.folds), config)
         check_form(config, registry, build_app(config, registry), first)
     if resume:
         folder = RunFolder.open(path)
