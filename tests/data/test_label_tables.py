@@ -38,6 +38,9 @@ READ = {
     "other order": "label,onset,duration\nmicrosleep,1.5,2\nwake,6,1.25\n",
     "start and end": "Start,End,Label\n1.5,3.5,microsleep\n6,7.25,wake\n",
     "end before duration": "onset,end,duration,stage\n1.5,3.5,2,microsleep\n6,7.25,,wake\n",
+    "german": "Beginn;Dauer (s);Beschreibung\n1,5;2;microsleep\n6,0;1,25;wake\n",
+    "german, end": "Anfang\tEnde\tStadium\n1,5\t3,5\tmicrosleep\n6\t7,25\twake\n",
+    "german milliseconds": "Von_ms;Länge [ms];Ereignis\n1500;2000;microsleep\n6000;1250;wake\n",
     "units": "onset (s),duration (s),description\n1.5,2,microsleep\n6,1.25,wake\n",
     "milliseconds": "onset_ms,duration_ms,description\n1500,2000,microsleep\n6000,1250,wake\n",
     "edfbrowser": "Onset,Duration,Annotation\n+1.5000000,2.0000000,microsleep\n+6.0,1.25,wake\n",
@@ -63,6 +66,15 @@ def recording(make_edf):
 @pytest.mark.parametrize("kind", READ)
 def test_a_table_is_read_right(recording, tmp_path, kind) -> None:
     assert found(written(tmp_path, READ[kind]), recording) == ROWS
+
+
+def test_a_header_without_a_row_is_read_as_nothing_happened_and_that_is_said(
+    recording, tmp_path
+) -> None:
+    found = labels_in(recording, written(tmp_path, "Beginn;Dauer;Beschreibung\n"))
+    assert found.intervals == ()
+    (line,) = found.warnings
+    assert line.startswith("night.csv: holds a header and no label: taken as 'nothing happened'")
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "latin-1"])

@@ -23,7 +23,7 @@ from memcell_data.labels.label_start import read_aligned
 from memcell_data.labels.predicted import was_predicted
 from memcell_data.labels.words import CANONICAL, folded, is_scored, is_unscored, same
 from memcell_data.recording import Interval, Labels
-from memcell_data.tables.label_tables import read_rows
+from memcell_data.tables.label_tables import NOTHING, read_rows
 from memcell_data.tables.label_times import Clock
 
 #: Every other label than the positive ones: what ``--data.negative '*'`` stands for.
@@ -218,7 +218,9 @@ def labels_in(
     if table.joined:
         rows = tuple((place, _over_gaps(i, file.gaps())) for place, i in rows)
     found = inside(rows, file, str(source), table.bad)
-    notes = tuple(f"{source.name}: {line}" for line in table.remarks)
+    # a detector that finds nothing writes no row, and says it in its sidecar
+    said = [line for line in table.remarks if line != NOTHING or not was_predicted(source)]
+    notes = tuple(f"{source.name}: {line}" for line in said)
     return replace(found, warnings=(*notes, *found.warnings), events=table.events)
 
 

@@ -19,17 +19,29 @@ from memcell_data.recording import Interval
 from memcell_data.tables.label_times import DAY, Clock, Time, Unreadable, from_start, time_of
 
 ONSETS = ("onset", "start", "start time", "starttime", "begin", "begin time", "begintime", "beginning",
-          "from", "time", "timestamp")  # fmt: skip
-DURATIONS = ("duration", "length", "dur")
-ENDS = ("end", "stop", "end time", "endtime", "stop time", "to", "offset")
+          "from", "time", "timestamp",
+          "beginn", "anfang", "von", "startzeit", "anfangszeit", "beginnzeit", "zeit")  # fmt: skip
+DURATIONS = ("duration", "length", "dur", "dauer", "länge", "laenge")
+ENDS = ("end", "stop", "end time", "endtime", "stop time", "to", "offset",
+        "ende", "bis", "endzeit", "stopp")  # fmt: skip
 LABELS = ("trial type", "description", "label", "value", "annotation", "annotations", "event", "stage",
           "sleep stage", "class", "category", "marker", "state", "comment", "text", "type",
-          "name")  # fmt: skip
+          "name", "beschreibung", "bezeichnung", "ereignis", "ereignisse", "annotationen", "markierung",
+          "stadium", "schlafstadium", "klasse", "kategorie", "kommentar", "bemerkung",
+          "typ")  # fmt: skip
 _SEPARATORS = ("\t", ";", ",", "|")
-_UNITS = r"s|secs?|seconds?|ms|msecs?|milliseconds?|min|minutes?|samples?|hh:mm:ss(?:\.\w+)?"
+_UNITS = (
+    r"s|secs?|seconds?|sek|sekunden?|ms|msecs?|milliseconds?|millisekunden?|min|minutes?|minuten?"
+    r"|samples?|abtastwerte?|hh:mm:ss(?:\.\w+)?"
+)
 _UNIT = re.compile(rf"^(.+?)[\s_]*[\[(\s_]\s*({_UNITS})\s*[\])]?$")
 _MISSING = ("", "n/a", "nan", "none", "null", "na", "-")
 _SAME = 1e-3
+#: What is said of a table that has a header and no row.
+NOTHING = (
+    "holds a header and no label: taken as 'nothing happened', so that all its time is --data.background; if "
+    "nobody scored the recording, take the file away"
+)
 _WRITE = "write a first line onset,duration,description with seconds from the first sample"
 
 
@@ -127,7 +139,8 @@ def read_rows(path: Path, clock: Clock | None = None) -> TableRead:
         (place, Interval(onset=onset + shift, duration=seconds or 0.0, label=word))
         for (place, _, seconds, word), onset in zip(kept, onsets, strict=True)
     ]
-    remarks = tuple(line for line in (message, moved) if line)
+    empty = "" if times or bad else NOTHING
+    remarks = tuple(line for line in (message, moved, empty) if line)
     return TableRead(rows=tuple(rows), bad=tuple(bad), remarks=remarks)
 
 
@@ -270,7 +283,7 @@ def _columns_of(
         unit = united[2] if united and not _known(name) else ""
         names.append(united[1].strip() if united and unit else name)
         factors.append(1e-3 if unit.startswith(("ms", "mil")) else 60.0 if unit.startswith("min")
-                       else 0.0 if unit.startswith("sample") else 1.0)  # fmt: skip
+                       else 0.0 if unit.startswith(("sample", "abtast")) else 1.0)  # fmt: skip
     onset, label = _first(names, ONSETS), _first(names, LABELS)
     if onset is None or label is None or label == onset:
         return None
