@@ -239,6 +239,17 @@ def test_folders_are_matched_by_recording_and_pooled(tmp_path, capsys) -> None:
     assert rows["z", "nap"]["agreement"] == pytest.approx(80 / 90)
 
 
+def test_a_folder_of_both_has_annotations_inside_too(night, tmp_path, capsys) -> None:
+    for who in "ab":
+        events(tmp_path / who / "x_events.tsv", (10, 5, "nap"), (95, 5, "nap"))
+    events(tmp_path / "a" / f"{night.stem}_events.tsv", (1.5, 2, "microsleep"))
+    night.rename(tmp_path / "b" / night.name)
+    code, rows = compared(capsys, tmp_path / "a", tmp_path / "b", "--recordings", tmp_path / "b")
+    assert code == 0
+    assert {name for name, _ in rows} == {"x", night.stem, "all"}
+    assert rows[night.stem, "microsleep"]["events_matched"] == 1
+
+
 def test_the_table_is_80_columns_wide(tmp_path, capsys) -> None:
     name = "sub-01_ses-02_task-resting_run-1.tsv"
     for who in "ab":

@@ -89,6 +89,8 @@ def key_of(name: str) -> str:
 def find_labels(typed: str, options: LabelOptions) -> tuple[list[LabelSource], list[str]]:
     """Return the label files of a file or folder, one a recording, and what must be said of others.
 
+    A recording of the folder without a label file is its own where it has annotations inside.
+
     Raises:
         UsageError: There is none; says what was looked for.
     """
@@ -102,10 +104,11 @@ def find_labels(typed: str, options: LabelOptions) -> tuple[list[LabelSource], l
         if path.is_file() and _holds_labels(path):
             found.setdefault(key_of(name_of(path)), []).append(path)
     found = _two_of_a_name(found)
+    own = [p for p in recordings_in(given) if key_of(stem(p)) not in found and _has_inside(p)]
+    inside = [LabelSource(path=p, recording=p) for p in own]
+    if not found and inside:
+        return inside, []
     if not found:
-        inside = [p for p in recordings_in(given) if signal_file(p).annotations()]
-        if inside:
-            return [LabelSource(path=p, recording=p) for p in inside], []
         raise UsageError(
             f"'{typed}' holds no label file; looked for tables with onset, duration and description, XML, "
             "hypnogram text, EDF+ with annotations alone, and annotations inside recordings"
@@ -115,14 +118,22 @@ def find_labels(typed: str, options: LabelOptions) -> tuple[list[LabelSource], l
         # what somebody corrected before what a detector wrote
         paths.sort(key=lambda p: (was_predicted(p), _rank(p), p.name))
         alike = key_of(name_of(paths[0])) != called
-        own = _WORD.sub("", stem(paths[0])) if alike else ""
-        sources.append(_with_recording(paths[0], options, called=own))
+        named = _WORD.sub("", stem(paths[0])) if alike else ""
+        sources.append(_with_recording(paths[0], options, called=named))
         if len(paths) > 1 and prediction_of(paths[0]) is None:
             others = ", ".join(p.name for p in paths[1:3])
             notes.append(
                 f"several label files of one recording: read {paths[0].name}, not {others}"
             )
-    return sources, notes
+    return sorted((*sources, *inside), key=lambda s: key_of(s.name)), notes
+
+
+def _has_inside(recording: Path) -> bool:
+    """Whether a recording has annotations inside; one that cannot be read has none."""
+    try:
+        return bool(signal_file(recording).annotations())
+    except DataError:
+        return False
 
 
 def _two_of_a_name(found: dict[str, list[Path]]) -> dict[str, list[Path]]:
