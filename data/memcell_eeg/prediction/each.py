@@ -101,9 +101,16 @@ class EachRecording(ABC):
             raise
         except (MemcellError, OSError) as error:
             before = self._done_otherwise(item) if isinstance(error, DataError) else None
-            if before is not None:
-                return {**before, **base, "status": "done before"}
-            return {**base, "status": "failed", **self._refused(item, error)}
+            read_with = _options_of(before)
+            if before is not None and self._reading in ({}, read_with):
+                said = f"done before with {_as_typed(read_with)}, and stays done"
+                note = "; ".join(filter(None, (said, before.get("note"))))
+                return {**before, **base, "status": "done before", "note": note}
+            refused = self._refused(item, error)
+            if before is not None:  # what was typed now asks for other results than those
+                stays = f"The results made before with {_as_typed(read_with)} stay as they are."
+                refused = {**refused, "reason": f"{refused['reason']} ({stays})"}
+            return {**base, "status": "failed", **refused}
         except Exception as error:
             # One strange file among ten thousand must not lose the others; its kind of error is named.
             return {**base, "status": "failed", "reason": f"{type(error).__name__}: {error}"}
@@ -140,9 +147,7 @@ class EachRecording(ABC):
             before.pop(name, None)
         if now != before:
             return None
-        typed = " ".join(f"--{k} {v}" for k, v in read_with.items() if k != "stamp")
-        said = f"done before with {typed or 'other options'}, and stays done"
-        return {**record, "note": "; ".join(filter(None, (said, record.get("note"))))}
+        return record
 
     def _origin(self, item: RecordingFile, fingerprint: str) -> dict[str, Any]:
         """Return what the results depend on."""
@@ -194,6 +199,16 @@ def _typed(options: Any) -> dict[str, str]:
         for name, value in values.items()
         if value
     }
+
+
+def _options_of(record: Record | None) -> dict[str, str]:
+    """Return the options of reading that results were made with, as they were typed; none without results."""
+    read_with = dict(record["read_with"]) if record is not None else {}
+    return {str(name): str(value) for name, value in read_with.items() if name != "stamp"}
+
+
+def _as_typed(options: Mapping[str, str]) -> str:
+    return " ".join(f"--{name} {value}" for name, value in options.items()) or "other options"
 
 
 def _stamp(path: Path) -> str:
