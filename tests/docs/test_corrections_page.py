@@ -100,7 +100,8 @@ def test_the_page_from_top_to_bottom(tmp_path) -> None:
     said = {}
     for command in COMMANDS:
         if "--from found-review" in command:
-            correct_ten(tmp_path, truths, ("microsleep",))
+            # whichever they are: a model of these people finds few that are wrong
+            correct_ten(tmp_path, truths, (), each=3)
         said[command] = typed(command, tmp_path)
         if command == FIVE[-1]:
             assert seconds() - began < 300

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from memcell.errors import DataError
+from memcell.errors import DataError, UsageError
 from memcell.sequences.time_series import TimeSeries
 from memcell_eeg.splits.inner import inner_splits
 from memcell_eeg.splits.split import cut, split
@@ -88,9 +88,9 @@ def test_people_of_the_model_before_are_trained_on_and_never_tested(
 def test_where_the_model_before_knows_everybody_only_a_run_without_a_test_is_made() -> None:
     everybody = frozenset(f"p{i}" for i in range(4))
     for asked in ({"split": "subject"}, {"split": "time"}, {"split": "loso", "held_out": "p1"}):
-        with pytest.raises(DataError, match=r"trained with p0, p1, p2.*type --split none"):
+        with pytest.raises(UsageError, match=r"trained with p0, p1, p2.*type --split none"):
             split(people(3), MicrosleepConfig(**asked), known=everybody)
-    with pytest.raises(DataError, match="trained with p1, who would be tested on"):
+    with pytest.raises(UsageError, match="trained with p1, who would be tested on"):
         split(people(6), MicrosleepConfig(test_subjects=("p1",)), known=everybody)
     made = split(people(3), MicrosleepConfig(split="none"), known=everybody)
     assert len(made.train) == 6

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from memcell.errors import DataError
+from memcell.errors import UsageError
 from memcell.sequences.time_series import TimeSeries
 
 #: The parts of a model's facts about subjects that name whom it, or a model before it, was trained on.
@@ -48,7 +48,7 @@ def check_tested(subjects: Iterable[str], tested: Sequence[str], known: frozense
         known: People of the model.
 
     Raises:
-        DataError: Says what to type.
+        UsageError: Says what to type.
     """
     instead = (
         "type --split none, which trains on everybody for use and says what its scores are worth, or add "
@@ -56,12 +56,12 @@ def check_tested(subjects: Iterable[str], tested: Sequence[str], known: frozense
     )
     people = sorted(set(subjects))
     if known and people and all(spelled(who) in known for who in people):
-        raise DataError(
+        raise UsageError(
             f"the model that training goes on from was trained with {few(people)}, and there is nobody else "
             f"to test on: {instead}"
         )
     if named := sorted(who for who in tested if spelled(who) in known):
-        raise DataError(
+        raise UsageError(
             f"the model that training goes on from was trained with {few(named)}, who would be tested on: "
             f"name other people, or {instead}"
         )

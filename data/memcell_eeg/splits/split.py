@@ -72,8 +72,9 @@ def split(
         known: People of the model that training goes on from (`memcell_eeg.splits.known.people_of`).
 
     Raises:
-        DataError: There are too few subjects, all are people of that model, a recording is too short to be
-            cut, or the training part has steps of one class only.
+        UsageError: People of that model would be tested, or there are no others.
+        DataError: There are too few subjects, a recording is too short to be cut, or the training
+            part has steps of one class only.
     """
     check_both(sequences)
     subjects = sorted({s.subject for s in sequences})
