@@ -32,10 +32,10 @@ Status = Literal["ok", "missing", "broken"]
 
 #: What the extras of the distribution are for. Those of developers (test, docs, dev) are not looked at.
 EXTRAS = {
-    "live": "reading an LSL stream (memcell stream RUN --lsl NAME)",
+    "live": "reading an LSL stream (memcell stream APP --model RUN --lsl NAME)",
     "bids": "BIDS data sets (--data FOLDER)",
     "cluster": "several processes (--jobs, --scheduler)",
-    "onnx": "ONNX files (memcell export --format onnx)",
+    "onnx": "ONNX files (memcell export RUN --to onnx)",
     "parquet": "Parquet files (memcell train sequences)",
     "review": "correcting predictions in MNE's browser (memcell review)",
     "notebooks": "the notebooks of the documentation",

@@ -51,8 +51,8 @@ COLUMNS = (
 _VIEWED = re.compile(r'<h3 id="(viewer-\d+)-name">([^<]*): scroll and zoom</h3>')
 #: Bytes at the end of a file of probabilities that surely hold its last row.
 _TAIL = 256
-#: Letters of a remark that a row has room for.
-_SHORT = 140
+#: Letters of a remark that a row has room for; the others unfold.
+_SHORT = 70
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +115,7 @@ class StudyCell:
         words: What it says.
         by: What it is sorted by.
         href: Where it leads; empty for nowhere.
-        whole: What it says in full, where that is more.
+        whole: What it says in full, where that is more; it unfolds.
     """
 
     words: str
