@@ -275,12 +275,12 @@ def test_a_live_result_is_the_carried_one(model, recordings, tmp_path, capfd):
 def test_in_bfloat16_it_is_nearly_the_same_and_said_where_it_is_not(
     serial, model, recordings, tmp_path, capfd, monkeypatch
 ):
-    path, name = recordings / "sim02.edf", "sim02_probability.tsv"
+    path, name = recordings / "sim02.edf", ("sim02", "_probability.tsv")
     assert predict(model, path, tmp_path / "mixed", "--mixed-precision") == 0
     said = "this is predicted in float32"
     assert (said in capfd.readouterr().out) == (target.without_bfloat16() is not None)
     exact, mixed = (
-        [*map(float, column(folder / name, "probability"))]
+        [*map(float, column(result(folder, *name), "probability"))]
         for folder in (serial, tmp_path / "mixed")
     )
     assert mixed == pytest.approx(exact, abs=0.02)
@@ -291,7 +291,7 @@ def test_in_bfloat16_it_is_nearly_the_same_and_said_where_it_is_not(
     assert predict(model, path, tmp_path / "plain", "--mixed-precision") == 0
     opened_model.cache_clear()
     assert f"AMD's have from Zen 4 on; {said}" in capfd.readouterr().out
-    assert (tmp_path / "plain" / name).read_bytes() == (serial / name).read_bytes()
+    assert result(tmp_path / "plain", *name).read_bytes() == result(serial, *name).read_bytes()
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="mounting takes root")
@@ -308,14 +308,14 @@ def test_a_full_disk_is_one_line_and_keeps_what_is_done(model, recordings, tmp_p
         said = capfd.readouterr().err
         assert said.count("\n") == 1
         assert "No space left on device" in said
-        assert (
-            "1 of 4 recordings are done and kept: make room, and the same command goes on" in said
-        )
-        assert len([*(small / "out").rglob("*_events.json")]) == 1
+        done = len([*(small / "out").rglob("*_events.json")])
+        assert done in (1, 2)
+        kept = f"{done} of 4 recordings are done and kept: make room, and the same command goes on"
+        assert kept in said
         assert not [*(small / "out").glob(".asked*")]
         subprocess.run(["mount", "-o", "remount,size=1m", str(small)], check=True)
         assert predict(model, recordings, small / "out") == 1
-        assert "1 of them done before" in capfd.readouterr().out
+        assert f"{done} of them done before" in capfd.readouterr().out
     finally:
         subprocess.run(["umount", str(small)], check=True)
 

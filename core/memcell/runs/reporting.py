@@ -65,13 +65,15 @@ def app_of(folder: Path) -> str:
     """Return the name of the app whose run or prediction a folder holds.
 
     Raises:
-        DataError: It is neither, nor a comparison.
+        DataError: It is neither, nor a comparison, or not there.
         RunFolderError: The file that says so cannot be read.
     """
     configs = [p / "config.toml" for p in (folder, *subfolders(folder, "folds/*"))]
     for config in configs:
         if os.path.lexists(config):
             return _named(read_toml(config), config)
+    if not os.path.lexists(folder):
+        raise DataError(f"there is no folder '{folder}'")
     about = folder / PREDICTION
     if os.path.lexists(about):
         return _named(read_json(about), about)
