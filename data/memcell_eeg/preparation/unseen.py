@@ -177,9 +177,8 @@ def as_asked(
                 if reference:
                     recording, said = references.fitted(recording, reference)
                     lines += [f"{recording.name}: {line}" for line in said]
-                if has_optional(
-                    facts
-                ):  # nothing is made of it yet: what it lacks is known by names
+                if has_optional(facts):
+                    # nothing is made of it yet: what it lacks is known by names
                     with_absent(recording, references, lambda _, absent: absent)
                 elif reference != AS_IS:
                     references.check(recording)
