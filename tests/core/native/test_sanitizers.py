@@ -8,17 +8,15 @@ access to memory is left out, and a cell with all normalizers compiles in half a
 
 from __future__ import annotations
 
-import os
-import platform
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
 
 import pytest
+from tests import sanitizer
 
 from memcell.plugins import default_registry
-from memcell_compiler.build.compiler import find_compiler
 
 NORMS = default_registry().names("normalizer")
 SANITIZED = textwrap.dedent(
@@ -68,19 +66,7 @@ SANITIZED = textwrap.dedent(
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory):
     """The sanitizer before all other libraries, and one cache of sanitized objects for all cells."""
-    compiler = find_compiler()
-    own = f"libclang_rt.asan-{platform.machine()}.so"
-    name = own if "clang" in compiler.version else "libasan.so"
-    asked = [*compiler.command, f"-print-file-name={name}"]
-    library = subprocess.run(asked, capture_output=True, text=True).stdout.strip()
-    if not Path(library).is_absolute():
-        pytest.skip("this compiler has no address sanitizer")
-    return {
-        **os.environ,
-        "LD_PRELOAD": library,
-        "ASAN_OPTIONS": "detect_leaks=0:verify_asan_link_order=0",
-        "XDG_CACHE_HOME": str(tmp_path_factory.mktemp("sanitized")),
-    }
+    return sanitizer.environment(tmp_path_factory.mktemp("sanitized"))
 
 
 def sanitized(program, environment, *arguments):
