@@ -1,4 +1,4 @@
-"""The passes over samples in C under the address and undefined-behaviour sanitizers, on what their tests give."""
+"""The passes over samples in C under the address and undefined-behaviour sanitizers."""
 
 from __future__ import annotations
 
