@@ -92,7 +92,7 @@ def test_the_operation_keeps_torchs_rules():
     masks = StepMasks.of(resets, valid, torch.zeros(B, dtype=torch.int64))
     tensors = [x, *layer.parameters(), *state, *state]
     tensors = [t.detach().clone().requires_grad_() for t in tensors]
-    call = (layer.number, tensors, masks.resets, masks.valid, masks.ages, [T], True)
+    call = (layer.number, tensors, masks.resets, masks.valid, masks.ages, [T], True, False)
     checks = ("test_schema", "test_autograd_registration", "test_faketensor")
     torch.library.opcheck(torch.ops.memcell.window.default, call, test_utils=checks)
 

@@ -182,7 +182,7 @@ class _InBlocks:
 
     def __init__(self, recording: Recording, seconds: float) -> None:
         self._recording, self._seconds = recording, seconds
-        self.name, self.channels = recording.name, recording.channels
+        self.name, self.channels, self.read = recording.name, recording.channels, recording.read
 
     def blocks(self, names, warn=str, whole=False):
         return self._recording.blocks(names, self._seconds, warn, whole)
