@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 
 import click
+import pytest
 from click.testing import CliRunner
 
 from memcell.cli.brief import first_sentence
 from memcell.cli.main import cli
+from memcell.plugins import default_registry
 
 
 def shown(*args: str) -> list[str]:
@@ -42,6 +44,19 @@ def test_every_help_fits_one_screen() -> None:
         if len(lines) > SCREEN or max(map(len, lines)) > 80:
             long.append((" ".join(path), len(lines), max(map(len, lines))))
     assert long == []
+
+
+@pytest.mark.parametrize("app", default_registry().names("app"))
+def test_a_default_is_that_of_the_app(app) -> None:
+    """An app may have defaults of its own: of sleep a window has 240 steps."""
+    brief, every = (
+        CliRunner().invoke(cli, ["train", app, option], terminal_width=80).output
+        for option in ("--help", "--help-all")
+    )
+    said = re.findall(r"^  --([\w-]+) .*\(default: ([\d.]+)\)", brief, re.MULTILINE)
+    assert len(said) > 4
+    whole = {part.split()[0]: " ".join(part.split()) for part in every.split("\n  --")[1:]}
+    assert [flag for flag, n in said if not whole[flag].endswith(f"default: {n})")] == []
 
 
 def test_an_option_without_a_brief_has_its_first_sentence() -> None:

@@ -57,7 +57,7 @@ def _described(known: dict[str, str]) -> str:
 @click.option(
     "--hidden-size",
     cls=BriefOption,
-    brief="H (default: 64,128,256).",
+    brief="H (default: {default}).",
     default="64,128,256",
     show_default=True,
     metavar="N,…",
@@ -66,7 +66,7 @@ def _described(known: dict[str, str]) -> str:
 @click.option(
     "--batch-size",
     cls=BriefOption,
-    brief="B, lanes (default: 32,128).",
+    brief="B, lanes (default: {default}).",
     default="32,128",
     show_default=True,
     metavar="N,…",
@@ -75,7 +75,7 @@ def _described(known: dict[str, str]) -> str:
 @click.option(
     "--time-steps",
     cls=BriefOption,
-    brief="T (default: 128).",
+    brief="T (default: {default}).",
     default="128",
     show_default=True,
     metavar="N,…",
@@ -84,7 +84,7 @@ def _described(known: dict[str, str]) -> str:
 @click.option(
     "--input-size",
     cls=BriefOption,
-    brief="I (default: 16).",
+    brief="I (default: {default}).",
     default="16",
     show_default=True,
     metavar="N,…",
@@ -93,7 +93,7 @@ def _described(known: dict[str, str]) -> str:
 @click.option(
     "--threads",
     cls=BriefOption,
-    brief="Of torch (default: 1).",
+    brief="Of torch (default: {default}).",
     default=1,
     show_default=True,
     type=click.IntRange(1),

@@ -49,7 +49,7 @@ class MemoryConfig:
         low=1,
         high=10000,
         help="Training sequences.",
-        brief="Training sequences (default: 32).",
+        brief="Training sequences (default: {default}).",
         topic=topics.DATA,
     )
     test_streams: int = option(
@@ -65,7 +65,7 @@ class MemoryConfig:
         low=1,
         high=100000,
         help="Trials of a stream, one after the other without a mark.",
-        brief="Trials of a sequence (default: 40).",
+        brief="Trials of a sequence (default: {default}).",
         topic=topics.DATA,
     )
 

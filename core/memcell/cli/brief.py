@@ -25,7 +25,8 @@ class BriefOption(click.Option):
     """An option of a command with `--help` on one screen.
 
     Args:
-        brief: What ``--help`` says of it, in a line; empty for the first sentence of ``help``.
+        brief: What ``--help`` says of it, in a line, ``{default}`` in it for the default; empty for the first
+            sentence of ``help``.
         topic: The heading that it stands under there.
         advanced: It stands in ``--help-all`` alone.
     """
@@ -124,7 +125,28 @@ def _names(param: click.Option) -> str:
 
 
 def _brief(param: click.Option) -> str:
-    return getattr(param, "brief", "") or first_sentence(param.help or "")
+    brief = str(getattr(param, "brief", ""))
+    return brief.replace("{default}", shown(_default(param))) or first_sentence(param.help or "")
+
+
+def _default(param: click.Option) -> Any:
+    """Return what is taken when nobody types an option: of one of a config, what the app makes of it."""
+    return getattr(param, "effective", param.default)
+
+
+def shown(value: Any) -> str:
+    """Return a default as help shows it.
+
+    >>> shown(0.003), shown(600.0), shown((1, 2)), shown(True), shown("")
+    ('0.003', '600', '1,2', 'yes', 'none')
+    """
+    if value is None or value == "":
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def first_sentence(text: str) -> str:

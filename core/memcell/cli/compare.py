@@ -208,7 +208,7 @@ def _own() -> Iterable[click.Parameter]:
         ),
         BriefOption(
             ["--seeds"],
-            brief="Seeds of each setting (default: 20).",
+            brief="Seeds of each setting (default: {default}).",
             topic=topics.COMPARISON,
             type=int,
             default=SEEDS,

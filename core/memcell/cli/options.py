@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from memcell.cli.brief import BriefOption
+from memcell.cli.brief import BriefOption, shown
 from memcell.cli.completion import Word
 from memcell.plugins.options import FieldInfo, fields_of, topics
 
@@ -25,6 +25,7 @@ class ConfigOption(click.Option):
     Attributes:
         advanced: ``--help`` leaves it out.
         brief: What ``--help`` says of it; empty for the first sentence of its help.
+        effective: Its default.
         topic: The heading that it stands under there; empty for that of its section.
     """
 
@@ -37,13 +38,13 @@ class ConfigOption(click.Option):
         switch = field.type is bool and not field.many
         if switch:
             flag += f"/--{prefix}no-{field.flag}"
-        effective = field.default if default is None else default
+        self.effective = field.default if default is None else default
         super().__init__(
             [flag, parameter_name(section, field.name)],
             default=None,
             type=None if switch else Word(lambda: field.choices, field.many),
             metavar=None if switch else _metavar(field),
-            help=_help(field, effective),
+            help=_help(field, self.effective),
             callback=_told_of_former_words if field.former_words else None,
         )
 
@@ -184,9 +185,6 @@ def _metavar(field: FieldInfo) -> str:
 
 
 def _help(field: FieldInfo, default: Any) -> str:
-    text = ",".join(map(str, default)) if isinstance(default, tuple) else default
-    if isinstance(text, bool):
-        text = "yes" if text else "no"
     facts = [f for f in (field.unit, field.bounds) if f]
-    facts.append(f"default: {'none' if text is None or text == '' else text}")
+    facts.append(f"default: {shown(default)}")
     return f"{field.help} ({'; '.join(facts)})"

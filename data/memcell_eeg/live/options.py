@@ -186,7 +186,7 @@ class LiveConfig(SourceConfig):
         low=1,
         high=1000,
         help="An alarm requires this many positive steps ...",
-        brief="So many positive steps ... (default: 3)",
+        brief="So many positive steps ... (default: {default})",
         topic=topics.ALARMS,
     )
     alarm_of: int = option(
@@ -194,7 +194,7 @@ class LiveConfig(SourceConfig):
         low=1,
         high=1000,
         help="... among the last so many; the same number twice is a minimum duration.",
-        brief="... of the last so many (default: 4).",
+        brief="... of the last so many (default: {default}).",
         topic=topics.ALARMS,
     )
     refractory: float = option(
@@ -203,7 +203,7 @@ class LiveConfig(SourceConfig):
         low=0,
         high=3600,
         help="No further alarm for this long after one was raised.",
-        brief="No further alarm for so long (default: 5 s).",
+        brief="No further alarm for so long (default: {default} s).",
         topic=topics.ALARMS,
     )
     lines: str = option(

@@ -65,7 +65,7 @@ class OnsetConfig(SleepConfig):
         low=60,
         high=7200,
         help="Longest time to the onset that is learned and scored; what lies further ahead has no target.",
-        brief="Longest time that is predicted (default: 600 s).",
+        brief="Longest time that is predicted (default: {default} s).",
         topic=topics.DATA,
     )
     error: str = option(
