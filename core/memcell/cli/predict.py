@@ -16,7 +16,7 @@ from memcell.cli.where import where_options
 from memcell.plugins import default_registry
 from memcell.plugins.options import from_mapping, topics
 from memcell.plugins.specs import AppSpec
-from memcell.settings.options import EVAL_POLICIES
+from memcell.settings.options import EVAL_POLICIES, LOOK_EVERY, PATIENCE
 
 #: The section under which an app's own options are collected.
 _OWN = "predict"
@@ -130,7 +130,7 @@ def _command(app: AppSpec) -> click.Command:
             ["--every"],
             advanced=True,
             type=click.FloatRange(0.1, 86_400),
-            default=10.0,
+            default=LOOK_EVERY,
             show_default=True,
             metavar="SECONDS",
             help="With --watch: from one look to the next.",
@@ -139,7 +139,7 @@ def _command(app: AppSpec) -> click.Command:
             ["--patience"],
             advanced=True,
             type=click.FloatRange(0, 31_536_000),
-            default=1800.0,
+            default=PATIENCE,
             show_default=True,
             metavar="SECONDS",
             help="With --watch: so long a file that is shorter than its header says may rest before it is "

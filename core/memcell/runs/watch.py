@@ -35,15 +35,12 @@ from memcell.runs.predict import (
 from memcell.runs.predict_task import LoadedModel, PredictionOptions, opened_model
 from memcell.runs.reporting import try_report
 from memcell.runs.setup import Say
+from memcell.settings.options import LOOK_EVERY, PATIENCE
 
 #: Seconds between two looks at whether the person asked to stop.
 _NAP = 0.2
 #: The report is made again when so many times what it took have passed, and at the end.
 _SELDOM = 10.0
-
-
-#: Seconds that an incomplete recording may rest.
-PATIENCE = 1800.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +62,7 @@ class WatchRequest:
     paths: tuple[str, ...]
     run: Path
     out: Path
-    every: float = 10.0
+    every: float = LOOK_EVERY
     patience: float = PATIENCE
     eval_policy: str = "auto"
     causal: bool = False

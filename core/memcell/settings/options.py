@@ -9,6 +9,8 @@ from memcell.plugins.options import option, topics
 
 #: Memory at inference: carried through a recording, or reset every window.
 EVAL_POLICIES = ("carry", "reset")
+#: Of a folder that is watched: seconds from one look to the next, and how long an incomplete file may rest.
+LOOK_EVERY, PATIENCE = 10.0, 1800.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +22,7 @@ class NetworkConfig:
         help="Width of each recurrent layer.",
         low=1,
         high=65536,
-        brief="Width of each recurrent layer (default: 32).",
+        brief="Width of each recurrent layer (default: {default}).",
         topic=topics.NETWORK,
     )
     layers: int = option(
@@ -123,7 +125,7 @@ class TrainingConfig:
         help="Steps of a window: what one backward pass sees (truncated BPTT).",
         low=1,
         high=1000000,
-        brief="Steps that one backward pass sees (default: 50).",
+        brief="Steps that one backward pass sees (default: {default}).",
         topic=topics.NETWORK,
     )
     batch_size: int = option(
@@ -131,7 +133,7 @@ class TrainingConfig:
         help="Lanes: windows that one update sees side by side. Not the same thing as time steps.",
         low=1,
         high=1000000,
-        brief="Windows side by side in an update (default: 16).",
+        brief="Windows side by side in an update (default: {default}).",
         topic=topics.NETWORK,
     )
     epochs: int = option(
@@ -139,7 +141,7 @@ class TrainingConfig:
         help="Most passes over the training windows.",
         low=1,
         high=1000000,
-        brief="Most passes over the data (default: 40).",
+        brief="Most passes over the data (default: {default}).",
         topic=topics.NETWORK,
     )
     min_updates: int = option(
@@ -155,7 +157,7 @@ class TrainingConfig:
         help="Step size of the optimizer.",
         low=0,
         high=1000,
-        brief="Step size of the optimizer (default: 0.003).",
+        brief="Step size of the optimizer (default: {default}).",
         topic=topics.NETWORK,
     )
     schedule: str = option(
