@@ -61,6 +61,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("memcell_plugins",),
     ("memcell_data.content", "memcell_data.native"),
     ("memcell_data.channels", "memcell_data.units"),
+    ("memcell_data.channel_lookup",),
     ("memcell_data.recording",),
     ("memcell_data.renaming",),
     ("memcell_data.quality", "memcell_data.tables"),

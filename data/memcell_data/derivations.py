@@ -18,14 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memcell.errors import DataError
-from memcell_data.channels import (
-    Derivation,
-    electrode_of,
-    is_reference,
-    kind_of,
-    plain,
-    site_kind,
-)
+from memcell_data.channels import Derivation, electrode_of, is_reference, kind_of, plain, site_kind
 from memcell_data.recording import Block, Channel, LostChannels, Recording, Signal
 
 #: Electrodes of the scalp whose mean is an average reference: the 10-20 system has 19.

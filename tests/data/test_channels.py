@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from memcell.errors import DataError
-from memcell_data.channels import MissingChannel, find, kind_of, taken
+from memcell_data.channel_lookup import MissingChannel, find
+from memcell_data.channels import kind_of, taken
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from memcell.applications.checking import CheckedChannel, FileReport
 from memcell.errors import DataError
+from memcell_data import channel_lookup as lookup
 from memcell_data import channels as names_of
 from memcell_data.checks.alignment import LabelCover
 from memcell_data.checks.labels import labels_of
@@ -127,7 +128,7 @@ def _chosen(
             found += [c for c in channels if c.kind == word.lower()]
             continue
         try:
-            channel = channels[names_of.find(word, names, str(path))]
+            channel = channels[lookup.find(word, names, str(path))]
         except DataError as error:
             return found, plain(path, str(error)), measured
         found.append(channel)

@@ -20,7 +20,7 @@ from memcell.applications.datasets import Card
 from memcell.errors import DataError
 from memcell.files.atomic import atomic_path
 from memcell.files.places import data_folder
-from memcell_data import channels as names_of
+from memcell_data import channel_lookup as lookup
 from memcell_data.datasets.configs import EyeStateConfig
 from memcell_data.datasets.fetching import require_reachable, unavailable
 from memcell_data.datasets.recognise import EYE_STATE_NAMES
@@ -199,7 +199,7 @@ class _TableSignal:
     path: Path
 
     def __call__(self, names: Sequence[str]) -> Signal:
-        picks = [names_of.find(name, CHANNELS, str(self.path)) for name in names]
+        picks = [lookup.find(name, CHANNELS, str(self.path)) for name in names]
         values, n_bad = without_outliers(load_table(self.path)[0])
         line = (
             f"{self.path.name}: {n_bad} rows further than {FARTHEST:g} uV from the median were "

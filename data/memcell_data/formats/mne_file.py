@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memcell.errors import DataError
+from memcell_data import channel_lookup as lookup
 from memcell_data import channels as names_of
 from memcell_data import units
 from memcell_data.formats.mne_open import OpenedFile, open_raw, refused
@@ -176,7 +177,7 @@ class MneFile:
             raise DataError(f"{self.path}: no channel was asked for")
         types = self._types()
         all_names = list(types)
-        channels = [all_names[names_of.find(n, all_names, str(self.path))] for n in names]
+        channels = [all_names[lookup.find(n, all_names, str(self.path))] for n in names]
         for name in channels:
             if types[name] not in _KINDS:
                 raise DataError(

@@ -38,6 +38,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memcell.errors import DataError
+from memcell_data import channel_lookup as lookup
 from memcell_data import channels as names_of
 from memcell_data.formats.mat_validator import check_mat
 from memcell_data.quality.amplitudes import inspect
@@ -146,7 +147,7 @@ class MwtFile:
         """
         if not names:
             raise DataError(f"{self.path}: no channel was asked for")
-        picks = [names_of.find(name, SIGNALS, str(self.path)) for name in names]
+        picks = [lookup.find(name, SIGNALS, str(self.path)) for name in names]
         content = self.content()
         signal = Signal(
             values=content.signals[picks],

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from memcell.errors import DataError, UsageError
-from memcell_data.channels import MissingChannel
+from memcell_data.channel_lookup import MissingChannel
 from memcell_data.formats.reader import stem
 from memcell_data.recording import Recording
 from memcell_data.renaming import NOTHING, Renaming

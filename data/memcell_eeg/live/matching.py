@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memcell.errors import DataError, UsageError
-from memcell_data.channels import MissingChannel, find, numbered
+from memcell_data.channel_lookup import MissingChannel, find, numbered
 from memcell_data.renaming import NOTHING, Renaming
 from memcell_data.units import ALL, KNOWN, microvolts_per
 from memcell_eeg.features.pipeline import Pipeline

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from memcell.errors import DataError
-from memcell_data.channels import MissingChannel, alternatives, find
+from memcell_data.channel_lookup import MissingChannel, find
+from memcell_data.channels import alternatives
 from memcell_data.derivations import derived
 from memcell_data.recording import LostChannels, Recording
 from memcell_eeg.signal.channels import how_to_rename, locate

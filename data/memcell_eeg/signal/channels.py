@@ -1,7 +1,7 @@
 """Channel selection: by name, pattern, type or automatically, the same in all recordings.
 
 How a typed name meets a file's name (old and new 10-20 names, trailing dots, ``EEG Fpz-Cz``) is the data
-room's business (`memcell_data.channels.find`).
+room's business (`memcell_data.channel_lookup.find`).
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from memcell.errors import DataError
-from memcell_data.channels import AmbiguousChannel, alternatives, find, matching, may_be, taken
+from memcell_data.channel_lookup import AmbiguousChannel, find, matching, may_be
+from memcell_data.channels import alternatives, taken
 from memcell_data.derivations import in_file
 from memcell_data.recording import Channel, Recording
 from memcell_eeg.left_out import RECORDING, LeftOut

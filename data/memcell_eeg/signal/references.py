@@ -20,14 +20,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from memcell.errors import DataError
+from memcell_data.channel_lookup import AmbiguousChannel, MissingChannel, find, may_be
 from memcell_data.channels import (
-    AmbiguousChannel,
     Derivation,
-    MissingChannel,
     alternatives,
     electrode_of,
-    find,
-    may_be,
     reference_in_words,
     site_kind,
 )

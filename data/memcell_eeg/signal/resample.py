@@ -102,10 +102,18 @@ class CausalResampler:
         channels, length = joined.shape
         out = np.empty((channels, ready - done))
         work = np.empty(length + self.down)
+        taps_of = (address(self._phases), self._phases.shape[1])
         native.resample(
-            *(address(joined), channels, length, self.up, self.down),
-            *(address(self._phases), self._phases.shape[1]),
-            *(done, ready - done, address(work), address(out)),
+            address(joined),
+            channels,
+            length,
+            self.up,
+            self.down,
+            *taps_of,
+            done,
+            ready - done,
+            address(work),
+            address(out),
         )
         return out
 

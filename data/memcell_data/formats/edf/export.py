@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from memcell.errors import DataError
 from memcell.files.atomic import growing
-from memcell_data.channels import find
+from memcell_data.channel_lookup import find
 from memcell_data.content import begins_as_edf, first_bytes
 from memcell_data.formats.edf.fields import field_at
 from memcell_data.formats.edf.reading import EdfFile

@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 
 from memcell.errors import DataError
-from memcell_data.channels import numbered
+from memcell_data.channel_lookup import numbered
 from memcell_data.content import BIOSEMI, begins_as_edf, first_bytes
 from memcell_data.formats.edf.fields import field_at, field_over, integer_of, number_of, text_of
 

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memcell.errors import DataError
+from memcell_data import channel_lookup as lookup
 from memcell_data import channels as names_of
 from memcell_data import units
 from memcell_data.formats.edf.header import EdfChannel, EdfHeader, read_header
@@ -141,7 +142,7 @@ class EdfFile:
         """Read channels, in microvolts.
 
         Args:
-            names: Channels, matched by `memcell_data.channels.find`.
+            names: Channels, matched by `memcell_data.channel_lookup.find`.
 
         Returns:
             The channels in the order asked for, under the names of the file.
@@ -212,7 +213,7 @@ class EdfFile:
 
     def _find(self, name: str) -> EdfChannel:
         signals = self.header.signals
-        return signals[names_of.find(name, [c.label for c in signals], str(self.path))]
+        return signals[lookup.find(name, [c.label for c in signals], str(self.path))]
 
     def _check_rates(self, channels: Sequence[EdfChannel]) -> None:
         rates = {c.label: self.header.rate(c) for c in channels}
@@ -341,17 +342,8 @@ class _Opened:
         at, width = header.offset(channel), header.sample_bytes
         native = functions()
         if native is not None:
-            native.decode(
-                *(
-                    address(raw) + at,
-                    header.record_bytes,
-                    channel.samples,
-                    width,
-                    skipped,
-                    len(out),
-                ),
-                *(scale, offset, *units, address(out)),
-            )
+            places = (header.record_bytes, channel.samples, width, skipped, len(out))
+            native.decode(address(raw) + at, *places, scale, offset, *units, address(out))
             return
         table = raw.reshape(-1, header.record_bytes)[:, at : at + channel.samples * width]
         stored = _integers(table.tobytes(), width)[skipped : skipped + len(out)]
