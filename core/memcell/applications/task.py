@@ -150,6 +150,9 @@ class Task:
         inverse_penalty: C of a regression on these very features, where it was chosen in all of these folds
             (`memcell.training.regression_start.choose_inverse_penalty`); None where nobody has.
 
+    Attributes:
+        computed: What is computed once for the task, kept by whoever computes it; a changed task begins anew.
+
     Raises:
         DataError: A sequence has other targets.
     """
@@ -174,6 +177,7 @@ class Task:
     instead: tuple[tuple[str, Mapping[str, Any]], ...] = ()
     target: TargetKind = UNSAID
     inverse_penalty: float | None = None
+    computed: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.target == UNSAID:

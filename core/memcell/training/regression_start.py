@@ -25,7 +25,6 @@ is a regression of two classes for each.
 from __future__ import annotations
 
 import warnings
-import weakref
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -107,15 +106,12 @@ def start_at_regression(
         network.readout.bias.copy_(found.bias)
 
 
-#: The last one that was fitted for a start, with its task and C: runs of a comparison share their task.
-_last: list[tuple[weakref.ref[Task], float, Regression]] = []
-
-
 def _of_task(task: Task, inverse_penalty: float) -> Regression:
-    if _last and _last[0][0]() is task and _last[0][1] == inverse_penalty:
-        return _last[0][2]
-    found = regression_of(task, (inverse_penalty,))[0]
-    _last[:] = [(weakref.ref(task), inverse_penalty, found)]
+    """Return the regression on a task, fitted once: runs of a comparison share their task."""
+    key = ("regression", inverse_penalty)
+    if key not in task.computed:
+        task.computed[key] = regression_of(task, (inverse_penalty,))[0]
+    found: Regression = task.computed[key]
     return found
 
 

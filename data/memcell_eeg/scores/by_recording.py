@@ -10,14 +10,19 @@ would have been better.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
 from memcell.applications.app import ModelPredictions
 from memcell_eeg.scores.scores import DecidedSteps, calibration_error, scores_of
 
+#: No scores.
+NONE: Mapping[str, Any] = MappingProxyType({})
 #: The name of all recordings together.
 ALL = "all"
 
@@ -56,18 +61,30 @@ class RecordingScores:
         return 1 - self.brier / self.prior_brier if self.prior_brier > 0 else float("nan")
 
 
-def by_recording(predictions: Sequence[ModelPredictions]) -> list[RecordingScores]:
-    """Return all recordings together, then each of them; none without a labelled step."""
+def by_recording(
+    predictions: Sequence[ModelPredictions],
+    whole: Mapping[str, float] = NONE,
+    subjects: Mapping[str, Mapping[str, float]] = NONE,
+) -> list[RecordingScores]:
+    """Return all recordings together, then each of them; none without a labelled step.
+
+    Args:
+        predictions: What the scores are made of.
+        whole: Scores of all recordings together, where somebody has made them.
+        subjects: Likewise those of each subject: of its only recording they are the same.
+    """
     pooled = DecidedSteps.of(predictions)
     if not len(pooled.y):
         return []
     prior = float(pooled.y.mean())
-    made = [_scores(ALL, "", pooled, prior)]
+    made = [_scores(ALL, "", pooled, prior, whole)]
     names = dict.fromkeys((s.subject, s.name) for part in predictions for s in part.sequences)
+    count = Counter(subject for subject, _ in names)
     for subject, name in sorted(names):
         steps = DecidedSteps.of([_only(part, subject, name) for part in predictions])
         if len(steps.y):
-            made.append(_scores(name, subject, steps, prior))
+            known = subjects.get(subject, {}) if count[subject] == 1 else {}
+            made.append(_scores(name, subject, steps, prior, known))
     return made
 
 
@@ -84,18 +101,20 @@ def _only(part: ModelPredictions, subject: str, name: str) -> ModelPredictions:
     )
 
 
-def _scores(name: str, subject: str, steps: DecidedSteps, prior: float) -> RecordingScores:
-    found = scores_of(steps)
-    known = bool(np.isfinite(steps.chance).all())
+def _scores(
+    name: str, subject: str, steps: DecidedSteps, prior: float, known: Mapping[str, float]
+) -> RecordingScores:
+    found = known or scores_of(steps)
+    chances = bool(np.isfinite(steps.chance).all())
     return RecordingScores(
         recording=name,
         subject=subject,
         steps=len(steps.y),
         observed=float(steps.y.mean()),
-        mean_probability=float(steps.chance.mean()) if known else float("nan"),
+        mean_probability=float(steps.chance.mean()) if chances else float("nan"),
         brier=found["brier"],
         prior_brier=float(np.mean((steps.y - prior) ** 2)),
-        ece=calibration_error(steps.y, steps.chance) if known else float("nan"),
+        ece=calibration_error(steps.y, steps.chance) if chances else float("nan"),
         balanced_accuracy=found["balanced_accuracy"],
         kappa=found["kappa"],
         auc_roc=found["auc_roc"],

@@ -10,7 +10,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 
 import numpy as np
 from numpy.typing import NDArray
@@ -158,23 +157,6 @@ def step_scores(
 
 def scores_of(steps: DecidedSteps) -> dict[str, float]:
     """Return the scores of decided steps."""
-    digest = sha256()
-    for values in (steps.y, steps.p, steps.state, steps.chance):
-        digest.update(values.tobytes())
-    key = digest.digest()
-    if key not in _known:
-        if len(_known) >= MOST_KNOWN:
-            del _known[next(iter(_known))]
-        _known[key] = _scores_of(steps)
-    return dict(_known[key])
-
-
-#: Digest of steps to their scores: a subject's are asked for again by the tables of its only recording.
-_known: dict[bytes, dict[str, float]] = {}
-MOST_KNOWN = 64
-
-
-def _scores_of(steps: DecidedSteps) -> dict[str, float]:
     y, p, state, chance = steps.y, steps.p, steps.state, steps.chance
     names = (
         *("balanced_accuracy", "kappa", "f1", "auc_roc", "auc_pr", "mcc"),

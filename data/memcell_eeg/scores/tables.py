@@ -65,7 +65,7 @@ def tables(rows: Sequence[Row], rules: EventRules) -> Mapping[str, str]:
                     r.kappa,
                     r.auc_roc,
                 ]
-                for r in by_recording(row.predictions)
+                for r in by_recording(row.predictions, row.scores, row.subjects)
             ],
         ),
         "pr.tsv": _table(
