@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from memcell.applications.app import App, Measuring, Relabelling, Row, Task, Testing
+from memcell.applications.trained_on import trained_on
 from memcell.errors import DataError, UsageError
 from memcell.escape import Lines
 from memcell.files.atomic import make_folder, write_atomic
@@ -30,7 +31,7 @@ from memcell.runs.run import write_tables
 from memcell.runs.run_folder import open_run, with_data
 from memcell.runs.scoring import pooled_intervals, score_row, write_scores
 from memcell.runs.setup import Say, build_app, inference_device
-from memcell.runs.source import gone_on, trained_on
+from memcell.runs.source import gone_on
 from memcell.runs.tables import as_text, as_tsv
 from memcell.runs.tuning.record import with_penalty
 from memcell.settings.options import EVAL_POLICIES
@@ -117,7 +118,7 @@ def evaluate_on(
         with progress("reading recordings", None) as bar:
             task = built.unseen(facts.task, bar)
     except DataError as error:
-        if more := _retry_line([("", getattr(error, "options", {}))], typed):
+        if more := _retry_lines([("", getattr(error, "options", {}))], typed):
             raise DataError(f"{error} {more[0]} {more[1].strip()}") from error
         raise
     chosen = facts.eval_policy if eval_policy == "auto" else eval_policy
@@ -147,7 +148,7 @@ def evaluate_on(
             )
     if out is not None:
         say(f"tables: {out}")
-    for line in _retry_line(task.instead, typed):
+    for line in _retry_lines(task.instead, typed):
         say(line)
 
 
@@ -155,7 +156,7 @@ def evaluate_on(
 _MOST_WAYS = 4
 
 
-def _retry_line(
+def _retry_lines(
     refused: Sequence[tuple[str, Mapping[str, Any]]], typed: Sequence[str]
 ) -> list[str]:
     """Return the commands by which recordings that were refused are scored too, that of the most first.

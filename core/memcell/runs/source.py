@@ -26,6 +26,7 @@ from memcell.applications.models import (
     names_a_model,
     run_folder_of,
 )
+from memcell.applications.trained_on import BEFORE, spelled, trained_on
 from memcell.errors import CheckpointError, ConfigError, MemcellError, UsageError
 from memcell.inference.model_facts import ModelFacts, read_facts
 from memcell.plugins import Registry
@@ -47,8 +48,6 @@ _FORM = ("hidden_size", "layers", "skip")
 PARTS = ("cell", "normalizer", "encoder", "head")
 #: Plugins that are taken where none is typed.
 _HABITS = ("policy", "gradient")
-#: The part of a model's facts about subjects where those of the models before it stand.
-BEFORE = "before"
 _MOST_NAMES = 5
 _NO_ESTIMATE = (
     "the scores say how well the network follows these labels, and nothing of people whom no network "
@@ -371,18 +370,6 @@ def check_tested(model: SourceModel, people: list[str], tested: Any) -> None:
             "others, or on nobody (--split none, which trains on everybody for use), or say who is who with "
             "--data.subjects TABLE where these are other people"
         )
-
-
-def trained_on(facts: Mapping[str, Any]) -> set[str]:
-    """Return whom a model was trained on or chosen by, models that it went on from included."""
-    subjects = facts.get("subjects")
-    known = subjects if isinstance(subjects, Mapping) else {}
-    return {str(who) for part in ("train", "valid", BEFORE) for who in known.get(part, ())}
-
-
-def spelled(subject: str) -> str:
-    """Return a name as it is compared."""
-    return subject.strip().casefold()
 
 
 def _lineage(facts: Mapping[str, Any]) -> list[Any]:

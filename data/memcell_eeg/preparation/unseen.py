@@ -8,6 +8,7 @@ from typing import Any
 
 from memcell.applications.app import Task
 from memcell.applications.datasets import DataSet
+from memcell.applications.trained_on import spelled
 from memcell.errors import DataError, UsageError
 from memcell.progress import Progress
 from memcell_data.recording import Recording
@@ -23,7 +24,7 @@ from memcell_eeg.signal.absent import with_absent
 from memcell_eeg.signal.channels import otherwise_measured
 from memcell_eeg.signal.reference_words import AS_IS
 from memcell_eeg.signal.references import OtherMontage, References
-from memcell_eeg.splits.known import people_of, spelled
+from memcell_eeg.splits.known import people_of
 from memcell_eeg.splits.who import FILE as WHO
 from memcell_eeg.splits.who import Who
 from memcell_eeg.targets.resolved import read_labels

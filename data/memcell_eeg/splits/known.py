@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from memcell.applications.trained_on import spelled, trained_on
 from memcell.errors import UsageError
 from memcell.sequences.time_series import TimeSeries
 
-#: The parts of a model's facts about subjects that name whom it, or a model before it, was trained on.
-_SEEN = ("train", "valid", "before")
 _MOST = 5
 
 
@@ -19,14 +18,7 @@ def people_of(facts: Mapping[str, Any] | None) -> frozenset[str]:
     Args:
         facts: What `memcell.applications.app.Task.facts` said when it was trained.
     """
-    subjects = facts.get("subjects") if facts is not None else None
-    named = subjects if isinstance(subjects, Mapping) else {}
-    return frozenset(spelled(str(who)) for part in _SEEN for who in named.get(part, ()))
-
-
-def spelled(subject: str) -> str:
-    """Return a name as it is compared."""
-    return subject.strip().casefold()
+    return frozenset(map(spelled, trained_on(facts or {})))
 
 
 def apart(

@@ -21,10 +21,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from memcell.applications.trained_on import spelled
 from memcell.errors import DataError, unknown
 from memcell.sequences.time_series import TimeSeries
 from memcell_eeg.config import EegConfig
-from memcell_eeg.splits.known import apart, check_tested, few, spelled
+from memcell_eeg.splits.known import apart, check_tested, few
 from memcell_eeg.targets.labels import NEGATIVE, POSITIVE
 
 PARTS = ("train", "valid", "test")
