@@ -23,7 +23,7 @@ def test_rates_and_torchs_own_are_printed(capsys, monkeypatch):
 
 
 def test_a_cpu_without_says_why(capfd, tmp_path, monkeypatch):
-    monkeypatch.setattr(target, "_processor", lambda: ("AuthenticAMD", frozenset()))
+    monkeypatch.setattr(target, "processor", lambda: ("AuthenticAMD", frozenset()))
     monkeypatch.setattr(bfloat16, "STEPS", 2)
     assert bfloat16.main(TINY) == 0
     assert "no products of bfloat16 numbers: this CPU has no fast" in capfd.readouterr().out

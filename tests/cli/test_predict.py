@@ -286,7 +286,7 @@ def test_in_bfloat16_it_is_nearly_the_same_and_said_where_it_is_not(
     assert mixed == pytest.approx(exact, abs=0.02)
     if target.without_bfloat16() is None:
         assert mixed != exact
-    monkeypatch.setattr(target, "_processor", lambda: ("AuthenticAMD", frozenset()))
+    monkeypatch.setattr(target, "processor", lambda: ("AuthenticAMD", frozenset()))
     opened_model.cache_clear()
     assert predict(model, path, tmp_path / "plain", "--mixed-precision") == 0
     opened_model.cache_clear()
@@ -309,7 +309,7 @@ def test_a_full_disk_is_one_line_and_keeps_what_is_done(model, recordings, tmp_p
         assert said.count("\n") == 1
         assert "No space left on device" in said
         done = len([*(small / "out").rglob("*_events.json")])
-        assert done in (1, 2)
+        assert done == 2
         kept = f"{done} of 4 recordings are done and kept: make room, and the same command goes on"
         assert kept in said
         assert not [*(small / "out").glob(".asked*")]

@@ -69,7 +69,7 @@ def without_bfloat16() -> str | None:
     Raises:
         Unsupported: ``MEMCELL_NATIVE_ISA`` names what this machine cannot run.
     """
-    maker, instructions = _processor()
+    maker, instructions = processor()
     if "avx512_bf16" not in instructions or "avx512" not in available():
         return "this CPU has no fast products of bfloat16 numbers; AMD's have from Zen 4 on"
     if maker != "AuthenticAMD":
@@ -82,10 +82,10 @@ def without_bfloat16() -> str | None:
 
 
 @cache
-def _processor() -> tuple[str, frozenset[str]]:
+def processor() -> tuple[str, frozenset[str]]:
     """Return who made the CPU, and its instruction sets in Linux's words; nothing on other systems."""
     try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return "", frozenset()
     first = dict.fromkeys(("vendor_id", "flags"), "")

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from memcell.errors import Unsupported
 from memcell_compiler.build.cache import fetch, load
 from memcell_compiler.build.compiler import FLAGS, find_compiler
-from memcell_compiler.build.target import TARGETS
+from memcell_compiler.build.target import TARGETS, processor
 
 _SOURCE = Path(__file__).with_name("signal.c")
 #: A product and a sum are rounded each, as numpy and scipy do.
@@ -63,12 +63,7 @@ def functions() -> Any:
 
 def _instructions() -> tuple[str, ...]:
     """Return the flags for the instructions that this processor says it has; torch is not imported for it."""
-    try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ()
-    line = next((s for s in text.splitlines() if s.startswith("flags")), "")
-    has = set(line.partition(":")[2].split())
+    has = processor()[1]
     for target in (TARGETS["avx512"], TARGETS["avx2"]):
         if all(f[2:] in has for f in target.flags if f.count("-") == 1):
             return target.flags

@@ -166,7 +166,7 @@ def test_single_steps_give_the_bits_of_a_window(agree, threads):
 
 
 @fast
-def test_numbers_beyond_bfloat16s_are_infinite_as_they_are_in_torch():
+def test_a_number_beyond_bfloat16s_range_touches_its_own_lane_alone():
     rnn = Recurrent("lstm", 3, 8)
     x = torch.zeros(4, 2, 3)
     x[1, 0, 0] = torch.finfo(torch.float32).max  # which rounds to infinity
@@ -202,7 +202,7 @@ def test_compiled_by_torch_it_is_the_same():
     ],
 )
 def test_a_cpu_without_goes_on_in_float32_and_says_so_once(monkeypatch, maker, instructions, words):
-    monkeypatch.setattr(target, "_processor", lambda: (maker, frozenset(instructions.split())))
+    monkeypatch.setattr(target, "processor", lambda: (maker, frozenset(instructions.split())))
     monkeypatch.setattr(target, "available", lambda: ("avx512", "avx2", "baseline"))
     rnn = Recurrent("lstm", 5, 16)
     x = torch.randn(7, 3, 5)
