@@ -173,7 +173,11 @@ def test_twenty_recordings_are_predicted_or_refused_with_the_line_that_works(
     assert run(["evaluate", "microsleep", str(model), "--data", str(folder)]) == 0
     said = capsys.readouterr().out
     lines = [x.strip() for x in said.splitlines() if x.startswith("  memcell evaluate")]
-    assert any(line.endswith("--reference model") for line in lines)
+    assert [line.partition(f" --data {folder} ")[2] for line in lines] == [
+        "--reference model",
+        "--rename T5-O1=O1-M2,T6-O2=O2-M1",
+        "--reference as-is",
+    ]
     before = scored_subjects(said)
     for line in lines:
         assert run(shlex.split(line)[1:]) == 0

@@ -164,9 +164,8 @@ class Passes:
         return ran, losses * batch.weight
 
     def _precision(self) -> AbstractContextManager[object]:
-        if (
-            not self._config.mixed_precision
-        ):  # entering costs microseconds, of an update's few hundred
+        if not self._config.mixed_precision:
+            # entering costs microseconds, of an update's few hundred
             return nullcontext()
         return mixed_precision(self.network.device, True)
 

@@ -80,10 +80,9 @@ class PackedProduct:
         self._left, self.out = left, torch.zeros(rows, columns, dtype=dtype)
         self._segment = _ProductPart(inner, left.data_ptr(), left.shape[1], packed, 0, inner)
         self._combine = _COMBINE(table.combine)
-        self._arguments = (
-            *(rows, columns, 1, ctypes.addressof(self._segment), int(turned)),
-            *(self.out.data_ptr(), columns, int(turned)),
-        )
+        segment, added = ctypes.addressof(self._segment), int(turned)
+        out = self.out.data_ptr()
+        self._arguments = (rows, columns, 1, segment, added, out, columns, added)
         self.flops = 2.0 * rows * inner * columns
 
     def __call__(self, calls: int = 1) -> None:

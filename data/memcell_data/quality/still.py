@@ -115,10 +115,9 @@ class StillSamples:
         """
         half = self.window // 2
         near, ends = np.empty(len(x) // half + 1, dtype=np.uint8), np.empty(2)
-        found = native.still(
-            *(address(x), len(x), half, DITHER if self._dither else _NOTHING),
-            *(int(self._dither), self._rest, decided, address(near), address(ends)),
-        )
+        least = DITHER if self._dither else _NOTHING
+        rules = (half, least, int(self._dither), self._rest, decided)
+        found = native.still(address(x), len(x), *rules, address(near), address(ends))
         return None if found else (float(ends[0]), float(ends[1]))
 
     @property

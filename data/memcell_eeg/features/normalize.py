@@ -65,15 +65,14 @@ class CausalNormalizer:
         if native is not None:
             values = np.ascontiguousarray(values, dtype=np.float64)
             place = np.array([self._t, self._n, self._at], dtype=np.int64)
+            kept = map(address, (self._mean, self._spread, self._block, place))
             native.normalize(
-                *(address(values), *values.shape, address(self._mean), address(self._spread)),
-                *(
-                    address(self._block),
-                    address(place),
-                    self._longest,
-                    address(self._rule),
-                    address(out),
-                ),
+                address(values),
+                *values.shape,
+                *kept,
+                self._longest,
+                address(self._rule),
+                address(out),
             )
             self._t, self._n, self._at = place.tolist()
             return np.clip(out, -LIMIT, LIMIT, out=out)

@@ -89,10 +89,9 @@ class Spectra:
         out = np.empty((k, channels, len(starts)), dtype=np.float32)
         for first in range(0, k, MOST_ROWS):
             lines = np.ascontiguousarray(fft.rfft(tapered[first : first + MOST_ROWS], axis=2))
-            native.bands(
-                *(address(lines), len(lines) * channels, 2 * lines.shape[2]),
-                *(address(of_line), len(starts), 2 * self._bins.stop, address(out[first:])),
-            )
+            rows, length = len(lines) * channels, 2 * lines.shape[2]
+            bands = (address(of_line), len(starts), 2 * self._bins.stop)
+            native.bands(address(lines), rows, length, *bands, address(out[first:]))
         return out, 2 / (self.rate * energy)
 
 

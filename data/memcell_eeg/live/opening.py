@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from memcell.applications.streaming import StreamRequest
 from memcell.errors import DataError, UsageError
@@ -55,19 +54,15 @@ def opened(options: SourceConfig, pipeline: Pipeline, request: StreamRequest) ->
     references = References.of(pipeline.channels, request.facts, pipeline.reference)
     optional = references if has_optional(request.facts) else None
     if options.file:
-        unit = Unit.of(options.unit, request.facts)
-        typed: dict[str, Any] = {"unit": unit} if unit.name else {}
-        if renaming:
-            typed["renaming"] = renaming
-        if optional is not None:
-            typed["optional"] = optional
         file = FileSource(
             Path(options.file),
             pipeline,
             options.times_real,
             options.chunk,
             request.say,
-            **typed,
+            unit=Unit.of(options.unit, request.facts),
+            renaming=renaming,
+            optional=optional,
         )
         _check_references(file, references, f"file '{options.file}'", NOTHING)
         return file

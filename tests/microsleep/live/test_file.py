@@ -52,8 +52,8 @@ def test_pieces_at_random(asked_of, capsys, gapped, pipeline, monkeypatch):
     random = np.random.default_rng(2)
 
     class Cut(FileSource):
-        def __init__(self, *args):
-            super().__init__(*args, cut=lambda: int(random.geometric(0.05)))
+        def __init__(self, *args, **options):
+            super().__init__(*args, cut=lambda: int(random.geometric(0.05)), **options)
 
     monkeypatch.setattr(opening, "FileSource", Cut)
     lines, _ = streamed(asked_of, capsys, file=str(gapped.path))
