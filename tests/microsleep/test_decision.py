@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -141,10 +143,10 @@ def test_every_way_is_a_threshold_and_says_what_it_costs(way) -> None:
 
 def test_without_validation_theory_decides() -> None:
     task, _ = make_task(weights=loss_weights(2700, 300, 1.0))
-    nobody = Task(**{**vars(task), "valid": ()})
+    nobody = replace(task, valid=())
     y = task.train[0].targets
     balanced = loss_weights(float(np.sum(y == 0)), float(np.sum(y == 1)), 1.0)
-    nobody = Task(**{**vars(nobody), "class_weights": balanced})
+    nobody = replace(nobody, class_weights=balanced)
     for way in ("threshold", "intercept"):
         made = decide(way, nobody, [], 3.0)
         assert made["threshold"] == pytest.approx(1 / 4)  # Elkan: 1 / (1 + r) of a balanced model

@@ -6,6 +6,7 @@ import csv
 import filecmp
 import math
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -250,9 +251,9 @@ def test_reading_very_much_is_left_to_be_asked_for(dataset_of) -> None:
     task = app.task()
     assert app.why_undisturbed(task) == ""
     long = [{**r, "seconds": 3600 * 24.0} for r in task.facts["recordings"]]
-    task = type(task)(**{**vars(task), "facts": {**task.facts, "recordings": long}})
+    task = replace(task, facts={**task.facts, "recordings": long})
     assert "of 2 channels would be read" in app.why_undisturbed(task)
-    asked = Microsleep(MicrosleepConfig(**{**vars(config), "robustness": "all"}), dataset)
+    asked = Microsleep(replace(config, robustness="all"), dataset)
     assert asked.why_undisturbed(task) == ""
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any
 
@@ -160,7 +161,7 @@ class LSLSource:
             if chunk is not None:
                 if first:
                     self.zero, first = float(chunk.stamps[0]), False
-                yield chunk if not lost else SampleChunk(**{**vars(chunk), "begins": True})
+                yield chunk if not lost else replace(chunk, begins=True)
                 last, lost, reported = chunk.arrived, False, ""
                 continue
             if time.perf_counter() - last >= self._silence:
