@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from memcell_benchmarks import layer
 
 
+@pytest.mark.slow
 def test_calls_are_timed_beside_generated_code(capsys):
     layer.main(["--calls-only"])
     printed = capsys.readouterr().out

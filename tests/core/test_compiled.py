@@ -25,13 +25,6 @@ B, F, H, K = 6, 3, 4, 3
 CELLS = default_registry().names("cell")
 NORMS = default_registry().names("normalizer")
 GPU_PAIRS = [("lstm97", "none"), ("rnn", "batch")]
-PAIRS = [
-    pytest.param(
-        c, n, marks=() if (c, n) == ("lstm97", "none") else pytest.mark.slow, id=f"{c}-{n}"
-    )
-    for c in CELLS
-    for n in NORMS
-]
 
 
 def build(cell, norm="none"):
@@ -109,7 +102,9 @@ def compare(layer, steps, return_steps, marked=True, seed=0, **options):
     same(run(unroll_inductor, layer, x, masks, return_steps, chunk=K, **options), wanted)
 
 
-@pytest.mark.parametrize(("cell", "norm"), PAIRS)
+@pytest.mark.slow
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("cell", CELLS)
 def test_inductor_equals_eager_loop(cell, norm):
     # 11 steps: three whole chunks, and a rest that is filled up
     compare(build(cell, norm), 11, (0, 11))
@@ -129,6 +124,7 @@ def test_no_other_length_compiles_again_and_no_rest_is_wrong():
     assert dict(torch._dynamo.utils.counters["stats"]) == compiled_frames
 
 
+@pytest.mark.slow
 def test_states_in_the_middle_of_a_chunk():
     compare(build("rnn"), 9, (0, 3, 4, 6, 9))
 
@@ -159,6 +155,7 @@ def test_inference(norm, way):
     assert not out.requires_grad
 
 
+@pytest.mark.slow
 def test_a_cell_that_is_gone_leaves_nothing_behind():
     import gc
 
@@ -286,6 +283,7 @@ def test_a_norm_site_that_is_asked_for_twice_is_the_cells_error_not_the_compiler
         )
 
 
+@pytest.mark.slow
 def test_the_backward_is_compiled_with_the_forward(monkeypatch):
     """What the compiler refuses comes out before anything has happened, not in the middle of an update."""
     layer = build("cec")

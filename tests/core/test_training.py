@@ -216,6 +216,7 @@ def test_a_loss_that_is_no_number_stops_with_a_word(make_trainer):
         trainer.train()
 
 
+@pytest.mark.slow
 def test_recalibration_leaves_weights_memory_and_random_numbers_as_they_were(make_trainer):
     trainer = make_trainer(
         normalizer=("batch", {"min_lanes": 2}),
@@ -249,6 +250,7 @@ def test_recalibration_takes_the_windows_of_the_last_epoch_where_easy_ones_came_
     assert sorted(row for row in seen if row >= 0) == list(range(len(table)))
 
 
+@pytest.mark.slow
 def test_looking_with_statistics_estimated_anew_leaves_training_as_it_was(make_trainer):
     how = {"normalizer": ("batch", {"min_lanes": 2, "momentum": 0.001})}
     lagging = make_trainer("a", **how, training={"patience": 0, "recalibrate": False})

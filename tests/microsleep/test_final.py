@@ -116,6 +116,7 @@ def test_without_it_the_message_says_what_to_type(without, data, tmp_path, capsy
     assert "has no card" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_calibration_script_reads_a_run_of_folds(without) -> None:
     script = Path(__file__).parents[2] / "docs" / "results" / "calibration.py"
     ran = subprocess.run(

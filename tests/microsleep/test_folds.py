@@ -126,6 +126,7 @@ def test_a_fold_is_a_run_like_any(whole, capsys) -> None:
     assert (alone / "scores.tsv").read_bytes() == (fold / "scores.tsv").read_bytes()
 
 
+@pytest.mark.slow
 def test_resume_repeats_only_missing_folds(whole, tmp_path, capsys) -> None:
     _, done = whole
     out = tmp_path / "run"
@@ -217,6 +218,7 @@ def test_nobody_of_that_name(whole, tmp_path, capsys) -> None:
     assert "'SC404'" not in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_more_seeds_are_added_and_pooled_with_the_first(whole, tmp_path) -> None:
     _, done = whole
     out = tmp_path / "run"

@@ -167,6 +167,7 @@ def test_folds_are_pooled_each_under_its_own_decision(folds) -> None:
     assert float(row["low"]) <= float(row["value"]) <= float(row["high"])
 
 
+@pytest.mark.slow
 def test_folds_are_done_later_too(folds, tmp_path) -> None:
     later = tmp_path / "run"
     shutil.copytree(folds, later)
@@ -180,6 +181,7 @@ def test_folds_are_done_later_too(folds, tmp_path) -> None:
         assert same(below, later / "folds" / below.name)
 
 
+@pytest.mark.slow
 def test_a_network_of_everybody_is_scored_by_the_networks_of_its_folds(tmp_path, capfd) -> None:
     small = [*DATA, *SMALL, "--tune", "quick", "--split", "none"]
     now, later = tmp_path / "now", tmp_path / "later"

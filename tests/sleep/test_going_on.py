@@ -59,6 +59,7 @@ def folds(folder, tmp_path_factory):
     return out
 
 
+@pytest.mark.slow
 def test_before_the_first_step_it_is_the_model_at_the_model_s_scale(
     folder, shipped, tmp_path
 ) -> None:
@@ -216,6 +217,7 @@ def test_powers_that_came_as_they_are_do_not_fit_a_signal_s(nights, tmp_path, ca
     assert "these recordings have precomputed ones" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_slower_recording_is_taken_as_the_model_takes_it(
     folder, night_of, tmp_path, capsys
 ) -> None:

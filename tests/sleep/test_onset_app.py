@@ -96,6 +96,7 @@ def test_the_table_has_constant_clock_and_regression(trained):
     assert page.count("<svg") >= 2
 
 
+@pytest.mark.slow
 def test_each_person_left_out(nights, tmp_path, capfd):
     out = tmp_path / "loso"
     options = ["--split", "loso", "--tune", "none", "--epochs", "2", "--out", str(out)]
@@ -107,6 +108,7 @@ def test_each_person_left_out(nights, tmp_path, capfd):
     assert "Against each other, over people" in (out / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_everybody_is_trained_on_and_scored_out_of_fold(nights, tmp_path):
     out = tmp_path / "all"
     options = ["--split", "none", "--epochs", "2", "--out", str(out)]
@@ -312,6 +314,7 @@ def test_crops_of_one_length_are_refused(night_of, tmp_path, capfd):
     assert "LEAK" in (out / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_simulated_recordings(tmp_path):
     out = tmp_path / "sim"
     options = [

@@ -338,6 +338,7 @@ ALL = """
 """
 
 
+@pytest.mark.slow
 def test_every_built_in_pair_has_one_and_it_is_the_same_in_every_process():
     found = []
     for seed in ("1", "2"):

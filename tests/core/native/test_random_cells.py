@@ -96,6 +96,7 @@ def test_memory_that_nobody_wrote_is_found(monkeypatch):
     assert tried(drawn).wrong
 
 
+@pytest.mark.slow
 def test_the_command_counts_and_returns_success(capsys):
     assert command.main(["--count", "3", "--seed", "7"]) == 0
     said = capsys.readouterr().out

@@ -61,6 +61,7 @@ def one_of_two(rank, store, found):
     distributed.destroy_process_group()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not distributed.is_available(), reason="torch without torch.distributed")
 def test_two_processes_train_what_one_trains(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(ROOT)  # the processes import this module by its name

@@ -187,6 +187,7 @@ def test_resumed_is_bit_for_bit_what_was_not_stopped(kind, tmp_path, monkeypatch
         assert (whole / file).read_bytes() == (stopped / file).read_bytes(), file
 
 
+@pytest.mark.slow
 def test_settings_are_compared_and_smaller_errors_are_better(tmp_path):
     out = tmp_path / "compared"
     code, printed = memcell(

@@ -55,7 +55,12 @@ def process(rank, kind, mixed, folder):
 
 
 @pytest.mark.parametrize(
-    ("kind", "mixed"), [("batch", True), ("batch", False), ("batch_shared", True)]
+    ("kind", "mixed"),
+    [
+        ("batch", True),
+        pytest.param("batch", False, marks=pytest.mark.slow),
+        pytest.param("batch_shared", True, marks=pytest.mark.slow),
+    ],
 )
 def test_two_processes_are_one_batch(tmp_path, kind, mixed):
     words = [kind, str(int(mixed)), str(tmp_path)]
