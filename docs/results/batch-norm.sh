@@ -4,6 +4,7 @@
 # recalibrated statistics. The outcome of each comparison, the best validation loss, is declared before its first run.
 #   bash docs/results/batch-norm.sh [OUT] [WHAT…]     digits-64 permuted-64 ages-64 start-64 text (about 1 CPU hour in all)
 #                                                     mnist-early (MNIST=FOLDER; half an hour); mnist pmnist (days, see the page)
+# Every window is an item of its own, so nothing is carried to the next, neither in training nor at inference.
 # A finished run is never repeated, so the script may be stopped and started again.
 set -euo pipefail
 export OMP_NUM_THREADS=1
@@ -11,7 +12,7 @@ out=${1:-runs/batch-norm}; shift || true
 what=("$@"); [ ${#what[@]} -gt 0 ] || what=(digits-64 permuted-64 ages-64 start-64 text)
 compare() {
   local name=$1; shift; echo "== $name"
-  memcell compare memory "$@" --sampler reshuffle --schedule constant --patience 0 --min-updates 0 \
+  memcell compare memory "$@" --sampler reshuffle --schedule constant --patience 0 --min-updates 0 --no-both-inferences \
     --primary validation_loss --jobs "${JOBS:-1}" --out "$out/$name"
 }
 paper=(--task sequential_digits --hidden-size 100 --optimizer rmsprop --optimizer.momentum 0.9 --learning-rate 0.001)
