@@ -170,18 +170,22 @@ def test_twenty_recordings_are_predicted_or_refused_with_the_line_that_works(
         p.read_text() for p in out.rglob("*") if p.is_file() and p.suffix != ".npz"
     )
     # scores follow the same rule, and the lines that they say work too
-    assert run(["evaluate", "microsleep", str(model), "--data", str(folder)]) == 0
+    tables = tmp_path / "tables"
+    words = ["--data", str(folder), f"--out={tables}"]
+    assert run(["evaluate", "microsleep", str(model), *words]) == 0
     said = capsys.readouterr().out
     lines = [x.strip() for x in said.splitlines() if x.startswith("  memcell evaluate")]
     assert [line.partition(f" --data {folder} ")[2] for line in lines] == [
-        "--reference model",
-        "--rename T5-O1=O1-M2,T6-O2=O2-M1",
-        "--reference as-is",
+        f"--out {tables}-others --reference model",
+        f"--out {tables}-others2 --rename T5-O1=O1-M2,T6-O2=O2-M1",
+        f"--out {tables}-others3 --reference as-is",
     ]
+    kept = {path.name: path.read_bytes() for path in tables.iterdir()}
     before = scored_subjects(said)
     for line in lines:
         assert run(shlex.split(line)[1:]) == 0
         assert scored_subjects(capsys.readouterr().out) > before
+    assert {path.name: path.read_bytes() for path in tables.iterdir()} == kept
     # the first command again: what the lines did stays done
     capsys.readouterr()
     assert (

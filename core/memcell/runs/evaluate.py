@@ -148,7 +148,7 @@ def evaluate_on(
             )
     if out is not None:
         say(f"tables: {out}")
-    for line in _retry_lines(task.instead, typed):
+    for line in _retry_lines(task.instead, typed, out):
         say(line)
 
 
@@ -157,13 +157,16 @@ _MOST_WAYS = 4
 
 
 def _retry_lines(
-    refused: Sequence[tuple[str, Mapping[str, Any]]], typed: Sequence[str]
+    refused: Sequence[tuple[str, Mapping[str, Any]]],
+    typed: Sequence[str],
+    written: Path | None = None,
 ) -> list[str]:
     """Return the commands by which recordings that were refused are scored too, that of the most first.
 
     Args:
         refused: Their names, each with the options that take it.
         typed: The words of the command.
+        written: Folder that has the tables of those that were not refused: each command gets one of its own beside it.
     """
     ways: dict[str, list[str]] = {}
     for name, options in refused:
@@ -172,18 +175,38 @@ def _retry_lines(
     if not ways or not typed:
         return []
     lines = []
-    for more, names in sorted(ways.items(), key=lambda way: -len(way[1]))[:_MOST_WAYS]:
+    most_first = sorted(ways.items(), key=lambda way: -len(way[1]))[:_MOST_WAYS]
+    for k, (more, names) in enumerate(most_first, 1):
         listed = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
         who = f"what was refused ({listed})" if listed else "them"
         words = [*typed]
-        for option in {word for word in more.split() if word.startswith("--")} & set(words):
-            at = words.index(option)
-            del words[at : at + 2]  # what is typed now replaces it
+        for option in (word for word in shlex.split(more) if word.startswith("--")):
+            words = _without(words, option)  # what is typed now replaces it
+        if written is not None:
+            words = [*_without(words, "--out"), "--out", f"{written}-others{k if k > 1 else ''}"]
         lines += [
             f"To score {who} all the same, if that is right for them:",
             f"  {shlex.join(words)} {more}",
         ]
     return lines
+
+
+def _without(words: Sequence[str], option: str) -> list[str]:
+    """Return the words of a command without an option and its value, typed as one word or two.
+
+    >>> _without(["evaluate", "--out", "tables", "run"], "--out")
+    ['evaluate', 'run']
+    >>> _without(["evaluate", "--out=tables", "run"], "--out")
+    ['evaluate', 'run']
+    """
+    kept: list[str] = []
+    rest = iter(words)
+    for word in rest:
+        if word == option:
+            next(rest, None)
+        elif not word.startswith(f"{option}="):
+            kept.append(word)
+    return kept
 
 
 def _say_disturbed(
