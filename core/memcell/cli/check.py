@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from itertools import groupby
 from pathlib import Path
+from textwrap import fill
 from typing import IO
 
 import click
@@ -46,6 +47,8 @@ COLUMNS = (
     "findings",
 )
 MOST_DESCRIPTIONS = 12
+#: Width of the list of channels, columns.
+_COLUMNS = 80
 _UNITS = ("uV", "mV", "V", "nV")
 
 
@@ -194,7 +197,14 @@ def _block(report: FileReport) -> list[str]:
     if report.refused:
         lines.append(f"    refused: {report.refused}")
     if report.channels:
-        lines.append(f"    channels: {'; '.join(_channels(report.channels))}")
+        lines += fill(
+            f"channels: {'; '.join(_channels(report.channels))}",
+            width=_COLUMNS,
+            initial_indent=" " * 4,
+            subsequent_indent=" " * 8,
+            break_long_words=False,
+            break_on_hyphens=False,
+        ).splitlines()
     if report.annotations:
         lines.append(f"    labels: {_counted(report)}")
     lines += [f"    - {finding}" for finding in report.findings if finding != report.refused]

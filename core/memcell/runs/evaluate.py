@@ -166,7 +166,7 @@ def _retry_lines(
     Args:
         refused: Their names, each with the options that take it.
         typed: The words of the command.
-        written: Folder that has the tables of those that were not refused: each command gets one of its own beside it.
+        written: Folder with the tables of the others: each command gets a folder of its own beside it.
     """
     ways: dict[str, list[str]] = {}
     for name, options in refused:
