@@ -13,7 +13,7 @@ from memcell_data.native import library
 from memcell_data.quality import counts, still
 from memcell_data.quality.amplitudes import Quality, checked
 from memcell_data.recording import Block
-from memcell_eeg.features import normalize, spectra
+from memcell_eeg.features import fourier, normalize, spectra
 from memcell_eeg.features.bandpower import BANDS, BandPowers
 from memcell_eeg.features.windows import MOST_ROWS, SignalWindow, WindowedFeatures
 from memcell_eeg.signal import filters, outliers, resample
@@ -147,6 +147,27 @@ def test_band_powers(twice, rate, window) -> None:
         for features in made:
             ours, numpys = twice(lambda f=features, x=x: f(x))
             assert np.array_equal(ours, numpys)
+
+
+@pytest.mark.parametrize("length", [2, 9, 40, 200, 250, 256, 900, 1215])
+@pytest.mark.parametrize("hop", [1, 20, 1300])
+def test_transforms_of_overlapping_windows(length, hop) -> None:
+    from scipy import fft
+
+    by, rng = fourier.transform(library.functions(), length), np.random.default_rng(length)
+    width = max(1, length - 3)
+    x = rng.normal(0, 30, (2, 36 * hop + width)).astype(np.float32)
+    windows = np.lib.stride_tricks.sliding_window_view(x, width, axis=1)[:, ::hop].swapaxes(0, 1)
+    taper = rng.normal(0, 1, width).astype(np.float32)
+    lines = fft.rfft(windows * taper, length, axis=2)
+    starts = np.arange(0, 2 * lines.shape[2], 2)
+    theirs = np.square(lines.real) + np.square(lines.imag)
+    assert np.array_equal(by.powers(windows, taper, starts, 2 * len(starts)), theirs)
+    assert np.array_equal(by.powers(windows[5:6], taper, starts, 2 * len(starts)), theirs[5:6])
+
+
+def test_a_length_of_other_factors_is_left_to_scipy() -> None:
+    assert fourier.transform(library.functions(), 2 * 7) is None
 
 
 def test_blocks_together_have_the_bits_of_each() -> None:

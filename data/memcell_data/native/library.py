@@ -34,8 +34,10 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "wide": (_L, [_P, _L, _L, _D, _P]),
     "jumps": (None, [_P, _L, _L, _P]),
     "resample": (None, [_P, _L, _L, _L, _L, _P, _L, _L, _L, _P, _P]),
-    "taper": (None, [_P, _L, _L, _P, _L, _P]),
-    "bands": (None, [_P, _L, _L, _P, _L, _L, _P]),
+    "powers": (
+        None,
+        [_P, _L, _L, _L, _L, _L, _P, _L, _P, _P, _P, _L, _L, _P, _P],
+    ),
     "normalize": (None, [_P, _L, _L, _P, _P, _P, _P, _L, _P, _P]),
     "sections": (None, [_P, _L, _L, _P, _L, _P]),
 }
@@ -47,7 +49,8 @@ def functions() -> Any:
     try:
         compiler = find_compiler()
         flags = (*_instructions(), *_FLAGS)
-        text = _SOURCE.read_bytes()
+        parts = sorted(_SOURCE.parent.glob("*.h"))
+        text = b"".join(path.read_bytes() for path in (_SOURCE, *parts))
         told = repr((compiler.command, compiler.version, FLAGS, flags, platform.machine()))
         key = hashlib.sha256(text + told.encode()).hexdigest()[:32]
         library = load(fetch(key, lambda path: compiler.compile(_SOURCE, path, flags)))

@@ -14,6 +14,8 @@ typedef double lanes __attribute__((vector_size(8 * LANES)));
 typedef double loose __attribute__((vector_size(8 * LANES), aligned(8)));
 typedef double four __attribute__((vector_size(32)));
 
+#include "powers.h"
+
 static inline double lesser(double a, double b) { return a < b ? a : b; }
 static inline double greater(double a, double b) { return a > b ? a : b; }
 
@@ -241,48 +243,6 @@ void memcell_sections(double *x, long channels, long n, const double *sections, 
       for (long k = 0; k < wide; k++) z[2 * k] = z0[k], z[2 * k + 1] = z1[k];
     }
   }
-}
-
-/* Rows of `width` numbers times a taper, each followed by zeros up to `length`. */
-void memcell_taper(const float *x, long rows, long width, const float *taper, long length, float *out) {
-  for (long r = 0; r < rows; r++, x += width, out += length) {
-    for (long i = 0; i < width; i++) out[i] = x[i] * taper[i];
-    for (long i = width; i < length; i++) out[i] = 0;
-  }
-}
-
-/* The sum of the squares of n numbers, in the order in which numpy adds (pairwise, eight sums at a time). */
-static float squares(const float *a, long n) {
-  if (n < 8) {
-    float sum = 0;
-    for (long i = 0; i < n; i++) sum += a[i] * a[i];
-    return sum;
-  }
-  if (n <= 128) {
-    float s[8];
-    for (int k = 0; k < 8; k++) s[k] = a[k] * a[k];
-    long i = 8;
-    for (; i + 8 <= n; i += 8)
-      for (int k = 0; k < 8; k++) s[k] += a[i + k] * a[i + k];
-    float sum = ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7]));
-    for (; i < n; i++) sum += a[i] * a[i];
-    return sum;
-  }
-  long half = n / 2;
-  half -= half % 8;
-  return squares(a, half) + squares(a + half, n - half);
-}
-
-/* For each row of `length` numbers the sums of squares of its parts, which begin at `starts` and end at the next
-   one, the last at `stop`: numpy's `add.reduceat` of the squares. */
-void memcell_bands(const float *x, long rows, long length, const int64_t *starts, long parts, long stop,
-                   float *out) {
-  for (long r = 0; r < rows; r++, x += length)
-    for (long p = 0; p < parts; p++) {
-      const float *from = x + starts[p];
-      long n = (p + 1 < parts ? starts[p + 1] : stop) - starts[p];
-      *out++ = from[0] * from[0] + squares(from + 1, n - 1);
-    }
 }
 
 /* Steps less a running mean, divided by a running spread: `memcell_eeg.features.normalize` says how.

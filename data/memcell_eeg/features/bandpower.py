@@ -56,13 +56,18 @@ class BandPowers:
         self._starts = 2 * starts
         self._bins = np.diff(starts, append=len(self._spectra.frequencies))
 
+    @property
+    def by_rows(self) -> bool:
+        """Whether the bits of a row depend on it alone; scipy is handed blocks of one shape."""
+        return self._spectra.by_rows
+
     def __call__(self, samples: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the features."""
         sums, scale = self._spectra.sums(samples, self._starts)
         power = sums * (scale / self._bins) + FLOOR  # [k, C, bands] float64
         delta, theta, alpha, _, beta = (power[:, :, i] for i in range(len(BANDS)))
         out = np.empty((*power.shape[:2], len(BANDS) + len(RATIOS)))
-        np.log(power, out=out[:, :, : len(BANDS)])
+        out[:, :, : len(BANDS)] = np.log(power)
         out[:, :, -2] = out[:, :, 1] - out[:, :, 2]
         out[:, :, -1] = np.log((delta + theta) / (alpha + beta))
         return out.reshape(len(samples), -1)

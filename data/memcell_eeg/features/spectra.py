@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from memcell_data.native.library import address, functions
+from memcell_data.native.library import functions
+from memcell_eeg.features.fourier import Transform, transform
 from memcell_eeg.features.windows import MOST_ROWS
 
 
@@ -46,6 +47,15 @@ class Spectra:
         #: ``[n_bins]`` Hz.
         self.frequencies = frequencies[self._bins]
 
+    @property
+    def by_rows(self) -> bool:
+        """Whether `sums` gives each row the bits that it has alone, whatever rows it comes with."""
+        return self._in_c() is not None
+
+    def _in_c(self) -> Transform | None:
+        native = functions()
+        return None if native is None else transform(native, self.length)
+
     def parts(self, samples: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
         """Return what the densities of ``[k, C, w]`` uV are made of.
 
@@ -72,27 +82,15 @@ class Spectra:
         Returns:
             ``[k, C, n_bands]`` and the factor.
         """
-        native = functions()
-        if native is None or samples.dtype != np.float32:
+        by = self._in_c()
+        if by is None or samples.dtype != np.float32:
             blocks = [samples[i : i + MOST_ROWS] for i in range(0, len(samples), MOST_ROWS)]
             squares, scales = zip(*(self.parts(block) for block in blocks), strict=True)
             found = np.concatenate([np.add.reduceat(s, starts, axis=2) for s in squares])
             return found, float(scales[0])
-        k, channels, width = samples.shape
-        w, energy = taper(width)
-        samples = np.ascontiguousarray(samples)
-        tapered = np.empty((k, channels, self.length), dtype=np.float32)
-        native.taper(
-            address(samples), k * channels, width, address(w), self.length, address(tapered)
-        )
-        of_line = np.ascontiguousarray(starts + 2 * self._bins.start, dtype=np.int64)
-        out = np.empty((k, channels, len(starts)), dtype=np.float32)
-        for first in range(0, k, MOST_ROWS):
-            lines = np.ascontiguousarray(fft.rfft(tapered[first : first + MOST_ROWS], axis=2))
-            rows, length = len(lines) * channels, 2 * lines.shape[2]
-            bands = (address(of_line), len(starts), 2 * self._bins.stop)
-            native.bands(address(lines), rows, length, *bands, address(out[first:]))
-        return out, 2 / (self.rate * energy)
+        w, energy = taper(samples.shape[2])
+        of_line = starts + 2 * self._bins.start
+        return by.powers(samples, w, of_line, 2 * self._bins.stop), 2 / (self.rate * energy)
 
 
 #: Seconds of a segment of Welch's method.

@@ -3,7 +3,8 @@
 Step k of a segment ends before sample ``round(k step rate)``. The samples of one segment come in chunks of
 any size, and the features have the same bits whatever the chunks are: a step's window is always worked on in
 the same row of a block of the same shape, for what a library does to a row (vector instructions, the order
-of a sum) may depend on both. The steps of a segment whose window is not full yet come one by one.
+of a sum) may depend on both; but for extractors that vouch for their rows (`by_rows`). The steps of a segment
+whose window is not full yet come one by one.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from numpy.typing import NDArray
 MOST_ROWS, MOST_SAMPLES = 32, 1 << 17
 #: Most blocks of `MOST_ROWS` windows that an extractor gets together that says it takes them apart itself.
 _BLOCKS = 4
+#: Most rows of those that are independent of each other.
+_INDEPENDENT = 512
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +52,8 @@ class FeatureExtractor(Protocol):
     ``signal`` is a `SignalWindow` and ``config`` the dataclass of its own options. It keeps nothing from
     one call to the next, so that features have the same bits however a signal is cut. One with
     ``by_blocks = True`` gets up to 4 blocks of `MOST_ROWS` rows together, and gives each the bits that it
-    has in a block by itself.
+    has in a block by itself. One with ``by_rows = True`` gets up to 512 rows, a view of windows that overlap
+    where their ends are evenly apart, and gives each the bits that it has alone.
     """
 
     @property
@@ -141,35 +145,26 @@ class WindowedFeatures:
         self._most = _BLOCKS if rows == MOST_ROWS else 1
         self._past = np.empty((channels, 0), dtype=np.float32)
         self._first = 0  # the sample of the segment that `_past` begins with
+        stops = np.cumsum([len(e.names) for e in extractors]).tolist()
+        #: Extractors with their columns: those that are handed blocks, and those that vouch for each row.
+        self._by: tuple[list[tuple[FeatureExtractor, slice]], ...] = ([], [])
+        for extract, stop in zip(extractors, stops, strict=True):
+            columns = slice(stop - len(extract.names), stop)
+            self._by[bool(getattr(extract, "by_rows", False))].append((extract, columns))
 
     def push(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return ``[k, F]`` of the steps that the next ``[C, n]`` samples complete."""
-        joined = np.concatenate([self._past, values.astype(np.float32)], axis=1)
+        joined = np.empty((len(values), self._past.shape[1] + values.shape[1]), dtype=np.float32)
+        joined[:, : self._past.shape[1]] = self._past
+        joined[:, self._past.shape[1] :] = values
         stop = count_steps(self._first + joined.shape[1], self.rate, self.step)
         out = np.empty((stop - self.done, self.n_features))
         ends = ends_of(self.done, stop + 1, self.rate, self.step) - self._first
-        if joined.shape[1] >= self.width:
-            strided = np.lib.stride_tricks.sliding_window_view(joined, self.width, axis=1)
-        at = 0
-        while at < len(out):
-            k = self.done + at
-            if k < self._short:
-                rows = 1
-                out[at] = self._made(joined[None, :, : ends[at]])[0]
-            else:
-                height = len(self._block)
-                row = (k - self._short) % height
-                whole = (len(out) - at) // height if row == 0 else 0
-                if whole > 1 and self._most > 1:
-                    rows = height * min(whole, self._most)
-                    here = strided[:, ends[at : at + rows] - self.width]
-                    out[at : at + rows] = self._made(np.ascontiguousarray(here.swapaxes(0, 1)))
-                else:
-                    rows = min(height - row, len(out) - at)
-                    here = strided[:, ends[at : at + rows] - self.width]
-                    self._block[row : row + rows] = here.swapaxes(0, 1)
-                    out[at : at + rows] = self._made(self._block)[row : row + rows]
-            at += rows
+        at = min(max(0, self._short - self.done), len(out))
+        for i in range(at):
+            self._make(joined[None, :, : ends[i]], out[i : i + 1], both=True)
+        if at < len(out):
+            self._whole(joined, ends[at:-1], out[at:], self.done + at - self._short)
         self.done = stop
         # Where the next step's window begins, which may not have come yet.
         keep = min(max(0, int(ends[-1]) - self.width), joined.shape[1])
@@ -177,13 +172,53 @@ class WindowedFeatures:
         self._first += keep
         return out
 
-    def _made(self, samples: NDArray[np.float32]) -> NDArray[np.float64]:
-        n = len(self._block)
-        parts = []
-        for extract in self.extractors:
-            if len(samples) <= n or getattr(extract, "by_blocks", False):
-                parts.append(extract(samples))
+    def _whole(
+        self,
+        joined: NDArray[np.float32],
+        ends: NDArray[np.int64],
+        out: NDArray[np.float64],
+        before: int,
+    ) -> None:
+        """Write the features of steps whose window is full; ``before`` of them are done already."""
+        strided = np.lib.stride_tricks.sliding_window_view(joined, self.width, axis=1)
+        begins = ends - self.width
+        if self._by[1]:
+            hop = int(begins[1] - begins[0]) if len(begins) > 1 else 1
+            even = bool((np.diff(begins) == hop).all())
+            for i in range(0, len(out), _INDEPENDENT):
+                some = begins[i : i + _INDEPENDENT]
+                which = slice(int(some[0]), int(some[-1]) + 1, hop) if even else some
+                windows = strided[:, which].swapaxes(0, 1)
+                for extract, columns in self._by[1]:
+                    out[i : i + _INDEPENDENT, columns] = extract(windows)
+        if not self._by[0]:
+            return
+        at, height = 0, len(self._block)
+        while at < len(out):
+            row = (before + at) % height
+            whole = (len(out) - at) // height if row == 0 else 0
+            if whole > 1 and self._most > 1:
+                rows = height * min(whole, self._most)
+                here = strided[:, begins[at : at + rows]].swapaxes(0, 1)
+                self._make(np.ascontiguousarray(here), out[at : at + rows])
             else:
-                blocks = [extract(samples[i : i + n]) for i in range(0, len(samples), n)]
-                parts.append(np.concatenate(blocks))
-        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+                rows = min(height - row, len(out) - at)
+                here = strided[:, begins[at : at + rows]]
+                self._block[row : row + rows] = here.swapaxes(0, 1)
+                made = np.empty((height, self.n_features))
+                self._make(self._block, made)
+                for _, columns in self._by[0]:
+                    out[at : at + rows, columns] = made[row : row + rows, columns]
+            at += rows
+
+    def _make(
+        self, samples: NDArray[np.float32], out: NDArray[np.float64], both: bool = False
+    ) -> None:
+        """Write what the extractors that are handed blocks make of some, or all extractors of a window."""
+        n = len(self._block)
+        for extract, columns in [*self._by[0], *(self._by[1] if both else [])]:
+            if len(samples) <= n or getattr(extract, "by_blocks", False):
+                out[:, columns] = extract(samples)
+            else:
+                for i in range(0, len(samples), n):
+                    out[i : i + n, columns] = extract(samples[i : i + n])
