@@ -127,8 +127,10 @@ class ParameterGradients:
         if node.target in (aten.mm.default, aten.bmm.default):
             pairs = lower_arrays.outer_products(self._lowering, node)
         if pairs is None:
-            self._single[node] = len(self.sums)
-            self.sums.append(Sum(shape_of(node), tiles=self._lowering.tiles(node)))
+            found = Sum(shape_of(node), tiles=self._lowering.tiles(node))
+            if found not in self.sums:  # several biases of one sum have one gradient
+                self.sums.append(found)
+            self._single[node] = self.sums.index(found)
             return
         shape = shape_of(node)[-2:]
         numbers = []

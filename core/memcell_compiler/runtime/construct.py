@@ -30,6 +30,11 @@ from memcell_compiler.trace.inputs import GradientRequest
 from memcell_compiler.trace.shapes import layout_of, shape_of
 from memcell_compiler.trace.trace import Traced
 
+#: Numbers of a line of the cache, in float32.
+LINE = 16
+#: Numbers of a record for which up to a line more is little.
+LONG_RECORD = 8 * LINE
+
 
 @dataclass(frozen=True)
 class Programs:
@@ -232,7 +237,15 @@ class _Construction:
 
 
 def _saved_places(saved: list[Value]) -> tuple[dict[Value, StorePlace], int, int]:
+    """Return where saved values lie in a record, and its columns for each lane and for each step.
+
+    Whole lines of the cache come first, and a long record is made of such: a vector that crosses two of them
+    is read and written twice.
+    """
+    saved = sorted(saved, key=lambda v: v.width % LINE != 0)
     rows = sum(v.width for v in saved if v.rows)
+    if rows >= LONG_RECORD:
+        rows = -(-rows // LINE) * LINE
     vector = sum(v.width for v in saved if not v.rows)
     arrays = {True: Array("saved", rows, True), False: Array("saved_vector", vector, False)}
     at = {True: 0, False: 0}
