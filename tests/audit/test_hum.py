@@ -84,7 +84,7 @@ def test_a_strong_hum_is_named_with_its_frequency_and_size(rate, hum, size, eeg_
     t = np.arange(n) / rate
     quiet = np.stack([eeg_of(random, n, 0.5, 1.5, rate), eeg_of(random, n, 0.5, 1.5, rate)])
     loud = quiet + np.array([[size], [0.0]]) * np.sin(2 * np.pi * hum * t + 1.0)
-    found = Hum(2, rate)
+    found = Hum(range(2), rate)
     for first in range(0, n, 777):
         found.push(loud[:, first : first + 777])
     line, none = found.lines()
@@ -96,6 +96,6 @@ def test_a_strong_hum_is_named_with_its_frequency_and_size(rate, hum, size, eeg_
 
 def test_muscles_are_no_hum() -> None:
     random = np.random.default_rng(1)
-    found = Hum(1, 256.0)
+    found = Hum(range(1), 256.0)
     found.push(200 * random.normal(size=(1, 256 * 60)))
     assert found.lines() == [None]

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from memcell.errors import DataError
+from memcell.errors import DataError, Unsupported
+from memcell_compiler.build.compiler import find_compiler
 from memcell_data.formats.edf import reading
 from memcell_data.native import library
 from memcell_data.quality import counts, still
@@ -20,7 +21,16 @@ from memcell_eeg.signal import filters, outliers, resample
 
 USERS = (reading, counts, still, normalize, spectra, filters, outliers, resample)
 
-pytestmark = pytest.mark.skipif(library.functions() is None, reason="there is no C compiler here")
+
+def has_compiler() -> bool:
+    """Whether there is one; code that it does not compile is no reason to skip a test."""
+    try:
+        return bool(find_compiler())
+    except Unsupported:
+        return False
+
+
+pytestmark = pytest.mark.skipif(not has_compiler(), reason="there is no C compiler here")
 
 
 @pytest.fixture

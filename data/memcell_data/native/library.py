@@ -29,8 +29,9 @@ _L, _D, _P = ctypes.c_long, ctypes.c_double, ctypes.c_void_p
 _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "decode": (None, [_P, _L, _L, _L, _L, _L, _D, _D, _D, _D, _P]),
     "finite": (_L, [_P, _L]),
-    "still": (_L, [_P, _L, _L, _D, _L, _L, _L, _P, _P]),
-    "moves": (None, [_P, _L, _D, _P]),
+    "still": (_L, [_P, _L, _L, _D, _L, _L]),
+    "quiet": (_L, [_P, _L, _L, _L, _P, _L, _L, _L, _P, _L, _P, _P, _P]),
+    "moves": (None, [_P, _L, _L, _L, _P, _P]),
     "wide": (_L, [_P, _L, _L, _D, _P]),
     "jumps": (None, [_P, _L, _L, _P]),
     "resample": (None, [_P, _L, _L, _L, _L, _P, _L, _L, _L, _P, _P]),
@@ -82,6 +83,13 @@ def address(array: NDArray[Any]) -> int:
     if not array.flags.c_contiguous:
         raise ValueError("the array's numbers do not follow each other")
     return int(array.__array_interface__["data"][0])
+
+
+def has_rows(array: NDArray[Any]) -> bool:
+    """Whether an array holds rows of doubles that follow each other; the rows may lie apart."""
+    return (
+        array.dtype == np.float64 and array.ndim == 2 and array.strides[1] == 8 <= array.strides[0]
+    )
 
 
 def is_row(array: NDArray[Any]) -> bool:

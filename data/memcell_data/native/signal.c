@@ -14,40 +14,11 @@ typedef double lanes __attribute__((vector_size(8 * LANES)));
 typedef double loose __attribute__((vector_size(8 * LANES), aligned(8)));
 typedef double four __attribute__((vector_size(32)));
 
-#include "powers.h"
-
 static inline double lesser(double a, double b) { return a < b ? a : b; }
 static inline double greater(double a, double b) { return a > b ? a : b; }
 
-/* Lowest and highest of n numbers, none of them NaN. */
-static void extremes(const double *x, long n, double *low, double *high) {
-  double l[LANES], h[LANES];
-  for (int k = 0; k < LANES; k++) l[k] = INFINITY, h[k] = -INFINITY;
-  long i = 0;
-  for (; i + LANES <= n; i += LANES)
-    for (int k = 0; k < LANES; k++) l[k] = lesser(x[i + k], l[k]), h[k] = greater(x[i + k], h[k]);
-  for (; i < n; i++) l[0] = lesser(x[i], l[0]), h[0] = greater(x[i], h[0]);
-  *low = l[0], *high = h[0];
-  for (int k = 1; k < LANES; k++) *low = lesser(l[k], *low), *high = greater(h[k], *high);
-}
-
-/* Lowest and highest of the n - 1 differences of neighbours. */
-static void extreme_steps(const double *x, long n, double *low, double *high) {
-  double l[LANES], h[LANES];
-  for (int k = 0; k < LANES; k++) l[k] = INFINITY, h[k] = -INFINITY;
-  long i = 0;
-  for (; i + LANES <= n - 1; i += LANES)
-    for (int k = 0; k < LANES; k++) {
-      double d = x[i + k + 1] - x[i + k];
-      l[k] = lesser(d, l[k]), h[k] = greater(d, h[k]);
-    }
-  for (; i < n - 1; i++) {
-    double d = x[i + 1] - x[i];
-    l[0] = lesser(d, l[0]), h[0] = greater(d, h[0]);
-  }
-  *low = l[0], *high = h[0];
-  for (int k = 1; k < LANES; k++) *low = lesser(l[k], *low), *high = greater(h[k], *high);
-}
+#include "powers.h"
+#include "quality.h"
 
 /* Samples of one channel of an EDF (width 2) or BDF (width 3) file, in microvolts.
 
@@ -71,86 +42,6 @@ void memcell_decode(const uint8_t *at, long record_bytes, long per_record, long 
       }
     out += m, n -= m, first = 0, at += record_bytes;
   }
-}
-
-/* Whether all numbers are finite. */
-long memcell_finite(const double *x, long n) {
-  double worst[LANES] = {0};
-  long i = 0;
-  for (; i + LANES <= n; i += LANES)
-    for (int k = 0; k < LANES; k++) worst[k] += x[i + k] * 0.0; /* NaN from then on */
-  double sum = 0;
-  for (; i < n; i++) sum += x[i] * 0.0;
-  for (int k = 0; k < LANES; k++) sum += worst[k];
-  return sum == 0.0;
-}
-
-/* Which stretches of `half` samples hardly move, by their values or, if asked, by their steps.
-
-   Returns 1 where there is such a stretch, plus 2 where the differences of a whole stretch of `rest` are zero.
-   `ends`: lowest and highest of the first `decided` samples. All numbers are finite. */
-long memcell_still(const double *x, long n, long half, double limit, long steps, long rest, long decided,
-                   uint8_t *near, double *ends) {
-  long found = 0, parts = n / half;
-  for (long p = 0; p < parts; p++) {
-    double low, high;
-    extremes(x + p * half, half, &low, &high);
-    int still = high - low <= limit;
-    if (steps && !still) {
-      extreme_steps(x + p * half, half, &low, &high);
-      still = high - low <= limit;
-    }
-    near[p] = (uint8_t)still;
-    found |= still;
-  }
-  for (long p = 0; p < (n - 1) / rest; p++) {
-    const double *here = x + p * rest;
-    long i = 0;
-    while (i < rest && here[i + 1] - here[i] == 0) i++;
-    if (i == rest) {
-      found |= 2;
-      break;
-    }
-  }
-  extremes(x, decided, ends, ends + 1);
-  return found;
-}
-
-/* Lowest and highest sample; how many differences from the sample before are not zero, and finite; the sum of
-   their sizes, and the least of them. `last` is the sample before the first one, NaN for none. */
-void memcell_moves(const double *x, long n, double last, double *found) {
-  extremes(x, n, found, found + 1);
-  double count[LANES] = {0}, sum[LANES] = {0}, least[LANES];
-  for (int k = 0; k < LANES; k++) least[k] = INFINITY;
-  double d = fabs(x[0] - last);
-  if (d > 0 && d < INFINITY) count[0] = 1, sum[0] = d, least[0] = d;
-  long i = 0;
-  for (; i + LANES <= n - 1; i += LANES)
-    for (int k = 0; k < LANES; k++) {
-      double size = fabs(x[i + k + 1] - x[i + k]);
-      int moved = size > 0 && size < INFINITY;
-      count[k] += moved ? 1.0 : 0.0;
-      sum[k] += moved ? size : 0.0;
-      least[k] = lesser(moved ? size : INFINITY, least[k]);
-    }
-  for (; i < n - 1; i++) {
-    double size = fabs(x[i + 1] - x[i]);
-    if (size > 0 && size < INFINITY) count[0] += 1, sum[0] += size, least[0] = lesser(size, least[0]);
-  }
-  for (int k = 1; k < LANES; k++) count[0] += count[k], sum[0] += sum[k], least[0] = lesser(least[k], least[0]);
-  found[2] = count[0], found[3] = sum[0], found[4] = least[0];
-}
-
-/* Which rows span more than the limit; returns how many. */
-long memcell_wide(const double *x, long rows, long width, double limit, uint8_t *wide) {
-  long found = 0;
-  for (long r = 0; r < rows; r++) {
-    double low, high;
-    extremes(x + r * width, width, &low, &high);
-    wide[r] = high - low > limit;
-    found += wide[r];
-  }
-  return found;
 }
 
 /* The highest of what each channel spans; the lowest and the highest step of all. */

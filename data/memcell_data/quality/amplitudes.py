@@ -30,7 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memcell.errors import DataError
-from memcell_data.quality.counts import HELD, Amplitudes, Clips, Holds, Moves
+from memcell_data.quality.counts import HELD, Amplitudes, Clips, Holds, moves_of
 from memcell_data.quality.hum import Hum, in_words
 from memcell_data.quality.still import (
     GOOD,
@@ -38,6 +38,7 @@ from memcell_data.quality.still import (
     IS_SATURATED,
     QUIET,
     NeverStill,
+    StillChannels,
     StillSamples,
     runs,
 )
@@ -126,7 +127,9 @@ class Quality:
         self._clips = [Clips() for _ in channels]
         self._holds = [Holds() for _ in channels]
         self._voltages = [i for i, kind in enumerate(kinds) if kind in _VOLTAGES]
-        self._hum = Hum(len(self._voltages), rate)
+        self._hum = Hum(self._voltages, rate)
+        self._last = np.full(len(channels), np.nan)
+        self._marked = StillChannels(self._still)
 
     def decided(self, blocks: Iterable[Block]) -> Iterator[tuple[Block, NDArray[np.bool_] | None]]:
         """Yield the samples again, later by what it takes to see that a channel stands still.
@@ -137,40 +140,43 @@ class Quality:
         Yields:
             The same blocks, and which of their samples are signal in all channels; None for all.
         """
-        waiting: deque[Block] = (
-            deque()
-        )  # blocks of one segment, the first of them not quite decided
+        # blocks of one segment, the first of them not quite decided, and whether they are finite for sure
+        waiting: deque[tuple[Block, bool]] = deque()
         marks: list[NDArray[np.int8]] = [np.empty(0, dtype=np.int8) for _ in self._still]
 
         def ready(last: bool = False) -> Iterator[tuple[Block, NDArray[np.bool_] | None]]:
             while waiting:
-                n = waiting[0].values.shape[1]
+                n = waiting[0][0].values.shape[1]
                 if not last and any(len(m) < n for m in marks):
                     return
-                yield self._checked(waiting.popleft(), [m[:n] for m in marks])
+                yield self._checked(*waiting.popleft(), [m[:n] for m in marks])
                 marks[:] = [m[n:] for m in marks]
 
         for block in blocks:
             if block.begins:
-                marks[:] = [_joined(m, s.end()) for m, s in zip(marks, self._still, strict=True)]
+                marks[:] = map(_joined, marks, self._marked.end())
                 yield from ready(last=True)
-            waiting.append(block)
-            for i, (still, row) in enumerate(zip(self._still, block.values, strict=True)):
-                marks[i] = _joined(marks[i], still.push(row))
+            found, finite = self._marked.push(block.values)
+            waiting.append((block, finite))
+            marks[:] = map(_joined, marks, found)
             yield from ready()
-        marks[:] = [_joined(m, s.end()) for m, s in zip(marks, self._still, strict=True)]
+        marks[:] = map(_joined, marks, self._marked.end())
         yield from ready(last=True)
 
     def _checked(
-        self, block: Block, marks: Sequence[NDArray[np.int8]]
+        self, block: Block, finite: bool, marks: Sequence[NDArray[np.int8]]
     ) -> tuple[Block, NDArray[np.bool_] | None]:
         """Count the samples of a decided block; return it, and which samples are signal if not all are."""
         values = block.values
         self._n += values.shape[1]
-        good = np.ones(values.shape[1], dtype=np.bool_)
+        good: NDArray[np.bool_] | None = None
         for i, (row, mark) in enumerate(zip(values, marks, strict=True)):
-            if not np.isfinite(row.sum()):
-                missing = ~np.isfinite(row)
+            missing = None if finite or np.isfinite(row.sum()) else ~np.isfinite(row)
+            if missing is None and not mark.any():
+                continue
+            if good is None:
+                good = np.ones(values.shape[1], dtype=np.bool_)
+            if missing is not None:
                 good &= ~missing
                 self._note(self._missing[i], missing, block.onset)
                 mark = np.where(missing, GOOD, mark)
@@ -178,18 +184,21 @@ class Quality:
                 good &= mark == GOOD
                 self._note(self._flat[i], mark == IS_FLAT, block.onset)
                 self._note(self._saturated[i], mark == IS_SATURATED, block.onset)
-        whole = bool(good.all())
-        if not whole:
-            values = values[:, good]
-        self._kept += values.shape[1]
-        if values.shape[1]:
-            self._hum.push(values[self._voltages])
-            for i, row in enumerate(values):
-                moves = Moves.of(row, self._holds[i].last)
-                self._amplitudes[i].push(row, moves.low, moves.high)
-                self._clips[i].push(row, moves.low, moves.high)
-                self._holds[i].push(row, moves)
-        return block, None if whole else good
+        if good is not None:
+            good = None if good.all() else good
+        if good is not None:
+            values = np.ascontiguousarray(values[:, good])
+        n = values.shape[1]
+        self._kept += n
+        if n:
+            self._hum.push(values)
+            moves = moves_of(values, self._last)
+            counters = zip(self._amplitudes, self._clips, self._holds, strict=True)
+            for row, moved, (amplitudes, clips, holds) in zip(values, moves, counters, strict=True):
+                amplitudes.push(row, moved.low, moved.high)
+                clips.push(row, moved.low, moved.high)
+                holds.push(n, moved)
+        return block, good
 
     def _note(self, found: CutOut, bad: NDArray[np.bool_], onset: float) -> None:
         for first, stop in runs(bad):

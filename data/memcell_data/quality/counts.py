@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from memcell_data.native.library import address, functions, is_row
+from memcell_data.native.library import address, functions, has_rows, is_row
 
 Row = NDArray[np.float64]
 
@@ -41,6 +41,7 @@ class Amplitudes:
         self.outside = 0
         self.farthest = 0.0
         self._rest: Row = np.empty(0)
+        self._least, self._most = np.inf, -np.inf
         self._seconds = 0
         self._every = 1
         self._kept: list[NDArray[np.float64]] = []  # [2, n]: medians and deviations
@@ -50,16 +51,20 @@ class Amplitudes:
         """Look at the next samples, at least one, whose extremes are known."""
         self.n += len(row)
         self.low, self.high = min(self.low, low), max(self.high, high)
+        # of these samples and those of the second that they go on with
+        self._least, self._most = min(self._least, low), max(self._most, high)
         x = np.concatenate([self._rest, row]) if len(self._rest) else row
         whole = len(x) // self.length
         self._rest = x[whole * self.length :].copy()
         if whole:
-            self._look(x[: whole * self.length].reshape(whole, self.length))
+            wide = self._most - self._least > self.limit
+            self._look(x[: whole * self.length].reshape(whole, self.length), wide)
+            self._least, self._most = (low, high) if len(self._rest) else (np.inf, -np.inf)
 
     def finish(self) -> None:
         """Look at what is left of the last second; nothing more is pushed."""
         if len(self._rest):
-            self._look(self._rest[None])
+            self._look(self._rest[None], wide=True)
             self._rest = np.empty(0)
 
     @property
@@ -77,10 +82,10 @@ class Amplitudes:
         """From the lowest to the highest of the seconds' medians."""
         return float(np.ptp(np.concatenate(self._kept, axis=1)[0]))
 
-    def _look(self, seconds: NDArray[np.float64]) -> None:
-        wide = seconds[_spanning_more(seconds, self.limit)]
-        if len(wide):
-            away = np.abs(wide - np.median(wide, axis=1, keepdims=True))
+    def _look(self, seconds: NDArray[np.float64], wide: bool) -> None:
+        """Look at whole seconds; without ``wide`` none of them spans more than the limit."""
+        if wide and len(far := seconds[_spanning_more(seconds, self.limit)]):
+            away = np.abs(far - np.median(far, axis=1, keepdims=True))
             self.outside += int(np.sum(away > self.limit))
             self.farthest = max(self.farthest, float(away.max()))
         chosen = seconds[-self._seconds % self._every :: self._every]
@@ -136,24 +141,35 @@ class Moves:
     total: float
     least: float
 
-    @classmethod
-    def of(cls, row: Row, last: float) -> Moves:
-        """Return those of a row.
 
-        Args:
-            row: At least one sample, all finite.
-            last: The sample before; NaN where there is none.
-        """
-        native = functions()
-        if native is not None and is_row(row):
-            found = np.empty(5)
-            native.moves(address(row), len(row), last, address(found))
-            low, high, count, total, least = found.tolist()
-            return cls(low, high, int(count), total, least)
-        d = np.diff(row, prepend=last)
-        sizes = np.abs(d[(d != 0) & np.isfinite(d)])
-        least = float(sizes.min()) if len(sizes) else np.inf
-        return cls(float(row.min()), float(row.max()), len(sizes), float(sizes.sum()), least)
+def moves_of(values: NDArray[np.float64], last: Row) -> list[Moves]:
+    """Return those of each row.
+
+    Args:
+        values: ``[C, n]``, at least one sample, all finite.
+        last: ``[C]`` the sample before; NaN where there is none. It becomes the last one.
+    """
+    native = functions()
+    if native is not None and has_rows(values):
+        found = np.empty((len(values), 5))
+        at = int(values.__array_interface__["data"][0])
+        native.moves(
+            *(at, len(values), values.strides[0] // 8, values.shape[1]),
+            *(address(last), address(found)),
+        )
+        return [
+            Moves(low, high, int(n), total, least) for low, high, n, total, least in found.tolist()
+        ]
+    moves = [_moves(row, float(before)) for row, before in zip(values, last, strict=True)]
+    last[:] = values[:, -1]
+    return moves
+
+
+def _moves(row: Row, last: float) -> Moves:
+    d = np.diff(row, prepend=last)
+    sizes = np.abs(d[(d != 0) & np.isfinite(d)])
+    least = float(sizes.min()) if len(sizes) else np.inf
+    return Moves(float(row.min()), float(row.max()), len(sizes), float(sizes.sum()), least)
 
 
 class Clips:
@@ -198,17 +214,10 @@ class Holds:
     def __init__(self) -> None:
         self._n = self._moves = 0
         self._moved, self._least = 0.0, np.inf
-        self._last = np.nan
 
-    @property
-    def last(self) -> float:
-        """The last sample; NaN before the first."""
-        return self._last
-
-    def push(self, row: Row, moves: Moves) -> None:
-        """Look at the next samples, at least one, whose `Moves` from `last` on are known."""
-        self._last = float(row[-1])
-        self._n += len(row)
+    def push(self, n: int, moves: Moves) -> None:
+        """Count the next n samples, at least one, whose `Moves` from the one before them are known."""
+        self._n += n
         self._moves += moves.count
         if moves.count:
             self._moved += moves.total

@@ -55,17 +55,17 @@ class Hum:
     """The search for narrow tones in a recording that comes in blocks of any size.
 
     Args:
-        channels: How many.
+        channels: Which rows of what is pushed are looked at.
         rate: Samples a second, Hz.
     """
 
-    def __init__(self, channels: int, rate: float) -> None:
-        self._rate = rate
+    def __init__(self, channels: Sequence[int], rate: float) -> None:
+        self._rate, self._channels = rate, list(channels)
         self._length = max(8, round(SECONDS * rate))
         self._taper = np.hanning(self._length + 1)[:-1]
-        self._power = np.zeros((channels, self._length // 2 + 1))
+        self._power = np.zeros((len(channels), self._length // 2 + 1))
         self._segments = 0
-        self._repeats = np.zeros(channels, dtype=np.int64)
+        self._repeats = np.zeros(len(channels), dtype=np.int64)
         self._at = 0  # samples so far
         self._parts: list[NDArray[np.float64]] = []  # of the segment
         self._whole: list[NDArray[np.float64]] = []  # segments that are whole
@@ -79,7 +79,7 @@ class Hum:
             place = self._at % turn
             if place < self._length:
                 n = min(self._length - place, values.shape[1] - at)
-                self._parts.append(values[:, at : at + n].copy())
+                self._parts.append(values[self._channels, at : at + n])
                 if place + n == self._length:
                     self._whole.append(np.concatenate(self._parts, axis=1))
                     self._parts = []

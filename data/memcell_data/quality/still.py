@@ -19,12 +19,14 @@ What is found does not depend on how the samples are cut.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from memcell_data.native.library import address, functions, is_row
+from memcell_data.native.library import address, functions, has_rows, is_row
 
 Row = NDArray[np.float64]
 Marks = NDArray[np.int8]
@@ -84,11 +86,12 @@ class StillSamples:
         x = np.concatenate([self._row, row if whole else np.where(np.isfinite(row), row, np.inf)])
         marks = np.concatenate([self._marks, np.zeros(len(row), dtype=np.int8)])
         decided = max(0, len(x) - self.window + 1)
-        ends = None
+        still = True
         if native is not None and native.finite(address(x), len(x)):
-            ends = self._nothing_still(native, x, decided)
-        if ends is not None and self._settled:
-            self._low, self._high = min(self._low, ends[0]), max(self._high, ends[1])
+            rules = (self.window // 2, *self.rules)
+            still = bool(native.still(address(x), len(x), *rules, self.rest))
+        if not still and self._settled:
+            self._low, self._high = _extremes(x[:decided], self._low, self._high)
             self._row, self._marks = x[decided:].copy(), marks[decided:].copy()
             return marks[:decided]
         with np.errstate(invalid="ignore"):
@@ -96,7 +99,7 @@ class StillSamples:
             d = np.subtract(x[1:], x[:-1], out=padded[: max(0, len(x) - 1)])
             if not whole or not np.isfinite(x[: len(x) - len(row)].sum()):
                 d[np.isnan(d)] = np.inf
-            if ends is None:
+            if still:
                 self._find_flat(x, padded, marks)
                 self._find_saturated(x, d, marks)
         self._learn(x[:decided], d[:decided])
@@ -108,20 +111,13 @@ class StillSamples:
         """Whether `_learn` has no more use for differences."""
         return self._fine and self.largest > QUIET
 
-    def _nothing_still(self, native: Any, x: Row, decided: int) -> tuple[float, float] | None:
-        """Return lowest and highest of the decided samples, or None where a stretch hardly moves.
-
-        Of a window that is still a whole half hardly moves, and so does a part of a run of equal values.
-        """
-        half = self.window // 2
-        near, ends = np.empty(len(x) // half + 1, dtype=np.uint8), np.empty(2)
-        least = DITHER if self._dither else _NOTHING
-        rules = (half, least, int(self._dither), self._rest, decided)
-        found = native.still(address(x), len(x), *rules, address(near), address(ends))
-        return None if found else (float(ends[0]), float(ends[1]))
+    @property
+    def rules(self) -> tuple[float, bool]:
+        """What half a window spans at most where a window may be still, uV, and whether steps count too."""
+        return (DITHER if self._dither else _NOTHING), self._dither
 
     @property
-    def _rest(self) -> int:
+    def rest(self) -> int:
         """Differences of which a run of equal values of a saturated channel has a whole stretch."""
         return max(1, (self._short - 1) // 2)
 
@@ -129,6 +125,26 @@ class StillSamples:
     def pending(self) -> Marks:
         """Marks of the samples that are held, as far as they are known: `GOOD` may yet change."""
         return self._marks
+
+    @property
+    def held(self) -> Row | None:
+        """The samples that are held, where a look at stretches says all there is to say of the next.
+
+        None where it does not: before the channel is known, and with samples marked or missing.
+        """
+        known = self._settled and not self._marks.any() and bool(np.isfinite(self._row).all())
+        return self._row if known else None
+
+    def nothing_still(self, held: Row, low: float, high: float) -> None:
+        """Take samples in none of which a stretch is still.
+
+        Args:
+            held: The last ones, ``window - 1`` at most, which are looked at again.
+            low: The lowest of those before.
+            high: The highest.
+        """
+        self._row, self._marks = held, good(len(held))
+        self._low, self._high = min(self._low, low), max(self._high, high)
 
     def end(self) -> Marks:
         """Return the marks of the samples that are held; the segment is over."""
@@ -163,7 +179,7 @@ class StillSamples:
     def _find_saturated(self, x: Row, d: Row, marks: Marks) -> None:
         n = self._short
         same = d == 0
-        half = self._rest
+        half = self.rest
         parts = len(same) // half
         if not parts or not same[: parts * half].reshape(parts, half).all(axis=1).any():
             return
@@ -188,6 +204,75 @@ class StillSamples:
         if not self._fine:
             self._step = _least(d, self._step)
             self._fine = self._step * LEVELS <= self._high - self._low
+
+
+class StillChannels:
+    """Marks the samples of several channels; where nothing is still, all at once.
+
+    Args:
+        channels: Of each what marks it.
+    """
+
+    def __init__(self, channels: Sequence[StillSamples | NeverStill]) -> None:
+        self._channels = channels
+        self._looked = [(i, c) for i, c in enumerate(channels) if isinstance(c, StillSamples)]
+        self._most = max((c.window - 1 for _, c in self._looked), default=0)
+        self._tails = np.empty((len(channels), self._most))
+        self._rules = np.full((len(channels), 2), -1.0)
+        for i, c in self._looked:
+            self._rules[i] = c.rules
+        self._room = np.empty(2 * self._most + 1)
+        self._ends = np.empty((2, len(channels)))
+        self._held = -1  # samples of each channel in `_tails`; -1 where those of the channels count
+
+    def push(self, values: NDArray[np.float64]) -> tuple[list[Marks], bool]:
+        """Return the marks of each channel, and whether all samples are known to be finite.
+
+        Args:
+            values: ``[C, n]`` uV.
+        """
+        native = functions()
+        if native is None or not has_rows(values) or not self._quiet(native, values):
+            self._held = -1
+            return [c.push(row) for c, row in zip(self._channels, values, strict=True)], False
+        n = values.shape[1]
+        left = min(self._held + n, self._most)
+        decided, self._held = self._held + n - left, left
+        low, high = self._ends.tolist()
+        for i, channel in self._looked:
+            channel.nothing_still(self._tails[i, self._most - left :], low[i], high[i])
+        looked = {i for i, _ in self._looked}
+        return [good(decided if i in looked else n) for i in range(len(values))], True
+
+    def end(self) -> list[Marks]:
+        """Return the marks of the samples that are held; the segment is over."""
+        self._held = -1
+        return [c.end() for c in self._channels]
+
+    def _quiet(self, native: Any, values: NDArray[np.float64]) -> bool:
+        """Whether all samples are finite and none can be still; then these are the last of `_tails`."""
+        if not self._looked:
+            return False
+        if self._held < 0:
+            rows = [c.held for _, c in self._looked]
+            found = [row for row in rows if row is not None]
+            if len(found) < len(rows) or len({len(row) for row in found}) > 1:
+                return False
+            self._held = len(found[0])
+            for (i, _), row in zip(self._looked, found, strict=True):
+                self._tails[i, self._most - self._held :] = row
+        first = self._looked[0][1]
+        return bool(
+            native.quiet(
+                int(values.__array_interface__["data"][0]),
+                len(values),
+                values.strides[0] // 8,
+                values.shape[1],
+                address(self._tails),
+                *(self._held, self._most, first.window // 2, address(self._rules), first.rest),
+                *(address(self._room), address(self._ends[0]), address(self._ends[1])),
+            )
+        )
 
 
 class NeverStill:
@@ -248,6 +333,18 @@ def _still_in_itself(values: Row, steps: Row) -> NDArray[np.bool_]:
     still |= bend <= np.maximum(1.001 * turn, _ROUNDING * size)
     still |= span <= QUIET
     return still
+
+
+def good(n: int) -> Marks:
+    """Return the marks of so many samples that are signal; to be read only."""
+    return _good(1 << (n - 1).bit_length())[:n] if n else _good(1)[:0]
+
+
+@lru_cache(maxsize=32)
+def _good(n: int) -> Marks:
+    marks = np.full(n, GOOD, dtype=np.int8)
+    marks.flags.writeable = False
+    return marks
 
 
 def runs(true: NDArray[np.bool_]) -> list[tuple[int, int]]:

@@ -51,7 +51,7 @@ class FirstSeconds:
         lines = []
         for channel, row in zip(self._channels, signal, strict=True):
             lines += self._check(channel, row)
-        hum = Hum(len(signal), self._rate)
+        hum = Hum(range(len(signal)), self._rate)
         hum.push(signal)
         found = in_words(self._channels, hum.lines())
         return lines + [f"stream '{self._name}': {line}" for line in found]

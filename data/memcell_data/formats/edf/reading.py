@@ -27,6 +27,8 @@ from memcell_data.quality.amplitudes import Quality, checked, inspect
 from memcell_data.recording import Block, Channel, Interval, Segment, Signal, block_length, split
 from memcell_data.tables.bids import ChannelTable
 
+#: Samples of all channels that are read at once; changes no result.
+CACHED = 1 << 17
 _SUFFIX = {2: ".edf", 3: ".bdf"}
 
 
@@ -181,6 +183,8 @@ class EdfFile:
         for line in self.remarks():
             warn(line)
         most = block_length(seconds, opened.rate, len(opened.names))
+        # What stays in the processor's cache, and no memory that the system takes back and clears each time.
+        most = min(most, max(1, CACHED // len(opened.names)))
         # Whole data records where they are short enough, for no less is read.
         most = max(most // opened.per_record * opened.per_record, min(most, opened.per_record))
         parts = split(self._segments(opened.per_record), most, opened.samples, opened.rate)
