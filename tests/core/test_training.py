@@ -337,7 +337,7 @@ def test_averaged_weights_are_judged_and_kept_while_training_goes_on(make_traine
     plain.train()
     mean.train()
     losses = [[r["loss"] for r in _records(t) if "loss" in r] for t in (plain, mean)]
-    assert losses[0] == losses[1]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)  # plain Adam is C, to rounding
     judged = [[r["valid_loss"] for r in _records(t) if "valid_loss" in r] for t in (plain, mean)]
     assert judged[0] != judged[1]
     assert mean.validation_loss() == min(judged[1])

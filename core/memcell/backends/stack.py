@@ -47,7 +47,11 @@ class RecurrentStack(nn.Module):
     @property
     def each(self) -> list[Layer]:
         """The layers."""
-        return [self._layer(i) for i in range(len(self.layers))]
+        found: list[Layer] = []
+        for layer in self.layers:
+            assert isinstance(layer, Layer)
+            found.append(layer)
+        return found
 
     def _layer(self, i: int) -> Layer:
         layer = self.layers[i]

@@ -11,7 +11,7 @@ from torch import Tensor
 from memcell.old_methods import keep_old_names, old_arguments
 from memcell.old_paths import renamed_in
 from memcell.recurrent.start import Start, ZeroStart
-from memcell.recurrent.state import State, detach
+from memcell.recurrent.state import State, detach, leaves
 from memcell.sequences.batch import Batch
 
 #: Methods of a policy under their names of version 0.1.
@@ -151,6 +151,8 @@ class StatePolicy:
     @old_arguments(remembered="carried")
     def detached(carried: CarriedState) -> CarriedState:
         """Return the state cut from the graph that made it."""
+        if not any(part.requires_grad for part in leaves(carried.state)):
+            return carried
         return CarriedState(detach(carried.state), carried.age)
 
 

@@ -6,8 +6,9 @@ import dataclasses
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import FunctionType
-from typing import Any
+from operator import is_
+from types import CodeType, FunctionType
+from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
@@ -75,7 +76,7 @@ def fingerprint(module: nn.Module) -> tuple[Any, ...]:
         own = vars(part)
         for key, value in own.items():
             if key not in _OWN:
-                found.append((key, value if type(value) in _PLAIN else _settings(value)))
+                found.append((key, type(value), _settings(value)))
         for held in (own["_parameters"], own["_buffers"]):
             for key, tensor in held.items():
                 if tensor is not None:
@@ -86,16 +87,145 @@ def fingerprint(module: nn.Module) -> tuple[Any, ...]:
     return tuple(found)
 
 
-def _written(kind: type) -> list[Any]:
-    """Return code and plain settings of a cell's class, which a notebook may change under a cell in use."""
-    found: list[Any] = []
+class Snapshot:
+    """What a module was when its `fingerprint` was taken, so that the same is seen in a few microseconds.
+
+    Args:
+        module: The module, which is not held.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        self._fingerprint = fingerprint(module)
+        self._look(module)
+
+    def same(self, module: nn.Module) -> bool:
+        """Whether the fingerprint of the module is still what it was."""
+        if self._quick and self._unchanged():
+            return True
+        if fingerprint(module) != self._fingerprint:
+            return False
+        self._look(
+            module
+        )  # something is another object and equal: that one is looked for from now on
+        return True
+
+    def _look(self, module: nn.Module) -> None:
+        """Note every object that the fingerprint rests on, where all of them can only be replaced."""
+        self._dicts: list[tuple[Any, list[Any]]] = []
+        self._empty: list[Any] = []
+        self._codes: list[_Code] = []
+        self._tensors: list[tuple[Tensor, Any, Any]] = []
+        self._quick = True
+        for each in _own_classes(type(module)):
+            self._note(vars(each))
+            for function in map(vars(each).get, _STEPS):
+                if isinstance(function, FunctionType):
+                    self._codes.append(_Code.of(function))
+                    self._quick &= _constant(function.__defaults__)
+        for part in module.modules():
+            own = vars(part)
+            self._note(own)
+            hooks = (own["_forward_pre_hooks"], own["_forward_hooks"])
+            self._quick &= not any(hooks) and all(
+                key in _OWN or _constant(value) for key, value in own.items()
+            )
+            for held in (own["_parameters"], own["_buffers"], own["_modules"], *hooks):
+                self._note(held)
+                tensors = (t for t in held.values() if isinstance(t, Tensor))
+                self._tensors += [(t, t.shape, t.dtype) for t in tensors]
+
+    def _note(self, held: Any) -> None:
+        if held:
+            self._dicts.append((held, list(held.values())))
+        else:
+            self._empty.append(held)
+
+    def _unchanged(self) -> bool:
+        if any(self._empty):
+            return False
+        for held, values in self._dicts:
+            if len(held) != len(values) or not all(map(is_, held.values(), values)):
+                return False
+        for code in self._codes:
+            if not code.same:
+                return False
+        for tensor, shape, dtype in self._tensors:
+            if tensor.shape != shape or tensor.dtype is not dtype:
+                return False
+        return True
+
+
+class _Code(NamedTuple):
+    """A function, and the globals that it names.
+
+    Args:
+        function: The function.
+        code: Its code.
+        defaults: Of its arguments.
+        names: Global names that stand for something.
+        values: What for.
+        others: Names in it that are no globals.
+    """
+
+    function: FunctionType
+    code: CodeType
+    defaults: tuple[Any, ...] | None
+    names: tuple[str, ...]
+    values: tuple[Any, ...]
+    others: frozenset[str]
+
+    @classmethod
+    def of(cls, function: FunctionType) -> _Code:
+        """Look at a function."""
+        code, known = function.__code__, function.__globals__
+        names = tuple(n for n in code.co_names if n in known)
+        values = tuple(known[n] for n in names)
+        others = frozenset(code.co_names) - frozenset(names)
+        return cls(function, code, function.__defaults__, names, values, others)
+
+    @property
+    def same(self) -> bool:
+        """Whether it is what it was."""
+        function, code, defaults, names, values, others = self
+        known = function.__globals__
+        return (
+            function.__code__ is code
+            and function.__defaults__ is defaults
+            and all(map(is_, map(known.get, names), values))
+            and known.keys().isdisjoint(others)
+        )
+
+
+def _constant(value: Any) -> bool:
+    """Whether a value cannot change, only be replaced by another one."""
+    if isinstance(value, tuple):
+        return all(map(_constant, value))
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        frozen = type(value).__dataclass_params__.frozen  # type: ignore[attr-defined]  # every one has it
+        return frozen and all(_constant(getattr(value, f.name)) for f in dataclasses.fields(value))
+    return type(value) in _PLAIN
+
+
+def _own_classes(kind: type) -> Iterator[type]:
+    """Return a class and its bases, up to torch's and the contract's."""
     for each in kind.__mro__:
         if each.__module__.startswith(("torch.", "memcell.recurrent.")):
             break
+        yield each
+
+
+#: What of a cell's class is traced.
+_STEPS = ("project", "step")
+
+
+def _written(kind: type) -> list[Any]:
+    """Return code and plain settings of a cell's class, which a notebook may change under a cell in use."""
+    found: list[Any] = []
+    for each in _own_classes(kind):
         for key, value in vars(each).items():
             if type(value) in _PLAIN and not key.startswith("__"):
                 found.append((key, type(value), value))
-        for key in ("project", "step"):
+        for key in _STEPS:
             function = vars(each).get(key)
             if not isinstance(function, FunctionType):
                 continue

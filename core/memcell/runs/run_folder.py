@@ -286,6 +286,8 @@ class _Lines:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._file: IO[bytes] | None = None
+        #: Device and number of the open file.
+        self._place = (0, 0)
 
     def add(self, line: str) -> None:
         """Add a line.
@@ -294,9 +296,11 @@ class _Lines:
             MemcellError: It cannot be written.
         """
         try:
-            if self._file is None or not self._stands(self._file):
+            if self._file is None or not self._stands():
                 self.close()
                 self._file = _grown(self._path)
+                opened = os.fstat(self._file.fileno())
+                self._place = (opened.st_dev, opened.st_ino)
             self._file.write(line.encode() + b"\n")
             self._file.flush()
         except OSError as error:
@@ -315,15 +319,13 @@ class _Lines:
             self.close()
         self._file = None
 
-    def _stands(self, file: IO[bytes]) -> bool:
-        """Whether the path still leads to the file, and no other name does."""
-        held = os.fstat(file.fileno())
+    def _stands(self) -> bool:
+        """Whether the path still leads to the open file, and no other name does."""
         try:
-            here = self._path.lstat()
+            here = os.lstat(self._path)
         except OSError:
             return False
-        same = (here.st_dev, here.st_ino) == (held.st_dev, held.st_ino)
-        return same and held.st_nlink == 1
+        return (here.st_dev, here.st_ino) == self._place and here.st_nlink == 1
 
     def __reduce__(self) -> tuple[type[_Lines], tuple[Path]]:
         return _Lines, (self._path,)

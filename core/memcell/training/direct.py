@@ -2,8 +2,9 @@
 
 At the sizes of a detector (32 units, 16 lanes, 50 steps) the loops of a window take a tenth of a millisecond
 and a graph of torch around them several times that. Where all of a network has its gradient at hand (layers
-run as generated C, a linear readout, a linear path, cross-entropy) an update takes it here, with the
-operations that autograd would call, so that every number is the same to the bit. An encoder keeps its graph.
+run as generated C, a linear readout, a linear path, cross-entropy) an update takes it here. Readout and
+loss are one pass of C each way (`memcell_compiler.runtime.readout`), equal to autograd's to rounding; large
+ones are the operations that autograd would call, the same to the bit. An encoder keeps its graph.
 Anything else (trained starts, other heads and targets, hooks, several processes) is autograd's.
 Under mixed precision on a CPU recurrent layers multiply bfloat16 numbers; readout and loss are float32.
 """
@@ -11,22 +12,42 @@ Under mixed precision on a CPU recurrent layers multiply bfloat16 numbers; reado
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
 
+from memcell.backends.subnormal import flushed
 from memcell.network.around import Unchanged
 from memcell.network.linear_path import LinearPath
 from memcell.network.network import Network, NetworkOutput
 from memcell.recurrent.policy import CarriedState
+from memcell.recurrent.refusals import Unsupported
 from memcell.recurrent.state import State, leaves
 from memcell.recurrent.step_masks import StepMasks
 from memcell.sequences import Batch
 from memcell.sequences.targets import Classes
+from memcell_compiler.runtime.readout import NativeReadout, ReadoutWeights
 
 #: Puts into each parameter's ``grad`` that of the summed losses times a share.
 Backward = Callable[[float], None]
+
+
+class TrainingPass(NamedTuple):
+    """A batch of training between its losses and its gradient.
+
+    Args:
+        ran: What the network gave.
+        losses: ``[T, B]``, weighted.
+        total: Their sum.
+        backward: The way back.
+    """
+
+    ran: NetworkOutput
+    losses: Tensor
+    total: float
+    backward: Backward
 
 
 def direct(network: Network) -> bool:
@@ -61,7 +82,6 @@ class Listeners:
         )
 
 
-@torch.no_grad()
 def run_directly(
     network: Network,
     batch: Batch,
@@ -71,8 +91,8 @@ def run_directly(
     return_steps: tuple[int, ...],
     class_weights: Tensor | None,
     generator: torch.Generator,
-) -> tuple[NetworkOutput, Tensor, Backward] | None:
-    """Run a batch of training: what the network gave, weighted losses ``[T, B]``, and the way back.
+) -> TrainingPass | None:
+    """Run a batch of training.
 
     Args:
         network: One that is `direct`.
@@ -92,12 +112,15 @@ def run_directly(
     drawn = generator.get_state() if network.noise.draws else None
     x = network.noise(batch.x, generator)
     masks = StepMasks.of(resets, batch.valid, carried.age)
-    with torch.enable_grad():  # a layer is asked for the gradients that autograd would want
-        encoded = network.encoder(x)
+    encoded = inputs = x
+    if type(network.encoder) is not Unchanged:
+        with torch.enable_grad():
+            encoded = network.encoder(x)
+        # a layer is asked for the gradients that autograd would want
         inputs = encoded.detach().requires_grad_(encoded.requires_grad)
-        found = network.recurrent.run_with_gradient(
-            inputs, carried.state, initial_state, masks, return_steps, True
-        )
+    found = network.recurrent.run_with_gradient(
+        inputs, carried.state, initial_state, masks, return_steps, True
+    )
     if found is None:
         if drawn is not None:
             generator.set_state(drawn)
@@ -107,33 +130,111 @@ def run_directly(
         step: CarriedState(state, masks.age_after(step, carried.age))
         for step, state in states.items()
     }
-    logits = network.logits(hidden, x)
-    ran = NetworkOutput(logits, hidden, after)
+    loss = _loss(network, hidden, x, batch, class_weights)
+    ran = NetworkOutput(loss.logits, hidden, after)
 
-    targets = batch.y.flatten().long().clamp_min(0)
-    log_p = torch.log_softmax(logits.flatten(0, -2), 1)
-    flat, total = _nll_loss(log_p, targets, class_weights, _EACH, _NO_CLASS)
-    losses = flat.view(batch.y.shape) * batch.weight
-
-    @torch.no_grad()
     def backward(share: float) -> None:
-        d_losses = (batch.weight * share).flatten()
-        d_log_p = _nll_loss_backward(
-            d_losses, log_p, targets, class_weights, _EACH, _NO_CLASS, total
-        )
-        d_logits = torch._log_softmax_backward_data(d_log_p, log_p, 1, log_p.dtype)
-        _add_gradient(network.readout.weight, d_logits.t().mm(hidden.flatten(0, 1)))
-        _add_gradient(network.readout.bias, d_logits.sum(0))
-        if network.skip is not None and network.skip.weight.requires_grad:
-            _add_gradient(network.skip.weight, d_logits.t().mm(x.flatten(0, 1)))
-        d_hidden = d_logits.mm(network.readout.weight).view(hidden.shape)
+        d_hidden, of_readout = loss.backward(share)
+        for parameter, gradient in of_readout:
+            _add_gradient(parameter, gradient)
         d_inputs, gradients = gradient_of_window(d_hidden)
         for parameter, gradient in gradients:
             _add_gradient(parameter, gradient)
         if encoded.requires_grad:
-            torch.autograd.backward(encoded, d_inputs)
+            with flushed():  # as the generated loop
+                torch.autograd.backward(encoded, d_inputs)
 
-    return ran, losses, backward
+    return TrainingPass(ran, loss.losses, loss.total, backward)
+
+
+class _Loss(Protocol):
+    """Logits and losses of a window, and the way back; `ReadoutLoss` says more."""
+
+    @property
+    def logits(self) -> Tensor:
+        """``[T, B, C]``."""
+
+    @property
+    def losses(self) -> Tensor:
+        """``[T, B]``."""
+
+    @property
+    def total(self) -> float:
+        """Their sum."""
+
+    def backward(self, share: float) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
+        """Return the gradient of the hidden states, and that of each of the readout's parameters."""
+
+
+def _loss(
+    network: Network, hidden: Tensor, x: Tensor, batch: Batch, class_weights: Tensor | None
+) -> _Loss:
+    """Run readout and loss: in C where it is small and the C can be had."""
+    readout, skip = network.readout, network.skip
+    weights = ReadoutWeights(readout.weight, readout.bias, None if skip is None else skip.weight)
+    native = _native_readout(readout.weight.dtype)
+    if native is not None and native.takes(hidden, weights):
+        return native.run(hidden, x, weights, batch.y, batch.weight, class_weights)
+    return _TorchLoss(network, hidden, x, batch, class_weights)
+
+
+@cache
+def _native_readout(dtype: torch.dtype) -> NativeReadout | None:
+    try:
+        return NativeReadout(dtype)
+    except Unsupported:
+        return None
+
+
+class _TorchLoss:
+    """A `_Loss` in the operations that autograd would call.
+
+    Args:
+        network: The network.
+        hidden: What its readout is given.
+        x: Features, for its linear path.
+        batch: Targets and weights.
+        class_weights: Weights of the loss by class, or None.
+    """
+
+    @torch.no_grad()
+    def __init__(
+        self,
+        network: Network,
+        hidden: Tensor,
+        x: Tensor,
+        batch: Batch,
+        class_weights: Tensor | None,
+    ) -> None:
+        self._network, self._hidden, self._x = network, hidden, x
+        self._batch, self._class_weights = batch, class_weights
+        self.logits = network.logits(hidden, x)
+        self._targets = batch.y.flatten().long().clamp_min(0)
+        self._log_p = torch.log_softmax(self.logits.flatten(0, -2), 1)
+        flat, self._counted = _nll_loss(self._log_p, self._targets, class_weights, _EACH, _NO_CLASS)
+        self.losses = flat.view(batch.y.shape) * batch.weight
+        self.total = float(self.losses.sum())
+
+    def backward(self, share: float) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
+        """Return the gradients."""
+        with torch.no_grad(), flushed():
+            return self._backward(share)
+
+    def _backward(self, share: float) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
+        network, log_p, hidden = self._network, self._log_p, self._hidden
+        readout, skip = network.readout, network.skip
+        d_losses = (self._batch.weight * share).flatten()
+        d_log_p = _nll_loss_backward(
+            d_losses, log_p, self._targets, self._class_weights, _EACH, _NO_CLASS, self._counted
+        )
+        d_logits = torch._log_softmax_backward_data(d_log_p, log_p, 1, log_p.dtype)
+        found: list[tuple[Tensor, Tensor]] = [
+            (readout.weight, d_logits.t().mm(hidden.flatten(0, 1))),
+            (readout.bias, d_logits.sum(0)),
+        ]
+        if skip is not None and skip.weight.requires_grad:
+            found.append((skip.weight, d_logits.t().mm(self._x.flatten(0, 1))))
+        return d_logits.mm(readout.weight).view(hidden.shape), found
 
 
 _nll_loss = torch.ops.aten.nll_loss_forward.default

@@ -11,12 +11,13 @@ from torch import Tensor
 
 from memcell.applications.app import Task
 from memcell.backends.precision import mixed_precision
+from memcell.backends.subnormal import flushed
 from memcell.network.network import NetworkOutput
 from memcell.recurrent.policy import CarriedState
 from memcell.recurrent.state import State
 from memcell.sequences import Batch
 from memcell.settings.options import TrainingConfig
-from memcell.training.direct import Backward, Listeners, direct, run_directly
+from memcell.training.direct import Listeners, TrainingPass, direct, run_directly
 from memcell.training.memory import RunMemory
 from memcell.training.parts import TrainingParts
 from memcell.training.processes import Processes
@@ -83,9 +84,7 @@ class Passes:
         """
         return self._through_autograd(batch, memory, None, update_statistics, masks)
 
-    def train(
-        self, batch: Batch, memory: RunMemory, update: int, trains: bool
-    ) -> tuple[NetworkOutput, Tensor, Backward]:
+    def train(self, batch: Batch, memory: RunMemory, update: int, trains: bool) -> TrainingPass:
         """Run a batch of an update: as `forward`, and what puts gradients into the parameters.
 
         Args:
@@ -93,9 +92,6 @@ class Passes:
             memory: What the policy is offered.
             update: Number of the update, from 0.
             trains: Whether a gradient is wanted.
-
-        Returns:
-            The last one is called with what the summed losses are multiplied by.
         """
         begun = None
         if trains and self._direct and self._ready():
@@ -105,16 +101,17 @@ class Passes:
                     self.network, batch, *begun, self.class_weights, memory.generator
                 )
             if found is not None:
-                self._parts.policy.end(batch, found[0].states, memory)
+                self._parts.policy.end(batch, found.ran.states, memory)
                 return found
             self._direct = False
         with torch.set_grad_enabled(trains):
             ran, losses = self._through_autograd(batch, memory, begun, True, self._masks(update))
 
         def backward(share: float) -> None:
-            torch.autograd.backward(losses.sum() * share)
+            with flushed():  # as the eager loop forward and the generated loop both ways
+                torch.autograd.backward(losses.sum() * share)
 
-        return ran, losses, backward
+        return TrainingPass(ran, losses, float(losses.detach().sum()), backward)
 
     def _ready(self) -> bool:
         """Prepare a direct pass; return whether there is nothing that needs autograd this time."""
@@ -128,10 +125,11 @@ class Passes:
     def _begin(self, batch: Batch, memory: RunMemory) -> _Begun:
         policy = self._parts.policy
         carried = self.carried = policy.begin(batch, memory)
+        resets = policy.resets(batch, memory)
         return _Begun(
             carried,
             policy.initial_state(batch, memory),
-            policy.resets(batch, memory) | batch.starts,
+            resets if resets is batch.starts else resets | batch.starts,
             policy.return_steps(batch),
         )
 

@@ -20,7 +20,6 @@ from torch import Tensor
 from memcell.applications.app import Task
 from memcell.backends import BackendWarning
 from memcell.backends.first_window import FirstWindow
-from memcell.backends.subnormal import flushed
 from memcell.errors import Diverged, MemcellError
 from memcell.files.reading import refusing
 from memcell.inference.inference import mean_loss, probabilities
@@ -42,7 +41,7 @@ from memcell.training.recalibrate import recalibrated
 from memcell.training.resuming import load_state, state_of
 from memcell.training.seeds import epoch_rng, lengths_rng, run_generator
 from memcell.training.state import Position, read_state, write_state
-from memcell.training.stepping import clip_gradients, step
+from memcell.training.stepping import Stepping
 from memcell.training.window_statistics import class_totals, readout_gradients
 
 
@@ -105,6 +104,8 @@ class Trainer:
         self.best: dict[str, Tensor] = {}
         self.passes = Passes(config, task, parts, processes)
         self._parameters = list(self.network.parameters())
+        native = config.backend in ("auto", "native") and self.network.device.type == "cpu"
+        self._step = Stepping(parts.optimizer, native)
         an_epoch = len(self.order(0)[1])
         self._epochs = max(config.epochs, -(-config.min_updates // an_epoch))
         self._total = self._epochs * an_epoch
@@ -261,7 +262,7 @@ class Trainer:
             group["lr"] = rate
         weight = self.processes.total(float(batch.weight.sum()))
         # A batch without a label still runs: memory must be carried through it.
-        ran, losses, backward = self.passes.train(batch, self.memory, self.at.update, weight > 0)
+        passed = self.passes.train(batch, self.memory, self.at.update, weight > 0)
         if self.observer is not None and self.passes.carried is not None:
             event = UpdateEvent(
                 update=self.at.update + 1,
@@ -274,19 +275,17 @@ class Trainer:
         if weight > 0 and self.first_window is not None:
             self._settle_first_window()
         if weight > 0:
-            total = self.processes.total(float(losses.detach().sum()))
+            total = self.processes.total(passed.total)
             if not math.isfinite(total):
                 raise self._diverged(f"the loss is {total}", rate)
             for parameter in self._parameters:
                 parameter.grad = None
             # averaged over the processes, so each one's share counts as often as there are
             share = self.gradients.share(weight) * self.processes.count / weight
-            with flushed():  # as the eager loop forward and the generated loop both ways
-                backward(share)
-            norm = clip_gradients(self._parameters, self.config.clip or math.inf)
+            passed.backward(share)
+            norm = self._step(self._parameters, self.config.clip or math.inf)
             if not math.isfinite(norm):
                 raise self._diverged(f"the gradient's norm is {norm}", rate)
-            step(self.parts.optimizer)
             self.at.loss += total
             self.at.weight += weight
             record = {
@@ -301,11 +300,15 @@ class Trainer:
             self.observer.after_update()
         if self.parts.observes:
             lane_weight = batch.weight.sum(0).clamp_min(1e-12)
-            seen = [batch.window, (losses.detach().sum(0) / lane_weight).double()]
+            seen = [batch.window, (passed.losses.detach().sum(0) / lane_weight).double()]
             if self.parts.observes_gradients:
                 seen.append(
                     readout_gradients(
-                        self.task.target, ran.logits, ran.hidden, batch, self.passes.class_weights
+                        self.task.target,
+                        passed.ran.logits,
+                        passed.ran.hidden,
+                        batch,
+                        self.passes.class_weights,
                     )
                 )
             lanes = [self.processes.lanes(values).cpu().numpy() for values in seen]

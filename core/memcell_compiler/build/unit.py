@@ -118,6 +118,22 @@ def kernel_library(dtype: torch.dtype, target: Target) -> ctypes.CDLL:
 
 
 @cache
+def begin_update(dtype: torch.dtype, target: Target) -> None:
+    """Begin to compile what `update_library` will load, unless it is in the cache; once a process."""
+    _begin(source_file("update.c"), dtype, target)
+
+
+@cache
+def update_library(dtype: torch.dtype, target: Target) -> ctypes.CDLL:
+    """Return the ends of an update of training (c/update.c), loaded once a process.
+
+    Raises:
+        Unsupported: They cannot be had.
+    """
+    return load(source_file("update.c"), dtype, target)
+
+
+@cache
 def bfloat16_library(target: Target) -> ctypes.CDLL:
     """Return the kernels that multiply bfloat16 numbers, with those of float32 in one unit."""
     return load(_bfloat16_source(), torch.float32, target, BFLOAT16_FLAGS)

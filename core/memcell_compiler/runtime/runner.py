@@ -108,11 +108,10 @@ class Runner:
         scratch = torch.empty(self.scratch(window) + 64, dtype=self._dtype)
         return packed, shared, scratch, meeting
 
-    def run_in(self, window: Window, pointers: Any, packed: Tensor, scratch: Tensor) -> None:
-        """Pack the weights and run on this thread, in a `room`."""
-        self._pack(self._kernels.weights, pointers, packed.data_ptr())
-        address = ctypes.addressof(window)
-        self._run(address, pointers, packed.data_ptr(), _aligned(scratch.data_ptr()), 0)
+    def run_in(self, window: int, pointers: Any, packed: int, scratch: int) -> None:
+        """Pack the weights and run on this thread, in a `room`, by the addresses of what it has."""
+        self._pack(self._kernels.weights, pointers, packed)
+        self._run(window, pointers, packed, scratch, 0)
 
     def call(self, window: int, pointers: Any, packed: int, scratch: int) -> None:
         """Run on this thread what is all prepared: addresses of the window, weights and scratch."""
@@ -159,22 +158,23 @@ class StandingRun:
         arrays: Mapping[str, Tensor],
     ) -> None:
         self._kept = (dict(arrays), masks)
-        self._runner, self._window = runner, window
-        self._pointers = runner.pointers(arrays)
+        #: Addresses of the arrays, one more for what the program neither reads nor writes. The caller
+        #: replaces them (`at` says where they stand), and keeps what it puts there for the run.
+        self.addresses = (ctypes.c_void_p * (len(runner.arrays) + 1))(*runner.pointers(arrays))
         self._at = {name: i for i, name in enumerate(runner.arrays)}
-        self._packed, self._shared, self._scratch, self._meeting = runner.room(
-            window, masks, self._pointers
-        )
+        packed, self._shared, scratch, self._meeting = runner.room(window, masks, self.addresses)
+        self._room = (packed, scratch)
+        self._runner, self._window = runner, window
+        self._given = (ctypes.addressof(window), packed.data_ptr(), _aligned(scratch.data_ptr()))
 
-    def set(self, name: str, tensor: Tensor) -> None:
-        """Replace an array, where the program reads or writes it; the caller keeps it for the run."""
-        at = self._at.get(name)
-        if at is not None:
-            self._pointers[at] = tensor.data_ptr()
+    def at(self, name: str) -> int:
+        """Return where the address of an array stands."""
+        return self._at.get(name, len(self._at))
 
     def __call__(self) -> None:
-        """Run the window."""
-        self._runner.run_in(self._window, self._pointers, self._packed, self._scratch)
+        """Pack the weights and run the window."""
+        window, packed, scratch = self._given
+        self._runner.run_in(window, self.addresses, packed, scratch)
 
 
 def _copied(arrays: Mapping[str, Tensor | None]) -> dict[str, Tensor | None]:

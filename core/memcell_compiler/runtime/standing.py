@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from memcell.recurrent.cell import Cell
-from memcell.recurrent.purity import fingerprint
+from memcell.recurrent.purity import Snapshot
 from memcell.recurrent.reference import transforming
 from memcell.recurrent.state import leaves, rebuild
 from memcell.recurrent.step_masks import StepMasks
@@ -72,7 +72,7 @@ class StandingWindow:
         plan, steps, lanes = native.plan, native.steps, native.lanes
         layout, dtype = plan.layout, plan.dtype
         # not the cell: what stands ready for it must not keep it
-        self._made_of, self._target = fingerprint(call.cell), chosen()
+        self._made_of, self._target = Snapshot(call.cell), chosen()
         self._norms = weakref.ref(call.norms)
         self._plan, self._steps, self._lanes = plan, steps, lanes
         self._x = (call.x.shape, dtype, call.x.requires_grad)
@@ -101,6 +101,16 @@ class StandingWindow:
             plan.backward, plan.backward.window(steps, lanes, 1, ring=False), native.masks, arrays
         )
         self._histories = [arrays[f"s{i}_history"] for i in range(len(layout.states))]
+        run, numbers = self._forward, range(len(layout.states))
+        self._at_state = [
+            (run.at(f"s{i}"), run.at(f"s{i}_history"), run.at(f"s{i}_returned")) for i in numbers
+        ]
+        self._at_output, self._at_x = run.at("y"), run.at("x0")
+        run = self._backward
+        self._at_history = [(run.at(f"s{i}_history"), run.at(f"s{i}_before")) for i in numbers]
+        self._at_back = [run.at(name) for name in ("dy", "y", "x0", "dx0")]
+        self._sums = [(added, run.at(added.name)) for added in layout.sums]
+        self._whole = self._gradients_that_are_sums()
         self._open: weakref.ref[StandingGradient] | None = None
 
     @property
@@ -121,78 +131,104 @@ class StandingWindow:
             and list(call.return_steps) == [self._steps]
             and _unbroken(call.masks)
             and not self.busy
-            and all(
-                type(part) is Tensor
-                and part.shape == shape
-                and part.dtype is x.dtype
-                and part.is_cpu
-                and part.is_contiguous()
-                and not part.requires_grad
-                for part, shape in zip(leaves(call.state), self._states, strict=True)
-            )
-            and not any(part.requires_grad for part in leaves(call.initial_state))
+            and self._fit(call)
             and torch.get_num_threads() == 1
             and chosen() is self._target
             and products is self._plan.products
             and not transforming()
-            and fingerprint(call.cell) == self._made_of
+            and self._made_of.same(call.cell)
             and all(parameter.stands for parameter in self._parameters)
         )
+
+    def _fit(self, call: WindowCall) -> bool:
+        """Whether states are plain tensors of the kind that they were, without a gradient."""
+        dtype = self._plan.dtype
+        for part, shape in zip(leaves(call.state), self._states, strict=True):
+            if part.dtype is not dtype or part.shape != shape or type(part) is not Tensor:
+                return False
+            if part.requires_grad or not part.is_cpu or not part.is_contiguous():
+                return False
+        return not any(part.requires_grad for part in leaves(call.initial_state))
 
     def run(self, call: WindowCall) -> tuple[WindowOutput, StandingGradient]:
         """Run a window that fits."""
         layout, dtype = self._plan.layout, self._plan.dtype
-        run, steps, lanes = self._forward, self._steps, self._lanes
+        addresses, steps, lanes = self._forward.addresses, self._steps, self._lanes
         histories, returned = list(self._histories), []
-        for i, (part, width) in enumerate(zip(leaves(call.state), layout.states, strict=True)):
+        for i, part in enumerate(leaves(call.state)):
+            at_first, at_history, at_returned = self._at_state[i]
             if i == self._aliased:  # it is the output as well, which the caller keeps
-                histories[i] = empty((steps + 1, lanes, width), dtype)
-                run.set(f"s{i}_history", histories[i])
-            ctypes.memmove(histories[i].data_ptr(), part.data_ptr(), part.numel() * dtype.itemsize)
-            run.set(f"s{i}", part)
-            returned.append(empty((1, lanes, width), dtype))
-            run.set(f"s{i}_returned", returned[i])
+                histories[i] = empty((steps + 1, lanes, layout.states[i]), dtype)
+                addresses[at_history] = histories[i].data_ptr()
+            first = part.data_ptr()
+            ctypes.memmove(histories[i].data_ptr(), first, part.numel() * dtype.itemsize)
+            returned.append(empty(self._states[i], dtype))
+            addresses[at_first], addresses[at_returned] = first, returned[i].data_ptr()
         if self._aliased is None:
             output = empty((steps, lanes, layout.output), dtype)
         else:
             output = histories[self._aliased][1:]
-        run.set("y", output)
-        run.set("x0", call.x)
-        run()
+        addresses[self._at_output], addresses[self._at_x] = output.data_ptr(), call.x.data_ptr()
+        self._forward()
         gradient = StandingGradient(self, call.x, output, histories)
         self._open = weakref.ref(gradient)
-        parts = (k.view(shape) for k, shape in zip(returned, self._states, strict=True))
-        return WindowOutput(output, {steps: rebuild(call.state, parts)}), gradient
+        return WindowOutput(output, {steps: rebuild(call.state, iter(returned))}), gradient
 
     def pull_back(
         self, x: Tensor, histories: Sequence[Tensor], output: Tensor, d_output: Tensor
     ) -> tuple[Tensor | None, list[tuple[nn.Parameter, Tensor]]]:
         """Run the backward loop; see `memcell_compiler.runtime.pullback.Pullback`."""
         layout, dtype = self._plan.layout, self._plan.dtype
-        run, d_output = self._backward, d_output.contiguous()
-        run.set("dy", d_output)
-        run.set("y", output)
-        run.set("x0", x)
-        for i, history in enumerate(histories):
-            run.set(f"s{i}_history", history)
-            run.set(f"s{i}_before", history)
-        d_x = None
-        if layout.input_gradients[0]:
-            d_x = empty(x.shape, dtype)
-            run.set("dx0", d_x)
+        addresses, d_output = self._backward.addresses, d_output.contiguous()
+        d_x = empty(x.shape, dtype) if layout.input_gradients[0] else None
+        for at, tensor in zip(self._at_back, (d_output, output, x, d_x), strict=True):
+            if tensor is not None:
+                addresses[at] = tensor.data_ptr()
+        for (at_history, at_before), history in zip(self._at_history, histories, strict=True):
+            addresses[at_history] = addresses[at_before] = history.data_ptr()
+        if self._whole is not None:
+            gradients = [(p, torch.zeros(p.shape, dtype=dtype)) for p, _ in self._whole]
+            for (_, at), (_, gradient) in zip(self._whole, gradients, strict=True):
+                addresses[at] = gradient.data_ptr()
+            self._backward()
+            return d_x, gradients
         sums = []
-        for added in layout.sums:
-            sums.append(torch.zeros(1, *added.shape, dtype=dtype))
-            run.set(added.name, sums[-1])
-        run()
+        for added, at in self._sums:
+            sums.append(torch.zeros(added.shape, dtype=dtype))
+            addresses[at] = sums[-1].data_ptr()
+        self._backward()
         whole = [
-            total[0].t().contiguous() if added.swapped else total[0]
+            total.t().contiguous() if added.swapped else total
             for total, added in zip(sums, layout.sums, strict=True)
         ]
         wanted = layout.epilogue.parameters
         given = {p.name: p.tensor.detach() for p in self._parameters if p.name in wanted}
         found = layout.epilogue(whole, given)
         return d_x, [(p.tensor, found[p.name]) for p in self._parameters if p.name in found]
+
+    def _gradients_that_are_sums(self) -> list[tuple[nn.Parameter, int]] | None:
+        """Return the parameters with where each's gradient is added up, where that is all there is to do.
+
+        None where what the loop adds up is anything but the gradients as they are, one each.
+        """
+        layout = self._plan.layout
+        if layout.epilogue.parameters or any(added.swapped for added in layout.sums):
+            return None
+        sums = [torch.zeros(added.shape, dtype=self._plan.dtype) for added in layout.sums]
+        found = layout.epilogue(sums, {})
+        places = {total.data_ptr(): i for i, total in enumerate(sums)}
+        whole: list[tuple[nn.Parameter, int]] = []
+        for parameter in self._parameters:
+            gradient = found.get(parameter.name)
+            if gradient is None:
+                continue
+            i = places.pop(gradient.data_ptr(), None)
+            if i is None or not gradient.is_contiguous() or gradient.numel() != sums[i].numel():
+                return None
+            if gradient.shape != parameter.tensor.shape:
+                return None
+            whole.append((parameter.tensor, self._sums[i][1]))
+        return None if places else whole
 
 
 class StandingGradient:
@@ -211,10 +247,10 @@ class StandingGradient:
         self._window, self._x, self._output, self._histories = window, x, output, histories
         self.done = False
 
-    @torch.no_grad()
     def __call__(self, d_output: Tensor) -> tuple[Tensor | None, list[tuple[nn.Parameter, Tensor]]]:
         """Return the gradient of the input, where it has one, and of each parameter."""
-        found = self._window.pull_back(self._x, self._histories, self._output, d_output)
+        with torch.no_grad():
+            found = self._window.pull_back(self._x, self._histories, self._output, d_output)
         self.done = True
         return found
 

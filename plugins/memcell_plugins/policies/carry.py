@@ -38,13 +38,16 @@ class Carry(StatePolicy):
 
     def begin(self, batch: Batch, memory: Memory) -> CarriedState:
         """Return the carried state and age in lanes that go on, the initial ones elsewhere."""
-        initial = self.initial_carried(batch, memory)
         goes_on = self.goes_on(batch, memory)
         if self._carried is None:
-            return initial
-        learned = any(part.requires_grad for part in leaves(initial.state))
-        if not learned and bool(goes_on.all()):
-            return CarriedState(self.recall(self._carried.state), self._carried.age)
+            return self.initial_carried(batch, memory)
+        if bool(goes_on.all()):
+            state = memory.initial_state(batch.batch_size)
+            if not any(
+                part.requires_grad for part in leaves(state)
+            ):  # learned: a gradient of zeros
+                return CarriedState(self.recall(self._carried.state), self._carried.age)
+        initial = self.initial_carried(batch, memory)
         state = where(goes_on, self.recall(self._carried.state), initial.state)
         return CarriedState(state, torch.where(goes_on, self._carried.age, initial.age))
 

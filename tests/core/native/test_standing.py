@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import gc
 import weakref
 
@@ -11,6 +12,8 @@ import torch
 
 from memcell.backends import Layer, StepMasks
 from memcell.plugins import default_registry
+from memcell.recurrent.cell import Cell
+from memcell.recurrent.purity import Snapshot, fingerprint
 from memcell_compiler.runtime import standing as ready
 
 T, B, F, H = 7, 3, 4, 5
@@ -139,3 +142,92 @@ def test_a_copy_has_its_own_and_nothing_outlives_a_cell(layer):
     del copied
     gc.collect()
     assert gone() is None
+
+
+SCALE = 1.0
+
+
+def small(settings):
+    """Return a cell of a class of its own."""
+
+    class Small(Cell):
+        factor = 1.0
+
+        def __init__(self):
+            super().__init__(3, 2)
+            self.weight = torch.nn.Parameter(torch.ones(3, 2))
+            self.register_buffer("mask", torch.ones(2))
+            self.inner = torch.nn.Linear(2, 2)
+            self.plain, self.settings = 1, settings
+
+        def step(self, x, state, norm, scale=2.0):
+            return state * SCALE * self.factor * scale
+
+    return Small()
+
+
+@dataclasses.dataclass
+class Open:
+    size: int = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Closed:
+    size: int = 1
+
+
+@pytest.mark.parametrize("settings", [Closed(), Open(), [1]], ids=str)
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda cell: setattr(cell, "plain", 2),
+        lambda cell: setattr(cell, "plain", True),
+        lambda cell: setattr(cell, "other", 1),
+        lambda cell: delattr(cell, "plain"),
+        lambda cell: setattr(cell, "settings", Closed(2)),
+        lambda cell: setattr(cell.inner, "plain", 1),
+        lambda cell: setattr(cell, "inner", torch.nn.Linear(2, 3)),
+        lambda cell: setattr(cell, "weight", torch.nn.Parameter(torch.ones(2))),
+        lambda cell: setattr(cell.weight, "data", torch.ones(2)),
+        lambda cell: cell.double(),
+        lambda cell: cell.register_buffer("more", torch.ones(1)),
+        lambda cell: cell.register_forward_hook(lambda *_: None),
+        lambda cell: cell.inner.register_forward_pre_hook(lambda *_: None),
+        lambda cell: setattr(type(cell), "factor", 2.0),
+        lambda cell: setattr(type(cell), "new", 2.0),
+        lambda cell: setattr(type(cell), "step", lambda self, *_: 0),
+        lambda cell: setattr(type(cell).step, "__code__", (lambda self, *_: 0).__code__),
+        lambda cell: setattr(type(cell).step, "__defaults__", (3.0,)),
+        lambda cell: type(cell).step.__globals__.update(SCALE=2.0),
+    ],
+)
+def test_what_a_cell_is_made_of_is_seen_to_change(settings, change, monkeypatch):
+    monkeypatch.setitem(globals(), "SCALE", 1.0)
+    cell = small(settings)
+    before, was = Snapshot(cell), fingerprint(cell)
+    assert before.same(cell)
+    assert before._quick is isinstance(settings, Closed)
+    change(cell)
+    assert fingerprint(cell) != was
+    assert not before.same(cell)
+
+
+def test_what_is_replaced_by_its_like_is_the_same():
+    cell = small(Closed())
+    before = Snapshot(cell)
+    cell.weight = torch.nn.Parameter(torch.zeros(3, 2))
+    cell.settings = Closed()
+    assert before.same(cell)
+    cell.settings = Open()
+    assert not before.same(cell)
+
+
+def test_settings_that_change_in_place_are_seen():
+    for settings, change in (
+        (Open(), lambda s: setattr(s, "size", 2)),
+        ([1], lambda s: s.append(1)),
+    ):
+        cell = small(settings)
+        before = Snapshot(cell)
+        change(settings)
+        assert not before.same(cell)
