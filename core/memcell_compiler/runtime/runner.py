@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -113,9 +113,15 @@ class Runner:
         self._pack(self._kernels.weights, pointers, packed)
         self._run(window, pointers, packed, scratch, 0)
 
-    def call(self, window: int, pointers: Any, packed: int, scratch: int) -> None:
-        """Run on this thread what is all prepared: addresses of the window, weights and scratch."""
-        self._run(window, pointers, packed, scratch, 0)
+    @property
+    def run(self) -> Callable[[int, int, int, int, int], None]:
+        """What runs on this thread what is all prepared.
+
+        It is called with the addresses of the window, of the arrays' addresses, of weights and of scratch,
+        and the number of the thread, 0.
+        """
+        run: Callable[[int, int, int, int, int], None] = self._run
+        return run
 
     def __call__(
         self, window: Window, masks: NativeMasks, arrays: Mapping[str, Tensor | None]

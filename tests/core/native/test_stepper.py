@@ -157,3 +157,30 @@ def test_weights_that_change_at_every_step_need_no_more_memory(agree, cell):
         with torch.no_grad():
             next(cell.parameters()).mul_(0.5)
     assert len(stepper._packing._held) == 1
+
+
+def test_inputs_of_any_kind_are_read_as_they_are(agree, cell):
+    norms = agree.norms(cell, "none")
+    x = torch.randn(3, FEATURES)
+    wide = torch.zeros(3, 2 * FEATURES)
+    wide[:, ::2] = x
+    steppers = [NativeStepper(cell, norms, 3) for _ in range(2)]
+    for given in (
+        *(x, x.double(), wide[:, ::2], torch.nn.Parameter(x), x.requires_grad_(), x.detach()),
+        torch._neg_view(-x.detach()),
+    ):
+        expected = steppers[0].step(x.detach().clone()).clone()
+        assert torch.equal(steppers[1].step(given), expected)
+
+
+@pytest.mark.parametrize("lanes", [1, 3, 40])
+def test_the_last_output_may_be_the_next_input(agree, lanes):
+    cell = agree.cell("lstm", features=HIDDEN, hidden=2 * HIDDEN, dtype=torch.float32).eval()
+    steppers = [NativeStepper(cell, agree.norms(cell, "none"), lanes) for _ in range(2)]
+    x = torch.randn(lanes, HIDDEN)
+    fed = [stepper.step(x) for stepper in steppers]
+    for _ in range(3):
+        for part in (slice(None, HIDDEN), slice(HIDDEN, None)):
+            fed[0] = steppers[0].step(fed[0][:, part].clone())
+            fed[1] = steppers[1].step(fed[1][:, part])
+            assert torch.equal(*fed)
