@@ -57,10 +57,15 @@ class Growing:
 
 
 @contextmanager
-def growing(path: Path) -> Iterator[Growing]:
+def growing(path: Path, lasting: bool = True) -> Iterator[Growing]:
     """Yield a file to write piece by piece; it stands at its place, whole, when the block ends well.
 
     A reader sees the old one or the new one, also after a crash.
+
+    Args:
+        path: The file.
+        lasting: Its name is on the disk, too, before this returns. Of several files in a folder the last one
+            is enough, after `sync_folder` where it says something of the others.
 
     Raises:
         DiskError: The disk is full, or must not be written; names the file.
@@ -83,7 +88,8 @@ def growing(path: Path) -> Iterator[Growing]:
                 file.close()
         with _named(path):
             temporary.replace(path)
-            _sync_folder(path.parent)
+            if lasting:
+                sync_folder(path.parent)
     except BaseException:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
@@ -107,14 +113,14 @@ def atomic_path(path: Path) -> Iterator[Path]:
         os.close(handle)
 
 
-def write_atomic(path: Path, content: bytes | str) -> None:
-    """Write a file so that a reader sees the old one or the new one, also after a crash.
+def write_atomic(path: Path, content: bytes | str, lasting: bool = True) -> None:
+    """Write a file so that a reader sees the old one or the new one, also after a crash; see `growing`.
 
     Raises:
         DiskError: The disk is full, or must not be written; names the file.
         MemcellError: The file cannot be written for another reason.
     """
-    with growing(path) as file:
+    with growing(path, lasting) as file:
         file.write(content)
 
 
@@ -266,7 +272,8 @@ def beside(path: Path, ending: str = "") -> tuple[Path, int]:
     return temporary, handle
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Flush a folder to the disk: the names of files that were put there outlast a crash from then on."""
     try:
         handle = os.open(folder, os.O_RDONLY)
     except OSError:

@@ -21,6 +21,9 @@ from memcell_eeg.prediction.model import DetectionModel
 from memcell_eeg.prediction.sources import RecordingFile, find_sources
 from memcell_eeg.prediction.watched import WatchedFiles
 
+#: What reads the formats that are not read without MNE.
+_MNE, _WITHOUT_MNE = ("mne.io",), (".edf", ".bdf", ".mat")
+
 
 class EachRecording(ABC):
     """Base class of what predicts recordings, each on its own; a `memcell.applications.prediction.Predictor`.
@@ -37,7 +40,7 @@ class EachRecording(ABC):
         sidecar: What the name of a sidecar ends in; it says what made the results beside it.
     """
 
-    imports: tuple[str, ...] = ("mne.io", "mne.io.edf.edf")
+    imports: tuple[str, ...] = _MNE
     columns: tuple[str, ...]
     sidecar: str
 
@@ -56,6 +59,8 @@ class EachRecording(ABC):
                 another model.
         """
         sources = find_sources(paths, but_not_in=self._out)
+        if all(item.path.suffix.lower() in _WITHOUT_MNE for item in sources):
+            self.imports = ()
         outputs.check_folder(self._out, self._model.model_id, self.sidecar)
         return sources
 

@@ -231,7 +231,8 @@ class RecordingPredictor(EachRecording):
     ) -> RecordingRun:
         """Write the probabilities of a whole recording and return its run."""
         own = self._model.channels_of(recording)
-        with growing(outputs.probability_path(self._out, item.place)) as file:
+        place = outputs.probability_path(self._out, item.place)
+        with growing(place, lasting=False) as file:
             run = RecordingRun(
                 model=self._model,
                 file=file,

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn import metrics
 
 from memcell.applications.app import ModelPredictions
 from memcell.sequences.time_series import TimeSeries
@@ -171,6 +170,9 @@ def scores_of(steps: DecidedSteps) -> dict[str, float]:
         out["ece"] = calibration_error(y, chance)
     if len(np.unique(y)) < 2:
         return out
+    # Imported here: a prediction scores nothing, and would wait for it.
+    from sklearn import metrics
+
     out["balanced_accuracy"] = float(metrics.balanced_accuracy_score(y, state))
     out["f1"] = float(metrics.f1_score(y, state, zero_division=0.0))
     out["auc_roc"] = float(metrics.roc_auc_score(y, p))

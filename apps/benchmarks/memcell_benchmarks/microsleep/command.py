@@ -18,7 +18,7 @@ KINDS = {
     "prepare": "reading and filtering against MNE's and scipy's, and its memory",
     "features": "features of clean signal",
     "predict": "a whole prediction, by stage",
-    "files": "memory against the number of recordings",
+    "files": "memory against the number of recordings, and what each of many short ones takes",
     "workers": "two worker processes against one",
     "live": "one step of a stream",
     "alarm": "from a sample to an alarm's LSL marker at a receiver",

@@ -25,6 +25,19 @@ def predict(paths: Sequence[str], model: str, out: str) -> dict[str, Any]:
     return {"recordings": len(list(Path(out).rglob("*_events.tsv")))}
 
 
+def each(paths: Sequence[str], model: str, out: str) -> dict[str, Any]:
+    """Predict one after the other without views and report; CPU seconds of each after the first."""
+    opened = BenchmarkModel(Path(model), Path(out))
+    first, *rest = opened.predictor.find(list(paths))
+    opened.predictor.one(first, opened.infer)
+    began = time.process_time()
+    for item in rest:
+        record = opened.predictor.one(item, opened.infer)
+        if record["status"] != "done":
+            raise RuntimeError(str(record.get("reason", record["status"])))
+    return {"cpu": (time.process_time() - began) / len(rest)}
+
+
 @dataclass(frozen=True, kw_only=True)
 class TimedTask:
     """One recording as a task that says where and when it was done."""
