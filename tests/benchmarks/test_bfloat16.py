@@ -9,6 +9,7 @@ import pytest
 from memcell.cli.main import run
 from memcell_benchmarks import bfloat16
 from memcell_compiler.build import target
+from memcell_compiler.build.bfloat16 import bfloat16_here, without_bfloat16
 
 TINY = ["--hidden-size", "4", "--batch-size", "3", "--rounds", "1", "--sample", "0.0001"]
 
@@ -18,7 +19,9 @@ def test_rates_and_torchs_own_are_printed(capsys, monkeypatch):
     monkeypatch.setattr(bfloat16, "STEPS", 3)
     assert bfloat16.main(TINY) == 0
     said = capsys.readouterr().out
-    assert said.count("B3 H4") == (1 if target.without_bfloat16() else 2)
+    assert said.count("B3 H4") == (1 if without_bfloat16() else 2)
+    if not without_bfloat16():
+        assert f"in bfloat16 by {bfloat16_here().instruction} (ratio)" in said
     assert "torch.nn.LSTM, T3 I16, ms in float32 / in bfloat16" in said
 
 
@@ -37,7 +40,7 @@ def test_a_cpu_without_says_why(capfd, tmp_path, monkeypatch):
     assert "bfloat16: this CPU has no fast products" in said
 
 
-@pytest.mark.skipif(target.without_bfloat16() is not None, reason="this CPU has none of it")
+@pytest.mark.skipif(without_bfloat16() is not None, reason="this CPU has none of it")
 def test_a_column_of_ratios_to_torchs_lstm_in_bfloat16(capfd, tmp_path):
     file = tmp_path / "numbers.json"
     code = run(

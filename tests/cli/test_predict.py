@@ -17,6 +17,7 @@ from tests.results import result
 from memcell.cli.main import run
 from memcell.runs.predict_task import opened_model
 from memcell_compiler.build import target
+from memcell_compiler.build.bfloat16 import without_bfloat16
 from memcell_data.datasets.configs import SimulatedConfig
 from memcell_data.datasets.simulated import Simulated
 from memcell_data.formats.edf.writer import Track, write_edf
@@ -278,13 +279,13 @@ def test_in_bfloat16_it_is_nearly_the_same_and_said_where_it_is_not(
     path, name = recordings / "sim02.edf", ("sim02", "_probability.tsv")
     assert predict(model, path, tmp_path / "mixed", "--mixed-precision") == 0
     said = "this is predicted in float32"
-    assert (said in capfd.readouterr().out) == (target.without_bfloat16() is not None)
+    assert (said in capfd.readouterr().out) == (without_bfloat16() is not None)
     exact, mixed = (
         [*map(float, column(result(folder, *name), "probability"))]
         for folder in (serial, tmp_path / "mixed")
     )
     assert mixed == pytest.approx(exact, abs=0.02)
-    if target.without_bfloat16() is None:
+    if without_bfloat16() is None:
         assert mixed != exact
     monkeypatch.setattr(target, "processor", lambda: ("AuthenticAMD", frozenset()))
     opened_model.cache_clear()

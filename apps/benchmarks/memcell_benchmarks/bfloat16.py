@@ -1,7 +1,8 @@
 """What products of bfloat16 numbers are worth on this CPU, at the sizes of a time loop.
 
 ``python -m memcell_benchmarks.bfloat16`` prints GFLOP/s of the packed kernels that generated loops call, in
-float32 and in bfloat16 (`memcell_compiler/c/bfloat16.c`; rounding what is not packed is part of the time): a
+float32 and in bfloat16, by amx or vdpbf16ps (`memcell_compiler/c/amx.c`, `bfloat16.c`; rounding what is not
+packed is part of the time): a
 step's product forwards ``[B, H] x [H, 4H]``, backwards ``[B, 4H] x [4H, H]``, and a gradient of weights over
 256 rows ``[256, H]^T x [256, 4H]``. Then `torch.nn.LSTM` in both types, a window of 128 steps. One thread,
 process CPU time, in turn, the fastest of the rounds.
@@ -18,8 +19,11 @@ from torch import Tensor, nn
 from memcell.recurrent.refusals import Unsupported
 from memcell_benchmarks.machine import machine, tune_malloc
 from memcell_benchmarks.timing import Samples, Work, cpu_time, interleaved
-from memcell_compiler.build.rate import PackedProduct
-from memcell_compiler.build.target import without_bfloat16
+from memcell_compiler.build.bfloat16 import bfloat16_here, without_bfloat16
+from memcell_compiler.build.kernels import kernels
+from memcell_compiler.build.packed import PackedProduct
+from memcell_compiler.build.tables import Kernels
+from memcell_compiler.build.target import chosen
 
 STEPS, FEATURES, SUMMED_ROWS = 128, 16, 256
 _TYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -42,7 +46,7 @@ def product_rates(lanes: int, hidden: int, rounds: int, sample: float) -> dict[s
     found = {}
     for name, (left, right, turned) in shapes.items():
         factors = torch.randn(left), torch.randn(right)
-        products = [PackedProduct(*factors, kind, turned) for kind in (None, torch.bfloat16)]
+        products = [PackedProduct(*factors, each, turned) for each in _tables()]
         often = max(1, int(sample * 1e11 / products[0].flops))
         works = {str(i): _repeated(each, often) for i, each in enumerate(products)}
         times = interleaved(works, cpu_time, rounds, sample)
@@ -50,6 +54,10 @@ def product_rates(lanes: int, hidden: int, rounds: int, sample: float) -> dict[s
             p.flops * often / s.least / 1e9 for p, s in zip(products, times.values(), strict=True)
         ]
     return found
+
+
+def _tables() -> list[Kernels]:
+    return [kernels(torch.float32, chosen(), products) for products in (None, torch.bfloat16)]
 
 
 def _repeated(product: PackedProduct, often: int) -> Work:
@@ -102,7 +110,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if why:
         print(f"no products of bfloat16 numbers: {why}")
     else:
-        print("GFLOP/s in float32 / in bfloat16 (ratio) of products with a packed right factor")
+        print(
+            f"GFLOP/s in float32 / in bfloat16 by {bfloat16_here().instruction} (ratio) of products with "
+            "a packed right factor"
+        )
         print(f"{'':12}{'forwards':>20}{'backwards':>20}{'weights':>20}")
         for lanes, hidden in sizes:
             rates = product_rates(lanes, hidden, typed.rounds, typed.sample)
@@ -127,7 +138,7 @@ def _why_not() -> str | None:
     try:
         if why := without_bfloat16():
             return why
-        PackedProduct(torch.ones(1, 1), torch.ones(1, 1), torch.bfloat16)
+        _tables()
     except Unsupported as refused:
         return str(refused)
     return None

@@ -13,7 +13,7 @@ from memcell_benchmarks.contenders import (
     CellParts,
     Unroll,
 )
-from memcell_compiler.build.target import without_bfloat16
+from memcell_compiler.build.bfloat16 import without_bfloat16
 from memcell_compiler.runtime.stepper import NativeStepper
 from memcell_compiler.runtime.unroll import unroll_native
 

@@ -12,7 +12,7 @@ import torch
 from memcell.backends.backend import Backend
 from memcell.recurrent.cell import Cell
 from memcell_compiler.backend import NativeBackend
-from memcell_compiler.build.target import without_bfloat16 as without_bfloat16
+from memcell_compiler.build.bfloat16 import without_bfloat16 as without_bfloat16
 
 
 def mixed_precision(device: torch.device, asked: bool) -> torch.autocast:

@@ -31,8 +31,6 @@ TARGETS = {
     "avx2": Target("avx2", _AVX2),
     "baseline": Target("baseline", ()),
 }
-#: What the kernels of bfloat16 are compiled with besides.
-BFLOAT16_FLAGS = ("-mavx512bf16",)
 _CAPABILITY = {"AVX512": "avx512", "AVX2": "avx2"}
 
 
@@ -58,27 +56,6 @@ def chosen() -> Target:
     if name not in available():
         raise Unsupported(f"MEMCELL_NATIVE_ISA={name}: this machine runs {', '.join(available())}")
     return TARGETS[name]
-
-
-def without_bfloat16() -> str | None:
-    """Return why no bfloat16 numbers are multiplied here; None where that is faster than float32.
-
-    They were measured on AMD's Zen 4 (``python -m memcell_benchmarks.bfloat16``). On Intel's cores the same
-    instruction takes twice as long as float32's; what is fast there is AMX, for which nothing is written.
-
-    Raises:
-        Unsupported: ``MEMCELL_NATIVE_ISA`` names what this machine cannot run.
-    """
-    maker, instructions = processor()
-    if "avx512_bf16" not in instructions or "avx512" not in available():
-        return "this CPU has no fast products of bfloat16 numbers; AMD's have from Zen 4 on"
-    if maker != "AuthenticAMD":
-        return (
-            "only on AMD's CPUs are products of bfloat16 numbers outside AMX faster than float32's"
-        )
-    if chosen().name != "avx512":
-        return f"MEMCELL_NATIVE_ISA={chosen().name} has no products of bfloat16 numbers"
-    return None
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Compiled units: the matrix kernels, once a machine, and the programs of a step."""
+"""Compiled units of C: their recipe, the cache on disk, and loading; the programs of a step."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 
@@ -16,7 +16,7 @@ from memcell.recurrent.refusals import Unsupported
 from memcell_compiler.build import cache as disk
 from memcell_compiler.build.compiler import FLAGS, find_compiler
 from memcell_compiler.build.prefetch import begin, finished
-from memcell_compiler.build.target import BFLOAT16_FLAGS, Target
+from memcell_compiler.build.target import Target
 from memcell_compiler.c import source_file
 
 _HEADERS = ("base.h", "flush.h", "functions.h", "rows.h", "share.h")
@@ -61,21 +61,15 @@ def symbol(unit: ctypes.CDLL, name: str) -> Any:
         raise Unsupported(f"compiled code lacks the function '{name}'") from None
 
 
-@cache
-def begin_kernels(dtype: torch.dtype, target: Target, products: torch.dtype | None = None) -> None:
-    """Begin to compile the matrix kernels, unless they are in the cache; once a process."""
-    if products is torch.bfloat16:
-        _begin(_bfloat16_source(), dtype, target, BFLOAT16_FLAGS)
-    else:
-        _begin(source_file("kernels.c"), dtype, target)
-
-
 def begin_program(sources: tuple[str, ...], dtype: torch.dtype, target: Target) -> None:
     """Begin to compile what `program_unit` will load."""
-    _begin(_PREAMBLE + "\n\n".join(sources), dtype, target)
+    begin_unit(_PREAMBLE + "\n\n".join(sources), dtype, target)
 
 
-def _begin(source: str, dtype: torch.dtype, target: Target, extra: tuple[str, ...] = ()) -> None:
+def begin_unit(
+    source: str, dtype: torch.dtype, target: Target, extra: tuple[str, ...] = ()
+) -> None:
+    """Begin to compile what `load` will load, unless it is in the cache."""
     try:
         key, build = _recipe(source, dtype, target, extra)
     except Unsupported:  # said when the unit is loaded
@@ -112,15 +106,9 @@ def _recipe(
 
 
 @cache
-def kernel_library(dtype: torch.dtype, target: Target) -> ctypes.CDLL:
-    """Return the matrix kernels, compiled once a machine and loaded once a process."""
-    return load(source_file("kernels.c"), dtype, target)
-
-
-@cache
 def begin_update(dtype: torch.dtype, target: Target) -> None:
     """Begin to compile what `update_library` will load, unless it is in the cache; once a process."""
-    _begin(source_file("update.c"), dtype, target)
+    begin_unit(source_file("update.c"), dtype, target)
 
 
 @cache
@@ -131,53 +119,6 @@ def update_library(dtype: torch.dtype, target: Target) -> ctypes.CDLL:
         Unsupported: They cannot be had.
     """
     return load(source_file("update.c"), dtype, target)
-
-
-@cache
-def bfloat16_library(target: Target) -> ctypes.CDLL:
-    """Return the kernels that multiply bfloat16 numbers, with those of float32 in one unit."""
-    return load(_bfloat16_source(), torch.float32, target, BFLOAT16_FLAGS)
-
-
-def _bfloat16_source() -> str:
-    return source_file("kernels.c") + "\n" + source_file("bfloat16.c")
-
-
-class Kernels(NamedTuple):
-    """Addresses of the matrix kernels that a program is run with: tables of ``struct kernels`` of c/base.h.
-
-    Args:
-        loop: For the program.
-        weights: For packing its weights.
-        shared: Whether threads may share the columns of a product (c/share.h).
-    """
-
-    loop: int
-    weights: int
-    shared: bool
-
-
-@cache
-def kernels(dtype: torch.dtype, target: Target, products: torch.dtype | None = None) -> Kernels:
-    """Return the matrix kernels (kept for the process).
-
-    Args:
-        dtype: Of all numbers that a program hands over and gets.
-        target: The instruction set.
-        products: What is multiplied: bfloat16, where that is not of the same type.
-    """
-    if products is torch.bfloat16:
-        library = bfloat16_library(target)
-        loop, weights = (_table(library, f"bfloat16_{name}") for name in ("kernels", "weights"))
-        return Kernels(loop, weights, shared=False)
-    address = _table(kernel_library(dtype, target), "kernels")
-    return Kernels(address, address, shared=True)
-
-
-def _table(library: ctypes.CDLL, name: str) -> int:
-    function = symbol(library, name)
-    function.restype = ctypes.c_void_p
-    return int(function())
 
 
 def program_unit(

@@ -1,4 +1,5 @@
-/* Matrix products of bfloat16 numbers, summed in float32; compiled behind kernels.c, in the same unit.
+/* Matrix products of bfloat16 numbers by `vdpbf16ps`, summed in float32; compiled behind kernels.c
+   and rounding.c, in the same unit.
 
    A program calls them as it calls those of float32: what it hands over and what it gets back is float32.
    Its weights are packed in bfloat16 by `bfloat16_weights`, two rows in one: a real of a panel holds the
@@ -6,22 +7,12 @@
    Left factors are rounded when they are read. In a product whose left factor lies transposed (a gradient of
    parameters) both factors are made anew at each step, lie in float32, and are rounded here.
 
-   Where another instruction multiplies tiles of bfloat16 numbers, its kernels take the place of these two
-   tables: only they know how a packed weight lies. */
-#include <immintrin.h>
+   Only this file knows how a weight that it packed lies; amx.c has its own two tables, and its own way. */
 
 /* Pairs of a left factor that are rounded at a time (64 KiB), and those of a right one of one panel. */
 #define LEFT 16384
 #define DEEP 2048
 #define RIGHT 128
-
-/* Two rows of 16 numbers as 16 pairs. */
-INLINE __m512i paired(__m512 even, __m512 odd) {
-  const __m512i order =
-      _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21, 5,
-                       20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
-  return _mm512_permutexvar_epi16(order, (__m512i)_mm512_cvtne2ps_pbh(odd, even));
-}
 
 /* Round `depth` numbers that lie side by side; an odd one is paired with zero. */
 INLINE void round_row(long depth, const real *a, uint32_t *to) {

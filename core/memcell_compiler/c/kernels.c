@@ -1,16 +1,8 @@
-/* Matrix products with a packed right factor.
+/* Matrix products with a packed right factor; compiled behind packing.c, in the same unit.
 
    C[M, N] (+)= A[M, K] W[K, N]: W lies packed in panels of up to four vectors of columns, row after row,
    so that a tile of C (rows x one panel) stays in registers over all of K. Every element of C is one sum
    over k in rising order whatever the tile, so a row's result does not depend on the rows beside it. */
-#include "base.h"
-
-/* All loops of a tile wholly, or its sums lie in memory. Clang takes gcc's number for a part of a loop. */
-#ifdef __clang__
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 16")
-#endif
 
 /* One tile: rows r … of C, the panel that begins at column j. */
 INLINE void tile(const long rows, const long vectors, const long turned, long count,
@@ -92,29 +84,6 @@ static const struct height heights[3][7] = {{{0}},
                                             {ENTRY(8, 1), ENTRY(4, 1), ENTRY(2, 1), ENTRY(1, 1)},
                                             {ENTRY(6, 2), ENTRY(4, 2), ENTRY(2, 2), ENTRY(1, 2)}};
 #endif
-
-/* Vectors of the panel that begins where `left` columns are left. */
-INLINE long panel(long left) { return least(WIDE, (left + LANES - 1) / LANES); }
-
-long packed_size(long depth, long columns) { return (columns + LANES - 1) / LANES * LANES * depth; }
-
-void pack(long depth, long columns, const real *w, long ld, long transposed, real *packed, long start,
-          long total) {
-  for (long j = 0; j < columns;) {
-    long width = panel(columns - j) * LANES, used = least(width, columns - j);
-    real *to = packed + start * width;
-    if (transposed) {
-      for (long k = 0; k < depth; k++)
-        for (long i = 0; i < used; i++) to[k * width + i] = w[(j + i) * ld + k];
-    } else {
-      for (long k = 0; k < depth; k++) memcpy(to + k * width, w + k * ld + j, sizeof(real) * (size_t)used);
-    }
-    if (used < width)
-      for (long k = 0; k < depth; k++) memset(to + k * width + used, 0, sizeof(real) * (size_t)(width - used));
-    packed += width * total;
-    j += used;
-  }
-}
 
 /* The tile for so many rows: of nearly the same height throughout rather than tall ones and a rest. */
 INLINE const struct height *height_for(long vectors, long rows) {

@@ -16,14 +16,10 @@ from memcell.recurrent.norms import SiteNorms
 from memcell.recurrent.purity import fingerprint
 from memcell.recurrent.refusals import Unsupported
 from memcell.recurrent.state import leaves
+from memcell_compiler.build.kernels import begin_kernels, kernels
+from memcell_compiler.build.tables import Kernels
 from memcell_compiler.build.target import Target, chosen
-from memcell_compiler.build.unit import (
-    Kernels,
-    begin_kernels,
-    begin_program,
-    kernels,
-    program_unit,
-)
+from memcell_compiler.build.unit import begin_program, program_unit
 from memcell_compiler.emit.layout import ArrayLayout, Written
 from memcell_compiler.runtime.runner import INPUT_ROWS, SUM_ROWS, Runner
 from memcell_compiler.runtime.stored_plan import load_plan, store_plan, stored_key

@@ -17,7 +17,7 @@ import torch
 from memcell.recurrent.refusals import UnsupportedWindow
 from memcell.recurrent.state import map_state
 from memcell.recurrent.window_call import WindowCall
-from memcell_compiler.build.target import without_bfloat16
+from memcell_compiler.build.bfloat16 import without_bfloat16
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")

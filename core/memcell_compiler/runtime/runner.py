@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from memcell_compiler.build.unit import Kernels, symbol
+from memcell_compiler.build.tables import Kernels
+from memcell_compiler.build.unit import symbol
 from memcell_compiler.emit.layout import Written
 from memcell_compiler.runtime.pool import Lease
 from memcell_compiler.runtime.threads import run_program

@@ -71,7 +71,7 @@ def move_rows(
         memset(source + r * lds, 0, width)
 
 
-# --- c/kernels.c --------------------------------------------------------------------------------
+# --- c/kernels.c, packing.c --------------------------------------------------------------------------------
 
 
 def _panels(columns: int) -> Iterator[tuple[int, int, int]]:

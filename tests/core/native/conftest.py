@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import ctypes
 import os
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import torch
@@ -15,6 +17,8 @@ from memcell.plugins import default_registry
 from memcell.recurrent.norms import SiteNorms
 from memcell.recurrent.state import leaves
 from memcell.recurrent.window_call import WindowCall
+from memcell_compiler.build import bfloat16, target
+from memcell_compiler.build.tables import BFLOAT16_FLAGS, bfloat16_library
 from memcell_compiler.runtime.pool import poisoned
 from memcell_compiler.runtime.unroll import unroll_native
 
@@ -37,6 +41,52 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+#: Stands for the tile instructions of AMX.
+TILES = Path(__file__).with_name("tiles.h")
+INTEL = ("GenuineIntel", frozenset({"avx512f", "avx512_bf16", "amx_tile", "amx_bf16"}))
+ROUNDS = "avx512_bf16" in target.processor()[1] and "avx512" in target.available()
+
+
+@pytest.fixture
+def emulate_amx(monkeypatch):
+    """Let this CPU be one with AMX, its tile instructions done by `TILES`; returns what changes how."""
+
+    def emulate(*flags, processor=INTEL, refused=0, broken=-1):
+        monkeypatch.setattr(target, "processor", lambda: processor)
+        flags = ("-mavx512bf16", f'-DMEMCELL_TILES="{TILES}"', *flags)
+        monkeypatch.setitem(BFLOAT16_FLAGS, "amx", flags)
+        bfloat16._found.cache_clear()  # each test hears what is said once
+        if refused or broken >= 0:
+            library = bfloat16_library(target.chosen(), "amx", flags)
+            ctypes.c_long.in_dll(library, "refused_here").value = refused
+            ctypes.c_long.in_dll(library, "broken_tile").value = broken
+            changed.append(library)
+
+    changed = []
+
+    if not ROUNDS:
+        pytest.skip("this CPU does not round to bfloat16 (avx512_bf16)")
+    emulate()
+    yield emulate
+    bfloat16._found.cache_clear()
+    for library in changed:
+        ctypes.c_long.in_dll(library, "refused_here").value = 0
+        ctypes.c_long.in_dll(library, "broken_tile").value = -1
+
+
+@pytest.fixture
+def multiplied_by(request, monkeypatch):
+    """Multiply bfloat16 numbers by ``vdpbf16ps``, or by ``amx``: `TILES`, where the CPU has none."""
+    if request.param == "amx" and "amx_bf16" not in target.processor()[1]:
+        request.getfixturevalue("emulate_amx")
+    elif request.param == "vdpbf16ps":
+        maker = ("AuthenticAMD", target.processor()[1] - {"amx_bf16"})
+        monkeypatch.setattr(target, "processor", lambda: maker)
+    if why := bfloat16.without_bfloat16():
+        pytest.skip(why)
+    return request.param
 
 
 @dataclass

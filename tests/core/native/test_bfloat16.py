@@ -14,15 +14,17 @@ from memcell.backends.backend import BackendWarning
 from memcell.backends.eager import unroll_eager
 from memcell.nn import Recurrent
 from memcell.plugins import default_registry
-from memcell_compiler.build import target
-from memcell_compiler.build.rate import PackedProduct
+from memcell_compiler.build import bfloat16, target
+from memcell_compiler.build.kernels import kernels
+from memcell_compiler.build.packed import PackedProduct
 from memcell_compiler.runtime.pool import poisoned
 from memcell_compiler.runtime.products import products_for
 from memcell_compiler.runtime.unroll import unroll_native
 
 fast = pytest.mark.skipif(
-    target.without_bfloat16() is not None, reason=f"{target.without_bfloat16()}"
+    bfloat16.without_bfloat16() is not None, reason=f"{bfloat16.without_bfloat16()}"
 )
+both = pytest.mark.parametrize("multiplied_by", ["vdpbf16ps", "amx"], indirect=True)
 CELLS = default_registry().names("cell")
 NORMS = default_registry().names("normalizer")
 FAST = {("lstm", "none"), ("gru", "layer")}
@@ -59,25 +61,26 @@ def same(a, b):
     return all((x is None and b[name] is None) or torch.equal(x, b[name]) for name, x in a.items())
 
 
-@fast
+@both
 @pytest.mark.parametrize("transposed_left", [False, True])
 @pytest.mark.parametrize(
     "shape", [(1, 1, 1), (5, 33, 17), (33, 64, 260), (70, 301, 48), (3, 4501, 5)]
 )
-def test_products_are_those_of_rounded_factors(shape, transposed_left):
+def test_products_are_those_of_rounded_factors(multiplied_by, shape, transposed_left):
     rows, inner, columns = shape
     g = torch.Generator().manual_seed(0)
     left, right = torch.randn(rows, inner, generator=g), torch.randn(inner, columns, generator=g)
     wanted = left.bfloat16().double() @ right.bfloat16().double()
     given = left.t().contiguous() if transposed_left else left
-    product = PackedProduct(given, right, torch.bfloat16, transposed_left)
+    tables = kernels(torch.float32, target.chosen(), torch.bfloat16)
+    product = PackedProduct(given, right, tables, transposed_left)
     product()
     torch.testing.assert_close(product.out.double(), wanted, rtol=1e-5, atol=1e-4)
 
 
-@fast
+@both
 @pytest.mark.parametrize(("cell", "norm"), PAIRS)
-def test_errors_are_no_larger_than_those_of_torchs_autocast(agree, cell, norm):
+def test_errors_are_no_larger_than_those_of_torchs_autocast(agree, multiplied_by, cell, norm):
     """Against the loop in float64; torch's autocast rounds the products themselves to bfloat16 as well."""
     made = agree.cell(cell, features=5, hidden=24, dtype=torch.float32)
     norms = agree.norms(made, norm, dtype=torch.float32)
@@ -149,9 +152,9 @@ def test_what_another_layer_gives_in_bfloat16_is_taken():
     assert before.weight.grad.abs().sum() > 0
 
 
-@fast
+@both
 @pytest.mark.parametrize("threads", [1, 2])
-def test_single_steps_give_the_bits_of_a_window(agree, threads):
+def test_single_steps_give_the_bits_of_a_window(agree, multiplied_by, threads):
     torch.set_num_threads(threads)
     # so many weights that threads would share the columns of a product
     layer = Layer(agree.cell("lstm", features=21, hidden=112, dtype=torch.float32), None)
@@ -165,8 +168,8 @@ def test_single_steps_give_the_bits_of_a_window(agree, threads):
     assert torch.equal(torch.stack(steps), whole)
 
 
-@fast
-def test_a_number_beyond_bfloat16s_range_touches_its_own_lane_alone():
+@both
+def test_a_number_beyond_bfloat16s_range_touches_its_own_lane_alone(multiplied_by):
     rnn = Recurrent("lstm", 3, 8)
     x = torch.zeros(4, 2, 3)
     x[1, 0, 0] = torch.finfo(torch.float32).max  # which rounds to infinity

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from memcell.backends import BackendWarning, Layer, StepMasks
-from memcell_compiler.build import compiler, unit
+from memcell_compiler.build import compiler, tables
 
 VERSION = 'case "$*" in *--version*) echo fake 1; exit 0;; esac\n'
 #: What a script in the compiler's place does, and what is said of it.
@@ -72,8 +72,8 @@ def run(agree, monkeypatch, tmp_path):
 
     yield run
     # a library without its symbols must not be kept for the tests after this one
-    unit.kernel_library.cache_clear()
-    unit.kernels.cache_clear()
+    tables.kernel_library.cache_clear()
+    tables.float_tables.cache_clear()
 
 
 @pytest.mark.parametrize("what", list(SCRIPTS))
