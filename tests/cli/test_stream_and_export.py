@@ -16,6 +16,8 @@ import pytest
 from tests.results import result
 
 from memcell.cli.main import run
+from memcell_compiler.build import target
+from memcell_compiler.build.bfloat16 import without_bfloat16
 from memcell_data.formats.edf.writer import Track, write_edf
 from memcell_data.formats.reader import open_recording
 from memcell_eeg.features.pipeline import Pipeline
@@ -79,6 +81,39 @@ def test_a_stream_writes_the_bytes_of_a_causal_prediction(model, night, tmp_path
     said = capfd.readouterr().err
     assert "2 gaps" in said
     assert "simulated" in said
+
+
+def test_in_bfloat16_a_stream_writes_those_bytes_too(model, night, tmp_path, capfd, monkeypatch):
+    common = ["--model", str(model), "--mixed-precision", "--out"]
+    options = ["--file", str(night), "--speed", "max", "--lines", "none"]
+    assert run(["predict", "microsleep", str(night), "--causal", *common, str(tmp_path / "p")]) == 0
+    assert run(["stream", "microsleep", *options, *common, str(tmp_path / "s")]) == 0
+    streamed = (tmp_path / "s" / "night_probability.tsv").read_bytes()
+    assert streamed == result(tmp_path / "p", "night", "_probability.tsv").read_bytes()
+    said = capfd.readouterr()
+    fast = without_bfloat16() is None
+    assert ("this is streamed in float32" in said.err) != fast
+    monkeypatch.setattr(target, "processor", lambda: ("AuthenticAMD", frozenset()))
+    assert run(["stream", "microsleep", *options, *common, str(tmp_path / "f")]) == 0
+    assert "Intel's where they have AMX; this is streamed in float32" in capfd.readouterr().err
+    plain = (tmp_path / "f" / "night_probability.tsv").read_bytes()
+    assert (streamed != plain) == fast
+
+
+def test_in_bfloat16_it_is_scored_beside_float32(model, capfd, monkeypatch):
+    assert run(["evaluate", "microsleep", str(model), "--mixed-precision"]) == 0
+    said = capfd.readouterr().out
+    fast = without_bfloat16() is None
+    assert ("this is scored in float32" in said) != fast
+    assert (model / f"evaluation{'-bfloat16' if fast else ''}.tsv").is_file()
+    monkeypatch.setattr(target, "processor", lambda: ("AuthenticAMD", frozenset()))
+    assert run(["evaluate", "microsleep", str(model), "--mixed-precision"]) == 0
+    assert "Intel's where they have AMX; this is scored in float32" in capfd.readouterr().out
+    code, said = failing(
+        capfd, "evaluate", "microsleep", str(model), "--robustness", "--mixed-precision"
+    )
+    assert code == 2
+    assert "leave out the other options" in said
 
 
 def test_ctrl_c_ends_it_with_a_summary(model, night, tmp_path):

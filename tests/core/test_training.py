@@ -16,6 +16,7 @@ from memcell.plugins import default_registry
 from memcell.recurrent.state import leaves
 from memcell.sequences import collate
 from memcell.training.recalibrate import recalibrate
+from memcell_compiler.build.bfloat16 import without_bfloat16
 from stopping import StopAfter
 
 
@@ -363,11 +364,14 @@ class Cornered(torch.nn.Module):
 def test_a_gradient_that_is_no_number_is_a_divergence_and_leaves_the_weights_as_they_were(
     make_trainer,
 ):
-    trainer = make_trainer(training={"backend": "eager", "clip": 1.0})
+    mixed = without_bfloat16() is None
+    trainer = make_trainer(training={"backend": "eager", "clip": 1.0, "mixed_precision": mixed})
     trainer.network.encoder = Cornered()
     before = {k: v.clone() for k, v in trainer.network.state_dict().items()}
-    with pytest.raises(Diverged, match=r"the gradient's norm is (inf|nan) at update 1 "):
+    said = r"the gradient's norm is (inf|nan)( in bfloat16)? at update 1 "
+    with pytest.raises(Diverged, match=said) as error:
         trainer.train()
+    assert ("or leave out --mixed-precision" in str(error.value)) == mixed
     assert all(torch.equal(v, before[k]) for k, v in trainer.network.state_dict().items())
 
 

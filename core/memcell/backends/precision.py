@@ -7,6 +7,8 @@ backend runs under torch's own autocast.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 
 from memcell.backends.backend import Backend
@@ -31,6 +33,23 @@ def mixed_precision(device: torch.device, asked: bool) -> torch.autocast:
 def stays_float32(device: torch.device) -> str | None:
     """Return why mixed precision changes nothing on a device, None where it does."""
     return without_bfloat16() if device.type == "cpu" else None
+
+
+def mixed_if_faster(
+    device: torch.device, asked: bool, what: str, say: Callable[[str], None]
+) -> bool:
+    """Return whether mixed precision, if it was asked for, changes anything on a device; say why not.
+
+    Args:
+        device: Where the network is.
+        asked: Whether it was.
+        what: What is run, as in "this run is in float32".
+        say: Receives the line for the person.
+    """
+    why = stays_float32(device) if asked else None
+    if why is not None:
+        say(f"--mixed-precision: {why}; {what} in float32")
+    return asked and why is None
 
 
 def in_bfloat16(cell: Cell) -> bool:

@@ -12,6 +12,7 @@ from memcell.cli.app_command import AppGroup, typed_values
 from memcell.cli.brief import BriefCommand, BriefOption
 from memcell.cli.completion import PLACE, TRAINED
 from memcell.cli.options import config_options, sections
+from memcell.cli.precision import precision_option
 from memcell.cli.terminal import echo
 from memcell.errors import UsageError
 from memcell.plugins import default_registry
@@ -55,6 +56,7 @@ def _command(app: AppSpec) -> click.Command:
         data: str | None,
         out: str | None,
         robustness: bool,
+        mixed_precision: bool,
         **values: Any,
     ) -> None:
         from memcell.applications.models import names_a_model, run_folder_of
@@ -75,7 +77,11 @@ def _command(app: AppSpec) -> click.Command:
             )
         own = has_folder(config())
         if own and data is not None and out is None and not robustness:
-            evaluate_run(app.name, folder, eval_policy or "both", registry, echo, data=data)
+            evaluate_run(
+                *(app.name, folder, eval_policy or "both", registry, echo),
+                data=data,
+                mixed_precision=mixed_precision,
+            )
             return
         if data is None:
             if names_a_model(registry, run):
@@ -88,7 +94,7 @@ def _command(app: AppSpec) -> click.Command:
                 raise UsageError("--out goes with --data: the scores of a run are kept in the run")
             typed = found.get(app.name, {})
             if robustness:
-                if eval_policy or typed:
+                if eval_policy or typed or mixed_precision:
                     raise UsageError(
                         "--robustness scores a run as it was scored when it was trained: leave out the other "
                         "options, or type --data"
@@ -101,7 +107,10 @@ def _command(app: AppSpec) -> click.Command:
                 path = typed_path if of_folds else folder
                 score_under_conditions(app.name, path, registry, echo)
                 return
-            evaluate_run(app.name, folder, eval_policy or "both", registry, echo, typed)
+            evaluate_run(
+                *(app.name, folder, eval_policy or "both", registry, echo, typed),
+                mixed_precision=mixed_precision,
+            )
             return
         name, options_of_data = find_dataset(registry, data, found.get("data", {}))
         chosen = Choice(name=name, config=registry.get("dataset", name).config(options_of_data))
@@ -117,6 +126,7 @@ def _command(app: AppSpec) -> click.Command:
             options=found.get(app.name, {}),
             disturbed=robustness,
             reference=reference,
+            mixed_precision=mixed_precision,
             typed=["memcell", "evaluate", app.name, *click.get_current_context().meta[_TYPED]],
         )
 
@@ -156,6 +166,7 @@ def _command(app: AppSpec) -> click.Command:
             help="Score it under other conditions (gains, lost channels, hum, half the rate), as 'memcell "
             "train' does: all folds of a run too; with --data, on these recordings.",
         ),
+        precision_option(),
         *options,
     ]
     help = (

@@ -11,6 +11,7 @@ from memcell.cli.app_command import AppGroup
 from memcell.cli.brief import BriefCommand, BriefOption
 from memcell.cli.completion import PLACE, TRAINED
 from memcell.cli.options import config_options, sections
+from memcell.cli.precision import precision_option
 from memcell.cli.terminal import echo
 from memcell.cli.where import where_options
 from memcell.plugins import default_registry
@@ -111,13 +112,7 @@ def _command(app: AppSpec) -> click.Command:
             help="Only what a live stream would give: memory is carried, and nothing looks into the "
             "future; refused where the run's features do.",
         ),
-        BriefOption(
-            ["--mixed-precision"],
-            advanced=True,
-            is_flag=True,
-            help="The recurrent layers in bfloat16: on a GPU, and on AMD's CPUs from Zen 4 on; on another "
-            "CPU they run in float32, which is said.",
-        ),
+        precision_option(),
         BriefOption(
             ["--watch"],
             brief="Go on with recordings that come, until Ctrl-C.",

@@ -13,6 +13,7 @@ from memcell.cli.brief import BriefCommand, BriefOption
 from memcell.cli.completion import PLACE, TRAINED
 from memcell.cli.options import config_options, sections
 from memcell.cli.own_output import own_output
+from memcell.cli.precision import precision_option
 from memcell.cli.terminal import echo
 from memcell.errors import UsageError
 from memcell.plugins import default_registry
@@ -27,7 +28,7 @@ def _command(app: AppSpec) -> click.Command:
     config = default_registry().get("app", app.name).stream_config_type()
     of_app = config_options(_OWN, config) if config is not None else []
 
-    def run(model: str | None, out: str | None, **typed: Any) -> int:
+    def run(model: str | None, out: str | None, mixed_precision: bool, **typed: Any) -> int:
         if config is None:
             raise UsageError(f"app '{app.name}' has no live signal to stream")
         from memcell.applications.models import chosen_message, run_folder_of
@@ -45,6 +46,7 @@ def _command(app: AppSpec) -> click.Command:
                 default_registry(),
                 lambda line: echo(line, err=True),
                 None if sys.stdout is None else output,
+                mixed_precision=mixed_precision,
             )
 
     own: list[click.Parameter] = [
@@ -65,6 +67,7 @@ def _command(app: AppSpec) -> click.Command:
             type=PLACE,
             help="Where results are kept; nowhere without.",
         ),
+        precision_option(gpu=False),
         *of_app,
     ]
     help = f"Run a trained network live, step by step, until Ctrl-C. {app.summary}"

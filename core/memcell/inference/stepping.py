@@ -14,8 +14,10 @@ from __future__ import annotations
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from memcell.backends.layer import Layer
+from memcell.backends.precision import mixed_precision
 from memcell.backends.stepper import Stepper
 from memcell.errors import UsageError
 from memcell.network.around import Unchanged
@@ -48,6 +50,7 @@ class NetworkStepper:
     Args:
         network: The network; put into inference mode. Its weights stay where they are.
         n_features: F.
+        mixed: The recurrent layers in bfloat16, as `memcell.inference.inference.probabilities` has it.
 
     Attributes:
         reason: Why not all layers run as generated C; empty where they do.
@@ -56,7 +59,7 @@ class NetworkStepper:
         UsageError: The weights are not on the CPU, or the network looks ahead.
     """
 
-    def __init__(self, network: Network, n_features: int) -> None:
+    def __init__(self, network: Network, n_features: int, mixed: bool = False) -> None:
         if network.device.type != "cpu":
             raise UsageError(
                 f"the network is on '{network.device}'; steps are run on the CPU: move it with "
@@ -65,8 +68,11 @@ class NetworkStepper:
         check_looks_back(network, "run step by step, as a stream does")
         self._network = network.eval()
         layers = [layer for layer in network.recurrent.layers if isinstance(layer, Layer)]
-        self._steppers = [Stepper(layer) for layer in layers]
+        with mixed_precision(network.device, mixed):
+            self._steppers = [Stepper(layer) for layer in layers]
         self.reason = "; ".join(dict.fromkeys(s.reason for s in self._steppers if s.reason))
+        #: Generated code goes on as it was made; the eager loop asks autocast at each step.
+        self._mixed = mixed and bool(self.reason)
         self._x = torch.zeros(BLOCK, 1, n_features)
         self._top = torch.zeros(BLOCK, 1, network.recurrent.output_size)
         #: None where the readout reads the memory itself: a call costs as much as a small step.
@@ -95,9 +101,17 @@ class NetworkStepper:
         self._done += 1
         self._x[place, 0] = torch.from_numpy(features)
         h = self._network.encoder(self._x)[place]
-        for stepper in self._steppers:
-            h = stepper.step(h)
+        if self._mixed:
+            with mixed_precision(h.device, True):
+                h = self._through_layers(h)
+        else:
+            h = self._through_layers(h)
         self._top[place] = h
         top = self._top if self._head is None else self._head(self._top)
         logits = self._network.logits(top, self._x)[place].float()
         return np.asarray(self._network.target.predictions(logits)[0].numpy())
+
+    def _through_layers(self, h: Tensor) -> Tensor:
+        for stepper in self._steppers:
+            h = stepper.step(h)
+        return h

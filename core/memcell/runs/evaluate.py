@@ -13,6 +13,7 @@ import torch
 
 from memcell.applications.app import App, Measuring, Relabelling, Row, Task, Testing
 from memcell.applications.trained_on import trained_on
+from memcell.backends.precision import mixed_if_faster
 from memcell.errors import DataError, UsageError
 from memcell.escape import Lines
 from memcell.files.atomic import make_folder, write_atomic
@@ -36,6 +37,9 @@ from memcell.runs.tables import as_text, as_tsv
 from memcell.runs.tuning.record import with_penalty
 from memcell.settings.options import EVAL_POLICIES
 from memcell.settings.run_config import Choice, RunConfig
+
+#: What is said to be in float32, where bfloat16 was asked for.
+_SCORED = "this is scored"
 
 
 def check_same_people(trained: Mapping[str, Any], now: Mapping[str, Any]) -> None:
@@ -74,6 +78,7 @@ def evaluate_on(
     options: Mapping[str, Any] | None = None,
     disturbed: bool = False,
     reference: str = "",
+    mixed_precision: bool = False,
     typed: Sequence[str] = (),
 ) -> None:
     """Score the network of a run on other recordings, all of which it is tested on, and write tables.
@@ -92,6 +97,7 @@ def evaluate_on(
         options: Options of the app to score under instead of the run's.
         disturbed: Score it on them under other conditions too (`memcell.runs.robustness`).
         reference: What their channels may be measured against; empty for what the network was trained with.
+        mixed_precision: The recurrent layers in bfloat16, where that is faster; said where it is not.
         typed: The words of the command, for recordings that are taken otherwise.
 
     Raises:
@@ -114,6 +120,7 @@ def evaluate_on(
         assert isinstance(built, Testing)
     network, facts = load_model(folder, config, registry, built)
     network.to(device)
+    mixed = mixed_if_faster(device, mixed_precision, _SCORED, say)
     try:
         with progress("reading recordings", None) as bar:
             task = built.unseen(facts.task, bar)
@@ -122,7 +129,7 @@ def evaluate_on(
             raise DataError(f"{error} {more[0]} {more[1].strip()}") from error
         raise
     chosen = facts.eval_policy if eval_policy == "auto" else eval_policy
-    rows = _rows(config, network, built, task, chosen, facts)
+    rows = _rows(config, network, built, task, chosen, facts, mixed)
     if out is not None:
         make_folder(out)
         write_scores(out, rows, task.main_score, task.notes, built, task.protocol)
@@ -144,7 +151,9 @@ def evaluate_on(
     if disturbed:
         with tempfile.TemporaryDirectory() as nowhere:
             _say_disturbed(
-                *(built, task, rows, config, network), Path(nowhere) if out is None else out, say
+                *(built, task, rows, config, network, mixed),
+                Path(nowhere) if out is None else out,
+                say,
             )
     if out is not None:
         say(f"tables: {out}")
@@ -215,6 +224,7 @@ def _say_disturbed(
     rows: Sequence[Row],
     config: RunConfig,
     network: Network,
+    mixed: bool,
     out: Path,
     say: Say,
 ) -> None:
@@ -222,7 +232,9 @@ def _say_disturbed(
     policy = rows[0].inferred_with
     outcomes = measure(
         *(app, task, rows[0], rows),
-        lambda sequences: probabilities(network, sequences, policy, config.training.time_steps),
+        lambda sequences: probabilities(
+            network, sequences, policy, config.training.time_steps, mixed
+        ),
         out,
         required=True,
     )
@@ -240,6 +252,7 @@ def evaluate(
     say: Say,
     options: Mapping[str, Any] | None = None,
     data: str | None = None,
+    mixed_precision: bool = False,
 ) -> None:
     """Score the network of a run on its test split, beside the baselines, and write a table.
 
@@ -252,6 +265,8 @@ def evaluate(
         options: Options of the app to score under instead of the run's
             (`memcell.applications.app.Relabelling`).
         data: Where the folder of the app's own data lies now; None for where it lay.
+        mixed_precision: The recurrent layers in bfloat16, where that is faster; said where it is not. The
+            table then has a name of its own.
 
     Raises:
         UsageError: The app scores under no other options, or one has a value that it cannot take.
@@ -265,6 +280,7 @@ def evaluate(
         built = build_app(config, registry)
     network, facts = load_model(folder, config, registry, built)
     network.to(device)
+    mixed = mixed_if_faster(device, mixed_precision, _SCORED, say)
     with progress("reading recordings", None) as bar:
         task = gone_on(built.task(bar), config)
     if not task.test:
@@ -283,7 +299,9 @@ def evaluate(
         name = f"evaluation-{'-'.join(str(v) for v in values.values())}.tsv"
     else:
         task = with_penalty(task, folder.path)
-    rows = _rows(config, network, built, task, eval_policy, facts)
+    if mixed:
+        name = f"{name.removesuffix('.tsv')}-bfloat16.tsv"
+    rows = _rows(config, network, built, task, eval_policy, facts, mixed)
     rows += built.baselines(task)
     write_atomic(folder.path / name, as_tsv(rows, task.main_score))
     write_tables(folder.path, task.tables, before="evaluation-")
@@ -299,7 +317,13 @@ def evaluate(
 
 
 def _rows(
-    config: RunConfig, network: Network, app: App, task: Task, eval_policy: str, facts: ModelFacts
+    config: RunConfig,
+    network: Network,
+    app: App,
+    task: Task,
+    eval_policy: str,
+    facts: ModelFacts,
+    mixed: bool,
 ) -> list[Row]:
     """Return the rows of a network under an inference policy, or under ``"both"``."""
     return [
@@ -311,6 +335,7 @@ def _rows(
             policy,
             config.training.time_steps,
             facts.decisions[policy],
+            mixed,
         )[0]
         for policy in (EVAL_POLICIES if eval_policy == "both" else (eval_policy,))
     ]

@@ -12,7 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 from memcell.applications.prediction import FoundRecording, Predictor, Record, Remarking
-from memcell.backends.precision import stays_float32
+from memcell.backends.precision import mixed_if_faster
 from memcell.errors import CheckpointError, DiskError, UsageError
 from memcell.files.atomic import make_folder, write_atomic
 from memcell.files.reading import subfolders
@@ -114,10 +114,7 @@ def predict(
 
 def say_precision(request: PredictionOptions, opened: LoadedModel, say: Say) -> None:
     """Say why a prediction that was asked for in bfloat16 is made in float32, where it is."""
-    if request.mixed_precision and not opened.mixed:
-        say(
-            f"--mixed-precision: {stays_float32(opened.network.device)}; this is predicted in float32"
-        )
+    mixed_if_faster(opened.network.device, request.mixed_precision, "this is predicted", say)
 
 
 def say_remarks(predictor: Predictor, say: Say) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from memcell.applications.app import Explaining, Picturing, Row, Task
-from memcell.backends.precision import mixed_precision, stays_float32
+from memcell.backends.precision import mixed_if_faster, mixed_precision
 from memcell.escape import Lines
 from memcell.files.atomic import write_atomic
 from memcell.interrupt import Interrupts
@@ -305,8 +305,7 @@ def _train_one(job: Job, messages: set[str]) -> ScoredNetwork:
     if around := config.around():
         say_once(", ".join(f"{kind} '{name}'" for kind, name in around.items()), f"{label}: ")
     mixed = config.training.mixed_precision
-    if mixed and (why := stays_float32(job.device)):
-        say_once(f"--mixed-precision: {why}; this run is in float32")
+    mixed = mixed_if_faster(job.device, mixed, "this run is", say_once)
     with mixed_precision(job.device, mixed):
         say_once(f"time loop {trainer.network.recurrent.announce()}", f"{label}: ")
     with progress(label, trainer.total_updates) as bar:

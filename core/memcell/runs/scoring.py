@@ -180,9 +180,10 @@ def score_row(
     policy: str,
     time_steps: int,
     decision: Mapping[str, float],
+    mixed: bool = False,
 ) -> tuple[Row, list[Any]]:
     """Score a network on the test split under an inference policy; the probabilities come with it."""
-    test = probabilities(network, task.test, policy, time_steps)
+    test = probabilities(network, task.test, policy, time_steps, mixed)
     row = Row.of_network(
         config.choices["cell"].name,
         config.choices["policy"].name,

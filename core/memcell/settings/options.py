@@ -207,8 +207,8 @@ class TrainingConfig:
     )
     mixed_precision: bool = option(
         False,
-        help="Run the network in bfloat16 where that is safe: on a GPU, and on AMD's CPUs from Zen 4 on; "
-        "on another CPU it runs in float32, and says so.",
+        help="Run the network in bfloat16 where that is safe: on a GPU, on CPUs with AMX, and on AMD's from "
+        "Zen 4 on; on another CPU it runs in float32, and says so.",
         advanced=True,
     )
     threads: int = option(1, help="Torch threads of this process.", low=1, high=1024, advanced=True)

@@ -20,6 +20,7 @@ from torch import Tensor
 from memcell.applications.app import Task
 from memcell.backends import BackendWarning
 from memcell.backends.first_window import FirstWindow
+from memcell.backends.precision import stays_float32
 from memcell.errors import Diverged, MemcellError
 from memcell.files.reading import refusing
 from memcell.inference.inference import mean_loss, probabilities
@@ -351,9 +352,12 @@ class Trainer:
         return self.passes.forward(batch, self.memory, update_statistics, masks)
 
     def _diverged(self, what: str, rate: float) -> Diverged:
+        or_float32 = ""
+        if self.config.mixed_precision and stays_float32(self.network.device) is None:
+            what, or_float32 = f"{what} in bfloat16", ", or leave out --mixed-precision for float32"
         return Diverged(
             f"{what} at update {self.at.update + 1} (learning rate {rate:g}); the last checkpoint is kept. "
-            f"Try a smaller --learning-rate or --clip."
+            f"Try a smaller --learning-rate or --clip{or_float32}."
         )
 
     def _note(self, record: dict[str, Any]) -> None:

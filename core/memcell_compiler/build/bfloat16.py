@@ -68,8 +68,8 @@ def bfloat16_here() -> Bfloat16:
     if "avx512_bf16" not in instructions or "avx512" not in machine.available():
         return Bfloat16(
             None,
-            "this CPU has no fast products of bfloat16 numbers; AMD's have from Zen 4 on, and Intel's that "
-            "have AMX",
+            "this CPU has no fast products of bfloat16 numbers; AMD's have them from Zen 4 on, Intel's "
+            "where they have AMX",
         )
     tiles = {"amx_tile", "amx_bf16"} <= instructions
     return _found(machine.chosen(), maker, BFLOAT16_FLAGS["amx"] if tiles else None)

@@ -45,6 +45,7 @@ def one_thread():
 
 #: Stands for the tile instructions of AMX.
 TILES = Path(__file__).with_name("tiles.h")
+EMULATED = ("-mavx512bf16", f'-DMEMCELL_TILES="{TILES}"')
 INTEL = ("GenuineIntel", frozenset({"avx512f", "avx512_bf16", "amx_tile", "amx_bf16"}))
 ROUNDS = "avx512_bf16" in target.processor()[1] and "avx512" in target.available()
 
@@ -55,7 +56,7 @@ def emulate_amx(monkeypatch):
 
     def emulate(*flags, processor=INTEL, refused=0, broken=-1):
         monkeypatch.setattr(target, "processor", lambda: processor)
-        flags = ("-mavx512bf16", f'-DMEMCELL_TILES="{TILES}"', *flags)
+        flags = (*EMULATED, *flags)
         monkeypatch.setitem(BFLOAT16_FLAGS, "amx", flags)
         bfloat16._found.cache_clear()  # each test hears what is said once
         if refused or broken >= 0:

@@ -20,6 +20,7 @@ from memcell_compiler.build.packed import PackedProduct
 from memcell_compiler.runtime.pool import poisoned
 from memcell_compiler.runtime.products import products_for
 from memcell_compiler.runtime.unroll import unroll_native
+from memcell_plugins.cells.ligru import LiGRU
 
 fast = pytest.mark.skipif(
     bfloat16.without_bfloat16() is not None, reason=f"{bfloat16.without_bfloat16()}"
@@ -197,10 +198,31 @@ def test_compiled_by_torch_it_is_the_same():
     assert all(torch.equal(p, q) for p, q in zip(grads, again, strict=True))
 
 
+class Undecided(LiGRU):
+    """Its step asks a number, which generated code does not."""
+
+    def step(self, p_t, state, norm):
+        y, state = super().step(p_t, state, norm)
+        return (y if float(y.detach().sum()) > -1e9 else -y), state
+
+
+@fast
+def test_a_cell_that_cannot_says_where_it_runs_instead():
+    rnn = Recurrent(Undecided(3, 8), 3, 8)
+    with autocast(), warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("default", BackendWarning)
+        for _ in range(2):
+            rnn(torch.randn(7, 3, 3))
+        assert "on the eager loop under torch's autocast to bfloat16" in rnn.backend
+    (line,) = [str(w.message) for w in said]
+    assert line.startswith("Undecided does not run as generated C (")
+    assert line.endswith("); it runs on the eager loop under torch's autocast to bfloat16")
+
+
 @pytest.mark.parametrize(
     ("maker", "instructions", "words"),
     [
-        ("AuthenticAMD", "avx512f", "AMD's have from Zen 4 on"),
+        ("AuthenticAMD", "avx512f", "AMD's have them from Zen 4 on"),
         ("GenuineIntel", "avx512_bf16 amx_bf16", "only on AMD's CPUs"),
     ],
 )

@@ -21,6 +21,8 @@ from memcell.plugins import default_registry
 NORMS = default_registry().names("normalizer")
 SANITIZED = textwrap.dedent(
     """
+    import contextlib
+    import copy
     import sys
     import torch
     from memcell_compiler.build import compiler, unit
@@ -34,6 +36,17 @@ SANITIZED = textwrap.dedent(
     )
     sys.path.insert(0, sys.argv[1])
     import conftest
+    from memcell_compiler.build import bfloat16, tables, target
+    @contextlib.contextmanager
+    def amx():
+        processor, target.processor = target.processor, lambda: conftest.INTEL
+        tables.BFLOAT16_FLAGS["amx"] = conftest.EMULATED
+        try:
+            with torch.autocast("cpu", torch.bfloat16):
+                assert bfloat16.bfloat16_here() == ("amx", None)
+                yield
+        finally:
+            target.processor = processor
     agree = conftest.Agreement()
     cell = agree.cell(sys.argv[2], features=5, hidden=18, dtype=torch.float32)
     for norm in sys.argv[3:]:
@@ -53,6 +66,9 @@ SANITIZED = textwrap.dedent(
             torch.set_num_threads(threads)
             with torch.autocast("cpu", torch.bfloat16):
                 agree.run(unroll_native, cell, norms, window)
+            if norm == sys.argv[3] and conftest.ROUNDS:  # every cell through AMX, as C; the same programs
+                with amx():
+                    agree.run(unroll_native, copy.deepcopy(cell), norms, window)
         with torch.no_grad():
             state = cell.initial_state(3)
             masks = agree.Window(lanes=3).masks()
