@@ -96,8 +96,9 @@ def test_in_bfloat16_a_stream_writes_those_bytes_too(model, night, tmp_path, cap
     monkeypatch.setattr(target, "processor", lambda: ("AuthenticAMD", frozenset()))
     assert run(["stream", "microsleep", *options, *common, str(tmp_path / "f")]) == 0
     assert "Intel's where they have AMX; this is streamed in float32" in capfd.readouterr().err
-    plain = (tmp_path / "f" / "night_probability.tsv").read_bytes()
-    assert (streamed != plain) == fast
+    for folder, rounded in (("s", fast), ("f", False)):
+        made = (tmp_path / folder / "night_live.json").read_text()
+        assert ("-carry-bfloat16" in made) == rounded
 
 
 def test_in_bfloat16_it_is_scored_beside_float32(model, capfd, monkeypatch):

@@ -9,9 +9,11 @@ import torch
 from memcell.backends import Layer, RecurrentStack
 from memcell.inference import inference
 from memcell.inference.inference import InferenceStream, probabilities
+from memcell.inference.stepping import NetworkStepper
 from memcell.network.network import Network
 from memcell.plugins import default_registry
 from memcell.sequences import TimeSeries
+from memcell_compiler.build.bfloat16 import without_bfloat16
 
 
 class Same(torch.nn.Module):
@@ -54,6 +56,20 @@ def test_any_cutting_gives_the_bits_of_the_whole(network, policy, monkeypatch):
         ]
         assert np.array_equal(np.concatenate([*parts, stream.end()]), whole)
         assert stream.end().shape == (0, 2)
+
+
+@pytest.mark.parametrize("mixed", [False, True])
+def test_single_steps_give_the_bits_of_the_whole(network, mixed):
+    x = np.random.default_rng(2).normal(size=(70, 3)).astype(np.float32)
+    sequence = TimeSeries(name="s", subject="s", features=x, targets=np.zeros(70, dtype=np.int64))
+    (whole,) = probabilities(network, [sequence], "carry", 7, mixed)
+    (plain,) = probabilities(network, [sequence], "carry", 7)
+    stepper = NetworkStepper(network, 3, mixed)
+    assert not stepper.reason
+    assert np.array_equal([stepper.step(step) for step in x], whole)
+    rounded = mixed and without_bfloat16() is None
+    assert np.array_equal(whole, plain) != rounded
+    assert np.allclose(whole, plain, atol=0.02)
 
 
 def test_memory_restarts_at_a_gap_and_nowhere_else(network):
