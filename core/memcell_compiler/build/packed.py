@@ -22,6 +22,7 @@ class _KernelTable(ctypes.Structure):
         ("pack", _pointer),
         ("multiply", _pointer),
         ("combine", _pointer),
+        ("fetches", _long),
     )
 
 
@@ -35,6 +36,7 @@ class _ProductPart(ctypes.Structure):
         ("packed", _pointer),
         ("start", _long),
         ("total", _long),
+        ("ahead", _pointer),
     )
 
 

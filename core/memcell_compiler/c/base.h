@@ -36,6 +36,12 @@ typedef float real;
 
 typedef real vector __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(real)), may_alias));
 
+/* Memory that will be read or written soon, of which kernels ask the cache while they compute. */
+struct stream {
+  const void *from;
+  long bytes;
+};
+
 /* A part of the depth of a product: `depth` columns of the left factor (rows, where it is turned) and the
    rows of the right one from `start`, of `total` that are packed. */
 struct segment {
@@ -44,7 +50,14 @@ struct segment {
   long lda;
   const real *packed;
   long start, total;
+  const struct stream *ahead; /* of the first part, or null: streams, then one of no bytes */
 };
+
+/* Give a product the streams, written stream(address, numbers), that its kernel may ask for. */
+#define read_ahead(parts, ...)                                                                         \
+  const struct stream ahead_[] = {__VA_ARGS__, {0, 0}};                                                \
+  (parts)->ahead = ahead_
+#define stream(address, numbers) {(address), (long)sizeof(real) * (numbers)}
 
 /* The matrix kernels, compiled once a machine and handed to programs as pointers. */
 struct kernels {
@@ -57,6 +70,7 @@ struct kernels {
   /* C (+)= A1 W1 + A2 W2 + …, each element one sum; turned: the left factors lie transposed */
   void (*combine)(long rows, long columns, long count, const struct segment *parts, long turned,
                   real *c, long ldc, long add);
+  long fetches; /* 1: combine reads `ahead` */
 };
 
 /* Where all threads of a window meet; only programs that mix lanes do. */

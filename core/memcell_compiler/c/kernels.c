@@ -4,9 +4,28 @@
    so that a tile of C (rows x one panel) stays in registers over all of K. Every element of C is one sum
    over k in rising order whatever the tile, so a row's result does not depend on the rows beside it. */
 
+/* Bytes of a line of the cache. */
+#define LINE 64
+
+/* What is asked for while a product is computed: memory would stand idle. */
+struct cursor {
+  const char *at, *end;
+  long line;                 /* 0: nothing is left */
+  const struct stream *rest;
+};
+
+/* Where the next stream begins; at its own place for ever where there is none. */
+static __attribute__((noinline)) struct cursor next(struct cursor ahead) {
+  if (!ahead.rest->bytes) return (struct cursor){ahead.at, ahead.at, 0, ahead.rest};
+  const char *from = ahead.rest->from;
+  return (struct cursor){from, from + ahead.rest->bytes - 1, LINE, ahead.rest + 1};
+}
+
 /* One tile: rows r … of C, the panel that begins at column j. */
 INLINE void tile(const long rows, const long vectors, const long turned, long count,
-                 const struct segment *parts, long r, long j, real *c, long ldc, long add, long columns) {
+                 const struct segment *parts, long r, long j, real *c, long ldc, long add, long columns,
+                 struct cursor *cursor) {
+  struct cursor ahead = *cursor;
   vector sum[14][4]; /* what is used of it stays in registers */
   real whole[14 * 4 * 16]; /* `sum` itself is only indexed by constants, or it would lie in memory */
   const long full = columns == vectors * LANES;
@@ -29,6 +48,12 @@ INLINE void tile(const long rows, const long vectors, const long turned, long co
     const real *a = part->a + r * by_row;
     const real *b = part->packed + j * part->total + part->start * vectors * LANES;
     for (long k = 0; k < depth; k++) {
+      if (rows > 2) { /* few rows are read as fast as they are multiplied */
+        __builtin_prefetch(ahead.at, 0, 2);
+        __builtin_prefetch(ahead.at + ahead.line, 0, 2);
+        ahead.at += 2 * ahead.line;
+        if (__builtin_expect(ahead.at > ahead.end, 0)) ahead = next(ahead);
+      }
       vector w[4];
       UNROLL for (long v = 0; v < vectors; v++) w[v] = *(const vector *)(b + (k * vectors + v) * LANES);
       UNROLL for (long i = 0; i < rows; i++) {
@@ -37,6 +62,7 @@ INLINE void tile(const long rows, const long vectors, const long turned, long co
       }
     }
   }
+  *cursor = ahead;
   if (full) {
     UNROLL for (long i = 0; i < rows; i++) UNROLL for (long v = 0; v < vectors; v++)
         *(vector *)(c + i * ldc + v * LANES) = sum[i][v];
@@ -50,14 +76,15 @@ INLINE void tile(const long rows, const long vectors, const long turned, long co
 
 #define TILE(M, V)                                                                                     \
   static void rows_##M##_##V(long count, const struct segment *parts, long r, long j, real *c,         \
-                             long ldc, long add, long columns) {                                       \
-    tile(M, V, 0, count, parts, r, j, c, ldc, add, columns);                                           \
+                             long ldc, long add, long columns, struct cursor *ahead) {                 \
+    tile(M, V, 0, count, parts, r, j, c, ldc, add, columns, ahead);                                    \
   }                                                                                                    \
   static void columns_##M##_##V(long count, const struct segment *parts, long r, long j, real *c,      \
-                                long ldc, long add, long columns) {                                    \
-    tile(M, V, 1, count, parts, r, j, c, ldc, add, columns);                                           \
+                                long ldc, long add, long columns, struct cursor *ahead) {              \
+    tile(M, V, 1, count, parts, r, j, c, ldc, add, columns, ahead);                                    \
   }
-typedef void tile_function(long, const struct segment *, long, long, real *, long, long, long);
+typedef void tile_function(long, const struct segment *, long, long, real *, long, long, long,
+                           struct cursor *);
 
 #define ENTRY(M, V) {M, rows_##M##_##V, columns_##M##_##V}
 struct height {
@@ -93,13 +120,33 @@ INLINE const struct height *height_for(long vectors, long rows) {
   return h;
 }
 
+/* How often the tiles of a product go one step deeper. */
+INLINE long passes(long rows, long columns, long depth) {
+  long tiles = 0;
+  for (long r = 0; r < rows; tiles++) r += height_for(WIDE, rows - r)->rows;
+  return depth * tiles * ((columns + PANEL - 1) / PANEL);
+}
+
 void combine(long rows, long columns, long count, const struct segment *parts, long turned, real *c,
              long ldc, long add) {
+  static const struct stream nothing = {0};
+  const char *here = (const char *)c;
+  struct cursor still = {here, here, 0, &nothing}, ahead = still;
+  long depth = 0, wait = 0;
+  if (count && parts->ahead) { /* as late as can be: what is asked for too early is gone when it is read */
+    for (long i = 0; i < count; i++) depth += parts[i].depth;
+    wait = passes(rows, columns, depth);
+    for (const struct stream *s = parts->ahead; s->bytes; s++) wait -= s->bytes / (2 * LINE) + 1;
+    ahead.rest = parts->ahead;
+    ahead = next(ahead);
+  }
   for (long j = 0; j < columns; j += PANEL) {
     long vectors = panel(columns - j), used = least(vectors * LANES, columns - j);
     for (long r = 0; r < rows;) {
       const struct height *h = height_for(vectors, rows - r);
-      (turned ? h->by_columns : h->by_rows)(count, parts, r, j, c + r * ldc + j, ldc, add, used);
+      (turned ? h->by_columns : h->by_rows)(count, parts, r, j, c + r * ldc + j, ldc, add, used,
+                                            wait > 0 ? &still : &ahead);
+      wait -= depth;
       r += h->rows;
     }
   }
@@ -107,9 +154,9 @@ void combine(long rows, long columns, long count, const struct segment *parts, l
 
 void multiply(long rows, long columns, long depth, const real *a, long lda, const real *packed, real *c,
               long ldc, long add) {
-  const struct segment whole = {depth, a, lda, packed, 0, depth};
+  const struct segment whole = {depth, a, lda, packed, 0, depth, 0};
   combine(rows, columns, 1, &whole, 0, c, ldc, add);
 }
 
-const struct kernels all = {packed_size, pack, multiply, combine};
+const struct kernels all = {packed_size, pack, multiply, combine, 1};
 const struct kernels *kernels(void) { return &all; }

@@ -10,6 +10,12 @@
     for (long q_ = 0; q_ < (width); q_ += 16) __builtin_prefetch(row_ + q_, write, 2);                 \
   } while (0)
 
+/* The same where the kernels do not read ahead while they compute. */
+#define fetch_row_alone(...)                                                                           \
+  do {                                                                                                 \
+    if (!k_->fetches) fetch_row(__VA_ARGS__);                                                          \
+  } while (0)
+
 /* Copy rows; both have their own distance from row to row. */
 INLINE void copy_rows(long n, long width, const real *from, long ldf, real *to, long ldt) {
   for (long r = 0; r < n; r++) memcpy(to + r * ldt, from + r * ldf, sizeof(real) * (size_t)width);

@@ -128,6 +128,10 @@ class Context:
             if v.op is Op.MATMUL and v not in early and v not in bases and v not in late
         ]
 
+    def longest_product(self) -> Value | None:
+        """Return the product of the step that takes longest."""
+        return max(self.products(), key=_cost, default=None)
+
     def _declare_value(self, value: Value) -> None:
         schedule, name = self.schedule, f"v{value.order}"
         if value.op is Op.MATMUL and value.onto is None and value not in schedule.late:
@@ -146,6 +150,12 @@ class Context:
     def _chunk_buffer(self, name: str, ld: int) -> None:
         self.chunked[name] = str(ld)
         self.buffers.append((name, f"chunk * most * {ld}"))
+
+
+def _cost(product: Value) -> int:
+    assert product.matrix is not None
+    depth, columns = product.matrix.shape
+    return depth * columns
 
 
 def is_vector(value: Value) -> bool:

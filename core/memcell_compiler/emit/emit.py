@@ -120,7 +120,8 @@ def stage(c: Context, number: int) -> list[str]:
     lines += vectors(c, [v for v in here if is_vector(v)])
     sums = [v for v in here if v.op in LANE_SUMS and v not in schedule.onward]
     lines += begin_sums(c.memory, sums) + c.timer("sums")
-    lines += RowLoop(c.memory, schedule, number, c.added).write() + c.timer("rows")
+    rows = RowLoop(c.memory, schedule, number, c.added, ahead=bool(c.products()))
+    lines += rows.write() + c.timer("rows")
     lines += own_variances(sums) + c.timer("sums")
     if sums:
         lines += ["meet(w);", *c.timer("waiting")]

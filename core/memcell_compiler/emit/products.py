@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from memcell_compiler.emit.context import Context
 from memcell_compiler.emit.memory import padded
 from memcell_compiler.ir.ir import ColumnRange, Op, Tiles, Value
@@ -23,7 +25,31 @@ def product(c: Context, value: Value) -> list[str]:
         lines.append(line)
         count.append(parts)
     swap = c.swaps.get(value)
-    return combined(lines, count, f"n, {value.width}", to, ldc, add, swap)
+    ahead = streams(c) if value is c.longest_product() else ()
+    return combined(lines, count, f"n, {value.width}", to, ldc, add, swap, ahead)
+
+
+def streams(c: Context) -> list[str]:
+    """Return what the loops over rows will read or write next, and memory may fetch during a product.
+
+    Forwards that is what this step saves, backwards what the step before has saved and was given.
+    """
+    program = c.program
+    if program.backward:
+        carried = {f"{s.name}_in" for s in program.states}
+        arrays = {
+            p.array.name: p.array.width
+            for p in program.given.values()
+            if p.array.steps and p.array.rows
+        }
+        return [
+            f"stream({name} - B * {width}, n * {width})"
+            for name, width in sorted(arrays.items(), key=lambda a: a[1])
+            if name not in carried
+        ]
+    saved = {p.array.name: p.array.width for _, p in program.stores if p.array.name == "saved"}
+    states = {f"{s.name}_out": s.width for s in program.states} if saved else {}
+    return [f"stream({name}, n * {width})" for name, width in (states | saved).items() if width]
 
 
 def segments(c: Context, tiles: Tiles, depth: int, packed: str, at: str) -> tuple[str, str]:
@@ -56,13 +82,26 @@ def combined(
     ldc: int,
     add: str,
     swap: str | None = None,
+    ahead: Sequence[str] = (),
 ) -> list[str]:
-    """Write a product of the parts that lines list; with ``swap``, where threads may share its columns."""
+    """Write a product of the parts that lines list.
+
+    Args:
+        lines: What fills the list of parts.
+        count: How many parts each of them adds at most.
+        sizes: Rows and columns of the product.
+        to: Where it goes.
+        ldc: Distance between rows there.
+        add: Whether it is added to what lies there.
+        swap: Where threads may share its columns.
+        ahead: Streams that its kernel may ask for meanwhile.
+    """
     shared = f"if (w->split) combine_shared(w, tid, {swap}, {sizes}, z_, e_, {to}, {ldc}, {add});"
     return [
         "{",
         f"  struct segment e_[{' + '.join(count)}]; long z_ = 0;",
         *(f"  {line}" for line in lines),
+        *([f"  read_ahead(e_, {', '.join(ahead)});"] if ahead else []),
         *([f"  {shared}", "  else"] if swap else []),
         f"  k_->combine({sizes}, z_, e_, 0, {to}, {ldc}, {add});",
         "}",

@@ -30,6 +30,7 @@ class RowLoop:
         schedule: The order.
         stage: Which stage.
         added: Vectors that are added up over the loop, by the piece of them.
+        ahead: Whether a product of the step asks for what is saved.
     """
 
     def __init__(
@@ -38,7 +39,9 @@ class RowLoop:
         schedule: Schedule,
         stage: int,
         added: dict[ColumnRange, list[tuple[Added, int]]],
+        ahead: bool = False,
     ) -> None:
+        self._ahead = ahead
         self.memory, self.schedule, self.stage, self.added = memory, schedule, stage, added
         self.lines: list[str] = []
         self._scalars: dict[object, str] = {}
@@ -77,7 +80,8 @@ class RowLoop:
         back = int(program.backward)
         if not width or self.stage != (0 if back else self._saving()):
             return []
-        return [f"fetch_row(saved, r + 2, n, {'-B' if back else 'B'}, {width}, {1 - back});"]
+        fetch = "fetch_row_alone" if self._ahead else "fetch_row"
+        return [f"{fetch}(saved, r + 2, n, {'-B' if back else 'B'}, {width}, {1 - back});"]
 
     def _saving(self) -> int:
         """Return the stage that stores most of what is saved."""

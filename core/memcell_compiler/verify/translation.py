@@ -20,7 +20,7 @@ _CALLS = {
     "memset", "memcpy", "copy_rows", "add_rows", "choose_rows", "move_rows",
     "combine", "multiply", "pack",
 }  # fmt: skip
-_IGNORED = ("fetch_row", "flush_end")
+_IGNORED = ("fetch_row", "fetch_row_alone", "read_ahead", "flush_end")
 _MEMBERS = {"kernels": _OTHER, "shared": _POINTER, "resets": "flags", "any_reset": "flags"}
 _MEMBERS |= {"valid": "flags", "all_valid": "flags", "returned": "flags"}
 _COMPARED = {"<": "less({0}, {1})", ">": "less({1}, {0})", "<=": "~less({1}, {0})"}
