@@ -18,6 +18,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from memcell_plugins.normalizers.running import fold_line
+
 
 class RunningStatistics(nn.Module):
     """Mean, biased variance and count of each age.
@@ -101,6 +103,9 @@ class RunningStatistics(nn.Module):
             variance: ``[T, W]`` each step's biased variance.
             momentum: As for `accumulate`.
         """
+        running = (self.mean, self.variance, self.count)
+        if fold_line(running, first, lanes, self.trusted, mean, variance, momentum):
+            return
         alone = max(0, min(len(mean), len(self.count) - 2 - first))
         steps = len(mean) - alone
         if steps > 1:
