@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from memcell.errors import MemcellError
+from memcell_data.formats.edf import times
 from memcell_data.formats.edf.writer import Track, write_edf
 from memcell_data.formats.reader import open_recording
 from memcell_data.labels.reading import read_labels
@@ -84,3 +85,18 @@ def test_no_mutation_raises_anything_but_a_memcell_error(make_edf, episode):
             assert np.isfinite(signal.values).all()
     assert 50 < len(messages) < 400
     assert all(file.path.name in message and "\n" not in message for message in messages)
+
+
+def test_stamps_are_the_doubles_nearest_to_what_is_written() -> None:
+    rng = np.random.default_rng(0)
+    texts = [
+        f"+{rng.random() * 10 ** rng.integers(0, 6):.{rng.integers(0, 8)}f}" for _ in range(500)
+    ]
+    for more in ([], ["-3", "+7.", "-0.125"], ["+1234567890.1234567890123"]):
+        written = [*texts, *more]
+        rows = [
+            text.encode().ljust(40, b"\x14")[: len(text) + 2].ljust(40, b"\0") for text in written
+        ]
+        stamps, bare = times._stamps(np.frombuffer(b"".join(rows), dtype=np.uint8).reshape(-1, 40))
+        assert bare.all()
+        assert stamps.tolist() == [float(text) for text in written]

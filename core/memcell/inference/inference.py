@@ -17,8 +17,9 @@ from memcell.sequences.targets import TargetKind
 from memcell.sequences.time_series import TimeSeries
 
 #: Steps run at once: whole blocks of `memcell.network.blocks`. Fixed, so that a recording gives the same
-#: bits however it is handed over.
-CHUNK = 2048
+#: bits however it is handed over. What a call costs before its first step is that of some 500 steps of a
+#: small network.
+CHUNK = 8192
 
 
 @torch.no_grad()

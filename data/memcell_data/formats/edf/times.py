@@ -20,6 +20,8 @@ from memcell_data.recording import Interval
 _TAL = re.compile(rb"([+-]\d+(?:\.\d*)?)(?:\x15(\d+(?:\.\d*)?))?((?:\x14[^\x14\x00]*)*)\x14\x00")
 # What ends a text, and the shortest time stamp with nothing else: sign, digit, two ends, a zero.
 _END, _SHORTEST = 0x14, 5
+# Digits that a double holds whatever they are.
+_DIGITS = 15
 # Where the header does not say EDF+D, stamps are redundant and often rounded or jittered: only a jump that
 # no rounding explains is believed against the header, in seconds.
 _CONTINUOUS_TOLERANCE = 0.1
@@ -72,7 +74,7 @@ def read_times(header: EdfHeader) -> EdfTimes:
         return EdfTimes(onsets=even, first_of_run=(0,), annotations=(), warnings=())
     tables = [_bytes_of(header, channel) for channel in holders]
     stamps, bare = _stamps(tables[0])
-    zero = stamps[0] if stamps and stamps[0] is not None else 0.0
+    zero = float(stamps[0]) if len(stamps) and not np.isnan(stamps[0]) else 0.0
     annotations = _annotations([_rows(tables[0][~bare]), *map(_rows, tables[1:])], zero)
     if not header.signals:
         return EdfTimes(
@@ -89,21 +91,21 @@ def read_times(header: EdfHeader) -> EdfTimes:
 
 
 def _onsets(
-    header: EdfHeader, stamps: list[float | None], zero: float, even: NDArray[np.float64]
+    header: EdfHeader, stamps: NDArray[np.float64], zero: float, even: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], tuple[str, ...]]:
-    missing = [i for i, stamp in enumerate(stamps) if stamp is None]
-    if missing and header.plus == "D":
+    missing = np.flatnonzero(np.isnan(stamps))
+    if len(missing) and header.plus == "D":
         raise DataError(
             f"{header.path}: is EDF+D (with gaps) and data record {missing[0]} has no time stamp, so "
             f"that its gaps cannot be known ({len(missing)} of {header.records} records)"
         )
-    if missing:
+    if len(missing):
         line = (
             f"{header.path.name}: {len(missing)} of {header.records} data records have no time stamp; "
             "the file is not marked as interrupted (EDF+D) and is read as continuous"
         )
         return even, (line,)
-    return np.array(stamps, dtype=np.float64) - zero, ()
+    return stamps - zero, ()
 
 
 def _runs(header: EdfHeader, onsets: NDArray[np.float64]) -> tuple[int, ...]:
@@ -151,21 +153,45 @@ def _rows(table: NDArray[np.uint8]) -> list[bytes]:
     return [flat[i : i + length] for i in range(0, len(flat), length)]
 
 
-def _stamps(table: NDArray[np.uint8]) -> tuple[list[float | None], NDArray[np.bool_]]:
-    """Return the time stamp of each record, and which records hold nothing else.
+def _stamps(table: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return the time stamp of each record, NaN where there is none, and which records hold nothing else.
 
     Nearly all of a night's do, and their numbers are read all at once.
     """
-    bare = _is_bare(table)
-    stamps: list[float | None] = [None] * len(table)
+    # Behind the last byte of any record that is not zero there is nothing to look at but one zero.
+    used = np.flatnonzero(table.any(axis=0))
+    near = table[:, : min(table.shape[1], int(used[-1]) + 2)] if len(used) else table[:, :0]
+    bare = _is_bare(near)
+    stamps = np.full(len(table), np.nan)
     if bare.any():
-        texts = np.where(table[bare] == _END, 0, table[bare]).astype(np.uint8)
-        numbers = np.ascontiguousarray(texts).view(f"S{texts.shape[1]}")[:, 0].astype(np.float64)
-        for i, number in zip(np.flatnonzero(bare).tolist(), numbers.tolist(), strict=True):
-            stamps[i] = number
+        stamps[bare] = _numbers(near if bare.all() else near[bare])
     for i, block in zip(np.flatnonzero(~bare).tolist(), _rows(table[~bare]), strict=True):
-        stamps[i] = _stamp(block)
+        stamp = _stamp(block)
+        if stamp is not None:
+            stamps[i] = stamp
     return stamps, bare
+
+
+def _numbers(table: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Return the numbers of rows that `_is_bare` found.
+
+    The digits are a whole number, exact up to 15 of them, and the point divides it by a power of ten, exact
+    as well: the quotient is the double that is nearest to what is written.
+    """
+    ends = np.argmax(table == _END, axis=1)
+    if ends.max() > _DIGITS + 1:
+        texts = np.where(table == _END, 0, table).astype(np.uint8)
+        return np.ascontiguousarray(texts).view(f"S{texts.shape[1]}")[:, 0].astype(np.float64)
+    whole, behind = np.zeros(len(table)), np.zeros(len(table), dtype=np.int64)
+    pointed = np.zeros(len(table), dtype=np.bool_)
+    for column in range(1, int(ends.max())):
+        byte = table[:, column]
+        digit = (byte >= ord("0")) & (byte <= ord("9"))
+        whole = np.where(digit, 10 * whole + (byte.astype(np.float64) - ord("0")), whole)
+        behind += digit & pointed
+        pointed |= byte == ord(".")
+    found = whole / 10.0**behind
+    return np.where(table[:, 0] == ord("-"), -found, found)
 
 
 def _is_bare(table: NDArray[np.uint8]) -> NDArray[np.bool_]:
@@ -173,19 +199,20 @@ def _is_bare(table: NDArray[np.uint8]) -> NDArray[np.bool_]:
     n, length = table.shape
     if length < _SHORTEST:
         return np.zeros(n, dtype=np.bool_)
-    digit, ends = (table >= ord("0")) & (table <= ord("9")), table == _END
-    signed = (table[:, 0] == ord("+")) | (table[:, 0] == ord("-"))
-    points, zeros = table == ord("."), table == 0
-    first_end = np.argmax(ends, axis=1)
-    rows = np.arange(n)
+    # A row for each place in a record: what is counted along it is counted for all records at once.
+    places = np.ascontiguousarray(table.T)
+    digit, ends = (places >= ord("0")) & (places <= ord("9")), places == _END
+    signed = (places[0] == ord("+")) | (places[0] == ord("-"))
+    points, zeros = places == ord("."), places == 0
+    first_end = np.argmax(ends, axis=0)
     second = np.minimum(first_end + 1, length - 1)
     known = digit | ends | points | zeros
-    known[:, 0] = signed
-    found: NDArray[np.bool_] = signed & known.all(axis=1) & digit[:, 1]
-    found &= (ends.sum(axis=1) == 2) & ends[rows, first_end] & ends[rows, second]
+    known[0] = signed
+    found: NDArray[np.bool_] = signed & known.all(axis=0) & digit[1]
+    found &= (ends.sum(axis=0, dtype=np.uint32) == 2) & ends[second, np.arange(n)]
     # nothing but zeros, one at least, behind the end, and none before it
-    found &= (zeros == (np.arange(length) > second[:, None])).all(axis=1) & zeros[:, -1]
-    found &= points.sum(axis=1) <= 1
+    found &= (zeros == (np.arange(length)[:, None] > second)).all(axis=0) & zeros[-1]
+    found &= points.sum(axis=0, dtype=np.uint32) <= 1
     return found
 
 
