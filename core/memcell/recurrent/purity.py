@@ -96,6 +96,8 @@ class Snapshot:
 
     def __init__(self, module: nn.Module) -> None:
         self._fingerprint = fingerprint(module)
+        #: How often it was looked at: once more where something is another object, and equal.
+        self.looked = 0
         self._look(module)
 
     def same(self, module: nn.Module) -> bool:
@@ -111,6 +113,7 @@ class Snapshot:
 
     def _look(self, module: nn.Module) -> None:
         """Note every object that the fingerprint rests on, where all of them can only be replaced."""
+        self.looked += 1
         self._dicts: list[tuple[Any, list[Any]]] = []
         self._empty: list[Any] = []
         self._codes: list[_Code] = []
@@ -133,6 +136,9 @@ class Snapshot:
                 self._note(held)
                 tensors = (t for t in held.values() if isinstance(t, Tensor))
                 self._tensors += [(t, t.shape, t.dtype) for t in tensors]
+
+        if not self._quick:  # nothing is held, for it may lead back to the module
+            self._dicts, self._empty, self._codes, self._tensors = [], [], [], []
 
     def _note(self, held: Any) -> None:
         if held:

@@ -23,6 +23,7 @@ from memcell.recurrent.state import leaves, rebuild
 from memcell.recurrent.step_masks import StepMasks
 from memcell.recurrent.window_call import WindowCall, WindowOutput
 from memcell_compiler.build.target import chosen
+from memcell_compiler.emit.layout import ArrayLayout
 from memcell_compiler.runtime.function import NativeCall
 from memcell_compiler.runtime.pool import empty
 from memcell_compiler.runtime.runner import StandingRun
@@ -31,12 +32,23 @@ from memcell_compiler.runtime.runner import StandingRun
 SMALL = 1 << 20
 #: One for each cell: the last kind of window that it was trained on.
 _known: WeakKeyDictionary[Cell, StandingWindow] = WeakKeyDictionary()
+#: Sizes of each cell's last window with autograd.
+_seen: WeakKeyDictionary[Cell, object] = WeakKeyDictionary()
 
 
 def standing(call: WindowCall, products: torch.dtype) -> StandingWindow | None:
     """Return what stands ready for a window with such products, None where nothing does."""
     found = _known.get(call.cell)
     return found if found is not None and found.fits(call, products) else None
+
+
+def keep_second(call: WindowCall, native: NativeCall, tensors: Sequence[Tensor]) -> None:
+    """As `keep`, where the cell's window before was of the same sizes: in one's own loop any may come."""
+    kind = (call.x.shape, call.x.dtype, call.x.requires_grad)
+    if _seen.get(call.cell) == kind:
+        keep(call, native, tensors)
+    else:
+        _seen[call.cell] = kind
 
 
 def keep(call: WindowCall, native: NativeCall, tensors: Sequence[Tensor]) -> None:
@@ -52,6 +64,10 @@ def keep(call: WindowCall, native: NativeCall, tensors: Sequence[Tensor]) -> Non
         or list(call.return_steps) != [native.steps]
         or len(layout.input_gradients) != 1
         or native.steps * native.lanes * layout.saved[0] > SMALL
+        # a weight that is computed anew each time would be held with its graph
+        or not all(
+            t.is_leaf for c, t in zip(native.names, tensors, strict=True) if c in layout.parameters
+        )
     ):
         return
     before = _known.get(call.cell)
@@ -79,7 +95,7 @@ class StandingWindow:
         self._states = [part.shape for part in leaves(call.state)]
         given = dict(zip(native.names, tensors, strict=True))
         self._parameters = [
-            _Parameter.of(call.cell, name, given[c]) for c, name in layout.parameters.items()
+            StandingParameter.of(call.cell, name, given[c]) for c, name in layout.parameters.items()
         ]
         self._aliased = layout.output_state
         arrays: dict[str, Tensor] = {c: t.detach() for c, t in given.items()}
@@ -109,9 +125,20 @@ class StandingWindow:
         run = self._backward
         self._at_history = [(run.at(f"s{i}_history"), run.at(f"s{i}_before")) for i in numbers]
         self._at_back = [run.at(name) for name in ("dy", "y", "x0", "dx0")]
+        self._at_d_state = [(run.at(f"d{i}_returned"), arrays[f"d{i}_returned"]) for i in numbers]
         self._sums = [(added, run.at(added.name)) for added in layout.sums]
         self._whole = self._gradients_that_are_sums()
         self._open: weakref.ref[StandingGradient] | None = None
+
+    @property
+    def parameters(self) -> list[nn.Parameter]:
+        """The parameters that the programs read, in the order of the layout."""
+        return [p.tensor for p in self._parameters]
+
+    @property
+    def layout(self) -> ArrayLayout:
+        """What the programs' arrays are."""
+        return self._plan.layout
 
     @property
     def busy(self) -> bool:
@@ -129,7 +156,7 @@ class StandingWindow:
             and call.norms is self._norms()
             and call.generator is None
             and list(call.return_steps) == [self._steps]
-            and _unbroken(call.masks)
+            and unbroken(call.masks)
             and not self.busy
             and self._fit(call)
             and torch.get_num_threads() == 1
@@ -143,7 +170,10 @@ class StandingWindow:
     def _fit(self, call: WindowCall) -> bool:
         """Whether states are plain tensors of the kind that they were, without a gradient."""
         dtype = self._plan.dtype
-        for part, shape in zip(leaves(call.state), self._states, strict=True):
+        parts = list(leaves(call.state))
+        if len(parts) != len(self._states):
+            return False
+        for part, shape in zip(parts, self._states, strict=True):
             if part.dtype is not dtype or part.shape != shape or type(part) is not Tensor:
                 return False
             if part.requires_grad or not part.is_cpu or not part.is_contiguous():
@@ -175,7 +205,12 @@ class StandingWindow:
         return WindowOutput(output, {steps: rebuild(call.state, iter(returned))}), gradient
 
     def pull_back(
-        self, x: Tensor, histories: Sequence[Tensor], output: Tensor, d_output: Tensor
+        self,
+        x: Tensor,
+        histories: Sequence[Tensor],
+        output: Tensor,
+        d_output: Tensor,
+        d_states: Sequence[Tensor | None],
     ) -> tuple[Tensor | None, list[tuple[nn.Parameter, Tensor]]]:
         """Run the backward loop; see `memcell_compiler.runtime.pullback.Pullback`."""
         layout, dtype = self._plan.layout, self._plan.dtype
@@ -186,6 +221,11 @@ class StandingWindow:
                 addresses[at] = tensor.data_ptr()
         for (at_history, at_before), history in zip(self._at_history, histories, strict=True):
             addresses[at_history] = addresses[at_before] = history.data_ptr()
+        kept: list[Tensor] = []
+        for i, (at, none) in enumerate(self._at_d_state):
+            d_state = d_states[i] if d_states else None
+            kept.append(none if d_state is None else d_state.contiguous())
+            addresses[at] = kept[-1].data_ptr()
         if self._whole is not None:
             gradients = [(p, torch.zeros(p.shape, dtype=dtype)) for p, _ in self._whole]
             for (_, at), (_, gradient) in zip(self._whole, gradients, strict=True):
@@ -247,19 +287,33 @@ class StandingGradient:
         self._window, self._x, self._output, self._histories = window, x, output, histories
         self.done = False
 
-    def __call__(self, d_output: Tensor) -> tuple[Tensor | None, list[tuple[nn.Parameter, Tensor]]]:
-        """Return the gradient of the input, where it has one, and of each parameter."""
+    def let_output_go(self) -> None:
+        """Hold the outputs by another tensor than the one that was handed out, for that may hold this."""
+        self._output = self._output.detach()
+
+    def __call__(
+        self, d_output: Tensor, d_states: Sequence[Tensor | None] = ()
+    ) -> tuple[Tensor | None, list[tuple[nn.Parameter, Tensor]]]:
+        """Return the gradient of the input, where it has one, and of each parameter.
+
+        Args:
+            d_output: Gradient of the outputs.
+            d_states: That of each part of the returned state; zero where it is None or missing.
+        """
         with torch.no_grad():
-            found = self._window.pull_back(self._x, self._histories, self._output, d_output)
+            found = self._window.pull_back(
+                self._x, self._histories, self._output, d_output, d_states
+            )
         self.done = True
         return found
 
 
-def _unbroken(masks: StepMasks) -> bool:
+def unbroken(masks: StepMasks) -> bool:
+    """Whether no lane is reset and none is padding."""
     return not any(masks.any_reset) and all(masks.all_valid)
 
 
-class _Parameter(NamedTuple):
+class StandingParameter(NamedTuple):
     """A parameter where it was: another one in its place, or in other memory, is seen.
 
     Args:
@@ -279,7 +333,7 @@ class _Parameter(NamedTuple):
     needs_gradient: bool
 
     @classmethod
-    def of(cls, cell: Cell, name: str, tensor: Tensor) -> _Parameter:
+    def of(cls, cell: Cell, name: str, tensor: Tensor) -> StandingParameter:
         """Find a parameter of a cell.
 
         Args:

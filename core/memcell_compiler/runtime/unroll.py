@@ -21,10 +21,13 @@ from memcell.recurrent.step_masks import StepMasks
 from memcell.recurrent.window_call import WindowCall, WindowGradient, WindowOutput
 from memcell_compiler.runtime.double_backward import Again, preparing
 from memcell_compiler.runtime.function import NativeCall, Unroll, run_forward
+from memcell_compiler.runtime.known_plan import known_plan, remember
 from memcell_compiler.runtime.plan import NativePlan, find_plan
 from memcell_compiler.runtime.products import in_own_precision, products_for, without_autocast
 from memcell_compiler.runtime.pullback import Pullback
-from memcell_compiler.runtime.standing import keep, standing
+from memcell_compiler.runtime.standing import keep, keep_second, standing
+from memcell_compiler.runtime.standing_function import unroll_standing
+from memcell_compiler.runtime.standing_inference import keep_inference, standing_inference
 from memcell_compiler.runtime.window import NativeMasks
 from memcell_compiler.trace.inputs import GradientRequest, Inputs, is_separable, projected
 
@@ -60,10 +63,19 @@ def _prepare(call: WindowCall, products: torch.dtype, backward: bool) -> _Prepar
         Unsupported: There is none.
     """
     cell, norms, x = call.cell, call.norms, call.x
-    owners = named_parameters(cell, norms)
-    parts = checked(owners, x, call.state, call.initial_state)
-    windows = call.norm_windows()
-    plan, inputs = planned(cell, norms, owners, windows, x, call.state, call.generator, products)
+    known = known_plan(call, products)
+    if known is not None:
+        owners, plan, inputs = known.owners, known.plan, Inputs((x,), True, True)
+        parts = checked(owners, x, call.state, call.initial_state)
+        windows: dict[str, NormWindow] = {}
+    else:
+        owners = named_parameters(cell, norms)
+        parts = checked(owners, x, call.state, call.initial_state)
+        windows = call.norm_windows()
+        plan, inputs = planned(
+            cell, norms, owners, windows, x, call.state, call.generator, products
+        )
+        remember(call, products, owners, plan, inputs)
     return_steps = _from_one(call.return_steps)
     named = {f"x{i}": t for i, t in enumerate(inputs.tensors)}
     named.update({c: owners[n] for c, n in plan.layout.parameters.items()})
@@ -108,6 +120,17 @@ def unroll_native(call: WindowCall) -> WindowOutput:
 
 @without_autocast
 def _unroll(call: WindowCall, products: torch.dtype) -> WindowOutput:
+    if not torch.is_grad_enabled():
+        with preparing:
+            ready = standing_inference(call, products)
+        ran = None if ready is None else ready.run(call)
+        if ran is not None:
+            return ran
+    else:
+        with preparing:
+            open_window = standing(call, products)
+            if open_window is not None:
+                return unroll_standing(open_window, call)
     with preparing:
         found = _prepare(call, products, torch.is_grad_enabled())
         native, tensors = found.native, found.tensors
@@ -125,9 +148,13 @@ def _unroll(call: WindowCall, products: torch.dtype) -> WindowOutput:
     if grad:
         # torch writes no types for it
         output, *returned = Unroll.apply(native, *tensors)  # type: ignore[no-untyped-call]
+        if found.inputs.projects:
+            keep_second(call, native, tensors)
     else:
         with torch.no_grad():
             _, output, returned = run_forward(native, tensors, None)
+        if not torch.is_grad_enabled():
+            keep_inference(call, native, tensors)
     return _result(call, found, output, returned)
 
 

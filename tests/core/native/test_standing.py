@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import gc
 import weakref
+from typing import NamedTuple
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ from memcell.plugins import default_registry
 from memcell.recurrent.cell import Cell
 from memcell.recurrent.purity import Snapshot, fingerprint
 from memcell_compiler.runtime import standing as ready
+from memcell_compiler.runtime import standing_inference
 
 T, B, F, H = 7, 3, 4, 5
 
@@ -231,3 +233,99 @@ def test_settings_that_change_in_place_are_seen():
         before = Snapshot(cell)
         change(settings)
         assert not before.same(cell)
+
+
+class Asked(NamedTuple):
+    """A layer as generated C whose windows stand ready, and the same as the eager loop."""
+
+    native: Layer
+    eager: Layer
+
+
+@pytest.fixture
+def both(layer, monkeypatch):
+    """Layers in float64, and how often what stands ready was asked."""
+    eager = Layer(layer.double().cell, None, "eager")
+    count = []
+    for kind in (ready.StandingWindow, standing_inference.StandingInference):
+        monkeypatch.setattr(kind, "run", lambda *a, real=kind.run: count.append(1) or real(*a))
+    x, state = double(layer)
+    for _ in range(3):
+        window(layer, x, state)
+        with torch.no_grad():
+            window(layer, x, state)
+    count.clear()
+    return Asked(layer, eager), count
+
+
+def double(layer, lanes=B):
+    state = layer.cell.initial_state(lanes, dtype=torch.float64)
+    return torch.randn(T, lanes, F, dtype=torch.float64), type(state)(*map(torch.randn_like, state))
+
+
+def window(layer, x, state):
+    y, states = layer(x, state, state, masks(x.shape[1]), (T,), False)
+    return [y, *states[T]]
+
+
+def close(found, expected):
+    pairs = zip(found, expected, strict=True)
+    return all(torch.allclose(a, b, rtol=1e-10, atol=1e-12) for a, b in pairs)
+
+
+@pytest.mark.parametrize("used", [slice(0, 1), slice(1, 3), slice(0, 3), slice(2, 3)])
+def test_outputs_and_states_have_their_gradients_through_autograd(both, used):
+    layers, count = both
+    x, state = double(layers.native)
+    x.requires_grad_()
+    for _ in range(2):
+        window(layers.native, x, state)
+    count.clear()
+    found = []
+    for layer in layers:
+        values = window(layer, x, state)
+        loss = sum((v * v).sum() for v in values[used])
+        wanted = [x, *layer.cell.parameters()]
+        first = torch.autograd.grad(loss, wanted, retain_graph=True)
+        again = torch.autograd.grad(loss, wanted, create_graph=True)
+        second = torch.autograd.grad(sum((g * g).sum() for g in again), wanted)
+        found.append([*(v.detach() for v in values), *first, *again, *second])
+    assert len(count) == 1
+    assert close(*found)
+
+
+def test_two_windows_may_be_open_at_once(both):
+    layers, count = both
+    inputs = [double(layers.native) for _ in range(2)]
+    found = []
+    for layer in layers:
+        losses = [sum((v * v).sum() for v in window(layer, *each)) for each in inputs]
+        each = [torch.autograd.grad(loss, list(layer.cell.parameters())) for loss in losses]
+        found.append([g for gradients in each for g in gradients])
+    assert close(*found)
+    assert len(count) == 1
+
+
+def test_without_gradient_results_stay_and_weights_may_change(both):
+    layers, count = both
+    with torch.no_grad():
+        given = [double(layers.native) for _ in range(3)]
+        found, expected = [], []
+        for each in given:
+            expected += window(layers.eager, *each)
+            found += window(layers.native, *each)
+            next(layers.native.cell.parameters()).mul_(1.1)
+    assert close(found, expected)
+    assert len(count) == 3
+
+
+def test_what_is_handed_out_is_given_up_with_its_last_name(both):
+    layers, _ = both
+    gc.disable()
+    try:
+        values = window(layers.native, *double(layers.native))
+        gone = [weakref.ref(v) for v in values]
+        del values
+        assert [ref() for ref in gone] == [None] * len(gone)
+    finally:
+        gc.enable()
