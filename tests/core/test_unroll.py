@@ -10,7 +10,7 @@ import torch
 from memcell.backends import BackendWarning, Layer, RecurrentStack, StepMasks, Stepper
 from memcell.backends.choose import BACKENDS, CHOICES, candidates
 from memcell.plugins import default_registry
-from memcell.recurrent.cell import identity_norm
+from memcell.recurrent.cell import identity_norm, torch_form_of
 from memcell.recurrent.refusals import Unsupported
 from memcell.recurrent.state import leaves, where
 from memcell.recurrent.window_call import WindowCall
@@ -120,7 +120,7 @@ def test_backends_are_asked_in_turn_and_refusals_said(cell, monkeypatch):
     x, resets, valid, age = window(padding=False, resets=False)
     masks = StepMasks.of(resets, valid, age)
     state = random_state(layer, 1)
-    own = layer.cell.torch_form() is not None
+    own = torch_form_of(layer.cell) is not None
     with pytest.warns(BackendWarning, match="no C compiler") as said:
         out, states = layer(x, state, state, masks, (T,), False)
     assert len(said) == 1
@@ -132,6 +132,35 @@ def test_backends_are_asked_in_turn_and_refusals_said(cell, monkeypatch):
     torch.testing.assert_close(out, wanted, rtol=1e-10, atol=1e-12)
     for a, b in zip(leaves(states[T]), leaves(end[T]), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("what", ["step", "project", "of the instance"])
+def test_a_cell_with_a_step_of_its_own_is_none_of_torchs(what):
+    """A subclass of the LSTM has its `torch_form` too, which says what the LSTM is."""
+    lstm = type(build("lstm").cell)
+
+    def step(self, p, state, norm):
+        h, new = lstm.step(self, p, state, norm)
+        return 2 * h, new._replace(h=2 * h)
+
+    def project(self, x):
+        return 2 * lstm.project(self, x)
+
+    layer = build("lstm", backend="torch")
+    assert torch_form_of(layer.cell) is not None
+    if what == "of the instance":
+        layer.cell.step = step.__get__(layer.cell)
+    else:
+        own = {"step": step} if what == "step" else {"project": project}
+        layer.cell.__class__ = type("Doubled", (lstm,), own)
+    assert torch_form_of(layer.cell) is None
+    x, resets, valid, age = window(padding=False, resets=False)
+    masks = StepMasks.of(resets, valid, age)
+    state = random_state(layer, 1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", BackendWarning)
+        out, _ = layer(x, state, state, masks, (T,), False)
+    torch.testing.assert_close(out, oracle(layer, x, state, state, masks)[0])
 
 
 def test_backend_is_described_without_running():

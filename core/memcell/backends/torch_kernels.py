@@ -9,7 +9,7 @@ from typing import Any, ClassVar, NoReturn
 import torch
 from torch import Tensor
 
-from memcell.recurrent.cell import Cell, TorchForm
+from memcell.recurrent.cell import Cell, TorchForm, torch_form_of
 from memcell.recurrent.norms import SiteNorms
 from memcell.recurrent.refusals import Unsupported, UnsupportedWindow
 from memcell.recurrent.state import leaves, where
@@ -40,11 +40,11 @@ class TorchBackend:
         on_gpu = any(p.is_cuda for p in cell.parameters())
         if on_gpu and torch.is_autocast_enabled("cuda"):
             return HALF
-        return None if cell.torch_form() else "not one of torch's own cells"
+        return None if torch_form_of(cell) else "not one of torch's own cells"
 
     def run(self, call: WindowCall) -> WindowOutput:
         """Run a window, cut where lanes are reset, where padding begins or ends, and at returned states."""
-        form = None if len(call.norms) else call.cell.torch_form()
+        form = None if len(call.norms) else torch_form_of(call.cell)
         if form is None:
             raise Unsupported("it is not one of torch's own cells, or a normalizer is set")
         if call.x.is_cuda and torch.is_autocast_enabled("cuda"):

@@ -25,7 +25,7 @@ from memcell.nn.checks import (
 )
 from memcell.nn.standing import Standing, recorded
 from memcell.nn.state import RecurrentState, named
-from memcell.recurrent.cell import Cell
+from memcell.recurrent.cell import Cell, torch_form_of
 from memcell.recurrent.initializers import initializer
 from memcell.recurrent.normalizer import Normalizer
 from memcell.recurrent.state import leaves, rebuild
@@ -369,7 +369,7 @@ class Recurrent(nn.Module):
             ValueError: The cell is none of torch's own, or a normalizer is set.
         """
         layers = self.stack.each
-        forms = [None if len(layer.norms) else layer.cell.torch_form() for layer in layers]
+        forms = [None if len(layer.norms) else torch_form_of(layer.cell) for layer in layers]
         first = forms[0]
         if first is None:
             cell = layers[0].cell

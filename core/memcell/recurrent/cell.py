@@ -141,7 +141,10 @@ class Cell(nn.Module):
         return ""
 
     def torch_form(self) -> TorchForm | None:
-        """Return torch's own cell that this one is exactly, with its weights, or None."""
+        """Return torch's own cell that this one is exactly, with its weights, or None.
+
+        A subclass with another `step` or `project` is taken for none of torch's, unless it says so again.
+        """
         return None
 
     def load_torch(self, weights: tuple[Tensor, Tensor, Tensor, Tensor]) -> None:
@@ -151,6 +154,19 @@ class Cell(nn.Module):
             weights: ``(w_ih, w_hh, b_ih, b_hh)`` in torch's gate order.
         """
         raise TypeError(f"{type(self).__name__} is none of torch's own cells")
+
+
+def torch_form_of(cell: Cell) -> TorchForm | None:
+    """Return torch's own cell that this one is exactly, or None.
+
+    What a class says of its own step holds for no subclass that has another step or projection.
+    """
+    order = type(cell).__mro__
+    said = next(i for i, base in enumerate(order) if "torch_form" in vars(base))
+    for name in ("step", "project"):
+        if name in vars(cell) or any(name in vars(base) for base in order[:said]):
+            return None
+    return cell.torch_form()
 
 
 def projected(

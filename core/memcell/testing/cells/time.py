@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from memcell.recurrent.cell import Cell, projected
+from memcell.recurrent.cell import Cell, projected, torch_form_of
 from memcell.recurrent.state import State, detach, map_state
 from memcell.testing.cells.made import LANES, STEPS, BuildCell, inputs, made, run, step_loop
 from memcell.testing.failure import require
@@ -23,7 +23,7 @@ def engine_equals_step_loop(build: BuildCell) -> None:
     That is torch's own kernel where the cell says that it is one of torch's, else the eager loop.
     """
     cell = made(build)
-    outputs, state = run(cell, inputs(), backend="torch" if cell.torch_form() else "eager")
+    outputs, state = run(cell, inputs(), backend="torch" if torch_form_of(cell) else "eager")
     by_hand, last = step_loop(made(build), inputs())
     gap = max(distance(outputs, by_hand), state_distance(state, last))
     require(
