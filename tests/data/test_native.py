@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -174,6 +175,17 @@ def test_transforms_of_overlapping_windows(length, hop) -> None:
     theirs = np.square(lines.real) + np.square(lines.imag)
     assert np.array_equal(by.powers(windows, taper, starts, 2 * len(starts)), theirs)
     assert np.array_equal(by.powers(windows[5:6], taper, starts, 2 * len(starts)), theirs[5:6])
+
+
+def test_threads_share_a_transform() -> None:
+    by, rng = fourier.transform(library.functions(), 900), np.random.default_rng(0)
+    taper, starts = np.ones(900, dtype=np.float32), np.arange(0, 900, 9)
+    each = [rng.normal(size=(200, 2, 900)).astype(np.float32) for _ in range(4)]
+    alone = [by.powers(x, taper, starts, 900) for x in each]
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(5):
+            beside = list(pool.map(lambda x: by.powers(x, taper, starts, 900), each))
+            assert all(np.array_equal(a, b) for a, b in zip(alone, beside, strict=True))
 
 
 def test_a_length_of_other_factors_is_left_to_scipy() -> None:

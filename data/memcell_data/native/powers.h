@@ -1,7 +1,8 @@
 /* Powers of bands of windows: taper, Fourier transform of real numbers, sums of squares, 16 windows side by side.
 
    The transform is FFTPACK's (Swarztrauber 1982) by factors 2 to 5, and every sum in it is made in the order in
-   which scipy's makes it, so that the bits are scipy's. Windows may overlap: each sample is put in place once. */
+   which scipy's makes it (pocketfft, M. Reinecke, BSD-3-Clause), so that the bits are scipy's. Windows may overlap: each
+   sample is put in place once. */
 
 typedef float wide __attribute__((vector_size(64)));
 typedef float anywhere __attribute__((vector_size(64), aligned(4)));

@@ -37,7 +37,6 @@ class Transform:
             parts.append(part.ravel())
             m *= factor
         self._twiddles = np.concatenate(parts).astype(np.float32)
-        self._work = np.empty(0, dtype=np.float32)
 
     def powers(
         self,
@@ -60,16 +59,17 @@ class Transform:
             samples = np.ascontiguousarray(samples)
             row, channel, _ = (stride // _BYTES for stride in samples.strides)
         hop = max(1, min(row, width))
-        room = 32 * (self.length + 2) + 16 + hop * (16 + (width - 1) // hop)
-        if len(self._work) < room:
-            self._work = np.empty(room, dtype=np.float32)
+        # of the call, since a transform is shared by threads
+        work = np.empty(
+            32 * (self.length + 2) + 16 + hop * (16 + (width - 1) // hop), dtype=np.float32
+        )
         out = np.empty((k, channels, len(starts)), dtype=np.float32)
         starts = np.ascontiguousarray(starts, dtype=np.int64)
         self._native.powers(
             int(samples.__array_interface__["data"][0]),
             *(k, max(1, row), channels, channel, width),
             *(address(taper), self.length, address(self._plan), address(self._twiddles)),
-            *(address(starts), len(starts), stop, address(self._work), address(out)),
+            *(address(starts), len(starts), stop, address(work), address(out)),
         )
         return out
 
