@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import random
 import re
 import sys
@@ -190,6 +191,17 @@ def equal(a, b):
     return a[0] == b[0] and same(a[1], b[1])
 
 
+def alike(a, b):
+    """Whether two runs are one to rounding: readout, loss and Adam in C beside torch's."""
+    for key, value in a[1].items():
+        torch.testing.assert_close(value, b[1][key], rtol=1e-4, atol=1e-6)
+    lines = [[json.loads(line) for line in found[0].splitlines()] for found in (a, b)]
+    assert len(lines[0]) == len(lines[1])
+    for one, other in zip(*lines, strict=True):
+        assert one == pytest.approx(other, rel=1e-4)
+    return True
+
+
 @contextmanager
 def quiet():
     with warnings.catch_warnings():
@@ -212,7 +224,7 @@ def test_a_project_that_depends_on_the_window_ends_on_the_eager_loop(make):
     assert ways_of(trainer) == {True}
     assert "did not agree with the eager loop" in trainer.network.recurrent.runs
     eager = make("long", "eager", training={"backend": "eager"})
-    assert equal(found, trained(eager))
+    assert alike(found, trained(eager))
 
 
 def test_windows_within_its_limit_are_fine(make, cells, monkeypatch):
@@ -253,7 +265,7 @@ def test_a_miscompiled_program_is_caught(make, monkeypatch, program, right, wron
     trainer = make("plain", training=AUTO)
     with pytest.warns(BackendWarning, match="memcell-odd|did not pass verification"):
         found = trained(trainer)
-    assert equal(found, trained(make("plain", "eager", training={"backend": "eager"})))
+    assert alike(found, trained(make("plain", "eager", training={"backend": "eager"})))
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,7 @@ def test_every_file_of_a_room_is_registered():
         "gated",
         "decided",
         "processes",
+        "running",
         "store",
         "pool",
         "lanczos",

@@ -138,7 +138,7 @@ class Layer(nn.Module):
         Returns:
             None where only `forward` can: nothing has happened then.
         """
-        if self.eager_because or self.first_window is not None or self.cell.draws:
+        if self.eager_because or self.cell.draws:
             return None
         for backend in choose.candidates(self.backend, x.device.type):
             if backend.name in self._refused:
@@ -156,6 +156,11 @@ class Layer(nn.Module):
                 update_statistics,
                 None,
             )
+            if self.first_window is not None:
+                with torch.enable_grad():
+                    agrees = not self._to_check(backend, x) or self._agrees(backend, call, None)
+                if not agrees:
+                    return None
             try:
                 return backend.run_with_gradient(call)
             except Unsupported:
