@@ -143,7 +143,8 @@ class Layer(nn.Module):
         for backend in choose.candidates(self.backend, x.device.type):
             if backend.name in self._refused:
                 continue
-            if not _gives_gradient(backend):
+            runs = backend
+            if not _gives_gradient(runs):
                 return None
             call = WindowCall(
                 self.cell,
@@ -162,7 +163,7 @@ class Layer(nn.Module):
                 if not agrees:
                     return None
             try:
-                return backend.run_with_gradient(call)
+                return runs.run_with_gradient(call)
             except Unsupported:
                 return None
         return None
