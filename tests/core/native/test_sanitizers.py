@@ -123,3 +123,44 @@ def test_code_that_reads_past_an_end_is_found(change, said, environment):
     done = sanitized(program, environment, "rnn", "none")
     assert done.returncode != 0
     assert said in done.stderr, done.stderr[-3000:]
+
+
+UPDATE = textwrap.dedent(
+    """
+    import sys
+    import pytest
+    from memcell_compiler.build import compiler, unit
+    compiler._SECONDS = compiler._LEAST_SECONDS = 800
+    compiler.FLAGS = unit.FLAGS = (
+        *(f for f in compiler.FLAGS if not f.startswith("-O")), "-O1", "-g",
+        "-fsanitize=address,undefined", "-fno-sanitize-recover=all",
+        *(["-shared-libasan"] if "clang" in compiler.find_compiler().version else []),
+    )
+    if len(sys.argv) > 2:
+        import torch
+        from memcell_compiler.runtime import readout
+        weights = readout.ReadoutWeights(torch.ones(2, 32), torch.ones(2), None)
+        hidden, one = torch.ones(64, 32), torch.ones(64, 1)
+        loss = readout.NativeReadout(torch.float32).run(hidden, hidden, weights, one.long(), one, None)
+        loss._readout.rows = 128
+        loss.backward(1.0)
+    here = sys.argv[1]
+    which = "logits or target or frozen or norm_is or steps_are"
+    tests = [f"{here}/test_readout.py", f"{here}/../test_direct.py"]
+    raise SystemExit(pytest.main(["-q", "-n", "0", "-p", "no:cacheprovider", "-k", which, *tests]))
+    """
+)
+
+
+@pytest.mark.slow
+def test_the_ends_of_an_update_are_clean(environment):
+    done = sanitized(UPDATE, environment)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
+    assert " passed" in done.stdout
+
+
+@pytest.mark.slow
+def test_an_update_that_reads_past_an_end_is_found(environment):
+    done = sanitized(UPDATE, environment, "past the end")
+    assert done.returncode != 0
+    assert "heap-buffer-overflow" in done.stderr
