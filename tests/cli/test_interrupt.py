@@ -77,6 +77,7 @@ def whole(tmp_path_factory):
     return digests(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "how",
     [

@@ -159,6 +159,7 @@ def until_alarm(process):
     pytest.fail(process.stderr.read())
 
 
+@pytest.mark.slow
 def test_a_killed_stream_leaves_its_alarm_and_does_not_bar_the_next_one(model, night, tmp_path):
     process = start_stream(model, night, tmp_path, *ALARM)
     until_alarm(process)

@@ -129,6 +129,7 @@ def test_states_in_the_middle_of_a_chunk():
     compare(build("rnn"), 9, (0, 3, 4, 6, 9))
 
 
+@pytest.mark.slow
 def test_weights_may_change_between_calls():
     layer = build("rnn")
     compare(layer, 2 * K, (2 * K,), marked=False)
@@ -173,6 +174,7 @@ def test_a_cell_that_is_gone_leaves_nothing_behind():
     assert len(cache._compiled) == count
 
 
+@pytest.mark.slow
 def test_the_compilers_settings_stay_as_they_were():
     before = torch._dynamo.config.get_config_copy(), torch._inductor.config.get_config_copy()
     layer = build("rnn")

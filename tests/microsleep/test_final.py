@@ -16,6 +16,7 @@ from memcell.applications.models import ModelCard, checksum
 from memcell.cli.main import run
 from memcell.training.checkpoint import read_head
 
+pytestmark = pytest.mark.slow
 QUICK = ["--control", "none", "--baselines", "few", "--step", "1", "--window", "1", "--epochs", "1"]
 SMALL = [*QUICK, "--hidden-size", "4", "--cache", "off"]
 

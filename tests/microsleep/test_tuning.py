@@ -131,6 +131,7 @@ def rows_of(path):
     return [dict(zip(head.split("\t"), line.split("\t"), strict=True)) for line in lines]
 
 
+@pytest.mark.slow
 def test_held_out_subject_changes_no_model(nights, tmp_path) -> None:
     data = write_nights(nights)
     typed = (*TRAIN, *data, *LOSO, *SMALL)
@@ -329,6 +330,7 @@ def test_a_rare_class_is_spread(sequence_of) -> None:
     assert all(classes_of(f.valid) == {0, 1} for f in made)
 
 
+@pytest.mark.slow
 def test_everybody_is_trained_on_and_scored_by_networks_that_did_not_see_them(
     nights, tmp_path, capsys
 ) -> None:

@@ -58,6 +58,7 @@ def test_a_task_that_kills_its_workers_is_named_and_the_rest_goes_on(
     assert len((tmp_path / "poison").read_text()) == BESIDE + ALONE
 
 
+@pytest.mark.slow
 def test_innocent_tasks_beside_several_that_kill_at_once_are_never_given_up(
     doing, collected, tmp_path
 ):

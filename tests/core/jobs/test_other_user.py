@@ -23,6 +23,7 @@ def processes():
         yield client, other_user.family(os.getpid())
 
 
+@pytest.mark.slow
 @needs_root
 def test_other_users_run_nothing_on_the_ports_of_a_run(processes):
     client, family = processes

@@ -137,6 +137,7 @@ PROGRAM = textwrap.dedent(
 )
 
 
+@pytest.mark.slow
 def test_several_processes_want_the_same(tmp_path):
     env = {**os.environ, "XDG_CACHE_HOME": str(tmp_path)}
     runs = [

@@ -120,6 +120,7 @@ def python(code, *args, **env):
     return done.stdout
 
 
+@pytest.mark.slow
 def test_tracing_built_in_cells_imports_neither_compiler_nor_algebra():
     python(
         """
@@ -210,6 +211,7 @@ RUN = """
 """
 
 
+@pytest.mark.slow
 def test_a_changed_source_never_runs_what_was_generated_before(tmp_path):
     edited = [CELL.replace(*edit) for edit in EDITS.values()]
     sources = [*edited, "# patched" + CELL]

@@ -65,6 +65,7 @@ def run(*args):
     return done.stdout.splitlines()
 
 
+@pytest.mark.slow
 def test_a_second_process_traces_nothing_and_gives_the_same_bits():
     first = run()
     assert run("untraced") == first

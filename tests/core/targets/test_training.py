@@ -99,14 +99,22 @@ def loaded(run):
     return network, facts, app
 
 
+class Runs(dict[str, tuple[Path, str]]):
+    """Folder and printed lines of a run of each kind of target, trained when it is first asked for."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__()
+        self._root = root
+
+    def __missing__(self, kind: str) -> tuple[Path, str]:
+        folder = self._root / kind
+        self[kind] = folder, trained(folder, kind, "--epochs", "30", "--skip", "linear")
+        return self[kind]
+
+
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    root = tmp_path_factory.mktemp("runs")
-    made = {}
-    for kind in KINDS:
-        printed = trained(root / kind, kind, "--epochs", "30", "--skip", "linear")
-        made[kind] = root / kind, printed
-    return made
+    return Runs(tmp_path_factory.mktemp("runs"))
 
 
 @pytest.mark.parametrize("kind", KINDS)

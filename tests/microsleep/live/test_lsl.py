@@ -167,6 +167,7 @@ def test_a_dropped_connection_is_said_and_waited_for(asked_of, capsys, gapped):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "silence", [0.5, 5.0]
 )  # the loss is noticed before the new one comes, or not
