@@ -238,7 +238,6 @@ def test_peers_that_are_installed_give_the_same_numbers(bench, peer):
     assert ("train" in row) == (peer == "jax")
 
 
-@pytest.mark.exhaustive
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", ["inductor", "torch.compile", "native"])
 def test_compiled_backends_give_the_same_numbers(bench, backend):

@@ -189,8 +189,6 @@ def test_a_recording_is_played_into_outlets_as_a_rehearsal(asked_of, capsys, gap
     assert {(line["lsl_time"], line["time"]) for line in lines} == {(None, None)}
 
 
-# not found again within 20 s on some machines: liblsl looks for the old stream by itself
-@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_a_receiver_finds_a_restarted_detector_again():
     sent = Outlets(("markers",), "memcell-again", "probability", "microsleep", 0.2, "x")
