@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from memcell.recurrent.cell import Cell
 from memcell.recurrent.purity import Snapshot
 from memcell.recurrent.reference import transforming
-from memcell.recurrent.state import leaves, rebuild
+from memcell.recurrent.state import State, leaves, rebuild
 from memcell.recurrent.step_masks import StepMasks
 from memcell.recurrent.window_call import WindowCall, WindowOutput
 from memcell_compiler.build.target import chosen
@@ -55,12 +55,7 @@ def keep(call: WindowCall, native: NativeCall, tensors: Sequence[Tensor]) -> Non
     """Let a window stand ready for the next one like it, where it is of the kind that can."""
     layout = native.plan.layout
     if (
-        not native.masks.plain
-        or native.threads != 1
-        or native.fixed
-        or native.buffers
-        or len(call.norms)
-        or layout.statistics
+        not simple(call, native)
         or list(call.return_steps) != [native.steps]
         or len(layout.input_gradients) != 1
         or native.steps * native.lanes * layout.saved[0] > SMALL
@@ -158,7 +153,10 @@ class StandingWindow:
             and list(call.return_steps) == [self._steps]
             and unbroken(call.masks)
             and not self.busy
-            and self._fit(call)
+            and plain_state(call.state, self._states, self._plan.dtype)
+            and not any(
+                part.requires_grad for part in (*leaves(call.state), *leaves(call.initial_state))
+            )
             and torch.get_num_threads() == 1
             and chosen() is self._target
             and products is self._plan.products
@@ -166,19 +164,6 @@ class StandingWindow:
             and self._made_of.same(call.cell)
             and all(parameter.stands for parameter in self._parameters)
         )
-
-    def _fit(self, call: WindowCall) -> bool:
-        """Whether states are plain tensors of the kind that they were, without a gradient."""
-        dtype = self._plan.dtype
-        parts = list(leaves(call.state))
-        if len(parts) != len(self._states):
-            return False
-        for part, shape in zip(parts, self._states, strict=True):
-            if part.dtype is not dtype or part.shape != shape or type(part) is not Tensor:
-                return False
-            if part.requires_grad or not part.is_cpu or not part.is_contiguous():
-                return False
-        return not any(part.requires_grad for part in leaves(call.initial_state))
 
     def run(self, call: WindowCall) -> tuple[WindowOutput, StandingGradient]:
         """Run a window that fits."""
@@ -306,6 +291,31 @@ class StandingGradient:
             )
         self.done = True
         return found
+
+
+def simple(call: WindowCall, native: NativeCall) -> bool:
+    """Whether from window to window nothing but numbers changes: one thread, no reset, padding or norms."""
+    return (
+        native.masks.plain
+        and native.threads == 1
+        and not native.fixed
+        and not native.buffers
+        and not len(call.norms)
+        and not native.plan.layout.statistics
+    )
+
+
+def plain_state(state: State, shapes: Sequence[torch.Size], dtype: torch.dtype) -> bool:
+    """Whether the parts of a state are plain tensors of these shapes and this type, on the CPU."""
+    parts = list(leaves(state))
+    return len(parts) == len(shapes) and all(
+        part.dtype is dtype
+        and part.shape == shape
+        and type(part) is Tensor
+        and part.is_cpu
+        and part.is_contiguous()
+        for part, shape in zip(parts, shapes, strict=True)
+    )
 
 
 def unbroken(masks: StepMasks) -> bool:

@@ -23,7 +23,7 @@ from memcell_compiler.build.target import chosen
 from memcell_compiler.runtime.function import NativeCall
 from memcell_compiler.runtime.pool import empty
 from memcell_compiler.runtime.runner import StandingRun
-from memcell_compiler.runtime.standing import StandingParameter, unbroken
+from memcell_compiler.runtime.standing import StandingParameter, plain_state, simple, unbroken
 
 #: Steps times lanes of a window that may stand ready, and numbers of its cell's weights: of larger ones the
 #: description is a small part.
@@ -44,12 +44,7 @@ def keep_inference(call: WindowCall, native: NativeCall, tensors: Sequence[Tenso
     """Let a window stand ready for the next one like it, where it is of the kind that can."""
     if (
         native.steps * native.lanes > SHORT
-        or not native.masks.plain
-        or native.threads != 1
-        or native.fixed
-        or native.buffers
-        or len(call.norms)
-        or native.plan.layout.statistics
+        or not simple(call, native)
         or 0 in call.return_steps
         or native.returned > 1
         or sum(p.numel() for p in call.cell.parameters()) > LIGHT
@@ -118,14 +113,8 @@ class StandingInference:
             or transforming()
         ):
             return False
-        parts = list(leaves(call.state))
-        if len(parts) != len(self._shapes):
+        if not plain_state(call.state, self._shapes, dtype):
             return False
-        for part, shape in zip(parts, self._shapes, strict=True):
-            if part.dtype is not dtype or part.shape != shape or type(part) is not Tensor:
-                return False
-            if not part.is_cpu or not part.is_contiguous():
-                return False
         for part in leaves(call.initial_state):
             if part.dtype is not dtype or type(part) is not Tensor:
                 return False
