@@ -114,7 +114,11 @@ class Outlets:
             self._steps.push_sample(sample, 0.0 if stamp is None else stamp)
 
     def close(self) -> None:
-        """Let receivers fetch what is on its way, and end the outlets."""
+        """Let receivers fetch what is on its way, and end the outlets.
+
+        Receivers see the end when the process ends. Where it goes on, liblsl may keep the connections;
+        then a receiver looks for a new outlet of this name only after half a minute without a sample.
+        """
         outlets = [o for o in (self._markers, self._steps) if o is not None]
         if any(o.has_consumers for o in outlets):
             time.sleep(_FLUSH)

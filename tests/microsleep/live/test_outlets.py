@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import subprocess
+import sys
 import time
 from datetime import UTC, datetime
 
@@ -189,19 +191,35 @@ def test_a_recording_is_played_into_outlets_as_a_rehearsal(asked_of, capsys, gap
     assert {(line["lsl_time"], line["time"]) for line in lines} == {(None, None)}
 
 
+DETECTOR = """
+import sys, time
+from memcell_eeg.live.outlets import Outlets
+sent = Outlets(("markers",), "memcell-again", "probability", "microsleep", 0.2, "x")
+print("there", flush=True)
+sys.stdin.readline()
+until = time.monotonic() + 20
+while not sent._markers.has_consumers and time.monotonic() < until:
+    time.sleep(0.1)
+sent.marker(sys.argv[1], float(sys.argv[2]))
+sent.close()
+"""
+
+
 @pytest.mark.slow
 def test_a_receiver_finds_a_restarted_detector_again():
-    sent = Outlets(("markers",), "memcell-again", "probability", "microsleep", 0.2, "x")
+    """Each detector is a process, as in life: within one, liblsl may keep an ended outlet's connection."""
+
+    def started(*marker):
+        words = [sys.executable, "-c", DETECTOR, *marker]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        process = subprocess.Popen(words, text=True, **pipes)
+        assert process.stdout.readline() == "there\n"
+        return process
+
+    first = started("alarm_on", "1.0")
     receiver = Receiver("memcell-again-markers")
     receiver.connected()
-    sent.marker("alarm_on", 1.0)
-    sent.close()
-    del sent
-    again = Outlets(("markers",), "memcell-again", "probability", "microsleep", 0.2, "x")
-    until = time.monotonic() + 20
-    while not again._markers.has_consumers and time.monotonic() < until:
-        time.sleep(0.1)
-    again.marker("alarm_off", 2.0)
-    again.close()
+    first.communicate("\n", timeout=60)
+    started("alarm_off", "2.0").communicate("\n", timeout=60)
     got = [(m["value"], m["stamp"]) for m in receiver.end()["memcell-again-markers"]]
     assert got == [("alarm_on", 1.0), ("alarm_off", 2.0)]
