@@ -21,6 +21,7 @@ import numpy as np
 from decisive_plan import targets_of
 from decisive_report import Cell, Runs, parts, shown_cells
 from decisive_results import read, reduced
+from decisive_tuned import tuned
 
 from memcell.files.atomic import write_atomic
 from memcell.statistics.bootstrap import interval
@@ -92,6 +93,12 @@ def runs_of(name: str) -> Runs:
     return Runs(lines, targets_of(plan))
 
 
+def parts_of(name: str) -> dict[str, str]:
+    """Return all tables of a plan."""
+    runs = runs_of(name)
+    return parts(plan_of(name), runs) | {"tuned": tuned(runs)}
+
+
 def picture(runs: Runs, cells: Sequence[Cell], path: Path) -> None:
     """Draw how many updates each start takes, as a multiple of carry's: by its own starts, and in use."""
     from memcell.reports.matplotlib_style import COLOURS, GREY, INK, MARKERS, new_figure
@@ -161,7 +168,7 @@ def main(argv: Sequence[str]) -> None:
         print(f"{kept(name)}: {text.count(chr(10)) - 2} runs")
     page = HERE / "decisive.md"
     before = page.read_text()
-    after = rewritten(before, lambda name: parts(plan_of(name), runs_of(name)))
+    after = rewritten(before, parts_of)
     write_atomic(page, after)
     for name, file in (("core", "updates.png"), ("nights", "nights.png")):
         if kept(name).exists():

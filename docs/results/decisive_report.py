@@ -151,13 +151,15 @@ def _values(pair: Sequence[dict[str, Any]], what: str) -> list[float]:
     Under one inference a run may end before it is there: the pair is then compared up to that update.
     """
     if " " not in what:
-        whole = [line["per_epoch"] * line["setting"]["epochs"] for line in pair]
-        found = [line["reached"].get(what, n) for line, n in zip(pair, whole, strict=True)]
-    else:
-        found = [line["common"].get(what, math.inf) for line in pair]
-        followed = [line["updates"] for line in pair if what not in line["common"]]
-        found = [min([u, *followed]) for u in found]
-    return [math.log(u) for u in found]
+        return [logarithm_of_updates(line, what) for line in pair]
+    found = [line["common"].get(what, math.inf) for line in pair]
+    followed = [line["updates"] for line in pair if what not in line["common"]]
+    return [math.log(min([u, *followed])) for u in found]
+
+
+def logarithm_of_updates(line: dict[str, Any], target: str) -> float:
+    """Return that of a run's updates to a loss by its own starts; of all epochs' where it is not there."""
+    return math.log(line["reached"].get(target, line["per_epoch"] * line["setting"]["epochs"]))
 
 
 def shown(found: Compared, p: str, counts: bool, varies: Sequence[int]) -> str:
@@ -186,7 +188,8 @@ def _cell(setting: Setting) -> Cell:
     return tuple(getattr(setting, f) for f in FIELDS)  # type: ignore[return-value]  # of six, as named
 
 
-def _p(p: float) -> str:
+def as_p(p: float) -> str:
+    """Return a p as tables show it."""
     return f"{p:.1g}" if p < 0.095 else f"{p:.2f}"
 
 
@@ -196,7 +199,7 @@ def table(
     """Return a table, its p corrected together; without them where it may not be judged yet."""
     corrected = [""] * len(found)
     if judged:
-        corrected = [f"{_p(p)} | " for p in holm([c.p for c in found]).tolist()]
+        corrected = [f"{as_p(p)} | " for p in holm([c.p for c in found]).tolist()]
     heading = f"p, Holm over {len(found)}{secondary} | " if judged else ""
     middle = "median updates" if counts else "mean losses"
     varies = [i for i in range(len(FIELDS)) if len({c.cell[i] for c in found}) > 1] or [4]
@@ -271,7 +274,7 @@ def contrasts(plan: dict[str, Any], runs: Runs) -> str:
         low, high = np.exp(interval(d))
         lines.append(
             f"| {name} | {starts} | {len(d)} | × {np.exp(d.mean()):.2f} ({low:.2f} to {high:.2f}) | "
-            f"{_p(p)} | {d.std(ddof=1):.2f} |"
+            f"{as_p(p)} | {d.std(ddof=1):.2f} |"
         )
     return "\n".join(lines)
 

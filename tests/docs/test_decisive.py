@@ -28,6 +28,7 @@ def scripts():
         import decisive_plan
         import decisive_report
         import decisive_results
+        import decisive_tuned
     finally:
         sys.path.remove(str(RESULTS))
     return SimpleNamespace(
@@ -37,6 +38,7 @@ def scripts():
         plan=decisive_plan,
         report=decisive_report,
         results=decisive_results,
+        tuned=decisive_tuned,
     )
 
 
@@ -136,6 +138,23 @@ def test_a_pair_under_one_inference_is_compared_as_far_as_both_were_followed(scr
         assert found.censored == (0, 1)
 
 
+def test_each_start_has_the_rate_that_was_best_on_other_seeds(scripts):
+    """Carry is sooner at .03 on the first twenty seeds and would be at .01 on the others."""
+    lines = []
+    for seed in range(30):
+        sooner, later = (400, 600) if seed < 20 else (800, 500)
+        lines += [
+            line(seed, "carry", 0.03, sooner), line(seed, "carry", 0.01, later),
+            line(seed, "reset", 0.03, 450), line(seed, "reset", 0.01, 400),
+        ]  # fmt: skip
+    table = scripts.tuned.tuned(scripts.report.Runs(lines, TARGETS)).splitlines()
+    assert len(table) == 3
+    assert "| carry / reset | 0.03, 0.01 | 10 | × 2.00 (2.00 to 2.00) |" in table[2]
+    # a rate that lacks one of the first seeds is none to choose from
+    missing = [one for one in lines if one["setting"]["seed"] != 3]
+    assert len(scripts.tuned.tuned(scripts.report.Runs(missing, TARGETS)).splitlines()) == 2
+
+
 def test_exchanged_states_are_those_of_other_windows_and_stand_still(scripts):
     setting = scripts.plan.Setting(
         cell="lstm", hidden=4, optimizer="adam", rate=0.01, transitions=4, start="exchanged", seed=0
@@ -221,8 +240,7 @@ def test_tables_of_the_page_are_those_of_the_kept_runs(scripts):
 @pytest.mark.slow
 def test_the_whole_page_is_as_its_command_makes_it(scripts):
     page = (RESULTS / "decisive.md").read_text()
-    made = lambda name: scripts.report.parts(scripts.page.plan_of(name), scripts.page.runs_of(name))  # noqa: E731
-    assert scripts.page.rewritten(page, made) == page
+    assert scripts.page.rewritten(page, scripts.page.parts_of) == page
 
 
 def test_people_are_either_trained_on_or_validated_on(scripts):
