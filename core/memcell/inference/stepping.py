@@ -11,6 +11,10 @@ For that the encoder, the readout and the linear path are given a block, with th
 
 from __future__ import annotations
 
+import math
+import warnings
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -51,22 +55,30 @@ class NetworkStepper:
         network: The network; put into inference mode. Its weights stay where they are.
         n_features: F.
         mixed: The recurrent layers in bfloat16, as `memcell.inference.inference.probabilities` has it.
+        say: Told when memory overflows; a warning unless given.
 
     Attributes:
         reason: Why not all layers run as generated C; empty where they do.
+        overflows: How many times memory overflowed and was restarted.
 
     Raises:
         UsageError: The weights are not on the CPU, or the network looks ahead.
     """
 
-    def __init__(self, network: Network, n_features: int, mixed: bool = False) -> None:
+    def __init__(
+        self,
+        network: Network,
+        n_features: int,
+        mixed: bool = False,
+        say: Callable[[str], object] = warnings.warn,
+    ) -> None:
         if network.device.type != "cpu":
             raise UsageError(
                 f"the network is on '{network.device}'; steps are run on the CPU: move it with "
                 "network.cpu()"
             )
         check_looks_back(network, "run step by step, as a stream does")
-        self._network = network.eval()
+        self._network, self._say = network.eval(), say
         layers = [layer for layer in network.recurrent.layers if isinstance(layer, Layer)]
         with mixed_precision(network.device, mixed):
             self._steppers = [Stepper(layer) for layer in layers]
@@ -82,6 +94,7 @@ class NetworkStepper:
     def begin(self) -> None:
         """Begin a recording: `restart`, and steps are counted anew."""
         self._done = 0
+        self.overflows = 0
         self.restart()
 
     @torch.inference_mode()
@@ -93,7 +106,24 @@ class NetworkStepper:
 
     @torch.inference_mode()
     def step(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Take the features ``[F]`` of a step and return its predictions ``[C]`` (class probabilities)."""
+        """Take the features ``[F]`` of a step and return its predictions ``[C]`` (class probabilities).
+
+        Where they are no numbers memory has overflowed: it is restarted, and the step taken again without it.
+        """
+        found = self._step(features)
+        if math.isfinite(found.sum()):
+            return found
+        if not self.overflows:
+            self._say(
+                f"memory overflowed at step {self._done} and is restarted there, and whenever it does so "
+                "again, without a further line; train a --cell with gates, or one with a smaller bound"
+            )
+        self.overflows += 1
+        self._done -= 1
+        self.restart()
+        return self._step(features)
+
+    def _step(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         place = self._done % BLOCK
         if place == 0:
             self._x.zero_()

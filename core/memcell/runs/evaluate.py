@@ -18,7 +18,7 @@ from memcell.errors import DataError, UsageError
 from memcell.escape import Lines
 from memcell.files.atomic import make_folder, write_atomic
 from memcell.files.reading import refusing
-from memcell.inference.inference import probabilities
+from memcell.inference.overflow import probabilities_without_overflow
 from memcell.network.network import Network
 from memcell.plugins import Registry
 from memcell.progress import progress
@@ -232,9 +232,9 @@ def _say_disturbed(
     policy = rows[0].inferred_with
     outcomes = measure(
         *(app, task, rows[0], rows),
-        lambda sequences: probabilities(
+        lambda sequences: probabilities_without_overflow(
             network, sequences, policy, config.training.time_steps, mixed
-        ),
+        )[0],
         out,
         required=True,
     )

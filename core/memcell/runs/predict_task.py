@@ -20,6 +20,7 @@ from memcell.backends.precision import stays_float32
 from memcell.errors import CheckpointError, UsageError
 from memcell.files.reading import refusing
 from memcell.inference.inference import InferenceStream, probabilities
+from memcell.inference.overflow import refuse_overflow
 from memcell.inference.stepping import check_looks_back
 from memcell.interrupt import Interrupted
 from memcell.jobs import Working
@@ -185,25 +186,33 @@ class Inference:
     def __call__(self, sequence: TimeSeries) -> NDArray[np.float32]:
         """Return class probabilities ``[n_steps, n_classes]`` under the run's inference policy."""
         it = self._opened
-        return probabilities(it.network, [sequence], it.policy, it.time_steps, it.mixed)[0]
+        (found,) = probabilities(it.network, [sequence], it.policy, it.time_steps, it.mixed)
+        refuse_overflow(found, 0, it.policy)
+        return found
 
     def begin(self) -> _Stoppable:
         """Return a stream for one recording."""
         it = self._opened
         stream = InferenceStream(it.network, it.policy, it.time_steps, it.mixed)
-        return _Stoppable(stream, self._stop)
+        return _Stoppable(stream, self._stop, it.policy)
 
 
 class _Stoppable:
-    def __init__(self, stream: InferenceStream, stop: Callable[[], bool]) -> None:
-        self._stream, self._stop = stream, stop
+    def __init__(self, stream: InferenceStream, stop: Callable[[], bool], policy: str) -> None:
+        self._stream, self._stop, self._policy = stream, stop, policy
+        self._done = 0
 
     def push(
         self, features: NDArray[np.float32], starts: NDArray[np.bool_] | None = None
     ) -> NDArray[np.float32]:
         if self._stop():
             raise Interrupted("stopped within a recording, which is not kept")
-        return self._stream.push(features, starts)
+        return self._checked(self._stream.push(features, starts))
 
     def end(self) -> NDArray[np.float32]:
-        return self._stream.end()
+        return self._checked(self._stream.end())
+
+    def _checked(self, found: NDArray[np.float32]) -> NDArray[np.float32]:
+        refuse_overflow(found, self._done, self._policy)
+        self._done += len(found)
+        return found

@@ -12,7 +12,7 @@ from memcell.applications.conditions import Disturbing
 from memcell.errors import UsageError
 from memcell.escape import Lines
 from memcell.files.reading import read_object, refusing
-from memcell.inference.inference import probabilities
+from memcell.inference.overflow import probabilities_without_overflow
 from memcell.interrupt import Interrupts
 from memcell.plugins import Registry
 from memcell.progress import progress
@@ -149,9 +149,9 @@ def _measured(
     own = next(r for r in rows if r.kind == "network" and r.inferred_with == facts.eval_policy)
     return measure(
         *(app, task, own, rows),
-        lambda sequences: probabilities(
+        lambda sequences: probabilities_without_overflow(
             network, sequences, facts.eval_policy, config.training.time_steps
-        ),
+        )[0],
         folder.path,
         required=True,
     )

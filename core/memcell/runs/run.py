@@ -12,8 +12,10 @@ import torch
 
 from memcell.applications.app import Explaining, Picturing, Row, Task
 from memcell.backends.precision import mixed_if_faster, mixed_precision
+from memcell.errors import Diverged
 from memcell.escape import Lines
 from memcell.files.atomic import write_atomic
+from memcell.inference.overflow import OVERFLOWED
 from memcell.interrupt import Interrupts
 from memcell.plugins import Registry
 from memcell.progress import SILENT, progress
@@ -122,11 +124,12 @@ def train(
     for note in task.notes:
         say(f"note: {note}")
     for one in scored:
-        if one.rows[0].note:
-            say(f"note: {one.rows[0].name}: {one.rows[0].note}")
+        for row in one.rows:
+            if row.note and (row is one.rows[0] or OVERFLOWED in row.note):
+                say(f"note: {row.name}: {row.note}")
     for line in lines:
         say(f"note: {line}")
-    if control is not None:
+    if len(scored) > 1:
         say(
             "note: one seed shows no difference between policies; it is an example, not a comparison"
         )
@@ -156,21 +159,25 @@ def train_networks(job: Job, control: RunConfig | None) -> tuple[Job, list[Score
 
     Returns:
         The job under the settings that were chosen for it where they were (`memcell.runs.tuning`), and the
-        networks.
+        networks: the first alone where the control run diverged.
 
     Raises:
         Interrupted: The person asked to stop; the checkpoint is written.
     """
     job = cross_validated(job)
-    jobs = [job]
+    messages: set[str] = set()
+    scored = [_train_one(job, messages)]
     if control is not None:
         policy = control.choices["policy"]
         mine = dataclasses.replace(job.config, choices={**job.config.choices, "policy": policy})
         below = RunFolder(job.path).control(policy.name)
         other = dataclasses.replace(job, config=mine, path=below)
-        jobs.append(other if job.tuned is None else for_control(other))
-    messages: set[str] = set()
-    return job, [_train_one(each, messages) for each in jobs]
+        other = other if job.tuned is None else for_control(other)
+        try:
+            scored.append(_train_one(other, messages))
+        except Diverged as error:  # the network that was asked for has its scores all the same
+            job.say(f"note: trained with {policy.name} instead it has no scores: {error}")
+    return job, scored
 
 
 def write_results(job: Job, scored: Sequence[ScoredNetwork], beside: bool = True) -> list[Row]:

@@ -19,7 +19,7 @@ from memcell.applications.app import (
     network_label,
 )
 from memcell.files.atomic import write_atomic
-from memcell.inference.inference import probabilities
+from memcell.inference.overflow import probabilities_without_overflow
 from memcell.network.network import Network
 from memcell.runs.by_subject import (
     ENOUGH,
@@ -94,7 +94,9 @@ def score(
     valid: dict[str, list[Any]] = {}
     for policy in EVAL_POLICIES:
         if tuned is None:
-            valid[policy] = probabilities(network, task.valid, policy, time_steps)
+            valid[policy], _ = probabilities_without_overflow(
+                network, task.valid, policy, time_steps
+            )
         decisions[policy] = _decided(app, task, policy, valid, tuned)
         if task.test or tuned is None:
             row, test = score_row(config, network, app, task, policy, time_steps, decisions[policy])
@@ -123,7 +125,9 @@ def score(
         subjects=subjects,
         picked=picked,
         decision=decisions[eval_policy],
-        predict=lambda sequences: probabilities(network, sequences, eval_policy, time_steps),
+        predict=lambda sequences: probabilities_without_overflow(
+            network, sequences, eval_policy, time_steps
+        )[0],
         valid=valid,
     )
 
@@ -182,15 +186,19 @@ def score_row(
     decision: Mapping[str, float],
     mixed: bool = False,
 ) -> tuple[Row, list[Any]]:
-    """Score a network on the test split under an inference policy; the probabilities come with it."""
-    test = probabilities(network, task.test, policy, time_steps, mixed)
+    """Score a network on the test split under an inference policy; the probabilities come with it.
+
+    Where its memory overflows the row's note says so, and such steps count as if nothing were known of them.
+    """
+    test, overflow = probabilities_without_overflow(network, task.test, policy, time_steps, mixed)
+    note = app.decided(decision) if isinstance(app, Explaining) else ""
     row = Row.of_network(
         config.choices["cell"].name,
         config.choices["policy"].name,
         policy,
         scores=app.scores(task.test, test, decision),
         subjects=_subject_scores(app, task, test, decision),
-        note=app.decided(decision) if isinstance(app, Explaining) else "",
+        note="; ".join(filter(None, (note, overflow))),
         predictions=(
             ModelPredictions(sequences=task.test, probabilities=tuple(test), decision=decision),
         ),

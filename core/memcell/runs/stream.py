@@ -67,7 +67,7 @@ def stream(
         request = StreamRequest(
             facts={**facts.task, "model_id": f"{model_id(folder.model)}-carry{rounded}"},
             decision=facts.decisions["carry"],
-            network=NetworkStepper(network, facts.n_features, mixed),
+            network=NetworkStepper(network, facts.n_features, mixed, say),
             options=from_mapping(config_type, options, "stream"),
             out=out,
             stop=lambda: interrupts.requested,

@@ -15,7 +15,7 @@ from memcell.applications.task import inner_task
 from memcell.backends.first_window import FirstWindow
 from memcell.errors import RunFolderError
 from memcell.files.atomic import make_folder
-from memcell.inference.inference import probabilities
+from memcell.inference.overflow import probabilities_without_overflow
 from memcell.interrupt import Interrupted
 from memcell.progress import SILENT, Progress
 from memcell.runs.setup import Job, inference_policy
@@ -58,6 +58,8 @@ class InnerTrainings:
         #: The inference policy by which looks are judged.
         self.policy = inference_policy(job.config, job.registry)
         self._trainers: list[Trainer] = []
+        #: Inference policies under which memory overflowed: said once each.
+        self._overflowed: set[str] = set()
         self._schedule = schedule
 
     @property
@@ -168,14 +170,20 @@ class InnerTrainings:
         with averaged(trainer.parts.optimizer):
             before = {name: value.clone() for name, value in network.state_dict().items()}
             changed = config.recalibrate and recalibrate(trainer)
-            found = {
-                policy: probabilities(network, fold.valid, policy, config.time_steps)
+            made = {
+                policy: probabilities_without_overflow(
+                    network, fold.valid, policy, config.time_steps
+                )
                 for policy in EVAL_POLICIES
             }
             if changed:
                 with torch.no_grad():
                     network.load_state_dict(before)
-        return found
+        for policy, (_, overflow) in made.items():
+            if overflow and policy not in self._overflowed:
+                self._overflowed.add(policy)
+                self.job.say(f"cross-validation, after {trainer.at.update} updates: {overflow}")
+        return {policy: found for policy, (found, _) in made.items()}
 
 
 class _Unmeasured:
