@@ -28,6 +28,7 @@ def do(task, working):
         return [][1]
     if task.what == "warn":
         warnings.warn("a slow way was taken", stacklevel=1)
+        warnings.warn("a file was not closed", ResourceWarning, stacklevel=1)
     if task.what == "kill once" and not marks.exists():
         marks.write_text("")
         os.kill(os.getpid(), signal.SIGKILL)
