@@ -13,6 +13,8 @@ from itertools import chain
 import torch
 from torch import Tensor, nn
 
+from memcell.network.linear_path import LinearPath
+
 #: Steps of a block. A stream pays for a whole one at each step, a sequence for a call of each.
 BLOCK = 8
 
@@ -33,7 +35,7 @@ def by_blocks(module: nn.Module, x: Tensor) -> Tensor:
     missing = -steps % BLOCK
     if missing:
         x = torch.cat((x, x.new_zeros(missing, *x.shape[1:])))
-    if type(module) is nn.Linear and x.dim() == 3 and steps > BLOCK:
+    if isinstance(module, nn.Linear | LinearPath) and x.dim() == 3 and steps > BLOCK:
         together = _together(module, x)
         if together is not None:
             return together[:steps]
@@ -42,17 +44,18 @@ def by_blocks(module: nn.Module, x: Tensor) -> Tensor:
     return out[:steps]
 
 
-def _together(module: nn.Linear, x: Tensor) -> Tensor | None:
+def _together(module: nn.Linear | LinearPath, x: Tensor) -> Tensor | None:
     """Return a linear module over all blocks of ``x [n * BLOCK, B, I]`` as one call of many products.
 
     Each is of the form that a block by itself has. None where the first and the last block do not come out
-    with the bits that they have by themselves, which no library promises; and where the module has no bias.
+    with the bits that they have by themselves, which no library promises.
     """
-    if module.bias is None:
+    if type(module) not in (nn.Linear, LinearPath):
         return None
-    rows = BLOCK * x.shape[1]
-    weight = module.weight.t().expand(len(x) // BLOCK, -1, -1)
-    found = torch.baddbmm(module.bias, x.reshape(-1, rows, x.shape[2]), weight)
+    blocks = x.reshape(-1, BLOCK * x.shape[1], x.shape[2])
+    weight = module.weight.t().expand(len(blocks), -1, -1)
+    bias = module.bias if isinstance(module, nn.Linear) else None
+    found = torch.bmm(blocks, weight) if bias is None else torch.baddbmm(bias, blocks, weight)
     out = found.reshape(*x.shape[:2], -1)
     ends = (slice(0, BLOCK), slice(len(x) - BLOCK, None))
     return out if all(torch.equal(out[end], module(x[end])) for end in ends) else None
