@@ -14,7 +14,7 @@ from memcell.inference.inference import probabilities
 from memcell.interrupt import Interrupted
 from memcell.plugins import default_registry
 from memcell.recurrent.state import leaves
-from memcell.sequences import collate
+from memcell.sequences import TimeSeries, collate
 from memcell.training.recalibrate import recalibrate
 from memcell_compiler.build.bfloat16 import without_bfloat16
 from stopping import StopAfter
@@ -373,6 +373,28 @@ def test_a_gradient_that_is_no_number_is_a_divergence_and_leaves_the_weights_as_
         trainer.train()
     assert ("or leave out --mixed-precision" in str(error.value)) == mixed
     assert all(torch.equal(v, before[k]) for k, v in trainer.network.state_dict().items())
+
+
+def test_steps_without_variance_say_what_helps_batch_normalization(make_trainer, toy_task):
+    """As black pixels at the start of every image: such a step divides by the square root of eps alone."""
+    random = np.random.default_rng(0)
+    features = random.normal(size=(16, 150, 3)).astype(np.float32)
+    features[:, :140] = 0
+    images = tuple(
+        TimeSeries(name=f"s{i}", subject=f"s{i}", features=x, targets=random.integers(2, size=150))
+        for i, x in enumerate(features)
+    )
+    task = dataclasses.replace(toy_task, train=images)
+    how = {
+        "normalizer": "batch",
+        "sampler": "stream",
+        "training": {"time_steps": 150, "batch_size": 16, "epochs": 1},
+    }
+    with pytest.raises(
+        Diverged, match=r"at update 1 .*or --policy noise where steps have the same"
+    ):
+        make_trainer("black", task=task, policy="reset", **how).train()
+    make_trainer("noisy", task=task, policy="noise", **how).train()
 
 
 def test_a_validation_split_without_labels_chooses_nothing_and_is_said(make_trainer, toy_task):

@@ -355,9 +355,15 @@ class Trainer:
         or_float32 = ""
         if self.config.mixed_precision and stays_float32(self.network.device) is None:
             what, or_float32 = f"{what} in bfloat16", ", or leave out --mixed-precision for float32"
+        or_noise = ""
+        if any(layer.norms.tells_training for layer in self.network.recurrent.each):
+            or_noise = (
+                ", or --policy noise where steps have the same input in all lanes (black pixels, silence): "
+                "statistics of a batch have no variance there"
+            )
         return Diverged(
             f"{what} at update {self.at.update + 1} (learning rate {rate:g}); the last checkpoint is kept. "
-            f"Try a smaller --learning-rate or --clip{or_float32}."
+            f"Try a smaller --learning-rate or --clip{or_float32}{or_noise}."
         )
 
     def _note(self, record: dict[str, Any]) -> None:
