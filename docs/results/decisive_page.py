@@ -21,7 +21,7 @@ import numpy as np
 from decisive_plan import targets_of
 from decisive_report import Cell, Runs, parts, shown_cells
 from decisive_results import read, reduced
-from decisive_tuned import tuned
+from decisive_tuned import between_rates, tuned
 
 from memcell.files.atomic import write_atomic
 from memcell.statistics.bootstrap import interval
@@ -96,7 +96,7 @@ def runs_of(name: str) -> Runs:
 def parts_of(name: str) -> dict[str, str]:
     """Return all tables of a plan."""
     runs = runs_of(name)
-    return parts(plan_of(name), runs) | {"tuned": tuned(runs)}
+    return parts(plan_of(name), runs) | {"tuned": tuned(runs), "between rates": between_rates(runs)}
 
 
 def picture(runs: Runs, cells: Sequence[Cell], path: Path) -> None:

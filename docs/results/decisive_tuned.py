@@ -1,10 +1,11 @@
-"""Starts of the decisive experiment compared each at a rate of its own, tuned on seeds that are not compared.
+"""What the learning rate does in the decisive experiment: tuned for each start, and between two rates.
 
     python docs/results/decisive_tuned.py PLAN RUNS
 
-The rate of a start is the one with the lowest mean logarithm of its updates to the plan's last loss, by its
-own start states, over the first `TUNING_SEEDS` seeds; compared are all later seeds that both starts have.
-Cells of the grid that have one rate alone are left out.
+`tuned` compares starts each at a rate of its own, chosen on seeds that are not compared: the one with the
+lowest mean logarithm of its updates to the plan's last loss, by its own start states, over the first
+`TUNING_SEEDS` seeds; compared are all later seeds that both starts have. `between_rates` asks whether a
+ratio of updates is higher at a higher rate, seeds paired. Both leave out what has one rate alone.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +26,8 @@ from memcell.statistics.paired import holm, sign_flip
 
 #: Rates are chosen on seeds below this one.
 TUNING_SEEDS = 20
+#: What is compared has as many seeds at least.
+FEWEST = 8
 PAIRS = (("carry", "reset"), ("oracle", "carry"), ("lens-states-never", "carry"))
 #: Where the rate stands in a cell.
 RATE = 4
@@ -31,37 +35,73 @@ RATE = 4
 
 def tuned(runs: Runs) -> str:
     """Return a table: of each network, changes of label and pair, the rates and the ratio of updates."""
-    groups: dict[tuple[object, ...], list[Cell]] = {}
-    for cell in runs.cells:
-        groups.setdefault((*cell[:RATE], *cell[RATE + 1 :]), []).append(cell)
     rows = []
-    for cells in groups.values():
+    for cells in _alike(runs):
         for pair in PAIRS:
             chosen = [_best(runs, cells, start) for start in pair]
             logs = [
                 _logs(runs, cell, start) for cell, start in zip(chosen, pair, strict=True) if cell
             ]
-            if len(cells) < 2 or len(logs) < 2:
+            if len(logs) < 2:
                 continue
             seeds = sorted(s for s in set(logs[0]) & set(logs[1]) if s >= TUNING_SEEDS)
-            if len(seeds) > 1:
+            if len(seeds) >= FEWEST:
                 rows.append((chosen, pair, np.array([logs[0][s] - logs[1][s] for s in seeds])))
     head = (
-        "| cell, H, optimizer, changes a batch | starts | their rates | seeds | ratio (95 %) | "
-        f"p, Holm over {len(rows)}, secondary | SD of ln |\n|---|---|---|---|---|---|---|"
+        "| data | cell, H, optimizer, changes a batch | starts | their rates | seeds | ratio (95 %) | "
+        f"p, Holm over {len(rows)}, secondary | SD of ln |\n|---|---|---|---|---|---|---|---|"
     )
     lines = [head]
     corrected = holm([sign_flip(d).p for *_, d in rows]).tolist()
     for (chosen, pair, d), p in zip(rows, corrected, strict=True):
-        _, name, hidden, optimizer, _, transitions = chosen[0]
         low, high = np.exp(interval(d))
         lines.append(
-            f"| {name}, {hidden}, {optimizer}, {transitions:g} | "
+            f"| {_named(chosen[0])} | "
             f"{' / '.join(SHORT.get(s, s) for s in pair)} | "
             f"{', '.join(f'{cell[RATE]:g}' for cell in chosen)} | {len(d)} | "
             f"× {np.exp(d.mean()):.2f} ({low:.2f} to {high:.2f}) | {as_p(p)} | {d.std(ddof=1):.2f} |"
         )
     return "\n".join(lines)
+
+
+def between_rates(runs: Runs) -> str:
+    """Return a table: the ratio of updates of carry and reset at a rate over that at the next lower one."""
+    rows = []
+    for cells in _alike(runs):
+        for below, above in pairwise(sorted(cells, key=lambda cell: cell[RATE])):
+            four = [
+                _logs(runs, cell, start) for cell in (above, below) for start in ("carry", "reset")
+            ]
+            seeds = sorted(set.intersection(*(set(logs) for logs in four)))
+            if len(seeds) >= FEWEST:
+                a, b, c, d = (np.array([logs[seed] for seed in seeds]) for logs in four)
+                rows.append((above, below, (a - b) - (c - d)))
+    lines = [
+        "| data | cell, H, optimizer, changes a batch | rates | seeds | ratio of ratios (95 %) | "
+        f"p, Holm over {len(rows)}, secondary | SD of ln |\n|---|---|---|---|---|---|---|"
+    ]
+    corrected = holm([sign_flip(d).p for *_, d in rows]).tolist()
+    for (above, below, d), p in zip(rows, corrected, strict=True):
+        low, high = np.exp(interval(d))
+        lines.append(
+            f"| {_named(above)} | {above[RATE]:g} / {below[RATE]:g} | {len(d)} | "
+            f"× {np.exp(d.mean()):.2f} ({low:.2f} to {high:.2f}) | {as_p(p)} | {d.std(ddof=1):.2f} |"
+        )
+    return "\n".join(lines)
+
+
+def _alike(runs: Runs) -> list[list[Cell]]:
+    """The cells of the grid, those together that differ in nothing but the rate; without single ones."""
+    groups: dict[tuple[object, ...], list[Cell]] = {}
+    for cell in runs.cells:
+        groups.setdefault((*cell[:RATE], *cell[RATE + 1 :]), []).append(cell)
+    return [cells for cells in groups.values() if len(cells) > 1]
+
+
+def _named(cell: Cell) -> str:
+    """What a row is of, in two columns."""
+    data, name, hidden, optimizer, _, transitions = cell
+    return f"{data} | {name}, {hidden}, {optimizer}, {f'{transitions:g}' if transitions else 'as they are'}"
 
 
 def _logs(runs: Runs, cell: Cell, start: str) -> dict[int, float]:
@@ -81,9 +121,9 @@ def _best(runs: Runs, cells: Sequence[Cell], start: str) -> Cell | None:
 
 
 def main(argv: Sequence[str]) -> None:
-    """Print the table."""
-    plan = json.loads(Path(argv[0]).read_text())
-    print(tuned(Runs(read(Path(argv[1])), targets_of(plan))))
+    """Print the tables."""
+    runs = Runs(read(Path(argv[1])), targets_of(json.loads(Path(argv[0]).read_text())))
+    print(tuned(runs), between_rates(runs), sep="\n\n")
 
 
 if __name__ == "__main__":

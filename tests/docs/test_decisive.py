@@ -150,6 +150,11 @@ def test_each_start_has_the_rate_that_was_best_on_other_seeds(scripts):
     table = scripts.tuned.tuned(scripts.report.Runs(lines, TARGETS)).splitlines()
     assert len(table) == 3
     assert "| carry / reset | 0.03, 0.01 | 10 | × 2.00 (2.00 to 2.00) |" in table[2]
+    between = scripts.tuned.between_rates(scripts.report.Runs(lines, TARGETS)).splitlines()
+    assert len(between) == 3
+    twenty, ten = math.log((400 / 450) / (600 / 400)), math.log((800 / 450) / (500 / 400))
+    ratio = math.exp((20 * twenty + 10 * ten) / 30)
+    assert f"| 0.03 / 0.01 | 30 | × {ratio:.2f} " in between[2]
     # a rate that lacks one of the first seeds is none to choose from
     missing = [one for one in lines if one["setting"]["seed"] != 3]
     assert len(scripts.tuned.tuned(scripts.report.Runs(missing, TARGETS)).splitlines()) == 2
