@@ -184,7 +184,7 @@ def main() -> int:
         if run is None or recording is None:
             from . import run_folders
 
-            run_folders.make(asked.folder / "made")
+            run_folders.make(asked.folder / "made", ("run",))
             run, recording = (asked.folder / "made" / name for name in ("run", "night.edf"))
         count = asked.options.names
         faults = campaign(count, run.absolute(), recording.absolute(), asked.folder / "names")

@@ -21,7 +21,7 @@ import shutil
 import signal
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -111,8 +111,10 @@ KINDS = (
 )  # fmt: skip
 
 
-def make(base: Path) -> None:
-    """Make one folder of each kind, and a recording."""
+def make(
+    base: Path, names: Collection[str] = ("run", "task", "folds", "compared", "found")
+) -> None:
+    """Make a folder of each of these kinds; beside a run, the recording that it can predict."""
     from memcell.cli.main import run
 
     calls = {
@@ -131,14 +133,14 @@ def make(base: Path) -> None:
         ],
     }
     for name, call in calls.items():
-        there = (base / name).exists()
-        if not there and run([*call, "--out", str(base / name)]) != 0:
+        wanted = name in names and not (base / name).exists()
+        if wanted and run([*call, "--out", str(base / name)]) != 0:
             raise SystemExit(f"{name} could not be made")
     edf = base / "night.edf"
-    if not edf.exists():
+    if "run" in names and not edf.exists():
         made = next(Path(os.environ["XDG_CACHE_HOME"]).rglob("*.edf"))
         shutil.copy(made, edf)
-    if not (base / "found").exists():
+    if "found" in names and not (base / "found").exists():
         call = ["predict", "microsleep", str(edf), "--model", str(base / "run")]
         if run([*call, "--out", str(base / "found")]) != 0:
             raise SystemExit("no prediction could be made")

@@ -153,7 +153,7 @@ def folders(work: Path) -> Tried:
     from . import run_folders
 
     base = work / "made"
-    run_folders.make(base)
+    run_folders.make(base, ("task",))
     ours = work / "ours.txt"
     for number, name in enumerate(("metrics.jsonl", "probes.jsonl", ".lock", "timeline.png",
                                    "evaluation.tsv", "report.html", "model.onnx")):  # fmt: skip

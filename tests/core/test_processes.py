@@ -30,6 +30,8 @@ COMMON = [
     "0",
     "--against",
     "none",
+    "--robustness",
+    "none",
 ]
 VARIANTS = {
     "carry": ["--policy", "carry", "--batch-size", "4"],
