@@ -144,8 +144,8 @@ def _seeds(comparison: Comparison, differences: Sequence[PairedDifference]) -> l
         )
     if comparison.drawn:
         lines.append(
-            "The simulated data are drawn anew for each seed, beside initial weights and the order of "
-            "training: "
+            "The data are drawn anew for each seed (simulated ones made, others divided), beside initial "
+            "weights and the order of training: "
             "tests over seeds generalize to other draws of these data. Baselines are those of the first draw."
         )
     else:
