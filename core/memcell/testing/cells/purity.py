@@ -16,16 +16,19 @@ from memcell.testing.purity import attributes_of, changed_attributes
 
 
 def step_repeats_itself(build: BuildCell) -> None:
-    """The same arguments give the same output and state twice, to the bit."""
+    """The same arguments give the same output and state every time, to the bit."""
     cell = made(build).train()
     p, state = first_step(cell, inputs()), used_state(cell)
     output, after = cell.step(p, state, identity_norm)
-    again, after_again = cell.step(p, state, identity_norm)
-    gap = max(distance(output, again), state_distance(after, after_again))
+    gap = 0.0
+    # Several times: a mask that drops little is now and then drawn twice alike.
+    for _ in range(8):
+        again, after_again = cell.step(p, state, identity_norm)
+        gap = max(gap, distance(output, again), state_distance(after, after_again))
     require(
         gap == 0,
         expected="step to give the same for the same arguments",
-        did=f"the second call differed by {gap:.3g}",
+        did=f"a later call differed by {gap:.3g}",
         change="Keep nothing on self between steps, and draw nothing: random masks belong in project, drawn "
         "from its argument generator.",
     )
