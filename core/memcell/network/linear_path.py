@@ -24,6 +24,8 @@ class LinearPath(nn.Module):
     """
 
     weight: Tensor
+    #: None, as that of a `torch.nn.Linear` without one.
+    bias: None = None
 
     def __init__(self, n_features: int, n_outputs: int, trained: bool = True) -> None:
         super().__init__()
