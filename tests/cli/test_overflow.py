@@ -28,8 +28,8 @@ def test_a_run_keeps_its_scores_and_a_recording_is_refused(tmp_path, capsys):
             if r["kind"] == "network"
         }
     assert set(rows) == {"carry", "reset"}
-    assert "no numbers with memory: carry" in said.out
-    assert "no numbers with memory: reset" not in said.out
+    assert "not finite with memory: carry" in said.out
+    assert "not finite with memory: reset" not in said.out
 
     data = tmp_path / "data"
     assert run(f"data make simulated --to {data} --subjects 1 --minutes 5".split()) == 0

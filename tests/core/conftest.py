@@ -7,6 +7,8 @@ import pytest
 import torch
 
 from memcell.applications.app import Task
+from memcell.backends import Layer, RecurrentStack
+from memcell.network.network import Network
 from memcell.plugins import default_registry
 from memcell.probes.scheduler import observe
 from memcell.runs.run_folder import RunFolder
@@ -39,6 +41,26 @@ def toy_sequence(name, n_steps, seed, breaks=()):
     return TimeSeries(
         name=name, subject=name[:2], features=features, targets=targets, breaks=tuple(breaks)
     )
+
+
+@pytest.fixture(scope="session")
+def small_network():
+    """A function that returns a network of three features and six units a layer, its weights drawn wide."""
+
+    def make(cell, options=(), layers=1):
+        registry = default_registry()
+        torch.manual_seed(0)
+        entry = registry.get("cell", cell)
+        config = entry.config(dict(options))
+        sizes = (3, *[6] * (layers - 1))
+        stack = RecurrentStack([Layer(entry.build(size, 6, config), None) for size in sizes])
+        policy = registry.get("policy", "carry").build(registry.get("policy", "carry").config({}))
+        network = Network(Plain(3), stack, 2, policy.make_start(stack.initial_state(1)))
+        for weight in network.parameters():
+            torch.nn.init.normal_(weight, std=0.5)
+        return network.eval()
+
+    return make
 
 
 @pytest.fixture

@@ -4,37 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 
-from memcell.backends import Layer, RecurrentStack
 from memcell.inference import inference
 from memcell.inference.inference import InferenceStream, probabilities
 from memcell.inference.stepping import NetworkStepper
-from memcell.network.network import Network
-from memcell.plugins import default_registry
 from memcell.sequences import TimeSeries
 from memcell_compiler.build.bfloat16 import without_bfloat16
 
 
-class Same(torch.nn.Module):
-    output_size = 3
-
-    def forward(self, x):
-        return x
-
-
 @pytest.fixture(scope="module")
-def network():
-    registry = default_registry()
-    torch.manual_seed(0)
-    entry = registry.get("cell", "lstm")
-    layers = [Layer(entry.build(size, 6, entry.config({})), None) for size in (3, 6)]
-    stack = RecurrentStack(layers)
-    policy = registry.get("policy", "carry").build(registry.get("policy", "carry").config({}))
-    made = Network(Same(), stack, 2, policy.make_start(stack.initial_state(1)))
-    for weight in made.parameters():
-        torch.nn.init.normal_(weight, std=0.5)
-    return made.eval()
+def network(small_network):
+    return small_network("lstm", layers=2)
 
 
 @pytest.mark.parametrize("policy", ["carry", "reset"])

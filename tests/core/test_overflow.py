@@ -6,38 +6,20 @@ import numpy as np
 import pytest
 import torch
 
-from memcell.backends import Layer, RecurrentStack
 from memcell.errors import DataError
 from memcell.inference.inference import probabilities
 from memcell.inference.overflow import probabilities_without_overflow, refuse_overflow
 from memcell.inference.stepping import NetworkStepper
-from memcell.network.network import Network
-from memcell.plugins import default_registry
 from memcell.sequences import TimeSeries
 
 
-class Same(torch.nn.Module):
-    output_size = 3
-
-    def forward(self, x):
-        return x
-
-
 @pytest.fixture(scope="module")
-def network():
+def network(small_network):
     """Rectified units that grow by a twentieth a step: infinite after some 1,800 steps, never within 50."""
-    registry = default_registry()
-    torch.manual_seed(0)
-    entry = registry.get("cell", "indrnn")
-    layer = Layer(entry.build(3, 6, entry.config({"bound": 1.05})), None)
-    stack = RecurrentStack([layer])
-    policy = registry.get("policy", "carry").build(registry.get("policy", "carry").config({}))
-    made = Network(Same(), stack, 2, policy.make_start(stack.initial_state(1)))
-    for weight in made.parameters():
-        torch.nn.init.normal_(weight, std=0.5)
+    made = small_network("indrnn", {"bound": 1.05})
     with torch.no_grad():
-        layer.cell.weight_recurrent.fill_(1.05)
-    return made.eval()
+        made.recurrent.layers[0].cell.weight_recurrent.fill_(1.05)
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -57,13 +39,13 @@ def test_a_recording_over_which_memory_overflows_is_refused(network, sequence):
     refuse_overflow(short, 0, "reset")
 
 
-def test_steps_without_numbers_are_scored_as_if_nothing_were_known(network, sequence):
+def test_steps_that_are_not_finite_are_scored_as_if_nothing_were_known(network, sequence):
     (plain,) = probabilities(network, [sequence], "carry", 50)
     (found,), said = probabilities_without_overflow(network, [sequence], "carry", 50)
     lost = np.isnan(plain[:, 0])
     assert np.array_equal(found[~lost], plain[~lost])
     assert (found[lost] == 0.5).all()
-    assert f"{lost.sum():,} of 3,000 steps are no numbers" in said
+    assert f"{lost.sum():,} of 3,000 steps are not finite" in said
     (short,), said = probabilities_without_overflow(network, [sequence], "reset", 50)
     assert np.isfinite(short).all()
     assert said == ""
@@ -90,3 +72,22 @@ def test_a_stream_restarts_memory_that_overflowed_and_says_so_once(network, sequ
     assert np.array_equal(steps, anew)
     stepper.begin()
     assert stepper.overflows == 0
+
+
+def test_a_step_that_is_not_finite_without_memory_either_is_refused(network, sequence):
+    said: list[str] = []
+    stepper = NetworkStepper(network, 3, say=said.append)
+    (first, second) = (stepper.step(row) for row in sequence.features[:2])
+    with pytest.raises(
+        DataError, match=r"^1 of the 3 features of step 3 are not finite.*restart\(\)"
+    ):
+        stepper.step(np.array([0, np.nan, 1], dtype=np.float32))
+    with pytest.raises(DataError, match=r"not finite at step 4, .*to 3e\+38\); .*--learning-rate"):
+        stepper.step(np.full(3, 3e38, dtype=np.float32))
+    assert not said
+    assert stepper.overflows == 0
+    assert np.isfinite(first).all()
+    assert np.isfinite(second).all()
+    # the next step begins anew
+    after = stepper.step(sequence.features[0])
+    assert np.allclose(after, first, atol=1e-6)

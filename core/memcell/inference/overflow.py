@@ -1,7 +1,8 @@
-"""A memory that overflowed: predictions that are no numbers, refused or counted as knowing nothing.
+"""A memory that overflowed: predictions that are not finite, refused or counted as knowing nothing.
 
 A cell without bounds (a rectifier whose weight of itself is above 1) can be trained in windows and still
-overflow when it is carried through hours. From there on it says NaN, which are below every threshold.
+overflow when it is carried through hours. From there on its predictions are NaN, which is below every
+threshold.
 """
 
 from __future__ import annotations
@@ -20,9 +21,15 @@ from memcell.sequences.time_series import TimeSeries
 #: What the sentence on a network's row begins with.
 OVERFLOWED = "memory overflowed"
 
+#: What to type where memory overflowed: which cells stay bounded.
+TRAIN_BOUNDED = "train a --cell whose memory stays bounded (lstm, gru; indrnn with --cell.bound 1)"
+
+#: What to type where predictions are not finite though memory is short, or there is none.
+TRAIN_SMALLER = "train with a smaller --learning-rate, or another --cell"
+
 
 def refuse_overflow(predictions: NDArray[np.float32], first_step: int, policy: str) -> None:
-    """Refuse a recording's predictions ``[n, n_outputs]`` where one is no number.
+    """Refuse a recording's predictions ``[n, n_outputs]`` where one is not finite.
 
     Args:
         predictions: Of consecutive steps.
@@ -30,15 +37,12 @@ def refuse_overflow(predictions: NDArray[np.float32], first_step: int, policy: s
         policy: Inference policy that made them.
 
     Raises:
-        DataError: One is none; says from which step on.
+        DataError: One is not; says from which step on.
     """
-    # one number is read; it is none where one of them is none
-    if np.isfinite(predictions.sum()):
-        return
-    wrong = np.flatnonzero(~np.isfinite(predictions).all(axis=1))
-    if len(wrong):
+    wrong = _not_finite(predictions)
+    if wrong.any():
         raise DataError(
-            f"the network's predictions are no numbers from step {first_step + int(wrong[0])} on: its "
+            f"the network's predictions are not finite from step {first_step + int(wrong.argmax())} on: its "
             f"memory overflowed (memory: {policy}); expected one that stays bounded over a whole recording; "
             + _instead(policy)
         )
@@ -51,7 +55,7 @@ def probabilities_without_overflow(
     time_steps: int,
     mixed: bool = False,
 ) -> tuple[list[NDArray[np.float32]], str]:
-    """Return `memcell.inference.inference.probabilities`, those of outputs of 0 where they were no numbers.
+    """Return `memcell.inference.inference.probabilities`, those of outputs of 0 where they were not finite.
 
     Outputs of 0 are equal chances of classes: such a step is scored as one that nothing is known of, and the
     scores under the other inference policy stand beside it.
@@ -64,27 +68,28 @@ def probabilities_without_overflow(
         mixed: The recurrent layers in bfloat16.
 
     Returns:
-        The predictions of each sequence, and a sentence where some were no numbers; else empty.
+        The predictions of each sequence, and a sentence where some were not finite; else empty.
     """
     found = probabilities(network, sequences, policy, time_steps, mixed)
-    if all(np.isfinite(each.sum()) for each in found):
+    wrong = [_not_finite(each) for each in found]
+    of, steps = sum(each.size for each in wrong), sum(int(each.sum()) for each in wrong)
+    if not steps:
         return found, ""
     nothing = network.target.predictions(torch.zeros(network.target.n_outputs)).numpy()
-    wrong = [np.asarray(~np.isfinite(each).all(axis=1)) for each in found]
-    of, steps = sum(each.size for each in wrong), sum(int(each.sum()) for each in wrong)
     known = [
         np.where(at[:, None], nothing.astype(each.dtype), each)
         for at, each in zip(wrong, found, strict=True)
     ]
-    if not steps:  # finite numbers that add up to too much
-        return found, ""
     return known, (
-        f"{OVERFLOWED}: predictions of {steps:,} of {of:,} steps are no numbers with memory: {policy}, "
+        f"{OVERFLOWED}: predictions of {steps:,} of {of:,} steps are not finite with memory: {policy}, "
         f"and count as if nothing were known of them; {_instead(policy)}"
     )
 
 
+def _not_finite(predictions: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Return which of the steps ``[n, n_outputs]`` has a prediction that is not finite, ``[n]``."""
+    return np.asarray(~np.isfinite(predictions).all(axis=1))
+
+
 def _instead(policy: str) -> str:
-    if policy == "reset":
-        return "train with a smaller --learning-rate, or another --cell"
-    return "take --eval-policy reset, or train a --cell with gates, or one with a smaller bound"
+    return TRAIN_SMALLER if policy == "reset" else f"take --eval-policy reset, or {TRAIN_BOUNDED}"

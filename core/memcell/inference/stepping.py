@@ -11,7 +11,6 @@ For that the encoder, the readout and the linear path are given a block, with th
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Callable
 
@@ -23,7 +22,8 @@ from torch import Tensor
 from memcell.backends.layer import Layer
 from memcell.backends.precision import mixed_precision
 from memcell.backends.stepper import Stepper
-from memcell.errors import UsageError
+from memcell.errors import DataError, UsageError
+from memcell.inference.overflow import TRAIN_BOUNDED, TRAIN_SMALLER
 from memcell.network.around import Unchanged
 from memcell.network.blocks import BLOCK
 from memcell.network.network import Network
@@ -108,20 +108,39 @@ class NetworkStepper:
     def step(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Take the features ``[F]`` of a step and return its predictions ``[C]`` (class probabilities).
 
-        Where they are no numbers memory has overflowed: it is restarted, and the step taken again without it.
+        Where they are not finite memory has overflowed: it is restarted, and the step taken again without it.
+
+        Raises:
+            DataError: They are not finite without memory either; the next step begins anew.
         """
         found = self._step(features)
-        if math.isfinite(found.sum()):
+        if np.isfinite(found).all():
             return found
+        self._done -= 1
+        self.restart()
+        found = self._step(features)
+        if not np.isfinite(found).all():
+            self.restart()
+            raise DataError(self._without_memory_either(features))
         if not self.overflows:
             self._say(
                 f"memory overflowed at step {self._done} and is restarted there, and whenever it does so "
-                "again, without a further line; train a --cell with gates, or one with a smaller bound"
+                f"again, without a further line; {TRAIN_BOUNDED}"
             )
         self.overflows += 1
-        self._done -= 1
-        self.restart()
-        return self._step(features)
+        return found
+
+    def _without_memory_either(self, features: NDArray[np.float32]) -> str:
+        step, wrong = self._done, int((~np.isfinite(features)).sum())
+        if wrong:
+            return (
+                f"{wrong} of the {features.size} features of step {step} are not finite; expected numbers: "
+                "leave such a step out, and call restart() before the next one"
+            )
+        return (
+            f"the network's predictions are not finite at step {step}, though its memory was restarted there "
+            f"(features from {features.min():.3g} to {features.max():.3g}); {TRAIN_SMALLER}"
+        )
 
     def _step(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         place = self._done % BLOCK
