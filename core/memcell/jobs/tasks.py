@@ -123,6 +123,8 @@ def on_worker(function: Callable[[T, Working], R], task: T, batch: str) -> Outco
     stop = _interrupts.setdefault(batch, Interrupts())
     with _one_at_a_time, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default")
+        # Each becomes a note for a person. These are for the developers of libraries, and Python shows them
+        # to nobody else either.
         for of_developers in (DeprecationWarning, ImportWarning, ResourceWarning):
             warnings.simplefilter("ignore", of_developers)
         outcome = attempt(function, task, Working(stop=stop))
