@@ -48,3 +48,17 @@ def test_a_run_keeps_its_scores_and_a_recording_is_refused(tmp_path, capsys):
     )
     said = capsys.readouterr()
     assert (said.out + said.err).count("memory overflowed at step ") == 1
+
+
+@pytest.mark.slow
+def test_folds_say_what_overflowed_and_that_no_control_run_has_scores(tmp_path, capsys):
+    out = tmp_path / "folds"
+    more = ["--split", "loso", "--robustness", "none", "--repeats", "2", "--out", str(out)]
+    assert run([*TRAIN.split(), *more]) == 0
+    said = capsys.readouterr().out
+    assert "note: indrnn, trained with reset, inferred with carry: fitted anew in each fold" in said
+    assert "memory overflowed in 6 of 6 runs" in said
+    assert "note: trained with carry instead: no run of any fold has scores" in said
+    with (out / "seeds.tsv").open(encoding="utf-8") as file:
+        seeds = list(csv.DictReader(file, delimiter="\t"))
+    assert {row["name"].split(", ")[1] for row in seeds} == {"trained with reset"}

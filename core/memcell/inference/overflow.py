@@ -86,6 +86,27 @@ def probabilities_without_overflow(
     )
 
 
+def without_overflow(note: str) -> str:
+    """Return a row's note without the sentence of `probabilities_without_overflow`, which ends it."""
+    return note.partition(OVERFLOWED)[0].removesuffix("; ")
+
+
+def pooled_overflow(notes: Sequence[str], policy: str) -> str:
+    """Return the sentence for several runs together: in how many of them memory overflowed; empty for none.
+
+    Args:
+        notes: Of a network's row in each run.
+        policy: The inference policy of the row.
+    """
+    runs = sum(OVERFLOWED in note for note in notes)
+    if not runs:
+        return ""
+    return (
+        f"{OVERFLOWED} in {runs} of {len(notes)} runs: predictions of steps that are not finite with memory: "
+        f"{policy} count as if nothing were known of them; {_instead(policy)}"
+    )
+
+
 def _not_finite(predictions: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Return which of the steps ``[n, n_outputs]`` has a prediction that is not finite, ``[n]``."""
     return np.asarray(~np.isfinite(predictions).all(axis=1))

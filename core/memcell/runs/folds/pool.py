@@ -6,40 +6,47 @@ that of all their decisions, and an interval over subjects takes a subject with 
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from memcell.applications.app import Folding, ModelPredictions, Pooling, Row
 from memcell.escape import table
+from memcell.inference.overflow import pooled_overflow, without_overflow
 from memcell.runs.by_subject import cell
 from memcell.runs.predictions import read_predictions
 
 
 def pooled_rows(app: Folding, folds: Sequence[Sequence[Path]]) -> tuple[list[Row], list[str]]:
-    """Return a row for each model that every fold has, and the names of those that some lack.
+    """Return a row for each model that every run has, and the names of those that some lack.
+
+    A network has to be in all repeats of each fold, a baseline in each fold's first run, which alone has any:
+    scores of fewer seeds in one fold than in another would weigh its subjects otherwise than all others'.
 
     Args:
         app: Scores the parts.
         folds: Their run folders: for each fold one, and one for each repeat.
 
     Raises:
-        DataError: A fold's file is missing or damaged.
+        DataError: A run's file is missing or damaged.
     """
     found: dict[str, list[Row]] = {}
-    seen: Counter[str] = Counter()
     for paths in folds:
-        mine = [row for path in paths for row in read_predictions(path)]
-        for row in mine:
-            found.setdefault(row.name, []).append(row)
-        seen.update({row.name for row in mine})
-    everywhere = [name for name in found if seen[name] == len(folds)]
-    rows = [
-        pooled_row(app, found[name], [part for row in found[name] for part in row.predictions])
-        for name in everywhere
+        for path in paths:
+            for row in read_predictions(path):
+                found.setdefault(row.name, []).append(row)
+    runs = sum(len(paths) for paths in folds)
+    lacking = [
+        name
+        for name, rows in found.items()
+        if len(rows) < (runs if rows[0].kind == "network" else len(folds))
     ]
-    return rows, [name for name in found if name not in everywhere]
+    pooled = [
+        pooled_row(app, rows, [part for row in rows for part in row.predictions])
+        for name, rows in found.items()
+        if name not in lacking
+    ]
+    return pooled, lacking
 
 
 def pooled_row(app: Pooling, rows: Sequence[Row], predictions: Sequence[ModelPredictions]) -> Row:
@@ -47,21 +54,32 @@ def pooled_row(app: Pooling, rows: Sequence[Row], predictions: Sequence[ModelPre
 
     Args:
         app: Scores the parts.
-        rows: Of the model; what they note differently, such as how it was fitted, is not in the one.
+        rows: Of the model; what they note differently, such as how it was fitted, is not in the one, but in
+            how many of them memory overflowed.
         predictions: The parts of all of them, each under its own decision.
     """
-    notes = {row.note for row in rows}
     return replace(
         rows[0],
         scores=app.pooled(predictions),
         subjects=scores_by_subject(app, predictions),
-        note=notes.pop() if len(notes) == 1 else "fitted anew in each fold",
+        note=rows[0].note if len(rows) == 1 else _shared_note(rows),
         predictions=tuple(predictions),
     )
 
 
+def _shared_note(rows: Sequence[Row]) -> str:
+    notes = {without_overflow(row.note) for row in rows}
+    shared = notes.pop() if len(notes) == 1 else "fitted anew in each fold"
+    overflow = pooled_overflow([row.note for row in rows], rows[0].inferred_with)
+    return "; ".join(filter(None, (shared, overflow)))
+
+
 def seeds_tsv(
-    app: Folding, folds: Sequence[Sequence[Path]], seeds: Sequence[int], first: str
+    app: Folding,
+    folds: Sequence[Sequence[Path]],
+    seeds: Sequence[int],
+    first: str,
+    networks: Collection[str],
 ) -> str:
     """Return a line for each seed and network: its scores pooled over the folds.
 
@@ -70,6 +88,7 @@ def seeds_tsv(
         folds: As in `pooled_rows`.
         seeds: Of the run and of its repeats.
         first: The score that comes first.
+        networks: Names of those that every run has (`pooled_rows`).
     """
     lines: list[list[str]] = []
     names: list[str] = []
@@ -77,7 +96,7 @@ def seeds_tsv(
         parts: dict[str, list[ModelPredictions]] = {}
         for paths in folds:
             for row in read_predictions(paths[k]):
-                if row.kind == "network":
+                if row.name in networks:
                     parts.setdefault(row.name, []).extend(row.predictions)
         for name, predictions in parts.items():
             scores = app.pooled(predictions)

@@ -28,6 +28,7 @@ from memcell.errors import MemcellError, UsageError
 from memcell.escape import Lines
 from memcell.files.atomic import locked, make_folder, write_atomic
 from memcell.files.reading import read_object, refusing
+from memcell.inference.overflow import OVERFLOWED
 from memcell.interrupt import Interrupts
 from memcell.jobs import Mode, Outcome, Working, run_tasks
 from memcell.plugins import Registry, default_registry
@@ -58,7 +59,7 @@ from memcell.runs.robustness import lines_of, write_table
 from memcell.runs.run import Concerns, describe, no_concerns, train, write_tables
 from memcell.runs.run_folder import FOLDS, RunFolder
 from memcell.runs.scoring import pooled_intervals, write_scores
-from memcell.runs.setup import Job, Say, build_app, device_of, resumable
+from memcell.runs.setup import Job, Say, build_app, control_of, device_of, resumable
 from memcell.runs.source import check_folds, check_form, found
 from memcell.runs.tuning.cost import SearchCost
 from memcell.runs.tuning.tune import cost_of
@@ -178,7 +179,9 @@ def train_folds(
                 say(line)
             own = OwnFunctions.in_registry(registry, config.app)
             _do_all(config, folds, path, own, say, options.mode)
-            pooled = _pool(config, prepared.app, folds, path, say)
+            control = control_of(config, registry, _nobody)
+            policy = "" if control is None else control.choices["policy"].name
+            pooled = _pool(config, prepared.app, folds, path, say, policy)
             if final:
                 forget_folds()
                 say("")
@@ -331,8 +334,10 @@ class _Pooled(NamedTuple):
     scores: Mapping[str, tuple[float, float, float]]
 
 
-def _pool(config: RunConfig, app: Folding, folds: list[FoldRuns], path: Path, say: Say) -> _Pooled:
-    """Write and say what all folds say together."""
+def _pool(
+    config: RunConfig, app: Folding, folds: list[FoldRuns], path: Path, say: Say, control: str
+) -> _Pooled:
+    """Write and say what all folds say together; ``control`` is the control runs' policy, empty for none."""
     paths = [runs.paths for runs in folds]
     rows, lacking = pooled_rows(app, paths)
     task = folds[0].fold.task()
@@ -341,7 +346,8 @@ def _pool(config: RunConfig, app: Folding, folds: list[FoldRuns], path: Path, sa
     repeats = len(paths[0])
     if repeats > 1:
         seeds = [config.training.seed + k for k in range(repeats)]
-        write_atomic(path / "seeds.tsv", seeds_tsv(app, paths, seeds, main))
+        networks = [row.name for row in rows if row.kind == "network"]
+        write_atomic(path / "seeds.tsv", seeds_tsv(app, paths, seeds, main, networks))
     write_scores(path, rows, main, notes, app, task.protocol)
     write_table(app, [below[0] for below in paths], path)
     made = differences(rows, main)
@@ -360,7 +366,15 @@ def _pool(config: RunConfig, app: Folding, folds: list[FoldRuns], path: Path, sa
         "intervals over subjects"
     )
     for name in lacking:
-        say(f"note: {name}: not in every fold, so left out")
+        say(
+            f"note: {name}: not in every run of every fold, so left out (one that diverged has none)"
+        )
+    names_of_some = [*(row.name for row in rows), *lacking]
+    if control and not any(f", trained with {control}, " in name for name in names_of_some):
+        say(f"note: trained with {control} instead: no run of any fold has scores, each diverged")
+    for row in rows:
+        if OVERFLOWED in row.note:
+            say(f"note: {row.name}: {row.note}")
     for note in notes:
         say(f"note: {note}")
     for line in (*beside_recordings(rows[0], names, app), *lines_of(path, config.app)):
