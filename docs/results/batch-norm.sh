@@ -3,7 +3,7 @@
 # at .001 with momentum .9, gradients clipped at 1, gamma .1, statistics separate for each step or shared, validated with
 # recalibrated statistics. The outcome of each comparison, the best validation loss, is declared before its first run.
 #   bash docs/results/batch-norm.sh [OUT] [WHAT…]     digits-64 permuted-64 ages-64 start-64 text (about 1 CPU hour in all)
-#                                                     mnist-196 mnist-196-noise mnist-early (MNIST=FOLDER; .4, .5, .5 hours); mnist pmnist (days)
+#                                                     mnist-196 mnist-196-noise mnist-early (MNIST=FOLDER; .56, .75, .5 hours); mnist pmnist (days)
 # Every window is an item of its own, so nothing is carried to the next, neither in training nor at inference.
 # A finished run is never repeated, so the script may be stopped and started again.
 set -euo pipefail
@@ -45,7 +45,7 @@ for name in "${what[@]}"; do
     # lower loss than none, p <= .05 (the least that six seeds can have is .031)
     mnist-196) compare "$name" "${images[@]}" "${reset[@]}" --pool 2 --time-steps 196 --window 196 --epochs 5 --seeds 6 --permutation none ;;
     # the same with noise of SD .1 on every start state in training: without it the gradient of batch normalization is
-    # infinite at the first update, since the first pixels of all images are the same. Written after that was seen in all
+    # infinite at the first update, since most of the first pixels are black in a whole batch. Written after that was seen in all
     # six runs of mnist-196, and after 50 updates with noise on 5,000 images; the rule is that of mnist-196. 1,000 updates:
     # 2,500 were begun and took too long; none of theirs was looked at
     mnist-196-noise) compare "$name" "${images[@]}" "${noise[@]}" --pool 2 --time-steps 196 --window 196 --epochs 2 --seeds 6 \
