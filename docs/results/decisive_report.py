@@ -252,7 +252,7 @@ def drift(runs: Runs, cell: Cell) -> str:
 
 def contrasts(plan: dict[str, Any], runs: Runs) -> str:
     """Return how a ratio of updates to the last loss changes between two cells of the grid, seeds paired."""
-    rows: list[tuple[str, str, NDArray[np.float64]]] = []
+    rows: list[tuple[str, NDArray[np.float64]]] = []
     for one in plan["contrasts"]:
         each = []
         for where in (one["of"], one["less"]):
@@ -264,19 +264,29 @@ def contrasts(plan: dict[str, Any], runs: Runs) -> str:
             starts = (
                 f"{SHORT.get(one['above'], one['above'])} / {SHORT.get(one['below'], one['below'])}"
             )
-            rows.append((one["name"], starts, np.array([each[0][s] - each[1][s] for s in seeds])))
+            differences = np.array([each[0][s] - each[1][s] for s in seeds])
+            rows.append((f"{one['name']} | {starts}", differences))
     head = (
         f"| where | starts | seeds | ratio of ratios (95 %) | p, Holm over {len(rows)} | SD of ln |"
     )
-    lines = [head, "|---|---|---|---|---|---|"]
-    corrected = holm([sign_flip(d).p for _, _, d in rows]).tolist()
-    for (name, starts, d), p in zip(rows, corrected, strict=True):
+    return "\n".join([head, "|---|---|---|---|---|---|", *tested(rows)])
+
+
+def tested(rows: Sequence[tuple[str, NDArray[np.float64]]]) -> list[str]:
+    """Return rows of a table with seeds, ratio, p and SD, all p corrected together.
+
+    Args:
+        rows: Of each its first columns, and differences of logarithms, one a seed.
+    """
+    corrected = holm([sign_flip(d).p for _, d in rows]).tolist()
+    lines = []
+    for (what, d), p in zip(rows, corrected, strict=True):
         low, high = np.exp(interval(d))
         lines.append(
-            f"| {name} | {starts} | {len(d)} | × {np.exp(d.mean()):.2f} ({low:.2f} to {high:.2f}) | "
-            f"{as_p(p)} | {d.std(ddof=1):.2f} |"
+            f"| {what} | {len(d)} | × {np.exp(d.mean()):.2f} ({low:.2f} to {high:.2f}) | {as_p(p)} | "
+            f"{d.std(ddof=1):.2f} |"
         )
-    return "\n".join(lines)
+    return lines
 
 
 def outcomes(targets: Sequence[str]) -> dict[str, str]:

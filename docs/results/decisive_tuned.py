@@ -18,11 +18,8 @@ from pathlib import Path
 
 import numpy as np
 from decisive_plan import targets_of
-from decisive_report import SHORT, Cell, Runs, as_p, logarithm_of_updates
+from decisive_report import SHORT, Cell, Runs, logarithm_of_updates, tested
 from decisive_results import read
-
-from memcell.statistics.bootstrap import interval
-from memcell.statistics.paired import holm, sign_flip
 
 #: Rates are chosen on seeds below this one.
 TUNING_SEEDS = 20
@@ -46,22 +43,15 @@ def tuned(runs: Runs) -> str:
                 continue
             seeds = sorted(s for s in set(logs[0]) & set(logs[1]) if s >= TUNING_SEEDS)
             if len(seeds) >= FEWEST:
-                rows.append((chosen, pair, np.array([logs[0][s] - logs[1][s] for s in seeds])))
+                starts = " / ".join(SHORT.get(start, start) for start in pair)
+                rates = ", ".join(f"{cell[RATE]:g}" for cell in chosen if cell)
+                differences = np.array([logs[0][s] - logs[1][s] for s in seeds])
+                rows.append((f"{_named(cells[0])} | {starts} | {rates}", differences))
     head = (
         "| data | cell, H, optimizer, changes a batch | starts | their rates | seeds | ratio (95 %) | "
         f"p, Holm over {len(rows)}, secondary | SD of ln |\n|---|---|---|---|---|---|---|---|"
     )
-    lines = [head]
-    corrected = holm([sign_flip(d).p for *_, d in rows]).tolist()
-    for (chosen, pair, d), p in zip(rows, corrected, strict=True):
-        low, high = np.exp(interval(d))
-        lines.append(
-            f"| {_named(chosen[0])} | "
-            f"{' / '.join(SHORT.get(s, s) for s in pair)} | "
-            f"{', '.join(f'{cell[RATE]:g}' for cell in chosen)} | {len(d)} | "
-            f"× {np.exp(d.mean()):.2f} ({low:.2f} to {high:.2f}) | {as_p(p)} | {d.std(ddof=1):.2f} |"
-        )
-    return "\n".join(lines)
+    return "\n".join([head, *tested(rows)])
 
 
 def between_rates(runs: Runs) -> str:
@@ -75,19 +65,13 @@ def between_rates(runs: Runs) -> str:
             seeds = sorted(set.intersection(*(set(logs) for logs in four)))
             if len(seeds) >= FEWEST:
                 a, b, c, d = (np.array([logs[seed] for seed in seeds]) for logs in four)
-                rows.append((above, below, (a - b) - (c - d)))
-    lines = [
+                rates = f"{above[RATE]:g} / {below[RATE]:g}"
+                rows.append((f"{_named(above)} | {rates}", (a - b) - (c - d)))
+    head = (
         "| data | cell, H, optimizer, changes a batch | rates | seeds | ratio of ratios (95 %) | "
         f"p, Holm over {len(rows)}, secondary | SD of ln |\n|---|---|---|---|---|---|---|"
-    ]
-    corrected = holm([sign_flip(d).p for *_, d in rows]).tolist()
-    for (above, below, d), p in zip(rows, corrected, strict=True):
-        low, high = np.exp(interval(d))
-        lines.append(
-            f"| {_named(above)} | {above[RATE]:g} / {below[RATE]:g} | {len(d)} | "
-            f"× {np.exp(d.mean()):.2f} ({low:.2f} to {high:.2f}) | {as_p(p)} | {d.std(ddof=1):.2f} |"
-        )
-    return "\n".join(lines)
+    )
+    return "\n".join([head, *tested(rows)])
 
 
 def _alike(runs: Runs) -> list[list[Cell]]:
