@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from sklearn import metrics
 
 from memcell_eeg.decisions.thresholds import choose_threshold
@@ -27,6 +30,60 @@ def test_the_scores_by_hand() -> None:
     assert out["auc_roc"] == pytest.approx(
         (7 + 7 + 6) / 21
     )  # pairs in which the positive is higher
+
+
+_LABELLED = st.lists(
+    st.tuples(
+        st.booleans(),
+        # ties, and probabilities that a float hardly tells apart
+        st.one_of(st.sampled_from([0.0, 0.5, 1.0]), st.floats(0, 1), st.floats(0, 1, width=32)),
+    ),
+    min_size=2,
+    max_size=200,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(_LABELLED, st.floats(-0.1, 1.1))
+def test_scores_are_those_of_scikit_learn_to_the_bit(
+    labelled: list[tuple[bool, float]], threshold: float
+) -> None:
+    y = np.array([int(a) for a, _ in labelled])
+    p = np.array([b for _, b in labelled])
+    assume(len(set(y)) == 2)
+    _assert_same_as_scikit_learn(y, p, threshold)
+
+
+@pytest.mark.parametrize("n", [2, 3, 17, 4000, 100_000])
+def test_many_steps_are_scored_as_by_scikit_learn_to_the_bit(n: int) -> None:
+    random = np.random.default_rng(n)
+    y = np.append(random.random(n) < 0.1, [False, True]).astype(int)
+    for p in (random.random(n + 2), np.round(random.random(n + 2), 2), random.random(n + 2) ** 9):
+        _assert_same_as_scikit_learn(y, p, 0.3)
+
+
+def _assert_same_as_scikit_learn(
+    y: NDArray[np.int64], p: NDArray[np.float64], threshold: float
+) -> None:
+    out, state = step_scores(y, p, threshold), (p >= threshold).astype(int)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of decisions that are all alike
+        expected = {
+            "balanced_accuracy": metrics.balanced_accuracy_score(y, state),
+            "kappa": metrics.cohen_kappa_score(y, state, labels=[0, 1]),
+            "f1": metrics.f1_score(y, state, zero_division=0.0),
+            "auc_roc": metrics.roc_auc_score(y, p),
+            "auc_pr": metrics.average_precision_score(y, p),
+            "mcc": metrics.matthews_corrcoef(y, state),
+        }
+    assert {name: out[name].hex() for name in expected} == {
+        name: float(value).hex() for name, value in expected.items()
+    }
+
+
+def test_a_probability_that_is_not_finite_is_refused() -> None:
+    with pytest.raises(ValueError, match="finite"):
+        step_scores(np.array([0, 1]), np.array([0.5, np.nan]), 0.5)
 
 
 def test_calibration_error_by_hand() -> None:

@@ -7,7 +7,6 @@ weights of the loss, `--around-transitions`, a sampler) is undone (``undo_weight
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,6 +17,7 @@ from memcell.applications.app import ModelPredictions
 from memcell.sequences.time_series import TimeSeries
 from memcell_eeg.decisions.decision import labelled
 from memcell_eeg.scores import events
+from memcell_eeg.scores.by_step import ranked_and_decided
 from memcell_eeg.scores.events import EventRules, count_events
 
 MAIN = "balanced_accuracy"
@@ -170,18 +170,7 @@ def scores_of(steps: DecidedSteps) -> dict[str, float]:
         out["ece"] = calibration_error(y, chance)
     if len(np.unique(y)) < 2:
         return out
-    # Imported here: a prediction scores nothing, and would wait for it.
-    from sklearn import metrics
-
-    out["balanced_accuracy"] = float(metrics.balanced_accuracy_score(y, state))
-    out["f1"] = float(metrics.f1_score(y, state, zero_division=0.0))
-    out["auc_roc"] = float(metrics.roc_auc_score(y, p))
-    out["auc_pr"] = float(metrics.average_precision_score(y, p))
-    with warnings.catch_warnings():
-        # All steps on one side: both are 0 by their definitions, and sklearn says so aloud.
-        warnings.simplefilter("ignore")
-        out["kappa"] = float(metrics.cohen_kappa_score(y, state, labels=[0, 1]))
-        out["mcc"] = float(metrics.matthews_corrcoef(y, state))
+    out |= ranked_and_decided(y, p, state)
     return out
 
 

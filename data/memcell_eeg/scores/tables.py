@@ -6,7 +6,7 @@ threshold that its model's decisions were made with.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +17,13 @@ from memcell.runs.by_subject import cell
 from memcell.sequences.time_series import TimeSeries
 from memcell_eeg.scores.by_recording import ALL, by_recording
 from memcell_eeg.scores.curves import precision_recall, reliability
-from memcell_eeg.scores.events import EventRules, count_events
+from memcell_eeg.scores.events import Counted, EventRules, count_events
 from memcell_eeg.scores.scores import DecidedSteps
 from memcell_eeg.scores.transition_errors import transition_errors
 
 Line = Sequence[str | float]
+#: Sequences with the events that were counted in them.
+CountedSequences = Sequence[tuple[TimeSeries, Counted]]
 
 
 def tables(rows: Sequence[Row], rules: EventRules) -> Mapping[str, str]:
@@ -31,76 +33,93 @@ def tables(rows: Sequence[Row], rules: EventRules) -> Mapping[str, str]:
         rows: With predictions.
         rules: How events are made and matched.
     """
+    counted = [_counted(row.predictions, rules) for row in rows]
     return {
         "confusion.tsv": _table(
             "subject true_negative false_positive false_negative true_positive true_events "
             "detected_events hit_events labelled_hours",
             rows,
-            lambda row: _confusion(row, rules),
+            map(_confusion, rows, counted),
         ),
         "calibration.tsv": _table(
             "bin_low bin_high count mean_probability observed",
             rows,
-            lambda row: [
-                [b.low, b.high, b.count, b.predicted, b.observed]
-                for b in reliability(DecidedSteps.of(row.predictions))
-            ],
+            (
+                [
+                    [b.low, b.high, b.count, b.predicted, b.observed]
+                    for b in reliability(DecidedSteps.of(row.predictions))
+                ]
+                for row in rows
+            ),
         ),
         "recordings.tsv": _table(
             "recording subject steps observed mean_probability brier prior_brier skill ece "
             "balanced_accuracy kappa auc_roc",
             rows,
-            lambda row: [
+            (
                 [
-                    r.recording,
-                    r.subject or "n/a",
-                    r.steps,
-                    r.observed,
-                    r.mean_probability,
-                    r.brier,
-                    r.prior_brier,
-                    r.skill,
-                    r.ece,
-                    r.balanced_accuracy,
-                    r.kappa,
-                    r.auc_roc,
+                    [
+                        r.recording,
+                        r.subject or "n/a",
+                        r.steps,
+                        r.observed,
+                        r.mean_probability,
+                        r.brier,
+                        r.prior_brier,
+                        r.skill,
+                        r.ece,
+                        r.balanced_accuracy,
+                        r.kappa,
+                        r.auc_roc,
+                    ]
+                    for r in by_recording(row.predictions, row.scores, row.subjects)
                 ]
-                for r in by_recording(row.predictions, row.scores, row.subjects)
-            ],
+                for row in rows
+            ),
         ),
         "pr.tsv": _table(
             "threshold recall precision",
             rows,
-            lambda row: precision_recall(DecidedSteps.of(row.predictions)),
+            (precision_recall(DecidedSteps.of(row.predictions)) for row in rows),
         ),
         "operating.tsv": _table(
             "threshold recall precision specificity",
             rows,
-            lambda row: [_operating(row.predictions)],
+            ([_operating(row.predictions)] for row in rows),
         ),
         "transitions.tsv": _table(
             "change from_s to_s count errors error_rate",
             rows,
-            lambda row: [
-                [b.change, b.start, b.stop, b.count, b.errors, b.errors / b.count]
-                for b in transition_errors(row.predictions)
-            ],
+            (
+                [
+                    [b.change, b.start, b.stop, b.count, b.errors, b.errors / b.count]
+                    for b in transition_errors(row.predictions)
+                ]
+                for row in rows
+            ),
         ),
-        "delays.tsv": _table(
-            "subject recording onset_s delay_s", rows, lambda row: _delays(row.predictions, rules)
-        ),
+        "delays.tsv": _table("subject recording onset_s delay_s", rows, map(_delays, counted)),
     }
 
 
-def _confusion(row: Row, rules: EventRules) -> Iterable[Line]:
+def _counted(predictions: Sequence[ModelPredictions], rules: EventRules) -> CountedSequences:
+    return [
+        (
+            s,
+            count_events(
+                s, np.asarray(q[:, 1], dtype=np.float64) >= part.decision["threshold"], rules
+            ),
+        )
+        for part in predictions
+        for s, q in zip(part.sequences, part.probabilities, strict=True)
+    ]
+
+
+def _confusion(row: Row, events: CountedSequences) -> Iterable[Line]:
     subjects = sorted({s.subject for part in row.predictions for s in part.sequences})
     for subject in (None, *subjects):
         steps = DecidedSteps.of(row.predictions, subject)
-        counted = [
-            count_events(s, state, rules)
-            for s, state in _states(row.predictions)
-            if subject is None or s.subject == subject
-        ]
+        counted = [c for s, c in events if subject is None or s.subject == subject]
         yield [
             subject or ALL,
             int(((steps.y == 0) & (steps.state == 0)).sum()),
@@ -130,22 +149,14 @@ def _share(of: NDArray[np.bool_], among: NDArray[np.bool_]) -> float:
     return float(of[among].mean()) if among.any() else float("nan")
 
 
-def _delays(predictions: Sequence[ModelPredictions], rules: EventRules) -> Iterable[Line]:
-    for sequence, state in _states(predictions):
-        for onset, delay in count_events(sequence, state, rules).delays:
+def _delays(events: CountedSequences) -> Iterable[Line]:
+    for sequence, counted in events:
+        for onset, delay in counted.delays:
             yield [sequence.subject, sequence.name, onset, delay]
 
 
-def _states(
-    predictions: Sequence[ModelPredictions],
-) -> Iterator[tuple[TimeSeries, NDArray[np.bool_]]]:
-    for part in predictions:
-        for s, q in zip(part.sequences, part.probabilities, strict=True):
-            yield s, np.asarray(q[:, 1], dtype=np.float64) >= part.decision["threshold"]
-
-
-def _table(columns: str, rows: Sequence[Row], lines: Callable[[Row], Iterable[Line]]) -> str:
+def _table(columns: str, rows: Sequence[Row], lines: Iterable[Iterable[Line]]) -> str:
     out = [["name", "kind", *columns.split()]]
-    for row in rows:
-        out += [[row.name, row.kind, *map(cell, line)] for line in lines(row)]
+    for row, own in zip(rows, lines, strict=True):
+        out += [[row.name, row.kind, *map(cell, line)] for line in own]
     return table(out)
