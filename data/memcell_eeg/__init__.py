@@ -25,7 +25,13 @@ from collections.abc import Iterable
 
 from memcell import FeatureExtractorSpec, hookimpl
 
-__all__ = ["memcell_feature_extractors"]
+__all__ = ["LATE_IMPORTS", "memcell_feature_extractors"]
+
+#: What training and scoring import where they are reached (`memcell.AppSpec.late_imports`).
+LATE_IMPORTS = (
+    *("memcell_eeg.baselines", "statsmodels.discrete.discrete_model"),
+    *("memcell_eeg.features.encoder", "memcell_eeg.features.raw", "memcell_eeg.scores.tables"),
+)
 
 
 @hookimpl

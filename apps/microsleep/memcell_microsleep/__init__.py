@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from memcell import AppSpec, hookimpl
+from memcell_eeg import LATE_IMPORTS
 
 
 @hookimpl
@@ -20,6 +21,7 @@ def memcell_apps() -> Iterable[AppSpec]:
         config="memcell_microsleep.config:MicrosleepConfig",
         predict_config="memcell_eeg.prediction.config:PredictConfig",
         stream_config="memcell_eeg.live.options:LiveConfig",
+        late_imports=LATE_IMPORTS,
         summary="Detect microsleeps (1-15 s of sleep-like EEG) at every step of a recording.",
         reference="Skorucak et al. 2020 (BERN criteria); Malafeev et al. 2021",
     )

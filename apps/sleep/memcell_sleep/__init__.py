@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from memcell import AppSpec, ModelSpec, hookimpl
+from memcell_eeg import LATE_IMPORTS
 
 if TYPE_CHECKING:
     from memcell_sleep.onset.online import OnsetPredictor as OnsetPredictor
@@ -33,6 +34,7 @@ def memcell_apps() -> Iterable[AppSpec]:
         config="memcell_sleep.config:SleepConfig",
         predict_config="memcell_eeg.prediction.config:PredictConfig",
         stream_config="memcell_eeg.live.options:LiveConfig",
+        late_imports=LATE_IMPORTS,
         summary="Tell sleep from wake every 5 s, from one channel.",
         reference="Iber et al. 2007 (AASM stages)",
     )

@@ -32,6 +32,7 @@ _HIDDEN = (
     "checks",
     "predict_config",
     "stream_config",
+    "late_imports",
 )
 
 

@@ -27,6 +27,7 @@ from memcell.files.reading import refusing
 from memcell.interrupt import Interrupted
 from memcell.jobs import Mode, Outcome, Working, run_tasks
 from memcell.plugins import Registry
+from memcell.plugins.specs import AppSpec
 from memcell.progress import Progress, progress
 from memcell.reports.numbers import counted, duration, percent
 from memcell.runs.own_functions import OwnFunctions
@@ -165,10 +166,16 @@ def report(out: Path, say: Say) -> None:
 
 
 def imports_of(plan: ComparisonPlan, registry: Registry) -> tuple[str, ...]:
-    """Return the modules that every run of a comparison needs."""
-    found = ["memcell.compare.run", "memcell_compiler"]
+    """Return the modules that every run of a comparison needs, those that are imported late included."""
+    # the second is imported where a window runs in C
+    found = ["memcell.compare.run", "memcell_compiler.runtime.unroll"]
     # torch's own optimizers import its compiler when they are made
     found.append("torch._dynamo")
+    app = registry.get("app", plan.app).spec
+    if isinstance(app, AppSpec):
+        found += app.late_imports
+    if any(c.network.skip != "none" and c.network.start == "regression" for c in plan.configs):
+        found.append("sklearn.linear_model")
     for config in plan.configs:
         chosen = [("app", config.app), *((kind, c.name) for kind, c in config.choices.items())]
         if config.dataset is not None:

@@ -17,6 +17,8 @@ from importlib import import_module
 from multiprocessing import forkserver
 
 METHOD = "forkserver"
+#: Set in that process: pyarrow, which pandas imports, would begin a thread of its allocator there.
+ONE_THREAD = {"JE_ARROW_MALLOC_CONF": "background_thread:false"}
 #: Whether workers can be forked here.
 CAN_FORK = METHOD in multiprocessing.get_all_start_methods()
 
@@ -31,7 +33,7 @@ def start_server(imports: Sequence[str], environment: Mapping[str, str]) -> None
     if not CAN_FORK:
         return
     multiprocessing.get_context(METHOD).set_forkserver_preload([__name__])
-    inner = {k: v for k, v in environment.items() if k not in os.environ}
+    inner = {k: v for k, v in {**ONE_THREAD, **environment}.items() if k not in os.environ}
     with variables_set({**inner, NAMES: ",".join(imports)}):
         forkserver.ensure_running()
 

@@ -224,12 +224,15 @@ class AppSpec(Spec):
         predict_config: ``"module:Dataclass"`` of the options that ``memcell predict`` has for this app, or
             None where it has none of its own.
         stream_config: Likewise of ``memcell stream``; None where the app cannot run live.
+        late_imports: Modules that training, scoring and baselines import where they are reached, so that no
+            other command waits for them; a comparison imports them once for all its workers.
     """
 
     kind: ClassVar[str] = "app"
 
     predict_config: str | None = None
     stream_config: str | None = None
+    late_imports: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

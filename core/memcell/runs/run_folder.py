@@ -17,6 +17,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import IO, Any
@@ -370,7 +371,7 @@ def _environment(config: RunConfig, registry: Registry, device: str) -> dict[str
         "memcell": __version__,
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
-        "libraries": {name: _version(name) for name in _LIBRARIES},
+        "libraries": dict(_libraries()),
         "plugins": plugins,
         "device": device,
         "threads": config.training.threads,
@@ -380,6 +381,12 @@ def _environment(config: RunConfig, registry: Registry, device: str) -> dict[str
     }
 
 
+@cache
+def _libraries() -> Mapping[str, str]:
+    """Return the versions that are installed, looked up once: a process keeps what it has imported."""
+    return {name: _version(name) for name in _LIBRARIES}
+
+
 def _version(name: str) -> str:
     try:
         return version(name)
@@ -387,8 +394,12 @@ def _version(name: str) -> str:
         return "not installed"
 
 
+@cache
 def _commit() -> str:
-    """Return the commit of the folder that memcell was imported from, empty outside a checkout."""
+    """Return the commit of the folder that memcell was imported from, empty outside a checkout.
+
+    Looked up once: what is checked out later is not what this process runs.
+    """
     where = Path(sys.modules["memcell"].__file__ or ".").parent
     try:
         done = subprocess.run(

@@ -59,3 +59,33 @@ def test_imports_are_made_once_and_none_that_fails_ends_the_workers(tmp_path):
     assert {told for _, told in results} == {"None"}, "no worker sees how it was begun"
     (importer,) = count.read_text().split()
     assert importer not in {pid for pid, _ in results}
+
+
+THREADS = """
+import os
+from dataclasses import dataclass
+from memcell.jobs import Mode, run_tasks
+
+@dataclass(frozen=True)
+class Task:
+    id: str
+
+def do(task, working):
+    return len(os.listdir(f"/proc/{os.getppid()}/task"))
+
+if __name__ == "__main__":
+    mode = Mode(jobs=1, imports=("pyarrow",))
+    run_tasks(do, [Task("one")], mode, lambda task, outcome: print(outcome.result))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads are counted in /proc")
+def test_the_server_runs_one_thread_whatever_it_imports(tmp_path):
+    pytest.importorskip("pyarrow")
+    (tmp_path / "threads.py").write_text(THREADS)
+    done = subprocess.run(
+        [sys.executable, str(tmp_path / "threads.py")],
+        capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["1"]

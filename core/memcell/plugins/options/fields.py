@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import functools
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -139,6 +140,13 @@ def fields_of(config: type[Any]) -> tuple[FieldInfo, ...]:
     Raises:
         TypeError: A field was not made with `option`, or has a type that options cannot have.
     """
+    # mypy takes the classes' own __hash__ for that of their instances
+    return _resolved(config)  # type: ignore[arg-type]
+
+
+@functools.cache
+def _resolved(config: type[Any]) -> tuple[FieldInfo, ...]:
+    """Return the fields, resolved once: a run asks for those of each of its parts several times."""
     if not dataclasses.is_dataclass(config):
         raise TypeError(f"{config.__qualname__} is not a dataclass")
     hints = typing.get_type_hints(config)
