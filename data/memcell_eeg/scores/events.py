@@ -230,17 +230,15 @@ def _owners(
     """
     onsets = np.array([t.onset for t in spans])
     ends = np.array([t.end for t in spans])
-    for d in detected:
-        near = slice(
-            int(np.searchsorted(ends, d.onset - tolerance - SAME)),
-            int(np.searchsorted(onsets, d.end + tolerance + SAME, side="right")),
-        )
-        if near.start >= near.stop:
-            yield None
+    first = np.searchsorted(ends, [d.onset - tolerance - SAME for d in detected])
+    stop = np.searchsorted(onsets, [d.end + tolerance + SAME for d in detected], side="right")
+    for d, k, end in zip(detected, first.tolist(), stop.tolist(), strict=True):
+        if end - k < 2:  # most have one or none near them
+            yield k if k < end else None
             continue
         # seconds that both share; where they share none, minus the seconds between them
-        shared = np.minimum(ends[near], d.end) - np.maximum(onsets[near], d.onset)
-        yield near.start + int(np.flatnonzero(shared >= shared.max() - SAME)[0])
+        shared = np.minimum(ends[k:end], d.end) - np.maximum(onsets[k:end], d.onset)
+        yield k + int(np.flatnonzero(shared >= shared.max() - SAME)[0])
 
 
 def _cut_without_label(
