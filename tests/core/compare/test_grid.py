@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from memcell.compare.axes import Axis, listed, named, split, sweeps
 from memcell.compare.declared import Asked
 from memcell.compare.grid import grid_of
 from memcell.compare.plan import plan_of, run_id, with_choice
+from memcell.compare.run import imports_of
 from memcell.errors import UsageError
 from memcell.plugins import default_registry
 
@@ -111,6 +113,23 @@ def test_all_misfits_of_all_settings_are_said_at_once():
     assert said.count("needs at least 16 lanes") == 1, (
         "the same misfit of many settings is one line"
     )
+
+
+def test_workers_are_forked_after_what_the_runs_import_late():
+    registry = default_registry()
+    plan = plan_of("microsleep", {}, [Axis("policy", ("carry", "reset"))], [0], registry)
+    assert {"memcell_microsleep.app", "memcell_eeg.baselines"} <= set(imports_of(plan, registry))
+    path = plan_of("memory", {"network": {"skip": "linear"}}, [], [0], registry)
+    without = plan_of("memory", {"network": {"skip": "none"}}, [], [0], registry)
+    assert "sklearn.linear_model" in imports_of(path, registry)
+    assert "sklearn.linear_model" not in imports_of(without, registry)
+
+
+def test_what_an_app_says_that_it_imports_late_is_there():
+    names = [name for e in default_registry().entries("app") for name in e.spec.late_imports]
+    assert names
+    # what cannot be imported is passed over by the process that workers are forked from
+    assert [name for name in names if find_spec(name) is None] == []
 
 
 def test_runs_go_seed_by_seed_and_differ_in_nothing_else():
