@@ -238,8 +238,14 @@ def test_peers_that_are_installed_give_the_same_numbers(bench, peer):
     assert ("train" in row) == (peer == "jax")
 
 
+#: They compile for minutes; tests/core/test_compiled.py compares what Inductor makes of every cell.
+COMPILED_BY_TORCH = [
+    pytest.param(name, marks=pytest.mark.exhaustive) for name in ("inductor", "torch.compile")
+]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("backend", ["inductor", "torch.compile", "native"])
+@pytest.mark.parametrize("backend", [*COMPILED_BY_TORCH, "native"])
 def test_compiled_backends_give_the_same_numbers(bench, backend):
     size = ["--time-steps", "17", "--batch-size", "16", "--normalizer", "batch"]
     code, said, record = bench(
