@@ -40,6 +40,18 @@ def test_parts_are_printed_and_add_up(capfd, tmp_path, threads):
     assert said.rstrip().endswith("100")
 
 
+@pytest.mark.parametrize("normalizer", ["none", "batch"])
+def test_windows_that_stand_ready_are_profiled_too(capfd, tmp_path, normalizer):
+    file = tmp_path / "numbers.json"
+    code = run([*TINY[:7], normalizer, *TINY[8:], "--backends", "native", "--json", str(file)])
+    assert code == 0, capfd.readouterr().out
+    (row,) = (r for r in json.loads(file.read_text())["results"] if "profile" in r)
+    parts = {p["name"]: p for p in row["profile"]["parts"]}
+    for name in ("products", "rows", "packing"):
+        assert parts[name]["forward"] > 0, name
+        assert parts[name]["backward"] > 0, name
+
+
 def test_only_when_asked_for(capfd):
     code = run(["bench", "cells", "--help"])
     said = capfd.readouterr().out

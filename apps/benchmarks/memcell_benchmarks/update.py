@@ -70,7 +70,7 @@ class _PlainApp:
         return Unchanged(n_features)
 
 
-def memcells(sizes: Sizes, cell: str, folder: Path) -> Callable[[], None]:
+def memcells(sizes: Sizes, cell: str, folder: Path, normalizer: str = "none") -> Callable[[], None]:
     """Return an update of memcell's trainer, under the policy ``carry``."""
     rng = np.random.default_rng(0)
     length = 3 * sizes.steps
@@ -85,7 +85,13 @@ def memcells(sizes: Sizes, cell: str, folder: Path) -> Callable[[], None]:
     )
     task = Task(train=series, valid=(), test=(), n_classes=CLASSES, main_score="accuracy")
     registry = default_registry()
-    named = {**DEFAULTS, "cell": cell, "policy": "carry", "sampler": "stream"}
+    named = {
+        **DEFAULTS,
+        "cell": cell,
+        "normalizer": normalizer,
+        "policy": "carry",
+        "sampler": "stream",
+    }
     config = RunConfig(
         app="update",
         app_config=None,
@@ -142,16 +148,19 @@ def torchs(sizes: Sizes, cell: str) -> Callable[[], None]:
     return update
 
 
-def measured(sizes: Sizes, cell: str, rounds: int) -> tuple[UpdateTimes, UpdateTimes]:
+def measured(
+    sizes: Sizes, cell: str, rounds: int, normalizer: str = "none"
+) -> tuple[UpdateTimes, UpdateTimes]:
     """Return the times of memcell's update and of torch's.
 
     Args:
         sizes: Of the window.
         cell: ``"lstm"`` or ``"gru"``.
         rounds: Of 20 updates each, in turn.
+        normalizer: Of memcell's; torch's has none.
     """
     with tempfile.TemporaryDirectory() as folder:
-        works = (memcells(sizes, cell, Path(folder)), torchs(sizes, cell))
+        works = (memcells(sizes, cell, Path(folder), normalizer), torchs(sizes, cell))
         found: tuple[list[float], list[float]] = ([], [])
         for work in works:
             for _ in range(20):
@@ -173,14 +182,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--time-steps", type=int, default=50)
     parser.add_argument("--cell", choices=("lstm", "gru"), default="lstm")
+    parser.add_argument(
+        "--normalizer", choices=("none", "batch", "batch_shared", "layer", "rms"), default="none"
+    )
     parser.add_argument("--rounds", type=int, default=50, help="Of 20 updates each, in turn.")
     typed = parser.parse_args(arguments)
     torch.set_num_threads(1)
     sizes = Sizes(typed.hidden_size, typed.batch_size, typed.time_steps)
-    ours, theirs = measured(sizes, typed.cell, typed.rounds)
+    ours, theirs = measured(sizes, typed.cell, typed.rounds, typed.normalizer)
+    name = typed.cell if typed.normalizer == "none" else f"{typed.cell}+{typed.normalizer}"
+    beside = "plain torch" if typed.normalizer == "none" else "plain torch without a normalizer"
     print(
-        f"an update, {typed.cell}, H{sizes.hidden} B{sizes.lanes} T{sizes.steps}, one thread: "
-        f"{ours.least:.0f} us (median {ours.middle:.0f}), plain torch "
+        f"an update, {name}, H{sizes.hidden} B{sizes.lanes} T{sizes.steps}, one thread: "
+        f"{ours.least:.0f} us (median {ours.middle:.0f}), {beside} "
         f"{theirs.least:.0f} ({theirs.middle:.0f}): ratio {ours.least / theirs.least:.2f}"
     )
 

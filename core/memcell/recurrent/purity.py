@@ -204,7 +204,7 @@ class _Code(NamedTuple):
 
 def _constant(value: Any) -> bool:
     """Whether a value cannot change, only be replaced by another one."""
-    if isinstance(value, tuple):
+    if isinstance(value, tuple | frozenset):
         return all(map(_constant, value))
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         frozen = type(value).__dataclass_params__.frozen  # type: ignore[attr-defined]  # every one has it

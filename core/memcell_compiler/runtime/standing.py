@@ -2,14 +2,15 @@
 
 Windows of a run are nearly all alike: one size, no lane reset within, none padded. For a small network most
 of a call is finding its plan, gathering its tensors and describing them to the program; here that is done
-once, and done again where anything it rests on is no longer what it was.
+once, and done again where anything it rests on is no longer what it was. Normalizers are asked of each window
+and get its statistics; where the program reads what they say (lanes of several ages), nothing stands ready.
 """
 
 from __future__ import annotations
 
 import ctypes
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -17,6 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from memcell.recurrent.cell import Cell
+from memcell.recurrent.normalizer import NormWindow
+from memcell.recurrent.norms import SiteNorms
 from memcell.recurrent.purity import Snapshot
 from memcell.recurrent.reference import transforming
 from memcell.recurrent.state import State, leaves, rebuild
@@ -25,9 +28,12 @@ from memcell.recurrent.window_call import WindowCall, WindowOutput
 from memcell_compiler.build.target import chosen
 from memcell_compiler.emit.layout import ArrayLayout
 from memcell_compiler.runtime.function import NativeCall
+from memcell_compiler.runtime.norm_statistics import hand_over
 from memcell_compiler.runtime.pool import empty
 from memcell_compiler.runtime.runner import StandingRun
 
+#: What the normalizers say of a window, asked when it is first called.
+AskNorms = Callable[[], dict[str, NormWindow]]
 #: Numbers that a window may save to stand ready: those of larger ones are better lent to others meanwhile.
 SMALL = 1 << 20
 #: One for each cell: the last kind of window that it was trained on.
@@ -36,26 +42,48 @@ _known: WeakKeyDictionary[Cell, StandingWindow] = WeakKeyDictionary()
 _seen: WeakKeyDictionary[Cell, object] = WeakKeyDictionary()
 
 
-def standing(call: WindowCall, products: torch.dtype) -> StandingWindow | None:
-    """Return what stands ready for a window with such products, None where nothing does."""
+def standing(call: WindowCall, products: torch.dtype, windows: AskNorms) -> StandingWindow | None:
+    """Return what stands ready for a window with such products, None where nothing does.
+
+    Args:
+        call: The window.
+        products: What is multiplied.
+        windows: What its normalizers say of it.
+    """
     found = _known.get(call.cell)
-    return found if found is not None and found.fits(call, products) else None
+    return found if found is not None and found.fits(call, products, windows) else None
 
 
-def keep_second(call: WindowCall, native: NativeCall, tensors: Sequence[Tensor]) -> None:
+def forget(cell: Cell) -> None:
+    """Let nothing stand ready for a cell."""
+    _known.pop(cell, None)
+
+
+def keep_second(
+    call: WindowCall, native: NativeCall, tensors: Sequence[Tensor], windows: AskNorms
+) -> None:
     """As `keep`, where the cell's window before was of the same sizes: in one's own loop any may come."""
     kind = (call.x.shape, call.x.dtype, call.x.requires_grad)
     if _seen.get(call.cell) == kind:
-        keep(call, native, tensors)
+        keep(call, native, tensors, windows)
     else:
         _seen[call.cell] = kind
 
 
-def keep(call: WindowCall, native: NativeCall, tensors: Sequence[Tensor]) -> None:
-    """Let a window stand ready for the next one like it, where it is of the kind that can."""
+def keep(
+    call: WindowCall, native: NativeCall, tensors: Sequence[Tensor], windows: AskNorms
+) -> None:
+    """Let a window stand ready for the next one like it, where it is of the kind that can.
+
+    Args:
+        call: The window.
+        native: How it was run.
+        tensors: Those of ``native.names``.
+        windows: What its normalizers said of it.
+    """
     layout = native.plan.layout
     if (
-        not simple(call, native)
+        not simple(native)
         or list(call.return_steps) != [native.steps]
         or len(layout.input_gradients) != 1
         or native.steps * native.lanes * layout.saved[0] > SMALL
@@ -67,7 +95,7 @@ def keep(call: WindowCall, native: NativeCall, tensors: Sequence[Tensor]) -> Non
         return
     before = _known.get(call.cell)
     if before is None or not before.busy:
-        _known[call.cell] = StandingWindow(call, native, tensors)
+        _known[call.cell] = StandingWindow(call, native, tensors, windows())
 
 
 class StandingWindow:
@@ -77,20 +105,27 @@ class StandingWindow:
         call: The window that the next ones are like.
         native: How it is run.
         tensors: Those of ``native.names``.
+        windows: What its normalizers said of it.
     """
 
-    def __init__(self, call: WindowCall, native: NativeCall, tensors: Sequence[Tensor]) -> None:
+    def __init__(
+        self,
+        call: WindowCall,
+        native: NativeCall,
+        tensors: Sequence[Tensor],
+        windows: Mapping[str, NormWindow],
+    ) -> None:
         plan, steps, lanes = native.plan, native.steps, native.lanes
         layout, dtype = plan.layout, plan.dtype
         # not the cell: what stands ready for it must not keep it
         self._made_of, self._target = Snapshot(call.cell), chosen()
-        self._norms = weakref.ref(call.norms)
+        self._norms = StandingNorms(call.norms, windows)
         self._plan, self._steps, self._lanes = plan, steps, lanes
         self._x = (call.x.shape, dtype, call.x.requires_grad)
         self._states = [part.shape for part in leaves(call.state)]
         given = dict(zip(native.names, tensors, strict=True))
         self._parameters = [
-            StandingParameter.of(call.cell, name, given[c]) for c, name in layout.parameters.items()
+            StandingParameter.of(call, name, given[c]) for c, name in layout.parameters.items()
         ]
         self._aliased = layout.output_state
         arrays: dict[str, Tensor] = {c: t.detach() for c, t in given.items()}
@@ -117,6 +152,10 @@ class StandingWindow:
             (run.at(f"s{i}"), run.at(f"s{i}_history"), run.at(f"s{i}_returned")) for i in numbers
         ]
         self._at_output, self._at_x = run.at("y"), run.at("x0")
+        self._statistics = [
+            ((steps, *(lanes if size is None else size for size in shape)), run.at(f"g{i}"))
+            for i, shape in enumerate(layout.statistics)
+        ]
         run = self._backward
         self._at_history = [(run.at(f"s{i}_history"), run.at(f"s{i}_before")) for i in numbers]
         self._at_back = [run.at(name) for name in ("dy", "y", "x0", "dx0")]
@@ -141,14 +180,13 @@ class StandingWindow:
         gradient = None if self._open is None else self._open()
         return gradient is not None and not gradient.done
 
-    def fits(self, call: WindowCall, products: torch.dtype) -> bool:
+    def fits(self, call: WindowCall, products: torch.dtype, windows: AskNorms) -> bool:
         """Whether a window is one of those that this stands ready for, now, with such products."""
         x = call.x
         return (
             (x.shape, x.dtype, x.requires_grad) == self._x
             and type(x) is Tensor
             and x.is_contiguous()
-            and call.norms is self._norms()
             and call.generator is None
             and list(call.return_steps) == [self._steps]
             and unbroken(call.masks)
@@ -163,10 +201,18 @@ class StandingWindow:
             and not transforming()
             and self._made_of.same(call.cell)
             and all(parameter.stands for parameter in self._parameters)
+            and self._norms.same(call.norms, windows)
         )
 
-    def run(self, call: WindowCall) -> tuple[WindowOutput, StandingGradient]:
-        """Run a window that fits."""
+    def run(
+        self, call: WindowCall, windows: Mapping[str, NormWindow]
+    ) -> tuple[WindowOutput, StandingGradient]:
+        """Run a window that fits.
+
+        Args:
+            call: The window.
+            windows: What its normalizers said of it.
+        """
         layout, dtype = self._plan.layout, self._plan.dtype
         addresses, steps, lanes = self._forward.addresses, self._steps, self._lanes
         histories, returned = list(self._histories), []
@@ -184,7 +230,13 @@ class StandingWindow:
         else:
             output = histories[self._aliased][1:]
         addresses[self._at_output], addresses[self._at_x] = output.data_ptr(), call.x.data_ptr()
+        statistics = []
+        for shape, at in self._statistics:  # the normalizers may keep them
+            statistics.append(empty(shape, dtype))
+            addresses[at] = statistics[-1].data_ptr()
         self._forward()
+        if statistics and call.update_statistics:
+            hand_over(layout, call.norms, windows, statistics)
         gradient = StandingGradient(self, call.x, output, histories)
         self._open = weakref.ref(gradient)
         return WindowOutput(output, {steps: rebuild(call.state, iter(returned))}), gradient
@@ -293,16 +345,44 @@ class StandingGradient:
         return found
 
 
-def simple(call: WindowCall, native: NativeCall) -> bool:
-    """Whether from window to window nothing but numbers changes: one thread, no reset, padding or norms."""
-    return (
-        native.masks.plain
-        and native.threads == 1
-        and not native.fixed
-        and not native.buffers
-        and not len(call.norms)
-        and not native.plan.layout.statistics
-    )
+class StandingNorms:
+    """Normalizers as they were, and what they said of a window of which programs read nothing.
+
+    Args:
+        norms: The normalizers, which are not held.
+        windows: What they said.
+    """
+
+    def __init__(self, norms: SiteNorms, windows: Mapping[str, NormWindow]) -> None:
+        self._norms, self._any = weakref.ref(norms), len(norms) > 0
+        self._made_of = Snapshot(norms) if self._any else None
+        self._said = _kinds(windows)
+
+    def same(self, norms: SiteNorms, windows: AskNorms) -> bool:
+        """Whether they are what they were, and say of a window what they said.
+
+        Args:
+            norms: Those of the window.
+            windows: What they say of it; asked last.
+        """
+        if norms is not self._norms():
+            return False
+        if self._made_of is None:
+            return not len(norms)
+        return self._made_of.same(norms) and _kinds(windows()) == self._said
+
+
+def _kinds(windows: Mapping[str, NormWindow]) -> list[tuple[object, ...]]:
+    """Return all of what normalizers said but the numbers."""
+    return [
+        (site, window.mode, *((i.dtype, i.shape) for i in window.inputs))
+        for site, window in windows.items()
+    ]
+
+
+def simple(native: NativeCall) -> bool:
+    """Whether from window to window nothing but numbers changes: one thread, no reset, padding or buffer."""
+    return native.masks.plain and native.threads == 1 and not native.fixed and not native.buffers
 
 
 def plain_state(state: State, shapes: Sequence[torch.Size], dtype: torch.dtype) -> bool:
@@ -343,16 +423,18 @@ class StandingParameter(NamedTuple):
     needs_gradient: bool
 
     @classmethod
-    def of(cls, cell: Cell, name: str, tensor: Tensor) -> StandingParameter:
-        """Find a parameter of a cell.
+    def of(cls, call: WindowCall, name: str, tensor: Tensor) -> StandingParameter:
+        """Find a parameter of a window's cell or normalizers.
 
         Args:
-            cell: The cell.
-            name: In the plan.
+            call: The window.
+            name: In the plan: ``cell.`` or ``norms.`` and the path from there.
             tensor: Its numbers as the program is given them.
         """
-        path, _, key = name.removeprefix("cell.").rpartition(".")
-        holder: dict[str, nn.Parameter] = vars(cell.get_submodule(path))["_parameters"]
+        owner, _, rest = name.partition(".")
+        path, _, key = rest.rpartition(".")
+        module: nn.Module = {"cell": call.cell, "norms": call.norms}[owner].get_submodule(path)
+        holder: dict[str, nn.Parameter] = vars(module)["_parameters"]
         found = holder[key]
         return cls(name, holder, key, found, tensor.data_ptr(), found.requires_grad)
 

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import ctypes
 import threading
-import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
 
 from memcell.recurrent.cell import Cell
+from memcell.recurrent.normalizer import NormWindow
 from memcell.recurrent.purity import Snapshot
 from memcell.recurrent.reference import transforming
 from memcell.recurrent.state import leaves, rebuild
@@ -23,7 +23,14 @@ from memcell_compiler.build.target import chosen
 from memcell_compiler.runtime.function import NativeCall
 from memcell_compiler.runtime.pool import empty
 from memcell_compiler.runtime.runner import StandingRun
-from memcell_compiler.runtime.standing import StandingParameter, plain_state, simple, unbroken
+from memcell_compiler.runtime.standing import (
+    AskNorms,
+    StandingNorms,
+    StandingParameter,
+    plain_state,
+    simple,
+    unbroken,
+)
 
 #: Steps times lanes of a window that may stand ready, and numbers of its cell's weights: of larger ones the
 #: description is a small part.
@@ -34,17 +41,22 @@ _known: WeakKeyDictionary[Cell, StandingInference] = WeakKeyDictionary()
 _seen: WeakKeyDictionary[Cell, object] = WeakKeyDictionary()
 
 
-def standing_inference(call: WindowCall, products: torch.dtype) -> StandingInference | None:
+def standing_inference(
+    call: WindowCall, products: torch.dtype, windows: AskNorms
+) -> StandingInference | None:
     """Return what stands ready for a window with such products, None where nothing does."""
     found = _known.get(call.cell)
-    return found if found is not None and found.fits(call, products) else None
+    return found if found is not None and found.fits(call, products, windows) else None
 
 
-def keep_inference(call: WindowCall, native: NativeCall, tensors: Sequence[Tensor]) -> None:
+def keep_inference(
+    call: WindowCall, native: NativeCall, tensors: Sequence[Tensor], windows: AskNorms
+) -> None:
     """Let a window stand ready for the next one like it, where it is of the kind that can."""
     if (
         native.steps * native.lanes > SHORT
-        or not simple(call, native)
+        or not simple(native)
+        or native.plan.layout.statistics
         or 0 in call.return_steps
         or native.returned > 1
         or sum(p.numel() for p in call.cell.parameters()) > LIGHT
@@ -54,7 +66,7 @@ def keep_inference(call: WindowCall, native: NativeCall, tensors: Sequence[Tenso
     if _seen.get(call.cell) != kind:
         _seen[call.cell] = kind
     else:
-        _known[call.cell] = StandingInference(call, native, tensors)
+        _known[call.cell] = StandingInference(call, native, tensors, windows())
 
 
 class StandingInference:
@@ -64,14 +76,21 @@ class StandingInference:
         call: The window that the next ones are like.
         native: How it is run.
         tensors: Those of ``native.names``.
+        windows: What its normalizers said of it.
     """
 
-    def __init__(self, call: WindowCall, native: NativeCall, tensors: Sequence[Tensor]) -> None:
+    def __init__(
+        self,
+        call: WindowCall,
+        native: NativeCall,
+        tensors: Sequence[Tensor],
+        windows: Mapping[str, NormWindow],
+    ) -> None:
         plan, steps, lanes = native.plan, native.steps, native.lanes
         layout = plan.layout
         # not the cell: what stands ready for it must not keep it
         self._made_of, self._target = Snapshot(call.cell), chosen()
-        self._norms = weakref.ref(call.norms)
+        self._norms = StandingNorms(call.norms, windows)
         self._plan, self._products, self._dtype = plan, plan.products, plan.dtype
         self._x = (call.x.shape, call.x.dtype, call.x.requires_grad)
         self._shapes = [part.shape for part in leaves(call.state)]
@@ -79,7 +98,7 @@ class StandingInference:
         self._output = (steps, lanes, layout.output)
         given = dict(zip(native.names, tensors, strict=True))
         self._parameters = [
-            StandingParameter.of(call.cell, name, given[c]) for c, name in layout.parameters.items()
+            StandingParameter.of(call, name, given[c]) for c, name in layout.parameters.items()
         ]
         arrays: dict[str, Tensor] = {c: t.detach() for c, t in given.items()}
         self._histories = []
@@ -95,7 +114,7 @@ class StandingInference:
         self._at_x, self._at_y = run.at("x0"), run.at("y")
         self._lock = threading.Lock()
 
-    def fits(self, call: WindowCall, products: torch.dtype) -> bool:
+    def fits(self, call: WindowCall, products: torch.dtype, windows: AskNorms) -> bool:
         """Whether a window is one of those that this stands ready for, now, with such products."""
         x, dtype = call.x, self._dtype
         if (
@@ -103,7 +122,6 @@ class StandingInference:
             or type(x) is not Tensor
             or not x.is_cpu
             or not x.is_contiguous()
-            or call.norms is not self._norms()
             or call.generator is not None
             or list(call.return_steps) != self._return_steps
             or not unbroken(call.masks)
@@ -118,7 +136,11 @@ class StandingInference:
         for part in leaves(call.initial_state):
             if part.dtype is not dtype or type(part) is not Tensor:
                 return False
-        return self._made_of.same(call.cell) and all(p.stands for p in self._parameters)
+        return (
+            self._made_of.same(call.cell)
+            and all(p.stands for p in self._parameters)
+            and self._norms.same(call.norms, windows)
+        )
 
     def run(self, call: WindowCall) -> WindowOutput | None:
         """Run a window that fits; None where another thread is running one."""

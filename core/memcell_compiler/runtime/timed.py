@@ -23,6 +23,7 @@ from memcell_compiler.runtime.pool import Lease
 from memcell_compiler.runtime.products import products_for, without_autocast
 from memcell_compiler.runtime.programs import trace_programs
 from memcell_compiler.runtime.runner import INPUT_ROWS, SUM_ROWS, Runner
+from memcell_compiler.runtime.standing import forget
 from memcell_compiler.runtime.unroll import named_parameters, planned
 from memcell_compiler.runtime.window import NativeMasks, Window
 from memcell_compiler.trace.inputs import GradientRequest
@@ -84,10 +85,22 @@ class TimedRunner(Runner):
         call = TimedCall(time.perf_counter())
         self.calls.append(call)
         super().__call__(window, masks, arrays)
+        self._end(call, window.threads)
+
+    def run_in(self, window: int, pointers: Any, packed: int, scratch: int) -> None:
+        """Run a window that stood ready and note it."""
+        call = TimedCall(time.perf_counter())
+        self.calls.append(call)
+        self._pack(self._kernels.weights, pointers, packed)
+        call.packing = time.perf_counter() - call.began
+        self._run(window, pointers, packed, scratch, 0)
+        self._end(call, threads=1)
+
+    def _end(self, call: TimedCall, threads: int) -> None:
         call.ended = time.perf_counter()
         nanoseconds = (ctypes.c_uint64 * (len(SECTIONS) + 1))()
         self._times(ctypes.addressof(nanoseconds))
-        *sections, call.taken = (n / 1e9 / window.threads for n in nanoseconds)
+        *sections, call.taken = (n / 1e9 / threads for n in nanoseconds)
         call.sections = dict(zip(SECTIONS, sections, strict=True))
 
 
@@ -108,6 +121,7 @@ class TimedProgram:
     """
 
     def __init__(self, call: WindowCall) -> None:
+        self._cell = call.cell
         self._prepare(call, products_for(call.x.dtype))
 
     @without_autocast
@@ -130,8 +144,10 @@ class TimedProgram:
         """Let them run in the place of the plan's own programs."""
         plan = self._plan
         own = plan.forward, plan.backward
+        forget(self._cell)  # what stands ready for it would run its own
         plan.forward, plan.backward = self.forward, self.backward
         try:
             yield
         finally:
             plan.forward, plan.backward = own
+            forget(self._cell)

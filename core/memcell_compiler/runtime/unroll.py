@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,10 +23,11 @@ from memcell.recurrent.window_call import WindowCall, WindowGradient, WindowOutp
 from memcell_compiler.runtime.double_backward import Again, preparing
 from memcell_compiler.runtime.function import NativeCall, Unroll, run_forward
 from memcell_compiler.runtime.known_plan import known_plan, remember
+from memcell_compiler.runtime.norm_statistics import hand_over
 from memcell_compiler.runtime.plan import NativePlan, find_plan
 from memcell_compiler.runtime.products import in_own_precision, products_for, without_autocast
 from memcell_compiler.runtime.pullback import Pullback
-from memcell_compiler.runtime.standing import keep, keep_second, standing
+from memcell_compiler.runtime.standing import AskNorms, keep, keep_second, standing
 from memcell_compiler.runtime.standing_function import unroll_standing
 from memcell_compiler.runtime.standing_inference import keep_inference, standing_inference
 from memcell_compiler.runtime.window import NativeMasks
@@ -51,13 +53,14 @@ class _Prepared:
     owners: Mapping[str, torch.nn.Parameter]
 
 
-def _prepare(call: WindowCall, products: torch.dtype, backward: bool) -> _Prepared:
+def _prepare(call: WindowCall, products: torch.dtype, backward: bool, asked: AskNorms) -> _Prepared:
     """Find the plan of a window and gather what it is run with.
 
     Args:
         call: The window.
         products: What is multiplied.
         backward: Buffers are kept for the backward loop.
+        asked: What its normalizers say of it.
 
     Raises:
         Unsupported: There is none.
@@ -71,7 +74,7 @@ def _prepare(call: WindowCall, products: torch.dtype, backward: bool) -> _Prepar
     else:
         owners = named_parameters(cell, norms)
         parts = checked(owners, x, call.state, call.initial_state)
-        windows = call.norm_windows()
+        windows = asked()
         plan, inputs = planned(
             cell, norms, owners, windows, x, call.state, call.generator, products
         )
@@ -120,19 +123,20 @@ def unroll_native(call: WindowCall) -> WindowOutput:
 
 @without_autocast
 def _unroll(call: WindowCall, products: torch.dtype) -> WindowOutput:
+    asked = functools.cache(call.norm_windows)
     if not torch.is_grad_enabled():
         with preparing:
-            ready = standing_inference(call, products)
+            ready = standing_inference(call, products, asked)
         ran = None if ready is None else ready.run(call)
         if ran is not None:
             return ran
     else:
         with preparing:
-            open_window = standing(call, products)
+            open_window = standing(call, products, asked)
             if open_window is not None:
-                return unroll_standing(open_window, call)
+                return unroll_standing(open_window, call, asked())
     with preparing:
-        found = _prepare(call, products, torch.is_grad_enabled())
+        found = _prepare(call, products, torch.is_grad_enabled(), asked)
         native, tensors = found.native, found.tensors
         grad = torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
         if grad:
@@ -149,12 +153,12 @@ def _unroll(call: WindowCall, products: torch.dtype) -> WindowOutput:
         # torch writes no types for it
         output, *returned = Unroll.apply(native, *tensors)  # type: ignore[no-untyped-call]
         if found.inputs.projects:
-            keep_second(call, native, tensors)
+            keep_second(call, native, tensors, asked)
     else:
         with torch.no_grad():
             _, output, returned = run_forward(native, tensors, None)
         if not torch.is_grad_enabled():
-            keep_inference(call, native, tensors)
+            keep_inference(call, native, tensors, asked)
     return _result(call, found, output, returned)
 
 
@@ -172,17 +176,18 @@ def unroll_with_gradient(call: WindowCall) -> tuple[WindowOutput, WindowGradient
 def _unroll_with_gradient(
     call: WindowCall, products: torch.dtype
 ) -> tuple[WindowOutput, WindowGradient]:
+    asked = functools.cache(call.norm_windows)
     with preparing:
-        ready = standing(call, products)
+        ready = standing(call, products, asked)
         if ready is not None:
-            return ready.run(call)
-        found = _prepare(call, products, True)
+            return ready.run(call, asked())
+        found = _prepare(call, products, True, asked)
     states = (*leaves(call.state), *leaves(call.initial_state))
     if not found.inputs.projects or any(t.requires_grad for t in states):
         raise UnsupportedWindow("gradients that flow through more than the window")
     pullback = Pullback(found.native, found.tensors, found.owners)
     output, returned = pullback.forward()
-    keep(call, found.native, found.tensors)
+    keep(call, found.native, found.tensors, asked)
     return _result(call, found, output, returned), pullback
 
 
@@ -192,7 +197,7 @@ def _result(
     """Let normalizers accumulate, and return what a window gave."""
     if call.update_statistics:
         native = found.native
-        _accumulate(native.plan, call.norms, found.windows, native.statistics)
+        hand_over(native.plan.layout, call.norms, found.windows, native.statistics)
     states = {0: call.state} if 0 in call.return_steps else {}
     return_steps = _from_one(call.return_steps)
     parts = list(leaves(call.state))
@@ -378,14 +383,3 @@ def _norm_inputs(plan: NativePlan, windows: dict[str, NormWindow]) -> dict[str, 
     return {
         n: t.detach().to(plan.dtype).contiguous() for n, t in named.items() if n in plan.layout.read
     }
-
-
-def _accumulate(
-    plan: NativePlan, norms: SiteNorms, windows: dict[str, NormWindow], statistics: Sequence[Tensor]
-) -> None:
-    rest = list(statistics)
-    for site, window in windows.items():
-        count = plan.layout.statistics_sites.get(site, 0)
-        mine, rest = rest[:count], rest[count:]
-        if mine:
-            norms.site(site).accumulate(tuple(mine), window.mode, window.inputs)

@@ -72,13 +72,13 @@ class BatchNorm(Normalizer):
         return self._batch(age, valid)
 
     def _batch(self, age: Tensor, valid: Tensor) -> NormWindow:
-        lanes, first = age.shape[1], age[:, :1]
+        lanes, first = age.shape[1], age[:, 0]
         if (
             lanes >= self.config.min_lanes
-            and torch.equal(age, first.expand_as(age))
+            and torch.equal(age, first.unsqueeze(1).expand_as(age))
             and bool(valid.all())
         ):
-            return NormWindow("uniform", (age[:, 0], torch.full_like(age[:, 0], lanes)))
+            return NormWindow("uniform", (first, torch.full_like(first, lanes)))
         return NormWindow("mixed", self._groups(age, valid))
 
     def _groups(self, age: Tensor, valid: Tensor) -> tuple[Tensor, ...]:
@@ -142,10 +142,9 @@ class BatchNorm(Normalizer):
         running = self.recalibrated or self.statistics
         if mode == "uniform":
             age, count = inputs
-            first, *rest = age.tolist()
-            last = self.config.t_max - 1
-            if rest == [min(first + i + 1, last) for i in range(len(rest))]:
-                running.accumulate_line(first, int(count[0]), mean, variance, momentum)
+            ages: list[int] = age.tolist()
+            if _is_line(ages, self.config.t_max - 1):
+                running.accumulate_line(ages[0], int(count[0]), mean, variance, momentum)
                 return
         else:
             age, _, group, size, _ = inputs
@@ -181,6 +180,13 @@ class BatchNorm(Normalizer):
     def needs_recalibration(self) -> bool:
         """Yes: moving averages lag behind the weights."""
         return True
+
+
+def _is_line(ages: list[int], last: int) -> bool:
+    """Whether ages go up by one a step, as far as the last one, which then stays."""
+    growing = min(len(ages), max(1, last - ages[0] + 1))
+    late = len(ages) - growing
+    return ages == [*range(ages[0], ages[0] + growing), *(last,) * late]
 
 
 def _mean_of_group(z: Tensor, group: Tensor, size: Tensor) -> Tensor:

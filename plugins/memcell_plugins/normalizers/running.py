@@ -43,14 +43,13 @@ def fold_line(
         momentum: Rate of the moving average; None for the plain average.
     """
     old_mean, old_variance, count = running
-    numbers = (mean, variance, old_mean, old_variance)
-    plain = all(
-        type(t) is Tensor and t.is_cpu and t.dtype is mean.dtype and t.is_contiguous()
-        for t in numbers
-    )
-    if not plain or not count.is_contiguous() or transforming(*numbers):
+    numbers, dtype = (mean, variance, old_mean, old_variance), mean.dtype
+    for t in numbers:
+        if type(t) is not Tensor or t.dtype is not dtype or not (t.is_cpu and t.is_contiguous()):
+            return False
+    if not count.is_contiguous() or transforming(*numbers):
         return False
-    fold = _compiled(mean.dtype)
+    fold = _compiled(dtype)
     if fold is None or not len(mean):
         return False
     steps, width = mean.shape
