@@ -29,13 +29,14 @@ from memcell_compiler.build.target import chosen
 from memcell_compiler.emit.layout import ArrayLayout
 from memcell_compiler.runtime.function import NativeCall
 from memcell_compiler.runtime.norm_statistics import hand_over
-from memcell_compiler.runtime.pool import empty
+from memcell_compiler.runtime.pool import Lease, empty
 from memcell_compiler.runtime.runner import StandingRun
 
 #: What the normalizers say of a window, asked when it is first called.
 AskNorms = Callable[[], dict[str, NormWindow]]
-#: Numbers that a window may save to stand ready: those of larger ones are better lent to others meanwhile.
-SMALL = 1 << 20
+#: Numbers that a window may save to stand ready (32 MiB in float32). Of a larger one describing is a small
+#: part, and what it saves in is better lent to others meanwhile.
+MOST = 1 << 23
 #: One for each cell: the last kind of window that it was trained on.
 _known: WeakKeyDictionary[Cell, StandingWindow] = WeakKeyDictionary()
 #: Sizes of each cell's last window with autograd.
@@ -59,21 +60,12 @@ def forget(cell: Cell) -> None:
     _known.pop(cell, None)
 
 
-def keep_second(
-    call: WindowCall, native: NativeCall, tensors: Sequence[Tensor], windows: AskNorms
-) -> None:
-    """As `keep`, where the cell's window before was of the same sizes: in one's own loop any may come."""
-    kind = (call.x.shape, call.x.dtype, call.x.requires_grad)
-    if _seen.get(call.cell) == kind:
-        keep(call, native, tensors, windows)
-    else:
-        _seen[call.cell] = kind
-
-
 def keep(
     call: WindowCall, native: NativeCall, tensors: Sequence[Tensor], windows: AskNorms
 ) -> None:
     """Let a window stand ready for the next one like it, where it is of the kind that can.
+
+    It does from the second of its sizes on that follow each other: in one's own loop any may come.
 
     Args:
         call: The window.
@@ -86,15 +78,18 @@ def keep(
         not simple(native)
         or list(call.return_steps) != [native.steps]
         or len(layout.input_gradients) != 1
-        or native.steps * native.lanes * layout.saved[0] > SMALL
+        or native.steps * native.lanes * layout.saved[0] > MOST
         # a weight that is computed anew each time would be held with its graph
         or not all(
             t.is_leaf for c, t in zip(native.names, tensors, strict=True) if c in layout.parameters
         )
     ):
         return
+    kind = (call.x.shape, call.x.dtype, call.x.requires_grad)
     before = _known.get(call.cell)
-    if before is None or not before.busy:
+    if _seen.get(call.cell) != kind:
+        _seen[call.cell] = kind
+    elif before is None or not before.busy:
         _known[call.cell] = StandingWindow(call, native, tensors, windows())
 
 
@@ -123,23 +118,25 @@ class StandingWindow:
         self._plan, self._steps, self._lanes = plan, steps, lanes
         self._x = (call.x.shape, dtype, call.x.requires_grad)
         self._states = [part.shape for part in leaves(call.state)]
+        self._lease = lease = Lease()
         given = dict(zip(native.names, tensors, strict=True))
         self._parameters = [
             StandingParameter.of(call, name, given[c]) for c, name in layout.parameters.items()
         ]
         self._aliased = layout.output_state
         arrays: dict[str, Tensor] = {c: t.detach() for c, t in given.items()}
+        nothing = torch.empty(0, dtype=dtype)  # each window brings its own
         for i, width in enumerate(layout.states):
-            arrays[f"s{i}_history"] = torch.empty(steps + 1, lanes, width, dtype=dtype)
+            history = (steps + 1, lanes, width)
+            arrays[f"s{i}_history"] = nothing if i == self._aliased else lease.take(history, dtype)
             arrays[f"s{i}_returned"] = torch.empty(1, lanes, width, dtype=dtype)
             arrays[f"d{i}_returned"] = torch.zeros(1, lanes, width, dtype=dtype)
             arrays[f"d{i}_first"] = torch.empty(lanes, width, dtype=dtype)
             arrays[f"s{i}_before"] = arrays[f"s{i}_history"]
-        arrays["y"] = torch.empty(steps, lanes, layout.output, dtype=dtype)
+        arrays["y"] = arrays["dy"] = nothing
         rows, vector = layout.saved
-        arrays["saved"] = torch.empty(steps, lanes, rows, dtype=dtype)
+        arrays["saved"] = lease.take((steps, lanes, rows), dtype)
         arrays["saved_vector"] = torch.empty(steps, vector, dtype=dtype)
-        arrays["dy"] = torch.empty(steps, lanes, layout.output, dtype=dtype)
         self._forward = StandingRun(
             plan.forward, plan.forward.window(steps, lanes, 1, ring=False), native.masks, arrays
         )

@@ -27,7 +27,7 @@ from memcell_compiler.runtime.norm_statistics import hand_over
 from memcell_compiler.runtime.plan import NativePlan, find_plan
 from memcell_compiler.runtime.products import in_own_precision, products_for, without_autocast
 from memcell_compiler.runtime.pullback import Pullback
-from memcell_compiler.runtime.standing import AskNorms, keep, keep_second, standing
+from memcell_compiler.runtime.standing import AskNorms, keep, standing
 from memcell_compiler.runtime.standing_function import unroll_standing
 from memcell_compiler.runtime.standing_inference import keep_inference, standing_inference
 from memcell_compiler.runtime.window import NativeMasks
@@ -153,7 +153,7 @@ def _unroll(call: WindowCall, products: torch.dtype) -> WindowOutput:
         # torch writes no types for it
         output, *returned = Unroll.apply(native, *tensors)  # type: ignore[no-untyped-call]
         if found.inputs.projects:
-            keep_second(call, native, tensors, asked)
+            keep(call, native, tensors, asked)
     else:
         with torch.no_grad():
             _, output, returned = run_forward(native, tensors, None)

@@ -112,7 +112,7 @@ def test_what_stands_ready_gives_the_bits_of_what_is_prepared_anew(
     found = course(made(norm, cell), run)
     windows = len(COURSE) - (3 if run is directly else 4)  # the first, those with a reset
     assert len(stood) >= windows - 1
-    monkeypatch.setattr(ready, "SMALL", 0)
+    monkeypatch.setattr(ready, "MOST", 0)
     stood.clear()
     assert same(found, course(made(norm, cell), run))
     assert not stood
@@ -139,7 +139,7 @@ def one(layer, age=0):
 def test_a_normalizer_that_is_no_longer_what_it_was_is_found_anew(norm, change, monkeypatch):
     layer, other = made(norm), made(norm)
     for each in (layer, other):
-        monkeypatch.setattr(ready, "SMALL", 1 << 20 if each is layer else 0)
+        monkeypatch.setattr(ready, "MOST", 1 << 23 if each is layer else 0)
         for _ in range(3):
             before = one(each)
         change(each.norms.site("recurrent"))
@@ -160,8 +160,8 @@ def replaced(norm):
 @pytest.mark.parametrize("norm", ["batch", "batch_shared"])
 def test_recalibration_between_windows_takes_its_own_statistics(norm, stood, monkeypatch):
     found = []
-    for small in (1 << 20, 0):
-        monkeypatch.setattr(ready, "SMALL", small)
+    for small in (1 << 23, 0):
+        monkeypatch.setattr(ready, "MOST", small)
         layer = made(norm)
         for age in (0, T, 2 * T):
             one(layer, age)
