@@ -35,7 +35,7 @@ from memcell.compare.report.phrasing import (
     updates_words,
 )
 from memcell.compare.report.staleness import staleness_by_setting
-from memcell.reports.numbers import number, percent
+from memcell.reports.numbers import counted, number, percent
 from memcell.reports.page import render
 from memcell.reports.parts import (
     Figure,
@@ -101,11 +101,13 @@ def _compared(comparison: Comparison) -> Html:
     axes = "; ".join(f"{a.name.replace('_', ' ')} ({', '.join(a.values)})" for a in comparison.axes)
     reference = ", ".join(a.values[0] for a in comparison.axes)
     parts = [
-        f"{split.get('sequences')} {SPLITS.get(name, name)} ({len(split.get('subjects', ()))} subjects)"
+        f"{split.get('sequences')} {SPLITS.get(name, name)} "
+        f"({counted(len(split.get('subjects', ())), 'subject')})"
         for name, split in comparison.splits.items()
     ]
     return text(
-        f"Compared: {axes or 'one setting'}, {len(comparison.seeds)} seeds each. The reference is ",
+        f"Compared: {axes or 'one setting'}, {counted(len(comparison.seeds), 'seed')} each. ",
+        "The reference is ",
         strong(reference or "the only setting"),
         ". Runs with the same seed start from the same weights where their networks have the same shape, so "
         "they are compared in pairs.",

@@ -9,7 +9,7 @@ from memcell.compare.report.differences import CROSSED, SECONDARY, SUBJECTS, Pai
 from memcell.compare.report.folder import NATS
 from memcell.compare.report.measures import BEST, CHOSEN, FINAL, TRAINING, UPDATES, is_updates
 from memcell.compare.report.staleness import MemoryShare
-from memcell.reports.numbers import number, percent
+from memcell.reports.numbers import counted, number, percent
 from memcell.reports.parts import Html, strong, text
 from memcell.statistics.targets import NEVER
 
@@ -117,11 +117,12 @@ def certainty(row: PairedDifference) -> str:
 
 def too_few(row: PairedDifference) -> str:
     """Return why so few pairs cannot decide."""
-    pairs = "subjects" if row.unit == SUBJECTS else "pairs"
+    pairs = counted(row.n, "subject" if row.unit == SUBJECTS else "pair")
+    verb = "is" if row.n == 1 else "are"
     tests = f" after correction for {row.family} tests" if row.family > 1 else ""
     least = min(1.0, row.smallest_p * row.family)
     tied = f", {row.ties} of them tied," if row.ties else ""
-    return f"{row.n} {pairs}{tied} are too few to decide: the smallest possible p{tests} is {least:.2g}."
+    return f"{pairs}{tied} {verb} too few to decide: the smallest possible p{tests} is {least:.2g}."
 
 
 def signed(value: float) -> str:
