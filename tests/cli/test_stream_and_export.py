@@ -348,7 +348,7 @@ sys.exit(run(sys.argv[1:]))
 """
 
 
-@pytest.mark.parametrize("form", ["jsonl", "tsv"])
+@pytest.mark.parametrize("form", ["jsonl", pytest.param("tsv", marks=pytest.mark.slow)])
 def test_what_a_library_prints_is_not_among_the_lines(model, night, form):
     options = ["--file", str(night), "--speed", "max", "--lines", "steps", "--format", form]
     ran = subprocess.run(

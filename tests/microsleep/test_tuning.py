@@ -162,7 +162,15 @@ def whole(tmp_path_factory):
     return typed, folder / "run"
 
 
-@pytest.mark.parametrize(("after", "seconds"), [(1, "1000"), (30, "0"), (90, "0"), (90, "1000")])
+@pytest.mark.parametrize(
+    ("after", "seconds"),
+    [
+        (1, "1000"),
+        (30, "0"),
+        pytest.param(90, "0", marks=pytest.mark.slow),
+        pytest.param(90, "1000", marks=pytest.mark.slow),
+    ],
+)
 def test_a_killed_run_goes_on_to_the_same_bytes(
     whole, tmp_path, monkeypatch, after, seconds
 ) -> None:

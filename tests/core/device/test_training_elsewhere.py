@@ -68,14 +68,8 @@ def test_training_gives_the_same_on_another_device(
         same_lines(there.folder.probes, here.folder.probes)
 
 
-QUICK = ("stored_burn_in",)
-POLICIES = [
-    pytest.param(name, marks=() if name in QUICK else pytest.mark.slow)
-    for name in REGISTRY.names("policy")
-]
-
-
-@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.slow
+@pytest.mark.parametrize("policy", REGISTRY.names("policy"))
 def test_a_checkpoint_of_one_device_goes_on_on_another(
     trainer_on, same_lines, stop_after, elsewhere, policy
 ):

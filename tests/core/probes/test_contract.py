@@ -22,7 +22,10 @@ ALL = {"probe": NAMES, "probe_budget": 30.0, "epochs": 2}
 VARIANTS = [
     {},
     {"policy": ("carry_p", {"p": 0.4}), "network": {"layers": 2, "dropout": 0.3}},
-    {"policy": "decay", "normalizer": ("batch", {"min_lanes": 2}), "cell": "gru"},
+    pytest.param(
+        {"policy": "decay", "normalizer": ("batch", {"min_lanes": 2}), "cell": "gru"},
+        marks=pytest.mark.slow,
+    ),
     {"policy": "reset", "sampler": "reshuffle", "cell": "lstm97"},
     {"policy": "learned", "sampler": ("stream", {"jitter": True}), "cell": "cec"},
 ]

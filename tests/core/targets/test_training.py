@@ -47,6 +47,7 @@ FAST = (
     *("--time-steps", "10", "--hidden-size", "8", "--batch-size", "3", "--min-updates", "0"),
     *("--control", "none", "--backend", "eager", "--threads", "1"),
 )
+#: The first and the last of them in the fast tests.
 KINDS = {
     "values": ("--kind", "values"),
     "bins": ("--kind", "values", "--bins"),
@@ -99,6 +100,11 @@ def loaded(run):
     return network, facts, app
 
 
+EACH_KIND = [
+    pytest.param(kind, marks=pytest.mark.slow if kind in ("bins", "two") else ()) for kind in KINDS
+]
+
+
 class Runs(dict[str, tuple[Path, str]]):
     """Folder and printed lines of a run of each kind of target, trained when it is first asked for."""
 
@@ -117,7 +123,7 @@ def runs(tmp_path_factory):
     return Runs(tmp_path_factory.mktemp("runs"))
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", EACH_KIND)
 def test_memory_is_learned(runs, kind):
     run, printed = runs[kind]
     rows = json.loads((run / "scores.json").read_text())["rows"]
@@ -130,7 +136,7 @@ def test_memory_is_learned(runs, kind):
         assert "lowest of 1 baseline, best constant" in printed
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", EACH_KIND)
 def test_a_stored_model_knows_its_targets_and_streams_the_same_bits(runs, kind):
     network, facts, app = loaded(runs[kind][0])
     task = app.task()
@@ -152,7 +158,7 @@ def test_a_stored_model_knows_its_targets_and_streams_the_same_bits(runs, kind):
     np.testing.assert_allclose(np.array(said), whole, rtol=2e-5, atol=2e-4)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", EACH_KIND)
 def test_export_says_what_its_outputs_are(runs, kind, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime")
     network, facts, app = loaded(runs[kind][0])
@@ -180,7 +186,7 @@ def test_export_says_what_its_outputs_are(runs, kind, tmp_path):
     np.testing.assert_allclose(said[:, 0], whole[:before], rtol=1e-4, atol=1e-3)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", EACH_KIND)
 def test_resumed_is_bit_for_bit_what_was_not_stopped(kind, tmp_path, monkeypatch):
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     options = ("--epochs", "4", "--checkpoint-seconds", "0", "--probe", "staleness,order,stuck")
@@ -226,7 +232,7 @@ def test_samplers_that_go_by_classes_are_refused(tmp_path, sampler, fits):
         assert "--sampler reshuffle or stream" in printed
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", EACH_KIND)
 def test_the_start_is_the_regression(tmp_path, kind):
     trained(tmp_path / "r", kind, "--skip", "fixed", "--epochs", "1")
     first = json.loads((tmp_path / "r" / "metrics.jsonl").read_text().splitlines()[0])
@@ -260,7 +266,7 @@ def test_gradients_of_the_readout_are_those_of_the_loss():
             torch.testing.assert_close(found[lane], expected, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", EACH_KIND)
 def test_predictions_are_stored_and_read(runs, kind, tmp_path):
     network, _, app = loaded(runs[kind][0])
     task = app.task()

@@ -36,13 +36,15 @@ OPTIONS = {
 }
 
 
-def cases(specs, checks):
+def cases(specs, checks, slow_options=False):
+    """Return every plugin with every check, those with options beside the defaults slow where asked."""
     found = []
     for spec, check in itertools.product(specs, checks):
         for options in ({}, *OPTIONS.get(spec.name, [])):
             words = ",".join(f"{k}={v}" for k, v in options.items())
             name = f"{spec.name}({words})-{check.__name__}"
-            found.append(pytest.param(spec, options, check, id=name))
+            marks = pytest.mark.slow if options and slow_options else ()
+            found.append(pytest.param(spec, options, check, id=name, marks=marks))
     return found
 
 
@@ -68,7 +70,8 @@ def test_sampler(spec, options, check):
 
 
 @pytest.mark.parametrize(
-    ("spec", "options", "check"), cases(memcell_plugins.memcell_state_policies(), POLICY_CHECKS)
+    ("spec", "options", "check"),
+    cases(memcell_plugins.memcell_state_policies(), POLICY_CHECKS, slow_options=True),
 )
 def test_policy(spec, options, check):
     check(builder(spec, **options), declared(spec, **options))

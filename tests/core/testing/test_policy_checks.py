@@ -312,8 +312,9 @@ RIGHT = [
     (Carry, CARRY),
     (LearnedCarry, CARRY),
     (Forgetful, CHANCE),
-    (BurnIn, RESET),
-    (Stored, GRID),
+    # as burn_in and stored, which go through every check among the built-in policies
+    pytest.param(BurnIn, RESET, marks=pytest.mark.slow),
+    pytest.param(Stored, GRID, marks=pytest.mark.slow),
     (Borrowed, BORROWS),
 ]
 
