@@ -29,8 +29,7 @@ def watched(step: nn.Module) -> Iterator[None]:
         Unsupported: An attribute was set, replaced or (a list, dict or set) changed.
     """
     modules = [(name, m, dict(vars(m)), _contents(m)) for name, m in step.named_modules() if name]
-    kind = type(getattr(step, "cell", step))
-    written = _written(kind)
+    written = {kind: _written(kind) for kind in _kinds(step)}
     try:
         yield
     except BaseException:  # the eager loop runs it now, and must find what was there
@@ -38,10 +37,11 @@ def watched(step: nn.Module) -> Iterator[None]:
             for key in {**before, **vars(module)}:
                 _put_back(module, before, key)
         raise
-    if _written(kind) != written:
-        raise Unsupported(
-            f"the step changes a global or an attribute of {kind.__name__}; a step must be pure"
-        )
+    for kind, before in written.items():
+        if _written(kind) != before:
+            raise Unsupported(
+                f"the step changes a global or an attribute of {kind.__name__}; a step must be pure"
+            )
     for name, module, before, contents in modules:
         now = dict(vars(module))
         changed = [k for k in {**before, **now} if before.get(k, module) is not now.get(k, module)]
@@ -66,10 +66,10 @@ def fingerprint(module: nn.Module) -> tuple[Any, ...]:
     """Return what a trace of a module and its parts holds for: as long as it is the same.
 
     Types of the parts, settings, functions and hooks on them, sizes of parameters and buffers and which of
-    them are one tensor; of the step and `project` their code, the plain attributes of their classes and the
-    plain globals that they name. (Not what is further away: other functions, closures.)
+    them are one tensor; the code of what a step calls on them (`_STEPS`), plain attributes of their classes
+    and the plain globals that they name. (Not what is further away: other functions, closures.)
     """
-    found: list[Any] = _written(type(module))
+    found: list[Any] = [written for kind in _kinds(module) for written in _written(kind)]
     tensors: dict[int, int] = {}
     for part in module.modules():
         found.append(type(part))
@@ -119,7 +119,7 @@ class Snapshot:
         self._codes: list[_Code] = []
         self._tensors: list[tuple[Tensor, Any, Any]] = []
         self._quick = True
-        for each in _own_classes(type(module)):
+        for each in dict.fromkeys(own for kind in _kinds(module) for own in _own_classes(kind)):
             self._note(vars(each))
             for function in map(vars(each).get, _STEPS):
                 if isinstance(function, FunctionType):
@@ -220,12 +220,17 @@ def _own_classes(kind: type) -> Iterator[type]:
         yield each
 
 
-#: What of a cell's class is traced.
-_STEPS = ("project", "step")
+def _kinds(module: nn.Module) -> dict[type, None]:
+    """Return the classes of a module and its parts, each once, in order."""
+    return dict.fromkeys(type(part) for part in module.modules())
+
+
+#: What of a class is traced: of a cell, of a normalizer, and of any module within them.
+_STEPS = ("project", "step", "normalize", "forward")
 
 
 def _written(kind: type) -> list[Any]:
-    """Return code and plain settings of a cell's class, which a notebook may change under a cell in use."""
+    """Return code and plain settings of a class, which a notebook may change under what is in use."""
     found: list[Any] = []
     for each in _own_classes(kind):
         for key, value in vars(each).items():

@@ -14,6 +14,7 @@ import torch
 from memcell.backends import Layer, StepMasks
 from memcell.plugins import default_registry
 from memcell.recurrent.cell import Cell
+from memcell.recurrent.normalizer import Normalizer
 from memcell.recurrent.purity import Snapshot, fingerprint
 from memcell_compiler.runtime import standing as ready
 from memcell_compiler.runtime import standing_inference
@@ -212,6 +213,54 @@ def test_what_a_cell_is_made_of_is_seen_to_change(settings, change, monkeypatch)
     change(cell)
     assert fingerprint(cell) != was
     assert not before.same(cell)
+
+
+class Within(torch.nn.Module):
+    """A module within a cell or a normalizer."""
+
+    factor = 1.0
+
+    def forward(self, z):
+        return z * self.factor
+
+
+class Site(Normalizer):
+    def __init__(self, width):
+        super().__init__(width)
+        self.within = Within()
+
+    def normalize(self, z, mode, inputs):
+        return self.within(z) * 0.5, ()
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "changed"),
+    [
+        (Site, "normalize", lambda self, z, mode, inputs: (z * 0.1, ())),
+        (Within, "forward", lambda self, z: z * 0.1),
+        (Within, "factor", 0.1),
+    ],
+    ids=["normalize", "forward of a part", "attribute of a part"],
+)
+def test_a_class_that_is_changed_under_a_normalizer_in_use_is_seen(
+    owner, name, changed, monkeypatch
+):
+    entry = default_registry().get("cell", "lstm")
+    layer = Layer(entry.build(F, H, entry.config({})), Site, "native")
+    eager = Layer(layer.cell, None, "eager")
+    eager.norms = layer.norms
+    with torch.no_grad():
+        for p in layer.cell.parameters():
+            p.copy_(torch.linspace(-1, 1, p.numel()).view_as(p))
+    x, state = draw(layer)
+    for _ in range(3):
+        before = ask(layer, x, state)
+    monkeypatch.setattr(owner, name, changed)
+    found, wanted = ask(layer, x, state), expect(eager, x, state)
+    assert not torch.allclose(found[0], before[0], atol=1e-3)
+    assert torch.allclose(found[0], wanted[0], atol=1e-5)
+    for a, b in zip(found[4:], wanted[4:], strict=True):
+        assert torch.allclose(a, b, atol=1e-4)
 
 
 def test_what_is_replaced_by_its_like_is_the_same():
