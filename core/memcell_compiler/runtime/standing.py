@@ -439,7 +439,7 @@ class StandingParameter(NamedTuple):
     def stands(self) -> bool:
         """Whether it is what and where it was."""
         return (
-            self.holder[self.key] is self.tensor
+            self.holder.get(self.key) is self.tensor
             and self.tensor.data_ptr() == self.address
             and self.tensor.requires_grad is self.needs_gradient
         )

@@ -10,6 +10,7 @@ from typing import ClassVar
 
 import pytest
 import torch
+from torch.nn.utils import parametrize
 
 from memcell.backends import Layer, StepMasks
 from memcell.plugins import default_registry
@@ -146,6 +147,31 @@ def test_a_normalizer_that_is_no_longer_what_it_was_is_found_anew(norm, change, 
         each.found = one(each)
     assert not same(layer.found, before)
     assert same(layer.found, other.found)
+
+
+class Doubled(torch.nn.Module):
+    def forward(self, gain):
+        return 2 * gain
+
+
+@pytest.mark.parametrize("norm", ["layer", "batch"])
+def test_a_parametrized_gain_is_computed_anew(norm):
+    layer = made(norm)
+    eager = copy.deepcopy(layer)
+    for _ in range(3):
+        before = one(layer)
+    for each in (layer, eager):
+        site = each.norms.site("recurrent")
+        name, _ = next(site.named_parameters())
+        parametrize.register_parametrization(site, name, Doubled())
+    eager.backend = "eager"
+    state = layer.cell.initial_state(B)
+    x = torch.ones(T, B, F).cumsum(0) * torch.arange(B)[:, None]
+    for _ in range(3):
+        found, wanted = (through_autograd(each, x, state, masks(0)) for each in (layer, eager))
+        assert not torch.allclose(found[0], before[0], atol=1e-3)
+        for a, b in zip(found, wanted, strict=True):
+            assert torch.allclose(a, b, atol=1e-4)
 
 
 def changed(norm):
