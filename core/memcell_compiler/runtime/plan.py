@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Mapping
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 import torch
 from torch import Tensor
@@ -82,9 +83,14 @@ class NativePlan:
         return kernels(self.dtype, self.target, self.products)
 
 
+#: Plans that are kept of one cell with its normalizers, the last ones: a setting that changes from window to
+#: window makes one each time.
+KEPT = 32
 #: Plans of each cell with its normalizers, for as long as they live; a reason where there is none.
 _Known = WeakKeyDictionary[SiteNorms, dict[Any, "NativePlan | Unsupported"]]
 _plans: WeakKeyDictionary[Cell, _Known] = WeakKeyDictionary()
+#: Whose person was told of an attribute that changes from window to window.
+_warned: WeakSet[SiteNorms] = WeakSet()
 
 
 def find_plan(
@@ -136,10 +142,34 @@ def find_plan(
             known[key] = NativePlan(layout, written, parts[0].dtype, target, products)
         except Unsupported as e:
             known[key] = type(e)(str(e))  # without what it was raised from
+        if len(known) > KEPT:
+            del known[next(iter(known))]
+            _warn_of_change(cell, norms, list(known)[-2], key)
     found = known[key]
     if isinstance(found, Unsupported):
         raise type(found)(str(found))
     return found
+
+
+def _warn_of_change(cell: Cell, norms: SiteNorms, before: Any, now: Any) -> None:
+    """Say once which attribute makes a plan for every window, where that is what does."""
+    if norms in _warned:
+        return
+    _warned.add(norms)
+    for owner, old, new in ((cell, before[2], now[2]), (norms, before[3], now[3])):
+        if len(old) != len(new):
+            continue
+        for was, known in zip(old, new, strict=True):
+            if was != known and isinstance(known, tuple) and isinstance(known[0], str):
+                kinds = sorted({type(m).__name__ for m in owner.modules() if known[0] in vars(m)})
+                warnings.warn(
+                    f"the attribute '{known[0]}' of {' and '.join(kinds) or type(owner).__name__} changes "
+                    f"from window to window ({was[-1]!r}, then {known[-1]!r}), so the step is traced anew "
+                    "each time, which takes far longer than running it: keep a number that changes in a "
+                    "buffer (register_buffer)",
+                    stacklevel=2,
+                )
+                return
 
 
 def _planned(

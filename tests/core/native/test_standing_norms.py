@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import gc
+import warnings
 import weakref
 from typing import ClassVar
 
@@ -15,8 +16,8 @@ from torch.nn.utils import parametrize
 from memcell.backends import Layer, StepMasks
 from memcell.plugins import default_registry
 from memcell.recurrent.normalizer import Normalizer, NormWindow
+from memcell_compiler.runtime import plan, standing_inference
 from memcell_compiler.runtime import standing as ready
-from memcell_compiler.runtime import standing_inference
 
 T, B, F, H = 7, 5, 4, 6
 NORMS = ("layer", "rms", "batch", "batch_shared")
@@ -299,6 +300,35 @@ def test_a_normalizer_is_asked_once_a_window(run, monkeypatch):
         for _ in range(4):
             layer(torch.ones(T, B, F), state, state, masks(0), (T,), False)
     assert Counting.asked == (len(COURSE) + 4) * len(layer.norms)
+
+
+class CountsOnItself(Normalizer):
+    """A third party's that counts its windows in an attribute, which its step may read."""
+
+    def __init__(self, width):
+        super().__init__(width)
+        self.windows_seen = 0
+
+    def normalize(self, z, mode, inputs):
+        return z * 0.5, (z.mean(0),)
+
+    def accumulate(self, statistics, mode, inputs):
+        self.windows_seen += 1
+
+
+def test_an_attribute_that_changes_with_every_window_is_named_and_fills_no_memory(monkeypatch):
+    monkeypatch.setattr(plan, "KEPT", 3)
+    layer = made(CountsOnItself)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        for _ in range(8):
+            one(layer)
+    said = [str(w.message) for w in told]
+    assert len(said) == 1
+    assert said[0].startswith(
+        "the attribute 'windows_seen' of CountsOnItself changes from window to window (2, then 3)"
+    )
+    assert len(plan._plans[layer.cell][layer.norms]) == 3
 
 
 @pytest.mark.parametrize("norm", NORMS)
