@@ -37,8 +37,8 @@ def watched(step: nn.Module) -> Iterator[None]:
             for key in {**before, **vars(module)}:
                 _put_back(module, before, key)
         raise
-    for kind, before in written.items():
-        if _written(kind) != before:
+    for kind, was in written.items():
+        if _written(kind) != was:
             raise Unsupported(
                 f"the step changes a global or an attribute of {kind.__name__}; a step must be pure"
             )
