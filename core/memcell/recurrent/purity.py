@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from operator import is_
 from types import CodeType, FunctionType
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 from torch import Tensor, nn
 
+from memcell.recurrent.called import called, closed_over, in_modules, own_classes, used_names
 from memcell.recurrent.refusals import Unsupported
 
 _PLAIN = frozenset((int, float, bool, str, bytes, type(None)))
@@ -29,7 +31,8 @@ def watched(step: nn.Module) -> Iterator[None]:
         Unsupported: An attribute was set, replaced or (a list, dict or set) changed.
     """
     modules = [(name, m, dict(vars(m)), _contents(m)) for name, m in step.named_modules() if name]
-    written = {kind: _written(kind) for kind in _kinds(step)}
+    # not of what only holds them: it is no person's
+    written = {kind: _written(kind) for kind in _kinds(step) if kind is not type(step)}
     try:
         yield
     except BaseException:  # the eager loop runs it now, and must find what was there
@@ -66,8 +69,8 @@ def fingerprint(module: nn.Module) -> tuple[Any, ...]:
     """Return what a trace of a module and its parts holds for: as long as it is the same.
 
     Types of the parts, settings, functions and hooks on them, sizes of parameters and buffers and which of
-    them are one tensor; the code of what a step calls on them (`_STEPS`), plain attributes of their classes
-    and the plain globals that they name. (Not what is further away: other functions, closures.)
+    them are one tensor; the code of what a step calls (`memcell.recurrent.called`), plain attributes of their
+    classes, and the plain values that the code names or closes over.
     """
     found: list[Any] = [written for kind in _kinds(module) for written in _written(kind)]
     tensors: dict[int, int] = {}
@@ -95,7 +98,7 @@ class Snapshot:
     """
 
     def __init__(self, module: nn.Module) -> None:
-        self._fingerprint = fingerprint(module)
+        self.fingerprint = fingerprint(module)
         #: How often it was looked at: once more where something is another object, and equal.
         self.looked = 0
         self._look(module)
@@ -104,8 +107,11 @@ class Snapshot:
         """Whether the fingerprint of the module is still what it was."""
         if self._quick and self._unchanged():
             return True
-        if fingerprint(module) != self._fingerprint:
+        if fingerprint(module) != self.fingerprint:
             return False
+        if not self._quick:  # which objects are in it now is not known
+            self.looked += 1
+            return True
         self._look(
             module
         )  # something is another object and equal: that one is looked for from now on
@@ -119,12 +125,14 @@ class Snapshot:
         self._codes: list[_Code] = []
         self._tensors: list[tuple[Tensor, Any, Any]] = []
         self._quick = True
-        for each in dict.fromkeys(own for kind in _kinds(module) for own in _own_classes(kind)):
+        for each in dict.fromkeys(own for kind in _kinds(module) for own in own_classes(kind)):
             self._note(vars(each))
-            for function in map(vars(each).get, _STEPS):
-                if isinstance(function, FunctionType):
-                    self._codes.append(_Code.of(function))
-                    self._quick &= _constant(function.__defaults__)
+        for function in dict.fromkeys(f for kind in _kinds(module) for f in called(kind)):
+            self._codes.append(_Code.of(function))
+            self._quick &= _constant(function.__defaults__) and function.__kwdefaults__ is None
+            self._quick &= all(
+                isinstance(c, type | FunctionType) or _constant(c) for c in closed_over(function)
+            )
         for part in module.modules():
             own = vars(part)
             self._note(own)
@@ -161,6 +169,18 @@ class Snapshot:
         return True
 
 
+#: One for each module that a fingerprint was asked of.
+_snapshots: WeakKeyDictionary[nn.Module, Snapshot] = WeakKeyDictionary()
+
+
+def known_fingerprint(module: nn.Module) -> tuple[Any, ...]:
+    """Return a `fingerprint`, taken anew where something is no longer what it was."""
+    found = _snapshots.get(module)
+    if found is None or not found.same(module):
+        found = _snapshots[module] = Snapshot(module)
+    return found.fingerprint
+
+
 class _Code(NamedTuple):
     """A function, and the globals that it names.
 
@@ -171,6 +191,8 @@ class _Code(NamedTuple):
         names: Global names that stand for something.
         values: What for.
         others: Names in it that are no globals.
+        closure: What it closes over.
+        beyond: What it may take out of modules that it names.
     """
 
     function: FunctionType
@@ -179,27 +201,37 @@ class _Code(NamedTuple):
     names: tuple[str, ...]
     values: tuple[Any, ...]
     others: frozenset[str]
+    closure: tuple[Any, ...]
+    beyond: tuple[tuple[dict[str, Any], str, Any], ...]
 
     @classmethod
     def of(cls, function: FunctionType) -> _Code:
         """Look at a function."""
         code, known = function.__code__, function.__globals__
-        names = tuple(n for n in code.co_names if n in known)
+        used = used_names(code)
+        names = tuple(n for n in used if n in known)
         values = tuple(known[n] for n in names)
-        others = frozenset(code.co_names) - frozenset(names)
-        return cls(function, code, function.__defaults__, names, values, others)
+        others = frozenset(used) - frozenset(names)
+        closure, beyond = tuple(closed_over(function)), tuple(in_modules(function))
+        return cls(function, code, function.__defaults__, names, values, others, closure, beyond)
 
     @property
     def same(self) -> bool:
         """Whether it is what it was."""
-        function, code, defaults, names, values, others = self
+        function, code, defaults, names, values, others, closure, beyond = self
         known = function.__globals__
         return (
             function.__code__ is code
             and function.__defaults__ is defaults
             and all(map(is_, map(known.get, names), values))
             and known.keys().isdisjoint(others)
+            and (not closure or _same_objects(closed_over(function), closure))
+            and all(held.get(name) is value for held, name, value in beyond)
         )
+
+
+def _same_objects(some: Sequence[Any], others: Sequence[Any]) -> bool:
+    return len(some) == len(others) and all(map(is_, some, others))
 
 
 def _constant(value: Any) -> bool:
@@ -212,40 +244,26 @@ def _constant(value: Any) -> bool:
     return type(value) in _PLAIN
 
 
-def _own_classes(kind: type) -> Iterator[type]:
-    """Return a class and its bases, up to torch's and the contract's."""
-    for each in kind.__mro__:
-        if each.__module__.startswith(("torch.", "memcell.recurrent.")):
-            break
-        yield each
-
-
 def _kinds(module: nn.Module) -> dict[type, None]:
     """Return the classes of a module and its parts, each once, in order."""
     return dict.fromkeys(type(part) for part in module.modules())
 
 
-#: What of a class is traced: of a cell, of a normalizer, and of any module within them.
-_STEPS = ("project", "step", "normalize", "forward")
-
-
 def _written(kind: type) -> list[Any]:
     """Return code and plain settings of a class, which a notebook may change under what is in use."""
     found: list[Any] = []
-    for each in _own_classes(kind):
+    for each in own_classes(kind):
         for key, value in vars(each).items():
             if type(value) in _PLAIN and not key.startswith("__"):
                 found.append((key, type(value), value))
-        for key in _STEPS:
-            function = vars(each).get(key)
-            if not isinstance(function, FunctionType):
-                continue
-            code, names = function.__code__, function.__globals__
-            for name in code.co_names:
-                value = names.get(name, function)
-                if type(value) in _PLAIN:
-                    found.append((name, type(value), value))
-            found.append((code, _settings(function.__defaults__)))
+    for function in called(kind):
+        known = function.__globals__
+        values = [(n, known.get(n, function)) for n in used_names(function.__code__)]
+        values += [("", content) for content in closed_over(function)]
+        values += [(name, value) for _, name, value in in_modules(function)]
+        found += [(name, type(v), v) for name, v in values if type(v) in _PLAIN]
+        defaults = (function.__defaults__, function.__kwdefaults__)
+        found.append((function.__code__, _settings(defaults)))
     return found
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from memcell.recurrent.cell import Cell
 from memcell.recurrent.normalizer import NormWindow
 from memcell.recurrent.norms import SiteNorms
-from memcell.recurrent.purity import fingerprint
+from memcell.recurrent.purity import known_fingerprint
 from memcell.recurrent.refusals import Unsupported
 from memcell.recurrent.state import leaves
 from memcell_compiler.build.kernels import begin_kernels, kernels
@@ -133,7 +133,7 @@ def find_plan(
         tuple(t.shape[1:] for t in parts),
         parts[0].dtype,
     )
-    key = (call, request, made_of, fingerprint(norms), products)
+    key = (call, request, made_of, known_fingerprint(norms), products)
     known = _plans.setdefault(cell, WeakKeyDictionary()).setdefault(norms, {})
     if key not in known:
         begin_kernels(parts[0].dtype, target, products)  # while it is traced

@@ -14,7 +14,7 @@ from torch import Tensor
 from memcell.recurrent.cell import Cell
 from memcell.recurrent.normalizer import NormWindow
 from memcell.recurrent.norms import SiteNorms
-from memcell.recurrent.purity import fingerprint
+from memcell.recurrent.purity import known_fingerprint
 from memcell.recurrent.reference import transforming
 from memcell.recurrent.refusals import Unsupported, UnsupportedWindow
 from memcell.recurrent.state import State, leaves, rebuild
@@ -311,7 +311,7 @@ def planned(
         Unsupported: There is none.
     """
     parameters = frozenset(name for name, p in owners.items() if p.requires_grad)
-    made_of = fingerprint(cell)
+    made_of = known_fingerprint(cell)
 
     def plan(inputs: Inputs) -> NativePlan:
         request = GradientRequest(parameters, tuple(t.requires_grad for t in inputs.tensors))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import gc
+import types
 import weakref
 from typing import NamedTuple
 
@@ -215,6 +216,22 @@ def test_what_a_cell_is_made_of_is_seen_to_change(settings, change, monkeypatch)
     assert not before.same(cell)
 
 
+def helper(z):
+    return z * 0.5
+
+
+HELPERS, WITHIN = types.ModuleType("helpers"), types.ModuleType("helpers.within")
+exec("def halved(z): return z * 0.5", vars(WITHIN))
+HELPERS.within, WITHIN.SCALE = WITHIN, 1.0
+
+
+def given(factor):
+    def inner(z):
+        return z * factor
+
+    return inner
+
+
 class Within(torch.nn.Module):
     """A module within a cell or a normalizer."""
 
@@ -225,26 +242,52 @@ class Within(torch.nn.Module):
 
 
 class Site(Normalizer):
+    """A third party's, which calls whatever can be called."""
+
+    closure = staticmethod(given(0.5))
+
     def __init__(self, width):
         super().__init__(width)
         self.within = Within()
 
+    def method(self, z):
+        return z * self.attribute
+
+    @property
+    def attribute(self):
+        return 0.5
+
     def normalize(self, z, mode, inputs):
-        return self.within(z) * 0.5, ()
+        parts = [helper(part) for part in (self.within(z), self.method(z), self.closure(z))]
+        return sum(parts) + HELPERS.within.halved(z) * HELPERS.within.SCALE, ()
+
+
+def other(factor):
+    return lambda z: z * factor
 
 
 @pytest.mark.parametrize(
     ("owner", "name", "changed"),
     [
         (Site, "normalize", lambda self, z, mode, inputs: (z * 0.1, ())),
+        (Site, "method", lambda self, z: z * 0.1),
+        (Site, "attribute", property(lambda self: 0.1)),
+        (Site, "closure", staticmethod(given(0.1))),
         (Within, "forward", lambda self, z: z * 0.1),
         (Within, "factor", 0.1),
+        (None, "helper", other(0.1)),
+        (WITHIN, "halved", other(0.1)),
+        (WITHIN, "SCALE", 0.1),
+        (helper, "__code__", (lambda z: z * 0.1).__code__),
+        (WITHIN.halved, "__code__", (lambda z: z * 0.1).__code__),
     ],
-    ids=["normalize", "forward of a part", "attribute of a part"],
+    ids=[
+        *("normalize", "a method", "a property", "a closure", "forward of a part"),
+        *("an attribute of a part", "a function", "a module's function", "a module's number"),
+        *("a function in place", "a module's function in place"),
+    ],
 )
-def test_a_class_that_is_changed_under_a_normalizer_in_use_is_seen(
-    owner, name, changed, monkeypatch
-):
+def test_code_that_is_changed_under_a_normalizer_in_use_is_seen(owner, name, changed, monkeypatch):
     entry = default_registry().get("cell", "lstm")
     layer = Layer(entry.build(F, H, entry.config({})), Site, "native")
     eager = Layer(layer.cell, None, "eager")
@@ -255,7 +298,10 @@ def test_a_class_that_is_changed_under_a_normalizer_in_use_is_seen(
     x, state = draw(layer)
     for _ in range(3):
         before = ask(layer, x, state)
-    monkeypatch.setattr(owner, name, changed)
+    if owner is None:
+        monkeypatch.setitem(globals(), name, changed)
+    else:
+        monkeypatch.setattr(owner, name, changed)
     found, wanted = ask(layer, x, state), expect(eager, x, state)
     assert not torch.allclose(found[0], before[0], atol=1e-3)
     assert torch.allclose(found[0], wanted[0], atol=1e-5)
