@@ -3,7 +3,7 @@
 # at .001 with momentum .9, gradients clipped at 1, gamma .1, statistics separate for each step or shared, validated with
 # recalibrated statistics. The outcome of each comparison, the best validation loss, is declared before its first run.
 #   bash docs/results/batch-norm.sh [OUT] [WHAT…]     digits-64 permuted-64 ages-64 start-64 text (about 1 CPU hour in all)
-#                                                     mnist-196 mnist-196-noise mnist-early (MNIST=FOLDER; .56, .75, .5 hours); mnist pmnist (days)
+#                                                     mnist-196 mnist-196-noise mnist-early (MNIST=FOLDER; .56, .75, 1 hour); mnist pmnist (days)
 # Every window is an item of its own, so nothing is carried to the next, neither in training nor at inference.
 # A finished run is never repeated, so the script may be stopped and started again.
 set -euo pipefail
